@@ -1,0 +1,182 @@
+"""What can happen to a rollout (events, past tense or a person's word) and what it orders (effects).
+
+Machine events carry the `step` they answer; one that answers an older step is ignored. A person's action on
+an older step is refused with a sentence. Effects are recorded before they are done, each under a key that is
+the same however often it is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bot.domain.evidence import Tick
+from bot.domain.model import Action, Actor, Desired, HttpCheck, Lane, Release
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """A person asked for something. `step` is the step their button was drawn for (None: the present one)."""
+
+    action: Action
+    actor: Actor
+    at: datetime
+    step: int | None = None
+    reason: str = ""
+    seal: str = ""
+    seconds: float = 0.0  # Extend
+    panic: bool = False  # Pause: the panic stop
+    kind: Literal["acted"] = "acted"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The checks before traffic ended; `findings` are sentences, one for each failed check."""
+
+    step: int
+    at: datetime
+    passed: bool
+    findings: tuple[str, ...] = ()
+    kind: Literal["verified"] = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The target observes what generation `generation` desired."""
+
+    generation: int
+    at: datetime
+    weight: int
+    kind: Literal["applied"] = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFailed:
+    """The target could not reach what was desired. `unsafe`: stable itself is gone or unhealthy."""
+
+    generation: int
+    at: datetime
+    why: str
+    unsafe: bool = False
+    kind: Literal["apply_failed"] = "apply_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One judge tick while the candidate has traffic, at gates and holds too."""
+
+    at: datetime
+    tick: Tick
+    kind: Literal["measured"] = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The candidate died, seen by the target."""
+
+    at: datetime
+    why: str
+    kind: Literal["crashed"] = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerDue:
+    """A timer row came due: `gate`, `hold` or `progress`."""
+
+    name: str
+    step: int
+    at: datetime
+    kind: Literal["timer_due"] = "timer_due"
+
+
+Event = Acted | Verified | Applied | ApplyFailed | Measured | Crashed | TimerDue
+
+
+# ---- effects -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetDesired:
+    """Bring the lane to `desired` and watch until it is so, or `timeout_s` has passed."""
+
+    lane: Lane
+    desired: Desired
+    timeout_s: float
+    urgent: bool = False  # a rollback: pre-empts what is queued in its lane
+    kind: Literal["set_desired"] = "set_desired"
+
+
+@dataclass(frozen=True, slots=True)
+class RunChecks:
+    """Check the candidate over HTTP before it gets traffic."""
+
+    lane: Lane
+    step: int
+    release: Release
+    checks: tuple[HttpCheck, ...]
+    timeout_s: float
+    kind: Literal["run_checks"] = "run_checks"
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Post a short new message: it may mention, so that people are heard. `what` picks the wording."""
+
+    what: Literal["gate_opened", "held", "rolled_back", "halted", "paused", "failed", "succeeded", "expired"]
+    mention_roles: tuple[str, ...] = ()
+    mention_users: tuple[int, ...] = ()
+    text: str = ""
+    kind: Literal["notify"] = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawCard:
+    """Redraw the card from the database. Coalesces: one pending redraw for a rollout is enough."""
+
+    kind: Literal["draw_card"] = "draw_card"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line in the card's thread."""
+
+    text: str
+    kind: Literal["log_line"] = "log_line"
+
+
+@dataclass(frozen=True, slots=True)
+class LockLane:
+    """Lock the lane in the same transaction (an automatic rollback quarantines the release)."""
+
+    lane: Lane
+    owner: str
+    reason: str
+    digest: str = ""
+    kind: Literal["lock_lane"] = "lock_lane"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkKnownGood:
+    """The release completed its observation here: it is known good and is now the lane's stable."""
+
+    lane: Lane
+    release: Release
+    kind: Literal["mark_known_good"] = "mark_known_good"
+
+
+Effect = SetDesired | RunChecks | Notify | DrawCard | LogLine | LockLane | MarkKnownGood
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One line of the audit log: who, when, why, from where to where."""
+
+    actor: Actor
+    at: datetime
+    what: str
+    why: str
+    from_phase: str
+    to_phase: str
+    details: Mapping[str, object] = field(default_factory=dict)
