@@ -1,0 +1,87 @@
+"""The catalog as the rules and the engine see it: resolved, validated, immutable.
+
+`bot/catalog.py` reads the YAML and builds this; a reload builds a new one. Running rollouts keep the plan
+and the policy that were copied into them.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from bot.domain.errors import UserError
+from bot.domain.model import Lane, Plan, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Prerequisite:
+    """The same release must have succeeded in `environment` within `max_age_s`."""
+
+    environment: str
+    max_age_s: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneConfig:
+    """Everything the catalog says about one service in one environment."""
+
+    lane: Lane
+    guilds: tuple[int, ...]
+    plan: Plan
+    policy: Policy
+    target: str
+    metrics: tuple[str, ...]
+    deploy_roles: tuple[str, ...]
+    lock_roles: tuple[str, ...]
+    prerequisite: Prerequisite | None = None
+    drift: Literal["repair", "report"] = "report"
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GuildConfig:
+    """One Discord server. Channels and roles are given by name or id and resolved against the live guild."""
+
+    id: int
+    name: str
+    channels: Mapping[str, str]  # deploys, alerts -> channel name or id
+    roles: Mapping[str, str]  # catalog role -> Discord role name or id
+    panic_roles: tuple[str, ...] = ()
+    oncall_role: str = "on-call"  # exempt from rate limits on Rollback
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """The whole. `digest` changes with any change of content."""
+
+    guilds: Mapping[int, GuildConfig]
+    lanes: Mapping[Lane, LaneConfig]
+    digest: str
+    targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # name -> adapter settings
+    metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    sources: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # service -> where releases are
+
+    def visible(self, guild_id: int) -> list[LaneConfig]:
+        """The lanes that this guild may see and press, in catalog order."""
+        return [c for c in self.lanes.values() if guild_id in c.guilds]
+
+    def lane(self, guild_id: int, service: str, environment: str) -> LaneConfig:
+        """Raises `UserError` that offers the nearest names when there is no such lane for this guild."""
+        seen = self.visible(guild_id)
+        services = {c.lane.service for c in seen}
+        if service not in services:
+            raise unknown("service", service, services)
+        environments = {c.lane.environment for c in seen if c.lane.service == service}
+        if environment not in environments:
+            raise unknown("environment", environment, environments, where=f" of {service}")
+        return self.lanes[Lane(service, environment)]
+
+
+def unknown(what: str, given: str, known: Iterable[str], where: str = "") -> UserError:
+    """A sentence for a name that is not there, with the nearest ones."""
+    names = sorted(known)
+    near = difflib.get_close_matches(given, names, n=3, cutoff=0.4) or names[:5]
+    remedy = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
+    return UserError(f"There is no {what} `{given[:64]}`{where}.", rule=f"unknown_{what}", remedy=remedy)
