@@ -6,7 +6,7 @@ into these. Records, connections and payloads of a library never cross a port.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -52,8 +52,11 @@ class DeployTarget(Protocol):
         """
         ...
 
-    async def abort(self, lane: Lane) -> Observed:
-        """All traffic to stable, at once, under a generation newer than any seen. Raises `Unreachable`."""
+    async def abort(self, lane: Lane, by: str, why: str) -> Observed:
+        """All traffic to stable, at once, under a generation newer than any seen. Raises `Unreachable`.
+
+        `Observed.abort` tells of it until a desired state of a newer generation is applied.
+        """
         ...
 
 
@@ -108,6 +111,34 @@ class Announcer(Protocol):
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None: ...
 
     async def notify(self, notice: Notice) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CardRef:
+    """Where a rollout's card is. `drawn` is a hash of what was last drawn, so that equal edits are spared."""
+
+    rollout_id: int
+    channel_id: int
+    message_id: int
+    thread_id: int | None
+    posted_at: datetime
+    drawn: str = ""
+
+
+class CardBook(Protocol):
+    """Remembers where cards are, in the database."""
+
+    async def card(self, rollout_id: int) -> CardRef | None: ...
+
+    async def put_card(self, ref: CardRef) -> None: ...
+
+
+class Notebook(Protocol):
+    """Small facts that outlive the process, by kind and key: synced command hashes, posted keys, breakers."""
+
+    async def note(self, kind: str, key: str) -> Mapping[str, object] | None: ...
+
+    async def put_note(self, kind: str, key: str, value: Mapping[str, object]) -> None: ...
 
 
 class RateLimiter(Protocol):

@@ -91,7 +91,18 @@ class TimerDue:
     kind: Literal["timer_due"] = "timer_due"
 
 
-Event = Acted | Verified | Applied | ApplyFailed | Measured | Crashed | TimerDue
+@dataclass(frozen=True, slots=True)
+class HostAborted:
+    """`slipway abort` sent all traffic to stable on the machine, under a newer generation than ours."""
+
+    generation: int
+    at: datetime
+    by: str
+    why: str = ""
+    kind: Literal["host_aborted"] = "host_aborted"
+
+
+Event = Acted | Verified | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
 
 
 # ---- effects -----------------------------------------------------------------------------------------------

@@ -68,7 +68,6 @@ class Action(StrEnum):
     ROLL_BACK = "rollback"
     CANCEL = "cancel"
     CLOSE = "close"  # end a HALTED rollout
-    ABORT = "abort"  # reported afterwards: the host was told without us
 
 
 # ---- who ---------------------------------------------------------------------------------------------------
@@ -153,11 +152,22 @@ class Running:
 
 
 @dataclass(frozen=True, slots=True)
+class HostAbort:
+    """Somebody told the target directly, without us; kept there until it is in the audit log."""
+
+    generation: int
+    at: datetime
+    by: str
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """What runs in a lane. `generation` is the newest that the target has accepted."""
 
     generation: int
     running: tuple[Running, ...] = ()
+    abort: HostAbort | None = None
 
     def of(self, digest: str) -> Running | None:
         return next((r for r in self.running if r.digest == digest), None)
