@@ -1,0 +1,238 @@
+"""One frozen settings tree from the environment and `.env`, built once and passed in slices.
+
+Every name is `SLIPWAY_<GROUP>_<FIELD>` (`SLIPWAY_WEB_PORT`) or `SLIPWAY_<FIELD>` (`SLIPWAY_DATA_DIR`); four
+plain names that hosters set anyway are understood as well (`PLAIN_NAMES`). The environment wins over `.env`.
+Names that begin with `SLIPWAY_DEMO_` or `SLIPWAY_VAR_` are left to the catalog, which may refer to them.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.domain.errors import UserError
+
+PREFIX = "SLIPWAY_"
+FREE_PREFIXES = ("SLIPWAY_DEMO_", "SLIPWAY_VAR_")
+PLAIN_NAMES: Mapping[str, tuple[str, str]] = {
+    "DISCORD_TOKEN": ("discord", "token"),
+    "DATABASE_URL": ("database", "url"),
+    "REDIS_URL": ("redis", "url"),
+    "ADMIN_API_SECRET": ("web", "admin_token"),
+}
+
+
+class SettingsError(UserError):
+    """The environment has mistakes; the sentence lists all of them, one a line, without any secret."""
+
+    def __init__(self, sentences: Iterable[str]) -> None:
+        self.sentences = tuple(sentences)
+        super().__init__("\n".join(self.sentences), rule="bad_settings")
+
+
+def _scheme(*allowed: str) -> Any:
+    def check(value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        scheme = urlsplit(text).scheme
+        if scheme not in allowed or "://" not in text:
+            raise ValueError(f"an address that starts with {' or '.join(f'{a}://' for a in allowed)}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _without_slash(value: str) -> str:
+    return value.rstrip("/")
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DiscordSettings(_Group):
+    """`api_base` and `gateway_url` are only set to talk to something else than Discord (the sandbox)."""
+
+    token: SecretStr | None = None
+    api_base: Annotated[str, _scheme("http", "https"), AfterValidator(_without_slash)] = (
+        "https://discord.com/api/v10"
+    )
+    gateway_url: Annotated[str, _scheme("ws", "wss")] | None = None
+    application_id: int | None = Field(default=None, gt=0)
+
+
+class DatabaseSettings(_Group):
+    """Without `url` Slipway starts a PostgreSQL of its own under the data folder."""
+
+    url: Annotated[SecretStr, _scheme("postgres", "postgresql")] | None = None
+    pool_size: int = Field(default=10, ge=2, le=200)
+
+    @property
+    def dsn(self) -> str | None:
+        return self.url.get_secret_value() if self.url else None
+
+
+class RedisSettings(_Group):
+    """Without `url` what several processes would share is kept in this one's memory."""
+
+    url: Annotated[SecretStr, _scheme("redis", "rediss", "unix")] | None = None
+
+    @property
+    def dsn(self) -> str | None:
+        return self.url.get_secret_value() if self.url else None
+
+
+class WebSettings(_Group):
+    """Where `/health`, `/metrics` and the admin calls are served. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    admin_token: SecretStr | None = Field(default=None, min_length=16)
+
+
+class LogSettings(_Group):
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["json", "console"] = "json"
+
+
+class Settings(BaseSettings):
+    """The whole tree. `config_dir` holds the catalog, `data_dir` everything that Slipway writes."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",  # unknown names are found before, with a better sentence
+        env_prefix=PREFIX,
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        env_ignore_empty=True,
+        enable_decoding=False,  # a group is never given as JSON
+        env_file_encoding="utf-8",
+    )
+
+    discord: DiscordSettings = DiscordSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    redis: RedisSettings = RedisSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+    config_dir: Path = Path("config/catalog")
+    data_dir: Path = Path(".slipway")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        env_file = getattr(dotenv_settings, "env_file", None)
+        return (init_settings, env_settings, dotenv_settings, _PlainNames(settings_cls, env_file))
+
+    def describe(self) -> dict[str, str]:
+        """Every setting by its variable's name, as it may be printed: secrets are `(set)` or `(not set)`."""
+        lines: dict[str, str] = {}
+        for name, value in _leaves(self):
+            secret = isinstance(value, SecretStr) or name in _SECRET_NAMES
+            lines[name] = ("(set)" if value else "(not set)") if secret else _plain(value)
+        return lines
+
+
+class _PlainNames(PydanticBaseSettingsSource):
+    """The last source: names without our prefix, such as `DATABASE_URL`."""
+
+    def __init__(self, settings_cls: type[BaseSettings], env_file: Any) -> None:
+        super().__init__(settings_cls)
+        self._given = {**_dotenv(env_file), **os.environ}
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        tree: dict[str, dict[str, str]] = {}
+        for name, (group, leaf) in PLAIN_NAMES.items():
+            if value := self._given.get(name):
+                tree.setdefault(group, {})[leaf] = value
+        return tree
+
+
+def load_settings(env_file: Path | None = Path(".env")) -> Settings:
+    """Build the tree once. Raises `SettingsError` with a sentence for every mistake, all at once."""
+    mistakes = list(_unknown_names({*os.environ, *_dotenv(env_file)}))
+    try:
+        settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        mistakes += [_sentence(e) for e in found if _name(e) in variable_names()]
+    if mistakes:
+        raise SettingsError(mistakes)
+    return settings
+
+
+def variable_names() -> list[str]:
+    """Every variable that Slipway reads, without the plain names."""
+    return [name for name, _ in _leaves(Settings.model_construct())]
+
+
+def _leaves(settings: BaseModel, prefix: str = PREFIX) -> Iterable[tuple[str, Any]]:
+    for field in type(settings).model_fields:
+        value = getattr(settings, field)
+        name = f"{prefix}{field.upper()}"
+        if isinstance(value, _Group):
+            yield from _leaves(value, f"{name}_")
+        else:
+            yield name, value
+
+
+_SECRET_NAMES = {f"{PREFIX}{group}_{leaf}".upper() for group, leaf in PLAIN_NAMES.values()}
+
+
+def _plain(value: object) -> str:
+    return "(not set)" if value is None else str(value)
+
+
+def _dotenv(env_file: Any) -> dict[str, str]:
+    if not env_file or not Path(env_file).is_file():
+        return {}
+    return {k: v for k, v in dotenv_values(env_file, encoding="utf-8").items() if v is not None}
+
+
+def _unknown_names(given: Iterable[str]) -> Iterable[str]:
+    known = variable_names()
+    for name in sorted(n.upper() for n in given if n.upper().startswith(PREFIX)):
+        if name in known or name.startswith(FREE_PREFIXES):
+            continue
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+        hint = f"Did you mean {near[0]}?" if near else f"Slipway reads {', '.join(known)}."
+        yield f"{name} is not a setting. {hint}"
+
+
+def _name(error: Any) -> str:
+    return PREFIX + "_".join(str(part) for part in error["loc"]).upper()
+
+
+def _sentence(error: Any) -> str:
+    """One pydantic error as a sentence that names the variable and never its value if it is a secret."""
+    name = _name(error)
+    given = error.get("input")
+    shown = "" if name in _SECRET_NAMES or isinstance(given, SecretStr) else f", not {str(given)[:80]!r}"
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "value_error":
+            expected = str(context["error"])
+        case "int_parsing" | "int_type":
+            expected = "a whole number"
+        case "literal_error":
+            expected = f"one of {context['expected']}"
+        case "too_short" | "string_too_short":
+            expected = f"at least {context['min_length']} characters long"
+        case _:
+            expected = str(error["msg"]).removeprefix("Input ").removeprefix("should be ")
+    return f"{name} must be {expected}{shown}."
