@@ -1,0 +1,103 @@
+"""What the counts say about the true rate, for people: the test inverted on a fixed grid, and its power.
+
+Display only: no verdict depends on anything here, so it is computed when a card is drawn and not on every
+tick. A bound holds at all times at once with probability 1 - alpha, like the test (its half that starts with
+first traffic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import exp, log, log1p
+
+from bot.domain.mixture import ALTERNATIVES, AT_ONCE, LOG_ODDS
+from bot.domain.tails import at_least
+from bot.domain.words import count, percent
+
+# 0.001 % to 99 %, 24 steps a decade below 10 %, with two significant digits, as they are shown.
+_DECADES = [float(f"{10 ** (-5 + i / 24):.1e}") for i in range(4 * 24)]
+GRID: tuple[float, ...] = tuple(dict.fromkeys(_DECADES + [percent_ / 100 for percent_ in range(10, 100)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The true rate lies between `low` and `high` (proportions; 0 and 1 when nothing can be said)."""
+
+    low: float
+    high: float
+
+
+def log_mixture(bad: float, total: float, limit: float, direction: int, phi: float) -> float:
+    """Log of the evidence of `bad` of `total` against rates up to (`direction` 1) or down to (-1) `limit`."""
+    logs = []
+    for odds in LOG_ODDS:
+        shift = direction * odds
+        logs.append((bad * shift - total * log1p((exp(shift) - 1) * limit)) / phi)
+    top = max(logs)
+    return top + log(sum(exp(x - top) for x in logs)) - log(ALTERNATIVES) + log(AT_ONCE)
+
+
+def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bounds:
+    """Bounds of the rate after `bad` of `total`, each wrong at any time with chance `alpha`."""
+    need = -log(alpha)
+    # The evidence falls as the limit rises (direction 1) and rises with it (-1), so that bisection finds the
+    # edge.
+    low = _count_true(lambda limit: log_mixture(bad, total, limit, 1, phi) >= need)
+    high = _count_true(lambda limit: log_mixture(bad, total, limit, -1, phi) < need)
+    return Bounds(GRID[low - 1] if low else 0.0, GRID[high] if high < len(GRID) else 1.0)
+
+
+@lru_cache(maxsize=1024)
+def detectable(
+    total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0, power: float = 0.95
+) -> float | None:
+    """Smallest rate on the grid that `total` requests show to be above `limit`, with chance `power`.
+
+    `needed` is what M must reach. Counts only a `FAIL` at the end, so the true power is a little higher. None
+    when not even 99 % would have been found.
+    """
+    need = log(needed)
+    if total < min_bad or log_mixture(total, total, limit, 1, phi) < need:
+        return None
+    low, high = 0, total
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if log_mixture(middle, total, limit, 1, phi) >= need else (middle, high)
+    fewest = max(high, min_bad)
+    missed = _count_true(lambda rate: at_least(fewest / phi, total / phi, rate) < power)
+    return GRID[missed] if missed < len(GRID) else None
+
+
+def bounds_sentence(candidate: Bounds, stable: Bounds | None = None) -> str:
+    """`"candidate at least 3.1 %, stable at most 0.9 %"`."""
+    said = [f"candidate {_between(candidate)}"]
+    if stable is not None:
+        said.append(f"stable {_between(stable)}")
+    return ", ".join(said)
+
+
+def power_sentence(total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0) -> str:
+    """What the requests so far could have shown: `"a rate of 2 % would have been caught with 95 %"`."""
+    rate = detectable(total, limit, needed, min_bad=min_bad, phi=phi)
+    if rate is None:
+        return f"{count(total)} requests are too few to catch any rate above {percent(limit)}"
+    return f"after {count(total)} requests a rate of {percent(rate)} would have been caught with 95 %"
+
+
+def _between(found: Bounds) -> str:
+    if found.low == 0:
+        return f"at most {percent(found.high)}" if found.high < 1 else "unknown"
+    return f"at least {percent(found.low)}" + (
+        f" and at most {percent(found.high)}" if found.high < 1 else ""
+    )
+
+
+def _count_true(holds: Callable[[float], bool]) -> int:
+    """How many grid points from the left satisfy `holds`, which is true up to a point and false after it."""
+    low, high = 0, len(GRID)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if holds(GRID[middle]) else (low, middle)
+    return low
