@@ -44,7 +44,11 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The target observes what generation `generation` desired."""
+    """The target observes what generation `generation` desired.
+
+    `weight` is the share of the requests that the rollout's candidate was observed to get, also when the
+    desired state names no candidate: 0 after a rollback, 100 once the candidate is the stable release.
+    """
 
     generation: int
     at: datetime
@@ -54,7 +58,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class ApplyFailed:
-    """The target could not reach what was desired. `unsafe`: stable itself is gone or unhealthy."""
+    """The target could not reach what was desired. `unsafe`: what was desired as stable is gone or unhealthy."""
 
     generation: int
     at: datetime

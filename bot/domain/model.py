@@ -274,6 +274,16 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A gate that was passed: which step, by whose approvals. Kept, so that no traffic is ordered without."""
+
+    step: int
+    gate: str
+    at: datetime
+    approvals: tuple[Approval, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hold:
     """Why people are asked, since when, and what happens at the deadline."""
 
@@ -281,7 +291,6 @@ class Hold:
     since: datetime
     deadline: datetime | None
     outcome: Literal["rollback", "promote", "wait"]
-    promotions: tuple[Approval, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +316,10 @@ class Rollout:
     """One execution of a plan. Only `machine.step` makes a new one out of an old one.
 
     `version` counts changes (optimistic lock), `step` indexes `plan.steps`, `generation` is that of the
-    newest desired state it ordered. `observed_weight` is what the target last confirmed.
+    newest desired state it ordered, `confirmed` the newest that the target was observed to have reached.
+    `observed_weight` is the candidate's share when last observed. `approvals` belong to the present step: to
+    its gate, or, at a soak or hold, to promoting without `PASS`; those of gates passed are in `grants`.
+    `step` counts past the end of the plan while the candidate becomes the stable release.
     """
 
     id: int
@@ -328,10 +340,12 @@ class Rollout:
     step_since: datetime | None = None
     deadline: datetime | None = None  # of the step: gate expiry, progress deadline
     approvals: tuple[Approval, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    confirmed: int = 0
     weight: int = 0
     observed_weight: int = 0
     had_traffic: bool = False
-    step_done: bool = False  # finished while paused; moves on with Resume
+    step_done: bool = False  # finished, but may not go on while paused; moves on with Resume
     known_good: bool = False  # a return to a known-good release: exempt from gates, locks, prerequisites
     judge_state: judge.JudgeState | None = None
     verdict: judge.Verdict | None = None
