@@ -1,0 +1,170 @@
+"""Plays people against the sandbox's JSON API and keeps a transcript with times."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+import aiohttp
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+class StoryError(Exception):
+    """The story did not go as told; the sentence says what was expected and what was seen."""
+
+
+@dataclass
+class Transcript:
+    """Lines with the seconds since the story began. `tell` is where they go, `print` for people."""
+
+    tell: Callable[[str], None] = print
+    started: float = field(default_factory=time.monotonic)
+    lines: list[str] = field(default_factory=list)
+
+    def chapter(self, title: str) -> None:
+        self._add(f"\n── {title} " + "─" * max(3, 74 - len(title)))
+
+    def say(self, who: str, what: str) -> None:
+        self._add(f"{time.monotonic() - self.started:6.1f} s  {who:>8}  {what}")
+
+    def _add(self, line: str) -> None:
+        self.lines.append(line)
+        self.tell(line)
+
+
+class Stage:
+    """People, channels and services of one sandbox. Waiting is bounded; what does not come is `StoryError`."""
+
+    def __init__(self, url: str, transcript: Transcript | None = None) -> None:
+        self.url = url.rstrip("/")
+        self.transcript = transcript or Transcript()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def call(self, method: str, path: str, body: Json | None = None, **query: str | int) -> Json:
+        """One call of the JSON API; an error answer is `StoryError` with its sentence."""
+        if self._session is None:
+            raise RuntimeError("use `async with Stage(url) as stage`")
+        params = {k: str(v) for k, v in query.items()}
+        async with self._session.request(
+            method, f"{self.url}/sandbox/v1/{path}", json=body, params=params
+        ) as answer:
+            found: Json = await answer.json() if answer.status != 204 else {}
+            if answer.status >= 400:
+                error = found.get("error", {})
+                raise StoryError(f"{method} {path}: {error.get('code')}: {error.get('message')}")
+            return found
+
+    # ---- what people do ----------------------------------------------------------------------------------
+
+    async def slash(self, user: str, command: str, channel: str = "deploys", **options: object) -> Json:
+        """A person sends a slash command and waits for the answer; returns the interaction."""
+        shown = " ".join(f"{k}:{v}" for k, v in options.items())
+        self.transcript.say(user, f"/{command} {shown}".rstrip())
+        body: Json = {"user": user, "channel": channel, "command": command, "options": options}
+        begun = await self.call("POST", "commands", body)
+        return await self.answer(begun["interaction"])
+
+    async def press(self, user: str, message: str, button: str) -> Json:
+        """A person presses a button by its label and waits for the answer."""
+        self.transcript.say(user, f"presses [{button}]")
+        begun = await self.call("POST", "presses", {"user": user, "message": message, "button": button})
+        return await self.answer(begun["interaction"])
+
+    async def submit(self, user: str, interaction: str, **fields: str) -> Json:
+        """A person fills in the modal that an interaction opened."""
+        self.transcript.say(user, f"submits {fields}")
+        body: Json = {"user": user, "interaction": interaction, "fields": dict(fields)}
+        begun = await self.call("POST", "modals", body)
+        return await self.answer(begun["interaction"])
+
+    async def answer(self, interaction: str, wait_s: int = 20) -> Json:
+        found = await self.call("GET", f"interactions/{interaction}", wait=wait_s)
+        if found["state"] in {"failed", "pending", "deferred"}:
+            raise StoryError(
+                f"{found['type']} {found.get('command') or found.get('custom_id')}: {found['reason']}"
+            )
+        if text := said(found):
+            self.transcript.say("slipway", f"{'(only to them) ' if found['ephemeral'] else ''}{short(text)}")
+        return found
+
+    # ---- what people see ---------------------------------------------------------------------------------
+
+    async def messages(self, channel: str, as_: str = "dev") -> list[Json]:
+        found = await self.call("GET", f"channels/{channel}/messages?as={as_}")
+        messages: list[Json] = found["messages"]
+        return messages
+
+    async def last_message(self, channel: str) -> int:
+        """The id of the newest message, 0 when there is none: what comes later has a higher one."""
+        return max((int(m["id"]) for m in await self.messages(channel)), default=0)
+
+    async def users(self, service: str, environment: str, since: int = -1) -> Json:
+        """What the users of a demo service saw."""
+        return await self.call("GET", f"services/{service}", environment=environment, since=since)
+
+    async def until(
+        self,
+        what: str,
+        look: Callable[[], Awaitable[T | None]],
+        timeout_s: float = 30.0,
+        every_s: float = 0.15,
+    ) -> T:
+        """Looks again and again until `look` finds something; `StoryError` after `timeout_s`."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = await look()
+            if found is not None:
+                return found
+            if time.monotonic() > deadline:
+                raise StoryError(f"waited {timeout_s:.0f} s in vain for {what}")
+            await asyncio.sleep(every_s)
+
+    async def message(
+        self,
+        channel: str,
+        *words: str,
+        after: int = 0,
+        timeout_s: float = 30.0,
+        button: str | None = None,
+        as_: str = "dev",
+    ) -> Json:
+        """The newest message after `after` whose text holds all `words` (and an enabled `button`)."""
+
+        async def look() -> Json | None:
+            for m in reversed(await self.messages(channel, as_)):
+                text = m["text"].lower()
+                pressable = {b["label"] for b in m["buttons"] if b["enabled"]}
+                fits = int(m["id"]) > after and all(w.lower() in text for w in words)
+                if fits and (button is None or button in pressable):
+                    return m
+            return None
+
+        return await self.until(f"{words} in #{channel}", look, timeout_s)
+
+
+def said(interaction: Json) -> str:
+    """All text of an answered interaction: its message, else its last follow-up."""
+    followups = interaction.get("followups") or [None]
+    message = interaction.get("message") or followups[-1]
+    return str(message["text"]) if message else ""
+
+
+def short(text: str, most: int = 150) -> str:
+    line = " · ".join(part.strip() for part in text.splitlines() if part.strip())
+    return line if len(line) <= most else line[: most - 1] + "…"
