@@ -1,0 +1,102 @@
+"""What a card asks of people: approvals, holds, pauses, locks, and what a rollback would be."""
+
+from __future__ import annotations
+
+from bot.domain.model import Approval, Gate, Phase, Readiness, Rollout
+from bot.engine.api import Lock, RolloutView
+from bot.ui import text
+
+_OUTCOMES = {
+    "rollback": "it is rolled back",
+    "promote": "it goes on",
+    "wait": "it keeps waiting",
+}
+
+
+def asked(seen: RolloutView, with_readiness: bool) -> list[str]:
+    """Paragraphs, most urgent first; only what this state calls for."""
+    rollout = seen.rollout
+    parts = [_pause(rollout), _hold(rollout), _gate(rollout), _approved(rollout)]
+    if with_readiness and rollout.readiness is not None:
+        parts.append(readiness_line(rollout.readiness))
+    if seen.lock is not None and rollout.phase.final:
+        parts.append(lock_line(seen.lock))
+    return [part for part in parts if part]
+
+
+def readiness_line(readiness: Readiness) -> str:
+    """What a rollback would be, before anybody needs it."""
+    if readiness.to_version is None:
+        why = f": {text.sentence(readiness.problem, 200)}" if readiness.problem else ""
+        return f"⚠️ **No way back:** there is no earlier release to return to{why}"
+    to = text.code(readiness.to_version, 40)
+    how = "still warm: a change of weights, seconds" if readiness.warm else "cold: it has to be started first"
+    checked = (
+        f" · checked {text.relative(readiness.checked_at)}" if readiness.checked_at else " · not checked"
+    )
+    if readiness.problem:
+        return f"⚠️ **The way back to {to} has a problem:** {text.sentence(readiness.problem, 200)}{checked}"
+    return f"↩️ **The way back:** to {to}, {how}{checked}"
+
+
+def lock_line(lock: Lock) -> str:
+    until = f", until {text.relative(lock.expires)}" if lock.expires else ", until somebody lifts it"
+    why = f": {text.sentence(lock.reason, 200)}" if lock.reason else ""
+    lift = f"`/unlock {text.name(lock.lane.service, 40)} {text.name(lock.lane.environment, 40)}`"
+    return f"🔒 **Locked** by {text.plain(lock.owner, 60)}{until}{why}\n-# {lift} lifts it."
+
+
+def people(approvals: tuple[Approval, ...]) -> str:
+    return ", ".join(
+        f"<@{a.actor_id}>" if a.actor_id > 0 else text.plain(a.actor_name, 40) for a in approvals
+    )
+
+
+def valid(rollout: Rollout) -> tuple[Approval, ...]:
+    """Approvals of exactly this: what was sealed has not changed since."""
+    return tuple(a for a in rollout.approvals if a.seal == rollout.seal)
+
+
+def _gate(rollout: Rollout) -> str:
+    gate = rollout.current
+    if rollout.phase is not Phase.GATED or not isinstance(gate, Gate):
+        return ""
+    got = valid(rollout)
+    role = text.plain(gate.role, 40)
+    lines = [f"**Approvals: {len(got)} of {gate.quorum}**" + (f" · {people(got)}" if got else "")]
+    but = "" if gate.allow_requester else ", but not whoever asked for it"
+    lines.append(f"Anyone with **{role}** may approve{but}.")
+    if rollout.deadline is not None:
+        lines.append(f"⌛ Expires {text.relative(rollout.deadline)}; then it is cancelled.")
+    return "\n".join(lines)
+
+
+def _approved(rollout: Rollout) -> str:
+    granted = tuple(approval for grant in rollout.grants for approval in grant.approvals)
+    return f"-# Approved by {people(granted)}" if granted else ""
+
+
+def _hold(rollout: Rollout) -> str:
+    hold = rollout.hold
+    if hold is None or rollout.phase is not Phase.HELD:
+        return ""
+    lines = [f"**Why it is held:** {text.sentence(hold.why, 400)}"]
+    if hold.deadline is not None:
+        lines.append(f"⌛ If nobody acts, {_OUTCOMES[hold.outcome]} {text.relative(hold.deadline)}.")
+    else:
+        lines.append("It waits until somebody acts.")
+    lines.append("**Extend** measures longer, **Promote** goes on without a PASS, **Roll back** ends it.")
+    got = valid(rollout)
+    if got:
+        lines.append(f"Promote: {len(got)} of {rollout.policy.promote_quorum} · {people(got)}")
+    return "\n".join(lines)
+
+
+def _pause(rollout: Rollout) -> str:
+    pause = rollout.pause
+    if pause is None or rollout.phase.final:
+        return ""
+    what = "Panic stop" if pause.panic else "Paused"
+    why = f": {text.plain(pause.reason, 300)}" if pause.reason else ""
+    still = "Nothing moves forward; a failing judge and **Roll back** still act."
+    return f"⏸️ **{what}** by {text.plain(pause.by, 60)} {text.relative(pause.since)}{why}\n-# {still}"

@@ -1,0 +1,199 @@
+"""The card of a rollout, drawn from `RolloutView` alone, for somebody who reads it on a phone at three in the morning.
+
+From top to bottom: what it is and how it stands, who wants it, where in the plan it is, what is asked of people, the
+numbers against their limits, the chart, the buttons that this state allows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from bot.domain import machine
+from bot.domain.model import PHASE_MEANS, Action, Phase, Rollout
+from bot.domain.words import duration
+from bot.engine.api import RolloutView
+from bot.ui import text
+from bot.ui.asks import asked
+from bot.ui.buttons import buttons
+from bot.ui.numbers import fine_print, verdict_lines
+from bot.ui.phases import COLOUR, shape, step_row, word
+
+CHART_FILE = "chart.png"
+_SHOWS_READINESS = frozenset({Phase.VERIFYING, Phase.GATED, Phase.SHIFTING, Phase.SOAKING, Phase.HELD})
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the card stands: its number (1, then one more whenever it is posted anew) and its thread."""
+
+    number: int = 1
+    thread_id: int | None = None
+    moved: bool = False  # the thread hangs under an older message
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A card ready to send. `digest` is equal for cards that look equal; `shape` for those that differ in numbers only."""
+
+    view: discord.ui.LayoutView
+    digest: str
+    shape: str
+
+
+def draw(
+    seen: RolloutView,
+    now: datetime,
+    place: Place = Place(),
+    *,
+    chart: str = "",
+    actions: Callable[[Rollout, datetime], Iterable[Action]] | None = None,
+) -> Drawn:
+    """Draw it. `chart` names the state of the attached chart; empty means that there is none."""
+    rollout = seen.rollout
+    allowed = frozenset((actions or machine.actions)(rollout, now))
+    box: discord.ui.Container[Any] = discord.ui.Container(accent_colour=COLOUR[rollout.phase])
+    top = [_headline(rollout), _facts(rollout), step_row(rollout), *asked(seen, shows_readiness(rollout))]
+    _add_texts(box, [part for part in top if part])
+    numbers = verdict_lines(rollout)
+    if numbers:
+        box.add_item(discord.ui.Separator())
+        _add_texts(box, ["\n".join(numbers) + "\n" + fine_print(rollout)])
+    if chart:
+        gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery()
+        gallery.add_item(media=f"attachment://{CHART_FILE}", description=_alt(rollout))
+        box.add_item(gallery)
+    pressable = buttons(rollout.id, rollout.step, rollout.seal, allowed)
+    for start in range(0, len(pressable), 5):
+        box.add_item(discord.ui.ActionRow(*pressable[start : start + 5]))
+    _add_texts(box, [_footer(rollout, place)])
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(box)
+    return Drawn(view, _digest(_payload(view), chart), _shape_of(rollout, allowed, place))
+
+
+def pointer(rollout: Rollout, link: str, number: int) -> discord.ui.LayoutView:
+    """What is left in the place of a card that moved."""
+    view = discord.ui.LayoutView(timeout=None)
+    said = f"{shape(rollout)} {_title(rollout)}\nThis card has moved down, to stay live: {link}"
+    view.add_item(discord.ui.TextDisplay(said))
+    view.add_item(discord.ui.TextDisplay(marker(rollout.id, number)))
+    return view
+
+
+def marker(rollout_id: int, number: int) -> str:
+    """The line by which an older attempt finds the card that it may already have posted."""
+    return f"-# Rollout {rollout_id}" + (f" · card {number}" if number > 1 else "")
+
+
+def shows_readiness(rollout: Rollout) -> bool:
+    return rollout.readiness is not None and rollout.phase in _SHOWS_READINESS
+
+
+def _title(rollout: Rollout) -> str:
+    service = text.plain(rollout.lane.service, 60)
+    version = text.plain(rollout.candidate.version, 40)
+    return f"**{service} {version} → {text.plain(rollout.lane.environment, 40)}**"
+
+
+def _headline(rollout: Rollout) -> str:
+    lines = [f"## {_title(rollout)[2:-2]}", f"{shape(rollout)} **{word(rollout)}** · {_serving(rollout)}"]
+    if rollout.outcome:
+        lines.append(text.sentence(rollout.outcome, 500))
+    if rollout.outcome == "" or not rollout.phase.final:
+        lines.append(f"-# {PHASE_MEANS[rollout.phase]}")
+    if rollout.phase.final and rollout.ended_at is not None:
+        took = duration((rollout.ended_at - rollout.created_at).total_seconds())
+        lines.append(f"-# Ended {text.relative(rollout.ended_at)}, after {took}.")
+    return "\n".join(lines)
+
+
+def _serving(rollout: Rollout) -> str:
+    """Who is served by what: the first thing one wants to know of a bad release."""
+    seen, wanted = rollout.observed_weight, rollout.weight
+    version = text.code(rollout.candidate.version, 40)
+    if rollout.phase is Phase.SUCCEEDED:
+        return f"{version} serves everything"
+    if not seen and not wanted:
+        return f"{version} has no traffic"
+    if seen != wanted:
+        return f"{version} has {seen} % of traffic, on its way to {wanted} %"
+    return f"{version} has {seen} % of traffic"
+
+
+def _facts(rollout: Rollout) -> str:
+    before = text.code(rollout.stable.version, 40) if rollout.stable else "nothing"
+    by = (
+        "Slipway" if rollout.requester.via == "system" else _who(rollout.requester.id, rollout.requester.name)
+    )
+    lines = [f"{before} → {text.code(rollout.candidate.version, 40)} · asked for by {by}"]
+    if rollout.known_good:
+        lines[0] += " · back to a known-good release, straight to 100 %"
+    if rollout.reason:
+        lines.append(f"> {text.plain(rollout.reason, 400)}")
+    return "\n".join(lines)
+
+
+def _who(person_id: int, name: str) -> str:
+    """A mention where there is somebody to mention; cards never notify, they only show the name."""
+    return f"<@{person_id}>" if person_id > 0 else text.plain(name, 40)
+
+
+def _footer(rollout: Rollout, place: Place) -> str:
+    parts = [marker(rollout.id, place.number), f"asked for {text.moment(rollout.created_at)}"]
+    if place.thread_id is not None and place.moved:
+        parts.append(f"log in <#{place.thread_id}>")
+    if rollout.judge_state is not None and rollout.seal:
+        parts.append(f"seal {rollout.seal[:8]}")
+    return " · ".join(parts)
+
+
+def _alt(rollout: Rollout) -> str:
+    service = text.name(rollout.lane.service, 60)
+    return f"Error rate and latency of {service}: candidate and stable over time, with limits."
+
+
+def _add_texts(box: discord.ui.Container[Any], parts: list[str]) -> None:
+    """Each part as a text of its own, within what all texts of a message may have together."""
+    for part in parts:
+        used = sum(
+            text.units(item.content) for item in box.children if isinstance(item, discord.ui.TextDisplay)
+        )
+        room = text.CARD - used - 200
+        if room > 20:
+            box.add_item(discord.ui.TextDisplay(text.cut(part, min(room, 1500))))
+
+
+def _payload(view: discord.ui.LayoutView) -> list[dict[str, Any]]:
+    payload: list[dict[str, Any]] = view.to_components()  # type: ignore[no-untyped-call]
+    return payload
+
+
+def _digest(components: Any, chart: str) -> str:
+    drawn = json.dumps([components, chart], sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(drawn.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _shape_of(rollout: Rollout, allowed: frozenset[Action], place: Place) -> str:
+    hold = rollout.hold
+    what: list[object] = [
+        rollout.phase,
+        rollout.step,
+        rollout.weight,
+        rollout.observed_weight,
+        rollout.outcome,
+        sorted(allowed),
+        [a.actor_id for a in rollout.approvals],
+        hold.why if hold else None,
+        bool(rollout.pause),
+        rollout.deadline,
+        rollout.verdict.outcome if rollout.verdict else None,
+        place.number,
+    ]
+    return repr(what)
