@@ -11,8 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bot.domain.events import Transition
 from bot.domain.evidence import Sample
-from bot.domain.model import Desired, HttpCheck, Lane, Observed, Release
+from bot.domain.model import Desired, HttpCheck, Lane, Observed, Release, Rollout
+from bot.domain.records import (
+    Answer,
+    Change,
+    Claimed,
+    Due,
+    Entry,
+    Judged,
+    LaneRow,
+    Loaded,
+    Lock,
+    RolloutSummary,
+    SeriesPoint,
+    Situation,
+)
 
 
 class Unreachable(Exception):
@@ -159,3 +174,159 @@ class Waker(Protocol):
 
 class Clock(Protocol):
     def now(self) -> datetime: ...
+
+
+# ---- the truth ---------------------------------------------------------------------------------------------
+# Every method below raises `Unreachable` within about two seconds when the database does not answer.
+
+
+class LaneTaken(Exception):
+    """Another rollout is active in the lane (invariant 3)."""
+
+
+class AlreadyAnswered(Exception):
+    """The interaction was recorded by somebody else in the meantime: load again and give its answer."""
+
+
+class RolloutStore(Protocol):
+    """Rollouts, saved as one change or not at all."""
+
+    async def next_id(self) -> int: ...
+
+    async def load(self, rollout_id: int, interaction: str = "") -> Loaded | None: ...
+
+    async def answer(self, interaction: str) -> Answer | None: ...
+
+    async def save(self, change: Change) -> bool:
+        """False when the rollout has moved on or the claim was lost: nothing is saved.
+
+        Raises `LaneTaken` for a new rollout, `AlreadyAnswered`.
+        """
+        ...
+
+    async def active(self, guild_id: int | None = None) -> Sequence[int]:
+        """Ids of the rollouts that are not final, oldest first."""
+        ...
+
+
+class EffectStore(Protocol):
+    """The outbox: what is to be done, claimed under a lease and a fence."""
+
+    async def claim(
+        self, kinds: Sequence[str], limit: int, lease_s: float, holding: Sequence[int]
+    ) -> Sequence[Claimed]:
+        """Open effects that are due, urgent ones first; `holding` are ids this process is busy with."""
+        ...
+
+    async def renew(self, claims: Sequence[Claimed], lease_s: float) -> set[int]:
+        """Extend leases; returns the ids that are still ours."""
+        ...
+
+    async def close(self, claims: Sequence[Claimed]) -> None: ...
+
+    async def retry(self, claim: Claimed, after_s: float, error: str) -> None: ...
+
+    async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
+        """Give up on an effect; the audit says so in the same transaction."""
+        ...
+
+    async def order(self, row: LaneRow, key: str, timeout_s: float, entry: Entry) -> None:
+        """Order a lane's desired state outside of any rollout (repair)."""
+        ...
+
+
+class TimerStore(Protocol):
+    async def due(self, now: datetime, limit: int) -> Sequence[Due]: ...
+
+    async def drop(self, timer: Due) -> None:
+        """Forget a timer that nobody waits for; a newer one of that name stays."""
+        ...
+
+
+class TickStore(Protocol):
+    """What is judged, in batches."""
+
+    async def due_ticks(self, now: datetime, limit: int) -> Sequence[tuple[Loaded, datetime]]:
+        """Rollouts that are to be measured now, with the time each was planned for."""
+        ...
+
+    async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
+        """Ids of those that were saved; the others have moved on in the meantime."""
+        ...
+
+    async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None: ...
+
+
+class LaneStore(Protocol):
+    """Lanes, locks and what is remembered about releases."""
+
+    async def situation(self, lane: Lane, now: datetime) -> Situation: ...
+
+    async def lanes(self) -> Sequence[LaneRow]: ...
+
+    async def adopt(self, row: LaneRow, entry: Entry) -> bool:
+        """Own a lane's state from now on; False when somebody did already."""
+        ...
+
+    async def heard(self, lane: Lane, generation: int, drift: str, entry: Entry | None) -> None:
+        """The target's newest generation and the drift that was found."""
+        ...
+
+    async def lock(self, lock: Lock, entry: Entry) -> None: ...
+
+    async def unlock(self, lane: Lane, entry: Entry) -> bool: ...
+
+    async def locks(self, now: datetime) -> Mapping[Lane, Lock]: ...
+
+    async def record(self, entry: Entry) -> None: ...
+
+
+class HistoryStore(Protocol):
+    """What was, for people to read."""
+
+    async def history(
+        self, guild_id: int, lanes: Sequence[Lane], before: int | None, limit: int
+    ) -> Sequence[RolloutSummary]: ...
+
+    async def transitions(self, rollout_id: int) -> Sequence[Transition]: ...
+
+    async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]: ...
+
+    async def succeeded_at(self, lane: Lane, digest: str) -> datetime | None:
+        """When this release last succeeded in the lane and was not rolled back since."""
+        ...
+
+
+class Housekeeping(Protocol):
+    async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
+        """Whether this owner runs the named loop for all processes, for the next `ttl_s` seconds."""
+        ...
+
+    async def tidy(self, samples_before: datetime, effects_before: datetime) -> None:
+        """Forget what nobody needs any more. The audit stays."""
+        ...
+
+    async def ping(self) -> None: ...
+
+
+class Store(Protocol):
+    """The database, by what is asked of it."""
+
+    @property
+    def rollouts(self) -> RolloutStore: ...
+    @property
+    def effects(self) -> EffectStore: ...
+    @property
+    def timers(self) -> TimerStore: ...
+    @property
+    def ticks(self) -> TickStore: ...
+    @property
+    def lanes(self) -> LaneStore: ...
+    @property
+    def history(self) -> HistoryStore: ...
+    @property
+    def housekeeping(self) -> Housekeeping: ...
+    @property
+    def cards(self) -> CardBook: ...
+    @property
+    def notes(self) -> Notebook: ...

@@ -5,13 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout
 from bot.domain.events import Transition
+from bot.domain.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout
+from bot.domain.records import Lock, RolloutSummary, SeriesPoint
+
+__all__ = [
+    "ActRequest",
+    "Acted",
+    "DeployRequest",
+    "DryRun",
+    "Engine",
+    "Finding",
+    "LaneStatus",
+    "Lock",
+    "RollbackRequest",
+    "RolloutSummary",
+    "RolloutView",
+    "SeriesPoint",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +92,6 @@ class DryRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Lock:
-    lane: Lane
-    owner_id: int
-    owner: str
-    reason: str
-    since: datetime
-    expires: datetime | None
-    digest: str = ""  # the quarantined release, when an automatic rollback set it
-
-
-@dataclass(frozen=True, slots=True)
 class LaneStatus:
     """What runs in a lane, and what is going on there."""
 
@@ -98,32 +103,6 @@ class LaneStatus:
     active: Rollout | None
     lock: Lock | None
     drift: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class RolloutSummary:
-    id: int
-    lane: Lane
-    from_version: str | None
-    to_version: str
-    phase: str
-    requester: str
-    reason: str
-    outcome: str
-    created_at: datetime
-    ended_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesPoint:
-    """One judge tick as a chart needs it: requests and bad ones of that tick by objective."""
-
-    at: datetime
-    weight: int
-    candidate: Mapping[str, tuple[int, int]]  # objective -> (total, bad)
-    stable: Mapping[str, tuple[int, int]]
-    candidate_latency_s: float | None = None  # the quantile named by the latency objective, this tick
-    stable_latency_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

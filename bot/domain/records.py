@@ -1,0 +1,184 @@
+"""What is remembered between steps, as the engine and its store exchange it: no rules, no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.domain.events import Effect, Transition
+from bot.domain.evidence import EvidenceState
+from bot.domain.model import Actor, Desired, Lane, Release, Rollout
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    lane: Lane
+    owner_id: int
+    owner: str
+    reason: str
+    since: datetime
+    expires: datetime | None
+    digest: str = ""  # the quarantined release, when an automatic rollback set it
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSummary:
+    id: int
+    lane: Lane
+    from_version: str | None
+    to_version: str
+    phase: str
+    requester: str
+    reason: str
+    outcome: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPoint:
+    """One judge tick as a chart needs it: requests and bad ones of that tick by objective."""
+
+    at: datetime
+    weight: int
+    candidate: Mapping[str, tuple[int, int]]  # objective -> (total, bad)
+    stable: Mapping[str, tuple[int, int]]
+    candidate_latency_s: float | None = None  # the quantile named by the latency objective, this tick
+    stable_latency_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an interaction was told, and about which rollout."""
+
+    rollout_id: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A rollout as stored. `answer`: what the interaction that asks was told before, if it was."""
+
+    rollout: Rollout
+    evidence: EvidenceState
+    answer: Answer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An effect that this process may do until its lease ends. `fence` grows with every claim."""
+
+    id: int
+    key: str
+    fence: int
+    attempts: int
+    rollout_id: int | None
+    lane: Lane
+    effect: Effect
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All that one step changes; it is saved as a whole or not at all.
+
+    before: the version that `rollout` was computed from; None makes a new rollout.
+    evidence: None leaves it as it is. tick_at: when to judge next; None keeps the time that is planned.
+    judged: whether the rollout is to be judged at all. answers: the claim whose outcome this is; it is closed
+    with the change. interaction, sentence: recorded so that the same interaction finds its answer.
+    rolled_back: a release that is no longer known good here.
+    """
+
+    rollout: Rollout
+    before: int | None
+    at: datetime
+    effects: Sequence[Effect] = ()
+    transitions: Sequence[Transition] = ()
+    timers: Mapping[str, datetime] = field(default_factory=dict)
+    evidence: EvidenceState | None = None
+    judged: bool = False
+    tick_at: datetime | None = None
+    answers: Claimed | None = None
+    interaction: str = ""
+    sentence: str = ""
+    rolled_back: Release | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A timer that came due."""
+
+    rollout_id: int
+    name: str
+    step: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A tick that changed nothing but measurements: saved in batches."""
+
+    rollout: Rollout
+    before: int
+    evidence: EvidenceState
+    tick_at: datetime
+    point: SeriesPoint
+    draw: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """What is desired in a lane, between rollouts too. `generation` is the newest ordered or seen."""
+
+    lane: Lane
+    generation: int
+    desired: Desired
+    rollout_id: int | None
+    adopted_at: datetime | None
+    drift: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRelease:
+    """A release that ran in a lane. It is known good while `known_good_at` is newer than `rolled_back_at`."""
+
+    release: Release
+    known_good_at: datetime | None
+    rolled_back_at: datetime | None
+
+    @property
+    def known_good(self) -> bool:
+        good, bad = self.known_good_at, self.rolled_back_at
+        return good is not None and (bad is None or good > bad)
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A lane as a deploy finds it, read at one moment. `releases`: newest known good first."""
+
+    row: LaneRow | None
+    active: Rollout | None
+    lock: Lock | None
+    releases: tuple[KnownRelease, ...] = ()
+
+    @property
+    def stable(self) -> Release | None:
+        return self.row.desired.stable if self.row else None
+
+    def known(self, digest: str) -> KnownRelease | None:
+        return next((k for k in self.releases if k.release.digest == digest), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An audit line about a lane or a guild rather than a rollout."""
+
+    lane: Lane
+    actor: Actor
+    at: datetime
+    what: str
+    why: str
+    guild_id: int | None = None
+    rollout_id: int | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
