@@ -9,7 +9,7 @@ traffic and the ratio allow. Verdicts are worded in `verdict.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import log
 
 from bot.domain.evidence import Counts, Tick
@@ -23,9 +23,9 @@ from bot.domain.policy import (
     policy_to_json,
 )
 from bot.domain.rules import RuleError, RuleState, advance_rule, parse_rule
-from bot.domain.state import JudgeState, Recent, Soak, Trial
+from bot.domain.state import JudgeState, Soak, Trial
 from bot.domain.tails import at_least
-from bot.domain.verdict import Evidence, Outcome, Reason, Verdict, verdict
+from bot.domain.verdict import DOUBT, Evidence, Outcome, Reason, Verdict, verdict
 from bot.domain.window import push, sums
 
 __all__ = [
@@ -49,19 +49,21 @@ __all__ = [
 ]
 
 _NONE = Counts()
-# How unlikely stable's trouble must be by chance, and the candidate's excess for it to count as worse.
-_STABLE_BREAKS = 0.01
-_CANDIDATE_WORSE = 0.05
+# Stable may be in trouble with this many bad requests, and is when so many are this unlikely by chance.
+_TROUBLE = 2
+_BY_CHANCE = 0.05
 
 
 def begin(policy: Policy) -> JudgeState:
     """The state before the first tick."""
-    paired = sum(objective.ratio is not None for objective in policy.objectives)
+    count = len(policy.objectives)
     return JudgeState(
-        trials=(Trial(EMPTY),) * (len(policy.objectives) + paired),
-        recents=((),) * len(policy.objectives),
+        trials=(Trial(EMPTY),) * count,
+        pairs=(Trial(EMPTY),) * count,
+        stables=(Trial(EMPTY),) * count,
+        recents=((),) * count,
         rules=(RuleState(),) * len(policy.rules),
-        soak=Soak(counts=((0, 0),) * len(policy.objectives)),
+        soak=Soak(counts=((0, 0),) * count),
     )
 
 
@@ -76,29 +78,12 @@ def advance(state: JudgeState, policy: Policy, tick: Tick) -> JudgeState:
         raise ValueError("this judge's state belongs to another policy")
     counts = [tick.candidate.get(o.name, _NONE) for o in policy.objectives]
     ticks = state.ticks + 1 if state.ticks or any(c.total for c in counts) else 0
-    stable = tick.stable
-    recents = state.recents
-    trials = state.trials
     if ticks:
-        against = [stable.get(o.name, _NONE) if stable else _NONE for o in policy.objectives]
-        recents = tuple(
-            push(recent, policy.recent_s, tick.at, (c.total, c.bad, s.total, s.bad))
-            for recent, c, s in zip(state.recents, counts, against, strict=True)
-        )
-        trials = _advance_trials(
-            state,
-            policy,
-            at=tick.at,
-            ticks=ticks,
-            pairs=list(zip(counts, against, strict=True)),
-            recents=recents,
-        )
+        state = _advance_tests(replace(state, ticks=ticks), policy, tick, counts)
     errors = tick.errors + _unheard(policy, tick)
-    return JudgeState(
+    return replace(
+        state,
         at=tick.at,
-        ticks=ticks,
-        trials=trials,
-        recents=recents,
         rules=tuple(advance_rule(rule, rs, tick) for rule, rs in zip(policy.rules, state.rules, strict=True)),
         soak=_advance_soak(state.soak, tick, counts, measured=not errors),
         errors=errors,
@@ -134,101 +119,115 @@ def _advance_soak(soak: Soak, tick: Tick, counts: list[Counts], *, measured: boo
     )
 
 
-def _advance_trials(
-    state: JudgeState,
-    policy: Policy,
-    *,
-    at: float,
-    ticks: int,
-    pairs: list[tuple[Counts, Counts]],
-    recents: tuple[Recent, ...],
-) -> tuple[Trial, ...]:
-    """Every test after this tick: one for each limit, then one for each comparison with stable."""
-    share, rest, power = (
-        log_share(ticks, policy.planned_ticks),
-        log_waiting(ticks, policy.planned_ticks),
-        1 / policy.phi,
+def _advance_tests(state: JudgeState, policy: Policy, tick: Tick, counts: list[Counts]) -> JudgeState:
+    """Every objective's three tests after this tick: of the candidate, of the pair, of stable."""
+    clock = _Clock(
+        at=tick.at,
+        tick=state.ticks,
+        share=log_share(state.ticks, policy.planned_ticks),
+        rest=log_waiting(state.ticks, policy.planned_ticks),
+        need=log(policy.evidence_needed),
     )
-    need, trials = log(policy.evidence_needed), iter(state.trials)
-    found: list[Trial] = []
-    for objective, (c, s), recent in zip(policy.objectives, pairs, recents, strict=True):
-        trial = next(trials)
-        log_a = step(trial.log_a, share, c.bad, c.total, costs(objective.limit), power=power)
-        trial = _counted(trial, log_a, rest, c, s)
-        trial = _decided(trial, policy, need, at)
-        before = state.trials[len(found)]
-        found.append(_common_trouble(trial, before, policy, objective, recent=recent, ticks=ticks, rest=rest))
-    for objective, (c, s) in zip(policy.objectives, pairs, strict=True):
-        if objective.ratio is None:
-            continue
-        trial = next(trials)
-        if c.total and s.total:
-            expected = objective.ratio * c.total / (objective.ratio * c.total + s.total)
-            log_a = step(trial.log_a, share, c.bad, c.bad + s.bad, costs.__wrapped__(expected), power=power)
-            trial = _counted(trial, log_a, rest, c, s)
-        else:
-            # No pair in this tick: its share of the weight starts with nothing to say.
-            trial = _counted(trial, step(trial.log_a, share, 0, 0, EMPTY, power=power), rest, _NONE, _NONE)
-        found.append(_decided(trial, policy, need, at))
-    return tuple(found)
+    trials, pairs, stables, recents = [], [], [], []
+    for index, (objective, c) in enumerate(zip(policy.objectives, counts, strict=True)):
+        s = (tick.stable or {}).get(objective.name, _NONE)
+        recent = push(state.recents[index], policy.recent_s, tick.at, (c.total, c.bad, s.total, s.bad))
+        stable = _stepped(state.stables[index], clock, policy, s, costs(objective.limit))
+        pair = _paired(state.pairs[index], clock, policy, objective, (c, s))
+        trial = _stepped(state.trials[index], clock, policy, c, costs(objective.limit))
+        if objective.ratio is not None:
+            pair = _decided(pair, policy, clock)
+        if trial.decided_at is None:
+            trial = _decided(trial, policy, clock)
+            if policy.on_common_trouble == "hold" and (trial.decided_at is not None or trial.trouble):
+                beside = _Beside(objective.limit, pair, stable, sums(recent, 4)[2:])
+                trial = _common_trouble(trial, policy, clock, beside)
+        recents.append(recent)
+        stables.append(stable)
+        pairs.append(pair)
+        trials.append(trial)
+    return replace(
+        state, trials=tuple(trials), pairs=tuple(pairs), stables=tuple(stables), recents=tuple(recents)
+    )
 
 
-def _counted(trial: Trial, log_a: tuple[float, ...], rest: float, c: Counts, s: Counts) -> Trial:
-    log_m = log_evidence(log_a, rest)
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """What all tests of one tick share: its time and number, and in logs the weight that starts, the weight
+    that waits, and what `FAIL` needs."""
+
+    at: float
+    tick: int
+    share: float
+    rest: float
+    need: float
+
+
+def _stepped(trial: Trial, clock: _Clock, policy: Policy, counts: Counts, cost: tuple[float, ...]) -> Trial:
+    log_a = step(trial.log_a, clock.share, counts.bad, counts.total, cost, power=1 / policy.phi)
+    return _counted(trial, log_a, clock, counts, _NONE)
+
+
+def _paired(
+    trial: Trial, clock: _Clock, policy: Policy, objective: Objective, both: tuple[Counts, Counts]
+) -> Trial:
+    """The candidate's share of the bad requests of both, against the share that its traffic and the ratio allow."""
+    c, s = both
+    if not (c.total and s.total):
+        # No pair in this tick: its share of the weight starts with nothing to say.
+        return _counted(trial, step(trial.log_a, clock.share, 0, 0, EMPTY, power=1.0), clock, _NONE, _NONE)
+    weighted = (objective.ratio or 1.0) * c.total
+    cost = costs.__wrapped__(weighted / (weighted + s.total))
+    log_a = step(trial.log_a, clock.share, c.bad, c.bad + s.bad, cost, power=1 / policy.phi)
+    return _counted(trial, log_a, clock, c, s)
+
+
+def _counted(trial: Trial, log_a: tuple[float, ...], clock: _Clock, c: Counts, s: Counts) -> Trial:
+    log_m = log_evidence(log_a, clock.rest)
     return Trial(
-        log_a=log_a,
-        log_m=log_m,
-        peak=max(trial.peak, log_m),
-        total=trial.total + c.total,
-        bad=trial.bad + c.bad,
-        stable_total=trial.stable_total + s.total,
-        stable_bad=trial.stable_bad + s.bad,
-        decided_at=trial.decided_at,
-        trouble=trial.trouble,
+        log_a,
+        log_m,
+        max(trial.peak, log_m),
+        trial.total + c.total,
+        trial.bad + c.bad,
+        trial.stable_total + s.total,
+        trial.stable_bad + s.bad,
+        trial.decided_at,
+        trial.trouble,
     )
 
 
-def _decided(trial: Trial, policy: Policy, need: float, at: float) -> Trial:
+def _decided(trial: Trial, policy: Policy, clock: _Clock) -> Trial:
     """A test that reached what it needs stays decided: that is what its promise is about."""
-    if trial.decided_at is None and trial.log_m >= need and trial.bad >= policy.min_bad:
-        return replace(trial, decided_at=at)
+    if trial.decided_at is None and trial.log_m >= clock.need and trial.bad >= policy.min_bad:
+        return replace(trial, decided_at=clock.at)
     return trial
 
 
-def _common_trouble(
-    trial: Trial,
-    before: Trial,
-    policy: Policy,
-    objective: Objective,
-    *,
-    recent: Recent,
-    ticks: int,
-    rest: float,
-) -> Trial:
-    """Undo a decision that stable shares: when it breaks the same limit now and the candidate is not worse.
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past."""
 
-    What was gathered against the limit in common trouble is dropped, so that its end is not the candidate's
-    either.
+    limit: float
+    pair: Trial
+    stable: Trial
+    recent: tuple[int, ...]
+
+
+def _common_trouble(trial: Trial, policy: Policy, clock: _Clock, beside: _Beside) -> Trial:
+    """While stable breaks the same limit now, only the comparison convicts: rolling back would not help.
+
+    A stable that is above the limit, perhaps by chance, only delays the decision. Once its trouble is established,
+    what was gathered against the candidate is dropped too, so that the end of the trouble is not held against it.
     """
-    if before.decided_at is not None or policy.on_common_trouble == "ignore":
-        return trial
-    if trial.decided_at is None and not before.trouble:
-        return trial
-    if not shared(policy, objective, recent):
-        return replace(trial, trouble=False) if trial.trouble else trial
-    log_a = forgotten(trial.log_a, ticks, policy.planned_ticks)
-    return replace(trial, log_a=log_a, log_m=log_evidence(log_a, rest), decided_at=None, trouble=True)
-
-
-def shared(policy: Policy, objective: Objective, recent: Recent) -> bool:
-    """Stable is beyond the limit now, more than by chance, and the candidate is not clearly worse."""
-    total, bad, stable_total, stable_bad = sums(recent, 4)
-    if stable_bad < policy.min_bad or stable_bad <= objective.limit * stable_total:
-        return False
-    if at_least(stable_bad / policy.phi, stable_total / policy.phi, objective.limit) > _STABLE_BREAKS:
-        return False
-    ratio = max(1.0, objective.ratio or 1.0)
-    if bad * stable_total <= ratio * stable_bad * total:
-        return True
-    expected = ratio * total / (ratio * total + stable_total)
-    return at_least(bad / policy.phi, (bad + stable_bad) / policy.phi, expected) > _CANDIDATE_WORSE
+    total, bad = beside.recent
+    above = bad >= _TROUBLE and bad > beside.limit * total
+    if not above or beside.pair.log_m >= clock.need:
+        return replace(trial, trouble=None)
+    chance = at_least(bad / policy.phi, total / policy.phi, beside.limit) if bad >= policy.min_bad else 1.0
+    if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:
+        return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "perhaps")
+    log_a = forgotten(trial.log_a, clock.tick, policy.planned_ticks)
+    return replace(
+        trial, log_a=log_a, log_m=log_evidence(log_a, clock.rest), decided_at=None, trouble="shared"
+    )

@@ -14,10 +14,15 @@ from bot.domain.words import count, duration, percent, times
 
 def limit_sentence(state: JudgeState, policy: Policy, index: int, total: int, bad: int) -> str:
     """How an objective stands against its limit, after `bad` of `total`."""
+    objective = policy.objectives[index]
+    if not total:
+        return f"no requests yet; the limit is {percent(objective.limit)} {_kind(state, objective)}"
+    return _standing(state, policy, index, total, bad)
+
+
+def _standing(state: JudgeState, policy: Policy, index: int, total: int, bad: int) -> str:
     objective, trial = policy.objectives[index], state.trials[index]
     limit = percent(objective.limit)
-    if not total:
-        return f"no requests yet; the limit is {limit} {_kind(state, objective)}"
     said = f"{_share(state, objective, total, bad)}, limit {limit}"
     if trial.decided_at is not None:
         low = bounds(bad, total, policy.alpha, policy.phi).low
@@ -28,16 +33,21 @@ def limit_sentence(state: JudgeState, policy: Policy, index: int, total: int, ba
         )
         return f"{said}: {proven}"
     if trial.trouble:
-        _, _, stable_total, stable_bad = sums(state.recents[index], 4)
-        stable = percent(stable_bad / stable_total) if stable_total else "unknown"
-        lately = f"{stable} in {duration(policy.recent_s)}"
-        return f"{said}; stable breaks it too ({lately}): rolling back would not help"
+        return f"{said}{_trouble(state, policy, index)}"
     if bad > objective.limit * total:
         return f"{said}: above it, but not beyond chance"
     if trial.log_m >= log(10):
         return f"{said}; earlier requests leave it in doubt"
-    floor = policy.floor(objective)
-    return said if total >= floor else f"{said}; {count(floor)} requests are needed"
+    missing = total < policy.floor(objective)
+    return f"{said}; {count(policy.floor(objective))} requests are needed" if missing else said
+
+
+def _trouble(state: JudgeState, policy: Policy, index: int) -> str:
+    total, bad = sums(state.recents[index], 4)[2:]
+    lately = f"{percent(bad / total) if total else 'unknown'} in {duration(policy.recent_s)}"
+    if state.trials[index].trouble == "perhaps":
+        return f": beyond chance, but stable is above it now, too ({lately})"
+    return f"; stable breaks it too ({lately}): rolling back would not help"
 
 
 def _kind(state: JudgeState, objective: Objective) -> str:

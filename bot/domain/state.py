@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from bot.domain.rules import RuleState
 from bot.domain.window import Window
@@ -21,7 +21,8 @@ class Trial:
 
     log_a: log of A_j for each alternative. log_m, peak: log of M now and at its highest.
     total, bad, stable_total, stable_bad: what it has seen of candidate and stable.
-    decided_at: unix time at which it reached what it needed. trouble: stable breaks the same limit now.
+    decided_at: unix time at which it reached what it needed.
+    trouble: stable breaks the same limit now (`shared`) or may (`perhaps`), and the candidate is not worse.
     """
 
     log_a: tuple[float, ...]
@@ -32,7 +33,7 @@ class Trial:
     stable_total: int = 0
     stable_bad: int = 0
     decided_at: float | None = None
-    trouble: bool = False
+    trouble: Literal["perhaps", "shared"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Soak:
 class JudgeState:
     """Everything between two looks.
 
-    ticks counts looks since first traffic. trials: one for each objective, then one for each that
-        is compared with stable.
+    ticks counts looks since first traffic. One test for each objective in each of: trials (the candidate
+        against the limit), pairs (candidate against stable), stables (stable against the limit).
     errors: what could not be read at the last look; error_since: since when something could not (unix
         seconds).
     buckets: `(objective or rule, histogram bound read in seconds)`.
@@ -58,6 +59,8 @@ class JudgeState:
     at: float | None = None
     ticks: int = 0
     trials: tuple[Trial, ...] = ()
+    pairs: tuple[Trial, ...] = ()
+    stables: tuple[Trial, ...] = ()
     recents: tuple[Recent, ...] = ()
     rules: tuple[RuleState, ...] = ()
     soak: Soak = Soak()
@@ -73,6 +76,8 @@ class JudgeState:
             "at": self.at,
             "ticks": self.ticks,
             "trials": [_trial_to_json(trial) for trial in self.trials],
+            "pairs": [_trial_to_json(trial) for trial in self.pairs],
+            "stables": [_trial_to_json(trial) for trial in self.stables],
             "recents": [[list(slot) for slot in recent] for recent in self.recents],
             "rules": [rule.to_json() for rule in self.rules],
             "soak": [self.soak.since, self.soak.measured_s, [list(c) for c in self.soak.counts]],
@@ -94,6 +99,8 @@ class JudgeState:
             at=stored["at"],
             ticks=stored["ticks"],
             trials=tuple(_trial_from_json(trial) for trial in stored["trials"]),
+            pairs=tuple(_trial_from_json(trial) for trial in stored["pairs"]),
+            stables=tuple(_trial_from_json(trial) for trial in stored["stables"]),
             recents=tuple(tuple(tuple(slot) for slot in recent) for recent in stored["recents"]),
             rules=tuple(RuleState.from_json(rule) for rule in stored["rules"]),
             soak=Soak(since, measured_s, tuple((total, bad) for total, bad in counts)),

@@ -98,7 +98,9 @@ def verdict(state: JudgeState, policy: Policy, *, soak_required_s: float | None)
     if soak_required_s is None:
         binding.add(Outcome.INSUFFICIENT)
     outcome = next((o for o in PRECEDENCE if o in binding), Outcome.PASS)
-    troubled = any(o.enforce and t.trouble for o, t in zip(policy.objectives, state.trials, strict=False))
+    troubled = any(
+        o.enforce and t.trouble == "shared" for o, t in zip(policy.objectives, state.trials, strict=True)
+    )
     return Verdict(outcome, reasons, _evidence(state, policy), troubled and outcome is Outcome.INSUFFICIENT)
 
 
@@ -107,9 +109,9 @@ def _reasons(state: JudgeState, policy: Policy, soak_required_s: float | None) -
         yield Reason("crash", Outcome.FAIL, state.crashed)
     for index, objective in enumerate(policy.objectives):
         yield _limit_reason(state, policy, index, objective)
-    compared = [objective for objective in policy.objectives if objective.ratio is not None]
-    for objective, trial in zip(compared, state.trials[len(policy.objectives) :], strict=True):
-        yield _compared_reason(objective, trial)
+    for objective, pair in zip(policy.objectives, state.pairs, strict=True):
+        if objective.ratio is not None:
+            yield _compared_reason(objective, pair)
     for rule, standing in zip(policy.rules, state.rules, strict=True):
         outcome = Outcome.FAIL if fails(rule, standing) else Outcome.PASS
         rate = standing.bad / standing.total if standing.total else None
@@ -194,9 +196,12 @@ def _duration_reason(state: JudgeState, required_s: float) -> Reason:
 
 
 def _evidence(state: JudgeState, policy: Policy) -> Evidence:
-    named = [(o.name, o.enforce) for o in policy.objectives]
-    named += [(f"{o.name} against stable", o.enforce) for o in policy.objectives if o.ratio is not None]
-    tests = [(trial, name) for trial, (name, enforced) in zip(state.trials, named, strict=True) if enforced]
+    tests = [(t, o.name) for o, t in zip(policy.objectives, state.trials, strict=True) if o.enforce]
+    tests += [
+        (pair, f"{o.name} against stable")
+        for o, pair in zip(policy.objectives, state.pairs, strict=True)
+        if o.enforce and o.ratio is not None
+    ]
     leading = max(tests, key=lambda test: test[0].log_m, default=None)
     requests = max((total for total, _ in state.soak.counts), default=0)
     return Evidence(

@@ -1,0 +1,148 @@
+"""How soon the judge finds a bad release and how often it accuses a good one, beside what teams use instead.
+
+One request a tick, limits 0.1, 1 and 5 %, true rates 2, 3, 5 and 10 times the limit, alpha 1 %, plans of ten times
+Wald's bound. "Late" streams run at half the limit for a third of the plan before they turn bad. The comparisons see
+the same streams: a one-sided Mann-Whitney test against stable (at half the limit) at every tick, and "the rate over
+the last 300 ticks (or five expected bad requests, whichever is more) was above the limit for 3 ticks".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import cos, inf, pi
+from random import Random
+from statistics import fmean
+
+from benchmarks.report import Row, show
+from benchmarks.streams import Replay, bad_ticks, mann_whitney_fails_at, threshold_fails_at, wald
+from bot.domain.evidence import Counts, Tick
+from bot.domain.judge import Objective, Outcome, Policy, advance, begin, verdict
+
+ALPHA = 0.01
+LIMITS = (0.001, 0.01, 0.05)
+TIMES = (2, 3, 5, 10)
+PLAN = 10  # plans last this many times Wald's bound
+PATIENCE = 60  # no test is waited for longer than this many times Wald's bound
+
+Detector = Callable[[float, int, int, float, Random, list[tuple[int, float]]], float]
+
+
+def judge(
+    limit: float, planned: int, cluster: int, last: float, random: Random, rates: list[tuple[int, float]]
+) -> float:
+    """Tick at which the judge says FAIL."""
+    return Replay(limit, planned, ALPHA, float(cluster)).fails_at(bad_ticks(random, rates, cluster), last)
+
+
+def mann_whitney(
+    limit: float, planned: int, cluster: int, last: float, random: Random, rates: list[tuple[int, float]]
+) -> float:
+    """Tick at which a Mann-Whitney test at every tick says so, with stable at half the limit.
+
+    A candidate at the limit itself is laid beside a stable at the limit: the test must not tell them apart.
+    """
+    good = min(rates[0][1], limit) if len(rates) == 1 and rates[0][1] <= limit else limit / 2
+    stable = bad_ticks(Random(random.random()), [(1, good)], cluster)
+    return mann_whitney_fails_at(bad_ticks(random, rates, cluster), stable, last, ALPHA)
+
+
+def threshold(
+    limit: float, planned: int, cluster: int, last: float, random: Random, rates: list[tuple[int, float]]
+) -> float:
+    """Tick at which a threshold over a sliding window has been exceeded for 3 ticks."""
+    window = max(300, round(5 / limit))
+    return threshold_fails_at(bad_ticks(random, rates, cluster), limit, last, window=window, ticks=3)
+
+
+DETECTORS: tuple[tuple[str, Detector], ...] = (
+    ("judge", judge),
+    ("Mann-Whitney every tick", mann_whitney),
+    ("threshold x 3 ticks", threshold),
+)
+
+
+def detection(detector: Detector, *, late: bool, runs: int) -> tuple[float, float, float]:
+    """(mean detection time over Wald's bound, averaged over the twelve cases; worst case; accused while still good)."""
+    ratios, accused = [], []
+    for limit in LIMITS:
+        for times in TIMES:
+            true = limit * times
+            bound = wald(true, limit, ALPHA)
+            planned = max(3, round(PLAN * bound))
+            change = planned // 3 if late else 0
+            rates = [(1, limit / 2), (change + 1, true)] if late else [(1, true)]
+            last = change + PATIENCE * bound
+            seeds = (Random(f"{limit} {times} {late} {run}") for run in range(runs))
+            found = [detector(limit, planned, 1, last, seed, rates) for seed in seeds]
+            heard = [min(at, last) - change for at in found if at > change]
+            accused.append(1 - len(heard) / runs)
+            if heard:
+                ratios.append(fmean(heard) / bound)
+    return (fmean(ratios), max(ratios), fmean(accused)) if ratios else (inf, inf, fmean(accused))
+
+
+def false_alarms(detector: Detector, *, cluster: int, runs: int) -> float:
+    """Share of rollouts accused although the candidate is exactly at the limit, the largest of the three limits."""
+    shares = []
+    for limit in LIMITS:
+        planned = round(20 / limit)
+        seeds = (Random(f"good {limit} {cluster} {run}") for run in range(runs))
+        found = [detector(limit, planned, cluster, planned, seed, [(1, limit)]) for seed in seeds]
+        shares.append(sum(at <= planned for at in found) / runs)
+    return max(shares)
+
+
+def drifting(random: Random, ticks: int, requests: int, peak: float) -> Iterator[Counts]:
+    """Ticks of `requests` requests whose rate rises from 0.4 % to `peak` in the middle and falls again."""
+    for at in range(ticks):
+        rate = 0.004 + (peak - 0.004) * max(0.0, -cos(2 * pi * at / ticks)) ** 2
+        yield Counts(requests, sum(random.random() < rate for _ in range(requests)))
+
+
+def common_drift(runs: int, stable: int) -> float:
+    """Share of rollouts accused by the whole judge when candidate and stable drift together far over the limit."""
+    policy = Policy((Objective("errors", "errors", 0.01, ratio=1.0),), planned_ticks=240)
+    accused = 0
+    for run in range(runs):
+        random = Random(f"drift {run}")
+        pairs = zip(drifting(random, 240, 5, 0.06), drifting(random, 240, stable, 0.06), strict=True)
+        state = begin(policy)
+        for number, (candidate, beside) in enumerate(pairs):
+            state = advance(state, policy, Tick(number * 5.0, 5.0, {"errors": candidate}, {"errors": beside}))
+        accused += verdict(state, policy, soak_required_s=None).outcome is Outcome.FAIL
+    return accused / runs
+
+
+def run(quick: bool = False) -> list[Row]:
+    """The design's detection row, measured."""
+    runs, rollouts = (150, 60) if quick else (1000, 600)
+    rows = []
+    for late, goal in ((False, 1.5), (True, 2.3)):
+        what = "bad from a third on" if late else "bad from the start"
+        figures = [(name, detection(detector, late=late, runs=runs)) for name, detector in DETECTORS]
+        (_, (mine, worst, early)), *others = figures
+        rows.append(
+            Row(f"detection, {what}", mine, "x", "Wald's bound", 1.0, mine, f"<= {goal} x", mine <= goal)
+        )
+        rows.append(Row("  worst of the twelve cases", worst, "x", "Wald's bound", 1.0, worst))
+        if late:
+            rows.append(Row("  accused while still good", early * 100, "%"))
+        for name, (theirs, _, wrongly) in others:
+            with_alarms = f"{name} ({wrongly:.0%} accused while good)" if late else name
+            rows.append(Row("  the judge beside it", mine, "x", with_alarms, theirs, mine / theirs))
+    many = runs * 2
+    for cluster, what in ((1, "independent requests"), (3, "clusters of 3, phi = 3")):
+        mine, *theirs = [false_alarms(detector, cluster=cluster, runs=many) for _, detector in DETECTORS]
+        for (name, _), share in zip(DETECTORS[1:], theirs, strict=True):
+            ratio = mine / share if share else None
+            text = f"false alarms at the limit, {what}"
+            rows.append(Row(text, mine * 100, "%", name, share * 100, ratio, "<= 1 %", mine <= ALPHA))
+    for stable in (25, 5):
+        drift = common_drift(rollouts, stable)
+        what = f"false alarms, common drift, stable has {stable / 5:g} x the traffic"
+        rows.append(Row(what, drift * 100, "%", goal="<= 1 %", ok=drift <= ALPHA))
+    return rows
+
+
+if __name__ == "__main__":
+    show(run(), __doc__ or "")
