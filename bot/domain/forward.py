@@ -1,0 +1,207 @@
+"""The way forward: entering each step of the plan, finishing it, and taking over at the end."""
+
+from __future__ import annotations
+
+from bot.domain import backward, holds, judge
+from bot.domain.draft import Draft
+from bot.domain.errors import IllegalTransition
+from bot.domain.events import Applied, ApplyFailed, MarkKnownGood, Notify, RunChecks, TimerDue, Verified
+from bot.domain.gates import cleared
+from bot.domain.model import Gate, Observe, Phase, Shift, Soak, Verify
+from bot.domain.words import duration
+
+COMPLETION_TIMEOUT_S = 60.0
+
+
+def enter(draft: Draft, step: int) -> None:
+    """The rollout is at `step` of its plan from now on; past the last one the candidate takes over."""
+    draft.change(
+        step=step,
+        step_since=draft.at,
+        deadline=None,
+        approvals=(),
+        step_done=False,
+        soak_extra_s=0.0,
+        hold=None,
+    )
+    match draft.rollout.current:
+        case Verify() as verify:
+            _verify(draft, verify)
+        case Gate() as gate:
+            _gate(draft, gate)
+        case Shift() as shift:
+            _shift(draft, shift)
+        case Soak() | Observe() as soak:
+            _soak(draft, soak)
+        case None:
+            _take_over(draft, warm=not draft.rollout.policy.exclusive)
+
+
+def finish(draft: Draft) -> None:
+    """The present step is done: go on, or, while paused, remember that it may."""
+    if draft.rollout.pause is None:
+        enter(draft, draft.rollout.step + 1)
+    elif not draft.rollout.step_done:
+        draft.change(step_done=True, deadline=None)
+        draft.tell("step_done", "This step is done; the rollout is paused and goes on when it is resumed.")
+
+
+def pass_gate(draft: Draft) -> None:
+    """The quorum is there. With traffic and a judge that cannot see, people are asked once more."""
+    verdict = draft.rollout.verdict
+    draft.change(approvals=())  # they are in the grant; at a hold, votes are for going on without PASS
+    if draft.rollout.pause is None and verdict is not None and holds.troubled(verdict):
+        holds.hold(draft, holds.because(verdict))
+    else:
+        draft.change(phase=Phase.GATED, hold=None)
+        finish(draft)
+
+
+def _verify(draft: Draft, verify: Verify) -> None:
+    rollout = draft.rollout
+    draft.change(phase=Phase.VERIFYING)
+    if rollout.policy.exclusive:
+        draft.tell(
+            "verify_later",
+            f"{rollout.lane.service} never runs twice: {rollout.candidate.version} is checked after the shift.",
+        )
+        finish(draft)
+        return
+    draft.desire(rollout.stable, rollout.candidate, 0, verify.timeout_s)
+    draft.tell("verifying", f"Starting {rollout.candidate.version}, without traffic, to check it.")
+
+
+def _gate(draft: Draft, gate: Gate) -> None:
+    draft.change(phase=Phase.GATED)
+    if draft.rollout.known_good:
+        draft.tell("gate_exempt", f"Going back to a known-good release: the gate {gate.name} does not apply.")
+        finish(draft)
+        return
+    draft.change(deadline=draft.after(gate.expires_s))
+    people = "1 approval" if gate.quorum == 1 else f"{gate.quorum} approvals"
+    draft.tell("gate_opened", f"Waiting for {people} by {gate.role} ({gate.name}).", gate=gate.name)
+    draft.order(Notify("gate_opened", (gate.role,), text=draft.rollout.outcome))
+
+
+def _shift(draft: Draft, shift: Shift) -> None:
+    rollout = draft.rollout
+    if not cleared(rollout):
+        raise IllegalTransition(
+            f"rollout {rollout.id}: traffic was to be shifted past a gate without its quorum"
+        )
+    # From the order on, not from the answer: what a target does with an order whose answer is lost is not known.
+    watched = rollout.judge_state or (None if rollout.known_good else judge.begin(rollout.policy.judge))
+    draft.change(phase=Phase.SHIFTING, had_traffic=True, judge_state=watched)
+    draft.desire(rollout.stable, rollout.candidate, shift.weight, shift.timeout_s)
+    draft.tell(
+        "shifting",
+        f"Moving {shift.weight} % of the traffic to {rollout.candidate.version}.",
+        weight=shift.weight,
+    )
+
+
+def _soak(draft: Draft, soak: Soak | Observe) -> None:
+    state = draft.rollout.judge_state
+    if state is not None:
+        draft.change(judge_state=judge.begin_soak(state, draft.at.timestamp()))
+    observing = isinstance(soak, Observe)
+    draft.change(phase=Phase.OBSERVING if observing else Phase.SOAKING, verdict=None)
+    what = "Observing" if observing else "Soaking"
+    draft.tell(
+        what.lower(), f"{what} at {draft.rollout.weight} % for {duration(soak.duration_s)} of measured time."
+    )
+
+
+def _take_over(draft: Draft, *, warm: bool) -> None:
+    rollout = draft.rollout
+    draft.change(phase=Phase.SHIFTING)
+    kept = (rollout.stable,) if warm and rollout.stable is not None else ()
+    draft.desire(rollout.candidate, None, 0, COMPLETION_TIMEOUT_S, warm=kept)
+    draft.change(weight=100)
+    draft.tell("taking_over", f"All steps are done: {rollout.candidate.version} becomes the stable release.")
+
+
+# ---- what the outside reports ------------------------------------------------------------------------------
+
+
+def started(draft: Draft, event: Applied) -> None:
+    """VERIFYING: the candidate is ready, without traffic."""
+    draft.change(confirmed=event.generation, observed_weight=event.weight)
+    _check(draft)
+
+
+def shifted(draft: Draft, event: Applied) -> None:
+    """SHIFTING: traffic was observed; the step is done when it is where it should be."""
+    rollout = draft.rollout
+    draft.change(observed_weight=event.weight)
+    if rollout.current is None:
+        _succeed(draft, event)
+    elif event.weight == rollout.weight:
+        draft.change(confirmed=event.generation, deadline=None)
+        draft.tell("shifted", f"{rollout.candidate.version} has {event.weight} % of the traffic.")
+        if not (rollout.policy.exclusive and _check(draft)):
+            finish(draft)
+
+
+def _check(draft: Draft) -> bool:
+    """Order the plan's checks of the candidate; False when the plan has none."""
+    verify = next((step for step in draft.rollout.plan.steps if isinstance(step, Verify)), None)
+    if verify is None:
+        return False
+    rollout = draft.rollout
+    draft.change(deadline=draft.after(verify.timeout_s))
+    draft.order(RunChecks(rollout.lane, rollout.step, rollout.candidate, verify.checks, verify.timeout_s))
+    draft.tell("checking", f"{rollout.candidate.version} is ready and is being checked.")
+    return True
+
+
+def verified(draft: Draft, event: Verified) -> None:
+    """VERIFYING, and SHIFTING for exclusive services: the checks ended."""
+    if draft.rollout.confirmed != draft.rollout.generation:
+        raise IllegalTransition(f"rollout {draft.rollout.id}: checks ended that were not ordered")
+    version = draft.rollout.candidate.version
+    if not event.passed:
+        backward.automatic(
+            draft, "verify_failed", f"checks failed: {'; '.join(event.findings) or 'no reason given'}"
+        )
+        return
+    draft.change(deadline=None)
+    draft.tell("verified", f"{version} passed its checks.")
+    finish(draft)
+
+
+def not_applied(draft: Draft, event: ApplyFailed) -> None:
+    """VERIFYING, SHIFTING: the target could not do what was ordered."""
+    rollout = draft.rollout
+    if rollout.phase is Phase.SHIFTING and rollout.current is None and not event.unsafe:
+        # The candidate serves everything: a warm release that died is no reason to take traffic away from it.
+        draft.tell(
+            "not_tidy", f"{rollout.candidate.version} serves everything, but the target reports: {event.why}"
+        )
+    elif (
+        rollout.had_traffic and rollout.current is not None and event.unsafe and not rollout.policy.exclusive
+    ):
+        # An exclusive service has no stable running during a shift; for all others, going back needs one.
+        backward.halt(draft, f"Going back is unsafe, the stable release is gone or unhealthy: {event.why}")
+    else:
+        backward.automatic(draft, "apply_failed", event.why)
+
+
+def no_progress(draft: Draft, event: TimerDue) -> None:
+    """VERIFYING, SHIFTING: no answer came in time."""
+    if draft.rollout.current is None:
+        draft.tell("asked_again", "The target has not confirmed the end of this rollout; asking again.")
+        _take_over(draft, warm=False)
+        return
+    backward.automatic(draft, "no_progress", "the target did not confirm in time what was ordered")
+
+
+def _succeed(draft: Draft, event: Applied) -> None:
+    rollout = draft.rollout
+    draft.change(confirmed=event.generation, observed_weight=100)
+    draft.order(MarkKnownGood(rollout.lane, rollout.candidate))
+    sentence = (
+        f"{rollout.candidate.version} serves everything in {rollout.lane.environment} and is stable now."
+    )
+    backward.close(draft, Phase.SUCCEEDED, "succeeded", sentence)
+    draft.order(Notify("succeeded", text=sentence))

@@ -1,0 +1,162 @@
+"""What people ask for, each action a small function. Whether it is legal now is in the table of `machine.py`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain import backward, forward, gates, holds
+from bot.domain.draft import Draft
+from bot.domain.errors import Refused
+from bot.domain.events import Acted, Notify
+from bot.domain.model import Gate, Grant, Observe, Pause, Phase, Soak
+from bot.domain.words import duration
+
+LONGEST_EXTENSION_S = 24 * 3600.0
+
+
+def approve(draft: Draft, acted: Acted) -> None:
+    """GATED: one vote a person; the quorum passes the gate. Approving twice changes nothing."""
+    rollout, gate = draft.rollout, draft.rollout.current
+    assert isinstance(gate, Gate)
+    approval = gates.vote(rollout, acted)
+    if rollout.step_done or any(a.actor_id == acted.actor.id for a in rollout.approvals):
+        return
+    approvals = (*rollout.approvals, approval)
+    count = gates.votes(rollout, approvals)
+    draft.change(approvals=approvals)
+    draft.tell("approved", f"{acted.actor.name} approved ({count} of {gate.quorum}).", seal=rollout.seal)
+    if count >= gate.quorum:
+        grant = Grant(rollout.step, gate.name, draft.at, approvals)
+        draft.change(grants=(*rollout.grants, grant), deadline=None)
+        forward.pass_gate(draft)
+
+
+def revoke(draft: Draft, acted: Acted) -> None:
+    """GATED: until the quorum is reached, an approval can be taken back."""
+    rollout = draft.rollout
+    if rollout.step_done:
+        raise Refused(
+            "The quorum is reached; the approval cannot be taken back.",
+            rule="quorum_reached",
+            remedy="Cancel or Roll back stops the rollout.",
+        )
+    kept = tuple(a for a in rollout.approvals if a.actor_id != acted.actor.id)
+    if kept == rollout.approvals:
+        raise Refused("You have not approved this, so there is nothing to take back.", rule="not_approved")
+    draft.change(approvals=kept)
+    draft.tell("revoked", f"{acted.actor.name} took the approval back{_why(acted)}.")
+
+
+def reject(draft: Draft, acted: Acted) -> None:
+    """GATED: one no is enough; it needs a reason."""
+    if not acted.reason.strip():
+        raise Refused("A rejection needs a reason.", rule="reason", remedy="Say in a sentence what is wrong.")
+    backward.by_person(draft, "rejected", f"{acted.actor.name} rejected this{_why(acted)}.")
+
+
+def pause(draft: Draft, acted: Acted) -> None:
+    """Nothing moves forward until Resume; going back is always possible. Pausing twice changes nothing."""
+    paused = draft.rollout.pause
+    if paused is not None:
+        if acted.panic and not paused.panic:
+            draft.change(pause=replace(paused, panic=True, by=acted.actor.name, reason=acted.reason))
+            draft.tell("panic", f"{acted.actor.name} stopped everything{_why(acted)}.")
+        return
+    draft.change(pause=Pause(acted.actor.name, acted.reason, draft.at, acted.panic))
+    if acted.panic:
+        draft.tell("panic", f"{acted.actor.name} stopped everything{_why(acted)}.")
+        draft.order(Notify("paused", text=draft.rollout.outcome))
+    else:
+        draft.tell("paused", f"{acted.actor.name} paused this{_why(acted)}.")
+
+
+def resume(draft: Draft, acted: Acted) -> None:
+    """Go on; a gate gets back the time that it was paused. Resuming what runs changes nothing."""
+    rollout = draft.rollout
+    if rollout.pause is None:
+        return
+    if rollout.phase is Phase.GATED:
+        draft.change(deadline=gates.expiry(rollout, draft.at))
+    draft.change(pause=None)
+    draft.tell("resumed", f"{acted.actor.name} resumed this{_why(acted)}.")
+    if rollout.step_done and rollout.phase is Phase.GATED:
+        forward.pass_gate(draft)
+    elif rollout.step_done:
+        forward.finish(draft)
+
+
+def extend(draft: Draft, acted: Acted) -> None:
+    """More time: measured time at a soak or hold, time to approve at a gate, time to decide while nothing can
+    be measured. Without `seconds`, as much again as the step had."""
+    rollout, step = draft.rollout, draft.rollout.current
+    if not 0 <= acted.seconds <= LONGEST_EXTENSION_S:
+        raise Refused(
+            f"{duration(abs(acted.seconds))} is not a time to extend by.",
+            rule="seconds",
+            remedy=f"Up to {duration(LONGEST_EXTENSION_S)} at once.",
+        )
+    blind = holds.troubled(rollout.verdict)
+    if rollout.hold is not None and (blind or isinstance(step, Gate)):
+        seconds = acted.seconds or rollout.policy.hold_deadline_s
+        ends = rollout.hold.deadline and rollout.hold.deadline + timedelta(seconds=seconds)
+        draft.change(hold=replace(rollout.hold, deadline=ends))
+        what = "to decide"
+    elif isinstance(step, Gate):
+        if rollout.deadline is None:
+            raise Refused("The quorum is reached; the gate needs no more time.", rule="quorum_reached")
+        seconds = acted.seconds or step.expires_s
+        draft.change(deadline=rollout.deadline + timedelta(seconds=seconds))
+        what = "to approve"
+    else:
+        assert isinstance(step, (Soak, Observe))
+        seconds = acted.seconds or step.duration_s
+        draft.change(soak_extra_s=rollout.soak_extra_s + seconds, step_done=False)
+        holds.back_to_soak(draft)
+        what = "of measured time"
+    draft.tell("extended", f"{acted.actor.name} gave it {duration(seconds)} more {what}{_why(acted)}.")
+
+
+def promote(draft: Draft, acted: Acted) -> None:
+    """SOAKING, OBSERVING, HELD: go on without `PASS`, by the environment's quorum. Gates that follow stay."""
+    rollout = draft.rollout
+    if rollout.pause is not None:
+        raise Refused("The rollout is paused.", rule="paused", remedy="Resume it first.")
+    approval = gates.vote(rollout, acted)
+    if any(a.actor_id == acted.actor.id for a in rollout.approvals):
+        return
+    approvals = (*rollout.approvals, approval)
+    count, quorum = gates.votes(rollout, approvals), rollout.policy.promote_quorum
+    draft.change(approvals=approvals)
+    said = rollout.verdict.outcome if rollout.verdict else "nothing yet"
+    draft.tell(
+        "promote_vote",
+        f"{acted.actor.name} wants to go on without PASS ({count} of {quorum}; the judge says {said}){_why(acted)}.",
+    )
+    if count >= quorum:
+        draft.tell("promoted", "Going on without PASS: people decided.")
+        forward.enter(draft, rollout.step + 1)
+
+
+def roll_back(draft: Draft, acted: Acted) -> None:
+    """Every phase that is not final. Again while it is rolling back: nothing new. HALTED: another try."""
+    if draft.rollout.phase is not Phase.ROLLING_BACK:
+        backward.by_person(draft, "rollback_ordered", f"{acted.actor.name} rolled back{_why(acted)}.")
+
+
+def cancel(draft: Draft, acted: Acted) -> None:
+    """Before there was traffic."""
+    if draft.rollout.had_traffic:
+        raise Refused("The candidate has had traffic.", rule="has_traffic", remedy="Use Roll back.")
+    backward.end(draft, Phase.CANCELLED, "cancelled", f"{acted.actor.name} cancelled this{_why(acted)}.")
+
+
+def close(draft: Draft, acted: Acted) -> None:
+    """HALTED: a person ends it, with the traffic where it is."""
+    sentence = f"{acted.actor.name} closed this{_why(acted) or ', without giving a reason'}."
+    backward.close(draft, Phase.CANCELLED, "closed", sentence)
+
+
+def _why(acted: Acted) -> str:
+    reason = acted.reason.strip().rstrip(".")
+    return f": {reason}" if reason else ""
