@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.domain import judge
+from bot.domain.judge import Policy as JudgePolicy
 
 
 class Phase(StrEnum):
@@ -248,7 +249,7 @@ class Plan:
 class Policy:
     """Everything that was true when the rollout started and must not change under it."""
 
-    judge: judge.Policy
+    judge: JudgePolicy
     tick_s: float = 5.0
     hold_deadline_s: float = 1800.0
     hold_outcome: Literal["rollback", "promote", "wait"] = "rollback"
