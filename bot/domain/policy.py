@@ -124,7 +124,7 @@ class Policy:
     on_common_trouble: Literal["hold", "ignore"] = "hold"
     error_limit_s: float = 60.0
     tick_s: float = 5.0
-    recent_s: float = 60.0
+    recent_s: float = 180.0
     settle_s: float | None = None
     on_restart: Literal["fail", "ignore"] = "fail"
     series: tuple[Series, ...] = field(init=False, repr=False, compare=False)
