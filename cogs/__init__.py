@@ -1,0 +1,14 @@
+"""Slash commands: parse, call the engine, render; nothing else. `COGS` is all of them, for the composition root."""
+
+from __future__ import annotations
+
+from cogs.deploy import Deploy
+from cogs.health import Health
+from cogs.locks import Locks
+from cogs.panic import Panic
+from cogs.rollback import Rollback
+from cogs.status import Status
+
+COGS = (Deploy, Rollback, Status, Locks, Health, Panic)
+
+__all__ = ["COGS", "Deploy", "Health", "Locks", "Panic", "Rollback", "Status"]

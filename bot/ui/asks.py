@@ -66,7 +66,11 @@ def _gate(rollout: Rollout) -> str:
     lines = [f"**Approvals: {len(got)} of {gate.quorum}**" + (f" · {people(got)}" if got else "")]
     but = "" if gate.allow_requester else ", but not whoever asked for it"
     lines.append(f"Anyone with **{role}** may approve{but}.")
-    if rollout.deadline is not None:
+    if rollout.step_done:
+        lines.append("The quorum is reached; it goes on with **Resume**.")
+    elif rollout.pause is not None:
+        lines.append("⌛ Its time to approve stands still while it is paused.")
+    elif rollout.deadline is not None:
         lines.append(f"⌛ Expires {text.relative(rollout.deadline)}; then it is cancelled.")
     return "\n".join(lines)
 

@@ -12,9 +12,9 @@ from bot.domain.model import Action
 
 # The whole of an id; discord.py matches it whole at dispatch, and by prefix at construction.
 TEMPLATE = re.compile(
-    r"slipway:(?P<rollout>[0-9]{1,19}):(?P<step>[0-9]{1,4}):(?P<action>[a-z]{1,10}):(?P<seal>[0-9a-f]{0,16})"
+    r"slipway:(?P<rollout>[0-9]{1,19}):(?P<step>[0-9]{1,4}):(?P<action>[a-z]{1,10}):(?P<seal>[0-9a-f]{0,64})"
 )
-SEAL_DIGITS = 16
+SEAL_DIGITS = 64
 
 LABEL: dict[Action, str] = {
     Action.APPROVE: "Approve",

@@ -40,7 +40,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A card ready to send. `digest` is equal for cards that look equal; `shape` for those that differ in numbers only."""
+    """A card ready to send. Equal `digest`: it looks the same. Equal `shape`: only numbers differ."""
 
     view: discord.ui.LayoutView
     digest: str

@@ -64,13 +64,7 @@ def _printable(text: str, *, lines: bool) -> str:
     for char in text:
         if char in "\n\r\t\u2028\u2029":
             kept.append("\n" if lines and char != "\t" else " ")
-        elif (
-            unicodedata.category(char) in ("Cc", "Cs", "Co", "Cn") or char in "\u202a\u202b\u202c\u202d\u202e"
-        ):
-            continue
-        elif char in "\u2066\u2067\u2068\u2069\u200e\u200f\ufeff":
-            continue
-        else:
+        elif unicodedata.category(char) not in _NEVER and char not in _DIRECTIONS:
             kept.append(char)
     return "".join(kept)
 

@@ -1,0 +1,169 @@
+"""Lists that people ask for: what runs where, what was rolled out, what a deploy would do, how Slipway is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from bot.domain.model import Phase
+from bot.domain.words import duration
+from bot.engine.api import DryRun, LaneStatus, RolloutSummary
+from bot.ui import text
+from bot.ui.asks import readiness_line
+from bot.ui.errors import Reply
+from bot.ui.face import Check
+from bot.ui.pages import PageButton
+from bot.ui.phases import SHAPE, shape, word
+
+PAGE = 8
+_LANES_AT_MOST = 20
+_CHECKS = {True: "✅", False: "❌", None: "➖"}
+
+
+def layout(parts: Sequence[str], *, buttons: Sequence[PageButton] = ()) -> Reply:
+    """Paragraphs in one box, cut to what a message may hold; what does not fit is said."""
+    view = discord.ui.LayoutView(timeout=None)
+    box: discord.ui.Container[Any] = discord.ui.Container()
+    used, left_out = 0, 0
+    for part in parts:
+        piece = text.cut(part, 1200)
+        if used + text.units(piece) > text.CARD - 300 or len(box.children) > 28:
+            left_out += 1
+            continue
+        used += text.units(piece)
+        box.add_item(discord.ui.TextDisplay(piece))
+    if left_out:
+        box.add_item(discord.ui.TextDisplay(f"-# and {left_out} more; ask for one service to see them"))
+    if buttons:
+        box.add_item(discord.ui.ActionRow(*buttons))
+    view.add_item(box)
+    return Reply(view=view)
+
+
+def status(lanes: Sequence[LaneStatus], now: datetime) -> Reply:
+    """One paragraph a lane, services together."""
+    if not lanes:
+        return Reply("There is nothing to show: the catalog gives this server no service.")
+    parts = ["## What runs where"]
+    service = ""
+    for lane in lanes[:_LANES_AT_MOST]:
+        heading = "" if lane.lane.service == service else f"### {text.plain(lane.lane.service, 60)}\n"
+        service = lane.lane.service
+        parts.append(heading + _lane(lane, now))
+    if len(lanes) > _LANES_AT_MOST:
+        parts.append(f"-# and {len(lanes) - _LANES_AT_MOST} more; name a service to see it")
+    return layout(parts)
+
+
+def _lane(lane: LaneStatus, now: datetime) -> str:
+    good = " · known good" if lane.known_good else ""
+    runs = text.code(lane.desired_version, 40) if lane.desired_version else "nothing yet"
+    lines = [f"**{text.plain(lane.lane.environment, 40)}** {runs}{good}"]
+    if lane.active is not None:
+        rollout = lane.active
+        lines.append(
+            f"{shape(rollout)} {text.code(rollout.candidate.version, 40)}: {word(rollout)} "
+            f"({rollout.observed_weight} % of traffic), since {text.relative(rollout.created_at)}"
+        )
+    if lane.observed is not None and lane.observed.running:
+        lines.append("-# observed: " + ", ".join(_running(r) for r in lane.observed.running[:5]))
+    if lane.problem:
+        lines.append(f"⚠️ {text.sentence(lane.problem, 200)}")
+    if lane.drift:
+        lines.append(f"⚠️ drift: {text.sentence(lane.drift, 200)}")
+    if lane.lock is not None:
+        until = f" until {text.relative(lane.lock.expires)}" if lane.lock.expires else ""
+        reason = text.sentence(lane.lock.reason, 160)
+        lines.append(f"🔒 locked by {text.plain(lane.lock.owner, 40)}{until}: {reason}")
+    return "\n".join(lines)
+
+
+def _running(running: Any) -> str:
+    restarts = f", {running.restarts} restarts" if running.restarts else ""
+    return f"{text.plain(running.version, 40)} {running.state} {running.weight} %{restarts}"
+
+
+def history(
+    found: Sequence[RolloutSummary],
+    service: str | None,
+    environment: str | None,
+    *,
+    first: bool,
+    page: int = PAGE,
+) -> Reply:
+    """One page, newest first; `found` holds one more than a page when there are older ones."""
+    if not found:
+        return Reply("There is nothing older." if not first else "Nothing has been rolled out here yet.")
+    parts = ["## What was rolled out", *[_summary(one) for one in found[:page]]]
+    buttons = []
+    if len(found) > page:
+        older = PageButton.older(found[page - 1].id, service, environment)
+        buttons = [older] if older is not None else []
+    return layout(parts, buttons=buttons)
+
+
+def _summary(one: RolloutSummary) -> str:
+    phase = Phase(one.phase)
+    took = f", took {duration((one.ended_at - one.created_at).total_seconds())}" if one.ended_at else ""
+    before = text.code(one.from_version, 40) if one.from_version else "nothing"
+    lines = [
+        f"{SHAPE[phase]} **{text.plain(one.lane.service, 60)} → {text.plain(one.lane.environment, 40)}** "
+        f"{before} → {text.code(one.to_version, 40)} · {one.phase.replace('_', ' ')}",
+        f"-# #{one.id} · {text.moment(one.created_at)}{took} · by {text.plain(one.requester, 40)}",
+    ]
+    if one.reason:
+        lines.append(f"-# “{text.plain(one.reason, 120)}”")
+    if one.outcome and phase is not Phase.SUCCEEDED:
+        lines.append(text.sentence(one.outcome, 240))
+    return "\n".join(lines)
+
+
+def dry_run(plan: DryRun) -> Reply:
+    """What a deploy would do and what stands in its way; nothing was started."""
+    before = text.code(plan.stable.version, 40) if plan.stable else "nothing"
+    blocked = [f for f in plan.findings if not f.ok]
+    verdict = (
+        f"✋ **It would not start:** {len(blocked)} thing{'s' if len(blocked) > 1 else ''} in the way."
+        if blocked
+        else "✅ **Nothing is in its way.**"
+    )
+    title = f"{text.plain(plan.lane.service, 60)} {text.plain(plan.candidate.version, 40)}"
+    steps = "\n".join(f"{n}. {text.sentence(step, 200)}" for n, step in enumerate(plan.steps, 1))
+    findings = sorted(plan.findings, key=lambda f: f.ok)
+    looked_at = "\n".join(
+        f"{_CHECKS[f.ok]} **{text.plain(f.what, 40)}** {text.sentence(f.sentence, 240)}" for f in findings
+    )
+    return layout(
+        [
+            f"## Dry run: {title} → {text.plain(plan.lane.environment, 40)}\n{before} → "
+            f"{text.code(plan.candidate.version, 40)} · nothing was started\n{verdict}",
+            looked_at or "-# Nothing had to be checked.",
+            f"**The plan**\n{steps}",
+            readiness_line(plan.readiness),
+        ]
+    )
+
+
+def health(checks: Sequence[Check], lanes: Sequence[LaneStatus] | None) -> Reply:
+    """How Slipway is, one line each; then what runs where, when it could be asked."""
+    bad = [c for c in checks if c.ok is False]
+    head = "✅ **All is well.**" if not bad else f"❌ **{len(bad)} of {len(checks)} need attention.**"
+    ordered = sorted(checks, key=lambda c: c.ok is not False)
+    lines = [f"{_CHECKS[c.ok]} **{text.plain(c.name, 60)}** {text.sentence(c.detail, 200)}" for c in ordered]
+    parts = [f"## Slipway\n{head}", "\n".join(lines)]
+    if lanes is None:
+        parts.append("⚠️ What runs where could not be asked.")
+    elif lanes:
+        parts.append("\n".join(_one_line(lane) for lane in lanes[:_LANES_AT_MOST]))
+    return layout(parts)
+
+
+def _one_line(lane: LaneStatus) -> str:
+    runs = text.code(lane.desired_version, 40) if lane.desired_version else "nothing"
+    trouble = " ⚠️" if lane.problem or lane.drift else ""
+    going_on = f" · {shape(lane.active)} {word(lane.active)}" if lane.active else ""
+    place = f"{text.plain(lane.lane.service, 60)} → {text.plain(lane.lane.environment, 40)}"
+    return f"**{place}** {runs}{going_on}{trouble}"

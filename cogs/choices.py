@@ -1,0 +1,101 @@
+"""What autocomplete offers: names of the catalog, and versions with a word on where they run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from discord import app_commands
+
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.model import Release
+from bot.domain.words import duration
+from bot.engine.api import LaneStatus, RolloutSummary
+from bot.ui import text
+from bot.ui.face import Choices
+from bot.ui.phases import word
+
+MOST = 25
+
+
+def given(interaction: Any, option: str) -> str:
+    """What was filled in so far for another option of the same command; empty when nothing was."""
+    return str(getattr(interaction.namespace, option, None) or "")
+
+
+def pick(options: Iterable[tuple[str, str]], typed: str) -> Choices:
+    """`(value, what is said of it)`, those that begin with what was typed before those that contain it.
+
+    Values that are too long to be sent back whole are left out.
+    """
+    wanted = typed.casefold().strip()
+    fitting = [
+        (v, said) for v, said in options if wanted in v.casefold() and 0 < text.units(v) <= text.CHOICE
+    ]
+    fitting.sort(key=lambda option: not option[0].casefold().startswith(wanted))
+    return [
+        app_commands.Choice(name=text.name(f"{value} — {said}" if said else value), value=value)
+        for value, said in fitting[:MOST]
+    ]
+
+
+def services(catalog: Catalog, guild: GuildConfig, typed: str) -> Choices:
+    lanes = catalog.visible(guild.id)
+    names = dict.fromkeys(lane.lane.service for lane in lanes)
+    return pick(
+        ((n, ", ".join(lane.lane.environment for lane in lanes if lane.lane.service == n)) for n in names),
+        typed,
+    )
+
+
+def environments(
+    catalog: Catalog, guild: GuildConfig, service: str, typed: str, lanes: Sequence[LaneStatus]
+) -> Choices:
+    """Those of the service (all, as long as none is chosen), each with what runs there."""
+    running = {lane.lane.environment: _runs(lane) for lane in lanes if lane.lane.service == service}
+    configured = [c.lane for c in catalog.visible(guild.id) if service in ("", c.lane.service)]
+    names = dict.fromkeys(lane.environment for lane in configured)
+    return pick(((name, running.get(name, "")) for name in names), typed)
+
+
+def _runs(lane: LaneStatus) -> str:
+    if lane.active is not None:
+        return f"{lane.active.candidate.version}: {word(lane.active).lower()}"
+    locked = ", locked" if lane.lock is not None else ""
+    return (f"runs {lane.desired_version}" if lane.desired_version else "nothing runs yet") + locked
+
+
+def versions(
+    releases: Sequence[Release],
+    lanes: Sequence[LaneStatus],
+    past: Sequence[RolloutSummary],
+    now: datetime,
+    typed: str,
+) -> Choices:
+    """Newest first, each with where it runs: `1.5.0 — staging 12 min ago, not in production`."""
+    since = {
+        (one.lane, one.to_version): one.ended_at
+        for one in reversed(past)
+        if one.phase == "succeeded" and one.ended_at
+    }
+    return pick(((r.version, _where(r.version, lanes, since, now)) for r in releases), typed)
+
+
+def _where(version: str, lanes: Sequence[LaneStatus], since: Any, now: datetime) -> str:
+    parts, absent = [], []
+    for lane in lanes:
+        place = lane.lane.environment
+        at = since.get((lane.lane, version))
+        ago = f" {duration(max(1, round((now - at).total_seconds() / 60)) * 60)} ago" if at else ""
+        if lane.active is not None and lane.active.candidate.version == version:
+            parts.append(f"{place}: {word(lane.active).lower()}")
+        elif lane.lock is not None and lane.lock.digest and version in lane.lock.reason:
+            parts.append(f"{place}: locked after a rollback")
+        elif lane.desired_version == version:
+            parts.append(f"{place}{ago or ' now'}")
+        else:
+            absent.append(place)
+    if absent and len(absent) <= 3:
+        parts.append(f"not in {' or '.join(absent)}")
+    return ", ".join(parts)

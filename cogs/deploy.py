@@ -1,0 +1,123 @@
+"""`/deploy`: start a rollout, or see what it would do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.config import GuildConfig
+from bot.domain.model import Actor
+from bot.engine.api import DeployRequest, DryRun
+from bot.ui import lists, text
+from bot.ui.errors import Reply
+from bot.ui.face import LOOK_UP_S, Choices, Face
+from bot.ui.people import AnyInteraction
+from cogs import choices
+
+
+class Deploy(commands.Cog):
+    """Roll a version out."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+
+    @app_commands.command(name="deploy", description="Roll a version of a service out to an environment")
+    @app_commands.describe(
+        service="What to deploy",
+        version="Which version of it",
+        environment="Where to",
+        reason="Why, for the card and the log",
+        dry_run="Only show the plan and what stands in its way",
+    )
+    async def deploy(  # noqa: PLR0917 - the options of the command
+        self,
+        interaction: AnyInteraction,
+        service: app_commands.Range[str, 1, 100],
+        version: app_commands.Range[str, 1, 100],
+        environment: app_commands.Range[str, 1, 100],
+        reason: str = "",
+        dry_run: bool = False,
+    ) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            request = DeployRequest(
+                guild_id=guild.id,
+                actor=actor,
+                service=service.strip(),
+                version=version.strip(),
+                environment=environment.strip(),
+                reason=reason.strip(),
+                interaction=str(interaction.id),
+                dry_run=dry_run,
+            )
+            begun = await self.face.engine.deploy(request)
+            if isinstance(begun, DryRun):
+                return lists.dry_run(begun)
+            what = f"{text.code(service)} {text.code(version)} → {text.code(environment)}"
+            return Reply(
+                f"🚀 **Rollout {begun.id}** has begun: {what}. Its card is in {channel(interaction, guild)}."
+            )
+
+        await self.face.answer(interaction, "deploy", work, category="deploy", patience_s=LOOK_UP_S)
+
+    @deploy.autocomplete("service")
+    async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
+        async def work(guild: GuildConfig) -> Choices:
+            return choices.services(self.face.catalog(), guild, typed)
+
+        return await self.face.suggest(interaction, "deploy", work)
+
+    @deploy.autocomplete("environment")
+    async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
+        return await suggest_environments(self.face, interaction, "deploy", typed)
+
+    @deploy.autocomplete("version")
+    async def versions(self, interaction: AnyInteraction, typed: str) -> Choices:
+        async def work(guild: GuildConfig) -> Choices:
+            service = choices.given(interaction, "service")
+            seen = [c.lane for c in self.face.catalog().visible(guild.id) if c.lane.service == service]
+            environment = choices.given(interaction, "environment") or (seen[0].environment if seen else "")
+            if not seen:
+                return []
+            engine = self.face.engine
+            releases = await engine.releases(guild.id, service, environment)
+            about = await quietly(
+                asyncio.gather(engine.status(guild.id, service), engine.history(guild.id, service, limit=25))
+            )
+            lanes, past = about or ((), ())
+            return choices.versions(releases, lanes, past, self.face.clock.now(), typed)
+
+        return await self.face.suggest(interaction, "deploy", work)
+
+
+async def suggest_environments(face: Face, interaction: AnyInteraction, command: str, typed: str) -> Choices:
+    """The environments of the service that was chosen, with what runs there where that is known in time."""
+
+    async def work(guild: GuildConfig) -> Choices:
+        service = choices.given(interaction, "service")
+        lanes = await quietly(face.engine.status(guild.id, service)) if service else ()
+        return choices.environments(face.catalog(), guild, service, typed, lanes or ())
+
+    return await face.suggest(interaction, command, work)
+
+
+async def quietly(asked: Any, within_s: float = 0.5) -> Any:
+    """The answer, or None when it does not come in time or at all: names are offered without it."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await asked
+    except Exception:
+        return None
+
+
+def channel(interaction: AnyInteraction, guild: GuildConfig) -> str:
+    """The server's channel for cards, as a mention where it can be found."""
+    wanted = guild.channels.get("deploys", "deploys")
+    if wanted.isdigit():
+        return f"<#{wanted}>"
+    known = interaction.guild.text_channels if interaction.guild is not None else []
+    found = discord.utils.get(known, name=wanted.lstrip("#"))
+    return found.mention if found is not None else f"#{text.name(wanted, 60)}"

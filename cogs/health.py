@@ -1,0 +1,45 @@
+"""`/health`: Slipway itself, what it depends on, and what runs where."""
+
+from __future__ import annotations
+
+import asyncio
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.config import GuildConfig
+from bot.domain.model import Actor
+from bot.ui import lists
+from bot.ui.errors import Reply
+from bot.ui.face import Check, Face
+from bot.ui.people import AnyInteraction
+from cogs.deploy import quietly
+
+_LANES_WITHIN_S = 1.5
+_LOOK_S = 6.0
+
+
+class Health(commands.Cog):
+    """Answers whatever is broken."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+
+    @app_commands.command(name="health", description="How Slipway is, and what runs where")
+    async def health(self, interaction: AnyInteraction) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            checks, lanes = await asyncio.gather(
+                self.face.health(), quietly(self.face.engine.status(guild.id), _LANES_WITHIN_S)
+            )
+            return lists.health([_gateway(interaction), *checks], lanes)
+
+        await self.face.answer(interaction, "health", work, category="read", patience_s=_LOOK_S)
+
+
+def _gateway(interaction: AnyInteraction) -> Check:
+    """That this command arrived is the proof; the latency is that of the last heartbeat."""
+    latency_s = interaction.client.latency
+    known = 0 <= latency_s < 3600
+    return Check(
+        "Discord gateway", True, f"{latency_s * 1000:.0f} ms" if known else "no heartbeat measured yet"
+    )

@@ -1,0 +1,100 @@
+"""`/lock` and `/unlock`: keep an environment as it is, with owner, reason and expiry."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.config import GuildConfig
+from bot.domain.errors import UserError
+from bot.domain.model import Actor
+from bot.ui import text
+from bot.ui.errors import Reply
+from bot.ui.face import Choices, Face
+from bot.ui.people import AnyInteraction
+from cogs import choices
+from cogs.deploy import suggest_environments
+
+_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_PART = re.compile(r"(\d{1,6})\s*(min|s|m|h|d|w)")
+_LONGEST = timedelta(days=365)
+
+
+def duration_of(words: str) -> timedelta | None:
+    """`30m`, `2h`, `1d 12h`; None when empty. Raises `UserError` for anything else."""
+    said = words.strip().lower()
+    if not said:
+        return None
+    parts = _PART.findall(said)
+    length = timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts))
+    if not re.fullmatch(rf"(?:{_PART.pattern}\s*)+", said) or not timedelta() < length <= _LONGEST:
+        raise UserError(
+            f"{text.code(words, 40)} is not a length of time.",
+            rule="bad_duration",
+            remedy="Write it as `30m`, `2h` or `1d 12h`, up to a year; without it the lock holds until `/unlock`.",
+        )
+    return length
+
+
+class Locks(commands.Cog):
+    """A locked lane takes no new rollout; going back to a known-good release stays possible."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+
+    @app_commands.command(name="lock", description="Keep an environment as it is: no new rollouts there")
+    @app_commands.rename(length="for")
+    @app_commands.describe(
+        service="Which service",
+        environment="Where",
+        reason="Why; shown to everybody who wants to deploy there",
+        length="For how long, as in 30m, 2h, 1d; without it until /unlock",
+    )
+    async def lock(
+        self,
+        interaction: AnyInteraction,
+        service: app_commands.Range[str, 1, 100],
+        environment: app_commands.Range[str, 1, 100],
+        reason: str,
+        length: str = "",
+    ) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            lane = self.face.catalog().lane(guild.id, service.strip(), environment.strip()).lane
+            lasts = duration_of(length)
+            expires = self.face.clock.now() + lasts if lasts is not None else None
+            lock = await self.face.engine.lock(guild.id, actor, lane, reason.strip(), expires)
+            until = f"until {text.moment(lock.expires)}" if lock.expires else "until somebody lifts it"
+            return Reply(f"🔒 **Locked** {text.code(lane.service)} → {text.code(lane.environment)} {until}.")
+
+        await self.face.answer(interaction, "lock", work, category="admin")
+
+    @app_commands.command(name="unlock", description="Allow rollouts to an environment again")
+    @app_commands.describe(service="Which service", environment="Where")
+    async def unlock(
+        self,
+        interaction: AnyInteraction,
+        service: app_commands.Range[str, 1, 100],
+        environment: app_commands.Range[str, 1, 100],
+    ) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            lane = self.face.catalog().lane(guild.id, service.strip(), environment.strip()).lane
+            await self.face.engine.unlock(guild.id, actor, lane)
+            return Reply(f"🔓 **Unlocked** {text.code(lane.service)} → {text.code(lane.environment)}.")
+
+        await self.face.answer(interaction, "unlock", work, category="admin")
+
+    @lock.autocomplete("service")
+    @unlock.autocomplete("service")
+    async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
+        async def work(guild: GuildConfig) -> Choices:
+            return choices.services(self.face.catalog(), guild, typed)
+
+        return await self.face.suggest(interaction, "lock", work)
+
+    @lock.autocomplete("environment")
+    @unlock.autocomplete("environment")
+    async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
+        return await suggest_environments(self.face, interaction, "lock", typed)

@@ -1,0 +1,87 @@
+"""`/rollback`: back to an earlier release, in seconds."""
+
+from __future__ import annotations
+
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.config import GuildConfig
+from bot.domain.model import Actor
+from bot.engine.api import RollbackRequest
+from bot.ui import text
+from bot.ui.errors import Reply
+from bot.ui.face import LOOK_UP_S, Choices, Face
+from bot.ui.people import AnyInteraction
+from cogs import choices
+from cogs.deploy import channel, quietly, suggest_environments
+
+
+class Rollback(commands.Cog):
+    """Return to a release that is known good."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+
+    @app_commands.command(
+        name="rollback", description="Go back: stop what is rolling out, or return to an earlier release"
+    )
+    @app_commands.describe(
+        service="What to roll back",
+        environment="Where",
+        version="To which release; without it, to the last known good one",
+        reason="Why, for the card and the log",
+    )
+    async def rollback(
+        self,
+        interaction: AnyInteraction,
+        service: app_commands.Range[str, 1, 100],
+        environment: app_commands.Range[str, 1, 100],
+        version: str = "",
+        reason: str = "",
+    ) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            if guild.oncall_role not in actor.roles:
+                await self.face.spend("deploy", actor)
+            request = RollbackRequest(
+                guild_id=guild.id,
+                actor=actor,
+                service=service.strip(),
+                environment=environment.strip(),
+                version=version.strip() or None,
+                reason=reason.strip(),
+                interaction=str(interaction.id),
+            )
+            begun = await self.face.engine.roll_back(request)
+            what = f"{text.code(service)} → {text.code(environment)}"
+            return Reply(
+                f"↩️ **Rolling back** {what} (rollout {begun.id}). Its card is in {channel(interaction, guild)}."
+            )
+
+        await self.face.answer(interaction, "rollback", work, category=None, patience_s=LOOK_UP_S)
+
+    @rollback.autocomplete("service")
+    async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
+        async def work(guild: GuildConfig) -> Choices:
+            return choices.services(self.face.catalog(), guild, typed)
+
+        return await self.face.suggest(interaction, "rollback", work)
+
+    @rollback.autocomplete("environment")
+    async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
+        return await suggest_environments(self.face, interaction, "rollback", typed)
+
+    @rollback.autocomplete("version")
+    async def versions(self, interaction: AnyInteraction, typed: str) -> Choices:
+        async def work(guild: GuildConfig) -> Choices:
+            service, environment = (
+                choices.given(interaction, "service"),
+                choices.given(interaction, "environment"),
+            )
+            if not service or not environment:
+                return []
+            good = await self.face.engine.known_good(guild.id, service, environment)
+            past = await quietly(self.face.engine.history(guild.id, service, environment, limit=25))
+            lanes = await quietly(self.face.engine.status(guild.id, service, environment))
+            return choices.versions(good, lanes or (), past or (), self.face.clock.now(), typed)
+
+        return await self.face.suggest(interaction, "rollback", work)

@@ -1,0 +1,84 @@
+"""`/status` and `/history`: what runs where, and how it came to be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.domain.config import GuildConfig
+from bot.domain.model import Actor
+from bot.ui import lists
+from bot.ui.errors import Reply
+from bot.ui.face import LOOK_UP_S, Choices, Face
+from bot.ui.pages import page_of
+from bot.ui.people import AnyInteraction
+from cogs import choices
+from cogs.deploy import suggest_environments
+
+
+class Status(commands.Cog):
+    """Look, without changing anything."""
+
+    def __init__(self, face: Face) -> None:
+        self.face = face
+
+    @app_commands.command(name="status", description="What runs where, and what is being rolled out")
+    @app_commands.describe(service="Only this service", environment="Only this environment")
+    async def status(self, interaction: AnyInteraction, service: str = "", environment: str = "") -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            self._check(guild, service, environment)
+            lanes = await self.face.engine.status(guild.id, service or None, environment or None)
+            return lists.status(lanes, self.face.clock.now())
+
+        await self.face.answer(interaction, "status", work, category="read", patience_s=LOOK_UP_S)
+
+    @app_commands.command(name="history", description="What was rolled out, newest first")
+    @app_commands.describe(service="Only this service", environment="Only this environment")
+    async def history(self, interaction: AnyInteraction, service: str = "", environment: str = "") -> None:
+        await self._page(interaction, service or None, environment or None, None)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: AnyInteraction) -> None:
+        """Pages of `/history`, also those drawn before a restart."""
+        data: Any = interaction.data or {}
+        wanted = page_of(str(data.get("custom_id", "")))
+        if interaction.type is discord.InteractionType.component and wanted is not None:
+            before, service, environment = wanted
+            await self._page(interaction, service, environment, before)
+
+    async def _page(
+        self, interaction: AnyInteraction, service: str | None, environment: str | None, before: int | None
+    ) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            self._check(guild, service or "", environment or "")
+            found = await self.face.engine.history(
+                guild.id, service, environment, before=before, limit=lists.PAGE + 1
+            )
+            return lists.history(found, service, environment, first=before is None)
+
+        await self.face.answer(interaction, "history", work, category="read", patience_s=LOOK_UP_S)
+
+    def _check(self, guild: GuildConfig, service: str, environment: str) -> None:
+        """Raises `UserError` with the nearest names for a service or environment that this server does not have."""
+        catalog = self.face.catalog()
+        if service and environment:
+            catalog.lane(guild.id, service, environment)
+        elif service:
+            first = next((c for c in catalog.visible(guild.id) if c.lane.service == service), None)
+            catalog.lane(guild.id, service, first.lane.environment if first else "")
+
+    @status.autocomplete("service")
+    @history.autocomplete("service")
+    async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
+        async def work(guild: GuildConfig) -> Choices:
+            return choices.services(self.face.catalog(), guild, typed)
+
+        return await self.face.suggest(interaction, "status", work)
+
+    @status.autocomplete("environment")
+    @history.autocomplete("environment")
+    async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
+        return await suggest_environments(self.face, interaction, "status", typed)
