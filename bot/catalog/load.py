@@ -1,0 +1,30 @@
+"""Reading a catalog from its folder: files to values, values to models, models to the catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bot.catalog.mistakes import Mistake, bad_catalog
+from bot.catalog.positions import read_folder
+from bot.catalog.resolve import resolve
+from bot.catalog.validate import validate
+from bot.domain.config import Catalog
+
+
+def check(folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, tuple[Mistake, ...]]:
+    """The catalog in `folder` and every mistake in it; with mistakes the catalog is not to be used.
+
+    `environ` is what `${NAME}` refers to, by default the process environment.
+    """
+    document = read_folder(folder, environ)
+    catalog = resolve(document, validate(document))
+    return catalog, tuple(sorted(set(document.mistakes)))
+
+
+def load(folder: Path, environ: Mapping[str, str] | None = None) -> Catalog:
+    """The catalog in `folder`. Raises `BadCatalog` whose sentence lists every mistake, one a line."""
+    catalog, mistakes = check(folder, environ)
+    if mistakes:
+        raise bad_catalog(mistakes)
+    return catalog

@@ -1,0 +1,338 @@
+"""The sections of a catalog as pydantic models: what may be written where, and what each key means.
+
+The descriptions are shown by editors (`slipway config schema`) and are the reference for docs/configuration.md.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from bot.catalog.values import (
+    Duration,
+    Listen,
+    NameOrId,
+    Names,
+    Proportion,
+    Short,
+    Snowflake,
+    Text,
+    Weight,
+    listed,
+)
+
+_STRING = {"type": "string"}
+
+
+class Part(BaseModel):
+    """A mapping in which every key is known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+# ---- guilds ------------------------------------------------------------------------------------------------
+
+
+class Channels(Part):
+    deploys: NameOrId = Field(description="Where cards are posted.")
+    alerts: NameOrId = Field(description="Where people are called.")
+    incidents: NameOrId | None = Field(default=None, description="Where incidents get their threads.")
+
+
+class Guild(Part):
+    """A Discord server. Channels and roles are given by name or id."""
+
+    id: Snowflake = Field(description="The server's id, in quotes.")
+    channels: Channels
+    roles: dict[str, NameOrId] = Field(description="The catalog's role names, each with the Discord role.")
+    on_call: str = Field(default="on-call", description="The role that is never rate-limited on Rollback.")
+    panic: Names | None = Field(default=None, description="Who may stop everything; on_call by default.")
+
+
+# ---- plans and approvals -----------------------------------------------------------------------------------
+
+
+class Check(Part):
+    """One request to the candidate before it gets traffic."""
+
+    path: str = Field(pattern="^/", description="Path on the candidate, such as /healthz.")
+    status: int = Field(default=200, ge=100, le=599)
+    contains: str = Field(default="", description="Text that the answer must contain.")
+    timeout: Duration = 2.0
+
+
+_Check = Annotated[Check, Short("path", _STRING)]
+
+
+class VerifyStep(Part):
+    checks: Annotated[tuple[_Check, ...], BeforeValidator(listed)] = Field(
+        default=(), description="What the candidate must answer; none: readiness alone."
+    )
+    timeout: Duration = Field(default=60.0, description="How long the candidate may take to start and pass.")
+
+
+class GateStep(Part):
+    approval: str | None = Field(default=None, description="Name of an entry of approvals:.")
+    name: str | None = Field(default=None, description="What the card calls this gate.")
+    role: str | None = None
+    quorum: int | None = Field(default=None, ge=1, le=20)
+    expires: Duration | None = None
+    allow_requester: bool | None = None
+
+
+class ShiftStep(Part):
+    weight: Weight = Field(description="The candidate's share of the traffic in per cent.")
+    timeout: Duration = Field(default=60.0, description="How long the target may take.")
+
+
+class SoakStep(Part):
+    duration: Duration = Field(default=1800.0, description="Measured time; 30m by default.")
+
+
+class ObserveStep(Part):
+    duration: Duration = Field(default=1800.0, description="Measured time at full weight; 30m by default.")
+
+
+class Step(Part):
+    """Exactly one of these; a bare word is the step with its defaults."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spell_out(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = {value: None}
+        return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, dict) else value
+
+    verify: Annotated[VerifyStep, Short("checks", {"type": ["array", "string"]})] | None = None
+    gate: Annotated[GateStep, Short("approval", _STRING)] | None = None
+    shift: Annotated[ShiftStep, Short("weight", {"type": ["integer", "string"]})] | None = None
+    soak: Annotated[SoakStep, Short("duration", _STRING)] | None = None
+    observe: Annotated[ObserveStep, Short("duration", _STRING)] | None = None
+
+
+class Approval(Part):
+    role: str = Field(description="Who may approve.")
+    quorum: int = Field(default=1, ge=1, le=20, description="How many of them, the requester not counted.")
+    expires: Duration = Field(
+        default=1800.0, description="After this the rollout is cancelled; 30m by default."
+    )
+    allow_requester: bool = Field(default=False, description="Whether who asked may approve as well.")
+
+
+# ---- policies ----------------------------------------------------------------------------------------------
+
+
+class Objective(Part):
+    """One promise: at most `limit` of the requests are bad. `latency` takes a time, others a proportion."""
+
+    limit: Any = Field(description='A proportion ("1%"), for latency a time ("2s").')
+    kind: Literal["errors", "latency", "proportion"] | None = Field(
+        default=None, description="By default what the name says: errors, latency, else proportion."
+    )
+    quantile: Proportion = Field(
+        default=0.99, description='Latency only: the share below the limit, "99%" by default.'
+    )
+    ratio: float | None = Field(
+        default=None, gt=0, description="Tolerated multiple of stable's rate of bad requests."
+    )
+    series: str | None = Field(default=None, description="The proportion's name in the metric source.")
+    enforce: bool = Field(default=True, description="false: judged and shown, without consequences.")
+    min_requests: int | None = Field(default=None, ge=0)
+
+
+class Rule(Part):
+    """A plain rule such as `error_rate > 5% over 5m`; it carries no statistical promise."""
+
+    rule: str
+    enforce: bool = True
+
+
+class Policy(Part):
+    """What a release is judged by."""
+
+    objectives: dict[str, Annotated[Objective, Short("limit", {"type": ["string", "number"]})]] = {}
+    rules: tuple[Annotated[Rule, Short("rule", _STRING)], ...] = ()
+    alpha: Proportion = Field(default=0.01, description="Chance of a false alarm over a whole rollout.")
+    phi: float = Field(default=1.0, ge=1, description="Requests that may fail together (retries, bursts).")
+    min_bad: int = Field(default=3, ge=1, description="Bad requests without which nothing fails.")
+    min_requests: int = Field(default=50, ge=0, description="Requests a soak needs to pass.")
+    on_common_trouble: Literal["hold", "ignore"] = "hold"
+    on_restart: Literal["fail", "ignore"] = "fail"
+    error_limit: Duration = Field(default=60.0, description="How long sources may be unreadable.")
+    recent: Duration = Field(default=60.0, description="What `now` means when stable is in trouble too.")
+    settle: Duration | None = Field(
+        default=None, description="How long completions are discarded after a shift."
+    )
+
+
+# ---- lanes: what defaults, environments, services and their environments may all say ------------------------
+
+
+class Roles(Part):
+    deploy: Names | None = Field(default=None, description="Who may start a rollout.")
+    rollback: Names | None = Field(default=None, description="Who may order a rollback.")
+    operate: Names | None = Field(default=None, description="Who may pause, resume, extend, cancel.")
+    lock: Names | None = Field(default=None, description="Who may lock and unlock.")
+    notify: Names | None = Field(default=None, description="Who is called on holds and rollbacks.")
+
+
+class Promote(Part):
+    role: str
+    quorum: int = Field(default=1, ge=1, le=20)
+
+
+class Hold(Part):
+    deadline: Duration = Field(default=1800.0, description="When the outcome is carried out; 30m by default.")
+    outcome: Literal["rollback", "promote", "wait"] = "rollback"
+
+
+class Prerequisite(Part):
+    environment: str = Field(description='Where the release must have succeeded before; "none" for nowhere.')
+    max_age: Duration = Field(default=3600.0, description="How long ago at most; 1h by default.")
+
+
+class LaneSettings(Part):
+    """Said in defaults, an environment, a service, or one environment of a service; the later one wins."""
+
+    plan: str | None = Field(default=None, description="Name of an entry of plans:.")
+    policy: str | None = Field(default=None, description="Name of an entry of policies:.")
+    target: str | None = Field(default=None, description="Name of an entry of targets:.")
+    metrics: Names | None = Field(default=None, description="Names of entries of metrics:.")
+    roles: Roles = Roles()
+    promote: Annotated[Promote, Short("role", _STRING)] | None = None
+    hold: Hold | None = None
+    prerequisite: Annotated[Prerequisite, Short("environment", _STRING)] | None = None
+    drift: Literal["repair", "report"] | None = None
+    exclusive: bool | None = Field(
+        default=None, description="Two releases never run at once (bots, queue consumers)."
+    )
+    tick: Duration | None = Field(default=None, description="How often the judge looks; 5s by default.")
+    rollback_timeout: Duration | None = None
+    lock_after_rollback: bool | None = Field(
+        default=None, description="Lock the lane after an automatic rollback."
+    )
+    guilds: Names | None = Field(default=None, description="Which guilds see it; all by default.")
+    description: str | None = None
+
+
+class Environment(LaneSettings):
+    pass
+
+
+# ---- what the target needs to run a release ----------------------------------------------------------------
+
+
+class Ready(Part):
+    """A release is ready when `path` answers; without a path, once it has lived for `alive`."""
+
+    path: str | None = Field(default=None, pattern="^/")
+    timeout: Duration | None = None
+    alive: Duration | None = None
+
+
+class Spec(Part):
+    """How a release runs as a local process. `{port}`, `{version}`, `{environment}`, `{instance}` are filled in
+
+    when it starts, `{service}`, `{python}` and (for directories) `{path}` when the rollout does.
+    """
+
+    command: tuple[Text, ...] | None = Field(default=None, description="The program and its arguments.")
+    env: dict[str, Text] | None = None
+    cwd: str | None = Field(default=None, description="Relative to the file that says it.")
+    ready: Ready | None = None
+    drain: Duration | None = Field(default=None, description="How long requests in flight may finish.")
+    stop: Duration | None = Field(default=None, description="How long it may take to exit.")
+    instances: int | None = Field(default=None, ge=1, le=64)
+    stop_signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] | None = None
+
+
+class Router(Part):
+    """How users reach one lane. Without it the releases take no traffic through Slipway."""
+
+    listen: Listen | None = Field(default=None, description="Address and port that users connect to.")
+    sticky_header: str | None = Field(default=None, description="Equal values go to the same release.")
+    request_timeout: Duration | None = Field(default=None, description="Longest silence of a release.")
+    wait: Duration | None = Field(default=None, description="How long requests wait for a release.")
+
+
+class ServiceEnvironment(LaneSettings):
+    router: Annotated[Router, Short("listen", {"type": ["integer", "string"]})] | None = None
+    spec: Spec = Field(default=Spec(), description="Laid over the releases' spec, key by key.")
+
+
+# ---- where releases come from ------------------------------------------------------------------------------
+
+
+class Version(Part):
+    version: Text
+    digest: str = ""
+    commit: Text = ""
+    spec: Spec = Spec()
+
+
+class ListedReleases(Part):
+    """The versions are listed here, newest first."""
+
+    kind: Literal["listed"]
+    spec: Spec = Field(default=Spec(), description="What the target needs to run them.")
+    versions: tuple[Annotated[Version, Short("version", _STRING)], ...]
+
+
+class DirectoryReleases(Part):
+    """Every sub-folder of a folder is a release, named for its version."""
+
+    kind: Literal["directory"]
+    path: str = Field(description="The folder, relative to the file that says it.")
+    spec: Spec = Field(default=Spec(), description="As in listed; {path} is the release's folder.")
+
+
+Releases = Annotated[ListedReleases | DirectoryReleases, Field(discriminator="kind")]
+
+
+class Service(LaneSettings):
+    releases: Releases
+    environments: dict[str, ServiceEnvironment | None]
+
+
+# ---- targets and metrics -----------------------------------------------------------------------------------
+
+
+class ProcessTarget(Part):
+    """Releases as local processes behind a router, in a small host process of their own."""
+
+    kind: Literal["process"]
+
+
+class RouterMetrics(Part):
+    """The router's own counts per release: the first source."""
+
+    kind: Literal["router"]
+
+
+class ScrapeMetrics(Part):
+    """Prometheus endpoints of the releases."""
+
+    kind: Literal["scrape"]
+
+
+Target = ProcessTarget
+Metrics = Annotated[RouterMetrics | ScrapeMetrics, Field(discriminator="kind")]
+
+
+class CatalogFile(Part):
+    """A file of the catalog; any number of them is merged."""
+
+    model_config = ConfigDict(title="Slipway catalog")
+
+    guilds: dict[str, Guild] = {}
+    defaults: LaneSettings = LaneSettings()
+    environments: dict[str, Environment | None] = {}
+    targets: dict[str, Target] = {}
+    metrics: dict[str, Metrics] = {}
+    approvals: dict[str, Approval] = {}
+    plans: dict[str, tuple[Step, ...]] = {}
+    policies: dict[str, Policy] = {}
+    services: dict[str, Service] = {}

@@ -1,0 +1,207 @@
+"""Plans and policies of the catalog become those of the domain; what makes no sense in them is reported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bot.catalog import models
+from bot.catalog.mistakes import KeyPath, nearest
+from bot.catalog.positions import Document
+from bot.catalog.validate import Sections
+from bot.catalog.values import parse_positive, parse_proportion
+from bot.domain import judge
+from bot.domain.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, Verify
+from bot.domain.words import duration
+
+Placed = tuple[KeyPath, Step]
+
+
+def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
+    """Every plan as steps with their places; mistakes go into `document`."""
+    found: dict[str, list[Placed]] = {}
+    for name, written in sections.of("plans").items():
+        path: KeyPath = ("plans", name)
+        steps = []
+        for index, step in enumerate(written):
+            at = sections.original((*path, index))
+            made = _step(document, sections, at, step)
+            if made is not None:
+                steps.append((at, made))
+        if not written and not sections.is_spoilt(path):
+            document.wrong(path, "a plan needs at least one step.", "Such as `- shift: 100`.")
+        _order(document, sections, path, steps)
+        found[name] = steps
+    return found
+
+
+def _step(document: Document, sections: Sections, at: KeyPath, step: models.Step) -> Step | None:
+    given = [name for name in models.Step.model_fields if getattr(step, name) is not None]
+    if len(given) != 1:
+        if not sections.is_spoilt(at):
+            known = ", ".join(models.Step.model_fields)
+            document.wrong(at, f"a step is exactly one of {known}, not {len(given)} of them.")
+        return None
+    match getattr(step, given[0]):
+        case models.VerifyStep() as verify:
+            checks = tuple(HttpCheck(c.path, c.status, c.contains, c.timeout) for c in verify.checks)
+            return Verify(checks, verify.timeout)
+        case models.ShiftStep() as shift:
+            return Shift(shift.weight, shift.timeout)
+        case models.SoakStep() as soak:
+            return Soak(soak.duration)
+        case models.ObserveStep() as observe:
+            return Observe(observe.duration)
+        case gate:
+            return _gate(document, sections, (*at, "gate"), gate)
+
+
+def _gate(document: Document, sections: Sections, at: KeyPath, step: models.GateStep) -> Gate | None:
+    approval: models.Approval | None = None
+    if step.approval is not None:
+        if step.approval not in sections.known("approvals"):
+            hint = nearest(step.approval, sections.known("approvals"))
+            document.wrong(at, f'there is no approval "{step.approval}".', hint)
+            return None
+        approval = sections.of("approvals").get(step.approval)
+        if approval is None:
+            return None
+    role = step.role or (approval.role if approval else None)
+    if role is None:
+        document.wrong(at, "a gate needs a role, or the name of an approval.")
+        return None
+    base = approval or models.Approval(role=role)
+    return Gate(
+        name=step.name or step.approval or "approval",
+        role=role,
+        quorum=step.quorum or base.quorum,
+        expires_s=step.expires or base.expires,
+        allow_requester=base.allow_requester if step.allow_requester is None else step.allow_requester,
+    )
+
+
+def _order(document: Document, sections: Sections, path: KeyPath, steps: list[Placed]) -> None:
+    """Weights rise to 100, nothing is verified too late, and nothing soaks without traffic."""
+    weight = 0
+    for at, step in steps:
+        match step:
+            case Shift() if step.weight <= weight:
+                rule = "weights must rise" if weight else "the first weight must be above 0"
+                before = f", and {step.weight} comes after {weight}" if weight else ""
+                document.wrong((*at, "shift"), f"{rule}{before}.")
+            case Shift():
+                weight = step.weight
+            case Verify() if weight:
+                document.wrong(
+                    at, f"verify comes too late: the candidate has {weight} % of the traffic by then."
+                )
+            case Soak() if not weight:
+                document.wrong(at, "nothing soaks without traffic.", "Put a shift before it.")
+            case Observe() if weight != 100:
+                document.wrong(
+                    at,
+                    f"observe watches at full weight, and here it is {weight}.",
+                    "Use soak, or shift to 100 before.",
+                )
+    shifts = [(at, step) for at, step in steps if isinstance(step, Shift)]
+    if steps and weight != 100 and not sections.is_spoilt(path):
+        at = (*shifts[-1][0], "shift") if shifts else path
+        document.wrong(at, f"the last weight must be 100, not {weight}.")
+
+
+def exclusive_weights(document: Document, steps: Iterable[Placed], lane: str) -> None:
+    """An exclusive service never runs two releases at once, so no share of traffic lies between 0 and 100."""
+    for at, step in steps:
+        if isinstance(step, Shift) and step.weight not in (0, 100):
+            hint = "Give it a plan that shifts to 100 at once."
+            document.wrong(
+                (*at, "shift"), f"{lane} is exclusive and cannot have {step.weight} % of the traffic.", hint
+            )
+
+
+def named(name: str, steps: Iterable[Placed]) -> Plan:
+    return Plan(name, tuple(step for _, step in steps))
+
+
+def policy(
+    document: Document, path: KeyPath, written: models.Policy, steps: Iterable[Placed], tick_s: float
+) -> judge.Policy | None:
+    """The judge's policy for a plan that is looked at every `tick_s` seconds, without what is wrong in it."""
+    objectives = [
+        _objective(document, (*path, "objectives", name), name, o) for name, o in written.objectives.items()
+    ]
+    rules = [_rule(document, (*path, "rules", index), rule) for index, rule in enumerate(written.rules)]
+    watched = sum(s.duration_s for _, s in steps if isinstance(s, Soak | Observe))
+    try:
+        return judge.Policy(
+            objectives=tuple(o for o in objectives if o),
+            rules=tuple(r for r in rules if r),
+            alpha=written.alpha,
+            phi=written.phi,
+            min_bad=written.min_bad,
+            min_requests=written.min_requests,
+            planned_ticks=max(1, round(watched / tick_s)),
+            on_common_trouble=written.on_common_trouble,
+            on_restart=written.on_restart,
+            error_limit_s=written.error_limit,
+            tick_s=tick_s,
+            recent_s=written.recent,
+            settle_s=written.settle,
+        )
+    except judge.PolicyError as error:
+        document.wrong(path, f"{error}.")
+        return None
+
+
+def _objective(
+    document: Document, path: KeyPath, name: str, written: models.Objective
+) -> judge.Objective | None:
+    kind = written.kind or (name if name in ("errors", "latency") else "proportion")
+    at = (*path, "limit") if (*path, "limit") in document.places else path
+    try:
+        if kind == "latency":
+            limit, threshold = round(1 - written.quantile, 12), parse_positive(written.limit)
+        else:
+            limit, threshold = parse_proportion(written.limit), None
+    except ValueError as error:
+        document.wrong(at, f'must be {error}, not "{str(written.limit)[:60]}".')
+        return None
+    try:
+        return judge.Objective(
+            name,
+            kind,  # type: ignore[arg-type]
+            limit,
+            threshold,
+            enforce=written.enforce,
+            ratio=written.ratio,
+            series=written.series,
+            min_requests=written.min_requests,
+        )
+    except judge.PolicyError as error:
+        document.wrong(at, f"{error}.")
+        return None
+
+
+def _rule(document: Document, path: KeyPath, written: models.Rule) -> judge.Rule | None:
+    try:
+        return judge.parse_rule(written.rule, enforce=written.enforce)
+    except judge.RuleError as error:
+        document.wrong(path, f"{error}".rstrip("?.") + ".")
+        return None
+
+
+def beyond_buckets(
+    document: Document, path: KeyPath, found: judge.Policy, source: str, bounds: Iterable[float]
+) -> None:
+    """A latency limit above the last finite bound of a source's histogram can never be read."""
+    last = max(bounds)
+    for series in found.series:
+        if series.kind == "latency" and series.threshold_s > last:
+            limit = f"{duration(series.threshold_s)} lies above the last finite bucket of {source}, {duration(last)}"
+            document.wrong((*path, *_series_path(document, path, series.name)), f"the limit of {limit}.")
+
+
+def _series_path(document: Document, path: KeyPath, name: str) -> KeyPath:
+    objective: KeyPath = ("objectives", name)
+    if (*path, *objective) in document.places:
+        return objective
+    return ("rules",)
