@@ -8,7 +8,7 @@ from bot.adapters.routers.counts import BOUNDS
 from bot.catalog import models
 from bot.catalog.layers import Layers, Said
 from bot.catalog.mistakes import nearest
-from bot.catalog.plans import Placed, beyond_buckets, exclusive_weights, named
+from bot.catalog.plans import UNKNOWN_GATE, Placed, beyond_buckets, exclusive_weights, named
 from bot.catalog.plans import policy as judged_by
 from bot.catalog.positions import Document
 from bot.catalog.validate import Sections
@@ -162,7 +162,8 @@ class LaneResolver:
         """Every role that a lane names must be a Discord role in every guild that sees the lane."""
         said = [value for key, value in roles.items() if value.given and key != "promote"]
         uses = [(value.path, role) for value in said for role in value.value]
-        uses += [((*path, "gate"), step.role) for path, step in steps if isinstance(step, Gate)]
+        gates = [(path, step) for path, step in steps if isinstance(step, Gate) and step is not UNKNOWN_GATE]
+        uses += [((*path, "gate"), gate.role) for path, gate in gates]
         if roles["promote"].given:
             uses.append((roles["promote"].path, roles["promote"].value.role))
         known = {role for guild in self._sections.of("guilds").values() for role in guild.roles}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from bot.catalog import models
 from bot.catalog.mistakes import KeyPath, nearest
@@ -11,9 +11,20 @@ from bot.catalog.validate import Sections
 from bot.catalog.values import parse_positive, parse_proportion
 from bot.domain import judge
 from bot.domain.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, Verify
+from bot.domain.plans import PlanProblem, check
 from bot.domain.words import duration
 
 Placed = tuple[KeyPath, Step]
+
+# Stands for a step of which not even the weight is known; never leaves a catalog with mistakes.
+UNKNOWN = Shift(-1)
+UNKNOWN_GATE = Gate("?", "?")
+_STAND_INS: Mapping[str, Step] = {
+    "verify": Verify(),
+    "gate": UNKNOWN_GATE,
+    "soak": Soak(1.0),
+    "observe": Observe(1.0),
+}
 
 
 def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
@@ -21,27 +32,30 @@ def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
     found: dict[str, list[Placed]] = {}
     for name, written in sections.of("plans").items():
         path: KeyPath = ("plans", name)
-        steps = []
-        for index, step in enumerate(written):
-            at = sections.original((*path, index))
-            made = _step(document, sections, at, step)
-            if made is not None:
-                steps.append((at, made))
-        if not written and not sections.is_spoilt(path):
-            document.wrong(path, "a plan needs at least one step.", "Such as `- shift: 100`.")
-        _order(document, sections, path, steps)
+        places = [sections.original((*path, index)) for index in range(len(written))]
+        steps = [(at, _step(document, sections, at, s)) for at, s in zip(places, written, strict=True)]
+        if any(len(p) == 3 and p[:2] == path for p in sections.spoilt):
+            steps.append((path, UNKNOWN))
+        _order(document, path, steps)
         found[name] = steps
     return found
 
 
-def _step(document: Document, sections: Sections, at: KeyPath, step: models.Step) -> Step | None:
+def _step(document: Document, sections: Sections, at: KeyPath, step: models.Step) -> Step:
     given = [name for name in models.Step.model_fields if getattr(step, name) is not None]
+    wrong = [name for name in _STAND_INS if sections.is_spoilt((*at, name))]
+    if not given and wrong:
+        return _STAND_INS[wrong[0]]
     if len(given) != 1:
         if not sections.is_spoilt(at):
             known = ", ".join(models.Step.model_fields)
             document.wrong(at, f"a step is exactly one of {known}, not {len(given)} of them.")
-        return None
-    match getattr(step, given[0]):
+        return UNKNOWN
+    return _made(document, sections, at, getattr(step, given[0]))
+
+
+def _made(document: Document, sections: Sections, at: KeyPath, step: object) -> Step:
+    match step:
         case models.VerifyStep() as verify:
             checks = tuple(HttpCheck(c.path, c.status, c.contains, c.timeout) for c in verify.checks)
             return Verify(checks, verify.timeout)
@@ -51,24 +65,26 @@ def _step(document: Document, sections: Sections, at: KeyPath, step: models.Step
             return Soak(soak.duration)
         case models.ObserveStep() as observe:
             return Observe(observe.duration)
-        case gate:
+        case models.GateStep() as gate:
             return _gate(document, sections, (*at, "gate"), gate)
+        case _:
+            raise TypeError(f"{step!r} is no step")
 
 
-def _gate(document: Document, sections: Sections, at: KeyPath, step: models.GateStep) -> Gate | None:
+def _gate(document: Document, sections: Sections, at: KeyPath, step: models.GateStep) -> Step:
     approval: models.Approval | None = None
     if step.approval is not None:
         if step.approval not in sections.known("approvals"):
             hint = nearest(step.approval, sections.known("approvals"))
             document.wrong(at, f'there is no approval "{step.approval}".', hint)
-            return None
+            return UNKNOWN_GATE
         approval = sections.of("approvals").get(step.approval)
         if approval is None:
-            return None
+            return UNKNOWN_GATE
     role = step.role or (approval.role if approval else None)
     if role is None:
         document.wrong(at, "a gate needs a role, or the name of an approval.")
-        return None
+        return UNKNOWN_GATE
     base = approval or models.Approval(role=role)
     return Gate(
         name=step.name or step.approval or "approval",
@@ -79,43 +95,33 @@ def _gate(document: Document, sections: Sections, at: KeyPath, step: models.Gate
     )
 
 
-def _order(document: Document, sections: Sections, path: KeyPath, steps: list[Placed]) -> None:
-    """Weights rise to 100, nothing is verified too late, and nothing soaks without traffic."""
-    weight = 0
-    for at, step in steps:
-        match step:
-            case Shift() if step.weight <= weight:
-                rule = "weights must rise" if weight else "the first weight must be above 0"
-                before = f", and {step.weight} comes after {weight}" if weight else ""
-                document.wrong((*at, "shift"), f"{rule}{before}.")
-            case Shift():
-                weight = step.weight
-            case Verify() if weight:
-                document.wrong(
-                    at, f"verify comes too late: the candidate has {weight} % of the traffic by then."
-                )
-            case Soak() if not weight:
-                document.wrong(at, "nothing soaks without traffic.", "Put a shift before it.")
-            case Observe() if weight != 100:
-                document.wrong(
-                    at,
-                    f"observe watches at full weight, and here it is {weight}.",
-                    "Use soak, or shift to 100 before.",
-                )
-    shifts = [(at, step) for at, step in steps if isinstance(step, Shift)]
-    if steps and weight != 100 and not sections.is_spoilt(path):
-        at = (*shifts[-1][0], "shift") if shifts else path
-        document.wrong(at, f"the last weight must be 100, not {weight}.")
+def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
+    """What the domain finds wrong with the plan as a whole.
+
+    Around a shift that could not be read nothing is said about what is missing: it may be what was meant.
+    """
+    unsure = any(step is UNKNOWN for _, step in steps)
+    known = [(at, step) for at, step in steps if step is not UNKNOWN]
+    for problem in check(named("", known)):
+        if unsure and (problem.step is None or problem.sentence.startswith("no soak")):
+            continue
+        shifts = [(*at, "shift") for at, step in known if isinstance(step, Shift)]
+        at = (shifts or [path])[-1] if problem.step is None else known[problem.step][0]
+        document.wrong(at, *_said(problem))
 
 
-def exclusive_weights(document: Document, steps: Iterable[Placed], lane: str) -> None:
+def exclusive_weights(document: Document, steps: list[Placed], lane: str) -> None:
     """An exclusive service never runs two releases at once, so no share of traffic lies between 0 and 100."""
-    for at, step in steps:
-        if isinstance(step, Shift) and step.weight not in (0, 100):
-            hint = "Give it a plan that shifts to 100 at once."
-            document.wrong(
-                (*at, "shift"), f"{lane} is exclusive and cannot have {step.weight} % of the traffic.", hint
-            )
+    known = [(at, step) for at, step in steps if step is not UNKNOWN]
+    plan = named("", known)
+    for problem in set(check(plan, exclusive=True)) - set(check(plan)):
+        at = ("plans",) if problem.step is None else known[problem.step][0]
+        sentence, hint = _said(problem)
+        document.wrong(at, f"{lane} is exclusive: {sentence}", hint)
+
+
+def _said(problem: PlanProblem) -> tuple[str, str]:
+    return f"{problem.sentence}.", f"{problem.hint[:1].upper()}{problem.hint[1:]}."
 
 
 def named(name: str, steps: Iterable[Placed]) -> Plan:
