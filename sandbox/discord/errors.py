@@ -1,0 +1,93 @@
+"""Discord's refusals: status, code, message and the tree of field errors."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_KNOWN: Mapping[int, tuple[int, str]] = {
+    0: (404, "404: Not Found"),
+    10002: (404, "Unknown Application"),
+    10003: (404, "Unknown Channel"),
+    10004: (404, "Unknown Guild"),
+    10007: (404, "Unknown Member"),
+    10008: (404, "Unknown Message"),
+    10011: (404, "Unknown Role"),
+    10013: (404, "Unknown User"),
+    10014: (400, "Unknown Emoji"),
+    10015: (404, "Unknown Webhook"),
+    10062: (404, "Unknown interaction"),
+    10063: (404, "Unknown application command"),
+    10066: (404, "Unknown application command permissions"),
+    20012: (403, "You are not authorized to perform this action on this application"),
+    30003: (400, "Maximum number of pins reached for the channel (50)"),
+    30032: (400, "Maximum number of application commands reached (100)."),
+    30034: (400, "Max number of daily application command creates has been reached (200)"),
+    30046: (429, "Maximum number of edits to messages older than 1 hour reached. Try again later"),
+    40005: (413, "Request entity too large"),
+    40060: (400, "Interaction has already been acknowledged."),
+    50001: (403, "Missing Access"),
+    50005: (403, "Cannot edit a message authored by another user"),
+    50006: (400, "Cannot send an empty message"),
+    50008: (400, "Cannot send messages in a non-text channel"),
+    50013: (403, "Missing Permissions"),
+    50021: (403, "Cannot execute action on a system message"),
+    50024: (400, "Cannot execute action on this channel type"),
+    50027: (401, "Invalid Webhook Token"),
+    50034: (400, "You can only bulk delete messages that are under 14 days old."),
+    50035: (400, "Invalid Form Body"),
+    50083: (400, "Thread is archived"),
+    50109: (400, "The request body contains invalid JSON."),
+    160004: (400, "A thread has already been created for this message"),
+    160005: (403, "Thread is locked"),
+}
+
+FieldErrors = dict[str, Any]
+
+
+class DiscordError(Exception):
+    """One refusal, as Discord answers it."""
+
+    def __init__(
+        self,
+        code: int,
+        message: str | None = None,
+        *,
+        status: int | None = None,
+        errors: FieldErrors | None = None,
+    ) -> None:
+        known_status, known_message = _KNOWN.get(code, (400, "400: Bad Request"))
+        self.code = code
+        self.status = status if status is not None else known_status
+        self.message = message if message is not None else known_message
+        self.errors = errors
+        super().__init__(f"{self.status} {code}: {self.message}")
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {"message": self.message, "code": self.code}
+        if self.errors is not None:
+            body["errors"] = self.errors
+        return body
+
+
+class Complaints:
+    """Collects what is wrong with a body, each at its path, and refuses once with all of it."""
+
+    def __init__(self) -> None:
+        self.tree: FieldErrors = {}
+
+    def add(self, path: Iterable[str | int], code: str, message: str) -> None:
+        node = self.tree
+        for part in path:
+            node = node.setdefault(str(part), {})
+        node.setdefault("_errors", []).append({"code": code, "message": message})
+
+    def check(self) -> None:
+        """Raises 50035 when anything was added."""
+        if self.tree:
+            raise DiscordError(50035, errors=self.tree)
+
+
+def invalid(path: Iterable[str | int], code: str, message: str) -> DiscordError:
+    """A 50035 with a single complaint."""
+    complaints = Complaints()
+    complaints.add(path, code, message)
+    return DiscordError(50035, errors=complaints.tree)

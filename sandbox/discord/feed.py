@@ -1,0 +1,54 @@
+"""What happened, in order, for those who watch: the web page and scripts."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+KEPT = 5_000
+
+
+class Entry(NamedTuple):
+    """One happening; `subject` is the thing itself, rendered when somebody reads it."""
+
+    id: int
+    kind: str
+    subject: Any
+
+
+class Feed:
+    """A numbered ring. Nothing is rendered while nobody listens: presses must stay cheap."""
+
+    def __init__(self) -> None:
+        self.last = 0
+        self._kept: deque[Entry] = deque(maxlen=KEPT)
+        self._listeners: set[asyncio.Queue[str | None]] = set()
+        self.render: Callable[[Entry], str] = lambda entry: ""
+
+    def publish(self, kind: str, subject: Any) -> None:
+        self.last += 1
+        entry = Entry(self.last, kind, subject)
+        self._kept.append(entry)
+        if self._listeners:
+            text = self.render(entry)
+            for listener in self._listeners:
+                listener.put_nowait(text)
+
+    def since(self, last: int) -> list[Entry] | None:
+        """What came after entry `last`; None when some of that is no longer kept."""
+        if last > self.last or (self._kept and last < self._kept[0].id - 1):
+            return None
+        return [entry for entry in self._kept if entry.id > last]
+
+    def listen(self) -> "asyncio.Queue[str | None]":
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        self._listeners.add(queue)
+        return queue
+
+    def leave(self, queue: "asyncio.Queue[str | None]") -> None:
+        self._listeners.discard(queue)
+
+    def stop(self) -> None:
+        """Ends every listener's stream."""
+        for listener in self._listeners:
+            listener.put_nowait(None)

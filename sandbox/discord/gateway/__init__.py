@@ -1,0 +1,1 @@
+"""The websocket side: sessions, compression, intents and dispatches."""

@@ -1,0 +1,105 @@
+"""What is there at the start: guilds, people, roles, channels and applications, as frozen data."""
+
+from dataclasses import dataclass
+
+EVERYONE = (
+    "VIEW_CHANNEL",
+    "SEND_MESSAGES",
+    "SEND_MESSAGES_IN_THREADS",
+    "CREATE_PUBLIC_THREADS",
+    "READ_MESSAGE_HISTORY",
+    "ADD_REACTIONS",
+    "USE_APPLICATION_COMMANDS",
+    "CHANGE_NICKNAME",
+)
+BOT = (
+    "VIEW_CHANNEL",
+    "SEND_MESSAGES",
+    "SEND_MESSAGES_IN_THREADS",
+    "CREATE_PUBLIC_THREADS",
+    "MANAGE_THREADS",
+    "EMBED_LINKS",
+    "ATTACH_FILES",
+    "READ_MESSAGE_HISTORY",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    name: str
+    permissions: tuple[str, ...] = ()
+    color: int = 0
+    mentionable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A user and the roles, by name, that they hold in the guild that lists them."""
+
+    name: str
+    display_name: str = ""
+    roles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    name: str
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Guild:
+    name: str
+    people: tuple[Person, ...]
+    roles: tuple[Role, ...] = ()
+    channels: tuple[Channel, ...] = ()
+    everyone: tuple[str, ...] = EVERYONE
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A bot. `guilds` empty means: in all of them. `privileged` are the privileged intents it was granted."""
+
+    name: str
+    display_name: str = ""
+    description: str = ""
+    token: str = ""
+    guilds: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = BOT
+    privileged: tuple[str, ...] = ("GUILD_MEMBERS", "MESSAGE_CONTENT", "GUILD_PRESENCES")
+
+
+ROLES = (
+    Role("deployer", color=0x3498DB),
+    Role("release-manager", ("MANAGE_GUILD",), 0x9B59B6),
+    Role("oncall", color=0xE67E22),
+    Role("admin", ("ADMINISTRATOR",), 0xE74C3C, mentionable=False),
+)
+PEOPLE = (
+    Person("dev", "Dev", ("deployer",)),
+    Person("dev2", "Dev Two", ("deployer",)),
+    Person("lead", "Lead", ("release-manager",)),
+    Person("lead2", "Lead Two", ("release-manager",)),
+    Person("oncall", "On-call", ("oncall",)),
+    Person("guest", "Guest"),
+)
+CHANNELS = (
+    Channel("deploys", "Every rollout, live"),
+    Channel("alerts", "What somebody must see"),
+    Channel("incidents", "Trouble, with an owner and an end"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The start. `rate_limits` off leaves the headers but refuses nobody (for load tests)."""
+
+    guilds: tuple[Guild, ...] = (Guild("harbor", PEOPLE, ROLES, CHANNELS),)
+    applications: tuple[Application, ...] = (
+        Application("slipway", "Slipway", "Deploys from a channel"),
+        Application("greeter", "Greeter", "A small second bot"),
+    )
+    rate_limits: bool = True
+    heartbeat_interval_ms: int = 41_250
+    identifies_per_day: int = 1000
+    command_creates_per_day: int = 200
