@@ -1,0 +1,221 @@
+"""The host as an object: lanes, command socket, metrics. Runs in its own program, or inside a test."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from bot import __version__
+from bot.adapters.targets.process import wire
+from bot.adapters.targets.process.host import processes
+from bot.adapters.targets.process.host.lane import HostedLane
+from bot.adapters.targets.process.host.processes import Process
+from bot.adapters.targets.process.host.prometheus import Row, metrics_handler
+from bot.adapters.targets.process.host.server import CommandServer
+from bot.adapters.targets.process.host.sockets import Sockets, control_path
+from bot.adapters.targets.process.host.store import Store
+from bot.adapters.targets.process.settings import LaneSettings
+from bot.domain.model import Lane
+from bot.ports import TargetRefused
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+_HOUSEKEEPING_S = 5.0
+_STRAY_PATIENCE_S = 1.0
+
+
+class Host:
+    """`start`, wait for `stopped`, then `stop` (which leaves no process of a release behind)."""
+
+    def __init__(self, data_dir: Path, sockets: Sockets | None = None) -> None:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.data_dir = data_dir
+        self.stopped = asyncio.Event()
+        self._store = Store(data_dir)
+        self._sockets = sockets or Sockets()
+        self._lanes: dict[Lane, HostedLane] = {}
+        self._making = asyncio.Lock()
+        self._metrics: web.ServerRunner | None = None
+        self._metrics_at: tuple[str, int] | None = None
+        self._housekeeper: asyncio.Task[None] | None = None
+        self._server = CommandServer(
+            {
+                "ping": self._ping,
+                "configure": self._configure,
+                "apply": self._apply,
+                "observe": self._observe,
+                "abort": self._abort,
+                "counts": self._counts,
+                "describe": self._describe,
+                "stop": self._stop,
+            }
+        )
+
+    async def start(self) -> None:
+        """Bring back what was desired, then take commands. Raises ValueError, OSError."""
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
+        found = list(processes.started_by(self._store.host_id()))
+        leaders = {token: process for token, process in found if process.leads}
+        for state in self._store.lanes():
+            lane = wire.lane_from_json(state["lane"])
+            self._lanes[lane] = self._make(lane)
+            self._lanes[lane].restore(state, leaders)
+        await self._stop_strays(found)
+        for hosted in self._lanes.values():
+            await hosted.start()
+        if metrics_at := self._store.metrics_at():
+            with contextlib.suppress(TargetRefused):
+                await self._serve_metrics(*metrics_at)
+        self._housekeeper = asyncio.create_task(self._keep_house())
+        await self._server.serve(self._sockets.unix(control_path(self.data_dir)))
+        log.info("host started with %d lanes", len(self._lanes))
+
+    async def stop(self) -> None:
+        """Stop everything in good order. What is desired stays on disk for the next start."""
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        await self._server.close()
+        await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
+        if self._metrics is not None:
+            await self._metrics.cleanup()
+        await self._session.close()
+        with contextlib.suppress(FileNotFoundError):
+            control_path(self.data_dir).unlink()
+        self._sockets.say_done()
+        self._sockets.close()
+        log.info("host stopped")
+
+    # ---- commands -------------------------------------------------------------------------------------
+
+    async def _ping(self, request: Json) -> Json:
+        return {"pid": os.getpid(), "version": __version__}
+
+    async def _configure(self, request: Json) -> Json:
+        for named, settings in request["lanes"]:
+            hosted = await self._lane(wire.lane_from_json(named))
+            await hosted.configure(LaneSettings.model_validate(settings))
+        if request.get("metrics"):
+            await self._serve_metrics(*request["metrics"])
+        return {}
+
+    async def _apply(self, request: Json) -> Json:
+        hosted = await self._lane(wire.lane_from_json(request["lane"]))
+        settings = LaneSettings.model_validate(request["settings"])
+        await hosted.apply(wire.desired_from_json(request["desired"]), settings)
+        return {}
+
+    async def _observe(self, request: Json) -> Json:
+        hosted = self._lanes.get(wire.lane_from_json(request["lane"]))
+        if hosted is None:
+            return {"generation": 0, "running": [], "abort": None}
+        return wire.observed_to_json(hosted.observed())
+
+    async def _abort(self, request: Json) -> Json:
+        lane = wire.lane_from_json(request["lane"])
+        if lane not in self._lanes:
+            known = ", ".join(sorted(map(str, self._lanes))) or "none"
+            raise TargetRefused(f"The host has no lane {lane}; it has: {known}.")
+        return wire.observed_to_json(await self._lanes[lane].abort(request["by"], request["why"]))
+
+    async def _counts(self, request: Json) -> Json:
+        """By digest and instance; `overdue` are in flight longer than `overdue_s`."""
+        hosted = self._lanes.get(wire.lane_from_json(request["lane"]))
+        found: dict[str, dict[str, Json]] = {}
+        for digest, _, index, counts in hosted.counts() if hosted else ():
+            found.setdefault(digest, {})[str(index)] = {
+                "total": counts.total,
+                "bad": counts.bad,
+                "buckets": counts.buckets()[:-1],
+                "overdue": counts.overdue(request["overdue_s"]),
+                "in_flight": counts.in_flight,
+                "outcomes": counts.outcomes(),
+            }
+        return {"releases": found, "routed": hosted is not None and hosted.router is not None}
+
+    async def _describe(self, request: Json) -> Json:
+        """Where things are: routers, instances that are ready, metrics."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "metrics": self._metrics_at,
+            "lanes": [
+                {
+                    "lane": wire.lane_to_json(lane),
+                    "host": hosted.settings.listen_host,
+                    "port": hosted.port if hosted.router else None,
+                    "addresses": hosted.addresses(),
+                    "unrouted": hosted.router.unrouted if hosted.router else 0,
+                }
+                for lane, hosted in self._lanes.items()
+            ],
+        }
+
+    async def _stop(self, request: Json) -> Json:
+        self.stopped.set()
+        return {}
+
+    # ---- the rest -------------------------------------------------------------------------------------
+
+    async def _lane(self, lane: Lane) -> HostedLane:
+        async with self._making:
+            if lane not in self._lanes:
+                made = self._make(lane)
+                await made.start()
+                self._lanes[lane] = made
+            return self._lanes[lane]
+
+    def _make(self, lane: Lane) -> HostedLane:
+        return HostedLane(lane, self._store, self._sockets, self._session, self._ports)
+
+    def _ports(self) -> set[int]:
+        return {port for hosted in self._lanes.values() for port in hosted.used_ports()}
+
+    def _rows(self) -> Iterator[Row]:
+        for lane, hosted in self._lanes.items():
+            for _, version, _, counts in hosted.counts():
+                yield lane, version, counts
+
+    async def _serve_metrics(self, host: str, port: int) -> None:
+        if self._metrics_at is not None and self._metrics_at[0] == host and port in (0, self._metrics_at[1]):
+            return
+        if self._metrics is not None:
+            await self._metrics.cleanup()
+        try:
+            listening = await self._sockets.tcp("metrics", host, port)
+        except OSError as problem:
+            raise TargetRefused(f"The host cannot serve metrics at {host}:{port}: {problem}") from None
+        answer = metrics_handler(self._rows)
+
+        async def handle(request: web.BaseRequest) -> web.Response:
+            return answer(request)
+
+        self._metrics = web.ServerRunner(web.Server(handle, access_log=None), handle_signals=False)
+        await self._metrics.setup()
+        await web.SockSite(self._metrics, listening.dup()).start()
+        self._metrics_at = (host, listening.getsockname()[1])
+        self._store.keep_metrics_at(*self._metrics_at)
+
+    async def _stop_strays(self, found: list[tuple[str, Process]]) -> None:
+        """What an earlier host started and nobody looks after any more: none may run beside what starts now."""
+        looked_after = {token for hosted in self._lanes.values() for token in hosted.adopted()}
+        strays = [process for token, process in found if token not in looked_after]
+        if strays:
+            log.warning("stopping stray processes %s", [process.pid for process in strays])
+        await asyncio.gather(*(process.stop(signal.SIGTERM, _STRAY_PATIENCE_S) for process in strays))
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            for hosted in self._lanes.values():
+                with contextlib.suppress(OSError):
+                    hosted.rotate_logs()

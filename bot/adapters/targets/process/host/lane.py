@@ -1,0 +1,361 @@
+"""One lane: what is desired is written down, then made so, again and again until it is.
+
+`apply` and `abort` only change what is desired; `_reconcile` compares it with what runs and starts, routes,
+drains and stops. A generation that is not newer than the newest accepted one is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+
+from bot.adapters.routers.counts import Counts
+from bot.adapters.routers.weighted import Backend, Split, WeightedRouter
+from bot.adapters.targets.process import wire
+from bot.adapters.targets.process.host import logs
+from bot.adapters.targets.process.host.group import Group
+from bot.adapters.targets.process.host.instance import Record
+from bot.adapters.targets.process.host.processes import Process
+from bot.adapters.targets.process.host.sockets import Sockets
+from bot.adapters.targets.process.host.store import Store
+from bot.adapters.targets.process.host.traffic import Route, active_digest, decide
+from bot.adapters.targets.process.settings import LaneSettings
+from bot.adapters.targets.process.spec import parse_spec
+from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.ports import StaleGeneration, TargetRefused
+
+log = logging.getLogger(__name__)
+
+_LOOK_AGAIN_S = 1.0
+_KEPT_COUNTS = 8
+
+
+class HostedLane:
+    """Also what its instances see of the world (`Surroundings`)."""
+
+    def __init__(
+        self,
+        lane: Lane,
+        store: Store,
+        sockets: Sockets,
+        session: aiohttp.ClientSession,
+        ports: Callable[[], set[int]],
+    ) -> None:
+        self.lane = lane
+        self.host_id = store.host_id()
+        self.session = session
+        self.ports = ports
+        self.settings = LaneSettings()
+        self.port: int | None = None
+        self.router: WeightedRouter | None = None
+        self._store = store
+        self._sockets = sockets
+        self._accepted: Desired | None = None
+        self._desired: Desired | None = None
+        self._abort: HostAbort | None = None
+        self._route = Route()
+        self._groups: dict[str, Group] = {}
+        self._records: dict[str, list[Record]] = {}
+        self._counts: dict[tuple[str, int], Counts] = {}
+        self._versions: dict[str, str] = {}
+        self._accepting = asyncio.Lock()
+        self._saving = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    # ---- what the bot asks ----------------------------------------------------------------------------
+
+    def restore(self, state: dict[str, Any], found: Mapping[str, Process]) -> None:
+        """Before `start`: go on where an earlier host stopped or died. `found`: processes by token."""
+        self.settings = LaneSettings.model_validate(state["settings"])
+        self.port = state["port"]
+        self._abort = wire.abort_from_json(state["abort"])
+        self._route = Route(**state["route"])
+        for digest, records in state["instances"].items():
+            self._records[digest] = [Record(**record) for record in records]
+        if state["desired"] is not None:
+            self._accepted = self._desired = wire.desired_from_json(state["desired"])
+            for release in self._wanted(self._desired).values():
+                self._group(release).adopt(found)
+        self._records.clear()
+
+    async def start(self) -> None:
+        await self._open_router()
+        self._task = asyncio.create_task(self._run(), name=str(self.lane))
+        self.changed()
+
+    async def configure(self, settings: LaneSettings) -> None:
+        """Raises `TargetRefused` when the router cannot listen where it should."""
+        if settings == self.settings and (self.router is not None) == (settings.listen_port is not None):
+            return
+        before, self.settings = self.settings, settings
+        try:
+            await self._open_router()
+        except OSError as problem:
+            self.settings = before
+            await self._open_router()
+            raise TargetRefused(f"{self.lane}: the router cannot listen: {problem}") from None
+        await self.save()
+
+    async def apply(self, desired: Desired, settings: LaneSettings) -> None:
+        """Raises `StaleGeneration` or `TargetRefused`; when it returns, `desired` survives anything."""
+        async with self._accepting:
+            self._check(desired, settings)
+            await self.configure(settings)
+            if desired != self._accepted:
+                await self._accept(desired, None)
+
+    async def abort(self, by: str, why: str) -> Observed:
+        """All traffic to stable. Raises `TargetRefused` when there is no stable release."""
+        async with self._accepting:
+            if self._accepted is None or self._accepted.stable is None:
+                raise TargetRefused(f"{self.lane} has no stable release to send the traffic to")
+            generation = self._accepted.generation + 1
+            aborted = replace(self._accepted, generation=generation, weight=0)
+            await self._accept(aborted, HostAbort(generation, datetime.now(UTC), by, why))
+            log.warning("%s aborted by %s: %s", self.lane, by, why)
+            return self.observed()
+
+    def observed(self) -> Observed:
+        running = [self._running(digest, group) for digest, group in self._groups.items()]
+        if self._desired is not None:
+            running += [
+                Running(release.digest, release.version, RunState.STOPPED, 0)
+                for digest, release in _named(self._desired).items()
+                if digest not in self._groups
+            ]
+        generation = self._accepted.generation if self._accepted else 0
+        return Observed(generation, tuple(running), self._abort)
+
+    def counts(self) -> Iterator[tuple[str, str, int, Counts]]:
+        """`(digest, version, instance, counts)` of what runs here or did lately."""
+        for (digest, index), counts in self._counts.items():
+            yield digest, self._versions[digest], index, counts
+
+    def addresses(self) -> dict[str, dict[int, str]]:
+        """Where the instances that are ready can be asked, by digest and instance."""
+        return {
+            digest: {
+                member.instance.record.index: member.instance.address
+                for member in group.members
+                if member.instance.state is RunState.READY
+            }
+            for digest, group in self._groups.items()
+        }
+
+    def used_ports(self) -> set[int]:
+        return {member.instance.record.port for group in self._groups.values() for member in group.members}
+
+    def adopted(self) -> set[str]:
+        """Tokens of the processes that `restore` took over."""
+        members = [member for group in self._groups.values() for member in group.members]
+        return {member.instance.record.token for member in members if member.instance.adopted}
+
+    def rotate_logs(self) -> None:
+        for group in self._groups.values():
+            for member in group.members:
+                member.instance.rotate_log()
+
+    async def stop(self) -> None:
+        """Stop every release, after its requests in flight; what is desired stays written down."""
+        if self._task is not None:
+            self._task.cancel()
+        if self.router is not None:
+            self.router.route(Split())
+        await asyncio.gather(*(group.drain_and_stop() for group in self._groups.values()))
+        if self.router is not None:
+            await self.router.close()
+
+    # ---- what the instances ask -----------------------------------------------------------------------
+
+    async def save(self) -> None:
+        async with self._saving:
+            await self._store.save(self.lane, self._state())
+
+    def changed(self) -> None:
+        self._wake.set()
+
+    def restarts(self, digest: str) -> bool:
+        if self._desired is None:
+            return False
+        if self.settings.exclusive:
+            return digest == active_digest(self._desired) and self._desired.weight == 0
+        kept = [self._desired.stable, *self._desired.warm]
+        return any(release is not None and release.digest == digest for release in kept)
+
+    # ---- how it is done -------------------------------------------------------------------------------
+
+    def _check(self, desired: Desired, settings: LaneSettings) -> None:
+        newest = self._accepted.generation if self._accepted else 0
+        if desired.generation < newest:
+            raise StaleGeneration(
+                f"{self.lane} has seen generation {newest}; {desired.generation} comes too late"
+            )
+        if self._accepted is not None and desired.generation == newest and desired != self._accepted:
+            raise StaleGeneration(
+                f"{self.lane}: generation {newest} already stands for another desired state"
+            )
+        if not 0 <= desired.weight <= 100 or (desired.weight and desired.candidate is None):
+            raise TargetRefused(f"{self.lane}: a weight of {desired.weight} % needs a candidate")
+        if settings.exclusive and desired.weight not in (0, 100):
+            raise TargetRefused(f"{self.lane} is exclusive: its weights are 0 and 100, not {desired.weight}")
+        for release in _named(desired).values():
+            parse_spec(release, exclusive=settings.exclusive)
+
+    async def _accept(self, desired: Desired, abort: HostAbort | None) -> None:
+        before = self._accepted, self._abort
+        self._accepted, self._abort = desired, abort
+        try:
+            await self.save()
+        except OSError as problem:
+            self._accepted, self._abort = before
+            raise TargetRefused(f"{self.lane}: the desired state cannot be kept: {problem}") from None
+        self._desired = desired
+        self._reconcile()
+
+    async def _run(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_S)
+            self._wake.clear()
+            try:
+                self._reconcile()
+            except Exception:
+                log.exception("%s cannot be reconciled", self.lane)
+
+    def _reconcile(self) -> None:
+        if self._desired is None:
+            return
+        wanted = self._wanted(self._desired)
+        for digest in wanted:
+            if digest in self._groups:
+                self._groups[digest].keep()
+        self._apply_route(self._desired, wanted)
+        for digest, group in self._groups.items():
+            if digest not in wanted and (self.settings.exclusive or not self._route.needs(digest)):
+                group.retire(self._gone)
+        if self.settings.exclusive and any(digest not in wanted for digest in self._groups):
+            return
+        for digest, release in wanted.items():
+            group = self._group(release)
+            if not group.retiring:
+                group.start(again=self.restarts(digest))
+
+    def _wanted(self, desired: Desired) -> dict[str, Release]:
+        named = _named(desired)
+        if self.settings.exclusive:
+            active = active_digest(desired)
+            return {digest: release for digest, release in named.items() if digest == active}
+        return named
+
+    def _apply_route(self, desired: Desired, wanted: dict[str, Release]) -> None:
+        now = Route() if self.settings.exclusive else self._route
+        usable = {
+            digest
+            for digest, group in self._groups.items()
+            if group.ready or (now.needs(digest) and self.restarts(digest) and group.backends())
+            if digest in wanted or not self.settings.exclusive
+        }
+        self._route = decide(desired, usable, now)
+        if self.router is not None:
+            self.router.route(
+                Split(
+                    stable=self._backends(self._route.stable),
+                    candidate=self._backends(self._route.candidate),
+                    weight=self._route.weight,
+                    alone=desired.stable is None,
+                )
+            )
+
+    def _backends(self, digest: str | None) -> tuple[Backend, ...]:
+        group = self._groups.get(digest) if digest else None
+        return group.backends() if group and not group.retiring else ()
+
+    def _group(self, release: Release) -> Group:
+        group = self._groups.get(release.digest)
+        if group is None:
+            self._versions[release.digest] = release.version
+            group = self._groups[release.digest] = Group(
+                self,
+                release,
+                parse_spec(release, exclusive=self.settings.exclusive),
+                self._store,
+                counts=self._counts_of,
+                records=self._records.pop(release.digest, ()),
+            )
+        return group
+
+    def _gone(self, digest: str) -> None:
+        self._groups.pop(digest, None)
+        self._forget_counts()
+        logs.tidy(self._store.log(self.lane, "", "", 0).parent)
+        self.changed()
+
+    def _running(self, digest: str, group: Group) -> Running:
+        serving = bool(group.backends()) and not group.retiring
+        return group.running(self._route.share(digest) if serving else 0)
+
+    def _counts_of(self, digest: str, index: int) -> Counts:
+        key = (digest, index)
+        counts = self._counts.pop(key, None)
+        self._counts[key] = counts or Counts(self._store.counts(self.lane, digest, index))
+        return self._counts[key]
+
+    def _forget_counts(self) -> None:
+        for key in list(self._counts)[: max(0, len(self._counts) - _KEPT_COUNTS)]:
+            if key[0] not in self._groups:
+                self._counts.pop(key).close()
+                self._store.counts(self.lane, *key).unlink(missing_ok=True)
+
+    async def _open_router(self) -> None:
+        old, self.router = self.router, None
+        if old is not None:
+            await old.close()
+        settings = self.settings
+        if settings.listen_port is None:
+            self._sockets.drop(str(self.lane))
+            return
+        listening = await self._sockets.tcp(
+            str(self.lane), settings.listen_host, settings.listen_port or self.port or 0
+        )
+        self.port = listening.getsockname()[1]
+        self.router = WeightedRouter(
+            sticky_header=settings.sticky_header,
+            request_timeout_s=settings.request_timeout_s,
+            wait_s=settings.wait_s,
+            suspect=self._suspect,
+        )
+        if self._desired is not None:
+            self._apply_route(self._desired, self._wanted(self._desired))
+        await self.router.serve(listening)
+
+    def _suspect(self, digest: str) -> None:
+        if digest in self._groups:
+            self._groups[digest].suspect()
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "lane": wire.lane_to_json(self.lane),
+            "settings": self.settings.model_dump(mode="json"),
+            "port": self.port,
+            "desired": wire.desired_to_json(self._accepted) if self._accepted else None,
+            "abort": wire.abort_to_json(self._abort),
+            "route": asdict(self._route),
+            "instances": {
+                digest: [member.instance.record.to_json() for member in group.members]
+                for digest, group in self._groups.items()
+            },
+        }
+
+
+def _named(desired: Desired) -> dict[str, Release]:
+    """Every release that is named, by digest."""
+    releases = (desired.stable, desired.candidate, *desired.warm)
+    return {release.digest: release for release in releases if release is not None}

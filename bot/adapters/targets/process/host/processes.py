@@ -1,0 +1,186 @@
+"""Operating-system processes by group: started, recognised after a restart of the host, stopped as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import psutil
+
+TOKEN = "SLIPWAY_TOKEN"  # noqa: S105 - a name, not a secret
+HOST_ID = "SLIPWAY_HOST"
+
+POLL_S = 0.05
+_KILLED_GONE_S = 5.0
+
+# Releases inherit only this: the bot's own environment holds its secrets.
+_INHERITED = frozenset(
+    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR VIRTUAL_ENV SSL_CERT_FILE SSL_CERT_DIR".split()
+)
+
+# Below Linux' ephemeral range: an outgoing connection must not take a port before its release binds it.
+_PORTS = range(20000, 32000)
+
+
+class Process:
+    """A process group's leader, ours by birth (`child`) or found again by pid and time of creation.
+
+    `leads` is False for what a release had started itself and left behind: that is signalled alone.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        created: float,
+        child: subprocess.Popen[bytes] | None = None,
+        *,
+        leads: bool = True,
+    ) -> None:
+        self.pid = pid
+        self.created = created
+        self.leads = leads
+        self._child = child
+
+    @classmethod
+    def start(cls, argv: list[str], env: Mapping[str, str], cwd: Path | None, log: Path) -> Process:
+        """Raises OSError when the command cannot be executed."""
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            child = subprocess.Popen(  # noqa: S603 - what the catalog says
+                argv,
+                env={**base_environment(), **env},
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=fd,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(fd)
+        with contextlib.suppress(psutil.Error):
+            return cls(child.pid, psutil.Process(child.pid).create_time(), child)
+        return cls(child.pid, 0.0, child)
+
+    @classmethod
+    def find(cls, pid: int, created: float, token: str) -> Process | None:
+        """The process that an earlier host started, if it still lives.
+
+        Times of creation move with the system clock by a little, so the token in its environment counts too.
+        """
+        try:
+            found = psutil.Process(pid)
+            same_time = abs(found.create_time() - created) < 0.1
+            if found.status() == psutil.STATUS_ZOMBIE or not (same_time or _token_of(found) == token):
+                return None
+            return cls(pid, found.create_time())
+        except psutil.Error:
+            return None
+
+    @property
+    def alive(self) -> bool:
+        if self._child is not None:
+            return self._child.poll() is None
+        try:
+            found = psutil.Process(self.pid)
+            return abs(found.create_time() - self.created) < 5 and found.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
+    @property
+    def ending(self) -> str:
+        """How it ended, as a phrase."""
+        code = self._child.poll() if self._child is not None else None
+        if code is None:
+            return "is gone"
+        if code < 0:
+            return f"was killed by {signal.Signals(-code).name}"
+        return f"exited with code {code}"
+
+    async def stop(self, first: signal.Signals, patience_s: float) -> None:
+        """Ask with `first`, then kill; returns when no process of the group is left."""
+        if self.alive:
+            self._signal(first)
+            await self._gone_within(patience_s)
+        if self.group_alive():
+            self._signal(signal.SIGKILL)
+            await self._gone_within(_KILLED_GONE_S)
+
+    def group_alive(self) -> bool:
+        if self.alive or not self.leads:
+            return self.alive
+        try:
+            os.killpg(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return any(_pgid(pid) == self.pid and not _zombie(pid) for pid in psutil.pids())
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            if self.leads:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
+
+    async def _gone_within(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self.group_alive():  # noqa: ASYNC110 - nobody tells us
+                    await asyncio.sleep(POLL_S / 2)
+
+
+def started_by(host_id: str) -> Iterator[tuple[str, Process]]:
+    """All processes that a host of this data folder started, and what those started: `(token, process)`."""
+    for found in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            environment = found.environ()
+            ours = environment.get(HOST_ID) == host_id and TOKEN in environment
+            if ours and found.status() != psutil.STATUS_ZOMBIE:
+                leads = _pgid(found.pid) == found.pid
+                yield environment[TOKEN], Process(found.pid, found.create_time(), leads=leads)
+
+
+def base_environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if k in _INHERITED or k.startswith("LC_")}
+
+
+def free_port(host: str, taken: Iterable[int]) -> int:
+    """A port that nobody listens on now. Raises OSError when there is none."""
+    avoid = set(taken)
+    for _ in range(200):
+        port = random.choice(_PORTS)
+        if port in avoid:
+            continue
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return port
+    raise OSError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
+
+
+def _token_of(found: psutil.Process) -> str | None:
+    with contextlib.suppress(psutil.Error):
+        return found.environ().get(TOKEN)
+    return None
+
+
+def _pgid(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def _zombie(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    return True

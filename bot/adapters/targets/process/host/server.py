@@ -1,0 +1,75 @@
+"""The host's ear: one JSON object a line over a unix socket, one answer a line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from bot.adapters.targets.process.wire import MAX_LINE
+from bot.ports import StaleGeneration, TargetRefused
+
+log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+Operation = Callable[[Json], Awaitable[Json]]
+
+
+class CommandServer:
+    """Calls `operations[request["do"]](request)`; errors that a caller can understand travel by kind."""
+
+    def __init__(self, operations: Mapping[str, Operation]) -> None:
+        self._operations = operations
+        self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, listening: socket.socket) -> None:
+        # A duplicate, because the server closes what it is given.
+        self._server = await asyncio.start_unix_server(self._talk, sock=listening.dup(), limit=MAX_LINE)
+
+    async def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._talks.add(task)
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
+                await writer.drain()
+        except (OSError, ValueError):
+            # Gone in the middle, or a line beyond the limit: nobody is left to be answered.
+            log.debug("a client left")
+        except asyncio.CancelledError:
+            log.debug("the host stops")
+        finally:
+            self._talks.discard(task)
+            writer.close()
+
+    async def _answer(self, line: bytes) -> Json:
+        try:
+            request = json.loads(line)
+            operation = self._operations[request["do"]]
+        except (ValueError, KeyError, TypeError):
+            return _error("refused", "The host does not know this command.")
+        try:
+            return {"ok": await operation(request)}
+        except StaleGeneration as stale:
+            return _error("stale", str(stale))
+        except TargetRefused as refused:
+            return _error("refused", str(refused))
+        except Exception:
+            log.exception("%s failed", request["do"])
+            return _error("failed", f"The host failed at {request['do']}; its log says why.")
+
+
+def _error(kind: str, sentence: str) -> Json:
+    return {"error": {"kind": kind, "sentence": sentence}}

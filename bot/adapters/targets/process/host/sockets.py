@@ -1,0 +1,129 @@
+"""Listening sockets that outlive the program which accepts on them.
+
+The watchdog holds a copy of each. While the host is being restarted, connections wait in the kernel's queue
+instead of being refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+# `sun_path` holds 108 bytes on Linux and 104 on macOS.
+_LONGEST_PATH = 100
+_BACKLOG = 1024
+_BIND_AGAIN_S = 0.1
+_BIND_TRIES = 30
+
+
+def control_path(data_dir: Path) -> Path:
+    """Where the host of `data_dir` takes commands. A path too long for a socket gets a short one elsewhere."""
+    path = data_dir.resolve() / "host.sock"
+    if len(os.fsencode(path)) <= _LONGEST_PATH:
+        return path
+    name = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
+    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"slipway-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise PermissionError(f"{folder} is not a private folder of ours")
+    return folder / f"{name}.sock"
+
+
+class Sockets:
+    """Opens listening sockets by name; `held` are those that the watchdog already had.
+
+    channel: stream socket to the watchdog, None when there is none (tests). Descriptors are sent along with
+    one line of JSON each, and every line is acknowledged so that two never arrive as one.
+    """
+
+    def __init__(self, held: Mapping[str, int] | None = None, channel: socket.socket | None = None) -> None:
+        self._open = {name: socket.socket(fileno=fd) for name, fd in (held or {}).items()}
+        self._channel = channel
+        for listening in self._open.values():
+            listening.setblocking(False)
+
+    async def tcp(self, name: str, host: str, port: int) -> socket.socket:
+        """The listening socket `name` at `host` and `port` (0: any). Raises OSError when the port is taken."""
+        held = self._open.get(name)
+        if held is not None:
+            if held.getsockname()[0] == host and port in (0, held.getsockname()[1]):
+                return held
+            self.drop(name)
+        for attempt in range(_BIND_TRIES):
+            try:
+                listening = socket.create_server((host, port), backlog=_BACKLOG)
+                break
+            except OSError:
+                # After a kill of the watchdog too, the old socket may need a moment to go away.
+                if attempt == _BIND_TRIES - 1:
+                    raise
+                await asyncio.sleep(_BIND_AGAIN_S)
+        listening.setblocking(False)
+        self._keep(name, listening)
+        return listening
+
+    def unix(self, path: Path) -> socket.socket:
+        """The control socket, readable and writable by its owner only."""
+        held = self._open.get(str(path))
+        if held is not None and path.exists():
+            return held
+        with contextlib.suppress(FileNotFoundError):
+            path.unlink()
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            listening.bind(str(path))
+        finally:
+            os.umask(before)
+        listening.listen(128)
+        listening.setblocking(False)
+        self._keep(str(path), listening)
+        return listening
+
+    def drop(self, name: str) -> None:
+        """Stop listening on `name`."""
+        listening = self._open.pop(name, None)
+        if listening is not None:
+            self._tell({"drop": name})
+            listening.close()
+
+    def connect(self, channel: socket.socket) -> None:
+        """Give everything to a new watchdog."""
+        self._channel = channel
+        for name, listening in self._open.items():
+            self._tell({"hold": name}, listening)
+
+    def say_done(self) -> None:
+        """The host stops in good order: do not start it again."""
+        self._tell({"done": True})
+
+    def close(self) -> None:
+        for listening in self._open.values():
+            listening.close()
+        self._open.clear()
+
+    def _keep(self, name: str, listening: socket.socket) -> None:
+        self._open[name] = listening
+        self._tell({"hold": name}, listening)
+
+    def _tell(self, message: dict[str, object], passed: socket.socket | None = None) -> None:
+        if self._channel is None:
+            return
+        line = json.dumps(message).encode() + b"\n"
+        try:
+            if passed is None:
+                self._channel.sendall(line)
+            else:
+                socket.send_fds(self._channel, [line], [passed.fileno()])
+            self._channel.recv(1)
+        except OSError:
+            self._channel = None

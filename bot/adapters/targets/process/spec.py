@@ -1,0 +1,101 @@
+"""What a release needs to run as a local process: its spec, checked before anything is started."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from bot.domain.model import Release
+from bot.ports import TargetRefused
+
+_SECRET_NAME = re.compile(
+    r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE|DSN|_URL$", re.IGNORECASE
+)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Ready(_Frozen):
+    """A release is ready when `path` answers below 400 within `timeout_s`.
+
+    Without a path (nothing listens) it is ready once it has lived for `alive_s`.
+    """
+
+    path: str | None = Field(default="/healthz", pattern=r"^/")
+    timeout_s: float = Field(default=10.0, gt=0)
+    alive_s: float = Field(default=1.0, ge=0)
+
+
+class ProcessSpec(_Frozen):
+    """`Release.spec` of a process target; times in seconds.
+
+    command: argv; `{port}`, `{service}`, `{version}`, `{environment}`, `{instance}` and `{python}` (ours) are
+        filled in, here and in `env`.
+    drain_s: how long requests in flight may finish before the release is stopped.
+    stop_s: how long it may take to exit after `stop_signal`, before its process group is killed.
+    """
+
+    command: tuple[str, ...] = Field(min_length=1)
+    env: Mapping[str, str] = Field(default_factory=dict)
+    cwd: Path | None = None
+    ready: Ready = Ready()
+    drain_s: float = Field(default=5.0, ge=0)
+    stop_s: float = Field(default=10.0, ge=0)
+    instances: int = Field(default=1, ge=1, le=64)
+    stop_signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] = "SIGTERM"
+
+    @field_validator("cwd")
+    @classmethod
+    def _absolute(cls, cwd: Path | None) -> Path | None:
+        if cwd is not None and not cwd.is_absolute():
+            raise ValueError("must be an absolute path")
+        return cwd
+
+    @property
+    def stop_signal_number(self) -> signal.Signals:
+        return signal.Signals[self.stop_signal]
+
+    def argv(self, places: Mapping[str, str]) -> list[str]:
+        return [_fill(word, places) for word in self.command]
+
+    def environment(self, places: Mapping[str, str]) -> dict[str, str]:
+        return {key: _fill(value, places) for key, value in self.env.items()}
+
+    def redact(self, text: str) -> str:
+        """`text` without the values of variables whose names say that they are secret."""
+        for key, value in self.env.items():
+            if len(value) >= 4 and _SECRET_NAME.search(key):
+                text = text.replace(value, "***")
+        return text
+
+
+def parse_spec(release: Release, *, exclusive: bool = False) -> ProcessSpec:
+    """Raises `TargetRefused` with every mistake in one sentence; values are not repeated, they may be secret."""
+    try:
+        spec = ProcessSpec.model_validate(dict(release.spec))
+    except ValidationError as bad:
+        mistakes = "; ".join(
+            f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}"
+            for e in bad.errors(include_input=False, include_url=False, include_context=False)
+        )
+        raise TargetRefused(
+            f"{release.service} {release.version} cannot run as a process: {mistakes}"
+        ) from None
+    if exclusive and spec.instances != 1:
+        raise TargetRefused(
+            f"{release.service} is exclusive, so {release.version} cannot have {spec.instances} instances"
+        )
+    return spec
+
+
+def _fill(word: str, places: Mapping[str, str]) -> str:
+    for name, value in places.items():
+        word = word.replace("{" + name + "}", value)
+    return word

@@ -1,0 +1,132 @@
+"""The `DeployTarget` for local processes: everything is asked of the host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.adapters.targets.process import wire
+from bot.adapters.targets.process.client import HostClient
+from bot.adapters.targets.process.settings import LaneSettings
+from bot.domain.model import Desired, Lane, Observed
+from bot.ports import Capabilities
+
+__all__ = ["LaneSettings", "ProcessTarget", "abort_lane"]
+
+
+class ProcessTarget:
+    """Runs releases as processes on this machine.
+
+    data_dir: the host's folder. lanes: how each lane is served; a lane that is not named takes no traffic
+    through us. metrics_listen: where the host serves Prometheus text, None for nowhere (port 0: any).
+    start_host: whether to start a host when none answers; it outlives this program.
+    """
+
+    def __init__(
+        self,
+        data_dir: Path,
+        lanes: Mapping[Lane, LaneSettings],
+        *,
+        metrics_listen: tuple[str, int] | None = None,
+        start_host: bool = True,
+    ) -> None:
+        self.host = HostClient(data_dir, start=start_host)
+        self._lanes = dict(lanes)
+        self._metrics_listen = metrics_listen
+        self._configured = False
+        self._configuring = asyncio.Lock()
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Of the target as such; an exclusive lane refuses weights between, and keeps nothing warm."""
+        shared = not self._lanes or any(not settings.exclusive for settings in self._lanes.values())
+        return Capabilities(weights=shared, warm=shared)
+
+    def settings(self, lane: Lane) -> LaneSettings:
+        return self._lanes.get(lane) or LaneSettings()
+
+    async def configure(self, lanes: Mapping[Lane, LaneSettings] | None = None) -> None:
+        """Tell the host how lanes are served, so that routers listen before the first release is there.
+
+        Done before the first call by itself; call it again when the catalog changed. Raises `TargetRefused`
+        when an address is taken, `Unreachable`.
+        """
+        async with self._configuring:
+            if lanes is not None:
+                self._lanes = dict(lanes)
+            request: dict[str, Any] = {
+                "do": "configure",
+                "lanes": [[wire.lane_to_json(lane), s.model_dump()] for lane, s in self._lanes.items()],
+                "metrics": self._metrics_listen,
+            }
+            await self.host.call(request)
+            self._configured = True
+
+    async def observe(self, lane: Lane) -> Observed:
+        await self._first_configure()
+        return wire.observed_from_json(
+            await self.host.call({"do": "observe", "lane": wire.lane_to_json(lane)})
+        )
+
+    async def apply(self, lane: Lane, desired: Desired) -> None:
+        await self._first_configure()
+        await self.host.call(
+            {
+                "do": "apply",
+                "lane": wire.lane_to_json(lane),
+                "settings": self.settings(lane).model_dump(),
+                "desired": wire.desired_to_json(desired),
+            }
+        )
+
+    async def abort(self, lane: Lane, by: str, why: str) -> Observed:
+        return await _abort(self.host, lane, by, why)
+
+    async def counts(self, lane: Lane, overdue_s: float) -> dict[str, Any]:
+        """The router's counts by digest and instance; see `RouterMetrics`."""
+        await self._first_configure()
+        return await self.host.call({"do": "counts", "lane": wire.lane_to_json(lane), "overdue_s": overdue_s})
+
+    async def describe(self) -> dict[str, Any]:
+        """Where the host, its routers and the instances are."""
+        await self._first_configure()
+        return await self.host.call({"do": "describe"})
+
+    async def router_address(self, lane: Lane) -> str | None:
+        """``http://host:port`` where users reach the lane, None when it takes no traffic."""
+        for found in (await self.describe())["lanes"]:
+            if wire.lane_from_json(found["lane"]) == lane and found["port"] is not None:
+                return f"http://{found['host']}:{found['port']}"
+        return None
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
+        """Addresses of the release's instances that are ready, by a name that changes with a restart."""
+        for found in (await self.describe())["lanes"]:
+            if wire.lane_from_json(found["lane"]) == lane:
+                instances: Mapping[str, str] = found["addresses"].get(digest, {})
+                return dict(instances)
+        return {}
+
+    async def stop_host(self) -> None:
+        """Stop the host and every release, in good order; returns when they are gone."""
+        await self.host.stop()
+
+    async def _first_configure(self) -> None:
+        if not self._configured:
+            await self.configure()
+
+
+async def abort_lane(data_dir: Path, lane: Lane, by: str, why: str) -> Observed:
+    """`slipway abort`: all traffic to stable, without database or Discord.
+
+    Raises `TargetRefused` (unknown lane, no stable release) or `Unreachable`.
+    """
+    return await _abort(HostClient(data_dir), lane, by, why)
+
+
+async def _abort(host: HostClient, lane: Lane, by: str, why: str) -> Observed:
+    return wire.observed_from_json(
+        await host.call({"do": "abort", "lane": wire.lane_to_json(lane), "by": by, "why": why})
+    )

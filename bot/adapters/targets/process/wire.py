@@ -1,0 +1,94 @@
+"""How desired and observed states travel between bot and host, and into the host's state files, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+
+Json = dict[str, Any]
+
+# One line of the protocol; a desired state with many releases stays far below.
+MAX_LINE = 1 << 20
+
+
+def lane_to_json(lane: Lane) -> list[str]:
+    return [lane.service, lane.environment]
+
+
+def lane_from_json(stored: Any) -> Lane:
+    service, environment = stored
+    return Lane(str(service), str(environment))
+
+
+def release_to_json(release: Release) -> Json:
+    return {
+        "service": release.service,
+        "version": release.version,
+        "digest": release.digest,
+        "commit": release.commit,
+        "spec": _plain(release.spec),
+    }
+
+
+def release_from_json(stored: Json) -> Release:
+    return Release(**stored)
+
+
+def desired_to_json(desired: Desired) -> Json:
+    return {
+        "generation": desired.generation,
+        "stable": release_to_json(desired.stable) if desired.stable else None,
+        "candidate": release_to_json(desired.candidate) if desired.candidate else None,
+        "weight": desired.weight,
+        "warm": [release_to_json(release) for release in desired.warm],
+    }
+
+
+def desired_from_json(stored: Json) -> Desired:
+    stable, candidate = stored["stable"], stored["candidate"]
+    return Desired(
+        generation=int(stored["generation"]),
+        stable=release_from_json(stable) if stable else None,
+        candidate=release_from_json(candidate) if candidate else None,
+        weight=int(stored["weight"]),
+        warm=tuple(release_from_json(release) for release in stored["warm"]),
+    )
+
+
+def abort_to_json(abort: HostAbort | None) -> Json | None:
+    return {**asdict(abort), "at": abort.at.isoformat()} if abort else None
+
+
+def abort_from_json(stored: Json | None) -> HostAbort | None:
+    if stored is None:
+        return None
+    return HostAbort(**{**stored, "at": datetime.fromisoformat(stored["at"])})
+
+
+def observed_to_json(observed: Observed) -> Json:
+    return {
+        "generation": observed.generation,
+        "running": [asdict(running) for running in observed.running],
+        "abort": abort_to_json(observed.abort),
+    }
+
+
+def observed_from_json(stored: Json) -> Observed:
+    return Observed(
+        generation=stored["generation"],
+        running=tuple(Running(**{**r, "state": RunState(r["state"])}) for r in stored["running"]),
+        abort=abort_from_json(stored["abort"]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Frozen mappings and tuples as the dicts and lists that JSON gives back, so that equal stays equal."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
