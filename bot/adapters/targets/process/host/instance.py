@@ -87,6 +87,11 @@ class Instance:
         return f"http://{HOST}:{self.record.port}"
 
     @property
+    def name(self) -> str:
+        """Another one after each restart."""
+        return f"{self.record.index}.{self.record.token[:6]}"
+
+    @property
     def detail(self) -> str:
         return self.record.detail
 

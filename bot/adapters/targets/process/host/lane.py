@@ -139,11 +139,11 @@ class HostedLane:
         for (digest, index), counts in self._counts.items():
             yield digest, self._versions[digest], index, counts
 
-    def addresses(self) -> dict[str, dict[int, str]]:
-        """Where the instances that are ready can be asked, by digest and instance."""
+    def addresses(self) -> dict[str, dict[str, str]]:
+        """Where instances that are ready can be asked: by digest, then by a name that a restart changes."""
         return {
             digest: {
-                member.instance.record.index: member.instance.address
+                member.instance.name: member.instance.address
                 for member in group.members
                 if member.instance.state is RunState.READY
             }

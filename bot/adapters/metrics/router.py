@@ -1,0 +1,67 @@
+"""What users met, from the process host's router: the first source of evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from bot.domain.evidence import Reading, Sample
+from bot.domain.model import Lane
+from bot.ports import TargetRefused, Unreachable
+
+# The histogram ends here; nothing that takes longer can be told apart.
+LONGEST_S = 10.0
+
+
+class CountsOf(Protocol):
+    """`ProcessTarget`, as far as it is needed here."""
+
+    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]: ...
+
+
+class RouterMetrics:
+    """A reading for each instance; their names stay the same, because the router's counts outlive restarts.
+
+    overdue_s: the largest latency limit (seconds) that a lane is judged by, None where there is none.
+    """
+
+    def __init__(
+        self,
+        target: CountsOf,
+        *,
+        name: str = "router",
+        overdue_s: Callable[[Lane], float | None] = lambda lane: None,
+    ) -> None:
+        self._target = target
+        self._name = name
+        self._overdue_s = overdue_s
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
+        try:
+            counts = await self._target.counts(lane, self._overdue_s(lane) or LONGEST_S)
+        except (Unreachable, TargetRefused) as problem:
+            error = f"the router of {lane} could not be read: {problem}"
+            return [Sample(time.time(), digest, error=error) for digest in digests]
+        now = time.time()
+        if not counts["routed"]:
+            error = f"{lane} has no router here"
+            return [Sample(now, digest, error=error) for digest in digests]
+        return [Sample(now, digest, _readings(counts["releases"].get(digest, {}))) for digest in digests]
+
+
+def _readings(instances: Mapping[str, Mapping[str, Any]]) -> tuple[Reading, ...]:
+    return tuple(
+        Reading(
+            instance=f"router#{index}",
+            total=found["total"],
+            bad=found["bad"],
+            buckets=tuple((float(bound), int(count)) for bound, count in found["buckets"]),
+            overdue=found["overdue"],
+        )
+        for index, found in sorted(instances.items())
+    )

@@ -1,0 +1,157 @@
+"""How to find a release's numbers among the metrics of a Prometheus endpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from prometheus_client.metrics_core import Metric
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.domain.evidence import Reading
+from bot.domain.model import Lane
+
+_EVERYTHING: Mapping[str, str] = {}
+
+
+class NotThereError(Exception):
+    """The endpoint does not have what the configuration names; a sentence."""
+
+
+class Selector(BaseModel):
+    """Series of one counter whose labels match; values are added up.
+
+    metric: name as exposed, such as ``http_requests_total``. labels: exact values; a value that ends in ``*``
+    is a prefix, one that starts with ``!`` must not match. `{service}`, `{environment}`, `{version}` and
+    `{digest}` are filled in.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    metric: str
+    labels: Mapping[str, str] = Field(default_factory=dict)
+
+
+class ScrapeRules(BaseModel):
+    """What to read. `total` and `bad` are counters, `latency` a histogram in seconds; `extra` other proportions.
+
+    instance_label: when one endpoint answers for several instances, the label that names them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    total: Selector
+    bad: Selector
+    latency: Selector | None = None
+    extra: Mapping[str, tuple[Selector, Selector]] = Field(default_factory=dict)
+    instance_label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose numbers are wanted; fills the places in labels and addresses."""
+
+    lane: Lane
+    version: str
+    digest: str
+
+    def fill(self, text: str) -> str:
+        for name, value in (
+            ("service", self.lane.service),
+            ("environment", self.lane.environment),
+            ("version", self.version),
+            ("digest", self.digest),
+        ):
+            text = text.replace("{" + name + "}", value)
+        return text
+
+
+@dataclass(slots=True)
+class _Found:
+    """One instance's numbers while they are being added up."""
+
+    sums: dict[str, float] = field(default_factory=dict)
+    buckets: dict[float, float] = field(default_factory=dict)
+
+
+def readings(
+    metrics: Iterable[Metric], rules: ScrapeRules, subject: Subject, instance: str
+) -> tuple[Reading, ...]:
+    """The subject's readings, `instance` naming the endpoint's own.
+
+    A counter that is there without the subject's labels is "nothing yet"; one that the endpoint does not know
+    at all is a mistake: raises `NotThereError`. A `bad` counter may be missing, many libraries expose a label
+    only after its first use; then it is 0.
+    """
+    named = {sample.name: metric for metric in metrics for sample in metric.samples}
+    declared = {name for metric in named.values() for name in (metric.name, f"{metric.name}_total")}
+    if rules.total.metric not in named and rules.total.metric not in declared:
+        raise NotThereError(f"there is no metric {rules.total.metric}")
+    if rules.latency and f"{rules.latency.metric}_bucket" not in named and _any(named, rules.total, subject):
+        raise NotThereError(f"there is no histogram {rules.latency.metric}")
+    found: dict[str, _Found] = {}
+    for key, selector in _counters(rules).items():
+        for labels, value in _matching(named, selector.metric, selector, subject):
+            one = found.setdefault(_name(labels, rules, instance), _Found())
+            one.sums[key] = one.sums.get(key, 0.0) + value
+    if rules.latency:
+        for labels, value in _matching(named, f"{rules.latency.metric}_bucket", rules.latency, subject):
+            one = found.setdefault(_name(labels, rules, instance), _Found())
+            bound = float(labels["le"])
+            one.buckets[bound] = one.buckets.get(bound, 0.0) + value
+    return tuple(_reading(name, one, rules) for name, one in sorted(found.items()))
+
+
+def _counters(rules: ScrapeRules) -> dict[str, Selector]:
+    found = {"total": rules.total, "bad": rules.bad}
+    for name, (total, bad) in rules.extra.items():
+        found[f"{name}/total"], found[f"{name}/bad"] = total, bad
+    return found
+
+
+def _reading(name: str, found: _Found, rules: ScrapeRules) -> Reading:
+    count = {key: round(value) for key, value in found.sums.items()}
+    return Reading(
+        instance=name,
+        total=count.get("total", 0),
+        bad=count.get("bad", 0),
+        buckets=tuple((bound, round(value)) for bound, value in sorted(found.buckets.items())),
+        extra=tuple((e, (count.get(f"{e}/total", 0), count.get(f"{e}/bad", 0))) for e in rules.extra),
+    )
+
+
+def _matching(
+    named: Mapping[str, Metric], series: str, selector: Selector, subject: Subject
+) -> Iterable[tuple[Mapping[str, str], float]]:
+    wanted = {label: subject.fill(value) for label, value in selector.labels.items()}
+    metric = named.get(series)
+    for sample in metric.samples if metric else ():
+        if sample.name == series and _fits(sample.labels, wanted):
+            if math.isnan(sample.value) or sample.value < 0:
+                raise NotThereError(f"{series} is {sample.value}, which no counter can be")
+            yield sample.labels, sample.value
+
+
+def _fits(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    return all(_equal(labels.get(label, ""), value) for label, value in wanted.items())
+
+
+def _equal(value: str, wanted: str) -> bool:
+    if wanted.startswith("!"):
+        return not _equal(value, wanted[1:])
+    return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
+
+
+def _any(named: Mapping[str, Metric], selector: Selector, subject: Subject) -> bool:
+    return any(True for _ in _matching(named, selector.metric, selector, subject))
+
+
+def _name(labels: Mapping[str, str], rules: ScrapeRules, instance: str) -> str:
+    return labels.get(rules.instance_label, instance) if rules.instance_label else instance
+
+
+def metric_names(rules: ScrapeRules) -> Sequence[str]:
+    """Every metric that the rules name, for `slipway doctor`."""
+    names = [selector.metric for selector in _counters(rules).values()]
+    return sorted({*names, *([rules.latency.metric] if rules.latency else [])})

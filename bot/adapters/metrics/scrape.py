@@ -1,0 +1,121 @@
+"""Prometheus endpoints as evidence: the releases' own, or one that knows all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from bot.adapters.metrics.rules import NotThereError, ScrapeRules, Subject, readings
+from bot.domain.evidence import Reading, Sample
+from bot.domain.model import Lane, Observed
+from bot.ports import TargetRefused, Unreachable
+
+MAX_BYTES = 5 * 1024 * 1024
+_ACCEPT = {"Accept": "text/plain;version=0.0.4"}
+
+
+class Whereabouts(Protocol):
+    """A target, as far as it is needed here."""
+
+    async def observe(self, lane: Lane) -> Observed: ...
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]: ...
+
+
+class _UnreadableError(Exception):
+    """The endpoint cannot be used; a sentence without the text that came."""
+
+
+class ScrapeMetrics:
+    """Reads `url`: with `{address}` in it each instance's own endpoint, else one that has all releases.
+
+    url: such as ``{address}/metrics`` or ``http://router:9464/metrics``; `{service}`, `{environment}`,
+        `{version}`, `{digest}` are filled in. Redirects are not followed, more than 5 MB is not read.
+    rules: what to read there.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        rules: ScrapeRules,
+        target: Whereabouts,
+        session: aiohttp.ClientSession,
+        *,
+        timeout_s: float = 3.0,
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._rules = rules
+        self._target = target
+        self._session = session
+        self._timeout_s = timeout_s
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
+        return await asyncio.gather(*(self._sample(lane, digest) for digest in digests))
+
+    async def _sample(self, lane: Lane, digest: str) -> Sample:
+        try:
+            running = (await self._target.observe(lane)).of(digest)
+            if running is None:
+                return Sample(time.time(), digest)
+            subject = Subject(lane, running.version, digest)
+            if "{address}" not in self._url:
+                found = await self._read(self._url, subject, "endpoint")
+            else:
+                addresses = await self._target.addresses(lane, digest)
+                each = await asyncio.gather(
+                    *(
+                        self._read(self._url.replace("{address}", address), subject, instance)
+                        for instance, address in addresses.items()
+                    )
+                )
+                found = tuple(reading for one in each for reading in one)
+        except (Unreachable, TargetRefused, _UnreadableError, NotThereError) as problem:
+            return Sample(time.time(), digest, error=f"{self._name}: {problem}")
+        return Sample(time.time(), digest, found)
+
+    async def _read(self, url: str, subject: Subject, instance: str) -> tuple[Reading, ...]:
+        text = await self._fetch(subject.fill(url))
+        # Megabytes take a second to parse: not in the event loop.
+        return await asyncio.to_thread(self._parse, text, subject, instance)
+
+    def _parse(self, text: str, subject: Subject, instance: str) -> tuple[Reading, ...]:
+        try:
+            return readings(list(text_string_to_metric_families(text)), self._rules, subject, instance)
+        except NotThereError:
+            raise
+        except (ValueError, KeyError, IndexError, OverflowError) as problem:
+            raise _UnreadableError(f"what came is not Prometheus text ({type(problem).__name__})") from None
+
+    async def _fetch(self, url: str) -> str:
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s)
+        try:
+            async with self._session.get(
+                url, headers=_ACCEPT, timeout=timeout, allow_redirects=False
+            ) as answer:
+                if answer.status != 200:
+                    raise _UnreadableError(f"GET {url} answered {answer.status}")
+                return (await _at_most(answer, MAX_BYTES)).decode(errors="replace")
+        except TimeoutError:
+            raise _UnreadableError(f"GET {url} took longer than {self._timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as problem:
+            raise _UnreadableError(f"GET {url} failed: {type(problem).__name__}") from None
+
+
+async def _at_most(answer: aiohttp.ClientResponse, limit: int) -> bytes:
+    found = bytearray()
+    async for chunk in answer.content.iter_chunked(1 << 16):
+        found += chunk
+        if len(found) > limit:
+            raise _UnreadableError(f"the endpoint sent more than {limit // 2**20} MB")
+    return bytes(found)
