@@ -1,23 +1,25 @@
 """What the counts say about the true rate, for people: the test inverted on a fixed grid, and its power.
 
 Display only: no verdict depends on anything here, so it is computed when a card is drawn and not on every
-tick. A bound holds at all times at once with probability 1 - alpha, like the test (its half that starts with
-first traffic).
+tick. A bound holds at all times at once with probability 1 - alpha, by the inequality that the test rests on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import exp, log, log1p
 
-from bot.domain.mixture import ALTERNATIVES, AT_ONCE, LOG_ODDS
+from bot.domain.mixture import AT_ONCE, LOG_ODDS
 from bot.domain.tails import at_least
 from bot.domain.words import count, percent
 
 # 0.001 % to 99 %, 24 steps a decade below 10 %, with two significant digits, as they are shown.
 _DECADES = [float(f"{10 ** (-5 + i / 24):.1e}") for i in range(4 * 24)]
+# Alternatives near the limit as well, which the test does without: many requests then give narrow bounds.
+_UP = tuple(0.05 * 2**i for i in range(7))
+_DOWN = tuple(-shift for shift in _UP)
 GRID: tuple[float, ...] = tuple(dict.fromkeys(_DECADES + [percent_ / 100 for percent_ in range(10, 100)]))
 
 
@@ -29,14 +31,16 @@ class Bounds:
     high: float
 
 
-def log_mixture(bad: float, total: float, limit: float, direction: int, phi: float) -> float:
-    """Log of the evidence of `bad` of `total` against rates up to (`direction` 1) or down to (-1) `limit`."""
-    logs = []
-    for odds in LOG_ODDS:
-        shift = direction * odds
-        logs.append((bad * shift - total * log1p((exp(shift) - 1) * limit)) / phi)
+def log_mixture(
+    bad: float, total: float, limit: float, *, shifts: Sequence[float] = LOG_ODDS, phi: float = 1.0
+) -> float:
+    """Log of the mean likelihood ratio of alternatives whose log odds are `shifts` away from those of `limit`.
+
+    Positive shifts speak against every rate up to the limit, negative ones against every rate down to it.
+    """
+    logs = [(bad * shift - total * log1p((exp(shift) - 1) * limit)) / phi for shift in shifts]
     top = max(logs)
-    return top + log(sum(exp(x - top) for x in logs)) - log(ALTERNATIVES) + log(AT_ONCE)
+    return top + log(sum(exp(x - top) for x in logs)) - log(len(logs))
 
 
 def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bounds:
@@ -44,8 +48,8 @@ def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bound
     need = -log(alpha)
     # The evidence falls as the limit rises (direction 1) and rises with it (-1), so that bisection finds the
     # edge.
-    low = _count_true(lambda limit: log_mixture(bad, total, limit, 1, phi) >= need)
-    high = _count_true(lambda limit: log_mixture(bad, total, limit, -1, phi) < need)
+    low = _count_true(lambda limit: log_mixture(bad, total, limit, shifts=_UP, phi=phi) >= need)
+    high = _count_true(lambda limit: log_mixture(bad, total, limit, shifts=_DOWN, phi=phi) < need)
     return Bounds(GRID[low - 1] if low else 0.0, GRID[high] if high < len(GRID) else 1.0)
 
 
@@ -58,13 +62,13 @@ def detectable(
     `needed` is what M must reach. Counts only a `FAIL` at the end, so the true power is a little higher. None
     when not even 99 % would have been found.
     """
-    need = log(needed)
-    if total < min_bad or log_mixture(total, total, limit, 1, phi) < need:
+    need = log(needed) - log(AT_ONCE)
+    if total < min_bad or log_mixture(total, total, limit, phi=phi) < need:
         return None
     low, high = 0, total
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if log_mixture(middle, total, limit, 1, phi) >= need else (middle, high)
+        low, high = (low, middle) if log_mixture(middle, total, limit, phi=phi) >= need else (middle, high)
     fewest = max(high, min_bad)
     missed = _count_true(lambda rate: at_least(fewest / phi, total / phi, rate) < power)
     return GRID[missed] if missed < len(GRID) else None

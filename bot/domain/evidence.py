@@ -149,7 +149,7 @@ def difference(
         looks.append(_Look(policy, stable, state.stable))
     served = state.served or looks[0].traffic
     rose_at = _rose_at(state, policy, at, looks[0].traffic)
-    if rose_at is not None and state.at is not None and state.at < rose_at + policy.settling_s:
+    if _settling(state, policy, rose_at):
         looks[0].discard()
     seconds = 0.0 if state.at is None else min(max(0.0, at - state.at), LONGEST_GAP_TICKS * policy.tick_s)
     crashed = looks[0].restarted if policy.on_restart == "fail" else None
@@ -175,6 +175,13 @@ def _rose_at(state: EvidenceState, policy: Policy, at: float, traffic: bool) -> 
     if first and (state.rose_at is None or state.at is None or state.at >= state.rose_at + policy.settling_s):
         return at
     return state.rose_at
+
+
+def _settling(state: EvidenceState, policy: Policy, rose_at: float | None) -> bool:
+    """Some of the time since the last look lies within the settling time after traffic rose."""
+    if rose_at is None or state.at is None or not policy.settling_s:
+        return False
+    return state.at < rose_at + policy.settling_s
 
 
 @dataclass(slots=True)

@@ -1,0 +1,192 @@
+"""The mathematics: no good release gains evidence on average, shares add up to one, bounds hold, words are right."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import comb, exp, inf, log
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.domain.bounds import GRID, Bounds, bounds, bounds_sentence, detectable, log_mixture, power_sentence
+from bot.domain.mixture import EMPTY, costs, forgotten, log_evidence, log_share, log_waiting, started, step
+from bot.domain.tails import at_least
+from bot.domain.words import count, duration, percent, times
+
+plans = st.integers(1, 60)
+limits = st.floats(0.0005, 0.5)
+
+
+def pmf(k: int, n: int, p: float) -> float:
+    return comb(n, k) * p**k * (1 - p) ** (n - k)
+
+
+def log_worth(log_a: tuple[float, ...], at: int, planned: int) -> float:
+    """Log of M before tick `at`: what the tests hold plus all weight that has not started."""
+    return log_evidence(log_a, log_waiting(at - 1, planned)) if at > 1 else 0.0
+
+
+@given(plans, st.integers(1, 400))
+def test_shares_add_up_to_what_has_started_and_never_to_more_than_one(planned: int, ticks: int) -> None:
+    total = sum(exp(log_share(t, planned)) for t in range(1, ticks + 1))
+    assert total == pytest.approx(started(ticks, planned))
+    assert total + exp(log_waiting(ticks, planned)) == pytest.approx(1.0)
+    assert started(0, planned) == 0
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    limits,
+    st.floats(0, 1),
+    plans,
+    st.integers(1, 80),
+    st.integers(1, 25),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 6)), max_size=5),
+)
+def test_no_rate_up_to_the_limit_gains_evidence_on_average(
+    limit: float, share: float, planned: int, tick: int, n: int, past: list[tuple[int, int]]
+) -> None:
+    log_a, cost = EMPTY, costs(limit)
+    for t in range(1, tick):
+        total, bad = past[t % len(past)] if past else (0, 0)
+        log_a = step(log_a, log_share(t, planned), min(bad, total), total, cost, power=1.0)
+    p, before = limit * share, log_worth(log_a, tick, planned)
+    mean = 0.0
+    for k in range(n + 1):
+        after = step(log_a, log_share(tick, planned), k, n, cost, power=1.0)
+        mean += pmf(k, n, p) * exp(log_evidence(after, log_waiting(tick, planned)) - before)
+    assert mean <= 1 + 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(limits, st.integers(1, 5), st.integers(1, 8), st.floats(0, 1))
+def test_clusters_up_to_phi_gain_none_either(limit: float, size: int, clusters: int, share: float) -> None:
+    mean = 0.0
+    for k in range(clusters + 1):
+        after = step(EMPTY, log_share(1, 10), k * size, clusters * size, costs(limit), power=1 / size)
+        mean += pmf(k, clusters, limit * share) * exp(log_evidence(after, log_waiting(1, 10)))
+    assert mean <= 1 + 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.001, 0.3), st.floats(0.5, 3), st.floats(0, 1), st.integers(1, 12), st.integers(1, 12))
+def test_a_candidate_within_the_ratio_gains_none_whatever_stable_does(
+    p: float, ratio: float, share: float, n: int, m: int
+) -> None:
+    candidate = min(1.0, p * ratio) * share
+    expected = costs.__wrapped__(ratio * n / (ratio * n + m))
+    mean = 0.0
+    for k in range(n + 1):
+        for other in range(m + 1):
+            after = step(EMPTY, log_share(1, 10), k, k + other, expected, power=1.0)
+            chance = pmf(k, n, candidate) * pmf(other, m, p)
+            mean += chance * exp(log_evidence(after, log_waiting(1, 10)))
+    assert mean <= 1 + 1e-9
+
+
+def test_forgetting_only_lowers() -> None:
+    log_a = step(EMPTY, log_share(1, 10), 9, 20, costs(0.01), power=1.0)
+    after = forgotten(log_a, 1, 10)
+    assert all(new <= old for new, old in zip(after, log_a, strict=True))
+    assert log_evidence(after, log_waiting(1, 10)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_evidence_survives_a_million_requests_and_a_million_failures() -> None:
+    good = step(EMPTY, log_share(1, 10), 0, 10**7, costs(0.01), power=1.0)
+    assert log_evidence(good, log_waiting(1, 10)) == pytest.approx(log_waiting(1, 10))
+    bad = step(good, log_share(2, 10), 10**7, 10**7, costs(0.01), power=1.0)
+    assert log_evidence(bad, log_waiting(2, 10)) > 1e6
+
+
+@given(st.integers(0, 60), st.integers(1, 60), st.floats(0.001, 0.999))
+def test_tails_are_those_of_the_binomial(bad: int, total: int, p: float) -> None:
+    exact = sum(pmf(k, total, p) for k in range(bad, total + 1))
+    assert at_least(bad, total, p) == pytest.approx(exact, abs=1e-9)
+
+
+def test_tails_hold_at_their_ends() -> None:
+    assert (at_least(3, 9, 0.0), at_least(3, 9, 1.0), at_least(10, 9, 0.5)) == (0.0, 1.0, 0.0)
+    assert 0 < at_least(10_500, 1_000_000, 0.01) < 1e-5
+
+
+@given(st.integers(0, 3000), st.integers(1, 3000))
+def test_bounds_hold_the_observed_rate_between_them(bad: int, total: int) -> None:
+    bad = min(bad, total)
+    found = bounds(bad, total)
+    assert 0 <= found.low <= max(bad / total, GRID[0])
+    assert min(bad / total, GRID[-1]) <= found.high <= 1
+    wider = bounds(bad, total, alpha=0.001)
+    assert wider.low <= found.low
+    assert found.high <= wider.high
+
+
+def test_bounds_are_the_test_inverted() -> None:
+    low, up = bounds(12, 148).low, [0.05 * 2**i for i in range(7)]
+    assert log_mixture(12, 148, low, shifts=up) >= log(100) > log_mixture(12, 148, low * 1.11, shifts=up)
+    assert bounds(0, 0) == Bounds(0.0, 1.0)
+    assert bounds(0, 10**6).low == 0.0
+    assert all(a < b for a, b in pairwise(GRID))
+
+
+def test_bounds_read_as_on_the_card() -> None:
+    assert bounds_sentence(bounds(60, 1000), bounds(40, 9000)) == (
+        "candidate at least 3.5 % and at most 9.1 %, stable at least 0.22 % and at most 0.75 %"
+    )
+    assert bounds_sentence(bounds(0, 2000)) == "candidate at most 0.35 %"
+    assert bounds_sentence(Bounds(0.0, 1.0)) == "candidate unknown"
+    assert bounds_sentence(Bounds(0.9, 1.0)) == "candidate at least 90 %"
+
+
+def test_the_power_of_a_soak_is_what_it_could_have_shown() -> None:
+    rate = detectable(1000, 0.01, 100.0)
+    assert rate is not None
+    fewest = next(k for k in range(1000) if log_mixture(k, 1000, 0.01) >= log(200))
+    assert at_least(fewest, 1000, rate) >= 0.95 > at_least(fewest, 1000, GRID[GRID.index(rate) - 1])
+    assert (
+        power_sentence(1000, 0.01, 100.0)
+        == "after 1,000 requests a rate of 3.5 % would have been caught with 95 %"
+    )
+    clustered = detectable(1000, 0.01, 100.0, phi=3.0)
+    assert clustered is not None
+    assert clustered > rate
+    assert power_sentence(2, 0.01, 100.0) == "2 requests are too few to catch any rate above 1 %"
+    assert detectable(3, 0.01, 1e5, min_bad=3) is None
+    assert detectable(3, 0.01, 100.0, min_bad=3) in (None, *GRID)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 %"),
+        (0.0312, "3.1 %"),
+        (0.00049, "0.049 %"),
+        (0.12, "12 %"),
+        (1, "100 %"),
+        (0.997, "99.7 %"),
+        (inf, "inf %"),
+    ],
+)
+def test_percentages_read_well(value: float, text: str) -> None:
+    assert percent(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 s"),
+        (0.25, "250 ms"),
+        (2.5, "2.5 s"),
+        (90, "90 s"),
+        (300, "5 min"),
+        (330, "5 min 30 s"),
+        (5400, "1 h 30 min"),
+        (7200, "2 h"),
+    ],
+)
+def test_durations_read_well(value: float, text: str) -> None:
+    assert duration(value) == text
+
+
+def test_other_figures_read_well() -> None:
+    assert (count(12345), times(4.23), times(250)) == ("12,345", "4.2 times", "250 times")
