@@ -39,6 +39,7 @@ STATEMENTS = (
     """,
     # Invariant 3: at most one rollout is active in a lane. An index cannot be raced; a check can.
     "CREATE UNIQUE INDEX rollouts_one_active ON rollouts (service, environment) WHERE NOT final",
+    "CREATE INDEX rollouts_tick ON rollouts (next_tick) WHERE next_tick IS NOT NULL",
     "CREATE INDEX rollouts_history ON rollouts (guild_id, id DESC)",
     "CREATE INDEX rollouts_lane_history ON rollouts (service, environment, id DESC)",
     # -- lanes -------------------------------------------------------------------------------------------------

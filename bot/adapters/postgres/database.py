@@ -1,0 +1,122 @@
+"""The connection pool: quick to give up, quick to come back, and `Unreachable` instead of the driver's errors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+
+from bot.adapters.postgres.queries import SQL
+from bot.ports import Unreachable
+
+# What it means to be away. A constraint that is violated or a query that is wrong is not among these.
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InvalidPasswordError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+Row = Any
+
+
+class Database:
+    """A pool that connects when first asked, so that it can be built while the server is away.
+
+    timeout_s: for a connection and for a statement each. Every method raises `Unreachable`.
+    """
+
+    def __init__(self, dsn: str, *, size: int = 9, timeout_s: float = 1.0) -> None:
+        self._dsn = dsn
+        self._size = size
+        self._timeout_s = timeout_s
+        self._pool: Any = None
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is None:
+            return
+        try:
+            await asyncio.wait_for(pool.close(), 2.0)
+        except _AWAY:
+            pool.terminate()
+
+    async def fetch(self, name: str, *args: object) -> Sequence[Row]:
+        async with self.connection() as connection:
+            return await self.on(connection).fetch(name, *args)
+
+    async def one(self, name: str, *args: object) -> Row | None:
+        async with self.connection() as connection:
+            return await self.on(connection).one(name, *args)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        with _translated():
+            pool = self._pool or await self._open()
+            async with pool.acquire(timeout=self._timeout_s) as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        async with self.connection() as connection, connection.transaction():
+            yield self.on(connection)
+
+    def on(self, connection: Any) -> Connection:
+        return Connection(connection, self._timeout_s)
+
+    async def _open(self) -> Any:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=self._size,
+                    timeout=self._timeout_s,
+                    command_timeout=self._timeout_s,
+                    max_inactive_connection_lifetime=0,
+                    server_settings={"application_name": "slipway", "jit": "off"},
+                )
+            return self._pool
+
+
+class Connection:
+    """Named queries on one connection."""
+
+    def __init__(self, raw: Any, timeout_s: float) -> None:
+        self.raw = raw
+        self._timeout_s = timeout_s
+
+    async def fetch(self, name: str, *args: object) -> Sequence[Row]:
+        found: Sequence[Row] = await self.raw.fetch(SQL[name], *args)
+        return found
+
+    async def one(self, name: str, *args: object) -> Row | None:
+        return await self.raw.fetchrow(SQL[name], *args)
+
+
+@contextmanager
+def _translated() -> Any:
+    try:
+        yield
+    except _AWAY as error:
+        raise Unreachable(f"the database does not answer ({type(error).__name__})") from error

@@ -1,0 +1,90 @@
+"""The outbox in PostgreSQL: claims under a lease and a fence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.adapters.postgres.database import Connection, Database
+from bot.adapters.postgres.json import dumped
+from bot.domain.events import SetDesired
+from bot.domain.model import Lane
+from bot.domain.records import Claimed, Entry, LaneRow
+from bot.engine import codec
+
+
+class PostgresEffects:
+    """Implements `bot.ports.EffectStore`. Leases and back-offs run on the server's clock, which all share."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(
+        self, kinds: Sequence[str], limit: int, lease_s: float, holding: Sequence[int]
+    ) -> Sequence[Claimed]:
+        rows = await self._database.fetch("claim", list(kinds), limit, lease_s, list(holding))
+        claimed = [
+            Claimed(
+                id=row["id"],
+                key=row["key"],
+                fence=row["fence"],
+                attempts=row["attempts"],
+                rollout_id=row["rollout_id"],
+                lane=Lane(row["service"], row["environment"]),
+                effect=codec.read_effect(row["payload"]),
+                created_at=row["created_at"],
+            )
+            for row in rows
+        ]
+        return sorted(claimed, key=lambda claim: claim.id)
+
+    async def renew(self, claims: Sequence[Claimed], lease_s: float) -> set[int]:
+        rows = await self._database.fetch("renew", *_ids(claims), lease_s)
+        return {row["id"] for row in rows}
+
+    async def close(self, claims: Sequence[Claimed]) -> None:
+        await self._database.fetch("close", *_ids(claims))
+
+    async def retry(self, claim: Claimed, after_s: float, error: str) -> None:
+        await self._database.fetch("retry", claim.id, claim.fence, after_s, error[:500])
+
+    async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
+        async with self._database.transaction() as connection:
+            if await connection.one("poison", claim.id, claim.fence, error[:500]):
+                await record(connection, entry)
+
+    async def order(self, row: LaneRow, key: str, timeout_s: float, entry: Entry) -> None:
+        effect = SetDesired(row.lane, row.desired, timeout_s)
+        async with self._database.transaction() as connection:
+            ordered = await connection.one(
+                "order",
+                row.lane.service,
+                row.lane.environment,
+                row.generation,
+                codec.desired_text(row.desired),
+                key,
+                codec.effect_text(effect),
+            )
+            if ordered:
+                await record(connection, entry)
+
+
+async def record(connection: Connection, entry: Entry) -> None:
+    """Append a line to the audit log."""
+    await connection.one(
+        "record",
+        entry.rollout_id,
+        entry.guild_id,
+        entry.lane.service,
+        entry.lane.environment,
+        entry.actor.id,
+        entry.actor.name,
+        entry.actor.via,
+        entry.at,
+        entry.what,
+        entry.why.replace("\0", ""),
+        dumped(dict(entry.details)),
+    )
+
+
+def _ids(claims: Sequence[Claimed]) -> tuple[list[int], list[int]]:
+    return [claim.id for claim in claims], [claim.fence for claim in claims]

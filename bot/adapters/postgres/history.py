@@ -1,0 +1,125 @@
+"""What was, and the small books: history, audit, series, cards, notes, and tidying up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from bot.adapters.postgres.database import Database, Row
+from bot.adapters.postgres.json import dumped
+from bot.domain.events import Transition
+from bot.domain.model import Actor, Lane
+from bot.domain.records import RolloutSummary, SeriesPoint
+from bot.ports import CardRef
+
+
+class PostgresHistory:
+    """Implements `bot.ports.HistoryStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def history(
+        self, guild_id: int, lanes: Sequence[Lane], before: int | None, limit: int
+    ) -> Sequence[RolloutSummary]:
+        services, environments = [lane.service for lane in lanes], [lane.environment for lane in lanes]
+        rows = await self._database.fetch("history", guild_id, services, environments, before, limit)
+        return [_summary(row) for row in rows]
+
+    async def transitions(self, rollout_id: int) -> Sequence[Transition]:
+        return [_transition(row) for row in await self._database.fetch("transitions", rollout_id)]
+
+    async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
+        return [_point(row) for row in await self._database.fetch("series", rollout_id, limit)]
+
+    async def succeeded_at(self, lane: Lane, digest: str) -> datetime | None:
+        row = await self._database.one("succeeded_at", lane.service, lane.environment, digest)
+        return row["at"] if row else None
+
+
+class PostgresBooks:
+    """Implements `bot.ports.CardBook` and `bot.ports.Notebook`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def card(self, rollout_id: int) -> CardRef | None:
+        row = await self._database.one("card", rollout_id)
+        return CardRef(**dict(row)) if row else None
+
+    async def put_card(self, ref: CardRef) -> None:
+        await self._database.one(
+            "put_card",
+            ref.rollout_id,
+            ref.channel_id,
+            ref.message_id,
+            ref.thread_id,
+            ref.posted_at,
+            ref.drawn,
+        )
+
+    async def note(self, kind: str, key: str) -> Mapping[str, object] | None:
+        row = await self._database.one("note", kind, key)
+        return json.loads(row["value"]) if row else None
+
+    async def put_note(self, kind: str, key: str, value: Mapping[str, object]) -> None:
+        await self._database.one("put_note", kind, key, dumped(dict(value)))
+
+
+class PostgresHousekeeping:
+    """Implements `bot.ports.Housekeeping`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
+        return await self._database.one("lead", name, owner, ttl_s) is not None
+
+    async def tidy(self, samples_before: datetime, effects_before: datetime) -> None:
+        await self._database.one("tidy_samples", samples_before)
+        await self._database.one("tidy_effects", effects_before)
+        await self._database.one("tidy_interactions", effects_before)
+
+    async def ping(self) -> None:
+        await self._database.one("ping")
+
+
+def _summary(row: Row) -> RolloutSummary:
+    return RolloutSummary(
+        id=row["id"],
+        lane=Lane(row["service"], row["environment"]),
+        from_version=row["from_version"],
+        to_version=row["to_version"],
+        phase=row["phase"],
+        requester=row["requester"],
+        reason=row["reason"],
+        outcome=row["outcome"],
+        created_at=row["created_at"],
+        ended_at=row["ended_at"],
+    )
+
+
+def _transition(row: Row) -> Transition:
+    return Transition(
+        actor=Actor(row["actor_id"], row["actor"], via=row["via"]),
+        at=row["at"],
+        what=row["what"],
+        why=row["why"],
+        from_phase=row["from_phase"],
+        to_phase=row["to_phase"],
+        details=json.loads(row["details"]),
+    )
+
+
+def _point(row: Row) -> SeriesPoint:
+    counts = json.loads(row["counts"])
+    candidate_latency_s, stable_latency_s = counts["latency"]
+    return SeriesPoint(
+        at=row["at"],
+        weight=row["weight"],
+        candidate={name: (total, bad) for name, (total, bad) in counts["candidate"].items()},
+        stable={name: (total, bad) for name, (total, bad) in counts["stable"].items()},
+        candidate_latency_s=candidate_latency_s,
+        stable_latency_s=stable_latency_s,
+    )

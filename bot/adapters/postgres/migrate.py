@@ -1,0 +1,83 @@
+"""Brings the schema to the newest revision, and says where it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+import migrations
+from bot.ports import Unreachable
+
+# Any constant: two processes that start at once take turns.
+_LOCK = 7_512_009
+
+
+async def upgrade(dsn: str) -> None:
+    """Run what has not run yet, in one transaction; a second process waits and finds nothing to do.
+
+    Raises `Unreachable`.
+    """
+    await _on(dsn, _upgrade)
+
+
+async def revisions(dsn: str) -> tuple[str | None, str]:
+    """The revision of the database (None: empty) and the one that this Slipway needs. Raises `Unreachable`."""
+    found: list[str | None] = []
+    await _on(dsn, lambda connection: found.append(_current(connection)))
+    return found[0], head()
+
+
+def head() -> str:
+    """The newest revision. Raises alembic's `CommandError` when there are several heads."""
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
+    command.upgrade(_config(connection), "head")
+
+
+def _current(connection: Connection) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": "schema_revision"})
+    return context.get_current_revision()
+
+
+async def _on(dsn: str, work: object) -> None:
+    engine = _engine(dsn)
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(work)  # type: ignore[arg-type]
+    except (OSError, DBAPIError) as error:
+        if isinstance(error, DBAPIError) and not error.connection_invalidated:
+            raise
+        raise Unreachable(f"the database does not answer ({error})") from error
+    finally:
+        await engine.dispose()
+
+
+def _engine(dsn: str) -> AsyncEngine:
+    # asyncpg reads the URL itself: SQLAlchemy's reading of a socket directory differs.
+
+    async def connect() -> asyncpg.Connection:
+        return await asyncpg.connect(dsn, timeout=5)
+
+    return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)

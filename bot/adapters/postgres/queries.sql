@@ -1,0 +1,333 @@
+-- Every statement that Slipway sends, by name. A statement is a transaction of its own unless the adapter opens one.
+
+-- name: next_id
+SELECT nextval(pg_get_serial_sequence('rollouts', 'id')) AS id
+
+-- name: save
+-- One step of one rollout, as one statement and so one transaction and one round trip.
+-- All or nothing hangs on `saved`: it is empty when the rollout has moved on (version) or the claim that this
+-- step answers was lost (fence), and then no other part writes anything.
+WITH change AS (
+    SELECT * FROM jsonb_to_record($1) AS c (
+        id bigint, before integer, at timestamptz, guild_id bigint, service text, environment text, phase text,
+        final boolean, version integer, schema integer, charter jsonb, state jsonb, judge jsonb, evidence jsonb,
+        judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, reason text,
+        outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
+        timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, interaction text,
+        sentence text, lock jsonb, known_good jsonb, rolled_back text)
+), held AS (
+    SELECT e.id FROM effects e JOIN change c ON e.id = c.claim
+    WHERE e.fence = c.fence AND e.state = 'leased'
+    FOR UPDATE OF e
+), created AS (
+    INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, schema, charter, state,
+        judge, evidence, next_tick, requester, from_version, to_version, reason, outcome, created_at, ended_at)
+    SELECT id, guild_id, service, environment, phase, final, version, schema, charter, state, judge, evidence,
+        CASE WHEN judged THEN tick_at END, requester, from_version, to_version, reason, outcome, created_at,
+        ended_at
+    FROM change WHERE before IS NULL
+    RETURNING id
+), updated AS (
+    UPDATE rollouts r SET
+        phase = c.phase, final = c.final, version = c.version, schema = c.schema, state = c.state,
+        judge = c.judge, evidence = COALESCE(c.evidence, r.evidence), outcome = c.outcome, ended_at = c.ended_at,
+        next_tick = CASE WHEN c.judged THEN COALESCE(c.tick_at, r.next_tick, c.at) END
+    FROM change c
+    WHERE r.id = c.id AND r.version = c.before AND (c.claim IS NULL OR EXISTS (SELECT FROM held))
+    RETURNING r.id
+), saved AS (
+    SELECT id FROM created UNION ALL SELECT id FROM updated
+), closed AS (
+    UPDATE effects SET state = 'done', done_at = now()
+    WHERE id IN (SELECT id FROM held) AND EXISTS (SELECT FROM saved)
+), superseded AS (
+    -- A newer desired state makes an older one pointless, also one that somebody is busy with.
+    UPDATE effects e SET state = 'superseded', done_at = now()
+    FROM change c
+    WHERE e.service = c.service AND e.environment = c.environment AND e.kind = 'set_desired'
+        AND e.state IN ('pending', 'leased') AND c.desired IS NOT NULL AND e.generation < c.generation
+        AND e.id IS DISTINCT FROM c.claim AND EXISTS (SELECT FROM saved)
+), ordered AS (
+    INSERT INTO effects (key, rollout_id, service, environment, kind, payload, generation, urgent)
+    SELECT e.key, s.id, c.service, c.environment, e.kind, e.payload, e.generation, COALESCE(e.urgent, false)
+    FROM saved s, change c,
+        jsonb_to_recordset(c.effects) AS e (key text, kind text, payload jsonb, generation bigint, urgent boolean)
+    ON CONFLICT DO NOTHING
+), owned AS (
+    INSERT INTO lanes AS l (service, environment, generation, desired, rollout_id, updated_at)
+    SELECT c.service, c.environment, c.generation, c.desired, s.id, c.at
+    FROM saved s, change c WHERE c.desired IS NOT NULL
+    ON CONFLICT (service, environment) DO UPDATE SET
+        generation = EXCLUDED.generation, desired = EXCLUDED.desired, rollout_id = EXCLUDED.rollout_id,
+        drift = '', updated_at = EXCLUDED.updated_at
+        WHERE EXCLUDED.generation > l.generation
+), audited AS (
+    INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, via, at, what, why,
+        from_phase, to_phase, details)
+    SELECT s.id, c.guild_id, c.service, c.environment, t.actor_id, t.actor, t.via, t.at, t.what, t.why,
+        t.from_phase, t.to_phase, t.details
+    FROM saved s, change c, jsonb_to_recordset(c.transitions) AS t (actor_id bigint, actor text, via text,
+        at timestamptz, what text, why text, from_phase text, to_phase text, details jsonb)
+), stopped AS (
+    DELETE FROM timers t USING saved s, change c
+    WHERE t.rollout_id = s.id AND NOT c.timers ? t.name
+), started AS (
+    INSERT INTO timers (rollout_id, name, step, due_at)
+    SELECT s.id, t.key, (c.state ->> 'step')::integer, t.value::timestamptz
+    FROM saved s, change c, jsonb_each_text(c.timers) AS t
+    ON CONFLICT (rollout_id, name) DO UPDATE SET step = EXCLUDED.step, due_at = EXCLUDED.due_at
+), answered AS (
+    INSERT INTO interactions (id, rollout_id, sentence, at)
+    SELECT c.interaction, s.id, c.sentence, c.at FROM saved s, change c WHERE c.interaction <> ''
+), locked AS (
+    INSERT INTO locks (service, environment, owner_id, owner, reason, since, digest)
+    SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest'
+    FROM saved s, change c WHERE c.lock IS NOT NULL
+    ON CONFLICT (service, environment) DO UPDATE SET
+        owner_id = EXCLUDED.owner_id, owner = EXCLUDED.owner, reason = EXCLUDED.reason, since = EXCLUDED.since,
+        expires = NULL, digest = EXCLUDED.digest
+), known AS (
+    INSERT INTO releases (service, environment, digest, release, known_good_at, rollout_id)
+    SELECT c.service, c.environment, c.known_good ->> 'digest', c.known_good, c.at, s.id
+    FROM saved s, change c WHERE c.known_good IS NOT NULL
+    ON CONFLICT (service, environment, digest) DO UPDATE SET
+        release = EXCLUDED.release, known_good_at = EXCLUDED.known_good_at, rollout_id = EXCLUDED.rollout_id
+), bad AS (
+    UPDATE releases r SET rolled_back_at = c.at
+    FROM change c
+    WHERE r.service = c.service AND r.environment = c.environment AND r.digest = c.rolled_back
+        AND EXISTS (SELECT FROM saved)
+)
+SELECT EXISTS (SELECT FROM saved) AS saved
+
+-- name: load
+-- A rollout, and what the interaction that asks was told before.
+SELECT r.id, r.phase, r.version, r.schema, r.charter, r.state, r.judge, r.evidence, r.next_tick,
+    i.rollout_id AS answer_rollout, i.sentence AS answer
+FROM rollouts r LEFT JOIN interactions i ON i.id = $2
+WHERE r.id = $1
+
+-- name: answer
+SELECT rollout_id, sentence FROM interactions WHERE id = $1
+
+-- name: active
+SELECT id FROM rollouts WHERE NOT final AND ($1::bigint IS NULL OR guild_id = $1) ORDER BY id
+
+-- name: active_in_lane
+SELECT id, phase, version, schema, charter, state, judge, evidence
+FROM rollouts WHERE service = $1 AND environment = $2 AND NOT final
+
+-- name: claim
+-- Take effects that are due: never begun, or begun by somebody whose lease ran out. Lines of a log stay in order,
+-- and of one rollout's redraws one runs at a time.
+WITH picked AS (
+    SELECT e.id FROM effects e
+    WHERE e.state IN ('pending', 'leased') AND e.due_at <= now() AND e.kind = ANY ($1::text[])
+        AND e.id <> ALL ($4::bigint[])
+        AND (e.kind NOT IN ('log_line', 'draw_card') OR NOT EXISTS (
+            SELECT FROM effects o
+            WHERE o.rollout_id = e.rollout_id AND o.kind = e.kind AND o.state IN ('pending', 'leased')
+                AND o.id < e.id))
+    ORDER BY e.urgent DESC, e.due_at, e.id
+    LIMIT $2
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE effects e SET
+    state = 'leased', attempts = attempts + 1, fence = fence + 1, due_at = now() + make_interval(secs => $3)
+FROM picked p WHERE e.id = p.id
+RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at
+
+-- name: renew
+UPDATE effects e SET due_at = now() + make_interval(secs => $3)
+FROM unnest($1::bigint[], $2::bigint[]) AS ours (id, fence)
+WHERE e.id = ours.id AND e.fence = ours.fence AND e.state = 'leased'
+RETURNING e.id
+
+-- name: close
+-- A redraw says nothing once it is done; the others are kept until they are tidied away.
+WITH ours AS (
+    SELECT e.id, e.kind FROM effects e
+    JOIN unnest($1::bigint[], $2::bigint[]) AS o (id, fence) ON e.id = o.id AND e.fence = o.fence
+    WHERE e.state = 'leased'
+    FOR UPDATE OF e
+), gone AS (
+    DELETE FROM effects WHERE id IN (SELECT id FROM ours WHERE kind = 'draw_card')
+)
+UPDATE effects SET state = 'done', done_at = now()
+WHERE id IN (SELECT id FROM ours WHERE kind <> 'draw_card')
+
+-- name: retry
+UPDATE effects SET due_at = now() + make_interval(secs => $3), last_error = $4
+WHERE id = $1 AND fence = $2 AND state = 'leased'
+
+-- name: poison
+UPDATE effects SET state = 'poisoned', done_at = now(), last_error = $3
+WHERE id = $1 AND fence = $2 AND state = 'leased'
+RETURNING id
+
+-- name: order
+-- A lane's desired state again, under its next generation, while no rollout is active there.
+WITH owned AS (
+    UPDATE lanes l SET generation = $3, desired = $4, updated_at = now()
+    WHERE l.service = $1 AND l.environment = $2 AND l.generation < $3 AND NOT EXISTS (
+        SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
+    RETURNING l.service
+), superseded AS (
+    UPDATE effects e SET state = 'superseded', done_at = now()
+    WHERE e.service = $1 AND e.environment = $2 AND e.kind = 'set_desired'
+        AND e.state IN ('pending', 'leased') AND e.generation < $3 AND EXISTS (SELECT FROM owned)
+)
+INSERT INTO effects (key, service, environment, kind, payload, generation)
+SELECT $5, $1, $2, 'set_desired', $6, $3 FROM owned
+ON CONFLICT DO NOTHING
+RETURNING id
+
+-- name: due_timers
+SELECT rollout_id, name, step, due_at FROM timers WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+
+-- name: drop_timer
+DELETE FROM timers WHERE rollout_id = $1 AND name = $2 AND step = $3 AND due_at = $4
+
+-- name: due_ticks
+-- Without the charter, which never changes and is remembered by whoever asks.
+SELECT id, phase, version, schema, state, judge, evidence, next_tick
+FROM rollouts WHERE next_tick <= $1 AND NOT final ORDER BY next_tick LIMIT $2
+
+-- name: charters
+SELECT id, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])
+
+-- name: save_ticks
+-- Many ticks that changed nothing but measurements. A rollout that moved on in the meantime is not touched.
+WITH ticks AS (
+    SELECT * FROM jsonb_to_recordset($1) AS t (id bigint, before integer, version integer, state jsonb, judge jsonb,
+        evidence jsonb, tick_at timestamptz, service text, environment text, key text, draw boolean,
+        at timestamptz, weight smallint, digest text, counts jsonb)
+), saved AS (
+    UPDATE rollouts r SET version = t.version, state = t.state, judge = t.judge, evidence = t.evidence,
+        next_tick = t.tick_at
+    FROM ticks t WHERE r.id = t.id AND r.version = t.before
+    RETURNING r.id
+), drawn AS (
+    INSERT INTO effects (key, rollout_id, service, environment, kind, payload)
+    SELECT t.key, t.id, t.service, t.environment, 'draw_card', '{"kind": "draw_card"}'
+    FROM ticks t JOIN saved s ON s.id = t.id WHERE t.draw
+    ON CONFLICT DO NOTHING
+), noted AS (
+    INSERT INTO samples (rollout_id, at, weight, digest, counts)
+    SELECT t.id, t.at, t.weight, t.digest, t.counts FROM ticks t JOIN saved s ON s.id = t.id
+)
+SELECT id FROM saved
+
+-- name: add_point
+INSERT INTO samples (rollout_id, at, weight, digest, counts) VALUES ($1, $2, $3, $4, $5)
+
+-- name: lane
+SELECT service, environment, generation, desired, rollout_id, adopted_at, drift
+FROM lanes WHERE service = $1 AND environment = $2
+
+-- name: lanes
+SELECT service, environment, generation, desired, rollout_id, adopted_at, drift FROM lanes
+
+-- name: adopt
+WITH owned AS (
+    INSERT INTO lanes (service, environment, generation, desired, adopted_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $5)
+    ON CONFLICT (service, environment) DO NOTHING
+    RETURNING service
+), known AS (
+    INSERT INTO releases (service, environment, digest, release, known_good_at)
+    SELECT $1, $2, $6::jsonb ->> 'digest', $6, $5 FROM owned WHERE $6::jsonb IS NOT NULL
+    ON CONFLICT (service, environment, digest) DO NOTHING
+)
+SELECT EXISTS (SELECT FROM owned) AS owned
+
+-- name: heard
+UPDATE lanes SET generation = GREATEST(generation, $3), drift = $4
+WHERE service = $1 AND environment = $2 AND (generation < $3 OR drift <> $4)
+
+-- name: lane_releases
+SELECT release, known_good_at, rolled_back_at FROM releases
+WHERE service = $1 AND environment = $2
+ORDER BY known_good_at DESC NULLS LAST LIMIT 100
+
+-- name: lane_lock
+SELECT service, environment, owner_id, owner, reason, since, expires, digest
+FROM locks WHERE service = $1 AND environment = $2 AND (expires IS NULL OR expires > $3)
+
+-- name: locks
+SELECT service, environment, owner_id, owner, reason, since, expires, digest
+FROM locks WHERE expires IS NULL OR expires > $1
+
+-- name: lock
+INSERT INTO locks (service, environment, owner_id, owner, reason, since, expires, digest)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (service, environment) DO UPDATE SET
+    owner_id = EXCLUDED.owner_id, owner = EXCLUDED.owner, reason = EXCLUDED.reason, since = EXCLUDED.since,
+    expires = EXCLUDED.expires, digest = EXCLUDED.digest
+
+-- name: unlock
+DELETE FROM locks WHERE service = $1 AND environment = $2 RETURNING digest
+
+-- name: record
+INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, via, at, what, why, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+
+-- name: history
+SELECT r.id, r.service, r.environment, r.from_version, r.to_version, r.phase, r.requester, r.reason, r.outcome,
+    r.created_at, r.ended_at
+FROM rollouts r JOIN unnest($2::text[], $3::text[]) AS l (service, environment)
+    ON r.service = l.service AND r.environment = l.environment
+WHERE r.guild_id = $1 AND ($4::bigint IS NULL OR r.id < $4)
+ORDER BY r.id DESC LIMIT $5
+
+-- name: transitions
+SELECT actor_id, actor, via, at, what, why, from_phase, to_phase, details
+FROM audit WHERE rollout_id = $1 ORDER BY id LIMIT 500
+
+-- name: series
+SELECT at, weight, counts FROM (
+    SELECT at, weight, counts FROM samples WHERE rollout_id = $1 ORDER BY at DESC LIMIT $2) AS newest
+ORDER BY at
+
+-- name: succeeded_at
+SELECT max(r.ended_at) AS at FROM rollouts r
+WHERE r.service = $1 AND r.environment = $2 AND r.phase = 'succeeded'
+    AND r.charter -> 'candidate' ->> 'digest' = $3
+    AND NOT EXISTS (
+        SELECT FROM releases k WHERE k.service = $1 AND k.environment = $2 AND k.digest = $3
+            AND k.rolled_back_at > r.ended_at)
+
+-- name: lead
+INSERT INTO leases AS l (name, owner, until) VALUES ($1, $2, now() + make_interval(secs => $3))
+ON CONFLICT (name) DO UPDATE SET owner = EXCLUDED.owner, until = EXCLUDED.until
+    WHERE l.owner = EXCLUDED.owner OR l.until < now()
+RETURNING name
+
+-- name: tidy_samples
+DELETE FROM samples WHERE at < $1
+
+-- name: tidy_effects
+DELETE FROM effects WHERE state NOT IN ('pending', 'leased') AND done_at < $1
+
+-- name: tidy_interactions
+DELETE FROM interactions WHERE at < $1
+
+-- name: ping
+SELECT 1 AS one
+
+-- name: card
+SELECT rollout_id, channel_id, message_id, thread_id, posted_at, drawn FROM cards WHERE rollout_id = $1
+
+-- name: put_card
+INSERT INTO cards (rollout_id, channel_id, message_id, thread_id, posted_at, drawn)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (rollout_id) DO UPDATE SET
+    channel_id = EXCLUDED.channel_id, message_id = EXCLUDED.message_id, thread_id = EXCLUDED.thread_id,
+    posted_at = EXCLUDED.posted_at, drawn = EXCLUDED.drawn
+
+-- name: note
+SELECT value FROM notes WHERE kind = $1 AND key = $2
+
+-- name: put_note
+INSERT INTO notes (kind, key, value) VALUES ($1, $2, $3)
+ON CONFLICT (kind, key) DO UPDATE SET value = EXCLUDED.value, updated_at = now()

@@ -1,0 +1,159 @@
+"""Rollouts in PostgreSQL: load, and save one step as one statement."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import asyncpg
+
+from bot.adapters.postgres.database import Database, Row
+from bot.adapters.postgres.json import spliced
+from bot.domain.events import Effect, LockLane, MarkKnownGood, SetDesired, Transition
+from bot.domain.model import Rollout
+from bot.domain.records import Answer, Change, Loaded
+from bot.engine import codec
+from bot.ports import AlreadyAnswered, LaneTaken
+
+_REMEMBERED = 4096
+
+
+class Charters:
+    """What was read of charters. They never change, so a rollout's is parsed once for each process."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, Mapping[str, Any]] = OrderedDict()
+
+    def get(self, rollout_id: int) -> Mapping[str, Any] | None:
+        return self._known.get(rollout_id)
+
+    def read(self, rollout_id: int, schema: int, text: str) -> Mapping[str, Any]:
+        known = self._known.get(rollout_id)
+        if known is None:
+            known = self._known[rollout_id] = codec.read_charter(schema, text)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return known
+
+
+class PostgresRollouts:
+    """Implements `bot.ports.RolloutStore`."""
+
+    def __init__(self, database: Database, charters: Charters) -> None:
+        self._database = database
+        self._charters = charters
+
+    async def next_id(self) -> int:
+        row = await self._database.one("next_id")
+        assert row is not None
+        return int(row["id"])
+
+    async def load(self, rollout_id: int, interaction: str = "") -> Loaded | None:
+        row = await self._database.one("load", rollout_id, interaction)
+        if row is None:
+            return None
+        answer = None
+        if row["answer_rollout"] is not None:
+            answer = Answer(row["answer_rollout"], row["answer"])
+        return Loaded(read(row, self._charters), codec.read_evidence(row["evidence"]), answer)
+
+    async def answer(self, interaction: str) -> Answer | None:
+        row = await self._database.one("answer", interaction)
+        return Answer(row["rollout_id"], row["sentence"]) if row else None
+
+    async def save(self, change: Change) -> bool:
+        try:
+            row = await self._database.one("save", _change(change))
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name == "rollouts_one_active":
+                raise LaneTaken(str(change.rollout.lane)) from None
+            if error.constraint_name == "interactions_pkey":
+                raise AlreadyAnswered(change.interaction) from None
+            raise
+        return row is not None and bool(row["saved"])
+
+    async def active(self, guild_id: int | None = None) -> Sequence[int]:
+        return [row["id"] for row in await self._database.fetch("active", guild_id)]
+
+
+def read(row: Row, charters: Charters) -> Rollout:
+    charter = charters.read(row["id"], row["schema"], row["charter"])
+    return codec.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
+
+
+def _change(change: Change) -> str:
+    """The one parameter of `save`."""
+    rollout = change.rollout
+    desires = [e for e in change.effects if isinstance(e, SetDesired)]
+    newest = desires[-1].desired if desires else None
+    lock = next((e for e in change.effects if isinstance(e, LockLane)), None)
+    good = next((e.release for e in change.effects if isinstance(e, MarkKnownGood)), None)
+    plain = {
+        "id": rollout.id,
+        "before": change.before,
+        "at": change.at,
+        "guild_id": rollout.guild_id,
+        "service": rollout.lane.service,
+        "environment": rollout.lane.environment,
+        "phase": rollout.phase,
+        "final": rollout.phase.final,
+        "version": rollout.version,
+        "schema": codec.SCHEMA,
+        "judged": change.judged,
+        "tick_at": change.tick_at,
+        "requester": rollout.requester.name,
+        "from_version": rollout.stable.version if rollout.stable else None,
+        "to_version": rollout.candidate.version,
+        "reason": rollout.reason,
+        "outcome": rollout.outcome,
+        "created_at": rollout.created_at,
+        "ended_at": rollout.ended_at,
+        "transitions": [_transition(t) for t in change.transitions],
+        "timers": dict(change.timers),
+        "generation": newest.generation if newest else None,
+        "claim": change.answers.id if change.answers else None,
+        "fence": change.answers.fence if change.answers else None,
+        "interaction": change.interaction,
+        "sentence": change.sentence,
+        "lock": {"owner": lock.owner, "reason": lock.reason, "digest": lock.digest} if lock else None,
+        "rolled_back": change.rolled_back.digest if change.rolled_back else None,
+    }
+    return spliced(
+        plain,
+        charter=codec.charter_text(rollout) if change.before is None else None,
+        state=codec.state_text(rollout),
+        judge=codec.judge_text(rollout),
+        evidence=codec.evidence_text(change.evidence) if change.evidence else None,
+        desired=codec.desired_text(newest) if newest else None,
+        known_good=codec.release_text(good) if good else None,
+        effects=f"[{','.join(_effects(rollout, change.effects, desires[-1:]))}]",
+    )
+
+
+def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDesired]) -> Iterator[str]:
+    """Rows of the outbox. A lock and a known-good mark are done by the save itself; of several desired states
+    in one step only the newest is worth doing."""
+    for index, effect in enumerate(effects):
+        if isinstance(effect, (LockLane, MarkKnownGood)) or (
+            isinstance(effect, SetDesired) and effect not in newest
+        ):
+            continue
+        row: dict[str, Any] = {"key": f"{rollout.id}.{rollout.version}.{index}", "kind": effect.kind}
+        if isinstance(effect, SetDesired):
+            row |= {"generation": effect.desired.generation, "urgent": effect.urgent}
+        yield spliced(row, payload=codec.effect_text(effect))
+
+
+def _transition(transition: Transition) -> dict[str, Any]:
+    return {
+        "actor_id": transition.actor.id,
+        "actor": transition.actor.name,
+        "via": transition.actor.via,
+        "at": transition.at,
+        "what": transition.what,
+        "why": transition.why,
+        "from_phase": transition.from_phase,
+        "to_phase": transition.to_phase,
+        "details": dict(transition.details),
+    }

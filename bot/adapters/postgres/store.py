@@ -1,0 +1,25 @@
+"""The whole store on one pool."""
+
+from __future__ import annotations
+
+from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.effects import PostgresEffects
+from bot.adapters.postgres.history import PostgresBooks, PostgresHistory, PostgresHousekeeping
+from bot.adapters.postgres.lanes import PostgresLanes
+from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
+from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
+
+
+class PostgresStore:
+    """Implements `bot.ports.Store`. Connects when first asked; `database` is closed by whoever opened it."""
+
+    def __init__(self, database: Database) -> None:
+        charters = Charters()
+        self.rollouts = PostgresRollouts(database, charters)
+        self.effects = PostgresEffects(database)
+        self.timers = PostgresTimers(database)
+        self.ticks = PostgresTicks(database, charters)
+        self.lanes = PostgresLanes(database, charters)
+        self.history = PostgresHistory(database)
+        self.housekeeping = PostgresHousekeeping(database)
+        self.cards = self.notes = PostgresBooks(database)

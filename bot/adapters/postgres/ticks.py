@@ -1,0 +1,88 @@
+"""What is judged, in batches, and the timers: both are read by when they are due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.adapters.postgres.database import Database, Row
+from bot.adapters.postgres.json import dumped, spliced, without_nul
+from bot.adapters.postgres.rollouts import Charters
+from bot.domain.model import Rollout
+from bot.domain.records import Due, Judged, Loaded, SeriesPoint
+from bot.engine import codec
+
+
+class PostgresTicks:
+    """Implements `bot.ports.TickStore`. Charters are read once; a tick carries only what ticks change."""
+
+    def __init__(self, database: Database, charters: Charters) -> None:
+        self._database = database
+        self._charters = charters
+
+    async def due_ticks(self, now: datetime, limit: int) -> Sequence[tuple[Loaded, datetime]]:
+        rows = await self._database.fetch("due_ticks", now, limit)
+        unread = [row["id"] for row in rows if self._charters.get(row["id"]) is None]
+        for row in await self._database.fetch("charters", unread) if unread else ():
+            self._charters.read(row["id"], row["schema"], row["charter"])
+        return [(self._loaded(row), row["next_tick"]) for row in rows]
+
+    async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
+        rows = await self._database.fetch("save_ticks", f"[{','.join(_tick(tick) for tick in ticks)}]")
+        return {row["id"] for row in rows}
+
+    async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None:
+        await self._database.fetch(
+            "add_point", rollout.id, point.at, point.weight, rollout.candidate.digest, dumped(_counts(point))
+        )
+
+    def _loaded(self, row: Row) -> Loaded:
+        charter = self._charters.get(row["id"])
+        assert charter is not None
+        rollout = codec.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
+        return Loaded(rollout, codec.read_evidence(row["evidence"]))
+
+
+class PostgresTimers:
+    """Implements `bot.ports.TimerStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def due(self, now: datetime, limit: int) -> Sequence[Due]:
+        rows = await self._database.fetch("due_timers", now, limit)
+        return [Due(row["rollout_id"], row["name"], row["step"], row["due_at"]) for row in rows]
+
+    async def drop(self, timer: Due) -> None:
+        await self._database.fetch("drop_timer", timer.rollout_id, timer.name, timer.step, timer.at)
+
+
+def _tick(tick: Judged) -> str:
+    rollout = tick.rollout
+    return spliced(
+        {
+            "id": rollout.id,
+            "before": tick.before,
+            "version": rollout.version,
+            "tick_at": tick.tick_at,
+            "service": rollout.lane.service,
+            "environment": rollout.lane.environment,
+            "key": f"{rollout.id}.{rollout.version}.0",
+            "draw": tick.draw,
+            "at": tick.point.at,
+            "weight": tick.point.weight,
+            "digest": rollout.candidate.digest,
+            "counts": _counts(tick.point),
+        },
+        state=codec.state_text(rollout),
+        judge=codec.judge_text(rollout) or "null",
+        evidence=without_nul(codec.evidence_text(tick.evidence)),
+    )
+
+
+def _counts(point: SeriesPoint) -> dict[str, object]:
+    return {
+        "candidate": dict(point.candidate),
+        "stable": dict(point.stable),
+        "latency": [point.candidate_latency_s, point.stable_latency_s],
+    }
