@@ -52,10 +52,10 @@ def draw(
     now: datetime,
     place: Place = Place(),
     *,
-    chart: str = "",
+    chart: bool = False,
     actions: Callable[[Rollout, datetime], Iterable[Action]] | None = None,
 ) -> Drawn:
-    """Draw it. `chart` names the state of the attached chart; empty means that there is none."""
+    """Draw it. `chart` says whether one is attached, as `CHART_FILE`."""
     rollout = seen.rollout
     allowed = frozenset((actions or machine.actions)(rollout, now))
     box: discord.ui.Container[Any] = discord.ui.Container(accent_colour=COLOUR[rollout.phase])
@@ -75,7 +75,7 @@ def draw(
     _add_texts(box, [_footer(rollout, place)])
     view = discord.ui.LayoutView(timeout=None)
     view.add_item(box)
-    return Drawn(view, _digest(_payload(view), chart), _shape_of(rollout, allowed, place))
+    return Drawn(view, _digest(_payload(view)), shape_of(rollout, allowed))
 
 
 def pointer(rollout: Rollout, link: str, number: int) -> discord.ui.LayoutView:
@@ -175,12 +175,13 @@ def _payload(view: discord.ui.LayoutView) -> list[dict[str, Any]]:
     return payload
 
 
-def _digest(components: Any, chart: str) -> str:
-    drawn = json.dumps([components, chart], sort_keys=True, ensure_ascii=False)
+def _digest(components: Any) -> str:
+    drawn = json.dumps(components, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(drawn.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _shape_of(rollout: Rollout, allowed: frozenset[Action], place: Place) -> str:
+def shape_of(rollout: Rollout, allowed: Iterable[Action]) -> str:
+    """Equal for states whose cards differ in numbers only."""
     hold = rollout.hold
     what: list[object] = [
         rollout.phase,
@@ -194,6 +195,5 @@ def _shape_of(rollout: Rollout, allowed: frozenset[Action], place: Place) -> str
         bool(rollout.pause),
         rollout.deadline,
         rollout.verdict.outcome if rollout.verdict else None,
-        place.number,
     ]
     return repr(what)

@@ -1,0 +1,200 @@
+"""The one voice in Discord: cards, the log under them, and the short messages that people must hear."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import discord
+import structlog
+
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.errors import UserError
+from bot.engine.api import RolloutView
+from bot.ports import CardBook, Clock, Notebook, Notice, Unreachable
+from bot.ui import text
+from bot.ui.cards import CLOSED_S, Cards, ChartOf, Views
+from bot.ui.notices import ALARMS, Words, nonce, words
+from bot.ui.pace import Pace, Priority
+from bot.ui.posting import (
+    THREAD_ARCHIVED,
+    ClosedError,
+    GoneError,
+    RejectedError,
+    Room,
+    calling,
+    link,
+    mentions,
+)
+
+_log = structlog.get_logger(__name__)
+_REPORT_EVERY = timedelta(hours=1)
+
+
+class Announcer:
+    """Implements `ports.Announcer`. `rest` gives a logged-in client or raises `Unreachable`."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        rest: Callable[[], discord.Client],
+        views: Views,
+        cards: CardBook,
+        notes: Notebook,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        *,
+        chart: ChartOf | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._rest = rest
+        self._views = views
+        self._notes = notes
+        self._catalog = catalog
+        self._clock = clock
+        self._pace = pace or Pace()
+        self._cards = Cards(rest, views, cards, notes, catalog, clock, self._pace, self._report, chart)
+        self._began = clock.now()
+        self._tried: set[str] = set()
+        self._closed: dict[int, float] = {}
+
+    async def close(self) -> None:
+        await self._cards.close()
+
+    async def draw_card(self, rollout_id: int) -> None:
+        await self._cards.draw(rollout_id)
+
+    async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None:
+        """One line in the thread. What happened before this process began may be there already: it is looked for."""
+        seen, guild = await self._seen(rollout_id)
+        if seen is None or guild is None:
+            return
+        line = _line(text, at)
+        again = key in self._tried or at <= self._began
+        self._tried.add(key)
+        gone: int | None = None
+        for _ in range(2):
+            thread_id = await self._cards.thread(rollout_id, seen, gone)
+            if thread_id is None or self._is_closed(thread_id):
+                break
+            try:
+                await self._say(Room(self._rest(), guild), thread_id, line, nonce(key, "l"), again=again)
+                break
+            except GoneError:
+                gone = thread_id
+                _log.warning("thread_gone", rollout=rollout_id)
+            except (ClosedError, RejectedError) as error:
+                self._shut(thread_id)
+                _log.warning("log_line_refused", rollout=rollout_id, error=str(error))
+                break
+        self._tried.discard(key)
+
+    async def notify(self, notice: Notice) -> None:
+        """Post it, once for each channel that should hear it, mentioning exactly those it names."""
+        seen, guild = await self._seen(notice.rollout_id)
+        if seen is None or guild is None:
+            return
+        room = Room(self._rest(), guild)
+        names = notice.mention_roles
+        if notice.what == "halted" and not names:
+            names = (guild.oncall_role,)
+        roles = await room.roles(names)
+        ref = await self._cards.ref(notice.rollout_id)
+        card = link(guild.id, ref.channel_id, ref.message_id) if ref is not None else ""
+        trouble: Unreachable | None = None
+        for post in words(notice, seen, roles, card):
+            try:
+                await self._post(room, post)
+            except Unreachable as error:
+                trouble = error
+            except (GoneError, ClosedError, RejectedError) as error:
+                await self._elsewhere(room, guild, notice, post, error)
+        if trouble is not None:
+            raise trouble
+
+    # ---- one message ---------------------------------------------------------------------------------------
+
+    async def _post(self, room: Room, post: Words) -> None:
+        note = await self._notes.note("notice", post.nonce)
+        if note is not None and note.get("message"):
+            return
+        channel = await room.channel(post.channel)
+        found = None
+        if note is not None:
+            found = await room.find(channel, post.is_in)
+        else:
+            await self._notes.put_note("notice", post.nonce, {"message": 0})
+        if found is None:
+            await self._pace.turn(channel.id, Priority.URGENT)
+            found = await calling(lambda: _send(channel, post))
+        await self._notes.put_note("notice", post.nonce, {"message": str(found.id)})
+
+    async def _elsewhere(
+        self, room: Room, guild: GuildConfig, notice: Notice, post: Words, error: Exception
+    ) -> None:
+        """The channel is gone or closed: an alarm must still be heard in the other one."""
+        _log.error("notice_refused", rollout=notice.rollout_id, channel=post.channel, error=str(error))
+        if post.channel == "deploys":
+            await self._report(
+                guild, f"notice:{post.nonce}", f"Could not be said in #deploys: {post.content[:600]}"
+            )
+        elif notice.what in ALARMS:
+            spoken = Words("deploys", post.content, post.embed, post.nonce, post.mark, post.roles, post.users)
+            try:
+                await self._post(room, spoken)
+            except (GoneError, ClosedError, RejectedError) as worse:
+                _log.critical("nobody_can_be_called", rollout=notice.rollout_id, error=str(worse))
+
+    async def _say(self, room: Room, channel_id: int, line: str, nonce: str, *, again: bool) -> None:
+        channel = room.at(channel_id)
+        if again and await room.find(channel, lambda m: m.content == line) is not None:
+            return
+        await self._pace.turn(channel_id, Priority.LOG)
+        try:
+            await calling(lambda: channel.send(line, nonce=nonce))
+        except RejectedError as error:
+            if error.code != THREAD_ARCHIVED:
+                raise
+            await calling(lambda: room.client.http.edit_channel(channel_id, archived=False))
+            await calling(lambda: channel.send(line, nonce=nonce))
+
+    async def _report(self, guild: GuildConfig, key: str, sentence: str) -> None:
+        """Into #alerts, at most once an hour for one `key`; in the log at any rate."""
+        _log.warning("reported", guild=guild.id, key=key, sentence=sentence)
+        try:
+            note = await self._notes.note("report", key)
+            now = self._clock.now()
+            if note is not None and now - datetime.fromisoformat(str(note["at"])) < _REPORT_EVERY:
+                return
+            channel = await Room(self._rest(), guild).channel("alerts")
+            await self._pace.turn(channel.id, Priority.STATE)
+            said = text.sentence(f"⚠️ {sentence}", text.CONTENT)
+            await calling(lambda: channel.send(said, allowed_mentions=discord.AllowedMentions.none()))
+            await self._notes.put_note("report", key, {"at": now.isoformat()})
+        except (Unreachable, GoneError, ClosedError, RejectedError) as error:
+            _log.warning("report_refused", guild=guild.id, error=str(error))
+
+    async def _seen(self, rollout_id: int) -> tuple[RolloutView | None, GuildConfig | None]:
+        try:
+            seen = await self._views(rollout_id)
+        except UserError as error:
+            _log.warning("no_such_rollout", rollout=rollout_id, error=str(error))
+            return None, None
+        return seen, self._catalog().guilds.get(seen.rollout.guild_id)
+
+    def _shut(self, channel_id: int) -> None:
+        self._closed[channel_id] = asyncio.get_running_loop().time() + CLOSED_S
+
+    def _is_closed(self, channel_id: int) -> bool:
+        return asyncio.get_running_loop().time() < self._closed.get(channel_id, 0.0)
+
+
+def _line(said: str, at: datetime) -> str:
+    return f"{text.clock(at)} {text.sentence(said, 1800)}"
+
+
+async def _send(channel: discord.PartialMessageable, post: Words) -> discord.Message:
+    allowed = mentions(post.roles, post.users)
+    if post.embed is not None:
+        return await channel.send(post.content, embed=post.embed, nonce=post.nonce, allowed_mentions=allowed)
+    return await channel.send(post.content, nonce=post.nonce, allowed_mentions=allowed, suppress_embeds=True)

@@ -1,0 +1,159 @@
+"""The words of the short messages that people must hear: in #deploys, and for trouble an embed in #alerts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import discord
+
+from bot.domain.judge import Reason
+from bot.domain.model import Gate, Phase, Rollout
+from bot.domain.words import count, duration, percent
+from bot.engine.api import RolloutView
+from bot.ports import Notice
+from bot.ui import text
+from bot.ui.numbers import failing
+from bot.ui.phases import COLOUR
+
+ALARMS = frozenset({"rolled_back", "halted"})
+_HEADS = {
+    "gate_opened": ("🔐", "waits for approval"),
+    "held": ("❓", "is held: what now?"),
+    "rolled_back": ("⏪", "is rolled back"),
+    "halted": ("🛑", "is HALTED: a person must end this"),
+    "paused": ("⏸️", "is held by the panic stop"),
+    "failed": ("❌", "failed before it got any traffic"),
+    "succeeded": ("✅", "succeeded"),
+    "expired": ("⌛", "expired without approval"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One message to post. `nonce` and `mark` are the same at every attempt."""
+
+    channel: str
+    content: str
+    embed: discord.Embed | None
+    nonce: str
+    mark: str
+    roles: tuple[int, ...]
+    users: tuple[int, ...]
+
+    def is_in(self, message: discord.Message) -> bool:
+        """Whether `message` is this one, posted by an earlier attempt."""
+        footers = [embed.footer.text or "" for embed in message.embeds]
+        return message.content.endswith(self.mark) or self.mark.removeprefix("-# ") in footers
+
+
+def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) -> list[Words]:
+    """What to post for it. In an alarm the roles are called in #alerts, and the people concerned in #deploys."""
+    rollout = seen.rollout
+    mark = f"-# Rollout {rollout.id} · ref {text.name(notice.key, 25)}"
+    alarm = notice.what in ALARMS
+    shape, head = _HEADS.get(notice.what, ("📣", notice.what.replace("_", " ")))
+    title = f"{_title(rollout)} {head}"
+    said = [f"{shape} **{title}**", *_lines(notice, rollout)]
+    here, there = ((), tuple(roles)) if alarm else (tuple(roles), ())
+    users = tuple(notice.mention_users)
+    content = _joined([_pings(here, users), *said, f"[Open the card]({card})" if card else ""], mark)
+    posts = [Words("deploys", content, None, nonce(notice.key, "d"), mark, here, users)]
+    if alarm:
+        calling = [_pings(there, ()), f"{shape} {title}"]
+        body = text.cut(" ".join(part for part in calling if part), text.CONTENT)
+        embed = _embed(notice, rollout, f"{shape} {title}", card, mark)
+        # Those who are called come first: on-call should not wait for the message to the channel.
+        posts.insert(0, Words("alerts", body, embed, nonce(notice.key, "a"), mark, there, ()))
+    return posts
+
+
+def nonce(key: str, channel: str) -> str:
+    """At most 25 characters, different for each channel, the same at every attempt."""
+    plain = f"{key}{channel}"
+    return plain if len(plain) <= 25 else hashlib.sha256(plain.encode()).hexdigest()[:25]
+
+
+def _title(rollout: Rollout) -> str:
+    service, version = text.plain(rollout.lane.service, 60), text.plain(rollout.candidate.version, 40)
+    return f"{service} {version} → {text.plain(rollout.lane.environment, 40)}"
+
+
+def _pings(roles: Sequence[int], users: Sequence[int]) -> str:
+    return " ".join([*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in users if user > 0)])
+
+
+def _joined(lines: Sequence[str], mark: str) -> str:
+    """The lines and the mark, of which the mark is never cut."""
+    body = "\n".join(line for line in lines if line)
+    return f"{text.cut(body, text.CONTENT - 100)}\n{mark}"
+
+
+def _lines(notice: Notice, rollout: Rollout) -> list[str]:
+    lines = []
+    if notice.text:
+        lines.append(text.sentence(notice.text, 800))
+    if notice.what == "gate_opened":
+        gate = rollout.current
+        if isinstance(gate, Gate):
+            many = f"{gate.quorum} approvals" if gate.quorum > 1 else "one approval"
+            who = f"asked for by {text.plain(rollout.requester.name, 40)}"
+            lines = [f"It needs {many} by **{text.plain(gate.role, 40)}**; {who}."]
+            if rollout.reason:
+                lines.append(f"> {text.plain(rollout.reason, 300)}")
+        if rollout.deadline is not None:
+            lines.append(f"⌛ Expires {text.relative(rollout.deadline)}.")
+    elif notice.what == "held" and rollout.hold is not None and rollout.hold.deadline is not None:
+        fate = {"rollback": "it is rolled back", "promote": "it goes on", "wait": "it keeps waiting"}
+        then = fate[rollout.hold.outcome]
+        lines.append(
+            f"⌛ Extend, Promote or Roll back; if nobody acts, {then} {text.relative(rollout.hold.deadline)}."
+        )
+    return lines
+
+
+def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -> discord.Embed:
+    colour = COLOUR[Phase.HALTED if notice.what == "halted" else Phase.ROLLED_BACK]
+    happened = text.sentence(notice.text or rollout.outcome, 1500)
+    embed = discord.Embed(title=text.cut(title, text.EMBED_TITLE), description=happened, colour=colour)
+    if card:
+        embed.url = card
+    reason = failing(rollout)
+    if reason is not None:
+        embed.add_field(
+            name=text.name(f"Judge: {reason.objective}", 200), value=_against(reason), inline=False
+        )
+    stable = text.code(rollout.stable.version, 40) if rollout.stable else "nothing"
+    candidate = text.code(rollout.candidate.version, 40)
+    embed.add_field(name="Serves now", value=_serves(rollout, stable, candidate), inline=True)
+    lasted = (rollout.ended_at - rollout.created_at).total_seconds() if rollout.ended_at else None
+    if lasted is not None:
+        embed.add_field(name="Lasted", value=duration(lasted), inline=True)
+    todo = (
+        "Look at the card: **Roll back** tries again, **Close** ends it as it is."
+        if notice.what == "halted"
+        else "Nothing is needed for the users; find out why before the next try."
+    )
+    embed.add_field(
+        name="What to do", value=todo + (f" [Open the card]({card})" if card else ""), inline=False
+    )
+    embed.set_footer(text=mark.removeprefix("-# "))
+    return embed
+
+
+def _serves(rollout: Rollout, stable: str, candidate: str) -> str:
+    share = rollout.observed_weight
+    if rollout.phase is Phase.ROLLING_BACK:
+        return f"all traffic is going back to {stable}"
+    if share == 0:
+        return f"{stable} serves everything"
+    return f"{candidate} {share} %, {stable} {100 - share} %"
+
+
+def _against(reason: Reason) -> str:
+    said = text.sentence(reason.sentence, 600)
+    if reason.value is None or reason.limit is None or reason.objective == "sources":
+        return said
+    samples = f" in {count(reason.samples)} requests" if reason.samples else ""
+    return f"**{percent(reason.value)}** against a limit of **{percent(reason.limit)}**{samples}\n{said}"

@@ -1,0 +1,65 @@
+"""The thread under a card: made once, adopted where it exists, made beside the card where its own is gone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from bot.domain.model import Rollout
+from bot.ports import CardRef
+from bot.ui import text
+from bot.ui.posting import THREAD_EXISTS, ClosedError, GoneError, RejectedError, Room, calling
+
+_log = structlog.get_logger(__name__)
+_ARCHIVE_MINUTES = 1440
+_PUBLIC_THREAD = 11
+_REFUSED_S = 60.0
+
+
+class Threads:
+    """Makes threads; a server that refuses them is left alone for a minute, since refusals count."""
+
+    def __init__(self) -> None:
+        self._refused: dict[int, float] = {}
+
+    async def make(self, room: Room, ref: CardRef, rollout: Rollout) -> int | None:
+        """The id of the thread, or None when the server refuses one. Raises `Unreachable`."""
+        now = asyncio.get_running_loop().time()
+        if now < self._refused.get(room.guild.id, 0.0):
+            return None
+        try:
+            return await self._under(room, ref, rollout)
+        except (GoneError, ClosedError, RejectedError) as error:
+            self._refused[room.guild.id] = now + _REFUSED_S
+            _log.warning("thread_refused", rollout=rollout.id, error=str(error))
+            return None
+
+    async def _under(self, room: Room, ref: CardRef, rollout: Rollout) -> int:
+        http = room.client.http
+        name = _name(rollout)
+        try:
+            made = await calling(
+                lambda: http.start_thread_with_message(
+                    ref.channel_id, ref.message_id, name=name, auto_archive_duration=_ARCHIVE_MINUTES
+                )
+            )
+        except RejectedError as error:
+            if error.code != THREAD_EXISTS:
+                raise
+            # A message's own thread has the message's id; if it is known to be gone, one stands beside the card.
+            if ref.thread_id != ref.message_id:
+                return ref.message_id
+            made = await calling(
+                lambda: http.start_thread_without_message(
+                    ref.channel_id, name=name, auto_archive_duration=_ARCHIVE_MINUTES, type=_PUBLIC_THREAD
+                )
+            )
+        return int(made["id"])
+
+
+def _name(rollout: Rollout) -> str:
+    lane = rollout.lane
+    return text.name(
+        f"{lane.service} {rollout.candidate.version} → {lane.environment} · log", text.THREAD_NAME
+    )
