@@ -1,0 +1,1 @@
+"""Manifests: the full list of an application's commands, as Discord takes it."""

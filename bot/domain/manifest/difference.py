@@ -1,0 +1,202 @@
+"""What an apply would change, said field by field, with what is dangerous marked.
+
+A command that vanished under one name and appeared under another with (nearly) the same shape was renamed:
+its id is carried along, so that the permissions which administrators gave it stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.manifest import limits
+from bot.domain.manifest.normal import Json, key_of, normal_command
+
+ALIKE = 0.75  # share of equal leaves from which on a vanished and a new command are the same one, renamed
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field: `path` inside the command (``options[city].required``), from → to; None where there is nothing."""
+
+    path: str
+    before: Any
+    after: Any
+    danger: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandDiff:
+    """One command. `what`: created, changed, renamed or deleted. `id` is Discord's, of what is there now."""
+
+    what: str
+    type: int
+    name: str
+    id: str | None = None
+    former_name: str | None = None
+    changes: tuple[Change, ...] = ()
+    danger: str = ""
+    desired: Json | None = None
+
+    @property
+    def dangers(self) -> tuple[str, ...]:
+        found = [self.danger] if self.danger else []
+        return (*found, *(f"{c.path}: {c.danger}" for c in self.changes if c.danger))
+
+
+@dataclass(frozen=True, slots=True)
+class Diff:
+    """Everything that differs between what Discord has and what is desired, in one scope."""
+
+    commands: tuple[CommandDiff, ...]
+    unchanged: int
+
+    def __bool__(self) -> bool:
+        return bool(self.commands)
+
+    def of(self, what: str) -> tuple[CommandDiff, ...]:
+        return tuple(c for c in self.commands if c.what == what)
+
+    @property
+    def creates(self) -> int:
+        """How many of the day's 200 creations an apply costs: new names only."""
+        return len(self.of("created"))
+
+    @property
+    def dangers(self) -> tuple[str, ...]:
+        return tuple(f"{c.name}: {danger}" for c in self.commands for danger in c.dangers)
+
+
+def compare(
+    present: Iterable[Mapping[str, Any]], desired: Iterable[Mapping[str, Any]], *, guild: bool = False
+) -> Diff:
+    """From what Discord has (`present`, as it answers) to what is `desired` (as it would be sent)."""
+    present = list(present)
+    ids = {key_of(c): str(c["id"]) for c in present if c.get("id")}
+    old = {key_of(c): normal_command(c, guild=guild) for c in present}
+    new = {key_of(c): normal_command(c, guild=guild) for c in desired}
+    found: list[CommandDiff] = []
+    unchanged = 0
+    for key in new.keys() & old.keys():
+        if old[key] == new[key]:
+            unchanged += 1
+        else:
+            changes = tuple(_fields("", old[key], new[key]))
+            found.append(CommandDiff("changed", *key, ids.get(key), None, changes, "", new[key]))
+    gone, fresh = old.keys() - new.keys(), new.keys() - old.keys()
+    for was, now in _renames({k: old[k] for k in gone}, {k: new[k] for k in fresh}):
+        changes = tuple(c for c in _fields("", old[was], new[now]) if c.path != "name")
+        danger = f"renamed from /{was[1]}: people and scripts that use the old name will not find it"
+        found.append(CommandDiff("renamed", *now, ids.get(was), was[1], changes, danger, new[now]))
+        gone, fresh = gone - {was}, fresh - {now}
+    found += [CommandDiff("created", *key, desired=new[key]) for key in fresh]
+    danger = "deleted: it vanishes for everybody, and its permissions with it"
+    found += [CommandDiff("deleted", *key, ids.get(key), danger=danger) for key in gone]
+    return Diff(tuple(sorted(found, key=lambda c: (c.type, c.name, c.what))), unchanged)
+
+
+# ---- renames ---------------------------------------------------------------------------------------------
+
+
+def _renames(
+    gone: Mapping[tuple[int, str], Json], fresh: Mapping[tuple[int, str], Json]
+) -> list[tuple[tuple[int, str], tuple[int, str]]]:
+    """Pairs of a vanished and a new command of one type that are alike; the most alike first, each once."""
+    shapes = {key: _leaves(c) for side in (gone, fresh) for key, c in side.items()}
+    scored = sorted(
+        ((_alike(shapes[was], shapes[now]), was, now) for was in gone for now in fresh if was[0] == now[0]),
+        key=lambda s: (-s[0], s[1], s[2]),
+    )
+    pairs: list[tuple[tuple[int, str], tuple[int, str]]] = []
+    for score, was, now in scored:
+        taken = any(was == w or now == n for w, n in pairs)
+        if score >= ALIKE and not taken:
+            pairs.append((was, now))
+    return pairs
+
+
+def _leaves(command: Json) -> frozenset[tuple[str, str]]:
+    """The command as a set of (path, value), its own name left out; options go by name."""
+    found: set[tuple[str, str]] = set()
+
+    def walk(path: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                if path or key != "name":
+                    walk(f"{path}.{key}", inner)
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                walk(f"{path}[{inner.get('name', i) if isinstance(inner, dict) else i}]", inner)
+        else:
+            found.add((path, repr(value)))
+
+    walk("", command)
+    return frozenset(found)
+
+
+def _alike(a: frozenset[tuple[str, str]], b: frozenset[tuple[str, str]]) -> float:
+    """Jaccard similarity of the leaves; a command that is nothing but its type has no shape to be known by."""
+    return len(a & b) / len(a | b) if len(a) > 1 and len(b) > 1 else 0.0
+
+
+# ---- fields ----------------------------------------------------------------------------------------------
+
+
+def _fields(path: str, before: Any, after: Any) -> Iterable[Change]:
+    if before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in dict.fromkeys((*before, *after)):
+            inner = f"{path}.{key}" if path else key
+            yield from _fields(inner, before.get(key), after.get(key))
+    elif path.rsplit(".", maxsplit=1)[-1] in {"options", "choices"}:
+        yield from _named(path, before or [], after or [])
+    else:
+        yield Change(path, before, after, _danger(path, before, after))
+
+
+def _named(path: str, before: list[Json], after: list[Json]) -> Iterable[Change]:
+    """Options and choices go by name; their order counts, since people see it."""
+    old, new = {o["name"]: o for o in before}, {o["name"]: o for o in after}
+    for name in dict.fromkeys((*old, *new)):
+        inner = f"{path}[{name}]"
+        if name in old and name in new:
+            yield from _fields(inner, old[name], new[name])
+        else:
+            was, now = old.get(name), new.get(name)
+            yield Change(inner, was, now, _danger(inner, was, now))
+    if [n for n in old if n in new] != [n for n in new if n in old]:
+        yield Change(f"{path} (order)", list(old), list(new))
+
+
+def _danger(path: str, before: Any, after: Any) -> str:  # noqa: PLR0911 - one case a line
+    field = path.rsplit(".", 1)[-1]
+    if field == "default_member_permissions" and _loosened(before, after):
+        return "more people may use it than before"
+    if field == "type" and path != "type":
+        names = limits.OPTION_TYPE_NAMES
+        return f"the option's type changes from {names.get(before)} to {names.get(after)}"
+    if field == "contexts" and after == [0] and before != [0]:
+        return "it can no longer be used outside servers"
+    if field == "integration_types" and 1 not in (after or [0]) and 1 in (before or [0]):
+        return "people who installed the application for themselves lose it"
+    if field == "required" and after:
+        return "the option is required from now on"
+    if after is None and field.startswith("options["):
+        return "the option is taken away"
+    if before is None and isinstance(after, dict) and field.startswith("options[") and after.get("required"):
+        return "a new option that is required"
+    return ""
+
+
+def _loosened(before: str | None, after: str | None) -> bool:
+    """None: everybody may. "0": administrators only. Else: whoever holds all of these bits."""
+    if before is None:
+        return False
+    if after is None:
+        return True
+    old, new = int(before), int(after)
+    if old == 0:
+        return new != 0
+    return new != 0 and (old & ~new) != 0
