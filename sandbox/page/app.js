@@ -1,0 +1,172 @@
+/** Puts the page together: reads the state, listens to events, and shows the channel that the address names. */
+
+import { ApiError, api } from "./api.js";
+import { ChannelView } from "./channelview.js";
+import { $ } from "./dom.js";
+import { Drawer } from "./drawer.js";
+import { Stream } from "./events.js";
+import { handlers } from "./handlers.js";
+import { Interactions } from "./interactions.js";
+import { bindKeys } from "./keys.js";
+import { openModal } from "./modal.js";
+import { People } from "./people.js";
+import { href, parse } from "./router.js";
+import { Sidebar } from "./sidebar.js";
+import { Store } from "./store.js";
+import { keepRelativeTimesCurrent } from "./time.js";
+import { Unread } from "./unread.js";
+
+const PERSON = "sandbox.person";
+const RETRY_MS = 1500;
+
+export class App {
+  constructor() {
+    this.store = new Store();
+    this.unread = new Unread(this.store);
+    this.presses = new Interactions(this.store, (interaction) => openModal(interaction, this.store, this.presses));
+    this.sidebar = new Sidebar(this);
+    this.people = new People({ store: this.store, unread: this.unread, actAs: (name) => this.actAs(name) });
+    this.drawer = new Drawer(this);
+    this.main = new ChannelView($("#main-view"), this, "Messages");
+    this.side = new ChannelView($("#thread-view"), this, "Messages in thread");
+    this.onEvent = handlers(this);
+    this.stream = new Stream((kind, data) => this.onEvent(kind, data), (up) => this.onConnection(up));
+  }
+
+  async start() {
+    addEventListener("hashchange", () => this.follow());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.look());
+    bindKeys(this);
+    keepRelativeTimesCurrent();
+    await this.reload();
+  }
+
+  /** Reads everything anew and listens from there on; tries until the sandbox answers. */
+  async reload() {
+    for (;;) {
+      try {
+        const state = await api.state();
+        this.store.load(state);
+        this.onConnection(true);
+        break;
+      } catch (error) {
+        this.onConnection(false, error instanceof ApiError ? error.sentence : undefined);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    this.stream.start(this.store.eventId);
+    this.main.forget();
+    this.side.forget();
+    await this.follow();
+    document.body.dataset.ready = "true";
+  }
+
+  onConnection(up, why) {
+    const banner = $("#banner");
+    if (up && !this.store.connected) void this.presses.recheck();
+    this.store.connected = up;
+    banner.hidden = up;
+    banner.textContent = up ? "" : `${why ?? "The connection to the sandbox was lost."} Trying again…`;
+  }
+
+  /** Goes where the address says; what it leaves out or names wrongly is filled in. */
+  async follow() {
+    const { store } = this;
+    const wanted = parse(location.hash);
+    const guild = [...store.guilds.values()].find((g) => g.name === wanted.guild || g.id === wanted.guild) ?? store.guild ?? [...store.guilds.values()][0];
+    if (!guild) return;
+    store.guildId = guild.id;
+    const here = store.channelsHere();
+    const channel = here.find((c) => c.name === wanted.channel || c.id === wanted.channel) ?? here[0] ?? null;
+    const thread = wanted.thread ? store.channels.get(wanted.thread) ?? store.threadsOf(channel?.id).find((t) => t.name === wanted.thread) : null;
+    const person = [wanted.as, store.acting, remembered(), store.peopleHere()[0]?.name].find((name) => name && store.person(name)) ?? null;
+    const switched = person !== store.acting;
+    store.acting = person;
+    store.channelId = channel?.id ?? null;
+    store.threadId = thread && thread.parent_id === store.channelId ? thread.id : null;
+    if (switched) this.becomeSomebody();
+    this.canonical();
+    await Promise.all([this.main.show(store.channelId), this.side.show(store.threadId)]);
+    this.look();
+  }
+
+  /** Another person sees other messages: what is ephemeral is theirs alone. */
+  becomeSomebody() {
+    try {
+      localStorage.setItem(PERSON, this.store.acting ?? "");
+    } catch {
+      // Then the next visit begins with the first person.
+    }
+    this.store.histories.clear();
+    this.main.forget();
+    this.side.forget();
+  }
+
+  canonical() {
+    const { store } = this;
+    const at = store.channels.get(store.threadId ?? "") ?? store.channel;
+    const hash = at ? href(store, at) : "";
+    if (hash && hash !== location.hash) history.replaceState(null, "", hash);
+    document.body.classList.toggle("with-thread", Boolean(store.threadId));
+    document.body.classList.remove("nav-open");
+  }
+
+  go(channel) {
+    location.hash = href(this.store, channel);
+  }
+
+  actAs(name) {
+    const at = this.store.channels.get(this.store.threadId ?? "") ?? this.store.channel;
+    if (at) location.hash = href(this.store, at, name);
+  }
+
+  closeThread() {
+    if (this.store.channel) this.go(this.store.channel);
+  }
+
+  /** Marks what is on screen as read, and draws what depends on it. */
+  look() {
+    const { store, unread } = this;
+    if (!document.hidden && store.acting) {
+      for (const id of [store.channelId, store.threadId]) if (id) unread.markRead(store.acting, id);
+    }
+    this.drawAround();
+  }
+
+  drawAround() {
+    this.sidebar.draw();
+    this.people.draw();
+    this.drawer.draw();
+    this.main.drawHeader();
+    this.side.drawHeader();
+    const { store } = this;
+    const mentions = store.acting && store.guildId ? this.unread.mentionsOf(store.acting, store.guildId) : 0;
+    document.title = `${mentions ? `(${mentions}) ` : ""}${store.channel ? `#${store.channel.name}` : "Sandbox"} · ${store.guild?.name ?? "sandbox"}`;
+  }
+
+  /** Whether the person acted as sees this channel now. */
+  looksAt(channelId) {
+    return !document.hidden && (channelId === this.store.channelId || channelId === this.store.threadId);
+  }
+
+  async readMessages(channelId, before) {
+    const who = this.store.acting;
+    const limit = 50;
+    try {
+      const { messages } = await api.messages(channelId, who, before, limit);
+      if (who === this.store.acting) this.store.addHistory(channelId, messages, messages.length < limit);
+    } catch (error) {
+      this.store.failHistory(channelId, error instanceof ApiError ? error.sentence : String(error));
+    }
+  }
+}
+
+function remembered() {
+  try {
+    return localStorage.getItem(PERSON);
+  } catch {
+    return null;
+  }
+}
+
+await new App().start();

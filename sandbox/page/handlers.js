@@ -1,0 +1,126 @@
+/** What each event from the sandbox changes. */
+
+import { setClockOffset } from "./time.js";
+import { toast } from "./toasts.js";
+import { href } from "./router.js";
+
+const TYPING_MS = 10_000;
+
+/** @param {import("./app.js").App} app @returns {(kind: string, data: any) => void} */
+export function handlers(app) {
+  const { store, unread, presses } = app;
+  const typing = typingIn(app);
+
+  function onMessage({ message }) {
+    typing.stop(message.channel_id, message.author_name);
+    const seen = app.looksAt(message.channel_id) ? store.acting : null;
+    unread.onMessage(message, seen);
+    store.putMessage(message);
+    if (store.acting && message.notified?.includes(store.acting) && !seen) announce(app, message);
+    touchParent(message.channel_id);
+    app.drawAround();
+  }
+
+  /** The preview under a message shows how many messages its thread has. */
+  function touchParent(channelId) {
+    const thread = store.channels.get(channelId);
+    if (thread?.parent_id && thread.message_id) store.emit("messages", { channelId: thread.parent_id, id: thread.message_id });
+  }
+
+  function onChannel({ channel }) {
+    store.channels.set(channel.id, { ...store.channels.get(channel.id), ...channel });
+    touchParent(channel.id);
+    for (const view of [app.main, app.side]) view.composer.describe();
+    app.drawAround();
+  }
+
+  function onChannelGone({ id }) {
+    store.channels.delete(id);
+    store.histories.delete(id);
+    if (id === store.channelId || id === store.threadId) void app.follow();
+    else app.drawAround();
+  }
+
+  function onApplication({ application }) {
+    store.applications.set(application.id, application);
+    app.drawAround();
+  }
+
+  const all = {
+    message_create: onMessage,
+    message_update: ({ message }) => {
+      presses.forgetChoices(message.id);
+      store.putMessage(message);
+    },
+    message_delete: ({ id, channel_id: channelId }) => store.removeMessage(id, channelId),
+    interaction_create: ({ interaction }) => presses.onUpdate(interaction),
+    interaction_update: ({ interaction }) => presses.onUpdate(interaction),
+    channel_create: onChannel,
+    channel_update: onChannel,
+    thread_create: onChannel,
+    thread_update: onChannel,
+    channel_delete: onChannelGone,
+    thread_delete: onChannelGone,
+    people_update: ({ person }) => {
+      store.people = store.people.map((p) => (p.id === person.id && p.guild_id === person.guild_id ? person : p));
+      app.drawAround();
+    },
+    role_update: ({ guild_id: guildId, role }) => {
+      const guild = store.guilds.get(guildId);
+      if (guild) guild.roles = guild.roles.map((r) => (r.id === role.id ? role : r));
+      app.drawAround();
+    },
+    commands_update: onApplication,
+    session_update: onApplication,
+    typing: ({ channel_id: channelId, user }) => typing.start(channelId, user),
+    faults_update: ({ faults }) => app.drawer.showFaults(faults),
+    services_update: ({ services }) => {
+      store.services = services;
+      app.drawer.draw();
+    },
+    clock_update: ({ clock_offset: offset }) => setClockOffset(offset),
+    resync: () => app.reload(),
+    reset: () => {
+      unread.forget();
+      return app.reload();
+    },
+  };
+  return (kind, data) => void all[kind]?.(data);
+}
+
+function announce(app, message) {
+  const { store } = app;
+  const channel = store.channels.get(message.channel_id);
+  const text = (message.text ?? "").replace(/\s+/g, " ");
+  toast({
+    title: `${message.author_name} · ${channel?.parent_id ? "" : "#"}${channel?.name ?? "?"}`,
+    text: text.length > 140 ? `${text.slice(0, 139)}…` : text,
+    author: message.author_name,
+    bot: message.bot,
+    href: channel ? href(store, channel) : undefined,
+  });
+}
+
+/** Who is typing where; each for ten seconds, or until their message comes. */
+function typingIn(app) {
+  const until = new Map();
+  const draw = () => {
+    for (const view of [app.main, app.side]) {
+      view.composer.showTyping([...until.values()].filter((t) => t.channelId === view.channelId).map((t) => t.name));
+    }
+  };
+  const stop = (channelId, name) => {
+    const key = `${channelId} ${name}`;
+    clearTimeout(until.get(key)?.timer);
+    if (until.delete(key)) draw();
+  };
+  const start = (channelId, user) => {
+    const application = [...app.store.applications.values()].find((a) => a.name === user);
+    const name = application?.display_name ?? app.store.people.find((p) => p.name === user)?.display_name ?? user;
+    const key = `${channelId} ${name}`;
+    clearTimeout(until.get(key)?.timer);
+    until.set(key, { channelId, name, timer: setTimeout(() => stop(channelId, name), TYPING_MS) });
+    draw();
+  };
+  return { start, stop };
+}
