@@ -1,0 +1,275 @@
+"""What every `DeployTarget` promises, on the fake and on the real process host."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.targets.process.host.host import Host
+from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
+from bot.domain.model import Desired, Lane, Observed, Release, RunState
+from bot.ports import DeployTarget, StaleGeneration, TargetRefused
+from tests.fakes.target import FakeTarget
+
+LANE = Lane("checkout", "production")
+ALONE = Lane("herald", "production")
+SERVICE = str(Path(__file__).parents[1] / "fakes" / "service.py")
+
+
+@dataclass
+class World:
+    target: DeployTarget
+    release: Callable[..., Release]
+
+    async def until(self, holds: Callable[[Observed], object], lane: Lane = LANE) -> Observed:
+        deadline = time.monotonic() + 15
+        while not holds(observed := await self.target.observe(lane)):
+            assert time.monotonic() < deadline, f"still {observed}"
+            await asyncio.sleep(0.02)
+        return observed
+
+    async def reach(self, lane: Lane, desired: Desired) -> Observed:
+        """Apply, and wait until it is so."""
+        await self.target.apply(lane, desired)
+        stable, candidate = desired.stable, desired.candidate
+
+        def holds(observed: Observed) -> bool:
+            reached = candidate is None or observed.weight_of(candidate.digest) == desired.weight
+            if stable is not None and desired.weight < 100:
+                reached = reached and observed.weight_of(stable.digest) == 100 - desired.weight
+            return reached
+
+        return await self.until(holds, lane)
+
+
+@pytest.fixture(params=["fake", "process"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+    if request.param == "fake":
+        fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
+
+        def fake_release(version: str, *, dies: bool = False) -> Release:
+            found = Release("checkout", version, f"sha256:{version}", spec={"command": ["x"]})
+            if dies:
+                fake.dies.add(found.digest)
+            return found
+
+        yield World(fake, fake_release)
+        return
+
+    def release(version: str, *, dies: bool = False) -> Release:
+        command = [sys.executable, SERVICE, "--port", "{port}", "--version", "{version}"]
+        command += ["--die-at-start"] if dies else []
+        spec = {"command": command, "stop_s": 3.0}
+        return Release("checkout", version, f"sha256:{version}", spec=spec)
+
+    host = Host(tmp_path / "host")
+    await host.start()
+    lanes = {LANE: LaneSettings(listen_port=0), ALONE: LaneSettings(exclusive=True)}
+    yield World(ProcessTarget(host.data_dir, lanes, start_host=False), release)
+    await host.stop()
+
+
+async def test_unknown_lane_has_generation_zero_and_nothing_runs(world: World) -> None:
+    assert await world.target.observe(Lane("nobody", "nowhere")) == Observed(0)
+
+
+async def test_first_release_gets_ready_and_has_all_traffic(world: World) -> None:
+    observed = await world.reach(LANE, Desired(1, world.release("1")))
+
+    assert observed.generation == 1
+    (running,) = observed.running
+    assert (running.version, running.state, running.weight) == ("1", RunState.READY, 100)
+    assert running.address is not None and running.address.startswith("http://")
+
+
+async def test_candidate_without_weight_runs_and_serves_nobody(world: World) -> None:
+    stable, candidate = world.release("1"), world.release("2")
+    await world.reach(LANE, Desired(1, stable))
+
+    await world.target.apply(LANE, Desired(2, stable, candidate))
+
+    def ready(observed: Observed) -> bool:
+        found = observed.of(candidate.digest)
+        return found is not None and found.state is RunState.READY
+
+    observed = await world.until(ready)
+    assert observed.weight_of(candidate.digest) == 0
+    assert observed.weight_of(stable.digest) == 100
+
+
+async def test_candidate_gets_its_weight_once_it_is_ready_and_loses_it_again(world: World) -> None:
+    stable, candidate = world.release("1"), world.release("2")
+    await world.reach(LANE, Desired(1, stable))
+    await world.reach(LANE, Desired(2, stable, candidate, 25))
+
+    observed = await world.reach(LANE, Desired(3, stable, candidate, 0))
+
+    assert observed.weight_of(stable.digest) == 100
+
+
+async def test_older_generation_is_refused_and_changes_nothing(world: World) -> None:
+    stable, candidate = world.release("1"), world.release("2")
+    await world.reach(LANE, Desired(5, stable, candidate, 5))
+    await world.reach(LANE, Desired(7, stable, candidate, 0))
+
+    with pytest.raises(StaleGeneration):
+        await world.target.apply(LANE, Desired(6, stable, candidate, 25))
+
+    observed = await world.target.observe(LANE)
+    assert (observed.generation, observed.weight_of(candidate.digest)) == (7, 0)
+
+
+async def test_applying_the_same_again_changes_nothing(world: World) -> None:
+    desired = Desired(2, world.release("1"), world.release("2"), 25)
+    before = await world.reach(LANE, desired)
+
+    await world.target.apply(LANE, desired)
+
+    assert await world.target.observe(LANE) == before
+
+
+async def test_same_generation_cannot_mean_two_things(world: World) -> None:
+    desired = Desired(2, world.release("1"), world.release("2"), 25)
+    await world.reach(LANE, desired)
+
+    with pytest.raises(StaleGeneration):
+        await world.target.apply(LANE, replace(desired, weight=50))
+
+
+async def test_candidate_that_dies_at_start_is_reported_and_never_serves(world: World) -> None:
+    stable, candidate = world.release("1"), world.release("2", dies=True)
+    await world.reach(LANE, Desired(1, stable))
+    await world.target.apply(LANE, Desired(2, stable, candidate, 25))
+
+    def crashed(observed: Observed) -> bool:
+        found = observed.of(candidate.digest)
+        return found is not None and found.state is RunState.CRASHED
+
+    observed = await world.until(crashed)
+    found = observed.of(candidate.digest)
+    assert found is not None and found.detail and found.weight == 0 and found.restarts == 0
+    assert observed.weight_of(stable.digest) == 100
+
+
+async def test_crashed_candidate_gets_another_chance_in_another_rollout(world: World) -> None:
+    stable, candidate = world.release("1"), world.release("2", dies=True)
+    await world.target.apply(LANE, Desired(2, stable, candidate, 25))
+    await world.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
+    await world.reach(LANE, Desired(3, stable))
+    await world.until(lambda o: o.of(candidate.digest) is None)
+
+    await world.target.apply(LANE, Desired(4, stable, candidate))
+
+    # It crashes again, which shows that it was started again.
+    await world.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
+
+
+async def test_promoted_release_serves_alone_and_the_former_stays_warm(world: World) -> None:
+    old, new = world.release("1"), world.release("2")
+    await world.reach(LANE, Desired(1, old))
+    await world.reach(LANE, Desired(2, old, new, 100))
+
+    observed = await world.reach(LANE, Desired(3, new, None, 0, warm=(old,)))
+
+    former = observed.of(old.digest)
+    assert former is not None and (former.state, former.weight) == (RunState.READY, 0)
+    back = await world.reach(LANE, Desired(4, old, new, 0))
+    assert back.weight_of(old.digest) == 100
+
+
+async def test_release_that_is_no_longer_named_goes_away(world: World) -> None:
+    old, new = world.release("1"), world.release("2")
+    await world.reach(LANE, Desired(1, old, new, 50))
+
+    await world.reach(LANE, Desired(2, new))
+
+    await world.until(lambda observed: observed.of(old.digest) is None)
+
+
+async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembered(world: World) -> None:
+    stable, candidate = world.release("1"), world.release("2")
+    await world.reach(LANE, Desired(4, stable, candidate, 50))
+
+    observed = await world.target.abort(LANE, "oncall", "payments fail")
+
+    assert observed.generation == 5
+    assert observed.weight_of(candidate.digest) == 0
+    assert observed.weight_of(stable.digest) == 100
+    assert observed.abort is not None
+    assert (observed.abort.generation, observed.abort.by, observed.abort.why) == (
+        5,
+        "oncall",
+        "payments fail",
+    )
+    with pytest.raises(StaleGeneration):
+        await world.target.apply(LANE, Desired(5, stable, candidate, 100))
+    assert (await world.target.observe(LANE)).abort is not None
+
+
+async def test_abort_is_forgotten_when_a_newer_generation_is_applied(world: World) -> None:
+    stable = world.release("1")
+    await world.reach(LANE, Desired(4, stable))
+    await world.target.abort(LANE, "oncall", "")
+
+    observed = await world.reach(LANE, Desired(6, stable))
+
+    assert observed.abort is None
+
+
+async def test_abort_without_anything_stable_is_refused(world: World) -> None:
+    with pytest.raises(TargetRefused):
+        await world.target.abort(LANE, "oncall", "")
+
+
+@pytest.mark.parametrize("weight", [-1, 101])
+async def test_weight_outside_of_a_hundred_is_refused(world: World, weight: int) -> None:
+    with pytest.raises(TargetRefused):
+        await world.target.apply(LANE, Desired(1, world.release("1"), world.release("2"), weight))
+
+
+async def test_weight_without_a_candidate_is_refused(world: World) -> None:
+    with pytest.raises(TargetRefused):
+        await world.target.apply(LANE, Desired(1, world.release("1"), None, 5))
+
+
+async def test_release_that_cannot_be_run_is_refused_and_the_lane_stays_as_it_was(world: World) -> None:
+    stable = world.release("1")
+    before = await world.reach(LANE, Desired(1, stable))
+    bad = Release("checkout", "2", "sha256:2", spec={"command": []})
+
+    with pytest.raises(TargetRefused):
+        await world.target.apply(LANE, Desired(2, stable, bad))
+
+    assert await world.target.observe(LANE) == before
+
+
+async def test_exclusive_lane_refuses_a_weight_between(world: World) -> None:
+    with pytest.raises(TargetRefused):
+        await world.target.apply(ALONE, Desired(1, world.release("1"), world.release("2"), 5))
+
+
+async def test_exclusive_lane_replaces_one_release_by_the_other(world: World) -> None:
+    old, new = world.release("1"), world.release("2")
+    await world.reach(ALONE, Desired(1, old, new, 0))
+
+    observed = await world.reach(ALONE, Desired(2, old, new, 100))
+
+    stopped = observed.of(old.digest)
+    assert stopped is not None and stopped.state is RunState.STOPPED
+
+
+async def test_exclusive_candidate_that_fails_is_reported_and_the_former_can_come_back(world: World) -> None:
+    old, new = world.release("1"), world.release("2", dies=True)
+    await world.reach(ALONE, Desired(1, old))
+    await world.target.apply(ALONE, Desired(2, old, new, 100))
+    await world.until(lambda o: (r := o.of(new.digest)) and r.state is RunState.CRASHED, ALONE)
+
+    observed = await world.reach(ALONE, Desired(3, old, new, 0))
+
+    assert observed.weight_of(old.digest) == 100
