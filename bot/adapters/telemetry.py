@@ -1,0 +1,218 @@
+"""Every Prometheus name and label of Slipway in one class; docs/operations.md explains each.
+
+Labels are bounded: values come from enumerations of ours, and a label that could grow (`_Bounded`) says `other`
+after its hundredth value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from bot import __version__
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
+_SLOW = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_MOST_VALUES = 100
+
+
+class _Bounded:
+    """Lets the first hundred values of a label through."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def __call__(self, value: str) -> str:
+        if value in self._seen:
+            return value
+        if len(self._seen) >= _MOST_VALUES:
+            return "other"
+        self._seen.add(value)
+        return value
+
+
+class Telemetry:
+    """Counts what happens. Nothing here can fail or block; times are seconds.
+
+    registry: where the metrics are kept, by default one of its own with the process' figures in it.
+    """
+
+    content_type = CONTENT_TYPE_LATEST
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        if registry is None:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
+        self._bounded: dict[str, _Bounded] = {}
+        Info("slipway", "The running version.", registry=self.registry).info({"version": __version__})
+        self._people()
+        self._rollouts()
+        self._discord()
+        self._stores()
+
+    def render(self) -> bytes:
+        """Everything in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+    # ---- people --------------------------------------------------------------------------------------------
+
+    def interaction(self, command: str, outcome: str, seconds: float) -> None:
+        """A command or press was answered: `ok`, `repeated`, `refused`, `unreachable`, `error`, `lost`."""
+        name = self._bound("command", command)
+        self._interactions.labels(name, self._bound("outcome", outcome)).inc()
+        self._interaction_seconds.labels(name).observe(seconds)
+
+    def press(self, seconds: float) -> None:
+        """A button's press was durable and answered."""
+        self._press_seconds.observe(seconds)
+
+    def rate_limited(self, category: str) -> None:
+        self._rate_limited.labels(self._bound("category", category)).inc()
+
+    def _people(self) -> None:
+        self._interactions = self._counter(
+            "interactions", "Commands and presses answered, by command and outcome.", "command", "outcome"
+        )
+        self._interaction_seconds = self._histogram(
+            "interaction_seconds", "From arrival to the answer's delivery.", "command"
+        )
+        self._press_seconds = self._histogram("press_seconds", "Button presses: from arrival to the answer.")
+        self._rate_limited = self._counter(
+            "rate_limit_refusals", "Requests over a person's budget.", "category"
+        )
+
+    # ---- rollouts ------------------------------------------------------------------------------------------
+
+    def rollouts(self, by_phase: Mapping[str, int]) -> None:
+        """How many rollouts are active in each phase now."""
+        for phase in self._phases - set(by_phase):
+            self._active.labels(phase).set(0)
+        for phase, count in by_phase.items():
+            self._active.labels(phase).set(count)
+        self._phases |= set(by_phase)
+
+    def rollout_ended(self, phase: str) -> None:
+        self._ended.labels(self._bound("phase", phase)).inc()
+
+    def effect(self, kind: str, outcome: str, seconds: float) -> None:
+        """An effect was tried: `done`, `retry`, `failed`, `stale`."""
+        self._effects.labels(self._bound("kind", kind), self._bound("effect_outcome", outcome)).inc()
+        self._effect_seconds.labels(self._bound("kind", kind)).observe(seconds)
+
+    def effect_queue(self, depth: int, oldest_s: float) -> None:
+        """Effects that wait to be done, and for how long the oldest of them has."""
+        self._queue_depth.set(depth)
+        self._queue_age.set(oldest_s)
+
+    def verdict(self, outcome: str) -> None:
+        """What the judge said in one tick: PASS, FAIL, INSUFFICIENT, ERROR."""
+        self._verdicts.labels(self._bound("verdict", outcome)).inc()
+
+    def rolled_back(self, seconds: float) -> None:
+        """From the order to roll back until the candidate was observed without traffic."""
+        self._rollback_seconds.observe(seconds)
+
+    def tick(self, late_s: float) -> None:
+        """A judge tick began `late_s` after it was due."""
+        self._tick_lateness.observe(max(0.0, late_s))
+
+    def catalog_reload(self, outcome: str) -> None:
+        """`changed`, `unchanged` or `refused`."""
+        self._reloads.labels(self._bound("reload", outcome)).inc()
+
+    def _rollouts(self) -> None:
+        self._phases: set[str] = set()
+        self._active = self._gauge("rollouts", "Active rollouts by phase.", "phase")
+        self._ended = self._counter("rollouts_ended", "Rollouts that ended, by final phase.", "phase")
+        self._effects = self._counter("effects", "Effects tried, by kind and outcome.", "kind", "outcome")
+        self._effect_seconds = self._histogram("effect_seconds", "Time to carry out an effect.", "kind")
+        self._queue_depth = self._gauge("effects_pending", "Effects that wait to be done.")
+        self._queue_age = self._gauge("effects_oldest_seconds", "How long the oldest of them has waited.")
+        self._verdicts = self._counter("verdicts", "Judge ticks by verdict.", "verdict")
+        self._rollback_seconds = self._histogram(
+            "rollback_seconds", "From the order until the candidate has no traffic.", buckets=_SLOW
+        )
+        self._tick_lateness = self._histogram("tick_lateness_seconds", "How late judge ticks began.")
+        self._reloads = self._counter("catalog_reloads", "Catalog reloads by outcome.", "outcome")
+
+    # ---- Discord -------------------------------------------------------------------------------------------
+
+    def gateway(self, connected: bool, latency_s: float | None = None) -> None:
+        """The state of the gateway connection; `latency_s` of the last heartbeat, None before there was one."""
+        self._gateway_up.set(connected)
+        if latency_s is not None:
+            self._gateway_latency.set(latency_s)
+
+    def reconnected(self) -> None:
+        self._reconnects.inc()
+
+    def identified(self) -> None:
+        """Discord allows 1,000 a day."""
+        self._identifies.inc()
+
+    def rest_call(self, status: int, seconds: float) -> None:
+        """A REST call to Discord was answered; `status` 0 for no answer at all."""
+        self._rest.labels(str(status) if 100 <= status < 600 else "none").inc()
+        self._rest_seconds.observe(seconds)
+
+    def _discord(self) -> None:
+        self._gateway_up = self._gauge("gateway_connected", "1 while interactions can reach us.")
+        self._gateway_latency = self._gauge("gateway_latency_seconds", "Of the last heartbeat.")
+        self._reconnects = self._counter("gateway_reconnects", "Connections to the gateway after the first.")
+        self._identifies = self._counter("gateway_identifies", "IDENTIFYs; Discord allows 1,000 a day.")
+        self._rest = self._counter("rest_calls", "REST calls to Discord by status.", "status")
+        self._rest_seconds = self._histogram("rest_seconds", "Time to Discord's answer.")
+
+    # ---- what we depend on ---------------------------------------------------------------------------------
+
+    def component(self, name: str, up: bool) -> None:
+        """What the last probe of `/health` found."""
+        self._component.labels(self._bound("component", name)).set(up)
+
+    def database_pool(self, in_use: int, idle: int) -> None:
+        self._pool.labels("in_use").set(in_use)
+        self._pool.labels("idle").set(idle)
+
+    def query(self, seconds: float, failed: bool = False) -> None:
+        """A transaction or single statement ended."""
+        self._query_seconds.observe(seconds)
+        if failed:
+            self._query_errors.inc()
+
+    def redis(self, up: bool) -> None:
+        """Whether the configured Redis answers; not called when none is configured."""
+        self._redis_up.set(up)
+
+    def _stores(self) -> None:
+        self._component = self._gauge("component_up", "1 if the last probe of it went well.", "component")
+        self._pool = self._gauge("database_connections", "Connections of the pool by state.", "state")
+        self._query_seconds = self._histogram("database_query_seconds", "Transactions and single statements.")
+        self._query_errors = self._counter("database_errors", "Transactions and statements that failed.")
+        self._redis_up = self._gauge("redis_up", "1 while the configured Redis answers; NaN without one.")
+        self._redis_up.set(float("nan"))
+
+    # ---- names ---------------------------------------------------------------------------------------------
+
+    def _bound(self, label: str, value: str) -> str:
+        return self._bounded.setdefault(label, _Bounded())(value)
+
+    def _counter(self, name: str, what: str, *labels: str) -> Counter:
+        return Counter(f"slipway_{name}", what, labels, registry=self.registry)
+
+    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
+        return Gauge(f"slipway_{name}", what, labels, registry=self.registry)
+
+    def _histogram(self, name: str, what: str, *labels: str, buckets: tuple[float, ...] = _FAST) -> Histogram:
+        return Histogram(f"slipway_{name}", what, labels, buckets=buckets, registry=self.registry)

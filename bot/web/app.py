@@ -1,0 +1,147 @@
+"""The HTTP side: health, metrics, and admin calls behind a bearer token."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from bot import __version__
+from bot.web.errors import ApiError, errors
+from bot.web.health import HealthChecks, Probe
+
+_READY_FOR = ("gateway", "db")
+
+
+class Exposition(Protocol):
+    """What can be scraped."""
+
+    content_type: str
+
+    def render(self) -> bytes: ...
+
+    def component(self, name: str, up: bool) -> None: ...
+
+
+class Reload(Protocol):
+    """What a reload of the catalog came to."""
+
+    @property
+    def changed(self) -> bool: ...
+
+    @property
+    def errors(self) -> tuple[object, ...]: ...
+
+    @property
+    def sentence(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """What administrators may call. `token` None: nobody may."""
+
+    token: str | None
+    reload: Callable[[], Awaitable[Reload]]
+
+
+def create_app(probes: Mapping[str, Probe], telemetry: Exposition, admin: Admin) -> web.Application:
+    """The application. `probes` by part: `gateway` and `db` decide about `/readyz`; all are in `/health`."""
+    return _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
+
+
+async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
+    """Start to serve; `await runner.cleanup()` ends it. Raises OSError when the port is taken."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+class _Web:
+    def __init__(self, health: HealthChecks, telemetry: Exposition, admin: Admin) -> None:
+        self._health = health
+        self._telemetry = telemetry
+        self._admin = admin
+        self._started = time.monotonic()
+
+    def app(self) -> web.Application:
+        app = web.Application(middlewares=[errors], client_max_size=64 * 1024)
+        app.router.add_get("/health", self._get_health)
+        app.router.add_get("/livez", self._get_livez)
+        app.router.add_get("/readyz", self._get_readyz)
+        app.router.add_get("/metrics", self._get_metrics)
+        app.router.add_get("/admin/db-ping", self._get_db_ping)
+        app.router.add_post("/admin/reload", self._post_reload)
+        app.on_cleanup.append(self._close)
+        return app
+
+    async def _close(self, app: web.Application) -> None:
+        await self._health.close()
+
+    async def _get_health(self, request: web.Request) -> web.Response:
+        report = await self._health()
+        details = {name: f.detail for name, f in report.findings.items() if f.detail}
+        body: dict[str, object] = {
+            "status": report.status,
+            **{name: f.word for name, f in report.findings.items()},
+            "version": __version__,
+            "uptime_s": round(time.monotonic() - self._started, 1),
+            **({"details": details} if details else {}),
+        }
+        return web.json_response(body, status=503 if report.status == "unhealthy" else 200)
+
+    async def _get_livez(self, request: web.Request) -> web.Response:
+        """The process runs and its event loop turns."""
+        return web.json_response({"status": "ok"})
+
+    async def _get_readyz(self, request: web.Request) -> web.Response:
+        """A press would be heard and recorded."""
+        report = await self._health()
+        missing = [n for n in _READY_FOR if n in report.findings and not report.findings[n].serving]
+        body = {"status": "not ready", "waiting_for": missing} if missing else {"status": "ok"}
+        return web.json_response(body, status=503 if missing else 200)
+
+    async def _get_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(
+            body=self._telemetry.render(), headers={"Content-Type": self._telemetry.content_type}
+        )
+
+    async def _get_db_ping(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        started = time.monotonic()
+        found = await self._health.one("db")
+        if not found.serving:
+            raise ApiError(503, f"The database does not answer: {found.detail or found.word}.")
+        return web.json_response({"db": found.word, "ms": round((time.monotonic() - started) * 1000, 2)})
+
+    async def _post_reload(self, request: web.Request) -> web.Response:
+        self._authorise(request)
+        done = await self._admin.reload()
+        body = {"changed": done.changed, "message": done.sentence, "mistakes": [str(e) for e in done.errors]}
+        return web.json_response(body, status=422 if done.errors else 200)
+
+    def _authorise(self, request: web.Request) -> None:
+        """Raises `ApiError` unless the caller has the admin token."""
+        if self._admin.token is None:
+            raise ApiError(
+                403,
+                "Admin calls are switched off: set SLIPWAY_WEB_ADMIN_TOKEN to switch them on.",
+                code="admin_off",
+            )
+        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+        # Compared also when the scheme is wrong, in constant time, so that nothing can be learned from it.
+        same = hmac.compare_digest(given.strip().encode(), self._admin.token.encode())
+        if not given:
+            challenge = {"WWW-Authenticate": 'Bearer realm="slipway"'}
+            raise ApiError(401, "Send the admin token: `Authorization: Bearer …`.", headers=challenge)
+        if not same or scheme.lower() != "bearer":
+            challenge = {"WWW-Authenticate": 'Bearer realm="slipway", error="invalid_token"'}
+            raise ApiError(401, "That is not the admin token.", headers=challenge)
