@@ -1,0 +1,168 @@
+"""How rollouts start: deploys with all that may stand in their way, and returns to what was known good."""
+
+from __future__ import annotations
+
+from bot.domain import machine, plans
+from bot.domain.config import LaneConfig
+from bot.domain.errors import Refused, UserError
+from bot.domain.model import Action, Lane, Plan, Release, Rollout
+from bot.domain.records import Situation
+from bot.engine import admission, api
+from bot.engine.acting import PANIC, Acting
+from bot.engine.clean import clean
+from bot.engine.places import Places
+from bot.engine.stepping import Stepping
+from bot.ports import AlreadyAnswered, LaneTaken, Store
+
+
+class Starting:
+    """Begins rollouts. The same interaction begins one, however often it is delivered."""
+
+    def __init__(self, store: Store, places: Places, stepping: Stepping, acting: Acting) -> None:
+        self._store = store
+        self._places = places
+        self._stepping = stepping
+        self._acting = acting
+
+    async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
+        if told := await self._told(request.interaction):
+            return told
+        config = self._places.catalog.lane(request.guild_id, request.service, request.environment)
+        candidate = await self._places.release(config.lane, request.version)
+        situation = await self._places.situation(config.lane)
+        found = admission.checks(await self._facts(config, request, candidate, situation))
+        if request.dry_run:
+            return await self._dry_run(config, candidate, situation, found)
+        for check in found:
+            check.require()
+        return await self._begin(config, config.plan, request, candidate, situation, known_good=False)
+
+    async def roll_back(self, request: api.RollbackRequest) -> Rollout:
+        if told := await self._told(request.interaction):
+            return told
+        config = self._places.catalog.lane(request.guild_id, request.service, request.environment)
+        situation = await self._places.situation(config.lane)
+        if situation.active is not None:
+            return await self._roll_back_active(request, situation.active)
+        roles = tuple(dict.fromkeys((*config.policy.rollback_roles, *config.deploy_roles)))
+        admission.role(roles, request.actor, "roll back").require()
+        release = earlier(config.lane, situation, request.version)
+        return await self._begin(config, plans.straight(), request, release, situation, known_good=True)
+
+    async def _roll_back_active(self, request: api.RollbackRequest, active: Rollout) -> Rollout:
+        back_to = active.stable.version if active.stable else None
+        if request.version not in (None, back_to):
+            raise Refused(
+                f"Rollout #{active.id} of {active.candidate.version} is active in {active.lane}; it can only go back "
+                f"to {back_to or 'nothing'}.",
+                rule="lane_busy",
+                remedy="Roll it back first, then return to the earlier release.",
+            )
+        asked = api.ActRequest(
+            rollout_id=active.id,
+            action=Action.ROLL_BACK,
+            actor=request.actor,
+            guild_id=request.guild_id,
+            reason=request.reason,
+            interaction=request.interaction,
+        )
+        return (await self._acting.act(asked)).rollout
+
+    async def _told(self, interaction: str) -> Rollout | None:
+        """The rollout that this interaction began, when it comes a second time."""
+        answer = await self._store.rollouts.answer(interaction) if interaction else None
+        loaded = await self._store.rollouts.load(answer.rollout_id) if answer else None
+        return loaded.rollout if loaded else None
+
+    async def _facts(
+        self, config: LaneConfig, request: api.DeployRequest, candidate: Release, situation: Situation
+    ) -> admission.Facts:
+        succeeded_at = None
+        if config.prerequisite is not None:
+            first = Lane(config.lane.service, config.prerequisite.environment)
+            succeeded_at = await self._store.history.succeeded_at(first, candidate.digest)
+        return admission.Facts(
+            config=config,
+            actor=request.actor,
+            candidate=candidate,
+            situation=situation,
+            now=self._places.now(),
+            succeeded_at=succeeded_at,
+            panic=await self._store.notes.note(PANIC, str(request.guild_id)),
+        )
+
+    async def _dry_run(
+        self,
+        config: LaneConfig,
+        candidate: Release,
+        situation: Situation,
+        found: tuple[admission.Check, ...],
+    ) -> api.DryRun:
+        return api.DryRun(
+            lane=config.lane,
+            stable=situation.stable,
+            candidate=candidate,
+            steps=plans.describe_plan(config.plan),
+            readiness=await self._places.readiness(config, situation.stable),
+            findings=tuple(check.finding for check in found),
+        )
+
+    async def _begin(
+        self,
+        config: LaneConfig,
+        plan: Plan,
+        request: api.DeployRequest | api.RollbackRequest,
+        candidate: Release,
+        situation: Situation,
+        *,
+        known_good: bool,
+    ) -> Rollout:
+        at = self._places.now()
+        stepped = machine.begin(
+            id=await self._store.rollouts.next_id(),
+            guild_id=request.guild_id,
+            lane=config.lane,
+            stable=situation.stable,
+            candidate=candidate,
+            plan=plan,
+            policy=config.policy,
+            requester=request.actor,
+            reason=clean(request.reason),
+            at=at,
+            generation=situation.row.generation if situation.row else 0,
+            known_good=known_good,
+            readiness=await self._places.readiness(config, situation.stable),
+        )
+        try:
+            await self._stepping.begin(stepped, at, request.interaction)
+        except (AlreadyAnswered, LaneTaken):
+            if told := await self._told(request.interaction):
+                return told
+            admission.active(await self._places.situation(config.lane)).require()
+            raise
+        return stepped.rollout
+
+
+def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:
+    """The known-good release to return to. Raises `UserError` when there is none, or not that one."""
+    now = situation.stable.digest if situation.stable else None
+    good = [k.release for k in situation.releases if k.known_good and k.release.digest != now]
+    if version is None:
+        if not good:
+            raise UserError(
+                f"No earlier release is known good in {lane}.",
+                rule="no_known_good",
+                remedy="`/deploy` takes any version, by the plan.",
+            )
+        return good[0]
+    if situation.stable is not None and version == situation.stable.version:
+        raise UserError(f"{lane.service} {version} runs in {lane.environment} now.", rule="already_running")
+    found = next((release for release in good if release.version == version), None)
+    if found is None:
+        offered = ", ".join(f"`{release.version}`" for release in good[:5])
+        raise UserError(
+            f"`{version[:64]}` is not known good in {lane}: it did not complete there, or was rolled back.",
+            rule="not_known_good",
+            remedy=f"Known good: {offered}." if offered else "`/deploy` takes any version, by the plan.",
+        )
+    return found

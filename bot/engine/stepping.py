@@ -1,0 +1,185 @@
+"""Persist, then act: load a rollout, let the machine step, save everything that follows in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from weakref import WeakValueDictionary
+
+from bot.domain import machine
+from bot.domain.draft import Stepped
+from bot.domain.errors import UserError
+from bot.domain.events import DrawCard, Event
+from bot.domain.evidence import EvidenceState, traffic_rose
+from bot.domain.model import Phase, Readiness, Release, Rollout
+from bot.domain.records import Change, Claimed, Loaded
+from bot.ports import AlreadyAnswered, Clock, Store, Waker
+
+# Topics: one for each loop, so that no loop takes a wake-up from another.
+ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
+
+# Others change the same rollout only for as long as a statement takes; this many in a row do not happen.
+_ATTEMPTS = 40
+_NOT_JUDGED = frozenset({Phase.ROLLING_BACK, Phase.HALTED})
+
+EventOf = Callable[[Rollout], Event | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of an event. `changed` is False when nobody waited for it; `repeated` when it was done before."""
+
+    rollout: Rollout
+    sentence: str = ""
+    changed: bool = True
+    repeated: bool = False
+
+
+class Contended(Exception):
+    """A rollout changed under us every time; the caller tries again later."""
+
+
+class Stepping:
+    """Drives rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from."""
+
+    def __init__(self, store: Store, clock: Clock, waker: Waker) -> None:
+        self._store = store
+        self._clock = clock
+        self._waker = waker
+        # Within a process, presses on one rollout take turns instead of trying over and over.
+        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+
+    async def begin(self, stepped: Stepped, at: datetime, interaction: str) -> None:
+        """Save a new rollout. Raises `LaneTaken`, `AlreadyAnswered`."""
+        change = change_of(None, stepped, at)
+        await self._store.rollouts.save(
+            replace(change, interaction=interaction, sentence=stepped.rollout.outcome)
+        )
+        await self.wake(change)
+
+    async def apply(
+        self,
+        rollout_id: int,
+        event_of: EventOf,
+        *,
+        guild_id: int | None = None,
+        interaction: str = "",
+        answers: Claimed | None = None,
+    ) -> Done:
+        """Step one rollout by the event that `event_of` makes of it, and save; None or a late event changes nothing.
+
+        Raises what the machine raises, `UserError` when there is no such rollout in the guild, `Unreachable`.
+        """
+        turn = self._turns.get(rollout_id)
+        if turn is None:
+            turn = self._turns[rollout_id] = asyncio.Lock()
+        async with turn:
+            for attempt in range(_ATTEMPTS):
+                if attempt > 3:
+                    await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+                done = await self._once(rollout_id, event_of, guild_id, interaction, answers)
+                if done is not None:
+                    return done
+        raise Contended(f"rollout {rollout_id}")
+
+    async def _once(
+        self,
+        rollout_id: int,
+        event_of: EventOf,
+        guild_id: int | None,
+        interaction: str,
+        answers: Claimed | None,
+    ) -> Done | None:
+        loaded = await self._store.rollouts.load(rollout_id, interaction)
+        if loaded is None or (guild_id is not None and loaded.rollout.guild_id != guild_id):
+            raise no_such(rollout_id)
+        if loaded.answer is not None:
+            return Done(loaded.rollout, loaded.answer.sentence, changed=False, repeated=True)
+        event = event_of(loaded.rollout)
+        stepped = machine.step(loaded.rollout, event) if event else Stepped(loaded.rollout)
+        if event is None or (stepped.rollout is loaded.rollout and not stepped.effects):
+            return Done(loaded.rollout, changed=False)
+        change = change_of(loaded, stepped, event.at)
+        sentence = stepped.transitions[0].why if stepped.transitions else stepped.rollout.outcome
+        change = replace(change, answers=answers, interaction=interaction, sentence=sentence)
+        try:
+            saved = await self._store.rollouts.save(change)
+        except AlreadyAnswered:
+            return None
+        if saved:
+            await self.wake(change)
+            return Done(stepped.rollout, sentence)
+        if answers is not None and not await self._store.effects.renew([answers], 5.0):
+            # Somebody else has the effect now, and will report its outcome.
+            return Done(loaded.rollout, changed=False)
+        return None
+
+    async def amend(self, rollout_id: int, readiness: Readiness) -> None:
+        """Note a fact that the machine does not decide about. Not saved when the rollout moves on at that moment."""
+        loaded = await self._store.rollouts.load(rollout_id)
+        if loaded is None or loaded.rollout.phase.final:
+            return
+        was = loaded.rollout
+        now = replace(was, readiness=readiness, version=was.version + 1)
+        change = change_of(loaded, Stepped(now, (DrawCard(),)), self._clock.now())
+        if await self._store.rollouts.save(change):
+            await self.wake(change)
+
+    async def wake(self, change: Change) -> None:
+        if change.effects:
+            await self._waker.wake(ORDERS)
+            await self._waker.wake(MESSAGES)
+        if change.tick_at is not None:
+            await self._waker.wake(TICKS)
+
+
+def change_of(
+    loaded: Loaded | None, stepped: Stepped, at: datetime, evidence: EvidenceState | None = None
+) -> Change:
+    """Everything that one step changes, timers and judging included."""
+    after, before = stepped.rollout, loaded.rollout if loaded else None
+    rose = before is not None and after.observed_weight > before.observed_weight
+    if rose and loaded is not None:
+        evidence = traffic_rose(evidence or loaded.evidence, at.timestamp())
+    # The first look is at once: it says where the counters stand before there is traffic.
+    starts = judged(after) and (before is None or not judged(before))
+    return Change(
+        rollout=after,
+        before=before.version if before else None,
+        at=at,
+        effects=stepped.effects,
+        transitions=stepped.transitions,
+        timers=machine.timers(after),
+        evidence=evidence,
+        judged=judged(after),
+        tick_at=at if starts else None,
+        rolled_back=_rolled_back(before, after),
+    )
+
+
+def judged(rollout: Rollout) -> bool:
+    """Whether measurements of this rollout mean anything now."""
+    return (
+        rollout.judge_state is not None
+        and rollout.had_traffic
+        and not rollout.phase.final
+        and rollout.phase not in _NOT_JUDGED
+    )
+
+
+def no_such(rollout_id: int) -> UserError:
+    return UserError(
+        f"There is no such rollout here (#{rollout_id}).", rule="unknown_rollout", remedy="See `/history`."
+    )
+
+
+def _rolled_back(before: Rollout | None, after: Rollout) -> Release | None:
+    """The release that this step proves not to be known good any more."""
+    if before is not None and before.phase is after.phase:
+        return None
+    if after.phase is Phase.ROLLED_BACK:
+        return after.candidate
+    return after.stable if after.phase is Phase.SUCCEEDED and after.known_good else None
