@@ -26,6 +26,8 @@ from bot.ui.numbers import fine_print, verdict_lines
 from bot.ui.phases import COLOUR, shape, step_row, word
 
 CHART_FILE = "chart.png"
+_WAITS = frozenset({Phase.GATED, Phase.HELD, Phase.HALTED})
+_EXPLAINED = frozenset({Phase.ROLLING_BACK, Phase.HALTED})
 _SHOWS_READINESS = frozenset({Phase.VERIFYING, Phase.GATED, Phase.SHIFTING, Phase.SOAKING, Phase.HELD})
 
 
@@ -59,8 +61,10 @@ def draw(
     rollout = seen.rollout
     allowed = frozenset((actions or machine.actions)(rollout, now))
     box: discord.ui.Container[Any] = discord.ui.Container(accent_colour=COLOUR[rollout.phase])
-    top = [_headline(rollout), _facts(rollout), step_row(rollout), *asked(seen, shows_readiness(rollout))]
-    _add_texts(box, [part for part in top if part])
+    calls, tells = asked(seen, shows_readiness(rollout)), [_facts(rollout), step_row(rollout)]
+    # Where people are waited for, what they are asked comes before everything else.
+    waited_for = rollout.phase in _WAITS or rollout.pause is not None
+    _add_texts(box, [_headline(rollout), *(calls + tells if waited_for else tells + calls)])
     numbers = verdict_lines(rollout)
     if numbers:
         box.add_item(discord.ui.Separator())
@@ -104,9 +108,9 @@ def _title(rollout: Rollout) -> str:
 
 def _headline(rollout: Rollout) -> str:
     lines = [f"## {_title(rollout)[2:-2]}", f"{shape(rollout)} **{word(rollout)}** · {_serving(rollout)}"]
-    if rollout.outcome:
+    if rollout.outcome and (rollout.phase.final or rollout.phase in _EXPLAINED):
         lines.append(text.sentence(rollout.outcome, 500))
-    if rollout.outcome == "" or not rollout.phase.final:
+    if not rollout.phase.final or not rollout.outcome:
         lines.append(f"-# {PHASE_MEANS[rollout.phase]}")
     if rollout.phase.final and rollout.ended_at is not None:
         took = duration((rollout.ended_at - rollout.created_at).total_seconds())
@@ -149,7 +153,7 @@ def _footer(rollout: Rollout, place: Place) -> str:
     parts = [marker(rollout.id, place.number), f"asked for {text.moment(rollout.created_at)}"]
     if place.thread_id is not None and place.moved:
         parts.append(f"log in <#{place.thread_id}>")
-    if rollout.judge_state is not None and rollout.seal:
+    if rollout.seal:
         parts.append(f"seal {rollout.seal[:8]}")
     return " · ".join(parts)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Literal
 
 import structlog
 
@@ -12,8 +13,8 @@ from bot.ui import text
 from bot.ui.posting import THREAD_EXISTS, ClosedError, GoneError, RejectedError, Room, calling
 
 _log = structlog.get_logger(__name__)
-_ARCHIVE_MINUTES = 1440
-_PUBLIC_THREAD = 11
+_ARCHIVE_MINUTES: Literal[1440] = 1440
+_PUBLIC_THREAD: Literal[11] = 11
 _REFUSED_S = 60.0
 
 

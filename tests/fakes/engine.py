@@ -1,0 +1,282 @@
+"""An engine in memory that keeps the real rules: the machine decides, nothing is stored, effects are only kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain import machine, plans
+from bot.domain.config import Catalog, LaneConfig, unknown
+from bot.domain.errors import Refused
+from bot.domain.events import Acted as ActedEvent
+from bot.domain.events import Effect, Event, Transition
+from bot.domain.model import Action, Actor, Lane, Readiness, Release, Rollout
+from bot.engine.api import (
+    Acted,
+    ActRequest,
+    DeployRequest,
+    DryRun,
+    Finding,
+    LaneStatus,
+    Lock,
+    RollbackRequest,
+    RolloutSummary,
+    RolloutView,
+    SeriesPoint,
+)
+from bot.ports import Clock, Unreachable
+
+
+class FakeEngine:
+    """`Engine` over dictionaries. While `away` every call raises `Unreachable`; while `stuck_s`, each takes so long."""
+
+    def __init__(self, catalog: Catalog, clock: Clock, releases: Sequence[Release]) -> None:
+        self.catalog = catalog
+        self.clock = clock
+        self.rollouts: dict[int, Rollout] = {}
+        self.effects: list[tuple[int, Effect]] = []
+        self.acts: list[ActRequest] = []
+        self.away = False
+        self.stuck_s = 0.0
+        self.raises: Exception | None = None
+        self.series: dict[int, list[SeriesPoint]] = {}
+        self.locks: dict[Lane, Lock] = {}
+        self.stable: dict[Lane, Release] = {}
+        self._releases = list(releases)
+        self._transitions: dict[int, list[Transition]] = {}
+        self._interactions: dict[str, int] = {}
+
+    # ---- for tests -----------------------------------------------------------------------------------------
+
+    def happen(self, rollout_id: int, event: Event) -> Rollout:
+        """What the world would have told the engine."""
+        stepped = machine.step(self.rollouts[rollout_id], event)
+        self._keep(stepped)
+        return stepped.rollout
+
+    def edit(self, rollout_id: int, change: Callable[[Rollout], Rollout]) -> Rollout:
+        self.rollouts[rollout_id] = change(self.rollouts[rollout_id])
+        return self.rollouts[rollout_id]
+
+    # ---- the protocol --------------------------------------------------------------------------------------
+
+    async def deploy(self, request: DeployRequest) -> Rollout | DryRun:
+        await self._reached()
+        if request.interaction and request.interaction in self._interactions:
+            return self.rollouts[self._interactions[request.interaction]]
+        config = self._lane(request.guild_id, request.service, request.environment)
+        self._may(request.actor, config.deploy_roles, "deploy")
+        candidate = self._release(request.service, request.version)
+        stable = self.stable.get(config.lane)
+        readiness = Readiness(stable.version if stable else None, stable is not None, self.clock.now())
+        if request.dry_run:
+            return self._dry(config, stable, candidate, readiness)
+        if config.lane in self.locks:
+            raise Refused(f"{config.lane} is locked.", rule="locked", remedy="`/unlock` lifts it.")
+        if any(r.lane == config.lane and not r.phase.final for r in self.rollouts.values()):
+            raise Refused(f"A rollout of {config.lane} is under way.", rule="active")
+        return self._begin(request, config, candidate, stable, readiness)
+
+    async def roll_back(self, request: RollbackRequest) -> Rollout:
+        await self._reached()
+        config = self._lane(request.guild_id, request.service, request.environment)
+        active = next(
+            (r for r in self.rollouts.values() if r.lane == config.lane and not r.phase.final), None
+        )
+        if active is None:
+            raise Refused("Nothing is being rolled out there.", rule="nothing")
+        event = ActedEvent(Action.ROLL_BACK, request.actor, self.clock.now(), reason=request.reason)
+        return self.happen(active.id, event)
+
+    async def act(self, request: ActRequest) -> Acted:
+        await self._reached()
+        rollout = self.rollouts.get(request.rollout_id)
+        if rollout is None or rollout.guild_id != request.guild_id:
+            raise Refused("There is no such rollout here.", rule="unknown_rollout")
+        if request.interaction and request.interaction in self._interactions:
+            return Acted(rollout, "That was done already.", repeated=True)
+        event = ActedEvent(
+            request.action,
+            request.actor,
+            self.clock.now(),
+            step=request.step,
+            reason=request.reason,
+            seal=request.seal,
+            seconds=request.seconds,
+        )
+        after = self.happen(rollout.id, event)
+        self.acts.append(request)
+        self._interactions[request.interaction] = rollout.id
+        return Acted(after, after.outcome or "Done.", repeated=after is rollout)
+
+    async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
+        await self._reached()
+        action = Action.PAUSE if on else Action.RESUME
+        going = [r.id for r in self.rollouts.values() if not r.phase.final and r.guild_id == guild_id]
+        for rollout_id in going:
+            self.happen(rollout_id, ActedEvent(action, actor, self.clock.now(), reason=reason, panic=True))
+        return len(going)
+
+    async def lock(
+        self, guild_id: int, actor: Actor, lane: Lane, reason: str, expires: datetime | None
+    ) -> Lock:
+        await self._reached()
+        config = self._lane(guild_id, lane.service, lane.environment)
+        self._may(actor, config.lock_roles, "lock")
+        self.locks[lane] = Lock(lane, actor.id, actor.name, reason, self.clock.now(), expires)
+        return self.locks[lane]
+
+    async def unlock(self, guild_id: int, actor: Actor, lane: Lane) -> None:
+        await self._reached()
+        config = self._lane(guild_id, lane.service, lane.environment)
+        self._may(actor, config.lock_roles, "unlock")
+        if self.locks.pop(lane, None) is None:
+            raise Refused(f"{lane} is not locked.", rule="not_locked")
+
+    async def status(
+        self, guild_id: int, service: str | None = None, environment: str | None = None
+    ) -> Sequence[LaneStatus]:
+        await self._reached()
+        return [
+            self._status(config.lane)
+            for config in self.catalog.visible(guild_id)
+            if service in (None, config.lane.service) and environment in (None, config.lane.environment)
+        ]
+
+    async def history(
+        self,
+        guild_id: int,
+        service: str | None = None,
+        environment: str | None = None,
+        *,
+        before: int | None = None,
+        limit: int = 10,
+    ) -> Sequence[RolloutSummary]:
+        await self._reached()
+        fitting = [
+            r
+            for r in sorted(self.rollouts.values(), key=lambda r: -r.id)
+            if r.guild_id == guild_id
+            and service in (None, r.lane.service)
+            and environment in (None, r.lane.environment)
+            and (before is None or r.id < before)
+        ]
+        return [_summary(r) for r in fitting[:limit]]
+
+    async def view(self, rollout_id: int, guild_id: int | None = None) -> RolloutView:
+        await self._reached()
+        rollout = self.rollouts.get(rollout_id)
+        if rollout is None or (guild_id is not None and rollout.guild_id != guild_id):
+            raise Refused("There is no such rollout here.", rule="unknown_rollout")
+        found = self._transitions.get(rollout_id, [])
+        return RolloutView(rollout, self.series.get(rollout_id, []), found, self.locks.get(rollout.lane))
+
+    async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        await self._reached()
+        self._lane(guild_id, service, environment)
+        return [r for r in self._releases if r.service == service]
+
+    async def known_good(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        await self._reached()
+        lane = self._lane(guild_id, service, environment).lane
+        return [self.stable[lane]] if lane in self.stable else []
+
+    # ---- parts ---------------------------------------------------------------------------------------------
+
+    async def _reached(self) -> None:
+        if self.away:
+            raise Unreachable("the database is away")
+        if self.stuck_s:
+            await asyncio.sleep(self.stuck_s)
+        if self.raises is not None:
+            raise self.raises
+
+    def _lane(self, guild_id: int, service: str, environment: str) -> LaneConfig:
+        return self.catalog.lane(guild_id, service, environment)
+
+    def _may(self, actor: Actor, roles: Sequence[str], what: str) -> None:
+        if not actor.roles & set(roles):
+            raise Refused(
+                f"To {what} needs the role `{roles[0]}`.", rule="role", remedy="Ask somebody who has it."
+            )
+
+    def _release(self, service: str, version: str) -> Release:
+        known = {r.version: r for r in self._releases if r.service == service}
+        if version not in known:
+            raise unknown("version", version, known, where=f" of {service}")
+        return known[version]
+
+    def _begin(
+        self,
+        request: DeployRequest,
+        config: LaneConfig,
+        candidate: Release,
+        stable: Release | None,
+        readiness: Readiness,
+    ) -> Rollout:
+        stepped = machine.begin(
+            id=len(self.rollouts) + 1,
+            guild_id=request.guild_id,
+            lane=config.lane,
+            stable=stable,
+            candidate=candidate,
+            plan=config.plan,
+            policy=config.policy,
+            requester=request.actor,
+            reason=request.reason,
+            at=self.clock.now(),
+            generation=0,
+            readiness=readiness,
+        )
+        self._keep(stepped)
+        if request.interaction:
+            self._interactions[request.interaction] = stepped.rollout.id
+        return stepped.rollout
+
+    def _keep(self, stepped: machine.Stepped) -> None:
+        rollout = stepped.rollout
+        self.rollouts[rollout.id] = rollout
+        self.effects += [(rollout.id, effect) for effect in stepped.effects]
+        self._transitions.setdefault(rollout.id, []).extend(stepped.transitions)
+
+    def _dry(
+        self, config: LaneConfig, stable: Release | None, candidate: Release, readiness: Readiness
+    ) -> DryRun:
+        locked = config.lane in self.locks
+        findings = (Finding("lock", not locked, "It is locked." if locked else "There is no lock."),)
+        steps = tuple(plans.describe(step) for step in config.plan.steps)
+        return DryRun(config.lane, stable, candidate, steps, readiness, findings)
+
+    def _status(self, lane: Lane) -> LaneStatus:
+        active = next((r for r in self.rollouts.values() if r.lane == lane and not r.phase.final), None)
+        stable = self.stable.get(lane)
+        return LaneStatus(
+            lane,
+            stable.version if stable else None,
+            stable is not None,
+            None,
+            "",
+            active,
+            self.locks.get(lane),
+        )
+
+
+def _summary(r: Rollout) -> RolloutSummary:
+    before = r.stable.version if r.stable else None
+    return RolloutSummary(
+        r.id,
+        r.lane,
+        before,
+        r.candidate.version,
+        str(r.phase),
+        r.requester.name,
+        r.reason,
+        r.outcome,
+        r.created_at,
+        r.ended_at,
+    )
+
+
+__all__ = ["FakeEngine", "replace"]
