@@ -1,0 +1,51 @@
+"""A process that turns SVG into PNG, so that the event loop does not wait: the renderer keeps Python's lock.
+
+Run as a script by `chart.py`. Frames on standard input and output: four bytes of length, then that many bytes; an
+answer begins with `+` and the PNG or `-` and a sentence. Ends by itself at the end of input or after some idle minutes.
+"""
+
+from __future__ import annotations
+
+import select
+import struct
+import sys
+from pathlib import Path
+from typing import BinaryIO
+
+IDLE_S = 300.0
+_FONTS = [str(path) for path in sorted((Path(__file__).parent / "fonts").glob("*.ttf"))]
+
+
+def png(svg: str) -> bytes:
+    """The picture of an SVG document. Raises ValueError when it cannot be drawn."""
+    import resvg_py
+
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=svg, skip_system_fonts=True, font_files=_FONTS, font_family="DejaVu Sans"
+        )
+    )
+
+
+def serve(requests: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
+    """Answer requests until the input ends or nobody asks for `idle_s` seconds."""
+    while select.select([requests], [], [], idle_s)[0]:
+        head = requests.read(4)
+        if len(head) < 4:
+            return
+        text = requests.read(struct.unpack(">I", head)[0])
+        try:
+            answer = b"+" + png(text.decode())
+        except Exception as problem:  # whatever one picture does must not end the process for the next
+            answer = b"-" + str(problem).encode()
+        answers.write(struct.pack(">I", len(answer)) + answer)
+        answers.flush()
+
+
+if __name__ == "__main__":
+    # Unbuffered, or select would not see what a buffer already holds.
+    with open(0, "rb", buffering=0, closefd=False) as requests_, open(1, "wb", closefd=False) as answers_:
+        try:
+            serve(requests_, answers_)
+        except (KeyboardInterrupt, BrokenPipeError):
+            sys.exit(0)
