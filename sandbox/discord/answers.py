@@ -83,7 +83,8 @@ class Answers:
             about["response_message_id"] = message.id
             about["response_message_loading"] = bool(message.flags & LOADING)
             about["response_message_ephemeral"] = message.ephemeral_to is not None
-            body["resource"] = {"type": kind, "message": self._render(message)}
+            if kind in (MESSAGE, UPDATE):
+                body["resource"] = {"type": kind, "message": self._render(message)}
         elif kind == LAUNCH:
             body["resource"] = {"type": kind, "activity_instance": {"id": f"i-{interaction.id}"}}
         return body

@@ -1,0 +1,1 @@
+"""The sandbox alone: rules, limits and calls without a bot."""
