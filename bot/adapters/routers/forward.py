@@ -124,7 +124,7 @@ async def _stream(answer: aiohttp.ClientResponse, response: web.StreamResponse) 
 
 
 def upstream_url(address: str, request: web.BaseRequest) -> URL:
-    """The client's path and query, byte for byte, at the instance's address."""
+    """The client's path and query, byte for byte but for a bare `?`, at the instance's address."""
     path = request.raw_path
     if not path.startswith("/"):
         path = URL(path).raw_path_qs
