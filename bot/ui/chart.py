@@ -86,7 +86,9 @@ class Charts:
                     answer = await self._asked(request)
         except (TimeoutError, OSError, EOFError) as problem:
             await self.close()
-            raise ChartError(f"the chart could not be drawn: {problem or 'it took too long'}") from problem
+            raise ChartError(
+                f"the chart could not be drawn: {str(problem) or 'it took too long'}"
+            ) from problem
         except asyncio.CancelledError:
             # Half an exchange is in the pipe; the next request must not read the rest of it.
             await self.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
@@ -18,6 +19,8 @@ FONT = "DejaVu Sans"  # its condensed cut, shipped in `fonts/`
 # Blue and light grey differ in brightness too, and in dash and marker; red is used for limits alone.
 _BACK, _FIELD, _TEXT, _MUTED, _GRID = "#1e1f22", "#2b2d31", "#f2f3f5", "#b5bac1", "#3f4147"
 _CANDIDATE, _STABLE, _LIMIT, _WEIGHT = "#5cb8ff", "#c9ccd1", "#ff8a80", "#80848e"
+# What XML cannot hold even escaped: a version or a title may contain anything.
+_NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _SMALL, _LETTER = 24, 12.3  # letters in pixels, and the width of one of them on average
 
 
@@ -26,10 +29,10 @@ def svg(data: ChartData) -> str:
     begin, end = data.begin, max(data.end, data.begin + 30.0)
     time = _Axis(begin, end, _LEFT, _RIGHT)
     parts = [*_legend(data), *_hours(time), *_panels(data, time), *_weights(data, time)]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="{FONT}" font-stretch="condensed" '
-        f'font-size="{_SMALL}"><rect width="{WIDTH}" height="{HEIGHT}" fill="{_BACK}"/>{"".join(parts)}</svg>'
-    )
+    look = f'font-family="{FONT}" font-stretch="condensed" font-size="{_SMALL}"'
+    back = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{_BACK}"/>'
+    frame = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" {look}>'
+    return f"{frame}{back}{''.join(parts)}</svg>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ def _words(x: float, y: float, said: str, **style: object) -> str:
     look = "".join(
         f' {name.replace("_", "-")}="{value}"' for name, value in {"fill": _MUTED, **style}.items()
     )
-    return f'<text x="{x:.1f}" y="{y:.1f}"{look}>{escape(said)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}"{look}>{escape(_NOT_XML.sub("", said))}</text>'
 
 
 def _line(x1: float, y1: float, x2: float, y2: float, **style: object) -> str:
