@@ -132,9 +132,9 @@ def _advance_tests(state: JudgeState, policy: Policy, tick: Tick, counts: list[C
     for index, (objective, c) in enumerate(zip(policy.objectives, counts, strict=True)):
         s = (tick.stable or {}).get(objective.name, _NONE)
         recent = push(state.recents[index], policy.recent_s, tick.at, (c.total, c.bad, s.total, s.bad))
-        stable = _stepped(state.stables[index], clock, policy, s, costs(objective.limit))
+        stable = _stepped(state.stables[index], clock, policy, objective, (s, _NONE))
         pair = _paired(state.pairs[index], clock, policy, objective, (c, s))
-        trial = _stepped(state.trials[index], clock, policy, c, costs(objective.limit))
+        trial = _stepped(state.trials[index], clock, policy, objective, (c, s))
         if objective.ratio is not None:
             pair = _decided(pair, policy, clock)
         if trial.decided_at is None:
@@ -163,9 +163,14 @@ class _Clock:
     need: float
 
 
-def _stepped(trial: Trial, clock: _Clock, policy: Policy, counts: Counts, cost: tuple[float, ...]) -> Trial:
+def _stepped(
+    trial: Trial, clock: _Clock, policy: Policy, objective: Objective, both: tuple[Counts, Counts]
+) -> Trial:
+    """The first counts against the limit; those of the other release are only added up."""
+    counts, other = both
+    cost = costs(objective.limit)
     log_a = step(trial.log_a, clock.share, counts.bad, counts.total, cost, power=1 / policy.phi)
-    return _counted(trial, log_a, clock, counts, _NONE)
+    return _counted(trial, log_a, clock, counts, other)
 
 
 def _paired(
