@@ -144,6 +144,12 @@ class Settings(BaseSettings):
             lines[name] = ("(set)" if value else "(not set)") if secret else _plain(value)
         return lines
 
+    def secrets(self) -> list[str]:
+        """Every secret value, and the passwords in addresses: what a log must never show."""
+        values = [value.get_secret_value() for _, value in _leaves(self) if isinstance(value, SecretStr)]
+        passwords = [urlsplit(value).password for value in values if "://" in value]
+        return values + [password for password in passwords if password]
+
 
 class _PlainNames(PydanticBaseSettingsSource):
     """The last source: names without our prefix, such as `DATABASE_URL`."""

@@ -93,7 +93,8 @@ class LaneResolver:
                 self._document.wrong(value.path, f'there is no metric source "{name}".', nearest(name, known))
                 continue
             source = self._sections.of("metrics").get(name)
-            bounds = BOUNDS if isinstance(source, models.RouterMetrics) else getattr(source, "buckets", None)
+            ours = isinstance(source, models.RouterMetrics | models.ProbeMetrics)
+            bounds = BOUNDS if ours else getattr(source, "buckets", None)
             if rules is not None and bounds:
                 policy = str(said.get("policy").value)
                 beyond_buckets(self._document, ("policies", policy), rules, f'"{name}"', bounds)

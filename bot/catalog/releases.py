@@ -1,4 +1,4 @@
-"""Release sources and router settings of the catalog in the form that adapters take: seconds, absolute paths."""
+"""What adapters are told: release sources, routers, metric sources, in seconds and with absolute paths."""
 
 from __future__ import annotations
 
@@ -52,6 +52,12 @@ def lane_router(own: models.ServiceEnvironment | None, exclusive: bool) -> dict[
             settings |= {"listen_host": host, "listen_port": int(port)}
         settings |= router
     return settings
+
+
+def metric_source(source: BaseModel) -> dict[str, Any]:
+    """Settings of a metric source by the names that its adapter has."""
+    plain = source.model_dump(mode="json", exclude_none=True)
+    return {f"{key}_s" if key in _SECONDS else key: value for key, value in plain.items()}
 
 
 def _versions(

@@ -13,7 +13,7 @@ from bot.catalog.layers import layers
 from bot.catalog.mistakes import KeyPath, nearest
 from bot.catalog.plans import plans
 from bot.catalog.positions import Document
-from bot.catalog.releases import lane_router, release_source
+from bot.catalog.releases import lane_router, metric_source, release_source
 from bot.catalog.validate import Sections
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.model import Lane
@@ -42,7 +42,7 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         lanes=lanes,
         digest=hashlib.sha256(json.dumps(document.root, sort_keys=True, default=str).encode()).hexdigest(),
         targets=targets,
-        metrics={name: source.model_dump() for name, source in sections.of("metrics").items()},
+        metrics={name: metric_source(source) for name, source in sections.of("metrics").items()},
         sources={n: release_source(document, sections, n, s) for n, s in sections.of("services").items()},
     )
 

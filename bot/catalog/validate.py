@@ -35,7 +35,6 @@ _EXPECTED: Mapping[str, str] = {
     "dict_type": "a mapping",
     "tuple_type": "a list",
     "list_type": "a list",
-    "string_pattern_mismatch": "a path that starts with /",
 }
 
 
@@ -173,6 +172,9 @@ def _report(document: Document, model: Any, path: KeyPath, error: Any) -> None:
         document.wrong(
             path, f"must be {context['expected']}{_is(document, path, error)}.", _close(error, names)
         )
+    elif kind == "string_pattern_mismatch":
+        expected = "a path that starts with /" if context["pattern"] == "^/" else "{address}/… or http://…"
+        document.wrong(path, f"must be {expected}{_is(document, path, error)}.")
     elif kind == "value_error":
         document.wrong(path, f"must be {context['error']}{_is(document, path, error)}.")
     else:

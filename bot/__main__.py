@@ -1,0 +1,61 @@
+"""The command line: parse, call, exit code. `slipway --help`, or `python -m bot --help`.
+
+Exit codes: 0 done · 1 it failed, or a check found something · 2 wrong usage · 3 settings or catalog have mistakes ·
+4 Discord refuses the token or the bot · 5 something that is needed does not answer.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bot import __version__
+from bot.cli import config, deploys, service
+from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="slipway")
+def cli() -> None:
+    """Slipway deploys your services from a Discord channel.
+
+    Settings come from the environment and .env (docs/configuration.md).
+    """
+
+
+@cli.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(__version__)
+
+
+for command in (*service.COMMANDS, *deploys.COMMANDS, config.config):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit. What a person caused is one or more sentences, never a traceback."""
+    try:
+        cli.main(args=arguments, prog_name="slipway", standalone_mode=False)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(wrong.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        click.echo(sentence(error), err=True)
+        sys.exit(code)
+    sys.exit(0)
+
+
+__all__ = ["EXIT_FAILED", "cli", "main"]
+
+if __name__ == "__main__":
+    main()

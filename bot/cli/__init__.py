@@ -1,0 +1,1 @@
+"""The commands of `slipway`, each a few lines: what they do is elsewhere."""

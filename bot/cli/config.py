@@ -1,0 +1,106 @@
+"""`slipway config`: check the catalog, print its schema, show what it comes to."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from bot import catalog
+from bot.cli.exits import EXIT_CONFIG, counted, listed, settings
+from bot.domain.config import Catalog
+from bot.domain.plans import describe_plan
+from bot.domain.words import duration, percent
+from bot.logs import Redactor
+
+_FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
+
+
+@click.group()
+def config() -> None:
+    """The catalog: what is deployed where, how, by whom."""
+
+
+@config.command()
+@_FOLDER
+def check(folder: Path | None) -> None:
+    """Read the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
+    found, mistakes = catalog.check(_folder(folder))
+    if mistakes:
+        click.echo(listed(mistakes), err=True)
+        sys.exit(EXIT_CONFIG)
+    services = len({lane.service for lane in found.lanes})
+    counts = ((len(found.guilds), "guild"), (services, "service"), (len(found.lanes), "lane"))
+    click.echo(f"✓ {', '.join(counted(*c) for c in counts)}")
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of a catalog file, for editors."""
+    click.echo(json.dumps(catalog.schema(), indent=2))
+
+
+@config.command()
+@_FOLDER
+@click.option("--settings", "with_settings", is_flag=True, help="Show the settings, secrets hidden.")
+@click.option("--full", is_flag=True, help="Show everything that was resolved, as YAML.")
+def show(folder: Path | None, with_settings: bool, full: bool) -> None:
+    """Show what the catalog in FOLDER comes to, lane by lane. Secrets are hidden."""
+    if with_settings:
+        for name, value in settings().describe().items():
+            click.echo(f"{name}={value}")
+        return
+    found = catalog.load(_folder(folder))
+    text = yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True) if full else _summary(found)
+    click.echo(Redactor(_secret_values())(text))
+
+
+def _folder(given: Path | None) -> Path:
+    return given if given is not None else settings().config_dir
+
+
+def _summary(found: Catalog) -> str:
+    lines = [
+        f"guild {g.name} ({g.id}): {', '.join(f'#{c}' for c in g.channels.values())}"
+        for g in found.guilds.values()
+    ]
+    for lane in found.lanes.values():
+        policy = lane.policy
+        lines += ["", f"{lane.lane} on {lane.target}{' (exclusive)' if policy.exclusive else ''}"]
+        lines += [f"  {step}" for step in describe_plan(lane.plan)]
+        for objective in policy.judge.objectives:
+            slow = f" slower than {duration(objective.threshold_s)}" if objective.threshold_s else ""
+            shown = "" if objective.enforce else " (shown only)"
+            lines.append(f"  {objective.name}: at most {percent(objective.limit)}{slow}{shown}")
+        lines += [
+            f"  rule: {rule.name}{'' if rule.enforce else ' (shown only)'}" for rule in policy.judge.rules
+        ]
+        lines.append(
+            f"  deploy: {', '.join(lane.deploy_roles)} · rollback: {', '.join(policy.rollback_roles)}"
+        )
+        if lane.prerequisite:
+            age = duration(lane.prerequisite.max_age_s)
+            lines.append(f"  needs: the same release in {lane.prerequisite.environment} within {age}")
+    return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = (f for f in dataclasses.fields(value) if f.repr)
+        return {f.name: _plain(getattr(value, f.name)) for f in fields}
+    if isinstance(value, Mapping):
+        return {key if isinstance(key, str | int) else str(key): _plain(v) for key, v in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+
+def _secret_values() -> list[str]:
+    """Values of the environment that a catalog may have taken in under a harmless name."""
+    words = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
+    return [value for name, value in os.environ.items() if any(word in name.upper() for word in words)]

@@ -1,0 +1,202 @@
+"""Commands that act on lanes without the bot: abort, bootstrap, status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import getpass
+import json
+import os
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bot.catalog import load
+from bot.cli.exits import sentence, settings
+from bot.domain.config import Catalog, unknown
+from bot.domain.errors import Refused
+from bot.domain.model import Desired, Lane, Observed, Release, Running, RunState
+from bot.ports import DeployTarget, TargetRefused, Unreachable
+from bot.settings import SettingsError
+
+if TYPE_CHECKING:
+    from bot.adapters.targets.process.target import ProcessTarget
+
+_LOOK_S = 0.1
+
+
+@click.command()
+@click.argument("service")
+@click.argument("environment")
+@click.option("--reason", default="", help="Why; goes into the audit log.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of SLIPWAY_DATA_DIR.")
+def abort(service: str, environment: str, reason: str, data_dir: Path | None) -> None:
+    """Send all traffic of SERVICE in ENVIRONMENT back to its stable release, now.
+
+    Needs neither Discord nor the database, only the process host on this machine. The bot writes it into the
+    audit log as soon as it sees it.
+    """
+    from bot.adapters.targets.process.target import abort_lane
+    from bot.parts import host_dir
+
+    folder = host_dir(data_dir or _data_dir())
+    observed = asyncio.run(abort_lane(folder, Lane(service, environment), _me(), reason))
+    click.echo(f"✓ {service}/{environment}: all traffic goes to stable (generation {observed.generation})")
+    _print_running(observed)
+
+
+@click.command()
+@click.argument("service")
+@click.argument("environment")
+@click.argument("version")
+@click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds for it to become ready.")
+def bootstrap(service: str, environment: str, version: str, wait_s: float) -> None:
+    """Start VERSION of SERVICE in ENVIRONMENT as its first stable release.
+
+    For the time before Slipway: it adopts what runs when it first looks. Refuses if something runs already.
+    """
+    given = settings()
+    catalog = load(given.config_dir)
+    asyncio.run(
+        _bootstrap(catalog, given.data_dir, _known_lane(catalog, service, environment), version, wait_s)
+    )
+
+
+@click.command()
+@click.argument("service", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def status(service: str | None, as_json: bool) -> None:
+    """What runs where, as the targets see it; the bot need not be up."""
+    given = settings()
+    catalog = load(given.config_dir)
+    lanes = [lane for lane in catalog.lanes if service in (None, lane.service)]
+    if not lanes and service is not None:
+        raise unknown("service", service, {lane.service for lane in catalog.lanes})
+    found = asyncio.run(_observe(catalog, given.data_dir, lanes))
+    if as_json:
+        click.echo(json.dumps({str(lane): _as_json(seen) for lane, seen in found.items()}, indent=2))
+        return
+    for lane, seen in found.items():
+        click.echo(f"{lane}" + (f": ✗ {seen}" if isinstance(seen, str) else ""))
+        if not isinstance(seen, str):
+            _print_running(seen)
+
+
+async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str, wait_s: float) -> None:
+    from bot.parts import make_targets
+
+    target = make_targets(catalog, data_dir)[catalog.lanes[lane].target]
+    release = await _release(catalog, lane, version)
+    observed = await target.observe(lane)
+    if observed.running:
+        runs = ", ".join(r.version for r in observed.running)
+        raise Refused(f"{lane} runs {runs} already.", rule="already_running", remedy="Deploy with /deploy.")
+    generation = observed.generation + 1
+    await target.apply(lane, Desired(generation, stable=release))
+    await _wait_ready(target, lane, release, wait_s)
+    await _print_address(target, lane, release)
+
+
+async def _release(catalog: Catalog, lane: Lane, version: str) -> Release:
+    from bot.adapters.sources.releases import CatalogReleases
+
+    known = {
+        r.version: r for r in await CatalogReleases(lambda: catalog).releases(lane.service, lane.environment)
+    }
+    if version not in known:
+        raise unknown("version", version, known, where=f" of {lane.service}")
+    return known[version]
+
+
+async def _wait_ready(target: DeployTarget, lane: Lane, release: Release, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    while True:
+        seen = (await target.observe(lane)).of(release.digest)
+        if seen is not None and seen.state is RunState.READY:
+            return
+        if seen is not None and seen.state is RunState.CRASHED:
+            raise TargetRefused(f"{lane}: {release.version} does not start: {seen.detail or 'it ended'}")
+        if time.monotonic() > deadline:
+            state = seen.state if seen else "not there"
+            raise Unreachable(f"{lane}: {release.version} is {state} after {wait_s:g} s.")
+        await asyncio.sleep(_LOOK_S)
+
+
+async def _print_address(target: ProcessTarget, lane: Lane, release: Release) -> None:
+    address = await target.router_address(lane)
+    click.echo(f"✓ {lane} runs {release.version}" + (f" at {address}" if address else ""))
+
+
+async def _observe(catalog: Catalog, data_dir: Path, lanes: list[Lane]) -> dict[Lane, Observed | str]:
+    from bot.parts import make_targets
+
+    targets = make_targets(catalog, data_dir, start_host=False)
+
+    async def look(lane: Lane) -> Observed | str:
+        try:
+            return await targets[catalog.lanes[lane].target].observe(lane)
+        except (Unreachable, TargetRefused) as error:
+            return sentence(error)
+
+    return dict(zip(lanes, await asyncio.gather(*map(look, lanes)), strict=True))
+
+
+def _known_lane(catalog: Catalog, service: str, environment: str) -> Lane:
+    lane = Lane(service, environment)
+    services = {known.service for known in catalog.lanes}
+    if service not in services:
+        raise unknown("service", service, services)
+    if lane not in catalog.lanes:
+        known = {k.environment for k in catalog.lanes if k.service == service}
+        raise unknown("environment", environment, known, where=f" of {service}")
+    return lane
+
+
+def _data_dir() -> Path:
+    """An emergency brake must not fail because some other setting is wrong."""
+    try:
+        return settings().data_dir
+    except SettingsError as error:
+        click.echo(f"! {error}", err=True)
+        return Path(os.environ.get("SLIPWAY_DATA_DIR") or ".slipway")
+
+
+def _me() -> str:
+    name = f"uid {os.getuid()}"
+    with contextlib.suppress(OSError, KeyError):
+        name = getpass.getuser()
+    return f"{name}@{socket.gethostname()}"
+
+
+def _print_running(observed: Observed) -> None:
+    if not observed.running:
+        click.echo("  nothing runs")
+    for running in sorted(observed.running, key=lambda r: -r.weight):
+        click.echo(f"  {_line(running)}")
+
+
+def _line(running: Running) -> str:
+    detail = f"  {running.detail}" if running.detail else ""
+    return f"{running.version:<12} {running.weight:>3} %  {running.state}{detail}"
+
+
+def _as_json(seen: Observed | str) -> dict[str, object]:
+    if isinstance(seen, str):
+        return {"problem": seen}
+    running = [
+        {
+            "version": r.version,
+            "digest": r.digest,
+            "weight": r.weight,
+            "state": str(r.state),
+            "detail": r.detail,
+        }
+        for r in seen.running
+    ]
+    return {"generation": seen.generation, "running": running}
+
+
+COMMANDS: tuple[click.Command, ...] = (abort, bootstrap, status)

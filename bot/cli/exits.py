@@ -1,0 +1,49 @@
+"""What ends a command: sentences for people, numbers for scripts."""
+
+from __future__ import annotations
+
+from bot.catalog import Mistake
+from bot.domain.errors import BadCatalog, UserError
+from bot.logs import Redactor
+from bot.ports import StaleGeneration, TargetRefused, Unreachable
+from bot.settings import Settings, SettingsError, load_settings
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 3
+EXIT_REFUSED_BY_DISCORD = 4
+EXIT_UNREACHABLE = 5
+EXIT_INTERRUPTED = 130
+
+
+def exit_code(error: BaseException) -> int | None:
+    """The exit code of an error that a sentence explains; None for one that needs a traceback."""
+    if isinstance(error, SettingsError | BadCatalog):
+        return EXIT_CONFIG
+    if isinstance(error, UserError):
+        refused = error.rule == "token_refused" or error.rule.startswith("gateway_")
+        return EXIT_REFUSED_BY_DISCORD if refused else EXIT_FAILED
+    if isinstance(error, Unreachable):
+        return EXIT_UNREACHABLE
+    return EXIT_FAILED if isinstance(error, TargetRefused | StaleGeneration) else None
+
+
+def sentence(error: BaseException) -> str:
+    """The error as it is shown, without secrets."""
+    text = Redactor()(str(error))
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
+def settings() -> Settings:
+    """The settings. Raises `SettingsError`."""
+    return load_settings()
+
+
+def listed(mistakes: tuple[Mistake, ...]) -> str:
+    """Every mistake on a line of its own, and how many there are."""
+    return "\n".join([*map(str, mistakes), f"✗ {counted(len(mistakes), 'mistake')}"])
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 lane`, `2 lanes`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,125 @@
+"""Commands about Slipway itself: run, doctor, migrate, and the process host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bot import logs
+from bot.cli.exits import EXIT_FAILED, counted, settings
+from bot.settings import Settings, SettingsError
+
+
+@click.command()
+def run() -> None:
+    """Run the bot until it is told to stop. SIGHUP reloads the catalog."""
+    given = settings()
+    if given.discord.token is None:
+        raise SettingsError(
+            ["SLIPWAY_DISCORD_TOKEN is not set: copy it from the Developer Portal (Bot → Reset Token)."]
+        )
+    logs.configure(given.log.level, given.log.format, given.secrets())
+    from bot import wiring  # the whole product: not needed by the other commands
+
+    result: Any = wiring.run(given)
+    if inspect.isawaitable(result):
+        result = asyncio.run(_awaited(result))
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+@click.command()
+@click.option("--no-discord", is_flag=True, help="Leave out what needs Discord.")
+def doctor(no_discord: bool) -> None:
+    """Check token, server, channels, roles, permissions, database, Redis, targets and metric sources.
+
+    One line each, with the way to mend what fails. Exit code 1 if anything does.
+    """
+    from bot.doctor import examine
+
+    well = asyncio.run(examine(click.echo, discord=not no_discord))
+    sys.exit(0 if well else EXIT_FAILED)
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the newest schema. `slipway run` does it by itself."""
+    asyncio.run(_migrate(settings()))
+
+
+async def _migrate(given: Settings) -> None:
+    from bot.adapters.postgres.migrate import revisions, upgrade
+
+    async with database(given) as dsn:
+        before, head = await revisions(dsn)
+        await upgrade(dsn)
+    click.echo(f"✓ the schema is at {head}" + ("" if before == head else f" (was {before or 'empty'})"))
+
+
+@contextlib.asynccontextmanager
+async def database(given: Settings) -> AsyncIterator[str]:
+    """The address of the database; without one of ours in the settings, of the embedded server while this lasts."""
+    if given.database.dsn is not None:
+        yield given.database.dsn
+        return
+    from bot.adapters.embedded import EmbeddedPostgres
+
+    async with EmbeddedPostgres(given.data_dir) as server:
+        yield server.dsn
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def host(context: click.Context) -> None:
+    """The small program that runs releases and routers, whatever happens to the bot."""
+    if context.invoked_subcommand is None:
+        context.invoke(host_run)
+
+
+@host.command("run")
+def host_run() -> None:
+    """Run the host here, under its watchdog. The bot starts one by itself when none runs."""
+    from bot.adapters.targets.process.host.__main__ import main
+
+    sys.exit(main(["run", "--data-dir", str(_host_dir())]))
+
+
+@host.command("stop")
+def host_stop() -> None:
+    """Stop the host and every release that it runs."""
+    from bot.adapters.targets.process.client import HostClient
+
+    asyncio.run(HostClient(_host_dir(), start=False).stop())
+    click.echo("✓ the host and its releases are stopped")
+
+
+@host.command("status")
+def host_status() -> None:
+    """Say whether the host runs, and what it serves where."""
+    from bot.adapters.targets.process.client import HostClient
+
+    described = asyncio.run(HostClient(_host_dir(), start=False).call({"do": "describe"}))
+    for lane in described["lanes"]:
+        service, environment = lane["lane"]
+        where = f"http://{lane['host']}:{lane['port']}" if lane["port"] is not None else "no router"
+        click.echo(f"{service}/{environment}  {where}")
+    click.echo(f"✓ the host answers, {counted(len(described['lanes']), 'lane')}")
+
+
+def _host_dir() -> Path:
+    from bot.parts import host_dir
+
+    return host_dir(settings().data_dir)
+
+
+COMMANDS: tuple[click.Command, ...] = (run, doctor, migrate, host)

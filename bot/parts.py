@@ -1,0 +1,140 @@
+"""What the catalog names by kind becomes adapters: targets, metric sources, release sources.
+
+Used by the composition root and by the command line, which needs a target without a bot around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.adapters.metrics.probe import ProbeMetrics
+from bot.adapters.metrics.router import RouterMetrics
+from bot.adapters.metrics.rules import ScrapeRules
+from bot.adapters.metrics.scrape import ScrapeMetrics
+from bot.adapters.targets.process.settings import LaneSettings
+from bot.adapters.targets.process.target import ProcessTarget
+from bot.domain.config import Catalog
+from bot.domain.model import Lane, Observed
+from bot.ports import MetricSource, Unreachable
+
+Current = Callable[[], Catalog]
+
+_SCRAPE_OWN = {"kind", "url", "timeout_s", "buckets"}
+
+
+def host_dir(data_dir: Path) -> Path:
+    """Where the process host keeps its state and takes commands."""
+    return data_dir / "host"
+
+
+def make_targets(catalog: Catalog, data_dir: Path, *, start_host: bool = True) -> dict[str, ProcessTarget]:
+    """Every target of the catalog by name. All of kind `process` share one host under `data_dir`."""
+    return {
+        name: ProcessTarget(
+            host_dir(data_dir),
+            lane_settings(settings),
+            metrics_listen=_address(settings.get("metrics")),
+            start_host=start_host,
+        )
+        for name, settings in catalog.targets.items()
+    }
+
+
+def lane_settings(target: Mapping[str, Any]) -> dict[Lane, LaneSettings]:
+    """How each lane of a target is served, from the target's settings in the catalog."""
+    return {_lane(name): LaneSettings(**settings) for name, settings in target["lanes"].items()}
+
+
+async def reconfigure(targets: Mapping[str, ProcessTarget], catalog: Catalog) -> None:
+    """Tell the targets of a reloaded catalog. Targets of new names need a restart. Raises as `configure` does."""
+    for name, settings in catalog.targets.items():
+        if name in targets:
+            await targets[name].configure(lane_settings(settings))
+
+
+def make_metrics(
+    current: Current, targets: Mapping[str, ProcessTarget], session: aiohttp.ClientSession
+) -> dict[str, MetricSource]:
+    """Every metric source of the catalog by name; each reads a lane from the lane's own target."""
+    by_lane = TargetOfLane(current, targets)
+    found: dict[str, MetricSource] = {}
+    for name, settings in current().metrics.items():
+        found[name] = _metric_source(name, settings, by_lane, session, current)
+    return found
+
+
+class TargetOfLane:
+    """Asks the target that the present catalog gives a lane."""
+
+    def __init__(self, current: Current, targets: Mapping[str, ProcessTarget]) -> None:
+        self._current = current
+        self._targets = targets
+
+    def of(self, lane: Lane) -> ProcessTarget:
+        """Raises `Unreachable` for a lane that the catalog does not have."""
+        config = self._current().lanes.get(lane)
+        target = self._targets.get(config.target) if config else None
+        if target is None:
+            raise Unreachable(f"the catalog names no target for {lane}")
+        return target
+
+    async def observe(self, lane: Lane) -> Observed:
+        return await self.of(lane).observe(lane)
+
+    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
+        return await self.of(lane).counts(lane, overdue_s)
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
+        return await self.of(lane).addresses(lane, digest)
+
+
+def _metric_source(
+    name: str,
+    settings: Mapping[str, Any],
+    by_lane: TargetOfLane,
+    session: aiohttp.ClientSession,
+    current: Current,
+) -> MetricSource:
+    match settings["kind"]:
+        case "router":
+            return RouterMetrics(by_lane, name=name, overdue_s=lambda lane: _latency_limit(current(), lane))
+        case "probe":
+            return ProbeMetrics(
+                by_lane, session, name=name, path=settings["path"], timeout_s=settings["timeout_s"]
+            )
+        case "scrape":
+            rules = {k: v for k, v in settings.items() if k not in _SCRAPE_OWN}
+            extra = {k: (v["total"], v["bad"]) for k, v in settings["extra"].items()}
+            return ScrapeMetrics(
+                name,
+                settings["url"],
+                ScrapeRules.model_validate({**rules, "extra": extra}),
+                by_lane,
+                session,
+                timeout_s=settings["timeout_s"],
+            )
+    raise ValueError(f"there is no metric source of kind {settings['kind']}")
+
+
+def _latency_limit(catalog: Catalog, lane: Lane) -> float | None:
+    config = catalog.lanes.get(lane)
+    if config is None:
+        return None
+    limits = [series.threshold_s for series in config.policy.judge.series if series.kind == "latency"]
+    return config.policy.judge.latency_limit_s or max(limits, default=None)
+
+
+def _address(listen: object) -> tuple[str, int] | None:
+    if listen is None:
+        return None
+    host, _, port = str(listen).rpartition(":")
+    return host, int(port)
+
+
+def _lane(text: str) -> Lane:
+    service, _, environment = text.partition("/")
+    return Lane(service, environment)
