@@ -87,7 +87,7 @@ def _gateway(name: str) -> jsonschema_rs.Draft7Validator:
     assert folder is not None
     document = json.loads((folder / NAMES[1]).read_text())
     for key, definition in document["definitions"].items():
-        if key.endswith("Flags") and "enum" in definition:
+        if key.endswith("Flags") and definition.keys() & {"enum", "const"}:
             document["definitions"][key] = {"type": "integer"}
     return jsonschema_rs.Draft7Validator({**document, "$ref": f"#/definitions/{name}"})
 

@@ -1,6 +1,7 @@
 """Messages in channels: list, post, edit, delete, pin, react."""
 
 from sandbox.discord import permissions as perms
+from sandbox.discord.clock import iso
 from sandbox.discord.errors import DiscordError, invalid
 from sandbox.discord.model import DEFAULT, JSON, REPLY, Channel, Message
 from sandbox.discord.posts import Origin
@@ -170,6 +171,13 @@ async def pins(call: Context) -> Result:
     return [call.core.render(one) for one in found]
 
 
+async def pinned_items(call: Context) -> Result:
+    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    found = [channel.messages[one] for one in channel.pins if one in channel.messages]
+    items = [{"pinned_at": iso(call.core.clock.now()), "message": call.core.render(one)} for one in found]
+    return {"items": items, "has_more": False}
+
+
 async def pin(call: Context) -> Result:
     return await _pin(call, pinned=True)
 
@@ -220,6 +228,9 @@ ENDPOINTS = (
     Endpoint("GET", M, listed, READS, "channel", body=False),
     Endpoint("POST", M, create, MESSAGES, "channel"),
     Endpoint("POST", f"{M}/bulk-delete", bulk_delete, DELETES, "channel"),
+    Endpoint("GET", f"{M}/pins", pinned_items, READS, "channel", body=False),
+    Endpoint("PUT", f"{M}/pins/{{message}}", pin, major="channel", body=False),
+    Endpoint("DELETE", f"{M}/pins/{{message}}", unpin, major="channel", body=False),
     Endpoint("GET", f"{M}/{{message}}", get, READS, "channel", body=False),
     Endpoint("PATCH", f"{M}/{{message}}", edit, MESSAGES, "channel"),
     Endpoint("DELETE", f"{M}/{{message}}", delete, DELETES, "channel", body=False),

@@ -302,7 +302,9 @@ async def test_pins_reactions_bulk_deletes_and_typing(client: Client) -> None:
     await deny(client, "MANAGE_MESSAGES", value=True)
     assert (await client.rest("PUT", f"{where(client)}/pins/{ids[0]}")).status == 204
     assert [one["id"] for one in (await client.rest("GET", f"{where(client)}/pins")).body] == [ids[0]]
+    assert len((await client.rest("GET", f"{where(client)}/messages/pins")).body["items"]) == 1
     assert (await client.rest("DELETE", f"{where(client)}/pins/{ids[0]}")).status == 204
+    assert (await client.rest("PUT", f"{where(client)}/messages/pins/{ids[1]}")).status == 204
     react = f"{where(client)}/messages/{ids[0]}/reactions/✅/@me"
     assert (await client.rest("PUT", react)).status == 204
     assert (await client.rest("GET", f"{where(client)}/messages/{ids[0]}")).body["reactions"][0]["count"] == 1
