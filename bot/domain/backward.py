@@ -117,8 +117,11 @@ def crashed(draft: Draft, event: Crashed) -> None:
 
 
 def aborted(draft: Draft, event: HostAborted) -> None:
-    """Somebody turned it back on the machine. Their generation becomes ours, and ours the next."""
-    if event.generation <= draft.rollout.generation:
+    """Somebody turned it back on the machine. Their generation becomes ours, and ours the next.
+
+    An equal generation was ordered here before the abort was heard of, and the machine has refused it.
+    """
+    if event.generation < draft.rollout.generation:
         return
     draft.change(generation=event.generation)
     why = f": {event.why}" if event.why else ""

@@ -92,18 +92,19 @@ def _shift(draft: Draft, shift: Shift) -> None:
     # From the order on, not from the answer: what a target does with an order whose answer is lost is not known.
     watched = rollout.judge_state or (None if rollout.known_good else judge.begin(rollout.policy.judge))
     draft.change(phase=Phase.SHIFTING, had_traffic=True, judge_state=watched)
-    draft.desire(rollout.stable, rollout.candidate, shift.weight, shift.timeout_s)
-    draft.tell(
-        "shifting",
-        f"Moving {shift.weight} % of the traffic to {rollout.candidate.version}.",
-        weight=shift.weight,
-    )
+    weight = shift.weight
+    if rollout.stable is None and not any(isinstance(s, Gate) for s in rollout.plan.steps[rollout.step :]):
+        weight = 100  # a first release has nobody to share with
+    draft.desire(rollout.stable, rollout.candidate, weight, shift.timeout_s)
+    draft.tell("shifting", f"Moving {weight} % of the traffic to {rollout.candidate.version}.", weight=weight)
 
 
 def _soak(draft: Draft, soak: Soak | Observe) -> None:
     state = draft.rollout.judge_state
-    if state is not None:
-        draft.change(judge_state=judge.begin_soak(state, draft.at.timestamp()))
+    if state is None:  # a return to a known-good release is not judged
+        finish(draft)
+        return
+    draft.change(judge_state=judge.begin_soak(state, draft.at.timestamp()))
     observing = isinstance(soak, Observe)
     draft.change(phase=Phase.OBSERVING if observing else Phase.SOAKING, verdict=None)
     what = "Observing" if observing else "Soaking"

@@ -14,7 +14,7 @@ def hold(draft: Draft, why: str) -> None:
     """Stop here and ask people, with a deadline and what happens then."""
     policy = draft.rollout.policy
     asked = Hold(why, draft.at, draft.after(policy.hold_deadline_s), policy.hold_outcome)
-    draft.change(phase=Phase.HELD, hold=asked, deadline=None)
+    draft.change(phase=Phase.HELD, hold=asked, deadline=None, step_done=False)
     draft.tell("held", f"Held: {why}", outcome=policy.hold_outcome)
     draft.order(Notify("held", policy.notify_roles, text=draft.rollout.outcome))
 

@@ -17,7 +17,7 @@ from datetime import datetime
 
 from bot.domain import forward, gates, plans
 from bot.domain.draft import Draft, Stepped
-from bot.domain.errors import IllegalTransition, Refused
+from bot.domain.errors import IllegalTransition, Refused, UserError
 from bot.domain.events import Acted, Applied, ApplyFailed, Event, HostAborted, TimerDue, Verified
 from bot.domain.model import (
     PHASE_MEANS,
@@ -60,11 +60,12 @@ def begin(
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
 
     `known_good`: a return to a release that completed its observation here; use `plans.straight()` as plan.
-    Raises `IllegalTransition` for an unsound plan, which the catalog should not have let through.
+    Raises `UserError` for an unsound plan.
     """
     problems = plans.check(plan, exclusive=policy.exclusive)
     if problems:
-        raise IllegalTransition(f"plan {plan.name}: {'; '.join(p.sentence for p in problems)}")
+        said = "; ".join(p.sentence for p in problems)
+        raise UserError(f"The plan {plan.name} cannot be used: {said}.", rule="plan", remedy=problems[0].hint)
     seal = gates.seal_of(
         rollout_id=id,
         guild_id=guild_id,

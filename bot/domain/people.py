@@ -72,9 +72,12 @@ def pause(draft: Draft, acted: Acted) -> None:
 
 
 def resume(draft: Draft, acted: Acted) -> None:
-    """Go on; a gate gets back the time that it was paused. Resuming what runs changes nothing."""
+    """Go on; a gate gets back the time that it was paused. Resuming what runs changes nothing.
+
+    The end of a panic stop lets go of what it held, not of what somebody paused on purpose.
+    """
     rollout = draft.rollout
-    if rollout.pause is None:
+    if rollout.pause is None or (acted.panic and not rollout.pause.panic):
         return
     if rollout.phase is Phase.GATED:
         draft.change(deadline=gates.expiry(rollout, draft.at))

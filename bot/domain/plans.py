@@ -43,7 +43,8 @@ def _check_steps(steps: Sequence[Step], exclusive: bool) -> Iterator[PlanProblem
                 weight, soaked = max(weight, step.weight), False
             case Soak() | Observe():
                 if not weight:
-                    yield PlanProblem(i, f"a {step.kind} comes before any traffic", "shift first")
+                    named = "a soak" if isinstance(step, Soak) else "an observe"
+                    yield PlanProblem(i, f"{named} comes before any traffic", "shift first")
                 soaked = True
                 if isinstance(step, Observe) and i != len(steps) - 1:
                     yield PlanProblem(
