@@ -39,7 +39,7 @@ def _order(draft: Draft, what: str, sentence: str) -> bool:
     """All traffic to stable, ahead of anything queued; False when there is no stable to go back to."""
     rollout = draft.rollout
     if rollout.stable is None:
-        halt(draft, f"{sentence} There is no earlier release to go back to.")
+        halt(draft, f"{sentence.rstrip('.')}. There is no earlier release to go back to.")
         return False
     draft.change(phase=Phase.ROLLING_BACK, **_NOTHING_PENDING)
     draft.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)

@@ -61,8 +61,7 @@ def _in_hold(draft: Draft, verdict: Verdict) -> None:
 def hold_due(draft: Draft, event: TimerDue) -> None:
     """HELD: nobody decided in time; do what the policy says."""
     held = draft.rollout.hold
-    if held is None:
-        return
+    assert held is not None
     if held.outcome == "rollback":
         backward.automatic(draft, "hold_expired", f"nobody decided in time ({held.why})")
     elif held.outcome == "promote" and draft.rollout.pause is None:

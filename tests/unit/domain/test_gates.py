@@ -61,7 +61,7 @@ def _two() -> Story:
         {"policy": replace(POLICY, promote_quorum=3)},
         {"policy": replace(POLICY, judge=replace(JUDGE, alpha=0.02))},
     ],
-    ids=lambda change: str(list(change)[0]),
+    ids=lambda change: next(iter(change)),
 )
 def test_the_seal_changes_with_everything_that_an_approver_approves(change: dict[str, object]) -> None:
     assert gates.seal_of(**{**SEALED, **change}) != gates.seal_of(**SEALED)  # type: ignore[arg-type]
