@@ -11,9 +11,11 @@ import aiohttp
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
+from bot.adapters.targets.process.host.host import Host
 from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
 from bot.domain.evidence import Reading
-from bot.domain.model import Desired
+from bot.domain.model import Desired, Lane
+from bot.ports import TargetRefused
 from tests.integration.target.tools import LANE, Users, release, settled, until
 
 ONE, TWO = release("1"), release("2")
@@ -322,9 +324,24 @@ class TestTimeout:
 
 
 async def test_address_that_is_taken_is_refused_with_a_sentence(target: ProcessTarget) -> None:
-    from bot.ports import TargetRefused
-
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(TargetRefused, match="cannot listen"):
             await target.configure({LANE: LaneSettings(listen_port=port)})
+
+
+async def test_lane_that_cannot_listen_does_not_keep_the_others_from_work(
+    host: Host, target: ProcessTarget
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        other = Lane("other", "production")
+        port = taken.getsockname()[1]
+        both = ProcessTarget(
+            host.data_dir,
+            {other: LaneSettings(listen_port=port), LANE: LaneSettings(listen_port=0)},
+            start_host=False,
+        )
+        await both.apply(LANE, Desired(1, ONE))
+        await settled(both, {"1": 100})
+        with pytest.raises(TargetRefused, match="cannot listen"):
+            await both.apply(other, Desired(1, ONE))

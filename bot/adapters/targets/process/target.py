@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from bot.adapters.targets.process import wire
 from bot.adapters.targets.process.client import HostClient
 from bot.adapters.targets.process.settings import LaneSettings
 from bot.domain.model import Desired, Lane, Observed
-from bot.ports import Capabilities
+from bot.ports import Capabilities, TargetRefused
 
 __all__ = ["LaneSettings", "ProcessTarget", "abort_lane"]
 
@@ -114,8 +115,11 @@ class ProcessTarget:
         await self.host.stop()
 
     async def _first_configure(self) -> None:
+        """One lane that cannot listen must not keep the others from work; its own `apply` will say so again."""
         if not self._configured:
-            await self.configure()
+            with contextlib.suppress(TargetRefused):
+                await self.configure()
+            self._configured = True
 
 
 async def abort_lane(data_dir: Path, lane: Lane, by: str, why: str) -> Observed:

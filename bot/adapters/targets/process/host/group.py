@@ -36,7 +36,7 @@ class Group:
         spec: ProcessSpec,
         store: Store,
         *,
-        counts: Callable[[str, int], Counts],
+        counts: Callable[[Release, int], Counts],
         records: Sequence[Record] = (),
     ) -> None:
         self.release = release
@@ -54,7 +54,7 @@ class Group:
                     known.get(index, Record(index)),
                     store.log(around.lane, release.version, release.digest, index),
                 ),
-                counts(release.digest, index),
+                counts(release, index),
             )
             for index in range(spec.instances)
         ]

@@ -101,11 +101,21 @@ class Host:
         return {"pid": os.getpid(), "version": __version__}
 
     async def _configure(self, request: Json) -> Json:
+        """Everything that can be done is done, also when something else cannot."""
+        problems = []
         for named, settings in request["lanes"]:
             hosted = await self._lane(wire.lane_from_json(named))
-            await hosted.configure(LaneSettings.model_validate(settings))
+            try:
+                await hosted.configure(LaneSettings.model_validate(settings))
+            except TargetRefused as refused:
+                problems.append(str(refused))
         if request.get("metrics"):
-            await self._serve_metrics(*request["metrics"])
+            try:
+                await self._serve_metrics(*request["metrics"])
+            except TargetRefused as refused:
+                problems.append(str(refused))
+        if problems:
+            raise TargetRefused(" ".join(problems))
         return {}
 
     async def _apply(self, request: Json) -> Json:
@@ -140,7 +150,7 @@ class Host:
                 "in_flight": counts.in_flight,
                 "outcomes": counts.outcomes(),
             }
-        return {"releases": found, "routed": hosted is not None and hosted.router is not None}
+        return {"releases": found, "routed": hosted is not None and hosted.front.open}
 
     async def _describe(self, request: Json) -> Json:
         """Where things are: routers, instances that are ready, metrics."""
@@ -152,9 +162,9 @@ class Host:
                 {
                     "lane": wire.lane_to_json(lane),
                     "host": hosted.settings.listen_host,
-                    "port": hosted.port if hosted.router else None,
+                    "port": hosted.front.port if hosted.front.open else None,
                     "addresses": hosted.addresses(),
-                    "unrouted": hosted.router.unrouted if hosted.router else 0,
+                    "unrouted": hosted.front.unrouted,
                 }
                 for lane, hosted in self._lanes.items()
             ],

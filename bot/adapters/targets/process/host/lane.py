@@ -17,9 +17,11 @@ from typing import Any
 import aiohttp
 
 from bot.adapters.routers.counts import Counts
-from bot.adapters.routers.weighted import Backend, Split, WeightedRouter
+from bot.adapters.routers.weighted import Backend, Split
 from bot.adapters.targets.process import wire
 from bot.adapters.targets.process.host import logs
+from bot.adapters.targets.process.host.book import CountsBook
+from bot.adapters.targets.process.host.front import Front
 from bot.adapters.targets.process.host.group import Group
 from bot.adapters.targets.process.host.instance import Record
 from bot.adapters.targets.process.host.processes import Process
@@ -34,7 +36,6 @@ from bot.ports import StaleGeneration, TargetRefused
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 1.0
-_KEPT_COUNTS = 8
 
 
 class HostedLane:
@@ -53,18 +54,15 @@ class HostedLane:
         self.session = session
         self.ports = ports
         self.settings = LaneSettings()
-        self.port: int | None = None
-        self.router: WeightedRouter | None = None
+        self.front = Front(str(lane), sockets, self._suspect)
         self._store = store
-        self._sockets = sockets
+        self._book = CountsBook(lane, store)
         self._accepted: Desired | None = None
         self._desired: Desired | None = None
         self._abort: HostAbort | None = None
         self._route = Route()
         self._groups: dict[str, Group] = {}
         self._records: dict[str, list[Record]] = {}
-        self._counts: dict[tuple[str, int], Counts] = {}
-        self._versions: dict[str, str] = {}
         self._accepting = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -75,7 +73,7 @@ class HostedLane:
     def restore(self, state: dict[str, Any], found: Mapping[str, Process]) -> None:
         """Before `start`: go on where an earlier host stopped or died. `found`: processes by token."""
         self.settings = LaneSettings.model_validate(state["settings"])
-        self.port = state["port"]
+        self.front.port = state["port"]
         self._abort = wire.abort_from_json(state["abort"])
         self._route = Route(**state["route"])
         for digest, records in state["instances"].items():
@@ -87,20 +85,20 @@ class HostedLane:
         self._records.clear()
 
     async def start(self) -> None:
-        await self._open_router()
+        await self._open_front()
         self._task = asyncio.create_task(self._run(), name=str(self.lane))
         self.changed()
 
     async def configure(self, settings: LaneSettings) -> None:
         """Raises `TargetRefused` when the router cannot listen where it should."""
-        if settings == self.settings and (self.router is not None) == (settings.listen_port is not None):
+        if settings == self.settings and self.front.open == (settings.listen_port is not None):
             return
         before, self.settings = self.settings, settings
         try:
-            await self._open_router()
+            await self.front.serve(settings)
         except OSError as problem:
             self.settings = before
-            await self._open_router()
+            await self.front.serve(before)
             raise TargetRefused(f"{self.lane}: the router cannot listen: {problem}") from None
         await self.save()
 
@@ -136,8 +134,7 @@ class HostedLane:
 
     def counts(self) -> Iterator[tuple[str, str, int, Counts]]:
         """`(digest, version, instance, counts)` of what runs here or did lately."""
-        for (digest, index), counts in self._counts.items():
-            yield digest, self._versions[digest], index, counts
+        return self._book.rows()
 
     def addresses(self) -> dict[str, dict[str, str]]:
         """Where instances that are ready can be asked: by digest, then by a name that a restart changes."""
@@ -167,11 +164,9 @@ class HostedLane:
         """Stop every release, after its requests in flight; what is desired stays written down."""
         if self._task is not None:
             self._task.cancel()
-        if self.router is not None:
-            self.router.route(Split())
+        self.front.route(Split())
         await asyncio.gather(*(group.drain_and_stop() for group in self._groups.values()))
-        if self.router is not None:
-            await self.router.close()
+        await self.front.close()
 
     # ---- what the instances ask -----------------------------------------------------------------------
 
@@ -220,11 +215,21 @@ class HostedLane:
         self._desired = desired
         self._reconcile()
 
+    async def _open_front(self) -> None:
+        """Tried again and again: somebody may have taken the port while no host was there."""
+        if self.front.open or self.settings.listen_port is None or self._accepting.locked():
+            return
+        try:
+            await self.front.serve(self.settings)
+        except OSError as problem:
+            log.error("%s: the router cannot listen: %s", self.lane, problem)
+
     async def _run(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_S)
             self._wake.clear()
+            await self._open_front()
             try:
                 self._reconcile()
             except Exception:
@@ -264,15 +269,14 @@ class HostedLane:
             if digest in wanted or not self.settings.exclusive
         }
         self._route = decide(desired, usable, now)
-        if self.router is not None:
-            self.router.route(
-                Split(
-                    stable=self._backends(self._route.stable),
-                    candidate=self._backends(self._route.candidate),
-                    weight=self._route.weight,
-                    alone=desired.stable is None,
-                )
+        self.front.route(
+            Split(
+                stable=self._backends(self._route.stable),
+                candidate=self._backends(self._route.candidate),
+                weight=self._route.weight,
+                alone=desired.stable is None,
             )
+        )
 
     def _backends(self, digest: str | None) -> tuple[Backend, ...]:
         group = self._groups.get(digest) if digest else None
@@ -281,60 +285,25 @@ class HostedLane:
     def _group(self, release: Release) -> Group:
         group = self._groups.get(release.digest)
         if group is None:
-            self._versions[release.digest] = release.version
             group = self._groups[release.digest] = Group(
                 self,
                 release,
                 parse_spec(release, exclusive=self.settings.exclusive),
                 self._store,
-                counts=self._counts_of,
+                counts=self._book.of,
                 records=self._records.pop(release.digest, ()),
             )
         return group
 
     def _gone(self, digest: str) -> None:
         self._groups.pop(digest, None)
-        self._forget_counts()
+        self._book.forget(self._groups)
         logs.tidy(self._store.log(self.lane, "", "", 0).parent)
         self.changed()
 
     def _running(self, digest: str, group: Group) -> Running:
         serving = bool(group.backends()) and not group.retiring
         return group.running(self._route.share(digest) if serving else 0)
-
-    def _counts_of(self, digest: str, index: int) -> Counts:
-        key = (digest, index)
-        counts = self._counts.pop(key, None)
-        self._counts[key] = counts or Counts(self._store.counts(self.lane, digest, index))
-        return self._counts[key]
-
-    def _forget_counts(self) -> None:
-        for key in list(self._counts)[: max(0, len(self._counts) - _KEPT_COUNTS)]:
-            if key[0] not in self._groups:
-                self._counts.pop(key).close()
-                self._store.counts(self.lane, *key).unlink(missing_ok=True)
-
-    async def _open_router(self) -> None:
-        old, self.router = self.router, None
-        if old is not None:
-            await old.close()
-        settings = self.settings
-        if settings.listen_port is None:
-            self._sockets.drop(str(self.lane))
-            return
-        listening = await self._sockets.tcp(
-            str(self.lane), settings.listen_host, settings.listen_port or self.port or 0
-        )
-        self.port = listening.getsockname()[1]
-        self.router = WeightedRouter(
-            sticky_header=settings.sticky_header,
-            request_timeout_s=settings.request_timeout_s,
-            wait_s=settings.wait_s,
-            suspect=self._suspect,
-        )
-        if self._desired is not None:
-            self._apply_route(self._desired, self._wanted(self._desired))
-        await self.router.serve(listening)
 
     def _suspect(self, digest: str) -> None:
         if digest in self._groups:
@@ -344,7 +313,7 @@ class HostedLane:
         return {
             "lane": wire.lane_to_json(self.lane),
             "settings": self.settings.model_dump(mode="json"),
-            "port": self.port,
+            "port": self.front.port,
             "desired": wire.desired_to_json(self._accepted) if self._accepted else None,
             "abort": wire.abort_to_json(self._abort),
             "route": asdict(self._route),
