@@ -176,6 +176,24 @@ class Clock(Protocol):
     def now(self) -> datetime: ...
 
 
+class Meter(Protocol):
+    """Numbers that operators watch. Every method returns at once and never raises."""
+
+    def rollouts(self, by_phase: Mapping[str, int]) -> None: ...
+
+    def rollout_ended(self, phase: str) -> None: ...
+
+    def effect(self, kind: str, outcome: str, seconds: float) -> None: ...
+
+    def effect_queue(self, depth: int, oldest_s: float) -> None: ...
+
+    def verdict(self, outcome: str) -> None: ...
+
+    def rolled_back(self, seconds: float) -> None: ...
+
+    def tick(self, late_s: float) -> None: ...
+
+
 # ---- the truth ---------------------------------------------------------------------------------------------
 # Every method below raises `Unreachable` within about two seconds when the database does not answer.
 
@@ -304,6 +322,14 @@ class Housekeeping(Protocol):
 
     async def tidy(self, samples_before: datetime, effects_before: datetime) -> None:
         """Forget what nobody needs any more. The audit stays."""
+        ...
+
+    async def queue(self) -> tuple[int, float]:
+        """Open effects that are due, and for how many seconds the oldest has been."""
+        ...
+
+    async def phases(self) -> Mapping[str, int]:
+        """Active rollouts by phase."""
         ...
 
     async def ping(self) -> None: ...

@@ -16,7 +16,8 @@ from bot.domain.events import DrawCard, Event
 from bot.domain.evidence import EvidenceState, traffic_rose
 from bot.domain.model import Phase, Readiness, Release, Rollout
 from bot.domain.records import Change, Claimed, Loaded
-from bot.ports import AlreadyAnswered, Clock, Store, Waker
+from bot.engine.metering import NoMeter
+from bot.ports import AlreadyAnswered, Clock, Meter, Store, Waker
 
 # Topics: one for each loop, so that no loop takes a wake-up from another.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
@@ -45,8 +46,9 @@ class Contended(Exception):
 class Stepping:
     """Drives rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from."""
 
-    def __init__(self, store: Store, clock: Clock, waker: Waker) -> None:
+    def __init__(self, store: Store, clock: Clock, waker: Waker, meter: Meter | None = None) -> None:
         self._store = store
+        self._meter = meter or NoMeter()
         self._clock = clock
         self._waker = waker
         # Within a process, presses on one rollout take turns instead of trying over and over.
@@ -110,6 +112,7 @@ class Stepping:
         except AlreadyAnswered:
             return None
         if saved:
+            self._count(change)
             await self.wake(change)
             return Done(stepped.rollout, sentence)
         if answers is not None and not await self._store.effects.renew([answers], 5.0):
@@ -127,6 +130,14 @@ class Stepping:
         change = change_of(loaded, Stepped(now, (DrawCard(),)), self._clock.now())
         if await self._store.rollouts.save(change):
             await self.wake(change)
+
+    def _count(self, change: Change) -> None:
+        rollout = change.rollout
+        if not rollout.phase.final:
+            return
+        self._meter.rollout_ended(str(rollout.phase))
+        if rollout.phase is Phase.ROLLED_BACK and change.answers is not None:
+            self._meter.rolled_back((change.at - change.answers.created_at).total_seconds())
 
     async def wake(self, change: Change) -> None:
         if change.effects:

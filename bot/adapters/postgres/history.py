@@ -81,6 +81,14 @@ class PostgresHousekeeping:
         await self._database.one("tidy_effects", effects_before)
         await self._database.one("tidy_interactions", effects_before)
 
+    async def queue(self) -> tuple[int, float]:
+        row = await self._database.one("queue")
+        assert row is not None
+        return row["depth"], row["oldest_s"]
+
+    async def phases(self) -> Mapping[str, int]:
+        return {row["phase"]: row["rollouts"] for row in await self._database.fetch("phases")}
+
     async def ping(self) -> None:
         await self._database.one("ping")
 

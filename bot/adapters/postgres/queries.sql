@@ -312,6 +312,13 @@ DELETE FROM effects WHERE state NOT IN ('pending', 'leased') AND done_at < $1
 -- name: tidy_interactions
 DELETE FROM interactions WHERE at < $1
 
+-- name: queue
+SELECT count(*) AS depth, COALESCE(EXTRACT(epoch FROM now() - min(due_at)), 0)::float8 AS oldest_s
+FROM effects WHERE state IN ('pending', 'leased') AND due_at <= now()
+
+-- name: phases
+SELECT phase, count(*) AS rollouts FROM rollouts WHERE NOT final GROUP BY phase
+
 -- name: ping
 SELECT 1 AS one
 

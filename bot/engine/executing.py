@@ -1,0 +1,182 @@
+"""Doing what the target is asked for: bring a lane to a desired state, check a candidate."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.domain.events import Applied, ApplyFailed, Event, HostAborted, RunChecks, SetDesired, Verified
+from bot.domain.model import Desired, Lane, Observed, Rollout, RunState
+from bot.domain.records import Claimed
+from bot.engine.matching import Match, match
+from bot.engine.places import Places
+from bot.engine.stepping import EventOf, Stepping
+from bot.ports import (
+    Checker,
+    DeployTarget,
+    StaleGeneration,
+    Store,
+    TargetRefused,
+    Unreachable,
+)
+
+# How often the target is asked whether it is there yet: often at first, since a weight change takes milliseconds.
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
+_CALL_S = 5.0
+
+
+class Result(NamedTuple):
+    """How the target was left. `observed` is None when it could not be asked at all."""
+
+    observed: Observed | None
+    match: Match
+
+
+class Executing:
+    """Executes `SetDesired` and `RunChecks`; every outcome goes back into the machine with the claim it answers."""
+
+    def __init__(self, store: Store, places: Places, stepping: Stepping, checker: Checker) -> None:
+        self._store = store
+        self._places = places
+        self._stepping = stepping
+        self._checker = checker
+
+    async def execute(self, claim: Claimed) -> EventOf:
+        """Do it; returns what the machine is to be told. Raises `Unreachable` to be tried again."""
+        match claim.effect:
+            case SetDesired() as desire:
+                result = await self._set_desired(desire)
+                at = self._places.now()
+                return lambda rollout: outcome(desire, result, rollout, at)
+            case RunChecks() as checks:
+                findings = await self._findings(checks)
+                event = Verified(checks.step, self._places.now(), not findings, tuple(findings))
+                return lambda _: event
+            case other:
+                raise TypeError(f"{other.kind} is not an order to a target")
+
+    async def record(self, claim: Claimed, event_of: EventOf) -> None:
+        """Step the rollout by the outcome, and close the claim with it or, when nobody waits for it, alone."""
+        if claim.rollout_id is not None:
+            done = await self._stepping.apply(claim.rollout_id, event_of, answers=claim)
+            if done.changed:
+                return
+        await self._store.effects.close([claim])
+
+    async def _set_desired(self, effect: SetDesired) -> Result:
+        """Apply, and look until it is so, something newer is there, or the time is over."""
+        target = self._places.target(effect.lane)
+        result = await _Bringing(target, effect.lane, effect.desired).until(effect.timeout_s)
+        observed = result.observed
+        if observed is not None and observed.generation > effect.desired.generation:
+            await self._store.lanes.heard(effect.lane, observed.generation, "", None)
+        return result
+
+    async def _findings(self, effect: RunChecks) -> list[str]:
+        try:
+            async with asyncio.timeout(effect.timeout_s):
+                address = await self._address(effect)
+                found = [await self._checker.check(address, check) for check in effect.checks]
+        except TimeoutError:
+            return [f"the checks did not end within {effect.timeout_s:g} s"]
+        except _NotThere as problem:
+            return [str(problem)]
+        return [sentence for sentence in found if sentence]
+
+    async def _address(self, effect: RunChecks) -> str:
+        """Where checks reach the candidate; waits for a target that cannot be asked."""
+        while True:
+            try:
+                observed = await self._places.look(effect.lane)
+            except Unreachable:
+                await asyncio.sleep(_LAST_LOOK_S)
+                continue
+            running = observed.of(effect.release.digest)
+            if running is None or running.state is not RunState.READY:
+                state = running.state if running else "not running"
+                raise _NotThere(f"{effect.release.version} is {state}")
+            if running.address is None and effect.checks:
+                raise _NotThere(f"the target does not say where {effect.release.version} can be checked")
+            return running.address or ""
+
+
+def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) -> Event | None:
+    """What the machine is told; None when a newer order of ours is under way."""
+    desired, observed = effect.desired, result.observed
+    if rollout.generation > desired.generation:
+        return None
+    if observed is not None and observed.generation > desired.generation:
+        abort = observed.abort
+        if abort is not None and abort.generation > desired.generation:
+            return HostAborted(abort.generation, at, abort.by, abort.why)
+        why = f"somebody else gave the target a newer state (generation {observed.generation})"
+        return ApplyFailed(desired.generation, at, why, result.match.unsafe)
+    if result.match.reached and observed is not None:
+        return Applied(desired.generation, at, observed.weight_of(rollout.candidate.digest))
+    return ApplyFailed(desired.generation, at, result.match.why, result.match.unsafe)
+
+
+def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
+    """What the machine is told about an order that could not even be tried: that it failed."""
+    effect, sentence = claim.effect, f"Slipway could not carry this out: {why}"
+    event: Event | None = None
+    if isinstance(effect, SetDesired):
+        event = ApplyFailed(effect.desired.generation, at, sentence)
+    elif isinstance(effect, RunChecks):
+        event = Verified(effect.step, at, False, (sentence,))
+    return lambda rollout: event
+
+
+class _NotThere(Exception):
+    """The candidate cannot be checked."""
+
+
+class _Bringing:
+    """One attempt to bring a lane to a desired state. Lives for one effect."""
+
+    def __init__(self, target: DeployTarget, lane: Lane, desired: Desired) -> None:
+        self._target = target
+        self._lane = lane
+        self._desired = desired
+        self._applied = False
+        self._last = Result(None, Match(False, "the target was never reached"))
+
+    async def until(self, timeout_s: float) -> Result:
+        loop = asyncio.get_running_loop()
+        ends, pause = loop.time() + timeout_s, _FIRST_LOOK_S
+        while True:
+            try:
+                async with asyncio.timeout(_CALL_S):
+                    if await self._over():
+                        return self._last
+            except (Unreachable, TimeoutError) as error:
+                self._last = Result(
+                    self._last.observed, Match(False, f"the target cannot be reached: {error}")
+                )
+            if loop.time() >= ends:
+                return self._last
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LAST_LOOK_S)
+
+    async def _over(self) -> bool:
+        try:
+            if not self._applied:
+                await self._target.apply(self._lane, self._desired)
+                self._applied = True
+        except StaleGeneration:
+            # It has something newer; who gave it that is read off below.
+            self._applied = True
+        except TargetRefused as error:
+            observed = await self._target.observe(self._lane)
+            unsafe = match(self._desired, observed, beside=self._target.capabilities.weights).unsafe
+            self._last = Result(observed, Match(False, str(error), doomed=True, unsafe=unsafe))
+            return True
+        observed = await self._target.observe(self._lane)
+        found = match(self._desired, observed, beside=self._target.capabilities.weights)
+        self._last = Result(observed, found)
+        if observed.generation < self._desired.generation:
+            # It forgot, or restarted from an older state: tell it again.
+            self._applied = False
+            return False
+        return observed.generation > self._desired.generation or found.reached or found.doomed

@@ -1,0 +1,87 @@
+"""Whether what a target shows is what was desired. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.domain.model import Desired, Observed, Release, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """reached: nothing is left to do. doomed: waiting will not help. why: a sentence, empty when reached.
+
+    unsafe: what was desired as stable does not serve.
+    """
+
+    reached: bool
+    why: str = ""
+    doomed: bool = False
+    unsafe: bool = False
+
+
+REACHED = Match(True)
+
+
+def match(desired: Desired, observed: Observed, *, beside: bool = True) -> Match:
+    """Compare. `beside` is False for targets that never run two releases at once."""
+    unsafe = _unsafe(desired, observed, beside)
+    if desired.candidate is not None:
+        found = _candidate(desired, desired.candidate, observed, beside, unsafe)
+        if found is not None:
+            return found
+    else:
+        others = [
+            running
+            for running in observed.running
+            if running.weight > 0 and (desired.stable is None or running.digest != desired.stable.digest)
+        ]
+        if others:
+            return Match(
+                False, f"{others[0].version} still has {others[0].weight} % of the traffic", unsafe=unsafe
+            )
+    share = 100 - (desired.weight if desired.candidate is not None else 0)
+    if desired.stable is not None and share > 0:
+        if unsafe:
+            return Match(False, _not_ready(desired.stable, observed), unsafe=True)
+        weight = observed.weight_of(desired.stable.digest)
+        if weight != share:
+            return Match(
+                False, f"{desired.stable.version} has {weight} % of the traffic instead of {share} %"
+            )
+    return REACHED
+
+
+def _candidate(
+    desired: Desired, candidate: Release, observed: Observed, beside: bool, unsafe: bool
+) -> Match | None:
+    running = observed.of(candidate.digest)
+    if desired.weight == 0 and not beside:
+        return None
+    if running is not None and running.state is RunState.CRASHED:
+        detail = f": {running.detail}" if running.detail else ""
+        return Match(False, f"{candidate.version} crashed{detail}", doomed=True, unsafe=unsafe)
+    if running is None or running.state is not RunState.READY:
+        return Match(False, _not_ready(candidate, observed), unsafe=unsafe)
+    if running.weight != desired.weight:
+        why = f"{candidate.version} has {running.weight} % of the traffic instead of {desired.weight} %"
+        return Match(False, why, unsafe=unsafe)
+    return None
+
+
+def _unsafe(desired: Desired, observed: Observed, beside: bool) -> bool:
+    if desired.stable is None:
+        return desired.candidate is None
+    if not beside and desired.candidate is not None and desired.weight > 0:
+        # Stable was stopped to make room: that is the plan, not an accident.
+        return False
+    running = observed.of(desired.stable.digest)
+    return running is None or running.state is not RunState.READY
+
+
+def _not_ready(release: Release, observed: Observed) -> str:
+    running = observed.of(release.digest)
+    if running is None:
+        return f"{release.version} is not running"
+    detail = f": {running.detail}" if running.detail else ""
+    return f"{release.version} is {running.state}{detail}"

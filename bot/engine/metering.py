@@ -1,0 +1,23 @@
+"""Where numbers go when nobody watches them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class NoMeter:
+    """Implements `bot.ports.Meter` by forgetting."""
+
+    def rollouts(self, by_phase: Mapping[str, int]) -> None: ...
+
+    def rollout_ended(self, phase: str) -> None: ...
+
+    def effect(self, kind: str, outcome: str, seconds: float) -> None: ...
+
+    def effect_queue(self, depth: int, oldest_s: float) -> None: ...
+
+    def verdict(self, outcome: str) -> None: ...
+
+    def rolled_back(self, seconds: float) -> None: ...
+
+    def tick(self, late_s: float) -> None: ...

@@ -1,0 +1,183 @@
+"""The outbox: claim what is due, do it, and close it under the fence it was claimed with."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+
+import structlog
+
+from bot.domain.errors import IllegalTransition, UserError
+from bot.domain.model import SYSTEM
+from bot.domain.records import Claimed, Entry
+from bot.ports import Clock, EffectStore, Meter, Unreachable, Waker
+
+log = structlog.get_logger(__name__)
+
+Probe = Callable[[str, str], Awaitable[None]]
+
+
+async def no_probe(when: str, what: str) -> None:
+    """Nothing happens before and after an effect but the effect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an outbox works. Leases are short, so that the effects of a process that died are soon somebody else's."""
+
+    lease_s: float = 2.5
+    renew_s: float = 0.8
+    at_once: int = 64
+    batch: int = 50
+    first_retry_s: float = 0.3
+    last_retry_s: float = 15.0
+    attempts: int = 8
+    record_s: float = 60.0
+    patience_s: float = 24 * 3600.0  # for an outside that cannot be reached
+
+
+class Hand(Protocol):
+    """Does one kind of effects."""
+
+    async def execute(self, claim: Claimed) -> Any:
+        """Do it. Raises `Unreachable` to be tried again for long, anything else to be tried a few times."""
+        ...
+
+    async def record(self, claim: Claimed, outcome: Any) -> None:
+        """Save what came of it and close the claim, in one transaction. Raises `Unreachable`."""
+        ...
+
+
+class Outbox:
+    """Works on some kinds of effects. Any number of these, in any number of processes, do each effect once.
+
+    give_up: the outcome of an effect that was tried often enough; None if nobody waits for it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kinds: Sequence[str],
+        hand: Hand,
+        *,
+        effects: EffectStore,
+        clock: Clock,
+        waker: Waker,
+        meter: Meter,
+        probe: Probe = no_probe,
+        pace: Pace | None = None,
+        give_up: Callable[[Claimed, str], Any] | None = None,
+    ) -> None:
+        self.name = name
+        self._kinds = kinds
+        self._hand = hand
+        self._effects = effects
+        self._clock = clock
+        self._waker = waker
+        self._meter = meter
+        self._probe = probe
+        self._pace = pace or Pace()
+        self._give_up = give_up
+        self._busy: dict[int, tuple[Claimed, asyncio.Task[None]]] = {}
+
+    async def once(self) -> bool:
+        """Claim and start what is due; True when there may be more."""
+        free = min(self._pace.at_once - len(self._busy), self._pace.batch)
+        if free <= 0:
+            return False
+        claims = await self._effects.claim(self._kinds, free, self._pace.lease_s, list(self._busy))
+        for claim in claims:
+            task = asyncio.create_task(self._run(claim), name=f"{self.name}:{claim.key}")
+            self._busy[claim.id] = (claim, task)
+        return len(claims) == free
+
+    async def renew(self) -> bool:
+        """Keep the leases of what is being done; what was taken from us or superseded is stopped."""
+        if self._busy:
+            held = [claim for claim, _ in self._busy.values()]
+            ours = await self._effects.renew(held, self._pace.lease_s)
+            for claim in held:
+                entry = self._busy.get(claim.id)
+                if claim.id not in ours and entry is not None and entry[0] is claim:
+                    entry[1].cancel()
+        await asyncio.sleep(self._pace.renew_s)
+        return True
+
+    async def stop(self) -> None:
+        """Stop what is being done. Nothing is lost: its lease runs out and somebody does it again."""
+        tasks = [task for _, task in self._busy.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _run(self, claim: Claimed) -> None:
+        began = time.perf_counter()
+        result = "stopped"
+        try:
+            await self._probe("before", f"{claim.effect.kind}:{claim.key}")
+            outcome = await self._hand.execute(claim)
+            await self._probe("after", f"{claim.effect.kind}:{claim.key}")
+            await self._record(claim, outcome)
+            result = "done"
+        except Exception as error:
+            result = await self._failed(claim, error)
+        finally:
+            # A task that was started anew under the same id is not ours to forget.
+            if self._busy.get(claim.id, (None,))[0] is claim:
+                del self._busy[claim.id]
+            self._meter.effect(claim.effect.kind, result, time.perf_counter() - began)
+            await self._waker.wake(self.name)
+
+    async def _record(self, claim: Claimed, outcome: Any) -> None:
+        """What was done is not done again because the database is away for a while: it is said when it is back."""
+        ends = time.monotonic() + self._pace.record_s
+        while True:
+            try:
+                await self._hand.record(claim, outcome)
+                return
+            except Unreachable:
+                if time.monotonic() > ends:
+                    raise
+                await asyncio.sleep(self._pace.first_retry_s)
+
+    async def _failed(self, claim: Claimed, error: Exception) -> str:
+        away = isinstance(error, Unreachable)
+        if not away:
+            log.error("effect_failed", key=claim.key, kind=claim.effect.kind, exc_info=error)
+        try:
+            if self._hopeless(claim, away, error):
+                await self._poison(claim, str(error) or type(error).__name__)
+                return "poisoned"
+            await self._effects.retry(claim, self._pause(claim), str(error))
+        except Unreachable:
+            # The lease runs out, and the effect is tried again then.
+            log.warning("effect_not_closed", key=claim.key)
+        return "retried"
+
+    def _hopeless(self, claim: Claimed, away: bool, error: Exception) -> bool:
+        if away:
+            return self._clock.now() - claim.created_at > timedelta(seconds=self._pace.patience_s)
+        return isinstance(error, (IllegalTransition, UserError)) or claim.attempts >= self._pace.attempts
+
+    async def _poison(self, claim: Claimed, why: str) -> None:
+        entry = Entry(
+            claim.lane,
+            SYSTEM,
+            self._clock.now(),
+            "effect_given_up",
+            f"{claim.effect.kind} could not be done after {claim.attempts} attempts: {why}",
+            rollout_id=claim.rollout_id,
+            details={"key": claim.key, "kind": claim.effect.kind},
+        )
+        if self._give_up is not None:
+            await self._hand.record(claim, self._give_up(claim, why))
+        await self._effects.poison(claim, why, entry)
+
+    def _pause(self, claim: Claimed) -> float:
+        grown = self._pace.first_retry_s * 2.0 ** min(claim.attempts - 1, 10)
+        return min(grown, self._pace.last_retry_s) * random.uniform(0.5, 1.0)

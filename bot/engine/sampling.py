@@ -1,0 +1,176 @@
+"""One look at a rollout: every metric source of the lane and the target, put together as a tick."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from bot.domain.evidence import EvidenceState, Signal, Tick, difference
+from bot.domain.judge import Policy, PolicyError
+from bot.domain.model import Lane, Observed, Rollout, RunState
+from bot.domain.readings import Reading, Sample
+from bot.domain.records import SeriesPoint
+from bot.engine.places import Places
+from bot.ports import MetricSource, Unreachable
+
+_SOURCE_S = 2.0
+_HEALTH = "health"
+
+
+class Look(NamedTuple):
+    """What one look gave. `observed` is None when the target could not be asked."""
+
+    evidence: EvidenceState
+    tick: Tick
+    point: SeriesPoint
+    observed: Observed | None
+
+
+class Sampling:
+    """Samples lanes. The first source that the catalog names counts requests; the others only add proportions.
+
+    A request that two sources saw is one request: of a further source, its requests and its bad ones are a
+    proportion under the source's name, beside the proportions that it reads by itself.
+    """
+
+    def __init__(self, places: Places, metrics: Mapping[str, MetricSource]) -> None:
+        self._places = places
+        self._metrics = metrics
+        # For the quantiles on the chart only; after a restart its first point has none.
+        self._before: dict[int, tuple[Sample, Sample | None]] = {}
+
+    async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Look:
+        """`at` is unix time. Never raises `Unreachable`: what cannot be read is an error of the tick."""
+        observing = asyncio.create_task(self._observed(rollout.lane))
+        digests = [rollout.candidate.digest, *([rollout.stable.digest] if rollout.stable else [])]
+        try:
+            sources = self._sources(rollout.lane)
+            sampled = await asyncio.gather(*(self._sample(s, rollout.lane, digests, at) for s in sources))
+            observed, problem = await observing
+        finally:
+            observing.cancel()
+        firsts, errors = _together(sources, sampled, digests, at)
+        candidate, stable = firsts[0], firsts[1] if len(firsts) > 1 else None
+        policy = rollout.policy.judge
+        signals = _signals(rollout, observed, problem)
+        try:
+            evidence, tick = difference(evidence, policy, at, candidate, stable, signals=signals)
+        except PolicyError as mistake:
+            # A limit that the source's histogram cannot see: people must mend it, and no soak passes until then.
+            evidence = replace(evidence, at=at)
+            tick = Tick(at, 0.0, {}, errors=(str(mistake),), signals=signals)
+        if errors:
+            tick = replace(tick, errors=(*tick.errors, *errors))
+        return Look(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
+
+    def forget(self, active: set[int]) -> None:
+        """Drop what is kept of rollouts that are over."""
+        self._before = {key: value for key, value in self._before.items() if key in active}
+
+    def _sources(self, lane: Lane) -> list[MetricSource]:
+        config = self._places.catalog.lanes.get(lane)
+        return [self._metrics[name] for name in config.metrics if name in self._metrics] if config else []
+
+    async def _sample(
+        self, source: MetricSource, lane: Lane, digests: Sequence[str], at: float
+    ) -> Sequence[Sample]:
+        try:
+            async with asyncio.timeout(_SOURCE_S):
+                return await source.sample(lane, digests)
+        except TimeoutError:
+            why = f"{source.name} did not answer within {_SOURCE_S:g} s"
+        except Unreachable as error:
+            why = f"{source.name}: {error}"
+        return [Sample(at, digest, error=why) for digest in digests]
+
+    async def _observed(self, lane: Lane) -> tuple[Observed | None, str]:
+        try:
+            return await self._places.look(lane), ""
+        except Unreachable as error:
+            return None, f"the target cannot be asked: {error}"
+
+    def _point(self, rollout: Rollout, tick: Tick, candidate: Sample, stable: Sample | None) -> SeriesPoint:
+        before, stable_before = self._before.get(rollout.id, (None, None))
+        self._before[rollout.id] = (candidate, stable)
+        quantile = latency_quantile(rollout.policy.judge)
+        return SeriesPoint(
+            at=rollout.created_at.fromtimestamp(tick.at, rollout.created_at.tzinfo),
+            weight=rollout.observed_weight,
+            candidate={name: (c.total, c.bad) for name, c in tick.candidate.items()},
+            stable={name: (c.total, c.bad) for name, c in (tick.stable or {}).items()},
+            candidate_latency_s=latency(before, candidate, quantile),
+            stable_latency_s=latency(stable_before, stable, quantile),
+        )
+
+
+def crash(rollout: Rollout, observed: Observed) -> str | None:
+    """A sentence when the candidate, which should be running, is not."""
+    if observed.generation != rollout.generation or rollout.confirmed != rollout.generation:
+        return None
+    running = observed.of(rollout.candidate.digest)
+    if running is None:
+        return "the target does not run it any more"
+    if running.state in (RunState.CRASHED, RunState.STOPPED):
+        return running.detail or f"it is {running.state}"
+    return None
+
+
+def latency_quantile(policy: Policy) -> float | None:
+    """The quantile that the first latency objective is about: 0.99 for "at most 1 % slower than"."""
+    return next((1 - objective.limit for objective in policy.objectives if objective.kind == "latency"), None)
+
+
+def latency(before: Sample | None, now: Sample | None, quantile: float | None) -> float | None:
+    """That quantile of the requests between two samples, in seconds, as the bound of the bucket that it falls in."""
+    if before is None or now is None or quantile is None or now.error or before.release != now.release:
+        return None
+    was, is_now = _histogram(before.readings), _histogram(now.readings)
+    gained = [(bound, count - was.get(bound, 0)) for bound, count in sorted(is_now.items())]
+    if not gained or gained[-1][1] <= 0 or any(b[1] < a[1] for a, b in pairwise(gained)) or gained[0][1] < 0:
+        return None
+    wanted = quantile * gained[-1][1]
+    return next((bound for bound, count in gained if count >= wanted and bound != float("inf")), None)
+
+
+def _histogram(readings: Sequence[Reading]) -> dict[float, int]:
+    total: dict[float, int] = {}
+    for reading in readings:
+        for bound, count in reading.buckets:
+            total[bound] = total.get(bound, 0) + count
+    return total
+
+
+def _together(
+    sources: Sequence[MetricSource], sampled: Sequence[Sequence[Sample]], digests: Sequence[str], at: float
+) -> tuple[list[Sample], list[str]]:
+    """The first source's samples with the others' proportions laid beside, and what the others could not read."""
+    if not sources:
+        why = "the catalog names no metric source that exists"
+        return [Sample(at, digest, error=why) for digest in digests], []
+    firsts, errors = list(sampled[0]), []
+    for source, samples in zip(sources[1:], sampled[1:], strict=True):
+        for i, sample in enumerate(samples):
+            if sample.error is not None:
+                errors.append(sample.error)
+            elif firsts[i].error is None:
+                readings = (_proportions(source.name, reading) for reading in sample.readings)
+                firsts[i] = replace(firsts[i], readings=(*firsts[i].readings, *readings))
+    return firsts, list(dict.fromkeys(errors))
+
+
+def _proportions(source: str, reading: Reading) -> Reading:
+    own = (source, (reading.total, reading.bad))
+    return Reading(f"{source}/{reading.instance}", 0, 0, extra=(own, *reading.extra))
+
+
+def _signals(rollout: Rollout, observed: Observed | None, problem: str) -> dict[str, Signal]:
+    """The candidate's readiness, as the target sees it, for rules about health."""
+    if observed is None:
+        return {_HEALTH: Signal(None, problem)}
+    running = observed.of(rollout.candidate.digest)
+    ready = running is not None and running.state is RunState.READY
+    state = running.state if running is not None else "not running"
+    return {_HEALTH: Signal(not ready, "" if ready else f"{rollout.candidate.version} is {state}")}

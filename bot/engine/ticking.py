@@ -1,0 +1,140 @@
+"""The judge's clock: every rollout with traffic is measured when its next tick is due, many in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+
+from bot.domain import machine
+from bot.domain.draft import Stepped
+from bot.domain.errors import IllegalTransition
+from bot.domain.events import Crashed, DrawCard, HostAborted, Measured
+from bot.domain.model import Observed, Rollout
+from bot.domain.records import Change, Judged, Loaded
+from bot.engine.sampling import Look, Sampling, crash
+from bot.engine.stepping import Stepping, change_of
+from bot.ports import Clock, Meter, Store
+
+log = structlog.get_logger(__name__)
+
+# Taken at once; what is left over is taken in the next round, at once as well.
+_BATCH = 250
+
+
+class _Tick(NamedTuple):
+    """One rollout's tick, judged but not saved."""
+
+    loaded: Loaded
+    stepped: Stepped
+    look: Look
+    next_at: datetime
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing but measurements changed: it can be saved with many others."""
+        return not self.stepped.transitions and all(isinstance(e, DrawCard) for e in self.stepped.effects)
+
+
+class Ticking:
+    """Measures what is due and lets the machine hear it. One process does this for all (`lead`)."""
+
+    def __init__(
+        self, store: Store, sampling: Sampling, stepping: Stepping, *, clock: Clock, meter: Meter
+    ) -> None:
+        self._store = store
+        self._sampling = sampling
+        self._stepping = stepping
+        self._clock = clock
+        self._meter = meter
+
+    async def once(self) -> bool:
+        now = self._clock.now()
+        due = await self._store.ticks.due_ticks(now, _BATCH)
+        if not due:
+            return False
+        for _, planned in due:
+            self._meter.tick(max(0.0, (now - planned).total_seconds()))
+        done = await asyncio.gather(*(self._measure(loaded, now) for loaded, _ in due))
+        ticks = [tick for tick in done if tick is not None]
+        saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
+        for tick in ticks:
+            if not tick.quiet:
+                saved += await self._save(tick)
+        # What lost a race is due still, and measured again with what came in between.
+        return len(due) == _BATCH or saved < len(due)
+
+    async def _measure(self, loaded: Loaded, now: datetime) -> _Tick | None:
+        rollout = loaded.rollout
+        try:
+            look = await self._sampling.look(rollout, loaded.evidence, now.timestamp())
+            stepped = heard(rollout, look, now)
+        except (IllegalTransition, ValueError):
+            log.exception("tick_failed", rollout=rollout.id)
+            return None
+        verdict = stepped.rollout.verdict
+        if verdict is not None:
+            self._meter.verdict(str(verdict.outcome))
+        return _Tick(loaded, stepped, look, now + timedelta(seconds=rollout.policy.tick_s))
+
+    async def _save_quiet(self, ticks: Sequence[_Tick]) -> int:
+        if not ticks:
+            return 0
+        judged = [
+            Judged(
+                rollout=tick.stepped.rollout,
+                before=tick.loaded.rollout.version,
+                evidence=tick.look.evidence,
+                tick_at=tick.next_at,
+                point=tick.look.point,
+                draw=bool(tick.stepped.effects),
+            )
+            for tick in ticks
+        ]
+        saved = await self._store.ticks.save_ticks(judged)
+        if saved:
+            await self._stepping.wake(_any_change(ticks[0]))
+        return len(saved)
+
+    async def _save(self, tick: _Tick) -> bool:
+        change = change_of(tick.loaded, tick.stepped, tick.next_at, tick.look.evidence)
+        change = replace(change, at=self._clock.now(), tick_at=tick.next_at)
+        if not await self._store.rollouts.save(change):
+            return False
+        await self._stepping.wake(change)
+        await self._store.ticks.add_point(tick.stepped.rollout, tick.look.point)
+        return True
+
+
+def heard(rollout: Rollout, look: Look, at: datetime) -> Stepped:
+    """The machine after this look: an abort on the machine first, then the numbers, then a crash."""
+    abort = aborted(rollout, look.observed, at)
+    if abort is not None:
+        return machine.step(rollout, abort)
+    stepped = machine.step(rollout, Measured(at, look.tick))
+    why = crash(rollout, look.observed) if look.observed is not None else None
+    if why is None or stepped.transitions:
+        return stepped
+    crashed = machine.step(stepped.rollout, Crashed(at, why))
+    # One save, so one version.
+    return Stepped(
+        replace(crashed.rollout, version=rollout.version + 1),
+        (*stepped.effects[:-1], *crashed.effects),
+        (*stepped.transitions, *crashed.transitions),
+    )
+
+
+def aborted(rollout: Rollout, observed: Observed | None, at: datetime) -> HostAborted | None:
+    """Somebody sent the traffic back on the machine itself, under a generation newer than ours."""
+    abort = observed.abort if observed is not None else None
+    if abort is None or abort.generation <= rollout.generation:
+        return None
+    return HostAborted(abort.generation, at, abort.by, abort.why)
+
+
+def _any_change(tick: _Tick) -> Change:
+    return Change(tick.stepped.rollout, tick.loaded.rollout.version, tick.next_at, tick.stepped.effects)

@@ -1,0 +1,51 @@
+"""Timers are rows: what came due, also while nobody looked, is told to the machine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain.errors import IllegalTransition, UserError
+from bot.domain.events import TimerDue
+from bot.domain.records import Due
+from bot.engine.stepping import Stepping
+from bot.ports import Clock, TimerStore
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 100
+# Progress is what Slipway itself makes. When it comes back after its deadline, it first gets a chance to make some.
+_PROGRESS_GRACE = timedelta(seconds=15)
+
+
+class Timing:
+    """Fires timers. A timer that the machine does not wait for any more is dropped."""
+
+    def __init__(self, timers: TimerStore, stepping: Stepping, clock: Clock) -> None:
+        self._timers = timers
+        self._stepping = stepping
+        self._clock = clock
+        self._began = clock.now()
+
+    async def once(self) -> bool:
+        now = self._clock.now()
+        due = await self._timers.due(now, _BATCH)
+        for timer in due:
+            if not self._early(timer, now):
+                await self._fire(timer, now)
+        return len(due) == _BATCH
+
+    def _early(self, timer: Due, now: datetime) -> bool:
+        return timer.name == "progress" and timer.at < self._began and now < self._began + _PROGRESS_GRACE
+
+    async def _fire(self, timer: Due, now: datetime) -> None:
+        event = TimerDue(timer.name, timer.step, now)
+        try:
+            done = await self._stepping.apply(timer.rollout_id, lambda _: event)
+        except (IllegalTransition, UserError):
+            log.exception("timer_failed", rollout=timer.rollout_id, timer=timer.name)
+            await self._timers.drop(timer)
+            return
+        if not done.changed:
+            await self._timers.drop(timer)

@@ -1,0 +1,23 @@
+"""A real PostgreSQL for the run, and a fresh database with the schema for each test that asks for one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.support.postgres import PostgresServer, postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def dsn(postgres: PostgresServer) -> AsyncIterator[str]:
+    """Of a database of this test's own."""
+    name = await postgres.fresh()
+    yield postgres.dsn(name)
+    await postgres.drop(name)
