@@ -94,12 +94,7 @@ def _shown(it: Overwrite) -> JSON:
 async def delete_channel(call: ApiCall) -> JSON:
     found = call.channel(call.params["name"])
     shown = Views(call.core).channel(found)
-    if found.thread is None:
-        for thread in list(call.core.state.threads_of(found)):
-            call.core.broadcast.channel_deleted(thread)
-            call.core.state.remove_channel(thread)
-    call.core.broadcast.channel_deleted(found)
-    call.core.state.remove_channel(found)
+    call.core.threads.remove(found)
     return shown
 
 

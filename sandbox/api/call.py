@@ -121,7 +121,18 @@ class ApiCall:
 ApiHandler = Callable[[ApiCall], Awaitable[web.StreamResponse | JSON]]
 
 
-def handled(handler: ApiHandler, status: int = 200) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _note(request: web.Request, error: ApiError) -> None:
+    """What a person was refused stands in the request log beside what bots were refused."""
+    core = request.app[CORE]
+    path = request.path
+    entry = core.log.open(core.clock.now(), request.method, path, path)
+    entry.status = error.status
+    entry.error = {"code": error.code, "message": error.message}
+
+
+def handled(
+    handler: ApiHandler, status: int = 200, *, person: bool = False
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     """Reads the body as JSON, whatever its content type, and gives every error the one shape."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
@@ -135,6 +146,8 @@ def handled(handler: ApiHandler, status: int = 200) -> Callable[[web.Request], A
                 raise invalid("The body is not a JSON object.")
             result = await handler(ApiCall(request, body))
         except ApiError as error:
+            if person:
+                _note(request, error)
             return error.response()
         except DiscordError as error:
             return ApiError(

@@ -90,6 +90,16 @@ ROUTES = (
 )
 
 
+PERSONAL = (
+    people.commands,
+    people.autocomplete,
+    people.presses,
+    people.selects,
+    people.modals,
+    people.messages,
+)
+
+
 async def _calls(call: ApiCall) -> JSON:
     return {"calls": [{"method": one.method, "path": BASE + one.path, "does": one.does} for one in ROUTES]}
 
@@ -105,7 +115,9 @@ def add_routes(app: web.Application) -> None:
     core = app[CORE]
     core.feed.render = lookups.EventRenderer(core, services)
     for one in ROUTES:
-        app.router.add_route(one.method, BASE + one.path, handled(one.handler, one.status))
+        app.router.add_route(
+            one.method, BASE + one.path, handled(one.handler, one.status, person=one.handler in PERSONAL)
+        )
     app.router.add_get(BASE, handled(_calls))
     app.router.add_get(f"{BASE}/", handled(_calls))
     app.router.add_route("*", BASE + "/{rest:.*}", handled(_unknown))

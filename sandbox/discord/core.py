@@ -12,6 +12,7 @@ from sandbox.discord.conversations import Conversations
 from sandbox.discord.faults import Faults
 from sandbox.discord.feed import Feed
 from sandbox.discord.gateway.hub import Gateway
+from sandbox.discord.model import Application
 from sandbox.discord.posts import Posts
 from sandbox.discord.ratelimits import RateLimits
 from sandbox.discord.registry import Registry
@@ -45,7 +46,11 @@ class Core:
         self.sockets: set[Socket] = set()
         self.url = ""
         self.resume_url = ""
-        self.gateway.on_change = lambda application: self.feed.publish("session_update", application)
+        self.gateway.on_change = self._session_changed
+
+    def _session_changed(self, application: Application) -> None:
+        """A session may be older than the last reset: what is shown is the application of today."""
+        self.feed.publish("session_update", self.state.applications.get(application.id, application))
 
     def bind(self, url: str) -> None:
         """Says at which address all this is reached (`http://127.0.0.1:port`)."""

@@ -88,7 +88,11 @@ async def _attachment(request: web.Request) -> web.Response:
         return reply({"message": "404: Not Found", "code": 0}, 404)
     return web.Response(
         body=found.content,
-        headers={"Content-Type": found.content_type, "X-Content-Type-Options": "nosniff"},
+        headers={
+            "Content-Type": found.content_type,
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        },
     )
 
 

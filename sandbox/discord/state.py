@@ -10,6 +10,7 @@ from sandbox.discord.clock import Clock
 from sandbox.discord.errors import DiscordError
 from sandbox.discord.ids import SnowflakeMaker, named_id, seconds_of
 from sandbox.discord.model import (
+    HAS_THREAD,
     TEXT,
     Application,
     Attachment,
@@ -123,6 +124,10 @@ class State:
         channel.guild.channels.pop(channel.id, None)
         for message in channel.messages.values():
             self.messages.pop(message.id, None)
+        if channel.thread is not None and channel.thread.message_id in self.messages:
+            starter = self.messages[channel.thread.message_id]
+            starter.thread, starter.rendered = None, None
+            starter.flags &= ~HAS_THREAD
 
     def add_message(self, message: Message) -> None:
         channel = message.channel

@@ -86,6 +86,13 @@ class Threads:
                 starter.rendered = None
         self._broadcast.thread_updated(channel)
 
+    def remove(self, channel: Channel) -> None:
+        """Deletes a channel with its threads, or a thread; its message may then begin another."""
+        for thread in list(self._state.threads_of(channel)):
+            self.remove(thread)
+        self._broadcast.channel_deleted(channel)
+        self._state.remove_channel(channel)
+
     def archive(self, channel: Channel, *, archived: bool) -> None:
         if channel.thread is not None and channel.thread.archived != archived:
             channel.thread.archived = archived

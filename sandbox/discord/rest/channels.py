@@ -70,13 +70,8 @@ async def delete(call: Context) -> Result:
     if not call.may(channel, perms.MANAGE_THREADS if channel.is_thread else perms.MANAGE_CHANNELS):
         raise DiscordError(50013)
     body = render.channel(channel)
-    delete_channel(call, channel)
+    call.core.threads.remove(channel)
     return body
-
-
-def delete_channel(call: Context, channel: Channel) -> None:
-    call.core.broadcast.channel_deleted(channel)
-    call.core.state.remove_channel(channel)
 
 
 async def typing(call: Context) -> Result:

@@ -291,6 +291,14 @@ async def test_the_log_has_every_call(app: Client) -> None:
     assert (call["application"], call["headers"]["x-audit-log-reason"]) == ("slipway", "because")
 
 
+async def test_what_a_person_was_refused_is_in_the_log(app: Client) -> None:
+    since = (await app.api("GET", "requests")).body["last"]
+    await run(app, "nonsense")
+    (call,) = (await app.api("GET", "requests", since=since)).body["requests"]
+    assert (call["application"], call["path"], call["status"]) == (None, "/sandbox/v1/commands", 404)
+    assert call["error"]["code"] == "unknown_command"
+
+
 async def read_event(stream: aiohttp.StreamReader) -> JSON:
     found: JSON = {}
     while True:

@@ -131,6 +131,16 @@ async def test_a_thread_has_its_messages_id_and_is_made_once(client: Client) -> 
     assert listed[-1]["text"] == "line"
 
 
+async def test_a_deleted_thread_can_be_made_anew(client: Client) -> None:
+    message = (await client.send({"content": "card"})).body["id"]
+    path = f"{where(client)}/messages/{message}/threads"
+    await client.rest("POST", path, {"name": "log"})
+    assert (await client.api("DELETE", f"channels/{message}")).status == 200
+    assert (await client.rest("GET", f"/channels/{message}")).code == 10003
+    assert "thread" not in (await client.rest("GET", f"{where(client)}/messages/{message}")).body
+    assert (await client.rest("POST", path, {"name": "log"})).status == 201
+
+
 @pytest.mark.parametrize(("name", "status"), [("x" * 100, 201), ("x" * 101, 400), ("", 400)])
 async def test_names_of_threads(client: Client, name: str, status: int) -> None:
     got = await client.rest("POST", where(client) + "/threads", {"name": name, "type": 11})
