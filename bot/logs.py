@@ -32,10 +32,22 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[A-Za-z0-9_.~%-]{8,}"), rf"\1{_HIDDEN}"),
     # Passwords in addresses.
     (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@\"']*:)[^\s@/\"']+(@)"), rf"\1{_HIDDEN}\2"),
-    (re.compile(r"\b(Bot|Bearer|Basic)\s+(?!token\b)[A-Za-z0-9._~+/=-]{8,}"), rf"\1 {_HIDDEN}"),
-    # key=value, "key": "value", 'key': 'value', also with the quotes escaped in a JSON line.
     (
-        re.compile(rf"(?i)({_SENSITIVE}\\?[\"']?\s*[:=]\s*\\?[\"']?)(?!\*\*\*|null|None)[^\s\"'\\,;&}})]+"),
+        re.compile(
+            r"(?i)(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?)(?:(?:bot|bearer|basic) )?(?!\*)[^\s\"'\\,;]+"
+        ),
+        rf"\1{_HIDDEN}",
+    ),
+    (re.compile(r"\b(Bot|Bearer|Basic)\s+(?!token\b)(?=\S*\d)[A-Za-z0-9._~+/=-]{16,}"), rf"\1 {_HIDDEN}"),
+    # "key": "value" and 'key': 'value', also with the quotes escaped in a JSON line; key=value.
+    (
+        re.compile(rf"(?i)({_SENSITIVE}\\?[\"']?\s*[:=]\s*b?\\?[\"'])[^\"'\\]+"),
+        rf"\1{_HIDDEN}",
+    ),
+    (re.compile(rf"(?i)({_SENSITIVE}=\\?[\"']?)(?!\*)[^\s\"'\\,;&)}}]+"), rf"\1{_HIDDEN}"),
+    # key: value in prose, when the value does not look like a word.
+    (
+        re.compile(rf"(?i)({_SENSITIVE}: )(?=[\w.~+/=-]*\d)(?=[\w.~+/=-]*[a-z])[\w.~+/=-]{{12,}}"),
         rf"\1{_HIDDEN}",
     ),
 )

@@ -1,0 +1,60 @@
+"""`slipway doctor`: everything a deploy needs, looked at before a deploy does, with the way to mend each."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from bot.doctor import local
+from bot.doctor.discord import examine_discord
+from bot.doctor.lines import Line, bad, warn
+from bot.logs import Redactor
+from bot.settings import SettingsError, load_settings
+
+__all__ = ["Line", "examinations", "examine"]
+
+
+async def examine(tell: Callable[[str], None], *, discord: bool = True) -> bool:
+    """Tell one line after the other; whether none of them was bad."""
+    redact, well, warnings = Redactor(), True, 0
+    async for line in examinations(discord=discord):
+        tell(redact(str(line)))
+        well = well and line.mark != "bad"
+        warnings += line.mark == "warn"
+    tell(
+        "Everything is well."
+        if well and not warnings
+        else "It will work."
+        if well
+        else "Mend what has a ✗ first."
+    )
+    return well
+
+
+async def examinations(*, discord: bool = True) -> AsyncIterator[Line]:
+    """Every line, in the order in which one would mend them."""
+    yield local.examine_program()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        for mistake in error.sentences:
+            yield bad("settings", mistake, "docs/configuration.md explains every name")
+        return
+    yield local.examine_env_file(Path(".env"))
+    catalog, lines = local.examine_catalog(settings.config_dir)
+    for line in lines:
+        yield line
+    yield local.examine_data_dir(settings.data_dir)
+    if settings.web.admin_token is None:
+        yield warn(
+            "admin", "no SLIPWAY_WEB_ADMIN_TOKEN: admin calls refuse everybody", "set one if you need them"
+        )
+    async for line in local.examine_database(settings):
+        yield line
+    yield await local.examine_redis(settings)
+    if catalog is not None:
+        async for line in local.examine_targets(catalog, settings.data_dir):
+            yield line
+    if discord:
+        async for line in examine_discord(settings.discord, catalog):
+            yield line

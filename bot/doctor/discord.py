@@ -1,0 +1,186 @@
+"""What `slipway doctor` asks Discord over plain REST: token, server, channels, roles, permissions, clock."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from bot import __version__
+from bot.doctor import permissions
+from bot.doctor.lines import Line, bad, ok, warn
+from bot.domain.config import Catalog, GuildConfig
+from bot.settings import DiscordSettings
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_SKEW_WARN_S, _SKEW_BAD_S = 2.0, 60.0
+_PORTAL = "https://discord.com/developers/applications"
+_TEXT_CHANNELS = (0, 5)
+# Presence, members and message content, each as approved or as limited.
+_PRIVILEGED: Mapping[str, int] = {"Presence": 3 << 12, "Server Members": 3 << 14, "Message Content": 3 << 18}
+
+
+class _AwayError(Exception):
+    """Discord did not answer as it should; the text says how."""
+
+
+class _Rest:
+    def __init__(self, session: aiohttp.ClientSession, settings: DiscordSettings) -> None:
+        self._session = session
+        self._base = settings.api_base
+        token = settings.token.get_secret_value() if settings.token else ""
+        self._headers = {
+            "Authorization": f"Bot {token}",
+            "User-Agent": f"DiscordBot (https://github.com/slipway/slipway, {__version__})",
+        }
+        self.date: datetime | None = None
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        """Status and body. Raises `_AwayError` when there is no answer, or one that is no JSON."""
+        try:
+            async with self._session.get(
+                self._base + path, headers=self._headers, timeout=_TIMEOUT
+            ) as answer:
+                if "Date" in answer.headers:
+                    self.date = parsedate_to_datetime(answer.headers["Date"])
+                return answer.status, await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise _AwayError(f"no answer from {self._base} ({type(error).__name__})") from None
+
+
+async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
+    """Lines in the order in which one would mend them; stops at what everything else rests on."""
+    if settings.token is None:
+        yield bad("token", "SLIPWAY_DISCORD_TOKEN is not set", f"copy it from {_PORTAL} (Bot → Reset Token)")
+        return
+    async with aiohttp.ClientSession() as session:
+        rest = _Rest(session, settings)
+        try:
+            async for line in _with_token(rest, settings, catalog):
+                yield line
+        except _AwayError as error:
+            yield bad("Discord", str(error), "check the network, and SLIPWAY_DISCORD_API_BASE if it is set")
+
+
+async def _with_token(rest: _Rest, settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
+    status, me = await rest.get("/users/@me")
+    if status != 200:
+        wrong = "Discord refuses it" if status == 401 else f"Discord answers {status}"
+        yield bad("token", wrong, f"copy a fresh one from {_PORTAL} (Bot → Reset Token)")
+        return
+    yield ok("token", f"it is {me['username']}'s")
+    if rest.date is not None:
+        yield _clock(rest.date)
+    status, application = await rest.get("/applications/@me")
+    if status != 200:
+        yield bad("application", f"Discord answers {status}", f"look at {_PORTAL}")
+        return
+    for line in _application(settings, application):
+        yield line
+    for guild in catalog.guilds.values() if catalog else ():
+        async for line in _guild(rest, guild, me["id"], application["id"]):
+            yield line
+
+
+def _clock(theirs: datetime) -> Line:
+    # The header has whole seconds: up to one of them is rounding.
+    skew_s = max(0.0, abs((datetime.now(UTC) - theirs).total_seconds()) - 1.0)
+    mend = "synchronise this machine's clock (NTP): deadlines and timestamps depend on it"
+    found = f"{skew_s:.0f} s away from Discord's"
+    if skew_s > _SKEW_WARN_S:
+        return bad("clock", found, mend) if skew_s > _SKEW_BAD_S else warn("clock", found, mend)
+    return ok("clock", "agrees with Discord's")
+
+
+def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> list[Line]:
+    found = application["id"]
+    lines = [ok("application", f"{application['name']} ({found})")]
+    if settings.application_id is not None and str(settings.application_id) != found:
+        told = f"SLIPWAY_DISCORD_APPLICATION_ID is {settings.application_id}, the token's is {found}"
+        lines = [bad("application", told, "take the setting out, or use the other token")]
+    on = [name for name, bits in _PRIVILEGED.items() if int(application.get("flags") or 0) & bits]
+    extra = f"; {', '.join(on)} are switched on and not needed" if on else ""
+    return [*lines, ok("intents", f"no privileged intent is needed{extra}")]
+
+
+async def _guild(rest: _Rest, guild: GuildConfig, bot_id: str, application_id: str) -> AsyncIterator[Line]:
+    what = f"server {guild.name}"
+    status, server = await rest.get(f"/guilds/{guild.id}")
+    if status != 200:
+        invite = (
+            f"https://discord.com/oauth2/authorize?client_id={application_id}"
+            f"&scope=bot+applications.commands&permissions={permissions.INVITE}"
+        )
+        yield bad(what, f"the bot is not a member of {guild.id}", f"invite it: {invite}")
+        return
+    yield ok(what, f"the bot is a member of {server['name']}")
+    status, _ = await rest.get(f"/applications/{application_id}/guilds/{guild.id}/commands")
+    if status != 200:
+        yield bad(
+            what, "the bot may not have commands there", "invite it again with scope applications.commands"
+        )
+    _, roles = await rest.get(f"/guilds/{guild.id}/roles")
+    _, channels = await rest.get(f"/guilds/{guild.id}/channels")
+    status, member = await rest.get(f"/guilds/{guild.id}/members/{bot_id}")
+    if status != 200 or not isinstance(roles, list) or not isinstance(channels, list):
+        yield bad(
+            what, "its roles and channels cannot be read", "look at the bot's role in the server settings"
+        )
+        return
+    held = member["roles"]
+    granted = permissions.base(str(guild.id), roles, held)
+    for line in (*_channels(guild, channels, granted, held, bot_id), *_roles(guild, roles, granted)):
+        yield line
+
+
+def _channels(
+    guild: GuildConfig, channels: Sequence[Any], granted: int, held: Sequence[str], bot_id: str
+) -> list[Line]:
+    lines = []
+    for purpose, name in guild.channels.items():
+        what = f"channel {purpose} of {guild.name}"
+        matching = [c for c in channels if name.removeprefix("#") in (c.get("name"), c["id"])]
+        texts = [c for c in matching if c["type"] in _TEXT_CHANNELS]
+        if not texts:
+            wrong = "is not a text channel" if matching else "is not there, or the bot cannot see it"
+            lines.append(
+                bad(what, f"#{name} {wrong}", f"make it, or change guilds.{guild.name}.channels.{purpose}")
+            )
+            continue
+        if len(texts) > 1:
+            mend = f"give its id in guilds.{guild.name}.channels.{purpose}"
+            lines.append(bad(what, f"there are {len(texts)} channels called {name}", mend))
+            continue
+        may = permissions.in_channel(
+            granted, str(guild.id), held, bot_id, texts[0].get("permission_overwrites", ())
+        )
+        lacking = permissions.missing(may, permissions.NEEDED.get(purpose, ()))
+        if lacking:
+            mend = f"allow it to the bot's role in the settings of #{texts[0]['name']}"
+            lines.append(bad(what, f"the bot lacks {', '.join(lacking)} in #{texts[0]['name']}", mend))
+        else:
+            lines.append(ok(what, f"#{texts[0]['name']}, with every permission that is needed"))
+    return lines
+
+
+def _roles(guild: GuildConfig, roles: Sequence[Any], granted: int) -> list[Line]:
+    lines = []
+    may_mention = bool(granted & permissions.BITS["Mention Everyone"])
+    for word, name in guild.roles.items():
+        what = f"role {word} of {guild.name}"
+        matching = [r for r in roles if name.removeprefix("@") in (r["name"], r["id"])]
+        if len(matching) != 1:
+            wrong = (
+                f"there are {len(matching)} roles called {name}" if matching else f"there is no role {name}"
+            )
+            mend = f"{'give its id' if matching else 'make it, or change it'} in guilds.{guild.name}.roles.{word}"
+            lines.append(bad(what, wrong, mend))
+        elif not matching[0]["mentionable"] and not may_mention:
+            mend = 'switch on "Allow anyone to @mention this role": its people are not called otherwise'
+            lines.append(warn(what, f"@{matching[0]['name']} cannot be mentioned by the bot", mend))
+        else:
+            lines.append(ok(what, f"@{matching[0]['name']}"))
+    return lines

@@ -1,0 +1,162 @@
+"""What `slipway doctor` looks at on this machine and behind it: data folder, database, Redis, targets, metrics."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import aiohttp
+import asyncpg
+from redis.exceptions import RedisError
+
+from bot import __version__, catalog
+from bot.adapters.postgres.migrate import revisions
+from bot.adapters.redis.waker import ping
+from bot.cli.service import database
+from bot.doctor.lines import Line, bad, ok, warn
+from bot.domain.config import Catalog
+from bot.domain.errors import UserError
+from bot.domain.model import Lane, Observed
+from bot.parts import make_metrics, make_targets
+from bot.ports import MetricSource, TargetRefused, Unreachable
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from bot.adapters.targets.process.target import ProcessTarget
+
+_OLDEST_PYTHON = (3, 11)
+_OLDEST_POSTGRES = 14
+
+
+def examine_program() -> Line:
+    found = f"Slipway {__version__} on Python {platform.python_version()}"
+    if sys.version_info < _OLDEST_PYTHON:
+        return bad("program", found, "install Python 3.11 or newer")
+    return ok("program", found)
+
+
+def examine_env_file(file: Path) -> Line:
+    return ok(
+        "settings",
+        f"{file} and the environment" if file.is_file() else f"the environment; there is no {file}",
+    )
+
+
+def examine_catalog(folder: Path) -> tuple[Catalog | None, list[Line]]:
+    """The catalog, if it can be used, and a line for each mistake."""
+    found, mistakes = catalog.check(folder)
+    if mistakes:
+        return None, [bad("catalog", str(m), "") for m in mistakes]
+    services = {lane.service for lane in found.lanes}
+    lines = [ok("catalog", f"{folder}: {', '.join(sorted(services)) or 'no services'}")]
+    if not services:
+        lines = [warn("catalog", f"{folder} has no services", "add services: (config/examples shows how)")]
+    return found, lines
+
+
+def examine_data_dir(folder: Path) -> Line:
+    mend = "make it a folder that this user may write, or set SLIPWAY_DATA_DIR"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder):
+            pass
+        free = os.statvfs(folder)
+    except OSError as error:
+        return bad("data folder", f"{folder} cannot be written ({error.strerror})", mend)
+    free_mb = free.f_bavail * free.f_frsize // 2**20
+    if free_mb < 500:
+        return warn("data folder", f"{folder} has only {free_mb} MB left", "make room")
+    return ok("data folder", f"{folder}, {free_mb // 1024} GB free")
+
+
+async def examine_database(settings: Settings) -> AsyncIterator[Line]:
+    ours = settings.database.dsn is None
+    what = "database"
+    mend = "see the log in the data folder" if ours else "check SLIPWAY_DATABASE_URL and the server"
+    try:
+        async with database(settings) as dsn:
+            connection = await asyncpg.connect(dsn, timeout=5)
+            try:
+                major = connection.get_server_version().major
+            finally:
+                await connection.close()
+            where = "embedded" if ours else "yours"
+            if major < _OLDEST_POSTGRES:
+                yield bad(what, f"PostgreSQL {major}", f"use PostgreSQL {_OLDEST_POSTGRES} or newer")
+            else:
+                yield ok(what, f"PostgreSQL {major}, {where}")
+            found, head = await revisions(dsn)
+    except (Unreachable, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        yield bad(what, f"it does not answer ({type(error).__name__})", mend)
+        return
+    except UserError as error:
+        yield bad(what, error.sentence, error.remedy)
+        return
+    if found == head:
+        yield ok("schema", f"at {head}")
+    else:
+        found_text = f"at {found}" if found else "not there yet"
+        yield warn(
+            "schema", f"{found_text}, {head} is needed", "`slipway run` brings it there, or `slipway migrate`"
+        )
+
+
+async def examine_redis(settings: Settings) -> Line:
+    if settings.redis.dsn is None:
+        return ok(
+            "Redis", "not configured: limits and wake-ups are kept in memory, which is enough for one process"
+        )
+    try:
+        await ping(settings.redis.dsn)
+    except (RedisError, OSError, TimeoutError) as error:
+        mend = "check SLIPWAY_REDIS_URL and the server; Slipway works without it meanwhile"
+        return bad("Redis", f"it does not answer ({type(error).__name__})", mend)
+    return ok("Redis", "it answers")
+
+
+async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Line]:
+    """Targets, and the metric sources on what runs there. Starts nothing."""
+    targets = make_targets(found, data_dir, start_host=False)
+    observed: dict[Lane, Observed] = {}
+    for name, target in targets.items():
+        lanes = [lane for lane, config in found.lanes.items() if config.target == name]
+        line, seen = await _target(name, target, lanes)
+        observed |= seen
+        yield line
+    async with aiohttp.ClientSession() as session:
+        sources = make_metrics(lambda: found, targets, session)
+        for name, source in sources.items():
+            yield await _source(found, name, source, observed)
+
+
+async def _target(name: str, target: ProcessTarget, lanes: list[Lane]) -> tuple[Line, dict[Lane, Observed]]:
+    what = f"target {name}"
+    try:
+        seen = {lane: await target.observe(lane) for lane in lanes}
+    except (Unreachable, TargetRefused) as error:
+        mend = "it starts with the bot; `slipway host` runs it by itself"
+        return warn(what, f"its host does not run yet ({error})", mend), {}
+    empty = [str(lane) for lane, o in seen.items() if not o.running]
+    if empty:
+        mend = "`slipway bootstrap SERVICE ENVIRONMENT VERSION` starts a first release"
+        return warn(what, f"it answers; nothing runs in {', '.join(empty)}", mend), seen
+    return ok(what, f"it answers, {len(seen)} lanes run"), seen
+
+
+async def _source(found: Catalog, name: str, source: MetricSource, observed: dict[Lane, Observed]) -> Line:
+    what = f"metrics {name}"
+    users = [lane for lane, config in found.lanes.items() if name in config.metrics]
+    asked = [(lane, [r.digest for r in observed[lane].running]) for lane in users if lane in observed]
+    asked = [(lane, digests) for lane, digests in asked if digests]
+    if not asked:
+        return warn(what, "nothing runs that it could be read for", "look again when something does")
+    for lane, digests in asked:
+        for sample in await source.sample(lane, digests):
+            if sample.error is not None:
+                return bad(what, f"{lane}: {sample.error}", f"check metrics.{name} in the catalog")
+    return ok(what, f"read for {', '.join(str(lane) for lane, _ in asked)}")
