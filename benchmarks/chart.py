@@ -28,7 +28,7 @@ def rollout(points: int) -> ChartData:
 
 
 async def measure(times: int) -> tuple[list[float], list[float]]:
-    """(seconds of each chart, seconds by which a timer of 1 ms was late meanwhile), the first start included."""
+    """(seconds of each chart in order, seconds by which a timer of 1 ms was late meanwhile), the first start included."""
     charts, took, late = Charts(), [], []
     drawing = True
 
@@ -49,7 +49,7 @@ async def measure(times: int) -> tuple[list[float], list[float]]:
         drawing = False
         await watching
         await charts.close()
-    return sorted(took), sorted(late)
+    return took, sorted(late)
 
 
 def run(quick: bool = False) -> list[Row]:
@@ -59,29 +59,14 @@ def run(quick: bool = False) -> list[Row]:
     for _ in range(5):
         render(rollout(720))
     inside = (perf_counter() - begun) / 5
-    p99 = took[int(0.99 * (len(took) - 1))]
+    p99 = sorted(took)[int(0.99 * (len(took) - 1))]
     worst = late[int(0.99 * (len(late) - 1))]
+    p50, beside = median(took), "drawn in the loop itself"
     return [
-        Row(
-            "chart, p50",
-            median(took) * 1e3,
-            "ms",
-            "goal",
-            150.0,
-            median(took) / 0.15,
-            "<= 150 ms",
-            median(took) <= 0.15,
-        ),
+        Row("chart, p50", p50 * 1e3, "ms", "goal", 150.0, p50 / 0.15, "<= 150 ms", p50 <= 0.15),
         Row("chart, p99", p99 * 1e3, "ms", "goal", 150.0, p99 / 0.15, "<= 150 ms", p99 <= 0.15),
-        Row("chart, the first (starts the process)", took[-1] * 1e3, "ms"),
-        Row(
-            "event loop late meanwhile, p99",
-            worst * 1e3,
-            "ms",
-            "drawn in the loop itself",
-            inside * 1e3,
-            worst / inside,
-        ),
+        Row("chart, the first (starts the process)", took[0] * 1e3, "ms"),
+        Row("event loop late meanwhile, p99", worst * 1e3, "ms", beside, inside * 1e3, worst / inside),
     ]
 
 

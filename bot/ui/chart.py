@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from bot.ui import chart_worker
-from bot.ui.chart_data import ChartData, Panel, Series
+from bot.ui.chart_data import ChartData, Panel, Series, pooled
 from bot.ui.chart_svg import HEIGHT, WIDTH, svg
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Charts",
     "Panel",
     "Series",
+    "pooled",
     "render",
     "render_async",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -17,6 +18,26 @@ class Series:
     """One line: `(unix seconds, value)` in order of time; None is "could not be measured" and breaks the line."""
 
     points: tuple[tuple[float, float | None], ...] = ()
+
+
+def pooled(looks: Iterable[tuple[float, tuple[int, int] | None]], over_s: float = 60.0) -> Series:
+    """Rates of bad requests over the last `over_s` seconds, from `(unix seconds, (total, bad) of one look)` in order.
+
+    One failure among the eight requests of a look is a spike of 12 % that says nothing; pooled requests show the rate. A
+    look that could not be measured (None), or a time without requests, is a gap.
+    """
+    held: deque[tuple[float, int, int]] = deque()
+    total = bad = 0
+    points: Points = []
+    for at, counts in looks:
+        if counts is not None:
+            held.append((at, *counts))
+            total, bad = total + counts[0], bad + counts[1]
+        while held and held[0][0] <= at - over_s:
+            _, less, worse = held.popleft()
+            total, bad = total - less, bad - worse
+        points.append((at, bad / total if counts is not None and total else None))
+    return Series(tuple(points))
 
 
 @dataclass(frozen=True)

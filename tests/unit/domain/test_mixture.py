@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.domain.bounds import GRID, Bounds, bounds, bounds_sentence, detectable, log_mixture, power_sentence
 from bot.domain.mixture import EMPTY, costs, forgotten, log_evidence, log_share, log_waiting, started, step
 from bot.domain.tails import at_least
+from bot.domain.window import Window, push, sums
 from bot.domain.words import count, duration, percent, times
 
 plans = st.integers(1, 60)
@@ -190,3 +191,12 @@ def test_durations_read_well(value: float, text: str) -> None:
 
 def test_other_figures_read_well() -> None:
     assert (count(12345), times(4.23), times(250)) == ("12,345", "4.2 times", "250 times")
+
+
+def test_a_window_holds_at_most_thirteen_slots_and_the_sums_of_its_time() -> None:
+    window: Window = ()
+    for second in range(0, 600, 5):
+        window = push(window, 60.0, float(second), (10, 1))
+        assert len(window) <= 13
+    assert sums(window, 2) == (130, 13)
+    assert sums((), 2) == (0, 0)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from bot.ui import chart, chart_worker
 from bot.ui.chart import HEIGHT, WIDTH, ChartData, ChartError, Charts, Panel, Series, render, render_async
-from bot.ui.chart_data import MOST_POINTS, pieces, thinned
+from bot.ui.chart_data import MOST_POINTS, pieces, pooled, thinned
 from bot.ui.chart_svg import shortened, svg
 
 
@@ -100,6 +100,20 @@ def test_what_could_not_be_measured_is_a_gap() -> None:
     late = [(0.0, 1.0), (5.0, 1.0), (10.0, 1.0), (60.0, 1.0), (65.0, 1.0)]
     assert [len(piece) for piece in pieces(list(late))] == [3, 2]
     assert list(pieces([])) == []
+
+
+def test_single_failures_in_thin_traffic_are_pooled_not_spikes() -> None:
+    looks = [(n * 5.0, (8, 1 if n == 6 else 0)) for n in range(24)]
+    found = [value for _, value in pooled(looks, 60.0).points]
+    assert found[5] == 0
+    assert found[6] == pytest.approx(1 / 56)
+    assert found[17] == pytest.approx(1 / 96)
+    assert found[18] == 0
+
+
+def test_looks_without_measurement_or_requests_stay_gaps_when_pooled() -> None:
+    looks = [(0.0, (0, 0)), (5.0, (10, 1)), (10.0, None), (15.0, (0, 0)), (90.0, (0, 0))]
+    assert [value for _, value in pooled(looks, 60.0).points] == [None, 0.1, None, 0.1, None]
 
 
 def test_long_lines_are_thinned_and_keep_their_gaps() -> None:
