@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.domain.evidence import Reading
 from bot.domain.model import Lane
 
-_EVERYTHING: Mapping[str, str] = {}
+# One line of an endpoint: labels and value.
+Series = tuple[Mapping[str, str], float]
 
 
 class NotThereError(Exception):
@@ -84,8 +86,12 @@ def readings(
     at all is a mistake: raises `NotThereError`. A `bad` counter may be missing, many libraries expose a label
     only after its first use; then it is 0.
     """
-    named = {sample.name: metric for metric in metrics for sample in metric.samples}
-    declared = {name for metric in named.values() for name in (metric.name, f"{metric.name}_total")}
+    named: dict[str, list[Series]] = defaultdict(list)
+    declared = set()
+    for metric in metrics:
+        declared |= {metric.name, f"{metric.name}_total"}
+        for sample in metric.samples:
+            named[sample.name].append((sample.labels, sample.value))
     if rules.total.metric not in named and rules.total.metric not in declared:
         raise NotThereError(f"there is no metric {rules.total.metric}")
     if rules.latency and f"{rules.latency.metric}_bucket" not in named and _any(named, rules.total, subject):
@@ -122,15 +128,14 @@ def _reading(name: str, found: _Found, rules: ScrapeRules) -> Reading:
 
 
 def _matching(
-    named: Mapping[str, Metric], series: str, selector: Selector, subject: Subject
-) -> Iterable[tuple[Mapping[str, str], float]]:
+    named: Mapping[str, Sequence[Series]], series: str, selector: Selector, subject: Subject
+) -> Iterable[Series]:
     wanted = {label: subject.fill(value) for label, value in selector.labels.items()}
-    metric = named.get(series)
-    for sample in metric.samples if metric else ():
-        if sample.name == series and _fits(sample.labels, wanted):
-            if math.isnan(sample.value) or sample.value < 0:
-                raise NotThereError(f"{series} is {sample.value}, which no counter can be")
-            yield sample.labels, sample.value
+    for labels, value in named.get(series, ()):
+        if _fits(labels, wanted):
+            if not math.isfinite(value) or value < 0:
+                raise NotThereError(f"{series} is {value}, which no counter can be")
+            yield labels, value
 
 
 def _fits(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
@@ -143,7 +148,7 @@ def _equal(value: str, wanted: str) -> bool:
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
 
 
-def _any(named: Mapping[str, Metric], selector: Selector, subject: Subject) -> bool:
+def _any(named: Mapping[str, Sequence[Series]], selector: Selector, subject: Subject) -> bool:
     return any(True for _ in _matching(named, selector.metric, selector, subject))
 
 

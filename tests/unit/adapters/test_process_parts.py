@@ -1,0 +1,136 @@
+"""Specs, the wire format, files and logs of the process target."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import MappingProxyType
+
+import pytest
+
+from bot.adapters.targets.process import wire
+from bot.adapters.targets.process.host import logs
+from bot.adapters.targets.process.host.store import Store, folder_name, write_atomically
+from bot.adapters.targets.process.spec import parse_spec
+from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.ports import TargetRefused
+
+SPEC = MappingProxyType({"command": ("serve", "--port", "{port}"), "env": MappingProxyType({"A": "1"})})
+ONE = Release("shop", "1", "sha256:1", "abc", SPEC)
+TWO = Release("shop", "2", "sha256:2")
+
+
+def test_desired_state_comes_back_from_the_wire_as_it_was_sent() -> None:
+    desired = Desired(3, ONE, TWO, 25, warm=(TWO, ONE))
+    sent = json.loads(json.dumps(wire.desired_to_json(desired)))
+    came = wire.desired_from_json(sent)
+    assert wire.desired_to_json(came) == sent
+    assert came == wire.desired_from_json(wire.desired_to_json(came))
+    assert came.stable is not None and came.stable.spec == {
+        "command": ["serve", "--port", "{port}"],
+        "env": {"A": "1"},
+    }
+
+
+def test_observed_state_comes_back_from_the_wire_as_it_was_sent() -> None:
+    observed = Observed(
+        4,
+        (Running("sha256:1", "1", RunState.DRAINING, 0, "http://127.0.0.1:1", "why", 2),),
+        HostAbort(4, datetime(2026, 1, 2, tzinfo=UTC), "root", "because"),
+    )
+    assert wire.observed_from_json(json.loads(json.dumps(wire.observed_to_json(observed)))) == observed
+
+
+def test_places_are_filled_in_and_other_braces_left_alone() -> None:
+    spec = parse_spec(
+        Release(
+            "shop", "1", "x", spec={"command": ["a", "{port}", '{"json": 1}'], "env": {"V": "v{version}"}}
+        )
+    )
+    assert spec.argv({"port": "1"}) == ["a", "1", '{"json": 1}']
+    assert spec.environment({"version": "9"}) == {"V": "v9"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        ({}, "command"),
+        ({"command": []}, "command"),
+        ({"command": ["x"], "instances": 0}, "instances"),
+        ({"command": ["x"], "stop_signal": "SIGKILL"}, "stop_signal"),
+        ({"command": ["x"], "ready": {"path": "healthz"}}, "ready.path"),
+        ({"command": ["x"], "cwd": "relative"}, "cwd"),
+        ({"command": ["x"], "ports": [1]}, "ports"),
+    ],
+)
+def test_mistake_in_a_spec_is_named(spec: dict[str, object], says: str) -> None:
+    with pytest.raises(TargetRefused, match=says):
+        parse_spec(Release("shop", "1", "x", spec=spec))
+
+
+def test_secret_values_are_taken_out_of_what_a_release_prints() -> None:
+    spec = parse_spec(
+        Release("shop", "1", "x", spec={"command": ["x"], "env": {"API_TOKEN": "abcdef", "COLOUR": "green"}})
+    )
+    assert spec.redact("token abcdef, colour green") == "token ***, colour green"
+
+
+def test_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    write_atomically(path, b"old")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    path.mkdir()  # nothing can replace a folder
+    with pytest.raises(OSError):
+        write_atomically(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["state.json"]
+
+
+def test_names_cannot_leave_the_folder(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    lane = Lane("../../etc", "a/b")
+    for path in (store.counts(lane, "../x", 0), store.log(lane, "../../y", "../z", 0)):
+        assert path.resolve().is_relative_to(tmp_path.resolve())
+    assert "/" not in folder_name(lane)
+
+
+def test_host_keeps_its_mark(tmp_path: Path) -> None:
+    assert Store(tmp_path).host_id() == Store(tmp_path).host_id()
+
+
+def test_tail_has_the_last_lines_since_the_start(tmp_path: Path) -> None:
+    log = tmp_path / "a.log"
+    assert logs.tail(log, 0) == "" and logs.size(log) == 0
+    log.write_text("of an earlier life\n")
+    since = logs.size(log)
+    assert logs.tail(log, since) == ""
+    with log.open("a") as file:
+        file.write("\n".join(f"line {n}" for n in range(9)) + "\n")
+    assert logs.tail(log, since) == "line 4 | line 5 | line 6 | line 7 | line 8"
+
+
+def test_log_that_grew_is_cut_and_the_writer_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LARGEST", 10)
+    log = tmp_path / "a.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"0123456789abc")
+        logs.rotate(log)
+        writer.write(b"later")
+        logs.rotate(log)
+    assert log.read_bytes() == b"later"
+    assert (tmp_path / "a.log.1").read_bytes() == b"0123456789abc"
+
+
+def test_only_the_newest_logs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "KEPT_LOGS", 2)
+    for number in range(4):
+        (tmp_path / f"{number}.log").touch()
+    logs.tidy(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
+    logs.tidy(tmp_path / "nowhere")
