@@ -202,3 +202,16 @@ async def test_it_resumes_and_misses_nothing(bot: tuple[discord.Client, Client],
     shown = await run(client, "deploy", service="checkout")
     assert shown["state"] == "answered"
     assert (await client.api("GET", "state")).body["applications"][0]["identifies_left"] == identified
+
+
+async def test_a_reset_makes_it_identify_anew(bot: tuple[discord.Client, Client]) -> None:
+    _, client = bot
+    before = {one["id"] for one in (await client.api("GET", "state")).body["sessions"]}
+    await client.api("POST", "reset", {})
+    async with asyncio.timeout(10):
+        while True:
+            sessions = (await client.api("GET", "state")).body["sessions"]
+            if any(one["connected"] and one["id"] not in before for one in sessions):
+                break
+            await asyncio.sleep(0.02)
+    assert (await run(client, "deploy", service="checkout"))["state"] == "answered"
