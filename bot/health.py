@@ -1,0 +1,99 @@
+"""One look at everything that Slipway needs, for `/health` over HTTP, for `/health` in Discord, and for the gauges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from bot.ports import Unreachable
+from bot.ui.client import Line
+from bot.ui.face import Check
+from bot.web.health import WELL, HealthChecks, Probe, ProbeFailed
+
+_GAUGES_EVERY_S = 5.0
+_NAMES = {"gateway": "Discord gateway", "db": "Database", "redis": "Redis", "targets": "Targets"}
+
+
+class Described(Protocol):
+    """A target that can be asked how it is."""
+
+    async def describe(self) -> Mapping[str, Any]: ...
+
+
+class Gauges(Protocol):
+    def gateway(self, connected: bool, latency_s: float | None = None) -> None: ...
+
+    def redis(self, up: bool) -> None: ...
+
+
+class Health:
+    """`probes` by part, for the HTTP side; called, it implements `bot.ui.face.HealthSource`."""
+
+    def __init__(
+        self,
+        *,
+        line: Line,
+        ping: Callable[[], Awaitable[None]],
+        redis: Probe,
+        targets: Mapping[str, Described],
+        telemetry: Gauges,
+    ) -> None:
+        self._line, self._ping, self._targets, self._telemetry = line, ping, targets, telemetry
+        self._redis = redis
+        self.probes: Mapping[str, Probe] = {
+            "gateway": self._gateway,
+            "db": self._database,
+            "redis": redis,
+            "targets": self._all_targets,
+        }
+        self._checks = HealthChecks(self.probes)
+
+    async def __call__(self) -> Sequence[Check]:
+        """One line for each part; the gateway is left out, since whoever reads this in Discord sees that it works."""
+        report = await self._checks()
+        return [
+            Check(
+                _NAMES[part], True if f.word in WELL else False if not f.serving else None, f.detail or f.word
+            )
+            for part, f in report.findings.items()
+            if part != "gateway"
+        ]
+
+    async def watch(self) -> None:
+        """Keeps the gauges true until cancelled."""
+        while True:
+            self._telemetry.gateway(self._line.connected, self._line.latency_s)
+            if (word := (await self._redis()).partition(":")[0]) != "memory":
+                self._telemetry.redis(word == "ok")
+            await asyncio.sleep(_GAUGES_EVERY_S)
+
+    async def _gateway(self) -> str:
+        if not self._line.connected:
+            raise ProbeFailed(self._line.trouble or "not connected")
+        latency = self._line.latency_s
+        return "connected" if latency is None else f"connected: {latency * 1000:.0f} ms"
+
+    async def _database(self) -> str:
+        try:
+            await self._ping()
+        except Unreachable as error:
+            raise ProbeFailed(str(error)) from None
+        return "ok"
+
+    async def _all_targets(self) -> str:
+        """A target that is away is mended by itself or by people; Slipway serves on, and says so."""
+        trouble = [
+            f"{name}: {why}" for name, why in await asyncio.gather(*map(self._target, self._targets)) if why
+        ]
+        return f"degraded: {'; '.join(trouble)}" if trouble else f"ok: {', '.join(self._targets) or 'none'}"
+
+    async def _target(self, name: str) -> tuple[str, str]:
+        try:
+            async with asyncio.timeout(1.0):
+                await self._targets[name].describe()
+        except TimeoutError:
+            return name, "no answer within 1 s"
+        except Unreachable as error:
+            return name, str(error)
+        return name, ""

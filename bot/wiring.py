@@ -1,0 +1,230 @@
+"""The composition root: plain constructors, one exit stack. The only file that names adapters and cogs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import signal
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import aiohttp
+import structlog
+from redis.exceptions import RedisError
+
+from bot import parts
+from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.migrate import upgrade
+from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.redis import waker as redis
+from bot.adapters.redis.limiter import BudgetLimiter
+from bot.adapters.redis.waker import EventWaker
+from bot.adapters.sources.releases import CatalogReleases
+from bot.adapters.targets.checker import HttpChecker
+from bot.adapters.telemetry import Telemetry
+from bot.catalog import CatalogHolder, Reloaded
+from bot.domain.config import Catalog
+from bot.engine.engine import Engine
+from bot.engine.outbox import Probe, no_probe
+from bot.engine.worker import Worker
+from bot.health import Health
+from bot.ports import Unreachable
+from bot.settings import Settings
+from bot.ui.announcer import Announcer
+from bot.ui.breaker import Breaker
+from bot.ui.charting import CardCharts
+from bot.ui.client import Line, MakeCog, SlipwayBot, point_at
+from bot.ui.face import Face
+from bot.ui.supervisor import run_supervised
+from bot.web.app import Admin, create_app, serve
+from cogs.deploy import Deploy
+from cogs.health import Health as HealthCog
+from cogs.locks import Locks
+from cogs.panic import Panic
+from cogs.rollback import Rollback
+from cogs.status import Status
+
+_log = structlog.get_logger(__name__)
+
+COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog)
+_DATABASE_TRY_S = 1.0
+
+
+class SystemClock:
+    """Implements `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+async def run(settings: Settings, *, probe: Probe = no_probe) -> None:
+    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect.
+
+    Raises `UserError` for what a person must mend: a bad catalog, a token that Discord refuses.
+    """
+    async with AsyncExitStack() as stack:
+        slipway = await _assemble(settings, stack, probe)
+        await slipway.until_stopped()
+
+
+class _Slipway:
+    """The assembled program: what runs for as long as it runs."""
+
+    def __init__(
+        self,
+        *,
+        worker: Worker,
+        supervise: Callable[[], asyncio.Future[None]],
+        reload: Callable[[], asyncio.Future[Reloaded]],
+        health: Health,
+        ready: Callable[[], asyncio.Future[None]],
+    ) -> None:
+        self._worker, self._supervise, self._reload = worker, supervise, reload
+        self._health, self._ready = health, ready
+
+    async def until_stopped(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sig, stop.set)
+        reloads: set[asyncio.Future[Reloaded]] = set()
+
+        def reload() -> None:
+            task = self._reload()
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        tasks = {
+            asyncio.create_task(self._work(), name="work"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        }
+        tasks |= {asyncio.create_task(self._health.watch(), name="gauges")}
+        tasks |= {asyncio.ensure_future(self._supervise())}
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _work(self) -> None:
+        await self._ready()
+        await self._worker.run()
+
+
+async def _assemble(settings: Settings, stack: AsyncExitStack, probe: Probe) -> _Slipway:
+    clock, telemetry = SystemClock(), Telemetry()
+    holder = CatalogHolder(settings.config_dir)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
+    database = await stack.enter_async_context(Database(dsn, size=settings.database.pool_size))
+    store = PostgresStore(database)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
+    limiter = BudgetLimiter(settings.redis.dsn)
+    stack.push_async_callback(limiter.close)
+
+    def current() -> Catalog:
+        return holder.current
+
+    targets = parts.make_targets(holder.current, settings.data_dir)
+    metrics = parts.make_metrics(current, targets, session)
+    releases = CatalogReleases(current)
+    engine = Engine(store, current, targets=targets, releases=releases, clock=clock, waker=waker)
+    line, charts = Line(), CardCharts()
+    stack.push_async_callback(charts.close)
+    announcer = Announcer(line.rest, engine.view, store.cards, store.notes, current, clock, chart=charts)
+    stack.push_async_callback(announcer.close)
+    worker = Worker(
+        store,
+        current,
+        targets=targets,
+        releases=releases,
+        metrics=metrics,
+        checker=HttpChecker(session),
+        announcer=announcer,
+        clock=clock,
+        waker=waker,
+        meter=telemetry,
+        probe=probe,
+    )
+    health = Health(
+        line=line,
+        ping=store.housekeeping.ping,
+        redis=_redis(settings),
+        targets=targets,
+        telemetry=telemetry,
+    )
+    face = Face(engine, current, limiter, clock, health, telemetry.interaction)
+
+    async def reload() -> Reloaded:
+        done = await asyncio.to_thread(holder.reload)
+        telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
+        _log.info("catalog_reload", result=done.sentence)
+        if done.changed:
+            await parts.reconfigure(targets, holder.current)
+            await line.resync()
+        return done
+
+    async def ready() -> None:
+        await _migrated(dsn)
+
+    admin = settings.web.admin_token.get_secret_value() if settings.web.admin_token else None
+    app = create_app(health.probes, telemetry, Admin(admin, reload))
+    web = await serve(app, settings.web.host, settings.web.port)
+    stack.push_async_callback(web.cleanup)
+    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
+    point_at(settings.discord.api_base, settings.discord.gateway_url)
+    breaker = Breaker(store.notes, clock, _bot_of(token), settings.data_dir)
+
+    async def supervise() -> None:
+        await ready()
+        await run_supervised(lambda: SlipwayBot(face, COGS, store.notes, breaker), token, line, breaker)
+
+    return _Slipway(
+        worker=worker,
+        supervise=lambda: asyncio.ensure_future(supervise()),
+        reload=lambda: asyncio.ensure_future(reload()),
+        health=health,
+        ready=lambda: asyncio.ensure_future(ready()),
+    )
+
+
+async def _migrated(dsn: str) -> None:
+    """The schema is as new as we are; a database that is away is waited for."""
+    told = False
+    while True:
+        try:
+            return await upgrade(dsn)
+        except Unreachable as error:
+            if not told:
+                _log.warning("database_awaited", why=str(error))
+            told = True
+            await asyncio.sleep(_DATABASE_TRY_S)
+
+
+def _redis(settings: Settings) -> Callable[[], asyncio.Future[str]]:
+    """What `/health` says of Redis. Everything goes on without it, so its absence is a degradation, no more."""
+    url = settings.redis.dsn
+
+    async def look() -> str:
+        if url is None:
+            return "memory: not configured; limits and wake-ups are this process's own"
+        try:
+            return await redis.ping(url)
+        except (RedisError, OSError, TimeoutError):
+            return "degraded: configured, but away; limits and wake-ups are this process's own meanwhile"
+
+    return lambda: asyncio.ensure_future(look())
+
+
+def _bot_of(token: str) -> str:
+    """The bot's id, which a token begins with: whose IDENTIFYs are counted. Never the token itself."""
+    first = token.partition(".")[0]
+    try:
+        return base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)).decode("ascii")
+    except (ValueError, UnicodeDecodeError):
+        return "bot"
