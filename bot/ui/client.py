@@ -122,9 +122,14 @@ class SlipwayBot(commands.Bot):
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
         """Every IDENTIFY is counted first. Discord asks for a random pause before one that is not the first."""
-        if not initial:
-            await asyncio.sleep(random.uniform(1.0, 5.0))
-        await self._breaker.record()
+        self.offline_since = None
+        try:
+            if not initial:
+                await asyncio.sleep(random.uniform(1.0, 5.0))
+            await self._breaker.record()
+        finally:
+            # The pause that Discord asks for is no deafness.
+            self.offline_since = asyncio.get_running_loop().time()
 
     async def on_connect(self) -> None:
         self.online, self.offline_since = True, None

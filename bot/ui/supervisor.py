@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import threading
 import time
 from collections.abc import Callable
 
 import aiohttp
 import discord
 import structlog
+from discord.gateway import KeepAliveHandler
 
 from bot.domain.errors import UserError
 from bot.ui.breaker import Breaker, SlowDown
@@ -115,6 +117,10 @@ async def _bury(client: SlipwayBot) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(3.0):
             await client.close()
+    # A connection that was given up before it was complete is nobody's, and its heart beats on.
+    for thread in threading.enumerate():
+        if isinstance(thread, KeepAliveHandler) and thread.ws._connection is client._connection:
+            thread.stop()
 
 
 def _raise_if_refused(error: Exception) -> None:

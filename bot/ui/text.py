@@ -23,6 +23,8 @@ _ZERO = "\u200b"
 _NEVER = ("Cc", "Cs", "Co", "Cn")
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff"
 _OPENS = re.compile(r"<(?=[@#:/]|a:|t:|id:)|@(?=everyone|here)", re.IGNORECASE)
+# Our own sentences may carry timestamps, which can do no harm.
+_OPENS_BUT_TIMES = re.compile(r"(?!<t:-?\d{1,13}(?::[tTdDfFR])?>)" + f"(?:{_OPENS.pattern})", re.IGNORECASE)
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~%/+=&?#-]*)?")
 _MARKS = re.compile(r"([\\*_~`|>\[\]()#])")
 _BULLET = re.compile(r"^(\s*\d*)([-+.])(?=\s)", re.MULTILINE)
@@ -69,8 +71,8 @@ def _printable(text: str, *, lines: bool) -> str:
     return "".join(kept)
 
 
-def _defuse(text: str) -> str:
-    return _OPENS.sub(lambda m: m.group(0) + _ZERO, text)
+def _defuse(text: str, opens: re.Pattern[str] = _OPENS) -> str:
+    return opens.sub(lambda m: m.group(0) + _ZERO, text)
 
 
 def _escaped(text: str) -> str:
@@ -99,7 +101,7 @@ def code(text: str, limit: int = 64) -> str:
 def sentence(text: str, limit: int) -> str:
     """One of our sentences that may carry outside words: code spans stay; pings, links and headings do not."""
     lines = re.sub(r"[ \t]+", " ", _printable(text, lines=True)).strip()
-    safe = _SENTENCE_MARKS.sub("]" + _ZERO, _defuse(lines))
+    safe = _SENTENCE_MARKS.sub("]" + _ZERO, _defuse(lines, _OPENS_BUT_TIMES))
     return cut(_SENTENCE_START.sub(lambda m: f"{m.group(1)}{_ZERO}{m.group(2)}", safe), limit)
 
 

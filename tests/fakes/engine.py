@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import machine, plans
@@ -106,10 +105,12 @@ class FakeEngine:
             seal=request.seal,
             seconds=request.seconds,
         )
-        after = self.happen(rollout.id, event)
+        stepped = machine.step(rollout, event)
+        self._keep(stepped)
         self.acts.append(request)
         self._interactions[request.interaction] = rollout.id
-        return Acted(after, after.outcome or "Done.", repeated=after is rollout)
+        said = " ".join(t.why for t in stepped.transitions) or "That was done already."
+        return Acted(stepped.rollout, said, repeated=stepped.rollout is rollout)
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         await self._reached()
@@ -277,6 +278,3 @@ def _summary(r: Rollout) -> RolloutSummary:
         r.created_at,
         r.ended_at,
     )
-
-
-__all__ = ["FakeEngine", "replace"]

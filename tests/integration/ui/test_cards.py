@@ -1,0 +1,341 @@
+"""Cards, logs and notices against the sandbox: they are drawn, pressed, moved, deleted and found again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.domain.model import Phase
+from bot.ports import CardRef, Notice, Unreachable
+from tests.integration.ui.face import Json, Stand, standing
+from tests.unit.ui import worlds
+
+
+async def gated(stand: Stand, reason: str = "") -> Json:
+    """A rollout to production at its gate, with its card."""
+    rollout = await worlds.deployed(stand.engine, reason=reason, who=await person(stand, "dev", "deployer"))
+    worlds.started(stand.engine, rollout.id)
+    await stand.speak()
+    return await stand.card(rollout.id)
+
+
+async def person(stand: Stand, name: str, role: str):  # type: ignore[no-untyped-def]
+    from bot.domain.model import Actor
+
+    return Actor(int(stand.sandbox.person_id(name)), name, frozenset({role}))
+
+
+def labels(message: Json) -> set[str]:
+    return {b["label"] for b in message["buttons"] if b["enabled"]}
+
+
+async def test_a_gate_shows_one_card_with_a_log_and_calls_those_who_may_approve(stand: Stand) -> None:
+    card = await gated(stand, reason="the sale")
+    assert "Waiting for approval" in card["text"]
+    assert "Approvals: 0 of 1" in card["text"]
+    assert "The way back" in card["text"]
+    assert {"Approve", "Reject", "Cancel"} <= labels(card)
+    assert card["notified"] == []
+    assert card["thread"] is not None
+    log = await stand.messages(card["thread"]["id"])
+    assert any("Dev" in m["text"] or "dev" in m["text"] for m in log)
+    called = [m for m in await stand.messages() if m["notified"]]
+    assert len(called) == 1
+    assert set(called[0]["notified"]) == {"lead", "lead2"}
+    assert "waits for approval" in called[0]["text"]
+    cards = [m for m in await stand.messages() if m["buttons"]]
+    assert len(cards) == 1
+
+
+async def test_roles_are_looked_at_when_somebody_presses(stand: Stand) -> None:
+    card = await gated(stand)
+    refused = await stand.press("guest", card["id"], "Approve")
+    assert refused["ephemeral"]
+    assert "release-manager" in refused["message"]["text"]
+    own = await stand.press("dev", card["id"], "Approve")
+    assert "you cannot approve it" in own["message"]["text"]
+    await stand.call("PATCH", "people/lead", {"roles": []})
+    gone = await stand.press("lead", card["id"], "Approve")
+    assert "release-manager" in gone["message"]["text"]
+    assert stand.engine.rollouts[1].phase is Phase.GATED
+    done = await stand.press("lead2", card["id"], "Approve")
+    assert "approved" in done["message"]["text"]
+    assert stand.engine.rollouts[1].phase is Phase.SHIFTING
+    await stand.speak()
+    assert "Approve" not in labels(await stand.card())
+
+
+async def test_reject_asks_for_a_reason_and_ends_it(stand: Stand) -> None:
+    card = await gated(stand)
+    opened = await stand.press("lead", card["id"], "Reject")
+    assert opened["state"] == "modal"
+    done = await stand.submit("lead", opened["id"], Reason="The **fair** is today @everyone")
+    assert "rejected" in done["message"]["text"]
+    rollout = stand.engine.rollouts[1]
+    assert rollout.phase is Phase.CANCELLED
+    assert "fair" in rollout.outcome
+    await stand.speak()
+    assert labels(await stand.card()) == set()
+    assert all("@everyone" not in m["notified"] for m in await stand.messages())
+
+
+async def test_a_press_on_a_finished_card_is_told_so(stand: Stand) -> None:
+    card = await gated(stand)
+    custom_id = next(b["custom_id"] for b in card["buttons"] if b["label"] == "Approve")
+    opened = await stand.press("lead", card["id"], "Reject")
+    await stand.submit("lead", opened["id"], Reason="not today")
+    await stand.speak()
+    late = await stand.press("lead2", card["id"], raw=custom_id)
+    assert late["state"] == "answered"
+    assert "over" in late["message"]["text"]
+
+
+async def test_an_interaction_delivered_twice_does_one_thing_once(stand: Stand) -> None:
+    card = await gated(stand)
+    await stand.fault("duplicate_delivery")
+    done = await stand.press("lead", card["id"], "Approve")
+    assert "approved" in done["message"]["text"]
+    await stand.until(lambda: len([s for s in stand.seen if s[0] == "press:approve"]) == 2)
+    assert len(stand.engine.acts) == 1
+
+
+async def test_two_people_pressing_at_once_do_one_thing_once(stand: Stand) -> None:
+    import asyncio
+
+    card = await gated(stand)
+    both = await asyncio.gather(
+        stand.press("lead", card["id"], "Approve"), stand.press("lead2", card["id"], "Approve")
+    )
+    assert all(b["ephemeral"] for b in both)
+    assert stand.engine.rollouts[1].phase is Phase.SHIFTING
+    assert len(stand.engine.rollouts[1].grants) == 1
+
+
+async def test_a_press_while_the_database_is_away_is_refused_visibly(stand: Stand) -> None:
+    card = await gated(stand)
+    stand.engine.away = True
+    done = await stand.press("lead", card["id"], "Approve")
+    assert done["answered_ms"] < 3000
+    assert "nothing was changed" in done["message"]["text"]
+
+
+async def test_a_press_that_hangs_is_answered_within_three_seconds(stand: Stand) -> None:
+    card = await gated(stand)
+    stand.engine.stuck_s = 30.0
+    done = await stand.press("lead", card["id"], "Approve")
+    assert done["answered_ms"] < 3000
+    assert "not confirmed" in done["message"]["text"]
+
+
+async def test_a_button_of_another_version_is_explained(stand: Stand) -> None:
+    card = await gated(stand)
+    done = await stand.press("lead", card["id"], raw="slipway:1:1:teleport:")
+    assert "another version of Slipway" in done["message"]["text"]
+
+
+async def test_buttons_outlive_the_client(stand: Stand) -> None:
+    card = await gated(stand)
+    await stand.fault("op9")
+    await stand.until(lambda: not stand.line.connected)
+    await stand.until(lambda: stand.line.connected)
+    done = await stand.press("lead", card["id"], "Approve")
+    assert "approved" in done["message"]["text"]
+
+
+async def test_an_automatic_rollback_calls_on_call_in_alerts_with_an_embed(stand: Stand) -> None:
+    rollout = await worlds.soaking(stand.engine, version="1.5.1")
+    await stand.speak()
+    worlds.measured(stand.engine, rollout.id, 200, 30)
+    assert stand.engine.rollouts[rollout.id].phase is Phase.ROLLING_BACK
+    await stand.speak()
+    alerts = await stand.messages("alerts")
+    assert len(alerts) == 1
+    assert alerts[0]["notified"] == ["oncall"]
+    assert alerts[0]["embeds"]
+    assert "1.5.1" in alerts[0]["text"]
+    assert "limit" in alerts[0]["text"]
+    told = [m for m in await stand.messages() if "is rolled back" in m["text"]]
+    assert len(told) == 1
+    assert told[0]["notified"] == []
+    worlds.serving(stand.engine, rollout.id)
+    await stand.speak()
+    assert "Rolled back" in (await stand.card())["text"]
+
+
+async def test_numbers_follow_without_holding_up_the_engine(stand: Stand) -> None:
+    rollout = await worlds.soaking(stand.engine)
+    await stand.speak()
+    worlds.measured(stand.engine, rollout.id, 777)
+    await stand.announcer.draw_card(rollout.id)
+    await stand.until(lambda: _says(stand, "977"))
+
+
+async def _says(stand: Stand, word: str) -> bool:
+    return word in (await stand.card())["text"]
+
+
+async def test_equal_cards_are_not_edited_again(stand: Stand) -> None:
+    await gated(stand)
+    before = len(await stand.requests("PATCH", "/messages/"))
+    for _ in range(5):
+        await stand.announcer.draw_card(1)
+    assert len(await stand.requests("PATCH", "/messages/")) == before
+
+
+@pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
+async def test_a_failing_post_does_not_double_the_card(stand: Stand, kind: str) -> None:
+    await worlds.deployed(stand.engine)
+    await stand.fault(kind, method="POST", route="/channels/{channel}/messages")
+    for _ in range(3):
+        try:
+            await stand.announcer.draw_card(1)
+            break
+        except Unreachable:
+            continue
+    cards = [m for m in await stand.messages() if m["buttons"]]
+    assert len(cards) == 1
+    assert cards[0]["id"] == str(stand.books.cards[1].message_id)
+
+
+@pytest.mark.parametrize("kind", ["503", "reset_after_apply"])
+async def test_a_card_that_was_posted_before_a_crash_is_found_again(stand: Stand, kind: str) -> None:
+    """The answer was lost, the nonce has run out, and the process is another one."""
+    await worlds.deployed(stand.engine)
+    await stand.fault(kind, method="POST", route="/channels/{channel}/messages")
+    with pytest.raises(Unreachable):
+        await stand.announcer.draw_card(1)
+    await stand.call("POST", "clock", {"advance": 3600})
+    await stand.announcer.draw_card(1)
+    assert len([m for m in await stand.messages() if m["buttons"]]) == 1
+
+
+@pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
+async def test_a_failing_notice_is_heard_once(stand: Stand, kind: str) -> None:
+    rollout = await worlds.soaking(stand.engine, version="1.5.1")
+    await stand.announcer.draw_card(rollout.id)
+    worlds.measured(stand.engine, rollout.id, 200, 30)
+    alarm = Notice("n-1", rollout.id, "rolled_back", "It failed.", ("on-call",))
+    await stand.fault(kind, method="POST", route="/channels/{channel}/messages", count=2)
+    for _ in range(4):
+        try:
+            await stand.announcer.notify(alarm)
+            break
+        except Unreachable:
+            await stand.call("POST", "clock", {"advance": 900})
+    assert len(await stand.messages("alerts")) == 1
+    assert len([m for m in await stand.messages() if "is rolled back" in m["text"]]) == 1
+
+
+async def test_a_deleted_card_is_made_anew(stand: Stand) -> None:
+    card = await gated(stand)
+    await stand.call("DELETE", f"messages/{card['id']}")
+    worlds.approved(stand.engine, 1)
+    await stand.speak()
+    fresh = await stand.card()
+    assert fresh["id"] != card["id"]
+    assert "Moving to 5 %" in fresh["text"]
+
+
+async def test_a_deleted_thread_is_made_anew(stand: Stand) -> None:
+    card = await gated(stand)
+    await stand.call("DELETE", f"channels/{card['thread']['id']}")
+    await stand.announcer.log_line(1, "late", "Still going.", stand.clock.now())
+    thread = stand.books.cards[1].thread_id
+    assert thread is not None
+    assert any("Still going" in m["text"] for m in await stand.messages(str(thread)))
+
+
+async def test_a_closed_channel_is_reported_in_alerts_and_nothing_is_raised(stand: Stand) -> None:
+    await worlds.deployed(stand.engine)
+    await stand.call(
+        "PATCH", "channels/deploys", {"permissions": {"SEND_MESSAGES": False}, "application": "slipway"}
+    )
+    await stand.announcer.draw_card(1)
+    await stand.announcer.draw_card(1)
+    assert stand.books.cards == {}
+    reports = await stand.messages("alerts")
+    assert len(reports) == 1
+    assert "The rollout goes on" in reports[0]["text"]
+    # Refusals count towards a ban: the channel is left alone for a while.
+    assert len(await stand.requests("POST", "/messages")) == 2
+
+
+async def test_an_alarm_that_alerts_does_not_take_is_heard_in_deploys(stand: Stand) -> None:
+    rollout = await worlds.soaking(stand.engine, version="1.5.1")
+    await stand.announcer.draw_card(rollout.id)
+    await stand.call("DELETE", "channels/alerts")
+    await stand.announcer.notify(Notice("n-1", rollout.id, "rolled_back", "It failed.", ("on-call",)))
+    assert any(m["notified"] == ["oncall"] for m in await stand.messages())
+
+
+async def test_a_card_moves_before_it_is_an_hour_old(stand: Stand) -> None:
+    rollout = await worlds.soaking(stand.engine)
+    await stand.announcer.draw_card(rollout.id)
+    old = await stand.card()
+    stand.clock.forward(3100)
+    worlds.measured(stand.engine, rollout.id, 400)
+    await stand.announcer.draw_card(rollout.id)
+    await stand.until(lambda: stand.books.cards[rollout.id].message_id != int(old["id"]))
+    fresh = await stand.card()
+    left = await stand.call("GET", f"messages/{old['id']}?as=dev")
+    assert left["buttons"] == []
+    assert "has moved" in left["text"]
+    assert fresh["id"] in left["text"]
+    assert "Roll back" in labels(fresh)
+    assert stand.books.cards[rollout.id].thread_id == int(old["id"])
+    await stand.announcer.log_line(rollout.id, "l-9", "After the move.", stand.clock.now())
+    assert any("After the move" in m["text"] for m in await stand.messages(old["id"]))
+
+
+async def test_a_card_from_before_a_restart_is_edited_and_keeps_its_chart(tmp_path: Path) -> None:
+    png = bytes.fromhex("89504e470d0a1a0a") + b"\0" * 64
+
+    async def chart(seen: object) -> bytes:
+        return png
+
+    async with standing(tmp_path, chart=chart) as stand:
+        rollout = await worlds.soaking(stand.engine)
+        worlds.measured(stand.engine, rollout.id)
+        await stand.announcer.draw_card(rollout.id)
+        await stand.until(lambda: _pictured(stand))
+        from bot.ui.announcer import Announcer
+
+        again = Announcer(
+            stand.line.rest,
+            stand.engine.view,
+            stand.books,
+            stand.books,
+            lambda: stand.engine.catalog,
+            stand.clock,
+            chart=chart,
+        )
+        worlds.serving(stand.engine, rollout.id)
+        worlds.measured(stand.engine, rollout.id, 200, 60)
+        await again.draw_card(rollout.id)
+        await again.close()
+        card = await stand.card()
+        assert "Rolling back" in card["text"]
+        assert len(card["attachments"]) == 1
+
+
+async def _pictured(stand: Stand) -> bool:
+    return bool((await stand.card())["attachments"])
+
+
+async def test_hostile_words_stay_words(stand: Stand) -> None:
+    hostile = "@everyone <@&1> **bold** [click](https://evil.example) `code` ||spoiler|| " * 60
+    card = await gated(stand, reason=hostile[:4000])
+    assert card["notified"] == []
+    assert len(card["text"]) < 4000
+    for message in await stand.messages():
+        assert "dev" not in message["notified"]
+        assert set(message["notified"]) <= {"lead", "lead2"}
+
+
+async def test_a_card_far_in_the_past_is_found_by_its_reference(stand: Stand) -> None:
+    """A message that an administrator removed along with the channel is no reason to raise."""
+    await worlds.deployed(stand.engine)
+    stand.books.cards[1] = CardRef(1, 1234, 5678, None, stand.clock.now())
+    await stand.announcer.draw_card(1)
+    assert stand.books.cards[1].channel_id == int(stand.sandbox.channel_id("deploys"))

@@ -1,0 +1,142 @@
+"""Slash commands, end to end against the sandbox: answers, refusals, suggestions, and what an outage looks like."""
+
+from __future__ import annotations
+
+from tests.integration.ui.face import Stand
+from tests.unit.ui import worlds
+
+
+async def test_deploy_starts_a_rollout_and_names_its_card(stand: Stand) -> None:
+    done = await stand.slash(
+        "dev", "deploy", service="checkout", version="1.5.0", environment="staging", reason="sale"
+    )
+    assert done["state"] == "answered"
+    assert done["ephemeral"]
+    assert "Rollout 1" in done["message"]["text"]
+    assert "#deploys" in done["message"]["text"] or "<#" in done["message"]["content"]
+    rollout = stand.engine.rollouts[1]
+    assert (rollout.candidate.version, rollout.reason, rollout.requester.name) == ("1.5.0", "sale", "Dev")
+    assert rollout.requester.roles == {"deployer"}
+
+
+async def test_a_dry_run_shows_the_plan_and_starts_nothing(stand: Stand) -> None:
+    done = await stand.slash(
+        "dev", "deploy", service="checkout", version="1.5.0", environment="production", dry_run=True
+    )
+    assert "Dry run" in done["message"]["text"]
+    assert "nothing was started" in done["message"]["text"]
+    assert stand.engine.rollouts == {}
+
+
+async def test_unknown_names_offer_the_nearest(stand: Stand) -> None:
+    done = await stand.slash("dev", "deploy", service="chekout", version="1.5.0", environment="staging")
+    assert done["ephemeral"]
+    assert "Did you mean `checkout`?" in done["message"]["text"]
+    done = await stand.slash("dev", "deploy", service="checkout", version="1.5.7", environment="staging")
+    assert "`1.5.1`" in done["message"]["text"]
+
+
+async def test_a_guest_is_told_which_role_it_needs(stand: Stand) -> None:
+    done = await stand.slash("guest", "deploy", service="checkout", version="1.5.0", environment="staging")
+    assert done["ephemeral"]
+    assert "needs the role" in done["message"]["text"]
+
+
+async def test_an_unreachable_database_is_a_visible_refusal(stand: Stand) -> None:
+    stand.engine.away = True
+    done = await stand.slash("dev", "deploy", service="checkout", version="1.5.0", environment="staging")
+    assert done["state"] == "answered"
+    assert done["answered_ms"] < 3000
+    assert "could not be recorded, and nothing was changed" in done["message"]["text"]
+    assert "slipway abort" in done["message"]["text"]
+
+
+async def test_an_unexpected_error_gives_a_reference(stand: Stand) -> None:
+    stand.engine.raises = RuntimeError("a bug")
+    done = await stand.slash("dev", "status")
+    assert "in its log under" in done["message"]["text"]
+    assert "a bug" not in done["message"]["text"]
+
+
+async def test_a_slow_engine_is_deferred_and_answered_all_the_same(stand: Stand) -> None:
+    stand.engine.stuck_s = 2.6
+    done = await stand.slash("dev", "status")
+    assert done["state"] == "answered"
+    assert done["callback"] == 5
+    assert done["ack_ms"] < 3000
+    said = done["message"] or done["followups"][-1]
+    assert "What runs where" in said["text"]
+
+
+async def test_suggestions_say_what_runs_where(stand: Stand) -> None:
+    choices = await stand.suggest("dev", "deploy", "version", service="checkout")
+    assert [c["value"] for c in choices] == ["1.5.1", "1.5.0", "1.4.0"]
+    assert choices[2]["name"].startswith("1.4.0 — staging now, production now")
+    assert "not in staging or production" in choices[0]["name"]
+    assert [c["value"] for c in await stand.suggest("dev", "deploy", "service", "chec")] == ["checkout"]
+    places = await stand.suggest("dev", "deploy", "environment", service="checkout")
+    assert places[0]["name"] == "staging — runs 1.4.0"
+
+
+async def test_suggestions_are_empty_but_given_when_the_database_is_away(stand: Stand) -> None:
+    stand.engine.away = True
+    assert await stand.suggest("dev", "deploy", "version", service="checkout") == []
+    assert [c["value"] for c in await stand.suggest("dev", "deploy", "service")] == ["checkout"]
+
+
+async def test_rate_limits_say_when_to_try_again_and_spare_on_call(stand: Stand) -> None:
+    stand.limiter.full["deploy"] = 7.0
+    done = await stand.slash("dev", "deploy", service="checkout", version="1.5.0", environment="staging")
+    assert "<t:" in done["message"]["content"]
+    await worlds.soaking(stand.engine)
+    done = await stand.slash("oncall", "rollback", service="checkout", environment="production")
+    assert "Rolling back" in done["message"]["text"]
+    assert stand.engine.rollouts[1].phase == "rolling_back"
+
+
+async def test_lock_with_a_length_and_unlock(stand: Stand) -> None:
+    done = await stand.slash(
+        "dev", "lock", service="checkout", environment="production", reason="fair", **{"for": "2h"}
+    )
+    assert "Locked" in done["message"]["text"]
+    lock = stand.engine.locks[worlds.PRODUCTION]
+    assert lock.expires is not None
+    assert (lock.expires - stand.clock.now()).total_seconds() == 7200
+    done = await stand.slash("dev", "unlock", service="checkout", environment="production")
+    assert "Unlocked" in done["message"]["text"]
+    wrong = await stand.slash(
+        "dev", "lock", service="checkout", environment="production", reason="x", **{"for": "soon"}
+    )
+    assert "not a length of time" in wrong["message"]["text"]
+
+
+async def test_panic_holds_everything_and_lets_it_go(stand: Stand) -> None:
+    await worlds.soaking(stand.engine)
+    done = await stand.slash("oncall", "panic", switch="on", reason="the lake is on fire")
+    assert "1 rollout held" in done["message"]["text"]
+    assert stand.engine.rollouts[1].pause is not None
+    done = await stand.slash("oncall", "panic", switch="off")
+    assert stand.engine.rollouts[1].pause is None
+
+
+async def test_status_history_and_health_answer(stand: Stand) -> None:
+    for _ in range(11):
+        rollout = await worlds.deployed(stand.engine, "staging")
+        stand.engine.edit(rollout.id, lambda r: _ended(r, stand))
+    assert "`1.4.0`" in (await stand.slash("guest", "status"))["message"]["text"]
+    first = await stand.slash("guest", "history", service="checkout")
+    assert "#11" in first["message"]["text"]
+    older = first["message"]["buttons"][0]
+    second = await stand.press("guest", first["message"]["id"], older["label"])
+    assert "#3 " in second["message"]["text"] and "#4 " not in second["message"]["text"]
+    health = await stand.slash("guest", "health")
+    assert "Discord gateway" in health["message"]["text"]
+    assert "Redis" in health["message"]["text"]
+
+
+def _ended(rollout, stand):  # type: ignore[no-untyped-def]
+    from dataclasses import replace
+
+    from bot.domain.model import Phase
+
+    return replace(rollout, phase=Phase.SUCCEEDED, ended_at=stand.clock.now())
