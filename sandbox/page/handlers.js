@@ -1,10 +1,13 @@
 /** What each event from the sandbox changes. */
 
+import { plainLine } from "./inline.js";
+import { namesFor } from "./names.js";
+import { href } from "./router.js";
 import { setClockOffset } from "./time.js";
 import { toast } from "./toasts.js";
-import { href } from "./router.js";
 
 const TYPING_MS = 10_000;
+const THREAD_STARTER = 21;
 
 /** @param {import("./app.js").App} app @returns {(kind: string, data: any) => void} */
 export function handlers(app) {
@@ -17,8 +20,16 @@ export function handlers(app) {
     unread.onMessage(message, seen);
     store.putMessage(message);
     if (store.acting && message.notified?.includes(store.acting) && !seen) announce(app, message);
-    touchParent(message.channel_id);
+    countInThread(message);
     app.drawAround();
+  }
+
+  function countInThread(message) {
+    const thread = store.channels.get(message.channel_id);
+    if (!thread?.parent_id || message.ephemeral_to || message.type === THREAD_STARTER) return;
+    thread.last = message;
+    thread.message_count += 1;
+    touchParent(thread.id);
   }
 
   /** The preview under a message shows how many messages its thread has. */
@@ -91,10 +102,9 @@ export function handlers(app) {
 function announce(app, message) {
   const { store } = app;
   const channel = store.channels.get(message.channel_id);
-  const text = (message.text ?? "").replace(/\s+/g, " ");
   toast({
     title: `${message.author_name} · ${channel?.parent_id ? "" : "#"}${channel?.name ?? "?"}`,
-    text: text.length > 140 ? `${text.slice(0, 139)}…` : text,
+    text: plainLine(message.text ?? "", namesFor(store, message), 140),
     author: message.author_name,
     bot: message.bot,
     href: channel ? href(store, channel) : undefined,

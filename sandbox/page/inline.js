@@ -18,7 +18,7 @@ const RULES = [
   { start: "<", match: /^<\/([^:>\n]{1,98}):(\d+)>/, node: (m) => h("span", { class: "mention" }, `/${m[1]}`) },
   { start: "<", match: /^<(https?:\/\/[^\s<>]+)>/, node: (m) => anchor(m[1], m[1]) },
   { start: "@", match: /^@(everyone|here)\b/, node: (m) => h("span", { class: "mention" }, m[0]) },
-  { start: "[", match: /^\[((?:[^[\]\\]|\\.|\[[^[\]]*\])+)\]\(<?(https?:\/\/[^\s<>)]+(?:\([^\s<>)]*\)[^\s<>)]*)?)>?(?: "[^"]*")?\)/, node: masked },
+  { start: "[", match: /^\[((?:[^[\]\\]|\\.|\[[^[\]]*\])+)\]\(<?(https?:\/\/[^\s<>()]+(?:\([^\s<>()]*\)[^\s<>()]*)*)>?(?: "[^"]*")?\)/, node: masked },
   { start: "h", match: /^https?:\/\/[^\s<>]+[^\s<>.,:;"'\])]/, node: (m) => anchor(m[0], m[0]) },
   { start: "*", match: /^\*\*\*(?=\S)([\s\S]*?\S)\*\*\*(?!\*)/, node: (m, n, d) => h("strong", null, h("em", null, inline(m[1], n, d))) },
   { start: "*", match: /^\*\*(?=\S)([\s\S]*?[^\s\\])\*\*(?!\*)/, node: (m, n, d) => h("strong", null, inline(m[1], n, d)) },
@@ -88,6 +88,16 @@ function mention(sign, who) {
 function channelMention(channel) {
   const label = `${channel.thread ? "" : "#"}${channel.name}`;
   return channel.href ? h("a", { class: "mention", href: channel.href }, label) : h("span", { class: "mention" }, label);
+}
+
+/** One line of what a text says, without its markup: for previews and labels. */
+export function plainLine(text, names, longest = 200) {
+  const said = text.split("\n").map((line) => {
+    const bare = line.replace(/^(?:#{1,3} |-# |>{1,3} |```\w*)|```$/g, "");
+    return h("span", null, inline(bare, names)).textContent;
+  });
+  const line = said.join(" ").replace(/\s+/g, " ").trim();
+  return line.length > longest ? `${line.slice(0, longest - 1)}…` : line;
 }
 
 /** Hidden until pressed; the press is handled where the message stands. */

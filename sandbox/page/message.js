@@ -4,7 +4,7 @@ import { components, dots } from "./components.js";
 import { h, hex } from "./dom.js";
 import { embed } from "./embeds.js";
 import { avatar, icon } from "./icons.js";
-import { inline } from "./inline.js";
+import { inline, plainLine } from "./inline.js";
 import { markdown } from "./markdown.js";
 import { attachments } from "./media.js";
 import { namesFor } from "./names.js";
@@ -22,12 +22,14 @@ const THREAD_STARTER = 21;
  */
 export function messageRow(message, view) {
   const { store } = view;
+  const original = message.type === THREAD_STARTER ? store.findMessage(message.reference?.message_id) : null;
+  if (original) return messageRow({ ...original, key: message.id }, { ...view, grouped: false, inThread: true });
   const mentioned = store.acting && message.notified?.includes(store.acting);
   const classes = ["message", view.grouped && "grouped", mentioned && "mentioned", message.ephemeral && "ephemeral"].filter(Boolean);
   if (SYSTEM[message.type]) return system(message, view, classes);
   return h(
     "li",
-    { class: classes.join(" "), tabindex: -1, dataset: { key: message.id, id: message.id }, "aria-label": summary(message) },
+    { class: classes.join(" "), tabindex: -1, dataset: { key: message.key ?? message.id, id: message.id }, "aria-label": summary(message, store) },
     context(message, view),
     h(
       "div",
@@ -39,8 +41,8 @@ export function messageRow(message, view) {
   );
 }
 
-function summary(message) {
-  const text = (message.text ?? "").replace(/\s+/g, " ").slice(0, 160);
+function summary(message, store) {
+  const text = plainLine(message.text ?? "", namesFor(store, message), 160);
   return `${message.author_name}, ${full(message.created)}: ${message.loading ? "thinking" : text}`;
 }
 
@@ -79,7 +81,7 @@ function context(message, { store }) {
 
 function replied(reference, store) {
   const original = store.findMessage(reference.message_id);
-  const text = (original?.text ?? "").replace(/\s+/g, " ").slice(0, 200);
+  const text = original ? plainLine(original.text, namesFor(store, original)) : "";
   return h(
     "div",
     { class: "context" },
@@ -129,14 +131,14 @@ function onlyYou(message) {
 
 function threadPreview(thread, store) {
   const channel = store.channels.get(thread.id);
-  const count = channel?.message_count ?? thread.message_count ?? 0;
-  const last = store.visible(thread.id).at(-1);
+  const count = Math.max(channel?.message_count ?? 0, thread.message_count ?? 0);
+  const last = channel?.last ?? store.visible(thread.id).at(-1);
   const label = count === 0 ? "See thread" : `${count} ${count === 1 ? "message" : "messages"}`;
   return h(
     "button",
     { type: "button", class: "thread-preview", dataset: { action: "thread", thread: thread.id }, "aria-label": `Open thread ${channel?.name ?? thread.name}, ${label}` },
     h("span", { class: "thread-title" }, h("strong", null, channel?.name ?? thread.name), h("span", { class: "thread-count" }, `${label} ›`)),
-    h("span", { class: "thread-last" }, last ? [avatar(last.author_name, { bot: last.bot, size: 16 }), h("b", null, last.author_name), h("span", { class: "ellipsis" }, last.text.split("\n")[0]), messageTime(last.created)] : thread.archived ? "This thread is archived." : "There are no recent messages in this thread."),
+    h("span", { class: "thread-last" }, last ? [avatar(last.author_name, { bot: last.bot, size: 16 }), h("b", null, last.author_name), h("span", { class: "ellipsis" }, plainLine(last.text, namesFor(store, last), 120)), messageTime(last.created)] : thread.archived ? "This thread is archived." : "There are no recent messages in this thread."),
   );
 }
 

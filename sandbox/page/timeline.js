@@ -7,6 +7,7 @@ import { morph } from "./morph.js";
 import { dayOf } from "./time.js";
 
 const GROUPED_WITHIN_MS = 7 * 60_000;
+const STARTER = 21;
 const NEAR_END_PX = 80;
 const NEAR_START_PX = 250;
 
@@ -42,6 +43,8 @@ export class Timeline {
     this.list.addEventListener("keydown", (event) => this.onKey(event));
     this.wiring.store.on("messages", ({ channelId, id }) => {
       if (channelId === this.channelId) this.invalidate(id);
+      // A thread begins with the message that it hangs under.
+      else if (id && id === this.wiring.store.channels.get(this.channelId ?? "")?.message_id) this.invalidate(id);
     });
   }
 
@@ -87,7 +90,7 @@ export class Timeline {
     this.dirty.clear();
     this.rove();
     if (this.sticky) this.toEnd();
-    else this.jump.hidden = false;
+    else this.offerJump();
   }
 
   place(item, before) {
@@ -99,7 +102,7 @@ export class Timeline {
       return el;
     }
     if (row.el !== before) this.list.insertBefore(row.el, before);
-    const stale = this.dirty.has(item.key) || this.dirty.has("*") || row.message !== item.message || row.grouped !== item.grouped;
+    const stale = this.dirty.has(item.key) || this.dirty.has(item.message?.id) || this.dirty.has("*") || row.message !== item.message || row.grouped !== item.grouped;
     if (stale && item.message) {
       row.el = morph(row.el, item.render());
       row.message = item.message;
@@ -126,7 +129,8 @@ export class Timeline {
         if (previous) out.push({ key: "new", render: () => divider("New", "new") });
       }
       const grouped = !newDay && !isNew && belongsTo(message, previous);
-      out.push({ key: message.id, message, grouped, render: () => messageRow(message, { store, presses, grouped, inThread }) });
+      const shown = (message.type === STARTER && store.findMessage(message.reference?.message_id)) || message;
+      out.push({ key: message.id, message: shown, grouped, render: () => messageRow(message, { store, presses, grouped, inThread }) });
       previous = message;
     }
     return out;
@@ -143,8 +147,14 @@ export class Timeline {
   onScroll() {
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     this.sticky = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
-    if (this.sticky) this.jump.hidden = true;
+    this.offerJump();
     if (scrollTop < NEAR_START_PX) void this.loadOlder();
+  }
+
+  /** The way back is offered once the end is out of sight. */
+  offerJump() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    this.jump.hidden = scrollHeight - scrollTop - clientHeight < clientHeight / 2;
   }
 
   async loadOlder() {
@@ -175,7 +185,7 @@ export class Timeline {
     const el = event.target.closest("[data-action]");
     const id = el?.closest("li.message")?.dataset.id;
     if (!el || !id || el.disabled || el.getAttribute("aria-disabled") === "true") return;
-    const message = this.wiring.store.histories.get(this.channelId ?? "")?.messages.get(id);
+    const message = this.wiring.store.findMessage(id);
     if (message) this.wiring.actions(el.dataset.action, el, message);
   }
 

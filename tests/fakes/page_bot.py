@@ -284,7 +284,8 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
             f"# Heading\n## Smaller\n**bold** *italics* __underline__ ~~strike~~ `code` ||spoiler|| snake_case_name\n"
             f"> a quote\n> of two lines\n- one\n- two\n  - nested\n1. first\n2. second\n-# subtext\n"
             f"{interaction.user.mention} {role.mention} <#{interaction.channel_id}> <t:1767225600:F> <t:1767225600:R>\n"
-            f"[a link](https://example.com/a_(b)) https://example.com/x?y=1. :rocket: <:custom:123456789012345678>\n```py\nprint('hello')\n```",
+            f"[a link](https://example.com/a_(b)) https://example.com/x?y=1. :rocket: "
+            f"<:custom:123456789012345678>\n```py\nprint('hello')\n```",
             allowed_mentions=discord.AllowedMentions.all(),
         )
 
