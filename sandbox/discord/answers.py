@@ -44,7 +44,7 @@ class Answers:
     def first(self, interaction: Interaction, upload: Upload) -> JSON:
         """Gives the first answer; the result is the body for `with_response=true`."""
         kind = upload.body.get("type")
-        if isinstance(kind, bool) or kind not in CALLBACKS:
+        if type(kind) is not int or kind not in CALLBACKS:
             listed = ", ".join(map(str, sorted(CALLBACKS)))
             raise invalid(("type",), "BASE_TYPE_CHOICES", f"Value must be one of {{{listed}}}.")
         self._check_kind(interaction, kind)

@@ -1,6 +1,7 @@
 """The sandbox as a server: REST, gateway, CDN, JSON API and page on one loopback port."""
 
 import asyncio
+import functools
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -71,6 +72,7 @@ async def _only_from_here(request: web.Request, handler: Handler) -> web.StreamR
     )
 
 
+@functools.lru_cache(maxsize=256)
 def _name(address: str) -> str | None:
     try:
         return urlsplit(address).hostname

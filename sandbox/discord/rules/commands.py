@@ -82,8 +82,8 @@ def read(body: Fields, kind: int | None = None) -> JSON:
         "description_localizations": _localized(body, "description_localizations", 100),
         "default_member_permissions": _permissions(body),
         "nsfw": bool(body.flag("nsfw")),
-        "contexts": body.items("contexts", 3),
-        "integration_types": body.items("integration_types", 2) or [0],
+        "contexts": body.choices("contexts", (0, 1, 2), least=1),
+        "integration_types": body.choices("integration_types", (0, 1), least=1) or [0],
     }
     dm = body.flag("dm_permission")
     found["dm_permission"] = True if dm is None else dm
@@ -131,8 +131,9 @@ def _options(body: Fields, *, depth: int) -> list[JSON]:
     found: list[JSON] = []
     seen: set[str] = set()
     optional = False
-    kinds = {one.body.get("type") for one in given}
-    if kinds & {SUB, GROUP} and kinds - {SUB, GROUP}:
+    kinds = {str(one.body.get("type")) for one in given}
+    nested = {str(SUB), str(GROUP)}
+    if kinds & nested and kinds - nested:
         body.complain(
             "options",
             "APPLICATION_COMMAND_OPTIONS_TYPE_INVALID",
@@ -202,7 +203,9 @@ def _value_limits(body: Fields, kind: int) -> JSON:
         limits["min_value"] = body.number("min_value", -edge, edge, whole=kind == INTEGER)
         limits["max_value"] = body.number("max_value", -edge, edge, whole=kind == INTEGER)
     elif kind == 7:
-        limits["channel_types"] = body.items("channel_types", 20)
+        limits["channel_types"] = body.choices(
+            "channel_types", (0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16)
+        )
     return found | {key: value for key, value in limits.items() if value is not None}
 
 

@@ -95,7 +95,7 @@ class Reader:
         body.known(("type", "id", "components"))
         given = body.objects("components", 5, least=1, required=True) or []
         kinds = [one.body.get("type") for one in given]
-        if len(given) > 1 and any(kind in SELECTS for kind in kinds):
+        if len(given) > 1 and any(type(kind) is int and kind in SELECTS for kind in kinds):
             body.complain(
                 "components",
                 "COMPONENT_LAYOUT_WIDTH_EXCEEDED",
@@ -150,7 +150,8 @@ class Reader:
     def _file(self, body: Fields) -> JSON:
         body.known(("type", "id", "file", "spoiler", "name", "size"))
         item = self._item(body, "file")
-        url = str((body.body.get("file") or {}).get("url", ""))
+        given = body.body.get("file")
+        url = str(given.get("url", "")) if isinstance(given, dict) else ""
         if item and not url.startswith("attachment://"):
             body.complain("file", "UNFURLED_MEDIA_ITEM_INVALID", "Only attachment:// references are allowed.")
         name, size = self.media.size(url) or (None, None)

@@ -59,10 +59,10 @@ def _emoji(body: Fields) -> JSON | None:
     emoji = body.object("emoji")
     if emoji is None:
         return None
-    name, number = emoji.body.get("name"), emoji.body.get("id")
+    name, number = emoji.text("name", 100), emoji.text("id", 20)
     if not name and not number:
         emoji.complain("name", "BASE_TYPE_REQUIRED", "This field is required")
-    return {"id": str(number) if number else None, "name": name or ""}
+    return {"name": name or ""} | ({"id": number} if number else {})
 
 
 def select(body: Fields) -> JSON:
@@ -85,7 +85,11 @@ def select(body: Fields) -> JSON:
             body.complain("min_values", "SELECT_COMPONENT_INVALID", "min_values cannot exceed the options")
     elif (default := body.items("default_values", 25)) is not None:
         found["default_values"] = default
-    if kind == 8 and (kinds := body.items("channel_types", 20)) is not None:
+    if (
+        kind == 8
+        and (kinds := body.choices("channel_types", (0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16)))
+        is not None
+    ):
         found["channel_types"] = kinds
     return found
 

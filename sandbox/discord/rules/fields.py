@@ -84,11 +84,21 @@ class Fields:
             if required:
                 self._missing(key)
             return None
-        if isinstance(value, bool) or value not in allowed:
+        if isinstance(value, bool) or not isinstance(value, (int, str)) or value not in allowed:
             listed = ", ".join(str(one) for one in sorted(allowed))
             self.complain(key, "BASE_TYPE_CHOICES", f"Value must be one of {{{listed}}}.")
             return None
         return value
+
+    def choices(self, key: str, allowed: Collection[int], *, least: int = 0) -> list[int] | None:
+        """A list of distinct numbers, each among those allowed."""
+        values = self.items(key, len(allowed), least=least)
+        for index, value in enumerate(values or ()):
+            if type(value) is not int or value not in allowed:
+                listed = ", ".join(map(str, sorted(allowed)))
+                path = (*self.path, key, index)
+                self.complaints.add(path, "BASE_TYPE_CHOICES", f"Value must be one of {{{listed}}}.")
+        return values
 
     def flag(self, key: str) -> bool | None:
         value = self.body.get(key)

@@ -90,7 +90,7 @@ def read(
 
 def _nonce(fields: Fields) -> str | int | None:
     nonce = fields.body.get("nonce")
-    if isinstance(nonce, int) and not isinstance(nonce, bool):
+    if type(nonce) is int and abs(nonce) < 2**63:
         return nonce
     return fields.text("nonce", 25)
 
