@@ -56,15 +56,10 @@ class WeightedRouter:
     def __init__(
         self,
         *,
-        sticky_header: str | None = None,
-        request_timeout_s: float = 30.0,
-        wait_s: float = 5.0,
         suspect: Callable[[str], None] = lambda digest: None,
         rng: random.Random | None = None,
     ) -> None:
-        self.sticky_header = sticky_header
-        self.request_timeout_s = request_timeout_s
-        self.wait_s = wait_s
+        self.configure(None, 30.0, 5.0)
         self.unrouted = 0
         self._suspect = suspect
         self._shuffle = Shuffle(rng)
@@ -72,6 +67,12 @@ class WeightedRouter:
         self._changed = asyncio.Event()
         self._session: aiohttp.ClientSession | None = None
         self._runner: web.ServerRunner | None = None
+
+    def configure(self, sticky_header: str | None, request_timeout_s: float, wait_s: float) -> None:
+        """For requests that come from now on; see `LaneSettings`."""
+        self._sticky_header = sticky_header
+        self._request_timeout_s = request_timeout_s
+        self._wait_s = wait_s
 
     def route(self, split: Split) -> None:
         """From now on: the next request, and those that wait, follow `split`."""
@@ -95,7 +96,7 @@ class WeightedRouter:
             await self._session.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        deadline = time.monotonic() + self.wait_s
+        deadline = time.monotonic() + self._wait_s
         to_candidate = self._goes_to_candidate(request)
         failed: set[str] = set()
         while True:
@@ -138,8 +139,8 @@ class WeightedRouter:
             return False
         if split.alone:
             return True
-        if self.sticky_header and split.candidate:
-            value = request.headers.get(self.sticky_header)
+        if self._sticky_header and split.candidate:
+            value = request.headers.get(self._sticky_header)
             if value:
                 return sticks(value, split.candidate[0].digest, split.weight)
         return self._shuffle.next(split.weight)
@@ -175,7 +176,7 @@ class WeightedRouter:
                 outcome = "ok"
             else:
                 response, outcome = await forward(
-                    self._session, backend.address, request, self.request_timeout_s
+                    self._session, backend.address, request, self._request_timeout_s
                 )
                 return response
         except Declined as answer:

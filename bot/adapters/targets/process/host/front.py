@@ -18,6 +18,7 @@ class Front:
         self._sockets = sockets
         self._suspect = suspect
         self._router: WeightedRouter | None = None
+        self._address = ("", 0)
         self._split = Split()
 
     @property
@@ -35,20 +36,23 @@ class Front:
             self._router.route(split)
 
     async def serve(self, settings: LaneSettings) -> None:
-        """Listen as `settings` say, or not at all. Raises OSError when the address is taken."""
+        """Listen as `settings` say, or not at all. Raises OSError when the address is taken.
+
+        Where the address stays, requests in flight do.
+        """
+        wanted = settings.listen_port or self.port or 0
+        if self._router is not None and self._address == (settings.listen_host, wanted):
+            self._router.configure(settings.sticky_header, settings.request_timeout_s, settings.wait_s)
+            return
         await self.close()
         if settings.listen_port is None:
             self._sockets.drop(self._name)
             return
-        wanted = settings.listen_port or self.port or 0
-        listening = await self._sockets.tcp(self._name, settings.listen_host, wanted)
+        listening = self._sockets.tcp(self._name, settings.listen_host, wanted)
         self.port = listening.getsockname()[1]
-        self._router = WeightedRouter(
-            sticky_header=settings.sticky_header,
-            request_timeout_s=settings.request_timeout_s,
-            wait_s=settings.wait_s,
-            suspect=self._suspect,
-        )
+        self._address = (settings.listen_host, self.port)
+        self._router = WeightedRouter(suspect=self._suspect)
+        self._router.configure(settings.sticky_header, settings.request_timeout_s, settings.wait_s)
         self._router.route(self._split)
         await self._router.serve(listening)
 

@@ -201,7 +201,7 @@ class Host:
         if self._metrics is not None:
             await self._metrics.cleanup()
         try:
-            listening = await self._sockets.tcp("metrics", host, port)
+            listening = self._sockets.tcp("metrics", host, port)
         except OSError as problem:
             raise TargetRefused(f"The host cannot serve metrics at {host}:{port}: {problem}") from None
         answer = metrics_handler(self._rows)

@@ -90,23 +90,15 @@ class HostedLane:
         self.changed()
 
     async def configure(self, settings: LaneSettings) -> None:
-        """Raises `TargetRefused` when the router cannot listen where it should."""
-        if settings == self.settings and self.front.open == (settings.listen_port is not None):
-            return
-        before, self.settings = self.settings, settings
-        try:
-            await self.front.serve(settings)
-        except OSError as problem:
-            self.settings = before
-            await self.front.serve(before)
-            raise TargetRefused(f"{self.lane}: the router cannot listen: {problem}") from None
-        await self.save()
+        """Raises `TargetRefused` when the router cannot listen where new settings say."""
+        async with self._accepting:
+            await self._configure(settings)
 
     async def apply(self, desired: Desired, settings: LaneSettings) -> None:
         """Raises `StaleGeneration` or `TargetRefused`; when it returns, `desired` survives anything."""
         async with self._accepting:
             self._check(desired, settings)
-            await self.configure(settings)
+            await self._configure(settings)
             if desired != self._accepted:
                 await self._accept(desired, None)
 
@@ -204,6 +196,19 @@ class HostedLane:
         for release in _named(desired).values():
             parse_spec(release, exclusive=settings.exclusive)
 
+    async def _configure(self, settings: LaneSettings) -> None:
+        if settings == self.settings:
+            return
+        before, self.settings = self.settings, settings
+        try:
+            await self.front.serve(settings)
+        except OSError as problem:
+            self.settings = before
+            with contextlib.suppress(OSError):
+                await self.front.serve(before)
+            raise TargetRefused(f"{self.lane}: the router cannot listen: {problem}") from None
+        await self.save()
+
     async def _accept(self, desired: Desired, abort: HostAbort | None) -> None:
         before = self._accepted, self._abort
         self._accepted, self._abort = desired, abort
@@ -217,12 +222,13 @@ class HostedLane:
 
     async def _open_front(self) -> None:
         """Tried again and again: somebody may have taken the port while no host was there."""
-        if self.front.open or self.settings.listen_port is None or self._accepting.locked():
+        if self.front.open or self.settings.listen_port is None:
             return
-        try:
-            await self.front.serve(self.settings)
-        except OSError as problem:
-            log.error("%s: the router cannot listen: %s", self.lane, problem)
+        async with self._accepting:
+            with contextlib.suppress(OSError):
+                await self.front.serve(self.settings)
+        if not self.front.open:
+            log.error("%s: the router cannot listen; trying again", self.lane)
 
     async def _run(self) -> None:
         while True:

@@ -6,7 +6,6 @@ instead of being refused.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 import json
@@ -20,8 +19,6 @@ from pathlib import Path
 # `sun_path` holds 108 bytes on Linux and 104 on macOS.
 _LONGEST_PATH = 100
 _BACKLOG = 1024
-_BIND_AGAIN_S = 0.1
-_BIND_TRIES = 30
 
 
 def control_path(data_dir: Path) -> Path:
@@ -51,22 +48,14 @@ class Sockets:
         for listening in self._open.values():
             listening.setblocking(False)
 
-    async def tcp(self, name: str, host: str, port: int) -> socket.socket:
+    def tcp(self, name: str, host: str, port: int) -> socket.socket:
         """The listening socket `name` at `host` and `port` (0: any). Raises OSError when the port is taken."""
         held = self._open.get(name)
         if held is not None:
             if held.getsockname()[0] == host and port in (0, held.getsockname()[1]):
                 return held
             self.drop(name)
-        for attempt in range(_BIND_TRIES):
-            try:
-                listening = socket.create_server((host, port), backlog=_BACKLOG)
-                break
-            except OSError:
-                # After a kill of the watchdog too, the old socket may need a moment to go away.
-                if attempt == _BIND_TRIES - 1:
-                    raise
-                await asyncio.sleep(_BIND_AGAIN_S)
+        listening = socket.create_server((host, port), backlog=_BACKLOG)
         listening.setblocking(False)
         self._keep(name, listening)
         return listening
