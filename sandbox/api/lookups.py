@@ -171,8 +171,8 @@ async def events(call: ApiCall) -> web.StreamResponse:
             if text is None:
                 break
             await response.write(text.encode())
-    except (ConnectionError, asyncio.CancelledError):
-        raise
+    except ConnectionError:
+        pass  # whoever listened went away, which is theirs to do
     finally:
         feed.leave(queue)
     return response
