@@ -1,0 +1,172 @@
+"""The connection against the sandbox: it comes back from every kind of trouble, and stops where it must."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from bot.ui.breaker import Breaker
+from bot.ui.client import Line, SlipwayBot, point_at
+from bot.ui.face import Face
+from bot.ui.supervisor import TokenRefused, run_supervised
+from cogs import COGS
+from sandbox.discord import Sandbox, World
+from tests.fakes.books import FakeBooks, FakeLimiter, SetClock
+from tests.integration.ui.face import Stand, healthy, standing
+from tests.unit.ui import worlds
+
+
+async def answers(stand: Stand) -> None:
+    """The proof that interactions arrive and are answered."""
+    done = await stand.slash("dev", "status")
+    assert "What runs where" in done["message"]["text"]
+
+
+@asynccontextmanager
+async def broken(stand: Stand, timeout_s: float = 20.0) -> AsyncIterator[None]:
+    """What is done inside must make the connection break."""
+    client = stand.line._client
+    assert client is not None
+    noticed = asyncio.Event()
+
+    async def on_disconnect() -> None:
+        noticed.set()
+
+    client.add_listener(on_disconnect)
+    yield
+    async with asyncio.timeout(timeout_s):
+        await noticed.wait()
+
+
+async def back(stand: Stand) -> None:
+    await stand.until(lambda: stand.line.connected, 25.0)
+    await answers(stand)
+
+
+async def identified(stand: Stand) -> int:
+    return 1000 - int((await stand.call("GET", "state"))["applications"][0]["identifies_left"])
+
+
+async def test_a_dropped_connection_is_resumed_without_another_identify(stand: Stand) -> None:
+    before = await identified(stand)
+    async with broken(stand):
+        await stand.fault("gateway_drop")
+    await back(stand)
+    assert await identified(stand) == before
+
+
+async def test_an_asked_for_reconnect_is_followed(stand: Stand) -> None:
+    async with broken(stand):
+        await stand.fault("op7")
+    await back(stand)
+
+
+async def test_an_invalidated_session_identifies_anew(stand: Stand) -> None:
+    before = await identified(stand)
+    async with broken(stand):
+        await stand.fault("op9")
+    await back(stand)
+    assert await identified(stand) == before + 1
+
+
+async def test_a_dead_resume_address_gets_a_new_client(stand: Stand) -> None:
+    await stand.fault("dead_resume", seconds=120)
+    async with broken(stand):
+        await stand.fault("gateway_drop")
+    await back(stand)
+
+
+async def test_unanswered_heartbeats_end_the_connection(tmp_path: Path) -> None:
+    world = World(rate_limits=False, heartbeat_interval_ms=500)
+    async with standing(tmp_path, world, deaf_s=3.0) as stand:
+        began = len((await stand.call("GET", "state"))["sessions"])
+        assert began == 1
+        async with broken(stand):
+            await stand.fault("missed_acks", seconds=9)
+        await back(stand)
+
+
+async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path) -> None:
+    async with Sandbox(World(), port=0) as sandbox:
+        point_at(sandbox.api_base, sandbox.gateway_url)
+        books, clock, line = FakeBooks(), SetClock(), Line()
+        engine = worlds.engine(int(sandbox.guild_id()), clock)
+        face = Face(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
+        breaker = Breaker(books, clock, "test", tmp_path)
+        with pytest.raises(TokenRefused, match="refuses the bot's token"):
+            await run_supervised(lambda: SlipwayBot(face, COGS, books, breaker), "nonsense", line, breaker)
+        assert not line.connected
+
+
+async def test_a_token_that_is_reset_while_connected_stops_the_bot(stand: Stand) -> None:
+    await stand.call("POST", "applications/slipway/token")
+    async with asyncio.timeout(20):
+        with pytest.raises(TokenRefused):
+            await stand.supervisor
+
+
+async def test_a_discord_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
+    books, clock, line = FakeBooks(), SetClock(), Line()
+    engine = worlds.engine(1, clock)
+    face = Face(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
+    breaker = Breaker(books, clock, "test", tmp_path)
+    point_at("http://127.0.0.1:9/api/v10", "ws://127.0.0.1:9/gateway/")
+    running = asyncio.create_task(
+        run_supervised(lambda: SlipwayBot(face, COGS, books, breaker), "token", line, breaker)
+    )
+    try:
+        await asyncio.sleep(1.5)
+        assert not running.done()
+        assert not line.connected
+        assert line.trouble
+        # Nothing was sent that could be counted.
+        assert await breaker.wait_s() == 0.0
+        assert ("identify", "test") not in books.notes
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_commands_are_told_once_and_again_only_when_they_changed_or_went_missing(stand: Stand) -> None:
+    assert len(await stand.requests("PUT", "/commands")) == 1
+    await stand.line.resync()
+    assert len(await stand.requests("PUT", "/commands")) == 1
+    key = next(k for k in stand.books.notes if k[0] == "commands")
+    kept = stand.books.notes[key]
+    stand.books.notes[key] = kept.replace('"hash": "', '"hash": "0')
+    await stand.line.resync()
+    assert len(await stand.requests("PUT", "/commands")) == 2
+    assert stand.books.notes[key].split(",")[0] == kept.split(",")[0]
+
+
+async def test_without_the_notebook_no_commands_are_told_that_are_there_already(stand: Stand) -> None:
+    stand.books.away = True
+    await stand.line.resync()
+    assert len(await stand.requests("PUT", "/commands")) == 1
+
+
+async def test_too_many_new_commands_are_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with standing(
+        tmp_path, World(rate_limits=False, command_creates_per_day=3), connect=False
+    ) as stand:
+        await stand.until(lambda: stand.line.connected)
+        await stand.until(lambda: "takes no new commands for this server today" in capsys.readouterr().out)
+        assert all(kind != "commands" for kind, _ in stand.books.notes)
+
+
+async def test_a_malformed_dispatch_is_survived(stand: Stand) -> None:
+    client = stand.line.rest()
+    client._connection.parsers["RESUMED"] = _raise  # what discord.py does with one: the client's loop ends
+    await stand.fault("gateway_drop")
+    await stand.until(lambda: stand.line._client is not client and stand.line.connected, 20.0)
+    await answers(stand)
+
+
+def _raise(data: object) -> None:
+    raise KeyError("malformed")
