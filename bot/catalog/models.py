@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.catalog.values import (
+    DURATION,
+    WEIGHT,
     Duration,
     Listen,
     NameOrId,
@@ -108,9 +110,9 @@ class Step(Part):
 
     verify: Annotated[VerifyStep, Short("checks", {"type": ["array", "string"]})] | None = None
     gate: Annotated[GateStep, Short("approval", _STRING)] | None = None
-    shift: Annotated[ShiftStep, Short("weight", {"type": ["integer", "string"]})] | None = None
-    soak: Annotated[SoakStep, Short("duration", _STRING)] | None = None
-    observe: Annotated[ObserveStep, Short("duration", _STRING)] | None = None
+    shift: Annotated[ShiftStep, Short("weight", WEIGHT)] | None = None
+    soak: Annotated[SoakStep, Short("duration", DURATION)] | None = None
+    observe: Annotated[ObserveStep, Short("duration", DURATION)] | None = None
 
 
 class Approval(Part):

@@ -16,6 +16,8 @@ from bot.domain.words import duration
 
 Placed = tuple[KeyPath, Step]
 
+_OF_WHAT_IS_MISSING = ("no soak between", "before any traffic")
+
 # Stands for a step of which not even the weight is known; never leaves a catalog with mistakes.
 UNKNOWN = Shift(-1)
 UNKNOWN_GATE = Gate("?", "?")
@@ -103,7 +105,9 @@ def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
     unsure = any(step is UNKNOWN for _, step in steps)
     known = [(at, step) for at, step in steps if step is not UNKNOWN]
     for problem in check(named("", known)):
-        if unsure and (problem.step is None or problem.sentence.startswith("no soak")):
+        if unsure and (
+            problem.step is None or any(words in problem.sentence for words in _OF_WHAT_IS_MISSING)
+        ):
             continue
         shifts = [(*at, "shift") for at, step in known if isinstance(step, Shift)]
         at = (shifts or [path])[-1] if problem.step is None else known[problem.step][0]

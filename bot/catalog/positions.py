@@ -17,7 +17,7 @@ import yaml
 
 from bot.catalog.mistakes import KeyPath, Mistake, Place, dotted
 
-_LARGEST = 200_000  # values; aliases of aliases must not fill the memory
+_LARGEST = 50_000  # values; aliases of aliases must not fill the memory
 _MERGE = "tag:yaml.org,2002:merge"
 _STRING = "tag:yaml.org,2002:str"
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
@@ -193,8 +193,9 @@ class _Reader:
             return self._resolver.construct_object(
                 yaml.ScalarNode(tag, text, node.start_mark, node.end_mark), deep=True
             )
-        except (yaml.YAMLError, ValueError) as error:
-            why = getattr(error, "problem", None) or error
+        except (yaml.YAMLError, ValueError, AttributeError, TypeError, OverflowError) as error:
+            # The library's own constructors stumble over what does not fit the tag.
+            why = getattr(error, "problem", None) or f"it is no {tag.rpartition(':')[2]}"
             self._wrong(_line(node), path, f"cannot be read: {why}.")
             return None
 

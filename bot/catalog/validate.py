@@ -19,6 +19,7 @@ from bot.catalog.models import CatalogFile, LaneSettings
 from bot.catalog.positions import Document
 from bot.catalog.values import is_name
 
+_NOTHING = object()
 _ROUNDS = 50  # each leaves something out, so this is never reached by what a person writes
 
 _EXPECTED: Mapping[str, str] = {
@@ -80,7 +81,7 @@ def validate(document: Document) -> Sections:
             document.wrong((section,), "there is no such section.", nearest(section, fields))
         elif section == "defaults":
             checked = _checked(document, sections, (section,), content, LaneSettings)
-            sections.defaults = checked or LaneSettings()
+            sections.defaults = checked if isinstance(checked, LaneSettings) else LaneSettings()
         elif not isinstance(content, dict):
             if content is not None:
                 document.wrong((section,), "must be a mapping of names.")
@@ -99,12 +100,12 @@ def _section(document: Document, sections: Sections, section: str, content: dict
             hint = "Letters, digits, dot, dash and underscore, at most 64."
             document.wrong(path, f'"{name}" cannot be a name.', hint)
         thing = _checked(document, sections, path, raw, model)
-        if thing is not None or raw is None:
+        if thing is not _NOTHING:
             things[name] = thing
 
 
 def _checked(document: Document, sections: Sections, path: KeyPath, raw: Any, model: Any) -> Any:
-    """The model of `raw` without what is wrong in it; None when nothing is left."""
+    """The model of `raw` without what is wrong in it; `_NOTHING` when nothing is left."""
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     raw = copy.deepcopy(raw)
     for _ in range(_ROUNDS):
@@ -119,10 +120,10 @@ def _checked(document: Document, sections: Sections, path: KeyPath, raw: Any, mo
                     _report(document, model, doomed[at], error)
             sections.spoilt.update(doomed.values())
             if () in doomed:
-                return None
+                return _NOTHING
             for at in sorted(doomed, key=lambda p: [str(x).zfill(6) for x in p], reverse=True):
                 _leave_out(raw, at)
-    return None
+    return _NOTHING
 
 
 def _written(raw: Any, loc: Iterable[str | int]) -> KeyPath:

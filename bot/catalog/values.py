@@ -92,7 +92,8 @@ def _of(parse: Callable[[object], Any], *schemas: Mapping[str, Any]) -> tuple[An
     return BeforeValidator(parse), WithJsonSchema(dict(schema))
 
 
-_DURATION = {
+# JSON Schema of a duration.
+DURATION: Mapping[str, Any] = {
     "type": "string",
     "pattern": r"^(\d+(\.\d+)?\s*(ms|s|m|h|d)\s*)+$|\$\{",
     "examples": ["30s", "5m", "1h"],
@@ -101,12 +102,13 @@ _PERCENT = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$|\$\{", "examples": 
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _TEXT = {"type": "string"}
 
-Duration = Annotated[float, *_of(parse_positive, _DURATION)]
+Duration = Annotated[float, *_of(parse_positive, DURATION)]
 Proportion = Annotated[float, *_of(parse_proportion, _PERCENT, _SHARE)]
-Weight = Annotated[
-    int,
-    *_of(parse_weight, {"type": "integer", "minimum": 0, "maximum": 100}, {**_PERCENT, "examples": ["25%"]}),
-]
+# JSON Schema of a weight.
+WEIGHT: Mapping[str, Any] = {
+    "anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, {**_PERCENT, "examples": ["25%"]}]
+}
+Weight = Annotated[int, *_of(parse_weight, WEIGHT)]
 Listen = Annotated[str, *_of(parse_listen, {"type": "integer"}, {**_TEXT, "examples": ["127.0.0.1:8401"]})]
 Text = Annotated[str, *_of(parse_text, _TEXT)]
 NameOrId = Annotated[str, *_of(parse_text, _TEXT, {"type": "integer"})]
