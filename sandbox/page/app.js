@@ -57,8 +57,17 @@ export class App {
     this.stream.start(this.store.eventId);
     this.main.forget();
     this.side.forget();
+    await this.recountMentions();
     await this.follow();
     document.body.dataset.ready = "true";
+  }
+
+  /** Who was mentioned before the page was opened, in the text channels; that it fails stops nothing. */
+  async recountMentions() {
+    this.unread.mentions.clear();
+    const channels = [...this.store.channels.values()].filter((c) => !c.parent_id && c.last_message_id);
+    const read = await Promise.all(channels.map((c) => api.messages(c.id, null, null, 50).catch(() => ({ messages: [] }))));
+    for (const { messages } of read) this.unread.recount(messages);
   }
 
   onConnection(up, why) {

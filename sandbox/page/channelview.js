@@ -39,7 +39,7 @@ export class ChannelView {
     if (channelId === this.channelId) return;
     this.channelId = channelId;
     if (this.el.id === "thread-view") this.el.hidden = !channelId;
-    this.timeline.show(channelId, app.store.acting && channelId ? app.unread.lastRead(app.store.acting, channelId) : undefined);
+    this.timeline.show(channelId, app.store.acting && channelId ? app.unread.newAfter(app.store.acting, channelId) : undefined);
     this.drawHeader();
     if (channelId && !app.store.hasHistory(channelId)) await app.readMessages(channelId);
   }

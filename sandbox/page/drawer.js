@@ -6,6 +6,7 @@ import { icon } from "./icons.js";
 import { morph } from "./morph.js";
 
 const ASK_EVERY_MS = 1000;
+const RATE_OVER = 10;
 const KINDS = [
   ["429", "429 too many requests"], ["500_after_apply", "500 after apply"], ["503", "503 unavailable"], ["reset_after_apply", "Reset after apply"],
   ["slow", "Slow REST"], ["gateway_drop", "Gateway drop"], ["op7", "Gateway: reconnect (op 7)"], ["op9", "Gateway: invalid session (op 9)"],
@@ -26,6 +27,8 @@ export class Drawer {
     fill(this.body, this.live, h("h3", null, "Faults"), this.form(), this.problem, this.faults);
     /** service, environment -> what it said last, or null when it could not be reached. */
     this.answers = new Map();
+    /** What it counted at each of the last looks. */
+    this.past = new Map();
     this.shades = new Map();
     this.button.addEventListener("click", () => this.toggle());
     $("#drawer-close").addEventListener("click", () => this.toggle(false));
@@ -61,11 +64,27 @@ export class Drawer {
     await Promise.all(
       this.store.services.map(async ({ name, environment }) => {
         const answer = await api.service(name, environment).catch(() => null);
-        this.answers.set(`${name} ${environment}`, answer);
+        this.keep(`${name} ${environment}`, answer);
       }),
     );
     this.asking = false;
     this.draw();
+  }
+
+  keep(key, answer) {
+    this.answers.set(key, answer);
+    if (!answer) this.past.delete(key);
+    else this.past.set(key, [...(this.past.get(key) ?? []), answer.totals ?? {}].slice(-RATE_OVER));
+  }
+
+  /** The share of errors among a version's requests in the last seconds; over all time when one just began to look. */
+  errorRate(key, version) {
+    const all = this.past.get(key) ?? [];
+    const now = all.at(-1)?.[version] ?? { ok: 0, error: 0 };
+    const then = (all.length > 1 ? all[0][version] : null) ?? { ok: 0, error: 0 };
+    const errors = now.error - then.error;
+    const total = errors + now.ok - then.ok;
+    return total > 0 ? errors / total : 0;
   }
 
   draw() {
@@ -83,7 +102,7 @@ export class Drawer {
     this.live = morph(this.live, fresh);
   }
 
-  /** One bar of traffic shares, and a line per version that has any: share and errors since it first served. */
+  /** One bar of traffic shares, and a line per version that has any: its share, and its errors in the last ten seconds. */
   service({ name, environment }) {
     const key = `${name} ${environment}`;
     const answer = this.answers.get(key);
@@ -97,13 +116,11 @@ export class Drawer {
       { class: "service", dataset: { key } },
       title,
       h("div", { class: "share-bar", role: "img", "aria-label": label ? `Traffic: ${label}` : "No traffic" }, shares.map(([v, s]) => h("span", { dataset: { key: v }, style: { "--share": s, "--shade": this.shade(v) } }))),
-      h("ul", null, versions.map((v) => this.version(v, answer)), versions.length ? null : h("li", { class: "empty" }, "No traffic.")),
+      h("ul", null, versions.map((v) => this.version(v, answer, this.errorRate(key, v))), versions.length ? null : h("li", { class: "empty" }, "No traffic.")),
     );
   }
 
-  version(version, answer) {
-    const { ok = 0, error = 0 } = answer.totals?.[version] ?? {};
-    const rate = ok + error ? error / (ok + error) : 0;
+  version(version, answer, rate) {
     return h("li", { class: "line", dataset: { key: version } }, h("span", { class: "swatch", style: { "--shade": this.shade(version) } }), h("b", { class: "ellipsis" }, version === "none" ? "no answer" : version), h("small", { class: rate > 0.01 ? "bad" : "" }, `${percent(answer.shares[version])} · ${percent(rate, 1)} errors`));
   }
 

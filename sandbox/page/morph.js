@@ -1,3 +1,5 @@
+import { append } from "./dom.js";
+
 /**
  * Changes an element in place until it equals a freshly rendered one, so that an edit moves nothing that stayed the
  * same: focus, scroll position, loaded pictures and running animations survive. Attributes `data-ui-*` belong to the
@@ -18,6 +20,13 @@ export function morph(from, to) {
   attributes(from, to);
   children(from, to);
   return from;
+}
+
+/** Gives an element these children, changing in place what it has: what is focused stays so. */
+export function refill(el, ...wanted) {
+  const shell = el.cloneNode(false);
+  append(shell, wanted);
+  children(el, shell);
 }
 
 const key = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset?.key ?? null : null);

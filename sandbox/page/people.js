@@ -1,7 +1,8 @@
 /** The people: who one acts as, and the list of members with their roles. */
 
-import { $, fill, h, hex } from "./dom.js";
+import { $, h, hex } from "./dom.js";
 import { avatar, icon } from "./icons.js";
+import { refill } from "./morph.js";
 
 /** The person's most senior role in a guild. */
 function topRole(person, guild) {
@@ -21,6 +22,8 @@ export class People {
       event.preventDefault();
       this.open();
     });
+    this.menu.addEventListener("click", (event) => this.onChoice(event));
+    this.panel.addEventListener("click", (event) => this.onChoice(event));
     this.menu.addEventListener("keydown", (event) => this.onKey(event));
     this.menu.addEventListener("focusout", (event) => {
       if (!this.menu.contains(event.relatedTarget) && event.relatedTarget !== this.button) this.close(false);
@@ -30,7 +33,7 @@ export class People {
   draw() {
     const { store } = this;
     const me = store.me;
-    fill(
+    refill(
       this.button,
       avatar(me?.display_name ?? "?", { size: 32 }),
       h("span", { class: "acting-text" }, h("b", { class: "ellipsis" }, me?.display_name ?? "Nobody"), h("small", { class: "ellipsis" }, me ? me.roles.join(", ") || "no role" : "choose a person")),
@@ -45,8 +48,7 @@ export class People {
 
   drawMenu() {
     const { store } = this;
-    const focused = document.activeElement?.getAttribute("data-person");
-    fill(
+    refill(
       this.menu,
       h("div", { class: "menu-title", role: "presentation" }, "Act as"),
       store.peopleHere().map((person) => {
@@ -54,7 +56,7 @@ export class People {
         const mine = person.name === store.acting;
         return h(
           "button",
-          { type: "button", role: "menuitemradio", "aria-checked": String(mine), tabindex: -1, dataset: { person: person.name }, onclick: () => this.choose(person.name) },
+          { type: "button", role: "menuitemradio", "aria-checked": String(mine), tabindex: -1, dataset: { key: person.id, person: person.name } },
           avatar(person.display_name, { size: 32 }),
           h("span", { class: "acting-text" }, h("b", { class: "ellipsis" }, person.display_name), h("small", null, rolePills(person, store.guild))),
           mentions && !mine ? h("span", { class: "badge", title: `${mentions} mentions`, "aria-label": `${mentions} mentions` }, mentions) : null,
@@ -62,7 +64,6 @@ export class People {
         );
       }),
     );
-    if (focused) this.menu.querySelector(`[data-person="${CSS.escape(focused)}"]`)?.focus();
   }
 
   toggle() {
@@ -83,8 +84,10 @@ export class People {
     if (focus) this.button.focus();
   }
 
-  choose(name) {
-    this.close(true);
+  onChoice(event) {
+    const name = event.target.closest("[data-person]")?.dataset.person;
+    if (!name) return;
+    if (!this.menu.hidden) this.close(true);
     this.actAs(name);
   }
 
@@ -109,7 +112,7 @@ export class People {
     groups.set("", []);
     for (const person of store.peopleHere()) groups.get(topRole(person, store.guild)?.name ?? "").push(this.member(person));
     const apps = store.applicationsHere().map((app) => h("li", null, h("div", { class: `member${app.connected ? "" : " offline"}` }, avatar(app.display_name, { bot: true, size: 32 }), h("span", { class: "acting-text" }, h("span", { class: "ellipsis" }, app.display_name, " ", h("span", { class: "app-tag" }, "APP")), h("small", null, app.connected ? "connected" : "not connected")))));
-    fill(
+    refill(
       this.panel,
       h("h2", { class: "sr-only" }, "Members"),
       [...groups].filter(([, members]) => members.length).map(([name, members]) => [h("h3", null, `${name || "No role"} — ${members.length}`), h("ul", null, members)]),
@@ -119,7 +122,7 @@ export class People {
 
   member(person) {
     const mine = person.name === this.store.acting;
-    return h("li", null, h("button", { type: "button", class: "member", title: mine ? "You act as this person" : `Act as ${person.display_name}`, onclick: () => this.actAs(person.name) }, avatar(person.display_name, { size: 32 }), h("span", { class: "acting-text" }, h("span", { class: "ellipsis", style: person.color ? { color: hex(person.color) } : {} }, person.display_name), h("small", null, mine ? "you" : person.name))));
+    return h("li", { dataset: { key: person.id } }, h("button", { type: "button", class: "member", title: mine ? "You act as this person" : `Act as ${person.display_name}`, dataset: { person: person.name } }, avatar(person.display_name, { size: 32 }), h("span", { class: "acting-text" }, h("span", { class: "ellipsis", style: person.color ? { color: hex(person.color) } : {} }, person.display_name), h("small", null, mine ? "you" : person.name))));
   }
 }
 

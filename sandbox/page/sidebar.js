@@ -1,7 +1,8 @@
 /** The guild rail and the channel list, with what is unread and who was mentioned. */
 
-import { $, fill, h } from "./dom.js";
+import { $, h } from "./dom.js";
 import { icon, initials } from "./icons.js";
+import { refill } from "./morph.js";
 import { href } from "./router.js";
 
 export class Sidebar {
@@ -18,15 +19,13 @@ export class Sidebar {
   draw() {
     const { store } = this;
     this.title.textContent = store.guild?.name ?? "No server";
-    fill(this.rail, [...store.guilds.values()].map((guild) => this.guild(guild)));
+    refill(this.rail, [...store.guilds.values()].map((guild) => this.guild(guild)));
     const channels = store.channelsHere();
-    const focused = this.list.contains(document.activeElement) ? /** @type {any} */ (document.activeElement).dataset.id : null;
-    fill(
+    refill(
       this.list,
       h("div", { class: "category" }, "Text channels"),
-      channels.length ? h("ul", null, channels.map((c) => h("li", null, this.channel(c), this.threads(c)))) : h("p", { class: "empty" }, "This server has no channels."),
+      channels.length ? h("ul", null, channels.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c), this.threads(c)))) : h("p", { class: "empty" }, "This server has no channels."),
     );
-    if (focused) this.list.querySelector(`[data-id="${CSS.escape(focused)}"]`)?.focus();
   }
 
   guild(guild) {
@@ -39,7 +38,7 @@ export class Sidebar {
     const target = channels[0];
     return h(
       "a",
-      { class: `guild${here ? " here" : ""}${unread ? " unread" : ""}`, href: target ? href(store, target) : `#${guild.name}`, title: guild.name, "aria-label": `${guild.name}${mentions ? `, ${mentions} mentions` : unread ? ", unread" : ""}`, "aria-current": here ? "true" : null },
+      { class: `guild${here ? " here" : ""}${unread ? " unread" : ""}`, href: target ? href(store, target) : `#${guild.name}`, title: guild.name, "aria-label": `${guild.name}${mentions ? `, ${mentions} mentions` : unread ? ", unread" : ""}`, "aria-current": here ? "true" : null, dataset: { key: guild.id } },
       h("span", { class: "guild-face", "aria-hidden": "true" }, initials(guild.name)),
       mentions ? h("span", { class: "badge", "aria-hidden": "true" }, mentions) : null,
     );
@@ -76,7 +75,7 @@ export class Sidebar {
         const here = thread.id === store.threadId;
         const mentions = unread.mentionsIn(who, thread.id);
         const isUnread = !here && unread.lastRead(who, thread.id) !== undefined && unread.isUnread(who, thread.id);
-        return h("li", null, h("a", { class: `channel thread${here ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, thread), title: thread.name, "aria-current": here ? "page" : null, dataset: { id: thread.id } }, h("span", { class: "ellipsis" }, thread.name), mentions ? h("span", { class: "badge" }, mentions) : null));
+        return h("li", { dataset: { key: thread.id } }, h("a", { class: `channel thread${here ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, thread), title: thread.name, "aria-current": here ? "page" : null, dataset: { id: thread.id } }, h("span", { class: "ellipsis" }, thread.name), mentions ? h("span", { class: "badge" }, mentions) : null));
       }),
     );
   }

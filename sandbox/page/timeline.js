@@ -27,10 +27,11 @@ export class Timeline {
     this.sticky = true;
     this.newAfter = undefined;
     this.loadingOlder = false;
-    this.list = h("ol", { class: "messages", role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": wiring.label });
+    this.list = h("ol", { class: "messages" });
+    const log = h("div", { role: "log", "aria-live": "polite", "aria-relevant": "additions", "aria-label": wiring.label }, this.list);
     this.intro = h("div", { class: "intro" });
     this.jump = h("button", { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd() }, "Jump to present", icon("arrow", 16));
-    scroller.append(this.intro, this.list);
+    scroller.append(this.intro, log);
     scroller.after(this.jump);
     this.listen();
   }

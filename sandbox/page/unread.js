@@ -53,6 +53,22 @@ export class Unread {
     return this.mentions.get(this.key(person, channelId)) ?? 0;
   }
 
+  /** Where a person who opens a channel now begins to read; undefined when nothing there is new to them. */
+  newAfter(person, channelId) {
+    return this.isUnread(person, channelId) ? this.lastRead(person, channelId) : undefined;
+  }
+
+  /** Counts the mentions in messages that were posted before the page listened. */
+  recount(messages) {
+    for (const message of messages) {
+      for (const name of message.notified ?? []) {
+        const read = this.lastRead(name, message.channel_id);
+        const key = this.key(name, message.channel_id);
+        if (!read || compareIds(read, message.id) < 0) this.mentions.set(key, (this.mentions.get(key) ?? 0) + 1);
+      }
+    }
+  }
+
   /** All mentions of a person in a guild. */
   mentionsOf(person, guildId) {
     let sum = 0;

@@ -249,6 +249,14 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
     async def pick(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("Choose:", view=Choices())
 
+    @tree.command(description="Types for a moment, then says something")
+    async def ponder(interaction: discord.Interaction) -> None:
+        await interaction.response.send_message("Let me think.", ephemeral=True)
+        assert isinstance(interaction.channel, discord.TextChannel)
+        async with interaction.channel.typing():
+            await asyncio.sleep(0.8)
+        await interaction.channel.send("It depends.")
+
     @tree.command(description="A message that changes while one looks at it")
     async def live(interaction: discord.Interaction) -> None:
         await interaction.response.send_message("weight 0 %")

@@ -63,6 +63,51 @@ async def test_channels_are_gone_through_by_keyboard_and_show_what_is_unread(
     await expect(link).to_have_count(0)
 
 
+async def test_what_is_new_is_marked_once_and_what_comes_while_one_looks_is_not(
+    open_tab: Open, stage: Stage
+) -> None:
+    await stage.say("lead", "alerts", "seen")
+    tab = await open_tab("harbor/alerts")
+    await expect(tab.rows.last).to_contain_text("seen")
+    await stage.say("lead", "alerts", "seen too")
+    await expect(tab.rows.last).to_contain_text("seen too")
+    new = tab.page.get_by_role("separator", name="New")
+    await expect(new).to_have_count(0)
+    channels = tab.page.get_by_role("navigation", name="Channels")
+    await channels.get_by_role("link", name="deploys").click()
+    await stage.say("lead", "alerts", "not seen")
+    await channels.get_by_role("link", name="alerts, unread").click()
+    await expect(new).to_have_count(1)
+    after = tab.page.locator("#main-view li.divider.new + li.message")
+    await expect(after).to_contain_text("not seen")
+
+
+async def test_mentions_from_before_the_page_was_opened_are_counted(open_tab: Open, stage: Stage) -> None:
+    lead2 = stage.sandbox.person_id("lead2")
+    await stage.say("dev", "incidents", f"<@{lead2}> please look")
+    tab = await open_tab("harbor/deploys", user="lead2")
+    await expect(tab.page.get_by_role("link", name="incidents, 1 mentions")).to_be_visible()
+    assert (await tab.page.title()).startswith("(1) ")
+
+
+async def test_one_sees_who_is_typing(open_tab: Open) -> None:
+    tab = await open_tab("harbor/alerts")
+    await tab.run("ponder")
+    await expect(tab.page.locator("#main-view .typing")).to_have_text("Slipway is typing…")
+    await expect(tab.rows.last).to_contain_text("It depends.")
+    await expect(tab.page.locator("#main-view .typing")).to_be_empty()
+
+
+async def test_people_whose_roles_change_are_shown_so(open_tab: Open, stage: Stage) -> None:
+    tab = await open_tab("harbor/alerts", user="guest")
+    acting = tab.page.get_by_role("button", name="Acting as Guest")
+    await expect(acting).to_contain_text("no role")
+    await stage.call("PATCH", "people/guest", roles=["oncall"])
+    await expect(acting).to_contain_text("oncall")
+    await stage.call("PATCH", "people/guest", roles=[])
+    await expect(acting).to_contain_text("no role")
+
+
 async def test_the_focus_goes_through_the_page_in_its_order(open_tab: Open, stage: Stage) -> None:
     await stage.say("dev", "incidents", "one message at least")
     tab = await open_tab("harbor/incidents")
