@@ -53,7 +53,6 @@ def role(it: Role) -> JSON:
     body: JSON = {
         "id": it.id,
         "name": it.name,
-        "description": None,
         "permissions": str(it.permissions),
         "position": it.position,
         "color": it.color,
