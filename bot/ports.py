@@ -15,6 +15,7 @@ from bot.domain.events import Transition
 from bot.domain.evidence import Sample
 from bot.domain.model import Desired, HttpCheck, Lane, Observed, Release, Rollout
 from bot.domain.records import (
+    Active,
     Answer,
     Change,
     Claimed,
@@ -222,8 +223,8 @@ class RolloutStore(Protocol):
         """
         ...
 
-    async def active(self, guild_id: int | None = None) -> Sequence[int]:
-        """Ids of the rollouts that are not final, oldest first."""
+    async def active(self, guild_id: int | None = None) -> Sequence[Active]:
+        """The rollouts that are not final, oldest first."""
         ...
 
 
@@ -286,8 +287,12 @@ class LaneStore(Protocol):
         """Own a lane's state from now on; False when somebody did already."""
         ...
 
-    async def heard(self, lane: Lane, generation: int, drift: str, entry: Entry | None) -> None:
-        """The target's newest generation and the drift that was found."""
+    async def newest(self, lane: Lane, generation: int) -> None:
+        """The target has seen this generation: what is ordered next must be newer."""
+        ...
+
+    async def heard(self, row: LaneRow, drift: str, entry: Entry | None) -> bool:
+        """The drift that was found between rollouts; False, and nothing said, when the lane has moved on."""
         ...
 
     async def lock(self, lock: Lock, entry: Entry) -> None: ...

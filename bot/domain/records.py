@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.domain.events import Effect, Transition
 from bot.domain.evidence import EvidenceState
-from bot.domain.model import Actor, Desired, Lane, Release, Rollout
+from bot.domain.model import Actor, Desired, Lane, Phase, Release, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +137,16 @@ class LaneRow:
     rollout_id: int | None
     adopted_at: datetime | None
     drift: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """A rollout that is not final. `judged`: its ticks look at the target already."""
+
+    id: int
+    lane: Lane
+    phase: Phase
+    judged: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Acting:
         await self._store.notes.put_note(PANIC, str(guild_id), note)
         event = Acted(Action.PAUSE if on else Action.RESUME, actor, at, reason=reason, panic=True)
         active = await self._store.rollouts.active(guild_id)
-        return sum([await self._panic_one(rollout_id, event) for rollout_id in active])
+        return sum([await self._panic_one(rollout.id, event) for rollout in active])
 
     async def _panic_one(self, rollout_id: int, event: Acted) -> bool:
         def held_by_panic(rollout: Rollout) -> Acted | None:

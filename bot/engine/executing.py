@@ -70,7 +70,7 @@ class Executing:
         result = await _Bringing(target, effect.lane, effect.desired).until(effect.timeout_s)
         observed = result.observed
         if observed is not None and observed.generation > effect.desired.generation:
-            await self._store.lanes.heard(effect.lane, observed.generation, "", None)
+            await self._store.lanes.newest(effect.lane, observed.generation)
         return result
 
     async def _findings(self, effect: RunChecks) -> list[str]:

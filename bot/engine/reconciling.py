@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,8 +10,8 @@ import structlog
 
 from bot.domain.config import LaneConfig
 from bot.domain.events import Crashed, Event
-from bot.domain.model import SYSTEM, Actor, Lane, Observed, Phase, Rollout
-from bot.domain.records import Entry, LaneRow, Situation
+from bot.domain.model import SYSTEM, Actor, Observed, Phase, Rollout
+from bot.domain.records import Active, Entry, LaneRow
 from bot.engine.matching import match
 from bot.engine.places import Places
 from bot.engine.sampling import crash
@@ -23,6 +22,8 @@ from bot.ports import Store, Unreachable, Waker
 log = structlog.get_logger(__name__)
 
 REPAIR_TIMEOUT_S = 60.0
+# Targets are asked side by side, but a thousand lanes must not take every connection there is.
+_AT_ONCE = 8
 READINESS_AGE = timedelta(seconds=60)
 
 
@@ -36,26 +37,35 @@ class Reconciling:
         self._waker = waker
 
     async def once(self) -> bool:
+        # Rollouts first: one that begins in between makes its lane's row a newer one, which `heard` notices.
         rows = {row.lane: row for row in await self._store.lanes.lanes()}
-        await asyncio.gather(*(self._safely(config, rows) for config in self._places.catalog.lanes.values()))
+        active = {rollout.lane: rollout for rollout in await self._store.rollouts.active()}
+        few = asyncio.Semaphore(_AT_ONCE)
+
+        async def look(config: LaneConfig) -> None:
+            async with few:
+                await self._lane(config, rows.get(config.lane), active.get(config.lane))
+
+        await asyncio.gather(*(look(config) for config in self._places.catalog.lanes.values()))
         return False
 
-    async def _safely(self, config: LaneConfig, rows: Mapping[Lane, LaneRow]) -> None:
-        """One lane's trouble is not another's."""
+    async def _lane(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
+        if active is not None and active.judged:
+            return
         try:
             observed = await self._places.look(config.lane)
         except Unreachable as error:
             log.info("target_away", lane=str(config.lane), why=str(error))
             return
-        if config.lane not in rows:
+        if row is None:
             if await self._places.adopt(config.lane, observed):
                 log.info("lane_adopted", lane=str(config.lane))
-            return
-        found = await self._store.lanes.situation(config.lane, self._places.now())
-        if found.active is not None:
-            await self._rollout(config, found.active, observed)
-        elif found.row is not None:
-            await self._between(config, found, found.row, observed)
+        elif active is not None:
+            loaded = await self._store.rollouts.load(active.id)
+            if loaded is not None and not loaded.rollout.phase.final:
+                await self._rollout(config, loaded.rollout, observed)
+        else:
+            await self._between(config, row, observed)
 
     async def _rollout(self, config: LaneConfig, rollout: Rollout, observed: Observed) -> None:
         """An active rollout owns its lane: it hears of aborts and crashes, and looks after its readiness."""
@@ -76,27 +86,27 @@ class Reconciling:
         if not same or (aged and now.checked_at is not None):
             await self._stepping.amend(rollout.id, now)
 
-    async def _between(self, config: LaneConfig, found: Situation, row: LaneRow, observed: Observed) -> None:
+    async def _between(self, config: LaneConfig, row: LaneRow, observed: Observed) -> None:
         """Nobody owns the lane but its row: note aborts, repair or report drift."""
-        abort = observed.abort
-        if abort is not None and abort.generation > row.generation:
-            actor = Actor(0, abort.by, via="cli")
-            why = f"{abort.by} aborted on the machine: {abort.why}".rstrip(": ")
-            entry = Entry(config.lane, actor, abort.at, "host_aborted", why)
-            await self._store.lanes.heard(config.lane, abort.generation, row.drift, entry)
+        if observed.generation > row.generation:
+            await self._aborted(row, observed)
+            await self._store.lanes.newest(row.lane, observed.generation)
             return
         drift = self._drift(row, observed)
-        if drift and config.drift == "repair":
-            await self._repair(config, row, observed, drift)
-        elif drift != row.drift or observed.generation > row.generation:
-            what = "drift" if drift else "drift_over"
-            entry = Entry(
-                config.lane, SYSTEM, self._places.now(), what, drift or f"As desired again: {row.drift}"
-            )
-            changed = drift != row.drift
-            await self._store.lanes.heard(
-                config.lane, max(observed.generation, row.generation), drift, entry if changed else None
-            )
+        if drift == row.drift:
+            return
+        said = drift or f"As desired again; it was: {row.drift}"
+        entry = Entry(row.lane, SYSTEM, self._places.now(), "drift" if drift else "drift_over", said)
+        if await self._store.lanes.heard(row, drift, entry) and drift and config.drift == "repair":
+            await self._repair(row, drift)
+
+    async def _aborted(self, row: LaneRow, observed: Observed) -> None:
+        abort = observed.abort
+        if abort is None or abort.generation <= row.generation:
+            return
+        why = f"{abort.by} aborted on the machine: {abort.why}".rstrip(": ")
+        entry = Entry(row.lane, Actor(0, abort.by, via="cli"), abort.at, "host_aborted", why)
+        await self._store.lanes.heard(row, row.drift, entry)
 
     def _drift(self, row: LaneRow, observed: Observed) -> str:
         if row.desired.stable is None and row.desired.candidate is None:
@@ -105,13 +115,10 @@ class Reconciling:
         beside = self._places.target(row.lane).capabilities.weights
         return match(row.desired, observed, beside=beside).why
 
-    async def _repair(self, config: LaneConfig, row: LaneRow, observed: Observed, drift: str) -> None:
-        """Order what is desired again, unless the last such order is still being tried."""
-        if row.drift == drift and observed.generation == row.generation:
-            return
-        generation = max(row.generation, observed.generation) + 1
+    async def _repair(self, row: LaneRow, drift: str) -> None:
+        """Order what is desired once more. If that does not help, the drift stays to be seen."""
+        generation = row.generation + 1
         again = replace(row, generation=generation, desired=replace(row.desired, generation=generation))
-        entry = Entry(config.lane, SYSTEM, self._places.now(), "drift_repaired", drift)
-        await self._store.lanes.heard(config.lane, row.generation, drift, None)
-        await self._store.effects.order(again, f"lane.{config.lane}.{generation}", REPAIR_TIMEOUT_S, entry)
+        entry = Entry(row.lane, SYSTEM, self._places.now(), "drift_repaired", drift)
+        await self._store.effects.order(again, f"lane.{row.lane}.{generation}", REPAIR_TIMEOUT_S, entry)
         await self._waker.wake(ORDERS)

@@ -133,7 +133,7 @@ class Worker:
     async def _tidy(self) -> bool:
         now = self._clock.now()
         await self._store.housekeeping.tidy(now - self._rhythm.keep_samples, now - self._rhythm.keep_effects)
-        self._sampling.forget(set(await self._store.rollouts.active()))
+        self._sampling.forget({rollout.id for rollout in await self._store.rollouts.active()})
         return False
 
     async def _gauge(self) -> bool:

@@ -36,6 +36,10 @@ class PostgresServer:
     def dsn(self, database: str = "postgres") -> str:
         return str(self._server.get_uri(database))
 
+    @property
+    def pid(self) -> int:
+        return int(self._server.get_pid())
+
     def binary(self, name: str) -> Path:
         """One of the server's own programs, which fit its version."""
         return Path(self._server.bin_path) / name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -26,7 +26,19 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidCatalogNameError,
+    # Passing: whoever lost tries again.
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
 )
+
+# Plans are made once for each connection, often while the tables are still empty and reading all of one looks
+# cheap. Every statement has its index, so that is what it shall use from the start.
+_SERVER = {
+    "application_name": "slipway",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+}
 
 Row = Any
 
@@ -94,7 +106,8 @@ class Database:
                     timeout=self._timeout_s,
                     command_timeout=self._timeout_s,
                     max_inactive_connection_lifetime=0,
-                    server_settings={"application_name": "slipway", "jit": "off"},
+                    reset=_as_it_is,
+                    server_settings=_SERVER,
                 )
             return self._pool
 
@@ -114,9 +127,15 @@ class Connection:
         return await self.raw.fetchrow(SQL[name], *args)
 
 
+async def _as_it_is(connection: Any) -> None:
+    """Nothing here leaves a trace in the session, so a round trip to wipe it after every statement is spared."""
+
+
 @contextmanager
-def _translated() -> Any:
+def _translated() -> Iterator[None]:
     try:
         yield
+    except asyncpg.DataError:
+        raise  # an `InterfaceError` by inheritance, but our mistake
     except _AWAY as error:
         raise Unreachable(f"the database does not answer ({type(error).__name__})") from error

@@ -58,11 +58,18 @@ class PostgresLanes:
             await record(connection, entry)
         return True
 
-    async def heard(self, lane: Lane, generation: int, drift: str, entry: Entry | None) -> None:
+    async def newest(self, lane: Lane, generation: int) -> None:
+        await self._database.one("newest", lane.service, lane.environment, generation)
+
+    async def heard(self, row: LaneRow, drift: str, entry: Entry | None) -> bool:
+        lane = row.lane
         async with self._database.transaction() as connection:
-            await connection.one("heard", lane.service, lane.environment, generation, drift[:1000])
-            if entry:
+            found = await connection.one(
+                "heard", lane.service, lane.environment, row.generation, drift[:1000]
+            )
+            if found is not None and entry is not None:
                 await record(connection, entry)
+        return found is not None
 
     async def lock(self, lock: Lock, entry: Entry) -> None:
         async with self._database.transaction() as connection:

@@ -111,7 +111,8 @@ WHERE r.id = $1
 SELECT rollout_id, sentence FROM interactions WHERE id = $1
 
 -- name: active
-SELECT id FROM rollouts WHERE NOT final AND ($1::bigint IS NULL OR guild_id = $1) ORDER BY id
+SELECT id, service, environment, phase, next_tick IS NOT NULL AS judged
+FROM rollouts WHERE NOT final AND ($1::bigint IS NULL OR guild_id = $1) ORDER BY id
 
 -- name: active_in_lane
 SELECT id, phase, version, schema, charter, state, judge, evidence
@@ -241,9 +242,14 @@ WITH owned AS (
 )
 SELECT EXISTS (SELECT FROM owned) AS owned
 
+-- name: newest
+UPDATE lanes SET generation = $3 WHERE service = $1 AND environment = $2 AND generation < $3
+
 -- name: heard
-UPDATE lanes SET generation = GREATEST(generation, $3), drift = $4
-WHERE service = $1 AND environment = $2 AND (generation < $3 OR drift <> $4)
+UPDATE lanes l SET drift = $4, updated_at = now()
+WHERE l.service = $1 AND l.environment = $2 AND l.generation = $3 AND NOT EXISTS (
+    SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
+RETURNING l.service
 
 -- name: lane_releases
 SELECT release, known_good_at, rolled_back_at FROM releases

@@ -11,8 +11,8 @@ import asyncpg
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import spliced
 from bot.domain.events import Effect, LockLane, MarkKnownGood, SetDesired, Transition
-from bot.domain.model import Rollout
-from bot.domain.records import Answer, Change, Loaded
+from bot.domain.model import Lane, Phase, Rollout
+from bot.domain.records import Active, Answer, Change, Loaded
 from bot.engine import codec
 from bot.ports import AlreadyAnswered, LaneTaken
 
@@ -73,8 +73,12 @@ class PostgresRollouts:
             raise
         return row is not None and bool(row["saved"])
 
-    async def active(self, guild_id: int | None = None) -> Sequence[int]:
-        return [row["id"] for row in await self._database.fetch("active", guild_id)]
+    async def active(self, guild_id: int | None = None) -> Sequence[Active]:
+        rows = await self._database.fetch("active", guild_id)
+        return [
+            Active(r["id"], Lane(r["service"], r["environment"]), Phase(r["phase"]), r["judged"])
+            for r in rows
+        ]
 
 
 def read(row: Row, charters: Charters) -> Rollout:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.redis.waker import EventWaker
 from bot.domain import judge
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.model import (
@@ -32,8 +33,8 @@ from bot.domain.model import (
 from bot.engine.api import Acted, ActRequest, DeployRequest
 from bot.engine.engine import Engine
 from bot.engine.outbox import Pace, Probe, no_probe
-from bot.adapters.redis.waker import EventWaker
 from bot.engine.worker import Rhythm, Worker
+from bot.ports import Meter
 from tests.fakes.people import FakeAnnouncer, FakeChecker, FakeMetrics, FakeReleases, ManualClock
 from tests.fakes.target import FakeTarget
 
@@ -116,9 +117,16 @@ class World:
             await self.target.observe(lane)
 
     @asynccontextmanager
-    async def open(self, *, working: bool = True, probe: Probe = no_probe) -> AsyncIterator[Slipway]:
+    async def open(
+        self,
+        *,
+        working: bool = True,
+        probe: Probe = no_probe,
+        meter: Meter | None = None,
+        rhythm: Rhythm = QUICK,
+    ) -> AsyncIterator[Slipway]:
         async with Database(self.dsn, size=6) as database:
-            slipway = Slipway(self, database, probe)
+            slipway = Slipway(self, database, probe, meter, rhythm)
             async with slipway.working() if working else slipway.idle():
                 yield slipway
 
@@ -126,7 +134,9 @@ class World:
 class Slipway:
     """One engine with its worker, as one process has them."""
 
-    def __init__(self, world: World, database: Database, probe: Probe) -> None:
+    def __init__(
+        self, world: World, database: Database, probe: Probe, meter: Meter | None, rhythm: Rhythm
+    ) -> None:
         self.world = world
         self.database = database
         self.store = PostgresStore(database)
@@ -149,8 +159,9 @@ class Slipway:
             announcer=world.announcer,
             clock=world.clock,
             waker=waker,
+            meter=meter,
             probe=probe,
-            rhythm=QUICK,
+            rhythm=rhythm,
         )
 
     @asynccontextmanager

@@ -1,0 +1,163 @@
+"""A thousand rollouts that soak, each judged every five seconds, by the real worker on a real PostgreSQL.
+
+What lies outside of Slipway (target, metrics, Discord) answers at once from memory, so that the figures are of
+Slipway alone. The CPU of PostgreSQL is reported beside it and counts towards the goal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import psutil
+
+from benchmarks.report import Row, show
+from bot.domain.config import Catalog, GuildConfig, LaneConfig
+from bot.domain.model import Desired, Lane, Plan, Release, Shift, Soak
+from bot.engine.api import DeployRequest
+from bot.engine.metering import NoMeter
+from bot.engine.worker import Rhythm
+from tests.integration.engine.world import DEV, GUILD, Slipway, World, policy, until
+from tests.support.postgres import PostgresServer, postgres_server
+
+TICK_S, WINDOW_S = 5.0, 20.0
+PLAN = Plan("soak", (Shift(5, 60.0), Soak(3600.0), Shift(100, 60.0)))
+
+
+@dataclass
+class Lateness(NoMeter):
+    """Keeps how late each tick was."""
+
+    seconds: list[float] = field(default_factory=list)
+
+    def tick(self, late_s: float) -> None:
+        self.seconds.append(late_s)
+
+
+def releases(service: str) -> list[Release]:
+    return [Release(service, v, f"sha256:{service}-{v}", spec={"command": ["serve"]}) for v in ("2", "1")]
+
+
+def catalog(services: Sequence[str]) -> Catalog:
+    judged = policy(tick_s=TICK_S)
+    judged = replace(judged, judge=replace(judged.judge, tick_s=TICK_S, planned_ticks=720))
+    lanes = {}
+    for service in services:
+        lane = Lane(service, "production")
+        lanes[lane] = LaneConfig(lane, (GUILD,), PLAN, judged, "local", ("router",), ("deployer",), ())
+    return Catalog({GUILD: GuildConfig(GUILD, "bench", {}, {})}, lanes, "bench")
+
+
+async def measure(dsn: str, server: PostgresServer, rollouts: int) -> dict[str, float]:
+    services = [f"service-{i:04}" for i in range(rollouts)]
+    world = World(dsn, catalog(services))
+    world.releases.known = {service: releases(service) for service in services}
+    meter = Lateness()
+    # The reconciler asks every lane's target; here that would measure the fake one.
+    async with world.open(working=False, meter=meter, rhythm=Rhythm(reconcile_s=3600.0)) as slipway:
+        for service in services:
+            await world.target.apply(Lane(service, "production"), Desired(1, releases(service)[1]))
+        async with slipway.working():
+            await start(slipway, services)
+            await asyncio.sleep(2 * TICK_S)
+            meter.seconds.clear()
+            process, postgres, began = psutil.Process(), server_processes(server), time.monotonic()
+            own, theirs = cpu([process]), cpu(postgres)
+            await asyncio.sleep(WINDOW_S)
+            took = time.monotonic() - began
+            own, theirs = cpu([process]) - own, cpu(postgres) - theirs
+    late = sorted(meter.seconds)
+    return {
+        "ticks": len(late) / took,
+        "own": own / took * 100,
+        "postgres": theirs / took * 100,
+        "late_p99": late[int(len(late) * 0.99)] if late else float("nan"),
+        "rss": process.memory_info().rss / 2**20,
+    }
+
+
+async def start(slipway: Slipway, services: Sequence[str]) -> None:
+    for service in services:
+        await slipway.engine.deploy(DeployRequest(GUILD, DEV, service, "2", "production"))
+
+    async def soaking() -> bool:
+        return (await slipway.store.housekeeping.phases()).get("soaking") == len(services)
+
+    await until(soaking, 120.0)
+
+
+def server_processes(server: PostgresServer) -> list[psutil.Process]:
+    postmaster = psutil.Process(server.pid)
+    return [postmaster, *postmaster.children(recursive=True)]
+
+
+def cpu(processes: Sequence[psutil.Process]) -> float:
+    total = 0.0
+    for process in processes:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
+
+
+@contextmanager
+def fresh() -> Iterator[tuple[PostgresServer, str]]:
+    with postgres_server() as server:
+        yield server, server.dsn(asyncio.run(server.fresh()))
+
+
+def run(counts: Sequence[int] = (250, 1000)) -> list[Row]:
+    rows, found = [], {}
+    for count in counts:
+        with fresh() as (server, dsn):
+            found[count] = asyncio.run(measure(dsn, server, count))
+    few, many = counts[0], counts[-1]
+    figures = found[many]
+    both = figures["own"] + figures["postgres"]
+    rows.append(
+        Row(
+            f"{many:,} rollouts judged every 5 s: bot",
+            figures["own"],
+            "% of a core",
+            goal="< 50 %",
+            ok=figures["own"] < 50,
+        )
+    )
+    rows.append(Row("the same, with PostgreSQL", both, "% of a core"))
+    rows.append(Row("tick lateness, p99", figures["late_p99"], "s", goal="< 1 s", ok=figures["late_p99"] < 1))
+    per = [found[count]["own"] / count * 1000 for count in (few, many)]
+    rows.append(
+        Row(
+            f"cost of 1,000 at {many:,}",
+            per[1],
+            "% of a core",
+            f"the same at {few:,}",
+            per[0],
+            per[1] / per[0],
+            "linear: ≤ 1.3x",
+            per[1] / per[0] <= 1.3,
+        )
+    )
+    expected = many / TICK_S
+    rows.append(
+        Row(
+            "ticks a second",
+            figures["ticks"],
+            "",
+            "due",
+            expected,
+            figures["ticks"] / expected,
+            "≥ 0.97x",
+            figures["ticks"] >= 0.97 * expected,
+        )
+    )
+    return rows
+
+
+if __name__ == "__main__":
+    show(run(), "Rollouts")
