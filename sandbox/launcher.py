@@ -47,7 +47,7 @@ class DemoLane:
 
 LANES = (
     DemoLane("checkout", "staging", 50),
-    DemoLane("checkout", "production", 160),
+    DemoLane("checkout", "production", 220),
     DemoLane("search", "staging", 10),
     DemoLane("search", "production", 20),
     DemoLane("herald", "production", 0),
