@@ -62,7 +62,9 @@ class Breaker:
         seconds = wait_s(times, now, free=self._free)
         if seconds > 0:
             raise SlowDown(seconds)
-        self._seen = [*times, now][-DAY:]
+        # Two in one instant are still two.
+        fresh = max(now, times[-1] + timedelta(microseconds=1)) if times else now
+        self._seen = [*times, fresh][-DAY:]
         value = {"at": [t.timestamp() for t in self._seen]}
         try:
             await self._notes.put_note(_KIND, self._key, value)

@@ -95,7 +95,7 @@ def plain(text: str, limit: int) -> str:
 def code(text: str, limit: int = 64) -> str:
     """A name in a code span: versions, services. Empty names show as a dash."""
     line = re.sub(r"\s+", " ", _printable(text, lines=False)).replace("`", "'").strip()
-    return f"`{cut(line, limit - 2) or '-'}`"
+    return f"`{cut(_defuse(line), limit - 2) or '-'}`"
 
 
 def sentence(text: str, limit: int) -> str:

@@ -1,0 +1,93 @@
+"""The words that people are called with: who is mentioned where, and nobody else."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.ports import Notice
+from bot.ui import text
+from bot.ui.notices import nonce, words
+from tests.unit.ui import worlds
+
+OPENAPI = Path("/work/shared/discord/openapi.json")
+
+
+async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
+    engine = worlds.engine()
+    rollout = await worlds.soaking(engine, version="1.5.1")
+    worlds.measured(engine, rollout.id, 200, 60)
+    notice = Notice("n-7", rollout.id, "rolled_back", "It failed.", ("on-call",), (11,))
+    alerts, deploys = words(notice, await engine.view(rollout.id), [500], "https://card")
+    assert (alerts.channel, alerts.roles, alerts.users) == ("alerts", (500,), ())
+    assert alerts.content.startswith("<@&500> ")
+    assert alerts.embed is not None
+    fields = {f.name: f.value for f in alerts.embed.fields}
+    assert "**15 %** against a limit of **1 %** in 400 requests" in str(fields["Judge: errors"])
+    assert alerts.embed.url == "https://card"
+    assert (deploys.channel, deploys.roles, deploys.users) == ("deploys", (), (11,))
+    assert "<@11>" in deploys.content and "<@&" not in deploys.content
+    assert alerts.nonce != deploys.nonce
+
+
+async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
+    engine = worlds.engine()
+    rollout = await worlds.deployed(engine, reason="the sale")
+    worlds.started(engine, rollout.id)
+    notice = Notice("n-1", rollout.id, "gate_opened", "whatever", ("release-manager",))
+    (post,) = words(notice, await engine.view(rollout.id), [501], "")
+    assert post.content.startswith("<@&501>")
+    assert "one approval by **release-manager**" in post.content
+    assert "the sale" in post.content
+    assert "Expires <t:" in post.content
+    assert post.content.endswith(post.mark)
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["gate_opened", "held", "rolled_back", "halted", "paused", "failed", "succeeded", "expired", "new_kind"],
+)
+async def test_every_notice_fits_whatever_it_says(what: str) -> None:
+    engine = worlds.engine()
+    rollout = await worlds.deployed(engine, reason="x" * 4000)
+    seen = await engine.view(rollout.id)
+    seen = replace(seen, rollout=replace(seen.rollout, outcome="@everyone " * 500))
+    for post in words(
+        Notice("k" * 25, rollout.id, what, "@everyone **" * 400, ("a",), (1,)), seen, [1], "https://c"
+    ):
+        assert text.units(post.content) <= 2000
+        assert "@everyone" not in post.content
+        assert post.content.endswith(post.mark) or post.embed is not None
+        assert len(post.nonce) <= 25
+        if post.embed is not None:
+            assert len(post.embed) <= 6000
+            assert len(post.embed.title or "") <= 256
+
+
+def test_nonces_are_short_stable_and_apart() -> None:
+    assert nonce("n-1", "a") == "n-1a"
+    long = "x" * 40
+    assert len(nonce(long, "a")) == 25
+    assert nonce(long, "a") == nonce(long, "a") != nonce(long, "d")
+
+
+async def test_an_alarm_fits_discords_own_description() -> None:
+    if not OPENAPI.exists():
+        pytest.skip("Discord's description of its API is not on this machine")
+    import jsonschema_rs
+
+    spec = json.loads(OPENAPI.read_text())
+    schema = {"$ref": "#/components/schemas/MessageCreateRequest", "components": spec["components"]}
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    engine = worlds.engine()
+    rollout = await worlds.deployed(engine)
+    for post in words(
+        Notice("n", rollout.id, "halted", "why", ("a",)), await engine.view(rollout.id), [1], "https://c"
+    ):
+        body = {"content": post.content, "nonce": post.nonce, "enforce_nonce": True}
+        if post.embed is not None:
+            body["embeds"] = [post.embed.to_dict()]  # type: ignore[list-item]
+        assert [e.message for e in validator.iter_errors(body)] == []

@@ -1,0 +1,50 @@
+"""Budgets: who goes first, and what is kept back for people."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.ui.pace import Pace, Priority
+
+
+async def test_urgent_goes_before_what_waited_longer() -> None:
+    pace, went = Pace(burst=1, window_s=0.15, kept_back=0), list[str]()
+
+    async def go(name: str, priority: Priority) -> None:
+        await pace.turn(1, priority)
+        went.append(name)
+
+    await go("first", Priority.STATE)
+    tasks = [
+        asyncio.create_task(go("chart", Priority.CHART)),
+        asyncio.create_task(go("numbers", Priority.NUMBERS)),
+        asyncio.create_task(go("gate", Priority.URGENT)),
+    ]
+    await asyncio.gather(*tasks)
+    assert went == ["first", "gate", "numbers", "chart"]
+
+
+async def test_numbers_never_use_up_the_last_of_the_budget() -> None:
+    pace = Pace(burst=3, window_s=30.0, kept_back=2)
+    await pace.turn(1, Priority.NUMBERS)
+    waiting = asyncio.create_task(pace.turn(1, Priority.CHART))
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    async with asyncio.timeout(1):
+        await pace.turn(1, Priority.URGENT)
+        await pace.turn(1, Priority.STATE)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_channels_do_not_wait_for_each_other_and_a_waiter_that_leaves_blocks_nobody() -> None:
+    pace = Pace(burst=1, window_s=0.2, kept_back=0)
+    await pace.turn(1, Priority.LOG)
+    async with asyncio.timeout(0.1):
+        await pace.turn(2, Priority.LOG)
+    gone = asyncio.create_task(pace.turn(1, Priority.URGENT))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    async with asyncio.timeout(2):
+        await pace.turn(1, Priority.CHART)
