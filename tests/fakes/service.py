@@ -156,7 +156,7 @@ def main() -> None:
             port=given.port,
             print=None,
             access_log=None,
-            shutdown_timeout=10,
+            shutdown_timeout=0.5,
         )
     if given.journal is not None:
         with given.journal.open("a") as journal:

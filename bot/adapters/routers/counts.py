@@ -40,6 +40,7 @@ class Counts:
                 self._map = mmap.mmap(file.fileno(), size)
         self._cells = memoryview(self._map).cast("Q")
         self._flights: dict[int, float] = {}
+        self._answered: dict[int, float] = {}
         self._last = 0
 
     def begin(self) -> int:
@@ -48,9 +49,14 @@ class Counts:
         self._flights[self._last] = time.monotonic()
         return self._last
 
+    def answered(self, ticket: int) -> None:
+        """An answer without a planned end began (an event stream): what follows is not latency."""
+        self._answered[ticket] = time.monotonic() - self._flights[ticket]
+
     def finish(self, ticket: int, outcome: str | None) -> None:
         """The request ended. None is not counted; `cancelled` only when the client had waited long."""
         elapsed = time.monotonic() - self._flights.pop(ticket)
+        elapsed = self._answered.pop(ticket, elapsed)
         if outcome is None or (outcome == "cancelled" and elapsed < CANCELLED_COUNTS_AFTER_S):
             return
         cells = self._cells
@@ -66,7 +72,9 @@ class Counts:
         """Requests in flight for longer than the histogram bound at `limit_s` or the next above it."""
         bound = next((b for b in BOUNDS if b >= limit_s * (1 - 1e-9)), BOUNDS[-1])
         since = time.monotonic() - bound
-        return sum(started < since for started in self._flights.values())
+        return sum(
+            started < since for ticket, started in self._flights.items() if ticket not in self._answered
+        )
 
     def outcomes(self) -> dict[str, int]:
         return {name: self._cells[place] for name, place in _OUTCOME.items()}

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import aiohttp
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 Outcome = Literal["ok", "error", "refused", "reset", "timeout", "cancelled"]
 
-# RFC 9110 section 7.6.1, with the older names that are still seen.
+# RFC 9110 section 7.6.1, with the older names that are still seen, and what the router answers itself.
 _HOP_BY_HOP = frozenset(
     {
         "connection",
+        "expect",
         "keep-alive",
         "proxy-connection",
         "proxy-authenticate",
@@ -30,6 +32,9 @@ _HOP_BY_HOP = frozenset(
 # written into a connection that is being closed.
 IDLE_CONNECTION_S = 1.5
 CONNECT_TIMEOUT_S = 2.0
+
+# One line or field of a head, in bytes, in both directions.
+LONGEST_FIELD = 64 * 1024
 
 
 class Undelivered(Exception):
@@ -57,15 +62,22 @@ def client_session() -> aiohttp.ClientSession:
         auto_decompress=False,
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         trust_env=False,
+        max_line_size=LONGEST_FIELD,
+        max_field_size=LONGEST_FIELD,
     )
 
 
 async def forward(
-    session: aiohttp.ClientSession, address: str, request: web.BaseRequest, timeout_s: float
+    session: aiohttp.ClientSession,
+    address: str,
+    request: web.BaseRequest,
+    timeout_s: float,
+    endless: Callable[[], None],
 ) -> tuple[web.StreamResponse, Outcome]:
     """Ask the instance at `address` and stream its answer to the client.
 
-    Raises `Undelivered` while the client has got nothing yet, `Broken` when the answer had begun.
+    Calls `endless` when the answer that begins is an event stream. Raises `Undelivered` while the client has
+    got nothing yet, `Broken` when the answer had begun.
     """
     answer = await _ask(session, address, request, timeout_s)
     try:
@@ -76,6 +88,8 @@ async def forward(
             await response.prepare(request)
         except OSError:
             raise Broken("cancelled") from None
+        if answer.content_type == "text/event-stream":
+            endless()
         await _stream(answer, response)
     finally:
         # Closing is for answers that were not read to their end; a complete one goes back to the pool.
@@ -86,6 +100,9 @@ async def forward(
 async def _ask(
     session: aiohttp.ClientSession, address: str, request: web.BaseRequest, timeout_s: float
 ) -> aiohttp.ClientResponse:
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
     try:
         return await session.request(
             request.method,

@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp import web
 
 from bot.adapters.routers.counts import Counts
-from bot.adapters.routers.forward import Broken, Outcome, Undelivered, client_session, forward
+from bot.adapters.routers.forward import LONGEST_FIELD, Broken, Outcome, Undelivered, client_session, forward
 from bot.adapters.routers.split import Shuffle, sticks
 from bot.adapters.routers.upgrade import Declined, open_upstream, pass_messages, wants_websocket
 
@@ -83,7 +83,13 @@ class WeightedRouter:
     async def serve(self, listening: socket.socket) -> None:
         """Accept connections on `listening`, which stays the caller's to close."""
         self._session = client_session()
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        server = web.Server(
+            self._handle,
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=LONGEST_FIELD,
+            max_field_size=LONGEST_FIELD,
+        )
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
         # A duplicate, because aiohttp closes what it is given.
@@ -176,7 +182,11 @@ class WeightedRouter:
                 outcome = "ok"
             else:
                 response, outcome = await forward(
-                    self._session, backend.address, request, self._request_timeout_s
+                    self._session,
+                    backend.address,
+                    request,
+                    self._request_timeout_s,
+                    endless=lambda: backend.counts.answered(ticket),
                 )
                 return response
         except Declined as answer:

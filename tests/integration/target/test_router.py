@@ -345,3 +345,42 @@ async def test_lane_that_cannot_listen_does_not_keep_the_others_from_work(
         await settled(both, {"1": 100})
         with pytest.raises(TargetRefused, match="cannot listen"):
             await both.apply(other, Desired(1, ONE))
+
+
+async def test_client_that_asks_whether_to_send_its_body_is_told_to(
+    target: ProcessTarget, users: Users
+) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    async with users.session.post(users.address + "/echo", data=b"x" * 100_000, expect100=True) as answer:
+        assert await answer.read() == b"x" * 100_000
+
+
+async def test_long_headers_pass(target: ProcessTarget, users: Users) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    async with users.session.get(users.address + "/", headers={"X-Long": "x" * 7000}) as answer:
+        assert answer.status == 200
+
+
+async def test_event_stream_is_counted_when_it_begins(target: ProcessTarget, users: Users) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    async with users.session.get(users.address + "/drip?n=4&s=0.15") as answer:
+        assert await answer.content.readline() == b"data: 0\n"
+        assert (await reading(target, ONE.digest, 0.005)).overdue == 0
+        await answer.read()
+    found = await reading(target, ONE.digest)
+    assert (found.total, dict(found.buckets)[0.5]) == (1, 1)
+
+
+async def test_settings_that_keep_the_address_interrupt_no_request(
+    target: ProcessTarget, users: Users
+) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    slow = asyncio.create_task(users.ask(1, "/slow?s=1.5"))
+    await asyncio.sleep(0.1)
+    await target.configure({LANE: LaneSettings(listen_port=0, sticky_header="X-User")})
+    await slow
+    assert users.got == {"1": 1}

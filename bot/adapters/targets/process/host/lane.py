@@ -163,8 +163,11 @@ class HostedLane:
     # ---- what the instances ask -----------------------------------------------------------------------
 
     async def save(self) -> None:
-        async with self._saving:
-            await self._store.save(self.lane, self._state())
+        """A full disk must not keep a release from running: its process can be recognised without us too."""
+        try:
+            await self._write()
+        except OSError as problem:
+            log.error("%s: the state cannot be kept: %s", self.lane, problem)
 
     def changed(self) -> None:
         self._wake.set()
@@ -209,11 +212,15 @@ class HostedLane:
             raise TargetRefused(f"{self.lane}: the router cannot listen: {problem}") from None
         await self.save()
 
+    async def _write(self) -> None:
+        async with self._saving:
+            await self._store.save(self.lane, self._state())
+
     async def _accept(self, desired: Desired, abort: HostAbort | None) -> None:
         before = self._accepted, self._abort
         self._accepted, self._abort = desired, abort
         try:
-            await self.save()
+            await self._write()
         except OSError as problem:
             self._accepted, self._abort = before
             raise TargetRefused(f"{self.lane}: the desired state cannot be kept: {problem}") from None
