@@ -25,7 +25,7 @@ export function messageRow(message, view) {
   const original = message.type === THREAD_STARTER ? store.findMessage(message.reference?.message_id) : null;
   if (original) return messageRow({ ...original, key: message.id }, { ...view, grouped: false, inThread: true });
   const mentioned = store.acting && message.notified?.includes(store.acting);
-  const classes = ["message", view.grouped && "grouped", mentioned && "mentioned", message.ephemeral && "ephemeral"].filter(Boolean);
+  const classes = ["message", view.grouped && "grouped", mentioned && "mentioned", message.ephemeral && "ephemeral", message.local === "failed" && "unanswered"].filter(Boolean);
   if (SYSTEM[message.type]) return system(message, view, classes);
   return h(
     "li",
@@ -112,9 +112,15 @@ function body(message, view) {
     message.components.length ? h("div", { class: "components" }, components(message.components, controls)) : null,
     message.content ? null : edited,
     presses.problem(message.id) ? h("div", { class: "failed", role: "alert" }, presses.problem(message.id)) : null,
+    reactions(message),
     message.thread && !view.inThread ? threadPreview(message.thread, store) : null,
     message.ephemeral ? onlyYou(message) : null,
   ];
+}
+
+function reactions(message) {
+  if (!message.reactions?.length) return null;
+  return h("div", { class: "reactions", "aria-label": "Reactions" }, message.reactions.map((r) => h("span", { class: "reaction" }, h("span", { class: "emoji" }, r.emoji), ` ${r.count}`)));
 }
 
 const onlyEmoji = (text) => /^(?:\p{Extended_Pictographic}\uFE0F?\s*){1,9}$/u.test(text);

@@ -42,6 +42,7 @@ export class People {
     this.button.setAttribute("aria-label", `Acting as ${me?.display_name ?? "nobody"}. Switch person`);
     const others = store.peopleHere().some((p) => p.name !== store.acting && this.unread.mentionsOf(p.name, p.guild_id));
     this.button.classList.toggle("calls", others);
+    this.button.title = others ? "Somebody else here was mentioned" : "";
     if (!this.menu.hidden) this.drawMenu();
     this.drawMembers();
   }
