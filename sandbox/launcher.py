@@ -117,6 +117,7 @@ class Demo:
         bot: tuple[str, ...] = ("-m", "bot"),
         environment: Mapping[str, str] | None = None,
         config: Path | None = None,
+        sandbox: tuple[str, ...] = (),
         restart_bot: bool = True,
         tell: Any = lambda line: None,
     ) -> None:
@@ -125,6 +126,7 @@ class Demo:
         self.url = ""
         self.bot_url = ""
         self._port, self._bot_command, self._restart_bot = port, bot, restart_bot
+        self._sandbox_options = sandbox
         self._extra = dict(environment or {})
         self._config = config or Path(__file__).resolve().parent.parent / "config" / "demo"
         self._children: dict[str, Child] = {}
@@ -182,6 +184,7 @@ class Demo:
         if self._port and port != self._port:
             self._tell(f"  port {self._port} is taken, using {port}")
         command = ("-m", "sandbox.discord", "--port", str(port), "--processes-file", str(self.processes_file))
+        command += self._sandbox_options
         child = await self._spawn("sandbox", command, {}, wait_for_line=True)
         self.url = child.ready["url"]
         child.health = f"{self.url}/sandbox/v1/state"

@@ -6,9 +6,11 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox.discord import Sandbox, World
+from sandbox.discord.world import world_of
 
 
 async def _run(port: int, processes_file: Path | None, world: World) -> None:
@@ -29,8 +31,11 @@ def main() -> None:
         "--processes-file", type=Path, help="JSON that the launcher keeps; shown in the state"
     )
     parser.add_argument("--no-rate-limits", action="store_true", help="refuse nobody for being fast")
+    parser.add_argument("--world", type=Path, help="JSON that says who and what is there (see world.py)")
     options = parser.parse_args()
-    world = World(rate_limits=not options.no_rate_limits)
+    world = world_of(json.loads(options.world.read_text())) if options.world else World()
+    if options.no_rate_limits:
+        world = replace(world, rate_limits=False)
     asyncio.run(_run(options.port, options.processes_file, world))
 
 

@@ -1,6 +1,8 @@
 """What is there at the start: guilds, people, roles, channels and applications, as frozen data."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 EVERYONE = (
     "VIEW_CHANNEL",
@@ -103,3 +105,29 @@ class World:
     heartbeat_interval_ms: int = 41_250
     identifies_per_day: int = 1000
     command_creates_per_day: int = 200
+
+
+def world_of(given: Mapping[str, Any]) -> World:
+    """The world that a JSON object describes. What it does not say, also of a guild, is as in `World()`.
+
+    `{"guilds": [{"name": "harbor"}, {"name": "quay", "channels": [{"name": "pier"}]}], "heartbeat_interval_ms": 500}`.
+    Raises TypeError for names that are not known.
+    """
+    said = dict(given)
+    if "guilds" in said:
+        said["guilds"] = tuple(_guild(one) for one in said["guilds"])
+    if "applications" in said:
+        said["applications"] = tuple(Application(**_tuples(one)) for one in said["applications"])
+    return World(**said)
+
+
+def _guild(given: Mapping[str, Any]) -> Guild:
+    kinds = {"people": (Person, PEOPLE), "roles": (Role, ROLES), "channels": (Channel, CHANNELS)}
+    said = _tuples(given)
+    for key, (kind, usual) in kinds.items():
+        said[key] = tuple(kind(**_tuples(one)) for one in said[key]) if key in said else usual
+    return Guild(**said)
+
+
+def _tuples(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
