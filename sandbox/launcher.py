@@ -184,8 +184,7 @@ class Demo:
         if self._port and port != self._port:
             self._tell(f"  port {self._port} is taken, using {port}")
         command = ("-m", "sandbox.discord", "--port", str(port), "--processes-file", str(self.processes_file))
-        command += self._sandbox_options
-        child = await self._spawn("sandbox", command, {}, wait_for_line=True)
+        child = await self._spawn("sandbox", (*command, *self._sandbox_options), {}, wait_for_line=True)
         self.url = child.ready["url"]
         child.health = f"{self.url}/sandbox/v1/state"
         return child.ready
