@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
@@ -18,7 +17,7 @@ from bot.catalog.models import CatalogFile
 __all__ = ["CatalogHolder", "Mistake", "Place", "Reloaded", "check", "load", "schema"]
 
 
-def schema() -> Mapping[str, Any]:
+def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a catalog file, for editors."""
     made = CatalogFile.model_json_schema(mode="validation")
     return {"$schema": GenerateJsonSchema.schema_dialect, **made}

@@ -36,7 +36,7 @@ class LaneResolver:
         steps = self._plans.get(plan or "", [])
         exclusive = bool(said.get("exclusive", False).value)
         if exclusive:
-            exclusive_weights(self._document, steps, str(said.lane))
+            exclusive_weights(self._document, steps, said.lane.service)
         rules = self._judge(said, steps)
         prerequisite = self._prerequisite(said)
         roles = self._roles(said, steps)

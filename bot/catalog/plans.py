@@ -114,14 +114,14 @@ def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
         document.wrong(at, *_said(problem))
 
 
-def exclusive_weights(document: Document, steps: list[Placed], lane: str) -> None:
+def exclusive_weights(document: Document, steps: list[Placed], service: str) -> None:
     """An exclusive service never runs two releases at once, so no share of traffic lies between 0 and 100."""
     known = [(at, step) for at, step in steps if step is not UNKNOWN]
     plan = named("", known)
     for problem in set(check(plan, exclusive=True)) - set(check(plan)):
         at = ("plans",) if problem.step is None else known[problem.step][0]
         sentence, hint = _said(problem)
-        document.wrong(at, f"{lane} is exclusive: {sentence}", hint)
+        document.wrong(at, f"{service} is exclusive: {sentence}", hint)
 
 
 def _said(problem: PlanProblem) -> tuple[str, str]:

@@ -127,7 +127,7 @@ ONE_MISTAKE = {
     "an exclusive service with shares": (
         ("  checkout:\n", "  checkout:\n    exclusive: true\n"),
         "- shift: 5",
-        "checkout/production is exclusive: an exclusive service cannot have 5 %.",
+        "checkout is exclusive: an exclusive service cannot have 5 %.",
     ),
     "alpha out of range": (
         ("  web:\n", "  web:\n    alpha: 150%\n"),

@@ -1,0 +1,150 @@
+"""Log lines are JSON with a trace id, whoever writes them, and hold no secret, wherever it came from."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from bot import logs
+
+TOKEN = "MTQ1OTc0NzgzMTMxNTg5MTM5NQ.GhXyZa.abcdefghijklmnopqrstuvwxyz0123456789AB"
+
+Lines = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def written() -> Iterator[io.StringIO]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    sink = io.StringIO()
+    logs.configure("debug", "json", ["the-known-secret"], sink)
+    yield sink
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def lines(written: io.StringIO) -> Lines:
+    return lambda: [json.loads(line) for line in written.getvalue().splitlines()]
+
+
+def test_a_line_begins_with_time_level_event_and_trace(lines: Lines) -> None:
+    with logs.tracing() as ref:
+        structlog.get_logger("x").warning("shifted", weight=25)
+    (line,) = lines()
+    assert list(line)[:4] == ["timestamp", "level", "event", "trace_id"]
+    assert (line["level"], line["event"], line["trace_id"], line["weight"]) == ("warning", "shifted", ref, 25)
+    assert re.fullmatch(r"[2-9a-z]{8}", ref)
+    assert line["timestamp"].endswith("Z")
+
+
+def test_the_standard_librarys_lines_look_the_same(lines: Lines) -> None:
+    with logs.tracing("abcd2345"):
+        logging.getLogger("discord.gateway").info("shard %s connected", 0, extra={"shard": 0})
+    (line,) = lines()
+    assert (line["event"], line["logger"], line["trace_id"]) == (
+        "shard 0 connected",
+        "discord.gateway",
+        "abcd2345",
+    )
+    assert line["shard"] == 0
+
+
+def test_a_trace_is_the_one_around_and_ends_with_it(lines: Lines) -> None:
+    assert logs.trace_id() is None
+    with logs.tracing() as outer, logs.tracing() as inner:
+        assert outer == inner == logs.trace_id()
+    assert logs.trace_id() is None
+    structlog.get_logger().info("after")
+    assert "trace_id" not in lines()[0]
+
+
+def test_a_traceback_is_in_the_line_and_without_the_secret(lines: Lines, written: io.StringIO) -> None:
+    try:
+        raise ValueError(f"login with {TOKEN} and the-known-secret failed")
+    except ValueError as error:
+        structlog.get_logger().error("failed", exc_info=error)
+        logging.getLogger("other").exception("failed too")
+    assert all("ValueError" in line["exception"] for line in lines())
+    assert TOKEN not in written.getvalue()
+    assert "the-known-secret" not in written.getvalue()
+
+
+def test_values_that_json_does_not_know_are_written_as_text(lines: Lines) -> None:
+    structlog.get_logger().info("odd", what={1}, object=object)
+    assert lines()[0]["what"] == "{1}"
+
+
+def test_warnings_go_into_the_log(lines: Lines) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old thing", UserWarning, stacklevel=1)
+    assert "old thing" in lines()[0]["event"]
+
+
+def test_the_level_counts_for_both(written: io.StringIO) -> None:
+    logs.configure("warning", "json", stream=written)
+    structlog.get_logger().info("quiet")
+    logging.getLogger("x").info("quiet")
+    assert written.getvalue() == ""
+
+
+def test_the_console_format_is_for_people(written: io.StringIO) -> None:
+    logs.configure("info", "console", stream=written)
+    structlog.get_logger().info("shifted", token="abcdef")
+    assert "shifted" in written.getvalue()
+    assert "abcdef" not in written.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        (f"token {TOKEN} refused", TOKEN),
+        ("POST /webhooks/1459747831315891395/aW50ZXJhY3Rpb246MTIz.x_y-z/messages/@original", "aW50ZXJhY3Rpb246MTIz"),
+        ("/interactions/123/aW50ZXJhY3Rpb246MTIz/callback", "aW50ZXJhY3Rpb246MTIz"),
+        ("postgresql://slipway:hunter2@db:5432/x", "hunter2"),
+        ("redis://:hunter2@redis:6379", "hunter2"),
+        ("Authorization: Bot hunter2", "hunter2"),
+        ("{'Authorization': 'Bearer hunter2.x'}", "hunter2"),
+        ('{"authorization":"hunter2"}', "hunter2"),
+        ("curl -H 'X: Bearer hunter2hunter2hunter2'", "hunter2hunter2hunter2"),
+        ('{"token": "hunter2"}', "hunter2"),
+        ('{"event": "{\\"admin_token\\": \\"hunter2\\"}"}', "hunter2"),
+        ("HERALD_TOKEN: 'hunter2 with blanks'", "hunter2"),
+        ("password=hunter2&user=x", "hunter2"),
+        ("api_key='hunter2'", "hunter2"),
+        ("secret: hunter2hunter2hunter2", "hunter2hunter2hunter2"),
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_hidden(text: str, hidden: str) -> None:
+    assert hidden not in logs.Redactor()(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "✗ token: SLIPWAY_DISCORD_TOKEN is not set",
+        "✓ token: it is slipway's",
+        "no admin token: admin calls refuse everybody",
+        "https://discord.com/api/v10/channels/1459747831315891395/messages",
+        "sha256:0c38cebd28dcd1290cdf7a3c90c9afdd2f36b7000d2a1b7e4c3c2c1b0a9f8e7d",
+        "checkout/production 1.5.1 -> 1.4.0 (10.0.0.1:8401)",
+        '{"rollout": 17, "seal": "9f31c07"}',
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert logs.Redactor()(text) == text
+
+
+def test_short_words_are_not_taken_for_secrets() -> None:
+    assert logs.Redactor(["dev", ""])("dev deploys") == "dev deploys"
