@@ -2,9 +2,8 @@
 
 import { ApiError } from "./api.js";
 import { fill, h } from "./dom.js";
-import { KIND, check, isClosed, localSuggestions, remoteSuggestions } from "./optionvalues.js";
-
-const ASK_AFTER_MS = 120;
+import { OptionSuggestions } from "./optionsuggestions.js";
+import { KIND, check, isClosed } from "./optionvalues.js";
 
 /** @typedef {{option: import("./types.js").Option, el: HTMLElement, input: HTMLInputElement, text: string, value: any, chosen: boolean}} Field */
 
@@ -17,6 +16,7 @@ export class CommandLine {
   constructor(host, wiring) {
     Object.assign(this, wiring);
     this.host = host;
+    this.asked = new OptionSuggestions(wiring);
     /** @type {Map<string, Field>} */ this.fields = new Map();
     this.tail = this.makeInput("", `More options of /${this.entry.path}`);
     this.tail.className = "tail";
@@ -68,52 +68,19 @@ export class CommandLine {
     field.chosen = false;
     field.input.size = Math.max(1, field.text.length);
     field.el.classList.remove("invalid");
+    field.input.removeAttribute("aria-invalid");
     this.suggestFor(field);
   }
 
   onFocus(field) {
     field.el.classList.add("focused");
-    this.active = field;
     this.suggestFor(field);
   }
 
-  /** Shows what the option is for and what fits; asks the bot where the option says so. */
   suggestFor(field) {
-    const { option } = field;
-    this.abort?.abort();
-    clearTimeout(this.asking);
+    this.enterWaits = false;
     this.suggest.onChoose = (item) => this.choose(field, item);
-    const head = h("span", null, h("b", null, option.name), " ", option.description, option.required ? null : h("i", null, " optional"));
-    this.headNow = head;
-    if (field.chosen) return this.suggest.show(field.input, { head });
-    const items = localSuggestions(option, field.text, this.store);
-    if (items) return this.suggest.show(field.input, { head, items, note: items.length ? null : "No options match your search." });
-    if (!option.autocomplete) return this.suggest.show(field.input, { head });
-    if (!this.suggest.open || this.suggest.field !== field.input) this.suggest.show(field.input, { head, note: "Loading options…" });
-    this.loading = true;
-    this.asking = setTimeout(() => this.ask(field, head), ASK_AFTER_MS);
-    return undefined;
-  }
-
-  async ask(field, head) {
-    const abort = (this.abort = new AbortController());
-    const body = {
-      user: this.store.acting, channel: this.channelId(), application: this.entry.application.name, command: this.entry.path,
-      option: field.option.name, value: field.text, options: this.others(field),
-    };
-    try {
-      const items = await remoteSuggestions(body, abort.signal);
-      if (abort.signal.aborted || this.active !== field || field.chosen) return;
-      this.loading = false;
-      this.suggest.show(field.input, { head, items, note: items.length ? null : "No options match your search." });
-      if (this.enterWaits) this.settleEnter(field);
-    } catch (error) {
-      if (abort.signal.aborted || this.active !== field) return;
-      this.loading = false;
-      this.enterWaits = false;
-      const why = error instanceof ApiError && error.status === 0 ? error.sentence : "Loading options failed.";
-      this.suggest.show(field.input, { head, note: why, problem: true });
-    }
+    this.asked.show(field, () => this.others(field), () => this.enterWaits && this.settleEnter(field));
   }
 
   /** What stands in the other fields, for the bot to take into account. */
@@ -163,7 +130,7 @@ export class CommandLine {
 
   /** Enter and Tab take the marked suggestion; with none, Tab goes on, and Enter sends when nothing is missing. */
   accept(field, key) {
-    if (this.loading && !field.chosen) {
+    if (this.asked.loading && !field.chosen) {
       this.enterWaits = key;
       return;
     }
@@ -204,7 +171,7 @@ export class CommandLine {
 
   bindTail() {
     const suggestOptions = (marked = -1) => {
-      this.active = null;
+      this.asked.cancel();
       this.suggest.onChoose = (item) => this.addOptional(item.value);
       const query = this.tail.value.trim().replace(/:$/, "").toLowerCase();
       const items = this.remaining.filter((o) => o.name.includes(query)).map((o) => ({ title: o.name, detail: o.description, value: o }));
@@ -242,7 +209,7 @@ export class CommandLine {
     field.input.focus();
     field.el.classList.add("invalid");
     field.input.setAttribute("aria-invalid", "true");
-    this.suggest.show(field.input, { head: this.headNow, items: this.suggest.list.items, active: this.suggest.list.active, note: problem, problem: true });
+    this.suggest.show(field.input, { head: this.asked.head, items: this.suggest.list.items, active: this.suggest.list.active, note: problem, problem: true });
   }
 
   async send() {
@@ -271,8 +238,7 @@ export class CommandLine {
   }
 
   dispose() {
-    this.abort?.abort();
-    clearTimeout(this.asking);
+    this.asked.cancel();
     this.suggest.hide();
     this.host.hidden = true;
     fill(this.host);

@@ -109,3 +109,27 @@ async def test_plain_text_is_posted_with_its_mentions(open_tab: Open, stage: Sta
     await tab.type("hello @lead in #alerts")
     await tab.keys("Enter")
     await expect(tab.rows.last.locator(".mention")).to_have_text(["@Lead", "#alerts"])
+
+
+async def test_a_bot_that_does_not_answer_autocomplete_is_said(open_tab: Open) -> None:
+    tab = await open_tab()
+    tab.forgiven = ("Failed to load resource",)
+    await tab.page.route("**/autocomplete", lambda route: route.fulfill(status=504, json={"error": {}}))
+    await tab.type("/deploy ")
+    note = tab.page.locator("#main-view .suggest-note.problem")
+    await expect(note).to_have_text("Loading options failed.")
+    await tab.page.keyboard.type("checkout")
+    await expect(note).to_have_text("Loading options failed.")
+    await tab.keys("Enter")
+    await expect(tab.page.get_by_role("combobox", name="version:")).to_be_focused()
+
+
+async def test_escape_leaves_a_command_without_sending_it(open_tab: Open) -> None:
+    tab = await open_tab()
+    before = await tab.rows.count()
+    await tab.type("/deploy ")
+    await expect(tab.page.get_by_role("option").first).to_be_visible()
+    await tab.keys("Escape", "Escape")
+    await expect(tab.composer).to_be_focused()
+    await expect(tab.composer).to_have_value("")
+    assert await tab.rows.count() == before
