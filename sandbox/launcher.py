@@ -159,13 +159,9 @@ class Demo:
         await self._start_traffic()
         self._tell("· starting the bot (with its own PostgreSQL)")
         await self.start_bot()
-        if self._restart_bot:
-            self._watch = asyncio.create_task(self._keep_bot())
 
     async def stop(self) -> None:
-        if self._watch:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        await self._unwatch()
         for name in ("traffic", "bot"):
             if child := self._children.pop(name, None):
                 await child.stop()
@@ -228,7 +224,27 @@ class Demo:
         await self._spawn("traffic", tuple(command), {}, wait_for_line=True)
 
     async def start_bot(self, wait_s: float = 60.0) -> Child:
-        """Starts the bot and waits until `/health` says that it is well."""
+        """Starts the bot and returns when `/health` says that it is well; from then on it is started again."""
+        child = await self._launch_bot(wait_s)
+        if self._restart_bot:
+            self._watch = asyncio.create_task(self._keep_bot())
+        return child
+
+    async def end_bot(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ends the bot by a signal and leaves it ended until `start_bot`. Returns its exit code."""
+        await self._unwatch()
+        process = self._children["bot"].process
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        return await process.wait()
+
+    async def _unwatch(self) -> None:
+        if self._watch:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+            self._watch = None
+
+    async def _launch_bot(self, wait_s: float = 60.0) -> Child:
         child = await self._spawn("bot", (*self._bot_command, "run"), self._env)
         child.health, child.data = f"{self.bot_url}/health", self._env["SLIPWAY_DATA_DIR"]
         self._write_processes()
@@ -250,7 +266,7 @@ class Demo:
             code = await self._children["bot"].process.wait()
             self._tell(f"· the bot ended ({code}); starting it again")
             try:
-                await self.start_bot()
+                await self._launch_bot()
             except LaunchError as error:
                 self._tell(f"· {error}")
                 await asyncio.sleep(1)
