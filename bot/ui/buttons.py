@@ -10,7 +10,7 @@ import discord
 
 from bot.domain.model import Action
 
-# The whole of an id; discord.py matches it whole at dispatch, and by prefix at construction.
+# The whole of an id.
 TEMPLATE = re.compile(
     r"slipway:(?P<rollout>[0-9]{1,19}):(?P<step>[0-9]{1,4}):(?P<action>[a-z]{1,10}):(?P<seal>[0-9a-f]{0,64})"
 )
@@ -73,26 +73,19 @@ class Press:
         return cls(int(match["rollout"]), int(match["step"]), Action(match["action"]), match["seal"])
 
 
-class PressButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=TEMPLATE):
-    """One button of a card. Made anew from its id at every press, so that no restart makes it deaf."""
+class PressButton(discord.ui.Button[Any]):
+    """One button of a card. Presses are answered from the id alone, in `presses.py`.
+
+    discord.py's own `DynamicItem` would rebuild the whole card at every press, and stay silent when the message does
+    not show the button any more. So nothing is registered with the library, and nothing can be forgotten by it.
+    """
 
     def __init__(self, press: Press) -> None:
         self.press = press
-        super().__init__(
-            discord.ui.Button(label=LABEL[press.action], style=STYLE[press.action], custom_id=press.custom_id)
-        )
+        super().__init__(label=LABEL[press.action], style=STYLE[press.action], custom_id=press.custom_id)
 
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> PressButton:
-        press = Press.parse(match.string)
-        if press is None:
-            raise ValueError(f"unknown action in {match.string!r}")
-        return cls(press)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Nothing: presses are answered in `presses.py`, also those whose message no longer shows the button."""
+    def is_dispatchable(self) -> bool:
+        return False
 
 
 class ReasonForm(discord.ui.Modal):
@@ -116,7 +109,7 @@ class ReasonForm(discord.ui.Modal):
         )
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Nothing: see `PressButton.callback`."""
+        """Nothing: submitted forms are answered from their id, like presses."""
 
 
 def buttons(rollout_id: int, step: int, seal: str, allowed: frozenset[Action]) -> list[PressButton]:

@@ -16,10 +16,8 @@ from discord.ext import commands
 from bot.ports import Notebook, Unreachable
 from bot.ui import sync
 from bot.ui.breaker import Breaker, SlowDown
-from bot.ui.buttons import PressButton
 from bot.ui.errors import explain
 from bot.ui.face import Face
-from bot.ui.pages import PageButton
 from bot.ui.people import AnyInteraction
 from bot.ui.presses import orphaned, pressed
 
@@ -117,7 +115,6 @@ class SlipwayBot(commands.Bot):
     async def setup_hook(self) -> None:
         for make in self._make:
             await self.add_cog(make(self.face))
-        self.add_dynamic_items(PressButton, PageButton)
         self._went_offline()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
@@ -161,7 +158,7 @@ class SlipwayBot(commands.Bot):
             _log.info("commands", guild=guild_id, result=said)
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
-        """Presses and forms. Slash commands come through the tree, pages of lists through `PageButton`."""
+        """Presses and forms. Slash commands come through the tree; `/history` turns its own pages."""
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
         if interaction.type in kinds and not await pressed(self.face, interaction):
             await orphaned(self.face, interaction)

@@ -12,13 +12,15 @@ _TEMPLATE = re.compile(
 )
 
 
-class PageButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_TEMPLATE):
-    """Shows what is older than rollout `before`, in an answer of its own."""
+class PageButton(discord.ui.Button[Any]):
+    """Shows what is older than rollout `before`, in an answer of its own. `/history` listens for it."""
 
     def __init__(self, custom_id: str) -> None:
-        super().__init__(
-            discord.ui.Button(label="Older", style=discord.ButtonStyle.secondary, custom_id=custom_id)
-        )
+        super().__init__(label="Older", style=discord.ButtonStyle.secondary, custom_id=custom_id)
+
+    def is_dispatchable(self) -> bool:
+        """Not by the library: see `PressButton`."""
+        return False
 
     @classmethod
     def older(cls, before: int, service: str | None, environment: str | None) -> PageButton | None:
@@ -26,15 +28,6 @@ class PageButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=_TEMPL
         custom_id = f"slipway-older:{before}:{service or ''}:{environment or ''}"
         fits = len(custom_id) <= 100 and _TEMPLATE.fullmatch(custom_id) is not None
         return cls(custom_id) if fits else None
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str], /
-    ) -> PageButton:
-        return cls(match.string)
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Nothing: the history command listens for these itself."""
 
 
 def page_of(custom_id: str) -> tuple[int, str | None, str | None] | None:
