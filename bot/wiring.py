@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
+import logging
 import signal
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -169,8 +171,10 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, probe: Probe) -> 
             await line.resync()
         return done
 
-    async def ready() -> None:
-        await _migrated(dsn)
+    @functools.cache
+    def ready() -> asyncio.Task[None]:
+        """The same wait for everybody who must have the schema."""
+        return asyncio.create_task(_migrated(dsn))
 
     admin = settings.web.admin_token.get_secret_value() if settings.web.admin_token else None
     app = create_app(health.probes, telemetry, Admin(admin, reload))
@@ -189,12 +193,13 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, probe: Probe) -> 
         supervise=lambda: asyncio.ensure_future(supervise()),
         reload=lambda: asyncio.ensure_future(reload()),
         health=health,
-        ready=lambda: asyncio.ensure_future(ready()),
+        ready=ready,
     )
 
 
 async def _migrated(dsn: str) -> None:
     """The schema is as new as we are; a database that is away is waited for."""
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     told = False
     while True:
         try:
