@@ -365,3 +365,41 @@ async def _now(value: T) -> T:
 async def _in_flight(target: ProcessTarget) -> int:
     releases = (await target.counts(LANE, 10))["releases"]
     return sum(found["in_flight"] for instances in releases.values() for found in instances.values())
+
+
+async def test_host_killed_again_and_again_in_the_middle_of_changes_ends_right(
+    target: ProcessTarget, tmp_path: Path
+) -> None:
+    """At six moments of six changes; an exclusive lane, where one process too many would show."""
+    lane = Lane("herald", "production")
+    await target.configure({lane: LaneSettings(exclusive=True)})
+    lock = tmp_path / "lock"
+    old, new = (release(version, "--only-one", str(lock)) for version in ("1", "2"))
+
+    async def apply(desired: Desired) -> None:
+        while True:
+            try:
+                return await target.apply(lane, desired)
+            except Unreachable:  # perhaps applied: asking again is safe
+                await asyncio.sleep(0.05)
+
+    await apply(Desired(1, old))
+    await settled(target, {"1": 100}, lane)
+    for round_ in range(6):
+        await apply(Desired(2 + round_, old, new, 100 if round_ % 2 == 0 else 0))
+        await asyncio.sleep(0.03 * round_)
+        os.kill(pids(target)["host"], signal.SIGKILL)
+    await apply(Desired(20, old))
+    await settled(target, {"1": 100}, lane)
+
+    assert not lock.with_suffix(".violated").exists()
+    host_id = (target.host.data_dir / "host.id").read_text()
+    assert len([1 for process in psutil.process_iter() if _host_of(process) == host_id]) == 1
+
+
+def _host_of(process: psutil.Process) -> str | None:
+    try:
+        alive = process.status() != psutil.STATUS_ZOMBIE
+        return process.environ().get("SLIPWAY_HOST") if alive else None
+    except psutil.Error:
+        return None

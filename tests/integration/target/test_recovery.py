@@ -19,6 +19,7 @@ from bot.adapters.targets.process.host.host import Host
 from bot.adapters.targets.process.host.store import Store
 from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
 from bot.domain.model import Desired, Release, RunState
+from bot.ports import TargetRefused
 from tests.integration.target.tools import LANE, SERVICE, release, settled, until
 
 ONE = release("1")
@@ -158,3 +159,36 @@ async def _environment(pid: int) -> dict[str, str]:
         return psutil.Process(pid).environ()
     except psutil.Error:
         return {}
+
+
+async def test_full_disk_refuses_more_traffic_but_never_a_rollback_or_a_restart(tmp_path: Path) -> None:
+    async with hosted(tmp_path) as target:
+        two = release("2")
+        await target.apply(LANE, Desired(1, ONE, two, 5))
+        before = await settled(target, {"1": 95, "2": 5})
+        lanes = tmp_path / "lanes"
+        lanes.rename(tmp_path / "moved")
+        with pytest.raises(TargetRefused, match="cannot be kept"):
+            await target.apply(LANE, Desired(2, ONE, two, 25))
+        assert await target.observe(LANE) == before
+        aborted = await target.abort(LANE, "root", "")
+        assert aborted.weight_of(two.digest) == 0
+
+        # A release that dies meanwhile is started again all the same.
+        psutil.Process(_pid_of(ONE)).kill()
+        await until(lambda: target.observe(LANE), lambda o: o.running[0].restarts == 1)
+        await settled(target, {"1": 100})
+
+        # What could not be written is written as soon as it can be.
+        (tmp_path / "moved").rename(lanes)
+        await until(lambda: _generation_on_disk(tmp_path), lambda generation: generation == 2)
+
+
+async def _generation_on_disk(folder: Path) -> int:
+    state = json.loads((folder / "lanes" / "checkout@production.json").read_text())
+    return int(state["desired"]["generation"])
+
+
+def _pid_of(wanted: Release) -> int:
+    children = psutil.Process().children()
+    return next(c.pid for c in children if c.cmdline()[-1:] == [wanted.version])

@@ -65,6 +65,7 @@ class HostedLane:
         self._records: dict[str, list[Record]] = {}
         self._accepting = asyncio.Lock()
         self._saving = asyncio.Lock()
+        self._unwritten = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -214,7 +215,9 @@ class HostedLane:
 
     async def _write(self) -> None:
         async with self._saving:
+            self._unwritten = True
             await self._store.save(self.lane, self._state())
+            self._unwritten = False
 
     async def _accept(self, desired: Desired, abort: HostAbort | None) -> None:
         before = self._accepted, self._abort
@@ -222,8 +225,11 @@ class HostedLane:
         try:
             await self._write()
         except OSError as problem:
-            self._accepted, self._abort = before
-            raise TargetRefused(f"{self.lane}: the desired state cannot be kept: {problem}") from None
+            # Taking a candidate's traffic away cannot wait for a disk; everything else can.
+            if desired.weight:
+                self._accepted, self._abort = before
+                raise TargetRefused(f"{self.lane}: the desired state cannot be kept: {problem}") from None
+            log.error("%s: the state cannot be kept yet: %s", self.lane, problem)
         self._desired = desired
         self._reconcile()
 
@@ -243,6 +249,8 @@ class HostedLane:
                 await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_S)
             self._wake.clear()
             await self._open_front()
+            if self._unwritten:
+                await self.save()
             try:
                 self._reconcile()
             except Exception:

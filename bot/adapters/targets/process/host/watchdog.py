@@ -20,9 +20,9 @@ from types import FrameType
 
 PROGRAM = "bot.adapters.targets.process.host"
 
-_QUICK_DEATH_S = 10.0
+_QUICK_DEATH_S = 3.0
 _FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 2.0
 
 
 class AlreadyRunning(Exception):
