@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -339,3 +340,90 @@ async def test_a_card_far_in_the_past_is_found_by_its_reference(stand: Stand) ->
     stand.books.cards[1] = CardRef(1, 1234, 5678, None, stand.clock.now())
     await stand.announcer.draw_card(1)
     assert stand.books.cards[1].channel_id == int(stand.sandbox.channel_id("deploys"))
+
+
+@pytest.mark.parametrize("scope", ["user", "global", "shared"])
+async def test_being_limited_delays_a_card_and_doubles_nothing(stand: Stand, scope: str) -> None:
+    await worlds.deployed(stand.engine)
+    more = {"retry_after": 0.3, "scope": scope, "count": 2}
+    await stand.fault("429", method="POST", route="/channels/{channel}/messages", **more)
+    await stand.announcer.draw_card(1)
+    assert len([m for m in await stand.messages() if m["buttons"]]) == 1
+    worlds.started(stand.engine, 1)
+    await stand.fault("429", method="PATCH", route="/channels/{channel}/messages/{message}", **more)
+    await stand.announcer.draw_card(1)
+    assert "Waiting for approval" in (await stand.card())["text"]
+
+
+@pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
+async def test_a_failing_edit_is_tried_again(stand: Stand, kind: str) -> None:
+    await worlds.deployed(stand.engine)
+    await stand.announcer.draw_card(1)
+    worlds.started(stand.engine, 1)
+    await stand.fault(kind, method="PATCH", route="/channels/{channel}/messages/{message}")
+    for _ in range(3):
+        try:
+            await stand.announcer.draw_card(1)
+            break
+        except Unreachable:
+            continue
+    assert "Waiting for approval" in (await stand.card())["text"]
+    assert len([m for m in await stand.messages() if m["buttons"]]) == 1
+
+
+@pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
+async def test_a_failing_answer_still_reaches_the_person_and_acts_once(stand: Stand, kind: str) -> None:
+    card = await gated(stand)
+    await stand.fault(kind, method="POST", route="/interactions/*")
+    done = await stand.press("lead", card["id"], "Approve")
+    assert done["state"] == "answered"
+    assert "approved" in done["message"]["text"]
+    assert len(stand.engine.acts) == 1
+
+
+async def test_log_lines_of_a_former_life_are_not_said_twice(stand: Stand) -> None:
+    await gated(stand)
+    at = stand.clock.now()
+    await stand.announcer.log_line(1, "k-1", "Something happened.", at)
+    await stand.call("POST", "clock", {"advance": 3600})
+    stand.clock.forward(60)
+    from bot.ui.announcer import Announcer
+
+    catalog = stand.engine.catalog
+    again = Announcer(
+        stand.line.rest, stand.engine.view, stand.books, stand.books, lambda: catalog, stand.clock
+    )
+    await again.log_line(1, "k-1", "Something happened.", at)
+    await again.close()
+    thread = str(stand.books.cards[1].thread_id)
+    assert len([m for m in await stand.messages(thread) if "Something happened" in m["text"]]) == 1
+
+
+async def test_nothing_is_said_while_discord_is_away_and_the_engine_tries_again(stand: Stand) -> None:
+    await worlds.deployed(stand.engine)
+    stand.line.hold(None, "reconnecting")
+    with pytest.raises(Unreachable):
+        await stand.announcer.draw_card(1)
+    with pytest.raises(Unreachable):
+        await stand.announcer.notify(Notice("n", 1, "held", "why"))
+
+
+async def test_an_unknown_rollout_or_a_server_that_left_the_catalog_is_no_error(stand: Stand) -> None:
+    await stand.announcer.draw_card(99)
+    await stand.announcer.log_line(99, "k", "x", stand.clock.now())
+    await stand.announcer.notify(Notice("n", 99, "held", "why"))
+    await worlds.deployed(stand.engine)
+    stand.engine.edit(1, lambda r: replace(r, guild_id=1))
+    await stand.announcer.draw_card(1)
+    assert stand.books.cards == {}
+
+
+async def test_without_thread_permission_the_card_stands_alone(stand: Stand) -> None:
+    denied = {"CREATE_PUBLIC_THREADS": False}
+    await stand.call("PATCH", "channels/deploys", {"permissions": denied, "application": "slipway"})
+    await stand.call("PATCH", "channels/deploys", {"permissions": denied, "role": "@everyone"})
+    await worlds.deployed(stand.engine)
+    await stand.announcer.draw_card(1)
+    await stand.announcer.log_line(1, "k", "x", stand.clock.now())
+    assert stand.books.cards[1].thread_id is None
+    assert len(await stand.requests("POST", "/threads")) == 1
