@@ -59,7 +59,7 @@ class Ticking:
             return False
         for _, planned in due:
             self._meter.tick(max(0.0, (now - planned).total_seconds()))
-        done = await asyncio.gather(*(self._measure(loaded, now) for loaded, _ in due))
+        done = await asyncio.gather(*(self._measure(loaded, planned, now) for loaded, planned in due))
         ticks = [tick for tick in done if tick is not None]
         saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
         for tick in ticks:
@@ -68,7 +68,7 @@ class Ticking:
         # What lost a race is due still, and measured again with what came in between.
         return len(due) == _BATCH or saved < len(due)
 
-    async def _measure(self, loaded: Loaded, now: datetime) -> _Tick | None:
+    async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
         rollout = loaded.rollout
         try:
             look = await self._sampling.look(rollout, loaded.evidence, now.timestamp())
@@ -79,7 +79,7 @@ class Ticking:
         verdict = stepped.rollout.verdict
         if verdict is not None:
             self._meter.verdict(str(verdict.outcome))
-        return _Tick(loaded, stepped, look, now + timedelta(seconds=rollout.policy.tick_s))
+        return _Tick(loaded, stepped, look, following(planned, now, rollout.policy.tick_s))
 
     async def _save_quiet(self, ticks: Sequence[_Tick]) -> int:
         if not ticks:
@@ -108,6 +108,12 @@ class Ticking:
         await self._stepping.wake(change)
         await self._store.ticks.add_point(tick.stepped.rollout, tick.look.point)
         return True
+
+
+def following(planned: datetime, now: datetime, tick_s: float) -> datetime:
+    """The next tick keeps the rhythm of those planned; after being away it starts anew."""
+    tick = timedelta(seconds=tick_s)
+    return max(planned + tick, now + tick / 2)
 
 
 def heard(rollout: Rollout, look: Look, at: datetime) -> Stepped:

@@ -186,7 +186,12 @@ class Slipway:
         return begun
 
     async def press(self, rollout: Rollout, action: Action, actor: Actor, **more: Any) -> Acted:
-        return await self.engine.act(ActRequest(rollout.id, action, actor, GUILD, **more))
+        return await self.engine.act(self.request(rollout, action, actor, **more))
+
+    def request(self, rollout: Rollout, action: Action, actor: Actor, **more: Any) -> ActRequest:
+        return ActRequest(
+            **{"rollout_id": rollout.id, "action": action, "actor": actor, "guild_id": GUILD, **more}
+        )
 
     async def now(self, rollout: Rollout) -> Rollout:
         loaded = await self.store.rollouts.load(rollout.id)

@@ -1,0 +1,355 @@
+"""What the engine refuses, with which sentence, and what it answers to what comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.config import Prerequisite
+from bot.domain.errors import Refused, UserError
+from bot.domain.model import Action, Actor, Lane, Phase
+from bot.engine.api import DeployRequest, DryRun, RollbackRequest
+from tests.integration.engine.world import (
+    DEV,
+    GUEST,
+    GUILD,
+    LEAD,
+    LEAD2,
+    ONCALL,
+    PRODUCTION,
+    STAGING,
+    V140,
+    V150,
+    V151,
+    World,
+    catalog,
+)
+
+OTHER_GUILD = 43
+
+
+async def test_unknown_names_are_refused_with_the_nearest(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        for service, version, environment, nearest in (
+            ("chekout", "1.5.0", "staging", "`checkout`"),
+            ("checkout", "1.5.9", "staging", "`1.5.1`"),
+            ("checkout", "1.5.0", "prodution", "`production`"),
+        ):
+            with pytest.raises(UserError) as refused:
+                await slipway.engine.deploy(DeployRequest(GUILD, DEV, service, version, environment))
+            assert nearest in refused.value.remedy
+
+
+async def test_another_guild_sees_nothing(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        with pytest.raises(UserError, match="no such rollout"):
+            await slipway.engine.view(rollout.id, OTHER_GUILD)
+        with pytest.raises(UserError, match="no service"):
+            await slipway.engine.deploy(DeployRequest(OTHER_GUILD, DEV, "checkout", "1.5.0", "staging"))
+        assert await slipway.engine.status(OTHER_GUILD) == []
+        assert await slipway.engine.history(OTHER_GUILD) == []
+
+
+async def test_a_press_from_another_guild_changes_nothing(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        with pytest.raises(UserError, match="no such rollout"):
+            await slipway.engine.act(slipway.request(rollout, Action.CANCEL, DEV, guild_id=OTHER_GUILD))
+        assert (await slipway.now(rollout)).version == rollout.version
+
+
+async def test_a_deploy_needs_a_role(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        with pytest.raises(Refused, match="`deployer`"):
+            await slipway.deploy(actor=GUEST)
+
+
+async def test_what_already_runs_is_refused_and_said_where(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        with pytest.raises(Refused, match=r"checkout 1\.4\.0 already runs in staging"):
+            await slipway.deploy(V140)
+
+
+async def test_a_second_deploy_is_told_about_the_first(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        first = await slipway.deploy(lane=PRODUCTION)
+        with pytest.raises(Refused, match=rf"#{first.id}.*dev deploys 1\.5\.0") as refused:
+            await slipway.deploy(V151, PRODUCTION)
+    assert refused.value.rule == "lane_busy"
+
+
+async def test_of_two_deploys_at_once_one_begins(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        begun = await asyncio.gather(
+            slipway.deploy(V150, PRODUCTION), slipway.deploy(V151, PRODUCTION), return_exceptions=True
+        )
+        refused = [one for one in begun if isinstance(one, BaseException)]
+        assert [type(one) for one in refused] == [Refused]
+        assert len(await slipway.store.rollouts.active()) == 1
+
+
+async def test_the_same_interaction_delivered_at_once_begins_one(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        begun = await asyncio.gather(*(slipway.deploy(interaction="twice") for _ in range(4)))
+        assert len({rollout.id for rollout in begun}) == 1
+
+
+async def test_two_approvals_at_once_count_one_each(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        gated = await slipway.reaches(rollout, Phase.GATED)
+        pressed = await asyncio.gather(
+            *(slipway.press(gated, Action.APPROVE, who, step=gated.step) for who in (LEAD, LEAD2)),
+            return_exceptions=True,
+        )
+        done = await slipway.reaches(rollout, Phase.SUCCEEDED)
+        view = await slipway.engine.view(done.id)
+    assert sum(not isinstance(one, BaseException) for one in pressed) == 1
+    late = next(one for one in pressed if isinstance(one, Refused))
+    assert "approved" in late.sentence or "step" in late.sentence
+    assert len([t for t in view.transitions if t.what == "approved"]) == 1
+
+
+async def test_approving_twice_is_said_to_be_done_already(dsn: str) -> None:
+    two = replace(catalog().lanes[PRODUCTION].plan.steps[1], quorum=2)
+    plan = catalog().lanes[PRODUCTION].plan
+    world = World(dsn, catalog(replace(plan, steps=(plan.steps[0], two, *plan.steps[2:]))))
+    await world.serve()
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+        first = await slipway.press(gated, Action.APPROVE, LEAD)
+        again = await slipway.press(gated, Action.APPROVE, LEAD)
+        assert (first.repeated, again.repeated) == (False, True)
+        assert again.rollout.phase is Phase.GATED
+        assert len(again.rollout.approvals) == 1
+
+
+async def test_the_requester_cannot_approve(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    both = Actor(DEV.id, DEV.name, frozenset({"deployer", "release-manager"}))
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION, actor=both), Phase.GATED)
+        with pytest.raises(Refused, match="You asked for this rollout"):
+            await slipway.press(gated, Action.APPROVE, both)
+
+
+async def test_a_press_on_a_finished_rollout_is_told_how_it_ended(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        done = await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        with pytest.raises(Refused, match="over"):
+            await slipway.press(done, Action.PAUSE, LEAD)
+
+
+async def test_a_prerequisite_names_the_command_to_run_first(dsn: str) -> None:
+    world = World(dsn, catalog(prerequisite=Prerequisite("staging", 3600.0)))
+    await world.serve()
+    async with world.open() as slipway:
+        with pytest.raises(Refused, match="It never did") as refused:
+            await slipway.deploy(lane=PRODUCTION)
+        assert "`/deploy service:checkout version:1.5.0 environment:staging`" in refused.value.remedy
+        await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
+        world.clock.advance(3700.0)
+        with pytest.raises(Refused, match="within 1 h"):
+            await slipway.deploy(lane=PRODUCTION)
+        world.clock.advance(-3700.0)
+        await slipway.deploy(lane=PRODUCTION)
+
+
+async def test_a_dry_run_shows_every_obstacle_and_begins_nothing(dsn: str) -> None:
+    world = World(dsn, catalog(prerequisite=Prerequisite("staging", 3600.0)))
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        await slipway.engine.lock(GUILD, LEAD, PRODUCTION, "freeze", None)
+        found = await slipway.engine.deploy(
+            DeployRequest(GUILD, DEV, "checkout", "1.5.0", "production", dry_run=True)
+        )
+        assert isinstance(found, DryRun)
+        assert {f.what for f in found.findings if not f.ok} == {"lock", "prerequisite"}
+        assert found.stable == V140
+        assert found.readiness.warm
+        assert len(found.steps) == len(catalog().lanes[PRODUCTION].plan.steps)
+        assert await slipway.store.rollouts.active() == []
+
+
+async def test_a_lock_holds_until_it_expires_or_is_lifted(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        engine = slipway.engine
+        until = world.clock.now() + timedelta(minutes=5)
+        await engine.lock(GUILD, LEAD, PRODUCTION, "release freeze", until)
+        with pytest.raises(Refused, match=r"locked by lead.*release freeze"):
+            await slipway.deploy(lane=PRODUCTION)
+        with pytest.raises(Refused, match="locked by lead"):
+            await engine.lock(GUILD, LEAD2, PRODUCTION, "mine", None)
+        with pytest.raises(Refused, match="`release-manager`"):
+            await engine.unlock(GUILD, DEV, PRODUCTION)
+        await engine.unlock(GUILD, LEAD2, PRODUCTION)
+        with pytest.raises(Refused, match="not locked"):
+            await engine.unlock(GUILD, LEAD2, PRODUCTION)
+        await engine.lock(GUILD, LEAD, PRODUCTION, "again", until)
+        world.clock.advance(301.0)
+        assert (await engine.status(GUILD, "checkout", "production"))[0].lock is None
+        await slipway.deploy(lane=PRODUCTION)
+
+
+async def test_a_lock_in_the_past_is_refused(dsn: str) -> None:
+    world = World(dsn)
+    async with world.open(working=False) as slipway:
+        with pytest.raises(Refused, match="over before it began"):
+            past = world.clock.now() - timedelta(seconds=1)
+            await slipway.engine.lock(GUILD, LEAD, PRODUCTION, "", past)
+
+
+async def test_a_rolled_back_release_is_quarantined_until_somebody_lifts_the_lock(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    world.metrics.bad[V151.digest] = 0.2
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(V151)
+        await slipway.reaches(rollout, Phase.ROLLED_BACK)
+        with pytest.raises(Refused, match="quarantined") as refused:
+            await slipway.deploy(V151)
+        assert refused.value.rule == "quarantined"
+        with pytest.raises(Refused, match="locked by Slipway"):
+            await slipway.deploy(V150)
+        await slipway.engine.unlock(GUILD, LEAD, STAGING)
+        await slipway.deploy(V150)
+
+
+async def test_rollback_goes_straight_to_the_newest_known_good_release(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        assert [r.version for r in await slipway.engine.known_good(GUILD, "checkout", "staging")] == ["1.4.0"]
+        await slipway.engine.lock(GUILD, LEAD, STAGING, "freeze", None)
+        back = await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging"))
+        done = await slipway.reaches(back, Phase.SUCCEEDED)
+        assert done.candidate == V140
+        assert await slipway.engine.known_good(GUILD, "checkout", "staging") == []
+        with pytest.raises(UserError, match="No earlier release"):
+            await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging"))
+    assert (await world.target.observe(STAGING)).weight_of(V140.digest) == 100
+
+
+async def test_rollback_refuses_what_is_not_known_good(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        engine = slipway.engine
+        with pytest.raises(UserError, match="not known good"):
+            await engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging", "1.5.1"))
+        with pytest.raises(UserError, match="runs in staging now"):
+            await engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging", "1.4.0"))
+        with pytest.raises(Refused, match="To roll back here needs"):
+            await engine.roll_back(RollbackRequest(GUILD, GUEST, "checkout", "staging"))
+
+
+async def test_rollback_of_an_active_rollout_turns_it_back(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+        with pytest.raises(Refused, match=r"can only go back to 1\.4\.0"):
+            await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "production", "1.3.0"))
+        ended = await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "production"))
+        assert (ended.id, ended.phase) == (gated.id, Phase.CANCELLED)
+
+
+async def test_a_panic_stop_holds_everything_and_lets_it_go_again(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        engine = slipway.engine
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+        with pytest.raises(Refused, match="`on-call`"):
+            await engine.panic(GUILD, DEV, "", True)
+        assert await engine.panic(GUILD, ONCALL, "fire", True) == 1
+        with pytest.raises(Refused, match="oncall stopped everything: fire"):
+            await slipway.deploy(lane=STAGING)
+        await slipway.press(gated, Action.APPROVE, LEAD)
+        held = await slipway.now(gated)
+        assert (held.phase, held.weight) == (Phase.GATED, 0)
+        assert await engine.panic(GUILD, ONCALL, "out", False) == 1
+        await slipway.reaches(gated, Phase.SUCCEEDED)
+
+
+async def test_a_long_reason_with_what_cannot_be_stored_is_cut_and_kept_raw(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        reason = "@everyone **bold** \0 \ud800" + "x" * 4000
+        rollout = await slipway.deploy(reason=reason)
+        stored = await slipway.now(rollout)
+        assert stored.reason.startswith("@everyone **bold**  ?x")
+        assert len(stored.reason) == 1000
+        (summary,) = await slipway.engine.history(GUILD, "checkout")
+        assert summary.reason == stored.reason
+
+
+async def test_history_pages_backwards(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        ids = []
+        for _ in range(3):
+            rollout = await slipway.deploy()
+            ids.append(rollout.id)
+            await slipway.press(rollout, Action.CANCEL, DEV)
+        first = await slipway.engine.history(GUILD, limit=2)
+        assert [s.id for s in first] == ids[:0:-1]
+        assert [s.id for s in await slipway.engine.history(GUILD, before=first[-1].id)] == ids[:1]
+        with pytest.raises(UserError, match="no environment"):
+            await slipway.engine.history(GUILD, None, "mars")
+
+
+async def test_a_target_that_was_never_seen_refuses_the_first_deploy(dsn: str) -> None:
+    world = World(dsn)
+    world.target.away = True
+    async with world.open(working=False) as slipway:
+        with pytest.raises(Refused, match="has not seen yet what runs"):
+            await slipway.deploy()
+        (status, *_) = await slipway.engine.status(GUILD)
+        assert (status.observed, status.problem) == (None, "The target is away.")
+
+
+async def test_the_first_release_of_all_has_nothing_to_go_back_to(dsn: str) -> None:
+    world = World(dsn)
+    async with world.open() as slipway:
+        rollout = await slipway.deploy()
+        assert rollout.readiness is not None
+        assert "nothing to go back to" in rollout.readiness.problem
+        await slipway.reaches(rollout, Phase.SUCCEEDED)
+    assert (await world.target.observe(STAGING)).weight_of(V150.digest) == 100
+
+
+async def test_lanes_that_the_catalog_does_not_have_cannot_be_locked(dsn: str) -> None:
+    async with World(dsn).open(working=False) as slipway:
+        with pytest.raises(UserError, match="no environment"):
+            await slipway.engine.lock(GUILD, LEAD, Lane("checkout", "mars"), "", None)
