@@ -1,0 +1,242 @@
+"""The command line as a program: what it prints, its exit codes, and never a traceback for what people do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+import pytest
+
+from bot import __version__
+from bot.parts import host_dir
+from sandbox.discord import Sandbox, World
+from tests.unit.platform.catalogs import changed, write
+
+ROOT = Path(__file__).parents[3]
+
+SERVER = (
+    "import http.server as h, sys;"
+    "h.HTTPServer(('127.0.0.1', int(sys.argv[1])), h.SimpleHTTPRequestHandler).serve_forever()"
+)
+
+
+class Said(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+class Cli:
+    """Runs `python -m bot …` with an environment of its own."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("SLIPWAY_")}
+        self.environment = {
+            **inherited,
+            "PYTHONPATH": str(ROOT),
+            "SLIPWAY_DATA_DIR": str(folder / "data"),
+            "SLIPWAY_CONFIG_DIR": str(folder / "config"),
+            **environment,
+        }
+
+    async def __call__(self, *words: str, **environment: str) -> Said:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "bot", *words),
+            env={**self.environment, **environment},
+            cwd=self.folder,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        said = Said(process.returncode, out.decode(), err.decode())
+        assert "Traceback" not in said.err
+        return said
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Cli:
+    command = json.dumps(["{python}", "-c", SERVER, "{port}"])
+    text = changed(
+        (
+            'command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}',
+            f"command: {command}, ready: {{path: /}}",
+        ),
+        ("router: 8401", f"router: {free_port()}"),
+        ('"0.0.0.0:8402"', str(free_port())),
+    )
+    write(tmp_path / "config", all=text)
+    return Cli(tmp_path)
+
+
+@pytest.fixture
+async def host(cli: Cli) -> AsyncIterator[Cli]:
+    """The same, and a host that it started is gone afterwards."""
+    yield cli
+    if host_dir(cli.folder / "data").exists():
+        await cli("host", "stop")
+
+
+async def test_it_tells_its_version_and_its_commands(cli: Cli) -> None:
+    assert await cli("version") == (0, f"{__version__}\n", "")
+    said = await cli("--help")
+    for command in ("abort", "bootstrap", "config", "doctor", "host", "migrate", "run", "status"):
+        assert f"  {command} " in said.out
+
+
+async def test_wrong_usage_is_exit_code_2(cli: Cli) -> None:
+    assert (await cli("nonsense")).code == 2
+    assert (await cli("abort", "checkout")).code == 2
+
+
+async def test_a_sound_catalog_is_told_in_a_line(cli: Cli) -> None:
+    assert await cli("config", "check") == (0, "✓ 1 guild, 1 service, 2 lanes\n", "")
+
+
+async def test_a_catalog_with_mistakes_is_exit_code_3_and_all_of_them(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "wrong", all=changed(("soak: 30m", "soak: soon"), ("target: local", "target: locl")))
+    said = await cli("config", "check", "wrong")
+    assert said.code == 3
+    assert said.err.endswith("✗ 2 mistakes\n")
+    assert said.err.startswith("wrong/all.yaml:")
+    assert (await cli("status", SLIPWAY_CONFIG_DIR="wrong")).code == 3
+
+
+async def test_the_schema_is_json(cli: Cli) -> None:
+    said = await cli("config", "schema")
+    assert json.loads(said.out)["title"] == "Slipway catalog"
+
+
+async def test_what_the_catalog_comes_to_is_shown_without_secrets(cli: Cli) -> None:
+    said = await cli("config", "show")
+    assert "checkout/production on local" in said.out
+    assert "gate leads: 2 approvals by lead within 1 h" in said.out
+    said = await cli("config", "show", "--full", DISCORD_TOKEN="hunter2-hunter2")
+    assert "window_s" not in said.out
+    assert "Lane" not in said.out
+    said = await cli("config", "show", "--settings", DISCORD_TOKEN="hunter2-hunter2")
+    assert "SLIPWAY_DISCORD_TOKEN=(set)" in said.out
+    assert "hunter2" not in said.out
+
+
+async def test_wrong_settings_are_exit_code_3_and_all_of_them(cli: Cli) -> None:
+    said = await cli("status", SLIPWAY_WEB_PROT="1", SLIPWAY_WEB_PORT="x")
+    assert said.code == 3
+    assert len(said.err.splitlines()) == 2
+
+
+async def test_running_without_a_token_is_a_sentence(cli: Cli) -> None:
+    said = await cli("run", DISCORD_TOKEN="")
+    assert said.code == 3
+    assert said.err.startswith("SLIPWAY_DISCORD_TOKEN is not set")
+
+
+async def test_a_first_release_is_started_and_seen(host: Cli) -> None:
+    said = await host("bootstrap", "checkout", "staging", "1.0")
+    assert said.code == 0, said.err
+    address = said.out.split(" at ")[1].strip()
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        assert answer.status == 200
+    found = json.loads((await host("status", "--json")).out)
+    assert [(r["version"], r["weight"], r["state"]) for r in found["checkout/staging"]["running"]] == [
+        ("1.0", 100, "ready")
+    ]
+    assert found["checkout/production"]["running"] == []
+    assert "1.0          100 %  ready" in (await host("status", "checkout")).out
+    assert f"checkout/staging  {address}" in (await host("host", "status")).out
+
+
+async def test_a_second_first_release_is_refused(host: Cli) -> None:
+    assert (await host("bootstrap", "checkout", "staging", "1.0")).code == 0
+    said = await host("bootstrap", "checkout", "staging", "2.0")
+    assert said.code == 1
+    assert said.err == "checkout/staging runs 1.0 already. Deploy with /deploy.\n"
+
+
+async def test_a_first_release_that_dies_is_told(host: Cli, tmp_path: Path) -> None:
+    text = changed(('[run, "{version}"]', '["{python}", "-c", "import sys; sys.exit(\'no prices\')"]'))
+    write(tmp_path / "config", all=text)
+    said = await host("bootstrap", "checkout", "staging", "1.0", "--wait", "20")
+    assert said.code == 1
+    assert "does not start" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("chekout", "staging", "1.0"), "There is no service `chekout`. Did you mean `checkout`?"),
+        (("checkout", "stagin", "1.0"), "Did you mean `staging`?"),
+        (("checkout", "staging", "1.1"), "There is no version `1.1` of checkout. Did you mean `1.0`"),
+    ],
+)
+async def test_names_that_are_not_there_get_the_nearest(cli: Cli, words: tuple[str, ...], said: str) -> None:
+    found = await cli("bootstrap", *words)
+    assert found.code == 1
+    assert said in found.err
+
+
+async def test_an_abort_needs_neither_catalog_nor_sound_settings(host: Cli, tmp_path: Path) -> None:
+    assert (await host("bootstrap", "checkout", "staging", "1.0")).code == 0
+    write(tmp_path / "config", all="services: [")
+    said = await host("abort", "checkout", "staging", "--reason", "drill", SLIPWAY_WEB_PROT="1")
+    assert said.code == 0, said.err
+    assert said.out.splitlines()[0] == "✓ checkout/staging: all traffic goes to stable (generation 2)"
+    assert "1.0          100 %  ready" in said.out
+    assert said.err.startswith("! SLIPWAY_WEB_PROT is not a setting.")
+
+
+async def test_an_abort_of_a_lane_that_is_not_there_says_so(host: Cli) -> None:
+    said = await host("abort", "nothing", "nowhere")
+    assert said.code == 1
+    assert "nothing/nowhere" in said.err
+
+
+async def test_what_nobody_answers_is_exit_code_5(cli: Cli) -> None:
+    assert (await cli("host", "status")).code == 5
+    assert (await cli("host", "stop")).code == 5
+    said = await cli("status")
+    assert said.code == 0
+    assert "✗ No host answers" in said.out
+    assert (await cli("migrate", DATABASE_URL="postgresql://u:p@127.0.0.1:1/x")).code == 5
+
+
+async def test_the_schema_of_the_database_is_brought_up(cli: Cli, dsn: str) -> None:
+    said = await cli("migrate", DATABASE_URL=dsn)
+    assert said.code == 0
+    assert said.out.startswith("✓ the schema is at ")
+
+
+async def test_the_doctors_exit_code_says_whether_all_is_well(cli: Cli, dsn: str) -> None:
+    assert (await cli("doctor", "--no-discord", DATABASE_URL=dsn)).code == 0
+    said = await cli("doctor", DATABASE_URL=dsn, DISCORD_TOKEN="")
+    assert said.code == 1
+    assert "✗ token: SLIPWAY_DISCORD_TOKEN is not set" in said.out
+
+
+async def test_a_token_that_discord_refuses_is_a_sentence_and_exit_code_4(cli: Cli, dsn: str) -> None:
+    async with Sandbox(World(), port=0) as sandbox:
+        said = await cli(
+            "run",
+            DATABASE_URL=dsn,
+            DISCORD_TOKEN="MTIz.abcdef.refused-refused-refused-refused",
+            SLIPWAY_DISCORD_API_BASE=sandbox.api_base,
+            SLIPWAY_DISCORD_GATEWAY_URL=sandbox.gateway_url,
+            SLIPWAY_WEB_PORT="0",
+        )
+    assert said.code == 4
+    assert "Discord refuses the bot's token." in said.err
+    assert "refused-refused" not in said.err
