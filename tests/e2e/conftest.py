@@ -1,4 +1,4 @@
-"""One world for a file (`LANES` and, where needed, `ENVIRONMENT` say which), on a PostgreSQL that a test may stop."""
+"""One world for a file: its `LANES`, `ENVIRONMENT`, `CATALOG` and `DISCORD` say which; on a PostgreSQL that may be stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.world import World, opened
+from tests.e2e.world import CONFIG, World, opened
 from tests.support.postgres import PostgresServer, postgres_server
 
 
@@ -21,7 +21,12 @@ def postgres() -> Iterator[PostgresServer]:
 async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
     """All that the tests of a file share: `LANES` of the file, each served by 1.4.0 under traffic."""
     name = await postgres.fresh()
-    environment = getattr(request.module, "ENVIRONMENT", None)
-    async with opened(request.module.LANES, postgres.dsn(name), environment=environment) as it:
+    async with opened(
+        request.module.LANES,
+        postgres.dsn(name),
+        environment=getattr(request.module, "ENVIRONMENT", None),
+        config=getattr(request.module, "CATALOG", CONFIG),
+        discord=getattr(request.module, "DISCORD", None),
+    ) as it:
         yield it
     await postgres.drop(name)

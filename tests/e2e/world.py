@@ -56,13 +56,18 @@ async def opened(
     bot: tuple[str, ...] = ("-m", "bot"),
     environment: Mapping[str, str] | None = None,
     config: Path = CONFIG,
+    discord: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[World]:
-    """A world of its own under a short path, gone afterwards. Without `dsn` the bot brings its own PostgreSQL."""
+    """A world of its own under a short path, gone afterwards. Without `dsn` the bot brings its own PostgreSQL.
+
+    `discord` describes servers and people that are not the usual ones (`sandbox/discord/world.py`).
+    """
     folder = Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
     folder.chmod(0o755)
     settings = {**_spare_ports(config, served), **(environment or {})}
     if dsn is not None:
         settings["SLIPWAY_DATABASE_URL"] = dsn
+    (folder / "world.json").write_text(json.dumps(discord or {}))
     transcript = Transcript()
     demo = Demo(
         folder / "demo",
@@ -70,6 +75,7 @@ async def opened(
         bot=bot,
         environment=settings,
         config=config,
+        sandbox=("--world", str(folder / "world.json")),
         tell=transcript.tell,
     )
     try:

@@ -1,0 +1,244 @@
+"""What people do and what goes wrong in Discord, for the tests: raw presses, faults, and what was said how often."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sandbox.scenarios.stage import Json, StoryError, said
+from tests.e2e.world import FINAL, World
+
+CREW = Path(__file__).parent / "crew"
+MESSAGES = "/channels/{channel}/messages"
+EDITS = "/channels/{channel}/messages/{message}"
+THREADS = "/channels/{channel}/messages/{message}/threads"
+CALLBACKS = "/interactions/{id}/{token}/callback"
+
+
+# Two servers, as the crew's catalog knows them.
+HARBOR = {"name": "harbor"}
+QUAY = {
+    "name": "quay",
+    "people": [{"name": "skipper", "roles": ["deployer"]}, {"name": "mate", "roles": ["release-manager"]}],
+    "channels": [{"name": "pier"}, {"name": "beacon"}],
+}
+
+
+def part(row: Any, column: str) -> Json:
+    """A JSON column of a row."""
+    found: Json = json.loads(row[column])
+    return found
+
+
+# ---- presses -----------------------------------------------------------------------------------------------
+
+
+async def custom_id(
+    world: World, id_: int, action: str, *, step: int | None = None, seal: str | None = None
+) -> str:
+    """A button of that rollout as it would be drawn now, or for another step."""
+    row = await world.rollout(id_)
+    here = part(row, "state")["step"] if step is None else step
+    return f"slipway:{id_}:{here}:{action}:{part(row, 'charter')['seal'] if seal is None else seal}"
+
+
+async def pressed_raw(world: World, user: str, message: str, custom: str) -> Json:
+    """A press by custom id, whatever the message shows by now; the settled interaction."""
+    begun = await world.stage.call("POST", "presses", {"user": user, "message": message, "custom_id": custom})
+    return await world.stage.answer(begun["interaction"])
+
+
+async def act(world: World, user: str, id_: int, action: str, *, reason: str = "", **more: Any) -> Json:
+    """A press of any button, through the form where one is asked for; the answer."""
+    card = await world.card(id_)
+    answer = await pressed_raw(world, user, card["id"], await custom_id(world, id_, action, **more))
+    if answer["state"] == "modal":
+        answer = await world.stage.submit(user, answer["id"], reason=reason or "It has to be.")
+    return answer
+
+
+async def command(world: World, user: str, name: str, channel: str = "deploys", **options: object) -> str:
+    """The text that the person is answered."""
+    return said(await world.stage.slash(user, name, channel, **options))
+
+
+# ---- rollouts ----------------------------------------------------------------------------------------------
+
+
+async def active(world: World, service: str, environment: str) -> int | None:
+    row = await world.one(
+        "SELECT id FROM rollouts WHERE service = $1 AND environment = $2 AND NOT final", service, environment
+    )
+    return int(row["id"]) if row else None
+
+
+async def stable(world: World, service: str, environment: str) -> str:
+    """The version that serves by the last word of the database."""
+    row = await world.one(
+        "SELECT desired FROM lanes WHERE service = $1 AND environment = $2", service, environment
+    )
+    assert row is not None
+    return str(part(row, "desired")["stable"]["version"])
+
+
+async def soaking(world: World, service: str = "search", environment: str = "production") -> int:
+    """A rollout that soaks until somebody ends it: the one that does already, or a new one."""
+    id_ = await active(world, service, environment)
+    if id_ is None:
+        now = await stable(world, service, environment)
+        id_ = await world.deploy(service, "1.5.0" if now == "1.4.0" else "1.4.0", environment)
+    await world.phase(id_, "soaking")
+    return id_
+
+
+async def still_works(world: World, id_: int) -> None:
+    """A press is answered and does what it says, and the card shows it."""
+    for action, label in (("pause", "Resume"), ("resume", "Pause")):
+        await act(world, "dev2", id_, action)
+        await world.button(id_, label)
+
+
+async def promoted(world: World, id_: int) -> None:
+    """People let it go on, and it ends right: the candidate serves everything."""
+    await act(world, "lead", id_, "promote", reason="It has soaked long enough.")
+    row = await world.phase(id_, "succeeded")
+    await world.served_by(row["service"], row["environment"], row["to_version"])
+
+
+async def rolled_back(world: World, id_: int, user: str = "oncall") -> None:
+    """On-call ends it, and what served before serves everything."""
+    await act(world, user, id_, "rollback")
+    row = await world.phase(id_, "rolled_back")
+    await world.served_by(row["service"], row["environment"], row["from_version"])
+
+
+async def cleared(world: World, service: str, environment: str) -> None:
+    """Nothing is active there any more."""
+    if (id_ := await active(world, service, environment)) is None:
+        return
+    row = await world.rollout(id_)
+    await act(world, "lead", id_, "rollback" if part(row, "state")["had_traffic"] else "cancel")
+    await world.phase(id_, *FINAL)
+
+
+async def audited(world: World, id_: int) -> Counter[str]:
+    """How often what stands in the audit log of a rollout."""
+    return Counter(row["what"] for row in await world.audit(id_))
+
+
+# ---- what was said -----------------------------------------------------------------------------------------
+
+
+async def cards(world: World, id_: int, channel: str = "deploys") -> list[Json]:
+    """The messages that are cards of that rollout, pointers left out."""
+    mark = f"Rollout {id_}"
+    return [
+        m
+        for m in await world.stage.messages(channel)
+        if any(line == mark or line.startswith(f"{mark} · ") for line in m["text"].splitlines())
+        and "ref " not in m["text"]
+    ]
+
+
+async def notices(world: World, id_: int, channel: str) -> Counter[str]:
+    """How often each notice of that rollout was posted, by its reference."""
+    found: Counter[str] = Counter()
+    for message in await world.stage.messages(channel):
+        for line in message["text"].splitlines():
+            if line.removeprefix("-# ").startswith(f"Rollout {id_} · ref "):
+                found[line.rpartition(" ")[2]] += 1
+    return found
+
+
+async def said_once(world: World, id_: int, channels: Sequence[str] = ("deploys", "alerts")) -> None:
+    """When all is done: one card, every notice once, every line of the log once."""
+    await world.settled(id_)
+    assert len(await cards(world, id_, channels[0])) == 1
+    for channel in channels:
+        assert all(n == 1 for n in (await notices(world, id_, channel)).values())
+    wanted = Counter(part(e, "payload")["text"] for e in await world.effects(id_) if e["kind"] == "log_line")
+    got = Counter(m["content"].partition(" ")[2] for m in await world.thread(id_))
+    assert sum(got.values()) == sum(wanted.values())
+    assert max(got.values()) <= max(wanted.values())
+
+
+# ---- trouble -----------------------------------------------------------------------------------------------
+
+
+async def fault(world: World, kind: str, **more: Any) -> str:
+    """Orders a fault for the bot alone; its id."""
+    return str(
+        (await world.stage.call("POST", "faults", {"kind": kind, "application": "slipway", **more}))["id"]
+    )
+
+
+async def hits(world: World, fault_id: str) -> int:
+    return int((await world.stage.call("GET", f"faults/{fault_id}"))["hits"])
+
+
+async def struck(world: World, fault_id: str) -> None:
+    """Returns when the fault has hit something: before that, nothing was tried."""
+
+    async def look() -> bool | None:
+        return True if await hits(world, fault_id) else None
+
+    await world.until(f"fault {fault_id} to hit", look)
+
+
+async def slipway(world: World) -> Json:
+    """The bot as the sandbox sees it."""
+    state = await world.stage.call("GET", "state")
+    return next(a for a in state["applications"] if a["name"] == "slipway")
+
+
+async def identified(world: World) -> int:
+    """How many IDENTIFYs the sandbox has counted."""
+    return 1000 - int((await slipway(world))["identifies_left"])
+
+
+async def connected(world: World) -> None:
+    """Returns when both ends say that the gateway is up."""
+
+    async def look() -> bool | None:
+        up = (await slipway(world))["connected"]
+        return True if up and str((await world.health()).get("gateway", "")).startswith("connected") else None
+
+    await world.until("the gateway to be connected", look)
+
+
+async def disconnected(world: World) -> None:
+    async def look() -> bool | None:
+        gateway = str((await world.health()).get("gateway", ""))
+        return True if gateway and not gateway.startswith("connected") else None
+
+    await world.until("the gateway to be gone", look)
+
+
+async def permit(world: World, channel: str, **permissions: bool | None) -> None:
+    """What an administrator does to the bot in a channel."""
+    body = {"permissions": permissions, "application": "slipway"}
+    await world.stage.call("PATCH", f"channels/{channel}", body)
+
+
+@asynccontextmanager
+async def without(world: World, channel: str, *permissions: str) -> AsyncIterator[None]:
+    """Those permissions are withdrawn from the bot in that channel for a while."""
+    await permit(world, channel, **dict.fromkeys(permissions, False))
+    try:
+        yield
+    finally:
+        await permit(world, channel, **dict.fromkeys(permissions))
+
+
+async def at_once(*presses: Any) -> list[Json]:
+    """All of them started together; their answers."""
+    found = await asyncio.gather(*presses, return_exceptions=True)
+    for one in found:
+        if isinstance(one, BaseException):
+            raise StoryError(str(one)) from one
+    return list(found)  # type: ignore[arg-type]
