@@ -5,7 +5,7 @@ Used by the composition root and by the command line, which needs a target witho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,14 +34,14 @@ def host_dir(data_dir: Path) -> Path:
 def make_targets(catalog: Catalog, data_dir: Path, *, start_host: bool = True) -> dict[str, ProcessTarget]:
     """Every target of the catalog by name. All of kind `process` share one host under `data_dir`."""
     return {
-        name: ProcessTarget(
-            host_dir(data_dir),
-            lane_settings(settings),
-            metrics_listen=_address(settings.get("metrics")),
-            start_host=start_host,
-        )
+        name: _target(settings, host_dir(data_dir), start_host=start_host)
         for name, settings in catalog.targets.items()
     }
+
+
+def _target(settings: Mapping[str, Any], folder: Path, *, start_host: bool) -> ProcessTarget:
+    listen = _address(settings.get("metrics"))
+    return ProcessTarget(folder, lane_settings(settings), metrics_listen=listen, start_host=start_host)
 
 
 def lane_settings(target: Mapping[str, Any]) -> dict[Lane, LaneSettings]:
@@ -49,22 +49,48 @@ def lane_settings(target: Mapping[str, Any]) -> dict[Lane, LaneSettings]:
     return {_lane(name): LaneSettings(**settings) for name, settings in target["lanes"].items()}
 
 
-async def reconfigure(targets: Mapping[str, ProcessTarget], catalog: Catalog) -> None:
-    """Tell the targets of a reloaded catalog. Targets of new names need a restart. Raises as `configure` does."""
+async def reconfigure(targets: dict[str, ProcessTarget], catalog: Catalog) -> None:
+    """Bring the targets to what a reloaded catalog says; new ones are added. Raises as `configure` does."""
+    folders = [target.host.data_dir for target in targets.values()]
     for name, settings in catalog.targets.items():
         if name in targets:
             await targets[name].configure(lane_settings(settings))
+        elif folders:
+            targets[name] = _target(settings, folders[0], start_host=True)
+            await targets[name].configure()
 
 
 def make_metrics(
     current: Current, targets: Mapping[str, ProcessTarget], session: aiohttp.ClientSession
-) -> dict[str, MetricSource]:
-    """Every metric source of the catalog by name; each reads a lane from the lane's own target."""
-    by_lane = TargetOfLane(current, targets)
-    found: dict[str, MetricSource] = {}
-    for name, settings in current().metrics.items():
-        found[name] = _metric_source(name, settings, by_lane, session, current)
-    return found
+) -> Mapping[str, MetricSource]:
+    """The metric sources of the present catalog by name; each reads a lane from the lane's own target."""
+    return _Metrics(current, targets, session)
+
+
+class _Metrics(Mapping[str, MetricSource]):
+    """Sources are made when they are first asked for, and anew when a reload changed what is said of them."""
+
+    def __init__(
+        self, current: Current, targets: Mapping[str, ProcessTarget], session: aiohttp.ClientSession
+    ) -> None:
+        self._current = current
+        self._by_lane = TargetOfLane(current, targets)
+        self._session = session
+        self._made: dict[str, tuple[Mapping[str, object], MetricSource]] = {}
+
+    def __getitem__(self, name: str) -> MetricSource:
+        settings = self._current().metrics[name]
+        known = self._made.get(name)
+        if known is None or known[0] != settings:
+            known = (settings, _metric_source(name, settings, self._by_lane, self._session, self._current))
+            self._made[name] = known
+        return known[1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._current().metrics)
+
+    def __len__(self) -> int:
+        return len(self._current().metrics)
 
 
 class TargetOfLane:
