@@ -55,10 +55,12 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     alarm = notice.what in ALARMS
     shape, head = _HEADS.get(notice.what, ("📣", notice.what.replace("_", " ")))
     title = f"{_title(rollout)} {head}"
-    said = [f"{shape} **{title}**", *_lines(notice, rollout)]
     here, there = ((), tuple(roles)) if alarm else (tuple(roles), ())
     users = tuple(notice.mention_users)
-    content = _joined([_pings(here, users), *said, f"[Open the card]({card})" if card else ""], mark)
+    pings = _pings(here, users)
+    # The mention shares the first line with what it is about: that line is what a locked phone shows.
+    said = [" ".join(p for p in (pings, f"{shape} **{title}**") if p), *_lines(notice, rollout)]
+    content = _joined([*said, f"[Open the card]({card})" if card else ""], mark)
     posts = [Words("deploys", content, None, nonce(notice.key, "d"), mark, here, users)]
     if alarm:
         calling = [_pings(there, ()), f"{shape} {title}"]
@@ -100,8 +102,6 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
             many = f"{gate.quorum} approvals" if gate.quorum > 1 else "one approval"
             who = f"asked for by {text.plain(rollout.requester.name, 40)}"
             lines = [f"It needs {many} by **{text.plain(gate.role, 40)}**; {who}."]
-            if rollout.reason:
-                lines.append(f"> {text.plain(rollout.reason, 300)}")
         if rollout.deadline is not None:
             lines.append(f"⌛ Expires {text.relative(rollout.deadline)}.")
     elif notice.what == "held" and rollout.hold is not None and rollout.hold.deadline is not None:

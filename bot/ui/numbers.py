@@ -51,7 +51,7 @@ def fine_print(rollout: Rollout) -> str:
             )
             found = bounds(trial.bad, trial.total, policy.alpha, policy.phi)
             said.append(f"{text.plain(objective.name, 40)}: {bounds_sentence(found, stable)}")
-            if not rollout.phase.final:
+            if not rollout.phase.final and failing(rollout) is None:
                 said.append(
                     power_sentence(
                         trial.total,

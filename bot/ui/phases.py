@@ -82,7 +82,7 @@ def step_word(step: Step) -> str:
 
 
 def step_row(rollout: Rollout) -> str:
-    """The plan as one row. `✓` is done, `▶` is now, `✗` is where it ended; long plans show the part around now."""
+    """The plan as one row. `✓` is done, `▸` is now, `✗` is where it ended; long plans show the part around now."""
     steps, here = rollout.plan.steps, rollout.step
     done_all = rollout.phase is Phase.SUCCEEDED
     going_back = rollout.phase in (Phase.ROLLING_BACK, Phase.HALTED)
@@ -96,7 +96,7 @@ def step_row(rollout: Rollout) -> str:
         elif rollout.phase.final or going_back:
             marks.append(f"**✗ {label}**")
         else:
-            marks.append(f"**▶ {label}**")
+            marks.append(f"**▸ {label}**")
     if len(marks) > _ROW_AT_MOST:
         first = max(0, min(here - _ROW_AT_MOST // 2, len(marks) - _ROW_AT_MOST))
         last = first + _ROW_AT_MOST
