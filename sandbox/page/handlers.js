@@ -104,7 +104,7 @@ function announce(app, message) {
   const channel = store.channels.get(message.channel_id);
   toast({
     title: `${message.author_name} · ${channel?.parent_id ? "" : "#"}${channel?.name ?? "?"}`,
-    text: plainLine(message.text ?? "", namesFor(store, message), 140),
+    text: plainLine(message.content || message.text || "", namesFor(store, message), 140),
     author: message.author_name,
     bot: message.bot,
     href: channel ? href(store, channel) : undefined,

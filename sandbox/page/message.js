@@ -144,7 +144,7 @@ function threadPreview(thread, store) {
     "button",
     { type: "button", class: "thread-preview", dataset: { action: "thread", thread: thread.id }, "aria-label": `Open thread ${channel?.name ?? thread.name}, ${label}` },
     h("span", { class: "thread-title" }, h("strong", null, channel?.name ?? thread.name), h("span", { class: "thread-count" }, `${label} ›`)),
-    h("span", { class: "thread-last" }, last ? [avatar(last.author_name, { bot: last.bot, size: 16 }), h("b", null, last.author_name), h("span", { class: "ellipsis" }, plainLine(last.text, namesFor(store, last), 120)), messageTime(last.created)] : thread.archived ? "This thread is archived." : "There are no recent messages in this thread."),
+    h("span", { class: "thread-last" }, last ? [avatar(last.author_name, { bot: last.bot, size: 16 }), h("b", null, last.author_name), h("span", { class: "ellipsis" }, plainLine(last.content || last.text, namesFor(store, last), 120)), messageTime(last.created)] : thread.archived ? "This thread is archived." : (channel?.message_count ?? thread.message_count) ? "Open the thread to read on." : "There are no messages in this thread yet."),
   );
 }
 
