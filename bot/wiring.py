@@ -30,7 +30,7 @@ from bot.catalog import CatalogHolder, Reloaded
 from bot.domain.config import Catalog
 from bot.engine.engine import Engine
 from bot.engine.outbox import Probe, no_probe
-from bot.engine.worker import Worker
+from bot.engine.worker import Rhythm, Worker
 from bot.health import Health
 from bot.ports import Unreachable
 from bot.settings import Settings
@@ -61,13 +61,13 @@ class SystemClock:
         return datetime.now(UTC)
 
 
-async def run(settings: Settings, *, probe: Probe = no_probe) -> None:
-    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect.
+async def run(settings: Settings, *, probe: Probe = no_probe, rhythm: Rhythm | None = None) -> None:
+    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `rhythm` is the worker's.
 
     Raises `UserError` for what a person must mend: a bad catalog, a token that Discord refuses.
     """
     async with AsyncExitStack() as stack:
-        slipway = await _assemble(settings, stack, probe)
+        slipway = await _assemble(settings, stack, probe, rhythm)
         await slipway.until_stopped()
 
 
@@ -117,7 +117,9 @@ class _Slipway:
         await self._worker.run()
 
 
-async def _assemble(settings: Settings, stack: AsyncExitStack, probe: Probe) -> _Slipway:
+async def _assemble(
+    settings: Settings, stack: AsyncExitStack, probe: Probe, rhythm: Rhythm | None
+) -> _Slipway:
     clock, telemetry = SystemClock(), Telemetry()
     holder = CatalogHolder(settings.config_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,7 @@ async def _assemble(settings: Settings, stack: AsyncExitStack, probe: Probe) -> 
         waker=waker,
         meter=telemetry,
         probe=probe,
+        rhythm=rhythm,
     )
     health = Health(
         line=line,
