@@ -24,7 +24,9 @@ _SHORTEST_SECRET = 6
 
 _trace: ContextVar[str | None] = ContextVar("slipway_trace", default=None)
 
-_SENSITIVE = r"(?:[\w-]*(?:token|secret|password|passwd|authorization|api[_-]?key|credential)s?)"
+_SENSITIVE = (
+    r"(?:[\w-]*(?:token|secret|password|passwd|authorization|api[_-]?key|private[_-]?key|credential)s?)"
+)
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     # Discord bot tokens: id, time and signature in base64.
     (re.compile(r"\b[A-Za-z0-9_-]{18,}\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{24,}"), _HIDDEN),
@@ -51,6 +53,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{_HIDDEN}",
     ),
 )
+
+
+def is_sensitive(name: str) -> bool:
+    """Whether a key or variable of this name holds a secret."""
+    return re.fullmatch(rf"(?i){_SENSITIVE}", name) is not None
 
 
 class Redactor:

@@ -115,6 +115,9 @@ class Step(Part):
     observe: Annotated[ObserveStep, Short("duration", DURATION)] | None = None
 
 
+_BARE_STEP = {"enum": list(Step.model_fields)}
+
+
 class Approval(Part):
     role: str = Field(description="Who may approve.")
     quorum: int = Field(default=1, ge=1, le=20, description="How many of them, the requester not counted.")
@@ -367,6 +370,6 @@ class CatalogFile(Part):
     targets: dict[str, Target] = {}
     metrics: dict[str, Metrics] = {}
     approvals: dict[str, Approval] = {}
-    plans: dict[str, tuple[Step, ...]] = {}
+    plans: dict[str, tuple[Annotated[Step, Short(None, _BARE_STEP)], ...]] = {}
     policies: dict[str, Policy] = {}
     services: dict[str, Service] = {}

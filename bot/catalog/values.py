@@ -122,16 +122,19 @@ Names = Annotated[
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Short:
-    """Lets a model be written as one value: `shift: 25` means `shift: {weight: 25}`."""
+    """Lets a model be written as one value: `shift: 25` means `shift: {weight: 25}`.
 
-    field: str
+    field: what the value is; None where the model itself knows.
+    """
+
+    field: str | None
     schema: Mapping[str, Any]
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def spell_out(value: object) -> object:
-            if value is None:
-                return {}
-            return value if isinstance(value, Mapping) else {self.field: value}
+            if self.field is None or isinstance(value, Mapping):
+                return value
+            return {} if value is None else {self.field: value}
 
         return core_schema.no_info_before_validator_function(spell_out, handler(source))
 

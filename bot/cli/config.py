@@ -18,8 +18,9 @@ from bot.cli.exits import EXIT_CONFIG, counted, listed, settings
 from bot.domain.config import Catalog
 from bot.domain.plans import describe_plan
 from bot.domain.words import duration, percent
-from bot.logs import Redactor
+from bot.logs import Redactor, is_sensitive
 
+_HIDDEN = "***"
 _FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
 
 
@@ -59,7 +60,7 @@ def show(folder: Path | None, with_settings: bool, full: bool) -> None:
         return
     found = catalog.load(_folder(folder))
     text = yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True) if full else _summary(found)
-    click.echo(Redactor(_secret_values())(text))
+    click.echo(Redactor(_secrets())(text))
 
 
 def _folder(given: Path | None) -> Path:
@@ -96,11 +97,13 @@ def _plain(value: Any) -> Any:
         fields = (f for f in dataclasses.fields(value) if f.repr)
         return {f.name: _plain(getattr(value, f.name)) for f in fields}
     if isinstance(value, Mapping):
-        return {key if isinstance(key, str | int) else str(key): _plain(v) for key, v in value.items()}
+        return {
+            key if isinstance(key, str | int) else str(key): _HIDDEN if is_sensitive(str(key)) else _plain(v)
+            for key, v in value.items()
+        }
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 
-def _secret_values() -> list[str]:
+def _secrets() -> list[str]:
     """Values of the environment that a catalog may have taken in under a harmless name."""
-    words = ("TOKEN", "SECRET", "PASSWORD", "KEY", "CREDENTIAL")
-    return [value for name, value in os.environ.items() if any(word in name.upper() for word in words)]
+    return [value for name, value in os.environ.items() if is_sensitive(name)]

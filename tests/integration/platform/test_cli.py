@@ -125,9 +125,15 @@ async def test_what_the_catalog_comes_to_is_shown_without_secrets(cli: Cli) -> N
     said = await cli("config", "show")
     assert "checkout/production on local" in said.out
     assert "gate leads: 2 approvals by lead within 1 h" in said.out
-    said = await cli("config", "show", "--full", DISCORD_TOKEN="hunter2-hunter2")
-    assert "window_s" not in said.out
-    assert "Lane" not in said.out
+    text = changed(
+        ("drain: 500ms", "drain: 500ms, env: {API_KEY: abc, PLAIN: hunter2-hunter2, OTHER: shown}")
+    )
+    write(cli.folder / "config", all=text)
+    said = await cli("config", "show", "--full", PRICE_SECRET="hunter2-hunter2")
+    assert said.code == 0
+    assert "OTHER: shown" in said.out
+    assert "hunter2" not in said.out
+    assert "API_KEY: abc" not in said.out
     said = await cli("config", "show", "--settings", DISCORD_TOKEN="hunter2-hunter2")
     assert "SLIPWAY_DISCORD_TOKEN=(set)" in said.out
     assert "hunter2" not in said.out
