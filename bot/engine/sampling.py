@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bot.domain.evidence import EvidenceState, Signal, Tick, difference
 from bot.domain.judge import Policy, PolicyError
-from bot.domain.model import Lane, Observed, Rollout, RunState
+from bot.domain.model import Lane, Observed, Rollout, RunState, Verify
 from bot.domain.readings import Reading, Sample
 from bot.domain.records import SeriesPoint
 from bot.engine.places import Places
@@ -110,12 +110,21 @@ def crash(rollout: Rollout, observed: Observed) -> str | None:
     """A sentence when the candidate, which should be running, is not."""
     if observed.generation != rollout.generation or rollout.confirmed != rollout.generation:
         return None
+    if not _was_started(rollout):
+        return None
     running = observed.of(rollout.candidate.digest)
     if running is None:
         return "the target does not run it any more"
     if running.state in (RunState.CRASHED, RunState.STOPPED):
         return running.detail or f"it is {running.state}"
     return None
+
+
+def _was_started(rollout: Rollout) -> bool:
+    """Whether the target was told of the candidate: a gate before any check or shift starts nothing, and of an
+    exclusive service nothing is started for its checks either."""
+    checked = any(isinstance(step, Verify) for step in rollout.plan.steps[: rollout.step])
+    return rollout.had_traffic or (checked and not rollout.policy.exclusive)
 
 
 def latency_quantile(policy: Policy) -> float | None:

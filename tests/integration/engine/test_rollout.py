@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
-from bot.domain.model import Action, Phase
-from tests.integration.engine.world import DEV, LEAD, PRODUCTION, STAGING, V140, V150, V151, World
+import pytest
+
+from bot.domain.model import Action, Gate, Observe, Phase, Plan, Shift
+from tests.fakes.target import FakeTarget
+from tests.integration.engine.world import (
+    DEV,
+    LEAD,
+    PRODUCTION,
+    STAGING,
+    V140,
+    V150,
+    V151,
+    VERIFY,
+    World,
+    catalog,
+    policy,
+    until,
+)
 
 
 async def test_a_deploy_takes_over_and_is_known_good(dsn: str) -> None:
@@ -77,3 +93,22 @@ async def test_a_repeated_press_is_done_once(dsn: str) -> None:
         assert (first.repeated, second.repeated) == (False, True)
         assert second.sentence == first.sentence
         assert second.rollout.pause is None
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+async def test_waiting_at_a_gate_before_anything_was_started_is_no_crash(dsn: str, exclusive: bool) -> None:
+    first = (VERIFY,) if exclusive else ()
+    gate_first = Plan("gate first", (*first, Gate("go", "release-manager"), Shift(100, 5.0), Observe(0.1)))
+    target = FakeTarget(exclusive=(PRODUCTION,) if exclusive else ())
+    world = World(dsn, catalog(gate_first, policy=policy(exclusive=exclusive)), target)
+    await world.serve()
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+        looks = world.target.calls["observe"]
+
+        async def looked() -> bool:
+            return world.target.calls["observe"] > looks + 6
+
+        await until(looked)
+        await slipway.press(gated, Action.APPROVE, LEAD, seal=gated.seal, step=gated.step)
+        await slipway.reaches(gated, Phase.SUCCEEDED)
