@@ -210,12 +210,16 @@ class Demo:
 
     async def _bootstrap(self) -> None:
         """What served before Slipway came."""
+        if not self.lanes:
+            return
         self._tell(f"· starting {', '.join(f'{x.service}/{x.environment}' for x in self.lanes)} {STABLE}")
         first, *others = self.lanes
         await self._cli("bootstrap", first.service, first.environment, STABLE)  # brings the host up
         await asyncio.gather(*(self._cli("bootstrap", x.service, x.environment, STABLE) for x in others))
 
     async def _start_traffic(self) -> None:
+        if not self.lanes:
+            return
         command = ["-m", "sandbox.demo.traffic", "--sandbox", self.url]
         for lane in self.lanes:
             if lane.rate:

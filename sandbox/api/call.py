@@ -89,11 +89,13 @@ class ApiCall:
         place = guild or self.guild()
         guilds = [place] if place is not None else list(self.core.state.guilds.values())
         for one in guilds:
+            if (known := one.members.get(wanted)) is not None and not known.user.bot:
+                return known
             for member in one.members.values():
                 if not member.user.bot and wanted in (member.user.id, member.user.name):
                     return member
-        known = (m.user.name for g in guilds for m in g.members.values() if not m.user.bot)
-        raise unknown("person", wanted, known)
+        names = (m.user.name for g in guilds for m in g.members.values() if not m.user.bot)
+        raise unknown("person", wanted, names)
 
     def role(self, name: object, guild: Guild) -> Role:
         wanted = str(name).removeprefix("@")

@@ -162,6 +162,16 @@ def _begin(call: ApiCall, message: Message, member: Member, owner: Application, 
 
 
 async def presses(call: ApiCall) -> JSON:
+    """One press, or many people's at the same moment when the body lists them as `presses`."""
+    together = call.body.get("presses")
+    if together is None:
+        return _press(call)
+    if not isinstance(together, list) or not all(isinstance(one, dict) for one in together):
+        raise invalid('"presses" is a list of objects: user, message, button or custom_id.')
+    return {"interactions": [_press(ApiCall(call.request, one))["interaction"] for one in together]}
+
+
+def _press(call: ApiCall) -> JSON:
     raw = call.get("custom_id")
     message, member, owner = _target(call, raw=raw is not None)
     if raw is not None:
