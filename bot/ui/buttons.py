@@ -47,6 +47,7 @@ ASKS: dict[Action, tuple[str, str]] = {
     Action.PROMOTE: ("Promote without a PASS", "Why is it right to go on?"),
     Action.CLOSE: ("Close this rollout", "What is the state of things now?"),
 }
+_ACTIONS = frozenset(str(action) for action in Action)
 REASON_FIELD = "reason"
 REASON_MOST = 500
 
@@ -68,7 +69,7 @@ class Press:
     def parse(cls, custom_id: str) -> Press | None:
         """None for ids that are not ours, or of an action that this Slipway does not know."""
         match = TEMPLATE.fullmatch(custom_id)
-        if match is None or match["action"] not in set(Action):
+        if match is None or match["action"] not in _ACTIONS:
             return None
         return cls(int(match["rollout"]), int(match["step"]), Action(match["action"]), match["seal"])
 

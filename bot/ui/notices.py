@@ -126,7 +126,7 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
         )
     stable = text.code(rollout.stable.version, 40) if rollout.stable else "nothing"
     candidate = text.code(rollout.candidate.version, 40)
-    embed.add_field(name="Serves now", value=_serves(rollout, stable, candidate), inline=True)
+    embed.add_field(name="Traffic", value=_serves(rollout, stable, candidate), inline=True)
     lasted = (rollout.ended_at - rollout.created_at).total_seconds() if rollout.ended_at else None
     if lasted is not None:
         embed.add_field(name="Lasted", value=duration(lasted), inline=True)
@@ -151,9 +151,11 @@ def _serves(rollout: Rollout, stable: str, candidate: str) -> str:
     return f"{candidate} {share} %, {stable} {100 - share} %"
 
 
-def _against(reason: Reason) -> str:
+def _against(reason: Reason, told: str) -> str:
+    """Value, limit and samples; the judge's own sentence only if it was not `told` already."""
     said = text.sentence(reason.sentence, 600)
     if reason.value is None or reason.limit is None or reason.objective == "sources":
         return said
     samples = f" in {count(reason.samples)} requests" if reason.samples else ""
-    return f"**{percent(reason.value)}** against a limit of **{percent(reason.limit)}**{samples}\n{said}"
+    figures = f"**{percent(reason.value)}** against a limit of **{percent(reason.limit)}**{samples}"
+    return figures if said in told else f"{figures}\n{said}"
