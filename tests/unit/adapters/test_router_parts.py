@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.adapters.routers import counts as counting
 from bot.adapters.routers.counts import BOUNDS, Counts
 from bot.adapters.routers.split import Shuffle, sticks
-from bot.adapters.targets.process.host.traffic import Route, active_digest, decide
+from bot.adapters.targets.process.host.traffic import Route, decide, restarted, wanted
 from bot.domain.model import Desired, Release
 
 STABLE, CANDIDATE = Release("shop", "1", "a"), Release("shop", "2", "b")
@@ -174,6 +174,14 @@ def test_candidate_never_gets_more_than_is_desired_unless_it_had_everything(
 
 
 def test_exclusive_lane_runs_the_candidate_only_at_a_hundred() -> None:
-    assert active_digest(Desired(1, STABLE, CANDIDATE, 0)) == "a"
-    assert active_digest(Desired(1, STABLE, CANDIDATE, 100)) == "b"
-    assert active_digest(Desired(1, None)) is None
+    assert list(wanted(Desired(1, STABLE, CANDIDATE, 0), exclusive=True)) == ["a"]
+    assert list(wanted(Desired(1, STABLE, CANDIDATE, 100), exclusive=True)) == ["b"]
+    assert wanted(Desired(1, None), exclusive=True) == {}
+    assert list(wanted(Desired(1, STABLE, CANDIDATE, 0), exclusive=False)) == ["a", "b"]
+
+
+def test_candidate_is_the_only_one_that_is_not_started_again() -> None:
+    assert restarted(Desired(1, STABLE, CANDIDATE, 100), exclusive=False) == {"a"}
+    assert restarted(Desired(1, CANDIDATE, None, 0, warm=(STABLE,)), exclusive=False) == {"a", "b"}
+    assert restarted(Desired(1, STABLE, CANDIDATE, 100), exclusive=True) == set()
+    assert restarted(Desired(1, STABLE, CANDIDATE, 0), exclusive=True) == {"a"}

@@ -141,7 +141,7 @@ class Host:
         """By digest and instance; `overdue` are in flight longer than `overdue_s`."""
         hosted = self._lanes.get(wire.lane_from_json(request["lane"]))
         found: dict[str, dict[str, Json]] = {}
-        for digest, _, index, counts in hosted.counts() if hosted else ():
+        for digest, _, index, counts in hosted.fleet.counts() if hosted else ():
             found.setdefault(digest, {})[str(index)] = {
                 "total": counts.total,
                 "bad": counts.bad,
@@ -163,7 +163,7 @@ class Host:
                     "lane": wire.lane_to_json(lane),
                     "host": hosted.settings.listen_host,
                     "port": hosted.front.port if hosted.front.open else None,
-                    "addresses": hosted.addresses(),
+                    "addresses": hosted.fleet.addresses(),
                     "unrouted": hosted.front.unrouted,
                 }
                 for lane, hosted in self._lanes.items()
@@ -188,11 +188,11 @@ class Host:
         return HostedLane(lane, self._store, self._sockets, self._session, self._ports)
 
     def _ports(self) -> set[int]:
-        return {port for hosted in self._lanes.values() for port in hosted.used_ports()}
+        return {port for hosted in self._lanes.values() for port in hosted.fleet.ports()}
 
     def _rows(self) -> Iterator[Row]:
         for lane, hosted in self._lanes.items():
-            for _, version, _, counts in hosted.counts():
+            for _, version, _, counts in hosted.fleet.counts():
                 yield lane, version, counts
 
     async def _serve_metrics(self, host: str, port: int) -> None:
@@ -217,7 +217,7 @@ class Host:
 
     async def _stop_strays(self, found: list[tuple[str, Process]]) -> None:
         """What an earlier host started and nobody looks after any more: none may run beside what starts now."""
-        looked_after = {token for hosted in self._lanes.values() for token in hosted.adopted()}
+        looked_after = {token for hosted in self._lanes.values() for token in hosted.fleet.adopted()}
         strays = [process for token, process in found if token not in looked_after]
         if strays:
             log.warning("stopping stray processes %s", [process.pid for process in strays])
@@ -228,4 +228,4 @@ class Host:
             await asyncio.sleep(_HOUSEKEEPING_S)
             for hosted in self._lanes.values():
                 with contextlib.suppress(OSError):
-                    hosted.rotate_logs()
+                    hosted.fleet.rotate_logs()

@@ -1,7 +1,6 @@
-"""One lane: what is desired is written down, then made so, again and again until it is.
+"""One lane: what is desired is checked and written down; its fleet then makes it so.
 
-`apply` and `abort` only change what is desired; `_reconcile` compares it with what runs and starts, routes,
-drains and stops. A generation that is not newer than the newest accepted one is refused.
+A generation that is not newer than the newest accepted one is refused.
 """
 
 from __future__ import annotations
@@ -9,28 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 
-from bot.adapters.routers.counts import Counts
-from bot.adapters.routers.weighted import Backend, Split
 from bot.adapters.targets.process import wire
-from bot.adapters.targets.process.host import logs
-from bot.adapters.targets.process.host.book import CountsBook
+from bot.adapters.targets.process.host.fleet import Fleet
 from bot.adapters.targets.process.host.front import Front
-from bot.adapters.targets.process.host.group import Group
-from bot.adapters.targets.process.host.instance import Record
 from bot.adapters.targets.process.host.processes import Process
 from bot.adapters.targets.process.host.sockets import Sockets
 from bot.adapters.targets.process.host.store import Store
-from bot.adapters.targets.process.host.traffic import Route, active_digest, decide
+from bot.adapters.targets.process.host.traffic import named, restarted
 from bot.adapters.targets.process.settings import LaneSettings
 from bot.adapters.targets.process.spec import parse_spec
-from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.domain.model import Desired, HostAbort, Lane, Observed
 from bot.ports import StaleGeneration, TargetRefused
 
 log = logging.getLogger(__name__)
@@ -55,14 +49,11 @@ class HostedLane:
         self.ports = ports
         self.settings = LaneSettings()
         self.front = Front(str(lane), sockets, self._suspect)
+        self.fleet = Fleet(self, store, self.front)
         self._store = store
-        self._book = CountsBook(lane, store)
         self._accepted: Desired | None = None
         self._desired: Desired | None = None
         self._abort: HostAbort | None = None
-        self._route = Route()
-        self._groups: dict[str, Group] = {}
-        self._records: dict[str, list[Record]] = {}
         self._accepting = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._unwritten = False
@@ -76,14 +67,9 @@ class HostedLane:
         self.settings = LaneSettings.model_validate(state["settings"])
         self.front.port = state["port"]
         self._abort = wire.abort_from_json(state["abort"])
-        self._route = Route(**state["route"])
-        for digest, records in state["instances"].items():
-            self._records[digest] = [Record(**record) for record in records]
         if state["desired"] is not None:
             self._accepted = self._desired = wire.desired_from_json(state["desired"])
-            for release in self._wanted(self._desired).values():
-                self._group(release).adopt(found)
-        self._records.clear()
+        self.fleet.restore(state, self._desired, self.settings.exclusive, found)
 
     async def start(self) -> None:
         await self._open_front()
@@ -115,50 +101,16 @@ class HostedLane:
             return self.observed()
 
     def observed(self) -> Observed:
-        running = [self._running(digest, group) for digest, group in self._groups.items()]
-        if self._desired is not None:
-            running += [
-                Running(release.digest, release.version, RunState.STOPPED, 0)
-                for digest, release in _named(self._desired).items()
-                if digest not in self._groups
-            ]
+        # An instance may have died a moment ago: what is told must fit together.
+        self._reconcile()
         generation = self._accepted.generation if self._accepted else 0
-        return Observed(generation, tuple(running), self._abort)
-
-    def counts(self) -> Iterator[tuple[str, str, int, Counts]]:
-        """`(digest, version, instance, counts)` of what runs here or did lately."""
-        return self._book.rows()
-
-    def addresses(self) -> dict[str, dict[str, str]]:
-        """Where instances that are ready can be asked: by digest, then by a name that a restart changes."""
-        return {
-            digest: {
-                member.instance.name: member.instance.address
-                for member in group.members
-                if member.instance.state is RunState.READY
-            }
-            for digest, group in self._groups.items()
-        }
-
-    def used_ports(self) -> set[int]:
-        return {member.instance.record.port for group in self._groups.values() for member in group.members}
-
-    def adopted(self) -> set[str]:
-        """Tokens of the processes that `restore` took over."""
-        members = [member for group in self._groups.values() for member in group.members]
-        return {member.instance.record.token for member in members if member.instance.adopted}
-
-    def rotate_logs(self) -> None:
-        for group in self._groups.values():
-            for member in group.members:
-                member.instance.rotate_log()
+        return Observed(generation, self.fleet.running(self._desired), self._abort)
 
     async def stop(self) -> None:
         """Stop every release, after its requests in flight; what is desired stays written down."""
         if self._task is not None:
             self._task.cancel()
-        self.front.route(Split())
-        await asyncio.gather(*(group.drain_and_stop() for group in self._groups.values()))
+        await self.fleet.stop()
         await self.front.close()
 
     # ---- what the instances ask -----------------------------------------------------------------------
@@ -176,10 +128,7 @@ class HostedLane:
     def restarts(self, digest: str) -> bool:
         if self._desired is None:
             return False
-        if self.settings.exclusive:
-            return digest == active_digest(self._desired) and self._desired.weight == 0
-        kept = [self._desired.stable, *self._desired.warm]
-        return any(release is not None and release.digest == digest for release in kept)
+        return digest in restarted(self._desired, exclusive=self.settings.exclusive)
 
     # ---- how it is done -------------------------------------------------------------------------------
 
@@ -197,7 +146,7 @@ class HostedLane:
             raise TargetRefused(f"{self.lane}: a weight of {desired.weight} % needs a candidate")
         if settings.exclusive and desired.weight not in (0, 100):
             raise TargetRefused(f"{self.lane} is exclusive: its weights are 0 and 100, not {desired.weight}")
-        for release in _named(desired).values():
+        for release in named(desired).values():
             parse_spec(release, exclusive=settings.exclusive)
 
     async def _configure(self, settings: LaneSettings) -> None:
@@ -257,78 +206,11 @@ class HostedLane:
                 log.exception("%s cannot be reconciled", self.lane)
 
     def _reconcile(self) -> None:
-        if self._desired is None:
-            return
-        wanted = self._wanted(self._desired)
-        for digest in wanted:
-            if digest in self._groups:
-                self._groups[digest].keep()
-        self._apply_route(self._desired, wanted)
-        for digest, group in self._groups.items():
-            if digest not in wanted and (self.settings.exclusive or not self._route.needs(digest)):
-                group.retire(self._gone)
-        if self.settings.exclusive and any(digest not in wanted for digest in self._groups):
-            return
-        for digest, release in wanted.items():
-            group = self._group(release)
-            if not group.retiring:
-                group.start(again=self.restarts(digest))
-
-    def _wanted(self, desired: Desired) -> dict[str, Release]:
-        named = _named(desired)
-        if self.settings.exclusive:
-            active = active_digest(desired)
-            return {digest: release for digest, release in named.items() if digest == active}
-        return named
-
-    def _apply_route(self, desired: Desired, wanted: dict[str, Release]) -> None:
-        now = Route() if self.settings.exclusive else self._route
-        usable = {
-            digest
-            for digest, group in self._groups.items()
-            if group.ready or (now.needs(digest) and self.restarts(digest) and group.backends())
-            if digest in wanted or not self.settings.exclusive
-        }
-        self._route = decide(desired, usable, now)
-        self.front.route(
-            Split(
-                stable=self._backends(self._route.stable),
-                candidate=self._backends(self._route.candidate),
-                weight=self._route.weight,
-                alone=desired.stable is None,
-            )
-        )
-
-    def _backends(self, digest: str | None) -> tuple[Backend, ...]:
-        group = self._groups.get(digest) if digest else None
-        return group.backends() if group and not group.retiring else ()
-
-    def _group(self, release: Release) -> Group:
-        group = self._groups.get(release.digest)
-        if group is None:
-            group = self._groups[release.digest] = Group(
-                self,
-                release,
-                parse_spec(release, exclusive=self.settings.exclusive),
-                self._store,
-                counts=self._book.of,
-                records=self._records.pop(release.digest, ()),
-            )
-        return group
-
-    def _gone(self, digest: str) -> None:
-        self._groups.pop(digest, None)
-        self._book.forget(self._groups)
-        logs.tidy(self._store.log(self.lane, "", "", 0).parent)
-        self.changed()
-
-    def _running(self, digest: str, group: Group) -> Running:
-        serving = bool(group.backends()) and not group.retiring
-        return group.running(self._route.share(digest) if serving else 0)
+        if self._desired is not None:
+            self.fleet.reconcile(self._desired, self.settings.exclusive)
 
     def _suspect(self, digest: str) -> None:
-        if digest in self._groups:
-            self._groups[digest].suspect()
+        self.fleet.suspect(digest)
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -337,15 +219,5 @@ class HostedLane:
             "port": self.front.port,
             "desired": wire.desired_to_json(self._accepted) if self._accepted else None,
             "abort": wire.abort_to_json(self._abort),
-            "route": asdict(self._route),
-            "instances": {
-                digest: [member.instance.record.to_json() for member in group.members]
-                for digest, group in self._groups.items()
-            },
+            **self.fleet.to_json(),
         }
-
-
-def _named(desired: Desired) -> dict[str, Release]:
-    """Every release that is named, by digest."""
-    releases = (desired.stable, desired.candidate, *desired.warm)
-    return {release.digest: release for release in releases if release is not None}

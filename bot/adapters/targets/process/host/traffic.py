@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from bot.domain.model import Desired
+from bot.domain.model import Desired, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,23 @@ def decide(desired: Desired, ready: AbstractSet[str], now: Route) -> Route:
     return Route(stable, candidate if weight else None, weight)
 
 
-def active_digest(desired: Desired) -> str | None:
-    """The only release that an exclusive lane may run."""
-    chosen = desired.candidate if desired.weight == 100 and desired.candidate else desired.stable
-    return chosen.digest if chosen else None
+def named(desired: Desired) -> dict[str, Release]:
+    """Every release that is named, by digest."""
+    releases = (desired.stable, desired.candidate, *desired.warm)
+    return {release.digest: release for release in releases if release is not None}
+
+
+def wanted(desired: Desired, *, exclusive: bool) -> dict[str, Release]:
+    """The releases that should run, by digest: all that are named, or the one that an exclusive lane may run."""
+    if not exclusive:
+        return named(desired)
+    active = desired.candidate if desired.weight == 100 and desired.candidate else desired.stable
+    return {active.digest: active} if active else {}
+
+
+def restarted(desired: Desired, *, exclusive: bool) -> set[str]:
+    """Releases that are started again when they die: stable and warm ones. A candidate that dies is reported."""
+    if exclusive:
+        return set() if desired.weight == 100 else set(wanted(desired, exclusive=True))
+    kept = (desired.stable, *desired.warm)
+    return {release.digest for release in kept if release is not None}
