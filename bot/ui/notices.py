@@ -122,7 +122,7 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
     reason = failing(rollout)
     if reason is not None:
         embed.add_field(
-            name=text.name(f"Judge: {reason.objective}", 200), value=_against(reason), inline=False
+            name=text.name(f"Judge: {reason.objective}", 200), value=_against(reason, happened), inline=False
         )
     stable = text.code(rollout.stable.version, 40) if rollout.stable else "nothing"
     candidate = text.code(rollout.candidate.version, 40)
