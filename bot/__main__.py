@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import click
 
 from bot import __version__
-from bot.cli import config, deploys, service
+from bot.cli import backup, config, deploys, service
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence
 
 
@@ -31,7 +31,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (*service.COMMANDS, *deploys.COMMANDS, config.config):
+for command in (*service.COMMANDS, *deploys.COMMANDS, *backup.COMMANDS, config.config):
     cli.add_command(command)
 
 

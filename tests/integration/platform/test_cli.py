@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
+import asyncpg
 import pytest
 
 from bot import __version__
@@ -224,6 +225,50 @@ async def test_the_schema_of_the_database_is_brought_up(cli: Cli, dsn: str) -> N
     said = await cli("migrate", DATABASE_URL=dsn)
     assert said.code == 0
     assert said.out.startswith("✓ the schema is at ")
+
+
+async def execute(dsn: str, *statements: str) -> list[object]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return [await connection.fetchval(statement) for statement in statements]
+    finally:
+        await connection.close()
+
+
+async def test_a_backup_brings_back_what_was_lost(cli: Cli, dsn: str) -> None:
+    await execute(dsn, "CREATE TABLE kept AS SELECT 42 AS it")
+    said = await cli("backup", "slipway.dump", DATABASE_URL=dsn)
+    assert said.code == 0, said.err
+    assert (cli.folder / "slipway.dump").stat().st_mode & 0o077 == 0
+    assert [f.name for f in cli.folder.glob(".slipway.dump*")] == []
+    await execute(dsn, "UPDATE kept SET it = 0", "DROP TABLE rollouts CASCADE")
+    said = await cli("restore", "slipway.dump", "--yes", DATABASE_URL=dsn)
+    assert said.code == 0, said.err
+    assert await execute(dsn, "SELECT it FROM kept", "SELECT count(*) FROM rollouts") == [42, 0]
+
+
+async def test_the_embedded_database_is_backed_up_and_restored(cli: Cli) -> None:
+    assert (await cli("migrate")).code == 0
+    assert (await cli("backup", "slipway.dump")).code == 0
+    elsewhere = str(cli.folder / "elsewhere")
+    assert (await cli("restore", "slipway.dump", "--yes", SLIPWAY_DATA_DIR=elsewhere)).code == 0
+    said = await cli("migrate", SLIPWAY_DATA_DIR=elsewhere)
+    assert "(was" not in said.out
+
+
+async def test_a_database_in_use_and_a_file_that_is_no_backup_are_refused(cli: Cli, dsn: str) -> None:
+    await execute(dsn, "CREATE TABLE kept AS SELECT 42 AS it")
+    (cli.folder / "nonsense").write_text("nonsense")
+    said = await cli("restore", "nonsense", "--yes", DATABASE_URL=dsn)
+    assert (said.code, "pg_restore failed" in said.err) == (1, True)
+    assert (await cli("restore", "nowhere", "--yes", DATABASE_URL=dsn)).code == 1
+    connection = await asyncpg.connect(dsn)
+    try:
+        said = await cli("restore", "nonsense", "--yes", DATABASE_URL=dsn)
+    finally:
+        await connection.close()
+    assert (said.code, said.err) == (1, "The database is in use. Stop the bot first.\n")
+    assert await execute(dsn, "SELECT it FROM kept") == [42]
 
 
 async def test_the_doctors_exit_code_says_whether_all_is_well(cli: Cli, dsn: str) -> None:

