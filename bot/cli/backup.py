@@ -56,7 +56,7 @@ async def _backup(file: Path) -> None:
         os.close(handle)
         try:
             await _tool(
-                "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={scratch}", dsn
+                "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={scratch}", dsn=dsn
             )
             Path(scratch).replace(file)  # noqa: ASYNC240 - a rename
         finally:
