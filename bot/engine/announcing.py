@@ -16,7 +16,7 @@ class Announcing:
         self._announcer = announcer
         self._effects = effects
         self._done: list[tuple[Claimed, asyncio.Future[None]]] = []
-        self._closing = False
+        self._closing: asyncio.Task[None] | None = None
 
     async def execute(self, claim: Claimed) -> None:
         """Raises `Unreachable` to be tried again."""
@@ -46,34 +46,30 @@ class Announcing:
         """Returns when the claim is closed."""
         closed = asyncio.get_running_loop().create_future()
         self._done.append((claim, closed))
-        if not self._closing:
-            self._closing = True
-            try:
-                await self._close_all()
-            finally:
-                self._closing = False
+        if self._closing is None or self._closing.done():
+            # A task of its own: whoever happens to come first may be cancelled, and the others still wait.
+            self._closing = asyncio.create_task(self._close_all())
         await closed
 
     async def _close_all(self) -> None:
         # What finishes while one batch is being closed makes up the next.
         while self._done:
             batch, self._done = self._done, []
+            error: BaseException = Unreachable("closing was interrupted")
             try:
                 await self._effects.close([claim for claim, _ in batch])
-            except BaseException as error:
-                _settle(batch, error if isinstance(error, Exception) else Unreachable("interrupted"))
-                if not isinstance(error, Exception):
-                    raise
+            except Exception as failed:
+                error = failed
             else:
-                _settle(batch, None)
+                for _, closed in batch:
+                    if not closed.done():
+                        closed.set_result(None)
+            finally:
+                _fail([closed for _, closed in batch], error)
 
 
-def _settle(batch: list[tuple[Claimed, asyncio.Future[None]]], error: Exception | None) -> None:
-    for _, closed in batch:
-        if closed.done():
-            continue
-        if error is None:
-            closed.set_result(None)
-        else:
+def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:
+    for closed in waiting:
+        if not closed.done():
             closed.set_exception(error)
             closed.exception()  # whoever waits raises it; a waiter that is gone is no reason for a warning

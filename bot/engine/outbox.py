@@ -53,6 +53,15 @@ class Hand(Protocol):
         ...
 
 
+@dataclass(slots=True)
+class _Busy:
+    """What is being done now."""
+
+    claim: Claimed
+    task: asyncio.Task[None] | None = None
+    recording: bool = False
+
+
 class Outbox:
     """Works on some kinds of effects. Any number of these, in any number of processes, do each effect once.
 
@@ -83,7 +92,7 @@ class Outbox:
         self._probe = probe
         self._pace = pace or Pace()
         self._give_up = give_up
-        self._busy: dict[int, tuple[Claimed, asyncio.Task[None]]] = {}
+        self._busy: dict[int, _Busy] = {}
 
     async def once(self) -> bool:
         """Claim and start what is due; True when there may be more."""
@@ -92,44 +101,44 @@ class Outbox:
             return False
         claims = await self._effects.claim(self._kinds, free, self._pace.lease_s, list(self._busy))
         for claim in claims:
-            task = asyncio.create_task(self._run(claim), name=f"{self.name}:{claim.key}")
-            self._busy[claim.id] = (claim, task)
+            busy = self._busy[claim.id] = _Busy(claim)
+            busy.task = asyncio.create_task(self._run(busy), name=f"{self.name}:{claim.key}")
         return len(claims) == free
 
     async def renew(self) -> bool:
         """Keep the leases of what is being done; what was taken from us or superseded is stopped."""
         if self._busy:
-            held = [claim for claim, _ in self._busy.values()]
-            ours = await self._effects.renew(held, self._pace.lease_s)
-            for claim in held:
-                entry = self._busy.get(claim.id)
-                if claim.id not in ours and entry is not None and entry[0] is claim:
-                    entry[1].cancel()
+            held = list(self._busy.values())
+            ours = await self._effects.renew([busy.claim for busy in held], self._pace.lease_s)
+            for busy in held:
+                # One that records its outcome is not ours any more as soon as it has done so.
+                if busy.claim.id not in ours and not busy.recording and busy.task is not None:
+                    busy.task.cancel()
         await asyncio.sleep(self._pace.renew_s)
         return True
 
     async def stop(self) -> None:
         """Stop what is being done. Nothing is lost: its lease runs out and somebody does it again."""
-        tasks = [task for _, task in self._busy.values()]
+        tasks = [busy.task for busy in self._busy.values() if busy.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run(self, claim: Claimed) -> None:
+    async def _run(self, busy: _Busy) -> None:
+        claim = busy.claim
         began = time.perf_counter()
         result = "stopped"
         try:
             await self._probe("before", f"{claim.effect.kind}:{claim.key}")
             outcome = await self._hand.execute(claim)
             await self._probe("after", f"{claim.effect.kind}:{claim.key}")
+            busy.recording = True
             await self._record(claim, outcome)
             result = "done"
         except Exception as error:
             result = await self._failed(claim, error)
         finally:
-            # A task that was started anew under the same id is not ours to forget.
-            if self._busy.get(claim.id, (None,))[0] is claim:
-                del self._busy[claim.id]
+            del self._busy[claim.id]
             self._meter.effect(claim.effect.kind, result, time.perf_counter() - began)
             await self._waker.wake(self.name)
 
