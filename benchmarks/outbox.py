@@ -1,0 +1,107 @@
+"""Effects through the outbox: claimed under a lease, executed, closed under the fence; beside plain commits.
+
+Plain commits are single-row inserts on the same PostgreSQL over as many connections; the outbox's executor does
+nothing, so that the figure is what the bookkeeping costs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import asyncpg
+
+from benchmarks.report import Row, show
+from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.redis.waker import EventWaker
+from bot.engine.announcing import Announcing
+from bot.engine.looping import Loop
+from bot.engine.metering import NoMeter
+from bot.engine.outbox import Outbox, Pace
+from bot.engine.stepping import MESSAGES
+from tests.fakes.people import FakeAnnouncer, ManualClock
+from tests.support.postgres import postgres_server
+
+CONNECTIONS = 8
+_INSERT = """
+INSERT INTO effects (key, rollout_id, service, environment, kind, payload)
+SELECT 'bench.' || n, n, 'checkout', 'production', 'notify',
+    '{"kind": "notify", "what": "succeeded", "mention_roles": [], "mention_users": [], "text": "done"}'
+FROM generate_series(1, $1) AS n
+"""
+
+
+async def commits(dsn: str, seconds: float) -> float:
+    """Single-row commits a second over `CONNECTIONS` connections."""
+    async with asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool:
+        await pool.execute("CREATE TABLE plain (n bigint)")
+        ends, done = time.monotonic() + seconds, 0
+
+        async def commit() -> None:
+            nonlocal done
+            async with pool.acquire() as connection:
+                while time.monotonic() < ends:
+                    await connection.execute("INSERT INTO plain VALUES ($1)", done)
+                    done += 1
+
+        await asyncio.gather(*(commit() for _ in range(CONNECTIONS)))
+        return done / seconds
+
+
+async def effects(dsn: str, count: int) -> float:
+    """Effects a second, from the first claim to the last one closed."""
+    connection: Any = await asyncpg.connect(dsn)
+    await connection.execute(_INSERT, count)
+    await connection.execute("ANALYZE effects")
+    async with Database(dsn, size=CONNECTIONS) as database:
+        store, waker, announcer = PostgresStore(database), EventWaker(), FakeAnnouncer()
+        outbox = Outbox(
+            MESSAGES,
+            ("notify",),
+            Announcing(announcer, store.effects),
+            effects=store.effects,
+            clock=ManualClock(),
+            waker=waker,
+            meter=NoMeter(),
+            pace=Pace(at_once=400, batch=200),
+        )
+        began = time.monotonic()
+        loops = [
+            asyncio.create_task(Loop("messages", outbox.once, 0.05, MESSAGES).run(waker)),
+            asyncio.create_task(Loop("leases", outbox.renew, 0.05).run(waker)),
+        ]
+        while await connection.fetchval("SELECT count(*) FROM effects WHERE state IN ('pending', 'leased')"):
+            await asyncio.sleep(0.05)
+        took = time.monotonic() - began
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+    await connection.close()
+    assert len(announcer.notices) == count
+    assert set(announcer.calls.values()) == {1}, "an effect was done twice"
+    return count / took
+
+
+def run(count: int = 10_000, seconds: float = 3.0) -> list[Row]:
+    with postgres_server() as server:
+        plain = asyncio.run(commits(server.dsn(asyncio.run(server.fresh())), seconds))
+        through = asyncio.run(effects(server.dsn(asyncio.run(server.fresh())), count))
+    ratio = through / plain
+    return [
+        Row(
+            "effects through the outbox",
+            through,
+            "/s",
+            f"plain commits, {CONNECTIONS} connections",
+            plain,
+            ratio,
+            "≥ 0.3x",
+            ratio >= 0.3,
+        )
+    ]
+
+
+if __name__ == "__main__":
+    show(run(), "Outbox")
