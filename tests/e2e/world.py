@@ -84,7 +84,8 @@ async def opened(
             await world.ready()
             yield world
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not os.environ.get("E2E_KEEP"):  # set it to read the logs of a world after its tests
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _spare_ports(config: Path, served: Sequence[DemoLane]) -> dict[str, str]:

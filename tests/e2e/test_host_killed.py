@@ -1,0 +1,81 @@
+"""What runs the releases is killed: the process host, a release of its, both at once. Users are served on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from tests.e2e.acts import audited, said_once
+from tests.e2e.world import World, lanes, marks
+
+pytestmark = marks("host")
+LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
+
+
+async def test_the_host_killed_in_a_soak_comes_back_with_the_same_releases(world: World) -> None:
+    since = await world.cursor("checkout", "endurance")
+    id_ = await world.deploy("checkout", "1.6.0", "endurance")
+    await world.phase(id_, "soaking")
+    were = [world.release_pids("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")]
+    killed = time.time()
+    await world.kill_host()
+    row = await world.phase(id_, "succeeded", "rolled_back")
+    back = "1.6.0" if row["phase"] == "succeeded" else "1.4.0"
+    await world.served_by("checkout", "endurance", back)
+    assert row["phase"] == "succeeded", row["outcome"]
+    assert [world.starts("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")] == [1, 1]
+    assert world.release_pids("checkout", "endurance", "1.6.0") == were[1]
+    # What was in flight was cut; whoever came in the gap waited, since the watchdog keeps the listening socket.
+    errors = await world.foreign_errors("checkout", "endurance", since)
+    assert all(killed - 1 <= e["at"] for e in errors)
+    assert len(errors) <= 10, errors
+
+
+async def test_host_and_watchdog_killed_the_bot_brings_stable_back(world: World) -> None:
+    was = world.host_pids()
+    for name in ("watchdog", "host"):
+        os.kill(was[name], signal.SIGKILL)
+
+    async def another() -> bool | None:
+        return True if world.host_pids()["host"] != was["host"] else None
+
+    await world.until("another host", another)
+    for lane in LANES:
+        await world.until(f"{lane.service} to be served", lambda lane=lane: served(world, lane.service))
+    assert (await world.health())["ok"]
+
+
+async def served(world: World, service: str) -> bool | None:
+    """Whether all recent answers came from a release."""
+    shares = (await world.stage.users(service, "endurance"))["shares"]
+    return True if shares and "none" not in shares else None
+
+
+async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_no_user_sees_an_error(world: World) -> None:
+    since = await world.cursor("search", "endurance")
+    before = await world.stage.last_message("alerts")
+    id_ = await world.deploy("search", "1.6.0", "endurance")
+    await world.phase(id_, "soaking")
+    (pid,) = world.release_pids("search", "endurance", "1.6.0")
+    os.kill(pid, signal.SIGKILL)
+    row = await world.phase(id_, "rolled_back")
+    await world.served_by("search", "endurance", "1.4.0")
+    assert "1.6.0" in row["outcome"]
+    alert = await world.stage.message("alerts", "search", "1.6.0", after=before)
+    assert alert["notified"] == ["oncall"]
+    assert await world.foreign_errors("search", "endurance", since) == []
+    assert world.starts("search", "endurance", "1.6.0") == 1
+    assert (await audited(world, id_))["rolled_back"] == 1
+    await said_once(world, id_)
+
+
+async def test_a_stable_that_dies_in_a_soak_is_started_again_and_the_rollout_goes_on(world: World) -> None:
+    since = await world.cursor("mail", "endurance")
+    id_ = await world.deploy("mail", "1.6.0", "endurance")
+    await world.phase(id_, "soaking")
+    (pid,) = world.release_pids("mail", "endurance", "1.4.0")
+    os.kill(pid, signal.SIGKILL)
+    await world.phase(id_, "succeeded")
+    await world.served_by("mail", "endurance", "1.6.0")
+    assert await world.foreign_errors("mail", "endurance", since) == []
