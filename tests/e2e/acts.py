@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -136,13 +137,8 @@ async def audited(world: World, id_: int) -> Counter[str]:
 
 async def cards(world: World, id_: int, channel: str = "deploys") -> list[Json]:
     """The messages that are cards of that rollout, pointers left out."""
-    mark = f"Rollout {id_}"
-    return [
-        m
-        for m in await world.stage.messages(channel)
-        if any(line == mark or line.startswith(f"{mark} · ") for line in m["text"].splitlines())
-        and "ref " not in m["text"]
-    ]
+    mark = re.compile(rf"^-# Rollout {id_} · (card \d+ · )?asked for ", re.MULTILINE)
+    return [m for m in await world.stage.messages(channel) if mark.search(m["text"])]
 
 
 async def notices(world: World, id_: int, channel: str) -> Counter[str]:
@@ -155,26 +151,24 @@ async def notices(world: World, id_: int, channel: str) -> Counter[str]:
     return found
 
 
-async def said_once(world: World, id_: int, channels: Sequence[str] = ("deploys", "alerts")) -> None:
+async def said_once(world: World, id_: int) -> None:
     """When all is done: one card, every notice once, every line of the log once."""
     await world.settled(id_)
-    assert len(await cards(world, id_, channels[0])) == 1
-    for channel in channels:
+    assert len(await cards(world, id_)) == 1
+    for channel in ("deploys", "alerts"):
         assert all(n == 1 for n in (await notices(world, id_, channel)).values())
     wanted = Counter(part(e, "payload")["text"] for e in await world.effects(id_) if e["kind"] == "log_line")
-    got = Counter(m["content"].partition(" ")[2] for m in await world.thread(id_))
+    got = Counter(m["content"].partition(" ")[2] for m in await world.thread(id_) if m["content"])
     assert sum(got.values()) == sum(wanted.values())
-    assert max(got.values()) <= max(wanted.values())
+    assert set(got) == set(wanted)
 
 
 # ---- trouble -----------------------------------------------------------------------------------------------
 
 
 async def fault(world: World, kind: str, **more: Any) -> str:
-    """Orders a fault for the bot alone; its id."""
-    return str(
-        (await world.stage.call("POST", "faults", {"kind": kind, "application": "slipway", **more}))["id"]
-    )
+    """Orders a fault; its id."""
+    return str((await world.stage.call("POST", "faults", {"kind": kind, **more}))["id"])
 
 
 async def hits(world: World, fault_id: str) -> int:
@@ -217,6 +211,15 @@ async def disconnected(world: World) -> None:
         return True if gateway and not gateway.startswith("connected") else None
 
     await world.until("the gateway to be gone", look)
+
+
+async def logged(world: World, event: str) -> None:
+    """Returns when the bot's log has such a line."""
+
+    async def look() -> bool | None:
+        return True if f'"event": "{event}"' in world.demo.child("bot").log.read_text() else None
+
+    await world.until(f"{event} in the bot's log", look)
 
 
 async def permit(world: World, channel: str, **permissions: bool | None) -> None:

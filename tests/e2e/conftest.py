@@ -1,4 +1,4 @@
-"""One world for a file: its `LANES`, `ENVIRONMENT`, `CATALOG` and `DISCORD` say which; on a PostgreSQL that may be stopped."""
+"""One world for a file: its LANES, ENVIRONMENT, CATALOG, DISCORD say which; on a PostgreSQL that may be stopped."""
 
 from __future__ import annotations
 

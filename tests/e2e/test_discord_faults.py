@@ -1,0 +1,180 @@
+"""Discord in trouble in the middle of a soak: the connection breaks, calls fail or are refused, nothing is doubled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sandbox.scenarios.stage import said
+from tests.e2e import acts
+from tests.e2e.world import World, lanes, marks
+
+pytestmark = marks("discord-faults")
+LANES = lanes("search/production", "cart/production", rate=15)
+CATALOG = acts.CREW
+# A short heartbeat, so that unanswered ones are noticed soon.
+DISCORD = {"guilds": [acts.HARBOR, acts.QUAY], "heartbeat_interval_ms": 2000}
+
+# Rollouts that are over. What was said of them is looked at in the end: thread by thread, it is said at Discord's pace.
+OVER: list[int] = []
+
+
+@pytest_asyncio.fixture(autouse=True, loop_scope="module")
+async def calm(world: World) -> AsyncIterator[None]:
+    """Each test begins without trouble, and with nothing under way in the cart's lane."""
+    await acts.cleared(world, "cart", "production")
+    yield
+    await world.stage.call("DELETE", "faults")
+
+
+# ---- the connection ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["gateway_drop", "op7"])
+async def test_a_broken_connection_is_resumed_and_presses_work(world: World, kind: str) -> None:
+    id_ = await acts.soaking(world)
+    before = await acts.identified(world)
+    await acts.struck(world, await acts.fault(world, kind))
+    await acts.connected(world)
+    await acts.still_works(world, id_)
+    assert await acts.identified(world) == before
+
+
+async def test_an_invalid_session_identifies_anew_and_presses_work(world: World) -> None:
+    id_ = await acts.soaking(world)
+    before = await acts.identified(world)
+    await acts.struck(world, await acts.fault(world, "op9"))
+    await acts.disconnected(world)
+    await acts.connected(world)
+    await acts.still_works(world, id_)
+    assert await acts.identified(world) == before + 1
+
+
+async def test_a_dead_resume_address_gets_a_fresh_client_and_presses_work(world: World) -> None:
+    id_ = await acts.soaking(world)
+    before = await acts.identified(world)
+    dead = await acts.fault(world, "dead_resume", seconds=600)
+    await acts.fault(world, "gateway_drop")
+    await acts.struck(world, dead)
+    await acts.connected(world)
+    await acts.still_works(world, id_)
+    assert await acts.identified(world) == before + 1
+    await world.stage.call("DELETE", f"faults/{dead}")
+
+
+async def test_unanswered_heartbeats_end_the_connection_and_presses_work(world: World) -> None:
+    id_ = await acts.soaking(world)
+    deaf = await acts.fault(world, "missed_acks", count=100)
+    await acts.logged(world, "heartbeats_unanswered")
+    await world.stage.call("DELETE", f"faults/{deaf}")
+    await acts.connected(world)
+    await acts.still_works(world, id_)
+
+
+async def test_after_all_of_that_the_rollout_ends_right(world: World) -> None:
+    id_ = await acts.soaking(world)
+    await acts.promoted(world, id_)
+    OVER.append(id_)
+
+
+# ---- calls that fail ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
+async def test_failing_calls_double_nothing_and_lose_no_press(world: World, kind: str) -> None:
+    """The post of the card, its edits, its thread, its notices, and the answers to presses, each hit."""
+    posts = await acts.fault(world, kind, method="POST", route=acts.MESSAGES, count=2)
+    threads = await acts.fault(world, kind, method="POST", route=acts.THREADS)
+    edits = await acts.fault(world, kind, method="PATCH", route=acts.EDITS, count=2)
+    id_ = await world.deploy("cart", "1.5.0", "production")
+    await world.phase(id_, "soaking")
+    for one in (posts, threads, edits):
+        await acts.struck(world, one)
+    for action in ("pause", "resume"):
+        answers = await acts.fault(world, kind, method="POST", route=acts.CALLBACKS)
+        answer = await acts.act(world, "dev2", id_, action)
+        assert answer["state"] == "answered"
+        assert answer["followups"] == []
+        assert await acts.hits(world, answers) == 1
+    await acts.fault(world, kind, method="POST", route=acts.MESSAGES, count=3)
+    await acts.rolled_back(world, id_)
+    OVER.append(id_)
+    assert {"paused": 1, "resumed": 1, "rollback_ordered": 1}.items() <= (
+        await acts.audited(world, id_)
+    ).items()
+
+
+@pytest.mark.parametrize("scope", ["user", "shared", "global"])
+async def test_a_rate_limit_delays_what_is_said_and_nothing_else(world: World, scope: str) -> None:
+    more = {"scope": scope, "retry_after": 0.4}
+    posts = await acts.fault(world, "429", method="POST", route=acts.MESSAGES, count=2, **more)
+    id_ = await world.deploy("cart", "1.5.0", "production")
+    await world.phase(id_, "soaking")
+    edits = await acts.fault(world, "429", method="PATCH", route=acts.EDITS, count=2, **more)
+    await acts.still_works(world, id_)
+    for one in (posts, edits):
+        await acts.struck(world, one)
+    await acts.rolled_back(world, id_)
+    OVER.append(id_)
+    # The limit was kept: 10,000 refusals, and Discord bans the address.
+    refused = [c for c in await world.calls() if c["status"] == 429 and not c["fault"]]
+    assert refused == []
+
+
+async def test_slow_calls_keep_no_press_from_its_answer(world: World) -> None:
+    id_ = await acts.soaking(world)
+    slow = await acts.fault(world, "slow", delay_ms=900, count=1000)
+    for action in ("pause", "resume"):
+        answer = await acts.act(world, "dev2", id_, action)
+        assert answer["state"] == "answered"
+        assert answer["ack_ms"] < 3000
+    await world.stage.call("DELETE", f"faults/{slow}")
+    await acts.still_works(world, id_)
+
+
+# ---- the same thing twice ----------------------------------------------------------------------------------
+
+
+async def test_an_interaction_delivered_twice_does_one_thing_once(world: World) -> None:
+    id_ = await acts.soaking(world)
+    before = await acts.audited(world, id_)
+    twice = await acts.fault(world, "duplicate_delivery")
+    answer = await acts.act(world, "dev2", id_, "extend")
+    assert answer["state"] == "answered"
+    assert await acts.hits(world, twice) == 1
+    assert (await acts.audited(world, id_)) - before == {"extended": 1}
+
+
+async def test_a_deploy_delivered_twice_begins_one_rollout(world: World) -> None:
+    await acts.cleared(world, "cart", "production")
+    before = await world.newest("cart", "production")
+    twice = await acts.fault(world, "duplicate_delivery")
+    id_ = await world.deploy("cart", "1.5.0", "production")
+    assert await acts.hits(world, twice) == 1
+    await world.phase(id_, "soaking")
+    rows = await world.rows("SELECT id FROM rollouts WHERE service = 'cart' AND id > $1", before)
+    assert len(rows) == 1
+    await acts.rolled_back(world, id_)
+    OVER.append(id_)
+
+
+async def test_two_people_roll_back_at_once_and_it_is_one_rollback(world: World) -> None:
+    id_ = await acts.soaking(world)
+    answers = await acts.at_once(
+        acts.act(world, "oncall", id_, "rollback"), acts.act(world, "lead", id_, "rollback")
+    )
+    assert all(a["state"] == "answered" and a["ephemeral"] for a in answers)
+    assert all("✋" not in said(a) or "over" in said(a) for a in answers)
+    await world.phase(id_, "rolled_back")
+    assert (await acts.audited(world, id_))["rollback_ordered"] == 1
+    OVER.append(id_)
+
+
+# ---- in the end --------------------------------------------------------------------------------------------
+
+
+async def test_of_every_rollout_everything_was_said_exactly_once(world: World) -> None:
+    for id_ in OVER:
+        await acts.said_once(world, id_)
