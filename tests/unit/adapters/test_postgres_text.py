@@ -1,0 +1,37 @@
+"""What goes into SQL and JSON parameters."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.adapters.postgres.json import dumped, spliced
+from bot.adapters.postgres.queries import SQL, Queries
+
+
+def test_documents_are_put_into_others_as_they_are() -> None:
+    text = spliced({"id": 1, "at": datetime(2026, 11, 20, tzinfo=UTC)}, state='{"step": 2}', judge=None)
+    assert json.loads(text) == {"id": 1, "at": "2026-11-20T00:00:00+00:00", "state": {"step": 2}}
+
+
+def test_nul_is_left_out_and_a_written_escape_is_kept() -> None:
+    assert json.loads(dumped({"a": "x\0y"})) == {"a": "xy"}
+    assert json.loads(dumped({"a": "\\u0000"})) == {"a": "\\u0000"}
+
+
+def test_sets_are_written_in_order() -> None:
+    assert dumped({"roles": frozenset({"b", "a"})}) == '{"roles": ["a", "b"]}'
+
+
+def test_queries_are_found_by_name_and_carry_it() -> None:
+    queries = Queries("-- name: one\n-- why\nSELECT 1\n\n-- name: two\nSELECT 2\n")
+    assert list(queries) == ["one", "two"]
+    assert queries["one"] == "-- name: one\n-- why\nSELECT 1"
+    assert len(SQL) > 30
+
+
+def test_a_name_that_stands_twice_is_a_mistake() -> None:
+    with pytest.raises(ValueError, match="two queries"):
+        Queries("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")

@@ -1,0 +1,226 @@
+"""Orders to a target: tried until they are done, fail for good, or are overtaken."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.domain import machine
+from bot.domain.events import Applied, ApplyFailed, HostAborted, RunChecks, SetDesired, Verified
+from bot.domain.model import Desired, HttpCheck, Lane, Observed, Rollout
+from bot.domain.records import Claimed
+from bot.engine.executing import Executing, given_up
+from bot.engine.places import Places
+from bot.engine.stepping import Stepping
+from bot.ports import TargetRefused, Unreachable
+from tests.fakes.people import FakeChecker, FakeReleases, ManualClock
+from tests.fakes.target import FakeTarget
+from tests.integration.engine.world import DEV, GUILD, STAGING, STRAIGHT, V140, V150, catalog, policy
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class Lanes:
+    """Only what an order may ask of the store."""
+
+    def __init__(self) -> None:
+        self.newest_seen: dict[Lane, int] = {}
+
+    async def newest(self, lane: Lane, generation: int) -> None:
+        self.newest_seen[lane] = generation
+
+
+class Store:
+    def __init__(self) -> None:
+        self.lanes = Lanes()
+
+
+def executing(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Executing, Store]:
+    store: Any = Store()
+    waker: Any = None
+    clock = ManualClock()
+    places = Places(store, catalog, {"local": target}, FakeReleases({}), clock)
+    return Executing(store, places, Stepping(store, clock, waker), checker or FakeChecker()), store
+
+
+def claimed(effect: SetDesired | RunChecks) -> Claimed:
+    return Claimed(1, "1.0.0", 1, 1, 1, STAGING, effect, NOW)
+
+
+def rollout(generation: int) -> Rollout:
+    begun = machine.begin(
+        id=1,
+        guild_id=GUILD,
+        lane=STAGING,
+        stable=V140,
+        candidate=V150,
+        plan=STRAIGHT,
+        policy=policy(),
+        requester=DEV,
+        reason="",
+        at=NOW,
+        generation=0,
+    ).rollout
+    return replace(begun, generation=generation)
+
+
+def order(generation: int, weight: int = 0, timeout_s: float = 0.3) -> SetDesired:
+    return SetDesired(STAGING, Desired(generation, V140, V150, weight), timeout_s)
+
+
+async def serving() -> FakeTarget:
+    target = FakeTarget()
+    await target.apply(STAGING, Desired(1, V140))
+    await target.observe(STAGING)
+    return target
+
+
+async def test_an_order_that_is_reached_says_what_weight_was_seen() -> None:
+    target = await serving()
+    hand, _ = executing(target)
+    event = (await hand.execute(claimed(order(2, 40))))(rollout(2))
+    assert isinstance(event, Applied)
+    assert (event.generation, event.weight) == (2, 40)
+
+
+async def test_a_lost_answer_is_asked_for_again_and_applied_once() -> None:
+    target = await serving()
+    target.away_after_apply = True
+    hand, _ = executing(target)
+    assert isinstance((await hand.execute(claimed(order(2))))(rollout(2)), Applied)
+    assert len(target.applied) == 2
+
+
+async def test_a_target_that_stays_away_fails_at_the_end_of_the_time() -> None:
+    target = await serving()
+    target.away = True
+    hand, _ = executing(target)
+    event = (await hand.execute(claimed(order(2))))(rollout(2))
+    assert isinstance(event, ApplyFailed)
+    assert "cannot be reached" in event.why
+
+
+async def test_a_refusal_fails_at_once_with_the_targets_sentence() -> None:
+    class Refusing(FakeTarget):
+        async def apply(self, lane: Lane, desired: Desired) -> None:
+            if desired.generation > 1:
+                raise TargetRefused("the artifact is missing")
+            await super().apply(lane, desired)
+
+    target = Refusing()
+    await target.apply(STAGING, Desired(1, V140))
+    await target.observe(STAGING)
+    hand, _ = executing(target)
+    async with asyncio.timeout(5):
+        event = (await hand.execute(claimed(order(2, timeout_s=60.0))))(rollout(2))
+    assert isinstance(event, ApplyFailed)
+    assert (event.why, event.unsafe) == ("the artifact is missing", False)
+
+
+async def test_an_order_that_we_overtook_ourselves_says_nothing() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(3, V140))
+    hand, store = executing(target)
+    assert (await hand.execute(claimed(order(2))))(rollout(3)) is None
+    assert store.lanes.newest_seen == {STAGING: 3}
+
+
+async def test_an_order_overtaken_by_an_abort_says_who_and_why() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(2, V140, V150, 0))
+    await target.abort(STAGING, "root", "fire")
+    hand, _ = executing(target)
+    event = (await hand.execute(claimed(order(2))))(rollout(2))
+    assert isinstance(event, HostAborted)
+    assert (event.generation, event.by, event.why) == (3, "root", "fire")
+
+
+async def test_an_order_overtaken_by_a_stranger_fails() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(9, V140))
+    hand, store = executing(target)
+    event = (await hand.execute(claimed(order(2))))(rollout(2))
+    assert isinstance(event, ApplyFailed)
+    assert "generation 9" in event.why
+    assert store.lanes.newest_seen == {STAGING: 9}
+
+
+async def test_a_target_that_forgot_is_told_again() -> None:
+    class Forgetful(FakeTarget):
+        forgot = False
+
+        async def observe(self, lane: Lane) -> Observed:
+            seen = await super().observe(lane)
+            if seen.generation == 2 and not self.forgot:
+                self.forgot = True
+                return Observed(0)
+            return seen
+
+    target = Forgetful()
+    await target.apply(STAGING, Desired(1, V140))
+    hand, _ = executing(target)
+    assert isinstance((await hand.execute(claimed(order(2))))(rollout(2)), Applied)
+    assert target.calls["apply"] == 3
+
+
+async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
+    hand, _ = executing(await serving())
+    gone = SetDesired(Lane("gone", "staging"), Desired(2, None), 1.0)
+    with pytest.raises(Unreachable, match="names no target"):
+        await hand.execute(replace(claimed(order(2)), effect=gone))
+
+
+def checks(*paths: str, timeout_s: float = 0.5) -> RunChecks:
+    return RunChecks(STAGING, 0, V150, tuple(HttpCheck(path) for path in paths), timeout_s)
+
+
+async def test_every_failed_check_is_a_finding() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(2, V140, V150, 0))
+    await target.observe(STAGING)
+    hand, _ = executing(target, FakeChecker({"/a": "/a answered 500", "/c": "/c was empty"}))
+    event = (await hand.execute(claimed(checks("/a", "/b", "/c"))))(rollout(2))
+    assert event == Verified(0, event.at, False, ("/a answered 500", "/c was empty"))
+
+
+async def test_a_candidate_that_is_not_there_cannot_be_checked() -> None:
+    target = await serving()
+    hand, _ = executing(target)
+    event = (await hand.execute(claimed(checks("/a"))))(rollout(2))
+    assert event.findings == ("1.5.0 is not running",)
+
+
+async def test_a_target_that_does_not_say_where_leaves_nothing_to_check() -> None:
+    class Silent(FakeTarget):
+        async def observe(self, lane: Lane) -> Observed:
+            seen = await super().observe(lane)
+            return replace(seen, running=tuple(replace(r, address=None) for r in seen.running))
+
+    target = Silent()
+    await target.apply(STAGING, Desired(2, V140, V150, 0))
+    await target.observe(STAGING)
+    hand, _ = executing(target)
+    event = (await hand.execute(claimed(checks("/a"))))(rollout(2))
+    assert "does not say where" in event.findings[0]
+    assert (await hand.execute(claimed(checks())))(rollout(2)).passed
+
+
+async def test_checks_end_with_their_time() -> None:
+    target = await serving()
+    target.away = True
+    hand, _ = executing(target)
+    event = (await hand.execute(claimed(checks("/a"))))(rollout(2))
+    assert event.findings == ("the checks did not end within 0.5 s",)
+
+
+def test_an_order_that_could_not_be_tried_is_told_to_the_machine_as_failed() -> None:
+    told = given_up(claimed(order(2)), "no route", NOW)(rollout(2))
+    assert isinstance(told, ApplyFailed)
+    assert "no route" in told.why
+    told = given_up(claimed(checks("/a")), "no route", NOW)(rollout(2))
+    assert isinstance(told, Verified)
+    assert not told.passed
