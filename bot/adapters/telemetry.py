@@ -6,8 +6,11 @@ after its hundredth value.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 
+import aiohttp
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -25,6 +28,7 @@ from bot import __version__
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
 _SLOW = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _MOST_VALUES = 100
+PRESS = "press:"
 
 
 class _Bounded:
@@ -69,14 +73,15 @@ class Telemetry:
     # ---- people --------------------------------------------------------------------------------------------
 
     def interaction(self, command: str, outcome: str, seconds: float) -> None:
-        """A command or press was answered: `ok`, `repeated`, `refused`, `unreachable`, `error`, `lost`."""
+        """A command or press was answered: `ok`, `repeated`, `refused`, `unreachable`, `error`, `lost`.
+
+        `command` of a button's press begins with `press:`.
+        """
         name = self._bound("command", command)
+        if command.startswith(PRESS):
+            self._press_seconds.observe(seconds)
         self._interactions.labels(name, self._bound("outcome", outcome)).inc()
         self._interaction_seconds.labels(name).observe(seconds)
-
-    def press(self, seconds: float) -> None:
-        """A button's press was durable and answered."""
-        self._press_seconds.observe(seconds)
 
     def rate_limited(self, category: str) -> None:
         self._rate_limited.labels(self._bound("category", category)).inc()
@@ -216,3 +221,26 @@ class Telemetry:
 
     def _histogram(self, name: str, what: str, *labels: str, buckets: tuple[float, ...] = _FAST) -> Histogram:
         return Histogram(f"slipway_{name}", what, labels, buckets=buckets, registry=self.registry)
+
+
+def rest_trace(telemetry: Telemetry) -> aiohttp.TraceConfig:
+    """Counts an aiohttp client's calls as REST calls to Discord: `discord.Client(http_trace=…)`."""
+
+    async def begin(session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        context.began = time.monotonic()
+
+    async def end(
+        session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
+    ) -> None:
+        # 101 is the gateway's websocket.
+        if params.response.status != 101:
+            telemetry.rest_call(params.response.status, time.monotonic() - context.began)
+
+    async def fail(session: aiohttp.ClientSession, context: SimpleNamespace, _: object) -> None:
+        telemetry.rest_call(0, time.monotonic() - context.began)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(begin)
+    trace.on_request_end.append(end)
+    trace.on_request_exception.append(fail)
+    return trace

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 from bot.catalog import Mistake
 from bot.domain.errors import BadCatalog, UserError
 from bot.logs import Redactor
@@ -24,14 +26,21 @@ def exit_code(error: BaseException) -> int | None:
         return EXIT_REFUSED_BY_DISCORD if refused else EXIT_FAILED
     if isinstance(error, Unreachable):
         return EXIT_UNREACHABLE
-    return EXIT_FAILED if isinstance(error, TargetRefused | StaleGeneration) else None
+    # The machine's own refusals (a port that is taken, a folder that cannot be written) say what is wrong.
+    return EXIT_FAILED if isinstance(error, TargetRefused | StaleGeneration | OSError) else None
 
 
 def sentence(error: BaseException) -> str:
     """The error as it is shown, without secrets."""
-    text = Redactor()(str(error))
+    text = Redactor()(_of_the_machine(error) if isinstance(error, OSError) else str(error))
     first = text.partition(" ")[0]
     return text[:1].upper() + text[1:] if first.isalpha() else text
+
+
+def _of_the_machine(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"{error.strerror or error} Stop the other program, or set SLIPWAY_WEB_PORT."
+    return f"{error.filename}: {error.strerror}." if error.filename else str(error)
 
 
 def settings() -> Settings:

@@ -227,6 +227,21 @@ async def test_the_schema_of_the_database_is_brought_up(cli: Cli, dsn: str) -> N
     assert said.out.startswith("✓ the schema is at ")
 
 
+async def test_a_port_that_is_taken_is_a_sentence(cli: Cli, dsn: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        said = await cli("run", DATABASE_URL=dsn, DISCORD_TOKEN="MTIz.x.y", SLIPWAY_WEB_PORT=port)
+    assert said.code == 1
+    assert "set SLIPWAY_WEB_PORT" in said.err
+
+
+async def test_a_data_folder_that_cannot_be_written_is_a_sentence(cli: Cli) -> None:
+    (cli.folder / "data").write_text("")
+    said = await cli("migrate")
+    assert said.code == 1
+    assert str(cli.folder / "data") in said.err
+
+
 async def execute(dsn: str, *statements: str) -> list[object]:
     connection = await asyncpg.connect(dsn)
     try:

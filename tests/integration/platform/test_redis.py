@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
+from limits.aio.storage import MemoryStorage
 from redis import asyncio as aioredis
 from redis.exceptions import RedisError
 
@@ -89,6 +90,14 @@ async def test_refusals_do_not_lengthen_the_wait(limiter: BudgetLimiter) -> None
     assert await limiter.hit("admin", DEV) <= first
 
 
+async def test_every_refusal_is_told_to_who_counts_them() -> None:
+    refusals: list[str] = []
+    limiter = BudgetLimiter(refused=refusals.append)
+    await taken(limiter, "admin", DEV)
+    await limiter.hit("admin", DEV)
+    assert refusals == ["admin", "admin"]
+
+
 async def test_many_at_once_get_no_more_than_the_budget(limiter: BudgetLimiter) -> None:
     waits = await asyncio.gather(*(limiter.hit("deploy", DEV) for _ in range(40)))
     assert waits.count(0.0) == 10
@@ -106,6 +115,19 @@ async def test_processes_share_a_budget_through_redis(server: RedisServer) -> No
     assert (one.state, two.state) == ("redis", "redis")
     await one.close()
     await two.close()
+
+
+async def test_the_memory_forgets_who_was_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiting, "_TIDY_EVERY_S", 0.0)
+    limiter = BudgetLimiter(None, {"quick": (2, 1)})
+    for person in range(50):
+        await limiter.hit("quick", person)
+    memory = limiter._memory.storage
+    assert isinstance(memory, MemoryStorage)
+    assert len(memory.events) == 50
+    await asyncio.sleep(1.1)
+    await limiter.hit("quick", 1)
+    await eventually(lambda: len(memory.events) <= 1)
 
 
 async def test_without_redis_the_state_says_memory() -> None:

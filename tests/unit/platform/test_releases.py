@@ -131,5 +131,6 @@ async def test_a_folder_that_is_away_is_unreachable(tmp_path: Path) -> None:
 
 def test_versions_sort_as_people_do() -> None:
     right = ["v0.9", "1.0-alpha2", "1.0-rc1", "1.0", "1.0.1", "1.2", "1.10", "2024.1"]
-    assert sorted(right[::-1], key=version_key) == right
+    shuffled = [*right[1::2], *right[0::2]]
+    assert sorted(shuffled, key=version_key) == right
     assert sorted(["build12", "build7", "1.0"], key=version_key) == ["build7", "build12", "1.0"]

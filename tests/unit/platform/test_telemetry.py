@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.adapters.telemetry import Telemetry
+from bot.adapters.telemetry import Telemetry, rest_trace
 
 ROOT = Path(__file__).parents[3]
 
@@ -20,7 +24,7 @@ def everything() -> Telemetry:
     """A telemetry in which everything has happened once."""
     telemetry = Telemetry(CollectorRegistry())
     telemetry.interaction("deploy", "ok", 0.2)
-    telemetry.press(0.1)
+    telemetry.interaction("press:approve", "ok", 0.1)
     telemetry.rate_limited("deploy")
     telemetry.rollouts({"soaking": 2})
     telemetry.rollout_ended("succeeded")
@@ -50,6 +54,27 @@ def test_what_happens_is_counted() -> None:
     assert value(telemetry, "slipway_rest_calls_total", status="none") == 1
     assert value(telemetry, "slipway_tick_lateness_seconds_sum") == 0
     assert value(telemetry, "slipway_database_errors_total") == 1
+
+
+def test_presses_have_a_histogram_of_their_own() -> None:
+    telemetry = everything()
+    assert value(telemetry, "slipway_press_seconds_count") == 1
+    assert value(telemetry, "slipway_interaction_seconds_count", command="deploy") == 1
+
+
+async def test_calls_of_a_traced_session_are_counted_by_status() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    app = web.Application()
+    async with (
+        TestServer(app) as server,
+        aiohttp.ClientSession(trace_configs=[rest_trace(telemetry)]) as session,
+    ):
+        await (await session.get(server.make_url("/"))).read()
+        with suppress(aiohttp.ClientError):
+            await session.get("http://127.0.0.1:1/")
+    assert value(telemetry, "slipway_rest_calls_total", status="404") == 1
+    assert value(telemetry, "slipway_rest_calls_total", status="none") == 1
+    assert value(telemetry, "slipway_rest_seconds_count") == 2
 
 
 def test_a_phase_without_rollouts_goes_back_to_nought() -> None:
