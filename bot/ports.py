@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from bot.domain.applications import Application, Scope
 from bot.domain.events import Transition
 from bot.domain.evidence import Sample
+from bot.domain.manifest.records import (
+    Accepted,
+    KnownManifest,
+    Manifest,
+    ScopeBackup,
+    ScopeChange,
+    ScopeReading,
+    StoredBackup,
+    StoredChange,
+)
 from bot.domain.model import Desired, HttpCheck, Lane, Observed, Release, Rollout
 from bot.domain.records import (
     Active,
@@ -361,3 +372,122 @@ class Store(Protocol):
     def cards(self) -> CardBook: ...
     @property
     def notes(self) -> Notebook: ...
+
+
+# ---- slash commands ----------------------------------------------------------------------------------------
+
+
+class ManifestUnavailable(Exception):
+    """The manifest cannot be had; the sentence says from where, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedManifest:
+    """What a source gave: any JSON value, not validated. `where`: one line for people; `commit`: if it has one."""
+
+    content: Any
+    where: str
+    commit: str = ""
+
+
+class ManifestSource(Protocol):
+    """Reads an application's manifest from where the catalog says."""
+
+    async def read(self, application: Application) -> SourcedManifest:
+        """As it is now. Raises `ManifestUnavailable`; bounded in time and size."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCommands:
+    """What Discord has in one scope, as it answers: with ids, defaults filled in, localisations included."""
+
+    commands: Sequence[Mapping[str, Any]]
+    at: datetime
+    ms: float
+
+
+class CommandsReader(Protocol):
+    """Reads Discord itself. One call each."""
+
+    async def read(self, application: Application, scope: Scope) -> ServedCommands:
+        """Raises `Unreachable`, `TargetRefused` (with a sentence: token, permission, unknown application)."""
+        ...
+
+
+class CommandBooks(Protocol):
+    """What is remembered about manifests and changes, in the database. Every method may raise `Unreachable`."""
+
+    async def put_manifest(
+        self, manifest: Manifest, application: str, where: str, commit: str = "", *, found: bool = False
+    ) -> None:
+        """Keep it by its content. `found`: seen in Discord, which does not replace a better origin."""
+        ...
+
+    async def manifest(self, digest: str) -> Manifest | None: ...
+
+    async def manifests(self, application: str, limit: int) -> Sequence[KnownManifest]:
+        """Newest first."""
+        ...
+
+    async def by_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
+        """Digests of the manifests that look like this in a guild; the application's newest first."""
+        ...
+
+    async def accept(self, lane: Lane, desired: Desired) -> bool:
+        """Remember what a lane was told; False for an older generation, or another meaning of the same."""
+        ...
+
+    async def accepted(self, lane: Lane) -> Accepted | None: ...
+
+    async def withdrawn(self, lane: Lane, digest: str) -> None: ...
+
+    async def aborted(self, lane: Lane, generation: int, abort: Mapping[str, Any]) -> None: ...
+
+    async def back_up(self, change: ScopeChange, backup: ScopeBackup) -> None:
+        """Keep what is there before `change`; the same state is kept once for each generation."""
+        ...
+
+    async def begin_change(self, change: ScopeChange) -> int:
+        """Write down what is about to be done; what it creates counts against the day's budget from now on."""
+        ...
+
+    async def open_change(self, change: ScopeChange) -> int | None:
+        """The id of this change if somebody began it and did not say how it ended."""
+        ...
+
+    async def end_change(self, change_id: int, result: str, detail: str, calls: int) -> None: ...
+
+    async def creates(self, change: ScopeChange, since: datetime) -> Sequence[tuple[datetime, int]]:
+        """Creations in the scope since then, oldest first, without those of `change` itself."""
+        ...
+
+    async def put_reading(self, reading: ScopeReading) -> None: ...
+
+    async def readings(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:
+        """Newest first."""
+        ...
+
+    async def tidy_readings(self, before: datetime) -> None: ...
+
+
+class CommandArchive(Protocol):
+    """What was done to commands, for people to read."""
+
+    async def backups(
+        self, application: str, environment: str | None, before: int | None, limit: int
+    ) -> Sequence[StoredBackup]: ...
+
+    async def backup(self, backup_id: int) -> StoredBackup | None: ...
+
+    async def changes(
+        self, applications: Sequence[str], before: int | None, limit: int
+    ) -> Sequence[StoredChange]: ...
+
+    async def rate(self, applications: Sequence[str], since: datetime) -> tuple[int, int]:
+        """How many changes were verified, of how many that ended."""
+        ...
+
+    async def took_over(self, row: LaneRow, entry: Entry) -> bool:
+        """What was found is what the lane holds from now on; False while a rollout is active there."""
+        ...

@@ -37,6 +37,101 @@ CREATE TABLE public.cards (
     drawn text DEFAULT ''::text NOT NULL
 );
 
+CREATE TABLE public.command_backups (
+    id bigint NOT NULL,
+    application text NOT NULL,
+    application_id bigint NOT NULL,
+    service text NOT NULL,
+    environment text NOT NULL,
+    scope bigint NOT NULL,
+    generation bigint NOT NULL,
+    digest text NOT NULL,
+    commands text NOT NULL,
+    permissions text NOT NULL,
+    count integer NOT NULL,
+    overwrites integer NOT NULL,
+    who text NOT NULL,
+    why text NOT NULL,
+    rollout_id bigint,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.command_backups ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.command_backups_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.command_changes (
+    id bigint NOT NULL,
+    application text NOT NULL,
+    application_id bigint NOT NULL,
+    service text NOT NULL,
+    environment text NOT NULL,
+    scope bigint NOT NULL,
+    generation bigint NOT NULL,
+    from_digest text NOT NULL,
+    to_digest text NOT NULL,
+    creates integer NOT NULL,
+    calls integer DEFAULT 0 NOT NULL,
+    result text NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    who text NOT NULL,
+    why text NOT NULL,
+    rollout_id bigint,
+    began_at timestamp with time zone DEFAULT now() NOT NULL,
+    ended_at timestamp with time zone
+);
+
+ALTER TABLE public.command_changes ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.command_changes_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.command_lanes (
+    service text NOT NULL,
+    environment text NOT NULL,
+    generation bigint NOT NULL,
+    stable text NOT NULL,
+    candidate text NOT NULL,
+    weight integer NOT NULL,
+    withdrawn text DEFAULT ''::text NOT NULL,
+    aborted jsonb,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.command_manifests (
+    digest text NOT NULL,
+    guild_digest text NOT NULL,
+    manifest text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.command_readings (
+    application_id bigint NOT NULL,
+    scope bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    ms double precision NOT NULL,
+    count integer NOT NULL,
+    digest text NOT NULL,
+    error text DEFAULT ''::text NOT NULL
+);
+
+CREATE TABLE public.command_sources (
+    application text NOT NULL,
+    digest text NOT NULL,
+    origin text NOT NULL,
+    commit text DEFAULT ''::text NOT NULL,
+    at timestamp with time zone DEFAULT now() NOT NULL
+);
+
 CREATE TABLE public.effects (
     id bigint NOT NULL,
     key text NOT NULL,
@@ -136,6 +231,7 @@ CREATE TABLE public.rollouts (
     requester text NOT NULL,
     from_version text,
     to_version text NOT NULL,
+    to_digest text NOT NULL,
     reason text NOT NULL,
     outcome text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone NOT NULL,
@@ -177,6 +273,27 @@ ALTER TABLE ONLY public.audit
 ALTER TABLE ONLY public.cards
     ADD CONSTRAINT cards_pkey PRIMARY KEY (rollout_id);
 
+ALTER TABLE ONLY public.command_backups
+    ADD CONSTRAINT command_backups_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.command_backups
+    ADD CONSTRAINT command_backups_service_environment_scope_generation_digest_key UNIQUE (service, environment, scope, generation, digest);
+
+ALTER TABLE ONLY public.command_changes
+    ADD CONSTRAINT command_changes_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.command_changes
+    ADD CONSTRAINT command_changes_service_environment_scope_generation_key UNIQUE (service, environment, scope, generation);
+
+ALTER TABLE ONLY public.command_lanes
+    ADD CONSTRAINT command_lanes_pkey PRIMARY KEY (service, environment);
+
+ALTER TABLE ONLY public.command_manifests
+    ADD CONSTRAINT command_manifests_pkey PRIMARY KEY (digest);
+
+ALTER TABLE ONLY public.command_sources
+    ADD CONSTRAINT command_sources_pkey PRIMARY KEY (application, digest);
+
 ALTER TABLE ONLY public.effects
     ADD CONSTRAINT effects_key_key UNIQUE (key);
 
@@ -214,6 +331,20 @@ CREATE INDEX audit_lane ON public.audit USING btree (service, environment, id);
 
 CREATE INDEX audit_rollout ON public.audit USING btree (rollout_id, id);
 
+CREATE INDEX command_backups_newest ON public.command_backups USING btree (application, id DESC);
+
+CREATE INDEX command_changes_budget ON public.command_changes USING btree (application_id, scope, began_at DESC);
+
+CREATE INDEX command_changes_newest ON public.command_changes USING btree (application, id DESC);
+
+CREATE INDEX command_manifests_guild ON public.command_manifests USING btree (guild_digest);
+
+CREATE INDEX command_readings_age ON public.command_readings USING btree (at);
+
+CREATE INDEX command_readings_newest ON public.command_readings USING btree (application_id, scope, at DESC);
+
+CREATE INDEX command_sources_newest ON public.command_sources USING btree (application, at DESC);
+
 CREATE INDEX effects_closed ON public.effects USING btree (done_at) WHERE (state <> ALL (ARRAY['pending'::text, 'leased'::text]));
 
 CREATE UNIQUE INDEX effects_one_redraw ON public.effects USING btree (rollout_id) WHERE ((kind = 'draw_card'::text) AND (state = 'pending'::text));
@@ -231,6 +362,8 @@ CREATE INDEX rollouts_history ON public.rollouts USING btree (guild_id, id DESC)
 CREATE INDEX rollouts_lane_history ON public.rollouts USING btree (service, environment, id DESC);
 
 CREATE UNIQUE INDEX rollouts_one_active ON public.rollouts USING btree (service, environment) WHERE (NOT final);
+
+CREATE INDEX rollouts_succeeded ON public.rollouts USING btree (service, environment, to_digest) WHERE (phase = 'succeeded'::text);
 
 CREATE INDEX rollouts_tick ON public.rollouts USING btree (next_tick) WHERE (next_tick IS NOT NULL);
 

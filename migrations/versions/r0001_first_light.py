@@ -31,6 +31,7 @@ STATEMENTS = (
         requester    text NOT NULL,
         from_version text,
         to_version   text NOT NULL,
+        to_digest    text NOT NULL,
         reason       text NOT NULL,
         outcome      text NOT NULL DEFAULT '',
         created_at   timestamptz NOT NULL,
@@ -41,6 +42,7 @@ STATEMENTS = (
     "CREATE UNIQUE INDEX rollouts_one_active ON rollouts (service, environment) WHERE NOT final",
     "CREATE INDEX rollouts_tick ON rollouts (next_tick) WHERE next_tick IS NOT NULL",
     "CREATE INDEX rollouts_history ON rollouts (guild_id, id DESC)",
+    "CREATE INDEX rollouts_succeeded ON rollouts (service, environment, to_digest) WHERE phase = 'succeeded'",
     "CREATE INDEX rollouts_lane_history ON rollouts (service, environment, id DESC)",
     # -- lanes -------------------------------------------------------------------------------------------------
     # One row owns what is desired, between rollouts too. `generation` is the newest ever ordered or seen.

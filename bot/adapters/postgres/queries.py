@@ -10,7 +10,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 class Queries(Mapping[str, str]):
-    """The queries of one file by name. Raises ValueError for a name that stands there twice."""
+    """Queries by name. Raises ValueError for a name that stands there twice."""
 
     def __init__(self, text: str) -> None:
         self._found: dict[str, str] = {}
@@ -32,4 +32,5 @@ class Queries(Mapping[str, str]):
         return len(self._found)
 
 
-SQL = Queries(files(__package__).joinpath("queries.sql").read_text(encoding="utf-8"))
+_FILES = ("queries.sql", "commands.sql")
+SQL = Queries("\n".join(files(__package__).joinpath(name).read_text(encoding="utf-8") for name in _FILES))

@@ -11,7 +11,8 @@ WITH change AS (
     SELECT * FROM jsonb_to_record($1) AS c (
         id bigint, before integer, at timestamptz, guild_id bigint, service text, environment text, phase text,
         final boolean, version integer, schema integer, charter jsonb, state jsonb, judge jsonb, evidence jsonb,
-        judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, reason text,
+        judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
+        reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, interaction text,
         sentence text, lock jsonb, known_good jsonb, rolled_back text)
@@ -21,10 +22,11 @@ WITH change AS (
     FOR UPDATE OF e
 ), created AS (
     INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, schema, charter, state,
-        judge, evidence, next_tick, requester, from_version, to_version, reason, outcome, created_at, ended_at)
+        judge, evidence, next_tick, requester, from_version, to_version, to_digest, reason, outcome, created_at,
+        ended_at)
     SELECT id, guild_id, service, environment, phase, final, version, schema, charter, state, judge, evidence,
-        CASE WHEN judged THEN tick_at END, requester, from_version, to_version, reason, outcome, created_at,
-        ended_at
+        CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, reason, outcome,
+        created_at, ended_at
     FROM change WHERE before IS NULL
     RETURNING id
 ), updated AS (
@@ -80,11 +82,15 @@ WITH change AS (
     INSERT INTO interactions (id, rollout_id, sentence, at)
     SELECT c.interaction, s.id, c.sentence, c.at FROM saved s, change c WHERE c.interaction <> ''
 ), locked AS (
-    INSERT INTO locks (service, environment, owner_id, owner, reason, since, digest)
+    INSERT INTO locks AS l (service, environment, owner_id, owner, reason, since, digest)
     SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest'
     FROM saved s, change c WHERE c.lock IS NOT NULL
+    -- Somebody's own lock stays theirs, and now holds until it is lifted.
     ON CONFLICT (service, environment) DO UPDATE SET
-        owner_id = EXCLUDED.owner_id, owner = EXCLUDED.owner, reason = EXCLUDED.reason, since = EXCLUDED.since,
+        owner_id = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner_id ELSE l.owner_id END,
+        owner = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner ELSE l.owner END,
+        reason = CASE WHEN l.expires < EXCLUDED.since THEN '' ELSE l.reason || ' · ' END || EXCLUDED.reason,
+        since = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.since ELSE l.since END,
         expires = NULL, digest = EXCLUDED.digest
 ), known AS (
     INSERT INTO releases (service, environment, digest, release, known_good_at, rollout_id)
@@ -298,7 +304,7 @@ ORDER BY at
 -- name: succeeded_at
 SELECT max(r.ended_at) AS at FROM rollouts r
 WHERE r.service = $1 AND r.environment = $2 AND r.phase = 'succeeded'
-    AND r.charter -> 'candidate' ->> 'digest' = $3
+    AND r.to_digest = $3
     AND NOT EXISTS (
         SELECT FROM releases k WHERE k.service = $1 AND k.environment = $2 AND k.digest = $3
             AND k.rolled_back_at > r.ended_at)

@@ -109,6 +109,7 @@ def _change(change: Change) -> str:
         "requester": rollout.requester.name,
         "from_version": rollout.stable.version if rollout.stable else None,
         "to_version": rollout.candidate.version,
+        "to_digest": rollout.candidate.digest,
         "reason": rollout.reason,
         "outcome": rollout.outcome,
         "created_at": rollout.created_at,

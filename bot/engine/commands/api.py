@@ -15,9 +15,9 @@ from bot.domain.model import Actor, Rollout
 from bot.domain.records import Lock
 
 __all__ = [
-    "Applied",
     "ApplicationStatus",
     "ApplicationView",
+    "Applied",
     "ApplyRequest",
     "Backup",
     "BackupLine",
