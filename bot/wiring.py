@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import base64
 import functools
 import logging
@@ -69,6 +70,15 @@ async def run(settings: Settings, *, probe: Probe = no_probe, rhythm: Rhythm | N
     async with AsyncExitStack() as stack:
         slipway = await _assemble(settings, stack, probe, rhythm)
         await slipway.until_stopped()
+
+
+def _collect_seldom() -> None:
+    """A crowd at the buttons makes many objects that live for a second or two. With the collector's usual thresholds
+    a third of the time goes into looking through them, and through all that lives as long as the process, again and
+    again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 class _Slipway:

@@ -19,12 +19,16 @@ _FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`once` does one round and says whether more is waiting; if not, the loop sleeps until woken or `poll_s`."""
+    """`once` does one round and says whether more is waiting; if not, the loop sleeps until woken or `poll_s`.
+
+    gather_s: how long it lets what comes together gather, so that one round does it all.
+    """
 
     name: str
     once: Callable[[], Awaitable[bool]]
     poll_s: float
     topic: str = ""
+    gather_s: float = 0.0
 
     async def run(self, waker: Waker) -> None:
         """Runs until cancelled."""
@@ -52,6 +56,8 @@ class Loop:
             await asyncio.sleep(0)
         elif self.topic:
             await waker.wait(self.topic, self.poll_s)
+            if self.gather_s:
+                await asyncio.sleep(self.gather_s)
         else:
             await asyncio.sleep(self.poll_s)
 

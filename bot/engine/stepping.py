@@ -21,6 +21,8 @@ from bot.ports import AlreadyAnswered, Clock, Meter, Store, Waker
 
 # Topics: one for each loop, so that no loop takes a wake-up from another.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
+ORDER_KINDS = frozenset({"set_desired", "run_checks"})
+MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line"})
 
 # Others change the same rollout only for as long as a statement takes; this many in a row do not happen.
 _ATTEMPTS = 40
@@ -140,8 +142,10 @@ class Stepping:
             self._meter.rolled_back((change.at - change.answers.created_at).total_seconds())
 
     async def wake(self, change: Change) -> None:
-        if change.effects:
+        kinds = {effect.kind for effect in change.effects}
+        if kinds & ORDER_KINDS:
             await self._waker.wake(ORDERS)
+        if kinds & MESSAGE_KINDS:
             await self._waker.wake(MESSAGES)
         if change.tick_at is not None:
             await self._waker.wake(TICKS)

@@ -20,7 +20,7 @@ from bot.engine.outbox import Outbox, Pace, Probe, no_probe
 from bot.engine.places import Places
 from bot.engine.reconciling import Reconciling
 from bot.engine.sampling import Sampling
-from bot.engine.stepping import MESSAGES, ORDERS, TICKS, Stepping
+from bot.engine.stepping import MESSAGE_KINDS, MESSAGES, ORDER_KINDS, ORDERS, TICKS, Stepping
 from bot.engine.ticking import Ticking
 from bot.engine.timing import Timing
 from bot.ports import (
@@ -42,6 +42,9 @@ class Rhythm:
 
     orders_s: float = 0.25
     messages_s: float = 0.25
+    gather_s: float = (
+        0.03  # what is told to people waits so long for more of it; they have their answer already
+    )
     timers_s: float = 0.25
     ticks_s: float = 0.1
     reconcile_s: float = 3.0
@@ -94,14 +97,14 @@ class Worker:
         )
         self._orders = outbox(
             ORDERS,
-            ("set_desired", "run_checks"),
+            sorted(ORDER_KINDS),
             Executing(store, places, stepping, checker),
             pace=self._rhythm.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
         )
         self._messages = outbox(
             MESSAGES,
-            ("notify", "draw_card", "log_line"),
+            sorted(MESSAGE_KINDS),
             Announcing(announcer, store.effects),
             pace=self._rhythm.messages,
         )
@@ -121,7 +124,7 @@ class Worker:
         return (
             Loop("orders", self._orders.once, rhythm.orders_s, ORDERS),
             Loop("orders_leases", self._orders.renew, rhythm.orders_s),
-            Loop("messages", self._messages.once, rhythm.messages_s, MESSAGES),
+            Loop("messages", self._messages.once, rhythm.messages_s, MESSAGES, rhythm.gather_s),
             Loop("messages_leases", self._messages.renew, rhythm.messages_s),
             Loop("timers", self._timing.once, rhythm.timers_s),
             Loop("ticks", only("ticks", self._ticking.once), rhythm.ticks_s, TICKS),

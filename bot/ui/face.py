@@ -30,6 +30,9 @@ LOOK_UP_S = 20.0
 SUGGEST_S = 0.9
 # Each press that is being answered lets the others wait a little longer: a queue is not a dead database.
 QUEUE_S = 0.02
+# So many presses are recorded side by side; the others wait in line. All at once, they would keep each other from
+# ending: the first would be answered no sooner than the last.
+AT_ONCE = 6
 
 Category = Literal["read", "deploy", "admin"]
 Work = Callable[[GuildConfig, Actor], Awaitable[Reply]]
@@ -65,6 +68,7 @@ class Face:
     clock: Clock
     health: HealthSource
     observed: Callable[[str, str, float], None] = _unwatched
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
     _open: int = field(default=0, init=False)
 
     async def answer(

@@ -72,18 +72,19 @@ async def _act(face: Face, interaction: AnyInteraction, press: Press, reason: st
     async def work(config: GuildConfig, actor: Actor) -> Reply:
         if not (press.action is Action.ROLL_BACK and config.oncall_role in actor.roles):
             await face.spend("deploy", actor)
-        done = await face.engine.act(
-            ActRequest(
-                rollout_id=press.rollout_id,
-                action=press.action,
-                actor=actor,
-                guild_id=config.id,
-                step=press.step,
-                seal=press.seal,
-                reason=reason,
-                interaction=str(interaction.id),
+        async with face.turns:
+            done = await face.engine.act(
+                ActRequest(
+                    rollout_id=press.rollout_id,
+                    action=press.action,
+                    actor=actor,
+                    guild_id=config.id,
+                    step=press.step,
+                    seal=press.seal,
+                    reason=reason,
+                    interaction=str(interaction.id),
+                )
             )
-        )
         shape = "☑️" if done.repeated else "✅"
         said = text.sentence(f"{shape} {done.sentence}", text.CONTENT)
         return Reply(said, outcome="repeated" if done.repeated else "ok")
