@@ -191,7 +191,7 @@ class Promote(Part):
 
 class Hold(Part):
     deadline: Duration = Field(default=1800.0, description="When the outcome is carried out; 30m by default.")
-    outcome: Literal["rollback", "promote", "wait"] = "rollback"
+    outcome: Literal["rollback", "wait"] = "rollback"
 
 
 class Prerequisite(Part):

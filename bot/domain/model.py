@@ -252,7 +252,7 @@ class Policy:
     judge: JudgePolicy
     tick_s: float = 5.0
     hold_deadline_s: float = 1800.0
-    hold_outcome: Literal["rollback", "promote", "wait"] = "rollback"
+    hold_outcome: Literal["rollback", "wait"] = "rollback"  # never forward: that needs a PASS or a quorum
     promote_role: str = "release-manager"
     promote_quorum: int = 1
     rollback_roles: tuple[str, ...] = ()
@@ -291,7 +291,7 @@ class Hold:
     why: str
     since: datetime
     deadline: datetime | None
-    outcome: Literal["rollback", "promote", "wait"]
+    outcome: Literal["rollback", "wait"]
 
 
 @dataclass(frozen=True, slots=True)

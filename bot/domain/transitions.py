@@ -59,7 +59,7 @@ RULES = (
     _on("host_aborted", _ACTIVE, backward.aborted, _STOP),
     # Timers.
     _on("gate_due", {P.GATED}, backward.expired, _STOP),
-    _on("hold_due", {P.HELD}, watch.hold_due, _AHEAD | _OFF),
+    _on("hold_due", {P.HELD}, watch.hold_due, _OFF),
     _on("progress_due", ORDERED, forward.no_progress, _OFF),
     _on("progress_due", {P.ROLLING_BACK}, backward.no_answer, {P.HALTED}),
     # People.

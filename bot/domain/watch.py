@@ -64,9 +64,6 @@ def hold_due(draft: Draft, event: TimerDue) -> None:
     assert held is not None
     if held.outcome == "rollback":
         backward.automatic(draft, "hold_expired", f"nobody decided in time ({held.why})")
-    elif held.outcome == "promote" and draft.rollout.pause is None:
-        draft.tell("hold_promoted", "Nobody decided in time; the policy of this environment says to go on.")
-        forward.finish(draft)
     else:
         hold(draft, held.why)
 

@@ -8,7 +8,6 @@ from bot.ui import text
 
 _OUTCOMES = {
     "rollback": "it is rolled back",
-    "promote": "it goes on",
     "wait": "it keeps waiting",
 }
 

@@ -105,7 +105,7 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
         if rollout.deadline is not None:
             lines.append(f"⌛ Expires {text.relative(rollout.deadline)}.")
     elif notice.what == "held" and rollout.hold is not None and rollout.hold.deadline is not None:
-        fate = {"rollback": "it is rolled back", "promote": "it goes on", "wait": "it keeps waiting"}
+        fate = {"rollback": "it is rolled back", "wait": "it keeps waiting"}
         then = fate[rollout.hold.outcome]
         lines.append(
             f"⌛ Extend, Promote or Roll back; if nobody acts, {then} {text.relative(rollout.hold.deadline)}."

@@ -142,13 +142,6 @@ def test_a_hold_may_wait_and_ask_again_where_the_policy_says_so() -> None:
     assert len(story.posted()) == asked + 1
 
 
-def test_a_hold_goes_on_at_its_deadline_only_where_the_policy_says_so_and_nobody_paused() -> None:
-    assert Story(hold_outcome="promote").to_hold().due("hold").phase == "shifting"
-
-    story = Story(hold_outcome="promote").to_hold().act(LEAD, Action.PAUSE).due("hold")
-    assert story.phase == "held"
-
-
 def test_a_timer_row_of_an_older_deadline_does_nothing() -> None:
     story = Story().to_hold()
     due = machine.timers(story.rollout)["hold"]

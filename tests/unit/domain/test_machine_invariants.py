@@ -97,7 +97,7 @@ class Histories(RuleBasedStateMachine):
         plan=st.sampled_from((PLANS[1], *PLANS)),
         first=st.sampled_from([False, False, False, True]),
         known_good=st.sampled_from([False, False, False, True]),
-        outcome=st.sampled_from(["rollback", "wait", "promote"]),
+        outcome=st.sampled_from(["rollback", "wait"]),
         quorum=st.integers(1, 2),
         luck=st.integers(0, 8),
     )
@@ -313,9 +313,6 @@ class Histories(RuleBasedStateMachine):
             voters = {a.actor_id for a in before.approvals} | {event.actor.id}
             assert len(voters) >= before.policy.promote_quorum
             assert DEV.id not in voters
-        elif isinstance(event, TimerDue):
-            assert before.hold is not None
-            assert before.hold.outcome == "promote"
         else:
             assert after.verdict is not None
             assert after.verdict.outcome is Outcome.PASS
