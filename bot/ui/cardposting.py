@@ -16,7 +16,7 @@ from bot.domain.model import Phase, Rollout
 from bot.engine.api import RolloutView
 from bot.ports import CardBook, CardRef, Clock, Notebook
 from bot.ui.card import CHART_FILE, Drawn, Place, draw, marker, pointer
-from bot.ui.pace import Pace, Priority
+from bot.ui.pace import Priority
 from bot.ui.posting import TOO_OLD, ClosedError, GoneError, RejectedError, Room, calling, link, texts
 from bot.ui.threads import Threads
 
@@ -38,6 +38,7 @@ class Entry:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     asked: int = 0
     answered: int = 0
+    covered: int = 0
     shape: str = ""
     edited_at: float = -1e9
     chart_at: float = -1e9
@@ -46,27 +47,36 @@ class Entry:
     later: asyncio.Task[None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A new chart for a card; `tag` says what it shows."""
+
+    png: bytes
+    tag: str
+
+    def file(self) -> discord.File:
+        return discord.File(io.BytesIO(self.png), filename=CHART_FILE)
+
+
 class CardPoster:
     """One call, `show`: afterwards Discord has the card as it should be, or one of `posting`'s errors is raised."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         book: CardBook,
         notes: Notebook,
         clock: Clock,
-        pace: Pace,
         threads: Threads,
         chart: ChartOf | None,
     ) -> None:
         self._book = book
         self._notes = notes
         self._clock = clock
-        self._pace = pace
         self._threads = threads
         self._chart = chart
 
-    async def show(self, room: Room, entry: Entry, seen: RolloutView, *, lazy: bool) -> None:
-        """`lazy`: nobody waits for it; then it may bring a new chart, and leaves the way to others."""
+    async def show(self, room: Room, entry: Entry, seen: RolloutView, picture: Picture | None = None) -> None:
+        """`picture` replaces the chart that the card has. The caller has had its turn in the channel."""
         rollout = seen.rollout
         ref = await self._book.card(rollout.id)
         if ref is None:
@@ -75,7 +85,7 @@ class CardPoster:
             await self._move(room, entry, seen, ref)
         else:
             try:
-                await self._edit(room, entry, seen, ref, lazy=lazy)
+                await self._edit(room, entry, seen, ref, picture)
             except GoneError as gone:
                 _log.warning("card_gone", rollout=rollout.id, error=str(gone))
                 await self._post(room, entry, seen, ref)
@@ -88,25 +98,39 @@ class CardPoster:
         """Whether a chart would show more than the one that the card has."""
         return self._chart is not None and len(seen.series) >= 2 and entry.chart != _chart_tag(seen)
 
-    async def _edit(self, room: Room, entry: Entry, seen: RolloutView, ref: CardRef, *, lazy: bool) -> None:
+    async def picture(self, entry: Entry, seen: RolloutView) -> Picture | None:
+        """A new chart, when one is due and can be made."""
+        now = asyncio.get_running_loop().time()
+        if self._chart is None or not self.chart_due(entry, seen) or now < entry.chart_at + CHART_EVERY_S:
+            return None
+        entry.chart_at = now
+        try:
+            png = await self._chart(seen)
+        except Exception as error:
+            # A card without its picture still tells everything; a card that is not drawn tells nothing.
+            _log.error("chart_failed", rollout=seen.rollout.id, exc_info=error)
+            return None
+        return Picture(png, _chart_tag(seen)) if png is not None else None
+
+    async def _edit(
+        self, room: Room, entry: Entry, seen: RolloutView, ref: CardRef, picture: Picture | None
+    ) -> None:
         rollout, channel = seen.rollout, room.at(ref.channel_id)
         message = channel.get_partial_message(ref.message_id)
         if entry.kept is None:
             old = await calling(lambda: channel.fetch_message(ref.message_id))
             entry.kept = _charts(old)
             entry.chart = "from before" if entry.kept else ""
-        file, tag = await self._picture(entry, seen) if lazy else (None, entry.chart)
         note = await self._notes.note(_NOTE, str(rollout.id)) or {}
-        drawn = self._drawn(seen, ref, _number(note), bool(tag))
-        if drawn.digest == ref.drawn and file is None:
+        drawn = self._drawn(seen, ref, _number(note), picture is not None or bool(entry.kept))
+        if drawn.digest == ref.drawn and picture is None:
             return
-        await self._pace.turn(ref.channel_id, _priority(rollout, lazy, file is not None))
-        files: list[discord.Attachment | discord.File] = [file] if file is not None else [*entry.kept]
+        files: list[discord.Attachment | discord.File] = [picture.file()] if picture else [*entry.kept]
         nobody = discord.AllowedMentions.none()
         edited = await calling(
             lambda: message.edit(view=drawn.view, attachments=files, allowed_mentions=nobody)
         )
-        _remember(entry, edited, tag, fresh=file is not None)
+        _remember(entry, edited, picture.tag if picture else entry.chart)
         latest = await self._book.card(rollout.id) or ref
         await self._book.put_card(replace(latest, drawn=drawn.digest))
 
@@ -124,7 +148,6 @@ class CardPoster:
         message = await room.find(channel, lambda m: _is_card(m, mark)) if again else None
         found = message is not None
         if message is None:
-            await self._pace.turn(channel.id, _priority(rollout, False, False))
             message = await calling(
                 lambda: channel.send(view=drawn.view, nonce=f"card-{rollout.id}-{number}")
             )
@@ -133,7 +156,7 @@ class CardPoster:
         ref = CardRef(rollout.id, channel.id, message.id, thread_id, self._clock.now(), digest)
         await self._book.put_card(ref)
         await self._notes.put_note(_NOTE, key, {"number": number, "posting": False})
-        _remember(entry, message, "", fresh=False)
+        _remember(entry, message, "")
         if thread_id is None:
             ref = replace(ref, thread_id=await self._threads.make(room, ref, rollout))
             await self._book.put_card(ref)
@@ -146,7 +169,6 @@ class CardPoster:
         there = link(room.guild.id, fresh.channel_id, fresh.message_id)
         message = room.at(old.channel_id).get_partial_message(old.message_id)
         with contextlib.suppress(GoneError, ClosedError, RejectedError):
-            await self._pace.turn(old.channel_id, Priority.LOG)
             view = pointer(seen.rollout, there, number)
             await calling(lambda: message.edit(view=view, attachments=[]))
 
@@ -155,28 +177,10 @@ class CardPoster:
         moved = ref is not None and thread_id is not None and thread_id != ref.message_id
         return draw(seen, self._clock.now(), Place(max(1, number), thread_id, moved), chart=chart)
 
-    async def _picture(self, entry: Entry, seen: RolloutView) -> tuple[discord.File | None, str]:
-        """A new chart when one is due, and the word by which the entry knows it."""
-        now = asyncio.get_running_loop().time()
-        if self._chart is None or not self.chart_due(entry, seen) or now < entry.chart_at + CHART_EVERY_S:
-            return None, entry.chart
-        try:
-            png = await self._chart(seen)
-        except Exception as error:
-            # A card without its picture still tells everything; a card that is not drawn tells nothing.
-            _log.error("chart_failed", rollout=seen.rollout.id, exc_info=error)
-            png = None
-        if png is None:
-            entry.chart_at = now
-            return None, entry.chart
-        return discord.File(io.BytesIO(png), filename=CHART_FILE), _chart_tag(seen)
 
-
-def _remember(entry: Entry, message: discord.Message, chart: str, *, fresh: bool) -> None:
+def _remember(entry: Entry, message: discord.Message, chart: str) -> None:
     entry.edited_at = asyncio.get_running_loop().time()
     entry.kept, entry.chart = _charts(message), chart
-    if fresh:
-        entry.chart_at = entry.edited_at
 
 
 def _charts(message: discord.Message) -> list[discord.Attachment]:
@@ -188,9 +192,8 @@ def _number(note: Mapping[str, object], otherwise: int = 1) -> int:
     return int(str(note.get("number", otherwise)))
 
 
-def _priority(rollout: Rollout, lazy: bool, picture: bool) -> Priority:
-    if lazy:
-        return Priority.CHART if picture else Priority.NUMBERS
+def priority_of(rollout: Rollout) -> Priority:
+    """Gates, holds and everything about going back come first."""
     return Priority.URGENT if rollout.phase in _URGENT else Priority.STATE
 
 

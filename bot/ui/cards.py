@@ -17,8 +17,8 @@ from bot.engine.api import RolloutView
 from bot.ports import CardBook, CardRef, Clock, Notebook, Unreachable
 from bot.ui import text
 from bot.ui.card import shape_of
-from bot.ui.cardposting import CHART_EVERY_S, CardPoster, ChartOf, Entry
-from bot.ui.pace import Pace
+from bot.ui.cardposting import CHART_EVERY_S, CardPoster, ChartOf, Entry, Picture, priority_of
+from bot.ui.pace import Pace, Priority
 from bot.ui.posting import ClosedError, GoneError, RejectedError, Room
 from bot.ui.threads import Threads
 
@@ -54,7 +54,8 @@ class Cards:
         self._clock = clock
         self._report = report
         self._threads = Threads()
-        self._poster = CardPoster(book, notes, clock, pace, self._threads, chart)
+        self._pace = pace
+        self._poster = CardPoster(book, notes, clock, self._threads, chart)
         self._entries: dict[int, Entry] = {}
         self._closed: dict[int, float] = {}
 
@@ -67,9 +68,7 @@ class Cards:
             # Whoever drew while we waited has drawn for us too.
             if entry.answered >= mine:
                 return
-            covers = entry.asked
-            await self._draw(rollout_id, entry, lazy=False)
-            entry.answered = covers
+            await self._draw(rollout_id, entry)
 
     async def close(self) -> None:
         """Stop what is under way. Nothing is lost: cards are drawn from the database."""
@@ -100,51 +99,101 @@ class Cards:
                 await self._book.put_card(ref)
         return ref.thread_id
 
-    async def _draw(self, rollout_id: int, entry: Entry, *, lazy: bool) -> None:
-        try:
-            seen = await self._views(rollout_id)
-        except UserError as error:
-            _log.warning("card_without_rollout", rollout=rollout_id, error=str(error))
+    async def _draw(self, rollout_id: int, entry: Entry) -> None:
+        """What changed in kind is shown now; what changed in numbers, later."""
+        asked = entry.asked
+        found = await self._seen(rollout_id)
+        if found is None:
             return
-        guild = self._guild(seen.rollout)
-        if guild is None:
-            return
+        seen, guild = found
         now = asyncio.get_running_loop().time()
         closed_s = self._closed.get(guild.id, 0.0) - now
         if closed_s > 0:
             self._later(rollout_id, entry, closed_s)
-            return
-        shape = shape_of(seen.rollout, machine.actions(seen.rollout, self._clock.now()))
-        if not lazy and shape == entry.shape:
+        elif self._shape(seen) == entry.shape:
             self._later(rollout_id, entry, entry.edited_at + NUMBERS_EVERY_S - now)
-            return
+        else:
+            await self._in_turn(rollout_id, entry, seen, guild)
+            # The state was read anew after the turn had come: whoever asked until then is served too.
+            asked = max(asked, entry.covered)
+        entry.answered = asked
+
+    async def _in_turn(self, rollout_id: int, entry: Entry, seen: RolloutView, guild: GuildConfig) -> None:
+        room = Room(self._rest(), guild)
         try:
-            await self._poster.show(Room(self._rest(), guild), entry, seen, lazy=lazy)
+            channel_id = await self._channel(room, rollout_id)
+            await self._pace.turn(channel_id, priority_of(seen.rollout))
         except (ClosedError, GoneError) as error:
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
             return
+        entry.covered = entry.asked
+        await self._show(room, entry, await self._views(rollout_id), None)
+
+    async def _show(self, room: Room, entry: Entry, seen: RolloutView, picture: Picture | None) -> None:
+        rollout = seen.rollout
+        try:
+            await self._poster.show(room, entry, seen, picture)
+        except (ClosedError, GoneError) as error:
+            await self._shut_out(rollout.id, entry, room.guild, rollout, error)
+            return
         except RejectedError as error:
-            _log.error("card_rejected", rollout=rollout_id, error=str(error))
-        entry.shape = shape
+            _log.error("card_rejected", rollout=rollout.id, error=str(error))
+        entry.shape = self._shape(seen)
         if self._poster.chart_due(entry, seen):
-            self._later(rollout_id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
-        elif seen.rollout.phase.final and entry.later is None:
-            self._entries.pop(rollout_id, None)
+            now = asyncio.get_running_loop().time()
+            self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
+        elif rollout.phase.final and entry.later is None:
+            self._entries.pop(rollout.id, None)
 
     def _later(self, rollout_id: int, entry: Entry, delay_s: float) -> None:
         if entry.later is None:
             entry.later = asyncio.create_task(self._lazily(rollout_id, entry, max(0.0, delay_s)))
 
     async def _lazily(self, rollout_id: int, entry: Entry, delay_s: float) -> None:
-        await asyncio.sleep(delay_s)
         try:
-            async with entry.lock:
-                entry.later = None
-                await self._draw(rollout_id, entry, lazy=True)
+            await asyncio.sleep(delay_s)
+            found = await self._seen(rollout_id)
+            if found is None:
+                return
+            await self._catch_up(rollout_id, entry, *found)
         except Unreachable as error:
             _log.debug("card_later", rollout=rollout_id, error=str(error))
         except Exception as error:
             _log.error("card_failed", rollout=rollout_id, exc_info=error)
+        finally:
+            if entry.later is asyncio.current_task():
+                entry.later = None
+
+    async def _catch_up(self, rollout_id: int, entry: Entry, seen: RolloutView, guild: GuildConfig) -> None:
+        room = Room(self._rest(), guild)
+        try:
+            channel_id = await self._channel(room, rollout_id)
+        except (ClosedError, GoneError) as error:
+            entry.later = None
+            await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
+            return
+        # Waited for outside the lock: a rollback must not stand behind a picture of its own rollout.
+        picture = await self._poster.picture(entry, seen)
+        await self._pace.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
+        async with entry.lock:
+            entry.later = None
+            await self._show(room, entry, await self._views(rollout_id), picture)
+
+    async def _seen(self, rollout_id: int) -> tuple[RolloutView, GuildConfig] | None:
+        try:
+            seen = await self._views(rollout_id)
+        except UserError as error:
+            _log.warning("card_without_rollout", rollout=rollout_id, error=str(error))
+            return None
+        guild = self._guild(seen.rollout)
+        return (seen, guild) if guild is not None else None
+
+    async def _channel(self, room: Room, rollout_id: int) -> int:
+        ref = await self._book.card(rollout_id)
+        return ref.channel_id if ref is not None else (await room.channel("deploys")).id
+
+    def _shape(self, seen: RolloutView) -> str:
+        return shape_of(seen.rollout, machine.actions(seen.rollout, self._clock.now()))
 
     async def _shut_out(
         self, rollout_id: int, entry: Entry, guild: GuildConfig, rollout: Rollout, error: Exception

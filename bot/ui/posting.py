@@ -54,7 +54,8 @@ async def calling(call: Callable[[], Awaitable[T]]) -> T:
     except discord.Forbidden as error:
         raise ClosedError(error.text) from None
     except discord.HTTPException as error:
-        if transient(error):
+        # The cap on edits of old messages comes as a rate limit, but waiting is not what helps.
+        if transient(error) and error.code != TOO_OLD:
             raise Unreachable(f"Discord answered {error.status}") from None
         _log.warning("discord_refused", **why(error))
         raise RejectedError(error.code, error.text[:300]) from None

@@ -155,8 +155,7 @@ async def standing(
             books,
             lambda: engine.catalog,
             clock,
-            pace=Pace(burst=50),
-            **announcer,
+            **{"pace": Pace(burst=50), **announcer},
         )
         token = sandbox.token("slipway")
         supervisor = asyncio.create_task(

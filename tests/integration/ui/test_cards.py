@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bot.domain.model import Phase
 from bot.ports import CardRef, Notice, Unreachable
+from bot.ui.pace import Pace
 from tests.integration.ui.face import Json, Stand, standing
 from tests.unit.ui import worlds
 
@@ -102,8 +104,6 @@ async def test_an_interaction_delivered_twice_does_one_thing_once(stand: Stand) 
 
 
 async def test_two_people_pressing_at_once_do_one_thing_once(stand: Stand) -> None:
-    import asyncio
-
     card = await gated(stand)
     both = await asyncio.gather(
         stand.press("lead", card["id"], "Approve"), stand.press("lead2", card["id"], "Approve")
@@ -427,3 +427,51 @@ async def test_without_thread_permission_the_card_stands_alone(stand: Stand) -> 
     await stand.announcer.log_line(1, "k", "x", stand.clock.now())
     assert stand.books.cards[1].thread_id is None
     assert len(await stand.requests("POST", "/threads")) == 1
+
+
+@pytest.mark.slow
+async def test_a_message_too_old_to_edit_moves(stand: Stand) -> None:
+    """Discord's clock ran ahead of ours: the cap on edits of old messages is met, and the card moves."""
+    rollout = await worlds.soaking(stand.engine)
+    await stand.announcer.draw_card(rollout.id)
+    old = await stand.card()
+    await stand.call("POST", "clock", {"advance": 3700})
+    for word in range(60):
+        stand.engine.edit(
+            rollout.id, lambda r, word=word: replace(r, reason=f"edit {word}", observed_weight=word)
+        )
+        await stand.announcer.draw_card(rollout.id)
+        if stand.books.cards[rollout.id].message_id != int(old["id"]):
+            break
+    fresh = await stand.card()
+    assert fresh["id"] != old["id"]
+    assert "Roll back" in labels(fresh)
+
+
+async def test_an_archived_log_goes_on(stand: Stand) -> None:
+    card = await gated(stand)
+    await stand.call("PATCH", f"channels/{card['thread']['id']}", {"archived": True})
+    await stand.announcer.log_line(1, "k-9", "Woken up.", stand.clock.now())
+    assert any("Woken up" in m["text"] for m in await stand.messages(card["thread"]["id"]))
+
+
+async def test_a_halt_calls_on_call_even_if_nobody_is_named(stand: Stand) -> None:
+    rollout = await worlds.soaking(stand.engine)
+    await stand.announcer.notify(Notice("n-1", rollout.id, "halted", "Stable is gone."))
+    (alert,) = await stand.messages("alerts")
+    assert alert["notified"] == ["oncall"]
+    assert "a person must end this" in alert["text"]
+
+
+async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(tmp_path: Path) -> None:
+    pace = Pace(burst=4, window_s=30.0, kept_back=3)
+    async with standing(tmp_path, pace=pace) as stand:
+        rollout = await worlds.soaking(stand.engine)
+        await stand.announcer.draw_card(rollout.id)
+        worlds.measured(stand.engine, rollout.id, 777)
+        await stand.announcer.draw_card(rollout.id)
+        await asyncio.sleep(2.3)  # the numbers wait for a turn that does not come
+        worlds.measured(stand.engine, rollout.id, 200, 90)
+        async with asyncio.timeout(3):
+            await stand.announcer.draw_card(rollout.id)
+        assert "Rolling back" in (await stand.card())["text"]

@@ -140,3 +140,60 @@ def _ended(rollout, stand):  # type: ignore[no-untyped-def]
     from bot.domain.model import Phase
 
     return replace(rollout, phase=Phase.SUCCEEDED, ended_at=stand.clock.now())
+
+
+async def test_rollback_offers_what_is_known_good(stand: Stand) -> None:
+    found = await stand.suggest("oncall", "rollback", "version", service="checkout", environment="production")
+    assert [c["value"] for c in found] == ["1.4.0"]
+    assert await stand.suggest("oncall", "rollback", "version", service="checkout") == []
+    assert [c["value"] for c in await stand.suggest("oncall", "rollback", "service")] == ["checkout"]
+    places = await stand.suggest("oncall", "rollback", "environment", "prod", service="checkout")
+    assert [c["value"] for c in places] == ["production"]
+
+
+async def test_every_option_with_suggestions_has_them(stand: Stand) -> None:
+    for command in ("lock", "unlock", "status", "history"):
+        assert [c["value"] for c in await stand.suggest("dev", command, "service")] == ["checkout"]
+        assert len(await stand.suggest("dev", command, "environment", service="checkout")) == 2
+
+
+async def test_names_that_do_not_exist_are_refused_when_looking_too(stand: Stand) -> None:
+    for options in ({"service": "chekout"}, {"service": "checkout", "environment": "prod"}):
+        done = await stand.slash("dev", "status", **options)
+        assert "Did you mean" in done["message"]["text"]
+
+
+async def test_a_form_opens_although_the_first_answer_was_lost(stand: Stand) -> None:
+    rollout = await worlds.deployed(stand.engine)
+    worlds.started(stand.engine, rollout.id)
+    await stand.announcer.draw_card(rollout.id)
+    card = await stand.card()
+    await stand.fault("503", method="POST", route="/interactions/*")
+    opened = await stand.press("lead", card["id"], "Reject")
+    assert opened["state"] == "modal"
+    assert opened["modal"]["title"] == "Reject this rollout"
+
+
+async def test_a_form_outlives_the_client_that_opened_it(stand: Stand) -> None:
+    rollout = await worlds.deployed(stand.engine)
+    worlds.started(stand.engine, rollout.id)
+    await stand.announcer.draw_card(rollout.id)
+    card = await stand.card()
+    opened = await stand.press("lead", card["id"], "Reject")
+    client = stand.line.rest()
+    client._connection._view_store._modals.clear()  # as after a restart
+    done = await stand.submit("lead", opened["id"], Reason="not today")
+    assert "rejected" in done["message"]["text"]
+
+
+async def test_roll_back_by_on_call_is_never_limited_and_others_are(stand: Stand) -> None:
+    rollout = await worlds.soaking(stand.engine)
+    await stand.announcer.draw_card(rollout.id)
+    stand.limiter.full["deploy"] = 9.0
+    card = await stand.card()
+    limited = await stand.press("lead", card["id"], "Roll back")
+    assert "Try again" in limited["message"]["text"]
+    assert stand.engine.rollouts[rollout.id].phase == "soaking"
+    done = await stand.press("oncall", card["id"], "Roll back")
+    assert "rolled back" in done["message"]["text"]
+    assert stand.engine.rollouts[rollout.id].phase == "rolling_back"
