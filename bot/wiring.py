@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import base64
 import functools
+import gc
 import logging
 import signal
 from collections.abc import Callable, Sequence
@@ -36,11 +36,11 @@ from bot.health import Health
 from bot.ports import Unreachable
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
-from bot.ui.breaker import Breaker
 from bot.ui.charting import CardCharts
 from bot.ui.client import Line, MakeCog, SlipwayBot, point_at
 from bot.ui.face import Face
 from bot.ui.supervisor import run_supervised
+from bot.watching import CountedBreaker, Watch
 from bot.web.app import Admin, create_app, serve
 from cogs.deploy import Deploy
 from cogs.health import Health as HealthCog
@@ -134,11 +134,13 @@ async def _assemble(
     holder = CatalogHolder(settings.config_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
-    database = await stack.enter_async_context(Database(dsn, size=settings.database.pool_size))
+    database = await stack.enter_async_context(
+        Database(dsn, size=settings.database.pool_size, observed=telemetry.query)
+    )
     store = PostgresStore(database)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
-    limiter = BudgetLimiter(settings.redis.dsn)
+    limiter = BudgetLimiter(settings.redis.dsn, refused=telemetry.rate_limited)
     stack.push_async_callback(limiter.close)
 
     def current() -> Catalog:
@@ -195,11 +197,14 @@ async def _assemble(
     stack.push_async_callback(web.cleanup)
     token = settings.discord.token.get_secret_value() if settings.discord.token else ""
     point_at(settings.discord.api_base, settings.discord.gateway_url)
-    breaker = Breaker(store.notes, clock, _bot_of(token), settings.data_dir)
+    breaker = CountedBreaker(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
+    watch = Watch(telemetry)
 
     async def supervise() -> None:
         await ready()
-        await run_supervised(lambda: SlipwayBot(face, COGS, store.notes, breaker), token, line, breaker)
+        await run_supervised(
+            lambda: watch.over(SlipwayBot(face, COGS, store.notes, breaker)), token, line, breaker
+        )
 
     return _Slipway(
         worker=worker,
