@@ -221,7 +221,7 @@ def _weights(data: ChartData, time: _Axis) -> Iterator[str]:
 
 def _scale(highest: float, unit: str) -> tuple[float, float]:
     """(distance of grid lines, top of the axis) in round figures, with two or three lines above 0."""
-    if highest <= 0:
+    if highest < 1e-9:  # nothing that could be seen
         highest = 0.01 if unit == "proportion" else 1.0
     size = 10 ** floor(log10(highest))
     for factor in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0):
