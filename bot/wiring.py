@@ -137,6 +137,7 @@ async def _assemble(
     database = await stack.enter_async_context(
         Database(dsn, size=settings.database.pool_size, observed=telemetry.query)
     )
+    telemetry.watch_database_pool(lambda: database.connections)
     store = PostgresStore(database)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))

@@ -7,7 +7,7 @@ after its hundredth value.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 
 import aiohttp
@@ -186,9 +186,10 @@ class Telemetry:
         """What the last probe of `/health` found."""
         self._component.labels(self._bound("component", name)).set(up)
 
-    def database_pool(self, in_use: int, idle: int) -> None:
-        self._pool.labels("in_use").set(in_use)
-        self._pool.labels("idle").set(idle)
+    def watch_database_pool(self, connections: Callable[[], tuple[int, int]]) -> None:
+        """`connections` is asked at each scrape: how many are in use, and how many idle."""
+        self._pool.labels("in_use").set_function(lambda: connections()[0])
+        self._pool.labels("idle").set_function(lambda: connections()[1])
 
     def query(self, seconds: float, failed: bool = False) -> None:
         """A transaction or single statement ended."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -41,18 +42,27 @@ _SERVER = {
 }
 
 Row = Any
+Observed = Callable[[float, bool], None]
+
+
+def _unwatched(seconds: float, failed: bool) -> None:
+    return None
 
 
 class Database:
     """A pool that connects when first asked, so that it can be built while the server is away.
 
     timeout_s: for a connection and for a statement each. Every method raises `Unreachable`.
+    observed: told of every transaction and single statement: seconds, and whether the database failed it.
     """
 
-    def __init__(self, dsn: str, *, size: int = 9, timeout_s: float = 1.0) -> None:
+    def __init__(
+        self, dsn: str, *, size: int = 9, timeout_s: float = 1.0, observed: Observed = _unwatched
+    ) -> None:
         self._dsn = dsn
         self._size = size
         self._timeout_s = timeout_s
+        self._observed = observed
         self._pool: Any = None
         self._opening = asyncio.Lock()
 
@@ -83,10 +93,26 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
-        with _translated():
-            pool = self._pool or await self._open()
-            async with pool.acquire(timeout=self._timeout_s) as connection:
-                yield connection
+        began = time.perf_counter()
+        failed = False
+        try:
+            with _translated():
+                pool = self._pool or await self._open()
+                async with pool.acquire(timeout=self._timeout_s) as connection:
+                    yield connection
+        except (Unreachable, asyncpg.PostgresError):
+            failed = True
+            raise
+        finally:
+            self._observed(time.perf_counter() - began, failed)
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many are in use and how many idle."""
+        if self._pool is None:
+            return 0, 0
+        idle: int = self._pool.get_idle_size()
+        return self._pool.get_size() - idle, idle
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:

@@ -40,7 +40,7 @@ def everything() -> Telemetry:
     telemetry.rest_call(200, 0.1)
     telemetry.rest_call(0, 3.0)
     telemetry.component("db", True)
-    telemetry.database_pool(1, 9)
+    telemetry.watch_database_pool(lambda: (1, 9))
     telemetry.query(0.001)
     telemetry.query(1.0, failed=True)
     telemetry.redis(True)
