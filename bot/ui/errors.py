@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import secrets
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,18 @@ TOO_SLOW = (
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A text that is too long for a message, as a file beside it. A view shows it as `attachment://name`."""
+
+    name: str
+    content: str
+
+    def file(self) -> discord.File:
+        """Made anew for each attempt: sending uses a file up."""
+        return discord.File(io.BytesIO(self.content.encode("utf-8", "replace")), self.name)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What the person sees. `outcome` is a word for the metrics: `ok`, `repeated`, `refused` …"""
 
@@ -36,6 +49,7 @@ class Reply:
     view: discord.ui.LayoutView | None = None
     ephemeral: bool = True
     outcome: str = "ok"
+    upload: Upload | None = None
 
 
 def explain(error: BaseException, *, command: str) -> Reply:

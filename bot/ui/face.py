@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import discord
 import structlog
@@ -16,6 +16,7 @@ from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import Refused
 from bot.domain.model import Actor
 from bot.engine.api import Engine
+from bot.engine.commands.api import Commands
 from bot.ports import Clock, RateLimiter, Unreachable
 from bot.ui import text
 from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
@@ -68,6 +69,7 @@ class Face:
     clock: Clock
     health: HealthSource
     observed: Callable[[str, str, float], None] = _unwatched
+    commands: Commands | None = None  # the desk of `/commands-sync`
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
     _open: int = field(default=0, init=False)
 
@@ -186,17 +188,13 @@ class Face:
 
 
 async def _send(interaction: AnyInteraction, reply: Reply) -> None:
-    nobody = discord.AllowedMentions.none()
+    what: dict[str, Any] = {"view": reply.view} if reply.view is not None else {"content": reply.content}
+    what["allowed_mentions"] = discord.AllowedMentions.none()
     if interaction.response.is_done():
-        if reply.view is not None:
-            await interaction.edit_original_response(view=reply.view, allowed_mentions=nobody)
-        else:
-            await interaction.edit_original_response(content=reply.content, allowed_mentions=nobody)
-    elif reply.view is not None:
-        await interaction.response.send_message(
-            view=reply.view, ephemeral=reply.ephemeral, allowed_mentions=nobody
-        )
+        if reply.upload is not None:
+            what["attachments"] = [reply.upload.file()]
+        await interaction.edit_original_response(**what)
     else:
-        await interaction.response.send_message(
-            reply.content, ephemeral=reply.ephemeral, allowed_mentions=nobody
-        )
+        if reply.upload is not None:
+            what["file"] = reply.upload.file()
+        await interaction.response.send_message(ephemeral=reply.ephemeral, **what)

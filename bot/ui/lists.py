@@ -13,7 +13,7 @@ from bot.domain.words import duration
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.ui import text
 from bot.ui.asks import readiness_line
-from bot.ui.errors import Reply
+from bot.ui.errors import Reply, Upload
 from bot.ui.face import Check
 from bot.ui.pages import PageButton
 from bot.ui.phases import SHAPE, shape, word
@@ -23,24 +23,35 @@ _LANES_AT_MOST = 20
 _CHECKS = {True: "✅", False: "❌", None: "➖"}
 
 
-def layout(parts: Sequence[str], *, buttons: Sequence[PageButton] = ()) -> Reply:
-    """Paragraphs in one box, cut to what a message may hold; what does not fit is said."""
+def layout(
+    parts: Sequence[str],
+    *,
+    buttons: Sequence[discord.ui.Button[Any]] = (),
+    rows: Sequence[discord.ui.Select[Any]] = (),
+    upload: Upload | None = None,
+    more: str = "ask for one service to see them",
+) -> Reply:
+    """Paragraphs in one box, cut to what a message may hold; what does not fit is said, and `more` tells where it is."""
     view = discord.ui.LayoutView(timeout=None)
     box: discord.ui.Container[Any] = discord.ui.Container()
     used, left_out = 0, 0
     for part in parts:
         piece = text.cut(part, 1200)
-        if used + text.units(piece) > text.CARD - 300 or len(box.children) > 28:
+        if used + text.units(piece) > text.CARD - 300 or len(box.children) > 26:
             left_out += 1
             continue
         used += text.units(piece)
         box.add_item(discord.ui.TextDisplay(piece))
     if left_out:
-        box.add_item(discord.ui.TextDisplay(f"-# and {left_out} more; ask for one service to see them"))
+        box.add_item(discord.ui.TextDisplay(f"-# and {left_out} more; {more}"))
+    if upload is not None:
+        box.add_item(discord.ui.File(f"attachment://{upload.name}"))
+    for select in rows:
+        box.add_item(discord.ui.ActionRow(select))
     if buttons:
         box.add_item(discord.ui.ActionRow(*buttons))
     view.add_item(box)
-    return Reply(view=view)
+    return Reply(view=view, upload=upload)
 
 
 def status(lanes: Sequence[LaneStatus], now: datetime) -> Reply:
