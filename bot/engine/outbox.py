@@ -184,7 +184,10 @@ class Outbox:
             details={"key": claim.key, "kind": claim.effect.kind},
         )
         if self._give_up is not None:
-            await self._hand.record(claim, self._give_up(claim, why))
+            try:
+                await self._hand.record(claim, self._give_up(claim, why))
+            except (IllegalTransition, UserError):
+                log.exception("effect_given_up_in_vain", key=claim.key)
         await self._effects.poison(claim, why, entry)
 
     def _pause(self, claim: Claimed) -> float:

@@ -68,11 +68,8 @@ async def test_a_candidate_that_dies_at_start_fails_without_traffic(dsn: str) ->
         done = await slipway.reaches(await slipway.deploy(), Phase.FAILED)
         assert not done.had_traffic
         assert "crashed" in done.outcome
-
-        async def gone() -> bool:
-            return V150.digest not in world.target.running(STAGING)
-
-        await until(gone)
+        await slipway.quiet()
+        assert V150.digest not in world.target.running(STAGING)
     assert [n.mention_users for n in world.announcer.heard("failed")] == [(DEV.id,)]
 
 
@@ -96,6 +93,7 @@ async def test_metrics_that_cannot_be_read_hold_and_then_roll_back(dsn: str) -> 
         assert held.hold is not None
         assert "metrics are away" in held.hold.why
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
+        await slipway.quiet()
     (asked,) = world.announcer.heard("held")
     assert asked.mention_roles == ("on-call",)
 
@@ -131,17 +129,11 @@ async def test_a_target_that_stays_away_in_a_rollback_halts_and_calls_people(dsn
         await slipway.press(rollout, Action.ROLL_BACK, ONCALL)
         halted = await slipway.reaches(rollout, Phase.HALTED)
         assert "cannot be reached" in halted.outcome
-        assert [n.mention_roles for n in await notices(world, "halted")] == [("on-call",)]
+        await slipway.quiet()
+        assert [n.mention_roles for n in world.announcer.heard("halted")] == [("on-call",)]
         world.target.away = False
         await slipway.press(rollout, Action.ROLL_BACK, ONCALL)
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
-
-
-async def notices(world: World, what: str) -> list[Any]:
-    async def there() -> Any:
-        return world.announcer.heard(what)
-
-    return list(await until(there))
 
 
 class SlowTarget(FakeTarget):
@@ -199,11 +191,7 @@ async def test_discord_away_stops_no_rollout_and_nothing_is_lost_or_doubled(dsn:
         world.announcer.away = False
 
         transitions = (await slipway.engine.view(rollout.id)).transitions
-
-        async def told() -> bool:
-            return len(world.announcer.log(rollout.id)) >= len(transitions)
-
-        await until(told)
+        await slipway.quiet()
     assert world.announcer.log(rollout.id) == [t.why for t in transitions]
     assert len(world.announcer.heard("succeeded")) == 1
 
@@ -222,13 +210,9 @@ async def test_a_line_that_can_never_be_posted_is_given_up_and_audited(dsn: str)
 
         (entry,) = await until(audited)
 
-        async def others() -> bool:
-            return (
-                len(world.announcer.log(rollout.id))
-                == len([t for t in (await slipway.engine.view(rollout.id)).transitions if t.to_phase]) - 1
-            )
-
-        await until(others)
+        await slipway.quiet()
+        told = [t.why for t in (await slipway.engine.view(rollout.id)).transitions if t.to_phase]
+    assert world.announcer.log(rollout.id) == told[1:]
     assert "Discord refuses this text" in entry.why
 
 
@@ -241,11 +225,7 @@ async def test_two_workers_do_each_effect_once(dsn: str) -> None:
         gated = await first.reaches(rollouts[1], Phase.GATED)
         await second.press(gated, Action.APPROVE, LEAD)
         await first.reaches(rollouts[1], Phase.SUCCEEDED)
-
-        async def quiet() -> bool:
-            return (await first.store.housekeeping.queue())[0] == 0
-
-        await until(quiet)
+        await first.quiet()
     posted = {key: count for key, count in world.announcer.calls.items() if key != "draw_card"}
     assert set(posted.values()) == {1}
     for rollout in rollouts:

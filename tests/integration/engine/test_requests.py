@@ -132,6 +132,36 @@ async def test_two_approvals_at_once_count_one_each(dsn: str) -> None:
     assert len([t for t in view.transitions if t.what == "approved"]) == 1
 
 
+async def test_one_interaction_delivered_to_two_processes_is_done_once(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as first, world.open(working=False) as second:
+        rollout = await first.deploy(lane=PRODUCTION)
+        pressed = await asyncio.gather(
+            *(one.press(rollout, Action.PAUSE, DEV, interaction="same") for one in (first, second) * 3)
+        )
+        view = await first.engine.view(rollout.id)
+    assert sorted(one.repeated for one in pressed) == [False] + [True] * 5
+    assert {one.sentence for one in pressed} == {"dev paused this."}
+    assert len([t for t in view.transitions if t.what == "paused"]) == 1
+
+
+async def test_an_automatic_rollback_keeps_the_lock_that_somebody_set(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    world.metrics.bad[V151.digest] = 0.2
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(V151, PRODUCTION), Phase.GATED)
+        until = world.clock.now() + timedelta(minutes=5)
+        await slipway.engine.lock(GUILD, LEAD, PRODUCTION, "audit week", until)
+        await slipway.press(gated, Action.APPROVE, LEAD)
+        await slipway.reaches(gated, Phase.ROLLED_BACK)
+        lock = (await slipway.engine.status(GUILD, "checkout", "production"))[0].lock
+    assert lock is not None
+    assert (lock.owner, lock.digest, lock.expires) == ("lead", V151.digest, None)
+    assert lock.reason.startswith("audit week · 1.5.1 was rolled back")
+
+
 async def test_approving_twice_is_said_to_be_done_already(dsn: str) -> None:
     two = replace(catalog().lanes[PRODUCTION].plan.steps[1], quorum=2)
     plan = catalog().lanes[PRODUCTION].plan

@@ -50,6 +50,7 @@ async def test_a_gate_waits_for_an_approval_and_then_it_rolls_through(dsn: str) 
         acted = await slipway.press(gated, Action.APPROVE, LEAD, seal=gated.seal, step=gated.step)
         assert acted.sentence == "lead approved (1 of 1)."
         done = await slipway.reaches(rollout, Phase.SUCCEEDED)
+        await slipway.quiet()
         view = await slipway.engine.view(done.id, 42)
     assert [n.mention_roles for n in world.announcer.heard("gate_opened")] == [("release-manager",)]
     assert view.series and any(point.candidate["errors"][0] for point in view.series)
@@ -68,6 +69,7 @@ async def test_a_failing_soak_rolls_back_and_stable_keeps_serving(dsn: str) -> N
         done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
         status = (await slipway.engine.status(42, "checkout", "production"))[0]
         good = await slipway.engine.known_good(42, "checkout", "production")
+        await slipway.quiet()
     assert done.observed_weight == 0
     observed = await world.target.observe(PRODUCTION)
     assert (observed.weight_of(V140.digest), observed.weight_of(V151.digest)) == (100, 0)

@@ -198,6 +198,17 @@ class Slipway:
         assert loaded is not None
         return loaded.rollout
 
+    async def quiet(self) -> None:
+        """Until everything that was ordered is done and everything that was to be said is said."""
+
+        async def nothing_open() -> bool:
+            async with self.database.connection() as connection:
+                return not await connection.fetchval(
+                    "SELECT count(*) FROM effects WHERE state IN ('pending', 'leased')"
+                )
+
+        await until(nothing_open)
+
     async def reaches(self, rollout: Rollout, *phases: Phase, within_s: float = 10.0) -> Rollout:
         """The rollout once it is in one of the phases; what it does instead is in the failure."""
 
