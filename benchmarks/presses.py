@@ -1,0 +1,156 @@
+"""Presses beside a bare discord.py bot, on the same sandbox, in the same run, in turns.
+
+A press is counted from the moment the sandbox sends it on the gateway to the moment it has taken the bot's callback.
+Slipway's are approvals and their withdrawal at gates: each is a committed transition before it is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
+
+from benchmarks.report import Row, show
+from benchmarks.scene import CROWD, Json, Scene, Waiting, person, scene
+from sandbox.discord.ids import named_id
+
+AT_ONCE = 2000
+ROLLOUTS = 125  # 16 approvals each: below the gate's quorum of 20
+BLOCK = 50  # presses in a row by one bot before it is the other's turn
+_PAUSE_S = 0.008  # nothing else is asked of the sandbox while a press is on its way
+_LIMIT_S = 3.0  # Discord's own, for the first answer
+
+Press = Json  # the body of one press
+
+
+def bare_presses(here: Scene) -> Iterator[Press]:
+    for number in count():
+        yield {"user": _id(number), "message": here.bare_message, "custom_id": "bare:1"}
+
+
+def turning_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
+    """One after the other approves a rollout and takes it back: every press is a transition, none is the quorum."""
+    for number in count():
+        rollout = waiting[number % len(waiting)]
+        for action in ("approve", "revoke"):
+            yield {
+                "user": _id(_others(number)),
+                "message": message,
+                "custom_id": rollout.custom_id(action),
+            }
+
+
+def crowd_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
+    """As many people approve every rollout as it takes."""
+    for number in count():
+        rollout = waiting[number % len(waiting)]
+        who = _others(number + number // len(waiting))
+        yield {"user": _id(who), "message": message, "custom_id": rollout.custom_id("approve")}
+
+
+def _others(number: int) -> int:
+    """Not the first in the crowd: those asked for the rollouts, and may not approve them."""
+    return ROLLOUTS + number % (CROWD - ROLLOUTS)
+
+
+def _id(number: int) -> str:
+    return named_id("user", person(number))
+
+
+async def one_by_one(here: Scene, presses: Iterator[Press], times: int) -> list[Json]:
+    """The interactions of so many presses, each sent when the one before was answered."""
+    found = []
+    for press in islice(presses, times):
+        begun = await here.stage.call("POST", "presses", press)
+        await asyncio.sleep(_PAUSE_S)
+        found.append(await here.stage.call("GET", f"interactions/{begun['interaction']}", wait=4))
+    return found
+
+
+async def together(here: Scene, presses: Iterator[Press], times: int) -> list[Json]:
+    """The interactions of so many presses at the same moment."""
+    begun = await here.stage.call("POST", "presses", {"presses": list(islice(presses, times))})
+    await asyncio.sleep(_LIMIT_S + 1.0)  # nobody asks meanwhile
+    ids = begun["interactions"]
+    return [await here.stage.call("GET", f"interactions/{each}", wait=20) for each in ids]
+
+
+def acknowledged(found: Sequence[Json]) -> list[float]:
+    """Milliseconds from press to callback, sorted."""
+    return sorted(float(one["ack_ms"]) for one in found if one["ack_ms"] is not None)
+
+
+def at(values: Sequence[float], share: float) -> float:
+    return values[min(len(values) - 1, int(len(values) * share))]
+
+
+def recorded(found: Sequence[Json]) -> int:
+    """How many were answered with what Slipway recorded."""
+    return sum("\u2705" in (one["message"] or {}).get("text", "") for one in found)
+
+
+def sequential_rows(bare: Sequence[Json], ours: Sequence[Json]) -> list[Row]:
+    quick, slow = acknowledged(bare), acknowledged(ours)
+    rows = []
+    for name, share, most in (("p50", 0.5, None), ("p99", 0.99, 4.0)):
+        ratio = at(slow, share) / at(quick, share)
+        rows.append(
+            Row(
+                f"button press -> callback, {name}, one by one",
+                at(slow, share),
+                "ms",
+                "bare bot",
+                at(quick, share),
+                ratio,
+                f"<= {most:g}x" if most else "",
+                ratio <= most if most else None,
+            )
+        )
+    return [*rows, Row("  of them recorded before the answer", recorded(ours) / len(ours) * 100, "%")]
+
+
+def rate(found: Sequence[Json]) -> float:
+    """Presses a second, from the moment of all presses to the last final answer (not the deferral)."""
+    ended = [float(one["answered_ms"]) for one in found if one["state"] == "answered"]
+    return len(ended) / max(ended) * 1e3 if ended else 0.0
+
+
+def crowd_rows(bare: Sequence[Json], ours: Sequence[Json]) -> list[Row]:
+    share = rate(ours) / rate(bare)
+    late = sum(one["ack_ms"] is None or one["ack_ms"] > _LIMIT_S * 1e3 for one in ours)
+    what = f"{len(ours):,} presses at once"
+    slowest = acknowledged(ours)[-1] / 1e3
+    bare_late = sum(one["ack_ms"] is None for one in bare)
+    return [
+        Row(f"{what}, rate", rate(ours), "/s", "bare bot", rate(bare), share, ">= 0.4x", share >= 0.4),
+        Row(f"{what}, over {_LIMIT_S:g} s", late, "", "bare bot", bare_late, goal="none", ok=late == 0),
+        Row("  the slowest callback", slowest, "s", "bare bot", acknowledged(bare)[-1] / 1e3),
+        Row("  recorded", recorded(ours) / len(ours) * 100, "%"),
+        Row("  deferred first", sum(one["callback"] == 5 for one in ours) / len(ours) * 100, "%"),
+    ]
+
+
+async def measure(times: int) -> list[Row]:
+    services = [f"service-{number:04}" for number in range(ROLLOUTS)]
+    async with scene(services) as here:
+        waiting = await here.ask_for(services)
+        card = await here.card()
+        bots = (bare_presses(here), turning_presses(waiting, card))
+        for bot in bots:
+            await one_by_one(here, bot, BLOCK)  # connections and caches, which nobody waits for twice
+        found: tuple[list[Json], list[Json]] = ([], [])
+        for _ in range(times // BLOCK):
+            for bot, so_far in zip(bots, found, strict=True):
+                so_far.extend(await one_by_one(here, bot, BLOCK))
+        rows = sequential_rows(*found)
+        bare = await together(here, bots[0], AT_ONCE)
+        return rows + crowd_rows(bare, await together(here, crowd_presses(waiting, card), AT_ONCE))
+
+
+def run(quick: bool = False) -> list[Row]:
+    return asyncio.run(measure(200 if quick else 1000))
+
+
+if __name__ == "__main__":
+    show(run("--quick" in sys.argv), "Presses")
