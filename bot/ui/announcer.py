@@ -126,8 +126,17 @@ class Announcer:
             await self._notes.put_note("notice", post.nonce, {"message": 0})
         if found is None:
             await self._pace.turn(channel.id, Priority.URGENT)
-            found = await calling(lambda: _send(channel, post))
+            found = await self._sent(channel, post)
         await self._notes.put_note("notice", post.nonce, {"message": str(found.id)})
+
+    async def _sent(self, channel: discord.PartialMessageable, post: Words) -> discord.Message:
+        try:
+            return await calling(lambda: _send(channel, post))
+        except ClosedError:
+            if post.embed is None:
+                raise
+            # It may be embeds alone that we may not send any more: whoever is called must hear it all the same.
+            return await calling(lambda: _send(channel, post.spelled_out()))
 
     async def _elsewhere(
         self, room: Room, guild: GuildConfig, notice: Notice, post: Words, error: Exception

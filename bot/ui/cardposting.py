@@ -89,6 +89,12 @@ class CardPoster:
             except GoneError as gone:
                 _log.warning("card_gone", rollout=rollout.id, error=str(gone))
                 await self._post(room, entry, seen, ref)
+            except ClosedError as closed:
+                if picture is None:
+                    raise
+                # It may be files alone that we may not send any more; the card matters more than its picture.
+                _log.warning("picture_refused", rollout=rollout.id, error=str(closed))
+                await self._edit(room, entry, seen, ref, None)
             except RejectedError as error:
                 if error.code != TOO_OLD:
                     raise

@@ -39,6 +39,11 @@ def point_at(api_base: str | None, gateway: str | None, cdn: str | None = None) 
         discord.Asset.BASE = cdn.rstrip("/")
 
 
+def believable(latency_s: float) -> float | None:
+    """discord.py's figure, or None: it is infinite at first, and a heartbeat's distance when an answer was quick."""
+    return latency_s if 0 <= latency_s < 10 else None
+
+
 class Line:
     """The present connection, for those who speak and for those who look. The supervisor puts clients in and out."""
 
@@ -64,9 +69,8 @@ class Line:
 
     @property
     def latency_s(self) -> float | None:
-        """Of the last heartbeat; None before there was one."""
-        latency = self._client.latency if self._client is not None and self.connected else None
-        return latency if latency is not None and 0 <= latency < 3600 else None
+        """Of the last heartbeat; None when it is not known."""
+        return believable(self._client.latency) if self._client is not None and self.connected else None
 
     async def resync(self) -> None:
         """Look again at every server's commands, after the catalog was reloaded."""

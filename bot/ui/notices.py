@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import discord
 
@@ -46,6 +46,14 @@ class Words:
         """Whether `message` is this one, posted by an earlier attempt."""
         footers = [embed.footer.text or "" for embed in message.embeds]
         return message.content.endswith(self.mark) or self.mark.removeprefix("-# ") in footers
+
+    def spelled_out(self) -> Words:
+        """The same without its embed, whose words follow the others: for a channel that takes no embeds."""
+        if self.embed is None:
+            return self
+        fields = [f"**{field.name}:** {field.value}" for field in self.embed.fields]
+        said = _joined([self.content, self.embed.description or "", *fields], self.mark)
+        return replace(self, content=said, embed=None)
 
 
 def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) -> list[Words]:

@@ -24,6 +24,8 @@ _log = structlog.get_logger(__name__)
 DEAF_S = 10.0
 # A heartbeat unanswered for so long means that the connection is dead, whatever else still arrives on it.
 UNACKED_S = 8.0
+# discord.py notes the time of sending after it sent, in another thread: a quick answer can seem older than that.
+_RACE_S = 0.25
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 60.0
 _LOOK_EVERY_S = 0.5
 
@@ -103,7 +105,7 @@ async def _watch(client: SlipwayBot, deaf_s: float) -> None:
             _log.warning("gateway_deaf", seconds=round(now - client.offline_since, 1))
             return
         beat = getattr(client.ws, "_keep_alive", None)
-        if beat is None or beat._last_ack >= beat._last_send or beat._last_ack != acked:
+        if beat is None or beat._last_ack >= beat._last_send - _RACE_S or beat._last_ack != acked:
             acked, since = (beat._last_ack if beat is not None else 0.0), time.monotonic()
         elif time.monotonic() - since > UNACKED_S:
             _log.warning("heartbeats_unanswered")

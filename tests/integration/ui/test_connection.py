@@ -86,8 +86,29 @@ async def test_unanswered_heartbeats_end_the_connection(tmp_path: Path) -> None:
         began = len((await stand.call("GET", "state"))["sessions"])
         assert began == 1
         async with broken(stand):
-            await stand.fault("missed_acks", seconds=9)
+            await stand.fault("missed_acks", seconds=12)
         await back(stand)
+
+
+@pytest.mark.slow
+async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) -> None:
+    """Answers on loopback are so quick that discord.py takes them for older than their heartbeats."""
+    async with standing(tmp_path, World(rate_limits=False, heartbeat_interval_ms=11_000)) as stand:
+        client = stand.line._client
+        assert client is not None
+        dropped = False
+
+        async def on_disconnect() -> None:
+            nonlocal dropped
+            dropped = True
+
+        client.add_listener(on_disconnect)
+        await stand.until(lambda: client.ws._keep_alive.latency < 3600, 20.0)
+        beat = client.ws._keep_alive
+        beat._last_ack = beat._last_send - 0.01
+        await asyncio.sleep(10)
+        assert not dropped
+        assert stand.line.latency_s is None or stand.line.latency_s < 10
 
 
 async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path) -> None:
