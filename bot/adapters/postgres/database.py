@@ -96,7 +96,7 @@ class Database:
         began = time.perf_counter()
         failed = False
         try:
-            with _translated():
+            with translated():
                 pool = self._pool or await self._open()
                 async with pool.acquire(timeout=self._timeout_s) as connection:
                     yield connection
@@ -158,7 +158,8 @@ async def _as_it_is(connection: Any) -> None:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Whatever means that the server is away is raised as `Unreachable`."""
     try:
         yield
     except asyncpg.DataError:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
 import migrations
+from bot.adapters.postgres.database import translated
 from bot.ports import Unreachable
 
 # Any constant: two processes that start at once take turns.
@@ -78,6 +79,8 @@ def _engine(dsn: str) -> AsyncEngine:
     # asyncpg reads the URL itself: SQLAlchemy's reading of a socket directory differs.
 
     async def connect() -> asyncpg.Connection:
-        return await asyncpg.connect(dsn, timeout=5)
+        # A server that is just starting up refuses, which SQLAlchemy does not take for a lost connection.
+        with translated():
+            return await asyncpg.connect(dsn, timeout=5)
 
     return create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
