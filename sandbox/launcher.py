@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ import psutil
 
 STABLE = "1.4.0"
 BOT_RESTARTS = 50
+_PORTS = (20_000, 32_000)
 
 
 class LaunchError(Exception):
@@ -54,13 +56,18 @@ LANES = (
 )
 
 
-def free_port(wanted: int = 0) -> int:
-    """`wanted` when nobody listens there, else any free one."""
-    for port in (wanted, 0):
+def free_port(wanted: int = 0, taken: Collection[int] = ()) -> int:
+    """`wanted` when nobody listens there, else another one that is not `taken` either.
+
+    Chosen at random below the range that outgoing connections use, since it is bound only later.
+    """
+    for port in (wanted, *(random.randrange(*_PORTS) for _ in range(200))):
+        if port == 0 or port in taken:
+            continue
         with socket.socket() as s, contextlib.suppress(OSError):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind(("127.0.0.1", port))
-            return int(s.getsockname()[1])
+            return port
     raise LaunchError("no free port on 127.0.0.1")
 
 
@@ -166,7 +173,7 @@ class Demo:
             if child := self._children.pop(name, None):
                 await child.stop()
         if self._env:
-            await self._cli("host", "stop", check=False)
+            await self.cli("host", "stop", check=False)
         for child in self._children.values():
             await child.stop()
         self._children.clear()
@@ -188,7 +195,8 @@ class Demo:
     def _environment(self, sandbox: dict[str, Any]) -> dict[str, str]:
         """The bot gets another API address and a token; all else is as in production."""
         tokens = {a["name"]: a["token"] for a in sandbox["applications"]}
-        self.bot_port = free_port()
+        taken = {int(port) for name, port in self._extra.items() if name.endswith("_PORT")}
+        self.bot_port = free_port(taken=taken)
         self.bot_url = f"http://127.0.0.1:{self.bot_port}"
         env = {
             "DISCORD_TOKEN": tokens["slipway"],
@@ -204,7 +212,7 @@ class Demo:
             "HERALD_GATEWAY": sandbox["gateway_url"],
         }
         for lane in self.lanes:
-            self.router_ports[lane] = free_port()
+            self.router_ports[lane] = free_port(taken={self.bot_port, *taken, *self.router_ports.values()})
             env[lane.port_variable] = str(self.router_ports[lane])
         return {**env, **self._extra}
 
@@ -214,8 +222,8 @@ class Demo:
             return
         self._tell(f"· starting {', '.join(f'{x.service}/{x.environment}' for x in self.lanes)} {STABLE}")
         first, *others = self.lanes
-        await self._cli("bootstrap", first.service, first.environment, STABLE)  # brings the host up
-        await asyncio.gather(*(self._cli("bootstrap", x.service, x.environment, STABLE) for x in others))
+        await self.cli("bootstrap", first.service, first.environment, STABLE)  # brings the host up
+        await asyncio.gather(*(self.cli("bootstrap", x.service, x.environment, STABLE) for x in others))
 
     async def _start_traffic(self) -> None:
         if not self.lanes:
@@ -284,7 +292,7 @@ class Demo:
     def child(self, name: str) -> Child:
         return self._children[name]
 
-    async def _cli(self, *words: str, check: bool = True) -> str:
+    async def cli(self, *words: str, check: bool = True) -> str:
         """Runs a command of the bot's command line; `LaunchError` with what it said when it fails."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,

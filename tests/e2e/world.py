@@ -95,9 +95,11 @@ def _spare_ports(config: Path, served: Sequence[DemoLane]) -> dict[str, str]:
         DemoLane(name, place, 0) for name, service in services.items() for place in service["environments"]
     )
     used = {(lane.service, lane.environment) for lane in served}
-    return {
-        lane.port_variable: str(free_port()) for lane in every if (lane.service, lane.environment) not in used
-    }
+    ports: dict[str, str] = {}
+    for lane in every:
+        if (lane.service, lane.environment) not in used:
+            ports[lane.port_variable] = str(free_port(taken={int(port) for port in ports.values()}))
+    return ports
 
 
 class World:

@@ -1,0 +1,114 @@
+"""PostgreSQL is stopped and started: in a soak, at the bot's start, together with Discord."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sandbox.scenarios.stage import Json, said
+from tests.e2e.acts import audited, fault, part, said_once
+from tests.e2e.world import World, lanes, marks
+from tests.support.postgres import PostgresServer
+
+pytestmark = marks("database")
+LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
+# Longer than all of the soak that is left would take.
+OUTAGE_S = 12.0
+
+
+@asynccontextmanager
+async def away(postgres: PostgresServer) -> AsyncIterator[None]:
+    """As after a power cut; it is back afterwards, whatever happened."""
+    await asyncio.to_thread(postgres.stop)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(postgres.start)
+
+
+async def pressed(world: World, user: str, card: Json, label: str) -> Json:
+    """A press that must be answered, by whatever; Discord's 3 s count."""
+    begun = await world.stage.call("POST", "presses", {"user": user, "message": card["id"], "button": label})
+    found = await world.stage.answer(begun["interaction"])
+    assert found["ack_ms"] < 3000
+    return found
+
+
+async def test_stopped_in_a_soak_presses_are_refused_and_the_outage_does_not_count(
+    world: World, postgres: PostgresServer
+) -> None:
+    since = await world.cursor("checkout", "endurance")
+    id_ = await world.deploy("checkout", "1.6.0", "endurance")
+    await world.phase(id_, "soaking")
+    card = await world.button(id_, "Roll back")
+    before = await measured(world, id_)
+    async with away(postgres):
+        for label in ("Pause", "Roll back"):
+            refused = await pressed(world, "oncall", card, label)
+            assert refused["ephemeral"]
+            assert "not" in said(refused)
+            assert "slipway abort" in said(refused)
+        await world.until("the bot to say what it lacks", lambda: unwell(world))
+        await world.sleep(OUTAGE_S)
+    after = await measured(world, id_)
+    assert after - before < OUTAGE_S / 2
+    assert (await world.rollout(id_))["phase"] == "soaking"
+    await world.bot_back()
+    await world.phase(id_, "succeeded")
+    await world.served_by("checkout", "endurance", "1.6.0")
+    assert await world.foreign_errors("checkout", "endurance", since) == []
+    # Nothing of what was refused was done after all.
+    assert not {"paused", "rollback_ordered", "rolled_back"} & set(await audited(world, id_))
+    await said_once(world, id_)
+
+
+async def test_away_when_the_bot_starts_it_waits_says_so_and_goes_on(
+    world: World, postgres: PostgresServer
+) -> None:
+    id_ = await world.deploy("search", "1.6.0", "endurance")
+    await world.phase(id_, "soaking")
+    await world.demo.end_bot()
+    async with away(postgres):
+        starting = asyncio.create_task(world.demo.start_bot())
+        await world.until("the bot to say what it lacks", lambda: unwell(world))
+        assert not starting.done()
+    await starting
+    await world.phase(id_, "succeeded")
+    await said_once(world, id_)
+
+
+async def unwell(world: World) -> bool | None:
+    health = await world.health()
+    return True if health and not health["ok"] else None
+
+
+async def test_abort_on_the_machine_while_database_and_discord_are_away_is_audited_afterwards(
+    world: World, postgres: PostgresServer
+) -> None:
+    since = await world.cursor("mail", "endurance")
+    id_ = await world.deploy("mail", "1.6.0", "endurance")
+    await world.phase(id_, "soaking")
+    deaf = [await fault(world, "gateway_drop", seconds=120), await fault(world, "503", seconds=120)]
+    async with away(postgres):
+        told = await world.demo.cli("abort", "mail", "endurance", "--reason", "pages are on fire")
+        assert "all traffic goes to stable" in told
+        await world.served_by("mail", "endurance", "1.4.0")
+    for one in deaf:
+        await world.stage.call("DELETE", f"faults/{one}")
+    await world.phase(id_, "rolled_back")
+    (line,) = [row for row in await world.audit(id_) if row["via"] == "cli"]
+    assert "pages are on fire" in line["why"]
+    await world.served_by("mail", "endurance", "1.4.0")
+    assert await world.foreign_errors("mail", "endurance", since) == []
+    await said_once(world, id_)
+
+
+async def measured(world: World, id_: int) -> float:
+    """Seconds of the soak that count."""
+
+    async def look() -> float | None:
+        judged = part(await world.rollout(id_), "judge")
+        return float(judged["judge_state"]["soak"]["measured_s"]) if judged["judge_state"]["soak"] else None
+
+    return await world.until("the soak to be measured", look)

@@ -1,0 +1,73 @@
+"""Where the numbers come from goes away in a soak: the judge says ERROR, the rollout is held, people are asked."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import yaml
+
+from sandbox.launcher import DemoLane, free_port
+from tests.e2e.acts import part, said_once
+from tests.e2e.world import CONFIG, RATE, World, marks, opened
+from tests.fakes.tcp_proxy import TcpProxy
+from tests.support.postgres import PostgresServer
+
+pytestmark = marks("metrics")
+LANE = DemoLane("checkout", "endurance", RATE)
+RELEASE = {"service": "{service}", "environment": "{environment}", "version": "{version}"}
+
+
+def scraped(folder: Path, host_port: int, seen_at: int) -> Path:
+    """The catalog, with one service judged by what Prometheus would read of the router, seen through a proxy."""
+    shutil.copytree(CONFIG, folder)
+    services = yaml.safe_load((folder / "services.yaml").read_text())
+    services["services"]["checkout"] |= {"policy": "impatient"}
+    services["targets"] = {"local": {"kind": "process", "metrics": f"127.0.0.1:{host_port}"}}
+    services["metrics"] = {
+        "prometheus": {
+            "kind": "scrape",
+            "url": f"http://127.0.0.1:{seen_at}/metrics",
+            "timeout": "1s",
+            "total": {"metric": "slipway_router_requests_total", "labels": RELEASE},
+            "bad": {"metric": "slipway_router_requests_total", "labels": {**RELEASE, "outcome": "error"}},
+            "latency": {"metric": "slipway_router_request_duration_seconds", "labels": RELEASE},
+        }
+    }
+    (folder / "services.yaml").write_text(yaml.safe_dump(services))
+    team = yaml.safe_load((folder / "team.yaml").read_text())
+    for section in ("targets", "metrics"):
+        team.pop(section)
+    team["defaults"]["metrics"] = ["prometheus"]
+    (folder / "team.yaml").write_text(yaml.safe_dump(team))
+    return folder
+
+
+async def test_scrape_away_in_a_soak_holds_asks_people_and_goes_on_when_it_is_back(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    host_port, name = free_port(), await postgres.fresh()
+    async with TcpProxy("127.0.0.1", host_port) as proxy:
+        config = scraped(tmp_path / "catalog", host_port, proxy.port)
+        async with opened((LANE,), postgres.dsn(name), config=config) as world:
+            before = await world.stage.last_message("deploys")
+            id_ = await world.deploy("checkout", "1.6.0", "endurance")
+            await world.phase(id_, "soaking")
+            await proxy.cut()
+            row = await world.phase(id_, "held")
+            assert part(row, "judge")["verdict"]["outcome"] == "ERROR"
+            asked = await world.stage.message("deploys", "held", after=before)
+            assert asked["notified"] == ["oncall"]
+            labels = {b["label"] for b in (await world.button(id_, "Promote"))["buttons"]}
+            assert {"Extend", "Promote", "Roll back"} <= labels
+            assert 0 < await share(world) < 1
+            proxy.mend()
+            await world.phase(id_, "succeeded")
+            await world.served_by("checkout", "endurance", "1.6.0")
+            await said_once(world, id_)
+    await postgres.drop(name)
+
+
+async def share(world: World) -> float:
+    """Of the candidate in the users' answers: being held moves no traffic."""
+    return float((await world.stage.users("checkout", "endurance"))["shares"].get("1.6.0", 0.0))
