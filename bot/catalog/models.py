@@ -167,7 +167,7 @@ class Policy(Part):
     on_common_trouble: Literal["hold", "ignore"] = "hold"
     on_restart: Literal["fail", "ignore"] = "fail"
     error_limit: Duration = Field(default=60.0, description="How long sources may be unreadable.")
-    recent: Duration = Field(default=60.0, description="What `now` means when stable is in trouble too.")
+    recent: Duration = Field(default=180.0, description="What `now` means when stable is in trouble too.")
     settle: Duration | None = Field(
         default=None, description="How long completions are discarded after a shift."
     )
