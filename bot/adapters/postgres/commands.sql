@@ -56,7 +56,12 @@ LEFT JOIN rollouts r ON r.id = l.rollout_id
 ON CONFLICT DO NOTHING
 
 -- name: command_change
--- Written before the first call, and again by whoever takes over: what was to be created counts once.
+-- Written before the first call, and again by whoever takes over: what was to be created counts once. What an older
+-- generation left unfinished is over.
+WITH overtaken AS (
+    UPDATE command_changes SET result = 'failed', detail = 'overtaken by a newer state', ended_at = now()
+    WHERE service = $3 AND environment = $4 AND scope = $5 AND generation < $6 AND result = 'started' AND $6 > 0
+)
 INSERT INTO command_changes AS c (application, application_id, service, environment, scope, generation, from_digest,
     to_digest, creates, result, who, why, rollout_id)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, 'started', COALESCE(r.requester, 'Slipway'),
@@ -70,7 +75,7 @@ RETURNING id
 
 -- name: command_open_change
 SELECT id FROM command_changes
-WHERE service = $1 AND environment = $2 AND scope = $3 AND generation = $4 AND result = 'started'
+WHERE service = $1 AND environment = $2 AND scope = $3 AND generation = $4 AND result <> 'verified'
 
 -- name: command_ended
 UPDATE command_changes SET result = $2, detail = $3, calls = calls + $4, ended_at = now() WHERE id = $1

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.adapters.postgres.database import Connection, Database
+import structlog
+
+from bot.adapters.postgres.database import Connection, Database, Row
 from bot.adapters.postgres.json import dumped
 from bot.domain.events import SetDesired
 from bot.domain.model import Lane
 from bot.domain.records import Claimed, Entry, LaneRow
 from bot.engine import codec
+
+log = structlog.get_logger(__name__)
 
 
 class PostgresEffects:
@@ -22,19 +26,13 @@ class PostgresEffects:
         self, kinds: Sequence[str], limit: int, lease_s: float, holding: Sequence[int]
     ) -> Sequence[Claimed]:
         rows = await self._database.fetch("claim", list(kinds), limit, lease_s, list(holding))
-        claimed = [
-            Claimed(
-                id=row["id"],
-                key=row["key"],
-                fence=row["fence"],
-                attempts=row["attempts"],
-                rollout_id=row["rollout_id"],
-                lane=Lane(row["service"], row["environment"]),
-                effect=codec.read_effect(row["payload"]),
-                created_at=row["created_at"],
-            )
-            for row in rows
-        ]
+        claimed = []
+        for row in rows:
+            try:
+                claimed.append(_claimed(row))
+            except ValueError:
+                # A newer Slipway's kind of effect, during an upgrade: it is for that one to do.
+                log.exception("effect_unreadable", key=row["key"])
         return sorted(claimed, key=lambda claim: claim.id)
 
     async def renew(self, claims: Sequence[Claimed], lease_s: float) -> set[int]:
@@ -83,6 +81,19 @@ async def record(connection: Connection, entry: Entry) -> None:
         entry.what,
         entry.why.replace("\0", ""),
         dumped(dict(entry.details)),
+    )
+
+
+def _claimed(row: Row) -> Claimed:
+    return Claimed(
+        id=row["id"],
+        key=row["key"],
+        fence=row["fence"],
+        attempts=row["attempts"],
+        rollout_id=row["rollout_id"],
+        lane=Lane(row["service"], row["environment"]),
+        effect=codec.read_effect(row["payload"]),
+        created_at=row["created_at"],
     )
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+import structlog
+
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import dumped, spliced, without_nul
 from bot.adapters.postgres.rollouts import Charters
+from bot.domain.errors import UserError
 from bot.domain.model import Rollout
 from bot.domain.records import Due, Judged, Loaded, SeriesPoint
 from bot.engine import codec
+
+log = structlog.get_logger(__name__)
 
 
 class PostgresTicks:
@@ -24,8 +29,13 @@ class PostgresTicks:
         rows = await self._database.fetch("due_ticks", now, limit)
         unread = [row["id"] for row in rows if self._charters.get(row["id"]) is None]
         for row in await self._database.fetch("charters", unread) if unread else ():
-            self._charters.read(row["id"], row["schema"], row["charter"])
-        return [(self._loaded(row), row["next_tick"]) for row in rows]
+            try:
+                self._charters.read(row["id"], row["schema"], row["charter"])
+            except (codec.UnknownSchemaError, UserError, ValueError):
+                # One that this Slipway cannot read must not keep it from judging the others.
+                log.exception("rollout_unreadable", rollout=row["id"])
+        known = [row for row in rows if self._charters.get(row["id"]) is not None]
+        return [(self._loaded(row), row["next_tick"]) for row in known]
 
     async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
         rows = await self._database.fetch("save_ticks", f"[{','.join(_tick(tick) for tick in ticks)}]")

@@ -481,3 +481,23 @@ async def test_a_return_to_known_good_works_while_the_release_source_is_away(dsn
         world.releases.away = True
         back = await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging"))
         await slipway.reaches(back, Phase.SUCCEEDED)
+
+
+async def test_one_rollout_that_cannot_be_read_keeps_nobody_from_judging_the_others(dsn: str) -> None:
+    world = World(dsn, catalog(LONG))
+    await world.serve()
+    async with world.open() as slipway:
+        unreadable = await soaking(slipway)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        "UPDATE rollouts SET charter = jsonb_set(charter, '{plan,version}', '99') WHERE id = $1",
+        unreadable.id,
+    )
+    await connection.execute(
+        "INSERT INTO effects (key, rollout_id, service, environment, kind, payload) "
+        "VALUES ('new', $1, 'checkout', 'production', 'notify', '{\"kind\": \"of a newer version\"}')",
+        unreadable.id,
+    )
+    await connection.close()
+    async with world.open() as slipway:
+        await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
