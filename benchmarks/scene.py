@@ -99,20 +99,27 @@ class Scene:
                 await self.stage.answer(begun["interaction"])
 
         await asyncio.gather(*(ask(number, service) for number, service in enumerate(services)))
-        async with EmbeddedPostgres(self.demo.folder / "data") as server:
-            connection = await asyncpg.connect(server.dsn)
-            try:
-                rows = await connection.fetch(
-                    "SELECT id, (state->>'step')::int AS step, charter->>'seal' AS seal FROM rollouts "
-                    "WHERE phase = 'gated' ORDER BY id"
-                )
-            finally:
-                await connection.close()
+        async with truth(self.demo) as connection:
+            rows = await connection.fetch(
+                "SELECT id, (state->>'step')::int AS step, charter->>'seal' AS seal FROM rollouts "
+                "WHERE phase = 'gated' ORDER BY id"
+            )
         return [Waiting(row["id"], row["step"], row["seal"]) for row in rows]
 
     async def card(self) -> str:
         """The message of a card: one is enough to press buttons on by their ids."""
         return str((await self.stage.message("deploys", button="Approve", timeout_s=60))["id"])
+
+
+@asynccontextmanager
+async def truth(demo: Demo) -> AsyncIterator[Any]:
+    """A connection to the bot's own PostgreSQL, to look."""
+    async with EmbeddedPostgres(demo.folder / "data") as server:
+        connection = await asyncpg.connect(server.dsn)
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager
