@@ -20,12 +20,11 @@ from bot.ui.card import shape_of
 from bot.ui.cardposting import CHART_EVERY_S, CardPoster, ChartOf, Entry, Picture, priority_of
 from bot.ui.pace import Pace, Priority
 from bot.ui.posting import ClosedError, GoneError, RejectedError, Room
-from bot.ui.threads import Threads
+from bot.ui.threads import Report, Threads
 
 _log = structlog.get_logger(__name__)
 
 Views = Callable[[int], Awaitable[RolloutView]]
-Report = Callable[[GuildConfig, str, str], Awaitable[None]]
 
 NUMBERS_EVERY_S = 2.0
 # A server that refused us is left alone for so long: refusals count towards a ban of the address.
@@ -53,7 +52,7 @@ class Cards:
         self._catalog = catalog
         self._clock = clock
         self._report = report
-        self._threads = Threads()
+        self._threads = Threads(report)
         self._pace = pace
         self._poster = CardPoster(book, notes, clock, self._threads, chart)
         self._entries: dict[int, Entry] = {}

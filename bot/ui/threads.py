@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import structlog
 
+from bot.domain.config import GuildConfig
 from bot.domain.model import Rollout
 from bot.ports import CardRef
 from bot.ui import text
 from bot.ui.posting import THREAD_EXISTS, ClosedError, GoneError, RejectedError, Room, calling
 
 _log = structlog.get_logger(__name__)
+# What should be seen by people: said in a sentence, at most once an hour under a key.
+Report = Callable[[GuildConfig, str, str], Awaitable[None]]
+
 _ARCHIVE_MINUTES: Literal[1440] = 1440
 _PUBLIC_THREAD: Literal[11] = 11
 _REFUSED_S = 60.0
@@ -21,7 +26,8 @@ _REFUSED_S = 60.0
 class Threads:
     """Makes threads; a server that refuses them is left alone for a minute, since refusals count."""
 
-    def __init__(self) -> None:
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self._refused: dict[int, float] = {}
 
     async def make(self, room: Room, ref: CardRef, rollout: Rollout) -> int | None:
@@ -34,6 +40,7 @@ class Threads:
         except (GoneError, ClosedError, RejectedError) as error:
             self._refused[room.guild.id] = now + _REFUSED_S
             _log.warning("thread_refused", rollout=rollout.id, error=str(error))
+            await self._report(room.guild, f"thread:{room.guild.id}", _missing(rollout))
             return None
 
     async def _under(self, room: Room, ref: CardRef, rollout: Rollout) -> int:
@@ -57,6 +64,13 @@ class Threads:
                 )
             )
         return int(made["id"])
+
+
+def _missing(rollout: Rollout) -> str:
+    return (
+        f"The log of rollout {rollout.id} has no thread: the bot may not make one (its permission is called Create "
+        "Public Threads). Rollouts go on without; the audit log has every line."
+    )
 
 
 def _name(rollout: Rollout) -> str:
