@@ -1,0 +1,63 @@
+"""Memory of the bot process beside a bare discord.py bot: idle with the demo's catalog, and with 1,000 rollouts.
+
+Resident memory of the bot alone; PostgreSQL, the process host and the chart's process are programs of their own and
+are listed beside it. The thousand are rollouts that wait at their gates; what a judged one costs is in `rollouts`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+
+import psutil
+
+from benchmarks.report import Row, show
+from benchmarks.scene import Scene, scene
+
+MIB = 2**20
+ROLLOUTS = 1000
+_SETTLE_S = 6.0
+
+
+def resident(process: psutil.Process) -> float:
+    """MiB that it holds, without what it shares with others for certain (files mapped)."""
+    return float(process.memory_info().rss) / MIB
+
+
+def heaviest(here: Scene) -> str:
+    """What is loaded, by the size of the code's files: what to look at first."""
+    maps = here.slipway.memory_maps()
+    sizes = sorted(
+        ((m.rss / MIB, m.path.rsplit("/", 1)[-1]) for m in maps if m.path.endswith(".so")), reverse=True
+    )
+    return ", ".join(f"{name.split('.')[0]} {size:.1f}" for size, name in sizes[:4])
+
+
+async def idle() -> list[Row]:
+    async with scene(["checkout", "search", "herald"]) as here:
+        await asyncio.sleep(_SETTLE_S)
+        ours, bare = resident(here.slipway), resident(here.bare)
+        print(f"  largest libraries in it, MiB: {heaviest(here)}", file=sys.stderr)
+        ratio = ours / bare
+        return [Row("memory, idle", ours, "MiB", "bare bot", bare, ratio, "<= 3x", ratio <= 3)]
+
+
+async def loaded(services: Sequence[str]) -> list[Row]:
+    async with scene(services) as here:
+        await asyncio.sleep(_SETTLE_S)
+        before = resident(here.slipway)
+        waiting = await here.ask_for(services)
+        await asyncio.sleep(_SETTLE_S)
+        grown = resident(here.slipway) - before
+        what = f"memory, {len(waiting):,} rollouts more"
+        return [Row(what, grown, "MiB", "before them", before, goal="<= 64 MiB", ok=grown <= 64)]
+
+
+def run(quick: bool = False) -> list[Row]:
+    services = [f"service-{number:04}" for number in range(200 if quick else ROLLOUTS)]
+    return [*asyncio.run(idle()), *asyncio.run(loaded(services))]
+
+
+if __name__ == "__main__":
+    show(run("--quick" in sys.argv), "Memory")
