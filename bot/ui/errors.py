@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +12,7 @@ import structlog
 from discord import app_commands
 
 from bot.domain.errors import UserError
+from bot.logs import new_trace_id, trace_id
 from bot.ports import Unreachable
 from bot.ui import text
 
@@ -68,7 +68,7 @@ def explain(error: BaseException, *, command: str) -> Reply:
     if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         _log.warning("stale_command", command=command, error=str(error))
         return Reply("✋ This command has just changed. Type it anew in a minute.", outcome="refused")
-    reference = secrets.token_hex(3)
+    reference = trace_id() or new_trace_id()
     _log.error("unexpected", command=command, reference=reference, exc_info=error)
     return Reply(
         f"💥 Something went wrong inside Slipway. Whoever runs it finds why in its log under `{reference}`.",

@@ -17,6 +17,7 @@ from bot.domain.errors import Refused
 from bot.domain.model import Actor
 from bot.engine.api import Engine
 from bot.engine.commands.api import Commands
+from bot.logs import new_trace_id, tracing
 from bot.ports import Clock, RateLimiter, Unreachable
 from bot.ui import text
 from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
@@ -87,6 +88,18 @@ class Face:
         A first answer leaves within 3 s: the reply itself, or a deferral when `patience_s` (or the queue) asks
         for more time. `category` None is not rate-limited.
         """
+        # Everything that is logged on the way carries one id: the reference that a person may be shown.
+        with tracing(new_trace_id()):
+            await self._answer(interaction, command, work, category, patience_s)
+
+    async def _answer(
+        self,
+        interaction: AnyInteraction,
+        command: str,
+        work: Work,
+        category: Category | None,
+        patience_s: float,
+    ) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
         self._open += 1
