@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from bot.catalog import models
+from bot.catalog.applications import applications, command_lanes
 from bot.catalog.lanes import LaneResolver
 from bot.catalog.layers import layers
 from bot.catalog.mistakes import KeyPath, nearest
@@ -37,13 +38,17 @@ def resolve(document: Document, sections: Sections) -> Catalog:
             if lane is not None:
                 lanes[lane.lane] = lane
                 targets[lane.target]["lanes"][str(lane.lane)] = lane_router(own, lane.policy.exclusive)
+    found = applications(document, sections)
+    lanes |= command_lanes(document, sections, found)
+    sources = {n: release_source(document, sections, n, s) for n, s in sections.of("services").items()}
     return Catalog(
         guilds=guilds,
         lanes=lanes,
         digest=hashlib.sha256(json.dumps(document.root, sort_keys=True, default=str).encode()).hexdigest(),
         targets=targets,
         metrics={name: metric_source(source) for name, source in sections.of("metrics").items()},
-        sources={n: release_source(document, sections, n, s) for n, s in sections.of("services").items()},
+        sources=sources | {a.service: {"kind": "commands", "application": a.name} for a in found.values()},
+        applications=found,
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.domain.applications import Application
 from bot.domain.errors import UserError
 from bot.domain.model import Lane, Plan, Policy
 
@@ -38,6 +39,9 @@ class LaneConfig:
     prerequisite: Prerequisite | None = None
     drift: Literal["repair", "report"] = "report"
     description: str = ""
+    emergency_roles: tuple[
+        str, ...
+    ] = ()  # may go on without the prerequisite, with a reason, heard by everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Catalog:
     targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # name -> adapter settings
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # service -> where releases are
+    applications: Mapping[str, Application] = field(default_factory=dict)  # whose slash commands are deployed
 
     def visible(self, guild_id: int) -> list[LaneConfig]:
         """The lanes that this guild may see and press, in catalog order."""

@@ -94,26 +94,11 @@ def _change(change: Change) -> str:
     lock = next((e for e in change.effects if isinstance(e, LockLane)), None)
     good = next((e.release for e in change.effects if isinstance(e, MarkKnownGood)), None)
     plain = {
-        "id": rollout.id,
+        **_columns(rollout),
         "before": change.before,
         "at": change.at,
-        "guild_id": rollout.guild_id,
-        "service": rollout.lane.service,
-        "environment": rollout.lane.environment,
-        "phase": rollout.phase,
-        "final": rollout.phase.final,
-        "version": rollout.version,
-        "schema": codec.SCHEMA,
         "judged": change.judged,
         "tick_at": change.tick_at,
-        "requester": rollout.requester.name,
-        "from_version": rollout.stable.version if rollout.stable else None,
-        "to_version": rollout.candidate.version,
-        "to_digest": rollout.candidate.digest,
-        "reason": rollout.reason,
-        "outcome": rollout.outcome,
-        "created_at": rollout.created_at,
-        "ended_at": rollout.ended_at,
         "transitions": [_transition(t) for t in change.transitions],
         "timers": dict(change.timers),
         "generation": newest.generation if newest else None,
@@ -134,6 +119,28 @@ def _change(change: Change) -> str:
         known_good=codec.release_text(good) if good else None,
         effects=f"[{','.join(_effects(rollout, change.effects, desires[-1:]))}]",
     )
+
+
+def _columns(rollout: Rollout) -> dict[str, object]:
+    """What stands in columns, to be searched and listed by."""
+    return {
+        "id": rollout.id,
+        "guild_id": rollout.guild_id,
+        "service": rollout.lane.service,
+        "environment": rollout.lane.environment,
+        "phase": rollout.phase,
+        "final": rollout.phase.final,
+        "version": rollout.version,
+        "schema": codec.SCHEMA,
+        "requester": rollout.requester.name,
+        "from_version": rollout.stable.version if rollout.stable else None,
+        "to_version": rollout.candidate.version,
+        "to_digest": rollout.candidate.digest,
+        "reason": rollout.reason,
+        "outcome": rollout.outcome,
+        "created_at": rollout.created_at,
+        "ended_at": rollout.ended_at,
+    }
 
 
 def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDesired]) -> Iterator[str]:

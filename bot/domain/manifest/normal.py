@@ -106,4 +106,22 @@ def digest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> str
     text = json.dumps(
         normal_manifest(commands, guild=guild), sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
-    return hashlib.sha256(text.encode()).hexdigest()
+    # Half a surrogate pair is no text, and validation says so; it must not keep the digest from being made.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def whole_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
+    """The canonical command with every field spelled out, as an edit by id needs: what is left out stays as it was."""
+    normal = normal_command(command, guild=guild)
+    blank: Json = {
+        "name_localizations": None,
+        "default_member_permissions": None,
+        "nsfw": False,
+    }
+    if normal["type"] in {limits.CHAT_INPUT, limits.PRIMARY_ENTRY_POINT}:
+        blank |= {"description_localizations": None}
+    if normal["type"] == limits.CHAT_INPUT:
+        blank |= {"options": []}
+    if not guild:
+        blank |= {"contexts": None, "integration_types": [0]}
+    return {**blank, **{key: value for key, value in normal.items() if key != "type"}}
