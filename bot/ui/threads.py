@@ -40,7 +40,8 @@ class Threads:
         except (GoneError, ClosedError, RejectedError) as error:
             self._refused[room.guild.id] = now + _REFUSED_S
             _log.warning("thread_refused", rollout=rollout.id, error=str(error))
-            await self._report(room.guild, f"thread:{room.guild.id}", _missing(rollout))
+            if isinstance(error, ClosedError):
+                await self._report(room.guild, f"thread:{room.guild.id}", _missing(rollout))
             return None
 
     async def _under(self, room: Room, ref: CardRef, rollout: Rollout) -> int:
