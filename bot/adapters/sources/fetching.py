@@ -1,0 +1,171 @@
+"""Fetching text over HTTP from named hosts only, and never from an address inside the network.
+
+Names are resolved by ourselves, checked, and the connection goes to the very address that was checked: a name
+that answers differently the second time gains nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bot.ports import ManifestUnavailable
+
+_REDIRECTS = 5
+
+
+class Fetcher:
+    """GETs text. hosts: which may be asked, by default the first URL's own; redirects go nowhere else.
+
+    allow_loopback: plain http, and this machine, but still nothing else inside the network. Raises
+    `ManifestUnavailable` with a sentence for everything that goes wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        hosts: Iterable[str] | None,
+        allow_loopback: bool,
+        largest: int,
+        timeout_s: float,
+    ) -> None:
+        self._hosts = frozenset(h.lower() for h in hosts) if hosts else None
+        self._allow_loopback = allow_loopback
+        self._largest = largest
+        self._timeout_s = timeout_s
+
+    async def get(self, url: str, headers: Mapping[str, str] | None = None) -> str:
+        hosts = self._hosts or frozenset({_host(url)})
+        connector = aiohttp.TCPConnector(resolver=_Guard(self._allow_loopback), use_dns_cache=False)
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session,
+            ):
+                return await self._follow(session, url, hosts, dict(headers or {}))
+        except TimeoutError:
+            raise ManifestUnavailable(f"{url} did not answer in full within {self._timeout_s:g} s.") from None
+        except (aiohttp.ClientError, OSError, UnicodeError, ValueError) as error:
+            inner = _inner(error)
+            if inner is not None:
+                raise ManifestUnavailable(f"{url}: {inner}") from None
+            raise ManifestUnavailable(f"{url} cannot be fetched ({type(error).__name__}).") from None
+
+    async def _follow(
+        self, session: aiohttp.ClientSession, url: str, hosts: frozenset[str], headers: dict[str, str]
+    ) -> str:
+        at = url
+        for _ in range(_REDIRECTS + 1):
+            self._check(at, hosts, first=url)
+            async with session.get(at, headers=headers, allow_redirects=False) as answer:
+                if answer.status in (301, 302, 303, 307, 308) and "Location" in answer.headers:
+                    was, at = at, urljoin(at, answer.headers["Location"])
+                    if _host(was) != _host(at):
+                        headers.pop("Authorization", None)
+                    continue
+                if answer.status != 200:
+                    raise ManifestUnavailable(f"{at} answers {answer.status} {answer.reason}.")
+                return await self._text(answer, at)
+        raise ManifestUnavailable(f"{url} redirects more than {_REDIRECTS} times.")
+
+    def _check(self, url: str, hosts: frozenset[str], *, first: str) -> None:
+        parts = urlsplit(url)
+        said = f"{first} redirects to {url}, which is refused" if url != first else f"{url} is refused"
+        local = self._allow_loopback and _is_loopback(parts.hostname or "")
+        if parts.scheme != "https" and not (parts.scheme == "http" and local):
+            raise ManifestUnavailable(f"{said}: only https is fetched.")
+        if parts.username or parts.password:
+            raise ManifestUnavailable(f"{said}: an address carries no name or password.")
+        if (parts.hostname or "") not in hosts:
+            raise ManifestUnavailable(f"{said}: only {', '.join(sorted(hosts))} may be asked.")
+        literal = _literal(parts.hostname or "")
+        if literal is not None and not _outside(literal, self._allow_loopback):
+            raise ManifestUnavailable(f"{said}: {literal} is an address inside the network.")
+
+    async def _text(self, answer: aiohttp.ClientResponse, url: str) -> str:
+        found = bytearray()
+        async for part in answer.content.iter_chunked(65536):
+            found += part
+            if len(found) > self._largest:
+                raise ManifestUnavailable(f"{url} is larger than {self._largest // 1024} KiB.")
+        try:
+            return found.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise ManifestUnavailable(f"{url} is not UTF-8 text.") from None
+
+
+class InnerAddressError(OSError):
+    """A name leads to an address that must not be asked."""
+
+
+class _Guard(AbstractResolver):
+    """Resolves names and gives out only addresses that may be connected to; one that may not spoils the name."""
+
+    def __init__(self, allow_loopback: bool) -> None:
+        self._allow_loopback = allow_loopback
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
+        results: list[ResolveResult] = []
+        for kind, _, proto, _, address in found:
+            where = ipaddress.ip_address(str(address[0]).partition("%")[0])
+            if not _outside(where, self._allow_loopback):
+                raise InnerAddressError(f"{host} leads to {where}, an address inside the network.")
+            results.append(
+                ResolveResult(
+                    hostname=host,
+                    host=str(address[0]),
+                    port=port,
+                    family=kind,
+                    proto=proto,
+                    flags=socket.AI_NUMERICHOST,
+                )
+            )
+        return results
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+
+def _outside(address: Any, allow_loopback: bool) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    where = mapped or address
+    if where.is_loopback:
+        return allow_loopback
+    return bool(where.is_global) and not where.is_multicast
+
+
+def _literal(host: str) -> Any:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    literal = _literal(host)
+    return host == "localhost" or (literal is not None and literal.is_loopback)
+
+
+def _host(url: str) -> str:
+    return (urlsplit(url).hostname or "").lower()
+
+
+def _inner(error: BaseException) -> InnerAddressError | None:
+    """The guard's own error, which the client wraps."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, InnerAddressError):
+            return seen
+        seen = getattr(seen, "os_error", None) or seen.__cause__ or seen.__context__
+    return None
