@@ -112,51 +112,34 @@ def fresh() -> Iterator[tuple[PostgresServer, str]]:
 
 
 def run(counts: Sequence[int] = (250, 1000)) -> list[Row]:
-    rows, found = [], {}
+    found = {}
     for count in counts:
         with fresh() as (server, dsn):
             found[count] = asyncio.run(measure(dsn, server, count))
     few, many = counts[0], counts[-1]
-    figures = found[many]
-    both = figures["own"] + figures["postgres"]
-    rows.append(
-        Row(
-            f"{many:,} rollouts judged every 5 s: bot",
-            figures["own"],
-            "% of a core",
-            goal="< 50 %",
-            ok=figures["own"] < 50,
-        )
-    )
-    rows.append(Row("the same, with PostgreSQL", both, "% of a core"))
-    rows.append(Row("tick lateness, p99", figures["late_p99"], "s", goal="< 1 s", ok=figures["late_p99"] < 1))
-    per = [found[count]["own"] / count * 1000 for count in (few, many)]
-    rows.append(
-        Row(
-            f"cost of 1,000 at {many:,}",
-            per[1],
-            "% of a core",
-            f"the same at {few:,}",
-            per[0],
-            per[1] / per[0],
-            "linear: ≤ 1.3x",
-            per[1] / per[0] <= 1.3,
-        )
-    )
-    expected = many / TICK_S
-    rows.append(
+    figures, expected = found[many], many / TICK_S
+    each = [found[count]["own"] / count * 1000 for count in (few, many)]
+    own, late, ticks = figures["own"], figures["late_p99"], figures["ticks"]
+    linear = each[1] / each[0]
+    what = f"{many:,} rollouts judged every 5 s: bot"
+    cost, same = f"cost of 1,000 at {many:,}", f"the same at {few:,}"
+    core = "% of a core"
+    return [
+        Row(what, own, core, goal="< 50 %", ok=own < 50),
+        Row("the same, with PostgreSQL", own + figures["postgres"], core),
+        Row("tick lateness, p99", late, "s", goal="< 1 s", ok=late < 1),
+        Row(cost, each[1], core, same, each[0], linear, "linear: ≤ 1.3x", linear <= 1.3),
         Row(
             "ticks a second",
-            figures["ticks"],
+            ticks,
             "",
             "due",
             expected,
-            figures["ticks"] / expected,
+            ticks / expected,
             "≥ 0.97x",
-            figures["ticks"] >= 0.97 * expected,
-        )
-    )
-    return rows
+            ticks >= 0.97 * expected,
+        ),
+    ]
 
 
 if __name__ == "__main__":

@@ -84,8 +84,7 @@ class Worker:
         self._waker = waker
         self._meter = meter or NoMeter()
         self._rhythm = rhythm or Rhythm()
-        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-        self._leading = Leading(store.housekeeping, owner, self._rhythm.lead_s)
+        self._leading = Leading(store.housekeeping, _owner(), self._rhythm.lead_s)
         stepping = Stepping(store, clock, waker, self._meter)
         places = Places(store, catalog, targets, releases, clock)
         self._sampling = Sampling(places, metrics)
@@ -143,3 +142,8 @@ class Worker:
         self._meter.rollouts(await self._store.housekeeping.phases())
         self._meter.effect_queue(*await self._store.housekeeping.queue())
         return False
+
+
+def _owner() -> str:
+    """A name that no other process has, and that people can place."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
