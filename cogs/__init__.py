@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cogs.commands_sync import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import Health
 from cogs.locks import Locks
@@ -9,6 +10,6 @@ from cogs.panic import Panic
 from cogs.rollback import Rollback
 from cogs.status import Status
 
-COGS = (Deploy, Rollback, Status, Locks, Health, Panic)
+COGS = (Deploy, Rollback, Status, Locks, Health, Panic, CommandsSync)
 
-__all__ = ["COGS", "Deploy", "Health", "Locks", "Panic", "Rollback", "Status"]
+__all__ = ["COGS", "CommandsSync", "Deploy", "Health", "Locks", "Panic", "Rollback", "Status"]

@@ -31,7 +31,7 @@ def layout(
     upload: Upload | None = None,
     more: str = "ask for one service to see them",
 ) -> Reply:
-    """Paragraphs in one box, cut to what a message may hold; what does not fit is said, and `more` tells where it is."""
+    """Paragraphs in one box, cut to what a message may hold; what does not fit is said, with `more` on where it is."""
     view = discord.ui.LayoutView(timeout=None)
     box: discord.ui.Container[Any] = discord.ui.Container()
     used, left_out = 0, 0

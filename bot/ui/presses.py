@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import discord
@@ -30,7 +31,7 @@ async def pressed(face: Face, interaction: AnyInteraction) -> bool:
         return False
     submitted = interaction.type is discord.InteractionType.modal_submit
     if press.action in ASKS and not submitted:
-        await _ask(interaction, press)
+        await ask(interaction, lambda: ReasonForm(press))
     else:
         await _act(face, interaction, press, reason_in(data) if submitted else "")
     return True
@@ -51,10 +52,11 @@ async def orphaned(face: Face, interaction: AnyInteraction) -> None:
     await face.answer(interaction, "press:unknown", explain, category="read")
 
 
-async def _ask(interaction: AnyInteraction, press: Press) -> None:
+async def ask(interaction: AnyInteraction, form: Callable[[], discord.ui.Modal]) -> None:
+    """Open a form; made anew for the second try."""
     for _ in range(2):
         try:
-            await interaction.response.send_modal(ReasonForm(press))
+            await interaction.response.send_modal(form())
             return
         except discord.HTTPException as error:
             if applied_already(error):

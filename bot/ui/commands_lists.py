@@ -1,0 +1,164 @@
+"""Answers of `/commands-sync` about what was: backups, one backup, status with trends, history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.words import duration
+from bot.engine.commands.api import (
+    ApplicationStatus,
+    Backup,
+    BackupLine,
+    EnvironmentStatus,
+    History,
+    HistoryLine,
+    Reading,
+)
+from bot.ui import commands_words as words
+from bot.ui import lists, text
+from bot.ui.commands_buttons import BackupSelect, Touch, TouchButton
+from bot.ui.commands_sync import manual
+from bot.ui.commands_words import Place, number
+from bot.ui.errors import Reply
+from bot.ui.phases import shape, word
+
+PAGE = 8
+_RESULT = {"verified": "✅", "unchanged": "➖", "started": "⏳", "refused": "✋", "failed": "❌"}
+_BARS = "▁▂▃▄▅▆▇█"
+_NAMES = 40
+
+
+def backups(
+    found: Sequence[BackupLine], application: str, environment: str, place: Place, *, first: bool
+) -> Reply:
+    """One page, newest first, with a select that shows one; `found` holds one more where there are older ones."""
+    if not found:
+        return Reply(
+            "There is nothing older." if not first else "There is no backup yet: nothing was changed."
+        )
+    page = found[:PAGE]
+    parts = [f"## Backups of {text.plain(application, 60)}", *[_backup_line(one, place) for one in page]]
+    older = Touch("backups", page[-1].id, application, environment)
+    buttons = [TouchButton("Older", older)] if len(found) > PAGE and older.fits else []
+    select = BackupSelect(page, Touch("pick"))
+    return lists.layout(parts, buttons=buttons, rows=[select])
+
+
+def _backup_line(one: BackupLine, place: Place) -> str:
+    overwrites = f", {number(one.overwrites, 'command')} with overwrites" if one.overwrites else ""
+    rollout = f" · rollout {one.rollout_id}" if one.rollout_id else ""
+    return (
+        f"**#{one.id}** {text.plain(one.environment, 40)} · {text.plain(place(one.scope), 60)} · "
+        f"{number(one.count, 'command')} {text.code(one.version, 40)}{overwrites}\n"
+        f"-# {text.moment(one.at)} · before: {text.plain(one.why, 120)} · by {text.plain(one.who, 40)}{rollout}"
+    )
+
+
+def backup(found: Backup, place: Place) -> Reply:
+    """One backup: what is in it, and what may be done with it."""
+    line = found.line
+    names = [words.called(int(c.get("type") or 1), str(c.get("name"))) for c in found.commands]
+    listed = ", ".join(text.plain(name, 60) for name in names[:_NAMES]) or "no commands"
+    if len(names) > _NAMES:
+        listed += f" and {len(names) - _NAMES} more"
+    parts = [
+        f"## Backup {line.id} of {text.plain(line.application, 60)}",
+        _backup_line(line, place),
+        text.cut(listed, 1000),
+        *manual(found.manual),
+    ]
+    buttons = [
+        TouchButton("Compare with now", Touch("compare", line.id)),
+        TouchButton("Restore", Touch("restore", line.id), danger=True),
+    ]
+    return lists.layout(parts, buttons=buttons, more="the comparison shows all")
+
+
+def status(found: Sequence[ApplicationStatus], place: Place) -> Reply:
+    """What each application has where, how Discord answers, and what watching found."""
+    if not found:
+        return Reply("There is nothing to show: the catalog gives this server no application.")
+    parts = []
+    for application in found:
+        head = f"## {text.plain(application.application, 60)}\n-# {text.plain(application.source, 200)}"
+        parts += [head, *[_environment(one, place) for one in application.environments]]
+    return lists.layout(parts, more="name an application to see it")
+
+
+def _environment(one: EnvironmentStatus, place: Place) -> str:
+    served = text.code(one.served_version, 40) if one.served_version else "nothing known"
+    applied = text.code(one.desired_version, 40) if one.desired_version else "nothing"
+    same = one.desired_version is not None and one.desired_version == one.served_version
+    lines = [
+        f"**{text.plain(one.environment, 40)}** " + (served if same else f"{served} · applied: {applied}")
+    ]
+    if one.active is not None:
+        version = text.code(one.active.candidate.version, 40)
+        lines.append(f"{shape(one.active)} {version}: {word(one.active)} (rollout {one.active.id})")
+    lines += [_reading(reading, one.trend, place) for reading in one.readings]
+    if one.drift:
+        lines.append(f"⚠️ drift: {text.sentence(one.drift, 200)}")
+    lines += [
+        f"⚠️ {text.plain(f.what, 20)}: {text.sentence(f.sentence, 200)} ({text.relative(f.since)})"
+        for f in one.findings
+    ]
+    if one.lock is not None:
+        lines.append(f"🔒 locked by {text.plain(one.lock.owner, 40)}: {text.sentence(one.lock.reason, 160)}")
+    if one.created_today:
+        lines.append(f"-# {one.created_today} of today's 200 creations are used")
+    return "\n".join(lines)
+
+
+def _reading(reading: Reading, trend: Sequence[Reading], place: Place) -> str:
+    where = text.plain(place(reading.scope), 60)
+    if reading.error:
+        return f"❌ {where}: {text.sentence(reading.error, 160)} · {text.relative(reading.at)}"
+    past = [r.ms for r in trend if r.scope == reading.scope and not r.error]
+    line = f"✅ {where}: {number(reading.count, 'command')}, answered in {reading.ms:.0f} ms"
+    if len(past) > 1:
+        line += f" {sparkline(past[-20:])} ({min(past):.0f} to {max(past):.0f} ms)"
+    return f"{line} · {text.relative(reading.at)}"
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A trend as small bars, from nothing to the highest."""
+    top = max(values) or 1.0
+    return "".join(_BARS[min(len(_BARS) - 1, int(value / top * len(_BARS)))] for value in values)
+
+
+def history(found: History, application: str, place: Place, *, first: bool) -> Reply:
+    """One page, newest first, with the rate of success; one line more than a page where there are older ones."""
+    if not found.lines:
+        return Reply("There is nothing older." if not first else "No commands have been changed here yet.")
+    rate = found.rate
+    page = found.lines[:PAGE]
+    parts = ["## What was changed"]
+    if rate is not None:
+        parts[0] += f"\n-# last 30 days: {found.succeeded} of {found.finished} verified ({rate:.0%})"
+    parts += [_history_line(one, place) for one in page]
+    older = Touch("history", page[-1].id, application)
+    buttons = [TouchButton("Older", older)] if len(found.lines) > PAGE and older.fits else []
+    return lists.layout(parts, buttons=buttons, more="the next page has them")
+
+
+def _history_line(one: HistoryLine, place: Place) -> str:
+    took = f" · took {duration(round(one.ms) / 1000)}" if one.ms is not None else ""
+    rollout = f" · rollout {one.rollout_id}" if one.rollout_id else ""
+    lines = [
+        f"{_RESULT.get(one.result, '•')} **{text.plain(one.application, 60)} → {text.plain(one.environment, 40)}** "
+        f"{text.code(one.from_version, 40)} → {text.code(one.to_version, 40)} · {text.plain(one.result, 20)}",
+        f"-# {text.moment(one.at)} · {text.plain(place(one.scope), 60)} · by {text.plain(one.who, 40)} · "
+        f"{number(one.calls, 'call')}, {one.creates} created{took}{rollout}",
+    ]
+    if one.reason:
+        lines.append(f"-# “{text.plain(one.reason, 120)}”")
+    if one.detail:
+        lines.append(text.sentence(one.detail, 240))
+    return "\n".join(lines)
+
+
+def backup_hint(one: BackupLine, now: datetime, place: Place) -> str:
+    """What autocomplete says of a backup: `production, server harbor, 7 commands, 2 h ago`."""
+    ago = duration(max(1, round((now - one.at).total_seconds() / 60)) * 60)
+    return f"{one.environment}, {place(one.scope)}, {number(one.count, 'command')} {one.version}, {ago} ago"
