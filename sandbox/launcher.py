@@ -289,6 +289,11 @@ class Demo:
     def processes_file(self) -> Path:
         return self.folder / "processes.json"
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the bot and its command line are started with, besides the launcher's own."""
+        return self._env
+
     def child(self, name: str) -> Child:
         return self._children[name]
 

@@ -56,7 +56,7 @@ async def test_scrape_away_in_a_soak_holds_asks_people_and_goes_on_when_it_is_ba
             await proxy.cut()
             row = await world.phase(id_, "held")
             assert part(row, "judge")["verdict"]["outcome"] == "ERROR"
-            asked = await world.stage.message("deploys", "held", after=before)
+            asked = await world.stage.message("deploys", "is held", after=before)
             assert asked["notified"] == ["oncall"]
             labels = {b["label"] for b in (await world.button(id_, "Promote"))["buttons"]}
             assert {"Extend", "Promote", "Roll back"} <= labels

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -308,6 +309,28 @@ class World:
                     return {**found, "ok": answer.status == 200}
         return {}
 
+    @asynccontextmanager
+    async def another_bot(self, *command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        """A second bot on the same database and token, as happens when a deploy overlaps; well when this begins."""
+        port = free_port(taken={self.demo.bot_port})
+        with (self.demo.folder / "another.log").open("ab") as log:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, *(command or ("-m", "bot")), "run"),
+                env={**os.environ, **self.demo.environment, "SLIPWAY_WEB_PORT": str(port)},
+                cwd=self.demo.folder,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        try:
+            await self.until("another bot", lambda: well(f"http://127.0.0.1:{port}/health"))
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await asyncio.wait_for(process.wait(), 20)
+
     @property
     def data(self) -> Path:
         return self.demo.folder / "data"
@@ -354,3 +377,11 @@ class World:
     async def sleep(self, seconds: float) -> None:
         """Lets time pass for something to go wrong in; nothing is asserted about how much."""
         await asyncio.sleep(seconds)
+
+
+async def well(address: str) -> bool | None:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with session.get(address) as answer:
+                return True if answer.status == 200 else None
+    return None

@@ -1,0 +1,95 @@
+"""`kill -9` of the bot in a soak: how long until it judges again, and until it answers a press again.
+
+All of it is real: the bot as a process that a supervisor starts again at once, releases under traffic, Discord on
+loopback, PostgreSQL. A press is tried every tenth of a second, as an impatient person would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from statistics import median
+
+from benchmarks.report import Row, show
+from sandbox.scenarios.stage import StoryError
+from tests.e2e.world import World, lanes, opened
+from tests.support.postgres import postgres_server
+
+SERVED = lanes("checkout/endurance")
+GOAL_S, PROMISED_S = 5.0, 10.0
+
+
+async def killed(world: World, rollout: int) -> tuple[float, float, float]:
+    """Seconds from the kill to the first look of the judge, to a press answered, and until both."""
+    card = await world.card(rollout)
+    began = time.time()
+    await world.kill_bot()
+    judged = asyncio.create_task(_judged(world, rollout, began))
+    pressed = asyncio.create_task(_answered(world, card["id"], began))
+    both = await asyncio.gather(judged, pressed)
+    return both[0], both[1], max(both)
+
+
+async def _judged(world: World, rollout: int, began: float) -> float:
+    async def look() -> float | None:
+        newer = "SELECT min(at) AS at FROM samples WHERE rollout_id = $1 AND at > to_timestamp($2)"
+        found = await world.one(newer, rollout, began)
+        return found["at"].timestamp() - began if found and found["at"] else None
+
+    return await world.until("the judge to look again", look)
+
+
+async def _answered(world: World, message: str, began: float) -> float:
+    """Extend is a press that changes nothing else in a soak."""
+    while True:
+        press = {"user": "lead", "message": message, "button": "Extend"}
+        begun = await world.stage.call("POST", "presses", press)
+        found = await world.stage.call("GET", f"interactions/{begun['interaction']}", wait=4)
+        if found["state"] == "answered":
+            return time.time() - began
+        if time.time() - began > 60:
+            raise StoryError(f"no press was answered for a minute: {found['reason']}")
+        await asyncio.sleep(0.1)
+
+
+async def measure(dsn: str, times: int) -> list[tuple[float, float, float]]:
+    async with opened(SERVED, dsn) as world:
+        rollout = await world.deploy("checkout", "1.6.0", "endurance")
+        await world.phase(rollout, "soaking")
+        await world.press("lead", rollout, "Pause")  # it soaks for as long as this takes
+        await world.button(rollout, "Resume")
+        found = []
+        for _ in range(times):
+            found.append(await killed(world, rollout))
+            await asyncio.sleep(1.0)
+        return found
+
+
+def run(quick: bool = False) -> list[Row]:
+    with postgres_server() as server:
+        dsn = server.dsn(asyncio.run(server.fresh()))
+        found = asyncio.run(measure(dsn, 3 if quick else 12))
+    rows = []
+    for what, seconds in zip(
+        ("judges again", "answers a press", "acts again"), zip(*found, strict=True), strict=True
+    ):
+        slowest = max(seconds)
+        rows.append(Row(f"kill -9 → bot {what}, median", median(seconds), "s"))
+        rows.append(
+            Row(
+                f"kill -9 → bot {what}, slowest of {len(seconds)}",
+                slowest,
+                "s",
+                "what teams promise",
+                PROMISED_S,
+                slowest / PROMISED_S,
+                f"< {GOAL_S:g} s",
+                slowest < GOAL_S,
+            )
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    show(run("--quick" in sys.argv), "Restart")

@@ -1,0 +1,96 @@
+"""Two bots on one database: together, one after the other's death, and one that wakes up too late."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import psutil
+import pytest
+
+from bot.adapters.targets.process.client import HostClient
+from bot.adapters.targets.process.wire import desired_to_json
+from bot.engine import codec
+from bot.ports import StaleGeneration
+from tests.e2e.acts import part, said_once
+from tests.e2e.world import World, lanes, marks, opened
+from tests.support.postgres import PostgresServer
+
+pytestmark = marks("two-bots")
+LANES = lanes("checkout/production", "search/endurance")
+LATE = lanes("mail/endurance")
+
+
+async def test_two_bots_do_every_effect_once(world: World) -> None:
+    since = await world.cursor("checkout", "production")
+    async with world.another_bot():
+        id_ = await world.deploy("checkout", "1.6.0", "production")
+        await world.approved(id_)
+        await world.phase(id_, "succeeded")
+        await said_once(world, id_)
+    assert world.starts("checkout", "production", "1.6.0") == 1
+    approvals = [a for grant in part(await world.rollout(id_), "state")["grants"] for a in grant["approvals"]]
+    assert len(approvals) == 1
+    assert await world.foreign_errors("checkout", "production", since) == []
+
+
+async def test_when_one_of_two_is_killed_in_a_soak_the_other_carries_on(world: World) -> None:
+    async with world.another_bot():
+        id_ = await world.deploy("search", "1.6.0", "endurance")
+        await world.phase(id_, "soaking")
+        await world.demo.end_bot(signal.SIGKILL)
+        await world.phase(id_, "succeeded")
+        await said_once(world, id_)
+        assert world.starts("search", "endurance", "1.6.0") == 1
+    await world.demo.start_bot()
+
+
+async def test_a_bot_that_wakes_up_after_the_rollback_moves_no_traffic(postgres: PostgresServer) -> None:
+    name = await postgres.fresh()
+    async with opened(LATE, postgres.dsn(name), bot=("-m", "tests.fakes.freezing_bot")) as world:
+        id_ = await world.deploy("mail", "1.6.0", "endurance")
+        await world.until("the bot to freeze before it moves traffic", lambda: frozen(world))
+        try:
+            async with world.another_bot():
+                await world.phase(id_, "soaking")
+                await world.press("oncall", id_, "Roll back")
+                await world.phase(id_, "rolled_back")
+                await world.served_by("mail", "endurance", "1.4.0")
+                generation = await accepted(world)
+                os.kill(world.bot_pid, signal.SIGCONT)
+                await world.bot_back()
+                await world.sleep(2.0)
+        finally:
+            os.kill(world.bot_pid, signal.SIGCONT)
+        await every_order_is_refused_now(world, id_)
+        assert await accepted(world) == generation
+        await world.served_by("mail", "endurance", "1.4.0")
+        await said_once(world, id_)
+    await postgres.drop(name)
+
+
+async def frozen(world: World) -> bool | None:
+    return True if psutil.Process(world.bot_pid).status() == psutil.STATUS_STOPPED else None
+
+
+async def accepted(world: World) -> int:
+    """The newest generation that the host has accepted."""
+    host = HostClient(world.data / "host", start=False)
+    return int((await host.call({"do": "observe", "lane": ["mail", "endurance"]}))["generation"])
+
+
+async def every_order_is_refused_now(world: World, id_: int) -> None:
+    """Whatever was ordered before the rollback, sent again as it was: the host will not have it."""
+    host = HostClient(world.data / "host", start=False)
+    orders = [e for e in await world.effects(id_) if e["kind"] == "set_desired"]
+    for order in orders[:-1]:
+        desired = codec.read_effect(order["payload"]).desired  # type: ignore[union-attr]
+        late = {
+            "do": "apply",
+            "lane": ["mail", "endurance"],
+            "settings": {},
+            "desired": desired_to_json(desired),
+        }
+        with pytest.raises(StaleGeneration):
+            await host.call(late)
+    assert len(orders) >= 3
