@@ -85,7 +85,11 @@ class Scene:
         self.bare = bare
         self.bare_message = bare_message
         self.slipway = psutil.Process(demo.child("bot").process.pid)
-        self.sandbox = psutil.Process(demo.child("sandbox").process.pid)
+
+    async def restart(self) -> None:
+        """Slipway anew, on the same data."""
+        await self.demo.end_bot()
+        self.slipway = psutil.Process((await self.demo.start_bot()).process.pid)
 
     async def ask_for(self, services: Sequence[str], at_once: int = 8) -> list[Waiting]:
         """`/deploy` for each service by another person; the rollouts, waiting at their gates."""

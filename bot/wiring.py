@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 from bot import parts
 from bot.adapters.embedded import EmbeddedPostgres
 from bot.adapters.postgres.database import Database
-from bot.adapters.postgres.migrate import upgrade
+from bot.adapters.postgres.schema import is_newest
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
@@ -218,16 +218,24 @@ async def _assemble(
 
 async def _migrated(dsn: str) -> None:
     """The schema is as new as we are; a database that is away is waited for."""
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     told = False
     while True:
         try:
-            return await upgrade(dsn)
+            return await _migrate(dsn)
         except Unreachable as error:
             if not told:
                 _log.warning("database_awaited", why=str(error))
             told = True
             await asyncio.sleep(_DATABASE_TRY_S)
+
+
+async def _migrate(dsn: str) -> None:
+    if await is_newest(dsn):
+        return
+    from bot.adapters.postgres.migrate import upgrade  # not needed by most starts: see `is_newest`
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    await upgrade(dsn)
 
 
 def _redis(settings: Settings) -> Callable[[], asyncio.Future[str]]:

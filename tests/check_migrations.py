@@ -13,23 +13,26 @@ import sys
 from pathlib import Path
 
 from bot.adapters.postgres.migrate import head, revisions, upgrade
+from bot.adapters.postgres.schema import is_newest, newest
 from tests.support.postgres import PostgresServer, postgres_server
 
 SNAPSHOT = Path(__file__).resolve().parent.parent / "migrations" / "schema.sql"
 
 
 def main() -> int:
-    newest = head()
+    revision = head()
     with postgres_server(migrated=False) as server:
         asyncio.run(_twice(server.dsn()))
         text = schema(server)
     if "--write" in sys.argv:
         SNAPSHOT.write_text(text, encoding="utf-8")
-        print(f"migrations: {SNAPSHOT.name} is at revision {newest} now")
+        print(f"migrations: {SNAPSHOT.name} is at revision {revision} now")
         return 0
     committed = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
     if committed == text:
-        print(f"migrations: one head ({newest}), upgrade from nothing works, the schema is the committed one")
+        print(
+            f"migrations: one head ({revision}), upgrade from nothing works, the schema is the committed one"
+        )
         return 0
     sys.stdout.writelines(
         difflib.unified_diff(committed.splitlines(True), text.splitlines(True), "committed", "migrated")
@@ -40,11 +43,16 @@ def main() -> int:
 
 async def _twice(dsn: str) -> None:
     """Two processes that start at once: one migrates, the other waits, and a third finds nothing to do."""
+    before = await is_newest(dsn)
     await asyncio.gather(upgrade(dsn), upgrade(dsn))
     await upgrade(dsn)
     have, need = await revisions(dsn)
     if have != need:
         raise SystemExit(f"migrations: at {have} after an upgrade to {need}")
+    if before or newest() != need or not await is_newest(dsn):
+        raise SystemExit(
+            "migrations: a start would not see from the revision whether there is anything to do"
+        )
 
 
 def schema(server: PostgresServer) -> str:
