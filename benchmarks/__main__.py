@@ -1,0 +1,145 @@
+"""`make bench`, or `python -m benchmarks [--quick] [--only NAME …]`: every benchmark, then one table of all figures.
+
+Each runs in a process of its own with a bound on its time, one after the other, so that none disturbs the next. A
+goal that is missed is printed as missed; the exit code is only for benchmarks that did not run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import inspect
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.report import Row, show
+
+# In this order, each with what it is about.
+BENCHMARKS = {
+    "presses": "Presses beside a bare discord.py bot",
+    "outbox": "Effects through the outbox",
+    "rollouts": "1,000 rollouts that soak",
+    "rollback": "From a press or a verdict to no traffic",
+    "restart": "kill -9 until the bot acts again",
+    "memory": "Memory beside a bare discord.py bot",
+    "router": "The router beside direct requests",
+    "detection": "Detection and false alarms of the judge",
+    "judging": "What judging costs",
+    "chart": "Drawing a chart",
+    "container": "The container image",
+}
+_BOUND_S = 240.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions: under two minutes in all")
+    parser.add_argument(
+        "--only", nargs="+", choices=[*BENCHMARKS], metavar="NAME", help=", ".join(BENCHMARKS)
+    )
+    parser.add_argument("--run", metavar="NAME", choices=[*BENCHMARKS], help=argparse.SUPPRESS)
+    parser.add_argument("--into", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.run:
+        options.into.write_text(json.dumps([asdict(row) for row in measured(options.run, options.quick)]))
+        return 0
+    return everything(options.only or [*BENCHMARKS], quick=options.quick)
+
+
+def everything(names: list[str], *, quick: bool) -> int:
+    """Runs them all. Returns 1 when one did not run to its end."""
+    found: dict[str, list[Row]] = {}
+    broken: list[str] = []
+    began = time.monotonic()
+    for name in names:
+        if importlib.util.find_spec(f"benchmarks.{name}") is None:
+            continue
+        print(f"· {BENCHMARKS[name]} …", end="", flush=True)
+        started = time.monotonic()
+        rows, trouble = apart(name, quick=quick)
+        print(f" {time.monotonic() - started:.0f} s" + (f"  ✗ {trouble}" if trouble else ""), flush=True)
+        if trouble:
+            broken.append(name)
+        else:
+            found[name] = rows
+    for name, rows in found.items():
+        show(rows, BENCHMARKS[name])
+    tell(found, broken, time.monotonic() - began)
+    return 1 if broken else 0
+
+
+def tell(found: dict[str, list[Row]], broken: list[str], seconds: float) -> None:
+    rows = [row for each in found.values() for row in each]
+    missed = [row.what.strip() for row in rows if row.ok is False]
+    load = os.getloadavg()[0]
+    print(
+        f"\n{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {os.cpu_count()} cores, "
+        f"load {load:.1f}; {seconds:.0f} s"
+    )
+    print(f"{sum(row.ok is True for row in rows)} goals reached, {len(missed)} missed")
+    for what in missed:
+        print(f"  missed: {what}")
+    for name in broken:
+        print(f"  did not run: {name}")
+
+
+def apart(name: str, *, quick: bool) -> tuple[list[Row], str]:
+    """The rows of one benchmark, run in a process of its own, or why there are none."""
+    with tempfile.TemporaryDirectory() as folder:
+        into, log = Path(folder) / "rows.json", Path(folder) / "log"
+        command = [sys.executable, "-m", "benchmarks", "--run", name, "--into", str(into)]
+        with log.open("w") as sink:
+            # A session of its own, so that what it started can be ended with it.
+            process = subprocess.Popen(
+                [*command, *(["--quick"] if quick else [])],
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            try:
+                code = process.wait(_BOUND_S)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                return [], f"not done after {_BOUND_S:.0f} s"
+            except BaseException:
+                _end(process)
+                raise
+        if code or not into.exists():
+            return [], f"exit code {code}: {_last_lines(log)}"
+        return [Row(**row) for row in json.loads(into.read_text())], ""
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """An interrupt first: benchmarks take down what they started."""
+    process.send_signal(signal.SIGINT)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _last_lines(log: Path) -> str:
+    return " | ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+
+
+def measured(name: str, quick: bool) -> list[Row]:
+    """The rows of one benchmark, here and now."""
+    run = importlib.import_module(f"benchmarks.{name}").run
+    takes_quick = "quick" in inspect.signature(run).parameters
+    rows: list[Row] = run(quick=quick) if takes_quick else run()
+    return rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
