@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import subprocess
@@ -35,6 +36,8 @@ DATABASE = "slipway"
 _USER = "postgres"
 _SOCKET = ".s.PGSQL.5432"
 _LONGEST_SOCKET_PATH = 100  # sun_path: 108 bytes on Linux, 104 on macOS
+_ODD = frozenset(",'")  # what separates and quotes in lists of socket folders and of hosts
+_UNUSABLE = frozenset('"$`\\\n')  # pg_ctl hands the folder to a shell, in double quotes
 _START_S, _STOP_S = 30, 20
 _LOOK_EVERY_S = 1.0
 # Small and durable: the defaults are made for a machine of its own.
@@ -115,6 +118,11 @@ class EmbeddedPostgres:
 
     def _begin(self) -> None:
         self._bin = _binaries()
+        if bad := sorted(_UNUSABLE & set(str(self._data_dir))):
+            raise EmbeddedError(
+                f"The embedded PostgreSQL cannot live in {self._data_dir}: its name has {' '.join(map(repr, bad))}.",
+                "Set SLIPWAY_DATA_DIR to another folder.",
+            )
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._lock = (self._data_dir / "postgres.lock").open("w")
         try:
@@ -160,8 +168,13 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         self._forget_dead_server()
-        settings = {**_SETTINGS, "listen_addresses": "''", "unix_socket_directories": str(self._sockets())}
-        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        # In quotes of its own: the setting is a list, and pg_ctl hands the options to a shell.
+        settings = {
+            **_SETTINGS,
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{self._sockets()}"',
+        }
+        options = " ".join(f"-c {name}={shlex.quote(value)}" for name, value in settings.items())
         log = self._cluster / "server.log"
         self._run(
             "pg_ctl",
@@ -223,9 +236,9 @@ class EmbeddedPostgres:
     # ---- places and people ---------------------------------------------------------------------------------
 
     def _sockets(self) -> Path:
-        """The folder of the socket; a data folder with a long name gets a short one elsewhere."""
+        """The folder of the socket; a data folder with a long or an odd name gets a plain one elsewhere."""
         folder = self._data_dir / "pgsocket"
-        if len(os.fsencode(folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
+        if len(os.fsencode(folder / _SOCKET)) > _LONGEST_SOCKET_PATH or _ODD & set(str(folder)):
             name = hashlib.blake2b(os.fsencode(self._data_dir), digest_size=8).hexdigest()
             folder = Path(tempfile.gettempdir()) / f"slipway-pg-{os.getuid()}-{name}"
         folder.mkdir(mode=0o700, exist_ok=True)

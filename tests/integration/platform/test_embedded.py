@@ -151,6 +151,21 @@ async def test_a_data_folder_with_a_long_name_has_its_socket_elsewhere(tmp_path:
         assert "long" not in server.dsn
 
 
+@pytest.mark.parametrize("name", ["my slipway", "it's, here", "größe & (co)"])
+async def test_a_data_folder_may_be_called_anything(tmp_path: Path, name: str) -> None:
+    async with EmbeddedPostgres(tmp_path / name) as server:
+        assert await answer(server, "SELECT 1") == 1
+        assert await answer(server, "SHOW listen_addresses") == ""
+    async with EmbeddedPostgres(tmp_path / name) as server:
+        assert await answer(server, "SELECT 1") == 1
+
+
+async def test_a_folder_that_a_shell_would_misread_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedError, match="cannot live in"):
+        await EmbeddedPostgres(tmp_path / "$(touch never)").__aenter__()
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_data_of_another_major_version_is_left_alone(data_dir: Path) -> None:
     cluster = data_dir / "postgres"
     cluster.mkdir(parents=True)
