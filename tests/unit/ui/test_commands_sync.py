@@ -1,0 +1,352 @@
+"""What `/commands-sync` says: the worst first, nothing cut in silence, everything in what Discord takes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.applications import GLOBAL, Scope
+from bot.domain.manifest.difference import compare
+from bot.domain.manifest.texts import Mistake
+from bot.domain.manifest.validation import validate
+from bot.engine.commands.api import (
+    ApplicationStatus,
+    Applied,
+    Backup,
+    BackupLine,
+    Comparison,
+    EnvironmentStatus,
+    Finding,
+    History,
+    HistoryLine,
+    ManifestView,
+    ManualStep,
+    Reading,
+    Restored,
+    ScopeDiff,
+    Validation,
+)
+from bot.ui import commands_lists, commands_sync, text
+from bot.ui import commands_words as words
+from bot.ui.commands_buttons import BackupSelect, RestoreForm, Touch, TouchButton
+from bot.ui.commands_words import place_of
+from bot.ui.errors import Reply
+from tests.fakes.commands import command
+from tests.unit.ui import worlds
+from tests.unit.ui.test_card import payload, said
+
+PLACE = place_of({77: "harbor"})
+CITY = {"type": 3, "name": "city", "description": "Where"}
+BEFORE = [
+    command("greet", id="1", options=[CITY], default_member_permissions="32"),
+    command("hi", id="2", options=[CITY, {"type": 4, "name": "times", "description": "How often"}]),
+    command("old", id="3", description="Once was"),
+    command("same", id="4"),
+]
+AFTER = [
+    command("greet", options=[{**CITY, "type": 4, "required": True}]),
+    {**BEFORE[1], "name": "hello"},
+    command("wave", options=[CITY], nsfw=True),
+    command("same"),
+]
+
+
+def compared(before: list[Any] = BEFORE, after: list[Any] = AFTER, *scopes: Scope, **more: Any) -> Comparison:
+    view = ManifestView("f" * 64, "ffffffffffff", after, "manifests/greeter.json")
+    found = [
+        ScopeDiff(s, "e" * 64, len(before), compare(before, after, guild=not s.is_global))
+        for s in scopes or (GLOBAL,)
+    ]
+    return replace(Comparison("greeter", "production", view, tuple(found)), **more)
+
+
+def shown(reply: Reply) -> str:
+    assert reply.view is not None
+    assert reply.view.total_children_count <= 40
+    found = said(reply.view)
+    assert text.units(found) <= 4000
+    payload(reply.view)
+    return found
+
+
+def test_every_kind_of_change_is_named_with_its_dangers_in_words() -> None:
+    found = shown(commands_sync.difference([compared()], PLACE))
+    for expected in (
+        "greeter → production",
+        "4 commands would change",
+        "1 deleted, 1 renamed, 1 changed, 1 created, 1 unchanged",
+        "everywhere (global)",
+        "/old deleted",
+        "/hello renamed (was /hi)",
+        "keeps its id",
+        "/wave created",
+        "string → integer",
+        "manage guild → everybody",
+        "DANGER",
+        "more people may use it than before",
+        "the option is required from now on",
+    ):
+        assert expected in found.replace("\\", ""), expected
+    assert found.index("/old") < found.index("/wave"), "what is dangerous comes first"
+
+
+def test_a_small_difference_needs_no_file_and_a_large_one_is_whole_in_it() -> None:
+    assert commands_sync.difference([compared()], PLACE).upload is None
+    many = [
+        command(f"command-{n:02}", options=[{**CITY, "name": f"o{m}"} for m in range(20)]) for n in range(60)
+    ]
+    reply = commands_sync.difference([compared([], many)], PLACE)
+    found = shown(reply)
+    assert "60 commands would change" in found
+    assert "more: the full difference is in the attached file" in found
+    assert reply.upload is not None
+    assert reply.upload.name == "greeter-production.diff"
+    assert all(f"/command-{n:02} created" in reply.upload.content for n in range(60))
+
+
+def test_many_changed_fields_are_counted_and_whole_in_the_file() -> None:
+    before = [command("greet", id="1", options=[{**CITY, "name": f"o{m}"} for m in range(12)])]
+    after = [command("greet", options=[{**CITY, "name": f"o{m}", "description": "New"} for m in range(12)])]
+    reply = commands_sync.difference([compared(before, after)], PLACE)
+    assert "and 7 fields more" in shown(reply)
+    assert reply.upload is not None
+    assert reply.upload.content.count("+   options[o") == 12
+
+
+def test_servers_that_differ_in_the_same_way_are_shown_once() -> None:
+    found = shown(commands_sync.difference([compared(BEFORE, AFTER, Scope(77), Scope(78))], PLACE))
+    assert "server harbor, server 78" in found
+    assert found.count("/wave created") == 1
+
+
+def test_nothing_different_says_that_nothing_was_called() -> None:
+    found = shown(commands_sync.difference([compared(BEFORE, BEFORE)], PLACE))
+    assert "Nothing is different" in found
+    assert "Nothing was called" in found
+
+
+def test_drift_and_mistakes_are_told_with_the_difference() -> None:
+    one = compared()
+    drifted = replace(one, scopes=(replace(one.scopes[0], drift="Somebody changed it since."),))
+    broken = replace(drifted, mistakes=(Mistake("$[0].name", "is missing"),))
+    found = shown(commands_sync.difference([broken], PLACE))
+    assert "Somebody changed it since." in found
+    assert "cannot be applied" in found
+    assert "`$[0].name`" in found
+
+
+def test_words_from_outside_neither_ping_nor_format() -> None:
+    after = [{**command("greet"), "description": "@everyone **now** <@1> \n# big"}]
+    found = shown(commands_sync.difference([compared([command("greet", id="1")], after)], PLACE))
+    assert "@everyone" not in found
+    assert "<@1>" not in found
+    assert "**now**" not in found
+
+
+def test_the_text_file_signs_each_line() -> None:
+    whole = words.whole_text(compared(), PLACE)
+    for line in ("- /old deleted", "> /hello renamed (was /hi)", "~ /greet changed", "+ /wave created"):
+        assert f"\n{line}\n" in whole
+    assert "\n!   danger: deleted" in whole
+    assert "\n-   options[city].type: string\n+   options[city].type: integer\n" in whole
+    assert "@@ everywhere (global): " in whole
+
+
+def test_values_are_said_as_people_say_them() -> None:
+    assert words.value("default_member_permissions", "0") == "administrators only"
+    assert words.value("default_member_permissions", "40") == "administrator and manage guild"
+    assert words.value("contexts", [0, 1]) == "servers, messages with the bot"
+    assert words.value("contexts", None) == "everywhere"
+    assert words.value("integration_types", None) == "by servers"
+    assert words.value("required", None) == "false"
+    assert words.value("description", "x" * 900).endswith("…")
+    assert words.called(2, "Report") == "Report (user command)"
+
+
+def test_option_order_additions_and_removals_are_said() -> None:
+    times = {"type": 4, "name": "times", "description": "How often", "required": True}
+    choices = {**CITY, "choices": [{"name": "Oslo", "value": "osl"}]}
+    before, after = [command("a", id="1", options=[CITY, times])], [command("a", options=[times, choices])]
+    found = words.whole_text(compared(before, after), PLACE)
+    assert "options (order): city, times → times, city" in found
+    assert '+   options[city].choices[Oslo]: added: "osl"' in found
+    gone = words.whole_text(compared(before, [command("a", options=[CITY])]), PLACE)
+    assert '-   options[times]: taken away: integer, required: "How often"' in gone
+
+
+def test_all_mistakes_are_listed_and_too_many_are_a_file() -> None:
+    few = validate([{"name": "Two Words"}, {"name": "x" * 40, "description": ""}])
+    reply = commands_sync.mistakes("greeter", few)
+    found = shown(reply)
+    assert reply.upload is None
+    assert reply.outcome == "refused"
+    assert all(f"`{one.path}`" in found for one in few)
+    assert f"{len(few)} mistakes; nothing was sent to Discord" in found
+    many = [Mistake(f"$[{n}].name", "is missing") for n in range(60)]
+    reply = commands_sync.mistakes("greeter", many)
+    assert "and 48 more: all of them are in the attached file" in shown(reply)
+    assert reply.upload is not None
+    assert all(str(one) in reply.upload.content for one in many)
+
+
+def test_a_valid_manifest_is_said_to_be() -> None:
+    view = ManifestView("f" * 64, "ffffffffffff", AFTER, "")
+    found = shown(commands_sync.validation(Validation("greeter", view, (), "manifests/greeter.json")))
+    assert "Valid" in found
+    assert "4 commands" in found
+    wrong = Validation("greeter", None, (Mistake("$", "a manifest is a list"),), "manifests/greeter.json")
+    assert "1 mistake;" in shown(commands_sync.validation(wrong))
+
+
+async def test_an_apply_shows_its_rollout_and_what_it_changes() -> None:
+    rollout = await worlds.deployed(worlds.engine())
+    found = shown(commands_sync.applied(Applied(compared(), rollout, "has begun."), PLACE, "<#5>"))
+    assert "Rollout 1" in found
+    assert "<#5>" in found
+    assert "/old deleted" in found
+    same = Applied(compared(BEFORE, BEFORE), None, "Nothing is different; nothing was called.")
+    assert "nothing was called" in commands_sync.applied(same, PLACE, "<#5>").content
+
+
+async def test_a_restore_lists_what_must_be_set_by_hand() -> None:
+    rollout = await worlds.deployed(worlds.engine())
+    steps = tuple(ManualStep(GLOBAL, f"c{n}", "was allowed to deployers alone") for n in range(12))
+    found = shown(commands_sync.restored(Restored(compared(), rollout, steps, "has begun."), PLACE, "<#5>"))
+    assert "To be set by hand" in found
+    assert "and 4 more" in found
+    same = commands_sync.restored(Restored(compared(), None, (), "Discord has just that."), PLACE, "x")
+    assert "just that" in shown(same)
+
+
+def line(number: int = 1) -> BackupLine:
+    return BackupLine(
+        number,
+        "greeter",
+        "production",
+        GLOBAL,
+        worlds.NOW,
+        "d" * 64,
+        "dddddddddddd",
+        4,
+        "rollout 3",
+        "Lead",
+        3,
+        1,
+    )
+
+
+def test_backups_have_a_select_and_pages() -> None:
+    found = [line(n) for n in range(20, 20 - commands_lists.PAGE - 1, -1)]
+    reply = commands_lists.backups(found, "greeter", "production", PLACE, first=True)
+    shown(reply)
+    assert reply.view is not None
+    items = list(reply.view.walk_children())
+    select = next(i for i in items if isinstance(i, BackupSelect))
+    assert [o.value for o in select.options] == [str(one.id) for one in found[: commands_lists.PAGE]]
+    older = next(i for i in items if isinstance(i, TouchButton))
+    touch = Touch.parse(older.custom_id or "")
+    assert touch == Touch("backups", found[commands_lists.PAGE - 1].id, "greeter", "production")
+    assert "no backup" in commands_lists.backups([], "greeter", "", PLACE, first=True).content
+    assert "nothing older" in commands_lists.backups([], "greeter", "", PLACE, first=False).content
+
+
+def test_one_backup_offers_to_compare_and_to_restore() -> None:
+    held = Backup(line(), BEFORE * 15, {}, (ManualStep(GLOBAL, "greet", "was for deployers"),))
+    reply = commands_lists.backup(held, PLACE)
+    found = shown(reply)
+    assert "/greet" in found
+    assert "and 20 more" in found
+    assert "was for deployers" in found
+    assert reply.view is not None
+    labels = [i.label for i in reply.view.walk_children() if isinstance(i, TouchButton)]
+    assert labels == ["Compare with now", "Restore"]
+    empty = commands_lists.backup(replace(held, commands=[]), PLACE)
+    assert "no commands" in shown(empty)
+
+
+def test_hints_fit_into_a_choice() -> None:
+    hint = commands_lists.backup_hint(line(), worlds.NOW + timedelta(hours=2), PLACE)
+    assert hint == "production, everywhere (global), 4 commands dddddddddddd, 2 h ago"
+
+
+def test_status_shows_versions_trends_and_findings() -> None:
+    trend = tuple(Reading(GLOBAL, worlds.NOW, float(ms), 4, "d") for ms in (10, 40, 80))
+    away = Reading(Scope(77), worlds.NOW, 5000.0, 4, "d", "Discord did not answer within 5 s.")
+    one = EnvironmentStatus(
+        "production",
+        "ffffffffffff",
+        "dddddddddddd",
+        "Somebody deleted /greet.",
+        (trend[-1], away),
+        trend,
+        (Finding("count", "4 commands, 20 % fewer than before", worlds.NOW),),
+        None,
+        None,
+        12,
+    )
+    found = shown(commands_lists.status([ApplicationStatus("greeter", 5, "file x.json", (one,))], PLACE))
+    for expected in (
+        "`dddddddddddd` · applied: `ffffffffffff`",
+        "▂▅█",
+        "10 to 80 ms",
+        "did not answer",
+        "drift",
+        "20 % fewer",
+        "12 of today's 200",
+    ):
+        assert expected in found, expected
+    assert "no application" in commands_lists.status([], PLACE).content
+
+
+def test_forty_applications_fit_and_the_rest_is_counted() -> None:
+    one = EnvironmentStatus("staging", None, None, "", (), (), (), None, None, 0)
+    many = [ApplicationStatus(f"app-{n}", n, "file", (one, one)) for n in range(40)]
+    assert "more; name an application" in shown(commands_lists.status(many, PLACE))
+
+
+def test_history_tells_results_and_the_rate_of_success() -> None:
+    past = HistoryLine(
+        9,
+        "greeter",
+        "production",
+        GLOBAL,
+        "Lead",
+        "a fair",
+        worlds.NOW,
+        "aaa",
+        "bbb",
+        "failed",
+        "Refused: 30034",
+        2,
+        1,
+        2300.0,
+        4,
+    )
+    lines = tuple(replace(past, id=n) for n in range(20, 20 - commands_lists.PAGE - 1, -1))
+    reply = commands_lists.history(History(lines, 9, 10), "greeter", PLACE, first=True)
+    found = shown(reply)
+    for expected in (
+        "9 of 10 verified (90%)",
+        "❌",
+        "`aaa` → `bbb`",
+        "took 2.3 s",
+        "“a fair”",
+        "Refused: 30034",
+    ):
+        assert expected in found, expected
+    assert reply.view is not None
+    assert any(isinstance(i, TouchButton) for i in reply.view.walk_children())
+    assert "have been changed" in commands_lists.history(History((), 0, 0), "", PLACE, first=True).content
+    assert "older" in commands_lists.history(History((), 0, 0), "", PLACE, first=False).content
+
+
+def test_ids_say_everything_and_fit() -> None:
+    touch = Touch("backups", 2**60, "a" * 40, "production")
+    assert touch.fits
+    assert Touch.parse(touch.custom_id) == touch
+    assert not Touch("backups", 1, "a" * 41, "production").fits
+    assert not Touch("backups", 1, "a:b", "production").fits
+    assert Touch.parse("slipway:1:0:approve:") is None
+    assert Touch.parse("slipway-commands:explode:1::") is None
+    assert RestoreForm(Touch("restore", 7)).custom_id == "slipway-commands:restore:7::"
