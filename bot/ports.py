@@ -462,6 +462,10 @@ class CommandBooks(Protocol):
         """Creations in the scope since then, oldest first, without those of `change` itself."""
         ...
 
+    async def last_change(self, application_id: int, scope: Scope) -> str | None:
+        """The digest that our last verified change left in a scope."""
+        ...
+
     async def put_reading(self, reading: ScopeReading) -> None: ...
 
     async def readings(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:

@@ -139,7 +139,17 @@ class RunChecks:
 class Notify:
     """Post a short new message: it may mention, so that people are heard. `what` picks the wording."""
 
-    what: Literal["gate_opened", "held", "rolled_back", "halted", "paused", "failed", "succeeded", "expired"]
+    what: Literal[
+        "gate_opened",
+        "held",
+        "rolled_back",
+        "halted",
+        "paused",
+        "failed",
+        "succeeded",
+        "expired",
+        "emergency",
+    ]
     mention_roles: tuple[str, ...] = ()
     mention_users: tuple[int, ...] = ()
     text: str = ""

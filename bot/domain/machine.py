@@ -18,7 +18,7 @@ from datetime import datetime
 from bot.domain import forward, gates, plans
 from bot.domain.draft import Draft, Stepped
 from bot.domain.errors import IllegalTransition, Refused, UserError
-from bot.domain.events import Acted, Applied, ApplyFailed, Event, HostAborted, TimerDue, Verified
+from bot.domain.events import Acted, Applied, ApplyFailed, Event, HostAborted, Notify, TimerDue, Verified
 from bot.domain.model import (
     PHASE_MEANS,
     SYSTEM,
@@ -56,11 +56,12 @@ def begin(
     generation: int,
     known_good: bool = False,
     readiness: Readiness | None = None,
+    shout: str = "",
 ) -> Stepped:
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
 
     `known_good`: a return to a release that completed its observation here; use `plans.straight()` as plan.
-    Raises `UserError` for an unsound plan.
+    `shout`: what everybody must hear about how it began (an emergency). Raises `UserError` for an unsound plan.
     """
     problems = plans.check(plan, exclusive=policy.exclusive)
     if problems:
@@ -99,6 +100,9 @@ def begin(
     draft.tell(
         "began", f"{requester.name} deploys {candidate.version} {was}to {lane.environment}.", reason=reason
     )
+    if shout:
+        draft.tell("emergency", shout)
+        draft.order(Notify("emergency", policy.notify_roles, text=shout))
     forward.enter(draft, 0)
     return draft.done()
 

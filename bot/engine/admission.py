@@ -44,6 +44,8 @@ class Facts:
     now: datetime
     succeeded_at: datetime | None = None
     panic: Mapping[str, object] | None = None
+    emergency: bool = False
+    reason: str = ""
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
@@ -131,6 +133,9 @@ def _prerequisites(facts: Facts) -> Iterator[Check]:
     if facts.succeeded_at is not None and facts.succeeded_at >= since:
         yield Check("prerequisite", True, f"{version} succeeded in {first.environment} within {age}.")
         return
+    if facts.emergency:
+        yield _emergency(facts, f"{version} did not succeed in {first.environment} within {age}")
+        return
     last = (
         f"It last did <t:{int(facts.succeeded_at.timestamp())}:R>." if facts.succeeded_at else "It never did."
     )
@@ -141,3 +146,20 @@ def _prerequisites(facts: Facts) -> Iterator[Check]:
         "prerequisite",
         f"Run `/deploy service:{service} version:{version} environment:{first.environment}` first.",
     )
+
+
+EMERGENCY = "emergency"
+
+
+def _emergency(facts: Facts, missing: str) -> Check:
+    """Going on without the prerequisite: by a named role, with a reason, and never quietly."""
+    roles = facts.config.emergency_roles
+    if not facts.actor.roles & set(roles):
+        named = " or ".join(f"`{name}`" for name in roles) or "nobody: the catalog names no role"
+        sentence = f"{missing}. Going on without that is for {named}."
+        return Check("prerequisite", False, sentence, "emergency_role", "Ask somebody who has it.")
+    if not facts.reason.strip():
+        sentence = f"{missing}. An emergency needs a reason."
+        return Check("prerequisite", False, sentence, "reason", "Say in a sentence why it cannot wait.")
+    said = f"{facts.actor.name} goes on without it: {facts.reason.strip()}"
+    return Check(EMERGENCY, True, f"EMERGENCY: {missing}. {said}")

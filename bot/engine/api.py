@@ -32,7 +32,12 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
-    """`interaction` is Discord's interaction id (or any key of the caller's): asking twice starts once."""
+    """`interaction` is Discord's interaction id (or any key of the caller's): asking twice starts once.
+
+    release: the very release of that version, if the caller has it. emergency: go on without the prerequisite;
+    needs `reason` and the catalog's emergency role, and everybody hears of it. verified_at: when somebody last made
+    sure that what succeeded in the environment before is still there.
+    """
 
     guild_id: int
     actor: Actor
@@ -42,11 +47,17 @@ class DeployRequest:
     reason: str = ""
     interaction: str = ""
     dry_run: bool = False
+    release: Release | None = None
+    emergency: bool = False
+    verified_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """`version` None means: the newest known-good release before the present one."""
+    """`version` None means: the newest known-good release before the present one.
+
+    release: the very release, where the caller knows that it was there before (a backup).
+    """
 
     guild_id: int
     actor: Actor
@@ -55,6 +66,7 @@ class RollbackRequest:
     version: str | None = None
     reason: str = ""
     interaction: str = ""
+    release: Release | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Sampling:
             observed, problem = await observing
         finally:
             observing.cancel()
-        firsts, errors = _together(sources, sampled, digests, at)
+        firsts, errors = _together(sources, sampled, digests, at, judged=bool(rollout.policy.judge.series))
         candidate, stable = firsts[0], firsts[1] if len(firsts) > 1 else None
         policy = rollout.policy.judge
         signals = _signals(rollout, observed, problem)
@@ -153,9 +153,19 @@ def _histogram(readings: Sequence[Reading]) -> dict[float, int]:
 
 
 def _together(
-    sources: Sequence[MetricSource], sampled: Sequence[Sequence[Sample]], digests: Sequence[str], at: float
+    sources: Sequence[MetricSource],
+    sampled: Sequence[Sequence[Sample]],
+    digests: Sequence[str],
+    at: float,
+    *,
+    judged: bool,
 ) -> tuple[list[Sample], list[str]]:
-    """The first source's samples with the others' proportions laid beside, and what the others could not read."""
+    """The first source's samples with the others' proportions laid beside, and what the others could not read.
+
+    judged: requests are counted at all; without, no source is needed.
+    """
+    if not sources and not judged:
+        return [Sample(at, digest) for digest in digests], []
     if not sources:
         why = "the catalog names no metric source that exists"
         return [Sample(at, digest, error=why) for digest in digests], []

@@ -28,14 +28,17 @@ class Starting:
         if told := await self._told(request.interaction):
             return told
         config = self._places.catalog.lane(request.guild_id, request.service, request.environment)
-        candidate = await self._places.release(config.lane, request.version)
+        candidate = request.release or await self._places.release(config.lane, request.version)
         situation = await self._places.situation(config.lane)
         found = admission.checks(await self._facts(config, request, candidate, situation))
         if request.dry_run:
             return await self._dry_run(config, candidate, situation, found)
         for check in found:
             check.require()
-        return await self._begin(config, config.plan, request, candidate, situation, known_good=False)
+        shout = next((check.sentence for check in found if check.what == admission.EMERGENCY), "")
+        return await self._begin(
+            config, config.plan, request, candidate, situation, known_good=False, shout=shout
+        )
 
     async def roll_back(self, request: api.RollbackRequest) -> Rollout:
         if told := await self._told(request.interaction):
@@ -46,7 +49,7 @@ class Starting:
             return await self._roll_back_active(request, situation.active)
         roles = tuple(dict.fromkeys((*config.policy.rollback_roles, *config.deploy_roles)))
         admission.role(roles, request.actor, "roll back").require()
-        release = earlier(config.lane, situation, request.version)
+        release = request.release or earlier(config.lane, situation, request.version)
         return await self._begin(config, plans.straight(), request, release, situation, known_good=True)
 
     async def _roll_back_active(self, request: api.RollbackRequest, active: Rollout) -> Rollout:
@@ -81,6 +84,8 @@ class Starting:
         if config.prerequisite is not None:
             first = Lane(config.lane.service, config.prerequisite.environment)
             succeeded_at = await self._store.history.succeeded_at(first, candidate.digest)
+            if succeeded_at is not None and request.verified_at is not None:
+                succeeded_at = max(succeeded_at, request.verified_at)
         return admission.Facts(
             config=config,
             actor=request.actor,
@@ -89,6 +94,8 @@ class Starting:
             now=self._places.now(),
             succeeded_at=succeeded_at,
             panic=await self._store.notes.note(PANIC, str(request.guild_id)),
+            emergency=request.emergency,
+            reason=clean(request.reason),
         )
 
     async def _dry_run(
@@ -116,6 +123,7 @@ class Starting:
         situation: Situation,
         *,
         known_good: bool,
+        shout: str = "",
     ) -> Rollout:
         at = self._places.now()
         stepped = machine.begin(
@@ -132,6 +140,7 @@ class Starting:
             generation=situation.row.generation if situation.row else 0,
             known_good=known_good,
             readiness=await self._places.readiness(config, situation.stable),
+            shout=shout,
         )
         try:
             await self._stepping.begin(stepped, at, request.interaction)

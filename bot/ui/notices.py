@@ -27,6 +27,7 @@ _HEADS = {
     "failed": ("❌", "failed before it got any traffic"),
     "succeeded": ("✅", "succeeded"),
     "expired": ("⌛", "expired without approval"),
+    "emergency": ("🚨", "goes on as an EMERGENCY"),
 }
 
 

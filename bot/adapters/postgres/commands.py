@@ -145,6 +145,10 @@ class PostgresCommands:
         )
         return [(row["began_at"], row["creates"]) for row in rows]
 
+    async def last_change(self, application_id: int, scope: Scope) -> str | None:
+        row = await self._database.one("command_last_change", application_id, scope.guild_id)
+        return row["to_digest"] if row else None
+
     # ---- readings ----
 
     async def put_reading(self, reading: ScopeReading) -> None:

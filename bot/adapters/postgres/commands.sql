@@ -86,6 +86,10 @@ WHERE application_id = $1 AND scope = $2 AND began_at > $3 AND creates > 0
     AND NOT (service = $4 AND environment = $5 AND generation = $6)
 ORDER BY began_at
 
+-- name: command_last_change
+SELECT to_digest FROM command_changes
+WHERE application_id = $1 AND scope = $2 AND result = 'verified' ORDER BY ended_at DESC LIMIT 1
+
 -- name: command_put_reading
 INSERT INTO command_readings (application_id, scope, at, ms, count, digest, error) VALUES ($1, $2, $3, $4, $5, $6, $7)
 
