@@ -22,6 +22,7 @@ from bot.ui.supervisor import run_supervised
 from cogs import COGS
 from sandbox.discord import Sandbox, World
 from tests.fakes.books import FakeBooks, FakeLimiter, SetClock
+from tests.fakes.commands import FakeCommands
 from tests.fakes.engine import FakeEngine
 from tests.unit.ui import worlds
 
@@ -35,6 +36,7 @@ class Stand:
     sandbox: Sandbox
     http: aiohttp.ClientSession
     engine: FakeEngine
+    desk: FakeCommands
     books: FakeBooks
     limiter: FakeLimiter
     clock: SetClock
@@ -74,6 +76,10 @@ class Stand:
         what = {"button": button} if raw is None else {"custom_id": raw}
         begun = await self.call("POST", "presses", {"user": user, "message": message, **what})
         return await self.settled(begun["interaction"])
+
+    async def choose(self, user: str, message: str, select: str, *values: str) -> Json:
+        body = {"user": user, "message": message, "select": select, "values": list(values)}
+        return await self.settled((await self.call("POST", "selects", body))["interaction"])
 
     async def submit(self, user: str, interaction: str, **fields: str) -> Json:
         begun = await self.call(
@@ -144,9 +150,12 @@ async def standing(
         clock, books, limiter, line = SetClock(), FakeBooks(), FakeLimiter(), Line()
         engine = worlds.engine(int(sandbox.guild_id()), clock)
         seen: list[tuple[str, str]] = []
-        face = Face(
-            engine, lambda: engine.catalog, limiter, clock, healthy, lambda c, o, _: seen.append((c, o))
-        )
+        desk = FakeCommands(engine)
+
+        def watch(command: str, outcome: str, _: float) -> None:
+            seen.append((command, outcome))
+
+        face = Face(engine, lambda: engine.catalog, limiter, clock, healthy, watch, desk)
         breaker = Breaker(books, clock, "test", folder, free=50)
         spoken = Announcer(
             line.rest,
@@ -163,7 +172,7 @@ async def standing(
                 lambda: SlipwayBot(face, COGS, books, breaker), token, line, breaker, deaf_s=deaf_s
             )
         )
-        stand = Stand(sandbox, http, engine, books, limiter, clock, line, spoken, supervisor, seen)
+        stand = Stand(sandbox, http, engine, desk, books, limiter, clock, line, spoken, supervisor, seen)
         try:
             if connect:
                 await stand.until(lambda: line.connected and ("commands", _key(books)) in books.notes)
