@@ -72,7 +72,7 @@ class DatabaseSettings(_Group):
     """Without `url` Slipway starts a PostgreSQL of its own under the data folder."""
 
     url: Annotated[SecretStr, _scheme("postgres", "postgresql")] | None = None
-    pool_size: int = Field(default=10, ge=2, le=200)
+    pool_size: int = Field(default=16, ge=4, le=200)
 
     @property
     def dsn(self) -> str | None:

@@ -8,7 +8,7 @@ import functools
 import gc
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
@@ -134,11 +134,16 @@ async def _assemble(
     holder = CatalogHolder(settings.config_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
-    database = await stack.enter_async_context(
-        Database(dsn, size=settings.database.pool_size, observed=telemetry.query)
-    )
-    telemetry.watch_database_pool(lambda: database.connections)
-    store = PostgresStore(database)
+    # Two pools, so that a thousand rollouts at work never make a press wait for a connection.
+    half = settings.database.pool_size // 2
+    pools = [
+        Database(dsn, size=part, observed=telemetry.query)
+        for part in (half, settings.database.pool_size - half)
+    ]
+    for pool in pools:
+        await stack.enter_async_context(pool)
+    telemetry.watch_database_pool(lambda: _added(pool.connections for pool in pools))
+    people, store = (PostgresStore(pool) for pool in pools)
     session = await stack.enter_async_context(aiohttp.ClientSession())
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
     limiter = BudgetLimiter(settings.redis.dsn, refused=telemetry.rate_limited)
@@ -150,7 +155,7 @@ async def _assemble(
     targets = parts.make_targets(holder.current, settings.data_dir)
     metrics = parts.make_metrics(current, targets, session)
     releases = CatalogReleases(current)
-    engine = Engine(store, current, targets=targets, releases=releases, clock=clock, waker=waker)
+    engine = Engine(people, current, targets=targets, releases=releases, clock=clock, waker=waker)
     line, charts = Line(), CardCharts()
     stack.push_async_callback(charts.close)
     announcer = Announcer(line.rest, engine.view, store.cards, store.notes, current, clock, chart=charts)
@@ -171,7 +176,7 @@ async def _assemble(
     )
     health = Health(
         line=line,
-        ping=store.housekeeping.ping,
+        ping=people.housekeeping.ping,
         redis=_redis(settings),
         targets=targets,
         telemetry=telemetry,
@@ -236,6 +241,12 @@ async def _migrate(dsn: str) -> None:
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     await upgrade(dsn)
+
+
+def _added(pools: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Connections in use and idle, of all pools together."""
+    in_use, idle = zip(*pools, strict=True)
+    return sum(in_use), sum(idle)
 
 
 def _redis(settings: Settings) -> Callable[[], asyncio.Future[str]]:
