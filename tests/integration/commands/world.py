@@ -1,0 +1,238 @@
+"""Slash commands end to end without a bot: the real engine on PostgreSQL, the real sandbox over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import yaml
+
+from bot.adapters.postgres.archive import PostgresArchive
+from bot.adapters.postgres.commands import PostgresCommands
+from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.redis.waker import EventWaker
+from bot.adapters.sources.commands import CommandReleases
+from bot.adapters.sources.manifests import Manifests
+from bot.adapters.sources.releases import CatalogReleases
+from bot.adapters.targets.discord_commands import CommandsApi, CommandsTarget
+from bot.adapters.targets.discord_commands.changing import Probe, no_probe
+from bot.catalog import load
+from bot.catalog.applications import TARGET
+from bot.domain.config import Catalog
+from bot.domain.model import Action, Actor, Phase, Rollout
+from bot.engine.api import ActRequest
+from bot.engine.commands.api import Applied, ApplyRequest, Restored, RestoreRequest
+from bot.engine.commands.desk import CommandsDesk
+from bot.engine.engine import Engine
+from bot.engine.places import Places
+from bot.engine.worker import Rhythm, Worker
+from sandbox.discord import Sandbox
+from tests.fakes.people import FakeAnnouncer, FakeChecker, ManualClock
+from tests.integration.engine.world import QUICK, until
+
+DEV = Actor(1, "dev", frozenset({"deployer"}))
+DEV2 = Actor(6, "dev2", frozenset({"deployer"}))
+LEAD = Actor(2, "lead", frozenset({"release-manager"}))
+ONCALL = Actor(4, "oncall", frozenset({"deployer", "on-call"}))
+GUEST = Actor(5, "guest")
+
+HELLO = {"name": "hello", "description": "Says hello"}
+WAVE = {
+    "name": "wave",
+    "description": "Waves at somebody",
+    "options": [{"type": 6, "name": "whom", "description": "At whom", "required": True}],
+}
+
+
+def command(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "description": f"Does {name}", **more}
+
+
+class World:
+    """What outlives a process: Discord, the database, the manifest's file, people."""
+
+    def __init__(self, sandbox: Sandbox, dsn: str, folder: Path) -> None:
+        self.sandbox = sandbox
+        self.dsn = dsn
+        self.folder = folder
+        self.guild = int(sandbox.guild_id())
+        self.manifest = folder / "greeter.json"
+        self.announcer = FakeAnnouncer()
+        self.clock = ManualClock()
+        self.configure()
+        self.write([HELLO])
+
+    def configure(self, **application: Any) -> None:
+        """The catalog, with changes of the application's section."""
+        greeter = {
+            "id": self.application_id,
+            "token": "${GREETER_TOKEN}",
+            "manifest": {"kind": "file", "path": "greeter.json"},
+            "staging": ["harbor"],
+            "owners": ["deployer"],
+            "approval": "production",
+            "emergency": ["on-call"],
+        }
+        guild = {
+            "id": str(self.guild),
+            "channels": {"deploys": "deploys", "alerts": "alerts"},
+            "roles": {"deployer": "deployer", "release-manager": "release-manager", "on-call": "oncall"},
+            "on_call": "on-call",
+        }
+        document = {
+            "guilds": {"harbor": guild},
+            "approvals": {"production": {"role": "release-manager"}},
+            "applications": {"greeter": greeter | application},
+        }
+        (self.folder / "catalog.yaml").write_text(yaml.safe_dump(document))
+        self.catalog: Catalog = load(self.folder, {"GREETER_TOKEN": self.token})
+
+    @property
+    def application_id(self) -> str:
+        found = self.sandbox.describe()["applications"]
+        assert isinstance(found, list)
+        return str(next(one["id"] for one in found if one["name"] == "greeter"))
+
+    @property
+    def token(self) -> str:
+        return self.sandbox.token("greeter")
+
+    def write(self, commands: object) -> None:
+        self.manifest.write_text(json.dumps(commands))
+
+    # ---- what Discord has, and what administrators do ----
+
+    def calls(self, *methods: str, since: int = 0) -> list[tuple[str, str]]:
+        """The application's REST calls, oldest first, as the sandbox logged them."""
+        log = self.sandbox.core.requests
+        return [
+            (call.method, call.path.removeprefix("/api/v10").partition("?")[0])
+            for call in log.since(since)
+            if call.application == "greeter" and (not methods or call.method in methods)
+        ]
+
+    @asynccontextmanager
+    async def rest(self) -> AsyncIterator[Any]:
+        async with aiohttp.ClientSession() as http:
+
+            async def call(method: str, path: str, body: Any = None) -> Any:
+                headers = {"Authorization": f"Bot {self.token}"}
+                url = f"{self.sandbox.api_base}/applications/{self.application_id}{path}"
+                async with http.request(method, url, json=body, headers=headers) as answer:
+                    assert answer.status < 300, await answer.text()
+                    return await answer.json() if answer.status != 204 else None
+
+            yield call
+
+    async def names(self, guild: bool = False) -> list[str]:
+        async with self.rest() as call:
+            found = await call("GET", f"/guilds/{self.guild}/commands" if guild else "/commands")
+        return sorted(one["name"] for one in found)
+
+    async def someone_puts(self, commands: Sequence[Any], guild: bool = False) -> None:
+        """Another program with the same token changes commands."""
+        async with self.rest() as call:
+            await call("PUT", f"/guilds/{self.guild}/commands" if guild else "/commands", list(commands))
+
+    @asynccontextmanager
+    async def open(
+        self, *, probe: Probe = no_probe, rhythm: Rhythm = QUICK, working: bool = True
+    ) -> AsyncIterator[Slipway]:
+        """One process: new adapters and a new engine on the same world."""
+        async with Database(self.dsn, size=6) as database, aiohttp.ClientSession() as session:
+            slipway = Slipway(self, database, session, probe, rhythm)
+            task = asyncio.create_task(slipway.worker.run()) if working else None
+            try:
+                yield slipway
+            finally:
+                if task is not None:
+                    task.cancel()
+                    await asyncio.gather(task, return_exceptions=True)
+                await slipway.target.close()
+
+
+class Slipway:
+    """What one process has."""
+
+    def __init__(
+        self, world: World, database: Database, session: aiohttp.ClientSession, probe: Probe, rhythm: Rhythm
+    ) -> None:
+        def current() -> Catalog:
+            return world.catalog
+
+        self.world = world
+        self.store = PostgresStore(database)
+        self.books, self.archive = PostgresCommands(database), PostgresArchive(database)
+        self.api = CommandsApi(session, world.sandbox.api_base, first_wait_s=0.05)
+        self.target = CommandsTarget(lambda: world.catalog.applications, self.api, self.books, probe=probe)
+        services = CatalogReleases(current)
+        self.manifests = Manifests(current, services)
+        releases = CommandReleases(current, services, self.manifests, self.books)
+        targets, waker = {TARGET: self.target}, EventWaker()
+        self.engine = Engine(
+            self.store, current, targets=targets, releases=releases, clock=world.clock, waker=waker
+        )
+        self.places = Places(self.store, current, targets, releases, world.clock)
+        self.desk = CommandsDesk(
+            self.engine,
+            self.store,
+            self.places,
+            manifests=self.manifests,
+            reader=self.target.looking,
+            books=self.books,
+            archive=self.archive,
+        )
+        self.worker = Worker(
+            self.store,
+            current,
+            targets=targets,
+            releases=releases,
+            metrics={},
+            checker=FakeChecker(),
+            announcer=world.announcer,
+            clock=world.clock,
+            waker=waker,
+            rhythm=rhythm,
+        )
+
+    async def apply(self, environment: str, actor: Actor = DEV, **more: Any) -> Applied:
+        return await self.desk.apply(ApplyRequest(self.world.guild, actor, "greeter", environment, **more))
+
+    async def restore(self, backup: int, actor: Actor = DEV, **more: Any) -> Restored:
+        return await self.desk.restore(RestoreRequest(self.world.guild, actor, backup, **more))
+
+    async def approve(self, rollout: Rollout, actor: Actor = LEAD) -> None:
+        await self.engine.act(ActRequest(rollout.id, Action.APPROVE, actor, self.world.guild))
+
+    async def now(self, rollout: Rollout) -> Rollout:
+        loaded = await self.store.rollouts.load(rollout.id)
+        assert loaded is not None
+        return loaded.rollout
+
+    async def reaches(self, rollout: Rollout | None, *phases: Phase, within_s: float = 15.0) -> Rollout:
+        assert rollout is not None, "nothing was different"
+
+        async def there() -> Rollout | None:
+            found = await self.now(rollout)
+            return found if found.phase in phases else None
+
+        try:
+            return await until(there, within_s)
+        except TimeoutError:
+            found = await self.now(rollout)
+            raise AssertionError(f"still {found.phase} at step {found.step}: {found.outcome}") from None
+
+    async def to_staging(self) -> Rollout:
+        applied = await self.apply("staging")
+        return await self.reaches(applied.rollout, Phase.SUCCEEDED)
+
+    async def to_production(self, **more: Any) -> Rollout:
+        applied = await self.apply("production", **more)
+        await self.approve(await self.reaches(applied.rollout, Phase.GATED))
+        return await self.reaches(applied.rollout, Phase.SUCCEEDED)
