@@ -8,9 +8,11 @@ import functools
 import gc
 import logging
 import signal
-from collections.abc import Callable, Iterable, Sequence
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import aiohttp
 import structlog
@@ -28,12 +30,13 @@ from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import CatalogHolder, Reloaded
+from bot.commandparts import TARGET, CommandParts
 from bot.domain.config import Catalog
 from bot.engine.engine import Engine
 from bot.engine.outbox import Probe, no_probe
 from bot.engine.worker import Rhythm, Worker
 from bot.health import Health
-from bot.ports import Unreachable
+from bot.ports import DeployTarget, Unreachable
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
 from bot.ui.charting import CardCharts
@@ -42,6 +45,7 @@ from bot.ui.face import Face
 from bot.ui.supervisor import run_supervised
 from bot.watching import CountedBreaker, Watch
 from bot.web.app import Admin, create_app, serve
+from cogs.commands_sync import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import Health as HealthCog
 from cogs.locks import Locks
@@ -51,7 +55,7 @@ from cogs.status import Status
 
 _log = structlog.get_logger(__name__)
 
-COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog)
+COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog, CommandsSync)
 _DATABASE_TRY_S = 1.0
 
 
@@ -152,10 +156,16 @@ async def _assemble(
     def current() -> Catalog:
         return holder.current
 
-    targets = parts.make_targets(holder.current, settings.data_dir)
-    metrics = parts.make_metrics(current, targets, session)
-    releases = CatalogReleases(current)
+    processes = parts.make_targets(holder.current, settings.data_dir)
+    metrics = parts.make_metrics(current, processes, session)
+    services = CatalogReleases(current)
+    commands = CommandParts(current, pools[1], session, services, settings.discord.api_base)
+    stack.push_async_callback(commands.target.close)
+    # A view: what a reload adds to the processes is there at once.
+    targets: Mapping[str, DeployTarget] = ChainMap[str, Any]({TARGET: commands.target}, processes)
+    releases = commands.releases
     engine = Engine(people, current, targets=targets, releases=releases, clock=clock, waker=waker)
+    desk = commands.desk(engine, people, targets, clock)
     line, charts = Line(), CardCharts()
     stack.push_async_callback(charts.close)
     announcer = Announcer(line.rest, engine.view, store.cards, store.notes, current, clock, chart=charts)
@@ -178,17 +188,17 @@ async def _assemble(
         line=line,
         ping=people.housekeeping.ping,
         redis=_redis(settings),
-        targets=targets,
+        targets=processes,
         telemetry=telemetry,
     )
-    face = Face(engine, current, limiter, clock, health, telemetry.interaction)
+    face = Face(engine, current, limiter, clock, health, telemetry.interaction, desk)
 
     async def reload() -> Reloaded:
         done = await asyncio.to_thread(holder.reload)
         telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
         _log.info("catalog_reload", result=done.sentence)
         if done.changed:
-            await parts.reconfigure(targets, holder.current)
+            await parts.reconfigure(processes, holder.current)
             await line.resync()
         return done
 
