@@ -254,7 +254,9 @@ class EffectStore(Protocol):
 
     async def close(self, claims: Sequence[Claimed]) -> None: ...
 
-    async def retry(self, claim: Claimed, after_s: float, error: str) -> None: ...
+    async def retry(self, claim: Claimed, after_s: float, error: str, *, failed: bool) -> None:
+        """Due again after so long. `failed`: count it as an attempt; being unreachable is none."""
+        ...
 
     async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
         """Give up on an effect; the audit says so in the same transaction."""

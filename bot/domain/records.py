@@ -67,7 +67,9 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An effect that this process may do until its lease ends. `fence` grows with every claim."""
+    """An effect that this process may do until its lease ends. `fence` grows with every claim, `attempts` with every
+    failure of the effect itself.
+    """
 
     id: int
     key: str

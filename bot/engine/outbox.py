@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -93,6 +94,8 @@ class Outbox:
         self._pace = pace or Pace()
         self._give_up = give_up
         self._busy: dict[int, _Busy] = {}
+        # How often in a row the outside was away, by effect: for the pauses, so it may be forgotten.
+        self._away: Counter[int] = Counter()
 
     async def once(self) -> bool:
         """Claim and start what is due; True when there may be more."""
@@ -135,6 +138,7 @@ class Outbox:
             busy.recording = True
             await self._record(claim, outcome)
             result = "done"
+            self._away.pop(claim.id, None)
         except Exception as error:
             result = await self._failed(claim, error)
         finally:
@@ -162,7 +166,7 @@ class Outbox:
             if self._hopeless(claim, away, error):
                 await self._poison(claim, str(error) or type(error).__name__)
                 return "poisoned"
-            await self._effects.retry(claim, self._pause(claim), str(error))
+            await self._effects.retry(claim, self._pause(claim, away), str(error), failed=not away)
         except Unreachable:
             # The lease runs out, and the effect is tried again then.
             log.warning("effect_not_closed", key=claim.key)
@@ -171,7 +175,7 @@ class Outbox:
     def _hopeless(self, claim: Claimed, away: bool, error: Exception) -> bool:
         if away:
             return self._clock.now() - claim.created_at > timedelta(seconds=self._pace.patience_s)
-        return isinstance(error, (IllegalTransition, UserError)) or claim.attempts >= self._pace.attempts
+        return isinstance(error, (IllegalTransition, UserError)) or claim.attempts + 1 >= self._pace.attempts
 
     async def _poison(self, claim: Claimed, why: str) -> None:
         entry = Entry(
@@ -179,7 +183,7 @@ class Outbox:
             SYSTEM,
             self._clock.now(),
             "effect_given_up",
-            f"{claim.effect.kind} could not be done after {claim.attempts} attempts: {why}",
+            f"{claim.effect.kind} could not be done after {claim.attempts + 1} attempts: {why}",
             rollout_id=claim.rollout_id,
             details={"key": claim.key, "kind": claim.effect.kind},
         )
@@ -190,6 +194,9 @@ class Outbox:
                 log.exception("effect_given_up_in_vain", key=claim.key)
         await self._effects.poison(claim, why, entry)
 
-    def _pause(self, claim: Claimed) -> float:
-        grown = self._pace.first_retry_s * 2.0 ** min(claim.attempts - 1, 10)
+    def _pause(self, claim: Claimed, away: bool) -> float:
+        before = self._away[claim.id] if away else claim.attempts
+        if away:
+            self._away[claim.id] += 1
+        grown = self._pace.first_retry_s * 2.0 ** min(before, 10)
         return min(grown, self._pace.last_retry_s) * random.uniform(0.5, 1.0)

@@ -42,8 +42,8 @@ class PostgresEffects:
     async def close(self, claims: Sequence[Claimed]) -> None:
         await self._database.fetch("close", *_ids(claims))
 
-    async def retry(self, claim: Claimed, after_s: float, error: str) -> None:
-        await self._database.fetch("retry", claim.id, claim.fence, after_s, error[:500])
+    async def retry(self, claim: Claimed, after_s: float, error: str, *, failed: bool) -> None:
+        await self._database.fetch("retry", claim.id, claim.fence, after_s, error[:500], int(failed))
 
     async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
         async with self._database.transaction() as connection:

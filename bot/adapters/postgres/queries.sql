@@ -140,7 +140,7 @@ WITH picked AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE effects e SET
-    state = 'leased', attempts = attempts + 1, fence = fence + 1, due_at = now() + make_interval(secs => $3)
+    state = 'leased', fence = fence + 1, due_at = now() + make_interval(secs => $3)
 FROM picked p WHERE e.id = p.id
 RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at
 
@@ -164,7 +164,8 @@ UPDATE effects SET state = 'done', done_at = now()
 WHERE id IN (SELECT id FROM ours WHERE kind <> 'draw_card')
 
 -- name: retry
-UPDATE effects SET due_at = now() + make_interval(secs => $3), last_error = $4
+-- Only what went wrong is an attempt: a process that died, or an outside that is away, says nothing of the effect.
+UPDATE effects SET due_at = now() + make_interval(secs => $3), last_error = $4, attempts = attempts + $5::int
 WHERE id = $1 AND fence = $2 AND state = 'leased'
 
 -- name: poison

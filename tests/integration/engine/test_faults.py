@@ -13,6 +13,7 @@ import pytest
 from bot.adapters.postgres.migrate import upgrade
 from bot.domain.errors import UserError
 from bot.domain.model import Action, Desired, Lane, Observed, Phase, Plan, Shift, Soak
+from bot.domain.records import Claimed
 from bot.engine.api import RollbackRequest
 from bot.ports import Capabilities, Unreachable
 from tests.fakes.target import FakeTarget
@@ -214,6 +215,28 @@ async def test_a_line_that_can_never_be_posted_is_given_up_and_audited(dsn: str)
         told = [t.why for t in (await slipway.engine.view(rollout.id)).transitions if t.to_phase]
     assert world.announcer.log(rollout.id) == told[1:]
     assert "Discord refuses this text" in entry.why
+
+
+async def test_only_failures_count_as_attempts_not_processes_that_died_or_an_outside_that_is_away(
+    dsn: str,
+) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        await slipway.deploy()
+        effects = slipway.store.effects
+
+        async def claimed() -> Claimed:
+            (claim,) = await effects.claim(("set_desired",), 10, 0.0, [])
+            return claim
+
+        for _ in range(20):
+            assert (await claimed()).attempts == 0
+        await effects.retry(await claimed(), 0.0, "away", failed=False)
+        assert (await claimed()).attempts == 0
+        await effects.retry(await claimed(), 0.0, "broken", failed=True)
+        again = await claimed()
+        assert (again.attempts, again.fence) == (1, 24)
 
 
 async def test_two_workers_do_each_effect_once(dsn: str) -> None:
