@@ -207,10 +207,16 @@ class Demo:
             "SLIPWAY_CONFIG_DIR": str(self._config),
             "SLIPWAY_DATA_DIR": str(self.folder / "data"),
             "SANDBOX_DEMO_DIR": str(self.folder),
+        }
+        herald = {
             "HERALD_TOKEN": tokens["greeter"],
             "HERALD_API": sandbox["api_base"],
             "HERALD_GATEWAY": sandbox["gateway_url"],
         }
+        secrets = self.folder / "herald.env"
+        secrets.write_text("".join(f"{name}={value}\n" for name, value in herald.items()))
+        secrets.chmod(0o600)
+        env |= herald
         for lane in self.lanes:
             self.router_ports[lane] = free_port(taken={self.bot_port, *taken, *self.router_ports.values()})
             env[lane.port_variable] = str(self.router_ports[lane])

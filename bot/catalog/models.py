@@ -246,6 +246,9 @@ class Spec(Part):
 
     command: tuple[Text, ...] | None = Field(default=None, description="The program and its arguments.")
     env: dict[str, Text] | None = None
+    env_file: str | None = Field(
+        default=None, description="Secrets of the service, relative to the file that says it; read at each start."
+    )
     cwd: str | None = Field(default=None, description="Relative to the file that says it.")
     ready: Ready | None = None
     drain: Duration | None = Field(default=None, description="How long requests in flight may finish.")

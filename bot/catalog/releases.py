@@ -95,6 +95,8 @@ def _spec(document: Document, at: KeyPath, spec: models.Spec) -> dict[str, objec
     settings = _seconds(spec)
     if spec.cwd is not None:
         settings["cwd"] = _absolute(document, (*at, "cwd"), spec.cwd)
+    if spec.env_file is not None:
+        settings["env_file"] = _absolute(document, (*at, "env_file"), spec.env_file)
     return settings
 
 

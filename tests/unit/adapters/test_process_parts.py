@@ -52,6 +52,20 @@ def test_places_are_filled_in_and_other_braces_left_alone() -> None:
     assert spec.environment({"version": "9"}) == {"V": "v9"}
 
 
+def test_variables_of_a_file_reach_the_release_and_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "shop.env"
+    file.write_text("TOKEN=hunter22\nCOLOUR=red # dark\nBOTH=file\n")
+    spec = parse_spec(
+        Release("shop", "1", "x", spec={"command": ["a"], "env_file": str(file), "env": {"BOTH": "spec"}})
+    )
+    assert spec.environment({}) == {"TOKEN": "hunter22", "COLOUR": "red", "BOTH": "spec"}
+    assert "hunter22" not in spec.model_dump_json()
+    assert spec.redact("login with hunter22 failed") == "login with *** failed"
+    file.unlink()
+    with pytest.raises(FileNotFoundError):
+        spec.environment({})
+
+
 @pytest.mark.parametrize(
     ("spec", "says"),
     [

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bot.domain.model import Release
@@ -38,12 +40,15 @@ class ProcessSpec(_Frozen):
 
     command: argv; `{port}`, `{service}`, `{version}`, `{environment}`, `{instance}` and `{python}` (ours) are
         filled in, here and in `env`.
+    env_file: variables that stay out of our database: the host reads it at each start, and only its path is known
+        elsewhere. `env` wins over it.
     drain_s: how long requests in flight may finish before the release is stopped.
     stop_s: how long it may take to exit after `stop_signal`, before its process group is killed.
     """
 
     command: tuple[str, ...] = Field(min_length=1)
     env: Mapping[str, str] = Field(default_factory=dict)
+    env_file: Path | None = None
     cwd: Path | None = None
     ready: Ready = Ready()
     drain_s: float = Field(default=5.0, ge=0)
@@ -51,12 +56,12 @@ class ProcessSpec(_Frozen):
     instances: int = Field(default=1, ge=1, le=64)
     stop_signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] = "SIGTERM"
 
-    @field_validator("cwd")
+    @field_validator("cwd", "env_file")
     @classmethod
-    def _absolute(cls, cwd: Path | None) -> Path | None:
-        if cwd is not None and not cwd.is_absolute():
+    def _absolute(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_absolute():
             raise ValueError("must be an absolute path")
-        return cwd
+        return path
 
     @property
     def stop_signal_number(self) -> signal.Signals:
@@ -66,10 +71,20 @@ class ProcessSpec(_Frozen):
         return [_fill(word, places) for word in self.command]
 
     def environment(self, places: Mapping[str, str]) -> dict[str, str]:
-        return {key: _fill(value, places) for key, value in self.env.items()}
+        """Raises OSError when `env_file` cannot be read."""
+        return {**self._from_file(), **{key: _fill(value, places) for key, value in self.env.items()}}
+
+    def _from_file(self) -> dict[str, str]:
+        if self.env_file is None:
+            return {}
+        with self.env_file.open(encoding="utf-8") as file:
+            return {key: value or "" for key, value in dotenv_values(stream=file, interpolate=False).items()}
 
     def redact(self, text: str) -> str:
-        """`text` without the values of variables whose names say that they are secret."""
+        """`text` without the values of `env_file`, and of variables whose names say that they are secret."""
+        with contextlib.suppress(OSError):
+            for value in self._from_file().values():
+                text = text.replace(value, "***") if len(value) >= 4 else text
         for key, value in self.env.items():
             if len(value) >= 4 and _SECRET_NAME.search(key):
                 text = text.replace(value, "***")

@@ -167,7 +167,8 @@ class Instance:
             try:
                 await self._spawn()
             except OSError as problem:
-                return f"could not be started: {problem.strerror or problem}"
+                what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+                return f"could not be started: {what}"
         problem_text = await self._become_ready()
         if problem_text:
             return problem_text
