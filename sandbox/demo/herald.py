@@ -28,6 +28,11 @@ class Herald(discord.Client):
         self.tree = app_commands.CommandTree(self)
         self.tree.command(name="greet", description="Says hello, and which version says it")(self._greet)
 
+    async def setup_hook(self) -> None:
+        """Discord keeps commands: they are told once, and not at every start."""
+        if not await self.tree.fetch_commands():
+            await self.tree.sync()
+
     async def _greet(self, interaction: discord.Interaction) -> None:
         self.greeted += 1
         await interaction.response.send_message(f"Hello from herald {self.version}.", ephemeral=True)

@@ -111,6 +111,14 @@ async def promoted(world: World, id_: int) -> None:
     await world.served_by(row["service"], row["environment"], row["to_version"])
 
 
+async def promoted_by_all(world: World, id_: int) -> None:
+    """The same where two must want it, as soon as it soaks."""
+    await world.phase(id_, "soaking", "held", "observing", "succeeded")
+    for who in ("lead", "lead2"):
+        await act(world, who, id_, "promote", reason="It has soaked long enough.")
+    await world.phase(id_, "succeeded")
+
+
 async def rolled_back(world: World, id_: int, user: str = "oncall") -> None:
     """On-call ends it, and what served before serves everything."""
     await act(world, user, id_, "rollback")
