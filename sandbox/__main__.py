@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from sandbox.launcher import Demo, LaunchError
-from sandbox.scenarios import first_light
+from sandbox.scenarios import commands_story, first_light
 from sandbox.scenarios.stage import Stage, StoryError, Transcript
 
 
@@ -23,7 +23,9 @@ WELCOME = """
       open  {url}
 
   Act as `dev`, type /deploy in #deploys: checkout, 1.5.0, staging. Then production: `lead` approves.
-  Then 1.5.1, which fails 8 % of production's requests. Logs: {folder}
+  Then 1.5.1, which fails 8 % of production's requests.
+  The commands of another bot: /commands-sync diff app:greeter; its manifest: {manifests}/greeter.json
+  Logs: {folder}
   Ctrl-C stops everything.
 """
 
@@ -35,11 +37,12 @@ async def stopped() -> None:
     await event.wait()
 
 
-async def play(url: str) -> int:
+async def play(url: str, manifests: Path) -> int:
     transcript = Transcript(tell)
     try:
         async with Stage(url, transcript) as stage:
             await first_light.play(stage)
+            await commands_story.play(stage, manifests)
     except StoryError as error:
         tell(f"\n✗ {error}")
         return 1
@@ -51,12 +54,12 @@ async def demo(port: int, folder: Path, *, play_story: bool) -> int:
     end = asyncio.create_task(stopped())
     async with Demo(folder, port=port, tell=tell) as running:
         if not play_story:
-            tell(WELCOME.format(url=running.url, folder=folder))
+            tell(WELCOME.format(url=running.url, folder=folder, manifests=running.manifests))
             await end
             tell("· stopping")
             return 0
         tell(f"· playing the story against {running.url}")
-        story = asyncio.create_task(play(running.url))
+        story = asyncio.create_task(play(running.url, running.manifests))
         await asyncio.wait({story, end}, return_when=asyncio.FIRST_COMPLETED)
         if not story.done():
             story.cancel()

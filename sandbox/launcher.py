@@ -159,6 +159,8 @@ class Demo:
         await stop_leftovers(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
+        if (self._config / "manifests").is_dir():
+            shutil.copytree(self._config / "manifests", self.manifests)
         sandbox = await self._start_sandbox()
         self._env = self._environment(sandbox)
         await self._bootstrap()
@@ -207,6 +209,7 @@ class Demo:
             "SLIPWAY_CONFIG_DIR": str(self._config),
             "SLIPWAY_DATA_DIR": str(self.folder / "data"),
             "SANDBOX_DEMO_DIR": str(self.folder),
+            "SLIPWAY_DEMO_MANIFESTS": str(self.manifests),
         }
         herald = {
             "HERALD_TOKEN": tokens["greeter"],
@@ -232,7 +235,7 @@ class Demo:
         await asyncio.gather(*(self.cli("bootstrap", x.service, x.environment, STABLE) for x in others))
 
     async def _start_traffic(self) -> None:
-        if not self.lanes:
+        if not any(lane.rate for lane in self.lanes):
             return
         command = ["-m", "sandbox.demo.traffic", "--sandbox", self.url]
         for lane in self.lanes:
@@ -290,6 +293,11 @@ class Demo:
                 await asyncio.sleep(1)
 
     # ---- processes ---------------------------------------------------------------------------------------
+
+    @property
+    def manifests(self) -> Path:
+        """Where the manifests of applications are read from: copies of the catalog's."""
+        return self.folder / "manifests"
 
     @property
     def processes_file(self) -> Path:

@@ -86,6 +86,13 @@ class Stage:
         begun = await self.call("POST", "presses", {"user": user, "message": message, "button": button})
         return await self.answer(begun["interaction"])
 
+    async def choose(self, user: str, message: str, select: str, *values: str) -> Json:
+        """A person picks from a select by its custom id or placeholder, and waits for the answer."""
+        self.transcript.say(user, f"picks {', '.join(values)}")
+        body: Json = {"user": user, "message": message, "select": select, "values": list(values)}
+        begun = await self.call("POST", "selects", body)
+        return await self.answer(begun["interaction"])
+
     async def submit(self, user: str, interaction: str, **fields: str) -> Json:
         """A person fills in the modal that an interaction opened."""
         self.transcript.say(user, f"submits {fields}")

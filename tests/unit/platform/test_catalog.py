@@ -154,6 +154,8 @@ def test_the_demo_has_what_the_story_needs() -> None:
         "search/staging",
         "search/production",
         "herald/production",
+        "greeter-commands/staging",
+        "greeter-commands/production",
     }
     assert catalog.lanes[Lane("herald", "production")].policy.exclusive
     versions = [v["version"] for v in catalog.sources["checkout"]["versions"]]  # type: ignore[attr-defined]
