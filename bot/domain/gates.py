@@ -46,13 +46,15 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
         by_itself = action not in (Action.APPROVE, Action.PROMOTE)
         return None if by_itself else Refused("Only people can approve.", rule="people_only")
     policy = rollout.policy
-    requester = actor.id == rollout.requester.id
+    asked = actor.id == rollout.requester.id
     if action in VOTES:
-        return _may_vote(rollout, action, actor, requester)
+        return _may_vote(rollout, action, actor, asked)
     if action is Action.PROMOTE:
-        if requester:
+        if asked:
             return _own("promote", policy.promote_role)
         return _needs(action, actor, (policy.promote_role,))
+    # Whoever asked for it may take it back, as long as they belong here: somebody whose roles were taken away does not.
+    requester = asked and bool(actor.roles)
     if action in (Action.ROLL_BACK, Action.CLOSE):
         return None if requester else _needs(action, actor, policy.rollback_roles)
     # What a panic stop holds is more than one person's rollout: having asked for it is not enough to let it go.

@@ -203,16 +203,16 @@ def test_no_traffic_is_cleared_by_too_few_or_by_the_requester() -> None:
 # ---- roles -------------------------------------------------------------------------------------------------
 
 MAY = """
-             requester  lead  oncall  guest  system
-approve      no         yes   no      no     no
-reject       no         yes   no      no     yes
-promote      no         yes   no      no     no
-rollback     yes        yes   yes     no     yes
-close        yes        yes   yes     no     yes
-pause        yes        yes   no      no     yes
-resume       yes        yes   no      no     yes
-extend       yes        yes   no      no     yes
-cancel       yes        yes   no      no     yes
+             requester  lead    oncall  guest   system  dismissed
+approve      no         yes     no      no      no      no
+reject       no         yes     no      no      yes     no
+promote      no         yes     no      no      no      no
+rollback     yes        yes     yes     no      yes     no
+close        yes        yes     yes     no      yes     no
+pause        yes        yes     no      no      yes     no
+resume       yes        yes     no      no      yes     no
+extend       yes        yes     no      no      yes     no
+cancel       yes        yes     no      no      yes     no
 """
 
 
@@ -224,11 +224,12 @@ def _may() -> list[tuple[str, str, bool]]:
 @pytest.mark.parametrize(("action", "who", "allowed"), _may())
 def test_who_may_do_what(action: str, who: str, allowed: bool) -> None:
     people: dict[str, Actor] = {
-        "requester": replace(DEV, roles=frozenset()),
+        "requester": DEV,
         "lead": LEAD,
         "oncall": ONCALL,
         "guest": GUEST,
         "system": SYSTEM,
+        "dismissed": replace(DEV, roles=frozenset()),  # asked for it, and has lost every role since
     }
     refused = gates.may(_two().rollout, Action(action), people[who])
     assert (refused is None) is allowed

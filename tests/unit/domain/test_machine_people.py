@@ -118,7 +118,7 @@ def test_the_end_of_a_panic_stop_leaves_an_ordinary_pause_alone() -> None:
     assert story.rollout.pause is not None
 
 
-def test_the_requester_may_pause_and_cancel_without_any_role() -> None:
+def test_the_requester_may_pause_and_cancel_whoever_else_is_named() -> None:
     story = Story(operate_roles=())
     with pytest.raises(Refused, match="Nobody is named"):
         story.act(DEV2, Action.PAUSE)
