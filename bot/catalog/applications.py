@@ -78,6 +78,7 @@ def command_lanes(
                 drift="report",
                 description=f"Slash commands of {application.name}.",
                 emergency_roles=written.emergency,
+                asked_by=f"/commands-sync apply app:{application.name} environment:{{environment}}",
             )
     return lanes
 

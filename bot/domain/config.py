@@ -39,9 +39,10 @@ class LaneConfig:
     prerequisite: Prerequisite | None = None
     drift: Literal["repair", "report"] = "report"
     description: str = ""
-    emergency_roles: tuple[
-        str, ...
-    ] = ()  # may go on without the prerequisite, with a reason, heard by everybody
+    # Who may go on without the prerequisite: with a reason, heard by everybody.
+    emergency_roles: tuple[str, ...] = ()
+    # How people start a rollout here; lane and version are filled in.
+    asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
 
 
 @dataclass(frozen=True, slots=True)

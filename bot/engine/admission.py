@@ -139,12 +139,13 @@ def _prerequisites(facts: Facts) -> Iterator[Check]:
     last = (
         f"It last did <t:{int(facts.succeeded_at.timestamp())}:R>." if facts.succeeded_at else "It never did."
     )
+    how = facts.config.asked_by.format(service=service, version=version, environment=first.environment)
     yield Check(
         "prerequisite",
         False,
         f"{service} {version} must have succeeded in {first.environment} within {age}. {last}",
         "prerequisite",
-        f"Run `/deploy service:{service} version:{version} environment:{first.environment}` first.",
+        f"Run `{how}` first.",
     )
 
 
