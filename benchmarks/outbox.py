@@ -84,7 +84,8 @@ async def effects(dsn: str, count: int) -> float:
     return count / took
 
 
-def run(count: int = 10_000, seconds: float = 3.0) -> list[Row]:
+def run(quick: bool = False) -> list[Row]:
+    count, seconds = (3_000, 1.0) if quick else (10_000, 3.0)
     with postgres_server() as server:
         plain = asyncio.run(commits(server.dsn(asyncio.run(server.fresh())), seconds))
         through = asyncio.run(effects(server.dsn(asyncio.run(server.fresh())), count))

@@ -1,0 +1,20 @@
+"""Many people at the buttons at the same moment."""
+
+from __future__ import annotations
+
+from tests.integration.ui.face import Stand
+
+
+async def test_a_queue_is_no_outage_everybody_is_answered(stand: Stand) -> None:
+    await stand.slash("dev", "deploy", service="checkout", version="1.5.0", environment="production")
+    await stand.speak()
+    card = await stand.card()
+    stand.engine.stuck_s = 0.15  # so that a hundred take longer than Discord waits for a first answer
+    press = {"user": "dev", "message": card["id"], "button": "Pause"}
+    begun = await stand.call("POST", "presses", {"presses": [press] * 100})
+    found = [await stand.settled(each) for each in begun["interactions"]]
+    assert {one["state"] for one in found} == {"answered"}
+    assert {one["callback"] for one in found} == {4, 5}  # some at once, who waited for long after a deferral
+    said = [one["message"]["text"] for one in found]
+    assert all(text.startswith(("✅", "☑️")) for text in said), set(said)
+    assert stand.engine.rollouts[1].pause is not None
