@@ -18,9 +18,11 @@ from bot.adapters.targets.discord_commands import CommandsApi, CommandsTarget
 from bot.catalog.applications import TARGET
 from bot.domain.config import Catalog
 from bot.engine.api import Engine
+from bot.engine.commands.comparing import Comparing
 from bot.engine.commands.desk import CommandsDesk
+from bot.engine.commands.watching import Watching
 from bot.engine.places import Places
-from bot.ports import Clock, DeployTarget, ReleaseSource, Store
+from bot.ports import Alarm, Clock, DeployTarget, ReleaseSource, Store
 
 __all__ = ["TARGET", "CommandParts"]
 
@@ -47,6 +49,18 @@ class CommandParts:
             lambda: current().applications, CommandsApi(session, api_base or ""), self.books
         )
         self.releases = CommandReleases(current, services, self.manifests, self.books)
+
+    def watch(
+        self,
+        store: Store,
+        targets: Mapping[str, DeployTarget],
+        clock: Clock,
+        alarm: Alarm,
+    ) -> Watching:
+        """What reads every application's commands in its interval, round by round."""
+        places = Places(store, self._current, targets, self.releases, clock)
+        comparing = Comparing(self.manifests, self.target.looking, self.books, clock.now)
+        return Watching(store, places, comparing, reader=self.target.looking, books=self.books, alarm=alarm)
 
     def desk(
         self, engine: Engine, store: Store, targets: Mapping[str, DeployTarget], clock: Clock

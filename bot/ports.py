@@ -141,6 +141,29 @@ class Announcer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that people must see and that belongs to no rollout. `over`: the end of what was told before.
+
+    `key` makes posting repeatable (≤ 24 characters).
+    """
+
+    key: str
+    guild_id: int
+    title: str
+    text: str
+    mention_roles: tuple[str, ...] = ()
+    over: bool = False
+
+
+class Alarm(Protocol):
+    """Calls people in #alerts."""
+
+    async def alert(self, alert: Alert) -> None:
+        """Posts once for each key. Raises `Unreachable` to be tried again later."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class CardRef:
     """Where a rollout's card is. `drawn` is a hash of what was last drawn, so that equal edits are spared."""
 

@@ -183,6 +183,7 @@ async def _assemble(
         meter=telemetry,
         probe=probe,
         rhythm=rhythm,
+        watch=commands.watch(store, targets, clock, announcer).once,
     )
     health = Health(
         line=line,

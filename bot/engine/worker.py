@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -50,6 +50,7 @@ class Rhythm:
     reconcile_s: float = 3.0
     tidy_s: float = 600.0
     gauge_s: float = 5.0
+    watch_s: float = 1.0
     lead_s: float = 3.0  # a leader that dies is followed after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
@@ -61,6 +62,7 @@ class Worker:
     """Does what the engine records. Several may run, in one process or many: leases and fences keep them apart.
 
     targets, metrics: by the names that the catalog gives them. probe: awaited before and after every effect.
+    watch: one round of what else is looked after, once a second, by one process for all.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Worker:
         meter: Meter | None = None,
         probe: Probe = no_probe,
         rhythm: Rhythm | None = None,
+        watch: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._waker = waker
         self._meter = meter or NoMeter()
         self._rhythm = rhythm or Rhythm()
+        self._watch = watch
         self._leading = Leading(store.housekeeping, _owner(), self._rhythm.lead_s)
         stepping = Stepping(store, clock, waker, self._meter)
         places = Places(store, catalog, targets, releases, clock)
@@ -130,6 +134,7 @@ class Worker:
             Loop("reconcile", only("reconcile", self._reconciling.once), rhythm.reconcile_s),
             Loop("tidy", only("tidy", self._tidy), rhythm.tidy_s),
             Loop("gauges", self._gauge, rhythm.gauge_s),
+            *([Loop("watch", only("watch", self._watch), rhythm.watch_s)] if self._watch else []),
         )
 
     async def _tidy(self) -> bool:

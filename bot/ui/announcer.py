@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import discord
@@ -12,10 +13,10 @@ import structlog
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import UserError
 from bot.engine.api import RolloutView
-from bot.ports import CardBook, Clock, Notebook, Notice, Unreachable
+from bot.ports import Alert, CardBook, Clock, Notebook, Notice, Unreachable
 from bot.ui import text
 from bot.ui.cards import CLOSED_S, Cards, ChartOf, Views
-from bot.ui.notices import ALARMS, Words, nonce, words
+from bot.ui.notices import ALARMS, Words, alert_words, nonce, words
 from bot.ui.pace import Pace, Priority
 from bot.ui.posting import (
     THREAD_ARCHIVED,
@@ -111,6 +112,20 @@ class Announcer:
                 await self._elsewhere(room, guild, notice, post, error)
         if trouble is not None:
             raise trouble
+
+    async def alert(self, alert: Alert) -> None:
+        """Implements `ports.Alarm`: into #alerts, or into #deploys when that is closed to us."""
+        guild = self._catalog().guilds.get(alert.guild_id)
+        if guild is None:
+            return
+        room = Room(self._rest(), guild)
+        post = alert_words(alert, await room.roles(alert.mention_roles))
+        for spoken in (post, replace(post, channel="deploys")):
+            try:
+                await self._post(room, spoken)
+                break
+            except (GoneError, ClosedError, RejectedError) as error:
+                _log.error("alert_refused", guild=guild.id, channel=spoken.channel, error=str(error))
 
     # ---- one message ---------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from bot.domain.judge import Reason
 from bot.domain.model import Gate, Phase, Rollout
 from bot.domain.words import count, duration, percent
 from bot.engine.api import RolloutView
-from bot.ports import Notice
+from bot.ports import Alert, Notice
 from bot.ui import text
 from bot.ui.numbers import failing
 from bot.ui.phases import COLOUR
@@ -78,6 +78,17 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
         # Those who are called come first: on-call should not wait for the message to the channel.
         posts.insert(0, Words("alerts", body, embed, nonce(notice.key, "a"), mark, there, ()))
     return posts
+
+
+def alert_words(alert: Alert, roles: Sequence[int]) -> Words:
+    """What belongs to no rollout; the mention stands in the content, where it is heard."""
+    mark = f"-# ref {text.name(alert.key, 25)}"
+    shape = "✅" if alert.over else "⚠️"
+    said = " ".join(
+        part for part in (_pings(roles, ()), f"{shape} **{text.plain(alert.title, 200)}**") if part
+    )
+    content = _joined([said, text.sentence(alert.text, 1500)], mark)
+    return Words("alerts", content, None, nonce(alert.key, "a"), mark, tuple(roles), ())
 
 
 def nonce(key: str, channel: str) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.evidence import Reading, Sample
 from bot.domain.model import HttpCheck, Lane, Release
-from bot.ports import Notice, Unreachable
+from bot.ports import Alert, Notice, Unreachable
 
 
 @dataclass
@@ -21,6 +21,7 @@ class FakeAnnouncer:
     cards: Counter[int] = field(default_factory=Counter)
     lines: dict[str, tuple[int, str]] = field(default_factory=dict)
     notices: dict[str, Notice] = field(default_factory=dict)
+    alerts: dict[str, Alert] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
 
     async def draw_card(self, rollout_id: int) -> None:
@@ -37,6 +38,11 @@ class FakeAnnouncer:
         assert len(notice.key) <= 25, "a nonce has at most 25 characters"
         self._reach(notice.key)
         self.notices.setdefault(notice.key, notice)
+
+    async def alert(self, alert: Alert) -> None:
+        assert len(alert.key) <= 24, "a nonce has at most 25 characters"
+        self._reach(alert.key)
+        self.alerts.setdefault(alert.key, alert)
 
     def log(self, rollout_id: int) -> list[str]:
         """The thread's lines in the order in which they were posted."""

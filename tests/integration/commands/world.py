@@ -28,7 +28,9 @@ from bot.domain.config import Catalog
 from bot.domain.model import Action, Actor, Phase, Rollout
 from bot.engine.api import ActRequest
 from bot.engine.commands.api import Applied, ApplyRequest, Restored, RestoreRequest
+from bot.engine.commands.comparing import Comparing
 from bot.engine.commands.desk import CommandsDesk
+from bot.engine.commands.watching import Watching
 from bot.engine.engine import Engine
 from bot.engine.places import Places
 from bot.engine.worker import Rhythm, Worker
@@ -187,6 +189,15 @@ class Slipway:
             reader=self.target.looking,
             books=self.books,
             archive=self.archive,
+        )
+        comparing = Comparing(self.manifests, self.target.looking, self.books, world.clock.now)
+        self.watching = Watching(
+            self.store,
+            self.places,
+            comparing,
+            reader=self.target.looking,
+            books=self.books,
+            alarm=world.announcer,
         )
         self.worker = Worker(
             self.store,
