@@ -9,6 +9,8 @@ import discord
 import structlog
 
 from bot.domain.config import GuildConfig
+from bot.domain.errors import Refused
+from bot.domain.gates import WORDS
 from bot.domain.model import Action, Actor
 from bot.engine.api import ActRequest
 from bot.ui import text
@@ -74,6 +76,13 @@ async def _act(face: Face, interaction: AnyInteraction, press: Press, reason: st
     async def work(config: GuildConfig, actor: Actor) -> Reply:
         if not (press.action is Action.ROLL_BACK and config.oncall_role in actor.roles):
             await face.spend("deploy", actor)
+        if press.action in ASKS and not reason:
+            # Blanks pass for a reason in Discord's form, and a way around the judge must be justified.
+            raise Refused(
+                f"To {WORDS[press.action]} needs a reason, and those were blanks.",
+                rule="reason",
+                remedy="Press again and say in a sentence why.",
+            )
         async with face.turns:
             done = await face.engine.act(
                 ActRequest(
