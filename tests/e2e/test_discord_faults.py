@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -178,3 +180,34 @@ async def test_two_people_roll_back_at_once_and_it_is_one_rollback(world: World)
 async def test_of_every_rollout_everything_was_said_exactly_once(world: World) -> None:
     for id_ in OVER:
         await acts.said_once(world, id_)
+
+
+async def test_a_crash_loop_is_slowed_by_what_outlives_the_process(world: World) -> None:
+    """Discord ends all sessions and resets the token after 1,000 IDENTIFYs in a day."""
+    await crashed_before(world, 20)
+    before = await acts.identified(world)
+    await world.kill_bot()
+    await acts.connected(world)
+    assert await acts.identified(world) == before + 1
+    await crashed_before(world, 40)
+    for _ in range(3):
+        await world.kill_bot()
+        await held_back(world)
+    assert await acts.identified(world) == before + 1
+    assert (await world.health())["db"] == "ok"
+
+
+async def crashed_before(world: World, times: int) -> None:
+    """The marks that so many starts within the last minutes would have left."""
+    file, key = world.data / "identify.json", str((await acts.slipway(world))["id"])
+    assert json.loads(file.read_text())[key]["at"]
+    now = time.time()
+    file.write_text(json.dumps({key: {"at": [now - 3 * n for n in range(times, 0, -1)]}}))
+
+
+async def held_back(world: World) -> None:
+    async def look() -> bool | None:
+        said_of_it = (await world.health()).get("details", {}).get("gateway", "")
+        return True if "too many connections" in said_of_it else None
+
+    await world.until("the breaker to hold the bot back", look)
