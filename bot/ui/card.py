@@ -141,6 +141,11 @@ def _facts(rollout: Rollout) -> str:
         lines[0] += " · back to a known-good release, straight to 100 %"
     if rollout.reason:
         lines.append(f"> {text.plain(rollout.reason, 400)}")
+    changes = rollout.candidate.spec.get("changes")
+    if isinstance(changes, list | tuple):
+        lines += [
+            f"{'⚠️ ' if 'DANGER' in one else '• '}{text.plain(one, 200)}" for one in map(str, changes[:12])
+        ]
     return "\n".join(lines)
 
 

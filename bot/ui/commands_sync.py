@@ -188,7 +188,7 @@ def applied(done: Applied, place: Place, card: str) -> Reply:
     """What was begun, and once more what it changes: that is what is approved."""
     if done.rollout is None:
         return Reply(f"✅ {text.sentence(done.sentence, 600)}")
-    said = f"🚀 **Rollout {done.rollout.id}** {text.sentence(done.sentence, 600)} Its card is in {card}."
+    said = f"🚀 **Rollout {done.rollout.id} has begun**: {text.sentence(done.sentence, 600)} Its card is in {card}."
     return difference([done.comparison], place, lead=[said])
 
 
@@ -197,7 +197,7 @@ def restored(done: Restored, place: Place, card: str) -> Reply:
     by_hand = manual(done.manual)
     if done.rollout is None:
         return lists.layout([f"✅ {text.sentence(done.sentence, 600)}", *by_hand])
-    said = f"↩️ **Rollout {done.rollout.id}** {text.sentence(done.sentence, 600)} Its card is in {card}."
+    said = f"↩️ **Rollout {done.rollout.id} goes back**: {text.sentence(done.sentence, 600)} Its card is in {card}."
     return difference([done.comparison], place, lead=[said, *by_hand])
 
 

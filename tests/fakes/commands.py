@@ -125,7 +125,7 @@ class FakeCommands:
             raise Refused(
                 "This manifest has not succeeded in staging.", rule="prerequisite", remedy="Apply it there."
             )
-        done = Applied(found, await self._begin(request, found), "has begun.")
+        done = Applied(found, await self._begin(request, found), "2 created.")
         self._answered[request.interaction] = done
         return done
 
@@ -177,7 +177,7 @@ class FakeCommands:
             request.reason,
             request.interaction,
         )
-        return Restored(found, await self._begin(order, found), held.manual, "has begun.")
+        return Restored(found, await self._begin(order, found), held.manual, "2 created.")
 
     async def status(self, guild_id: int, application: str | None = None) -> Sequence[ApplicationStatus]:
         await self._reached()

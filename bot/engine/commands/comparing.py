@@ -13,6 +13,7 @@ from bot.domain.manifest.difference import Diff, compare
 from bot.domain.manifest.normal import digest
 from bot.domain.manifest.records import EMPTY, Manifest, ScopeChange
 from bot.domain.manifest.validation import budget, validate
+from bot.domain.model import Phase, Rollout
 from bot.engine.commands.api import Comparison, ManifestView, ScopeDiff, Validation
 from bot.ports import (
     CommandBooks,
@@ -27,6 +28,7 @@ from bot.ports import (
 _DAY = timedelta(days=1)
 # Asking twice for one thing within a moment is asking once.
 _NOTHING = Diff((), 0)
+_DANGERS, _NAMES = 6, 12
 
 
 class Comparing:
@@ -154,3 +156,24 @@ def said(comparison: Comparison) -> str:
         if what in counts
     ]
     return ", ".join(words) or "nothing"
+
+
+def begun(comparison: Comparison, rollout: Rollout) -> str:
+    return said(comparison) + ("; it waits for approval." if rollout.phase is Phase.GATED else ".")
+
+
+def changes(comparison: Comparison) -> list[str]:
+    """What an approver must know, in a few lines: which commands, by what happens to them, and every danger first."""
+    names: dict[str, dict[str, None]] = {}
+    for scope in comparison.scopes:
+        for command in scope.diff.commands:
+            names.setdefault(command.what, {})[f"/{command.name}"] = None
+    dangers = [f"DANGER {danger}" for danger in comparison.dangers]
+    if len(dangers) > _DANGERS:
+        dangers[_DANGERS:] = [f"DANGER and {len(dangers) - _DANGERS} more"]
+    return dangers + [
+        f"{what}: {', '.join(list(names[what])[:_NAMES])}"
+        + (f" and {len(names[what]) - _NAMES} more" if len(names[what]) > _NAMES else "")
+        for what in ("deleted", "renamed", "changed", "created")
+        if what in names
+    ]

@@ -15,7 +15,7 @@ from bot.domain.words import duration
 from bot.engine import admission
 from bot.engine.api import DeployRequest, Engine, RollbackRequest
 from bot.engine.commands import api
-from bot.engine.commands.comparing import Comparing, said, viewed
+from bot.engine.commands.comparing import Comparing, begun, changes, viewed
 from bot.engine.commands.reporting import Reporting
 from bot.engine.commands.restoring import backup_of, line_of, manual_steps
 from bot.engine.places import Places
@@ -99,13 +99,13 @@ class CommandsDesk:
                 environment=request.environment,
                 reason=request.reason,
                 interaction=request.interaction,
-                release=_release(application, wanted),
+                release=_release(application, comparison),
                 emergency=request.emergency,
                 verified_at=await self._verified_at(application, wanted.digest),
             )
         )
         assert isinstance(rollout, Rollout)
-        return api.Applied(comparison, rollout, f"{said(comparison)}: {rollout.outcome}")
+        return api.Applied(comparison, rollout, begun(comparison, rollout))
 
     async def _nothing(
         self, application: Application, config: LaneConfig, comparison: api.Comparison, actor: Actor
@@ -195,11 +195,11 @@ class CommandsDesk:
                 version=wanted.version,
                 reason=request.reason or f"restore of backup {stored.id}",
                 interaction=request.interaction,
-                release=_release(application, wanted),
+                release=_release(application, comparison),
             )
         )
         manual = manual_steps(stored, there)
-        return api.Restored(comparison, rollout, manual, f"{said(comparison)}: {rollout.outcome}")
+        return api.Restored(comparison, rollout, manual, begun(comparison, rollout))
 
     # ---- which ----
 
@@ -236,8 +236,10 @@ class CommandsDesk:
         return config.prerequisite.max_age_s if config.prerequisite else 0.0
 
 
-def _release(application: Application, wanted: api.ManifestView) -> Release:
-    return Release(application.service, wanted.version, wanted.digest)
+def _release(application: Application, comparison: api.Comparison) -> Release:
+    """`changes` is for those who approve it: the card shows it."""
+    wanted, shown = comparison.wanted, {"changes": changes(comparison)}
+    return Release(application.service, wanted.version, wanted.digest, spec=shown)
 
 
 def _bounded(limit: int) -> int:

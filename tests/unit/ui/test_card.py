@@ -316,3 +316,13 @@ async def test_payloads_fit_discords_own_description(phases: dict[Phase, tuple[F
         }
         problems = [e.message for e in validator.iter_errors(body)]
         assert problems == [], rollout.phase
+
+
+async def test_who_approves_commands_sees_what_changes_dangers_in_words() -> None:
+    engine = worlds.engine()
+    rollout = await worlds.deployed(engine)
+    changes = ["DANGER old: deleted: it vanishes for everybody", "created: /wave, /greet"]
+    candidate = replace(rollout.candidate, spec={"changes": changes})
+    found = said(await drawn(engine, replace(rollout, candidate=candidate)))
+    assert "⚠️ DANGER old: deleted" in found
+    assert "• created: /wave, /greet" in found

@@ -201,7 +201,7 @@ def test_a_valid_manifest_is_said_to_be() -> None:
 
 async def test_an_apply_shows_its_rollout_and_what_it_changes() -> None:
     rollout = await worlds.deployed(worlds.engine())
-    found = shown(commands_sync.applied(Applied(compared(), rollout, "has begun."), PLACE, "<#5>"))
+    found = shown(commands_sync.applied(Applied(compared(), rollout, "2 created."), PLACE, "<#5>"))
     assert "Rollout 1" in found
     assert "<#5>" in found
     assert "/old deleted" in found
@@ -212,7 +212,7 @@ async def test_an_apply_shows_its_rollout_and_what_it_changes() -> None:
 async def test_a_restore_lists_what_must_be_set_by_hand() -> None:
     rollout = await worlds.deployed(worlds.engine())
     steps = tuple(ManualStep(GLOBAL, f"c{n}", "was allowed to deployers alone") for n in range(12))
-    found = shown(commands_sync.restored(Restored(compared(), rollout, steps, "has begun."), PLACE, "<#5>"))
+    found = shown(commands_sync.restored(Restored(compared(), rollout, steps, "2 created."), PLACE, "<#5>"))
     assert "To be set by hand" in found
     assert "and 4 more" in found
     same = commands_sync.restored(Restored(compared(), None, (), "Discord has just that."), PLACE, "x")
