@@ -111,13 +111,25 @@ class World:
     # ---- what Discord has, and what administrators do ----
 
     def calls(self, *methods: str, since: int = 0) -> list[tuple[str, str]]:
-        """The application's REST calls, oldest first, as the sandbox logged them."""
-        log = self.sandbox.core.requests
+        """Slipway's own calls, oldest first, as the sandbox logged them."""
         return [
             (call.method, call.path.removeprefix("/api/v10").partition("?")[0])
-            for call in log.since(since)
-            if call.application == "greeter" and (not methods or call.method in methods)
+            for call in self.sandbox.core.log.since(since)
+            if "slipway" in str(call.headers) and (not methods or call.method in methods)
         ]
+
+    @property
+    def cursor(self) -> int:
+        return self.sandbox.core.log.last
+
+    async def fault(self, kind: str, method: str, **more: Any) -> None:
+        """The next call of this kind to the commands routes goes wrong."""
+        body = {"kind": kind, "method": method, "route": "/applications/*", **more}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.post(f"{self.sandbox.url}/sandbox/v1/faults", json=body) as answer,
+        ):
+            assert answer.status == 201, await answer.text()
 
     @asynccontextmanager
     async def rest(self) -> AsyncIterator[Any]:
