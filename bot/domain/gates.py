@@ -57,9 +57,7 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
     requester = asked and bool(actor.roles)
     if action in (Action.ROLL_BACK, Action.CLOSE):
         return None if requester else _needs(action, actor, policy.rollback_roles)
-    # What a panic stop holds is more than one person's rollout: having asked for it is not enough to let it go.
-    panic = action is Action.RESUME and rollout.pause is not None and rollout.pause.panic
-    return None if requester and not panic else _needs(action, actor, policy.operate_roles)
+    return None if requester else _needs(action, actor, policy.operate_roles)
 
 
 def _may_vote(rollout: Rollout, action: Action, actor: Actor, requester: bool) -> Refused | None:

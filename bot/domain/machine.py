@@ -175,6 +175,14 @@ def _check_person(rollout: Rollout, acted: Acted, rule: Rule | None) -> None:
     # A panic stop is for everything at once: who asks for it was checked against the guild's own roles.
     if refused is not None and not (acted.panic and acted.action in (Action.PAUSE, Action.RESUME)):
         raise refused
+    held = rollout.pause
+    if acted.action is Action.RESUME and held is not None and held.panic and not acted.panic:
+        why = f": {held.reason}" if held.reason else ""
+        raise Refused(
+            f"{held.by} stopped everything{why}. No rollout is let go by itself.",
+            rule="panic",
+            remedy="`/panic off` lets all of them go on.",
+        )
 
 
 def _spoken(phase: Phase) -> str:
@@ -209,6 +217,9 @@ def actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:
     elif phase in WATCHED | {Phase.HELD}:
         found += [] if rollout.pause else [Action.PROMOTE]
         found.append(Action.EXTEND)
-    found.append(Action.RESUME if rollout.pause else Action.PAUSE)
+    if rollout.pause is None:
+        found.append(Action.PAUSE)
+    elif not rollout.pause.panic:  # a panic stop ends for all at once
+        found.append(Action.RESUME)
     found.append(Action.ROLL_BACK if rollout.had_traffic else Action.CANCEL)
     return tuple(found)

@@ -105,11 +105,17 @@ def test_a_panic_stop_takes_over_an_ordinary_pause() -> None:
     assert story.rollout.pause.by == "oncall"
 
 
-def test_the_requester_alone_cannot_let_go_of_a_panic_stop() -> None:
-    story = Story(operate_roles=("release-manager",)).to_soak().act(ONCALL, Action.PAUSE, panic=True)
-    with pytest.raises(Refused, match="release-manager"):
-        story.act(DEV, Action.RESUME)
+def test_a_panic_stop_ends_for_all_at_once_and_nobody_lets_a_single_rollout_go() -> None:
+    story = Story().to_soak().act(ONCALL, Action.PAUSE, panic=True, reason="database on fire")
+    assert Action.RESUME not in machine.actions(story.rollout, story.at)
+    for person in (DEV, LEAD):
+        with pytest.raises(Refused, match="oncall stopped everything: database on fire") as refused:
+            story.act(person, Action.RESUME)
+        assert "/panic off" in refused.value.remedy
+        with pytest.raises(Refused):
+            story.act(person, Action.PROMOTE)
 
+    assert Action.ROLL_BACK in machine.actions(story.rollout, story.at)
     assert story.act(ONCALL, Action.RESUME, panic=True).rollout.pause is None
 
 
