@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from itertools import count, islice
 
 from benchmarks.report import Row, show
-from benchmarks.scene import CROWD, Json, Scene, Waiting, person, scene
+from benchmarks.scene import ASKERS, CROWD, Json, Scene, Waiting, person, scene
 from sandbox.discord.ids import named_id
 
 AT_ONCE = 2000
-ROLLOUTS = 125  # 16 approvals each: below the gate's quorum of 20
+ROLLOUTS = 125  # for each crowd, so that each gets 16 approvals: below the gate's quorum of 20
 BLOCK = 50  # presses in a row by one bot before it is the other's turn
 _PAUSE_S = 0.008  # nothing else is asked of the sandbox while a press is on its way
 _LIMIT_S = 3.0  # Discord's own, for the first answer
@@ -26,7 +26,7 @@ Press = Json  # the body of one press
 
 def bare_presses(here: Scene) -> Iterator[Press]:
     for number in count():
-        yield {"user": _id(number), "message": here.bare_message, "custom_id": "bare:1"}
+        yield {"user": _id(_others(number)), "message": here.bare_message, "custom_id": "bare:1"}
 
 
 def turning_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
@@ -51,7 +51,7 @@ def crowd_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
 
 def _others(number: int) -> int:
     """Not the first in the crowd: those asked for the rollouts, and may not approve them."""
-    return ROLLOUTS + number % (CROWD - ROLLOUTS)
+    return ASKERS + number % (CROWD - ASKERS)
 
 
 def _id(number: int) -> str:
@@ -131,25 +131,37 @@ def crowd_rows(bare: Sequence[Json], ours: Sequence[Json]) -> list[Row]:
     ]
 
 
-async def measure(times: int) -> list[Row]:
-    services = [f"service-{number:04}" for number in range(ROLLOUTS)]
+async def measure(times: int, crowds: int) -> list[Row]:
+    services = [f"service-{number:04}" for number in range(ROLLOUTS * crowds)]
     async with scene(services) as here:
         waiting = await here.ask_for(services)
         card = await here.card()
-        bots = (bare_presses(here), turning_presses(waiting, card))
-        for bot in bots:
-            await one_by_one(here, bot, BLOCK)  # connections and caches, which nobody waits for twice
-        found: tuple[list[Json], list[Json]] = ([], [])
-        for _ in range(times // BLOCK):
-            for bot, so_far in zip(bots, found, strict=True):
-                so_far.extend(await one_by_one(here, bot, BLOCK))
-        rows = sequential_rows(*found)
-        bare = await together(here, bots[0], AT_ONCE)
-        return rows + crowd_rows(bare, await together(here, crowd_presses(waiting, card), AT_ONCE))
+        bare, turning = bare_presses(here), turning_presses(waiting, card)
+        rows = sequential_rows(*await in_turns(here, (bare, turning), times))
+        runs = []
+        for first in range(0, len(waiting), ROLLOUTS):
+            crowd = crowd_presses(waiting[first : first + ROLLOUTS], card)
+            runs.append((await together(here, bare, AT_ONCE), await together(here, crowd, AT_ONCE)))
+    # Whatever else this machine does only ever slows a run down: the best of each bot is what says most.
+    theirs, ours = (max(each, key=rate) for each in zip(*runs, strict=True))
+    return rows + crowd_rows(theirs, ours)
+
+
+async def in_turns(
+    here: Scene, bots: tuple[Iterator[Press], Iterator[Press]], times: int
+) -> tuple[list[Json], list[Json]]:
+    """So many presses of each bot, one by one, in blocks that alternate."""
+    for bot in bots:
+        await one_by_one(here, bot, BLOCK)  # connections and caches, which nobody waits for twice
+    found: tuple[list[Json], list[Json]] = ([], [])
+    for _ in range(times // BLOCK):
+        for bot, so_far in zip(bots, found, strict=True):
+            so_far.extend(await one_by_one(here, bot, BLOCK))
+    return found
 
 
 def run(quick: bool = False) -> list[Row]:
-    return asyncio.run(measure(200 if quick else 1000))
+    return asyncio.run(measure(200, 1) if quick else measure(1000, 3))
 
 
 if __name__ == "__main__":

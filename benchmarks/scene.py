@@ -22,7 +22,7 @@ from sandbox.scenarios.stage import Stage, Transcript
 
 Json = dict[str, Any]
 
-CROWD = 400
+ASKERS, CROWD = 400, 1200  # who asks for rollouts, and everybody
 _GUILD_ID = "1459747831315891395"  # the sandbox derives ids from names: this is `harbor`
 _COMMON = f"""
 guilds:
@@ -54,7 +54,7 @@ _SERVICE = """
 
 
 def person(number: int) -> str:
-    return f"person-{number % CROWD}"
+    return f"person-{number}"
 
 
 def _world() -> Json:
@@ -97,7 +97,7 @@ class Scene:
 
         async def ask(number: int, service: str) -> None:
             async with turns:
-                body: Json = {"user": person(number), "channel": "deploys", "command": "deploy"}
+                body: Json = {"user": person(number % ASKERS), "channel": "deploys", "command": "deploy"}
                 body["options"] = {"service": service, "version": "1.0.0", "environment": "production"}
                 begun = await self.stage.call("POST", "commands", body)
                 await self.stage.answer(begun["interaction"])
