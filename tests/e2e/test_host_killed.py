@@ -79,3 +79,30 @@ async def test_a_stable_that_dies_in_a_soak_is_started_again_and_the_rollout_goe
     await world.phase(id_, "succeeded")
     await world.served_by("mail", "endurance", "1.6.0")
     assert await world.foreign_errors("mail", "endurance", since) == []
+
+
+async def test_after_a_reboot_in_a_soak_stable_serves_and_the_rollout_is_ended_right(world: World) -> None:
+    stable = (await world.stage.users("search", "endurance"))["shares"]
+    assert list(stable) == ["1.4.0"]
+    id_ = await world.deploy("search", "1.6.1", "endurance")
+    await world.phase(id_, "soaking")
+    await everything_killed(world)
+    await world.demo.start_bot()
+    await world.phase(id_, "rolled_back")
+    await world.served_by("search", "endurance", "1.4.0")
+    assert world.starts("search", "endurance", "1.6.1") == 1
+    await said_once(world, id_)
+
+
+async def everything_killed(world: World) -> None:
+    """The bot, the host, its watchdog and all releases at once: PostgreSQL and Discord are elsewhere."""
+    pids = world.host_pids()
+    releases = [
+        pid
+        for lane in LANES
+        for version in ("1.4.0", "1.6.0", "1.6.1")
+        for pid in world.release_pids(lane.service, lane.environment, version)
+    ]
+    await world.demo.end_bot(signal.SIGKILL)
+    for pid in (pids["watchdog"], pids["host"], *releases):
+        os.kill(pid, signal.SIGKILL)
