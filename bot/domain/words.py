@@ -23,7 +23,7 @@ def times(ratio: float) -> str:
 
 def duration(seconds: float) -> str:
     """Seconds as `"250 ms"`, `"2.5 s"`, `"90 s"`, `"5 min"`, `"1 h 30 min"`."""
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{seconds * 1000:.3g} ms" if seconds else "0 s"
     if seconds < 120:
         return f"{round(seconds, 1):g} s"

@@ -177,6 +177,8 @@ def test_percentages_read_well(value: float, text: str) -> None:
     [
         (0, "0 s"),
         (0.25, "250 ms"),
+        (0.506777, "507 ms"),
+        (0.99996, "1 s"),
         (2.5, "2.5 s"),
         (90, "90 s"),
         (300, "5 min"),
