@@ -247,7 +247,8 @@ class Spec(Part):
     command: tuple[Text, ...] | None = Field(default=None, description="The program and its arguments.")
     env: dict[str, Text] | None = None
     env_file: str | None = Field(
-        default=None, description="Secrets of the service, relative to the file that says it; read at each start."
+        default=None,
+        description="Secrets of the service, relative to the file that says it; read at each start.",
     )
     cwd: str | None = Field(default=None, description="Relative to the file that says it.")
     ready: Ready | None = None
@@ -436,6 +437,15 @@ class Application(Part):
     answer: Duration = Field(default=5.0, description="How long Discord may take to answer; 5s by default.")
 
 
+# ---- the command line --------------------------------------------------------------------------------------
+
+
+class Account(Part):
+    """An account of the operating system, and what it may do with `slipway commands` on a machine."""
+
+    roles: Names = Field(description="Roles that it has there; approvals are given in Discord alone.")
+
+
 class CatalogFile(Part):
     """A file of the catalog; any number of them is merged."""
 
@@ -451,3 +461,4 @@ class CatalogFile(Part):
     policies: dict[str, Policy] = {}
     services: dict[str, Service] = {}
     applications: dict[str, Application] = {}
+    command_line: dict[str, Annotated[Account, Short("roles", {"type": ["array", "string"]})]] = {}

@@ -49,7 +49,20 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         metrics={name: metric_source(source) for name, source in sections.of("metrics").items()},
         sources=sources | {a.service: {"kind": "commands", "application": a.name} for a in found.values()},
         applications=found,
+        accounts=_accounts(document, sections),
     )
+
+
+def _accounts(document: Document, sections: Sections) -> dict[str, tuple[str, ...]]:
+    known = {role for guild in sections.of("guilds").values() for role in guild.roles}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, account in sections.of("command_line").items():
+        found[name] = account.roles
+        for role in account.roles:
+            if role not in known and not sections.is_spoilt(("guilds",)):
+                hint = nearest(role, known)
+                document.wrong(("command_line", name), f'there is no role "{role}" in any guild.', hint)
+    return found
 
 
 def _guilds(document: Document, sections: Sections) -> dict[int, GuildConfig]:
