@@ -108,7 +108,7 @@ def lock(held: Lock, digest: str) -> Check:
     return Check(
         "lock",
         False,
-        f"{held.lane} is locked by {held.owner} ({since}, {until}). {what}: {held.reason.rstrip(".")}.",
+        f"{held.lane} is locked by {held.owner} ({since}, {until}). {what}: {held.reason.rstrip('.')}.",
         "quarantined" if held.digest == digest else "locked",
         f"`/unlock service:{held.lane.service} environment:{held.lane.environment}` lifts it.",
     )
