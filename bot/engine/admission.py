@@ -104,7 +104,6 @@ def panic(note: Mapping[str, object] | None) -> Check:
 def lock(held: Lock, digest: str) -> Check:
     until = f"until <t:{int(held.expires.timestamp())}:f>" if held.expires else "until somebody unlocks it"
     since = f"<t:{int(held.since.timestamp())}:R>"
-    why = held.reason.rstrip(".")
     what = "This release was rolled back here and is quarantined" if held.digest == digest else "Locked"
     return Check(
         "lock",
