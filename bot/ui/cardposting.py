@@ -45,6 +45,7 @@ class Entry:
     chart: str = ""
     kept: list[discord.Attachment] | None = None
     later: asyncio.Task[None] | None = None
+    later_at: float = -1e9
 
 
 @dataclass(frozen=True, slots=True)

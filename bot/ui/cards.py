@@ -145,12 +145,19 @@ class Cards:
             self._entries.pop(rollout.id, None)
 
     def _later(self, rollout_id: int, entry: Entry, delay_s: float) -> None:
-        if entry.later is None:
-            entry.later = asyncio.create_task(self._lazily(rollout_id, entry, max(0.0, delay_s)))
+        due = asyncio.get_running_loop().time() + max(0.0, delay_s)
+        if entry.later is not None:
+            # What is planned sooner, or under way, will show this too; numbers do not wait for a picture's turn.
+            if entry.later_at <= due:
+                return
+            entry.later.cancel()
+        entry.later_at = due
+        entry.later = asyncio.create_task(self._lazily(rollout_id, entry, max(0.0, delay_s)))
 
     async def _lazily(self, rollout_id: int, entry: Entry, delay_s: float) -> None:
         try:
             await asyncio.sleep(delay_s)
+            entry.later_at = -1e9
             found = await self._seen(rollout_id)
             if found is None:
                 return
