@@ -190,7 +190,7 @@ async def test_a_crash_loop_is_slowed_by_what_outlives_the_process(world: World)
     await acts.connected(world)
     assert await acts.identified(world) == before + 1
     await crashed_before(world, 40)
-    for _ in range(3):
+    for _ in range(2):
         await world.kill_bot()
         await held_back(world)
     assert await acts.identified(world) == before + 1

@@ -213,6 +213,9 @@ async def test_too_little_evidence_holds_and_asks_and_a_quorum_may_promote(world
     assert asked["notified"] == ["oncall"]
     card = await world.button(id_, "Promote")
     assert {"Extend", "Promote", "Roll back"} <= {b["label"] for b in card["buttons"]}
+    assert "gave it" in said(await world.stage.press("oncall", card["id"], "Extend"))
+    await held_again(world, id_)
+    card = await world.button(id_, "Promote")
     form = await world.stage.press("lead", card["id"], "Promote")
     assert "1 of 2" in said(await world.stage.submit("lead", form["id"], reason="It is the archive."))
     assert (await world.rollout(id_))["phase"] == "held"
@@ -223,6 +226,13 @@ async def test_too_little_evidence_holds_and_asks_and_a_quorum_may_promote(world
     for who in ("lead", "lead2"):
         await acts.act(world, who, id_, "promote", reason="As before.")
     await world.phase(id_, "succeeded")
+
+
+async def held_again(world: World, id_: int) -> None:
+    async def look() -> bool | None:
+        return True if (await acts.audited(world, id_))["held"] >= 2 else None
+
+    await world.until("the second hold", look)
 
 
 async def at_hold(world: World, id_: int, step: int) -> None:
