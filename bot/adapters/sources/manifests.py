@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from bot.ports import ManifestUnavailable, ReleaseSource, SourcedManifest, Unrea
 
 LARGEST = 1024 * 1024  # bytes
 _SHOWN = 300
+_DEEPEST = 32  # a command's deepest choice lies at 10
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 class Manifests:
@@ -116,13 +120,23 @@ class Manifests:
 def parsed(text: str, where: str) -> Any:
     """The JSON value. Raises `ManifestUnavailable`."""
     try:
+        # Looked at before: the parser's own limit is the interpreter's stack.
+        if _nesting(text) > _DEEPEST:
+            raise ValueError(f"it nests deeper than {_DEEPEST}")
         return json.loads(text, parse_constant=_no_constant)
-    except RecursionError:
-        why = "it nests too deep"
     except ValueError as error:
-        why = f"{error}"
+        why = str(error)
     began = " ".join(text[:60].split())
     raise ManifestUnavailable(f"{where} is not JSON: {why}. It begins with “{began}”.")
+
+
+def _nesting(text: str) -> int:
+    depth = deepest = 0
+    for found in _BRACKETS.finditer(text):
+        bracket = found[0]
+        depth += 1 if bracket in "[{" else -1 if bracket in "]}" else 0
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _no_constant(name: str) -> None:
@@ -164,14 +178,11 @@ async def _output(argv: list[str], cwd: str, timeout_s: float) -> str:
         async with asyncio.timeout(timeout_s):
             assert process.stdout is not None and process.stderr is not None
             output, said = await asyncio.gather(_upto(process.stdout), _upto(process.stderr))
-            if len(output) > LARGEST:
-                raise ManifestUnavailable(f"{argv[0]} prints more than {LARGEST // 1024} KiB.")
             status = await process.wait()
     except TimeoutError:
         raise ManifestUnavailable(f"{argv[0]} was not done within {timeout_s:g} s.") from None
     finally:
-        _kill(process)
-        await process.wait()
+        await _end(process)
     if status != 0:
         why = said.decode("utf-8", "replace").strip()[-_SHOWN:]
         raise ManifestUnavailable(f"{argv[0]} ended with exit code {status}: {why or 'it said nothing'}")
@@ -179,17 +190,24 @@ async def _output(argv: list[str], cwd: str, timeout_s: float) -> str:
 
 
 async def _upto(stream: asyncio.StreamReader) -> bytes:
-    """At most one byte more than is allowed; the rest is not waited for."""
+    """Everything is read, so that the program can end; of what is too much, one byte is kept to tell."""
     found = bytearray()
-    while len(found) <= LARGEST and (part := await stream.read(65536)):
-        found += part
+    while part := await stream.read(65536):
+        found += part[: LARGEST + 1 - len(found)]
     return bytes(found)
 
 
-def _kill(process: asyncio.subprocess.Process) -> None:
-    """The program and what it started."""
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """The program and what it started are gone, and what they wrote last is thrown away."""
     if process.returncode is None:
-        try:
-            os.killpg(process.pid, 9)
-        except (ProcessLookupError, PermissionError):
-            process.kill()
+        _kill(process)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await process.communicate()
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()

@@ -1,0 +1,207 @@
+"""Manifests from where the catalog says; what is slow, huge, no JSON or leads inside is refused with a sentence."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.adapters.sources.fetching import Fetcher
+from bot.adapters.sources.manifests import LARGEST, Manifests
+from bot.adapters.sources.releases import CatalogReleases
+from bot.domain.applications import Application, Secret
+from bot.domain.config import Catalog
+from bot.ports import ManifestUnavailable
+
+COMMANDS = [{"name": "hello", "description": "Says hello"}]
+SHA = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[str]:
+    async def good(request: web.Request) -> web.Response:
+        return web.json_response(COMMANDS)
+
+    async def slow(request: web.Request) -> web.Response:
+        await asyncio.sleep(5)
+        return web.Response()
+
+    async def dripping(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for _ in range(100):
+            await answer.write(b" ")
+            await asyncio.sleep(0.1)
+        return answer
+
+    async def huge(request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        for _ in range(3 * LARGEST // 65536):
+            await answer.write(b" " * 65536)
+        return answer
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text="<!doctype html><title>Sign in</title>", content_type="text/html")
+
+    async def away(request: web.Request) -> web.Response:
+        raise web.HTTPFound(request.query["to"])
+
+    async def commit(request: web.Request) -> web.Response:
+        assert request.headers["Authorization"] == "Bearer hidden"
+        return web.Response(text=SHA) if request.match_info["ref"] == "main" else web.Response(status=404)
+
+    async def contents(request: web.Request) -> web.Response:
+        assert request.query["ref"] == SHA
+        return web.json_response(COMMANDS)
+
+    app = web.Application()
+    app.router.add_get("/good", good)
+    app.router.add_get("/slow", slow)
+    app.router.add_get("/dripping", dripping)
+    app.router.add_get("/huge", huge)
+    app.router.add_get("/page", page)
+    app.router.add_get("/away", away)
+    app.router.add_get("/repos/acme/bot/commits/{ref}", commit)
+    app.router.add_get("/repos/acme/bot/contents/commands.json", contents)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    server = web.TCPSite(runner, "127.0.0.1", 0)
+    await server.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+def application(**source: Any) -> Application:
+    return Application("greeter", 1, Secret("x"), source)
+
+
+def manifests(sources: dict[str, Any] | None = None) -> Manifests:
+    catalog = Catalog({}, {}, "1", sources=sources or {})
+    return Manifests(lambda: catalog, CatalogReleases(lambda: catalog))
+
+
+def url(address: str, **more: Any) -> Application:
+    return application(kind="url", url=address, **{"allow_loopback": True, "timeout": 1.0} | more)
+
+
+async def test_a_url_is_fetched(site: str) -> None:
+    found = await manifests().read(url(f"{site}/good"))
+    assert (found.content, found.where) == (COMMANDS, f"{site}/good")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/slow", "did not answer in full within 1 s"),
+        ("/dripping", "did not answer in full within 1 s"),
+        ("/huge", "is larger than 1024 KiB"),
+        ("/page", "is not JSON"),
+        ("/nothing", "answers 404"),
+        ("/away?to=/away?to=/good", None),
+        ("/away?to=http://169.254.169.254/latest/meta-data", "only https is fetched"),
+        ("/away?to=https://169.254.169.254/latest/meta-data", "only 127.0.0.1 may be asked"),
+        ("/away?to=https://10.0.0.1/", "only 127.0.0.1 may be asked"),
+        ("/away?to=file:///etc/passwd", "only https is fetched"),
+        ("/away?to=http://user:pw@127.0.0.1/", "carries no name or password"),
+    ],
+)
+async def test_what_a_url_must_not_do_is_a_sentence(site: str, path: str, said: str | None) -> None:
+    reading = manifests().read(url(f"{site}{path}"))
+    if said is None:
+        assert (await reading).content == COMMANDS
+        return
+    with pytest.raises(ManifestUnavailable, match=said):
+        await reading
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "169.254.169.254",
+        "[::1]",
+        "[fd00::1]",
+        "[::ffff:10.0.0.1]",
+        "0.0.0.0",
+    ],
+)
+async def test_inner_addresses_are_refused_also_where_they_are_named(inner: str) -> None:
+    fetcher = Fetcher(hosts=None, allow_loopback=False, largest=10, timeout_s=1.0)
+    with pytest.raises(ManifestUnavailable, match="address inside the network"):
+        await fetcher.get(f"https://{inner}/x")
+
+
+async def test_a_name_that_leads_inside_is_refused_before_anything_is_sent() -> None:
+    fetcher = Fetcher(hosts=["localhost"], allow_loopback=False, largest=10, timeout_s=1.0)
+    with pytest.raises(ManifestUnavailable, match=r"localhost leads to .*inside the network"):
+        await fetcher.get("https://localhost/x")
+
+
+async def test_plain_http_needs_the_permission_for_this_machine(site: str) -> None:
+    with pytest.raises(ManifestUnavailable, match="only https"):
+        await manifests().read(url(f"{site}/good", allow_loopback=False))
+
+
+async def test_a_file_in_github_is_read_at_the_commit_that_the_ref_names(site: str) -> None:
+    source = {"repository": "acme/bot", "path": "commands.json", "api": site, "timeout": 2.0}
+    found = await manifests().read(application(kind="github", ref="main", token=Secret("hidden"), **source))
+    assert (found.content, found.commit) == (COMMANDS, SHA)
+    assert found.where == f"acme/bot/commands.json at {SHA[:10]}"
+    with pytest.raises(ManifestUnavailable, match="404"):
+        await manifests().read(application(kind="github", ref="gone", token=Secret("hidden"), **source))
+
+
+def program(code: str, timeout: float = 5.0) -> Application:
+    return application(kind="command", command=(sys.executable, "-c", code), cwd=".", timeout=timeout)
+
+
+async def test_the_output_of_a_command_is_the_manifest() -> None:
+    found = await manifests().read(program(f"print({json.dumps(json.dumps(COMMANDS))})"))
+    assert found.content == COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import time; time.sleep(30)", "was not done within 0.5 s"),
+        ("import sys; sys.exit('no such bot')", "exit code 1: no such bot"),
+        ("print('x' * 3_000_000)", "is larger than 1024 KiB"),
+        ("print('hello')", "is not JSON"),
+        ("import sys; sys.stdout.buffer.write(bytes([255, 254]))", "not UTF-8"),
+        ("print('[NaN]')", "is not JSON"),
+        ("print('[' * 100000)", "is not JSON"),
+    ],
+)
+async def test_a_command_that_does_not_print_a_manifest_is_a_sentence(code: str, said: str) -> None:
+    with pytest.raises(ManifestUnavailable, match=said):
+        await manifests().read(program(code, timeout=0.5 if "sleep" in code else 10.0))
+
+
+async def test_a_missing_program_or_file_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ManifestUnavailable, match="cannot be started"):
+        await manifests().read(application(kind="command", command=("/no/such",), cwd="/", timeout=1.0))
+    with pytest.raises(ManifestUnavailable, match="cannot be read"):
+        await manifests().read(application(kind="file", path=str(tmp_path / "none.json")))
+
+
+async def test_an_artifact_is_a_file_of_the_newest_release_and_stays_in_its_folder(tmp_path: Path) -> None:
+    for version in ("1.9.0", "1.10.0"):
+        (tmp_path / version).mkdir()
+        (tmp_path / version / "commands.json").write_text(json.dumps([{"name": f"v{version[2]}"}]))
+    sources = {"bot": {"kind": "directory", "path": str(tmp_path), "spec": {"command": ["x"]}}}
+    source = {"kind": "artifact", "service": "bot", "folder": str(tmp_path)}
+
+    found = await manifests(sources).read(application(path="commands.json", **source))
+
+    assert (found.content, found.where) == ([{"name": "v1"}], "commands.json of bot 1.10.0")
+    with pytest.raises(ManifestUnavailable, match="outside of the folder"):
+        await manifests(sources).read(application(path="../1.9.0/commands.json", **source))
