@@ -1,7 +1,8 @@
 """The command line: parse, call, exit code. `slipway --help`, or `python -m bot --help`.
 
 Exit codes: 0 done · 1 it failed, or a check found something · 2 wrong usage · 3 settings or catalog have mistakes ·
-4 Discord refuses the token or the bot · 5 something that is needed does not answer.
+4 Discord refuses the token or the bot · 5 something that is needed does not answer · 10 `commands … --exit-code`:
+something is different · 11 `commands … --wait`: not decided in time.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from bot import __version__
-from bot.cli import backup, config, deploys, service
+from bot.cli import backup, commands, config, deploys, service
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence
 
 
@@ -31,7 +32,7 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (*service.COMMANDS, *deploys.COMMANDS, *backup.COMMANDS, config.config):
+for command in (*service.COMMANDS, *deploys.COMMANDS, *backup.COMMANDS, *commands.COMMANDS, config.config):
     cli.add_command(command)
 
 
