@@ -25,8 +25,11 @@ from typing import Any
 import aiohttp
 import psutil
 
+from sandbox.belongings import VARIABLE, Belongings
+
 STABLE = "1.4.0"
 BOT_RESTARTS = 50
+_LIST_EVERY_S = 1.0
 _PORTS = (20_000, 32_000)
 
 
@@ -139,6 +142,9 @@ class Demo:
         self._children: dict[str, Child] = {}
         self._tell = tell
         self._watch: asyncio.Task[None] | None = None
+        self._others = Belongings(self.folder)
+        self._lister: asyncio.Task[None] | None = None
+        self._listed: list[dict[str, Any]] = []
         self._env: dict[str, str] = {}
         self.router_ports: dict[DemoLane, int] = {}
 
@@ -156,7 +162,7 @@ class Demo:
         await self.stop()
 
     async def _start(self) -> None:
-        await stop_leftovers(self.folder)
+        await asyncio.to_thread(self._others.end)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if (self._config / "manifests").is_dir():
@@ -168,9 +174,14 @@ class Demo:
         await self._start_traffic()
         self._tell("· starting the bot (with its own PostgreSQL)")
         await self.start_bot()
+        self._lister = asyncio.create_task(self._keep_listing())
 
     async def stop(self) -> None:
         await self._unwatch()
+        if self._lister:
+            self._lister.cancel()
+            await asyncio.gather(self._lister, return_exceptions=True)
+            self._lister = None
         for name in ("traffic", "bot"):
             if child := self._children.pop(name, None):
                 await child.stop()
@@ -179,7 +190,8 @@ class Demo:
         for child in self._children.values():
             await child.stop()
         self._children.clear()
-        self._write_processes()
+        await asyncio.to_thread(self._others.end)
+        self._write_processes([])
 
     # ---- its parts ---------------------------------------------------------------------------------------
 
@@ -208,7 +220,7 @@ class Demo:
             "SLIPWAY_WEB_ADMIN_TOKEN": "sandbox-admin-token",
             "SLIPWAY_CONFIG_DIR": str(self._config),
             "SLIPWAY_DATA_DIR": str(self.folder / "data"),
-            "SANDBOX_DEMO_DIR": str(self.folder),
+            VARIABLE: str(self.folder),
             "SLIPWAY_DEMO_MANIFESTS": str(self.manifests),
         }
         herald = {
@@ -336,7 +348,7 @@ class Demo:
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 *command,
-                env={**os.environ, "SANDBOX_DEMO_DIR": str(self.folder), **env},
+                env={**os.environ, VARIABLE: str(self.folder), **env},
                 cwd=self.folder,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE if wait_for_line else sink,
@@ -353,19 +365,17 @@ class Demo:
         self._write_processes()
         return child
 
-    def _write_processes(self) -> None:
+    async def _keep_listing(self) -> None:
+        """What our children started comes and goes without us: the host, releases, PostgreSQL."""
+        while True:
+            ours = {c.process.pid for c in self._children.values()}
+            self._write_processes(await asyncio.to_thread(self._others.listed, ours))
+            await asyncio.sleep(_LIST_EVERY_S)
+
+    def _write_processes(self, others: list[dict[str, Any]] | None = None) -> None:
+        if others is not None:
+            self._listed = [{"health": "", "data": "", **other} for other in others]
         if self.folder.exists():
             scratch = self.processes_file.with_suffix(".new")
-            scratch.write_text(json.dumps([c.as_json() for c in self._children.values()]))
+            scratch.write_text(json.dumps([*(c.as_json() for c in self._children.values()), *self._listed]))
             scratch.replace(self.processes_file)
-
-
-async def stop_leftovers(folder: Path) -> None:
-    """Ends what a launcher that was killed left running: the very processes it wrote down, no others."""
-    with contextlib.suppress(OSError, ValueError):
-        for entry in json.loads((folder / "processes.json").read_text()):
-            with contextlib.suppress(psutil.Error):
-                process = psutil.Process(int(entry["pid"]))
-                if abs(process.create_time() - float(entry["started"])) < 1:
-                    process.send_signal(signal.SIGTERM)
-                    await asyncio.to_thread(process.wait, 10)

@@ -97,7 +97,7 @@ export class Drawer {
       h("ul", null, [...store.applications.values()].map((app) => h("li", { class: "line", dataset: { key: app.id } }, h("span", { class: `light ${app.connected ? "on" : "off"}` }), h("b", { class: "ellipsis" }, app.display_name), h("small", null, app.connected ? `connected · ${app.commands.length} commands` : "not connected")))),
       h("h3", null, "Demo services"),
       store.services.length ? store.services.map((s) => this.service(s)) : h("p", { class: "empty" }, "None is registered. The demo starts some."),
-      store.processes.length ? [h("h3", null, "Processes"), h("ul", null, store.processes.map((p) => h("li", { class: "line", dataset: { key: p.name } }, h("b", { class: "ellipsis" }, p.name), h("small", null, `pid ${p.pid}`))))] : null,
+      store.processes.length ? [h("h3", null, "Processes"), h("ul", null, store.processes.map((p) => h("li", { class: "line", dataset: { key: `${p.name} ${p.pid}` } }, h("b", { class: "ellipsis" }, p.name), h("small", null, `pid ${p.pid}`))))] : null,
     );
     this.live = morph(this.live, fresh);
   }

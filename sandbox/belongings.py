@@ -1,0 +1,109 @@
+"""What runs for a demo besides the launcher's own children: found by the folder in its environment, named, ended.
+
+Every program that the launcher starts inherits `SANDBOX_DEMO_DIR` and hands it on, or names a folder in it as its
+`--data-dir`. So they can be listed for scripts, which kill and watch, and what a launcher that was killed left behind
+is ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+VARIABLE = "SANDBOX_DEMO_DIR"
+_ASK_S, _LOOK_EVERY_S = 5.0, 0.05
+_YOUNG_S = 5.0
+
+
+class Belongings:
+    """The processes of one demo's folder. Looking again is cheap: who was looked at once is remembered."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = str(folder)
+        self._known: dict[psutil.Process, str] = {}
+
+    def listed(self, without: Collection[int] = ()) -> list[dict[str, Any]]:
+        """Name, pid and start of each, oldest first."""
+        found = []
+        for process, name in self._living().items():
+            if name and process.pid not in without:
+                with contextlib.suppress(psutil.Error):
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        started = process.create_time()
+                        found.append({"name": name, "pid": process.pid, "started": started})
+        return sorted(found, key=lambda entry: (entry["started"], entry["pid"]))
+
+    def end(self) -> None:
+        """End all of them: asked first, and killed when they do not go."""
+        killing_from = time.monotonic() + _ASK_S
+        asked: set[psutil.Process] = set()
+        while left := [psutil.Process(e["pid"]) for e in self.listed() if psutil.pid_exists(e["pid"])]:
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    if time.monotonic() >= killing_from:
+                        process.kill()
+                    elif process not in asked:
+                        process.terminate()
+                        asked.add(process)
+            if time.monotonic() > killing_from + _ASK_S:
+                return
+            time.sleep(_LOOK_EVERY_S)
+
+    def _living(self) -> dict[psutil.Process, str]:
+        now = {}
+        for process in psutil.process_iter():
+            name = self._known.get(process, "")
+            if not name and self._may_become_ours(process):
+                name = self._name(process)
+            now[process] = name
+        self._known = now
+        return now
+
+    def _may_become_ours(self, process: psutil.Process) -> bool:
+        """A process that was just forked is seen before it is the program that it is going to be."""
+        if process not in self._known:
+            return True
+        with contextlib.suppress(psutil.Error):
+            return time.time() - process.create_time() < _YOUNG_S
+        return False
+
+    def _name(self, process: psutil.Process) -> str:
+        """What it is called; empty when it is not one of ours."""
+        with contextlib.suppress(psutil.Error, OSError):
+            command = process.cmdline()
+            if process.pid != os.getpid() and (self._works_in(command) or self._inherits(process)):
+                return called(command)
+        return ""
+
+    def _works_in(self, command: list[str]) -> bool:
+        """The process host keeps nothing of the environment, and says where it works instead."""
+        data_dir = dict(itertools.pairwise(command)).get("--data-dir", "")
+        return Path(data_dir).is_relative_to(self._folder)
+
+    def _inherits(self, process: psutil.Process) -> bool:
+        return process.environ().get(VARIABLE) == self._folder
+
+
+def called(command: list[str]) -> str:
+    """`checkout/production 1.5.0`, `host`, `postgres`: from the words of a command line."""
+    words = dict(itertools.pairwise([*command, ""]))
+    if "--service" in words:
+        return f"{words['--service']}/{words.get('--environment', '')} {words.get('--version', '')}".strip()
+    if "-m" in words:
+        module = words["-m"].rpartition(".")[2]
+        if "--version" in words:
+            return f"{module} {words['--version']}"
+        return f"{module} watchdog" if "--detach" in words else module
+    first = Path(command[0]).name if command else ""
+    # The servers behind a postmaster write what they do where their command line was.
+    if first.startswith("postgres"):
+        return "postgres" if "-D" in words else ""
+    script = next((word for word in command[1:] if word.endswith(".py")), "")
+    return Path(script).stem if script else first

@@ -1,0 +1,86 @@
+"""What a demo started is found again by its folder, and ended, whoever started it."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from sandbox.belongings import VARIABLE, Belongings, called
+
+SLEEPER = """
+import signal, sys, time
+if "deaf" in sys.argv:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+async def start(tmp_path: Path):
+    started = []
+    script = tmp_path / "sleeper.py"
+    script.write_text(SLEEPER)
+
+    async def run(folder: Path, *words: str):
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            str(script),
+            *words,
+            env={**os.environ, VARIABLE: str(folder)},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        started.append(process)
+        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"up\n"
+        return process
+
+    yield run
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_what_runs_for_a_folder_is_listed_and_nothing_else(start, tmp_path: Path) -> None:
+    mine, other = await start(tmp_path / "one"), await start(tmp_path / "two")
+    found = Belongings(tmp_path / "one")
+    assert [(e["name"], e["pid"]) for e in found.listed()] == [("sleeper", mine.pid)]
+    assert found.listed(without={mine.pid}) == []
+    later = await start(tmp_path / "one")
+    assert {e["pid"] for e in found.listed()} == {mine.pid, later.pid}
+    assert psutil.pid_exists(other.pid)
+
+
+async def test_who_hands_no_environment_on_is_known_by_where_it_works(start, tmp_path: Path) -> None:
+    host = await start(Path("/elsewhere"), "--data-dir", str(tmp_path / "one" / "data" / "host"))
+    await start(Path("/elsewhere"), "--data-dir", str(tmp_path / "one-more"))
+    assert [e["pid"] for e in Belongings(tmp_path / "one").listed()] == [host.pid]
+
+
+async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("sandbox.belongings._ASK_S", 0.5)
+    folder = tmp_path / "one"
+    one, deaf, other = await start(folder), await start(folder, "deaf"), await start(tmp_path / "two")
+    await asyncio.to_thread(Belongings(folder).end)
+    assert (await one.wait(), await deaf.wait()) == (-signal.SIGTERM, -signal.SIGKILL)
+    assert other.returncode is None
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [
+        ("python -m sandbox.demo.service --service a --version 1 --environment b", "a/b 1"),
+        ("python -m sandbox.demo.herald --version 1.4.0 --port 1", "herald 1.4.0"),
+        ("python -m bot.adapters.targets.process.host --data-dir x --serve", "host"),
+        ("python -m bot.adapters.targets.process.host --data-dir x --detach", "host watchdog"),
+        ("/wheel/bin/postgres -D /data/postgres -c jit=off", "postgres"),
+        ("postgres: checkpointer", ""),
+        ("python -I /x/chart_worker.py", "chart_worker"),
+    ],
+)
+def test_processes_have_names_that_people_know(command: str, name: str) -> None:
+    assert called(command.split()) == name
