@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ import structlog
 
 from bot.domain.config import LaneConfig
 from bot.domain.events import Crashed, Event
-from bot.domain.model import SYSTEM, Actor, Observed, Phase, Rollout
+from bot.domain.model import SYSTEM, Actor, Lane, Observed, Phase, Rollout
 from bot.domain.records import Active, Entry, LaneRow
 from bot.engine.matching import match
 from bot.engine.places import Places
@@ -24,7 +25,19 @@ log = structlog.get_logger(__name__)
 REPAIR_TIMEOUT_S = 60.0
 # Targets are asked side by side, but a thousand lanes must not take every connection there is.
 _AT_ONCE = 8
+# A look costs a millisecond or two, so a thousand at once would be felt at every press: a round takes so many lanes, in
+# turn, and takes its time. What nobody has looked at yet comes first.
+_A_ROUND, _LOOKS_A_SECOND = 120, 60
 READINESS_AGE = timedelta(seconds=60)
+
+
+def due(
+    lanes: Sequence[LaneConfig], known: Container[Lane], turn: int, most: int = _A_ROUND
+) -> tuple[list[LaneConfig], int]:
+    """Whose turn it is, all that are new and the next few of the others, and where the next round goes on."""
+    new, others = [c for c in lanes if c.lane not in known], [c for c in lanes if c.lane in known]
+    start = turn if turn < len(others) else 0
+    return new + others[start : start + most], start + most
 
 
 class Reconciling:
@@ -35,18 +48,23 @@ class Reconciling:
         self._places = places
         self._stepping = stepping
         self._waker = waker
+        self._turn = 0
 
     async def once(self) -> bool:
         # Rollouts first: one that begins in between makes its lane's row a newer one, which `heard` notices.
         rows = {row.lane: row for row in await self._store.lanes.lanes()}
         active = {rollout.lane: rollout for rollout in await self._store.rollouts.active()}
         few = asyncio.Semaphore(_AT_ONCE)
+        configs, self._turn = due(list(self._places.catalog.lanes.values()), rows, self._turn)
+        rest_s = _AT_ONCE / _LOOKS_A_SECOND if len(configs) > 2 * _AT_ONCE else 0.0
 
         async def look(config: LaneConfig) -> None:
             async with few:
                 await self._lane(config, rows.get(config.lane), active.get(config.lane))
+                if config.lane in rows:
+                    await asyncio.sleep(rest_s)
 
-        await asyncio.gather(*(look(config) for config in self._places.catalog.lanes.values()))
+        await asyncio.gather(*(look(config) for config in configs))
         return False
 
     async def _lane(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,7 +27,7 @@ from bot.ui.people import AnyInteraction, actor_of, guild_of
 _log = structlog.get_logger(__name__)
 
 # Discord gives 3 s to the first answer. What is not known by DEFER_S is deferred, where waiting makes sense.
-DEFER_S = 1.8
+DEFER_S = 2.0
 PRESS_S = 2.2
 LOOK_UP_S = 20.0
 SUGGEST_S = 0.9
@@ -35,6 +36,11 @@ QUEUE_S = 0.02
 # So many presses are recorded side by side; the others wait in line. All at once, they would keep each other from
 # ending: the first would be answered no sooner than the last.
 AT_ONCE = 6
+# Deferrals come due all together. Side by side, but not each on a connection of its own that has to be made first.
+DEFERRALS_AT_ONCE = 24
+# What an interaction may have spent on its way to us and in line, at most: clocks differ, and a wrong one must cost no
+# more than a deferral that was not needed.
+OLDEST_S = 1.5
 
 Category = Literal["read", "deploy", "admin"]
 Work = Callable[[GuildConfig, Actor], Awaitable[Reply]]
@@ -72,6 +78,9 @@ class Face:
     observed: Callable[[str, str, float], None] = _unwatched
     commands: Commands | None = None  # the desk of `/commands-sync`
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
+    _deferrals: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
+    )
     _open: int = field(default=0, init=False)
 
     async def answer(
@@ -106,7 +115,8 @@ class Face:
         try:
             patience = max(patience_s, PRESS_S + QUEUE_S * (self._open - 1))
             task = asyncio.ensure_future(self._guarded(interaction, work, category))
-            reply = await self._outcome(interaction, command, task, started + patience)
+            sent = started - _age_s(interaction)
+            reply = await self._outcome(interaction, command, task, sent, sent + patience)
             await self._deliver(interaction, reply)
             self.observed(command, reply.outcome, loop.time() - started)
         except Exception as error:
@@ -116,15 +126,19 @@ class Face:
             self._open -= 1
 
     async def _outcome(
-        self, interaction: AnyInteraction, command: str, task: asyncio.Future[Reply], deadline: float
+        self,
+        interaction: AnyInteraction,
+        command: str,
+        task: asyncio.Future[Reply],
+        sent: float,
+        deadline: float,
     ) -> Reply:
         clock = asyncio.get_running_loop().time
         try:
             # A little over the direct budget is waited out; more than that is worth a deferral.
-            patience_s = deadline - clock()
-            direct_s = patience_s if patience_s <= PRESS_S + 0.2 else DEFER_S
-            done, _ = await asyncio.wait({task}, timeout=direct_s)
-            if not done and direct_s < patience_s:
+            direct = deadline if deadline - sent <= PRESS_S + 0.2 else sent + DEFER_S
+            done, _ = await asyncio.wait({task}, timeout=max(0.0, direct - clock()))
+            if not done and direct < deadline:
                 await self._defer(interaction)
                 await asyncio.wait({task}, timeout=max(0.0, deadline - clock()))
             if not task.done():
@@ -177,7 +191,8 @@ class Face:
 
     async def _defer(self, interaction: AnyInteraction) -> None:
         try:
-            await interaction.response.defer(ephemeral=True, thinking=True)
+            async with self._deferrals:
+                await interaction.response.defer(ephemeral=True, thinking=True)
         except discord.HTTPException as error:
             if not applied_already(error):
                 _log.warning("defer_failed", **why(error))
@@ -198,6 +213,11 @@ class Face:
             await asyncio.sleep(0.1 * (attempt + 1))
         _log.error("answer_undelivered", interaction=interaction.id)
         return None
+
+
+def _age_s(interaction: AnyInteraction) -> float:
+    """How long ago Discord sent it, by its stamp: in a crowd much of the 3 s is over before it is read here."""
+    return min(max(0.0, time.time() - interaction.created_at.timestamp()), OLDEST_S)
 
 
 async def _send(interaction: AnyInteraction, reply: Reply) -> None:
