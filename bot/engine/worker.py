@@ -51,7 +51,7 @@ class Rhythm:
     tidy_s: float = 600.0
     gauge_s: float = 5.0
     watch_s: float = 1.0
-    lead_s: float = 3.0  # a leader that dies is followed after this long
+    lead_s: float = 1.5  # a leader that dies is followed after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
     orders: Pace = field(default_factory=Pace)
