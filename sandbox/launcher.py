@@ -285,14 +285,22 @@ class Demo:
         async with aiohttp.ClientSession() as session:
             while True:
                 with contextlib.suppress(aiohttp.ClientError):
-                    async with session.get(child.health) as answer:
-                        if answer.status == 200:
-                            return child
+                    if await self._serves(session, child.health):
+                        return child
                 if child.process.returncode is not None:
                     raise LaunchError(f"the bot ended with {child.process.returncode}:\n{child.tail()}")
                 if time.monotonic() > deadline:
                     raise LaunchError(f"the bot is not well after {wait_s:.0f} s:\n{child.tail()}")
                 await asyncio.sleep(0.1)
+
+    async def _serves(self, session: aiohttp.ClientSession, health: str) -> bool:
+        """Well by its own account, and people find its commands, which a bot registers after it has connected."""
+        async with session.get(health) as answer:
+            if answer.status != 200:
+                return False
+        async with session.get(f"{self.url}/sandbox/v1/state") as answer:
+            applications = (await answer.json())["applications"]
+        return any(app["connected"] and app["commands"] for app in applications if app["name"] == "slipway")
 
     async def _keep_bot(self) -> None:
         for _ in range(BOT_RESTARTS):

@@ -41,7 +41,7 @@ def sentence(error: BaseException) -> str:
 
 def _of_the_machine(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{error.strerror or error} Stop the other program, or set SLIPWAY_WEB_PORT."
+        return f"{str(error.strerror or error).rstrip('.')}. Stop the other program, or set SLIPWAY_WEB_PORT."
     return f"{error.filename}: {error.strerror}." if error.filename else str(error)
 
 

@@ -232,7 +232,7 @@ async def test_a_port_that_is_taken_is_a_sentence(cli: Cli, dsn: str) -> None:
         port = str(taken.getsockname()[1])
         said = await cli("run", DATABASE_URL=dsn, DISCORD_TOKEN="MTIz.x.y", SLIPWAY_WEB_PORT=port)
     assert said.code == 1
-    assert "set SLIPWAY_WEB_PORT" in said.err
+    assert "address already in use. Stop the other program, or set SLIPWAY_WEB_PORT." in said.err
 
 
 async def test_a_data_folder_that_cannot_be_written_is_a_sentence(cli: Cli) -> None:
