@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements
 
-.PHONY: demo run test check bench lock clean help
+.PHONY: demo setup run test check bench lock clean help
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
+	@echo "make setup   the environment alone: then . $(BIN)/activate, and slipway --help"
 	@echo "make run     the bot against real Discord, from .env"
 	@echo "make test    all tests, with coverage"
 	@echo "make check   format, lint, types, layers, migrations, container files"
@@ -24,10 +25,13 @@ $(VENV)/%.stamp: $(LOCKS)/%.txt pyproject.toml | $(BIN)/python
 	@echo "· installing $(LOCKS)/$*.txt (locked and hashed; about a minute the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q --require-hashes -r $(LOCKS)/$*.txt
 	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "slipway.pth").write_text(str(pathlib.Path.cwd()))'
+	@printf '#!/bin/sh\nexec "%s/python" -m bot "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/slipway && chmod +x $(BIN)/slipway
 	@touch $@
 
 demo: $(VENV)/demo.stamp
 	@$(BIN)/python -m sandbox $(if $(PLAY),--play)
+
+setup: $(VENV)/demo.stamp
 
 run: $(VENV)/demo.stamp
 	@$(BIN)/python -m bot run
