@@ -20,6 +20,7 @@ from bot.domain.config import Catalog
 from bot.engine.api import Engine
 from bot.engine.commands.comparing import Comparing
 from bot.engine.commands.desk import CommandsDesk
+from bot.engine.commands.syncing import Syncing
 from bot.engine.commands.watching import Watching
 from bot.engine.places import Places
 from bot.ports import Alarm, Clock, DeployTarget, ReleaseSource, Store
@@ -61,6 +62,11 @@ class CommandParts:
         places = Places(store, self._current, targets, self.releases, clock)
         comparing = Comparing(self.manifests, self.target.looking, self.books, clock.now)
         return Watching(store, places, comparing, reader=self.target.looking, books=self.books, alarm=alarm)
+
+    def sync(self, store: Store, targets: Mapping[str, DeployTarget], clock: Clock) -> Syncing:
+        """What plans with slash commands in them need."""
+        places = Places(store, self._current, targets, self.releases, clock)
+        return Syncing(store, places, manifests=self.manifests, books=self.books, archive=self.archive)
 
     def desk(
         self, engine: Engine, store: Store, targets: Mapping[str, DeployTarget], clock: Clock

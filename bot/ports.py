@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.domain.applications import Application, Scope
-from bot.domain.events import Transition
+from bot.domain.events import RestoreCommands, RunSync, Transition
 from bot.domain.evidence import Sample
 from bot.domain.manifest.records import (
     Accepted,
@@ -422,6 +422,10 @@ class ManifestSource(Protocol):
         """As it is now. Raises `ManifestUnavailable`; bounded in time and size."""
         ...
 
+    async def of_release(self, application: Application, release: Release) -> SourcedManifest:
+        """The one that belongs to this release, where manifests are artifacts; else as it is now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ServedCommands:
@@ -430,6 +434,18 @@ class ServedCommands:
     commands: Sequence[Mapping[str, Any]]
     at: datetime
     ms: float
+
+
+class CommandsSync(Protocol):
+    """Slash commands as a step of another service's rollout."""
+
+    async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
+        """Bring them to the release's manifest; sentences say why not. Raises `Unreachable` to be tried again."""
+        ...
+
+    async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
+        """Bring back what was there before that rollout. Raises `Unreachable`, `TargetRefused`."""
+        ...
 
 
 class CommandsReader(Protocol):

@@ -35,7 +35,7 @@ from bot.domain.config import Catalog
 from bot.engine.engine import Engine
 from bot.engine.outbox import Probe, no_probe
 from bot.engine.worker import Rhythm, Worker
-from bot.health import Health
+from bot.health import Health, Sources
 from bot.ports import DeployTarget, Unreachable
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
@@ -184,6 +184,7 @@ async def _assemble(
         probe=probe,
         rhythm=rhythm,
         watch=commands.watch(store, targets, clock, announcer).once,
+        commands=commands.sync(store, targets, clock),
     )
     health = Health(
         line=line,
@@ -191,6 +192,7 @@ async def _assemble(
         redis=_redis(settings),
         targets=processes,
         telemetry=telemetry,
+        sources=Sources(current, targets, metrics),
     )
     face = Face(engine, current, limiter, clock, health, telemetry.interaction, desk)
 

@@ -96,6 +96,15 @@ class ObserveStep(Part):
     duration: Duration = Field(default=1800.0, description="Measured time at full weight; 30m by default.")
 
 
+class SyncCommandsStep(Part):
+    application: str = Field(description="Name of an entry of applications:.")
+    mode: Literal["additions", "all"] | None = Field(
+        default=None,
+        description="additions before the last shift, all after it: by default what its place asks.",
+    )
+    timeout: Duration = 90.0
+
+
 class Step(Part):
     """Exactly one of these; a bare word is the step with its defaults."""
 
@@ -113,6 +122,7 @@ class Step(Part):
     shift: Annotated[ShiftStep, Short("weight", WEIGHT)] | None = None
     soak: Annotated[SoakStep, Short("duration", DURATION)] | None = None
     observe: Annotated[ObserveStep, Short("duration", DURATION)] | None = None
+    sync_commands: Annotated[SyncCommandsStep, Short("application", _STRING)] | None = None
 
 
 _BARE_STEP = {"enum": list(Step.model_fields)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from bot.catalog import models
 from bot.catalog.mistakes import KeyPath, nearest
@@ -10,7 +11,7 @@ from bot.catalog.positions import Document
 from bot.catalog.validate import Sections
 from bot.catalog.values import parse_positive, parse_proportion
 from bot.domain import judge
-from bot.domain.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, Verify
+from bot.domain.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, SyncCommands, Verify
 from bot.domain.plans import PlanProblem, check
 from bot.domain.words import duration
 
@@ -26,6 +27,7 @@ _STAND_INS: Mapping[str, Step] = {
     "gate": UNKNOWN_GATE,
     "soak": Soak(1.0),
     "observe": Observe(1.0),
+    "sync_commands": SyncCommands("?"),
 }
 
 
@@ -36,11 +38,23 @@ def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
         path: KeyPath = ("plans", name)
         places = [sections.original((*path, index)) for index in range(len(written))]
         steps = [(at, _step(document, sections, at, s)) for at, s in zip(places, written, strict=True)]
+        steps = _modes(steps, written)
         if any(len(p) == 3 and p[:2] == path for p in sections.spoilt):
             steps.append((path, UNKNOWN))
         _order(document, path, steps)
         found[name] = steps
     return found
+
+
+def _modes(steps: list[Placed], written: Sequence[models.Step]) -> list[Placed]:
+    """Slash commands whose mode nobody said: only additions as long as the release does not serve everything."""
+    last = max((i for i, (_, step) in enumerate(steps) if isinstance(step, Shift)), default=-1)
+    return [
+        (at, replace(step, mode="additions"))
+        if isinstance(step, SyncCommands) and said.sync_commands and not said.sync_commands.mode and i < last
+        else (at, step)
+        for i, ((at, step), said) in enumerate(zip(steps, written, strict=True))
+    ]
 
 
 def _step(document: Document, sections: Sections, at: KeyPath, step: models.Step) -> Step:
@@ -67,6 +81,12 @@ def _made(document: Document, sections: Sections, at: KeyPath, step: object) -> 
             return Soak(soak.duration)
         case models.ObserveStep() as observe:
             return Observe(observe.duration)
+        case models.SyncCommandsStep() as sync:
+            known = sections.known("applications")
+            if sync.application not in known:
+                sentence = f'there is no application "{sync.application}".'
+                document.wrong((*at, "sync_commands"), sentence, nearest(sync.application, known))
+            return SyncCommands(sync.application, sync.mode or "all", sync.timeout)
         case models.GateStep() as gate:
             return _gate(document, sections, (*at, "gate"), gate)
         case _:

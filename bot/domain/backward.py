@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from bot.domain.draft import Draft
-from bot.domain.events import Applied, ApplyFailed, Crashed, HostAborted, LockLane, Notify, TimerDue
-from bot.domain.model import Phase
+from bot.domain.events import (
+    Applied,
+    ApplyFailed,
+    Crashed,
+    HostAborted,
+    LockLane,
+    Notify,
+    RestoreCommands,
+    TimerDue,
+)
+from bot.domain.model import Phase, SyncCommands
 
 # What belongs to going forward and means nothing once a rollout is on its way back or over.
 _NOTHING_PENDING = {"hold": None, "pause": None, "deadline": None, "step_done": False, "approvals": ()}
@@ -44,7 +53,16 @@ def _order(draft: Draft, what: str, sentence: str) -> bool:
     draft.change(phase=Phase.ROLLING_BACK, **_NOTHING_PENDING)
     draft.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
     draft.tell(what, sentence, to=rollout.stable.version)
+    _restore_commands(draft)
     return True
+
+
+def _restore_commands(draft: Draft) -> None:
+    """The former release's slash commands come back with it; of what was not changed yet, nothing is restored."""
+    rollout = draft.rollout
+    begun = rollout.plan.steps[: rollout.step + 1]
+    for application in dict.fromkeys(s.application for s in begun if isinstance(s, SyncCommands)):
+        draft.order(RestoreCommands(rollout.lane, application))
 
 
 def halt(draft: Draft, why: str) -> None:
@@ -58,6 +76,7 @@ def end(draft: Draft, phase: Phase, what: str, sentence: str) -> None:
     """Over before the candidate had traffic: take it away again."""
     rollout = draft.rollout
     draft.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s)
+    _restore_commands(draft)
     close(draft, phase, what, sentence)
 
 

@@ -43,6 +43,17 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Synced:
+    """Slash commands were brought to where the step wants them, or `findings` say why not."""
+
+    step: int
+    at: datetime
+    passed: bool
+    findings: tuple[str, ...] = ()
+    kind: Literal["synced"] = "synced"
+
+
+@dataclass(frozen=True, slots=True)
 class Applied:
     """The target observes what generation `generation` desired.
 
@@ -106,7 +117,7 @@ class HostAborted:
     kind: Literal["host_aborted"] = "host_aborted"
 
 
-Event = Acted | Verified | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
+Event = Acted | Verified | Synced | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
 
 
 # ---- effects -----------------------------------------------------------------------------------------------
@@ -133,6 +144,28 @@ class RunChecks:
     checks: tuple[HttpCheck, ...]
     timeout_s: float
     kind: Literal["run_checks"] = "run_checks"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSync:
+    """Bring an application's slash commands to the release's manifest."""
+
+    lane: Lane
+    step: int
+    release: Release
+    application: str
+    mode: Literal["additions", "all"]
+    timeout_s: float
+    kind: Literal["run_sync"] = "run_sync"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreCommands:
+    """Bring back the manifest that was there before this rollout changed it, if it did."""
+
+    lane: Lane
+    application: str
+    kind: Literal["restore_commands"] = "restore_commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +224,17 @@ class MarkKnownGood:
     kind: Literal["mark_known_good"] = "mark_known_good"
 
 
-Effect = SetDesired | RunChecks | Notify | DrawCard | LogLine | LockLane | MarkKnownGood
+Effect = (
+    SetDesired
+    | RunChecks
+    | RunSync
+    | RestoreCommands
+    | Notify
+    | DrawCard
+    | LogLine
+    | LockLane
+    | MarkKnownGood
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from bot.domain import backward, holds, judge
-from bot.domain.draft import Draft
+from bot.domain.draft import PROGRESS_GRACE_S, Draft
 from bot.domain.errors import IllegalTransition
-from bot.domain.events import Applied, ApplyFailed, MarkKnownGood, Notify, RunChecks, TimerDue, Verified
+from bot.domain.events import (
+    Applied,
+    ApplyFailed,
+    MarkKnownGood,
+    Notify,
+    RunChecks,
+    RunSync,
+    Synced,
+    TimerDue,
+    Verified,
+)
 from bot.domain.gates import cleared
-from bot.domain.model import Gate, Observe, Phase, Shift, Soak, Verify
+from bot.domain.model import Gate, Observe, Phase, Shift, Soak, SyncCommands, Verify
 from bot.domain.words import duration
 
 COMPLETION_TIMEOUT_S = 60.0
@@ -33,6 +43,8 @@ def enter(draft: Draft, step: int) -> None:
             _shift(draft, shift)
         case Soak() | Observe() as soak:
             _soak(draft, soak)
+        case SyncCommands() as sync:
+            _sync(draft, sync)
         case None:
             _take_over(draft, warm=not draft.rollout.policy.exclusive)
 
@@ -113,6 +125,17 @@ def _soak(draft: Draft, soak: Soak | Observe) -> None:
     )
 
 
+def _sync(draft: Draft, sync: SyncCommands) -> None:
+    rollout = draft.rollout
+    phase = Phase.SHIFTING if rollout.had_traffic else Phase.VERIFYING
+    draft.change(phase=phase, deadline=draft.after(sync.timeout_s + PROGRESS_GRACE_S))
+    draft.order(
+        RunSync(rollout.lane, rollout.step, rollout.candidate, sync.application, sync.mode, sync.timeout_s)
+    )
+    what = "Adding the new slash commands" if sync.mode == "additions" else "Bringing the slash commands"
+    draft.tell("syncing", f"{what} of {sync.application} to those of {rollout.candidate.version}.")
+
+
 def _take_over(draft: Draft, *, warm: bool) -> None:
     rollout = draft.rollout
     draft.change(phase=Phase.SHIFTING)
@@ -158,7 +181,8 @@ def _check(draft: Draft) -> bool:
 
 def verified(draft: Draft, event: Verified) -> None:
     """VERIFYING, and SHIFTING for exclusive services: the checks ended."""
-    if draft.rollout.confirmed != draft.rollout.generation:
+    unasked = isinstance(draft.rollout.current, SyncCommands)
+    if unasked or draft.rollout.confirmed != draft.rollout.generation:
         raise IllegalTransition(f"rollout {draft.rollout.id}: checks ended that were not ordered")
     version = draft.rollout.candidate.version
     if not event.passed:
@@ -168,6 +192,22 @@ def verified(draft: Draft, event: Verified) -> None:
         return
     draft.change(deadline=None)
     draft.tell("verified", f"{version} passed its checks.")
+    finish(draft)
+
+
+def synced(draft: Draft, event: Synced) -> None:
+    """VERIFYING before there was traffic, SHIFTING afterwards: slash commands are as the step wants them, or not."""
+    sync = draft.rollout.current
+    if not isinstance(sync, SyncCommands):
+        raise IllegalTransition(f"rollout {draft.rollout.id}: commands were synced that nobody asked for")
+    if not event.passed:
+        why = "; ".join(event.findings) or "no reason given"
+        backward.automatic(draft, "sync_failed", f"the slash commands of {sync.application}: {why}")
+        return
+    draft.change(deadline=None)
+    draft.tell(
+        "synced", f"The slash commands of {sync.application} are as {draft.rollout.candidate.version} wants them."
+    )
     finish(draft)
 
 

@@ -18,7 +18,17 @@ from datetime import datetime
 from bot.domain import forward, gates, plans
 from bot.domain.draft import Draft, Stepped
 from bot.domain.errors import IllegalTransition, Refused, UserError
-from bot.domain.events import Acted, Applied, ApplyFailed, Event, HostAborted, Notify, TimerDue, Verified
+from bot.domain.events import (
+    Acted,
+    Applied,
+    ApplyFailed,
+    Event,
+    HostAborted,
+    Notify,
+    Synced,
+    TimerDue,
+    Verified,
+)
 from bot.domain.model import (
     PHASE_MEANS,
     SYSTEM,
@@ -148,7 +158,7 @@ def _answers_older(rollout: Rollout, event: Event) -> bool:
             if event.generation > rollout.generation:
                 raise IllegalTransition(f"rollout {rollout.id}: never ordered generation {event.generation}")
             return event.generation < rollout.generation or event.generation == rollout.confirmed
-        case Verified():
+        case Verified() | Synced():
             return event.step < rollout.step or rollout.step_done
         case TimerDue(name=name) if f"{name}_due" in LATE:
             due = timers(rollout).get(name)

@@ -233,7 +233,20 @@ class Observe:
     kind: Literal["observe"] = "observe"
 
 
-Step = Verify | Gate | Shift | Soak | Observe
+@dataclass(frozen=True, slots=True)
+class SyncCommands:
+    """Bring an application's slash commands to the candidate's manifest; a rollback brings the former one back.
+
+    mode: `additions` adds what is new, before the candidate serves; `all` changes and deletes as well, once it does.
+    """
+
+    application: str
+    mode: Literal["additions", "all"] = "all"
+    timeout_s: float = 90.0
+    kind: Literal["sync_commands"] = "sync_commands"
+
+
+Step = Verify | Gate | Shift | Soak | Observe | SyncCommands
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.errors import UserError
-from bot.domain.model import Gate, Observe, Plan, Shift, Soak, Step, Verify
+from bot.domain.model import Gate, Observe, Plan, Shift, Soak, Step, SyncCommands, Verify
 from bot.domain.words import duration
 
 PLAN_VERSION = 1
@@ -46,11 +46,18 @@ def _check_steps(steps: Sequence[Step], exclusive: bool) -> Iterator[PlanProblem
                     named = "a soak" if isinstance(step, Soak) else "an observe"
                     yield PlanProblem(i, f"{named} comes before any traffic", "shift first")
                 soaked = True
-                if isinstance(step, Observe) and i != len(steps) - 1:
+                after = [s for s in steps[i + 1 :] if not isinstance(s, SyncCommands)]
+                if isinstance(step, Observe) and after:
                     yield PlanProblem(
                         i, "an observe is not the last step", "use a soak here, or move it to the end"
                     )
-            case Gate():
+            case SyncCommands(mode="all") if any(isinstance(s, Shift) for s in steps[i + 1 :]):
+                yield PlanProblem(
+                    i,
+                    "slash commands are deleted before the release serves",
+                    "additions before the last shift, all after it",
+                )
+            case Gate() | SyncCommands():
                 pass
 
 
@@ -95,6 +102,8 @@ def _figures(step: Step) -> Iterator[tuple[str, str]]:
                 yield f"a weight of {step.weight} %", "1 to 100"
         case Soak() | Observe():
             times = [("duration", step.duration_s)]
+        case SyncCommands():
+            times = [("timeout", step.timeout_s)]
     for name, seconds in times:
         if not seconds > 0:
             yield f"{name} of {seconds:g} s", "more than 0 s"
@@ -116,6 +125,9 @@ def describe(step: Step) -> str:
             return f"soak for {duration(step.duration_s)} of measured time"
         case Observe():
             return f"observe for {duration(step.duration_s)} at full weight"
+        case SyncCommands():
+            what = "add new" if step.mode == "additions" else "bring all"
+            return f"{what} slash commands of {step.application}"
 
 
 def describe_plan(plan: Plan) -> tuple[str, ...]:
@@ -123,9 +135,11 @@ def describe_plan(plan: Plan) -> tuple[str, ...]:
     return tuple(describe(step) for step in plan.steps)
 
 
-def straight() -> Plan:
-    """The plan of a return to a known-good release."""
-    return Plan("return", (Shift(100),), PLAN_VERSION)
+def straight(usual: Plan | None = None) -> Plan:
+    """The plan of a return to a known-good release; slash commands that go out with releases come back with them."""
+    synced = {s.application: s for s in usual.steps if isinstance(s, SyncCommands)} if usual else {}
+    commands = (SyncCommands(s.application, "all", s.timeout_s) for s in synced.values())
+    return Plan("return", (Shift(100), *commands), PLAN_VERSION)
 
 
 # ---- stored plans ------------------------------------------------------------------------------------------

@@ -6,7 +6,18 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.domain.events import Applied, ApplyFailed, Event, HostAborted, RunChecks, SetDesired, Verified
+from bot.domain.events import (
+    Applied,
+    ApplyFailed,
+    Event,
+    HostAborted,
+    RestoreCommands,
+    RunChecks,
+    RunSync,
+    SetDesired,
+    Synced,
+    Verified,
+)
 from bot.domain.model import Desired, Lane, Observed, Rollout, RunState
 from bot.domain.records import Claimed
 from bot.engine.matching import Match, match
@@ -14,6 +25,7 @@ from bot.engine.places import Places
 from bot.engine.stepping import EventOf, Stepping
 from bot.ports import (
     Checker,
+    CommandsSync,
     DeployTarget,
     StaleGeneration,
     Store,
@@ -34,9 +46,17 @@ class Result(NamedTuple):
 
 
 class Executing:
-    """Executes `SetDesired` and `RunChecks`; every outcome goes back into the machine with the claim it answers."""
+    """Executes orders to targets; every outcome goes back into the machine with the claim it answers."""
 
-    def __init__(self, store: Store, places: Places, stepping: Stepping, checker: Checker) -> None:
+    def __init__(
+        self,
+        store: Store,
+        places: Places,
+        stepping: Stepping,
+        checker: Checker,
+        commands: CommandsSync | None = None,
+    ) -> None:
+        self._commands = commands
         self._store = store
         self._places = places
         self._stepping = stepping
@@ -53,6 +73,14 @@ class Executing:
                 findings = await self._findings(checks)
                 event = Verified(checks.step, self._places.now(), not findings, tuple(findings))
                 return lambda _: event
+            case RunSync() as sync:
+                found = await self._synced(claim, sync)
+                done = Synced(sync.step, self._places.now(), not found, tuple(found))
+                return lambda _: done
+            case RestoreCommands() as restore:
+                if self._commands is not None and claim.rollout_id is not None:
+                    await self._commands.restore(claim.rollout_id, restore)
+                return lambda _: None
             case other:
                 raise TypeError(f"{other.kind} is not an order to a target")
 
@@ -72,6 +100,15 @@ class Executing:
         if observed is not None and observed.generation > effect.desired.generation:
             await self._store.lanes.newest(effect.lane, observed.generation)
         return result
+
+    async def _synced(self, claim: Claimed, effect: RunSync) -> list[str]:
+        if self._commands is None or claim.rollout_id is None:
+            return ["this Slipway syncs no slash commands"]
+        try:
+            async with asyncio.timeout(effect.timeout_s):
+                return await self._commands.sync(claim.rollout_id, effect)
+        except TimeoutError:
+            return [f"Discord did not have them within {effect.timeout_s:g} s"]
 
     async def _findings(self, effect: RunChecks) -> list[str]:
         try:
@@ -125,6 +162,8 @@ def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
         event = ApplyFailed(effect.desired.generation, at, sentence)
     elif isinstance(effect, RunChecks):
         event = Verified(effect.step, at, False, (sentence,))
+    elif isinstance(effect, RunSync):
+        event = Synced(effect.step, at, False, (sentence,))
     return lambda rollout: event
 
 

@@ -50,7 +50,9 @@ class Starting:
         roles = tuple(dict.fromkeys((*config.policy.rollback_roles, *config.deploy_roles)))
         admission.role(roles, request.actor, "roll back").require()
         release = request.release or earlier(config.lane, situation, request.version)
-        return await self._begin(config, plans.straight(), request, release, situation, known_good=True)
+        return await self._begin(
+            config, plans.straight(config.plan), request, release, situation, known_good=True
+        )
 
     async def _roll_back_active(self, request: api.RollbackRequest, active: Rollout) -> Rollout:
         back_to = active.stable.version if active.stable else None

@@ -21,7 +21,7 @@ from bot.ports import AlreadyAnswered, Clock, Meter, Store, Waker
 
 # Topics: one for each loop, so that no loop takes a wake-up from another.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
-ORDER_KINDS = frozenset({"set_desired", "run_checks"})
+ORDER_KINDS = frozenset({"set_desired", "run_checks", "run_sync", "restore_commands"})
 MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line"})
 
 # Others change the same rollout only for as long as a statement takes; this many in a row do not happen.

@@ -27,6 +27,7 @@ from bot.ports import (
     Announcer,
     Checker,
     Clock,
+    CommandsSync,
     DeployTarget,
     Meter,
     MetricSource,
@@ -63,6 +64,7 @@ class Worker:
 
     targets, metrics: by the names that the catalog gives them. probe: awaited before and after every effect.
     watch: one round of what else is looked after, once a second, by one process for all.
+    commands: what plans with slash commands in them need.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Worker:
         probe: Probe = no_probe,
         rhythm: Rhythm | None = None,
         watch: Callable[[], Awaitable[bool]] | None = None,
+        commands: CommandsSync | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -101,7 +104,7 @@ class Worker:
         self._orders = outbox(
             ORDERS,
             sorted(ORDER_KINDS),
-            Executing(store, places, stepping, checker),
+            Executing(store, places, stepping, checker, commands),
             pace=self._rhythm.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
         )

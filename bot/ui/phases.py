@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.model import Gate, Observe, Phase, Rollout, Shift, Soak, Step, Verify
+from bot.domain.model import Gate, Observe, Phase, Rollout, Shift, Soak, Step, SyncCommands, Verify
 from bot.domain.words import duration
 
 SHAPE: Mapping[Phase, str] = {
@@ -79,6 +79,8 @@ def step_word(step: Step) -> str:
             return f"soak {duration(step.duration_s)}"
         case Observe():
             return f"observe {duration(step.duration_s)}"
+        case SyncCommands():
+            return "new commands" if step.mode == "additions" else "commands"
 
 
 def step_row(rollout: Rollout) -> str:

@@ -47,6 +47,12 @@ class Manifests:
             case other:
                 raise ManifestUnavailable(f"{application.name} has no manifest source of kind {other}.")
 
+    async def of_release(self, application: Application, release: Release) -> SourcedManifest:
+        source = application.source
+        if source.get("kind") == "artifact" and source["service"] == release.service:
+            return await self.artifact(source, release)
+        return await self.read(application)
+
     async def file(self, path: Path) -> SourcedManifest:
         return SourcedManifest(parsed(await asyncio.to_thread(_bounded, path), str(path)), path.name)
 

@@ -19,6 +19,7 @@ from bot.domain.events import (
     Measured,
     Notify,
     SetDesired,
+    Synced,
     TimerDue,
     Transition,
     Verified,
@@ -124,6 +125,9 @@ class Story:
 
     def verified(self, passed: bool = True, *findings: str) -> Story:
         return self.tell(Verified(self.rollout.step, self.at, passed, findings))
+
+    def synced(self, passed: bool = True, *findings: str) -> Story:
+        return self.tell(Synced(self.rollout.step, self.at, passed, findings))
 
     def crashed(self) -> Story:
         return self.tell(Crashed(self.at, "exit code 1"))

@@ -18,17 +18,19 @@ from bot.domain.events import (
     Event,
     HostAborted,
     Measured,
+    Synced,
     TimerDue,
     Verified,
 )
 from bot.domain.evidence import Counts, Tick
-from bot.domain.model import Action, Actor, Gate, Observe, Phase, Rollout, Shift, Soak
+from bot.domain.model import Action, Actor, Gate, Observe, Phase, Rollout, Shift, Soak, SyncCommands
 from bot.domain.transitions import LATE, TABLE
 from tests.unit.domain.story import LEAD, VERIFY, Story
 
 BOSS = Actor(9, "boss", frozenset({"deployer", "release-manager", "on-call"}))
 PAIR = Gate("production", "release-manager", quorum=2)
 PLAN = (VERIFY, PAIR, Shift(5), Soak(30), Shift(100), Observe(30))
+COMMANDS = (SyncCommands("greeter", "additions"), Shift(100), SyncCommands("greeter"))
 LATE_GATE = (VERIFY, Shift(5), Soak(30), PAIR, Shift(100), Observe(30))
 
 
@@ -71,35 +73,39 @@ COLUMNS: dict[str, Callable[[], Story]] = {
     "R": lambda: _shifting().act(BOSS, Action.ROLL_BACK).applied(0),
     "C": lambda: Story(PLAN).act(BOSS, Action.CANCEL),
     "F": lambda: Story(PLAN).crashed(),
+    "VC": lambda: Story(COMMANDS),  # slash commands are added, before there is traffic
+    "SC": lambda: Story(COMMANDS).synced().applied(),  # and the others changed, afterwards
 }
 
 # What comes of it: a phase (V G S K O H B X D R C F), or
 #   =  heard, the phase stays      .  changes nothing      -  refused to the person      !  cannot have happened
 TABLE_OF_ALL = """
-               V0 V1 G0 G5 S5 SX K  O  H  B  X  D  R  C  F
-applied        =  .  .  .  K  D  .  .  .  R  =  .  .  .  .
-apply_failed   F  .  .  .  B  =  .  .  .  X  .  .  .  .  .
-apply_unsafe   F  .  .  .  X  B  .  .  .  X  .  .  .  .  .
-verified       !  G  !  !  !  !  !  !  !  .  .  .  .  .  .
-verify_failed  !  F  !  !  !  !  !  !  !  .  .  .  .  .  .
-measured_good  .  .  .  =  =  =  =  =  K  .  .  .  .  .  .
-measured_bad   .  .  .  B  B  B  B  B  B  .  .  .  .  .  .
-measured_blind .  .  .  =  =  =  H  H  =  .  .  .  .  .  .
-crashed        F  F  F  B  B  B  B  B  B  .  .  .  .  .  .
-host_aborted   C  C  C  B  B  B  B  B  B  =  B  .  .  .  .
-gate_due       .  .  C  B  .  .  .  .  .  .  .  .  .  .  .
-hold_due       .  .  .  .  .  .  .  .  B  .  .  .  .  .  .
-progress_due   F  F  .  .  B  =  .  .  .  X  .  .  .  .  .
-approve        -  -  S  S  -  -  -  -  -  -  -  -  -  -  -
-reject         -  -  C  B  -  -  -  -  -  -  -  -  -  -  -
-revoke         -  -  =  =  -  -  -  -  -  -  -  -  -  -  -
-pause          =  =  =  =  =  =  =  =  =  -  -  -  -  -  -
-resume         .  .  .  .  .  .  .  .  .  -  -  -  -  -  -
-extend         -  -  =  =  -  -  =  =  =  -  -  -  -  -  -
-promote        -  -  -  -  -  -  S  S  S  -  -  -  -  -  -
-rollback       C  C  C  B  B  B  B  B  B  .  B  -  -  -  -
-cancel         C  C  C  -  -  -  -  -  -  -  -  -  -  -  -
-close          -  -  -  -  -  -  -  -  -  -  C  -  -  -  -
+               V0 V1 G0 G5 S5 SX K  O  H  B  X  D  R  C  F VC SC
+applied        =  .  .  .  K  D  .  .  .  R  =  .  .  .  .  .  .
+apply_failed   F  .  .  .  B  =  .  .  .  X  .  .  .  .  .  .  .
+apply_unsafe   F  .  .  .  X  B  .  .  .  X  .  .  .  .  .  .  .
+verified       !  G  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !
+verify_failed  !  F  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !
+synced         !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  S  =
+sync_failed    !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  F  B
+measured_good  .  .  .  =  =  =  =  =  K  .  .  .  .  .  .  .  =
+measured_bad   .  .  .  B  B  B  B  B  B  .  .  .  .  .  .  .  B
+measured_blind .  .  .  =  =  =  H  H  =  .  .  .  .  .  .  .  =
+crashed        F  F  F  B  B  B  B  B  B  .  .  .  .  .  .  F  B
+host_aborted   C  C  C  B  B  B  B  B  B  =  B  .  .  .  .  C  B
+gate_due       .  .  C  B  .  .  .  .  .  .  .  .  .  .  .  .  .
+hold_due       .  .  .  .  .  .  .  .  B  .  .  .  .  .  .  .  .
+progress_due   F  F  .  .  B  =  .  .  .  X  .  .  .  .  .  F  B
+approve        -  -  S  S  -  -  -  -  -  -  -  -  -  -  -  -  -
+reject         -  -  C  B  -  -  -  -  -  -  -  -  -  -  -  -  -
+revoke         -  -  =  =  -  -  -  -  -  -  -  -  -  -  -  -  -
+pause          =  =  =  =  =  =  =  =  =  -  -  -  -  -  -  =  =
+resume         .  .  .  .  .  .  .  .  .  -  -  -  -  -  -  .  .
+extend         -  -  =  =  -  -  =  =  =  -  -  -  -  -  -  -  -
+promote        -  -  -  -  -  -  S  S  S  -  -  -  -  -  -  -  -
+rollback       C  C  C  B  B  B  B  B  B  .  B  -  -  -  -  C  B
+cancel         C  C  C  -  -  -  -  -  -  -  -  -  -  -  -  C  -
+close          -  -  -  -  -  -  -  -  -  -  C  -  -  -  -  -  -
 """
 
 PHASE_OF = {
@@ -136,6 +142,8 @@ def _event(row: str, story: Story) -> Event:
         "apply_unsafe": ApplyFailed(rollout.generation, at, "stable is gone", unsafe=True),
         "verified": Verified(rollout.step, at, True),
         "verify_failed": Verified(rollout.step, at, False, ("/healthz answered 500",)),
+        "synced": Synced(rollout.step, at, True),
+        "sync_failed": Synced(rollout.step, at, False, ("Discord refuses",)),
         "crashed": Crashed(at, "exit code 1"),
         "host_aborted": HostAborted(rollout.generation + 10, at, "root"),
     }
