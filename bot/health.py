@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from bot.ports import Unreachable
+from bot import __version__
+from bot.domain.config import Catalog
+from bot.domain.model import Lane, Observed
+from bot.domain.words import duration
+from bot.ports import MetricSource, TargetRefused, Unreachable
 from bot.ui.client import Line
 from bot.ui.face import Check
 from bot.web.health import WELL, HealthChecks, Probe, ProbeFailed
 
 _GAUGES_EVERY_S = 5.0
-_NAMES = {"gateway": "Discord gateway", "db": "Database", "redis": "Redis", "targets": "Targets"}
+_NAMES = {
+    "gateway": "Discord gateway",
+    "db": "Database",
+    "redis": "Redis",
+    "targets": "Targets",
+    "metrics": "Metric sources",
+}
+_SOURCE_S = 1.0
 
 
 class Described(Protocol):
@@ -38,7 +50,9 @@ class Health:
         redis: Probe,
         targets: Mapping[str, Described],
         telemetry: Gauges,
+        sources: Probe,
     ) -> None:
+        self._started = time.monotonic()
         self._line, self._ping, self._targets, self._telemetry = line, ping, targets, telemetry
         self._redis = redis
         self.probes: Mapping[str, Probe] = {
@@ -46,13 +60,15 @@ class Health:
             "db": self._database,
             "redis": redis,
             "targets": self._all_targets,
+            "metrics": sources,
         }
         self._checks = HealthChecks(self.probes)
 
     async def __call__(self) -> Sequence[Check]:
         """One line for each part; the gateway is left out, since whoever reads this in Discord sees that it works."""
         report = await self._checks()
-        return [
+        up = Check("Bot", True, f"{__version__}, up {duration(round(time.monotonic() - self._started))}")
+        return [up] + [
             Check(
                 _NAMES[part], True if f.word in WELL else False if not f.serving else None, f.detail or f.word
             )
@@ -97,3 +113,50 @@ class Health:
         except Unreachable as error:
             return name, str(error)
         return name, ""
+
+
+class Observing(Protocol):
+    """A target that says what runs in a lane."""
+
+    async def observe(self, lane: Lane) -> Observed: ...
+
+
+class Sources:
+    """Whether every metric source can be read, each for the first lane that uses it and has something running.
+
+    One that cannot be read holds rollouts and ends none: that is `degraded`.
+    """
+
+    def __init__(
+        self,
+        catalog: Callable[[], Catalog],
+        targets: Mapping[str, Observing],
+        metrics: Mapping[str, MetricSource],
+    ) -> None:
+        self._catalog, self._targets, self._metrics = catalog, targets, metrics
+
+    async def __call__(self) -> str:
+        names = list(self._metrics)
+        found = await asyncio.gather(*map(self._source, names))
+        trouble = [f"{name}: {why}" for name, why in zip(names, found, strict=True) if why]
+        return f"degraded: {'; '.join(trouble)}" if trouble else f"ok: {', '.join(names) or 'none'}"
+
+    async def _source(self, name: str) -> str:
+        try:
+            async with asyncio.timeout(_SOURCE_S):
+                return await self._read(name)
+        except TimeoutError:
+            return f"no answer within {_SOURCE_S:g} s"
+        except (Unreachable, TargetRefused) as error:
+            return str(error)
+
+    async def _read(self, name: str) -> str:
+        for lane, config in self._catalog().lanes.items():
+            target = self._targets.get(config.target)
+            if name not in config.metrics or target is None:
+                continue
+            digests = [r.digest for r in (await target.observe(lane)).running]
+            if digests:
+                errors = [s.error for s in await self._metrics[name].sample(lane, digests) if s.error]
+                return f"{lane}: {errors[0]}" if errors else ""
+        return ""
