@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Row, show
-from benchmarks.scene import Json, truth
+from benchmarks.scene import Json, listening, truth
 from sandbox.launcher import Demo, DemoLane
 from sandbox.scenarios.stage import Stage, Transcript
 
@@ -148,6 +148,7 @@ async def measure(presses: int, verdicts: int) -> list[Row]:
         (base / "config" / "catalog.yaml").write_text(CATALOG)
         demo = Demo(base / "run", lanes=(LANE,), config=base / "config", restart_bot=False)
         async with demo, Stage(demo.url, Transcript(lambda line: None)) as stage, truth(demo) as connection:
+            await listening(stage)
             lane = Lane(stage, connection)
             by_press = [await lane.pressed() for _ in range(presses)]
             by_verdict = [await lane.judged() for _ in range(verdicts)]

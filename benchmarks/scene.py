@@ -115,6 +115,17 @@ class Scene:
         return str((await self.stage.message("deploys", button="Approve", timeout_s=60))["id"])
 
 
+async def listening(stage: Stage) -> None:
+    """Returns once Discord has the bot's commands: it is well a moment before that."""
+
+    async def look() -> bool | None:
+        known = (await stage.call("GET", "state"))["applications"]
+        names = {command["name"] for one in known for command in one["commands"]}
+        return True if "deploy" in names else None
+
+    await stage.until("/deploy being known", look)
+
+
 @asynccontextmanager
 async def truth(demo: Demo) -> AsyncIterator[Any]:
     """A connection to the bot's own PostgreSQL, to look."""
@@ -145,6 +156,7 @@ async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
         )
         await stack.enter_async_context(demo)
         stage = await stack.enter_async_context(Stage(demo.url, Transcript(lambda line: None)))
+        await listening(stage)
         bare, message = await stack.enter_async_context(bare_bot(demo, stage))
         yield Scene(demo, stage, bare, message)
 
