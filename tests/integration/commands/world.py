@@ -25,17 +25,19 @@ from bot.adapters.targets.discord_commands.changing import Probe, no_probe
 from bot.catalog import load
 from bot.catalog.applications import TARGET
 from bot.domain.config import Catalog
-from bot.domain.model import Action, Actor, Phase, Rollout
+from bot.domain.model import Action, Actor, Lane, Phase, Rollout
 from bot.engine.api import ActRequest
 from bot.engine.commands.api import Applied, ApplyRequest, Restored, RestoreRequest
 from bot.engine.commands.comparing import Comparing
 from bot.engine.commands.desk import CommandsDesk
+from bot.engine.commands.syncing import Syncing
 from bot.engine.commands.watching import Watching
 from bot.engine.engine import Engine
 from bot.engine.places import Places
 from bot.engine.worker import Rhythm, Worker
 from sandbox.discord import Sandbox
 from tests.fakes.people import FakeAnnouncer, FakeChecker, ManualClock
+from tests.fakes.target import FakeTarget
 from tests.integration.engine.world import QUICK, until
 
 DEV = Actor(1, "dev", frozenset({"deployer"}))
@@ -43,6 +45,8 @@ DEV2 = Actor(6, "dev2", frozenset({"deployer"}))
 LEAD = Actor(2, "lead", frozenset({"release-manager"}))
 ONCALL = Actor(4, "oncall", frozenset({"deployer", "on-call"}))
 GUEST = Actor(5, "guest")
+
+HERALD = Lane("herald", "production")
 
 HELLO = {"name": "hello", "description": "Says hello"}
 WAVE = {
@@ -67,6 +71,7 @@ class World:
         self.manifest = folder / "greeter.json"
         self.announcer = FakeAnnouncer()
         self.clock = ManualClock()
+        self.processes = FakeTarget(exclusive={HERALD})
         self.configure()
         self.write([HELLO])
 
@@ -188,7 +193,7 @@ class Slipway:
         services = CatalogReleases(current)
         self.manifests = Manifests(current, services)
         releases = CommandReleases(current, services, self.manifests, self.books)
-        targets, waker = {TARGET: self.target}, EventWaker()
+        targets, waker = {TARGET: self.target, "local": world.processes}, EventWaker()
         self.engine = Engine(
             self.store, current, targets=targets, releases=releases, clock=world.clock, waker=waker
         )
@@ -222,6 +227,13 @@ class Slipway:
             clock=world.clock,
             waker=waker,
             rhythm=rhythm,
+            commands=Syncing(
+                self.store,
+                self.places,
+                manifests=self.manifests,
+                books=self.books,
+                archive=self.archive,
+            ),
         )
 
     async def apply(self, environment: str, actor: Actor = DEV, **more: Any) -> Applied:
