@@ -192,4 +192,8 @@ def _signals(rollout: Rollout, observed: Observed | None, problem: str) -> dict[
     running = observed.of(rollout.candidate.digest)
     ready = running is not None and running.state is RunState.READY
     state = running.state if running is not None else "not running"
+    coming = running is None or running.state is RunState.STARTING
+    if coming and rollout.confirmed != rollout.generation:
+        # Ordered, but not there yet: how long that may take is the order's own limit, not a failing health check.
+        return {_HEALTH: Signal(False, f"{rollout.candidate.version} is {state}")}
     return {_HEALTH: Signal(not ready, "" if ready else f"{rollout.candidate.version} is {state}")}

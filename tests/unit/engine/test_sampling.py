@@ -144,3 +144,16 @@ def test_there_is_no_quantile_without_requests_after_a_reset_or_beyond_the_last_
     assert latency(None, before, 0.99) is None
     assert latency(before, histogram(20, 20, 20, 20, release="e"), 0.99) is None
     assert latency_quantile(judge.Policy()) is None
+
+
+async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
+    """An exclusive service takes over by starting: that has a limit of its own. Once it was there, it counts."""
+    target = FakeTarget()
+    await target.apply(PRODUCTION, Desired(2, V140))
+    await target.observe(PRODUCTION)
+    looking, ordered = sampling(target), rollout()
+    assert ordered.confirmed != ordered.generation
+    coming = await looking.look(ordered, begin_evidence(), NOW.timestamp())
+    there = replace(ordered, confirmed=ordered.generation)
+    gone = await looking.look(there, begin_evidence(), NOW.timestamp())
+    assert (coming.tick.signals["health"].bad, gone.tick.signals["health"].bad) == (False, True)
