@@ -47,7 +47,7 @@ check: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.check_migrations
 	@$(BIN)/hadolint Dockerfile
 	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yml
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml config/examples/github-*.yml
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m benchmarks

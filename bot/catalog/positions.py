@@ -46,7 +46,10 @@ class Document:
 
 
 def read_folder(folder: Path, environ: Mapping[str, str] | None = None) -> Document:
-    """Read and merge every `*.yaml` and `*.yml` below `folder`, in the order of their names."""
+    """Read and merge every `*.yaml` and `*.yml` below `folder`, in the order of their names.
+
+    GitHub's pipelines are left out.
+    """
     document = Document(folder=str(folder))
     files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
     if not files:
@@ -56,6 +59,10 @@ def read_folder(folder: Path, environ: Mapping[str, str] | None = None) -> Docum
     for file in files:
         _Reader(document, str(file), os.environ if environ is None else environ).read(file)
     return document
+
+
+# By these a pipeline of GitHub is known, such as the one that lies beside our examples: no part of a catalog.
+_WORKFLOW = {"on", "jobs"}
 
 
 class _Reader:
@@ -83,6 +90,8 @@ class _Reader:
             return
         if not isinstance(node, yaml.MappingNode):
             self._wrong(_line(node), (), "must hold sections (services:, plans:, …).")
+            return
+        if {key.value for key, _ in node.value} >= _WORKFLOW:
             return
         for section, key, value in self._entries(node, ()):
             self._section(section, key, value)

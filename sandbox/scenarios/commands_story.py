@@ -62,7 +62,7 @@ async def to_staging(stage: Stage, before: list[str]) -> None:
 
 async def to_production(stage: Stage) -> None:
     await sync(stage, "dev", "apply", environment="production", reason="new commands")
-    gate = await stage.message("deploys", SERVICE, "production", button="Approve")
+    gate = await stage.message("deploys", SERVICE, "→ production", button="Approve")
     stage.transcript.say("card", "waits for approval")
     await stage.press("lead", gate["id"], "Approve")
     await ended(stage, "production")
@@ -100,7 +100,8 @@ async def back(stage: Stage, before: list[str]) -> None:
 
 
 async def ended(stage: Stage, environment: str, *, after: int = 0) -> None:
-    await stage.message("deploys", SERVICE, environment, "succeeded", after=after, timeout_s=40.0)
+    words = (SERVICE, f"→ {environment}", "serves everything")
+    await stage.message("deploys", *words, after=after, timeout_s=40.0)
     stage.transcript.say("card", f"{SERVICE} → {environment}: succeeded")
 
 

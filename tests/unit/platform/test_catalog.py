@@ -188,3 +188,21 @@ def test_an_empty_folder_and_a_missing_one_say_so(tmp_path: Path) -> None:
     for folder, words in ((tmp_path, "holds no YAML file"), (tmp_path / "nowhere", "is not a folder")):
         with pytest.raises(BadCatalog, match=words):
             load(folder)
+
+
+def test_a_pipeline_beside_the_catalog_is_no_part_of_it(tmp_path: Path) -> None:
+    write(tmp_path, catalog=SOUND, pipeline="on: push\njobs: {}\n")
+    assert check(tmp_path, {})[1] == ()
+    write(tmp_path, more="jobs: {}\n")
+    assert "no such section" in str(check(tmp_path, {})[1][0])
+
+
+def test_accounts_of_machines_have_roles_that_some_guild_knows(tmp_path: Path) -> None:
+    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployer]\n  alice: {roles: lead}\n")
+    catalog, mistakes = check(tmp_path, {})
+    assert mistakes == ()
+    assert catalog.accounts == {"runner": ("deployer",), "alice": ("lead",)}
+    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployr]\n")
+    assert 'there is no role "deployr" in any guild. Did you mean "deployer"?' in str(
+        check(tmp_path, {})[1][0]
+    )
