@@ -200,8 +200,8 @@ def _number(note: Mapping[str, object], otherwise: int = 1) -> int:
 
 
 def priority_of(rollout: Rollout) -> Priority:
-    """Gates, holds and everything about going back come first."""
-    return Priority.URGENT if rollout.phase in _URGENT else Priority.STATE
+    """Gates, holds, stops and everything about going back come first."""
+    return Priority.URGENT if rollout.phase in _URGENT or rollout.pause else Priority.STATE
 
 
 def _is_card(message: discord.Message, mark: str) -> bool:

@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 Views = Callable[[int], Awaitable[RolloutView]]
 
 NUMBERS_EVERY_S = 2.0
+SETTLE_S = 0.4
 # A server that refused us is left alone for so long: refusals count towards a ban of the address.
 CLOSED_S = 60.0
 
@@ -121,7 +122,11 @@ class Cards:
         room = Room(self._rest(), guild)
         try:
             channel_id = await self._channel(room, rollout_id)
-            await self._pace.turn(channel_id, priority_of(seen.rollout))
+            priority = priority_of(seen.rollout)
+            if priority is not Priority.URGENT:
+                # Steps that take no time follow each other at once: one edit shows them all, and the budget lasts.
+                await asyncio.sleep(entry.edited_at + SETTLE_S - asyncio.get_running_loop().time())
+            await self._pace.turn(channel_id, priority)
         except (ClosedError, GoneError) as error:
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
             return

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """Lower goes first. `NUMBERS` and `CHART` may never use up the last of the budget."""
+    """Lower goes first. What is not urgent may never use up the last of the budget; numbers and charts still less."""
 
     URGENT = 0  # gates, holds, rollbacks
     STATE = 1
@@ -56,13 +56,18 @@ class Pace:
         now = asyncio.get_running_loop().time()
         while channel.taken and now - channel.taken[0] >= self._window_s:
             channel.taken.popleft()
-        kept_back = self._kept_back if ticket[0] >= Priority.NUMBERS else 0
+        kept_back = self._held_from(ticket[0])
         free = self._burst - kept_back - len(channel.taken)
         if free > 0:
             # The first in line goes; the others look again when it went.
             return 0.0 if channel.waiting[0] == ticket else self._window_s
         opens = channel.taken[len(channel.taken) - (self._burst - kept_back)]
         return max(0.001, opens + self._window_s - now)
+
+    def _held_from(self, priority: int) -> int:
+        if priority >= Priority.NUMBERS:
+            return self._kept_back
+        return min(1, self._kept_back) if priority == Priority.STATE else 0
 
     def _forget_idle(self) -> None:
         if len(self._channels) > 2000:

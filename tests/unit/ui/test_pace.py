@@ -31,8 +31,8 @@ async def test_numbers_never_use_up_the_last_of_the_budget() -> None:
     await asyncio.sleep(0.02)
     assert not waiting.done()
     async with asyncio.timeout(1):
-        await pace.turn(1, Priority.URGENT)
         await pace.turn(1, Priority.STATE)
+        await pace.turn(1, Priority.URGENT)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
@@ -48,3 +48,15 @@ async def test_channels_do_not_wait_for_each_other_and_a_waiter_that_leaves_bloc
     await asyncio.gather(gone, return_exceptions=True)
     async with asyncio.timeout(2):
         await pace.turn(1, Priority.CHART)
+
+
+async def test_changes_of_state_leave_a_turn_for_a_stop_or_a_rollback() -> None:
+    pace = Pace(burst=3, window_s=30.0, kept_back=2)
+    for _ in range(2):
+        await pace.turn(1, Priority.STATE)
+    waiting = asyncio.create_task(pace.turn(1, Priority.STATE))
+    async with asyncio.timeout(2):
+        await pace.turn(1, Priority.URGENT)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
