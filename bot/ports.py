@@ -251,7 +251,7 @@ class RolloutStore(Protocol):
     async def answer(self, interaction: str) -> Answer | None: ...
 
     async def save(self, change: Change) -> bool:
-        """False when the rollout has moved on or the claim was lost: nothing is saved.
+        """False when the rollout has moved on or the claim was lost, for a new one when its lane has: nothing is saved.
 
         Raises `LaneTaken` for a new rollout, `AlreadyAnswered`.
         """
@@ -311,6 +311,10 @@ class TickStore(Protocol):
 
     async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None: ...
 
+    async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:
+        """Measure it then; nothing else changes."""
+        ...
+
 
 class LaneStore(Protocol):
     """Lanes, locks and what is remembered about releases."""
@@ -361,8 +365,8 @@ class Housekeeping(Protocol):
         """Whether this owner runs the named loop for all processes, for the next `ttl_s` seconds."""
         ...
 
-    async def tidy(self, samples_before: datetime, effects_before: datetime) -> None:
-        """Forget what nobody needs any more. The audit stays."""
+    async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:
+        """Forget some of what nobody needs any more; True when there is more of it. The audit stays."""
         ...
 
     async def queue(self) -> tuple[int, float]:

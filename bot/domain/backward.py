@@ -142,6 +142,6 @@ def aborted(draft: Draft, event: HostAborted) -> None:
     """
     if event.generation < draft.rollout.generation:
         return
-    draft.change(generation=event.generation)
+    draft.change(generation=event.generation, confirmed=event.generation)
     why = f": {event.why}" if event.why else ""
     by_person(draft, "host_aborted", f"{event.by} aborted this on the machine{why}.")

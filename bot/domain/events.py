@@ -182,6 +182,7 @@ class Notify:
         "succeeded",
         "expired",
         "emergency",
+        "unconfirmed",
     ]
     mention_roles: tuple[str, ...] = ()
     mention_users: tuple[int, ...] = ()
@@ -217,10 +218,11 @@ class LockLane:
 
 @dataclass(frozen=True, slots=True)
 class MarkKnownGood:
-    """The release completed its observation here: it is known good and is now the lane's stable."""
+    """The release is now the lane's stable. `good`: it completed its observation here and is known good."""
 
     lane: Lane
     release: Release
+    good: bool = True
     kind: Literal["mark_known_good"] = "mark_known_good"
 
 

@@ -116,7 +116,7 @@ def _soak(draft: Draft, soak: Soak | Observe) -> None:
     if state is None:  # a return to a known-good release is not judged
         finish(draft)
         return
-    draft.change(judge_state=judge.begin_soak(state, draft.at.timestamp()))
+    draft.change(judge_state=judge.begin_soak(state, draft.at.timestamp()), unseen=False)
     observing = isinstance(soak, Observe)
     draft.change(phase=Phase.OBSERVING if observing else Phase.SOAKING, verdict=None)
     what = "Observing" if observing else "Soaking"
@@ -206,7 +206,8 @@ def synced(draft: Draft, event: Synced) -> None:
         return
     draft.change(deadline=None)
     draft.tell(
-        "synced", f"The slash commands of {sync.application} are as {draft.rollout.candidate.version} wants them."
+        "synced",
+        f"The slash commands of {sync.application} are as {draft.rollout.candidate.version} wants them.",
     )
     finish(draft)
 
@@ -230,8 +231,13 @@ def not_applied(draft: Draft, event: ApplyFailed) -> None:
 
 def no_progress(draft: Draft, event: TimerDue) -> None:
     """VERIFYING, SHIFTING: no answer came in time."""
-    if draft.rollout.current is None:
-        draft.tell("asked_again", "The target has not confirmed the end of this rollout; asking again.")
+    rollout = draft.rollout
+    if rollout.current is None:
+        draft.change(asked_again=rollout.asked_again + 1)
+        sentence = "The target has not confirmed the end of this rollout; asking again."
+        draft.tell("asked_again", sentence)
+        if not rollout.asked_again:
+            draft.order(Notify("unconfirmed", rollout.policy.notify_roles, text=sentence))
         _take_over(draft, warm=False)
         return
     backward.automatic(draft, "no_progress", "the target did not confirm in time what was ordered")
@@ -240,9 +246,11 @@ def no_progress(draft: Draft, event: TimerDue) -> None:
 def _succeed(draft: Draft, event: Applied) -> None:
     rollout = draft.rollout
     draft.change(confirmed=event.generation, observed_weight=100)
-    draft.order(MarkKnownGood(rollout.lane, rollout.candidate))
+    draft.order(MarkKnownGood(rollout.lane, rollout.candidate, good=not rollout.unseen))
     sentence = (
         f"{rollout.candidate.version} serves everything in {rollout.lane.environment} and is stable now."
     )
+    if rollout.unseen:
+        sentence += " It is not known good: its observation was ended without PASS."
     backward.close(draft, Phase.SUCCEEDED, "succeeded", sentence)
     draft.order(Notify("succeeded", text=sentence))

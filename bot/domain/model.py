@@ -313,6 +313,10 @@ class Pause:
     reason: str
     since: datetime
     panic: bool = False
+    own_by: str = (
+        ""  # somebody paused this rollout itself as well: the end of a panic stop does not undo that
+    )
+    own_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +373,8 @@ class Rollout:
     readiness: Readiness | None = None
     outcome: str = ""  # one sentence: why it is where it is
     ended_at: datetime | None = None
+    asked_again: int = 0  # how often its end was ordered once more, since the target did not confirm it
+    unseen: bool = False  # people ended the last soak without PASS: what took over is not known good
     schema: int = 1
 
     @property

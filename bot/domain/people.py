@@ -57,11 +57,15 @@ def reject(draft: Draft, acted: Acted) -> None:
 
 def pause(draft: Draft, acted: Acted) -> None:
     """Nothing moves forward until Resume; going back is always possible. Pausing twice changes nothing."""
-    paused = draft.rollout.pause
+    paused, name = draft.rollout.pause, acted.actor.name
     if paused is not None:
         if acted.panic and not paused.panic:
-            draft.change(pause=replace(paused, panic=True, by=acted.actor.name, reason=acted.reason))
-            draft.tell("panic", f"{acted.actor.name} stopped everything{_why(acted)}.")
+            taken = Pause(name, acted.reason, paused.since, True, own_by=paused.by, own_reason=paused.reason)
+            draft.change(pause=taken)
+            draft.tell("panic", f"{name} stopped everything{_why(acted)}.")
+        elif paused.panic and not acted.panic and not paused.own_by:
+            draft.change(pause=replace(paused, own_by=name, own_reason=acted.reason))
+            draft.tell("paused", f"{name} paused this beyond the panic stop{_why(acted)}.")
         return
     draft.change(pause=Pause(acted.actor.name, acted.reason, draft.at, acted.panic))
     if acted.panic:
@@ -78,6 +82,11 @@ def resume(draft: Draft, acted: Acted) -> None:
     """
     rollout = draft.rollout
     if rollout.pause is None or (acted.panic and not rollout.pause.panic):
+        return
+    if acted.panic and rollout.pause.own_by:
+        kept = Pause(rollout.pause.own_by, rollout.pause.own_reason, rollout.pause.since)
+        draft.change(pause=kept)
+        draft.tell("panic_over", f"{acted.actor.name} ended the panic stop; {kept.by} has paused this.")
         return
     if rollout.phase is Phase.GATED:
         draft.change(deadline=gates.expiry(rollout, draft.at))
@@ -137,6 +146,7 @@ def promote(draft: Draft, acted: Acted) -> None:
         f"{acted.actor.name} wants to go on without PASS ({count} of {quorum}; the judge says {said}){_why(acted)}.",
     )
     if count >= quorum:
+        draft.change(unseen=True)
         draft.tell("promoted", "Going on without PASS: people decided.")
         forward.enter(draft, rollout.step + 1)
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+
+import structlog
+
 from bot.domain.config import Catalog
 from bot.domain.errors import Refused, UserError
 from bot.domain.events import Acted
 from bot.domain.model import Action, Actor, Rollout
 from bot.engine import api
 from bot.engine.clean import clean
-from bot.engine.stepping import Stepping
-from bot.ports import Clock, Store
+from bot.engine.stepping import Contended, Stepping
+from bot.ports import Clock, Store, Unreachable
+
+log = structlog.get_logger(__name__)
 
 PANIC = "panic"
+# A thousand rollouts are held in a second or two without taking every connection there is.
+_AT_ONCE = 4
 
 
 class Acting:
@@ -52,7 +60,35 @@ class Acting:
         await self._store.notes.put_note(PANIC, str(guild_id), note)
         event = Acted(Action.PAUSE if on else Action.RESUME, actor, at, reason=reason, panic=True)
         active = await self._store.rollouts.active(guild_id)
-        return sum([await self._panic_one(rollout.id, event) for rollout in active])
+        few, away = asyncio.Semaphore(_AT_ONCE), []
+
+        async def one(rollout_id: int) -> bool:
+            async with few:
+                try:
+                    return await self._panic_one(rollout_id, event)
+                except (Unreachable, Contended) as error:
+                    away.append(error)
+                except Exception:
+                    log.exception("panic_missed", rollout=rollout_id)
+                return False
+
+        held = sum(await asyncio.gather(*(one(rollout.id) for rollout in active)))
+        if away:
+            # All others are held; asking again is safe, and reaches those that are left.
+            raise Unreachable(f"{len(away)} of {len(active)} rollouts could not be reached: {away[0]}")
+        return held
+
+    async def join_panic(self, rollout: Rollout) -> Rollout:
+        """Hold a rollout that began in the moment in which everything was stopped."""
+        note = await self._store.notes.note(PANIC, str(rollout.guild_id))
+        if note is None or not note.get("on"):
+            return rollout
+        actor = Actor(int(str(note.get("by_id") or 0)), str(note.get("by")))
+        reason = str(note.get("reason") or "")
+        event = Acted(Action.PAUSE, actor, self._clock.now(), reason=reason, panic=True)
+        await self._panic_one(rollout.id, event)
+        loaded = await self._store.rollouts.load(rollout.id)
+        return loaded.rollout if loaded else rollout
 
     async def _panic_one(self, rollout_id: int, event: Acted) -> bool:
         def held_by_panic(rollout: Rollout) -> Acted | None:

@@ -1,4 +1,4 @@
-"""Text from people, before it is stored: raw, but bounded and storable."""
+"""Text from people and machines, before it is stored: raw, but bounded and storable."""
 
 from __future__ import annotations
 

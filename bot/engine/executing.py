@@ -10,7 +10,6 @@ from bot.domain.events import (
     Applied,
     ApplyFailed,
     Event,
-    HostAborted,
     RestoreCommands,
     RunChecks,
     RunSync,
@@ -20,6 +19,7 @@ from bot.domain.events import (
 )
 from bot.domain.model import Desired, Lane, Observed, Rollout, RunState
 from bot.domain.records import Claimed
+from bot.engine.hearing import heard_by
 from bot.engine.matching import Match, match
 from bot.engine.places import Places
 from bot.engine.stepping import EventOf, Stepping
@@ -97,7 +97,12 @@ class Executing:
         target = self._places.target(effect.lane)
         result = await _Bringing(target, effect.lane, effect.desired).until(effect.timeout_s)
         observed = result.observed
-        if observed is not None and observed.generation > effect.desired.generation:
+        # An abort is left to be heard, by the rollout or by the lane itself: either goes on from its generation.
+        if (
+            observed is not None
+            and observed.generation > effect.desired.generation
+            and not _taken(effect.desired, observed)
+        ):
             await self._store.lanes.newest(effect.lane, observed.generation)
         return result
 
@@ -143,10 +148,10 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
     desired, observed = effect.desired, result.observed
     if rollout.generation > desired.generation:
         return None
+    abort = heard_by(rollout, observed, at)
+    if abort is not None:
+        return abort
     if observed is not None and observed.generation > desired.generation:
-        abort = observed.abort
-        if abort is not None and abort.generation > desired.generation:
-            return HostAborted(abort.generation, at, abort.by, abort.why)
         why = f"somebody else gave the target a newer state (generation {observed.generation})"
         return ApplyFailed(desired.generation, at, why, result.match.unsafe)
     if result.match.reached and observed is not None:
@@ -165,6 +170,11 @@ def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
     elif isinstance(effect, RunSync):
         event = Synced(effect.step, at, False, (sentence,))
     return lambda rollout: event
+
+
+def _taken(desired: Desired, observed: Observed) -> bool:
+    """Somebody aborted on the machine instead: what was desired will not be."""
+    return observed.abort is not None and observed.abort.generation >= desired.generation
 
 
 class _NotThere(Exception):
@@ -218,4 +228,5 @@ class _Bringing:
             # It forgot, or restarted from an older state: tell it again.
             self._applied = False
             return False
-        return observed.generation > self._desired.generation or found.reached or found.doomed
+        newer = observed.generation > self._desired.generation or _taken(self._desired, observed)
+        return newer or found.reached or found.doomed

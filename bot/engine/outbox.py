@@ -138,11 +138,12 @@ class Outbox:
             busy.recording = True
             await self._record(claim, outcome)
             result = "done"
-            self._away.pop(claim.id, None)
         except Exception as error:
             result = await self._failed(claim, error)
         finally:
             del self._busy[claim.id]
+            if result != "retried":
+                self._away.pop(claim.id, None)
             self._meter.effect(claim.effect.kind, result, time.perf_counter() - began)
             await self._waker.wake(self.name)
 
@@ -170,6 +171,8 @@ class Outbox:
         except Unreachable:
             # The lease runs out, and the effect is tried again then.
             log.warning("effect_not_closed", key=claim.key)
+        except Exception:
+            log.exception("effect_not_closed", key=claim.key)
         return "retried"
 
     def _hopeless(self, claim: Claimed, away: bool, error: Exception) -> bool:

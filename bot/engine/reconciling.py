@@ -11,13 +11,13 @@ import structlog
 
 from bot.domain.config import LaneConfig
 from bot.domain.events import Crashed, Event
-from bot.domain.model import SYSTEM, Actor, Lane, Observed, Phase, Rollout
+from bot.domain.model import SYSTEM, Actor, Desired, HostAbort, Lane, Observed, Phase, Rollout
 from bot.domain.records import Active, Entry, LaneRow
+from bot.engine.hearing import heard_by, unheard
 from bot.engine.matching import match
 from bot.engine.places import Places
 from bot.engine.sampling import crash
 from bot.engine.stepping import ORDERS, Stepping
-from bot.engine.ticking import aborted
 from bot.ports import Store, Unreachable, Waker
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,13 @@ class Reconciling:
 
         async def look(config: LaneConfig) -> None:
             async with few:
-                await self._lane(config, rows.get(config.lane), active.get(config.lane))
+                try:
+                    await self._lane(config, rows.get(config.lane), active.get(config.lane))
+                except Unreachable:
+                    raise
+                except Exception:
+                    # A rollout that cannot be read, or a target with a bug, is one lane's trouble.
+                    log.exception("lane_not_looked_after", lane=str(config.lane))
                 if config.lane in rows:
                     await asyncio.sleep(rest_s)
 
@@ -87,7 +93,7 @@ class Reconciling:
 
     async def _rollout(self, config: LaneConfig, rollout: Rollout, observed: Observed) -> None:
         """An active rollout owns its lane: it hears of aborts and crashes, and looks after its readiness."""
-        event: Event | None = aborted(rollout, observed, self._places.now())
+        event: Event | None = heard_by(rollout, observed, self._places.now())
         if event is None and rollout.phase in (Phase.GATED, Phase.HELD):
             why = crash(rollout, observed)
             event = Crashed(self._places.now(), why) if why else None
@@ -106,8 +112,11 @@ class Reconciling:
 
     async def _between(self, config: LaneConfig, row: LaneRow, observed: Observed) -> None:
         """Nobody owns the lane but its row: note aborts, repair or report drift."""
+        abort = unheard(row, observed)
+        if abort is not None:
+            await self._aborted(row, abort)
+            return
         if observed.generation > row.generation:
-            await self._aborted(row, observed)
             await self._store.lanes.newest(row.lane, observed.generation)
             return
         drift = self._drift(row, observed)
@@ -118,13 +127,16 @@ class Reconciling:
         if await self._store.lanes.heard(row, drift, entry) and drift and config.drift == "repair":
             await self._repair(row, drift)
 
-    async def _aborted(self, row: LaneRow, observed: Observed) -> None:
-        abort = observed.abort
-        if abort is None or abort.generation <= row.generation:
-            return
+    async def _aborted(self, row: LaneRow, abort: HostAbort) -> None:
+        """What somebody did on the machine becomes what is desired: stable alone, under the next generation."""
         why = f"{abort.by} aborted on the machine: {abort.why}".rstrip(": ")
         entry = Entry(row.lane, Actor(0, abort.by, via="cli"), abort.at, "host_aborted", why)
-        await self._store.lanes.heard(row, row.drift, entry)
+        if row.desired.stable is not None and row.desired.stable.spec:
+            newest = replace(row, generation=abort.generation)
+            await self._order(newest, Desired(0, row.desired.stable), entry)
+        elif await self._store.lanes.heard(row, row.drift, entry):
+            # Too little is known to order it once more.
+            await self._store.lanes.newest(row.lane, abort.generation + 1)
 
     def _drift(self, row: LaneRow, observed: Observed) -> str:
         if row.desired.stable is None and row.desired.candidate is None:
@@ -135,8 +147,11 @@ class Reconciling:
 
     async def _repair(self, row: LaneRow, drift: str) -> None:
         """Order what is desired once more. If that does not help, the drift stays to be seen."""
-        generation = row.generation + 1
-        again = replace(row, generation=generation, desired=replace(row.desired, generation=generation))
         entry = Entry(row.lane, SYSTEM, self._places.now(), "drift_repaired", drift)
+        await self._order(row, row.desired, entry)
+
+    async def _order(self, row: LaneRow, desired: Desired, entry: Entry) -> None:
+        generation = row.generation + 1
+        again = replace(row, generation=generation, desired=replace(desired, generation=generation))
         await self._store.effects.order(again, f"lane.{row.lane}.{generation}", REPAIR_TIMEOUT_S, entry)
         await self._waker.wake(ORDERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -17,6 +18,7 @@ from bot.engine.places import Places
 from bot.ports import MetricSource, Unreachable
 
 _SOURCE_S = 2.0
+_REMEMBERED = 4096  # rollouts; who is looked at least recently is over
 _HEALTH = "health"
 
 
@@ -40,7 +42,7 @@ class Sampling:
         self._places = places
         self._metrics = metrics
         # For the quantiles on the chart only; after a restart its first point has none.
-        self._before: dict[int, tuple[Sample, Sample | None]] = {}
+        self._before: OrderedDict[int, tuple[Sample, Sample | None]] = OrderedDict()
 
     async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Look:
         """`at` is unix time. Never raises `Unreachable`: what cannot be read is an error of the tick."""
@@ -65,10 +67,6 @@ class Sampling:
         if errors:
             tick = replace(tick, errors=(*tick.errors, *errors))
         return Look(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
-
-    def forget(self, active: set[int]) -> None:
-        """Drop what is kept of rollouts that are over."""
-        self._before = {key: value for key, value in self._before.items() if key in active}
 
     def _sources(self, lane: Lane) -> list[MetricSource]:
         config = self._places.catalog.lanes.get(lane)
@@ -95,6 +93,9 @@ class Sampling:
     def _point(self, rollout: Rollout, tick: Tick, candidate: Sample, stable: Sample | None) -> SeriesPoint:
         before, stable_before = self._before.get(rollout.id, (None, None))
         self._before[rollout.id] = (candidate, stable)
+        self._before.move_to_end(rollout.id)
+        if len(self._before) > _REMEMBERED:
+            self._before.popitem(last=False)
         quantile = latency_quantile(rollout.policy.judge)
         return SeriesPoint(
             at=rollout.created_at.fromtimestamp(tick.at, rollout.created_at.tzinfo),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from bot.domain import machine, plans
 from bot.domain.config import LaneConfig
 from bot.domain.errors import Refused, UserError
@@ -11,8 +14,12 @@ from bot.engine import admission, api
 from bot.engine.acting import PANIC, Acting
 from bot.engine.clean import clean
 from bot.engine.places import Places
-from bot.engine.stepping import Stepping
+from bot.engine.stepping import Contended, Stepping
 from bot.ports import AlreadyAnswered, LaneTaken, Store
+
+T = TypeVar("T")
+
+_TRIES = 5
 
 
 class Starting:
@@ -25,6 +32,12 @@ class Starting:
         self._acting = acting
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
+        return await _in_time(lambda: self._deploy(request))
+
+    async def roll_back(self, request: api.RollbackRequest) -> Rollout:
+        return await _in_time(lambda: self._roll_back(request))
+
+    async def _deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun | None:
         if told := await self._told(request.interaction):
             return told
         config = self._places.catalog.lane(request.guild_id, request.service, request.environment)
@@ -36,11 +49,12 @@ class Starting:
         for check in found:
             check.require()
         shout = next((check.sentence for check in found if check.what == admission.EMERGENCY), "")
-        return await self._begin(
+        begun = await self._begin(
             config, config.plan, request, candidate, situation, known_good=False, shout=shout
         )
+        return await self._acting.join_panic(begun) if begun else None
 
-    async def roll_back(self, request: api.RollbackRequest) -> Rollout:
+    async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
         if told := await self._told(request.interaction):
             return told
         config = self._places.catalog.lane(request.guild_id, request.service, request.environment)
@@ -126,7 +140,8 @@ class Starting:
         *,
         known_good: bool,
         shout: str = "",
-    ) -> Rollout:
+    ) -> Rollout | None:
+        """None when the lane moved on since it was looked at: a repair, or an abort on the machine."""
         at = self._places.now()
         stepped = machine.begin(
             id=await self._store.rollouts.next_id(),
@@ -145,13 +160,23 @@ class Starting:
             shout=shout,
         )
         try:
-            await self._stepping.begin(stepped, at, request.interaction)
+            if not await self._stepping.begin(stepped, at, request.interaction):
+                return None
         except (AlreadyAnswered, LaneTaken):
             if told := await self._told(request.interaction):
                 return told
             admission.active(await self._places.situation(config.lane)).require()
             raise
         return stepped.rollout
+
+
+async def _in_time(begin: Callable[[], Awaitable[T | None]]) -> T:
+    """What `begin` gives, looked at anew as often as the lane moves on under it."""
+    for _ in range(_TRIES):
+        begun = await begin()
+        if begun is not None:
+            return begun
+    raise Contended("the lane moves on all the time")
 
 
 def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:

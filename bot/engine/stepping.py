@@ -15,9 +15,9 @@ from bot.domain.errors import UserError
 from bot.domain.events import DrawCard, Event
 from bot.domain.evidence import EvidenceState, traffic_rose
 from bot.domain.model import Phase, Readiness, Release, Rollout
-from bot.domain.records import Change, Claimed, Loaded
+from bot.domain.records import Answer, Change, Claimed, Loaded
 from bot.engine.metering import NoMeter
-from bot.ports import AlreadyAnswered, Clock, Meter, Store, Waker
+from bot.ports import AlreadyAnswered, Clock, Meter, Store, Unreachable, Waker
 
 # Topics: one for each loop, so that no loop takes a wake-up from another.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
@@ -56,13 +56,14 @@ class Stepping:
         # Within a process, presses on one rollout take turns instead of trying over and over.
         self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
-    async def begin(self, stepped: Stepped, at: datetime, interaction: str) -> None:
-        """Save a new rollout. Raises `LaneTaken`, `AlreadyAnswered`."""
+    async def begin(self, stepped: Stepped, at: datetime, interaction: str) -> bool:
+        """Save a new rollout; False when its lane moved on meanwhile. Raises `LaneTaken`, `AlreadyAnswered`."""
         change = change_of(None, stepped, at)
-        await self._store.rollouts.save(
-            replace(change, interaction=interaction, sentence=stepped.rollout.outcome)
-        )
-        await self.wake(change)
+        change = replace(change, interaction=interaction, sentence=stepped.rollout.outcome)
+        saved = await self._saved(change)
+        if saved:
+            await self.wake(change)
+        return saved
 
     async def apply(
         self,
@@ -110,7 +111,7 @@ class Stepping:
         sentence = stepped.transitions[0].why if stepped.transitions else stepped.rollout.outcome
         change = replace(change, answers=answers, interaction=interaction, sentence=sentence)
         try:
-            saved = await self._store.rollouts.save(change)
+            saved = await self._saved(change)
         except AlreadyAnswered:
             return None
         if saved:
@@ -121,6 +122,18 @@ class Stepping:
             # Somebody else has the effect now, and will report its outcome.
             return Done(loaded.rollout, changed=False)
         return None
+
+    async def _saved(self, change: Change) -> bool:
+        """Save. An answer that got lost is looked up, so that nobody is told that a recorded press was not."""
+        try:
+            return await self._store.rollouts.save(change)
+        except Unreachable:
+            if not change.interaction:
+                raise
+            answer = await self._store.rollouts.answer(change.interaction)
+            if answer is None or answer != Answer(change.rollout.id, change.sentence):
+                raise
+            return True
 
     async def amend(self, rollout_id: int, readiness: Readiness) -> None:
         """Note a fact that the machine does not decide about. Not saved when the rollout moves on at that moment."""

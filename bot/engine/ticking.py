@@ -13,12 +13,13 @@ import structlog
 from bot.domain import machine
 from bot.domain.draft import Stepped
 from bot.domain.errors import IllegalTransition
-from bot.domain.events import Crashed, DrawCard, HostAborted, Measured
-from bot.domain.model import Observed, Rollout
+from bot.domain.events import Crashed, DrawCard, Measured
+from bot.domain.model import Rollout
 from bot.domain.records import Change, Judged, Loaded
+from bot.engine.hearing import heard_by
 from bot.engine.sampling import Look, Sampling, crash
 from bot.engine.stepping import Stepping, change_of
-from bot.ports import Clock, Meter, Store
+from bot.ports import Clock, Meter, Store, Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -64,9 +65,9 @@ class Ticking:
         saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
         for tick in ticks:
             if not tick.quiet:
-                saved += await self._save(tick)
+                saved += await self._save_alone(tick)
         # What lost a race is due still, and measured again with what came in between.
-        return len(due) == _BATCH or saved < len(due)
+        return len(due) == _BATCH or saved < len(ticks)
 
     async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
         rollout = loaded.rollout
@@ -75,6 +76,7 @@ class Ticking:
             stepped = heard(rollout, look, now)
         except (IllegalTransition, ValueError):
             log.exception("tick_failed", rollout=rollout.id)
+            await self._store.ticks.postpone(rollout, following(planned, now, rollout.policy.tick_s))
             return None
         verdict = stepped.rollout.verdict
         if verdict is not None:
@@ -95,10 +97,30 @@ class Ticking:
             )
             for tick in ticks
         ]
-        saved = await self._store.ticks.save_ticks(judged)
+        try:
+            saved = await self._store.ticks.save_ticks(judged)
+        except Unreachable:
+            raise
+        except Exception:
+            # One that cannot be written must not keep the others from being judged.
+            if len(ticks) == 1:
+                raise
+            log.warning("ticks_apart", ticks=len(ticks))
+            return sum([await self._save_alone(tick) for tick in ticks])
         if saved:
             await self._stepping.wake(_any_change(ticks[0]))
         return len(saved)
+
+    async def _save_alone(self, tick: _Tick) -> bool:
+        """Save one; when that fails, it is measured again at its next tick."""
+        try:
+            return bool(await self._save_quiet([tick])) if tick.quiet else await self._save(tick)
+        except Unreachable:
+            raise
+        except Exception:
+            log.exception("tick_not_saved", rollout=tick.loaded.rollout.id)
+            await self._store.ticks.postpone(tick.loaded.rollout, tick.next_at)
+            return True
 
     async def _save(self, tick: _Tick) -> bool:
         change = change_of(tick.loaded, tick.stepped, tick.next_at, tick.look.evidence)
@@ -118,7 +140,7 @@ def following(planned: datetime, now: datetime, tick_s: float) -> datetime:
 
 def heard(rollout: Rollout, look: Look, at: datetime) -> Stepped:
     """The machine after this look: an abort on the machine first, then the numbers, then a crash."""
-    abort = aborted(rollout, look.observed, at)
+    abort = heard_by(rollout, look.observed, at)
     if abort is not None:
         return machine.step(rollout, abort)
     stepped = machine.step(rollout, Measured(at, look.tick))
@@ -132,14 +154,6 @@ def heard(rollout: Rollout, look: Look, at: datetime) -> Stepped:
         (*stepped.effects[:-1], *crashed.effects),
         (*stepped.transitions, *crashed.transitions),
     )
-
-
-def aborted(rollout: Rollout, observed: Observed | None, at: datetime) -> HostAborted | None:
-    """Somebody sent the traffic back on the machine itself, under a generation newer than ours."""
-    abort = observed.abort if observed is not None else None
-    if abort is None or abort.generation <= rollout.generation:
-        return None
-    return HostAborted(abort.generation, at, abort.by, abort.why)
 
 
 def _any_change(tick: _Tick) -> Change:

@@ -10,7 +10,7 @@ from bot.domain.errors import IllegalTransition, UserError
 from bot.domain.events import TimerDue
 from bot.domain.records import Due
 from bot.engine.stepping import Stepping
-from bot.ports import Clock, TimerStore
+from bot.ports import Clock, TimerStore, Unreachable
 
 log = structlog.get_logger(__name__)
 
@@ -27,25 +27,34 @@ class Timing:
         self._stepping = stepping
         self._clock = clock
         self._began = clock.now()
+        self._told: set[Due] = set()
 
     async def once(self) -> bool:
         now = self._clock.now()
         due = await self._timers.due(now, _BATCH)
-        for timer in due:
-            if not self._early(timer, now):
-                await self._fire(timer, now)
-        return len(due) == _BATCH
+        fired = sum([await self._fire(timer, now) for timer in due if not self._early(timer, now)])
+        return len(due) == _BATCH and fired > 0
 
     def _early(self, timer: Due, now: datetime) -> bool:
         return timer.name == "progress" and timer.at < self._began and now < self._began + _PROGRESS_GRACE
 
-    async def _fire(self, timer: Due, now: datetime) -> None:
+    async def _fire(self, timer: Due, now: datetime) -> bool:
+        """False when it is still due afterwards."""
         event = TimerDue(timer.name, timer.step, now)
         try:
             done = await self._stepping.apply(timer.rollout_id, lambda _: event)
         except (IllegalTransition, UserError):
             log.exception("timer_failed", rollout=timer.rollout_id, timer=timer.name)
             await self._timers.drop(timer)
-            return
+            return True
+        except Unreachable:
+            raise
+        except Exception:
+            # A rollout that this Slipway cannot read, say: it must not keep the timers of all others from firing.
+            if timer not in self._told:
+                self._told.add(timer)
+                log.exception("timer_kept", rollout=timer.rollout_id, timer=timer.name)
+            return False
         if not done.changed:
             await self._timers.drop(timer)
+        return True

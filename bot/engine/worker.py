@@ -142,9 +142,8 @@ class Worker:
 
     async def _tidy(self) -> bool:
         now = self._clock.now()
-        await self._store.housekeeping.tidy(now - self._rhythm.keep_samples, now - self._rhythm.keep_effects)
-        self._sampling.forget({rollout.id for rollout in await self._store.rollouts.active()})
-        return False
+        rhythm = self._rhythm
+        return await self._store.housekeeping.tidy(now - rhythm.keep_samples, now - rhythm.keep_effects)
 
     async def _gauge(self) -> bool:
         self._meter.rollouts(await self._store.housekeeping.phases())

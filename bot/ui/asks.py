@@ -102,5 +102,6 @@ def _pause(rollout: Rollout) -> str:
     what = "Panic stop" if pause.panic else "Paused"
     why = f": {text.plain(pause.reason, 300)}" if pause.reason else ""
     still = "Nothing moves forward; a failing judge and **Roll back** still act."
-    still += " `/panic off` lets everything go on." if pause.panic else ""
+    still += " `/panic off` lets everything go on." if pause.panic and not pause.own_by else ""
+    still += f" {text.plain(pause.own_by, 60)} had paused this one already." if pause.own_by else ""
     return f"⏸️ **{what}** by {text.plain(pause.by, 60)} {text.relative(pause.since)}{why}\n-# {still}"

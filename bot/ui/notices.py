@@ -28,6 +28,7 @@ _HEADS = {
     "succeeded": ("✅", "succeeded"),
     "expired": ("⌛", "expired without approval"),
     "emergency": ("🚨", "goes on as an EMERGENCY"),
+    "unconfirmed": ("⚠️", "is not confirmed by its target"),
 }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot.adapters.postgres.database import Connection, Database, Row
-from bot.adapters.postgres.json import dumped
+from bot.adapters.postgres.json import dumped, storable
 from bot.domain.events import SetDesired
 from bot.domain.model import Lane
 from bot.domain.records import Claimed, Entry, LaneRow
@@ -43,16 +43,19 @@ class PostgresEffects:
         await self._database.fetch("close", *_ids(claims))
 
     async def retry(self, claim: Claimed, after_s: float, error: str, *, failed: bool) -> None:
-        await self._database.fetch("retry", claim.id, claim.fence, after_s, error[:500], int(failed))
+        await self._database.fetch(
+            "retry", claim.id, claim.fence, after_s, storable(error[:500]), int(failed)
+        )
 
     async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
         async with self._database.transaction() as connection:
-            if await connection.one("poison", claim.id, claim.fence, error[:500]):
+            if await connection.one("poison", claim.id, claim.fence, storable(error[:500])):
                 await record(connection, entry)
 
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: Entry) -> None:
         effect = SetDesired(row.lane, row.desired, timeout_s)
         async with self._database.transaction() as connection:
+            await connection.one("lane_held", row.lane.service, row.lane.environment)
             ordered = await connection.one(
                 "order",
                 row.lane.service,
@@ -79,7 +82,7 @@ async def record(connection: Connection, entry: Entry) -> None:
         entry.actor.via,
         entry.at,
         entry.what,
-        entry.why.replace("\0", ""),
+        storable(entry.why),
         dumped(dict(entry.details)),
     )
 

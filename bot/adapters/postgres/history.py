@@ -13,6 +13,9 @@ from bot.domain.model import Actor, Lane
 from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.ports import CardRef
 
+# A statement has a second. What waits to be tidied after a long time away can be millions of rows.
+_TIDIED_AT_ONCE = 5000
+
 
 class PostgresHistory:
     """Implements `bot.ports.HistoryStore`."""
@@ -76,10 +79,16 @@ class PostgresHousekeeping:
     async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
         return await self._database.one("lead", name, owner, ttl_s) is not None
 
-    async def tidy(self, samples_before: datetime, effects_before: datetime) -> None:
-        await self._database.one("tidy_samples", samples_before)
-        await self._database.one("tidy_effects", effects_before)
-        await self._database.one("tidy_interactions", effects_before)
+    async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:
+        more = False
+        for name, before in (
+            ("tidy_samples", samples_before),
+            ("tidy_effects", effects_before),
+            ("tidy_interactions", effects_before),
+        ):
+            row = await self._database.one(name, before, _TIDIED_AT_ONCE)
+            more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)
+        return more
 
     async def queue(self) -> tuple[int, float]:
         row = await self._database.one("queue")

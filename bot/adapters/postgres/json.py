@@ -26,6 +26,11 @@ def without_nul(text: str) -> str:
     return _NUL.sub(r"\1", text) if "\\u0000" in text else text
 
 
+def storable(text: str) -> str:
+    """Without what PostgreSQL's text cannot hold: NUL, and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
 def _default(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.effects import record
+from bot.adapters.postgres.json import storable
 from bot.adapters.postgres.rollouts import Charters, read
 from bot.domain.model import Lane
 from bot.domain.records import Entry, KnownRelease, LaneRow, Lock, Situation
@@ -65,7 +66,7 @@ class PostgresLanes:
         lane = row.lane
         async with self._database.transaction() as connection:
             found = await connection.one(
-                "heard", lane.service, lane.environment, row.generation, drift[:1000]
+                "heard", lane.service, lane.environment, row.generation, storable(drift[:1000])
             )
             if found is not None and entry is not None:
                 await record(connection, entry)

@@ -15,11 +15,20 @@ WITH change AS (
         reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, interaction text,
-        sentence text, lock jsonb, known_good jsonb, rolled_back text)
+        sentence text, lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint)
+), mine AS (
+    -- The rollout first, then its effects: whoever else changes it locks in that order, too.
+    SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
+    WHERE r.version = c.before
+    FOR UPDATE OF r
 ), held AS (
     SELECT e.id FROM effects e JOIN change c ON e.id = c.claim
-    WHERE e.fence = c.fence AND e.state = 'leased'
+    WHERE e.fence = c.fence AND e.state = 'leased' AND EXISTS (SELECT FROM mine)
     FOR UPDATE OF e
+), place AS (
+    SELECT l.generation FROM lanes l JOIN change c ON l.service = c.service AND l.environment = c.environment
+    WHERE c.before IS NULL
+    FOR UPDATE OF l
 ), created AS (
     INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, schema, charter, state,
         judge, evidence, next_tick, requester, from_version, to_version, to_digest, reason, outcome, created_at,
@@ -27,7 +36,9 @@ WITH change AS (
     SELECT id, guild_id, service, environment, phase, final, version, schema, charter, state, judge, evidence,
         CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, reason, outcome,
         created_at, ended_at
-    FROM change WHERE before IS NULL
+    FROM change c
+    -- A lane that moved on since it was looked at has another generation: then it is to be looked at again.
+    WHERE before IS NULL AND NOT EXISTS (SELECT FROM place p WHERE p.generation > c.base)
     RETURNING id
 ), updated AS (
     UPDATE rollouts r SET
@@ -35,7 +46,8 @@ WITH change AS (
         judge = c.judge, evidence = COALESCE(c.evidence, r.evidence), outcome = c.outcome, ended_at = c.ended_at,
         next_tick = CASE WHEN c.judged THEN COALESCE(c.tick_at, r.next_tick, c.at) END
     FROM change c
-    WHERE r.id = c.id AND r.version = c.before AND (c.claim IS NULL OR EXISTS (SELECT FROM held))
+    WHERE r.id = c.id AND r.version = c.before AND EXISTS (SELECT FROM mine)
+        AND (c.claim IS NULL OR EXISTS (SELECT FROM held))
     RETURNING r.id
 ), saved AS (
     SELECT id FROM created UNION ALL SELECT id FROM updated
@@ -94,10 +106,11 @@ WITH change AS (
         expires = NULL, digest = EXCLUDED.digest
 ), known AS (
     INSERT INTO releases (service, environment, digest, release, known_good_at, rollout_id)
-    SELECT c.service, c.environment, c.known_good ->> 'digest', c.known_good, c.at, s.id
+    SELECT c.service, c.environment, c.known_good ->> 'digest', c.known_good, CASE WHEN c.good THEN c.at END, s.id
     FROM saved s, change c WHERE c.known_good IS NOT NULL
     ON CONFLICT (service, environment, digest) DO UPDATE SET
-        release = EXCLUDED.release, known_good_at = EXCLUDED.known_good_at, rollout_id = EXCLUDED.rollout_id
+        release = EXCLUDED.release, rollout_id = EXCLUDED.rollout_id,
+        known_good_at = COALESCE(EXCLUDED.known_good_at, releases.known_good_at)
 ), bad AS (
     UPDATE releases r SET rolled_back_at = c.at
     FROM change c
@@ -145,9 +158,14 @@ FROM picked p WHERE e.id = p.id
 RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at
 
 -- name: renew
-UPDATE effects e SET due_at = now() + make_interval(secs => $3)
-FROM unnest($1::bigint[], $2::bigint[]) AS ours (id, fence)
-WHERE e.id = ours.id AND e.fence = ours.fence AND e.state = 'leased'
+WITH ours AS (
+    -- In the order in which everybody locks them.
+    SELECT e.id FROM effects e
+    JOIN unnest($1::bigint[], $2::bigint[]) AS o (id, fence) ON e.id = o.id AND e.fence = o.fence
+    WHERE e.state = 'leased'
+    ORDER BY e.id FOR UPDATE OF e
+)
+UPDATE effects e SET due_at = now() + make_interval(secs => $3) FROM ours WHERE e.id = ours.id
 RETURNING e.id
 
 -- name: close
@@ -156,7 +174,7 @@ WITH ours AS (
     SELECT e.id, e.kind FROM effects e
     JOIN unnest($1::bigint[], $2::bigint[]) AS o (id, fence) ON e.id = o.id AND e.fence = o.fence
     WHERE e.state = 'leased'
-    FOR UPDATE OF e
+    ORDER BY e.id FOR UPDATE OF e
 ), gone AS (
     DELETE FROM effects WHERE id IN (SELECT id FROM ours WHERE kind = 'draw_card')
 )
@@ -172,6 +190,13 @@ WHERE id = $1 AND fence = $2 AND state = 'leased'
 UPDATE effects SET state = 'poisoned', done_at = now(), last_error = $3
 WHERE id = $1 AND fence = $2 AND state = 'leased'
 RETURNING id
+
+-- name: lane_held
+-- Before an order outside of rollouts: one that begins in between is seen by the statement after this.
+SELECT FROM lanes WHERE service = $1 AND environment = $2 FOR UPDATE
+
+-- name: postpone
+UPDATE rollouts SET next_tick = $3 WHERE id = $1 AND version = $2 AND next_tick IS NOT NULL
 
 -- name: order
 -- A lane's desired state again, under its next generation, while no rollout is active there.
@@ -317,13 +342,21 @@ ON CONFLICT (name) DO UPDATE SET owner = EXCLUDED.owner, until = EXCLUDED.until
 RETURNING name
 
 -- name: tidy_samples
-DELETE FROM samples WHERE at < $1
+-- As much as is done within a statement's time; the next one takes more.
+WITH gone AS (
+    DELETE FROM samples WHERE ctid = ANY (ARRAY(SELECT ctid FROM samples WHERE at < $1 LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
 
 -- name: tidy_effects
-DELETE FROM effects WHERE state NOT IN ('pending', 'leased') AND done_at < $1
+WITH gone AS (
+    DELETE FROM effects WHERE id = ANY (ARRAY(
+        SELECT id FROM effects WHERE state NOT IN ('pending', 'leased') AND done_at < $1 LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
 
 -- name: tidy_interactions
-DELETE FROM interactions WHERE at < $1
+WITH gone AS (
+    DELETE FROM interactions WHERE id = ANY (ARRAY(SELECT id FROM interactions WHERE at < $1 LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
 
 -- name: queue
 SELECT count(*) AS depth, COALESCE(EXTRACT(epoch FROM now() - min(due_at)), 0)::float8 AS oldest_s

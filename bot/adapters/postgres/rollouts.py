@@ -92,7 +92,7 @@ def _change(change: Change) -> str:
     desires = [e for e in change.effects if isinstance(e, SetDesired)]
     newest = desires[-1].desired if desires else None
     lock = next((e for e in change.effects if isinstance(e, LockLane)), None)
-    good = next((e.release for e in change.effects if isinstance(e, MarkKnownGood)), None)
+    mark = next((e for e in change.effects if isinstance(e, MarkKnownGood)), None)
     plain = {
         **_columns(rollout),
         "before": change.before,
@@ -108,6 +108,8 @@ def _change(change: Change) -> str:
         "sentence": change.sentence,
         "lock": {"owner": lock.owner, "reason": lock.reason, "digest": lock.digest} if lock else None,
         "rolled_back": change.rolled_back.digest if change.rolled_back else None,
+        "good": mark is not None and mark.good,
+        "base": _base(rollout, desires) if change.before is None else None,
     }
     return spliced(
         plain,
@@ -116,9 +118,14 @@ def _change(change: Change) -> str:
         judge=codec.judge_text(rollout),
         evidence=codec.evidence_text(change.evidence) if change.evidence else None,
         desired=codec.desired_text(newest) if newest else None,
-        known_good=codec.release_text(good) if good else None,
+        known_good=codec.release_text(mark.release) if mark else None,
         effects=f"[{','.join(_effects(rollout, change.effects, desires[-1:]))}]",
     )
+
+
+def _base(rollout: Rollout, desires: Sequence[SetDesired]) -> int:
+    """The lane's generation that a new rollout was computed from."""
+    return desires[0].desired.generation - 1 if desires else rollout.generation
 
 
 def _columns(rollout: Rollout) -> dict[str, object]:

@@ -24,6 +24,7 @@ class PostgresTicks:
     def __init__(self, database: Database, charters: Charters) -> None:
         self._database = database
         self._charters = charters
+        self._told: set[int] = set()
 
     async def due_ticks(self, now: datetime, limit: int) -> Sequence[tuple[Loaded, datetime]]:
         rows = await self._database.fetch("due_ticks", now, limit)
@@ -33,9 +34,9 @@ class PostgresTicks:
                 self._charters.read(row["id"], row["schema"], row["charter"])
             except (codec.UnknownSchemaError, UserError, ValueError):
                 # One that this Slipway cannot read must not keep it from judging the others.
-                log.exception("rollout_unreadable", rollout=row["id"])
-        known = [row for row in rows if self._charters.get(row["id"]) is not None]
-        return [(self._loaded(row), row["next_tick"]) for row in known]
+                self._unreadable(row["id"])
+        read = [(self._loaded(row), row["next_tick"]) for row in rows]
+        return [(loaded, planned) for loaded, planned in read if loaded is not None]
 
     async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
         rows = await self._database.fetch("save_ticks", f"[{','.join(_tick(tick) for tick in ticks)}]")
@@ -46,11 +47,25 @@ class PostgresTicks:
             "add_point", rollout.id, point.at, point.weight, rollout.candidate.digest, dumped(_counts(point))
         )
 
-    def _loaded(self, row: Row) -> Loaded:
+    async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:
+        await self._database.fetch("postpone", rollout.id, rollout.version, tick_at)
+
+    def _loaded(self, row: Row) -> Loaded | None:
         charter = self._charters.get(row["id"])
-        assert charter is not None
-        rollout = codec.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
-        return Loaded(rollout, codec.read_evidence(row["evidence"]))
+        if charter is None:
+            return None
+        try:
+            rollout = codec.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
+            return Loaded(rollout, codec.read_evidence(row["evidence"]))
+        except (ValueError, TypeError, KeyError, IndexError):
+            self._unreadable(row["id"])
+            return None
+
+    def _unreadable(self, rollout_id: int) -> None:
+        """It stays due, so it is told once."""
+        if rollout_id not in self._told:
+            self._told.add(rollout_id)
+            log.exception("rollout_unreadable", rollout=rollout_id)
 
 
 class PostgresTimers:
