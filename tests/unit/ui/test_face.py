@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,6 +58,7 @@ class FakeInteraction:
 
     def __init__(self, *failures: Exception, guild_id: int | None = worlds.GUILD) -> None:
         self.id = 5
+        self.created_at = datetime.now(UTC)
         self.guild_id = guild_id
         self.guild = None
         self.user = SimpleNamespace(id=11, display_name="Dev")
