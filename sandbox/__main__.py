@@ -24,7 +24,7 @@ WELCOME = """
 
   Act as `dev`, type /deploy in #deploys: checkout, 1.5.0, staging. Then production: `lead` approves.
   Then 1.5.1, which fails 8 % of production's requests.
-  The commands of another bot: /commands-sync diff app:greeter; its manifest: {manifests}/greeter.json
+  The commands of another bot: /commands-sync diff app:greeter; its manifest: {manifests}/greeter-1.5.0.json
   Logs: {folder}
   Ctrl-C stops everything.
 """

@@ -27,6 +27,13 @@ class Herald(discord.Client):
         self.greeted = 0
         self.tree = app_commands.CommandTree(self)
         self.tree.command(name="greet", description="Says hello, and which version says it")(self._greet)
+        if version != "1.4.0":  # has more commands, which are deployed with it
+            self.tree.error(self._unknown)
+
+    async def _unknown(self, interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+        if not isinstance(error, app_commands.CommandNotFound):
+            raise error
+        await interaction.response.send_message(f"herald {self.version} does /{error.name}.", ephemeral=True)
 
     async def setup_hook(self) -> None:
         """Discord keeps commands: they are told once, and not at every start."""

@@ -10,6 +10,8 @@ from sandbox.scenarios.stage import Json, Stage, StoryError, said
 
 APPLICATION = "greeter"
 SERVICE = "greeter-commands"
+# The application's program, and the release of it that has the new commands.
+PROGRAM, RELEASE = "herald", "1.5.0"
 AFTER = ["greet", "silence", "wave"]
 # What validation must name, each with its path.
 MISTAKES = (
@@ -40,6 +42,8 @@ async def play(stage: Stage, manifests: Path) -> None:
     await refused(stage, manifests)
     tell.chapter("back to what was there before, from its backup")
     await back(stage, before)
+    tell.chapter(f"{PROGRAM} {RELEASE}, and its commands with it")
+    await with_release(stage)
 
 
 async def sync(stage: Stage, user: str, what: str, **options: Any) -> Json:
@@ -71,7 +75,7 @@ async def to_production(stage: Stage) -> None:
 
 async def refused(stage: Stage, manifests: Path) -> None:
     """Every mistake at once, and nothing was called."""
-    good, bad = manifests / f"{APPLICATION}.json", manifests / f"{APPLICATION}-bad.json"
+    good, bad = manifests / f"{APPLICATION}-{RELEASE}.json", manifests / f"{APPLICATION}-bad.json"
     kept = good.with_suffix(".kept")
     shutil.copy(good, kept)
     shutil.copy(bad, good)
@@ -99,8 +103,22 @@ async def back(stage: Stage, before: list[str]) -> None:
     await commands_are(stage, everywhere=before, here=[])
 
 
+async def with_release(stage: Stage) -> None:
+    """The commands come before the release that answers them."""
+    last = await stage.last_message("deploys")
+    await stage.slash("dev", "deploy", service=PROGRAM, version=RELEASE, environment="production")
+    gate = await stage.message("deploys", PROGRAM, RELEASE, button="Approve", after=last)
+    await stage.press("lead", gate["id"], "Approve")
+    await stage.message(
+        "deploys", f"{PROGRAM} {RELEASE} → production", "succeeded", after=last, timeout_s=40.0
+    )
+    stage.transcript.say("card", f"{PROGRAM} {RELEASE} → production: succeeded")
+    await commands_are(stage, everywhere=AFTER, here=[])
+    expect(said(await stage.slash("lead", "silence", minutes=5)), f"{PROGRAM} {RELEASE}")
+
+
 async def ended(stage: Stage, environment: str, *, after: int = 0) -> None:
-    words = (SERVICE, f"→ {environment}", "serves everything")
+    words = (SERVICE, f"→ {environment}", "succeeded")
     await stage.message("deploys", *words, after=after, timeout_s=40.0)
     stage.transcript.say("card", f"{SERVICE} → {environment}: succeeded")
 

@@ -73,7 +73,7 @@ def account() -> str:
 def merge(world: World, *names: str, **more: Any) -> None:
     """The application's manifest is now these commands."""
     manifest = [{"name": name, "description": f"Does {name}", **more} for name in names]
-    (world.demo.manifests / "greeter.json").write_text(json.dumps(manifest))
+    (world.demo.manifests / "greeter-1.5.0.json").write_text(json.dumps(manifest))
 
 
 async def sync(world: World, what: str, user: str = "dev", **options: Any) -> str:
@@ -264,16 +264,16 @@ async def test_a_bad_manifest_is_refused_with_every_mistake_and_needs_no_databas
     assert found.code == 1
     assert {m["path"] for m in found.json["mistakes"]} >= {"$[0].name", "$[1].description", "$[3].kind"}
     good = await slipway(
-        world, "validate", "greeter", "--file", str(DEMO / "manifests" / "greeter.json"), **nowhere
+        world, "validate", "greeter", "--file", str(DEMO / "manifests" / "greeter-1.5.0.json"), **nowhere
     )
     assert good.code == 0
     compared = await slipway(world, "diff", "greeter", "--file", bad, "--json", **nowhere)
     assert (compared.code, compared.json["different"]) == (1, False)
-    shutil.copy(bad, world.demo.manifests / "greeter.json")
+    shutil.copy(bad, world.demo.manifests / "greeter-1.5.0.json")
     applied_bad = await slipway(world, "apply", "greeter", "staging", "--json")
     assert (applied_bad.code, applied_bad.json["error"]["rule"]) == (1, "manifest")
     assert len(applied_bad.json["error"]["mistakes"]) == len(found.json["mistakes"])
-    (world.demo.manifests / "greeter.json").write_text("{not json")
+    (world.demo.manifests / "greeter-1.5.0.json").write_text("{not json")
     unread = await slipway(world, "validate", "greeter")
     assert unread.code == 1
     assert "not JSON" in unread.err
