@@ -1,0 +1,432 @@
+"""Unlucky moments: aborts under our own generation, presses that meet outcomes, one bad row among good ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from bot.adapters.redis.waker import EventWaker
+from bot.domain.events import Applied
+from bot.domain.model import (
+    SYSTEM,
+    Action,
+    Desired,
+    Gate,
+    Lane,
+    Observed,
+    Phase,
+    Plan,
+    Rollout,
+    Shift,
+    Soak,
+)
+from bot.domain.records import Entry
+from bot.engine.stepping import Stepping
+from bot.ports import Unreachable
+from tests.fakes.target import FakeTarget
+from tests.integration.engine.test_faults import LONG, audit, soaking
+from tests.integration.engine.world import (
+    DEV,
+    GUILD,
+    ONCALL,
+    PRODUCTION,
+    STAGING,
+    V140,
+    VERIFY,
+    World,
+    catalog,
+    until,
+)
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    """What is logged. Writing a traceback out for a terminal takes longer than a database may take to answer."""
+    with capture_logs() as entries:
+        yield entries
+
+
+class Raced(FakeTarget):
+    """Somebody aborts on the machine in the instant before an order of ours with that weight arrives."""
+
+    def __init__(self, weight: int) -> None:
+        super().__init__()
+        self.weight: int | None = weight
+
+    async def apply(self, lane: Lane, desired: Desired) -> None:
+        if lane == PRODUCTION and desired.candidate is not None and desired.weight == self.weight:
+            self.weight = None
+            await self.abort(lane, "root", "users complain")
+        await super().apply(lane, desired)
+
+
+async def test_an_abort_under_the_generation_of_our_own_order_is_heard_at_once(dsn: str) -> None:
+    plan = Plan("slow", (VERIFY, Shift(10, 600.0), Soak(60.0), Shift(100, 600.0)))
+    world = World(dsn, catalog(plan), Raced(10))
+    await world.serve()
+    async with world.open() as slipway:
+        done = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.ROLLED_BACK)
+        await slipway.quiet()
+        (entry,) = await audit(slipway, "host_aborted")
+        assert "users complain" in done.outcome
+        assert (entry["actor"], entry["via"]) == ("root", "cli")
+        assert (await world.target.observe(PRODUCTION)).abort is None
+
+
+async def test_an_abort_that_meets_the_end_of_a_rollout_is_audited_and_nothing_is_left_running(
+    dsn: str,
+) -> None:
+    """The rollout is over when its last order finds the abort; nobody but the lane is there to hear of it."""
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+    async with world.open(working=False) as slipway:
+        await world.target.abort(PRODUCTION, "root", "nothing new tonight")
+        await slipway.press(gated, Action.CANCEL, DEV)
+        observed = await world.target.observe(PRODUCTION)
+        assert observed.abort is not None
+        assert observed.abort.generation == (await slipway.now(gated)).generation
+    async with world.open() as slipway:
+
+        async def cleared() -> bool:
+            return (await world.target.observe(PRODUCTION)).abort is None
+
+        await until(cleared)
+        await slipway.quiet()
+        assert [row["why"] for row in await audit(slipway, "host_aborted")] == [
+            "root aborted on the machine: nothing new tonight"
+        ]
+        assert world.target.running(PRODUCTION) == {V140.digest}
+
+
+async def test_an_abort_that_meets_a_repair_is_audited_once(dsn: str) -> None:
+    class Repaired(FakeTarget):
+        """The abort comes in the instant before the repair of what drifted."""
+
+        armed = False
+
+        async def apply(self, lane: Lane, desired: Desired) -> None:
+            if self.armed and lane == PRODUCTION:
+                self.armed = False
+                await self.abort(lane, "root", "hands off")
+                await self.abort(lane, "root", "hands off")
+            await super().apply(lane, desired)
+
+    target = Repaired()
+    world = World(dsn, catalog(drift="repair"), target)
+    await world.serve()
+    async with world.open() as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        await until(adopted)
+        target.crash(PRODUCTION, V140.digest)
+        target.looks_to_start = 10**6
+
+        async def drifted() -> Any:
+            return await audit(slipway, "drift_repaired")
+
+        target.armed = True
+        await until(drifted)
+        target.looks_to_start = 1
+
+        async def audited() -> Any:
+            return await audit(slipway, "host_aborted")
+
+        assert "hands off" in (await until(audited))[0]["why"]
+        await asyncio.sleep(0.3)
+        assert len(await audited()) == 1
+
+
+async def test_an_abort_heard_before_it_is_deployed_again_does_not_cancel_what_has_not_begun(
+    dsn: str,
+) -> None:
+    """The lane knows of the abort; a gate that waits under that same generation is not aborted by it again."""
+    plan = Plan("gate first", (Gate("go", "release-manager"), Shift(100, 5.0)))
+    world = World(dsn, catalog(plan))
+    await world.serve()
+    async with world.open() as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        await until(adopted)
+        await world.target.abort(PRODUCTION, "root", "just in case")
+
+        async def audited() -> Any:
+            return await audit(slipway, "host_aborted")
+
+        await until(audited)
+        gated = await slipway.deploy(lane=PRODUCTION)
+        await asyncio.sleep(0.5)
+        assert (await slipway.now(gated)).phase is Phase.GATED
+
+
+# ---- presses that meet something -----------------------------------------------------------------------------
+
+
+async def test_a_press_and_the_outcome_that_it_supersedes_never_wait_for_each_other_in_a_circle(
+    dsn: str,
+) -> None:
+    """Both change the rollout and the order's row; whoever comes second waits for the first and no longer."""
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        rollout = await slipway.deploy(lane=STAGING)
+        (claim,) = await slipway.store.effects.claim(["set_desired"], 1, 60.0, [])
+
+        def applied(now: Rollout) -> Applied | None:
+            return Applied(now.generation, world.clock.now(), 0) if now.phase is Phase.VERIFYING else None
+
+        recording = Stepping(slipway.store, world.clock, EventWaker())
+        held, watching = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+        async with held.transaction():
+            await held.execute("SELECT FROM rollouts WHERE id = $1 FOR UPDATE", rollout.id)
+            press = asyncio.create_task(slipway.press(rollout, Action.CANCEL, DEV))
+            await waiting(watching, 1)
+            outcome = asyncio.create_task(recording.apply(rollout.id, applied, answers=claim))
+            await waiting(watching, 2)
+        acted, _ = await asyncio.gather(press, outcome)
+        await asyncio.gather(held.close(), watching.close())
+        assert acted.rollout.phase is Phase.CANCELLED
+
+
+async def waiting(connection: asyncpg.Connection, many: int) -> None:
+    """Until so many others wait for a lock."""
+
+    async def there() -> bool:
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return bool(found == many)
+
+    await until(there)
+
+
+class LostAnswer:
+    """A store whose next save is committed, while its answer gets lost."""
+
+    def __init__(self, rollouts: Any) -> None:
+        self._rollouts = rollouts
+        self.armed = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._rollouts, name)
+
+    async def save(self, change: Any) -> bool:
+        saved: bool = await self._rollouts.save(change)
+        if self.armed:
+            self.armed = False
+            raise Unreachable("the connection broke")
+        return saved
+
+
+async def test_a_press_whose_commit_was_answered_to_nobody_is_not_called_unrecorded(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        rollout = await slipway.deploy()
+        slipway.store.rollouts = lost = LostAnswer(slipway.store.rollouts)  # type: ignore[assignment]
+        acted = await slipway.press(rollout, Action.CANCEL, DEV, interaction="press")
+        assert not lost.armed
+        assert acted.rollout.phase is Phase.CANCELLED
+        assert "dev cancelled this" in acted.sentence
+        lost.armed = True
+        again = await slipway.deploy(interaction="deploy")
+        assert again.phase is Phase.VERIFYING
+
+
+async def test_a_deploy_that_slips_past_a_panic_stop_is_held_all_the_same(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        notes, stopped = slipway.store.notes, False
+        read = notes.note
+
+        async def note(kind: str, key: str) -> Mapping[str, object] | None:
+            nonlocal stopped
+            found = await read(kind, key)
+            if kind == "panic" and not stopped:
+                # In the instant after the deploy was told that no panic stop is on.
+                stopped = True
+                assert await slipway.engine.panic(GUILD, ONCALL, "fire", True) == 0
+            return found
+
+        slipway.store.notes.note = note  # type: ignore[method-assign]
+        rollout = await slipway.deploy()
+        held = await slipway.now(rollout)
+        assert held.pause is not None
+        assert held.pause.panic
+        assert await slipway.engine.panic(GUILD, ONCALL, "", False) == 1
+        assert (await slipway.now(rollout)).pause is None
+
+
+async def test_a_panic_stop_reaches_all_that_it_can_reach(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        first = await slipway.deploy(lane=STAGING)
+        second = await slipway.deploy(lane=PRODUCTION)
+        async with slipway.database.connection() as connection:
+            await connection.execute(
+                "UPDATE rollouts SET state = jsonb_set(state, '{step}', '\"of a newer version\"') WHERE id = $1",
+                first.id,
+            )
+        assert await slipway.engine.panic(GUILD, ONCALL, "fire", True) == 1
+        assert (await slipway.now(second)).pause is not None
+
+
+async def test_a_deploy_that_meets_a_repair_of_its_lane_is_newer_than_the_repair(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        await slipway.deploy(dry_run=False, lane=PRODUCTION)  # adopts the other lane, too
+        row = (await slipway.store.lanes.situation(STAGING, world.clock.now())).row
+        if row is None:
+            begun = await slipway.deploy()
+            await slipway.press(begun, Action.CANCEL, DEV)
+            row = (await slipway.store.lanes.situation(STAGING, world.clock.now())).row
+        assert row is not None
+        next_id, met = slipway.store.rollouts.next_id, False
+
+        async def repaired_meanwhile() -> int:
+            nonlocal met
+            if not met:
+                met = True
+                await _repair(slipway, row)
+            return await next_id()
+
+        slipway.store.rollouts.next_id = repaired_meanwhile  # type: ignore[method-assign]
+        rollout = await slipway.deploy()
+        async with slipway.database.connection() as connection:
+            orders = await connection.fetch(
+                "SELECT generation, rollout_id FROM effects WHERE environment = 'staging' AND kind = 'set_desired' "
+                "AND state = 'pending'"
+            )
+        assert [order["rollout_id"] for order in orders] == [rollout.id]
+        assert rollout.generation == row.generation + 2
+
+
+async def _repair(slipway: Any, row: Any) -> None:
+    generation = row.generation + 1
+    again = replace(row, generation=generation, desired=replace(row.desired, generation=generation))
+    entry = Entry(row.lane, SYSTEM, slipway.world.clock.now(), "drift_repaired", "it drifted")
+    await slipway.store.effects.order(again, f"lane.{row.lane}.{generation}", 5.0, entry)
+
+
+# ---- one bad row among good ones -----------------------------------------------------------------------------
+
+
+async def test_a_timer_of_a_rollout_that_cannot_be_read_keeps_no_other_from_firing(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        'INSERT INTO rollouts SELECT (jsonb_populate_record(r, \'{"id": 900, "environment": "elsewhere", '
+        '"schema": 99}\')).* FROM rollouts r WHERE id = $1',
+        gated.id,
+    )
+    await connection.execute("INSERT INTO timers VALUES (900, 'gate', 1, now() - interval '1 day')")
+    await connection.close()
+    world.clock.advance(1801.0)
+    async with world.open() as slipway:
+        await slipway.reaches(gated, Phase.CANCELLED)
+
+
+@pytest.mark.parametrize("column", ["state", "judge", "evidence"])
+async def test_a_tick_that_cannot_be_read_keeps_no_other_from_being_judged(dsn: str, column: str) -> None:
+    world = World(dsn, catalog(LONG))
+    await world.serve()
+    async with world.open() as slipway:
+        unreadable = await soaking(slipway)
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(f"UPDATE rollouts SET {column} = '[1]' WHERE id = $1", unreadable.id)
+    await connection.close()
+    async with world.open() as slipway:
+        await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
+
+
+async def test_a_word_that_cannot_be_stored_is_stored_without_what_is_wrong_with_it(dsn: str) -> None:
+    """Bytes of a shell that are no text come as lone surrogates; a NUL comes from what a process printed."""
+    world = World(dsn, catalog(LONG))
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await soaking(slipway)
+        await world.target.abort(PRODUCTION, "root", "odd \udcff bytes \0 here" + "x" * 50_000)
+        done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
+        assert len(done.outcome) < 2000
+        await slipway.quiet()
+        world.target.crash(STAGING, V140.digest, "last words: \0 \udcff")
+        world.target.looks_to_start = 10**6
+
+        async def drifted() -> Any:
+            return (await slipway.engine.status(GUILD, "checkout", "staging"))[0].drift
+
+        assert "last words" in await until(drifted)
+
+
+async def test_one_lane_that_cannot_be_looked_at_keeps_no_other_from_being_looked_after(dsn: str) -> None:
+    class Broken(FakeTarget):
+        async def observe(self, lane: Lane) -> Observed:
+            if lane == PRODUCTION:
+                raise RuntimeError("a bug of the adapter")
+            return await super().observe(lane)
+
+    world = World(dsn, target=Broken())
+    await world.serve(lanes=(STAGING,))
+    async with world.open() as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        await until(adopted)
+        world.target.crash(STAGING, V140.digest, "gone")
+        world.target.looks_to_start = 10**6
+
+        async def drifted() -> Any:
+            return await audit(slipway, "drift")
+
+        await until(drifted)
+
+
+async def test_an_effect_whose_error_cannot_be_stored_is_given_up_like_any_other(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+
+    async def odd(text: str, *_: Any) -> None:
+        raise ValueError("refused: \0 \udcff")
+
+    async with world.open() as slipway:
+        world.announcer.log_line = odd  # type: ignore[method-assign,assignment]
+        await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        await slipway.quiet()
+        assert await audit(slipway, "effect_given_up")
+
+
+# ---- housekeeping --------------------------------------------------------------------------------------------
+
+
+async def test_a_mountain_of_old_samples_is_carried_away_bit_by_bit(dsn: str) -> None:
+    world = World(dsn)
+    async with world.open(working=False) as slipway:
+        async with slipway.database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO samples SELECT 1, now() - interval '40 days', 0, 'x', '{}' FROM generate_series(1, 25000)"
+            )
+            await connection.execute("INSERT INTO samples VALUES (1, now(), 0, 'x', '{}')")
+        rounds = 1
+        while await slipway.worker._tidy():
+            rounds += 1
+        assert rounds > 2
+        async with slipway.database.connection() as connection:
+            assert await connection.fetchval("SELECT count(*) FROM samples") == 1
