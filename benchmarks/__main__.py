@@ -36,6 +36,7 @@ BENCHMARKS = {
     "detection": "Detection and false alarms of the judge",
     "judging": "What judging costs",
     "chart": "Drawing a chart",
+    "commands": "Slash commands: diff, apply, watch",
     "container": "The container image",
 }
 _BOUND_S = 240.0

@@ -98,3 +98,17 @@ def check_gateway(name: str, data: object) -> None:
         f"{'/'.join(map(str, e.instance_path))}: {e.message[:300]}" for e in _gateway(name).iter_errors(data)
     ]
     assert not errors, f"{name}: {errors[:5]}"
+
+
+@functools.cache
+def _request(method: str, template: str) -> jsonschema_rs.Draft202012Validator:
+    content = _openapi()["paths"][template][method.lower()]["requestBody"]["content"]
+    schema = {**content["application/json"]["schema"], "components": _openapi()["components"]}
+    return jsonschema_rs.Draft202012Validator(schema)
+
+
+def request_errors(method: str, path: str, body: object) -> list[str]:
+    """What Discord's description says against this body; empty when it takes it."""
+    template = next(template for pattern, template in _templates() if pattern.fullmatch(path))
+    errors = _request(method, template).iter_errors(body)
+    return [f"{'/'.join(map(str, e.instance_path))}: {e.message[:200]}" for e in errors]

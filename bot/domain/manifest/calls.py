@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.domain.manifest.difference import Diff
-from bot.domain.manifest.normal import Json, normal_manifest, whole_command
+from bot.domain.manifest.normal import Json, normal_manifest, sent_command, whole_command
 
 # Beyond this, single calls cost more than they spare: one bulk call replaces everything at once, or nothing.
 _SINGLES = 3
@@ -37,7 +37,13 @@ def calls(diff: Diff, desired: Sequence[Json], *, guild: bool) -> tuple[Call, ..
     if not rest:
         return renames
     if len(rest) > _SINGLES or len(rest) >= len(desired):
-        return (*renames, Call("overwrite", commands=tuple(normal_manifest(desired, guild=guild))))
-    upserts = tuple(Call("create", command=c.desired) for c in rest if c.desired is not None)
+        return (*renames, Call("overwrite", commands=_sent(desired, guild)))
+    upserts = tuple(
+        Call("create", command=sent_command(c.desired, guild=guild)) for c in rest if c.desired is not None
+    )
     deletions = tuple(Call("delete", c.id) for c in rest if c.what == "deleted" and c.id is not None)
     return (*renames, *upserts, *deletions)
+
+
+def _sent(commands: Sequence[Json], guild: bool) -> tuple[Json, ...]:
+    return tuple(sent_command(command, guild=guild) for command in normal_manifest(commands, guild=guild))

@@ -103,17 +103,27 @@ def _renames(
     gone: Mapping[tuple[int, str], Json], fresh: Mapping[tuple[int, str], Json]
 ) -> list[tuple[tuple[int, str], tuple[int, str]]]:
     """Pairs of a vanished and a new command of one type that are alike; the most alike first, each once."""
-    shapes = {key: _leaves(c) for side in (gone, fresh) for key, c in side.items()}
-    scored = sorted(
-        ((_alike(shapes[was], shapes[now]), was, now) for was in gone for now in fresh if was[0] == now[0]),
-        key=lambda s: (-s[0], s[1], s[2]),
-    )
-    pairs: list[tuple[tuple[int, str], tuple[int, str]]] = []
-    for score, was, now in scored:
-        taken = any(was == w or now == n for w, n in pairs)
-        if score >= ALIKE and not taken:
-            pairs.append((was, now))
-    return pairs
+    if not gone or not fresh:
+        return []
+    bits: dict[tuple[str, str], int] = {}
+    old, new = ({key: _shape(c, bits) for key, c in side.items()} for side in (gone, fresh))
+    alike = ((_alike(old[was], new[now]), was, now) for was in gone for now in fresh if was[0] == now[0])
+    scored = sorted((s for s in alike if s[0] >= ALIKE), key=lambda s: (-s[0], s[1], s[2]))
+    pairs: dict[tuple[int, str], tuple[int, str]] = {}
+    taken: set[tuple[int, str]] = set()
+    for _, was, now in scored:
+        if was not in pairs and now not in taken:
+            pairs[was] = now
+            taken.add(now)
+    return list(pairs.items())
+
+
+def _shape(command: Json, bits: dict[tuple[str, str], int]) -> int:
+    """The leaves as a set of bits, since every vanished command is compared with every new one."""
+    shape = 0
+    for leaf in _leaves(command):
+        shape |= 1 << bits.setdefault(leaf, len(bits))
+    return shape
 
 
 def _leaves(command: Json) -> frozenset[tuple[str, str]]:
@@ -135,9 +145,10 @@ def _leaves(command: Json) -> frozenset[tuple[str, str]]:
     return frozenset(found)
 
 
-def _alike(a: frozenset[tuple[str, str]], b: frozenset[tuple[str, str]]) -> float:
+def _alike(a: int, b: int) -> float:
     """Jaccard similarity of the leaves; a command that is nothing but its type has no shape to be known by."""
-    return len(a & b) / len(a | b) if len(a) > 1 and len(b) > 1 else 0.0
+    ones, others, both = a.bit_count(), b.bit_count(), (a & b).bit_count()
+    return both / (ones + others - both) if ones > 1 and others > 1 else 0.0
 
 
 # ---- fields ----------------------------------------------------------------------------------------------

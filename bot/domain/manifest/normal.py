@@ -93,7 +93,8 @@ def _put(result: Json, key: str, value: Any) -> None:
 
 def key_of(command: Mapping[str, Any]) -> tuple[int, str]:
     """Within a scope, type and name say which command it is."""
-    return (command.get("type") or limits.CHAT_INPUT, str(command.get("name")))
+    kind = command.get("type") or limits.CHAT_INPUT
+    return (kind if isinstance(kind, int) else 0, str(command.get("name")))
 
 
 def normal_manifest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> list[Json]:
@@ -110,9 +111,16 @@ def digest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> str
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def sent_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
+    """As a request has it: permissions are a number there, though Discord answers with a text."""
+    result = normal_command(command, guild=guild)
+    permissions = result.get("default_member_permissions")
+    return result if permissions is None else {**result, "default_member_permissions": int(permissions)}
+
+
 def whole_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
     """The canonical command with every field spelled out, as an edit by id needs: what is left out stays as it was."""
-    normal = normal_command(command, guild=guild)
+    normal = sent_command(command, guild=guild)
     blank: Json = {
         "name_localizations": None,
         "default_member_permissions": None,

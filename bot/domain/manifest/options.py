@@ -124,7 +124,7 @@ def _choice(path: str, choice: Any, kind: int) -> Iterator[Mistake]:
     if kind == limits.STRING:
         yield from text_mistakes(f"{path}.value", value, limits.CHOICE_VALUE)
     elif not _number(value, whole=kind == limits.INTEGER):
-        yield Mistake(f"{path}.value", f"{_a_number(kind)} between -2^53 and 2^53")
+        yield Mistake(f"{path}.value", _a_number(kind))
 
 
 def _bounds(path: str, option: Mapping[str, Any], kind: int) -> Iterator[Mistake]:
@@ -138,7 +138,7 @@ def _bounds(path: str, option: Mapping[str, Any], kind: int) -> Iterator[Mistake
             if kind not in types:
                 yield Mistake(f"{path}.{name}", f"a {word} option has no {name}")
             elif types is limits.NUMERIC and not _number(option[name], whole=kind == limits.INTEGER):
-                yield Mistake(f"{path}.{name}", f"{_a_number(kind)} between -2^53 and 2^53")
+                yield Mistake(f"{path}.{name}", _a_number(kind))
             elif types is not limits.NUMERIC and not _length(option[name], least=int(name == high)):
                 yield Mistake(f"{path}.{name}", f"from {int(name == high)} to {limits.STRING_LENGTH}")
         both = [option[n] for n in given if isinstance(option[n], int | float)]
@@ -154,7 +154,8 @@ def _bounds(path: str, option: Mapping[str, Any], kind: int) -> Iterator[Mistake
 def _number(value: Any, *, whole: bool) -> bool:
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
         return False
-    return -limits.INT53 <= value <= limits.INT53
+    most = limits.INT53 if whole else limits.INT53 + 1
+    return -most <= value <= most
 
 
 def _length(value: Any, *, least: int) -> bool:
@@ -162,4 +163,6 @@ def _length(value: Any, *, least: int) -> bool:
 
 
 def _a_number(kind: int) -> str:
-    return "a whole number" if kind == limits.INTEGER else "a number"
+    if kind == limits.INTEGER:
+        return "a whole number between -2^53 + 1 and 2^53 - 1"
+    return "a number between -2^53 and 2^53"

@@ -133,7 +133,7 @@ def set_of(path: str, value: Any, allowed: frozenset[int]) -> Iterator[Mistake]:
     if value is None:
         return
     listed = value if isinstance(value, list) else None
-    if not listed or any(isinstance(v, bool) or v not in allowed for v in listed):
+    if not listed or any(not isinstance(v, int) or isinstance(v, bool) or v not in allowed for v in listed):
         yield Mistake(path, f"a list of {', '.join(map(str, sorted(allowed)))}, at least one, or null")
     elif len(set(listed)) != len(listed):
         yield Mistake(path, "each value once")

@@ -60,7 +60,7 @@ def _command(path: str, command: Any) -> Iterator[Mistake]:
         return
     yield from unknown(path, command, _COMMAND_KEYS)
     kind = command.get("type") or limits.CHAT_INPUT
-    if kind not in limits.PER_SCOPE or isinstance(kind, bool):
+    if not _typed(command):
         yield Mistake(f"{path}.type", f"{kind!r} is no type of command; 1 to 4 are")
         return
     slash = kind in {limits.CHAT_INPUT, limits.PRIMARY_ENTRY_POINT}
@@ -97,7 +97,7 @@ def _settings(path: str, command: Mapping[str, Any], kind: int) -> Iterator[Mist
     handler = command.get("handler")
     if handler is not None and kind != limits.PRIMARY_ENTRY_POINT:
         yield Mistake(f"{path}.handler", "only an entry point (type 4) has a handler")
-    elif handler is not None and handler not in limits.HANDLERS:
+    elif handler is not None and (not isinstance(handler, int) or handler not in limits.HANDLERS):
         yield Mistake(f"{path}.handler", "1 (the application) or 2 (Discord)")
 
 
@@ -108,6 +108,9 @@ def _counts(commands: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
             yield Mistake(
                 "$", f"{n} commands of type {kind} ({limits.TYPE_NAMES[kind]}); at most {most} in a scope"
             )
+
+    if len(commands) > limits.IN_ALL:
+        yield Mistake("$", f"{len(commands)} commands; at most {limits.IN_ALL} of all types together")
 
 
 def _typed(command: Mapping[str, Any]) -> bool:

@@ -199,7 +199,7 @@ def _value_limits(body: Fields, kind: int) -> JSON:
         limits["min_length"] = body.number("min_length", 0, 6000)
         limits["max_length"] = body.number("max_length", 1, 6000)
     elif kind in (INTEGER, NUMBER):
-        edge = 2**53
+        edge = 2**53 - (kind == INTEGER)
         limits["min_value"] = body.number("min_value", -edge, edge, whole=kind == INTEGER)
         limits["max_value"] = body.number("max_value", -edge, edge, whole=kind == INTEGER)
     elif kind == 7:
@@ -220,7 +220,8 @@ def _choices(body: Fields, kind: int) -> list[JSON]:
         if kind == STRING:
             value: Any = one.text("value", 100, shortest=1, required=True)
         else:
-            value = one.number("value", -(2**53), 2**53, required=True, whole=kind == INTEGER)
+            edge = 2**53 - (kind == INTEGER)
+            value = one.number("value", -edge, edge, required=True, whole=kind == INTEGER)
         if name in names:
             one.complain(
                 "name",

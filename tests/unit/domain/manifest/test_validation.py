@@ -55,7 +55,7 @@ TAKEN = {
     "a letter without lower case": [command(name="ª")],
     "description of 100": [command(description="d" * 100)],
     "100 astral characters count as 100": [command(description="🌦" * 100)],
-    "100 + 15 + 15 + 1 commands": [command(name=f"c{i}") for i in range(100)]
+    "130 commands of four types": [command(name=f"c{i}") for i in range(99)]
     + [{"type": 2, "name": f"User {i}"} for i in range(15)]
     + [{"type": 3, "name": f"Message {i}"} for i in range(15)]
     + [{"type": 4, "name": "launch", "description": "Start", "handler": 2}],
@@ -64,8 +64,8 @@ TAKEN = {
     "required before optional": [command(options=[option(required=True), option(name="b")])],
     "25 choices": with_option(choices=[choice(i) for i in range(25)]),
     "choice name and value of 100": with_option(choices=[{"name": "n" * 100, "value": "v" * 100}]),
-    "choice values at 2^53": with_option(
-        type=4, choices=[{"name": "a", "value": 2**53}, {"name": "b", "value": -(2**53)}]
+    "choice values at 2^53 - 1": with_option(
+        type=4, choices=[{"name": "a", "value": 2**53 - 1}, {"name": "b", "value": 1 - 2**53}]
     ),
     "a number's choice of 0.5": with_option(type=10, choices=[{"name": "half", "value": 0.5}]),
     "autocomplete alone": with_option(autocomplete=True),
@@ -179,7 +179,7 @@ REFUSED = {
         "no autocomplete",
     ),
     "choice above 2^53": (
-        with_option(type=4, choices=[{"name": "a", "value": 2**53 + 1}]),
+        with_option(type=4, choices=[{"name": "a", "value": 2**53}]),
         "$[0].options[0].choices[0].value",
         "2^53",
     ),
@@ -297,6 +297,14 @@ REFUSED = {
     "nsfw that is a text": ([command(nsfw="yes")], "$[0].nsfw", "true or false"),
     "required that is a text": (with_option(required="yes"), "$[0].options[0].required", "true or false"),
     "a command that is a text": (["weather"], "$[0]", "a command is an object"),
+    "131 commands of four types": (
+        [command(name=f"c{i}") for i in range(100)]
+        + [{"type": 2, "name": f"User {i}"} for i in range(15)]
+        + [{"type": 3, "name": f"Message {i}"} for i in range(15)]
+        + [{"type": 4, "name": "launch", "description": "Start", "handler": 2}],
+        "$",
+        "at most 130 of all types together",
+    ),
     "an option that is a text": ([command(options=["city"])], "$[0].options[0]", "an option is an object"),
     "a choice that is a text": (
         with_option(choices=["x"]),
