@@ -78,7 +78,7 @@ async def run(settings: Settings, *, probe: Probe = no_probe, rhythm: Rhythm | N
 
 def _collect_seldom() -> None:
     """A crowd at the buttons makes many objects that live for a second or two. With the collector's usual thresholds
-    a third of the time goes into looking through them, and through all that lives as long as the process, again and
+    much of the time goes into looking through them, and through all that lives as long as the process, again and
     again."""
     gc.collect()
     gc.freeze()
@@ -199,7 +199,7 @@ async def _assemble(
     async def reload() -> Reloaded:
         done = await asyncio.to_thread(holder.reload)
         telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
-        _log.info("catalog_reload", result=done.sentence)
+        (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
         if done.changed:
             await parts.reconfigure(processes, holder.current)
             await line.resync()

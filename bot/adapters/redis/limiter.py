@@ -28,8 +28,8 @@ State = Literal["memory", "redis", "degraded"]
 class _Memory(MemoryStorage):
     """The library's store, tidied up every half minute instead of at every hit.
 
-    It tidies in a thread for each person it knows: with a few hundred people a press cost more there than in all
-    the rest. Windows are right without it. The method is the library's own, private one (limits 5).
+    It tidies in a thread for each person it knows: of a few hundred people's presses that was about a quarter of all
+    the cost. Windows are right without it. The method is the library's own, private one (limits 5).
     """
 
     _tidied = -1e9
