@@ -23,6 +23,9 @@ from bot.ui.presses import orphaned, pressed
 
 _log = structlog.get_logger(__name__)
 
+# Slipway never speaks; discord.py need not say at every start that it could not.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
 MakeCog = Callable[[Face], commands.Cog]
 
 

@@ -21,7 +21,7 @@ ALARMS = frozenset({"rolled_back", "halted"})
 _HEADS = {
     "gate_opened": ("🔐", "waits for approval"),
     "held": ("❓", "is held: what now?"),
-    "rolled_back": ("⏪", "is rolled back"),
+    "rolled_back": ("⏪", "is being rolled back"),
     "halted": ("🛑", "is HALTED: a person must end this"),
     "paused": ("⏸️", "is held by the panic stop"),
     "failed": ("❌", "failed before it got any traffic"),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from sandbox.scenarios.stage import Json
-from tests.e2e import acts
+from tests.e2e import acts, heard
 from tests.e2e.world import World, lanes, marks
 
 pytestmark = marks("discord-gone")
@@ -23,7 +23,7 @@ async def calm(world: World) -> AsyncIterator[None]:
     await world.stage.call("DELETE", "faults")
 
 
-async def heard(world: World, channel: str, id_: int, *words: str) -> Json:
+async def notice(world: World, channel: str, id_: int, *words: str) -> Json:
     return await world.stage.message(channel, f"rollout {id_}", *words)
 
 
@@ -38,7 +38,7 @@ async def test_a_deleted_card_is_made_anew_with_its_buttons(world: World) -> Non
     assert fresh["id"] != old["id"]
     await world.press("dev2", id_, "Resume")
     await world.button(id_, "Pause")
-    assert len(await acts.cards(world, id_)) == 1
+    assert len(await heard.cards(world, id_)) == 1
 
 
 async def test_a_deleted_thread_is_made_anew_and_the_log_goes_on(world: World) -> None:
@@ -77,9 +77,9 @@ async def test_without_embeds_on_call_is_called_in_plain_words(world: World) -> 
     async with acts.without(world, "deploys", "EMBED_LINKS"), acts.without(world, "alerts", "EMBED_LINKS"):
         id_ = await world.deploy("cart", "1.5.1", "production")
         await world.phase(id_, "rolled_back")
-        alert = await heard(world, "alerts", id_)
+        alert = await notice(world, "alerts", id_)
         assert "oncall" in alert["notified"]
-        assert "is rolled back" in alert["text"]
+        assert "is being rolled back" in alert["text"]
     assert "Unlocked" in await acts.command(world, "lead", "unlock", service="cart", environment="production")
 
 
@@ -90,7 +90,7 @@ async def test_without_threads_the_rollout_goes_on_and_it_is_reported(world: Wor
         await acts.still_works(world, id_)
         await acts.rolled_back(world, id_)
         await world.settled(id_)
-        await heard(world, "alerts", id_, "thread")
+        await notice(world, "alerts", id_, "thread")
 
 
 async def test_without_permission_to_post_the_rollout_goes_on_and_alerts_says_so(world: World) -> None:
@@ -100,7 +100,7 @@ async def test_without_permission_to_post_the_rollout_goes_on_and_alerts_says_so
         for action in ("pause", "resume"):
             custom = await acts.custom_id(world, id_, action)
             assert (await acts.pressed_raw(world, "dev2", card["id"], custom))["state"] == "answered"
-        report = await heard(world, "alerts", id_, "cannot be shown")
+        report = await notice(world, "alerts", id_, "cannot be shown")
         assert "/status" in report["text"]
         assert report["notified"] == []
         await acts.rolled_back(world, id_)

@@ -156,7 +156,7 @@ async def test_an_automatic_rollback_calls_on_call_in_alerts_with_an_embed(stand
     assert alerts[0]["embeds"]
     assert "1.5.1" in alerts[0]["text"]
     assert "limit" in alerts[0]["text"]
-    told = [m for m in await stand.messages() if "is rolled back" in m["text"]]
+    told = [m for m in await stand.messages() if "is being rolled back" in m["text"]]
     assert len(told) == 1
     assert told[0]["notified"] == []
     worlds.serving(stand.engine, rollout.id)
@@ -225,7 +225,7 @@ async def test_a_failing_notice_is_heard_once(stand: Stand, kind: str) -> None:
         except Unreachable:
             await stand.call("POST", "clock", {"advance": 900})
     assert len(await stand.messages("alerts")) == 1
-    assert len([m for m in await stand.messages() if "is rolled back" in m["text"]]) == 1
+    assert len([m for m in await stand.messages() if "is being rolled back" in m["text"]]) == 1
 
 
 async def test_a_deleted_card_is_made_anew(stand: Stand) -> None:
