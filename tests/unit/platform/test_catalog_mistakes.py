@@ -117,7 +117,7 @@ ONE_MISTAKE = {
     "two kinds in one step": (
         ("    - shift: 5\n", "    - {shift: 5, observe: 1s}\n"),
         "{shift: 5",
-        "plans.canary[2]: a step is exactly one of verify, gate, shift, soak, observe, not 2 of them.",
+        "plans.canary[2]: a step is exactly one of verify, gate, shift, soak, observe, sync_commands, not 2 of them.",
     ),
     "a step that is not there": (
         ("- verify: /healthz", "- verfy: /healthz"),
