@@ -37,6 +37,9 @@ def units(text: str) -> int:
     return len(text) + sum(ord(c) > 0xFFFF for c in text)
 
 
+_HALF_A_TIME = re.compile(r"<(?:t(?::[^>]*)?)?$")
+
+
 def cut(text: str, limit: int) -> str:
     """At most `limit` units; what was cut ends in an ellipsis. Never half an escape or half a character."""
     if limit <= 0:
@@ -52,6 +55,7 @@ def cut(text: str, limit: int) -> str:
     short = text[:kept]
     while short and (unicodedata.combining(short[-1]) or short[-1] in "\u200d\ufe0f"):
         short = short[:-1]
+    short = _HALF_A_TIME.sub("", short)
     trailing = len(short) - len(short.rstrip("\\"))
     if trailing % 2:
         short = short[:-1]
