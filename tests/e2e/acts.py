@@ -1,10 +1,9 @@
-"""What people do and what goes wrong in Discord, for the tests: raw presses, faults, and what was said how often."""
+"""What people do and what goes wrong in Discord, for the tests: raw presses, and faults."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ from sandbox.scenarios.stage import Json, StoryError, said
 from tests.e2e.world import FINAL, World
 
 CREW = Path(__file__).parent / "crew"
+ROOT = Path(__file__).parents[2]
 MESSAGES = "/channels/{channel}/messages"
 EDITS = "/channels/{channel}/messages/{message}"
 THREADS = "/channels/{channel}/messages/{message}/threads"
@@ -34,6 +34,13 @@ def part(row: Any, column: str) -> Json:
     """A JSON column of a row."""
     found: Json = json.loads(row[column])
     return found
+
+
+def copied_crew(folder: Path) -> Path:
+    """The crew's catalog in a folder where it can be changed."""
+    for file in CREW.glob("*.yaml"):
+        (folder / file.name).write_text(file.read_text().replace("cwd: ../../..", f"cwd: {ROOT}"))
+    return folder
 
 
 # ---- presses -----------------------------------------------------------------------------------------------
@@ -138,37 +145,6 @@ async def cleared(world: World, service: str, environment: str) -> None:
 async def audited(world: World, id_: int) -> Counter[str]:
     """How often what stands in the audit log of a rollout."""
     return Counter(row["what"] for row in await world.audit(id_))
-
-
-# ---- what was said -----------------------------------------------------------------------------------------
-
-
-async def cards(world: World, id_: int, channel: str = "deploys") -> list[Json]:
-    """The messages that are cards of that rollout, pointers left out."""
-    mark = re.compile(rf"^-# Rollout {id_} · (card \d+ · )?asked for ", re.MULTILINE)
-    return [m for m in await world.stage.messages(channel) if mark.search(m["text"])]
-
-
-async def notices(world: World, id_: int, channel: str) -> Counter[str]:
-    """How often each notice of that rollout was posted, by its reference."""
-    found: Counter[str] = Counter()
-    for message in await world.stage.messages(channel):
-        for line in message["text"].splitlines():
-            if line.removeprefix("-# ").startswith(f"Rollout {id_} · ref "):
-                found[line.rpartition(" ")[2]] += 1
-    return found
-
-
-async def said_once(world: World, id_: int) -> None:
-    """When all is done: one card, every notice once, every line of the log once."""
-    await world.settled(id_)
-    assert len(await cards(world, id_)) == 1
-    for channel in ("deploys", "alerts"):
-        assert all(n == 1 for n in (await notices(world, id_, channel)).values())
-    wanted = Counter(part(e, "payload")["text"] for e in await world.effects(id_) if e["kind"] == "log_line")
-    got = Counter(m["content"].partition(" ")[2] for m in await world.thread(id_) if m["content"])
-    assert sum(got.values()) == sum(wanted.values())
-    assert set(got) == set(wanted)
 
 
 # ---- trouble -----------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.scenarios.stage import said
-from tests.e2e import acts
+from tests.e2e import acts, heard
 from tests.e2e.world import World, lanes, marks
 
 pytestmark = marks("discord-faults")
@@ -179,7 +179,7 @@ async def test_two_people_roll_back_at_once_and_it_is_one_rollback(world: World)
 
 async def test_of_every_rollout_everything_was_said_exactly_once(world: World) -> None:
     for id_ in OVER:
-        await acts.said_once(world, id_)
+        await heard.said_once(world, id_)
 
 
 async def test_a_crash_loop_is_slowed_by_what_outlives_the_process(world: World) -> None:
