@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from bot.domain.applications import Application, Scope
-from bot.domain.events import RestoreCommands, RunSync, Transition
+from bot.domain.events import CallPeople, RestoreCommands, RunSync, Transition
 from bot.domain.evidence import Sample
 from bot.domain.manifest.records import (
     Accepted,
@@ -126,20 +126,6 @@ class Notice:
     mention_users: tuple[int, ...] = ()
 
 
-class Announcer(Protocol):
-    """Speaks in Discord. Every call may be repeated with the same key and posts once.
-
-    Each returns when Discord has it. Raises `Unreachable` to be tried again later; a channel that is gone or
-    closed to us is reported by the announcer elsewhere and is not an error: a rollout never waits for a card.
-    """
-
-    async def draw_card(self, rollout_id: int) -> None: ...
-
-    async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None: ...
-
-    async def notify(self, notice: Notice) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Alert:
     """Something that people must see and that belongs to no rollout. `over`: the end of what was told before.
@@ -161,6 +147,20 @@ class Alarm(Protocol):
     async def alert(self, alert: Alert) -> None:
         """Posts once for each key. Raises `Unreachable` to be tried again later."""
         ...
+
+
+class Announcer(Alarm, Protocol):
+    """Speaks in Discord. Every call may be repeated with the same key and posts once.
+
+    Each returns when Discord has it. Raises `Unreachable` to be tried again later; a channel that is gone or
+    closed to us is reported by the announcer elsewhere and is not an error: a rollout never waits for a card.
+    """
+
+    async def draw_card(self, rollout_id: int) -> None: ...
+
+    async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None: ...
+
+    async def notify(self, notice: Notice) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,8 +281,10 @@ class EffectStore(Protocol):
         """Due again after so long. `failed`: count it as an attempt; being unreachable is none."""
         ...
 
-    async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
-        """Give up on an effect; the audit says so in the same transaction."""
+    async def poison(
+        self, claim: Claimed, error: str, entry: Entry, calls: Sequence[CallPeople] = ()
+    ) -> None:
+        """Give up on an effect; the audit says so, and people are called, in the same transaction."""
         ...
 
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: Entry) -> None:
@@ -331,7 +333,9 @@ class LaneStore(Protocol):
         """The target has seen this generation: what is ordered next must be newer."""
         ...
 
-    async def heard(self, row: LaneRow, drift: str, entry: Entry | None) -> bool:
+    async def heard(
+        self, row: LaneRow, drift: str, entry: Entry | None, calls: Sequence[CallPeople] = ()
+    ) -> bool:
         """The drift that was found between rollouts; False, and nothing said, when the lane has moved on."""
         ...
 

@@ -226,6 +226,19 @@ class MarkKnownGood:
     kind: Literal["mark_known_good"] = "mark_known_good"
 
 
+@dataclass(frozen=True, slots=True)
+class CallPeople:
+    """Call people in #alerts about a lane, outside of any rollout. `key` (≤ 24 characters): told once."""
+
+    key: str
+    guild_id: int
+    title: str
+    text: str
+    mention_roles: tuple[str, ...] = ()
+    over: bool = False
+    kind: Literal["call_people"] = "call_people"
+
+
 Effect = (
     SetDesired
     | RunChecks
@@ -236,6 +249,7 @@ Effect = (
     | LogLine
     | LockLane
     | MarkKnownGood
+    | CallPeople
 )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.domain.events import DrawCard, LogLine, Notify
+from bot.domain.events import CallPeople, DrawCard, LogLine, Notify
 from bot.domain.records import Claimed
-from bot.ports import Announcer, EffectStore, Notice, Unreachable
+from bot.ports import Alert, Announcer, EffectStore, Notice, Unreachable
 
 
 class Announcing:
@@ -20,6 +20,9 @@ class Announcing:
 
     async def execute(self, claim: Claimed) -> None:
         """Raises `Unreachable` to be tried again."""
+        if isinstance(claim.effect, CallPeople):
+            await self._announcer.alert(_alert(claim.effect))
+            return
         rollout_id = claim.rollout_id
         if rollout_id is None:
             raise TypeError("what is told to people is about a rollout")
@@ -66,6 +69,10 @@ class Announcing:
                         closed.set_result(None)
             finally:
                 _fail([closed for _, closed in batch], error)
+
+
+def _alert(call: CallPeople) -> Alert:
+    return Alert(call.key, call.guild_id, call.title, call.text, call.mention_roles, call.over)
 
 
 def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:

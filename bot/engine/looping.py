@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.logs import new_trace_id, tracing
 from bot.ports import Housekeeping, Unreachable, Waker
 
 log = structlog.get_logger(__name__)
@@ -35,7 +36,8 @@ class Loop:
         away, pause = False, _FIRST_RETRY_S
         while True:
             try:
-                more = await self.once()
+                with tracing(new_trace_id()):
+                    more = await self.once()
             except Unreachable as error:
                 if not away:
                     log.warning("loop_waits", loop=self.name, why=str(error))

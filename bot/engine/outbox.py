@@ -14,8 +14,11 @@ from typing import Any, Protocol
 import structlog
 
 from bot.domain.errors import IllegalTransition, UserError
+from bot.domain.events import CallPeople
 from bot.domain.model import SYSTEM
 from bot.domain.records import Claimed, Entry
+from bot.engine.calling import Calling
+from bot.logs import new_trace_id, tracing
 from bot.ports import Clock, EffectStore, Meter, Unreachable, Waker
 
 log = structlog.get_logger(__name__)
@@ -82,6 +85,7 @@ class Outbox:
         probe: Probe = no_probe,
         pace: Pace | None = None,
         give_up: Callable[[Claimed, str], Any] | None = None,
+        calling: Calling | None = None,
     ) -> None:
         self.name = name
         self._kinds = kinds
@@ -93,6 +97,7 @@ class Outbox:
         self._probe = probe
         self._pace = pace or Pace()
         self._give_up = give_up
+        self._calling = calling
         self._busy: dict[int, _Busy] = {}
         # How often in a row the outside was away, by effect: for the pauses, so it may be forgotten.
         self._away: Counter[int] = Counter()
@@ -128,6 +133,10 @@ class Outbox:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, busy: _Busy) -> None:
+        with tracing(new_trace_id()):
+            await self._do(busy)
+
+    async def _do(self, busy: _Busy) -> None:
         claim = busy.claim
         began = time.perf_counter()
         result = "stopped"
@@ -195,7 +204,16 @@ class Outbox:
                 await self._hand.record(claim, self._give_up(claim, why))
             except (IllegalTransition, UserError):
                 log.exception("effect_given_up_in_vain", key=claim.key)
-        await self._effects.poison(claim, why, entry)
+        await self._effects.poison(claim, why, entry, self._calls(claim, entry))
+
+    def _calls(self, claim: Claimed, entry: Entry) -> Sequence[CallPeople]:
+        """Once for each rollout and kind: a log that cannot be written does not ring for every line."""
+        if self._calling is None or isinstance(claim.effect, CallPeople):
+            return ()
+        of = f" of rollout #{claim.rollout_id}" if claim.rollout_id is not None else ""
+        kind = claim.effect.kind.replace("_", " ")
+        once = f"poisoned/{claim.rollout_id or claim.key}/{kind}"
+        return self._calling.about(claim.lane, f"Slipway gave up a {kind}{of}", entry.why, once)
 
     def _pause(self, claim: Claimed, away: bool) -> float:
         before = self._away[claim.id] if away else claim.attempts

@@ -10,14 +10,15 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.config import LaneConfig
-from bot.domain.events import Crashed, Event
+from bot.domain.events import CallPeople, Crashed, Event
 from bot.domain.model import SYSTEM, Actor, Desired, HostAbort, Lane, Observed, Phase, Rollout
 from bot.domain.records import Active, Entry, LaneRow
+from bot.engine.calling import Calling
 from bot.engine.hearing import heard_by, unheard
 from bot.engine.matching import match
 from bot.engine.places import Places
 from bot.engine.sampling import crash
-from bot.engine.stepping import ORDERS, Stepping
+from bot.engine.stepping import MESSAGES, ORDERS, Stepping
 from bot.ports import Store, Unreachable, Waker
 
 log = structlog.get_logger(__name__)
@@ -43,12 +44,16 @@ def due(
 class Reconciling:
     """Compares what is desired with what is, lane by lane. One process does this for all (`lead`)."""
 
-    def __init__(self, store: Store, places: Places, stepping: Stepping, waker: Waker) -> None:
+    def __init__(
+        self, store: Store, places: Places, stepping: Stepping, waker: Waker, calling: Calling
+    ) -> None:
         self._store = store
         self._places = places
         self._stepping = stepping
         self._waker = waker
         self._turn = 0
+        self._calling = calling
+        self._suspected: set[Lane] = set()
 
     async def once(self) -> bool:
         # Rollouts first: one that begins in between makes its lane's row a newer one, which `heard` notices.
@@ -120,12 +125,28 @@ class Reconciling:
             await self._store.lanes.newest(row.lane, observed.generation)
             return
         drift = self._drift(row, observed)
+        # What is on its way is no drift: it counts when it is there at the next look, too.
+        if drift and not row.drift and row.lane not in self._suspected:
+            self._suspected.add(row.lane)
+            return
+        self._suspected.discard(row.lane)
         if drift == row.drift:
             return
         said = drift or f"As desired again; it was: {row.drift}"
         entry = Entry(row.lane, SYSTEM, self._places.now(), "drift" if drift else "drift_over", said)
-        if await self._store.lanes.heard(row, drift, entry) and drift and config.drift == "repair":
-            await self._repair(row, drift)
+        if await self._store.lanes.heard(row, drift, entry, self._calls(config, row, drift, entry)):
+            await self._waker.wake(MESSAGES)
+            if drift and config.drift == "repair":
+                await self._repair(row, drift)
+
+    def _calls(self, config: LaneConfig, row: LaneRow, drift: str, entry: Entry) -> Sequence[CallPeople]:
+        """People hear that it began and that it is over, not every word of it in between."""
+        if bool(drift) == bool(row.drift):
+            return ()
+        what = "drifted from what is desired" if drift else "as desired again"
+        mending = " Slipway orders once more what is desired." if drift and config.drift == "repair" else ""
+        once = f"drift/{bool(drift)}/{entry.at.isoformat()}"
+        return self._calling.about(row.lane, what, f"{entry.why}.{mending}", once, over=not drift)
 
     async def _aborted(self, row: LaneRow, abort: HostAbort) -> None:
         """What somebody did on the machine becomes what is desired: stable alone, under the next generation."""

@@ -22,7 +22,7 @@ from bot.ports import AlreadyAnswered, Clock, Meter, Store, Unreachable, Waker
 # Topics: one for each loop, so that no loop takes a wake-up from another.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
 ORDER_KINDS = frozenset({"set_desired", "run_checks", "run_sync", "restore_commands"})
-MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line"})
+MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line", "call_people"})
 
 # Others change the same rollout only for as long as a statement takes; this many in a row do not happen.
 _ATTEMPTS = 40

@@ -13,6 +13,7 @@ from functools import partial
 
 from bot.domain.config import Catalog
 from bot.engine.announcing import Announcing
+from bot.engine.calling import Calling
 from bot.engine.executing import Executing, given_up
 from bot.engine.looping import Leading, Loop
 from bot.engine.metering import NoMeter
@@ -96,10 +97,17 @@ class Worker:
         places = Places(store, catalog, targets, releases, clock)
         self._sampling = Sampling(places, metrics)
         self._ticking = Ticking(store, self._sampling, stepping, clock=clock, meter=self._meter)
-        self._reconciling = Reconciling(store, places, stepping, waker)
+        calling = Calling(catalog)
+        self._reconciling = Reconciling(store, places, stepping, waker, calling)
         self._timing = Timing(store.timers, stepping, clock)
         outbox = partial(
-            Outbox, effects=store.effects, clock=clock, waker=waker, meter=self._meter, probe=probe
+            Outbox,
+            effects=store.effects,
+            clock=clock,
+            waker=waker,
+            meter=self._meter,
+            probe=probe,
+            calling=calling,
         )
         self._orders = outbox(
             ORDERS,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from bot.adapters.postgres.database import Connection, Database, Row
-from bot.adapters.postgres.json import dumped, storable
-from bot.domain.events import SetDesired
+from bot.adapters.postgres.json import dumped, storable, without_nul
+from bot.domain.events import CallPeople, SetDesired
 from bot.domain.model import Lane
 from bot.domain.records import Claimed, Entry, LaneRow
 from bot.engine import codec
@@ -47,10 +47,13 @@ class PostgresEffects:
             "retry", claim.id, claim.fence, after_s, storable(error[:500]), int(failed)
         )
 
-    async def poison(self, claim: Claimed, error: str, entry: Entry) -> None:
+    async def poison(
+        self, claim: Claimed, error: str, entry: Entry, calls: Sequence[CallPeople] = ()
+    ) -> None:
         async with self._database.transaction() as connection:
             if await connection.one("poison", claim.id, claim.fence, storable(error[:500])):
                 await record(connection, entry)
+                await call(connection, entry.lane, calls)
 
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: Entry) -> None:
         effect = SetDesired(row.lane, row.desired, timeout_s)
@@ -85,6 +88,13 @@ async def record(connection: Connection, entry: Entry) -> None:
         storable(entry.why),
         dumped(dict(entry.details)),
     )
+
+
+async def call(connection: Connection, lane: Lane, calls: Sequence[CallPeople]) -> None:
+    """Have people called; what was told under a key before is not told again."""
+    for effect in calls:
+        payload = without_nul(codec.effect_text(effect))
+        await connection.one("call", effect.key, lane.service, lane.environment, payload)
 
 
 def _claimed(row: Row) -> Claimed:

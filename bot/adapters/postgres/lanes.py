@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.adapters.postgres.database import Database, Row
-from bot.adapters.postgres.effects import record
+from bot.adapters.postgres.effects import call, record
 from bot.adapters.postgres.json import storable
 from bot.adapters.postgres.rollouts import Charters, read
+from bot.domain.events import CallPeople
 from bot.domain.model import Lane
 from bot.domain.records import Entry, KnownRelease, LaneRow, Lock, Situation
 from bot.engine import codec
@@ -62,7 +63,9 @@ class PostgresLanes:
     async def newest(self, lane: Lane, generation: int) -> None:
         await self._database.one("newest", lane.service, lane.environment, generation)
 
-    async def heard(self, row: LaneRow, drift: str, entry: Entry | None) -> bool:
+    async def heard(
+        self, row: LaneRow, drift: str, entry: Entry | None, calls: Sequence[CallPeople] = ()
+    ) -> bool:
         lane = row.lane
         async with self._database.transaction() as connection:
             found = await connection.one(
@@ -70,6 +73,7 @@ class PostgresLanes:
             )
             if found is not None and entry is not None:
                 await record(connection, entry)
+                await call(connection, lane, calls)
         return found is not None
 
     async def lock(self, lock: Lock, entry: Entry) -> None:

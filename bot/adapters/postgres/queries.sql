@@ -215,6 +215,10 @@ SELECT $5, $1, $2, 'set_desired', $6, $3 FROM owned
 ON CONFLICT DO NOTHING
 RETURNING id
 
+-- name: call
+INSERT INTO effects (key, service, environment, kind, payload, urgent)
+VALUES ($1, $2, $3, 'call_people', $4, true) ON CONFLICT DO NOTHING
+
 -- name: due_timers
 SELECT rollout_id, name, step, due_at FROM timers WHERE due_at <= $1 ORDER BY due_at LIMIT $2
 

@@ -10,7 +10,7 @@ import asyncpg
 
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import spliced
-from bot.domain.events import Effect, LockLane, MarkKnownGood, SetDesired, Transition
+from bot.domain.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
 from bot.domain.model import Lane, Phase, Rollout
 from bot.domain.records import Active, Answer, Change, Loaded
 from bot.engine import codec
@@ -161,6 +161,8 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
         row: dict[str, Any] = {"key": f"{rollout.id}.{rollout.version}.{index}", "kind": effect.kind}
         if isinstance(effect, SetDesired):
             row |= {"generation": effect.desired.generation, "urgent": effect.urgent}
+        elif isinstance(effect, Notify):
+            row |= {"urgent": True}  # who must act hears of it before a thousand cards are redrawn
         yield spliced(row, payload=codec.effect_text(effect))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -28,6 +29,7 @@ from bot.domain.model import (
 )
 from bot.domain.records import Entry
 from bot.engine.stepping import Stepping
+from bot.logs import trace_id
 from bot.ports import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.test_faults import LONG, audit, soaking
@@ -411,6 +413,85 @@ async def test_an_effect_whose_error_cannot_be_stored_is_given_up_like_any_other
         await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
         await slipway.quiet()
         assert await audit(slipway, "effect_given_up")
+
+
+# ---- who hears of it -----------------------------------------------------------------------------------------
+
+
+async def test_people_are_called_once_when_a_lane_drifts_and_hear_when_it_is_over(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        await until(adopted)
+        world.target.crash(STAGING, V140.digest, "gone")
+        world.target.looks_to_start = 10**6
+
+        async def drifted() -> Any:
+            return await audit(slipway, "drift")
+
+        await until(drifted)
+        world.target.looks_to_start = 1
+
+        async def over() -> Any:
+            return await audit(slipway, "drift_over")
+
+        await until(over)
+        await slipway.quiet()
+    told = [(alert.title, alert.mention_roles, alert.over) for alert in world.announcer.alerts.values()]
+    assert told == [
+        ("checkout/staging: drifted from what is desired", ("on-call",), False),
+        ("checkout/staging: as desired again", (), True),
+    ]
+
+
+async def test_people_are_called_once_for_a_log_of_which_no_line_can_be_written(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+
+    async def refused(*_: Any) -> None:
+        raise ValueError("Discord refuses this text")
+
+    async with world.open() as slipway:
+        world.announcer.log_line = refused  # type: ignore[method-assign,assignment]
+        rollout = await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        await slipway.quiet()
+        assert len(await audit(slipway, "effect_given_up")) > 3
+    (alert,) = world.announcer.alerts.values()
+    assert alert.title == f"checkout/staging: Slipway gave up a log line of rollout #{rollout.id}"
+
+
+async def test_who_must_act_hears_of_it_before_a_crowd_of_cards_is_redrawn(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        async with slipway.database.connection() as connection:
+            await connection.execute(
+                "INSERT INTO effects (key, rollout_id, service, environment, kind, payload) SELECT 'r' || n, -n, 's', "
+                "'e', 'draw_card', '{\"kind\": \"draw_card\"}' FROM generate_series(1, 500) n"
+            )
+        await slipway.deploy(lane=STAGING)
+        assert await slipway.engine.panic(GUILD, ONCALL, "fire", True) == 1
+        first, *_ = await slipway.store.effects.claim(["draw_card", "log_line", "notify"], 1, 60.0, [])
+        assert first.effect.kind == "notify"
+
+
+async def test_everything_that_is_logged_of_one_effect_has_one_trace_id(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    seen: dict[str, set[str | None]] = defaultdict(set)
+
+    async def probe(when: str, what: str) -> None:
+        seen[what].add(trace_id())
+
+    async with world.open(probe=probe) as slipway:
+        await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        await slipway.quiet()
+    assert all(len(ids) == 1 and None not in ids for ids in seen.values())
+    assert len(set.union(*seen.values())) == len(seen)
 
 
 # ---- housekeeping --------------------------------------------------------------------------------------------

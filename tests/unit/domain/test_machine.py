@@ -420,3 +420,27 @@ def test_traffic_past_a_gate_without_its_quorum_is_impossible_even_for_a_broken_
 def test_checks_that_nobody_ordered_are_illegal() -> None:
     with pytest.raises(IllegalTransition, match="not ordered"):
         Story().verified()
+
+
+def test_people_hear_once_that_the_end_is_not_confirmed_however_often_it_is_ordered_again() -> None:
+    story = Story((Shift(100), Observe(SOAK_S))).applied().soaked()
+    for _ in range(5):
+        story.due("progress")
+    assert [n.what for n in story.posted()].count("unconfirmed") == 1
+    assert story.rollout.asked_again == 5
+    assert story.applied(100).phase == "succeeded"
+
+
+def test_what_people_promote_past_its_observation_takes_over_and_is_not_known_good() -> None:
+    story = Story((Shift(100), Observe(SOAK_S))).applied().act(LEAD, Action.PROMOTE).applied(100)
+    assert story.phase == "succeeded"
+    (mark,) = story.seen(MarkKnownGood)
+    assert not mark.good
+    assert "not known good" in story.rollout.outcome
+
+
+def test_a_soak_that_people_cut_short_does_not_count_against_an_observation_that_is_completed() -> None:
+    story = Story((Shift(5), Soak(SOAK_S), Shift(100), Observe(SOAK_S))).applied()
+    story.act(LEAD, Action.PROMOTE).applied().soaked().applied(100)
+    (mark,) = story.seen(MarkKnownGood)
+    assert mark.good

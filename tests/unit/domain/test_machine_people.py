@@ -105,6 +105,29 @@ def test_a_panic_stop_takes_over_an_ordinary_pause() -> None:
     assert story.rollout.pause.by == "oncall"
 
 
+@pytest.mark.parametrize("first", ["paused", "panic"])
+def test_what_somebody_paused_by_hand_stays_paused_when_a_panic_stop_ends(first: str) -> None:
+    story = Story().to_soak()
+    presses = [(LEAD, False), (ONCALL, True)]
+    for actor, panic in presses if first == "paused" else reversed(presses):
+        story.act(actor, Action.PAUSE, panic=panic)
+    story.act(ONCALL, Action.RESUME, panic=True)
+
+    assert story.rollout.pause is not None
+    assert (story.rollout.pause.by, story.rollout.pause.panic) == ("lead", False)
+    assert "lead has paused this" in story.rollout.outcome
+    assert story.act(LEAD, Action.RESUME).rollout.pause is None
+
+
+def test_the_time_that_a_gate_was_paused_counts_through_a_panic_stop_as_once() -> None:
+    story = Story().to_gate()
+    deadline = story.rollout.deadline
+    assert deadline is not None
+    story.act(LEAD, Action.PAUSE).later(60).act(ONCALL, Action.PAUSE, panic=True).later(60)
+    story.act(ONCALL, Action.RESUME, panic=True).later(60).act(LEAD, Action.RESUME)
+    assert story.rollout.deadline == deadline + timedelta(seconds=180)
+
+
 def test_a_panic_stop_ends_for_all_at_once_and_nobody_lets_a_single_rollout_go() -> None:
     story = Story().to_soak().act(ONCALL, Action.PAUSE, panic=True, reason="database on fire")
     assert Action.RESUME not in machine.actions(story.rollout, story.at)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain import judge, machine
-from bot.domain.evidence import begin_evidence
+from bot.domain.evidence import Tick, begin_evidence
 from bot.domain.model import Desired, Lane, Rollout
 from bot.domain.readings import Reading, Sample
 from bot.engine.places import Places
@@ -157,3 +157,11 @@ async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
     there = replace(ordered, confirmed=ordered.generation)
     gone = await looking.look(there, begin_evidence(), NOW.timestamp())
     assert (coming.tick.signals["health"].bad, gone.tick.signals["health"].bad) == (False, True)
+
+
+async def test_what_is_kept_for_the_chart_is_bounded_however_many_rollouts_there_were() -> None:
+    looking = sampling(await serving(), router=FakeMetrics())
+    for number in range(5000):
+        looking._point(replace(rollout(), id=number), Tick(0.0, 0.0, {}), Sample(0.0, "d"), None)
+    assert len(looking._before) == 4096
+    assert 4999 in looking._before
