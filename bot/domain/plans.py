@@ -142,6 +142,13 @@ def straight(usual: Plan | None = None) -> Plan:
     return Plan("return", (Shift(100), *commands), PLAN_VERSION)
 
 
+def renewal(usual: Plan) -> Plan:
+    """The plan by which a release that serves already is watched once more: as long as `usual` would judge it."""
+    judged_s = sum(step.duration_s for step in usual.steps if isinstance(step, Soak | Observe))
+    watched = (Observe(judged_s),) if judged_s else ()
+    return Plan("renewal", (Shift(100), *watched), PLAN_VERSION)
+
+
 # ---- stored plans ------------------------------------------------------------------------------------------
 
 

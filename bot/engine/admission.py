@@ -46,6 +46,7 @@ class Facts:
     panic: Mapping[str, object] | None = None
     emergency: bool = False
     reason: str = ""
+    renewing: bool = False  # it runs here, and what it showed here is too old for who asks for it
 
 
 def checks(facts: Facts) -> tuple[Check, ...]:
@@ -70,6 +71,9 @@ def role(roles: tuple[str, ...], actor: Actor, what: str) -> Check:
 
 def running(facts: Facts) -> Check:
     lane, version, stable = facts.config.lane, facts.candidate.version, facts.situation.stable
+    if facts.renewing:
+        sentence = f"{lane.service} {version} runs in {lane.environment}; its success is old, so it is watched again."
+        return Check("version", True, sentence)
     if stable is not None and stable.digest == facts.candidate.digest:
         sentence = f"{lane.service} {version} already runs in {lane.environment}."
         return Check("version", False, sentence, "already_running", "Nothing needs to be done.")

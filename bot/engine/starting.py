@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from bot.domain import machine, plans
@@ -43,15 +44,15 @@ class Starting:
         config = self._places.catalog.lane(request.guild_id, request.service, request.environment)
         candidate = request.release or await self._places.release(config.lane, request.version)
         situation = await self._places.situation(config.lane)
-        found = admission.checks(await self._facts(config, request, candidate, situation))
+        facts = await self._facts(config, request, candidate, situation)
+        found = admission.checks(facts)
+        plan = plans.renewal(config.plan) if facts.renewing else config.plan
         if request.dry_run:
-            return await self._dry_run(config, candidate, situation, found)
+            return await self._dry_run(config, plan, candidate, situation, found)
         for check in found:
             check.require()
         shout = next((check.sentence for check in found if check.what == admission.EMERGENCY), "")
-        begun = await self._begin(
-            config, config.plan, request, candidate, situation, known_good=False, shout=shout
-        )
+        begun = await self._begin(config, plan, request, candidate, situation, known_good=False, shout=shout)
         return await self._acting.join_panic(begun) if begun else None
 
     async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
@@ -112,11 +113,32 @@ class Starting:
             panic=await self._store.notes.note(PANIC, str(request.guild_id)),
             emergency=request.emergency,
             reason=clean(request.reason),
+            renewing=await self._renewing(config.lane, candidate, situation),
         )
+
+    async def _renewing(self, lane: Lane, candidate: Release, situation: Situation) -> bool:
+        """Whether the release runs here, but succeeded too long ago for an environment that asks for it first.
+
+        Without this, production would send people to staging, and staging would send them away again.
+        """
+        if situation.stable is None or situation.stable.digest != candidate.digest:
+            return False
+        ages = [
+            config.prerequisite.max_age_s
+            for config in self._places.catalog.lanes.values()
+            if config.lane.service == lane.service
+            and config.prerequisite is not None
+            and config.prerequisite.environment == lane.environment
+        ]
+        if not ages:
+            return False
+        succeeded_at = await self._store.history.succeeded_at(lane, candidate.digest)
+        return succeeded_at is not None and self._places.now() - succeeded_at > timedelta(seconds=min(ages))
 
     async def _dry_run(
         self,
         config: LaneConfig,
+        plan: Plan,
         candidate: Release,
         situation: Situation,
         found: tuple[admission.Check, ...],
@@ -125,7 +147,7 @@ class Starting:
             lane=config.lane,
             stable=situation.stable,
             candidate=candidate,
-            steps=plans.describe_plan(config.plan),
+            steps=plans.describe_plan(plan),
             readiness=await self._places.readiness(config, situation.stable),
             findings=tuple(check.finding for check in found),
         )
@@ -143,11 +165,16 @@ class Starting:
     ) -> Rollout | None:
         """None when the lane moved on since it was looked at: a repair, or an abort on the machine."""
         at = self._places.now()
+        stable = situation.stable
+        if (
+            stable is not None and stable.digest == candidate.digest
+        ):  # watched once more: the way back is what was before
+            stable = before(situation)
         stepped = machine.begin(
             id=await self._store.rollouts.next_id(),
             guild_id=request.guild_id,
             lane=config.lane,
-            stable=situation.stable,
+            stable=stable,
             candidate=candidate,
             plan=plan,
             policy=config.policy,
@@ -156,7 +183,7 @@ class Starting:
             at=at,
             generation=situation.row.generation if situation.row else 0,
             known_good=known_good,
-            readiness=await self._places.readiness(config, situation.stable),
+            readiness=await self._places.readiness(config, stable),
             shout=shout,
         )
         try:
@@ -177,6 +204,12 @@ async def _in_time(begin: Callable[[], Awaitable[T | None]]) -> T:
         if begun is not None:
             return begun
     raise Contended("the lane moves on all the time")
+
+
+def before(situation: Situation) -> Release | None:
+    """The newest known-good release other than what runs now."""
+    now = situation.stable.digest if situation.stable else None
+    return next((k.release for k in situation.releases if k.known_good and k.release.digest != now), None)
 
 
 def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:

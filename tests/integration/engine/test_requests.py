@@ -210,6 +210,22 @@ async def test_a_prerequisite_names_the_command_to_run_first(dsn: str) -> None:
         await slipway.deploy(lane=PRODUCTION)
 
 
+async def test_an_old_success_is_renewed_where_the_release_still_serves(dsn: str) -> None:
+    world = World(dsn, catalog(prerequisite=Prerequisite("staging", 3600.0)))
+    await world.serve()
+    async with world.open() as slipway:
+        await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
+        with pytest.raises(Refused, match="already runs"):
+            await slipway.deploy(lane=STAGING)
+        world.clock.advance(3700.0)
+        with pytest.raises(Refused, match="within 1 h"):
+            await slipway.deploy(lane=PRODUCTION)
+        again = await slipway.deploy(lane=STAGING)
+        assert (again.plan.name, again.stable, again.candidate) == ("renewal", V140, V150)
+        await slipway.reaches(again, Phase.SUCCEEDED)
+        await slipway.deploy(lane=PRODUCTION)
+
+
 async def test_a_dry_run_shows_every_obstacle_and_begins_nothing(dsn: str) -> None:
     world = World(dsn, catalog(prerequisite=Prerequisite("staging", 3600.0)))
     await world.serve()
