@@ -137,7 +137,7 @@ async def backups(
     for one in found:
         click.echo(
             f"{one.id:>6}  {one.at:%Y-%m-%d %H:%M}  {one.environment:<10}  {one.scope!s:<19}  "
-            f"{counted(one.count, 'command'):<12}  {one.version:<12}  before: {one.why} ({one.who})"
+            f"{counted(one.count, 'command'):<12}  {one.version:<12}  {one.who}{f': {one.why}' if one.why else ''}"
         )
     return 0
 

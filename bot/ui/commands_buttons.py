@@ -101,8 +101,9 @@ class RestoreForm(discord.ui.Modal):
 
 def _option(line: BackupLine) -> discord.SelectOption:
     at = line.at.strftime("%Y-%m-%d %H:%M UTC")
+    why = f"; before: {line.why}" if line.why else ""
     return discord.SelectOption(
         label=text.name(f"#{line.id} · {line.environment} · {at}"),
         value=str(line.id),
-        description=text.name(f"{line.count} commands, {line.version}; before: {line.why}"),
+        description=text.name(f"{line.count} commands, {line.version}{why}"),
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bot.domain.manifest.records import EMPTY_VERSION
 from bot.domain.words import duration
 from bot.engine.commands.api import (
     ApplicationStatus,
@@ -48,10 +49,11 @@ def backups(
 def _backup_line(one: BackupLine, place: Place) -> str:
     overwrites = f", {number(one.overwrites, 'command')} with overwrites" if one.overwrites else ""
     rollout = f" · rollout {one.rollout_id}" if one.rollout_id else ""
+    why = f" · before: {text.plain(one.why, 120)}" if one.why else ""
     return (
         f"**#{one.id}** {text.plain(one.environment, 40)} · {text.plain(place(one.scope), 60)} · "
         f"{number(one.count, 'command')} {text.code(one.version, 40)}{overwrites}\n"
-        f"-# {text.moment(one.at)} · before: {text.plain(one.why, 120)} · by {text.plain(one.who, 40)}{rollout}"
+        f"-# {text.moment(one.at)}{why} · by {text.plain(one.who, 40)}{rollout}"
     )
 
 
@@ -82,17 +84,13 @@ def status(found: Sequence[ApplicationStatus], place: Place) -> Reply:
     parts = []
     for application in found:
         head = f"## {text.plain(application.application, 60)}\n-# {text.plain(application.source, 200)}"
-        parts += [head, *[_environment(one, place) for one in application.environments]]
+        served = {one.environment: one.served_version for one in application.environments}
+        parts += [head, *[_environment(one, place, served) for one in application.environments]]
     return lists.layout(parts, more="name an application to see it")
 
 
-def _environment(one: EnvironmentStatus, place: Place) -> str:
-    served = text.code(one.served_version, 40) if one.served_version else "nothing known"
-    applied = text.code(one.desired_version, 40) if one.desired_version else "nothing"
-    same = one.desired_version is not None and one.desired_version == one.served_version
-    lines = [
-        f"**{text.plain(one.environment, 40)}** " + (served if same else f"{served} · applied: {applied}")
-    ]
+def _environment(one: EnvironmentStatus, place: Place, served: Mapping[str, str | None]) -> str:
+    lines = [f"**{text.plain(one.environment, 40)}** {_versions(one, served)}"]
     if one.active is not None:
         version = text.code(one.active.candidate.version, 40)
         lines.append(f"{shape(one.active)} {version}: {word(one.active)} (rollout {one.active.id})")
@@ -108,6 +106,18 @@ def _environment(one: EnvironmentStatus, place: Place) -> str:
     if one.created_today:
         lines.append(f"-# {one.created_today} of today's 200 creations are used")
     return "\n".join(lines)
+
+
+def _versions(one: EnvironmentStatus, served: Mapping[str, str | None]) -> str:
+    """What is there, and what was applied where that is something else."""
+    there = text.code(one.served_version, 40) if one.served_version else "nothing known"
+    if one.desired_version == one.served_version and one.served_version is not None:
+        return there
+    applied = text.code(one.desired_version, 40) if one.desired_version else "nothing"
+    others = {version for name, version in served.items() if name != one.environment}
+    if one.served_version == EMPTY_VERSION and one.desired_version in others:
+        return f"{applied} was tried here and taken away: production has it"
+    return f"{there} · applied: {applied}"
 
 
 def _reading(reading: Reading, trend: Sequence[Reading], place: Place) -> str:

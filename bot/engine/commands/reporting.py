@@ -120,9 +120,16 @@ def source_line(application: Application) -> str:
                 f"output of {' '.join(map(str, command)) if isinstance(command, tuple | list) else command}"
             )
         case "artifact":
-            return f"{source['path']} of a release of {source['service']}"
+            return f"{_file(source)} of a release of {source['service']}"
+        case "file":
+            return f"file {_file(source)}"
         case kind:
-            return f"{kind} {source.get('url') or source.get('path')}"
+            return f"{kind} {source.get('url')}"
+
+
+def _file(source: Mapping[str, object]) -> str:
+    """Where on this machine it lies is nobody's business."""
+    return str(source["path"]).rsplit("/", 1)[-1]
 
 
 def reading_of(stored: ScopeReading) -> api.Reading:

@@ -299,6 +299,16 @@ def test_status_shows_versions_trends_and_findings() -> None:
     assert "no application" in commands_lists.status([], PLACE).content
 
 
+def test_staging_that_was_tidied_up_is_no_difference() -> None:
+    nothing: Any = ((), (), (), None, None, 0)
+    staging = EnvironmentStatus("staging", "ffffffffffff", "empty", "", *nothing)
+    production = EnvironmentStatus("production", "ffffffffffff", "ffffffffffff", "", *nothing)
+    found = shown(
+        commands_lists.status([ApplicationStatus("greeter", 5, "file x.json", (staging, production))], PLACE)
+    )
+    assert "`ffffffffffff` was tried here and taken away: production has it" in found
+
+
 def test_forty_applications_fit_and_the_rest_is_counted() -> None:
     one = EnvironmentStatus("staging", None, None, "", (), (), (), None, None, 0)
     many = [ApplicationStatus(f"app-{n}", n, "file", (one, one)) for n in range(40)]
