@@ -68,7 +68,9 @@ class Catalog:
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # service -> where releases are
     applications: Mapping[str, Application] = field(default_factory=dict)  # whose slash commands are deployed
-    accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # of machines -> roles on the command line
+    accounts: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # of machines -> roles on the command line
 
     def visible(self, guild_id: int) -> list[LaneConfig]:
         """The lanes that this guild may see and press, in catalog order."""
