@@ -18,6 +18,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -55,6 +56,16 @@ class EmbeddedError(UserError):
 
     def __init__(self, sentence: str, remedy: str) -> None:
         super().__init__(sentence, rule="embedded_postgresql", remedy=remedy)
+
+
+@contextlib.asynccontextmanager
+async def database(dsn: str | None, data_dir: Path) -> AsyncIterator[str]:
+    """`dsn`, or, when there is none, the address of the embedded server, which runs while this lasts."""
+    if dsn is not None:
+        yield dsn
+        return
+    async with EmbeddedPostgres(data_dir) as server:
+        yield server.dsn
 
 
 class EmbeddedPostgres:

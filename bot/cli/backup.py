@@ -14,8 +14,8 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 import click
 
+from bot.adapters.embedded import database
 from bot.cli.exits import settings
-from bot.cli.service import database
 from bot.domain.errors import Refused, UserError
 from bot.logs import Redactor
 
@@ -50,7 +50,8 @@ def restore(file: Path, yes: bool) -> None:
 
 
 async def _backup(file: Path) -> None:
-    async with database(settings()) as dsn:
+    given = settings()
+    async with database(given.database.dsn, given.data_dir) as dsn:
         # Written beside it and renamed, so that a dump that was cut short is never taken for one.
         handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         os.close(handle)
@@ -64,7 +65,8 @@ async def _backup(file: Path) -> None:
 
 
 async def _restore(file: Path) -> None:
-    async with database(settings()) as dsn:
+    given = settings()
+    async with database(given.database.dsn, given.data_dir) as dsn:
         await _refuse_in_use(dsn)
         # One transaction: what cannot be restored whole leaves the present database as it is.
         options = ("--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction")

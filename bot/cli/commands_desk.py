@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.adapters.embedded import database
 from bot.catalog import load
 from bot.cli.exits import settings
-from bot.cli.service import database
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused, UserError
 from bot.domain.model import Actor, Rollout
@@ -78,7 +78,7 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[D
     catalog = load(given.config_dir)
     guild_id = _guild(catalog, application, server)
     async with AsyncExitStack() as stack:
-        dsn = await stack.enter_async_context(database(given))
+        dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
         if not await is_newest(dsn):
             raise UserError(
                 "The database has not the schema of this Slipway.",

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import inspect
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -58,24 +56,13 @@ def migrate() -> None:
 
 
 async def _migrate(given: Settings) -> None:
+    from bot.adapters.embedded import database
     from bot.adapters.postgres.migrate import revisions, upgrade
 
-    async with database(given) as dsn:
+    async with database(given.database.dsn, given.data_dir) as dsn:
         before, head = await revisions(dsn)
         await upgrade(dsn)
     click.echo(f"✓ the schema is at {head}" + ("" if before == head else f" (was {before or 'empty'})"))
-
-
-@contextlib.asynccontextmanager
-async def database(given: Settings) -> AsyncIterator[str]:
-    """The address of the database; without one of ours in the settings, of the embedded server while this lasts."""
-    if given.database.dsn is not None:
-        yield given.database.dsn
-        return
-    from bot.adapters.embedded import EmbeddedPostgres
-
-    async with EmbeddedPostgres(given.data_dir) as server:
-        yield server.dsn
 
 
 @click.group(invoke_without_command=True)

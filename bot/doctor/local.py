@@ -15,9 +15,9 @@ import asyncpg
 from redis.exceptions import RedisError
 
 from bot import __version__, catalog
+from bot.adapters.embedded import database
 from bot.adapters.postgres.migrate import revisions
 from bot.adapters.redis.waker import ping
-from bot.cli.service import database
 from bot.doctor.lines import Line, bad, ok, warn
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
@@ -79,7 +79,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Line]:
     what = "database"
     mend = "see the log in the data folder" if ours else "check SLIPWAY_DATABASE_URL and the server"
     try:
-        async with database(settings) as dsn:
+        async with database(settings.database.dsn, settings.data_dir) as dsn:
             connection = await asyncpg.connect(dsn, timeout=5)
             try:
                 major = connection.get_server_version().major
