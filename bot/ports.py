@@ -313,6 +313,10 @@ class TickStore(Protocol):
 
     async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None: ...
 
+    async def hasten(self, now: datetime) -> None:
+        """Measure everything now that is planned for later."""
+        ...
+
     async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:
         """Measure it then; nothing else changes."""
         ...

@@ -52,9 +52,15 @@ class Ticking:
         self._stepping = stepping
         self._clock = clock
         self._meter = meter
+        self._last = clock.now()
 
     async def once(self) -> bool:
         now = self._clock.now()
+        if now < self._last:
+            # The clock was set back: what is planned for later than now would wait for as long as that.
+            log.warning("clock_set_back", seconds=(self._last - now).total_seconds())
+            await self._store.ticks.hasten(now)
+        self._last = now
         due = await self._store.ticks.due_ticks(now, _BATCH)
         if not due:
             return False
@@ -72,7 +78,7 @@ class Ticking:
     async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
         rollout = loaded.rollout
         try:
-            look = await self._sampling.look(rollout, loaded.evidence, now.timestamp())
+            look = await self._sampling.look(rollout, loaded.evidence, measured_at(loaded, now))
             stepped = heard(rollout, look, now)
         except (IllegalTransition, ValueError):
             log.exception("tick_failed", rollout=rollout.id)
@@ -130,6 +136,13 @@ class Ticking:
         await self._stepping.wake(change)
         await self._store.ticks.add_point(tick.stepped.rollout, tick.look.point)
         return True
+
+
+def measured_at(loaded: Loaded, now: datetime) -> float:
+    """Unix time of this look. For the judge time never goes back: it goes on from tick to tick until the clock, which
+    was set back, is there again."""
+    at, last = now.timestamp(), loaded.evidence.at
+    return at if last is None or at >= last else last + loaded.rollout.policy.tick_s
 
 
 def following(planned: datetime, now: datetime, tick_s: float) -> datetime:

@@ -207,7 +207,10 @@ class Announcer:
         return seen, self._catalog().guilds.get(seen.rollout.guild_id)
 
     def _shut(self, channel_id: int) -> None:
-        self._closed[channel_id] = asyncio.get_running_loop().time() + CLOSED_S
+        now = asyncio.get_running_loop().time()
+        # Threads come with every rollout: those that are open again are forgotten.
+        self._closed = {known: until for known, until in self._closed.items() if until > now}
+        self._closed[channel_id] = now + CLOSED_S
 
     def _is_closed(self, channel_id: int) -> bool:
         return asyncio.get_running_loop().time() < self._closed.get(channel_id, 0.0)

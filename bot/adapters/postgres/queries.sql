@@ -195,6 +195,9 @@ RETURNING id
 -- Before an order outside of rollouts: one that begins in between is seen by the statement after this.
 SELECT FROM lanes WHERE service = $1 AND environment = $2 FOR UPDATE
 
+-- name: hasten
+UPDATE rollouts SET next_tick = $1 WHERE next_tick > $1
+
 -- name: postpone
 UPDATE rollouts SET next_tick = $3 WHERE id = $1 AND version = $2 AND next_tick IS NOT NULL
 

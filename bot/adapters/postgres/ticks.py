@@ -47,6 +47,9 @@ class PostgresTicks:
             "add_point", rollout.id, point.at, point.weight, rollout.candidate.digest, dumped(_counts(point))
         )
 
+    async def hasten(self, now: datetime) -> None:
+        await self._database.fetch("hasten", now)
+
     async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:
         await self._database.fetch("postpone", rollout.id, rollout.version, tick_at)
 

@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
+from bot.adapters.postgres.queries import SQL
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.events import Applied
 from bot.domain.model import (
@@ -40,6 +41,7 @@ from tests.integration.engine.world import (
     PRODUCTION,
     STAGING,
     V140,
+    V150,
     VERIFY,
     World,
     catalog,
@@ -511,3 +513,59 @@ async def test_a_mountain_of_old_samples_is_carried_away_bit_by_bit(dsn: str) ->
         assert rounds > 2
         async with slipway.database.connection() as connection:
             assert await connection.fetchval("SELECT count(*) FROM samples") == 1
+
+
+async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
+    """With a long past behind it, every statement that is sent all day finds its rows by an index."""
+    world = World(dsn)
+    async with world.open(working=False) as slipway, slipway.database.connection() as connection:
+        await connection.execute(
+            "INSERT INTO audit (rollout_id, service, environment, actor_id, actor, via, at, what, why) "
+            "SELECT n / 20, 's' || n % 50, 'e', 0, 'a', 'system', now(), 'w', 'y' FROM generate_series(1, 60000) n"
+        )
+        await connection.execute(
+            "INSERT INTO effects (key, rollout_id, service, environment, kind, payload, state, done_at) "
+            "SELECT 'k' || n, n / 20, 's' || n % 50, 'e', 'log_line', '{}', 'done', now() "
+            "FROM generate_series(1, 60000) n"
+        )
+        await connection.execute(
+            "INSERT INTO samples SELECT n / 500, now(), 0, 'd', '{}' FROM generate_series(1, 60000) n"
+        )
+        await connection.execute("ANALYZE")
+        now = world.clock.now()
+        past = (
+            ("transitions", (7,)),
+            ("series", (7, 600)),
+            ("claim", (["log_line"], 50, 1.0, [])),
+            ("queue", ()),
+            ("due_ticks", (now, 250)),
+            ("due_timers", (now, 100)),
+            ("tidy_samples", (now, 100)),
+            ("tidy_effects", (now, 100)),
+            ("history", (GUILD, ["s1"], ["e"], None, 10)),
+            ("active", (None,)),
+            ("succeeded_at", ("s1", "e", "d")),
+        )
+        for name, arguments in past:
+            plan = await connection.fetch(f"EXPLAIN {SQL[name]}", *arguments)
+            said = "\n".join(row[0] for row in plan)
+            assert "Seq Scan on" not in said, f"{name}:\n{said}"
+
+
+async def test_a_clock_that_is_set_back_blinds_nobody(dsn: str) -> None:
+    world = World(dsn, catalog(LONG))
+    await world.serve()
+    world.clock.advance(7200.0)
+    async with world.open() as slipway:
+        rollout = await soaking(slipway)
+        world.clock.advance(-7200.0)
+        before = (await slipway.now(rollout)).judge_state
+        assert before is not None
+
+        async def measured() -> bool:
+            state = (await slipway.now(rollout)).judge_state
+            return state is not None and state.soak.measured_s > before.soak.measured_s + 0.2
+
+        await until(measured)
+        world.metrics.bad[V150.digest] = 0.5
+        await slipway.reaches(rollout, Phase.ROLLED_BACK)
