@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import aiohttp
 import pytest
 
@@ -102,7 +104,11 @@ async def test_an_emergency_needs_the_role_and_a_reason_and_is_shouted(world: Wo
 
         await slipway.approve(rollout)
         await slipway.reaches(rollout, Phase.SUCCEEDED)
-        (notice,) = world.announcer.heard("emergency")
+
+        async def heard() -> Any:
+            return world.announcer.heard("emergency")
+
+        (notice,) = await until(heard)
         assert "it burns" in notice.text and notice.mention_roles == ("deployer",)
 
 
