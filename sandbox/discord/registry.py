@@ -96,6 +96,8 @@ class Registry:
     def overwrite(self, application: Application, guild_id: str | None, bodies: list[JSON]) -> list[Command]:
         """Replaces all commands of a scope; those whose name stays keep their id."""
         complaints = Complaints()
+        if len(bodies) > rules.IN_ALL:
+            raise invalid((), "BASE_TYPE_MAX_LENGTH", f"Must be {rules.IN_ALL} or fewer in length.")
         read = [rules.read(Fields(one, complaints, (index,))) for index, one in enumerate(bodies)]
         seen: set[tuple[int, str]] = set()
         counts: dict[int, int] = {}

@@ -98,6 +98,11 @@ class Fields:
                 listed = ", ".join(map(str, sorted(allowed)))
                 path = (*self.path, key, index)
                 self.complaints.add(path, "BASE_TYPE_CHOICES", f"Value must be one of {{{listed}}}.")
+            elif values and value in values[:index]:
+                path = (*self.path, key, index)
+                self.complaints.add(
+                    path, "SET_TYPE_ALREADY_CONTAINS_VALUE", f"The Set already contains {value}."
+                )
         return values
 
     def flag(self, key: str) -> bool | None:
