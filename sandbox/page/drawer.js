@@ -32,11 +32,13 @@ export class Drawer {
     this.shades = new Map();
     this.button.addEventListener("click", () => this.toggle());
     $("#drawer-close").addEventListener("click", () => this.toggle(false));
-    this.el.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      event.stopPropagation();
+    // On the document, since what had the focus may be gone: a fault that was ended takes its button along.
+    document.addEventListener("keydown", (event) => {
+      const within = this.el.contains(event.target) || event.target === document.body;
+      if (event.key !== "Escape" || !this.open || !within) return;
+      event.stopImmediatePropagation();
       this.toggle(false);
-    });
+    }, { capture: true });
   }
 
   get open() {

@@ -6,7 +6,8 @@ import os
 import signal
 import time
 
-from tests.e2e.acts import audited, said_once
+from tests.e2e.acts import audited
+from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks
 
 pytestmark = marks("host")

@@ -9,7 +9,8 @@ import yaml
 
 from sandbox.launcher import DemoLane, free_port
 from sandbox.scenarios.stage import Json
-from tests.e2e.acts import part, said_once
+from tests.e2e.acts import part
+from tests.e2e.heard import said_once
 from tests.e2e.world import CONFIG, RATE, World, marks, opened
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.support.postgres import PostgresServer

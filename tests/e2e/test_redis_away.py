@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from sandbox.scenarios.stage import Json
-from tests.e2e.acts import said_once
+from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks, opened
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, redis_server

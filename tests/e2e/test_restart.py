@@ -8,7 +8,8 @@ import random
 import signal
 
 from sandbox.scenarios.stage import Json, StoryError
-from tests.e2e.acts import CALLBACKS, fault, part, said_once
+from tests.e2e.acts import CALLBACKS, fault, part
+from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks
 
 pytestmark = marks("restart")

@@ -12,7 +12,8 @@ from bot.adapters.targets.process.client import HostClient
 from bot.adapters.targets.process.wire import desired_to_json
 from bot.engine import codec
 from bot.ports import StaleGeneration
-from tests.e2e.acts import part, said_once
+from tests.e2e.acts import part
+from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks, opened
 from tests.support.postgres import PostgresServer
 
