@@ -93,6 +93,7 @@ def _policy(written: models.Application, gate: Gate) -> Policy:
         rollback_timeout_s=_TIMEOUT_S,
         lock_after_rollback=False,
         exclusive=True,
+        words="commands",
         notify_roles=written.notify if written.notify is not None else written.owners,
     )
 

@@ -75,7 +75,7 @@ def _summary(found: Catalog) -> str:
     for lane in found.lanes.values():
         policy = lane.policy
         lines += ["", f"{lane.lane} on {lane.target}{' (exclusive)' if policy.exclusive else ''}"]
-        lines += [f"  {step}" for step in describe_plan(lane.plan)]
+        lines += [f"  {step}" for step in describe_plan(lane.plan, lane.policy.words)]
         for objective in policy.judge.objectives:
             slow = f" slower than {duration(objective.threshold_s)}" if objective.threshold_s else ""
             shown = "" if objective.enforce else " (shown only)"

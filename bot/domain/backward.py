@@ -23,7 +23,8 @@ def automatic(draft: Draft, what: str, why: str) -> None:
     """Slipway itself turns back: judge, crash, deadline or target said so. Quarantines a release that had traffic."""
     rollout = draft.rollout
     if not rollout.had_traffic:
-        end(draft, Phase.FAILED, what, f"{rollout.candidate.version} failed before it had traffic: {why}")
+        failed = draft.say.failed
+        end(draft, Phase.FAILED, what, failed.format(version=rollout.candidate.version, why=why))
         draft.order(Notify("failed", mention_users=(rollout.requester.id,), text=draft.rollout.outcome))
         return
     if not _order(draft, what, f"Automatic rollback: {why}"):
@@ -98,7 +99,8 @@ def returned(draft: Draft, event: Applied) -> None:
     draft.change(confirmed=event.generation)
     version = stable.version if stable else "nothing"
     why = draft.rollout.outcome
-    close(draft, Phase.ROLLED_BACK, "rolled_back", f"{version} serves everything again.")
+    said = draft.say.returned
+    close(draft, Phase.ROLLED_BACK, "rolled_back", said.format(version=version))
     # The card's last word is why it was rolled back; that it was is said by the phase.
     draft.change(outcome=why)
 
@@ -106,9 +108,7 @@ def returned(draft: Draft, event: Applied) -> None:
 def returned_late(draft: Draft, event: Applied) -> None:
     """HALTED: the target got there after all. People were called, so a person ends it."""
     draft.change(observed_weight=event.weight, confirmed=event.generation)
-    draft.tell(
-        "observed_late", f"The target reports now that the candidate has {event.weight} % of the traffic."
-    )
+    draft.tell("observed_late", draft.say.seen_late(event.weight))
 
 
 def not_returned(draft: Draft, event: ApplyFailed) -> None:

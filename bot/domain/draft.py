@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from bot.domain.events import DrawCard, Effect, LogLine, SetDesired, Transition
 from bot.domain.model import Actor, Desired, Release, Rollout
+from bot.domain.terms import Terms, terms
 
 # The target's own answer says why something failed; the progress timer is for answers that never come.
 PROGRESS_GRACE_S = 15.0
@@ -34,6 +35,11 @@ class Draft:
 
     def __post_init__(self) -> None:
         self.rollout = self.before
+
+    @property
+    def say(self) -> Terms:
+        """The words for what this rollout moves."""
+        return terms(self.rollout.policy.words)
 
     def change(self, **changes: Any) -> None:
         self.rollout = replace(self.rollout, **changes)

@@ -108,7 +108,8 @@ def _shift(draft: Draft, shift: Shift) -> None:
     if rollout.stable is None and not any(isinstance(s, Gate) for s in rollout.plan.steps[rollout.step :]):
         weight = 100  # a first release has nobody to share with
     draft.desire(rollout.stable, rollout.candidate, weight, shift.timeout_s)
-    draft.tell("shifting", f"Moving {weight} % of the traffic to {rollout.candidate.version}.", weight=weight)
+    said = draft.say.shifting.format(weight=weight, version=rollout.candidate.version)
+    draft.tell("shifting", said, weight=weight)
 
 
 def _soak(draft: Draft, soak: Soak | Observe) -> None:
@@ -162,7 +163,8 @@ def shifted(draft: Draft, event: Applied) -> None:
         _succeed(draft, event)
     elif event.weight == rollout.weight:
         draft.change(confirmed=event.generation, deadline=None)
-        draft.tell("shifted", f"{rollout.candidate.version} has {event.weight} % of the traffic.")
+        said = draft.say.shifted
+        draft.tell("shifted", said.format(version=rollout.candidate.version, weight=event.weight))
         if not (rollout.policy.exclusive and _check(draft)):
             finish(draft)
 
@@ -217,9 +219,8 @@ def not_applied(draft: Draft, event: ApplyFailed) -> None:
     rollout = draft.rollout
     if rollout.phase is Phase.SHIFTING and rollout.current is None and not event.unsafe:
         # The candidate serves everything: a warm release that died is no reason to take traffic away from it.
-        draft.tell(
-            "not_tidy", f"{rollout.candidate.version} serves everything, but the target reports: {event.why}"
-        )
+        said = draft.say.untidy
+        draft.tell("not_tidy", said.format(version=rollout.candidate.version, why=event.why))
     elif (
         rollout.had_traffic and rollout.current is not None and event.unsafe and not rollout.policy.exclusive
     ):
@@ -247,8 +248,8 @@ def _succeed(draft: Draft, event: Applied) -> None:
     rollout = draft.rollout
     draft.change(confirmed=event.generation, observed_weight=100)
     draft.order(MarkKnownGood(rollout.lane, rollout.candidate, good=not rollout.unseen))
-    sentence = (
-        f"{rollout.candidate.version} serves everything in {rollout.lane.environment} and is stable now."
+    sentence = draft.say.succeeded.format(
+        version=rollout.candidate.version, environment=rollout.lane.environment
     )
     if rollout.unseen:
         sentence += " It is not known good: its observation was ended without PASS."

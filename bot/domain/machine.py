@@ -30,7 +30,6 @@ from bot.domain.events import (
     Verified,
 )
 from bot.domain.model import (
-    PHASE_MEANS,
     SYSTEM,
     Action,
     Actor,
@@ -42,6 +41,7 @@ from bot.domain.model import (
     Release,
     Rollout,
 )
+from bot.domain.terms import terms
 from bot.domain.transitions import GOING, LATE, ORDERED, TABLE, WATCHED, Rule
 
 __all__ = ["Stepped", "actions", "begin", "step", "timers"]
@@ -178,7 +178,7 @@ def _check_person(rollout: Rollout, acted: Acted, rule: Rule | None) -> None:
         )
     if rule is None:
         raise Refused(
-            f"You cannot {gates.WORDS[acted.action]} now. {PHASE_MEANS[rollout.phase]}{since}",
+            f"You cannot {gates.WORDS[acted.action]} now. {terms(rollout.policy.words).means[rollout.phase]}{since}",
             rule="not_now",
         )
     refused = gates.may(rollout, acted.action, acted.actor)

@@ -56,6 +56,10 @@ PHASE_MEANS: Mapping[Phase, str] = {
 }
 
 
+# What a rollout moves, and so how it is told: `bot.domain.terms` has the words.
+Words = Literal["traffic", "commands"]
+
+
 class Action(StrEnum):
     """What a person can ask of a rollout, by button, command line or HTTP."""
 
@@ -274,6 +278,7 @@ class Policy:
     lock_after_rollback: bool = True
     exclusive: bool = False
     notify_roles: tuple[str, ...] = ()  # called on holds, rollbacks, halts
+    words: Words = "traffic"
 
 
 # ---- the rollout -------------------------------------------------------------------------------------------

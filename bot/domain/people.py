@@ -160,7 +160,7 @@ def roll_back(draft: Draft, acted: Acted) -> None:
 def cancel(draft: Draft, acted: Acted) -> None:
     """Before there was traffic."""
     if draft.rollout.had_traffic:
-        raise Refused("The candidate has had traffic.", rule="has_traffic", remedy="Use Roll back.")
+        raise Refused(draft.say.begun, rule="has_traffic", remedy="Use Roll back.")
     backward.end(draft, Phase.CANCELLED, "cancelled", f"{acted.actor.name} cancelled this{_why(acted)}.")
 
 

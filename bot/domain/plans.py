@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.errors import UserError
-from bot.domain.model import Gate, Observe, Plan, Shift, Soak, Step, SyncCommands, Verify
+from bot.domain.model import Gate, Observe, Plan, Shift, Soak, Step, SyncCommands, Verify, Words
+from bot.domain.terms import terms
 from bot.domain.words import duration
 
 PLAN_VERSION = 1
@@ -109,7 +110,7 @@ def _figures(step: Step) -> Iterator[tuple[str, str]]:
             yield f"{name} of {seconds:g} s", "more than 0 s"
 
 
-def describe(step: Step) -> str:
+def describe(step: Step, words: Words = "traffic") -> str:
     """One line without a full stop, as a dry run and a card show it."""
     match step:
         case Verify():
@@ -120,7 +121,7 @@ def describe(step: Step) -> str:
             people = "1 approval" if step.quorum == 1 else f"{step.quorum} approvals"
             return f"gate {step.name}: {people} by {step.role} within {duration(step.expires_s)}"
         case Shift():
-            return f"shift {step.weight} % of the traffic"
+            return terms(words).step.format(weight=step.weight)
         case Soak():
             return f"soak for {duration(step.duration_s)} of measured time"
         case Observe():
@@ -130,9 +131,9 @@ def describe(step: Step) -> str:
             return f"{what} slash commands of {step.application}"
 
 
-def describe_plan(plan: Plan) -> tuple[str, ...]:
+def describe_plan(plan: Plan, words: Words = "traffic") -> tuple[str, ...]:
     """One line for each step."""
-    return tuple(describe(step) for step in plan.steps)
+    return tuple(describe(step, words) for step in plan.steps)
 
 
 def straight(usual: Plan | None = None) -> Plan:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.events import Transition
-from bot.domain.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout
+from bot.domain.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout, Words
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
 
 __all__ = [
@@ -101,6 +101,7 @@ class DryRun:
     steps: tuple[str, ...]  # one line for each step of the plan
     readiness: Readiness
     findings: tuple[Finding, ...]
+    words: Words = "traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class LaneStatus:
     active: Rollout | None
     lock: Lock | None
     drift: str = ""
+    words: Words = "traffic"
 
 
 @dataclass(frozen=True, slots=True)

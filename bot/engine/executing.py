@@ -17,8 +17,9 @@ from bot.domain.events import (
     Synced,
     Verified,
 )
-from bot.domain.model import Desired, Lane, Observed, Rollout, RunState
+from bot.domain.model import Desired, Observed, Rollout, RunState
 from bot.domain.records import Claimed
+from bot.domain.terms import Terms
 from bot.engine.hearing import heard_by
 from bot.engine.matching import Match, match
 from bot.engine.places import Places
@@ -95,7 +96,7 @@ class Executing:
     async def _set_desired(self, effect: SetDesired) -> Result:
         """Apply, and look until it is so, something newer is there, or the time is over."""
         target = self._places.target(effect.lane)
-        result = await _Bringing(target, effect.lane, effect.desired).until(effect.timeout_s)
+        result = await _Bringing(target, effect, self._places.terms(effect.lane)).until(effect.timeout_s)
         observed = result.observed
         # An abort is left to be heard, by the rollout or by the lane itself: either goes on from its generation.
         if (
@@ -184,10 +185,11 @@ class _NotThere(Exception):
 class _Bringing:
     """One attempt to bring a lane to a desired state. Lives for one effect."""
 
-    def __init__(self, target: DeployTarget, lane: Lane, desired: Desired) -> None:
+    def __init__(self, target: DeployTarget, order: SetDesired, say: Terms) -> None:
         self._target = target
-        self._lane = lane
-        self._desired = desired
+        self._lane = order.lane
+        self._desired = order.desired
+        self._say = say
         self._applied = False
         self._last = Result(None, Match(False, "the target was never reached"))
 
@@ -218,11 +220,11 @@ class _Bringing:
             self._applied = True
         except TargetRefused as error:
             observed = await self._target.observe(self._lane)
-            unsafe = match(self._desired, observed, beside=self._target.capabilities.weights).unsafe
+            unsafe = self._match(observed).unsafe
             self._last = Result(observed, Match(False, str(error), doomed=True, unsafe=unsafe))
             return True
         observed = await self._target.observe(self._lane)
-        found = match(self._desired, observed, beside=self._target.capabilities.weights)
+        found = self._match(observed)
         self._last = Result(observed, found)
         if observed.generation < self._desired.generation:
             # It forgot, or restarted from an older state: tell it again.
@@ -230,3 +232,7 @@ class _Bringing:
             return False
         newer = observed.generation > self._desired.generation or _taken(self._desired, observed)
         return newer or found.reached or found.doomed
+
+    def _match(self, observed: Observed) -> Match:
+        beside = self._target.capabilities.weights
+        return match(self._desired, observed, beside=beside, say=self._say)

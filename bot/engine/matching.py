@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.domain.model import Desired, Observed, Release, RunState
+from bot.domain.terms import TRAFFIC, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,11 @@ class Match:
 REACHED = Match(True)
 
 
-def match(desired: Desired, observed: Observed, *, beside: bool = True) -> Match:
-    """Compare. `beside` is False for targets that never run two releases at once."""
+def match(desired: Desired, observed: Observed, *, beside: bool = True, say: Terms = TRAFFIC) -> Match:
+    """Compare. `beside` is False for targets that never run two releases at once; `say` has the words."""
     unsafe = _unsafe(desired, observed, beside)
     if desired.candidate is not None:
-        found = _candidate(desired, desired.candidate, observed, beside, unsafe)
+        found = _candidate(desired, desired.candidate, observed, beside, unsafe, say=say)
         if found is not None:
             return found
     else:
@@ -37,23 +38,22 @@ def match(desired: Desired, observed: Observed, *, beside: bool = True) -> Match
             if running.weight > 0 and (desired.stable is None or running.digest != desired.stable.digest)
         ]
         if others:
-            return Match(
-                False, f"{others[0].version} still has {others[0].weight} % of the traffic", unsafe=unsafe
-            )
+            why = say.still.format(version=others[0].version, weight=others[0].weight)
+            return Match(False, why, unsafe=unsafe)
     share = 100 - (desired.weight if desired.candidate is not None else 0)
     if desired.stable is not None and share > 0:
         if unsafe:
-            return Match(False, _not_ready(desired.stable, observed), unsafe=True)
+            return Match(False, _not_ready(desired.stable, observed, say), unsafe=True)
         weight = observed.weight_of(desired.stable.digest)
         if weight != share:
             return Match(
-                False, f"{desired.stable.version} has {weight} % of the traffic instead of {share} %"
+                False, say.instead.format(version=desired.stable.version, weight=weight, wanted=share)
             )
     return REACHED
 
 
 def _candidate(
-    desired: Desired, candidate: Release, observed: Observed, beside: bool, unsafe: bool
+    desired: Desired, candidate: Release, observed: Observed, beside: bool, unsafe: bool, *, say: Terms
 ) -> Match | None:
     running = observed.of(candidate.digest)
     if desired.weight == 0 and not beside:
@@ -62,9 +62,9 @@ def _candidate(
         detail = f": {running.detail}" if running.detail else ""
         return Match(False, f"{candidate.version} crashed{detail}", doomed=True, unsafe=unsafe)
     if running is None or running.state is not RunState.READY:
-        return Match(False, _not_ready(candidate, observed), unsafe=unsafe)
+        return Match(False, _not_ready(candidate, observed, say), unsafe=unsafe)
     if running.weight != desired.weight:
-        why = f"{candidate.version} has {running.weight} % of the traffic instead of {desired.weight} %"
+        why = say.instead.format(version=candidate.version, weight=running.weight, wanted=desired.weight)
         return Match(False, why, unsafe=unsafe)
     return None
 
@@ -79,9 +79,9 @@ def _unsafe(desired: Desired, observed: Observed, beside: bool) -> bool:
     return running is None or running.state is not RunState.READY
 
 
-def _not_ready(release: Release, observed: Observed) -> str:
+def _not_ready(release: Release, observed: Observed, say: Terms) -> str:
     running = observed.of(release.digest)
     if running is None:
-        return f"{release.version} is not running"
+        return say.absent.format(version=release.version)
     detail = f": {running.detail}" if running.detail else ""
     return f"{release.version} is {running.state}{detail}"

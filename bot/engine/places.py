@@ -8,8 +8,9 @@ from datetime import datetime
 
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import Refused, UserError
-from bot.domain.model import SYSTEM, Desired, Lane, Observed, Readiness, Release, RunState
+from bot.domain.model import SYSTEM, Desired, Lane, Observed, Readiness, Release, RunState, Words
 from bot.domain.records import Entry, LaneRow, Situation
+from bot.domain.terms import Terms, terms
 from bot.ports import Clock, DeployTarget, ReleaseSource, Store, Unreachable
 
 _LOOK_S = 1.0
@@ -43,6 +44,14 @@ class Places:
             raise Unreachable(f"the catalog names no target for {lane}")
         return self._targets[config.target]
 
+    def words(self, lane: Lane) -> Words:
+        """How the lane is spoken of; lanes that the catalog names no more are spoken of as services."""
+        config = self.catalog.lanes.get(lane)
+        return config.policy.words if config else "traffic"
+
+    def terms(self, lane: Lane) -> Terms:
+        return terms(self.words(lane))
+
     async def look(self, lane: Lane) -> Observed:
         """What runs now. Raises `Unreachable`, within about a second."""
         try:
@@ -63,7 +72,8 @@ class Places:
         running = observed.of(stable.digest)
         ready = running is not None and running.state is RunState.READY
         if config.policy.exclusive:
-            problem = "" if ready else f"{stable.version} is not running now."
+            absent = terms(config.policy.words).absent.format(version=stable.version)
+            problem = "" if ready else f"{absent} now."
             return Readiness(stable.version, False, now, problem)
         problem = "" if ready else f"{stable.version} is {running.state if running else 'not running'}."
         return Readiness(stable.version, ready, now, problem)

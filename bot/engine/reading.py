@@ -45,6 +45,7 @@ class Reading:
             active=found.active,
             lock=found.lock,
             drift=found.row.drift if found.row else "",
+            words=self._places.words(lane),
         )
 
     async def _look(self, lane: Lane) -> tuple[Observed | None, str]:

@@ -164,7 +164,7 @@ class Reconciling:
             running = next((r for r in observed.running if r.weight > 0), None)
             return f"{running.version} runs, which Slipway did not start" if running else ""
         beside = self._places.target(row.lane).capabilities.weights
-        return match(row.desired, observed, beside=beside).why
+        return match(row.desired, observed, beside=beside, say=self._places.terms(row.lane)).why
 
     async def _repair(self, row: LaneRow, drift: str) -> None:
         """Order what is desired once more. If that does not help, the drift stays to be seen."""

@@ -147,9 +147,10 @@ class Starting:
             lane=config.lane,
             stable=situation.stable,
             candidate=candidate,
-            steps=plans.describe_plan(plan),
+            steps=plans.describe_plan(plan, config.policy.words),
             readiness=await self._places.readiness(config, situation.stable),
             findings=tuple(check.finding for check in found),
+            words=config.policy.words,
         )
 
     async def _begin(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.domain.model import Approval, Gate, Phase, Readiness, Rollout
+from bot.domain.model import Approval, Gate, Phase, Readiness, Rollout, Words
+from bot.domain.terms import terms
 from bot.engine.api import Lock, RolloutView
 from bot.ui import text
 
@@ -17,25 +18,25 @@ def asked(seen: RolloutView, with_readiness: bool) -> list[str]:
     rollout = seen.rollout
     parts = [_pause(rollout), _hold(rollout), _gate(rollout), _approved(rollout)]
     if with_readiness and rollout.readiness is not None:
-        parts.append(readiness_line(rollout.readiness))
+        parts.append(readiness_line(rollout.readiness, rollout.policy.words))
     if seen.lock is not None and rollout.phase.final:
         parts.append(lock_line(seen.lock))
     return [part for part in parts if part]
 
 
-def readiness_line(readiness: Readiness) -> str:
+def readiness_line(readiness: Readiness, words: Words = "traffic") -> str:
     """What a rollback would be, before anybody needs it."""
     if readiness.to_version is None:
         why = f": {text.sentence(readiness.problem, 200)}" if readiness.problem else ""
         return f"⚠️ **No way back:** there is no earlier release to return to{why}"
     to = text.code(readiness.to_version, 40)
-    how = "still warm: a change of weights, seconds" if readiness.warm else "cold: it has to be started first"
+    how = terms(words).warm if readiness.warm else terms(words).cold
     checked = (
         f" · checked {text.relative(readiness.checked_at)}" if readiness.checked_at else " · not checked"
     )
     if readiness.problem:
         return f"⚠️ **The way back to {to} has a problem:** {text.sentence(readiness.problem, 200)}{checked}"
-    return f"↩️ **The way back:** to {to}, {how}{checked}"
+    return f"↩️ **The way back:** {how.format(version=to)}{checked}"
 
 
 def lock_line(lock: Lock) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 import discord
 
 from bot.domain import machine
-from bot.domain.model import PHASE_MEANS, Action, Phase, Rollout
+from bot.domain.model import Action, Phase, Rollout
+from bot.domain.terms import terms
 from bot.domain.words import duration
 from bot.engine.api import RolloutView
 from bot.ui import text
@@ -111,7 +112,7 @@ def _headline(rollout: Rollout) -> str:
     if rollout.outcome and (rollout.phase.final or rollout.phase in _EXPLAINED):
         lines.append(text.sentence(rollout.outcome, 500))
     if not rollout.phase.final or not rollout.outcome:
-        lines.append(f"-# {PHASE_MEANS[rollout.phase]}")
+        lines.append(f"-# {terms(rollout.policy.words).means[rollout.phase]}")
     if rollout.phase.final and rollout.ended_at is not None:
         took = duration((rollout.ended_at - rollout.created_at).total_seconds())
         lines.append(f"-# Ended {text.relative(rollout.ended_at)}, after {took}.")
@@ -120,15 +121,9 @@ def _headline(rollout: Rollout) -> str:
 
 def _serving(rollout: Rollout) -> str:
     """Who is served by what: the first thing one wants to know of a bad release."""
-    seen, wanted = rollout.observed_weight, rollout.weight
     version = text.code(rollout.candidate.version, 40)
-    if rollout.phase is Phase.SUCCEEDED:
-        return f"{version} serves everything"
-    if not seen and not wanted:
-        return f"{version} has no traffic"
-    if seen != wanted:
-        return f"{version} has {seen} % of traffic, on its way to {wanted} %"
-    return f"{version} has {seen} % of traffic"
+    say = terms(rollout.policy.words)
+    return say.standing(version, rollout.observed_weight, rollout.weight, rollout.phase)
 
 
 def _facts(rollout: Rollout) -> str:
@@ -138,7 +133,7 @@ def _facts(rollout: Rollout) -> str:
     )
     lines = [f"{before} → {text.code(rollout.candidate.version, 40)} · asked for by {by}"]
     if rollout.known_good:
-        lines[0] += " · back to a known-good release, straight to 100 %"
+        lines[0] += f" · {terms(rollout.policy.words).straight}"
     if rollout.reason:
         lines.append(f"> {text.plain(rollout.reason, 400)}")
     changes = rollout.candidate.spec.get("changes")

@@ -8,7 +8,8 @@ from typing import Any
 
 import discord
 
-from bot.domain.model import Phase
+from bot.domain.model import Phase, Running
+from bot.domain.terms import Terms, terms
 from bot.domain.words import duration
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.ui import text
@@ -75,12 +76,14 @@ def _lane(lane: LaneStatus, now: datetime) -> str:
     lines = [f"**{text.plain(lane.lane.environment, 40)}** {runs}{good}"]
     if lane.active is not None:
         rollout = lane.active
+        share = terms(rollout.policy.words).share.format(weight=rollout.observed_weight)
         lines.append(
             f"{shape(rollout)} {text.code(rollout.candidate.version, 40)}: {word(rollout)} "
-            f"({rollout.observed_weight} % of traffic), since {text.relative(rollout.created_at)}"
+            f"({share}), since {text.relative(rollout.created_at)}"
         )
+    say = terms(lane.words)
     if lane.observed is not None and lane.observed.running:
-        lines.append("-# observed: " + ", ".join(_running(r) for r in lane.observed.running[:5]))
+        lines.append("-# observed: " + ", ".join(_running(r, say) for r in lane.observed.running[:5]))
     if lane.problem:
         lines.append(f"⚠️ {text.sentence(lane.problem, 200)}")
     if lane.drift:
@@ -92,9 +95,10 @@ def _lane(lane: LaneStatus, now: datetime) -> str:
     return "\n".join(lines)
 
 
-def _running(running: Any) -> str:
+def _running(running: Running, say: Terms) -> str:
     restarts = f", {running.restarts} restarts" if running.restarts else ""
-    return f"{text.plain(running.version, 40)} {running.state} {running.weight} %{restarts}"
+    version = text.plain(running.version, 40)
+    return say.observed.format(version=version, state=running.state, weight=running.weight) + restarts
 
 
 def history(
@@ -153,7 +157,7 @@ def dry_run(plan: DryRun) -> Reply:
             f"{text.code(plan.candidate.version, 40)} · nothing was started\n{verdict}",
             looked_at or "-# Nothing had to be checked.",
             f"**The plan**\n{steps}",
-            readiness_line(plan.readiness),
+            readiness_line(plan.readiness, plan.words),
         ]
     )
 

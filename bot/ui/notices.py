@@ -10,6 +10,7 @@ import discord
 
 from bot.domain.judge import Reason
 from bot.domain.model import Gate, Phase, Rollout
+from bot.domain.terms import Terms, terms
 from bot.domain.words import count, duration, percent
 from bot.engine.api import RolloutView
 from bot.ports import Alert, Notice
@@ -24,7 +25,7 @@ _HEADS = {
     "rolled_back": ("⏪", "is being rolled back"),
     "halted": ("🛑", "is HALTED: a person must end this"),
     "paused": ("⏸️", "is held by the panic stop"),
-    "failed": ("❌", "failed before it got any traffic"),
+    "failed": ("❌", "failed"),
     "succeeded": ("✅", "succeeded"),
     "expired": ("⌛", "expired without approval"),
     "emergency": ("🚨", "goes on as an EMERGENCY"),
@@ -64,6 +65,7 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     mark = f"-# Rollout {rollout.id} · ref {text.name(notice.key, 25)}"
     alarm = notice.what in ALARMS
     shape, head = _HEADS.get(notice.what, ("📣", notice.what.replace("_", " ")))
+    head = terms(rollout.policy.words).failed_head if notice.what == "failed" else head
     title = f"{_title(rollout)} {head}"
     here, there = ((), tuple(roles)) if alarm else (tuple(roles), ())
     users = tuple(notice.mention_users)
@@ -147,7 +149,8 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
         )
     stable = text.code(rollout.stable.version, 40) if rollout.stable else "nothing"
     candidate = text.code(rollout.candidate.version, 40)
-    embed.add_field(name="Traffic", value=_serves(rollout, stable, candidate), inline=True)
+    say = terms(rollout.policy.words)
+    embed.add_field(name=say.heading, value=_serves(say, rollout, stable, candidate), inline=True)
     lasted = (rollout.ended_at - rollout.created_at).total_seconds() if rollout.ended_at else None
     if lasted is not None:
         embed.add_field(name="Lasted", value=duration(lasted), inline=True)
@@ -163,13 +166,12 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
     return embed
 
 
-def _serves(rollout: Rollout, stable: str, candidate: str) -> str:
+def _serves(say: Terms, rollout: Rollout, stable: str, candidate: str) -> str:
     share = rollout.observed_weight
     if rollout.phase is Phase.ROLLING_BACK:
-        return f"all traffic is going back to {stable}"
-    if share == 0:
-        return f"{stable} serves everything"
-    return f"{candidate} {share} %, {stable} {100 - share} %"
+        return say.going_back.format(stable=stable)
+    said = say.shared if share else say.stays
+    return said.format(candidate=candidate, seen=share, stable=stable, rest=100 - share)
 
 
 def _against(reason: Reason, told: str) -> str:

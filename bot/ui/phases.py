@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.model import Gate, Observe, Phase, Rollout, Shift, Soak, Step, SyncCommands, Verify
+from bot.domain.model import Gate, Observe, Phase, Rollout, Shift, Soak, Step, SyncCommands, Verify, Words
+from bot.domain.terms import terms
 from bot.domain.words import duration
 
 SHAPE: Mapping[Phase, str] = {
@@ -52,7 +53,7 @@ def word(rollout: Rollout) -> str:
     words = {
         Phase.VERIFYING: "Verifying",
         Phase.GATED: "Waiting for approval",
-        Phase.SHIFTING: f"Moving to {weight}",
+        Phase.SHIFTING: terms(rollout.policy.words).moving.format(weight=rollout.weight),
         Phase.SOAKING: f"Soaking at {weight}",
         Phase.OBSERVING: f"Observing at {weight}",
         Phase.HELD: f"Held at {weight}: what now?",
@@ -66,7 +67,7 @@ def word(rollout: Rollout) -> str:
     return f"Paused · {words}" if rollout.pause and not rollout.phase.final else words
 
 
-def step_word(step: Step) -> str:
+def step_word(step: Step, words: Words = "traffic") -> str:
     """One step in a word or two: `verify`, `approval`, `25 %`, `soak 2 min`."""
     match step:
         case Verify():
@@ -74,7 +75,7 @@ def step_word(step: Step) -> str:
         case Gate():
             return "approval" if step.quorum == 1 else f"{step.quorum} approvals"
         case Shift():
-            return f"{step.weight} %"
+            return terms(words).mark.format(weight=step.weight)
         case Soak():
             return f"soak {duration(step.duration_s)}"
         case Observe():
@@ -90,7 +91,7 @@ def step_row(rollout: Rollout) -> str:
     going_back = rollout.phase in (Phase.ROLLING_BACK, Phase.HALTED)
     marks = []
     for index, step in enumerate(steps):
-        label = step_word(step)
+        label = step_word(step, rollout.policy.words)
         if done_all or index < here:
             marks.append(f"✓ {label}")
         elif index > here:
