@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from bot.doctor import local
+from bot.doctor.applications import examine_applications, examine_manifests
 from bot.doctor.discord import examine_discord
 from bot.doctor.lines import Line, bad, warn
 from bot.logs import Redactor
@@ -55,6 +56,11 @@ async def examinations(*, discord: bool = True) -> AsyncIterator[Line]:
     if catalog is not None:
         async for line in local.examine_targets(catalog, settings.data_dir):
             yield line
+        async for line in examine_manifests(catalog):
+            yield line
     if discord:
         async for line in examine_discord(settings.discord, catalog):
             yield line
+        if catalog is not None:
+            async for line in examine_applications(catalog, settings.discord.api_base):
+                yield line

@@ -4,79 +4,48 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
 
-from bot import __version__
 from bot.doctor import permissions
 from bot.doctor.lines import Line, bad, ok, warn
+from bot.doctor.rest import PORTAL, AwayError, Rest
 from bot.domain.config import Catalog, GuildConfig
 from bot.settings import DiscordSettings
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
 _SKEW_WARN_S, _SKEW_BAD_S = 2.0, 60.0
-_PORTAL = "https://discord.com/developers/applications"
 _TEXT_CHANNELS = (0, 5)
 # Presence, members and message content, each as approved or as limited.
 _PRIVILEGED: Mapping[str, int] = {"Presence": 3 << 12, "Server Members": 3 << 14, "Message Content": 3 << 18}
 
 
-class _AwayError(Exception):
-    """Discord did not answer as it should; the text says how."""
-
-
-class _Rest:
-    def __init__(self, session: aiohttp.ClientSession, settings: DiscordSettings) -> None:
-        self._session = session
-        self._base = settings.api_base
-        token = settings.token.get_secret_value() if settings.token else ""
-        self._headers = {
-            "Authorization": f"Bot {token}",
-            "User-Agent": f"DiscordBot (https://github.com/slipway/slipway, {__version__})",
-        }
-        self.date: datetime | None = None
-
-    async def get(self, path: str) -> tuple[int, Any]:
-        """Status and body. Raises `_AwayError` when there is no answer, or one that is no JSON."""
-        try:
-            async with self._session.get(
-                self._base + path, headers=self._headers, timeout=_TIMEOUT
-            ) as answer:
-                if "Date" in answer.headers:
-                    self.date = parsedate_to_datetime(answer.headers["Date"])
-                return answer.status, await answer.json(content_type=None)
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise _AwayError(f"no answer from {self._base} ({type(error).__name__})") from None
-
-
 async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
     """Lines in the order in which one would mend them; stops at what everything else rests on."""
     if settings.token is None:
-        yield bad("token", "SLIPWAY_DISCORD_TOKEN is not set", f"copy it from {_PORTAL} (Bot → Reset Token)")
+        yield bad("token", "SLIPWAY_DISCORD_TOKEN is not set", f"copy it from {PORTAL} (Bot → Reset Token)")
         return
     async with aiohttp.ClientSession() as session:
-        rest = _Rest(session, settings)
+        rest = Rest(session, settings.api_base, settings.token.get_secret_value())
         try:
             async for line in _with_token(rest, settings, catalog):
                 yield line
-        except _AwayError as error:
+        except AwayError as error:
             yield bad("Discord", str(error), "check the network, and SLIPWAY_DISCORD_API_BASE if it is set")
 
 
-async def _with_token(rest: _Rest, settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
+async def _with_token(rest: Rest, settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
     status, me = await rest.get("/users/@me")
     if status != 200:
         wrong = "Discord refuses it" if status == 401 else f"Discord answers {status}"
-        yield bad("token", wrong, f"copy a fresh one from {_PORTAL} (Bot → Reset Token)")
+        yield bad("token", wrong, f"copy a fresh one from {PORTAL} (Bot → Reset Token)")
         return
     yield ok("token", f"it is {me['username']}'s")
     if rest.date is not None:
         yield _clock(rest.date)
     status, application = await rest.get("/applications/@me")
     if status != 200:
-        yield bad("application", f"Discord answers {status}", f"look at {_PORTAL}")
+        yield bad("application", f"Discord answers {status}", f"look at {PORTAL}")
         return
     for line in _application(settings, application):
         yield line
@@ -106,7 +75,7 @@ def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> l
     return [*lines, ok("intents", f"no privileged intent is needed{extra}")]
 
 
-async def _guild(rest: _Rest, guild: GuildConfig, bot_id: str, application_id: str) -> AsyncIterator[Line]:
+async def _guild(rest: Rest, guild: GuildConfig, bot_id: str, application_id: str) -> AsyncIterator[Line]:
     what = f"server {guild.name}"
     status, server = await rest.get(f"/guilds/{guild.id}")
     if status != 200:

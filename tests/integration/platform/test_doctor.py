@@ -25,6 +25,7 @@ async def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncItera
     async with Sandbox(World(), port=0) as sandbox:
         for name, value in {
             "DISCORD_TOKEN": sandbox.token("slipway"),
+            "HERALD_TOKEN": sandbox.token("greeter"),
             "SLIPWAY_DISCORD_API_BASE": sandbox.api_base,
             "SLIPWAY_CONFIG_DIR": str(ROOT / "config" / "demo"),
             "SLIPWAY_DATA_DIR": str(tmp_path / "data"),
@@ -45,6 +46,16 @@ async def behind_the_back(sandbox: Sandbox, path: str, body: dict[str, Any]) -> 
         assert answer.status == 200, await answer.text()
 
 
+def changed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, old: str, new: str) -> None:
+    """The demo's catalog with one change."""
+    folder = tmp_path / "config"
+    shutil.copytree(ROOT / "config" / "demo", folder)
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    monkeypatch.setenv("SLIPWAY_CONFIG_DIR", str(folder))
+
+
 async def found() -> Found:
     """What was found by what was looked at; the worst of several lines."""
     lines: Found = {}
@@ -63,10 +74,12 @@ async def test_all_that_a_deploy_needs_is_looked_at(sandbox: Sandbox, database: 
         "program", "settings", "catalog", "data folder", "database", "schema", "Redis", "target local",
         "metrics router", "token", "clock", "application", "intents", "server harbor",
         "channel deploys", "channel alerts", "role deployer", "role on-call",
+        "manifest of greeter", "token of greeter", "server harbor of greeter",
     ):  # fmt: skip
         assert f" {what}" in text
     assert "✗" not in text
     assert sandbox.token("slipway") not in text
+    assert sandbox.token("greeter") not in text
 
 
 async def test_the_embedded_database_is_looked_at_and_stopped_again(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -193,3 +206,61 @@ async def test_a_data_folder_that_cannot_be_one_is_told(
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SLIPWAY_DATA_DIR", str(tmp_path / "file"))
     assert (await found())["data folder"].mark == "bad"
+
+
+# ---- applications whose slash commands are deployed ----
+
+
+async def test_an_applications_token_that_is_refused_is_told_and_never_shown(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = "MTIz.abcdef.refused-refused-refused-refused"
+    monkeypatch.setenv("HERALD_TOKEN", refused)
+    lines = await found()
+    assert lines["token of greeter"].mark == "bad"
+    assert lines["token of greeter"].found == "Discord refuses it"
+    assert "Reset Token" in lines["token of greeter"].mend
+    assert "server harbor of greeter" not in lines
+    assert refused not in "".join(map(str, lines.values()))
+    assert lines["token"].mark == lines["manifest of greeter"].mark == "ok"
+
+
+async def test_the_token_of_another_application_is_told_with_both_ids(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HERALD_TOKEN", sandbox.token("slipway"))
+    line = (await found())["token of greeter"]
+    assert line.mark == "bad"
+    ids = {one["name"]: one["id"] for one in sandbox.describe()["applications"]}  # type: ignore[attr-defined]
+    assert f"of application {ids['slipway']}; the catalog says {ids['greeter']}" in line.found
+    assert "applications.greeter.id" in line.mend
+
+
+async def test_a_server_where_an_application_may_have_no_commands_gets_its_invite(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    changed(
+        monkeypatch, tmp_path, "applications.yaml", "staging: [harbor]", 'staging: ["145974783131589139"]'
+    )
+    lines = await found()
+    line = lines["server 145974783131589139 of greeter"]
+    assert (line.mark, lines["token of greeter"].mark) == ("bad", "ok")
+    assert "scope=applications.commands&guild_id=145974783131589139" in line.mend
+
+
+async def test_a_manifest_that_is_not_there_and_one_with_mistakes_are_told(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("SLIPWAY_DEMO_MANIFESTS", "nowhere")
+    line = (await found())["manifest of greeter"]
+    assert line.mark == "bad" and "greeter-1.5.0.json" in line.found
+    assert "applications.greeter.manifest" in line.mend
+
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    for file in (ROOT / "config" / "demo" / "manifests").glob("greeter-*.json"):
+        (folder / file.name).write_text('[{"name": "Not Lower Case", "description": ""}]')
+    monkeypatch.setenv("SLIPWAY_DEMO_MANIFESTS", str(folder))
+    line = (await found())["manifest of greeter"]
+    assert line.mark == "bad" and "$[0].name" in line.found and "more" in line.found
+    assert "slipway commands validate greeter" in line.mend
