@@ -24,12 +24,12 @@ $(BIN)/python:
 $(VENV)/%.stamp: $(LOCKS)/%.txt pyproject.toml | $(BIN)/python
 	@echo "· installing $(LOCKS)/$*.txt (locked and hashed; about a minute the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q --require-hashes -r $(LOCKS)/$*.txt
-	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "slipway.pth").write_text(str(pathlib.Path.cwd()))'
+	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "slipway.pth").write_text("$(CURDIR)\n$(CURDIR)/sandbox/src\n")'
 	@printf '#!/bin/sh\nexec "%s/python" -m bot "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/slipway && chmod +x $(BIN)/slipway
 	@touch $@
 
 demo: $(VENV)/demo.stamp
-	@$(BIN)/python -m sandbox $(if $(PLAY),--play)
+	@$(BIN)/python -m demo $(if $(PLAY),--play)
 
 setup: $(VENV)/demo.stamp
 

@@ -8,16 +8,16 @@ from statistics import median
 from time import perf_counter
 
 from benchmarks.report import Row, show
-from bot.ui.chart import ChartData, Charts, Panel, Series, render
+from bot.ui.chart.chart import ChartData, Charts, ChartSeries, Panel, render
 
 
 def rollout(points: int) -> ChartData:
     """A rollout of `points` looks, every 5 s, that goes bad in the middle."""
     random = Random(points)
 
-    def line(low: float, high: float, after: float) -> Series:
+    def line(low: float, high: float, after: float) -> ChartSeries:
         values = ((low if 2 * n < points else after) + (high - low) * random.random() for n in range(points))
-        return Series(tuple((n * 5.0, value) for n, value in enumerate(values)))
+        return ChartSeries(tuple((n * 5.0, value) for n, value in enumerate(values)))
 
     errors = Panel("Failed requests", line(0.002, 0.006, 0.05), line(0.002, 0.005, 0.002), 0.01)
     slow = Panel("p99 latency", line(0.6, 0.9, 0.8), line(0.6, 0.8, 0.6), 2.0, "seconds")
@@ -38,7 +38,7 @@ async def measure(times: int) -> tuple[list[float], list[float]]:
             await asyncio.sleep(0.001)
             late.append(perf_counter() - begun - 0.001)
 
-    watching = asyncio.create_task(watch())
+    watch = asyncio.create_task(watch())
     try:
         for number in range(times):
             begun = perf_counter()
@@ -47,7 +47,7 @@ async def measure(times: int) -> tuple[list[float], list[float]]:
             await asyncio.sleep(0.005)
     finally:
         drawing = False
-        await watching
+        await watch
         await charts.close()
     return took, sorted(late)
 

@@ -10,11 +10,12 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from discord_sandbox.discord import Sandbox
+from discord_sandbox.discord import World as Discord
+
 from benchmarks.report import Row, show
-from bot.domain.applications import Application, Secret
-from bot.domain.manifest.difference import compare
-from sandbox.discord import Sandbox
-from sandbox.discord import World as Discord
+from bot.domain.appcommands.applications import Application, Secret
+from bot.domain.appcommands.diff import compare
 from tests.integration.commands.world import World
 from tests.support.postgres import postgres_server
 
@@ -78,7 +79,7 @@ async def against_the_sandbox(dsn: str, folder: Path, seconds: float) -> tuple[i
         async with world.open(working=False) as slipway:
             before, begun = world.cursor, perf_counter()
             while perf_counter() - begun < seconds:
-                await slipway.watching.once()
+                await slipway.watch.once()
                 await asyncio.sleep(1.0)
             asked = len(world.calls("GET", since=before)) / (perf_counter() - begun)
     return calls, asked

@@ -15,8 +15,8 @@ from statistics import fmean
 
 from benchmarks.report import Row, show
 from benchmarks.streams import Replay, bad_ticks, mann_whitney_fails_at, threshold_fails_at, wald
-from bot.domain.evidence import Counts, Tick
-from bot.domain.judge import Objective, Outcome, Policy, advance, begin, verdict
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, verdict
 
 ALPHA = 0.01
 LIMITS = (0.001, 0.01, 0.05)
@@ -101,7 +101,7 @@ def drifting(random: Random, ticks: int, requests: int, peak: float) -> Iterator
 
 def common_drift(runs: int, stable: int) -> float:
     """Share of rollouts accused by the whole judge when candidate and stable drift together far over the limit."""
-    policy = Policy((Objective("errors", "errors", 0.01, ratio=1.0),), planned_ticks=240)
+    policy = JudgePolicy((Objective("errors", "errors", 0.01, ratio=1.0),), planned_ticks=240)
     accused = 0
     for run in range(runs):
         random = Random(f"drift {run}")

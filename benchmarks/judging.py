@@ -7,10 +7,26 @@ from random import Random
 from time import process_time
 
 from benchmarks.report import Row, show
-from bot.domain.evidence import EvidenceState, Reading, Sample, Signal, begin_evidence, difference
-from bot.domain.judge import JudgeState, Objective, Policy, advance, begin, begin_soak, parse_rule, verdict
+from bot.domain.judge.evidence import (
+    CounterReading,
+    EvidenceState,
+    Sample,
+    Signal,
+    begin_evidence,
+    difference,
+)
+from bot.domain.judge.judge import (
+    JudgePolicy,
+    JudgeState,
+    Objective,
+    advance,
+    begin,
+    begin_soak,
+    parse_rule,
+    verdict,
+)
 
-POLICY = Policy(
+POLICY = JudgePolicy(
     (Objective("errors", "errors", 0.01, ratio=2.0), Objective("p99", "latency", 0.01, 2.0, ratio=2.0)),
     (parse_rule("error_rate > 5% over 5m"), parse_rule("health check failing for 30s")),
 )
@@ -20,7 +36,7 @@ FINE = {"health": Signal(bad=False)}
 def _sample(release: str, at: float, total: int, bad: int) -> Sample:
     good = total - bad
     buckets = ((0.1, good // 2), (0.5, good), (2.0, good), (5.0, total), (float("inf"), total))
-    return Sample(at, release, (Reading("router", total, bad, buckets),))
+    return Sample(at, release, (CounterReading("router", total, bad, buckets),))
 
 
 def run(quick: bool = False) -> list[Row]:

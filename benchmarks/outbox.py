@@ -16,11 +16,11 @@ from benchmarks.report import Row, show
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
-from bot.engine.announcing import Announcing
-from bot.engine.looping import Loop
-from bot.engine.metering import NoMeter
-from bot.engine.outbox import Outbox, Pace
-from bot.engine.stepping import MESSAGES
+from bot.engine.effects.notifications import NotificationHandler
+from bot.engine.effects.outbox import Outbox, OutboxLimits
+from bot.engine.loops.loops import Loop
+from bot.engine.stepper import MESSAGES
+from bot.ports.meter import NoMeter
 from tests.fakes.people import FakeAnnouncer, ManualClock
 from tests.support.postgres import postgres_server
 
@@ -60,12 +60,12 @@ async def effects(dsn: str, count: int) -> float:
         outbox = Outbox(
             MESSAGES,
             ("notify",),
-            Announcing(announcer, store.effects),
+            NotificationHandler(announcer, store.effects),
             effects=store.effects,
             clock=ManualClock(),
             waker=waker,
             meter=NoMeter(),
-            pace=Pace(at_once=400, batch=200),
+            limits=OutboxLimits(at_once=400, batch=200),
         )
         began = time.monotonic()
         loops = [

@@ -13,10 +13,10 @@ from itertools import count, islice
 from math import inf
 
 import psutil
+from discord_sandbox.discord.ids import named_id
 
 from benchmarks.report import Row, show
 from benchmarks.scene import ASKERS, CROWD, Json, Scene, Waiting, person, scene
-from sandbox.discord.ids import named_id
 
 AT_ONCE = 2000
 ROLLOUTS = 125  # for each crowd, so that each gets 16 approvals: below the gate's quorum of 20

@@ -12,7 +12,7 @@ import time
 from statistics import median
 
 from benchmarks.report import Row, show
-from sandbox.scenarios.stage import StoryError
+from demo.stories.stage import StoryError
 from tests.e2e.world import World, lanes, opened
 from tests.support.postgres import postgres_server
 

@@ -16,8 +16,8 @@ from typing import Any
 
 from benchmarks.report import Row, show
 from benchmarks.scene import Json, listening, truth
-from sandbox.launcher import Demo, DemoLane
-from sandbox.scenarios.stage import Stage, Transcript
+from demo.launcher import Demo, DemoLane
+from demo.stories.stage import Stage, Transcript
 
 LANE = DemoLane("checkout", "production", 250)
 _HERE = Path(__file__).resolve().parent.parent
@@ -45,7 +45,7 @@ services:
     releases:
       kind: listed
       spec:
-        command: ["{{python}}", -m, sandbox.demo.service, --service, "{{service}}", --version, "{{version}}",
+        command: ["{{python}}", -m, demo.services.service, --service, "{{service}}", --version, "{{version}}",
                   --environment, "{{environment}}", --port, "{{port}}"]
         cwd: {_HERE}
         env: {{SANDBOX_DEMO_DIR: "${{SANDBOX_DEMO_DIR:-.}}"}}

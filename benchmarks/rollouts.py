@@ -18,11 +18,11 @@ import psutil
 from benchmarks.report import Row, show
 from bot.adapters.routers.counts import BOUNDS
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
-from bot.domain.evidence import Sample
-from bot.domain.model import Desired, Lane, Plan, Release, Shift, Soak
+from bot.domain.judge.evidence import Sample
+from bot.domain.rollout.model import Desired, Lane, Plan, Release, Shift, Soak
 from bot.engine.api import DeployRequest
-from bot.engine.metering import NoMeter
-from bot.engine.worker import Rhythm
+from bot.engine.loops.worker import LoopIntervals
+from bot.ports.meter import NoMeter
 from tests.fakes.people import FakeMetrics
 from tests.integration.engine.world import DEV, GUILD, Slipway, World, policy, until
 from tests.support.postgres import PostgresServer, postgres_server
@@ -74,7 +74,7 @@ async def measure(dsn: str, server: PostgresServer, rollouts: int) -> dict[str, 
     world.metrics = RouterLike()
     meter = Lateness()
     # The reconciler asks every lane's target; here that would measure the fake one.
-    async with world.open(working=False, meter=meter, rhythm=Rhythm(reconcile_s=3600.0)) as slipway:
+    async with world.open(working=False, meter=meter, intervals=LoopIntervals(reconcile_s=3600.0)) as slipway:
         for service in services:
             await world.target.apply(Lane(service, "production"), Desired(1, releases(service)[1]))
         async with slipway.working():

@@ -15,8 +15,8 @@ from time import perf_counter
 import aiohttp
 
 from benchmarks.report import Row, show
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
-from bot.domain.model import Desired, Lane, Release, RunState
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.rollout.model import Desired, Lane, Release, RunState
 
 LANE = Lane("bench", "production")
 CLIENTS = 32
@@ -106,7 +106,7 @@ async def rollbacks(
 
 async def measure(times: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        target = ProcessTarget(Path(folder) / "host", {LANE: LaneSettings(listen_port=0)})
+        target = ProcessTarget(Path(folder) / "host", {LANE: ProcessLaneSettings(listen_port=0)})
         try:
             await target.apply(LANE, Desired(1, release("1")))
             direct = await settled(target, "sha256:1", 100)

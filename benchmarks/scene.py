@@ -17,8 +17,8 @@ import asyncpg
 import psutil
 
 from bot.adapters.embedded import EmbeddedPostgres
-from sandbox.launcher import Demo
-from sandbox.scenarios.stage import Stage, Transcript
+from demo.launcher import Demo
+from demo.stories.stage import Stage, Transcript
 
 Json = dict[str, Any]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import exp, inf, log, log1p
 from random import Random
 
-from bot.domain.mixture import ALTERNATIVES, LOG_ODDS, log_share, log_waiting, started
+from bot.domain.judge.sequential_test import ALTERNATIVES, LOG_ODDS, log_share, log_waiting, started
 
 
 def kl(p: float, q: float) -> float:

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 import click
 
 from bot import __version__
-from bot.cli import backup, commands, config, deploys, service
+from bot.cli import backup, config, deploys, service
+from bot.cli.appcommands import commands
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence
 
 

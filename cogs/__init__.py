@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cogs.commands_sync import CommandsSync
+from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import Health
 from cogs.locks import Locks

@@ -9,12 +9,12 @@ from typing import Any
 from discord import app_commands
 
 from bot.domain.config import Catalog, GuildConfig
-from bot.domain.model import Release
-from bot.domain.words import duration
+from bot.domain.formatting import duration
+from bot.domain.rollout.model import Release
 from bot.engine.api import LaneStatus, RolloutSummary
-from bot.ui import text
-from bot.ui.face import Choices
-from bot.ui.phases import word
+from bot.ui import escaping
+from bot.ui.cards.phases import word
+from bot.ui.interactions.responder import Choices
 
 MOST = 25
 
@@ -31,11 +31,13 @@ def pick(options: Iterable[tuple[str, str]], typed: str) -> Choices:
     """
     wanted = typed.casefold().strip()
     fitting = [
-        (v, said) for v, said in options if wanted in v.casefold() and 0 < text.units(v) <= text.CHOICE
+        (v, said)
+        for v, said in options
+        if wanted in v.casefold() and 0 < escaping.units(v) <= escaping.CHOICE
     ]
     fitting.sort(key=lambda option: not option[0].casefold().startswith(wanted))
     return [
-        app_commands.Choice(name=text.name(f"{value} — {said}" if said else value), value=value)
+        app_commands.Choice(name=escaping.name(f"{value} — {said}" if said else value), value=value)
         for value, said in fitting[:MOST]
     ]
 

@@ -10,20 +10,21 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.config import GuildConfig
-from bot.domain.model import Actor
+from bot.domain.rollout.model import Actor
 from bot.engine.api import DeployRequest, DryRun
-from bot.ui import lists, text
+from bot.ui import escaping
 from bot.ui.errors import Reply
-from bot.ui.face import LOOK_UP_S, Choices, Face
-from bot.ui.people import AnyInteraction
+from bot.ui.interactions import lists
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 
 
 class Deploy(commands.Cog):
     """Roll a version out."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
 
     @app_commands.command(name="deploy", description="Roll a version of a service out to an environment")
     @app_commands.describe(
@@ -53,55 +54,57 @@ class Deploy(commands.Cog):
                 interaction=str(interaction.id),
                 dry_run=dry_run,
             )
-            begun = await self.face.engine.deploy(request)
+            begun = await self.responder.engine.deploy(request)
             if isinstance(begun, DryRun):
                 return lists.dry_run(begun)
-            what = f"{text.code(service)} {text.code(version)} → {text.code(environment)}"
+            what = f"{escaping.code(service)} {escaping.code(version)} → {escaping.code(environment)}"
             return Reply(
                 f"🚀 **Rollout {begun.id}** has begun: {what}. Its card is in {channel(interaction, guild)}."
             )
 
-        await self.face.answer(interaction, "deploy", work, category="deploy", patience_s=LOOK_UP_S)
+        await self.responder.answer(interaction, "deploy", work, category="deploy", patience_s=LOOK_UP_S)
 
     @deploy.autocomplete("service")
     async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
         async def work(guild: GuildConfig) -> Choices:
-            return choices.services(self.face.catalog(), guild, typed)
+            return choices.services(self.responder.catalog(), guild, typed)
 
-        return await self.face.suggest(interaction, "deploy", work)
+        return await self.responder.suggest(interaction, "deploy", work)
 
     @deploy.autocomplete("environment")
     async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
-        return await suggest_environments(self.face, interaction, "deploy", typed)
+        return await suggest_environments(self.responder, interaction, "deploy", typed)
 
     @deploy.autocomplete("version")
     async def versions(self, interaction: AnyInteraction, typed: str) -> Choices:
         async def work(guild: GuildConfig) -> Choices:
             service = choices.given(interaction, "service")
-            seen = [c.lane for c in self.face.catalog().visible(guild.id) if c.lane.service == service]
+            seen = [c.lane for c in self.responder.catalog().visible(guild.id) if c.lane.service == service]
             environment = choices.given(interaction, "environment") or (seen[0].environment if seen else "")
             if not seen:
                 return []
-            engine = self.face.engine
+            engine = self.responder.engine
             releases = await engine.releases(guild.id, service, environment)
             about = await quietly(
                 asyncio.gather(engine.status(guild.id, service), engine.history(guild.id, service, limit=25))
             )
             lanes, past = about or ((), ())
-            return choices.versions(releases, lanes, past, self.face.clock.now(), typed)
+            return choices.versions(releases, lanes, past, self.responder.clock.now(), typed)
 
-        return await self.face.suggest(interaction, "deploy", work)
+        return await self.responder.suggest(interaction, "deploy", work)
 
 
-async def suggest_environments(face: Face, interaction: AnyInteraction, command: str, typed: str) -> Choices:
+async def suggest_environments(
+    responder: Responder, interaction: AnyInteraction, command: str, typed: str
+) -> Choices:
     """The environments of the service that was chosen, with what runs there where that is known in time."""
 
     async def work(guild: GuildConfig) -> Choices:
         service = choices.given(interaction, "service")
-        lanes = await quietly(face.engine.status(guild.id, service)) if service else ()
-        return choices.environments(face.catalog(), guild, service, typed, lanes or ())
+        lanes = await quietly(responder.engine.status(guild.id, service)) if service else ()
+        return choices.environments(responder.catalog(), guild, service, typed, lanes or ())
 
-    return await face.suggest(interaction, command, work)
+    return await responder.suggest(interaction, command, work)
 
 
 async def quietly(asked: Any, within_s: float = 0.5) -> Any:
@@ -120,4 +123,4 @@ def channel(interaction: AnyInteraction, guild: GuildConfig) -> str:
         return f"<#{wanted}>"
     known = interaction.guild.text_channels if interaction.guild is not None else []
     found = discord.utils.get(known, name=wanted.lstrip("#"))
-    return found.mention if found is not None else f"#{text.name(wanted, 60)}"
+    return found.mention if found is not None else f"#{escaping.name(wanted, 60)}"

@@ -8,12 +8,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.config import GuildConfig
-from bot.domain.model import Actor
-from bot.ui import lists
-from bot.ui.client import believable
+from bot.domain.rollout.model import Actor
 from bot.ui.errors import Reply
-from bot.ui.face import Check, Face
-from bot.ui.people import AnyInteraction
+from bot.ui.gateway.client import believable
+from bot.ui.interactions import lists
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import HealthLine, Responder
 from cogs.deploy import quietly
 
 _LANES_WITHIN_S = 1.5
@@ -23,22 +23,22 @@ _LOOK_S = 6.0
 class Health(commands.Cog):
     """Answers whatever is broken."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
 
     @app_commands.command(name="health", description="How Slipway is, and what runs where")
     async def health(self, interaction: AnyInteraction) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             checks, lanes = await asyncio.gather(
-                self.face.health(), quietly(self.face.engine.status(guild.id), _LANES_WITHIN_S)
+                self.responder.health(), quietly(self.responder.engine.status(guild.id), _LANES_WITHIN_S)
             )
             return lists.health([_gateway(interaction), *checks], lanes)
 
-        await self.face.answer(interaction, "health", work, category="read", patience_s=_LOOK_S)
+        await self.responder.answer(interaction, "health", work, category="read", patience_s=_LOOK_S)
 
 
-def _gateway(interaction: AnyInteraction) -> Check:
+def _gateway(interaction: AnyInteraction) -> HealthLine:
     """That this command arrived is the proof; the latency is that of the last heartbeat."""
     latency_s = believable(interaction.client.latency)
     said = f"{latency_s * 1000:.0f} ms" if latency_s is not None else "no heartbeat measured yet"
-    return Check("Discord gateway", True, said)
+    return HealthLine("Discord gateway", True, said)

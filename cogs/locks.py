@@ -10,11 +10,11 @@ from discord.ext import commands
 
 from bot.domain.config import GuildConfig
 from bot.domain.errors import UserError
-from bot.domain.model import Actor
-from bot.ui import text
+from bot.domain.rollout.model import Actor
+from bot.ui import escaping
 from bot.ui.errors import Reply
-from bot.ui.face import Choices, Face
-from bot.ui.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import Choices, Responder
 from cogs import choices
 from cogs.deploy import suggest_environments
 
@@ -32,7 +32,7 @@ def duration_of(words: str) -> timedelta | None:
     length = timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts))
     if not re.fullmatch(rf"(?:{_PART.pattern}\s*)+", said) or not timedelta() < length <= _LONGEST:
         raise UserError(
-            f"{text.code(words, 40)} is not a length of time.",
+            f"{escaping.code(words, 40)} is not a length of time.",
             rule="bad_duration",
             remedy="Write it as `30m`, `2h` or `1d 12h`, up to a year; without it the lock holds until `/unlock`.",
         )
@@ -42,8 +42,8 @@ def duration_of(words: str) -> timedelta | None:
 class Locks(commands.Cog):
     """A locked lane takes no new rollout; going back to a known-good release stays possible."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
 
     @app_commands.command(name="lock", description="Keep an environment as it is: no new rollouts there")
     @app_commands.rename(length="for")
@@ -62,14 +62,16 @@ class Locks(commands.Cog):
         length: str = "",
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
-            lane = self.face.catalog().lane(guild.id, service.strip(), environment.strip()).lane
+            lane = self.responder.catalog().lane(guild.id, service.strip(), environment.strip()).lane
             lasts = duration_of(length)
-            expires = self.face.clock.now() + lasts if lasts is not None else None
-            lock = await self.face.engine.lock(guild.id, actor, lane, reason.strip(), expires)
-            until = f"until {text.moment(lock.expires)}" if lock.expires else "until somebody lifts it"
-            return Reply(f"🔒 **Locked** {text.code(lane.service)} → {text.code(lane.environment)} {until}.")
+            expires = self.responder.clock.now() + lasts if lasts is not None else None
+            lock = await self.responder.engine.lock(guild.id, actor, lane, reason.strip(), expires)
+            until = f"until {escaping.moment(lock.expires)}" if lock.expires else "until somebody lifts it"
+            return Reply(
+                f"🔒 **Locked** {escaping.code(lane.service)} → {escaping.code(lane.environment)} {until}."
+            )
 
-        await self.face.answer(interaction, "lock", work, category="admin")
+        await self.responder.answer(interaction, "lock", work, category="admin")
 
     @app_commands.command(name="unlock", description="Allow rollouts to an environment again")
     @app_commands.describe(service="Which service", environment="Where")
@@ -80,21 +82,23 @@ class Locks(commands.Cog):
         environment: app_commands.Range[str, 1, 100],
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
-            lane = self.face.catalog().lane(guild.id, service.strip(), environment.strip()).lane
-            await self.face.engine.unlock(guild.id, actor, lane)
-            return Reply(f"🔓 **Unlocked** {text.code(lane.service)} → {text.code(lane.environment)}.")
+            lane = self.responder.catalog().lane(guild.id, service.strip(), environment.strip()).lane
+            await self.responder.engine.unlock(guild.id, actor, lane)
+            return Reply(
+                f"🔓 **Unlocked** {escaping.code(lane.service)} → {escaping.code(lane.environment)}."
+            )
 
-        await self.face.answer(interaction, "unlock", work, category="admin")
+        await self.responder.answer(interaction, "unlock", work, category="admin")
 
     @lock.autocomplete("service")
     @unlock.autocomplete("service")
     async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
         async def work(guild: GuildConfig) -> Choices:
-            return choices.services(self.face.catalog(), guild, typed)
+            return choices.services(self.responder.catalog(), guild, typed)
 
-        return await self.face.suggest(interaction, "lock", work)
+        return await self.responder.suggest(interaction, "lock", work)
 
     @lock.autocomplete("environment")
     @unlock.autocomplete("environment")
     async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
-        return await suggest_environments(self.face, interaction, "lock", typed)
+        return await suggest_environments(self.responder, interaction, "lock", typed)

@@ -6,18 +6,18 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.config import GuildConfig
-from bot.domain.model import Actor
-from bot.ui import text
+from bot.domain.rollout.model import Actor
+from bot.ui import escaping
 from bot.ui.errors import Reply
-from bot.ui.face import Face
-from bot.ui.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import Responder
 
 
 class Panic(commands.Cog):
     """The panic stop. Switching it on is never rate-limited."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
 
     @app_commands.command(name="panic", description="Hold every rollout at once, or let them go again")
     @app_commands.describe(switch="on holds everything, off lets it go", reason="Why; shown on every card")
@@ -31,9 +31,9 @@ class Panic(commands.Cog):
         stopping = switch == "on"
 
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
-            count = await self.face.engine.panic(guild.id, actor, reason.strip(), stopping)
+            count = await self.responder.engine.panic(guild.id, actor, reason.strip(), stopping)
             many = f"{count} rollout{'' if count == 1 else 's'}"
-            why = f": {text.plain(reason, 300)}" if reason.strip() else ""
+            why = f": {escaping.plain(reason, 300)}" if reason.strip() else ""
             if stopping:
                 return Reply(
                     f"🛑 **Panic stop is on**{why}. {many} held; nothing moves forward until `/panic off`. "
@@ -41,4 +41,4 @@ class Panic(commands.Cog):
                 )
             return Reply(f"▶️ **Panic stop is off**{why}. {many} let go.")
 
-        await self.face.answer(interaction, "panic", work, category=None if stopping else "admin")
+        await self.responder.answer(interaction, "panic", work, category=None if stopping else "admin")

@@ -6,12 +6,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.config import GuildConfig
-from bot.domain.model import Actor
+from bot.domain.rollout.model import Actor
 from bot.engine.api import RollbackRequest
-from bot.ui import text
+from bot.ui import escaping
 from bot.ui.errors import Reply
-from bot.ui.face import LOOK_UP_S, Choices, Face
-from bot.ui.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 from cogs.deploy import channel, quietly, suggest_environments
 
@@ -19,8 +19,8 @@ from cogs.deploy import channel, quietly, suggest_environments
 class Rollback(commands.Cog):
     """Return to a release that is known good."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
 
     @app_commands.command(
         name="rollback", description="Go back: stop what is rolling out, or return to an earlier release"
@@ -41,7 +41,7 @@ class Rollback(commands.Cog):
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             if guild.oncall_role not in actor.roles:
-                await self.face.spend("deploy", actor)
+                await self.responder.spend("deploy", actor)
             request = RollbackRequest(
                 guild_id=guild.id,
                 actor=actor,
@@ -51,24 +51,24 @@ class Rollback(commands.Cog):
                 reason=reason.strip(),
                 interaction=str(interaction.id),
             )
-            begun = await self.face.engine.roll_back(request)
-            what = f"{text.code(service)} → {text.code(environment)}"
+            begun = await self.responder.engine.roll_back(request)
+            what = f"{escaping.code(service)} → {escaping.code(environment)}"
             return Reply(
                 f"↩️ **Rolling back** {what} (rollout {begun.id}). Its card is in {channel(interaction, guild)}."
             )
 
-        await self.face.answer(interaction, "rollback", work, category=None, patience_s=LOOK_UP_S)
+        await self.responder.answer(interaction, "rollback", work, category=None, patience_s=LOOK_UP_S)
 
     @rollback.autocomplete("service")
     async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
         async def work(guild: GuildConfig) -> Choices:
-            return choices.services(self.face.catalog(), guild, typed)
+            return choices.services(self.responder.catalog(), guild, typed)
 
-        return await self.face.suggest(interaction, "rollback", work)
+        return await self.responder.suggest(interaction, "rollback", work)
 
     @rollback.autocomplete("environment")
     async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
-        return await suggest_environments(self.face, interaction, "rollback", typed)
+        return await suggest_environments(self.responder, interaction, "rollback", typed)
 
     @rollback.autocomplete("version")
     async def versions(self, interaction: AnyInteraction, typed: str) -> Choices:
@@ -79,9 +79,9 @@ class Rollback(commands.Cog):
             )
             if not service or not environment:
                 return []
-            good = await self.face.engine.known_good(guild.id, service, environment)
-            past = await quietly(self.face.engine.history(guild.id, service, environment, limit=25))
-            lanes = await quietly(self.face.engine.status(guild.id, service, environment))
-            return choices.versions(good, lanes or (), past or (), self.face.clock.now(), typed)
+            good = await self.responder.engine.known_good(guild.id, service, environment)
+            past = await quietly(self.responder.engine.history(guild.id, service, environment, limit=25))
+            lanes = await quietly(self.responder.engine.status(guild.id, service, environment))
+            return choices.versions(good, lanes or (), past or (), self.responder.clock.now(), typed)
 
-        return await self.face.suggest(interaction, "rollback", work)
+        return await self.responder.suggest(interaction, "rollback", work)

@@ -9,12 +9,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.config import GuildConfig
-from bot.domain.model import Actor
-from bot.ui import lists
+from bot.domain.rollout.model import Actor
 from bot.ui.errors import Reply
-from bot.ui.face import LOOK_UP_S, Choices, Face
-from bot.ui.pages import page_of
-from bot.ui.people import AnyInteraction
+from bot.ui.interactions import lists
+from bot.ui.interactions.lists import page_of
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 from cogs.deploy import suggest_environments
 
@@ -22,18 +22,18 @@ from cogs.deploy import suggest_environments
 class Status(commands.Cog):
     """Look, without changing anything."""
 
-    def __init__(self, face: Face) -> None:
-        self.face = face
+    def __init__(self, responder: Responder) -> None:
+        self.responder = responder
 
     @app_commands.command(name="status", description="What runs where, and what is being rolled out")
     @app_commands.describe(service="Only this service", environment="Only this environment")
     async def status(self, interaction: AnyInteraction, service: str = "", environment: str = "") -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             self._check(guild, service, environment)
-            lanes = await self.face.engine.status(guild.id, service or None, environment or None)
-            return lists.status(lanes, self.face.clock.now())
+            lanes = await self.responder.engine.status(guild.id, service or None, environment or None)
+            return lists.status(lanes, self.responder.clock.now())
 
-        await self.face.answer(interaction, "status", work, category="read", patience_s=LOOK_UP_S)
+        await self.responder.answer(interaction, "status", work, category="read", patience_s=LOOK_UP_S)
 
     @app_commands.command(name="history", description="What was rolled out, newest first")
     @app_commands.describe(service="Only this service", environment="Only this environment")
@@ -54,16 +54,16 @@ class Status(commands.Cog):
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             self._check(guild, service or "", environment or "")
-            found = await self.face.engine.history(
+            found = await self.responder.engine.history(
                 guild.id, service, environment, before=before, limit=lists.PAGE + 1
             )
             return lists.history(found, service, environment, first=before is None)
 
-        await self.face.answer(interaction, "history", work, category="read", patience_s=LOOK_UP_S)
+        await self.responder.answer(interaction, "history", work, category="read", patience_s=LOOK_UP_S)
 
     def _check(self, guild: GuildConfig, service: str, environment: str) -> None:
         """Raises `UserError` with the nearest names for a service or environment that this server does not have."""
-        catalog = self.face.catalog()
+        catalog = self.responder.catalog()
         if service and environment:
             catalog.lane(guild.id, service, environment)
         elif service:
@@ -74,11 +74,11 @@ class Status(commands.Cog):
     @history.autocomplete("service")
     async def services(self, interaction: AnyInteraction, typed: str) -> Choices:
         async def work(guild: GuildConfig) -> Choices:
-            return choices.services(self.face.catalog(), guild, typed)
+            return choices.services(self.responder.catalog(), guild, typed)
 
-        return await self.face.suggest(interaction, "status", work)
+        return await self.responder.suggest(interaction, "status", work)
 
     @status.autocomplete("environment")
     @history.autocomplete("environment")
     async def environments(self, interaction: AnyInteraction, typed: str) -> Choices:
-        return await suggest_environments(self.face, interaction, "status", typed)
+        return await suggest_environments(self.responder, interaction, "status", typed)

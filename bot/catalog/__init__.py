@@ -1,6 +1,6 @@
 """The catalog: a folder of YAML files that says what is deployed where, how, by whom, and judged by what.
 
-`load` gives the resolved catalog or all mistakes at once; `CatalogHolder` keeps the present one over reloads.
+`load` gives the resolved catalog or all mistakes at once; `CatalogReloader` keeps the present one over reloads.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic.json_schema import GenerateJsonSchema
 
-from bot.catalog.holder import CatalogHolder, Reloaded
+from bot.catalog.diagnostics import Diagnostic, SourceLocation
 from bot.catalog.load import check, load
-from bot.catalog.mistakes import Mistake, Place
 from bot.catalog.models import CatalogFile
+from bot.catalog.reloader import CatalogReloader, Reloaded
 
-__all__ = ["CatalogHolder", "Mistake", "Place", "Reloaded", "check", "load", "schema"]
+__all__ = ["CatalogReloader", "Diagnostic", "Reloaded", "SourceLocation", "check", "load", "schema"]
 
 
 def schema() -> dict[str, Any]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.catalog.mistakes import Mistake, bad_catalog
-from bot.catalog.positions import read_folder
-from bot.catalog.resolve import resolve
+from bot.catalog.diagnostics import Diagnostic, bad_catalog
+from bot.catalog.resolution.resolve import resolve
 from bot.catalog.validate import validate
+from bot.catalog.yaml_source import read_folder
 from bot.domain.config import Catalog
 
 
-def check(folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, tuple[Mistake, ...]]:
+def check(folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, tuple[Diagnostic, ...]]:
     """The catalog in `folder` and every mistake in it; with mistakes the catalog is not to be used.
 
     `environ` is what `${NAME}` refers to, by default the process environment.

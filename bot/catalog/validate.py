@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from bot.catalog.mistakes import KeyPath, nearest
+from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.models import CatalogFile, LaneSettings
-from bot.catalog.positions import Document
 from bot.catalog.values import is_name
+from bot.catalog.yaml_source import Document
 
 _NOTHING = object()
 _ROUNDS = 50  # each leaves something out, so this is never reached by what a person writes

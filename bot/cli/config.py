@@ -16,8 +16,8 @@ import yaml
 from bot import catalog
 from bot.cli.exits import EXIT_CONFIG, counted, listed, settings
 from bot.domain.config import Catalog
-from bot.domain.plans import describe_plan
-from bot.domain.words import duration, percent
+from bot.domain.formatting import duration, percent
+from bot.domain.rollout.plans import describe_plan
 from bot.logs import Redactor, is_sensitive
 
 _HIDDEN = "***"

@@ -18,8 +18,9 @@ from bot.catalog import load
 from bot.cli.exits import sentence, settings
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused
-from bot.domain.model import Desired, Lane, Observed, Release, Running, RunState
-from bot.ports import DeployTarget, TargetRefused, Unreachable
+from bot.domain.rollout.model import Desired, Lane, Observed, Release, Running, RunState
+from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.targets import DeployTarget
 from bot.settings import SettingsError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
     audit log as soon as it sees it.
     """
     from bot.adapters.targets.process.target import abort_lane
-    from bot.parts import host_dir
+    from bot.composition.adapters import host_dir
 
     folder = host_dir(data_dir or _data_dir())
     observed = asyncio.run(abort_lane(folder, Lane(service, environment), _me(), reason))
@@ -86,7 +87,7 @@ def status(service: str | None, as_json: bool) -> None:
 
 
 async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str, wait_s: float) -> None:
-    from bot.parts import make_targets
+    from bot.composition.adapters import make_targets
 
     target = make_targets(catalog, data_dir)[catalog.lanes[lane].target]
     release = await _release(catalog, lane, version)
@@ -131,7 +132,7 @@ async def _print_address(target: ProcessTarget, lane: Lane, release: Release) ->
 
 
 async def _observe(catalog: Catalog, data_dir: Path, lanes: list[Lane]) -> dict[Lane, Observed | str]:
-    from bot.parts import make_targets
+    from bot.composition.adapters import make_targets
 
     targets = make_targets(catalog, data_dir, start_host=False)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 
-from bot.catalog import Mistake
+from bot.catalog import Diagnostic
 from bot.domain.errors import BadCatalog, UserError
 from bot.logs import Redactor
-from bot.ports import StaleGeneration, TargetRefused, Unreachable
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.settings import Settings, SettingsError, load_settings
 
 EXIT_FAILED = 1
@@ -50,7 +50,7 @@ def settings() -> Settings:
     return load_settings()
 
 
-def listed(mistakes: tuple[Mistake, ...]) -> str:
+def listed(mistakes: tuple[Diagnostic, ...]) -> str:
     """Every mistake on a line of its own, and how many there are."""
     return "\n".join([*map(str, mistakes), f"✗ {counted(len(mistakes), 'mistake')}"])
 

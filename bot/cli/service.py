@@ -24,7 +24,7 @@ def run() -> None:
             ["SLIPWAY_DISCORD_TOKEN is not set: copy it from the Developer Portal (Bot → Reset Token)."]
         )
     logs.configure(given.log.level, given.log.format, given.secrets())
-    from bot import wiring  # the whole product: not needed by the other commands
+    from bot.composition import wiring
 
     result: Any = wiring.run(given)
     if inspect.isawaitable(result):
@@ -84,7 +84,7 @@ def host_run() -> None:
 @host.command("stop")
 def host_stop() -> None:
     """Stop the host and every release that it runs."""
-    from bot.adapters.targets.process.client import HostClient
+    from bot.adapters.targets.process.host.client import HostClient
 
     asyncio.run(HostClient(_host_dir(), start=False).stop())
     click.echo("✓ the host and its releases are stopped")
@@ -93,7 +93,7 @@ def host_stop() -> None:
 @host.command("status")
 def host_status() -> None:
     """Say whether the host runs, and what it serves where."""
-    from bot.adapters.targets.process.client import HostClient
+    from bot.adapters.targets.process.host.client import HostClient
 
     described = asyncio.run(HostClient(_host_dir(), start=False).call({"do": "describe"}))
     for lane in described["lanes"]:
@@ -104,7 +104,7 @@ def host_status() -> None:
 
 
 def _host_dir() -> Path:
-    from bot.parts import host_dir
+    from bot.composition.adapters import host_dir
 
     return host_dir(settings().data_dir)
 

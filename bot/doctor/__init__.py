@@ -8,11 +8,11 @@ from pathlib import Path
 from bot.doctor import local
 from bot.doctor.applications import examine_applications, examine_manifests
 from bot.doctor.discord import examine_discord
-from bot.doctor.lines import Line, bad, warn
+from bot.doctor.lines import CheckLine, bad, warn
 from bot.logs import Redactor
 from bot.settings import SettingsError, load_settings
 
-__all__ = ["Line", "examinations", "examine"]
+__all__ = ["CheckLine", "examinations", "examine"]
 
 
 async def examine(tell: Callable[[str], None], *, discord: bool = True) -> bool:
@@ -32,7 +32,7 @@ async def examine(tell: Callable[[str], None], *, discord: bool = True) -> bool:
     return well
 
 
-async def examinations(*, discord: bool = True) -> AsyncIterator[Line]:
+async def examinations(*, discord: bool = True) -> AsyncIterator[CheckLine]:
     """Every line, in the order in which one would mend them."""
     yield local.examine_program()
     try:

@@ -9,22 +9,22 @@ import aiohttp
 
 from bot.adapters.sources.manifests import Manifests
 from bot.adapters.sources.releases import CatalogReleases
-from bot.doctor.lines import Line, bad, ok
+from bot.doctor.lines import CheckLine, bad, ok
 from bot.doctor.rest import PORTAL, AwayError, Rest
-from bot.domain.applications import Application
+from bot.domain.appcommands.applications import Application
+from bot.domain.appcommands.validation import validate
 from bot.domain.config import Catalog
-from bot.domain.manifest.validation import validate
-from bot.ports import ManifestUnavailable, Unreachable
+from bot.ports.errors import ManifestUnavailable, Unreachable
 
 
-async def examine_manifests(catalog: Catalog) -> AsyncIterator[Line]:
+async def examine_manifests(catalog: Catalog) -> AsyncIterator[CheckLine]:
     """One line for each application: whether its manifest can be read, and is valid. Nothing is stored."""
     manifests = Manifests(lambda: catalog, CatalogReleases(lambda: catalog))
     for application in catalog.applications.values():
         yield await _manifest(manifests, application)
 
 
-async def _manifest(manifests: Manifests, application: Application) -> Line:
+async def _manifest(manifests: Manifests, application: Application) -> CheckLine:
     what = f"manifest of {application.name}"
     try:
         found = await manifests.read(application)
@@ -38,7 +38,7 @@ async def _manifest(manifests: Manifests, application: Application) -> Line:
     return ok(what, f"{found.where}, {len(found.content)} commands")
 
 
-async def examine_applications(catalog: Catalog, api_base: str) -> AsyncIterator[Line]:
+async def examine_applications(catalog: Catalog, api_base: str) -> AsyncIterator[CheckLine]:
     """Whose token each application has, and whether it may have commands in its servers."""
     async with aiohttp.ClientSession() as session:
         for application in catalog.applications.values():
@@ -54,7 +54,7 @@ async def examine_applications(catalog: Catalog, api_base: str) -> AsyncIterator
                 yield bad(f"token of {application.name}", str(error), mend)
 
 
-async def _token(rest: Rest, application: Application) -> Line:
+async def _token(rest: Rest, application: Application) -> CheckLine:
     what, key = f"token of {application.name}", f"applications.{application.name}"
     fresh = f"set the variable that {key}.token names, from {PORTAL}/{application.id} (Bot → Reset Token)"
     if not application.token:
@@ -72,7 +72,7 @@ async def _token(rest: Rest, application: Application) -> Line:
     return ok(what, f"it is {me['username']}'s ({application.id})")
 
 
-async def _servers(rest: Rest, application: Application, catalog: Catalog) -> AsyncIterator[Line]:
+async def _servers(rest: Rest, application: Application, catalog: Catalog) -> AsyncIterator[CheckLine]:
     """Asked is for its commands there: that is what it needs, and all that the scope of commands allows."""
     for scope in dict.fromkeys((*application.staging, *application.production)):
         if scope.is_global:

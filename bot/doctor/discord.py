@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from bot.doctor import permissions
-from bot.doctor.lines import Line, bad, ok, warn
+from bot.doctor.lines import CheckLine, bad, ok, warn
 from bot.doctor.rest import PORTAL, AwayError, Rest
 from bot.domain.config import Catalog, GuildConfig
 from bot.settings import DiscordSettings
@@ -20,7 +20,7 @@ _TEXT_CHANNELS = (0, 5)
 _PRIVILEGED: Mapping[str, int] = {"Presence": 3 << 12, "Server Members": 3 << 14, "Message Content": 3 << 18}
 
 
-async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
+async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[CheckLine]:
     """Lines in the order in which one would mend them; stops at what everything else rests on."""
     if settings.token is None:
         yield bad("token", "SLIPWAY_DISCORD_TOKEN is not set", f"copy it from {PORTAL} (Bot → Reset Token)")
@@ -34,7 +34,9 @@ async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) ->
             yield bad("Discord", str(error), "check the network, and SLIPWAY_DISCORD_API_BASE if it is set")
 
 
-async def _with_token(rest: Rest, settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[Line]:
+async def _with_token(
+    rest: Rest, settings: DiscordSettings, catalog: Catalog | None
+) -> AsyncIterator[CheckLine]:
     status, me = await rest.get("/users/@me")
     if status != 200:
         wrong = "Discord refuses it" if status == 401 else f"Discord answers {status}"
@@ -54,7 +56,7 @@ async def _with_token(rest: Rest, settings: DiscordSettings, catalog: Catalog | 
             yield line
 
 
-def _clock(theirs: datetime) -> Line:
+def _clock(theirs: datetime) -> CheckLine:
     # The header has whole seconds: up to one of them is rounding.
     skew_s = max(0.0, abs((datetime.now(UTC) - theirs).total_seconds()) - 1.0)
     mend = "synchronise this machine's clock (NTP): deadlines and timestamps depend on it"
@@ -64,7 +66,7 @@ def _clock(theirs: datetime) -> Line:
     return ok("clock", "agrees with Discord's")
 
 
-def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> list[Line]:
+def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> list[CheckLine]:
     found = application["id"]
     lines = [ok("application", f"{application['name']} ({found})")]
     if settings.application_id is not None and str(settings.application_id) != found:
@@ -75,7 +77,9 @@ def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> l
     return [*lines, ok("intents", f"no privileged intent is needed{extra}")]
 
 
-async def _guild(rest: Rest, guild: GuildConfig, bot_id: str, application_id: str) -> AsyncIterator[Line]:
+async def _guild(
+    rest: Rest, guild: GuildConfig, bot_id: str, application_id: str
+) -> AsyncIterator[CheckLine]:
     what = f"server {guild.name}"
     status, server = await rest.get(f"/guilds/{guild.id}")
     if status != 200:
@@ -107,7 +111,7 @@ async def _guild(rest: Rest, guild: GuildConfig, bot_id: str, application_id: st
 
 def _channels(
     guild: GuildConfig, channels: Sequence[Any], granted: int, held: Sequence[str], bot_id: str
-) -> list[Line]:
+) -> list[CheckLine]:
     lines = []
     for purpose, name in guild.channels.items():
         what = f"channel {purpose} of {guild.name}"
@@ -135,7 +139,7 @@ def _channels(
     return lines
 
 
-def _roles(guild: GuildConfig, roles: Sequence[Any], granted: int) -> list[Line]:
+def _roles(guild: GuildConfig, roles: Sequence[Any], granted: int) -> list[CheckLine]:
     lines = []
     may_mention = bool(granted & permissions.BITS["Mention Everyone"])
     for word, name in guild.roles.items():

@@ -12,7 +12,7 @@ _SIGNS: Mapping[Mark, str] = {"ok": "✓", "warn": "!", "bad": "✗"}
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CheckLine:
     mark: Mark
     what: str
     found: str
@@ -23,15 +23,15 @@ class Line:
         return f"{_SIGNS[self.mark]} {self.what}: {self.found}{mend}"
 
 
-def ok(what: str, found: str) -> Line:
-    return Line("ok", what, found)
+def ok(what: str, found: str) -> CheckLine:
+    return CheckLine("ok", what, found)
 
 
-def warn(what: str, found: str, mend: str) -> Line:
+def warn(what: str, found: str, mend: str) -> CheckLine:
     """Something works in a lesser way, or could not be looked at now."""
-    return Line("warn", what, found, mend)
+    return CheckLine("warn", what, found, mend)
 
 
-def bad(what: str, found: str, mend: str) -> Line:
+def bad(what: str, found: str, mend: str) -> CheckLine:
     """A deploy would fail on it."""
-    return Line("bad", what, found, mend)
+    return CheckLine("bad", what, found, mend)

@@ -18,12 +18,13 @@ from bot import __version__, catalog
 from bot.adapters.embedded import database
 from bot.adapters.postgres.migrate import revisions
 from bot.adapters.redis.waker import ping
-from bot.doctor.lines import Line, bad, ok, warn
+from bot.composition.adapters import make_metrics, make_targets
+from bot.doctor.lines import CheckLine, bad, ok, warn
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
-from bot.domain.model import Lane, Observed
-from bot.parts import make_metrics, make_targets
-from bot.ports import MetricSource, TargetRefused, Unreachable
+from bot.domain.rollout.model import Lane, Observed
+from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.metrics import MetricSource
 from bot.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,21 +34,21 @@ _OLDEST_PYTHON = (3, 11)
 _OLDEST_POSTGRES = 14
 
 
-def examine_program() -> Line:
+def examine_program() -> CheckLine:
     found = f"Slipway {__version__} on Python {platform.python_version()}"
     if sys.version_info < _OLDEST_PYTHON:
         return bad("program", found, "install Python 3.11 or newer")
     return ok("program", found)
 
 
-def examine_env_file(file: Path) -> Line:
+def examine_env_file(file: Path) -> CheckLine:
     return ok(
         "settings",
         f"{file} and the environment" if file.is_file() else f"the environment; there is no {file}",
     )
 
 
-def examine_catalog(folder: Path) -> tuple[Catalog | None, list[Line]]:
+def examine_catalog(folder: Path) -> tuple[Catalog | None, list[CheckLine]]:
     """The catalog, if it can be used, and a line for each mistake."""
     found, mistakes = catalog.check(folder)
     if mistakes:
@@ -59,7 +60,7 @@ def examine_catalog(folder: Path) -> tuple[Catalog | None, list[Line]]:
     return found, lines
 
 
-def examine_data_dir(folder: Path) -> Line:
+def examine_data_dir(folder: Path) -> CheckLine:
     mend = "make it a folder that this user may write, or set SLIPWAY_DATA_DIR"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def examine_data_dir(folder: Path) -> Line:
     return ok("data folder", f"{folder}, {free_mb // 1024} GB free")
 
 
-async def examine_database(settings: Settings) -> AsyncIterator[Line]:
+async def examine_database(settings: Settings) -> AsyncIterator[CheckLine]:
     ours = settings.database.dsn is None
     what = "database"
     mend = "see the log in the data folder" if ours else "check SLIPWAY_DATABASE_URL and the server"
@@ -106,7 +107,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[Line]:
         )
 
 
-async def examine_redis(settings: Settings) -> Line:
+async def examine_redis(settings: Settings) -> CheckLine:
     if settings.redis.dsn is None:
         return ok(
             "Redis", "not configured: limits and wake-ups are kept in memory, which is enough for one process"
@@ -119,7 +120,7 @@ async def examine_redis(settings: Settings) -> Line:
     return ok("Redis", "it answers")
 
 
-async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Line]:
+async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[CheckLine]:
     """Targets, and the metric sources on what runs there. Starts nothing."""
     targets = make_targets(found, data_dir, start_host=False)
     observed: dict[Lane, Observed] = {}
@@ -134,7 +135,9 @@ async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Line]
             yield await _source(found, name, source, observed)
 
 
-async def _target(name: str, target: ProcessTarget, lanes: list[Lane]) -> tuple[Line, dict[Lane, Observed]]:
+async def _target(
+    name: str, target: ProcessTarget, lanes: list[Lane]
+) -> tuple[CheckLine, dict[Lane, Observed]]:
     what = f"target {name}"
     try:
         seen = {lane: await target.observe(lane) for lane in lanes}
@@ -148,7 +151,9 @@ async def _target(name: str, target: ProcessTarget, lanes: list[Lane]) -> tuple[
     return ok(what, f"it answers, {len(seen)} lanes run"), seen
 
 
-async def _source(found: Catalog, name: str, source: MetricSource, observed: dict[Lane, Observed]) -> Line:
+async def _source(
+    found: Catalog, name: str, source: MetricSource, observed: dict[Lane, Observed]
+) -> CheckLine:
     what = f"metrics {name}"
     users = [lane for lane, config in found.lanes.items() if name in config.metrics]
     asked = [(lane, [r.digest for r in observed[lane].running]) for lane in users if lane in observed]

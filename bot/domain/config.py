@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.domain.applications import Application
+from bot.domain.appcommands.applications import Application
 from bot.domain.errors import UserError
-from bot.domain.model import Lane, Plan, Policy
+from bot.domain.rollout.model import Lane, Plan, Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from bot.domain.events import Effect, Transition
-from bot.domain.evidence import EvidenceState
-from bot.domain.model import Actor, Desired, Lane, Phase, Release, Rollout
+from bot.domain.judge.evidence import EvidenceState
+from bot.domain.rollout.events import Effect, Transition
+from bot.domain.rollout.model import Actor, Desired, Lane, Phase, Release, Rollout
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RolloutChange:
     """All that one step changes; it is saved as a whole or not at all.
 
     before: the version that `rollout` was computed from; None makes a new rollout.
@@ -183,7 +183,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class AuditEntry:
     """An audit line about a lane or a guild rather than a rollout."""
 
     lane: Lane

@@ -1,0 +1,1 @@
+"""Runs the rules durably: persist, then act."""

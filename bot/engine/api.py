@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.domain.events import Transition
-from bot.domain.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout, Words
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
+from bot.domain.rollout.events import Transition
+from bot.domain.rollout.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout, WordingKind
 
 __all__ = [
     "ActRequest",
-    "Acted",
+    "ActResult",
     "DeployRequest",
     "DryRun",
     "Engine",
-    "Finding",
     "LaneStatus",
     "Lock",
+    "PreflightFinding",
     "RollbackRequest",
     "RolloutSummary",
     "RolloutView",
@@ -85,7 +85,7 @@ class ActRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PreflightFinding:
     """One line of a dry run: a gate, lock, prerequisite or check, whether it stands in the way, and why."""
 
     what: str
@@ -100,8 +100,8 @@ class DryRun:
     candidate: Release
     steps: tuple[str, ...]  # one line for each step of the plan
     readiness: Readiness
-    findings: tuple[Finding, ...]
-    words: Words = "traffic"
+    findings: tuple[PreflightFinding, ...]
+    words: WordingKind = "traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class LaneStatus:
     active: Rollout | None
     lock: Lock | None
     drift: str = ""
-    words: Words = "traffic"
+    words: WordingKind = "traffic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class RolloutView:
 
 
 @dataclass(frozen=True, slots=True)
-class Acted:
+class ActResult:
     """The answer to a press: the rollout after it, a sentence for the person, and whether it was done before."""
 
     rollout: Rollout
@@ -147,7 +147,7 @@ class Engine(Protocol):
         """Return to an earlier release: of the active rollout when there is one, else a new straight rollout."""
         ...
 
-    async def act(self, request: ActRequest) -> Acted: ...
+    async def act(self, request: ActRequest) -> ActResult: ...
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         """Hold (or let go) every rollout of the guild; returns how many."""

@@ -13,17 +13,20 @@ import structlog
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import UserError
 from bot.engine.api import RolloutView
-from bot.ports import Alert, CardBook, Clock, Notebook, Notice, Unreachable
-from bot.ui import text
-from bot.ui.cards import CLOSED_S, Cards, ChartOf, Views
-from bot.ui.notices import ALARMS, Words, alert_words, nonce, words
-from bot.ui.pace import Pace, Priority
-from bot.ui.posting import (
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
+from bot.ports.notifications import Alert, Notice
+from bot.ports.store import CardStore, NoteStore
+from bot.ui import escaping
+from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, ChartOf, Views
+from bot.ui.message_budget import MessageBudget, Priority
+from bot.ui.notices import ALARMS, NoticeText, alert_words, nonce, words
+from bot.ui.rest import (
     THREAD_ARCHIVED,
     ClosedError,
     GoneError,
+    GuildChannels,
     RejectedError,
-    Room,
     calling,
     link,
     mentions,
@@ -40,30 +43,32 @@ class Announcer:
         self,
         rest: Callable[[], discord.Client],
         views: Views,
-        cards: CardBook,
-        notes: Notebook,
+        scheduler: CardStore,
+        notes: NoteStore,
         catalog: Callable[[], Catalog],
         clock: Clock,
         *,
         chart: ChartOf | None = None,
-        pace: Pace | None = None,
+        budget: MessageBudget | None = None,
     ) -> None:
         self._rest = rest
         self._views = views
         self._notes = notes
         self._catalog = catalog
         self._clock = clock
-        self._pace = pace or Pace()
-        self._cards = Cards(rest, views, cards, notes, catalog, clock, self._pace, self._report, chart)
+        self._budget = budget or MessageBudget()
+        self._scheduler = CardScheduler(
+            rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart
+        )
         self._began = clock.now()
         self._tried: set[str] = set()
         self._closed: dict[int, float] = {}
 
     async def close(self) -> None:
-        await self._cards.close()
+        await self._scheduler.close()
 
     async def draw_card(self, rollout_id: int) -> None:
-        await self._cards.draw(rollout_id)
+        await self._scheduler.draw(rollout_id)
 
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None:
         """One line in the thread. What happened before this process began may be there already: it is looked for."""
@@ -75,11 +80,13 @@ class Announcer:
         self._tried.add(key)
         gone: int | None = None
         for _ in range(2):
-            thread_id = await self._cards.thread(rollout_id, seen, gone)
+            thread_id = await self._scheduler.thread(rollout_id, seen, gone)
             if thread_id is None or self._is_closed(thread_id):
                 break
             try:
-                await self._say(Room(self._rest(), guild), thread_id, line, nonce(key, "l"), again=again)
+                await self._say(
+                    GuildChannels(self._rest(), guild), thread_id, line, nonce(key, "l"), again=again
+                )
                 break
             except GoneError:
                 gone = thread_id
@@ -95,21 +102,21 @@ class Announcer:
         seen, guild = await self._seen(notice.rollout_id)
         if seen is None or guild is None:
             return
-        room = Room(self._rest(), guild)
+        channels = GuildChannels(self._rest(), guild)
         names = notice.mention_roles
         if notice.what == "halted" and not names:
             names = (guild.oncall_role,)
-        roles = await room.roles(names)
-        ref = await self._cards.ref(notice.rollout_id)
+        roles = await channels.roles(names)
+        ref = await self._scheduler.ref(notice.rollout_id)
         card = link(guild.id, ref.channel_id, ref.message_id) if ref is not None else ""
         trouble: Unreachable | None = None
         for post in words(notice, seen, roles, card):
             try:
-                await self._post(room, post)
+                await self._post(channels, post)
             except Unreachable as error:
                 trouble = error
             except (GoneError, ClosedError, RejectedError) as error:
-                await self._elsewhere(room, guild, notice, post, error)
+                await self._elsewhere(channels, guild, notice, post, error)
         if trouble is not None:
             raise trouble
 
@@ -118,33 +125,33 @@ class Announcer:
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
             return
-        room = Room(self._rest(), guild)
-        post = alert_words(alert, await room.roles(alert.mention_roles))
+        channels = GuildChannels(self._rest(), guild)
+        post = alert_words(alert, await channels.roles(alert.mention_roles))
         for spoken in (post, replace(post, channel="deploys")):
             try:
-                await self._post(room, spoken)
+                await self._post(channels, spoken)
                 break
             except (GoneError, ClosedError, RejectedError) as error:
                 _log.error("alert_refused", guild=guild.id, channel=spoken.channel, error=str(error))
 
     # ---- one message ---------------------------------------------------------------------------------------
 
-    async def _post(self, room: Room, post: Words) -> None:
+    async def _post(self, channels: GuildChannels, post: NoticeText) -> None:
         note = await self._notes.note("notice", post.nonce)
         if note is not None and note.get("message"):
             return
-        channel = await room.channel(post.channel)
+        channel = await channels.channel(post.channel)
         found = None
         if note is not None:
-            found = await room.find(channel, post.is_in)
+            found = await channels.find(channel, post.is_in)
         else:
             await self._notes.put_note("notice", post.nonce, {"message": 0})
         if found is None:
-            await self._pace.turn(channel.id, Priority.URGENT)
+            await self._budget.turn(channel.id, Priority.URGENT)
             found = await self._sent(channel, post)
         await self._notes.put_note("notice", post.nonce, {"message": str(found.id)})
 
-    async def _sent(self, channel: discord.PartialMessageable, post: Words) -> discord.Message:
+    async def _sent(self, channel: discord.PartialMessageable, post: NoticeText) -> discord.Message:
         try:
             return await calling(lambda: _send(channel, post))
         except ClosedError:
@@ -154,7 +161,7 @@ class Announcer:
             return await calling(lambda: _send(channel, post.spelled_out()))
 
     async def _elsewhere(
-        self, room: Room, guild: GuildConfig, notice: Notice, post: Words, error: Exception
+        self, channels: GuildChannels, guild: GuildConfig, notice: Notice, post: NoticeText, error: Exception
     ) -> None:
         """The channel is gone or closed: an alarm must still be heard in the other one."""
         _log.error("notice_refused", rollout=notice.rollout_id, channel=post.channel, error=str(error))
@@ -163,23 +170,27 @@ class Announcer:
                 guild, f"notice:{post.nonce}", f"Could not be said in #deploys: {post.content[:600]}"
             )
         elif notice.what in ALARMS:
-            spoken = Words("deploys", post.content, post.embed, post.nonce, post.mark, post.roles, post.users)
+            spoken = NoticeText(
+                "deploys", post.content, post.embed, post.nonce, post.mark, post.roles, post.users
+            )
             try:
-                await self._post(room, spoken)
+                await self._post(channels, spoken)
             except (GoneError, ClosedError, RejectedError) as worse:
                 _log.critical("nobody_can_be_called", rollout=notice.rollout_id, error=str(worse))
 
-    async def _say(self, room: Room, channel_id: int, line: str, nonce: str, *, again: bool) -> None:
-        channel = room.at(channel_id)
-        if again and await room.find(channel, lambda m: m.content == line) is not None:
+    async def _say(
+        self, channels: GuildChannels, channel_id: int, line: str, nonce: str, *, again: bool
+    ) -> None:
+        channel = channels.at(channel_id)
+        if again and await channels.find(channel, lambda m: m.content == line) is not None:
             return
-        await self._pace.turn(channel_id, Priority.LOG)
+        await self._budget.turn(channel_id, Priority.LOG)
         try:
             await calling(lambda: channel.send(line, nonce=nonce))
         except RejectedError as error:
             if error.code != THREAD_ARCHIVED:
                 raise
-            await calling(lambda: room.client.http.edit_channel(channel_id, archived=False))
+            await calling(lambda: channels.client.http.edit_channel(channel_id, archived=False))
             await calling(lambda: channel.send(line, nonce=nonce))
 
     async def _report(self, guild: GuildConfig, key: str, sentence: str) -> None:
@@ -190,9 +201,9 @@ class Announcer:
             now = self._clock.now()
             if note is not None and now - datetime.fromisoformat(str(note["at"])) < _REPORT_EVERY:
                 return
-            channel = await Room(self._rest(), guild).channel("alerts")
-            await self._pace.turn(channel.id, Priority.STATE)
-            said = text.sentence(f"⚠️ {sentence}", text.CONTENT)
+            channel = await GuildChannels(self._rest(), guild).channel("alerts")
+            await self._budget.turn(channel.id, Priority.STATE)
+            said = escaping.sentence(f"⚠️ {sentence}", escaping.CONTENT)
             await calling(lambda: channel.send(said, allowed_mentions=discord.AllowedMentions.none()))
             await self._notes.put_note("report", key, {"at": now.isoformat()})
         except (Unreachable, GoneError, ClosedError, RejectedError) as error:
@@ -217,10 +228,10 @@ class Announcer:
 
 
 def _line(said: str, at: datetime) -> str:
-    return f"{text.clock(at)} {text.sentence(said, 1800)}"
+    return f"{escaping.clock(at)} {escaping.sentence(said, 1800)}"
 
 
-async def _send(channel: discord.PartialMessageable, post: Words) -> discord.Message:
+async def _send(channel: discord.PartialMessageable, post: NoticeText) -> discord.Message:
     allowed = mentions(post.roles, post.users)
     if post.embed is not None:
         return await channel.send(post.content, embed=post.embed, nonce=post.nonce, allowed_mentions=allowed)

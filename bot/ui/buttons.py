@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 
-from bot.domain.model import Action
+from bot.domain.rollout.model import Action
 
 # The whole of an id.
 TEMPLATE = re.compile(

@@ -13,8 +13,8 @@ from discord import app_commands
 
 from bot.domain.errors import UserError
 from bot.logs import new_trace_id, trace_id
-from bot.ports import Unreachable
-from bot.ui import text
+from bot.ports.errors import Unreachable
+from bot.ui import escaping
 
 _log = structlog.get_logger(__name__)
 
@@ -58,7 +58,7 @@ def explain(error: BaseException, *, command: str) -> Reply:
         error = error.original
     if isinstance(error, UserError):
         _log.info("refused", command=command, rule=error.rule)
-        return Reply(text.sentence(f"✋ {error}", text.CONTENT), outcome="refused")
+        return Reply(escaping.sentence(f"✋ {error}", escaping.CONTENT), outcome="refused")
     if isinstance(error, Unreachable):
         _log.warning("unreachable", command=command, error=str(error))
         return Reply(UNREACHABLE, outcome="unreachable")

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 
 import discord
 
-from bot.domain.judge import Reason
-from bot.domain.model import Gate, Phase, Rollout
-from bot.domain.terms import Terms, terms
-from bot.domain.words import count, duration, percent
+from bot.domain.formatting import count, duration, percent
+from bot.domain.judge.judge import Reason
+from bot.domain.rollout.model import Gate, Phase, Rollout
+from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import RolloutView
-from bot.ports import Alert, Notice
-from bot.ui import text
-from bot.ui.numbers import failing
-from bot.ui.phases import COLOUR
+from bot.ports.notifications import Alert, Notice
+from bot.ui import escaping
+from bot.ui.cards.measurements import failing
+from bot.ui.cards.phases import COLOUR
 
 ALARMS = frozenset({"rolled_back", "halted"})
 _HEADS = {
@@ -34,7 +34,7 @@ _HEADS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class NoticeText:
     """One message to post. `nonce` and `mark` are the same at every attempt."""
 
     channel: str
@@ -50,7 +50,7 @@ class Words:
         footers = [embed.footer.text or "" for embed in message.embeds]
         return message.content.endswith(self.mark) or self.mark.removeprefix("-# ") in footers
 
-    def spelled_out(self) -> Words:
+    def spelled_out(self) -> NoticeText:
         """The same without its embed, whose words follow the others: for a channel that takes no embeds."""
         if self.embed is None:
             return self
@@ -59,13 +59,13 @@ class Words:
         return replace(self, content=said, embed=None)
 
 
-def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) -> list[Words]:
+def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) -> list[NoticeText]:
     """What to post for it. In an alarm the roles are called in #alerts, and the people concerned in #deploys."""
     rollout = seen.rollout
-    mark = f"-# Rollout {rollout.id} · ref {text.name(notice.key, 25)}"
+    mark = f"-# Rollout {rollout.id} · ref {escaping.name(notice.key, 25)}"
     alarm = notice.what in ALARMS
     shape, head = _HEADS.get(notice.what, ("📣", notice.what.replace("_", " ")))
-    head = terms(rollout.policy.words).failed_head if notice.what == "failed" else head
+    head = wording_for(rollout.policy.words).failed_head if notice.what == "failed" else head
     title = f"{_title(rollout)} {head}"
     here, there = ((), tuple(roles)) if alarm else (tuple(roles), ())
     users = tuple(notice.mention_users)
@@ -73,25 +73,25 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     # The mention shares the first line with what it is about: that line is what a locked phone shows.
     said = [" ".join(p for p in (pings, f"{shape} **{title}**") if p), *_lines(notice, rollout)]
     content = _joined([*said, f"[Open the card]({card})" if card else ""], mark)
-    posts = [Words("deploys", content, None, nonce(notice.key, "d"), mark, here, users)]
+    posts = [NoticeText("deploys", content, None, nonce(notice.key, "d"), mark, here, users)]
     if alarm:
         calling = [_pings(there, ()), f"{shape} {title}"]
-        body = text.cut(" ".join(part for part in calling if part), text.CONTENT)
+        body = escaping.cut(" ".join(part for part in calling if part), escaping.CONTENT)
         embed = _embed(notice, rollout, f"{shape} {title}", card, mark)
         # Those who are called come first: on-call should not wait for the message to the channel.
-        posts.insert(0, Words("alerts", body, embed, nonce(notice.key, "a"), mark, there, ()))
+        posts.insert(0, NoticeText("alerts", body, embed, nonce(notice.key, "a"), mark, there, ()))
     return posts
 
 
-def alert_words(alert: Alert, roles: Sequence[int]) -> Words:
+def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
     """What belongs to no rollout; the mention stands in the content, where it is heard."""
-    mark = f"-# ref {text.name(alert.key, 25)}"
+    mark = f"-# ref {escaping.name(alert.key, 25)}"
     shape = "✅" if alert.over else "⚠️"
     said = " ".join(
-        part for part in (_pings(roles, ()), f"{shape} **{text.plain(alert.title, 200)}**") if part
+        part for part in (_pings(roles, ()), f"{shape} **{escaping.plain(alert.title, 200)}**") if part
     )
-    content = _joined([said, text.sentence(alert.text, 1500)], mark)
-    return Words("alerts", content, None, nonce(alert.key, "a"), mark, tuple(roles), ())
+    content = _joined([said, escaping.sentence(alert.text, 1500)], mark)
+    return NoticeText("alerts", content, None, nonce(alert.key, "a"), mark, tuple(roles), ())
 
 
 def nonce(key: str, channel: str) -> str:
@@ -101,8 +101,8 @@ def nonce(key: str, channel: str) -> str:
 
 
 def _title(rollout: Rollout) -> str:
-    service, version = text.plain(rollout.lane.service, 60), text.plain(rollout.candidate.version, 40)
-    return f"{service} {version} → {text.plain(rollout.lane.environment, 40)}"
+    service, version = escaping.plain(rollout.lane.service, 60), escaping.plain(rollout.candidate.version, 40)
+    return f"{service} {version} → {escaping.plain(rollout.lane.environment, 40)}"
 
 
 def _pings(roles: Sequence[int], users: Sequence[int]) -> str:
@@ -112,44 +112,48 @@ def _pings(roles: Sequence[int], users: Sequence[int]) -> str:
 def _joined(lines: Sequence[str], mark: str) -> str:
     """The lines and the mark, of which the mark is never cut."""
     body = "\n".join(line for line in lines if line)
-    return f"{text.cut(body, text.CONTENT - 100)}\n{mark}"
+    return f"{escaping.cut(body, escaping.CONTENT - 100)}\n{mark}"
 
 
 def _lines(notice: Notice, rollout: Rollout) -> list[str]:
     lines = []
     if notice.text:
-        lines.append(text.sentence(notice.text, 800))
+        lines.append(escaping.sentence(notice.text, 800))
     if notice.what == "gate_opened":
         gate = rollout.current
         if isinstance(gate, Gate):
             many = f"{gate.quorum} approvals" if gate.quorum > 1 else "one approval"
-            who = f"asked for by {text.plain(rollout.requester.name, 40)}"
-            lines = [f"It needs {many} by **{text.plain(gate.role, 40)}**; {who}."]
+            who = f"asked for by {escaping.plain(rollout.requester.name, 40)}"
+            lines = [f"It needs {many} by **{escaping.plain(gate.role, 40)}**; {who}."]
         if rollout.deadline is not None:
-            lines.append(f"⌛ Expires {text.relative(rollout.deadline)}.")
+            lines.append(f"⌛ Expires {escaping.relative(rollout.deadline)}.")
     elif notice.what == "held" and rollout.hold is not None and rollout.hold.deadline is not None:
         fate = {"rollback": "it is rolled back", "wait": "it keeps waiting"}
         then = fate[rollout.hold.outcome]
         lines.append(
-            f"⌛ Extend, Promote or Roll back; if nobody acts, {then} {text.relative(rollout.hold.deadline)}."
+            f"⌛ Extend, Promote or Roll back; if nobody acts, {then} {escaping.relative(rollout.hold.deadline)}."
         )
     return lines
 
 
 def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -> discord.Embed:
     colour = COLOUR[Phase.HALTED if notice.what == "halted" else Phase.ROLLED_BACK]
-    happened = text.sentence(notice.text or rollout.outcome, 1500)
-    embed = discord.Embed(title=text.cut(title, text.EMBED_TITLE), description=happened, colour=colour)
+    happened = escaping.sentence(notice.text or rollout.outcome, 1500)
+    embed = discord.Embed(
+        title=escaping.cut(title, escaping.EMBED_TITLE), description=happened, colour=colour
+    )
     if card:
         embed.url = card
     reason = failing(rollout)
     if reason is not None:
         embed.add_field(
-            name=text.name(f"Judge: {reason.objective}", 200), value=_against(reason, happened), inline=False
+            name=escaping.name(f"Judge: {reason.objective}", 200),
+            value=_against(reason, happened),
+            inline=False,
         )
-    stable = text.code(rollout.stable.version, 40) if rollout.stable else "nothing"
-    candidate = text.code(rollout.candidate.version, 40)
-    say = terms(rollout.policy.words)
+    stable = escaping.code(rollout.stable.version, 40) if rollout.stable else "nothing"
+    candidate = escaping.code(rollout.candidate.version, 40)
+    say = wording_for(rollout.policy.words)
     embed.add_field(name=say.heading, value=_serves(say, rollout, stable, candidate), inline=True)
     lasted = (rollout.ended_at - rollout.created_at).total_seconds() if rollout.ended_at else None
     if lasted is not None:
@@ -166,7 +170,7 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
     return embed
 
 
-def _serves(say: Terms, rollout: Rollout, stable: str, candidate: str) -> str:
+def _serves(say: Wording, rollout: Rollout, stable: str, candidate: str) -> str:
     share = rollout.observed_weight
     if rollout.phase is Phase.ROLLING_BACK:
         return say.going_back.format(stable=stable)
@@ -176,7 +180,7 @@ def _serves(say: Terms, rollout: Rollout, stable: str, candidate: str) -> str:
 
 def _against(reason: Reason, told: str) -> str:
     """Value, limit and samples; the judge's own sentence only if it was not `told` already."""
-    said = text.sentence(reason.sentence, 600)
+    said = escaping.sentence(reason.sentence, 600)
     if reason.value is None or reason.limit is None or reason.objective == "sources":
         return said
     samples = f" in {count(reason.samples)} requests" if reason.samples else ""

@@ -20,7 +20,7 @@ class ProbeFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ProbeResult:
     """What one probe found.
 
     word: for machines: `ok`, `connected`, `memory`, `degraded`, `down`. detail: for people.
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    findings: Mapping[str, Finding]
+    findings: Mapping[str, ProbeResult]
 
     @property
     def status(self) -> str:
@@ -73,7 +73,7 @@ class HealthChecks:
             self._looking = asyncio.create_task(self._look())
         return await asyncio.shield(self._looking)
 
-    async def one(self, name: str) -> Finding:
+    async def one(self, name: str) -> ProbeResult:
         """Probe one part now. KeyError: there is no such part."""
         return await self._probe(name, self._probes[name])
 
@@ -91,7 +91,7 @@ class HealthChecks:
         self._last = (time.monotonic(), report)
         return report
 
-    async def _probe(self, name: str, probe: Probe) -> Finding:
+    async def _probe(self, name: str, probe: Probe) -> ProbeResult:
         task = asyncio.ensure_future(probe())
         try:
             # Not wait_for: a probe that ignores its cancellation must not hold up the answer.
@@ -99,13 +99,13 @@ class HealthChecks:
             if not done:
                 task.cancel()
                 task.add_done_callback(_ignore)
-                return Finding("down", f"no answer within {self._probe_s:g} s")
+                return ProbeResult("down", f"no answer within {self._probe_s:g} s")
             word, _, detail = task.result().partition(":")
-            return Finding(word.strip(), detail.strip())
+            return ProbeResult(word.strip(), detail.strip())
         except ProbeFailed as trouble:
-            return Finding("down", str(trouble))
+            return ProbeResult("down", str(trouble))
         except Exception as error:
-            return Finding("down", type(error).__name__)
+            return ProbeResult("down", type(error).__name__)
 
 
 def _ignore(task: asyncio.Future[str]) -> None:

@@ -14,9 +14,9 @@ from playwright.async_api import Page, async_playwright
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sandbox.launcher import Demo
-from sandbox.scenarios import first_light as story
-from sandbox.scenarios.stage import Stage
+from demo.launcher import Demo
+from demo.stories import first_light as story
+from demo.stories.stage import Stage
 
 HERE = Path(__file__).parent
 FLAGS = (

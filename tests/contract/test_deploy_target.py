@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
-from bot.domain.model import Desired, Lane, Observed, Release, RunState
-from bot.ports import DeployTarget, StaleGeneration, TargetRefused
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
+from bot.ports.errors import StaleGeneration, TargetRefused
+from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
 
 LANE = Lane("checkout", "production")
@@ -70,7 +71,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
     host = Host(tmp_path / "host")
     await host.start()
-    lanes = {LANE: LaneSettings(listen_port=0), ALONE: LaneSettings(exclusive=True)}
+    lanes = {LANE: ProcessLaneSettings(listen_port=0), ALONE: ProcessLaneSettings(exclusive=True)}
     yield World(ProcessTarget(host.data_dir, lanes, start_host=False), release)
     await host.stop()
 

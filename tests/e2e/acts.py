@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from sandbox.scenarios.stage import Json, StoryError, said
+from demo.stories.stage import Json, StoryError, said
 from tests.e2e.world import FINAL, World
 
 CREW = Path(__file__).parent / "crew"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from sandbox.scenarios.stage import Json
+from demo.stories.stage import Json
 from tests.e2e.acts import part
 from tests.e2e.world import World
 

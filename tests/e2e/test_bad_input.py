@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from sandbox.scenarios.stage import said
+from demo.stories.stage import said
 from tests.e2e import acts
 from tests.e2e.world import World, lanes, marks, opened
 from tests.support.postgres import PostgresServer

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-from sandbox.scenarios import commands_story as story
-from sandbox.scenarios.stage import Json, said
+from demo.stories import commands_story as story
+from demo.stories.stage import Json, said
 from tests.e2e import acts
 from tests.e2e.world import World, lanes, marks, opened
 from tests.support.postgres import PostgresServer

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.scenarios.stage import StoryError
+from demo.stories.stage import StoryError
 from tests.e2e.world import World, lanes, opened
 from tests.support.postgres import PostgresServer
 

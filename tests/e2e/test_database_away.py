@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sandbox.scenarios.stage import Json, said
+from demo.stories.stage import Json, said
 from tests.e2e.acts import audited, fault, part
 from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sandbox.scenarios.stage import said
+from demo.stories.stage import said
 from tests.e2e import acts, heard
 from tests.e2e.world import World, lanes, marks
 

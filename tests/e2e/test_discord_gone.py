@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest_asyncio
 
-from sandbox.scenarios.stage import Json
+from demo.stories.stage import Json
 from tests.e2e import acts, heard
 from tests.e2e.world import World, lanes, marks
 

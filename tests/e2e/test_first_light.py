@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from sandbox.launcher import Demo
-from sandbox.scenarios import first_light
-from sandbox.scenarios.stage import Stage, Transcript
+from demo.launcher import Demo
+from demo.stories import first_light
+from demo.stories.stage import Stage, Transcript
 
 
 async def test_the_story_of_the_demo_goes_as_told(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sandbox.scenarios.stage import StoryError, said
+from demo.stories.stage import StoryError, said
 from tests.e2e import acts
 from tests.e2e.world import World, lanes, marks
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from sandbox.launcher import DemoLane, free_port
-from sandbox.scenarios.stage import Json
+from demo.launcher import DemoLane, free_port
+from demo.stories.stage import Json
 from tests.e2e.acts import part
 from tests.e2e.heard import said_once
 from tests.e2e.world import CONFIG, RATE, World, marks, opened

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from sandbox.scenarios.stage import Json, said
+from demo.stories.stage import Json, said
 from tests.e2e import acts
 from tests.e2e.world import World, lanes, marks
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from sandbox.scenarios.stage import Json
+from demo.stories.stage import Json
 from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks, opened
 from tests.support.postgres import PostgresServer

@@ -7,7 +7,7 @@ import json
 import random
 import signal
 
-from sandbox.scenarios.stage import Json, StoryError
+from demo.stories.stage import Json, StoryError
 from tests.e2e.acts import CALLBACKS, fault, part
 from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks

@@ -8,10 +8,10 @@ import signal
 import psutil
 import pytest
 
-from bot.adapters.targets.process.client import HostClient
+from bot.adapters.postgres import serialization
+from bot.adapters.targets.process.host.client import HostClient
 from bot.adapters.targets.process.wire import desired_to_json
-from bot.engine import codec
-from bot.ports import StaleGeneration
+from bot.ports.errors import StaleGeneration
 from tests.e2e.acts import part
 from tests.e2e.heard import said_once
 from tests.e2e.world import World, lanes, marks, opened
@@ -85,7 +85,7 @@ async def every_order_is_refused_now(world: World, id_: int) -> None:
     host = HostClient(world.data / "host", start=False)
     orders = [e for e in await world.effects(id_) if e["kind"] == "set_desired"]
     for order in orders[:-1]:
-        desired = codec.read_effect(order["payload"]).desired  # type: ignore[union-attr]
+        desired = serialization.read_effect(order["payload"]).desired  # type: ignore[union-attr]
         late = {
             "do": "apply",
             "lane": ["mail", "endurance"],

@@ -22,8 +22,8 @@ import psutil
 import pytest
 import yaml
 
-from sandbox.launcher import Demo, DemoLane, free_port
-from sandbox.scenarios.stage import Json, Stage, StoryError, Transcript
+from demo.launcher import Demo, DemoLane, free_port
+from demo.stories.stage import Json, Stage, StoryError, Transcript
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ async def opened(
 ) -> AsyncIterator[World]:
     """A world of its own under a short path, gone afterwards. Without `dsn` the bot brings its own PostgreSQL.
 
-    `discord` describes servers and people that are not the usual ones (`sandbox/discord/world.py`).
+    `discord` describes servers and people that are not the usual ones (`discord_sandbox/discord/world.py`).
     """
     folder = Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
     folder.chmod(0o755)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from bot.ports import CardRef, Unreachable
+from bot.ports.errors import Unreachable
+from bot.ports.store import CardRef
 
 
 class SetClock:

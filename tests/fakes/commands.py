@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.applications import GLOBAL, STAGING, Application, Scope
+from bot.domain.appcommands.applications import GLOBAL, STAGING, Application, Scope
+from bot.domain.appcommands.diff import compare
+from bot.domain.appcommands.normalization import digest
+from bot.domain.appcommands.validation import validate
 from bot.domain.config import LaneConfig, unknown
 from bot.domain.errors import Refused
-from bot.domain.manifest.difference import compare
-from bot.domain.manifest.normal import digest
-from bot.domain.manifest.validation import validate
-from bot.domain.model import Gate, Plan, Release, Rollout, Shift
+from bot.domain.rollout.model import Gate, Plan, Release, Rollout, Shift
 from bot.engine.api import DeployRequest
-from bot.engine.commands.api import (
+from bot.engine.appcommands.api import (
     ApplicationStatus,
     ApplicationView,
-    Applied,
     ApplyRequest,
+    ApplyResult,
     Backup,
     BackupLine,
     Comparison,
@@ -31,13 +31,13 @@ from bot.engine.commands.api import (
     InvalidManifest,
     ManifestView,
     ManualStep,
-    Reading,
     Restored,
     RestoreRequest,
     ScopeDiff,
+    ScopeStatus,
     Validation,
 )
-from bot.ports import Unreachable
+from bot.ports.errors import Unreachable
 from tests.fakes.engine import FakeEngine
 
 Json = dict[str, Any]
@@ -66,7 +66,7 @@ class FakeCommands:
     staged: dict[str, str] = field(default_factory=dict)  # application -> digest that succeeded in staging
     away: bool = False
     stuck_s: float = 0.0
-    _answered: dict[str, Applied | Restored] = field(default_factory=dict)
+    _answered: dict[str, ApplyResult | Restored] = field(default_factory=dict)
 
     # ---- for tests -----------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class FakeCommands:
         manifest = _view(wanted) if isinstance(wanted, list) and not validate(wanted) else None
         return Validation(application, manifest, tuple(validate(wanted)), "manifests/x.json")
 
-    async def apply(self, request: ApplyRequest) -> Applied:
+    async def apply(self, request: ApplyRequest) -> ApplyResult:
         await self._reached()
         if request.interaction in self._answered:
             return self._answered[request.interaction]  # type: ignore[return-value]
@@ -119,13 +119,13 @@ class FakeCommands:
         if found.mistakes:
             raise InvalidManifest(request.application, found.mistakes)
         if not found.different:
-            return Applied(found, None, "Nothing is different; nothing was called.")
+            return ApplyResult(found, None, "Nothing is different; nothing was called.")
         tried = self.staged.get(request.application) == found.wanted.digest
         if request.environment != STAGING and not tried and not request.emergency:
             raise Refused(
                 "This manifest has not succeeded in staging.", rule="prerequisite", remedy="Apply it there."
             )
-        done = Applied(found, await self._begin(request, found), "2 created.")
+        done = ApplyResult(found, await self._begin(request, found), "2 created.")
         self._answered[request.interaction] = done
         return done
 
@@ -317,7 +317,7 @@ class FakeCommands:
         for environment in _environments(known):
             at = self.engine.clock.now()
             readings = tuple(
-                Reading(scope, at, 42.0, len(self.there(known.name, scope)), "d")
+                ScopeStatus(scope, at, 42.0, len(self.there(known.name, scope)), "d")
                 for scope in known.scopes(environment)
             )
             past = tuple(

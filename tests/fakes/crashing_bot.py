@@ -17,18 +17,19 @@ from types import FrameType
 
 import asyncpg
 
-from bot import logs, wiring
+from bot import logs
 from bot.__main__ import main
-from bot.engine.outbox import Pace
-from bot.engine.worker import Rhythm
+from bot.composition import wiring
+from bot.engine.effects.outbox import OutboxLimits
+from bot.engine.loops.worker import LoopIntervals
 from bot.settings import Settings, load_settings
 
-QUICK = Rhythm(
+QUICK = LoopIntervals(
     orders_s=0.1,
     messages_s=0.1,
     lead_s=0.8,
-    orders=Pace(lease_s=0.8, renew_s=0.2),
-    messages=Pace(lease_s=0.8, renew_s=0.2, at_once=16),
+    orders=OutboxLimits(lease_s=0.8, renew_s=0.2),
+    messages=OutboxLimits(lease_s=0.8, renew_s=0.2, at_once=16),
 )
 
 
@@ -52,7 +53,7 @@ class Crashes:
 
 async def live(settings: Settings, points: Path) -> None:
     await forget_identifies(settings)
-    await wiring.run(settings, probe=Crashes(points).probe, rhythm=QUICK)
+    await wiring.run(settings, probe=Crashes(points).probe, intervals=QUICK)
 
 
 async def forget_identifies(settings: Settings) -> None:

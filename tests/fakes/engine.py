@@ -6,26 +6,27 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from bot.domain import machine, plans
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import Refused
-from bot.domain.events import Acted as ActedEvent
-from bot.domain.events import Effect, Event, Transition
-from bot.domain.model import Action, Actor, Lane, Readiness, Release, Rollout
+from bot.domain.rollout import machine, plans
+from bot.domain.rollout.events import Acted as ActedEvent
+from bot.domain.rollout.events import Effect, Event, Transition
+from bot.domain.rollout.model import Action, Actor, Lane, Readiness, Release, Rollout
 from bot.engine.api import (
-    Acted,
     ActRequest,
+    ActResult,
     DeployRequest,
     DryRun,
-    Finding,
     LaneStatus,
     Lock,
+    PreflightFinding,
     RollbackRequest,
     RolloutSummary,
     RolloutView,
     SeriesPoint,
 )
-from bot.ports import Clock, Unreachable
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
 
 
 class FakeEngine:
@@ -89,13 +90,13 @@ class FakeEngine:
         event = ActedEvent(Action.ROLL_BACK, request.actor, self.clock.now(), reason=request.reason)
         return self.happen(active.id, event)
 
-    async def act(self, request: ActRequest) -> Acted:
+    async def act(self, request: ActRequest) -> ActResult:
         await self._reached()
         rollout = self.rollouts.get(request.rollout_id)
         if rollout is None or rollout.guild_id != request.guild_id:
             raise Refused("There is no such rollout here.", rule="unknown_rollout")
         if request.interaction and request.interaction in self._interactions:
-            return Acted(rollout, "That was done already.", repeated=True)
+            return ActResult(rollout, "That was done already.", repeated=True)
         event = ActedEvent(
             request.action,
             request.actor,
@@ -110,7 +111,7 @@ class FakeEngine:
         self.acts.append(request)
         self._interactions[request.interaction] = rollout.id
         said = " ".join(t.why for t in stepped.transitions) or "That was done already."
-        return Acted(stepped.rollout, said, repeated=stepped.rollout is rollout)
+        return ActResult(stepped.rollout, said, repeated=stepped.rollout is rollout)
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         await self._reached()
@@ -246,7 +247,7 @@ class FakeEngine:
         self, config: LaneConfig, stable: Release | None, candidate: Release, readiness: Readiness
     ) -> DryRun:
         locked = config.lane in self.locks
-        findings = (Finding("lock", not locked, "It is locked." if locked else "There is no lock."),)
+        findings = (PreflightFinding("lock", not locked, "It is locked." if locked else "There is no lock."),)
         steps = tuple(plans.describe(step) for step in config.plan.steps)
         return DryRun(config.lane, stable, candidate, steps, readiness, findings)
 

@@ -10,8 +10,9 @@ import os
 import signal
 import sys
 
-from bot import logs, wiring
+from bot import logs
 from bot.__main__ import main
+from bot.composition import wiring
 from bot.settings import load_settings
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bot.domain.evidence import Reading, Sample
-from bot.domain.model import HttpCheck, Lane, Release
-from bot.ports import Alert, Notice, Unreachable
+from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.rollout.model import HttpCheck, Lane, Release
+from bot.ports.errors import Unreachable
+from bot.ports.notifications import Alert, Notice
 
 
 @dataclass
@@ -84,7 +85,7 @@ class FakeMetrics:
         self._bad[key] += round(self.rate * self.bad.get(digest, 0.0))
         total, bad = self._totals[key], self._bad[key]
         buckets = ((0.1, total // 2), (1.0, total), (float("inf"), total))
-        return Sample(at, digest, (Reading("router", total, bad, buckets),))
+        return Sample(at, digest, (CounterReading("router", total, bad, buckets),))
 
 
 @dataclass

@@ -11,8 +11,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
-from bot.ports import Capabilities, StaleGeneration, TargetRefused, Unreachable
+from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
+from bot.ports.targets import Capabilities
 
 
 @dataclass

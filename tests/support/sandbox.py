@@ -7,8 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
+from discord_sandbox.discord import Sandbox
 
-from sandbox.discord import Sandbox
 from tests.support import discord_specs
 
 JSON = dict[str, Any]

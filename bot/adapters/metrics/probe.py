@@ -11,9 +11,9 @@ from typing import Protocol
 import aiohttp
 
 from bot.adapters.routers.counts import BOUNDS
-from bot.domain.evidence import Reading, Sample
-from bot.domain.model import Lane
-from bot.ports import TargetRefused, Unreachable
+from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import TargetRefused, Unreachable
 
 
 class Addresses(Protocol):
@@ -83,9 +83,9 @@ class _Tally:
         self._bad += not good
         self._buckets[bisect_left(BOUNDS, seconds)] += 1
 
-    def reading(self, instance: str) -> Reading:
+    def reading(self, instance: str) -> CounterReading:
         so_far, buckets = 0, []
         for bound, count in zip(BOUNDS, self._buckets, strict=False):
             so_far += count
             buckets.append((bound, so_far))
-        return Reading(instance, self._total, self._bad, tuple(buckets))
+        return CounterReading(instance, self._total, self._bad, tuple(buckets))

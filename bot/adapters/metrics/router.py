@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from bot.domain.evidence import Reading, Sample
-from bot.domain.model import Lane
-from bot.ports import TargetRefused, Unreachable
+from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import TargetRefused, Unreachable
 
 # The histogram ends here; nothing that takes longer can be told apart.
 LONGEST_S = 10.0
@@ -54,9 +54,9 @@ class RouterMetrics:
         return [Sample(now, digest, _readings(counts["releases"].get(digest, {}))) for digest in digests]
 
 
-def _readings(instances: Mapping[str, Mapping[str, Any]]) -> tuple[Reading, ...]:
+def _readings(instances: Mapping[str, Mapping[str, Any]]) -> tuple[CounterReading, ...]:
     return tuple(
-        Reading(
+        CounterReading(
             instance=f"router#{index}",
             total=found["total"],
             bad=found["bad"],

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from prometheus_client.metrics_core import Metric
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.domain.evidence import Reading
-from bot.domain.model import Lane
+from bot.domain.judge.evidence import CounterReading
+from bot.domain.rollout.model import Lane
 
 # One line of an endpoint: labels and value.
 Series = tuple[Mapping[str, str], float]
@@ -79,7 +79,7 @@ class _Found:
 
 def readings(
     metrics: Iterable[Metric], rules: ScrapeRules, subject: Subject, instance: str
-) -> tuple[Reading, ...]:
+) -> tuple[CounterReading, ...]:
     """The subject's readings, `instance` naming the endpoint's own.
 
     A counter that is there without the subject's labels is "nothing yet"; one that the endpoint does not know
@@ -116,9 +116,9 @@ def _counters(rules: ScrapeRules) -> dict[str, Selector]:
     return found
 
 
-def _reading(name: str, found: _Found, rules: ScrapeRules) -> Reading:
+def _reading(name: str, found: _Found, rules: ScrapeRules) -> CounterReading:
     count = {key: round(value) for key, value in found.sums.items()}
-    return Reading(
+    return CounterReading(
         instance=name,
         total=count.get("total", 0),
         bad=count.get("bad", 0),

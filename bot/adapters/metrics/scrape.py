@@ -11,15 +11,15 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.adapters.metrics.rules import NotThereError, ScrapeRules, Subject, readings
-from bot.domain.evidence import Reading, Sample
-from bot.domain.model import Lane, Observed
-from bot.ports import TargetRefused, Unreachable
+from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.rollout.model import Lane, Observed
+from bot.ports.errors import TargetRefused, Unreachable
 
 MAX_BYTES = 5 * 1024 * 1024
 _ACCEPT = {"Accept": "text/plain;version=0.0.4"}
 
 
-class Whereabouts(Protocol):
+class AddressesOf(Protocol):
     """A target, as far as it is needed here."""
 
     async def observe(self, lane: Lane) -> Observed: ...
@@ -44,7 +44,7 @@ class ScrapeMetrics:
         name: str,
         url: str,
         rules: ScrapeRules,
-        target: Whereabouts,
+        target: AddressesOf,
         session: aiohttp.ClientSession,
         *,
         timeout_s: float = 3.0,
@@ -84,12 +84,12 @@ class ScrapeMetrics:
             return Sample(time.time(), digest, error=f"{self._name}: {problem}")
         return Sample(time.time(), digest, found)
 
-    async def _read(self, url: str, subject: Subject, instance: str) -> tuple[Reading, ...]:
+    async def _read(self, url: str, subject: Subject, instance: str) -> tuple[CounterReading, ...]:
         text = await self._fetch(subject.fill(url))
         # Megabytes take a second to parse: not in the event loop.
         return await asyncio.to_thread(self._parse, text, subject, instance)
 
-    def _parse(self, text: str, subject: Subject, instance: str) -> tuple[Reading, ...]:
+    def _parse(self, text: str, subject: Subject, instance: str) -> tuple[CounterReading, ...]:
         try:
             return readings(list(text_string_to_metric_families(text)), self._rules, subject, instance)
         except NotThereError:

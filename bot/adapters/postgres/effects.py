@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import structlog
 
+from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Connection, Database, Row
 from bot.adapters.postgres.json import dumped, storable, without_nul
-from bot.domain.events import CallPeople, SetDesired
-from bot.domain.model import Lane
-from bot.domain.records import Claimed, Entry, LaneRow
-from bot.engine import codec
+from bot.domain.records import AuditEntry, Claimed, LaneRow
+from bot.domain.rollout.events import CallPeople, SetDesired
+from bot.domain.rollout.model import Lane
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +48,14 @@ class PostgresEffects:
         )
 
     async def poison(
-        self, claim: Claimed, error: str, entry: Entry, calls: Sequence[CallPeople] = ()
+        self, claim: Claimed, error: str, entry: AuditEntry, calls: Sequence[CallPeople] = ()
     ) -> None:
         async with self._database.transaction() as connection:
             if await connection.one("poison", claim.id, claim.fence, storable(error[:500])):
                 await record(connection, entry)
                 await call(connection, entry.lane, calls)
 
-    async def order(self, row: LaneRow, key: str, timeout_s: float, entry: Entry) -> None:
+    async def order(self, row: LaneRow, key: str, timeout_s: float, entry: AuditEntry) -> None:
         effect = SetDesired(row.lane, row.desired, timeout_s)
         async with self._database.transaction() as connection:
             await connection.one("lane_held", row.lane.service, row.lane.environment)
@@ -64,15 +64,15 @@ class PostgresEffects:
                 row.lane.service,
                 row.lane.environment,
                 row.generation,
-                codec.desired_text(row.desired),
+                serialization.desired_text(row.desired),
                 key,
-                codec.effect_text(effect),
+                serialization.effect_text(effect),
             )
             if ordered:
                 await record(connection, entry)
 
 
-async def record(connection: Connection, entry: Entry) -> None:
+async def record(connection: Connection, entry: AuditEntry) -> None:
     """Append a line to the audit log."""
     await connection.one(
         "record",
@@ -93,7 +93,7 @@ async def record(connection: Connection, entry: Entry) -> None:
 async def call(connection: Connection, lane: Lane, calls: Sequence[CallPeople]) -> None:
     """Have people called; what was told under a key before is not told again."""
     for effect in calls:
-        payload = without_nul(codec.effect_text(effect))
+        payload = without_nul(serialization.effect_text(effect))
         await connection.one("call", effect.key, lane.service, lane.environment, payload)
 
 
@@ -105,7 +105,7 @@ def _claimed(row: Row) -> Claimed:
         attempts=row["attempts"],
         rollout_id=row["rollout_id"],
         lane=Lane(row["service"], row["environment"]),
-        effect=codec.read_effect(row["payload"]),
+        effect=serialization.read_effect(row["payload"]),
         created_at=row["created_at"],
     )
 

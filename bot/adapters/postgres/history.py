@@ -8,10 +8,10 @@ from datetime import datetime
 
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import dumped
-from bot.domain.events import Transition
-from bot.domain.model import Actor, Lane
 from bot.domain.records import RolloutSummary, SeriesPoint
-from bot.ports import CardRef
+from bot.domain.rollout.events import Transition
+from bot.domain.rollout.model import Actor, Lane
+from bot.ports.store import CardRef
 
 # A statement has a second. What waits to be tidied after a long time away can be millions of rows.
 _TIDIED_AT_ONCE = 5000
@@ -41,7 +41,7 @@ class PostgresHistory:
         return row["at"] if row else None
 
 
-class PostgresBooks:
+class PostgresNotes:
     """Implements `bot.ports.CardBook` and `bot.ports.Notebook`."""
 
     def __init__(self, database: Database) -> None:

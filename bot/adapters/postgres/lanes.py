@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.effects import call, record
 from bot.adapters.postgres.json import storable
 from bot.adapters.postgres.rollouts import Charters, read
-from bot.domain.events import CallPeople
-from bot.domain.model import Lane
-from bot.domain.records import Entry, KnownRelease, LaneRow, Lock, Situation
-from bot.engine import codec
+from bot.domain.records import AuditEntry, KnownRelease, LaneRow, Lock, Situation
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import Lane
 
 
 class PostgresLanes:
@@ -35,7 +35,9 @@ class PostgresLanes:
             active=read(active, self._charters) if active else None,
             lock=_lock(lock) if lock else None,
             releases=tuple(
-                KnownRelease(codec.read_release(r["release"]), r["known_good_at"], r["rolled_back_at"])
+                KnownRelease(
+                    serialization.read_release(r["release"]), r["known_good_at"], r["rolled_back_at"]
+                )
                 for r in releases
             ),
         )
@@ -43,7 +45,7 @@ class PostgresLanes:
     async def lanes(self) -> Sequence[LaneRow]:
         return [_lane(row) for row in await self._database.fetch("lanes")]
 
-    async def adopt(self, row: LaneRow, entry: Entry) -> bool:
+    async def adopt(self, row: LaneRow, entry: AuditEntry) -> bool:
         stable = row.desired.stable
         async with self._database.transaction() as connection:
             owned = await connection.one(
@@ -51,9 +53,9 @@ class PostgresLanes:
                 row.lane.service,
                 row.lane.environment,
                 row.generation,
-                codec.desired_text(row.desired),
+                serialization.desired_text(row.desired),
                 row.adopted_at,
-                codec.release_text(stable) if stable else None,
+                serialization.release_text(stable) if stable else None,
             )
             if owned is None or not owned["owned"]:
                 return False
@@ -64,7 +66,7 @@ class PostgresLanes:
         await self._database.one("newest", lane.service, lane.environment, generation)
 
     async def heard(
-        self, row: LaneRow, drift: str, entry: Entry | None, calls: Sequence[CallPeople] = ()
+        self, row: LaneRow, drift: str, entry: AuditEntry | None, calls: Sequence[CallPeople] = ()
     ) -> bool:
         lane = row.lane
         async with self._database.transaction() as connection:
@@ -76,7 +78,7 @@ class PostgresLanes:
                 await call(connection, lane, calls)
         return found is not None
 
-    async def lock(self, lock: Lock, entry: Entry) -> None:
+    async def lock(self, lock: Lock, entry: AuditEntry) -> None:
         async with self._database.transaction() as connection:
             await connection.one(
                 "lock",
@@ -91,7 +93,7 @@ class PostgresLanes:
             )
             await record(connection, entry)
 
-    async def unlock(self, lane: Lane, entry: Entry) -> bool:
+    async def unlock(self, lane: Lane, entry: AuditEntry) -> bool:
         async with self._database.transaction() as connection:
             gone = await connection.one("unlock", lane.service, lane.environment)
             if gone is not None:
@@ -101,7 +103,7 @@ class PostgresLanes:
     async def locks(self, now: datetime) -> Mapping[Lane, Lock]:
         return {lock.lane: lock for lock in map(_lock, await self._database.fetch("locks", now))}
 
-    async def record(self, entry: Entry) -> None:
+    async def record(self, entry: AuditEntry) -> None:
         async with self._database.transaction() as connection:
             await record(connection, entry)
 
@@ -110,7 +112,7 @@ def _lane(row: Row) -> LaneRow:
     return LaneRow(
         lane=Lane(row["service"], row["environment"]),
         generation=row["generation"],
-        desired=codec.read_desired(row["desired"]),
+        desired=serialization.read_desired(row["desired"]),
         rollout_id=row["rollout_id"],
         adopted_at=row["adopted_at"],
         drift=row["drift"],

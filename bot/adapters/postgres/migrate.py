@@ -16,7 +16,7 @@ from sqlalchemy.pool import NullPool
 
 import migrations
 from bot.adapters.postgres.database import translated
-from bot.ports import Unreachable
+from bot.ports.errors import Unreachable
 
 # Any constant: two processes that start at once take turns.
 _LOCK = 7_512_009

@@ -8,13 +8,13 @@ from typing import Any
 
 import asyncpg
 
+from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import spliced
-from bot.domain.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
-from bot.domain.model import Lane, Phase, Rollout
-from bot.domain.records import Active, Answer, Change, Loaded
-from bot.engine import codec
-from bot.ports import AlreadyAnswered, LaneTaken
+from bot.domain.records import Active, Answer, Loaded, RolloutChange
+from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
+from bot.domain.rollout.model import Lane, Phase, Rollout
+from bot.ports.errors import AlreadyAnswered, LaneTaken
 
 _REMEMBERED = 4096
 
@@ -31,7 +31,7 @@ class Charters:
     def read(self, rollout_id: int, schema: int, text: str) -> Mapping[str, Any]:
         known = self._known.get(rollout_id)
         if known is None:
-            known = self._known[rollout_id] = codec.read_charter(schema, text)
+            known = self._known[rollout_id] = serialization.read_charter(schema, text)
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return known
@@ -56,13 +56,13 @@ class PostgresRollouts:
         answer = None
         if row["answer_rollout"] is not None:
             answer = Answer(row["answer_rollout"], row["answer"])
-        return Loaded(read(row, self._charters), codec.read_evidence(row["evidence"]), answer)
+        return Loaded(read(row, self._charters), serialization.read_evidence(row["evidence"]), answer)
 
     async def answer(self, interaction: str) -> Answer | None:
         row = await self._database.one("answer", interaction)
         return Answer(row["rollout_id"], row["sentence"]) if row else None
 
-    async def save(self, change: Change) -> bool:
+    async def save(self, change: RolloutChange) -> bool:
         try:
             row = await self._database.one("save", _change(change))
         except asyncpg.UniqueViolationError as error:
@@ -83,10 +83,10 @@ class PostgresRollouts:
 
 def read(row: Row, charters: Charters) -> Rollout:
     charter = charters.read(row["id"], row["schema"], row["charter"])
-    return codec.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
+    return serialization.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
 
 
-def _change(change: Change) -> str:
+def _change(change: RolloutChange) -> str:
     """The one parameter of `save`."""
     rollout = change.rollout
     desires = [e for e in change.effects if isinstance(e, SetDesired)]
@@ -113,12 +113,12 @@ def _change(change: Change) -> str:
     }
     return spliced(
         plain,
-        charter=codec.charter_text(rollout) if change.before is None else None,
-        state=codec.state_text(rollout),
-        judge=codec.judge_text(rollout),
-        evidence=codec.evidence_text(change.evidence) if change.evidence else None,
-        desired=codec.desired_text(newest) if newest else None,
-        known_good=codec.release_text(mark.release) if mark else None,
+        charter=serialization.charter_text(rollout) if change.before is None else None,
+        state=serialization.state_text(rollout),
+        judge=serialization.judge_text(rollout),
+        evidence=serialization.evidence_text(change.evidence) if change.evidence else None,
+        desired=serialization.desired_text(newest) if newest else None,
+        known_good=serialization.release_text(mark.release) if mark else None,
         effects=f"[{','.join(_effects(rollout, change.effects, desires[-1:]))}]",
     )
 
@@ -138,7 +138,7 @@ def _columns(rollout: Rollout) -> dict[str, object]:
         "phase": rollout.phase,
         "final": rollout.phase.final,
         "version": rollout.version,
-        "schema": codec.SCHEMA,
+        "schema": serialization.SCHEMA,
         "requester": rollout.requester.name,
         "from_version": rollout.stable.version if rollout.stable else None,
         "to_version": rollout.candidate.version,
@@ -163,7 +163,7 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
             row |= {"generation": effect.desired.generation, "urgent": effect.urgent}
         elif isinstance(effect, Notify):
             row |= {"urgent": True}  # who must act hears of it before a thousand cards are redrawn
-        yield spliced(row, payload=codec.effect_text(effect))
+        yield spliced(row, payload=serialization.effect_text(effect))
 
 
 def _transition(transition: Transition) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.effects import PostgresEffects
-from bot.adapters.postgres.history import PostgresBooks, PostgresHistory, PostgresHousekeeping
+from bot.adapters.postgres.history import PostgresHistory, PostgresHousekeeping, PostgresNotes
 from bot.adapters.postgres.lanes import PostgresLanes
 from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
 from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
@@ -22,4 +22,4 @@ class PostgresStore:
         self.lanes = PostgresLanes(database, charters)
         self.history = PostgresHistory(database)
         self.housekeeping = PostgresHousekeeping(database)
-        self.cards = self.notes = PostgresBooks(database)
+        self.cards = self.notes = PostgresNotes(database)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 import structlog
 
+from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import dumped, spliced, without_nul
 from bot.adapters.postgres.rollouts import Charters
 from bot.domain.errors import UserError
-from bot.domain.model import Rollout
 from bot.domain.records import Due, Judged, Loaded, SeriesPoint
-from bot.engine import codec
+from bot.domain.rollout.model import Rollout
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ class PostgresTicks:
         for row in await self._database.fetch("charters", unread) if unread else ():
             try:
                 self._charters.read(row["id"], row["schema"], row["charter"])
-            except (codec.UnknownSchemaError, UserError, ValueError):
+            except (serialization.UnknownSchemaError, UserError, ValueError):
                 # One that this Slipway cannot read must not keep it from judging the others.
                 self._unreadable(row["id"])
         read = [(self._loaded(row), row["next_tick"]) for row in rows]
@@ -58,8 +58,10 @@ class PostgresTicks:
         if charter is None:
             return None
         try:
-            rollout = codec.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
-            return Loaded(rollout, codec.read_evidence(row["evidence"]))
+            rollout = serialization.read_rollout(
+                charter, row["phase"], row["version"], row["state"], row["judge"]
+            )
+            return Loaded(rollout, serialization.read_evidence(row["evidence"]))
         except (ValueError, TypeError, KeyError, IndexError):
             self._unreadable(row["id"])
             return None
@@ -102,9 +104,9 @@ def _tick(tick: Judged) -> str:
             "digest": rollout.candidate.digest,
             "counts": _counts(tick.point),
         },
-        state=codec.state_text(rollout),
-        judge=codec.judge_text(rollout) or "null",
-        evidence=without_nul(codec.evidence_text(tick.evidence)),
+        state=serialization.state_text(rollout),
+        judge=serialization.judge_text(rollout) or "null",
+        evidence=without_nul(serialization.evidence_text(tick.evidence)),
     )
 
 

@@ -26,7 +26,7 @@ _SUM_US = _BUCKET0 + len(BOUNDS) + 1
 _CELLS = _SUM_US + 1
 
 
-class Counts:
+class InstanceCounts:
     """Counts of one instance. `path` None keeps them in memory only."""
 
     def __init__(self, path: Path | None = None) -> None:

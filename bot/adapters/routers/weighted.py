@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import aiohttp
 from aiohttp import web
 
-from bot.adapters.routers.counts import Counts
+from bot.adapters.routers.counts import InstanceCounts
 from bot.adapters.routers.forward import LONGEST_FIELD, Broken, Outcome, Undelivered, client_session, forward
 from bot.adapters.routers.split import Shuffle, sticks
 from bot.adapters.routers.upgrade import Declined, open_upstream, pass_messages, wants_websocket
@@ -34,7 +34,7 @@ class Backend:
     digest: str
     version: str
     address: str
-    counts: Counts
+    counts: InstanceCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class WeightedRouter:
         self._runner: web.ServerRunner | None = None
 
     def configure(self, sticky_header: str | None, request_timeout_s: float, wait_s: float) -> None:
-        """For requests that come from now on; see `LaneSettings`."""
+        """For requests that come from now on; see `ProcessLaneSettings`."""
         self._sticky_header = sticky_header
         self._request_timeout_s = request_timeout_s
         self._wait_s = wait_s

@@ -16,7 +16,7 @@ from urllib.parse import urljoin, urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from bot.ports import ManifestUnavailable
+from bot.ports.errors import ManifestUnavailable
 
 _REDIRECTS = 5
 

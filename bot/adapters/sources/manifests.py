@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.sources.fetching import Fetcher
-from bot.domain.applications import Application, Secret
+from bot.domain.appcommands.applications import Application, Secret
 from bot.domain.config import Catalog
-from bot.domain.model import Release
-from bot.ports import ManifestUnavailable, ReleaseSource, SourcedManifest, Unreachable
+from bot.domain.rollout.model import Release
+from bot.ports.appcommands import SourcedManifest
+from bot.ports.errors import ManifestUnavailable, Unreachable
+from bot.ports.releases import ReleaseSource
 
 LARGEST = 1024 * 1024  # bytes
 _SHOWN = 300

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.config import Catalog, unknown
-from bot.domain.model import Release
-from bot.ports import Unreachable
+from bot.domain.rollout.model import Release
+from bot.ports.errors import Unreachable
 
 Spec = Mapping[str, Any]
 

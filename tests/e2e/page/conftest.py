@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from discord_sandbox.discord import Sandbox, World
 from playwright.async_api import Browser, Page, async_playwright
 
-from sandbox.discord import Sandbox, World
 from tests.fakes.tcp_proxy import TcpProxy
 
 CHROMIUM = "/usr/bin/chromium"

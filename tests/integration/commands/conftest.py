@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from discord_sandbox.discord import Sandbox
+from discord_sandbox.discord import World as Discord
 
-from sandbox.discord import Sandbox
-from sandbox.discord import World as Discord
 from tests.integration.commands.world import World
 
 

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 
 from bot.domain.errors import UserError
-from bot.domain.model import Phase
-from bot.engine.commands.api import InvalidManifest
+from bot.domain.rollout.model import Phase
+from bot.engine.appcommands.api import InvalidManifest
 from tests.integration.commands.world import DEV, GUEST, HELLO, ONCALL, WAVE, World, command
 from tests.integration.engine.world import until
 
@@ -29,12 +29,12 @@ async def test_staging_then_gate_then_production_then_a_restore_from_the_backup(
         await slipway.to_production()
         assert await world.names() == ["hello", "wave"]
 
-        newest = (await slipway.desk.backups(world.guild, "greeter", "production"))[0]
+        newest = (await slipway.service.backups(world.guild, "greeter", "production"))[0]
         assert (newest.count, newest.who) == (1, "dev")
         restored = await slipway.restore(newest.id)
         await slipway.reaches(restored.rollout, Phase.SUCCEEDED)
         assert await world.names() == ["hello"]
-        assert (await slipway.desk.backups(world.guild, "greeter", "production"))[0].count == 2
+        assert (await slipway.service.backups(world.guild, "greeter", "production"))[0].count == 2
 
 
 async def test_a_manifest_that_did_not_succeed_in_staging_is_refused_for_production(world: World) -> None:
@@ -87,7 +87,7 @@ async def test_every_mistake_is_listed_and_nothing_is_called(world: World) -> No
             "$[1].name",
             "$[1].description",
         ]
-        comparison = await slipway.desk.diff(world.guild, "greeter", "staging")
+        comparison = await slipway.service.diff(world.guild, "greeter", "staging")
         assert comparison.mistakes == refused.value.mistakes
         assert world.calls() == []
 
@@ -115,7 +115,7 @@ async def test_an_emergency_needs_the_role_and_a_reason_and_is_shouted(world: Wo
 async def test_who_does_not_own_it_can_neither_apply_nor_restore(world: World) -> None:
     async with world.open() as slipway:
         await slipway.to_staging()
-        (backup,) = await slipway.desk.backups(world.guild, "greeter")
+        (backup,) = await slipway.service.backups(world.guild, "greeter")
         for asked in (slipway.apply("staging", GUEST), slipway.restore(backup.id, GUEST)):
             with pytest.raises(UserError) as refused:
                 await asked
@@ -156,14 +156,16 @@ async def test_commands_that_somebody_else_changed_are_noticed_backed_up_and_gon
         await slipway.to_production()
         await world.someone_puts([command("stray")])
 
-        comparison = await slipway.desk.diff(world.guild, "greeter", "production")
+        comparison = await slipway.service.diff(world.guild, "greeter", "production")
         assert "changed by somebody else" in comparison.drift
 
         rollout = await slipway.to_production()
         assert rollout.stable is not None and rollout.stable.version != rollout.candidate.version
         assert await world.names() == ["hello"]
-        newest = (await slipway.desk.backups(world.guild, "greeter", "production"))[0]
-        assert [c["name"] for c in (await slipway.desk.backup(world.guild, newest.id)).commands] == ["stray"]
+        newest = (await slipway.service.backups(world.guild, "greeter", "production"))[0]
+        assert [c["name"] for c in (await slipway.service.backup(world.guild, newest.id)).commands] == [
+            "stray"
+        ]
 
 
 async def test_a_restore_lists_the_permissions_that_people_must_set(world: World) -> None:
@@ -176,7 +178,7 @@ async def test_a_restore_lists_the_permissions_that_people_must_set(world: World
             assert answer.status == 200, await answer.text()
         world.write([WAVE])
         await slipway.to_staging()
-        newest = (await slipway.desk.backups(world.guild, "greeter", "staging"))[0]
+        newest = (await slipway.service.backups(world.guild, "greeter", "staging"))[0]
         assert newest.overwrites == 1
 
         restored = await slipway.restore(newest.id)
@@ -190,14 +192,14 @@ async def test_a_restore_lists_the_permissions_that_people_must_set(world: World
 
 async def test_status_history_and_detection_tell_what_was_done(world: World) -> None:
     async with world.open() as slipway:
-        assert (await slipway.desk.detect(world.guild, "greeter")).pending == ("staging", "production")
+        assert (await slipway.service.detect(world.guild, "greeter")).pending == ("staging", "production")
         await slipway.to_staging()
-        assert (await slipway.desk.detect(world.guild, "greeter")).pending == ("production",)
+        assert (await slipway.service.detect(world.guild, "greeter")).pending == ("production",)
         await slipway.to_production(reason="the first ones")
 
-        detection = await slipway.desk.detect(world.guild, "greeter")
-        (status,) = await slipway.desk.status(world.guild)
-        history = await slipway.desk.history(world.guild, "greeter")
+        detection = await slipway.service.detect(world.guild, "greeter")
+        (status,) = await slipway.service.status(world.guild)
+        history = await slipway.service.history(world.guild, "greeter")
 
     assert detection.pending == ()
     assert [e.served_version for e in status.environments] == ["empty", detection.wanted.version]

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.adapters.targets.discord_commands.changing import Probe
-from bot.domain.applications import Scope, Secret
+from bot.adapters.targets.appcommands.changes import Probe
+from bot.domain.appcommands.applications import Scope, Secret
 from bot.domain.errors import UserError
-from bot.domain.model import Phase, Rollout
+from bot.domain.rollout.model import Phase, Rollout
 from tests.integration.commands.world import DEV, DEV2, HELLO, WAVE, World, command
 from tests.integration.engine.world import until
 
@@ -42,9 +42,9 @@ async def test_a_process_that_dies_between_two_steps_leaves_nothing_undone_and_n
     async with world.open() as slipway:
         assert isinstance(rollout, Rollout)
         await slipway.reaches(rollout, Phase.SUCCEEDED)
-        backups = await slipway.desk.backups(world.guild, "greeter", "staging")
-        history = await slipway.desk.history(world.guild, "greeter")
-        (status,) = await slipway.desk.status(world.guild)
+        backups = await slipway.service.backups(world.guild, "greeter", "staging")
+        history = await slipway.service.history(world.guild, "greeter")
+        (status,) = await slipway.service.status(world.guild)
 
     assert await world.names(guild=True) == [f"c{i}" for i in range(5)]
     assert [b.count for b in backups] == [1, 0], "what was there before is kept, once"
@@ -74,7 +74,7 @@ async def test_discords_own_faults_on_the_bulk_route_are_waited_out(
 
         await slipway.to_staging()
 
-        (status,) = await slipway.desk.status(world.guild)
+        (status,) = await slipway.service.status(world.guild)
     assert len(await world.names(guild=True)) == 5
     assert status.environments[0].created_today == 5
     spent = world.sandbox.core.state.applications[world.application_id].creates
@@ -92,8 +92,8 @@ async def test_an_edit_by_somebody_else_during_the_apply_is_backed_up_and_replac
 
     async with world.open(probe=probe) as slipway:
         await slipway.to_staging()
-        backups = await slipway.desk.backups(world.guild, "greeter", "staging")
-        stray = await slipway.desk.backup(world.guild, backups[0].id)
+        backups = await slipway.service.backups(world.guild, "greeter", "staging")
+        stray = await slipway.service.backup(world.guild, backups[0].id)
 
     assert await world.names(guild=True) == ["hello"]
     assert [c["name"] for c in stray.commands] == ["stray"]
@@ -172,7 +172,7 @@ async def test_30034_is_explained_and_what_was_there_stays(world: World) -> None
 
         rollout = await slipway.reaches((await slipway.apply("staging")).rollout, Phase.ROLLED_BACK)
 
-        history = await slipway.desk.history(world.guild, "greeter")
+        history = await slipway.service.history(world.guild, "greeter")
     assert "30034" in rollout.outcome and "<t:" in rollout.outcome
     assert history.lines[0].result == "refused"
     assert await world.names(guild=True) == ["hello"]
@@ -211,20 +211,20 @@ async def test_the_watch_tells_drift_and_count_once_and_that_it_is_over(world: W
         await slipway.to_staging()
         await slipway.to_production()
         greeter = world.catalog.applications["greeter"]
-        await slipway.watching.look(greeter, "production", Scope())
+        await slipway.watch.look(greeter, "production", Scope())
         assert not world.announcer.alerts
 
         await world.someone_puts([command("stray"), HELLO])
         for _ in range(2):
-            await slipway.watching.look(greeter, "production", Scope())
-        (status,) = await slipway.desk.status(world.guild)
+            await slipway.watch.look(greeter, "production", Scope())
+        (status,) = await slipway.service.status(world.guild)
         told = list(world.announcer.alerts.values())
         assert sorted(f.what for f in status.environments[1].findings) == ["count", "drift"]
         assert len(told) == 2 and all(a.mention_roles == ("deployer",) for a in told)
 
         await world.someone_puts([HELLO])
-        await slipway.watching.look(greeter, "production", Scope())
-        (status,) = await slipway.desk.status(world.guild)
+        await slipway.watch.look(greeter, "production", Scope())
+        (status,) = await slipway.service.status(world.guild)
     assert not status.environments[1].findings
     assert [a.over for a in world.announcer.alerts.values()].count(True) == 2
 
@@ -235,7 +235,7 @@ async def test_the_watch_notices_that_discord_is_slow(world: World) -> None:
         await slipway.to_staging()
         await world.fault("slow", "GET", delay_ms=600)
 
-        await slipway.watching.look(world.catalog.applications["greeter"], "production", Scope())
+        await slipway.watch.look(world.catalog.applications["greeter"], "production", Scope())
 
         (alert,) = world.announcer.alerts.values()
     assert "200 ms" in alert.text or "0.2 s" in alert.text

@@ -15,9 +15,9 @@ from aiohttp import web
 from bot.adapters.sources.fetching import Fetcher
 from bot.adapters.sources.manifests import LARGEST, Manifests
 from bot.adapters.sources.releases import CatalogReleases
-from bot.domain.applications import Application, Secret
+from bot.domain.appcommands.applications import Application, Secret
 from bot.domain.config import Catalog
-from bot.ports import ManifestUnavailable
+from bot.ports.errors import ManifestUnavailable
 
 COMMANDS = [{"name": "hello", "description": "Says hello"}]
 SHA = "0123456789abcdef0123456789abcdef01234567"

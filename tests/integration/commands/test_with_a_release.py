@@ -8,9 +8,19 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain import judge
 from bot.domain.config import LaneConfig
-from bot.domain.model import Action, Desired, Phase, Plan, Policy, Release, Rollout, Shift, SyncCommands
+from bot.domain.judge import judge
+from bot.domain.rollout.model import (
+    Action,
+    Desired,
+    Phase,
+    Plan,
+    Policy,
+    Release,
+    Rollout,
+    Shift,
+    SyncCommands,
+)
 from bot.engine.api import ActRequest, DeployRequest, RollbackRequest
 from tests.integration.commands.world import DEV, HELLO, HERALD, WAVE, Slipway, World, command
 
@@ -28,7 +38,7 @@ async def together(world: World) -> World:
         (world.folder / "releases" / version).mkdir(parents=True)
         (world.folder / "releases" / version / "commands.json").write_text(json.dumps(commands))
     policy = Policy(
-        judge=judge.Policy(), exclusive=True, rollback_roles=("deployer",), operate_roles=("deployer",)
+        judge=judge.JudgePolicy(), exclusive=True, rollback_roles=("deployer",), operate_roles=("deployer",)
     )
     lane = LaneConfig(HERALD, (world.guild,), PLAN, policy, "local", (), ("deployer",), ("deployer",))
     source = {"kind": "directory", "path": str(world.folder / "releases"), "spec": {"command": ["x"]}}
@@ -42,7 +52,7 @@ async def together(world: World) -> World:
     )
     await world.someone_puts(VERSIONS["1.0.0"])
     async with world.open(working=False) as slipway:
-        stable = await slipway.places.release(HERALD, "1.0.0")
+        stable = await slipway.lanes.release(HERALD, "1.0.0")
     await world.processes.apply(HERALD, Desired(1, stable))
     await world.processes.observe(HERALD)
     return world
@@ -79,7 +89,7 @@ async def test_a_rollback_brings_the_former_commands_back(together: World) -> No
     lane = replace(together.catalog.lanes[HERALD], plan=plan)
     together.catalog = replace(together.catalog, lanes={**together.catalog.lanes, HERALD: lane})
     async with together.open() as slipway:
-        candidate: Release = await slipway.places.release(HERALD, "1.1.0")
+        candidate: Release = await slipway.lanes.release(HERALD, "1.1.0")
         together.processes.dies.add(candidate.digest)
 
         rollout = await slipway.reaches(await deploy(together, slipway), Phase.ROLLED_BACK)
@@ -89,7 +99,7 @@ async def test_a_rollback_brings_the_former_commands_back(together: World) -> No
         async with asyncio.timeout(10):
             while await together.names() != ["hello", "old"]:
                 await asyncio.sleep(0.05)
-        kept = [b.count for b in await slipway.desk.backups(together.guild, "greeter", "production")]
+        kept = [b.count for b in await slipway.service.backups(together.guild, "greeter", "production")]
     assert kept == [3, 2], "what each change replaced is there"
 
 

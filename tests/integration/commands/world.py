@@ -11,31 +11,31 @@ from typing import Any
 
 import aiohttp
 import yaml
+from discord_sandbox.discord import Sandbox
 
-from bot.adapters.postgres.archive import PostgresArchive
-from bot.adapters.postgres.commands import PostgresCommands
+from bot.adapters.postgres.appcommands import PostgresAppCommands
+from bot.adapters.postgres.appcommands_history import PostgresAppCommandHistory
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
-from bot.adapters.sources.commands import CommandReleases
+from bot.adapters.sources.appcommands import CommandReleases
 from bot.adapters.sources.manifests import Manifests
 from bot.adapters.sources.releases import CatalogReleases
-from bot.adapters.targets.discord_commands import CommandsApi, CommandsTarget
-from bot.adapters.targets.discord_commands.changing import Probe, no_probe
+from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget
+from bot.adapters.targets.appcommands.changes import Probe, no_probe
 from bot.catalog import load
-from bot.catalog.applications import TARGET
+from bot.catalog.resolution.appcommands import TARGET
 from bot.domain.config import Catalog
-from bot.domain.model import Action, Actor, Lane, Phase, Rollout
+from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
 from bot.engine.api import ActRequest
-from bot.engine.commands.api import Applied, ApplyRequest, Restored, RestoreRequest
-from bot.engine.commands.comparing import Comparing
-from bot.engine.commands.desk import CommandsDesk
-from bot.engine.commands.syncing import Syncing
-from bot.engine.commands.watching import Watching
-from bot.engine.engine import Engine
-from bot.engine.places import Places
-from bot.engine.worker import Rhythm, Worker
-from sandbox.discord import Sandbox
+from bot.engine.appcommands.api import ApplyRequest, ApplyResult, Restored, RestoreRequest
+from bot.engine.appcommands.comparison import Comparer
+from bot.engine.appcommands.service import AppCommandsService
+from bot.engine.appcommands.sync_step import SyncStep
+from bot.engine.appcommands.watch import CommandWatch
+from bot.engine.lanes import Lanes
+from bot.engine.loops.worker import LoopIntervals, Worker
+from bot.engine.service import Engine
 from tests.fakes.people import FakeAnnouncer, FakeChecker, ManualClock
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.world import QUICK, until
@@ -161,11 +161,11 @@ class World:
 
     @asynccontextmanager
     async def open(
-        self, *, probe: Probe = no_probe, rhythm: Rhythm = QUICK, working: bool = True
+        self, *, probe: Probe = no_probe, intervals: LoopIntervals = QUICK, working: bool = True
     ) -> AsyncIterator[Slipway]:
         """One process: new adapters and a new engine on the same world."""
         async with Database(self.dsn, size=6) as database, aiohttp.ClientSession() as session:
-            slipway = Slipway(self, database, session, probe, rhythm)
+            slipway = Slipway(self, database, session, probe, intervals)
             task = asyncio.create_task(slipway.worker.run()) if working else None
             try:
                 yield slipway
@@ -180,14 +180,19 @@ class Slipway:
     """What one process has."""
 
     def __init__(
-        self, world: World, database: Database, session: aiohttp.ClientSession, probe: Probe, rhythm: Rhythm
+        self,
+        world: World,
+        database: Database,
+        session: aiohttp.ClientSession,
+        probe: Probe,
+        intervals: LoopIntervals,
     ) -> None:
         def current() -> Catalog:
             return world.catalog
 
         self.world = world
         self.store = PostgresStore(database)
-        self.books, self.archive = PostgresCommands(database), PostgresArchive(database)
+        self.books, self.archive = PostgresAppCommands(database), PostgresAppCommandHistory(database)
         self.api = CommandsApi(session, world.sandbox.api_base, first_wait_s=0.05)
         self.target = CommandsTarget(lambda: world.catalog.applications, self.api, self.books, probe=probe)
         services = CatalogReleases(current)
@@ -197,21 +202,21 @@ class Slipway:
         self.engine = Engine(
             self.store, current, targets=targets, releases=releases, clock=world.clock, waker=waker
         )
-        self.places = Places(self.store, current, targets, releases, world.clock)
-        self.desk = CommandsDesk(
+        self.lanes = Lanes(self.store, current, targets, releases, world.clock)
+        self.service = AppCommandsService(
             self.engine,
             self.store,
-            self.places,
+            self.lanes,
             manifests=self.manifests,
             reader=self.target.looking,
             books=self.books,
             archive=self.archive,
         )
-        comparing = Comparing(self.manifests, self.target.looking, self.books, world.clock.now)
-        self.watching = Watching(
+        comparer = Comparer(self.manifests, self.target.looking, self.books, world.clock.now)
+        self.watch = CommandWatch(
             self.store,
-            self.places,
-            comparing,
+            self.lanes,
+            comparer,
             reader=self.target.looking,
             books=self.books,
             alarm=world.announcer,
@@ -226,21 +231,21 @@ class Slipway:
             announcer=world.announcer,
             clock=world.clock,
             waker=waker,
-            rhythm=rhythm,
-            commands=Syncing(
+            intervals=intervals,
+            commands=SyncStep(
                 self.store,
-                self.places,
+                self.lanes,
                 manifests=self.manifests,
                 books=self.books,
                 archive=self.archive,
             ),
         )
 
-    async def apply(self, environment: str, actor: Actor = DEV, **more: Any) -> Applied:
-        return await self.desk.apply(ApplyRequest(self.world.guild, actor, "greeter", environment, **more))
+    async def apply(self, environment: str, actor: Actor = DEV, **more: Any) -> ApplyResult:
+        return await self.service.apply(ApplyRequest(self.world.guild, actor, "greeter", environment, **more))
 
     async def restore(self, backup: int, actor: Actor = DEV, **more: Any) -> Restored:
-        return await self.desk.restore(RestoreRequest(self.world.guild, actor, backup, **more))
+        return await self.service.restore(RestoreRequest(self.world.guild, actor, backup, **more))
 
     async def approve(self, rollout: Rollout, actor: Actor = LEAD) -> None:
         await self.engine.act(ActRequest(rollout.id, Action.APPROVE, actor, self.world.guild))

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sandbox.belongings import VARIABLE, Belongings, called
+from demo.processes import VARIABLE, Belongings, called
 
 SLEEPER = """
 import signal, sys, time
@@ -62,7 +62,7 @@ async def test_who_hands_no_environment_on_is_known_by_where_it_works(start, tmp
 
 
 async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("sandbox.belongings._ASK_S", 0.5)
+    monkeypatch.setattr("demo.processes._ASK_S", 0.5)
     folder = tmp_path / "one"
     one, deaf, other = await start(folder), await start(folder, "deaf"), await start(tmp_path / "two")
     await asyncio.to_thread(Belongings(folder).end)
@@ -73,8 +73,8 @@ async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Pat
 @pytest.mark.parametrize(
     ("command", "name"),
     [
-        ("python -m sandbox.demo.service --service a --version 1 --environment b", "a/b 1"),
-        ("python -m sandbox.demo.herald --version 1.4.0 --port 1", "herald 1.4.0"),
+        ("python -m demo.services.service --service a --version 1 --environment b", "a/b 1"),
+        ("python -m demo.services.herald --version 1.4.0 --port 1", "herald 1.4.0"),
         ("python -m bot.adapters.targets.process.host --data-dir x --serve", "host"),
         ("python -m bot.adapters.targets.process.host --data-dir x --detach", "host watchdog"),
         ("/wheel/bin/postgres -D /data/postgres -c jit=off", "postgres"),

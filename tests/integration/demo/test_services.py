@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from sandbox.launcher import free_port
+from demo.launcher import free_port
 
 
 @pytest.fixture
@@ -58,9 +58,13 @@ async def test_users_tell_versions_outcomes_and_shares(registry, start):
     url, registered = registry
     port = free_port()
     service = ("--service", "checkout", "--version", "1.5.1", "--environment", "production")
-    await start("sandbox.demo.service", *service, "--port", str(port))
+    await start("demo.services.service", *service, "--port", str(port))
     traffic = await start(
-        "sandbox.demo.traffic", "--sandbox", url, "--lane", f"checkout/production=http://127.0.0.1:{port}@200"
+        "demo.services.traffic",
+        "--sandbox",
+        url,
+        "--lane",
+        f"checkout/production=http://127.0.0.1:{port}@200",
     )
     assert json.loads(await traffic.stdout.readline())["ready"]
     assert registered[0]["name"] == "checkout" and registered[0]["environment"] == "production"
@@ -100,7 +104,7 @@ async def test_users_tell_versions_outcomes_and_shares(registry, start):
 
 async def test_153_dies_at_start_and_says_why(start):
     service = ("--service", "checkout", "--version", "1.5.3", "--environment", "staging")
-    process = await start("sandbox.demo.service", *service, "--port", "1")
+    process = await start("demo.services.service", *service, "--port", "1")
     _, said = await process.communicate()
     assert process.returncode == 1
     assert b"no such table: prices" in said

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from bot.domain.model import Action, Phase
-from bot.engine.outbox import Pace
+from bot.domain.rollout.model import Action, Phase
+from bot.engine.effects.outbox import OutboxLimits
 from tests.integration.engine.world import LEAD, PRODUCTION, QUICK, V140, V150, V151, Slipway, World
 from tests.support.postgres import PostgresServer
 
 AT_ONCE = 6
 # Leases as short as a test's patience.
-PACE = Pace(lease_s=0.4, renew_s=0.1, first_retry_s=0.05, attempts=3)
+PACE = OutboxLimits(lease_s=0.4, renew_s=0.1, first_retry_s=0.05, attempts=3)
 RHYTHM = replace(QUICK, lead_s=0.3, orders=PACE, messages=PACE)
 
 
@@ -88,11 +88,11 @@ async def run(postgres: PostgresServer, fatal: int | None, *, bad: bool) -> tupl
     if bad:
         world.metrics.bad[V151.digest] = 0.2
     await world.serve()
-    async with world.open(probe=blade, rhythm=RHYTHM) as slipway:
+    async with world.open(probe=blade, intervals=RHYTHM) as slipway:
         rollout = await slipway.deploy(release, PRODUCTION)
         whole = await ended(slipway, rollout.id, blade)
     if not whole:
-        async with world.open(rhythm=RHYTHM) as slipway:
+        async with world.open(intervals=RHYTHM) as slipway:
             assert await ended(slipway, rollout.id)
     async with world.open(working=False) as slipway:
         done = await slipway.now(rollout)

@@ -12,10 +12,11 @@ import pytest
 
 from bot.adapters.postgres.migrate import upgrade
 from bot.domain.errors import UserError
-from bot.domain.model import Action, Desired, Lane, Observed, Phase, Plan, Shift, Soak
 from bot.domain.records import Claimed
+from bot.domain.rollout.model import Action, Desired, Lane, Observed, Phase, Plan, Shift, Soak
 from bot.engine.api import RollbackRequest
-from bot.ports import Capabilities, Unreachable
+from bot.ports.errors import Unreachable
+from bot.ports.targets import Capabilities
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.world import (
     DEV,

@@ -14,8 +14,9 @@ from structlog.testing import capture_logs
 
 from bot.adapters.postgres.queries import SQL
 from bot.adapters.redis.waker import EventWaker
-from bot.domain.events import Applied
-from bot.domain.model import (
+from bot.domain.records import AuditEntry
+from bot.domain.rollout.events import Applied
+from bot.domain.rollout.model import (
     SYSTEM,
     Action,
     Desired,
@@ -28,10 +29,9 @@ from bot.domain.model import (
     Shift,
     Soak,
 )
-from bot.domain.records import Entry
-from bot.engine.stepping import Stepping
+from bot.engine.stepper import Stepper
 from bot.logs import trace_id
-from bot.ports import Unreachable
+from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.test_faults import LONG, audit, soaking
 from tests.integration.engine.world import (
@@ -190,16 +190,16 @@ async def test_a_press_and_the_outcome_that_it_supersedes_never_wait_for_each_ot
         def applied(now: Rollout) -> Applied | None:
             return Applied(now.generation, world.clock.now(), 0) if now.phase is Phase.VERIFYING else None
 
-        recording = Stepping(slipway.store, world.clock, EventWaker())
-        held, watching = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+        recording = Stepper(slipway.store, world.clock, EventWaker())
+        held, watch = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
         async with held.transaction():
             await held.execute("SELECT FROM rollouts WHERE id = $1 FOR UPDATE", rollout.id)
             press = asyncio.create_task(slipway.press(rollout, Action.CANCEL, DEV))
-            await waiting(watching, 1)
+            await waiting(watch, 1)
             outcome = asyncio.create_task(recording.apply(rollout.id, applied, answers=claim))
-            await waiting(watching, 2)
+            await waiting(watch, 2)
         acted, _ = await asyncio.gather(press, outcome)
-        await asyncio.gather(held.close(), watching.close())
+        await asyncio.gather(held.close(), watch.close())
         assert acted.rollout.phase is Phase.CANCELLED
 
 
@@ -322,7 +322,7 @@ async def test_a_deploy_that_meets_a_repair_of_its_lane_is_newer_than_the_repair
 async def _repair(slipway: Any, row: Any) -> None:
     generation = row.generation + 1
     again = replace(row, generation=generation, desired=replace(row.desired, generation=generation))
-    entry = Entry(row.lane, SYSTEM, slipway.world.clock.now(), "drift_repaired", "it drifted")
+    entry = AuditEntry(row.lane, SYSTEM, slipway.world.clock.now(), "drift_repaired", "it drifted")
     await slipway.store.effects.order(again, f"lane.{row.lane}.{generation}", 5.0, entry)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.config import Prerequisite
 from bot.domain.errors import Refused, UserError
-from bot.domain.model import Action, Actor, Lane, Phase
+from bot.domain.rollout.model import Action, Actor, Lane, Phase
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from tests.integration.engine.world import (
     DEV,

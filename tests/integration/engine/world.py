@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
-from bot.domain import judge
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
-from bot.domain.model import (
+from bot.domain.judge import judge
+from bot.domain.rollout.model import (
     Action,
     Actor,
     Desired,
@@ -30,11 +30,11 @@ from bot.domain.model import (
     Soak,
     Verify,
 )
-from bot.engine.api import Acted, ActRequest, DeployRequest
-from bot.engine.engine import Engine
-from bot.engine.outbox import Pace, Probe, no_probe
-from bot.engine.worker import Rhythm, Worker
-from bot.ports import Meter
+from bot.engine.api import ActRequest, ActResult, DeployRequest
+from bot.engine.effects.outbox import OutboxLimits, Probe, no_probe
+from bot.engine.loops.worker import LoopIntervals, Worker
+from bot.engine.service import Engine
+from bot.ports.meter import Meter
 from tests.fakes.people import FakeAnnouncer, FakeChecker, FakeMetrics, FakeReleases, ManualClock
 from tests.fakes.target import FakeTarget
 
@@ -58,21 +58,21 @@ GATED = Plan(
     "production",
     (VERIFY, Gate("go", "release-manager"), Shift(10, 5.0), Soak(0.2), Shift(100, 5.0), Observe(0.1)),
 )
-QUICK = Rhythm(
+QUICK = LoopIntervals(
     orders_s=0.05,
     messages_s=0.05,
     timers_s=0.05,
     ticks_s=0.02,
     reconcile_s=0.1,
     lead_s=0.6,
-    orders=Pace(lease_s=1.0, renew_s=0.2, first_retry_s=0.05, attempts=3),
-    messages=Pace(lease_s=1.0, renew_s=0.2, first_retry_s=0.05, attempts=3),
+    orders=OutboxLimits(lease_s=1.0, renew_s=0.2, first_retry_s=0.05, attempts=3),
+    messages=OutboxLimits(lease_s=1.0, renew_s=0.2, first_retry_s=0.05, attempts=3),
 )
 
 
 def policy(**changes: Any) -> Policy:
     objectives = (judge.Objective("errors", "errors", 0.01), judge.Objective("p99", "latency", 0.01, 1.0))
-    judging = judge.Policy(
+    judging = judge.JudgePolicy(
         objectives=objectives, min_requests=50, planned_ticks=20, tick_s=0.05, settle_s=0.0, error_limit_s=0.2
     )
     usual = Policy(
@@ -123,10 +123,10 @@ class World:
         working: bool = True,
         probe: Probe = no_probe,
         meter: Meter | None = None,
-        rhythm: Rhythm = QUICK,
+        intervals: LoopIntervals = QUICK,
     ) -> AsyncIterator[Slipway]:
         async with Database(self.dsn, size=6) as database:
-            slipway = Slipway(self, database, probe, meter, rhythm)
+            slipway = Slipway(self, database, probe, meter, intervals)
             async with slipway.working() if working else slipway.idle():
                 yield slipway
 
@@ -135,7 +135,7 @@ class Slipway:
     """One engine with its worker, as one process has them."""
 
     def __init__(
-        self, world: World, database: Database, probe: Probe, meter: Meter | None, rhythm: Rhythm
+        self, world: World, database: Database, probe: Probe, meter: Meter | None, intervals: LoopIntervals
     ) -> None:
         self.world = world
         self.database = database
@@ -161,7 +161,7 @@ class Slipway:
             waker=waker,
             meter=meter,
             probe=probe,
-            rhythm=rhythm,
+            intervals=intervals,
         )
 
     @asynccontextmanager
@@ -185,7 +185,7 @@ class Slipway:
         assert isinstance(begun, Rollout)
         return begun
 
-    async def press(self, rollout: Rollout, action: Action, actor: Actor, **more: Any) -> Acted:
+    async def press(self, rollout: Rollout, action: Action, actor: Actor, **more: Any) -> ActResult:
         return await self.engine.act(self.request(rollout, action, actor, **more))
 
     def request(self, rollout: Rollout, action: Action, actor: Actor, **more: Any) -> ActRequest:

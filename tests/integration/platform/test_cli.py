@@ -14,10 +14,10 @@ from typing import NamedTuple
 import aiohttp
 import asyncpg
 import pytest
+from discord_sandbox.discord import Sandbox, World
 
 from bot import __version__
-from bot.parts import host_dir
-from sandbox.discord import Sandbox, World
+from bot.composition.adapters import host_dir
 from tests.unit.platform.catalogs import changed, write
 
 ROOT = Path(__file__).parents[3]

@@ -9,14 +9,14 @@ from typing import Any
 
 import aiohttp
 import pytest
+from discord_sandbox.discord import Sandbox, World
 
-from bot.doctor import Line, examinations, examine
-from sandbox.discord import Sandbox, World
+from bot.doctor import CheckLine, examinations, examine
 from tests.support.redis import redis_server
 
 ROOT = Path(__file__).parents[3]
 
-Found = dict[str, Line]
+Found = dict[str, CheckLine]
 
 
 @pytest.fixture

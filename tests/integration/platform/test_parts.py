@@ -9,14 +9,14 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot import parts
 from bot.adapters.metrics.probe import ProbeMetrics
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.process.target import ProcessTarget
-from bot.catalog import CatalogHolder, load
-from bot.domain.model import Lane
-from bot.ports import Unreachable
+from bot.catalog import CatalogReloader, load
+from bot.composition import adapters
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import Unreachable
 from tests.unit.platform.catalogs import changed, write
 
 STAGING = Lane("checkout", "staging")
@@ -50,7 +50,7 @@ def text(staging: int, *more: tuple[str, str]) -> str:
 async def targets(tmp_path: Path) -> AsyncIterator[dict[str, ProcessTarget]]:
     """Targets of a catalog in `tmp_path/config`; their host is gone afterwards."""
     catalog = load(write(tmp_path / "config", all=text(free_port())))
-    targets = parts.make_targets(catalog, tmp_path)
+    targets = adapters.make_targets(catalog, tmp_path)
     yield targets
     await targets["local"].stop_host()
 
@@ -63,15 +63,15 @@ async def test_a_reload_moves_a_router_and_adds_a_target(
     new = ("  local: {kind: process}", "  local: {kind: process}\n  second: {kind: process}")
     moved = ("environments:\n      staging: {", "environments:\n      staging: {target: second, ")
     catalog = load(write(tmp_path / "config", all=text(port, new, moved)))
-    await parts.reconfigure(targets, catalog)
+    await adapters.reconfigure(targets, catalog)
     assert await targets["second"].router_address(STAGING) == f"http://127.0.0.1:{port}"
 
 
 async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None:
-    holder = CatalogHolder(write(tmp_path / "config", all=text(free_port())))
-    targets = parts.make_targets(holder.current, tmp_path, start_host=False)
+    holder = CatalogReloader(write(tmp_path / "config", all=text(free_port())))
+    targets = adapters.make_targets(holder.current, tmp_path, start_host=False)
     async with aiohttp.ClientSession() as session:
-        sources = parts.make_metrics(lambda: holder.current, targets, session)
+        sources = adapters.make_metrics(lambda: holder.current, targets, session)
         kinds = {name: type(source) for name, source in sources.items()}
         assert kinds == {"router": RouterMetrics, "probe": ProbeMetrics, "own": ScrapeMetrics}
         assert {name: source.name for name, source in sources.items()} == {n: n for n in kinds}
@@ -85,6 +85,6 @@ async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None
 
 async def test_a_lane_that_the_catalog_does_not_have_is_unreachable(tmp_path: Path) -> None:
     catalog = load(write(tmp_path / "config", all=text(free_port())))
-    targets = parts.make_targets(catalog, tmp_path, start_host=False)
+    targets = adapters.make_targets(catalog, tmp_path, start_host=False)
     with pytest.raises(Unreachable, match="names no target"):
-        await parts.TargetOfLane(lambda: catalog, targets).observe(Lane("nothing", "nowhere"))
+        await adapters.TargetOfLane(lambda: catalog, targets).observe(Lane("nothing", "nowhere"))

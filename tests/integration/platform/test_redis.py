@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 from bot.adapters.redis import limiter as limiting
 from bot.adapters.redis.limiter import BUDGETS, BudgetLimiter
 from bot.adapters.redis.waker import EventWaker, ping
-from bot.ports import RateLimiter, Waker
+from bot.ports.coordination import RateLimiter, Waker
 from tests.support.redis import RedisServer, redis_server
 
 pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")

@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
+from discord_sandbox.discord import Sandbox, World
 from prometheus_client.parser import text_string_to_metric_families
 
-from sandbox.discord import Sandbox, World
 from tests.integration.platform.test_cli import Cli, free_port
 from tests.unit.platform.catalogs import changed, write
 

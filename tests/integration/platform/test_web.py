@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot import __version__
 from bot.adapters.telemetry import Telemetry
-from bot.catalog import CatalogHolder, Reloaded
+from bot.catalog import CatalogReloader, Reloaded
 from bot.web.app import Admin, create_app, serve
 from bot.web.health import ProbeFailed
 from tests.unit.platform.catalogs import SOUND, changed, write
@@ -229,7 +229,7 @@ async def test_db_ping_asks_the_database_now() -> None:
 
 
 async def test_a_reload_tells_every_mistake_and_keeps_the_old_catalog(tmp_path: Path) -> None:
-    holder = CatalogHolder(write(tmp_path, all=SOUND))
+    holder = CatalogReloader(write(tmp_path, all=SOUND))
 
     async def reload() -> Reloaded:
         return await asyncio.to_thread(holder.reload)

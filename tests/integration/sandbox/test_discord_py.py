@@ -9,8 +9,8 @@ import discord
 import pytest
 import yarl
 from discord import app_commands, ui
+from discord_sandbox.discord import Sandbox
 
-from sandbox.discord import Sandbox
 from tests.support.sandbox import Client
 
 JSON = dict[str, Any]

@@ -5,9 +5,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from discord_sandbox.discord import ManualClock
+from discord_sandbox.discord.faults import KINDS
 
-from sandbox.discord import ManualClock
-from sandbox.discord.faults import KINDS
 from tests.support.sandbox import Client, Wire
 
 JSON = dict[str, Any]

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
+from discord_sandbox.discord import ManualClock, Sandbox, World
+from discord_sandbox.discord.gateway.transport import zstd_stream
+from discord_sandbox.discord.world import Application
 
-from sandbox.discord import ManualClock, Sandbox, World
-from sandbox.discord.gateway.transport import zstd_stream
-from sandbox.discord.world import Application
 from tests.support import discord_specs
 from tests.support.sandbox import Client, Wire
 

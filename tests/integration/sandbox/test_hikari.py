@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 
 import hikari
+from discord_sandbox.discord import Sandbox
 
-from sandbox.discord import Sandbox
 from tests.support.sandbox import PING, Client
 
 

@@ -10,7 +10,7 @@ import aiohttp
 
 async def test_it_says_where_it_is_and_ends_when_told() -> None:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sandbox.discord", "--port", "0", stdout=asyncio.subprocess.PIPE
+        sys.executable, "-m", "discord_sandbox.discord", "--port", "0", stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:

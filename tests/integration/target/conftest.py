@@ -7,10 +7,10 @@ import aiohttp
 import pytest
 
 from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
 from tests.integration.target.tools import LANE, Users
 
-EXCLUSIVE = LaneSettings(listen_port=0, exclusive=True, wait_s=10)
+EXCLUSIVE = ProcessLaneSettings(listen_port=0, exclusive=True, wait_s=10)
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ async def host(tmp_path: Path) -> AsyncIterator[Host]:
 
 
 @pytest.fixture
-def settings() -> LaneSettings:
-    return LaneSettings(listen_port=0)
+def settings() -> ProcessLaneSettings:
+    return ProcessLaneSettings(listen_port=0)
 
 
 @pytest.fixture
-def target(host: Host, settings: LaneSettings) -> ProcessTarget:
+def target(host: Host, settings: ProcessLaneSettings) -> ProcessTarget:
     return ProcessTarget(host.data_dir, {LANE: settings}, metrics_listen=("127.0.0.1", 0), start_host=False)
 
 

@@ -19,17 +19,17 @@ import psutil
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.targets.process.client import HostClient
 from bot.adapters.targets.process.host.__main__ import main as host_main
+from bot.adapters.targets.process.host.client import HostClient
 from bot.adapters.targets.process.host.sockets import control_path
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget, abort_lane
-from bot.domain.model import Desired, Lane, RunState
-from bot.ports import StaleGeneration, TargetRefused, Unreachable
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget, abort_lane
+from bot.domain.rollout.model import Desired, Lane, RunState
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from tests.integration.target.tools import LANE, Users, release, settled, until
 
 ONE, TWO = release("1"), release("2")
 T = TypeVar("T")
-SETTINGS = {LANE: LaneSettings(listen_port=0, wait_s=10)}
+SETTINGS = {LANE: ProcessLaneSettings(listen_port=0, wait_s=10)}
 
 
 @pytest.fixture
@@ -170,8 +170,8 @@ async def test_bot_that_is_killed_interrupts_no_request(tmp_path: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, sys
         from pathlib import Path
-        from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
-        from bot.domain.model import Desired
+        from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+        from bot.domain.rollout.model import Desired
         from tests.integration.target.test_host_program import LANE, ONE, SETTINGS, TWO, settled
 
         async def bot():
@@ -372,7 +372,7 @@ async def test_host_killed_again_and_again_in_the_middle_of_changes_ends_right(
 ) -> None:
     """At six moments of six changes; an exclusive lane, where one process too many would show."""
     lane = Lane("herald", "production")
-    await target.configure({lane: LaneSettings(exclusive=True)})
+    await target.configure({lane: ProcessLaneSettings(exclusive=True)})
     lock = tmp_path / "lock"
     old, new = (release(version, "--only-one", str(lock)) for version in ("1", "2"))
 

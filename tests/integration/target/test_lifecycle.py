@@ -13,9 +13,9 @@ import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
-from bot.domain.model import Desired, Observed, Release, RunState
-from bot.ports import TargetRefused
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.rollout.model import Desired, Observed, Release, RunState
+from bot.ports.errors import TargetRefused
 from tests.integration.target.conftest import EXCLUSIVE
 from tests.integration.target.tools import LANE, Users, release, settled, until
 
@@ -254,7 +254,7 @@ async def test_spec_with_mistakes_is_refused_with_all_of_them_and_no_values(targ
 
 class TestExclusive:
     @pytest.fixture
-    def settings(self) -> LaneSettings:
+    def settings(self) -> ProcessLaneSettings:
         return EXCLUSIVE
 
     async def test_two_releases_never_run_at_once(

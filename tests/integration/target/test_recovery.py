@@ -16,10 +16,10 @@ import pytest
 from bot.adapters.targets.process import wire
 from bot.adapters.targets.process.host import processes
 from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.host.store import Store
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
-from bot.domain.model import Desired, Release, RunState
-from bot.ports import TargetRefused
+from bot.adapters.targets.process.host.store import StateStore
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.rollout.model import Desired, Release, RunState
+from bot.ports.errors import TargetRefused
 from tests.integration.target.tools import LANE, SERVICE, release, settled, until
 
 ONE = release("1")
@@ -39,18 +39,18 @@ def start(folder: Path, token: str, port: int) -> subprocess.Popen[bytes]:
     environment = {
         **processes.base_environment(),
         processes.TOKEN: token,
-        processes.HOST_ID: Store(folder).host_id(),
+        processes.HOST_ID: StateStore(folder).host_id(),
     }
     command = [sys.executable, SERVICE, "--port", str(port), "--version", "1"]
     return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
 async def write_state(folder: Path, desired: Desired, instances: dict[str, list[dict[str, object]]]) -> None:
-    await Store(folder).save(
+    await StateStore(folder).save(
         LANE,
         {
             "lane": wire.lane_to_json(LANE),
-            "settings": LaneSettings(listen_port=0).model_dump(),
+            "settings": ProcessLaneSettings(listen_port=0).model_dump(),
             "port": None,
             "desired": wire.desired_to_json(desired),
             "abort": None,
@@ -65,7 +65,7 @@ async def hosted(folder: Path) -> AsyncIterator[ProcessTarget]:
     host = Host(folder)
     await host.start()
     try:
-        yield ProcessTarget(folder, {LANE: LaneSettings(listen_port=0)}, start_host=False)
+        yield ProcessTarget(folder, {LANE: ProcessLaneSettings(listen_port=0)}, start_host=False)
     finally:
         await host.stop()
 

@@ -12,16 +12,16 @@ import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import LaneSettings, ProcessTarget
-from bot.domain.evidence import Reading
-from bot.domain.model import Desired, Lane
-from bot.ports import TargetRefused
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.judge.evidence import CounterReading
+from bot.domain.rollout.model import Desired, Lane
+from bot.ports.errors import TargetRefused
 from tests.integration.target.tools import LANE, Users, release, settled, until
 
 ONE, TWO = release("1"), release("2")
 
 
-async def reading(target: ProcessTarget, digest: str, overdue_s: float = 10.0) -> Reading:
+async def reading(target: ProcessTarget, digest: str, overdue_s: float = 10.0) -> CounterReading:
     """The one reading of a release, once all its requests are counted."""
     source = RouterMetrics(target, overdue_s=lambda lane: overdue_s)
     (sample,) = await source.sample(LANE, [digest])
@@ -261,8 +261,8 @@ def _samples(text: str) -> list[str]:
 
 class TestSticky:
     @pytest.fixture
-    def settings(self) -> LaneSettings:
-        return LaneSettings(listen_port=0, sticky_header="X-User")
+    def settings(self) -> ProcessLaneSettings:
+        return ProcessLaneSettings(listen_port=0, sticky_header="X-User")
 
     async def test_user_stays_with_a_release_and_a_higher_weight_never_moves_one_back(
         self, target: ProcessTarget, users: Users
@@ -288,8 +288,8 @@ class TestSticky:
 
 class TestNobodyThere:
     @pytest.fixture
-    def settings(self) -> LaneSettings:
-        return LaneSettings(listen_port=0, wait_s=0.2)
+    def settings(self) -> ProcessLaneSettings:
+        return ProcessLaneSettings(listen_port=0, wait_s=0.2)
 
     async def test_request_without_any_release_waits_and_then_gets_a_503(
         self, target: ProcessTarget, users: Users
@@ -300,8 +300,8 @@ class TestNobodyThere:
 
 class TestTimeout:
     @pytest.fixture
-    def settings(self) -> LaneSettings:
-        return LaneSettings(listen_port=0, request_timeout_s=0.3)
+    def settings(self) -> ProcessLaneSettings:
+        return ProcessLaneSettings(listen_port=0, request_timeout_s=0.3)
 
     async def test_hung_candidate_is_counted_and_stable_is_asked(
         self, target: ProcessTarget, users: Users
@@ -327,7 +327,7 @@ async def test_address_that_is_taken_is_refused_with_a_sentence(target: ProcessT
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(TargetRefused, match="cannot listen"):
-            await target.configure({LANE: LaneSettings(listen_port=port)})
+            await target.configure({LANE: ProcessLaneSettings(listen_port=port)})
 
 
 async def test_lane_that_cannot_listen_does_not_keep_the_others_from_work(
@@ -338,7 +338,7 @@ async def test_lane_that_cannot_listen_does_not_keep_the_others_from_work(
         port = taken.getsockname()[1]
         both = ProcessTarget(
             host.data_dir,
-            {other: LaneSettings(listen_port=port), LANE: LaneSettings(listen_port=0)},
+            {other: ProcessLaneSettings(listen_port=port), LANE: ProcessLaneSettings(listen_port=0)},
             start_host=False,
         )
         await both.apply(LANE, Desired(1, ONE))
@@ -381,6 +381,6 @@ async def test_settings_that_keep_the_address_interrupt_no_request(
     await settled(target, {"1": 100})
     slow = asyncio.create_task(users.ask(1, "/slow?s=1.5"))
     await asyncio.sleep(0.1)
-    await target.configure({LANE: LaneSettings(listen_port=0, sticky_header="X-User")})
+    await target.configure({LANE: ProcessLaneSettings(listen_port=0, sticky_header="X-User")})
     await slow
     assert users.got == {"1": 1}

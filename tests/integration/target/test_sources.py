@@ -15,9 +15,9 @@ from bot.adapters.metrics.rules import ScrapeRules, Selector, metric_names
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.process.target import ProcessTarget
-from bot.domain.evidence import Sample
-from bot.domain.model import Desired, HttpCheck, Lane, Release
-from bot.ports import Unreachable
+from bot.domain.judge.evidence import Sample
+from bot.domain.rollout.model import Desired, HttpCheck, Lane, Release
+from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.integration.target.tools import LANE, Users, release, settled
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 import aiohttp
 
 from bot.adapters.targets.process.target import ProcessTarget
-from bot.domain.model import Lane, Observed, Release, RunState
+from bot.domain.rollout.model import Lane, Observed, Release, RunState
 
 T = TypeVar("T")
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.model import Phase
-from bot.ports import CardRef, Notice, Unreachable
-from bot.ui.pace import Pace
-from tests.integration.ui.face import Json, Stand, standing
+from bot.domain.rollout.model import Phase
+from bot.ports.errors import Unreachable
+from bot.ports.notifications import Notice
+from bot.ports.store import CardRef
+from bot.ui.message_budget import MessageBudget
+from tests.integration.ui.responder import Json, Stand, standing
 from tests.unit.ui import worlds
 
 
@@ -24,7 +26,7 @@ async def gated(stand: Stand, reason: str = "") -> Json:
 
 
 async def person(stand: Stand, name: str, role: str):  # type: ignore[no-untyped-def]
-    from bot.domain.model import Actor
+    from bot.domain.rollout.model import Actor
 
     return Actor(int(stand.sandbox.person_id(name)), name, frozenset({role}))
 
@@ -464,8 +466,8 @@ async def test_a_halt_calls_on_call_even_if_nobody_is_named(stand: Stand) -> Non
 
 
 async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(tmp_path: Path) -> None:
-    pace = Pace(burst=4, window_s=30.0, kept_back=3)
-    async with standing(tmp_path, pace=pace) as stand:
+    budget = MessageBudget(burst=4, window_s=30.0, kept_back=3)
+    async with standing(tmp_path, budget=budget) as stand:
         rollout = await worlds.soaking(stand.engine)
         await stand.announcer.draw_card(rollout.id)
         worlds.measured(stand.engine, rollout.id, 777)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.ui.face import Stand
+from tests.integration.ui.responder import Stand
 from tests.unit.ui import worlds
 
 
@@ -74,8 +74,8 @@ async def test_suggestions_say_what_runs_where(stand: Stand) -> None:
     assert choices[2]["name"].startswith("1.4.0 — staging now, production now")
     assert "not in staging or production" in choices[0]["name"]
     assert [c["value"] for c in await stand.suggest("dev", "deploy", "service", "chec")] == ["checkout"]
-    places = await stand.suggest("dev", "deploy", "environment", service="checkout")
-    assert places[0]["name"] == "staging — runs 1.4.0"
+    lanes = await stand.suggest("dev", "deploy", "environment", service="checkout")
+    assert lanes[0]["name"] == "staging — runs 1.4.0"
 
 
 async def test_suggestions_are_empty_but_given_when_the_database_is_away(stand: Stand) -> None:
@@ -137,7 +137,7 @@ async def test_status_history_and_health_answer(stand: Stand) -> None:
 def _ended(rollout, stand):  # type: ignore[no-untyped-def]
     from dataclasses import replace
 
-    from bot.domain.model import Phase
+    from bot.domain.rollout.model import Phase
 
     return replace(rollout, phase=Phase.SUCCEEDED, ended_at=stand.clock.now())
 
@@ -147,8 +147,8 @@ async def test_rollback_offers_what_is_known_good(stand: Stand) -> None:
     assert [c["value"] for c in found] == ["1.4.0"]
     assert await stand.suggest("oncall", "rollback", "version", service="checkout") == []
     assert [c["value"] for c in await stand.suggest("oncall", "rollback", "service")] == ["checkout"]
-    places = await stand.suggest("oncall", "rollback", "environment", "prod", service="checkout")
-    assert [c["value"] for c in places] == ["production"]
+    lanes = await stand.suggest("oncall", "rollback", "environment", "prod", service="checkout")
+    assert [c["value"] for c in lanes] == ["production"]
 
 
 async def test_every_option_with_suggestions_has_them(stand: Stand) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.applications import GLOBAL, Application, Scope, Secret
-from bot.domain.manifest.validation import validate
+from bot.domain.appcommands.applications import GLOBAL, Application, Scope, Secret
+from bot.domain.appcommands.validation import validate
 from tests.fakes.commands import command
-from tests.integration.ui.face import Stand, standing
+from tests.integration.ui.responder import Stand, standing
 
 Json = dict[str, Any]
 WANTED = [command("greet", options=[{"type": 3, "name": "city", "description": "Where"}]), command("wave")]
@@ -22,8 +22,8 @@ async def stand(tmp_path: Path) -> AsyncIterator[Stand]:
     async with standing(tmp_path) as made:
         harbor = Scope(int(made.sandbox.guild_id()))
         greeter = Application("greeter", 5, Secret("t"), staging=(harbor,), production=(GLOBAL,))
-        made.desk.add(greeter, WANTED, harbor.guild_id)
-        made.desk.discord["greeter", GLOBAL] = [command("old", id="3", description="Once was")]
+        made.service.add(greeter, WANTED, harbor.guild_id)
+        made.service.discord["greeter", GLOBAL] = [command("old", id="3", description="Once was")]
         yield made
 
 
@@ -57,7 +57,7 @@ async def test_diff_shows_both_environments_to_anybody(stand: Stand) -> None:
 
 async def test_a_large_difference_comes_with_a_file(stand: Stand) -> None:
     many = [{**WANTED[0], "name": f"greet-{n:02}"} for n in range(90)]
-    stand.desk.manifests["greeter"] = many
+    stand.service.manifests["greeter"] = many
     done = await ask(stand, "diff", app="greeter", environment="production")
     file = done["message"]["attachments"][0]
     assert file["filename"] == "greeter-production.diff"
@@ -68,8 +68,8 @@ async def test_a_large_difference_comes_with_a_file(stand: Stand) -> None:
 
 
 async def test_a_slow_difference_is_deferred_and_its_file_comes_all_the_same(stand: Stand) -> None:
-    stand.desk.manifests["greeter"] = [{**WANTED[0], "name": f"greet-{n:02}"} for n in range(90)]
-    stand.desk.stuck_s = 2.5
+    stand.service.manifests["greeter"] = [{**WANTED[0], "name": f"greet-{n:02}"} for n in range(90)]
+    stand.service.stuck_s = 2.5
     done = await ask(stand, "diff", app="greeter", environment="production")
     assert done["callback"] == 5
     message = done["message"] or done["followups"][-1]
@@ -108,18 +108,18 @@ async def test_production_waits_for_staging_unless_it_is_an_emergency_with_a_rea
         stand, "apply", app="greeter", environment="production", emergency=True, reason="on fire"
     )
     assert "Rollout 1" in text_of(done)
-    assert stand.desk.requests[-1].emergency  # type: ignore[union-attr]
+    assert stand.service.requests[-1].emergency  # type: ignore[union-attr]
 
 
 async def test_a_bad_manifest_is_refused_with_every_mistake(stand: Stand) -> None:
     bad = [{"name": "Two Words", "description": ""}, {"name": "x" * 33}, {"type": 9, "name": "y"}]
-    stand.desk.manifests["greeter"] = bad
+    stand.service.manifests["greeter"] = bad
     for what, more in (("validate", {}), ("apply", {"environment": "staging"})):
         found = text_of(await ask(stand, what, app="greeter", **more))
         for mistake in validate(bad):
             assert mistake.path in found
     assert stand.engine.rollouts == {}
-    stand.desk.manifests["greeter"] = [{} for _ in range(30)]
+    stand.service.manifests["greeter"] = [{} for _ in range(30)]
     done = await ask(stand, "validate", app="greeter")
     assert done["message"]["attachments"][0]["filename"] == "greeter-mistakes.txt"
 
@@ -144,15 +144,15 @@ async def test_a_backup_is_browsed_compared_and_restored_after_a_restart(stand: 
     done = await stand.submit("dev", opened["id"], Reason="the old one was better")
     assert "To be set by hand" in text_of(done)
     assert stand.engine.rollouts[1].reason == "the old one was better"
-    assert [c["name"] for c in stand.desk.there("greeter", GLOBAL)] == ["old"]
+    assert [c["name"] for c in stand.service.there("greeter", GLOBAL)] == ["old"]
 
 
 async def test_backups_and_history_have_pages(stand: Stand) -> None:
     await everything(stand)
-    held, past = stand.desk.kept[2], stand.desk.lines[1]
+    held, past = stand.service.kept[2], stand.service.lines[1]
     for number in range(3, 15):
-        stand.desk.kept[number] = _renumbered(held, number)
-        stand.desk.lines.append(_numbered(past, number))
+        stand.service.kept[number] = _renumbered(held, number)
+        stand.service.lines.append(_numbered(past, number))
     for what in ("backups", "history"):
         first = await ask(stand, what, app="greeter")
         older = await stand.press("dev", first["message"]["id"], "Older")
@@ -205,8 +205,8 @@ async def test_suggestions(stand: Stand) -> None:
     for what in ("diff", "validate", "apply", "rollback", "backups", "status", "history"):
         found = await stand.suggest("dev", f"commands-sync {what}", "app", "gre")
         assert [c["value"] for c in found] == ["greeter"]
-    places = await stand.suggest("dev", "commands-sync apply", "environment", app="greeter")
-    assert [c["name"] for c in places] == ["staging — server harbor", "production — everywhere (global)"]
+    lanes = await stand.suggest("dev", "commands-sync apply", "environment", app="greeter")
+    assert [c["name"] for c in lanes] == ["staging — server harbor", "production — everywhere (global)"]
     numbers = await stand.suggest("dev", "commands-sync rollback", "backup", app="greeter")
     assert [c["value"] for c in numbers] == ["2", "1"]
     assert "production, everywhere (global), 1 command" in numbers[0]["name"]
@@ -214,12 +214,12 @@ async def test_suggestions(stand: Stand) -> None:
 
 
 async def test_an_outage_is_a_visible_refusal(stand: Stand) -> None:
-    stand.desk.away = True
+    stand.service.away = True
     assert "nothing was changed" in text_of(await ask(stand, "diff", app="greeter"))
     assert await stand.suggest("dev", "commands-sync rollback", "backup", app="greeter") == []
 
 
 async def test_without_applications_it_says_where_they_are_named(stand: Stand) -> None:
     client: Any = stand.line.rest()
-    client.face.commands = None
+    client.responder.commands = None
     assert "under `applications` in the catalog" in text_of(await ask(stand, "status"))

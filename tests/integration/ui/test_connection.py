@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from discord_sandbox.discord import Sandbox, World
 
-from bot.ui.breaker import Breaker
-from bot.ui.client import Line, SlipwayBot, point_at
-from bot.ui.face import Face
-from bot.ui.supervisor import TokenRefused, run_supervised
+from bot.ui.gateway.client import GatewayConnection, SlipwayBot, point_at
+from bot.ui.gateway.identify_budget import IdentifyBudget
+from bot.ui.gateway.supervisor import TokenRefused, run_supervised
+from bot.ui.interactions.responder import Responder
 from cogs import COGS
-from sandbox.discord import Sandbox, World
 from tests.fakes.books import FakeBooks, FakeLimiter, SetClock
-from tests.integration.ui.face import Stand, healthy, standing
+from tests.integration.ui.responder import Stand, healthy, standing
 from tests.unit.ui import worlds
 
 
@@ -114,12 +114,12 @@ async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) ->
 async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path) -> None:
     async with Sandbox(World(), port=0) as sandbox:
         point_at(sandbox.api_base, sandbox.gateway_url)
-        books, clock, line = FakeBooks(), SetClock(), Line()
+        books, clock, line = FakeBooks(), SetClock(), GatewayConnection()
         engine = worlds.engine(int(sandbox.guild_id()), clock)
-        face = Face(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
-        breaker = Breaker(books, clock, "test", tmp_path)
+        responder = Responder(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
+        budget = IdentifyBudget(books, clock, "test", tmp_path)
         with pytest.raises(TokenRefused, match="refuses the bot's token"):
-            await run_supervised(lambda: SlipwayBot(face, COGS, books, breaker), "nonsense", line, breaker)
+            await run_supervised(lambda: SlipwayBot(responder, COGS, books, budget), "nonsense", line, budget)
         assert not line.connected
 
 
@@ -131,13 +131,13 @@ async def test_a_token_that_is_reset_while_connected_stops_the_bot(stand: Stand)
 
 
 async def test_a_discord_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
-    books, clock, line = FakeBooks(), SetClock(), Line()
+    books, clock, line = FakeBooks(), SetClock(), GatewayConnection()
     engine = worlds.engine(1, clock)
-    face = Face(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
-    breaker = Breaker(books, clock, "test", tmp_path)
+    responder = Responder(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
+    budget = IdentifyBudget(books, clock, "test", tmp_path)
     point_at("http://127.0.0.1:9/api/v10", "ws://127.0.0.1:9/gateway/")
     running = asyncio.create_task(
-        run_supervised(lambda: SlipwayBot(face, COGS, books, breaker), "token", line, breaker)
+        run_supervised(lambda: SlipwayBot(responder, COGS, books, budget), "token", line, budget)
     )
     try:
         await asyncio.sleep(1.5)
@@ -145,7 +145,7 @@ async def test_a_discord_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> 
         assert not line.connected
         assert line.trouble
         # Nothing was sent that could be counted.
-        assert await breaker.wait_s() == 0.0
+        assert await budget.wait_s() == 0.0
         assert ("identify", "test") not in books.notes
     finally:
         running.cancel()

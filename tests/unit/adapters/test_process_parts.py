@@ -10,11 +10,11 @@ from types import MappingProxyType
 import pytest
 
 from bot.adapters.targets.process import wire
-from bot.adapters.targets.process.host import logs
-from bot.adapters.targets.process.host.store import Store, folder_name, write_atomically
+from bot.adapters.targets.process.host.lanes import logs
+from bot.adapters.targets.process.host.store import StateStore, folder_name, write_atomically
 from bot.adapters.targets.process.spec import parse_spec
-from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
-from bot.ports import TargetRefused
+from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.ports.errors import TargetRefused
 
 SPEC = MappingProxyType({"command": ("serve", "--port", "{port}"), "env": MappingProxyType({"A": "1"})})
 ONE = Release("shop", "1", "sha256:1", "abc", SPEC)
@@ -107,7 +107,7 @@ def test_failed_write_leaves_what_was_there(tmp_path: Path) -> None:
 
 
 def test_names_cannot_leave_the_folder(tmp_path: Path) -> None:
-    store = Store(tmp_path)
+    store = StateStore(tmp_path)
     lane = Lane("../../etc", "a/b")
     for path in (store.counts(lane, "../x", 0), store.log(lane, "../../y", "../z", 0)):
         assert path.resolve().is_relative_to(tmp_path.resolve())
@@ -115,7 +115,7 @@ def test_names_cannot_leave_the_folder(tmp_path: Path) -> None:
 
 
 def test_host_keeps_its_mark(tmp_path: Path) -> None:
-    assert Store(tmp_path).host_id() == Store(tmp_path).host_id()
+    assert StateStore(tmp_path).host_id() == StateStore(tmp_path).host_id()
 
 
 def test_tail_has_the_last_lines_since_the_start(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.routers import counts as counting
-from bot.adapters.routers.counts import BOUNDS, Counts
+from bot.adapters.routers.counts import BOUNDS, InstanceCounts
 from bot.adapters.routers.split import Shuffle, sticks
-from bot.adapters.targets.process.host.traffic import Route, decide, restarted, wanted
-from bot.domain.model import Desired, Release
+from bot.adapters.targets.process.host.lanes.traffic import Route, decide, restarted, wanted
+from bot.domain.rollout.model import Desired, Release
 
 STABLE, CANDIDATE = Release("shop", "1", "a"), Release("shop", "2", "b")
 
@@ -65,13 +65,13 @@ def test_sticky_users_are_shared_out_by_weight_and_others_each_rollout() -> None
 
 def test_counts_survive_their_process(tmp_path: Path) -> None:
     path = tmp_path / "lane" / "digest.0"
-    first = Counts(path)
+    first = InstanceCounts(path)
     for outcome in ("ok", "ok", "error", "refused", "reset", "timeout"):
         first.finish(first.begin(), outcome)
     first.begin()  # in flight at the end
     first.close()
 
-    again = Counts(path)
+    again = InstanceCounts(path)
 
     assert (again.total, again.bad, again.in_flight) == (6, 4, 0)
     assert again.outcomes()["ok"] == 2
@@ -88,7 +88,7 @@ class TestTime:
         return now
 
     def test_latency_is_counted_up_to_its_bound_inclusive(self, clock: list[float]) -> None:
-        counts = Counts()
+        counts = InstanceCounts()
         for seconds in (0.004, 0.5, 0.6, 11.0):
             ticket = counts.begin()
             clock[0] = 1000.0 + seconds
@@ -100,7 +100,7 @@ class TestTime:
         assert counts.seconds == pytest.approx(12.104, abs=1e-4)
 
     def test_overdue_is_judged_by_the_bound_that_completions_are_judged_by(self, clock: list[float]) -> None:
-        counts = Counts()
+        counts = InstanceCounts()
         ticket = counts.begin()
         clock[0] += 1.9
         assert counts.overdue(1.8) == 0  # the bound above 1.8 s is 2 s
@@ -110,7 +110,7 @@ class TestTime:
         assert counts.overdue(1.8) == 0
 
     def test_limit_beyond_the_histogram_uses_its_end(self, clock: list[float]) -> None:
-        counts = Counts()
+        counts = InstanceCounts()
         counts.begin()
         clock[0] += BOUNDS[-1] + 1
         assert counts.overdue(60.0) == 1
@@ -119,14 +119,14 @@ class TestTime:
     def test_cancelled_requests_count_when_the_client_had_waited(
         self, clock: list[float], waited: float, total: int
     ) -> None:
-        counts = Counts()
+        counts = InstanceCounts()
         ticket = counts.begin()
         clock[0] += waited
         counts.finish(ticket, "cancelled")
         assert (counts.total, counts.bad) == (total, 0)
 
     def test_an_attempt_that_was_counted_before_is_not_counted_again(self) -> None:
-        counts = Counts()
+        counts = InstanceCounts()
         counts.finish(counts.begin(), None)
         assert (counts.total, counts.in_flight) == (0, 0)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import UserError
-from bot.domain.model import Release
+from bot.domain.rollout.model import Release
 from bot.engine.api import LaneStatus, Lock, RolloutSummary
 from cogs import choices
 from cogs.locks import duration_of

@@ -10,11 +10,11 @@ import discord.ext.commands
 import pytest
 from discord import app_commands
 
-from bot.domain.manifest.validation import validate
-from bot.ui import sync
-from bot.ui.face import Face
+from bot.domain.appcommands.validation import validate
+from bot.ui.gateway import command_registration
+from bot.ui.interactions.responder import Responder
 from cogs import COGS
-from cogs.commands_answers import Answers
+from cogs.appcommands_answers import Answers
 from tests.fakes.books import FakeLimiter, SetClock
 from tests.fakes.commands import FakeCommands
 from tests.unit.ui import worlds
@@ -25,9 +25,9 @@ async def well() -> list[Any]:
 
 
 @pytest.fixture
-def face() -> Face:
+def responder() -> Responder:
     engine = worlds.engine()
-    return Face(
+    return Responder(
         engine,
         lambda: engine.catalog,
         FakeLimiter(),
@@ -38,10 +38,10 @@ def face() -> Face:
 
 
 @pytest.fixture
-async def tree(face: Face) -> Any:
+async def tree(responder: Responder) -> Any:
     client = discord.ext.commands.Bot("!", intents=discord.Intents.none())
     for make in COGS:
-        await client.add_cog(make(face))
+        await client.add_cog(make(responder))
     return client.tree
 
 
@@ -52,7 +52,7 @@ def leaves(group: app_commands.Group) -> Iterator[app_commands.Command[Any, ...,
 
 
 async def test_our_own_commands_pass_our_own_validation(tree: Any) -> None:
-    assert validate(sync.manifest(tree)) == []
+    assert validate(command_registration.manifest(tree)) == []
 
 
 async def test_every_subcommand_suggests_what_it_asks_for(tree: Any) -> None:
@@ -65,10 +65,10 @@ async def test_every_subcommand_suggests_what_it_asks_for(tree: Any) -> None:
         assert suggested == asked, command.name
 
 
-def test_scopes_are_called_by_the_servers_names(face: Face) -> None:
-    from bot.domain.applications import GLOBAL, Scope
+def test_scopes_are_called_by_the_servers_names(responder: Responder) -> None:
+    from bot.domain.appcommands.applications import GLOBAL, Scope
 
-    place = Answers(face).place()
+    place = Answers(responder).place()
     assert [place(GLOBAL), place(Scope(worlds.GUILD)), place(Scope(5))] == [
         "everywhere (global)",
         "server harbor",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.demo.behaviour import VERSIONS, Behaviour, Overrides, apply, kinds
+from demo.services.behaviour import VERSIONS, Behaviour, Overrides, apply, kinds
 
 
 def share_failed(version: str, environment: str, served_for_s: float = 0.0) -> float:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from random import Random
 
-from bot.domain.evidence import Counts, Signal, Tick
-from bot.domain.judge import JudgeState, Objective, Policy, Verdict, advance, begin, begin_soak, verdict
+from bot.domain.judge.evidence import Counts, Signal, Tick
+from bot.domain.judge.judge import (
+    JudgePolicy,
+    JudgeState,
+    Objective,
+    Verdict,
+    advance,
+    begin,
+    begin_soak,
+    verdict,
+)
 
 ERRORS = Objective("errors", "errors", 0.01)
 COMPARED = Objective("errors", "errors", 0.01, ratio=1.0)
@@ -35,7 +44,7 @@ def tick(
     )
 
 
-def judged(policy: Policy, ticks: Iterable[Tick], state: JudgeState | None = None) -> JudgeState:
+def judged(policy: JudgePolicy, ticks: Iterable[Tick], state: JudgeState | None = None) -> JudgeState:
     """The state after all ticks; a soak begins at 0 s unless a state is given."""
     state = begin_soak(begin(policy), 0.0) if state is None else state
     for one in ticks:
@@ -43,7 +52,7 @@ def judged(policy: Policy, ticks: Iterable[Tick], state: JudgeState | None = Non
     return state
 
 
-def said(policy: Policy, ticks: Iterable[Tick], soak_s: float | None = 60.0) -> Verdict:
+def said(policy: JudgePolicy, ticks: Iterable[Tick], soak_s: float | None = 60.0) -> Verdict:
     """The verdict after all ticks."""
     return verdict(judged(policy, ticks), policy, soak_required_s=soak_s)
 

@@ -7,8 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.domain import judge, machine
-from bot.domain.events import (
+from bot.domain.judge import judge
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import (
     Acted,
     Applied,
     ApplyFailed,
@@ -24,8 +26,7 @@ from bot.domain.events import (
     Transition,
     Verified,
 )
-from bot.domain.evidence import Counts, Tick
-from bot.domain.model import (
+from bot.domain.rollout.model import (
     Action,
     Actor,
     Gate,
@@ -61,7 +62,7 @@ TICK_S = 5.0
 CANARY = (VERIFY, GATE, Shift(5), Soak(SOAK_S), Shift(100), Observe(SOAK_S))
 
 ERRORS = judge.Objective("errors", "errors", 0.01)
-JUDGE = judge.Policy(objectives=(ERRORS,), min_requests=50, error_limit_s=20.0, tick_s=TICK_S)
+JUDGE = judge.JudgePolicy(objectives=(ERRORS,), min_requests=50, error_limit_s=20.0, tick_s=TICK_S)
 POLICY = Policy(
     judge=JUDGE,
     tick_s=TICK_S,

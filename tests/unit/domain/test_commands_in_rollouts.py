@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain import plans
 from bot.domain.errors import UserError
-from bot.domain.events import Notify, RestoreCommands, RunSync
-from bot.domain.model import Action, Gate, Observe, Phase, Plan, Shift, SyncCommands
+from bot.domain.rollout import plans
+from bot.domain.rollout.events import Notify, RestoreCommands, RunSync
+from bot.domain.rollout.model import Action, Gate, Observe, Phase, Plan, Shift, SyncCommands
 from tests.unit.domain.story import LEAD, Story
 
 STEPS = (SyncCommands("greeter", "additions"), Shift(100), SyncCommands("greeter", "all"))

@@ -9,32 +9,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.evidence import (
+from bot.domain.judge.evidence import (
     BucketError,
+    CounterReading,
     Counts,
     EvidenceState,
-    Reading,
     Sample,
     Tick,
     begin_evidence,
     difference,
     traffic_rose,
 )
-from bot.domain.judge import Objective, Policy, parse_rule
+from bot.domain.judge.judge import JudgePolicy, Objective, parse_rule
 
-ERRORS = Policy((Objective("errors", "errors", 0.01),), settle_s=0.0)
-SLOW = Policy((Objective("p99", "latency", 0.01, 2.0),), settle_s=0.0)
+ERRORS = JudgePolicy((Objective("errors", "errors", 0.01),), settle_s=0.0)
+SLOW = JudgePolicy((Objective("p99", "latency", 0.01, 2.0),), settle_s=0.0)
 
 
-def sample(at: float, *readings: Reading, release: str = "1.5.0", error: str | None = None) -> Sample:
+def sample(at: float, *readings: CounterReading, release: str = "1.5.0", error: str | None = None) -> Sample:
     return Sample(at, release, readings, error)
 
 
-def histogram(name: str, fast: int, slow: int, overdue: int = 0) -> Reading:
-    return Reading(name, fast + slow, 0, ((0.5, fast), (2.5, fast), (inf, fast + slow)), overdue)
+def histogram(name: str, fast: int, slow: int, overdue: int = 0) -> CounterReading:
+    return CounterReading(name, fast + slow, 0, ((0.5, fast), (2.5, fast), (inf, fast + slow)), overdue)
 
 
-def looks(policy: Policy, *samples: Sample, stable: Sample | None = None) -> tuple[EvidenceState, list[Tick]]:
+def looks(
+    policy: JudgePolicy, *samples: Sample, stable: Sample | None = None
+) -> tuple[EvidenceState, list[Tick]]:
     state, ticks = begin_evidence(), []
     for one in samples:
         state, tick = difference(state, policy, one.at, one, stable)
@@ -43,7 +45,9 @@ def looks(policy: Policy, *samples: Sample, stable: Sample | None = None) -> tup
 
 
 def test_the_first_look_only_says_where_the_counters_stand() -> None:
-    _, ticks = looks(ERRORS, sample(0, Reading("a", 1000, 900)), sample(5, Reading("a", 1010, 901)))
+    _, ticks = looks(
+        ERRORS, sample(0, CounterReading("a", 1000, 900)), sample(5, CounterReading("a", 1010, 901))
+    )
     assert [t.candidate["errors"] for t in ticks] == [Counts(0, 0), Counts(10, 1)]
     assert [t.seconds for t in ticks] == [0.0, 5.0]
 
@@ -51,37 +55,41 @@ def test_the_first_look_only_says_where_the_counters_stand() -> None:
 def test_an_instance_that_appears_later_counts_in_full_and_is_no_crash() -> None:
     _, ticks = looks(
         ERRORS,
-        sample(0, Reading("a", 0, 0)),
-        sample(5, Reading("a", 10, 0), Reading("b", 4, 2)),
-        sample(10, Reading("a", 20, 0), Reading("b", 8, 2)),
+        sample(0, CounterReading("a", 0, 0)),
+        sample(5, CounterReading("a", 10, 0), CounterReading("b", 4, 2)),
+        sample(10, CounterReading("a", 20, 0), CounterReading("b", 8, 2)),
     )
     assert [t.candidate["errors"] for t in ticks[1:]] == [Counts(14, 2), Counts(14, 0)]
     assert all(t.crashed is None for t in ticks)
 
 
 def test_an_instance_replaced_by_another_is_a_crash() -> None:
-    _, ticks = looks(ERRORS, sample(0, Reading("web:1", 0, 0)), sample(5), sample(10, Reading("web:2", 0, 0)))
+    _, ticks = looks(
+        ERRORS, sample(0, CounterReading("web:1", 0, 0)), sample(5), sample(10, CounterReading("web:2", 0, 0))
+    )
     assert ticks[1].crashed is None
     assert ticks[2].crashed == "1.5.0: instance web:1 is gone and web:2 came in its place"
 
 
 def test_a_restart_of_stable_is_no_crash_of_the_candidate() -> None:
     state, _ = difference(
-        begin_evidence(), ERRORS, 0, sample(0), sample(0, Reading("s1", 5, 0), release="1.4.0")
+        begin_evidence(), ERRORS, 0, sample(0), sample(0, CounterReading("s1", 5, 0), release="1.4.0")
     )
-    _, tick = difference(state, ERRORS, 5, sample(5), sample(5, Reading("s2", 5, 0), release="1.4.0"))
+    _, tick = difference(state, ERRORS, 5, sample(5), sample(5, CounterReading("s2", 5, 0), release="1.4.0"))
     assert tick.crashed is None
 
 
 def test_restarts_can_be_ignored_and_are_noted() -> None:
-    policy = Policy((Objective("errors", "errors", 0.01),), on_restart="ignore")
-    _, ticks = looks(policy, sample(0, Reading("a", 0, 0)), sample(5, Reading("b", 3, 1)))
+    policy = JudgePolicy((Objective("errors", "errors", 0.01),), on_restart="ignore")
+    _, ticks = looks(policy, sample(0, CounterReading("a", 0, 0)), sample(5, CounterReading("b", 3, 1)))
     assert ticks[1].crashed is None
     assert "came in its place" in ticks[1].notes[0]
 
 
 def test_counters_that_start_over_are_read_from_nought_and_noted() -> None:
-    _, ticks = looks(ERRORS, sample(0, Reading("router", 500, 9)), sample(5, Reading("router", 7, 1)))
+    _, ticks = looks(
+        ERRORS, sample(0, CounterReading("router", 500, 9)), sample(5, CounterReading("router", 7, 1))
+    )
     assert ticks[1].candidate["errors"] == Counts(7, 1)
     assert ticks[1].crashed is None
     assert "started over" in ticks[1].notes[0]
@@ -90,20 +98,26 @@ def test_counters_that_start_over_are_read_from_nought_and_noted() -> None:
 @pytest.mark.parametrize(
     ("before", "now", "words"),
     [
-        (Reading("a", 5, 0), Reading("a", 5, 6), "6 failed requests among 5"),
-        (Reading("a", 100, 3), Reading("a", 101, 9), "6 failed requests among 1 since the last look"),
+        (CounterReading("a", 5, 0), CounterReading("a", 5, 6), "6 failed requests among 5"),
         (
-            Reading("a", 1, 0, extra=(("login", (1, 0)),)),
-            Reading("a", 2, 0, extra=(("login", (1, 2)),)),
+            CounterReading("a", 100, 3),
+            CounterReading("a", 101, 9),
+            "6 failed requests among 1 since the last look",
+        ),
+        (
+            CounterReading("a", 1, 0, extra=(("login", (1, 0)),)),
+            CounterReading("a", 2, 0, extra=(("login", (1, 2)),)),
             "login: 2 bad among 1",
         ),
     ],
 )
 def test_more_bad_than_total_is_an_error_and_the_next_look_makes_up_for_it(
-    before: Reading, now: Reading, words: str
+    before: CounterReading, now: CounterReading, words: str
 ) -> None:
-    policy = Policy((Objective("errors", "errors", 0.01), Objective("login", "proportion", 0.01)), settle_s=0)
-    later = Reading("a", 200, 9, extra=(("login", (10, 2)),))
+    policy = JudgePolicy(
+        (Objective("errors", "errors", 0.01), Objective("login", "proportion", 0.01)), settle_s=0
+    )
+    later = CounterReading("a", 200, 9, extra=(("login", (10, 2)),))
     _, ticks = looks(policy, sample(0, before), sample(5, now), sample(10, later))
     assert words in ticks[1].errors[0]
     assert ticks[1].candidate["errors"] == Counts(0, 0)
@@ -114,9 +128,9 @@ def test_more_bad_than_total_is_an_error_and_the_next_look_makes_up_for_it(
 def test_an_unreadable_source_is_an_error_and_loses_nothing() -> None:
     _, ticks = looks(
         ERRORS,
-        sample(0, Reading("a", 10, 0)),
+        sample(0, CounterReading("a", 10, 0)),
         sample(5, error="cannot reach the router"),
-        sample(10, Reading("a", 30, 2)),
+        sample(10, CounterReading("a", 30, 2)),
     )
     assert ticks[1].errors == ("cannot reach the router",)
     assert ticks[2].candidate["errors"] == Counts(20, 2)
@@ -124,13 +138,18 @@ def test_an_unreadable_source_is_an_error_and_loses_nothing() -> None:
 
 def test_a_source_that_could_not_be_read_at_first_starts_with_the_first_reading() -> None:
     _, ticks = looks(
-        ERRORS, sample(0, error="down"), sample(5, Reading("a", 900, 90)), sample(10, Reading("a", 901, 90))
+        ERRORS,
+        sample(0, error="down"),
+        sample(5, CounterReading("a", 900, 90)),
+        sample(10, CounterReading("a", 901, 90)),
     )
     assert [t.candidate["errors"] for t in ticks] == [Counts(), Counts(), Counts(1, 0)]
 
 
 def test_another_release_under_the_same_name_starts_anew() -> None:
-    _, ticks = looks(ERRORS, sample(0, Reading("a", 9, 0)), sample(5, Reading("a", 20, 9), release="1.5.1"))
+    _, ticks = looks(
+        ERRORS, sample(0, CounterReading("a", 9, 0)), sample(5, CounterReading("a", 20, 9), release="1.5.1")
+    )
     assert ticks[1].candidate["errors"] == Counts(0, 0)
 
 
@@ -148,23 +167,23 @@ def test_a_limit_above_the_last_finite_bucket_is_a_configuration_error(
     buckets: tuple[tuple[float, int], ...], words: str
 ) -> None:
     with pytest.raises(BucketError, match=words):
-        looks(SLOW, sample(0, Reading("a", 2, 0, buckets)))
+        looks(SLOW, sample(0, CounterReading("a", 2, 0, buckets)))
 
 
 @pytest.mark.parametrize(
     ("reading", "words"),
     [
-        (Reading("a", 4, 0), "no latency histogram"),
-        (Reading("a", 4, 0, ((1.0, 3), (5.0, 2), (inf, 4))), "falls as its bounds rise"),
+        (CounterReading("a", 4, 0), "no latency histogram"),
+        (CounterReading("a", 4, 0, ((1.0, 3), (5.0, 2), (inf, 4))), "falls as its bounds rise"),
     ],
 )
-def test_a_histogram_that_cannot_be_is_an_error(reading: Reading, words: str) -> None:
-    _, ticks = looks(SLOW, sample(0, Reading("a", 0, 0)), sample(5, reading))
+def test_a_histogram_that_cannot_be_is_an_error(reading: CounterReading, words: str) -> None:
+    _, ticks = looks(SLOW, sample(0, CounterReading("a", 0, 0)), sample(5, reading))
     assert words in ticks[1].errors[0]
 
 
 def test_a_histogram_without_infinity_takes_the_rest_from_the_total() -> None:
-    none, some = Reading("a", 0, 0, ((2.0, 0),)), Reading("a", 10, 0, ((2.0, 7),))
+    none, some = CounterReading("a", 0, 0, ((2.0, 0),)), CounterReading("a", 10, 0, ((2.0, 7),))
     _, ticks = looks(SLOW, sample(0, none), sample(5, some))
     assert ticks[1].candidate["p99"] == Counts(10, 3)
 
@@ -185,20 +204,24 @@ def test_a_request_that_hangs_counts_as_slow_once() -> None:
 
 
 def test_completions_within_one_latency_limit_after_a_rise_are_discarded() -> None:
-    policy = Policy((Objective("errors", "errors", 0.01), Objective("p99", "latency", 0.01, 2.0)))
+    policy = JudgePolicy((Objective("errors", "errors", 0.01), Objective("p99", "latency", 0.01, 2.0)))
     state, _ = difference(begin_evidence(), policy, 0, sample(0, histogram("a", 0, 0)), None)
     state = traffic_rose(state, 0.0)
-    state, first = difference(state, policy, 1, sample(1, Reading("a", 5, 5, ((2.0, 5), (inf, 5)))), None)
-    state, second = difference(state, policy, 5, sample(5, Reading("a", 50, 6, ((2.0, 50), (inf, 50)))), None)
+    state, first = difference(
+        state, policy, 1, sample(1, CounterReading("a", 5, 5, ((2.0, 5), (inf, 5)))), None
+    )
+    state, second = difference(
+        state, policy, 5, sample(5, CounterReading("a", 50, 6, ((2.0, 50), (inf, 50)))), None
+    )
     state, third = difference(
-        state, policy, 10, sample(10, Reading("a", 100, 7, ((2.0, 99), (inf, 100)))), None
+        state, policy, 10, sample(10, CounterReading("a", 100, 7, ((2.0, 99), (inf, 100)))), None
     )
     assert first.candidate["errors"] == second.candidate["errors"] == Counts(0, 0)
     assert third.candidate == {"errors": Counts(50, 1), "p99": Counts(50, 1)}
 
 
 def test_requests_that_hang_after_a_rise_are_not_lost_with_the_completions() -> None:
-    policy = Policy((Objective("p99", "latency", 0.01, 2.0),))
+    policy = JudgePolicy((Objective("p99", "latency", 0.01, 2.0),))
     state, _ = difference(begin_evidence(), policy, 0, sample(0, histogram("a", 0, 0)), None)
     state = traffic_rose(state, 0.0)
     state, settling = difference(state, policy, 4, sample(4, histogram("a", 9, 0, overdue=3)), None)
@@ -208,36 +231,38 @@ def test_requests_that_hang_after_a_rise_are_not_lost_with_the_completions() -> 
 
 
 def test_first_traffic_settles_although_nobody_said_that_it_rose() -> None:
-    policy = Policy((Objective("errors", "errors", 0.01),), settle_s=3.0)
+    policy = JudgePolicy((Objective("errors", "errors", 0.01),), settle_s=3.0)
     _, ticks = looks(
         policy,
         sample(0),
-        sample(5, Reading("a", 3, 3)),
-        sample(10, Reading("a", 9, 3)),
-        sample(15, Reading("a", 19, 4)),
+        sample(5, CounterReading("a", 3, 3)),
+        sample(10, CounterReading("a", 9, 3)),
+        sample(15, CounterReading("a", 19, 4)),
     )
     assert [t.candidate["errors"].total for t in ticks] == [0, 0, 0, 10]
 
 
 def test_a_long_gap_counts_as_measured_for_three_ticks_at_most() -> None:
-    _, ticks = looks(ERRORS, sample(0), sample(600, Reading("a", 1, 0)), sample(599, Reading("a", 1, 0)))
+    _, ticks = looks(
+        ERRORS, sample(0), sample(600, CounterReading("a", 1, 0)), sample(599, CounterReading("a", 1, 0))
+    )
     assert [t.seconds for t in ticks] == [0.0, 15.0, 0.0]
 
 
 def test_rules_have_counts_of_their_own() -> None:
-    policy = Policy(
+    policy = JudgePolicy(
         rules=(parse_rule("error_rate > 5% over 5m"), parse_rule("p95 > 500ms"), parse_rule("login > 1%")),
         settle_s=0,
     )
-    before = Reading("a", 0, 0, ((0.5, 0), (inf, 0)))
-    now = Reading("a", 10, 1, ((0.5, 8), (inf, 10)), extra=(("login", (4, 3)),))
+    before = CounterReading("a", 0, 0, ((0.5, 0), (inf, 0)))
+    now = CounterReading("a", 10, 1, ((0.5, 8), (inf, 10)), extra=(("login", (4, 3)),))
     _, ticks = looks(policy, sample(0, before), sample(5, now))
     assert list(ticks[1].candidate.values()) == [Counts(10, 1), Counts(10, 2), Counts(4, 3)]
 
 
 def test_instances_that_went_away_are_forgotten_in_the_end() -> None:
-    many = [sample(n * 5.0, *(Reading(f"i{k}", 1, 0) for k in range(n + 1))) for n in range(140)]
-    state, ticks = looks(ERRORS, *many, sample(999, Reading("i0", 2, 0)))
+    many = [sample(n * 5.0, *(CounterReading(f"i{k}", 1, 0) for k in range(n + 1))) for n in range(140)]
+    state, ticks = looks(ERRORS, *many, sample(999, CounterReading("i0", 2, 0)))
     assert state.candidate is not None
     assert len(state.candidate.seen) == 128
     assert ticks[-1].candidate["errors"] == Counts(1, 0)
@@ -257,7 +282,9 @@ steps = st.lists(
 def test_what_the_counters_gained_is_what_the_ticks_add_up_to(
     gains: list[tuple[int, int, int]], reload: bool
 ) -> None:
-    policy = Policy((Objective("errors", "errors", 0.01), Objective("p99", "latency", 0.01, 2.0)), settle_s=0)
+    policy = JudgePolicy(
+        (Objective("errors", "errors", 0.01), Objective("p99", "latency", 0.01, 2.0)), settle_s=0
+    )
     state, _ = difference(begin_evidence(), policy, 0, sample(0, histogram("a", 7, 7)), None)
     good = slow = 7
     total = bad = 0
@@ -273,10 +300,12 @@ def test_what_the_counters_gained_is_what_the_ticks_add_up_to(
 
 @given(steps)
 def test_no_reading_makes_a_tick_with_more_bad_than_total(readings: list[tuple[int, int, int]]) -> None:
-    policy = Policy((Objective("errors", "errors", 0.01), Objective("p99", "latency", 0.01, 2.0)), settle_s=0)
+    policy = JudgePolicy(
+        (Objective("errors", "errors", 0.01), Objective("p99", "latency", 0.01, 2.0)), settle_s=0
+    )
     state = begin_evidence()
     for number, (fast, slow, overdue) in enumerate(readings):
-        reading = Reading(
+        reading = CounterReading(
             "a", fast + slow, min(overdue, fast + slow), ((2.0, fast), (inf, fast + slow)), overdue
         )
         state, tick = difference(state, policy, number * 5.0, sample(number * 5.0, reading), None)

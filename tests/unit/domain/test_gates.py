@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain import gates, machine
 from bot.domain.errors import Refused
-from bot.domain.events import TimerDue
-from bot.domain.model import SYSTEM, Action, Actor, Approval, Gate, Lane, Plan, Release, Shift, Soak
+from bot.domain.rollout import approvals, machine
+from bot.domain.rollout.events import TimerDue
+from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Gate, Lane, Plan, Release, Shift, Soak
 from tests.unit.domain.story import (
     CANARY,
     DEV,
@@ -64,15 +64,15 @@ def _two() -> Story:
     ids=lambda change: next(iter(change)),
 )
 def test_the_seal_changes_with_everything_that_an_approver_approves(change: dict[str, object]) -> None:
-    assert gates.seal_of(**{**SEALED, **change}) != gates.seal_of(**SEALED)  # type: ignore[arg-type]
+    assert approvals.seal_of(**{**SEALED, **change}) != approvals.seal_of(**SEALED)  # type: ignore[arg-type]
 
 
 def test_the_seal_is_the_same_for_the_same_content_however_it_was_stored() -> None:
     whole = Plan("canary", (Shift(100, timeout_s=60), Soak(30)))
     stored = Plan("canary", (Shift(100, timeout_s=60.0), Soak(30.0)))
     same = {**SEALED, "candidate": Release("checkout", "1.5.0", NEW.digest, spec={"command": ["serve"]})}
-    assert gates.seal_of(**{**SEALED, "plan": whole}) == gates.seal_of(**{**same, "plan": stored})  # type: ignore[arg-type]
-    assert len(gates.seal_of(**SEALED)) == 64  # type: ignore[arg-type]
+    assert approvals.seal_of(**{**SEALED, "plan": whole}) == approvals.seal_of(**{**same, "plan": stored})  # type: ignore[arg-type]
+    assert len(approvals.seal_of(**SEALED)) == 64  # type: ignore[arg-type]
 
 
 def test_an_approval_under_another_seal_is_refused() -> None:
@@ -190,14 +190,14 @@ def test_extending_a_gate_moves_its_expiry() -> None:
 
 def test_no_traffic_is_cleared_by_too_few_or_by_the_requester() -> None:
     story = _two().act(LEAD, Action.APPROVE).act(LEAD2, Action.APPROVE)
-    assert gates.cleared(story.rollout)
+    assert approvals.cleared(story.rollout)
 
     (grant,) = story.rollout.grants
     own = Approval(DEV.id, "dev", story.at, story.rollout.seal)
-    for approvals in (grant.approvals[:1], (own, grant.approvals[0]), (grant.approvals[0],) * 2):
-        assert not gates.cleared(replace(story.rollout, grants=(replace(grant, approvals=approvals),)))
-    assert not gates.cleared(replace(story.rollout, grants=()))
-    assert not gates.cleared(replace(story.rollout, seal="another"))
+    for given in (grant.approvals[:1], (own, grant.approvals[0]), (grant.approvals[0],) * 2):
+        assert not approvals.cleared(replace(story.rollout, grants=(replace(grant, approvals=given),)))
+    assert not approvals.cleared(replace(story.rollout, grants=()))
+    assert not approvals.cleared(replace(story.rollout, seal="another"))
 
 
 # ---- roles -------------------------------------------------------------------------------------------------
@@ -231,13 +231,13 @@ def test_who_may_do_what(action: str, who: str, allowed: bool) -> None:
         "system": SYSTEM,
         "dismissed": replace(DEV, roles=frozenset()),  # asked for it, and has lost every role since
     }
-    refused = gates.may(_two().rollout, Action(action), people[who])
+    refused = approvals.may(_two().rollout, Action(action), people[who])
     assert (refused is None) is allowed
     if refused is not None and who != "system":
         assert refused.remedy
 
 
 def test_nothing_can_be_approved_where_nothing_waits() -> None:
-    refused = gates.may(Story().rollout, Action.APPROVE, LEAD)
+    refused = approvals.may(Story().rollout, Action.APPROVE, LEAD)
     assert refused is not None
     assert refused.rule == "no_gate"

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.evidence import Signal
-from bot.domain.judge import (
+from bot.domain.judge.evidence import Signal
+from bot.domain.judge.judge import (
+    JudgePolicy,
     JudgeState,
     Objective,
     Outcome,
-    Policy,
     PolicyError,
     Verdict,
     advance,
@@ -28,7 +28,7 @@ from bot.domain.judge import (
 )
 from tests.unit.domain.judging import COMPARED, ERRORS, SLOW, failures, judged, said, tick
 
-POLICY = Policy((ERRORS,), planned_ticks=24, min_requests=50)
+POLICY = JudgePolicy((ERRORS,), planned_ticks=24, min_requests=50)
 HEALTH = parse_rule("health check failing for 10s")
 
 
@@ -133,7 +133,7 @@ def test_fail_goes_before_error_and_error_before_insufficient() -> None:
 
 
 def test_slow_requests_fail_like_errors_and_the_bucket_is_named() -> None:
-    policy = Policy((ERRORS, SLOW))
+    policy = JudgePolicy((ERRORS, SLOW))
     slow = replace(tick(1, (40, 0), (40, 8)), buckets={"p99": 2.5})
     found = said(policy, [slow])
     assert found.outcome is Outcome.FAIL
@@ -143,7 +143,7 @@ def test_slow_requests_fail_like_errors_and_the_bucket_is_named() -> None:
 
 
 def test_other_proportions_are_named_as_the_team_names_them() -> None:
-    policy = Policy((Objective("login", "proportion", 0.01), SLOW))
+    policy = JudgePolicy((Objective("login", "proportion", 0.01), SLOW))
     found = said(policy, [tick(1, (40, 8), names=("login",))])
     assert reason(found, "login").startswith("20 % of login was bad (8 of 40)")
     assert reason(found, "p99") == "no requests yet; the limit is 1 % of requests slower than 2 s"
@@ -151,7 +151,9 @@ def test_other_proportions_are_named_as_the_team_names_them() -> None:
 
 
 def test_what_is_not_enforced_is_shown_without_consequences() -> None:
-    policy = Policy((ERRORS, replace(SLOW, enforce=False)), (parse_rule("error_rate > 5%", enforce=False),))
+    policy = JudgePolicy(
+        (ERRORS, replace(SLOW, enforce=False)), (parse_rule("error_rate > 5%", enforce=False),)
+    )
     ticks = [tick(n, (20, 0), (20, 15)) for n in range(1, 13)]
     found = said(policy, ticks)
     assert found.outcome is Outcome.PASS
@@ -160,10 +162,10 @@ def test_what_is_not_enforced_is_shown_without_consequences() -> None:
 
 
 def test_alpha_is_shared_by_the_enforced_tests() -> None:
-    assert Policy((ERRORS,)).evidence_needed == 100
-    assert Policy((COMPARED, SLOW)).evidence_needed == 300
-    assert Policy((COMPARED, replace(SLOW, enforce=False, ratio=2.0))).evidence_needed == 200
-    assert Policy().evidence_needed == 100
+    assert JudgePolicy((ERRORS,)).evidence_needed == 100
+    assert JudgePolicy((COMPARED, SLOW)).evidence_needed == 300
+    assert JudgePolicy((COMPARED, replace(SLOW, enforce=False, ratio=2.0))).evidence_needed == 200
+    assert JudgePolicy().evidence_needed == 100
 
 
 def test_clusters_need_more_evidence() -> None:
@@ -173,7 +175,7 @@ def test_clusters_need_more_evidence() -> None:
 
 
 def test_a_candidate_worse_than_stable_fails_below_the_limit() -> None:
-    policy = Policy((Objective("errors", "errors", 0.05, ratio=2.0),))
+    policy = JudgePolicy((Objective("errors", "errors", 0.05, ratio=2.0),))
     found = said(policy, [tick(n, (200, 6), stable=(800, 2)) for n in range(1, 6)])
     assert found.outcome is Outcome.FAIL
     assert reason(found, "errors against stable") == (
@@ -184,7 +186,7 @@ def test_a_candidate_worse_than_stable_fails_below_the_limit() -> None:
 
 
 def test_a_comparison_in_doubt_does_not_pass() -> None:
-    policy = Policy((Objective("errors", "errors", 0.05, ratio=1.0),), min_requests=10)
+    policy = JudgePolicy((Objective("errors", "errors", 0.05, ratio=1.0),), min_requests=10)
     found = said(
         policy, [tick(n, (200, 2 if n < 4 else 0), stable=(800, 1 if n < 3 else 0)) for n in range(1, 13)]
     )
@@ -194,7 +196,7 @@ def test_a_comparison_in_doubt_does_not_pass() -> None:
 
 def test_ticks_without_stable_traffic_are_skipped_by_the_comparison() -> None:
     state = judged(
-        Policy((COMPARED,)), [tick(n, (200, 1), stable=None if n % 2 else (0, 0)) for n in range(1, 9)]
+        JudgePolicy((COMPARED,)), [tick(n, (200, 1), stable=None if n % 2 else (0, 0)) for n in range(1, 9)]
     )
     assert (state.pairs[0].total, state.pairs[0].stable_total) == (0, 0)
     assert abs(state.pairs[0].log_m) < 1e-9
@@ -206,23 +208,23 @@ def trouble(number: int, *, candidate: int = 4, stable: int = 40) -> list[object
 
 @pytest.mark.parametrize("objective", [ERRORS, COMPARED], ids=["alone", "compared"])
 def test_common_trouble_holds_and_says_that_rolling_back_would_not_help(objective: Objective) -> None:
-    policy = Policy((objective,))
+    policy = JudgePolicy((objective,))
     found = said(policy, trouble(6))  # type: ignore[arg-type]
     assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT, True)
     assert "stable breaks it too (8 % in 3 min): rolling back would not help" in reason(found, "errors")
 
 
 def test_common_trouble_can_be_ignored() -> None:
-    policy = Policy((ERRORS,), on_common_trouble="ignore")
+    policy = JudgePolicy((ERRORS,), on_common_trouble="ignore")
     assert said(policy, trouble(6)).outcome is Outcome.FAIL  # type: ignore[arg-type]
 
 
 def test_a_candidate_that_is_worse_fails_in_common_trouble_too() -> None:
-    assert said(Policy((ERRORS,)), trouble(12, candidate=20, stable=20)).outcome is Outcome.FAIL  # type: ignore[arg-type]
+    assert said(JudgePolicy((ERRORS,)), trouble(12, candidate=20, stable=20)).outcome is Outcome.FAIL  # type: ignore[arg-type]
 
 
 def test_the_end_of_common_trouble_is_not_held_against_the_candidate() -> None:
-    policy = Policy((ERRORS,))
+    policy = JudgePolicy((ERRORS,))
     after = [tick(n, (50, 0), stable=(500, 1)) for n in range(7, 70)]
     found = said(policy, [*trouble(6), *after[:40]])  # type: ignore[list-item]
     assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT, False)
@@ -231,7 +233,7 @@ def test_the_end_of_common_trouble_is_not_held_against_the_candidate() -> None:
 
 
 def test_a_stable_above_the_limit_by_chance_only_delays() -> None:
-    policy = Policy((ERRORS,))
+    policy = JudgePolicy((ERRORS,))
     blip = tick(1, (40, 5), stable=(150, 2))
     found = said(policy, [blip])
     assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT, False)
@@ -240,7 +242,7 @@ def test_a_stable_above_the_limit_by_chance_only_delays() -> None:
 
 
 def test_rules_fail_now_and_recover() -> None:
-    policy = Policy(rules=(HEALTH,))
+    policy = JudgePolicy(rules=(HEALTH,))
     bad, fine = {"health": Signal(True, "503 from /health")}, {"health": Signal(False)}
     failing = [tick(n, signals=bad) for n in range(1, 4)]
     found = said(policy, failing)
@@ -251,7 +253,7 @@ def test_rules_fail_now_and_recover() -> None:
 
 
 def test_a_signal_that_cannot_be_read_is_neither_good_nor_bad() -> None:
-    policy = Policy(rules=(HEALTH,))
+    policy = JudgePolicy(rules=(HEALTH,))
     unread = [tick(n, signals={"health": Signal(None, "connection refused")}) for n in range(1, 20)]
     found = said(policy, unread)
     assert found.outcome is Outcome.ERROR
@@ -262,7 +264,7 @@ def test_a_signal_that_cannot_be_read_is_neither_good_nor_bad() -> None:
 
 def test_a_state_of_another_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="another policy"):
-        advance(begin(POLICY), Policy((ERRORS, SLOW)), tick(1))
+        advance(begin(POLICY), JudgePolicy((ERRORS, SLOW)), tick(1))
 
 
 def test_a_state_of_another_version_is_refused() -> None:
@@ -279,13 +281,13 @@ def test_a_state_of_another_version_is_refused() -> None:
         (lambda: Objective("e", "errors", 0.1, 2.0), "time limit belongs to latency"),
         (lambda: Objective("e", "latency", 0.1, 0.0), "above 0 s"),
         (lambda: Objective("e", "errors", 0.1, ratio=0.0), "ratio"),
-        (lambda: Policy(alpha=0.0), "alpha"),
-        (lambda: Policy(phi=0.5), "phi"),
-        (lambda: Policy(planned_ticks=0), "planned_ticks"),
-        (lambda: Policy(tick_s=0.0), "tick_s"),
-        (lambda: Policy(on_common_trouble="shrug"), "hold or ignore"),  # type: ignore[arg-type]
-        (lambda: Policy(on_restart="shrug"), "fail or ignore"),  # type: ignore[arg-type]
-        (lambda: Policy((ERRORS, ERRORS)), "two objectives or rules are called 'errors'"),
+        (lambda: JudgePolicy(alpha=0.0), "alpha"),
+        (lambda: JudgePolicy(phi=0.5), "phi"),
+        (lambda: JudgePolicy(planned_ticks=0), "planned_ticks"),
+        (lambda: JudgePolicy(tick_s=0.0), "tick_s"),
+        (lambda: JudgePolicy(on_common_trouble="shrug"), "hold or ignore"),  # type: ignore[arg-type]
+        (lambda: JudgePolicy(on_restart="shrug"), "fail or ignore"),  # type: ignore[arg-type]
+        (lambda: JudgePolicy((ERRORS, ERRORS)), "two objectives or rules are called 'errors'"),
         (lambda: policy_from_json({"version": 2}), "version 2"),
         (lambda: policy_from_json({"version": 1, "colour": "red"}), "does not fit"),
     ],
@@ -305,7 +307,7 @@ objectives = st.builds(
     min_requests=st.none() | st.integers(0, 80),
 )
 policies = st.builds(
-    Policy,
+    JudgePolicy,
     objectives=st.tuples(objectives) | st.just((ERRORS, replace(SLOW, ratio=2.0))),
     rules=st.just(()) | st.just((HEALTH, parse_rule("error_rate > 50% over 5m"))),
     alpha=st.floats(0.001, 0.2),
@@ -337,7 +339,7 @@ def told(rows: list[tuple[int, float, int, float, bool, bool]]) -> list[object]:
 
 @settings(deadline=None)
 @given(policies, ticks_)
-def test_everything_survives_storage_and_goes_on_the_same(policy: Policy, rows: list[object]) -> None:
+def test_everything_survives_storage_and_goes_on_the_same(policy: JudgePolicy, rows: list[object]) -> None:
     stored = policy_from_json(json.loads(json.dumps(policy_to_json(policy))))
     assert stored == policy
     state = begin_soak(begin(policy), 0.0)
@@ -352,7 +354,7 @@ def test_everything_survives_storage_and_goes_on_the_same(policy: Policy, rows: 
 @settings(deadline=None)
 @given(policies, ticks_, st.floats(0, 200))
 def test_what_passes_has_measured_its_time_and_its_requests_and_nothing_else_speaks(
-    policy: Policy, rows: list[object], soak_s: float
+    policy: JudgePolicy, rows: list[object], soak_s: float
 ) -> None:
     ticks = told(rows)
     state = judged(policy, ticks)  # type: ignore[arg-type]
@@ -380,13 +382,13 @@ def test_one_more_bad_request_never_weakens_the_evidence(
     rows = [(total, min(bad, total)) for total, bad in rows]
     where = data.draw(st.integers(0, len(rows) - 1))
     worse = [(n, min(n, b + 1)) if i == where else (n, b) for i, (n, b) in enumerate(rows)]
-    policy = Policy((ERRORS,), planned_ticks=10)
+    policy = JudgePolicy((ERRORS,), planned_ticks=10)
     less, more = (judged(policy, [tick(i, row) for i, row in enumerate(r, 1)]) for r in (rows, worse))
     assert more.trials[0].log_m >= less.trials[0].log_m - 1e-9
 
 
 def test_good_soaks_at_the_limit_itself_are_not_accused() -> None:
-    random, policy, accused = Random(3), Policy((ERRORS,), planned_ticks=24), 0
+    random, policy, accused = Random(3), JudgePolicy((ERRORS,), planned_ticks=24), 0
     for _ in range(300):
         ticks = [tick(n, (20, failures(random, 20, 0.01))) for n in range(1, 25)]
         accused += said(policy, ticks).outcome is Outcome.FAIL

@@ -20,13 +20,13 @@ from benchmarks.streams import (
     threshold_fails_at,
     wald,
 )
-from bot.domain.judge import Objective, Outcome, Policy, advance, begin, verdict
+from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, verdict
 from tests.unit.domain.judging import failures, judged, said, tick
 
 
 @pytest.mark.parametrize(("rate", "phi", "planned"), [(0.05, 1.0, 40), (0.01, 3.0, 200), (0.08, 2.0, 700)])
 def test_the_fast_replay_fails_at_the_very_tick_of_the_judge(rate: float, phi: float, planned: int) -> None:
-    policy = Policy((Objective("errors", "errors", 0.01),), planned_ticks=planned, phi=phi)
+    policy = JudgePolicy((Objective("errors", "errors", 0.01),), planned_ticks=planned, phi=phi)
     for seed in range(4):
         bad = set(_until(bad_ticks(Random(seed), [(1, rate)], 2), 700))
         state, heard = begin(policy), inf
@@ -81,7 +81,7 @@ def test_common_drift_far_beyond_the_limit_is_not_held_against_the_candidate() -
 
 
 def test_drift_below_the_limit_never_makes_the_comparison_accuse() -> None:
-    policy = Policy((Objective("errors", "errors", 0.2, ratio=1.0),), planned_ticks=120)
+    policy = JudgePolicy((Objective("errors", "errors", 0.2, ratio=1.0),), planned_ticks=120)
     accused = 0
     for seed in range(150):
         random = Random(seed)
@@ -98,7 +98,7 @@ def test_drift_below_the_limit_never_makes_the_comparison_accuse() -> None:
 
 def test_all_tests_of_a_rollout_together_keep_to_alpha() -> None:
     objectives = tuple(Objective(name, "proportion", 0.02, ratio=1.0) for name in ("a", "b"))
-    policy = Policy(objectives, planned_ticks=60, alpha=0.05)
+    policy = JudgePolicy(objectives, planned_ticks=60, alpha=0.05)
     accused = 0
     for seed in range(200):
         random = Random(seed)
@@ -112,7 +112,7 @@ def test_all_tests_of_a_rollout_together_keep_to_alpha() -> None:
 
 
 def test_the_mean_of_the_evidence_of_good_releases_stays_at_most_one() -> None:
-    random, policy = Random(11), Policy((Objective("errors", "errors", 0.05),), planned_ticks=20)
+    random, policy = Random(11), JudgePolicy((Objective("errors", "errors", 0.05),), planned_ticks=20)
     from math import exp
 
     found = []
@@ -125,7 +125,7 @@ def test_the_mean_of_the_evidence_of_good_releases_stays_at_most_one() -> None:
 
 
 def test_bad_releases_do_not_pass_and_good_ones_do() -> None:
-    policy = Policy((Objective("errors", "errors", 0.01),), planned_ticks=60)
+    policy = JudgePolicy((Objective("errors", "errors", 0.01),), planned_ticks=60)
     outcomes = {rate: [] for rate in (0.001, 0.04)}
     for rate, found in outcomes.items():
         for seed in range(60):

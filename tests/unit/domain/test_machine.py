@@ -7,9 +7,9 @@ from itertools import pairwise
 
 import pytest
 
-from bot.domain import machine, plans
 from bot.domain.errors import IllegalTransition, UserError
-from bot.domain.events import (
+from bot.domain.rollout import machine, plans
+from bot.domain.rollout.events import (
     Applied,
     ApplyFailed,
     DrawCard,
@@ -19,7 +19,7 @@ from bot.domain.events import (
     RunChecks,
     SetDesired,
 )
-from bot.domain.model import Action, Actor, Gate, Observe, Phase, Shift, Soak, Verify
+from bot.domain.rollout.model import Action, Actor, Gate, Observe, Phase, Shift, Soak, Verify
 from tests.unit.domain.story import (
     CANARY,
     DEV,
@@ -376,7 +376,7 @@ def test_what_belonged_to_going_forward_is_gone_on_the_way_back() -> None:
     assert story.rollout.hold is None
     assert story.rollout.pause is None
     assert set(machine.timers(story.rollout)) == {"progress"}
-    assert machine.actions(story.rollout, story.at) == ()
+    assert machine.allowed_actions(story.rollout, story.at) == ()
 
 
 # ---- the machine's own way out -----------------------------------------------------------------------------

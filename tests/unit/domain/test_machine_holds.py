@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain import machine
 from bot.domain.errors import Refused
-from bot.domain.events import LockLane, TimerDue
-from bot.domain.model import Action, Gate, Observe, Shift, Soak
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import LockLane, TimerDue
+from bot.domain.rollout.model import Action, Gate, Observe, Shift, Soak
 from tests.unit.domain.story import DEV, GATE, LEAD, LEAD2, ONCALL, SOAK_S, VERIFY, Story
 
 GATED_LATE = (VERIFY, Shift(5), Soak(SOAK_S), GATE, Shift(100), Observe(SOAK_S))
@@ -183,7 +183,7 @@ def test_promoting_skips_the_rest_of_the_soak_but_no_gate() -> None:
 
 def test_nothing_is_promoted_while_paused() -> None:
     story = Story().to_hold().act(LEAD, Action.PAUSE)
-    assert Action.PROMOTE not in machine.actions(story.rollout, story.at)
+    assert Action.PROMOTE not in machine.allowed_actions(story.rollout, story.at)
     with pytest.raises(Refused, match="paused"):
         story.act(LEAD, Action.PROMOTE)
 

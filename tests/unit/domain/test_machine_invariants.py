@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.domain import machine
 from bot.domain.errors import Refused
-from bot.domain.events import (
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.judge import Outcome
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import (
     Acted,
     Applied,
     ApplyFailed,
@@ -28,9 +30,7 @@ from bot.domain.events import (
     TimerDue,
     Verified,
 )
-from bot.domain.evidence import Counts, Tick
-from bot.domain.judge import Outcome
-from bot.domain.model import Action, Desired, Gate, Observe, Phase, Rollout, Shift, Soak, Step
+from bot.domain.rollout.model import Action, Desired, Gate, Observe, Phase, Rollout, Shift, Soak, Step
 from tests.unit.domain.story import DEV, DEV2, GUEST, LEAD, LEAD2, NEW, OLD, ONCALL, VERIFY, Story
 
 PAIR = Gate("production", "release-manager", quorum=2, expires_s=300)

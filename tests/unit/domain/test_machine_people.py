@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain import machine
 from bot.domain.errors import Refused
-from bot.domain.events import Notify
-from bot.domain.model import Action
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import Notify
+from bot.domain.rollout.model import Action
 from tests.unit.domain.story import DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL, SOAK_S, Story
 
 
@@ -71,7 +71,7 @@ def test_an_approval_during_a_pause_counts_and_waits() -> None:
     story = Story().to_gate().act(LEAD, Action.PAUSE).later(7200).act(LEAD, Action.APPROVE)
     assert story.phase == "gated"
     assert story.rollout.step_done
-    assert Action.APPROVE not in machine.actions(story.rollout, story.at)
+    assert Action.APPROVE not in machine.allowed_actions(story.rollout, story.at)
     assert story.act(LEAD2, Action.APPROVE).last.effects == ()
     with pytest.raises(Refused, match="cannot be taken back"):
         story.act(LEAD, Action.REVOKE)
@@ -130,7 +130,7 @@ def test_the_time_that_a_gate_was_paused_counts_through_a_panic_stop_as_once() -
 
 def test_a_panic_stop_ends_for_all_at_once_and_nobody_lets_a_single_rollout_go() -> None:
     story = Story().to_soak().act(ONCALL, Action.PAUSE, panic=True, reason="database on fire")
-    assert Action.RESUME not in machine.actions(story.rollout, story.at)
+    assert Action.RESUME not in machine.allowed_actions(story.rollout, story.at)
     for person in (DEV, LEAD):
         with pytest.raises(Refused, match="oncall stopped everything: database on fire") as refused:
             story.act(person, Action.RESUME)
@@ -138,7 +138,7 @@ def test_a_panic_stop_ends_for_all_at_once_and_nobody_lets_a_single_rollout_go()
         with pytest.raises(Refused):
             story.act(person, Action.PROMOTE)
 
-    assert Action.ROLL_BACK in machine.actions(story.rollout, story.at)
+    assert Action.ROLL_BACK in machine.allowed_actions(story.rollout, story.at)
     assert story.act(ONCALL, Action.RESUME, panic=True).rollout.pause is None
 
 
@@ -200,7 +200,7 @@ def test_a_press_that_does_not_fit_the_phase_says_what_the_phase_means() -> None
 
 def test_guests_may_do_nothing() -> None:
     story = Story().to_gate()
-    for action in machine.actions(story.rollout, story.at):
+    for action in machine.allowed_actions(story.rollout, story.at):
         with pytest.raises(Refused):
             story.act(GUEST, action, reason="please")
 
@@ -221,10 +221,10 @@ def test_the_buttons_of_each_state() -> None:
         "rolling_back": (Story().to_rolling_back(), []),
     }
     for name, (story, expected) in shown.items():
-        assert list(machine.actions(story.rollout, story.at)) == expected, name
+        assert list(machine.allowed_actions(story.rollout, story.at)) == expected, name
 
 
 def test_an_expired_gate_offers_no_approval_even_before_its_timer_was_heard() -> None:
     story = Story().to_gate()
     late = machine.timers(story.rollout)["gate"]
-    assert Action.APPROVE not in machine.actions(story.rollout, late)
+    assert Action.APPROVE not in machine.allowed_actions(story.rollout, late)

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain import machine
 from bot.domain.errors import IllegalTransition, Refused
-from bot.domain.events import (
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import (
     Acted,
     Applied,
     ApplyFailed,
@@ -22,9 +23,8 @@ from bot.domain.events import (
     TimerDue,
     Verified,
 )
-from bot.domain.evidence import Counts, Tick
-from bot.domain.model import Action, Actor, Gate, Observe, Phase, Rollout, Shift, Soak, SyncCommands
-from bot.domain.transitions import LATE, TABLE
+from bot.domain.rollout.machine import LATE, TABLE
+from bot.domain.rollout.model import Action, Actor, Gate, Observe, Phase, Rollout, Shift, Soak, SyncCommands
 from tests.unit.domain.story import LEAD, VERIFY, Story
 
 BOSS = Actor(9, "boss", frozenset({"deployer", "release-manager", "on-call"}))
@@ -224,7 +224,7 @@ def test_a_handler_that_strays_from_the_table_is_caught(monkeypatch: pytest.Monk
 def test_buttons_are_only_those_that_the_machine_takes() -> None:
     for column, make in COLUMNS.items():
         story = make()
-        shown = machine.actions(story.rollout, story.at)
+        shown = machine.allowed_actions(story.rollout, story.at)
         assert len(set(shown)) == len(shown)
         for action in shown:
             assert _taken(story.rollout, action, story), (column, action)

@@ -9,11 +9,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.bounds import GRID, Bounds, bounds, bounds_sentence, detectable, log_mixture, power_sentence
-from bot.domain.mixture import EMPTY, costs, forgotten, log_evidence, log_share, log_waiting, started, step
-from bot.domain.tails import at_least
-from bot.domain.window import Window, push, sums
-from bot.domain.words import count, duration, percent, times
+from bot.domain.formatting import count, duration, percent, times
+from bot.domain.judge.confidence import (
+    GRID,
+    Bounds,
+    at_least,
+    bounds,
+    bounds_sentence,
+    detectable,
+    log_mixture,
+    power_sentence,
+)
+from bot.domain.judge.rules import Window, push, sums
+from bot.domain.judge.sequential_test import (
+    EMPTY,
+    costs,
+    forgotten,
+    log_evidence,
+    log_share,
+    log_waiting,
+    started,
+    step,
+)
 
 plans = st.integers(1, 60)
 limits = st.floats(0.0005, 0.5)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter
 
-from bot.domain import plans
 from bot.domain.errors import UserError
-from bot.domain.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, Verify
+from bot.domain.rollout import plans
+from bot.domain.rollout.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, Verify
 
 GOOD = (Verify((HttpCheck("/healthz"),)), Gate("prod", "lead"), Shift(5), Soak(60), Shift(100), Observe(300))
 

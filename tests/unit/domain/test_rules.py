@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.evidence import Signal, Tick
-from bot.domain.judge import Policy, Rule, RuleError, parse_rule
-from bot.domain.rules import EXAMPLES, RuleState, advance_rule, fails
-from bot.domain.sentences import rule_sentence
+from bot.domain.judge.evidence import Signal, Tick
+from bot.domain.judge.explain import rule_sentence
+from bot.domain.judge.judge import JudgePolicy, Rule, RuleError, parse_rule
+from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails
 from tests.unit.domain.judging import tick
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_read_is_said_with_a_way_out(text: str, words: str) -> No
 
 
 def test_the_examples_are_rules() -> None:
-    assert len(Policy(rules=tuple(parse_rule(text) for text in EXAMPLES)).rules) == len(EXAMPLES)
+    assert len(JudgePolicy(rules=tuple(parse_rule(text) for text in EXAMPLES)).rules) == len(EXAMPLES)
 
 
 def test_signals_have_the_keys_that_sources_use() -> None:

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.events import LogLine, RunChecks
-from bot.domain.model import Lane, Release
 from bot.domain.records import Claimed
-from bot.engine.announcing import Announcing
-from bot.ports import Unreachable
+from bot.domain.rollout.events import LogLine, RunChecks
+from bot.domain.rollout.model import Lane, Release
+from bot.engine.effects.notifications import NotificationHandler
+from bot.ports.errors import Unreachable
 from tests.fakes.people import FakeAnnouncer
 
 LANE = Lane("checkout", "staging")
@@ -39,17 +39,17 @@ def claim(number: int, effect: Any = None, rollout_id: int | None = 1) -> Claime
     return Claimed(number, f"1.0.{number}", 1, 1, rollout_id, LANE, effect or LogLine("hello"), at)
 
 
-def announcing() -> tuple[Announcing, Effects]:
+def announcing() -> tuple[NotificationHandler, Effects]:
     effects: Any = Effects()
-    return Announcing(FakeAnnouncer(), effects), effects
+    return NotificationHandler(FakeAnnouncer(), effects), effects
 
 
 async def test_what_ends_while_a_batch_is_closed_makes_up_the_next() -> None:
-    hand, effects = announcing()
-    tasks = [asyncio.create_task(hand.record(claim(1), None))]
+    handler, effects = announcing()
+    tasks = [asyncio.create_task(handler.record(claim(1), None))]
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    tasks += [asyncio.create_task(hand.record(claim(n), None)) for n in (2, 3)]
+    tasks += [asyncio.create_task(handler.record(claim(n), None)) for n in (2, 3)]
     await asyncio.sleep(0)
     effects.go.set()
     await asyncio.gather(*tasks)
@@ -57,10 +57,10 @@ async def test_what_ends_while_a_batch_is_closed_makes_up_the_next() -> None:
 
 
 async def test_one_that_is_stopped_leaves_the_others_to_be_closed() -> None:
-    hand, effects = announcing()
-    first = asyncio.create_task(hand.record(claim(1), None))
+    handler, effects = announcing()
+    first = asyncio.create_task(handler.record(claim(1), None))
     await asyncio.sleep(0.01)
-    second = asyncio.create_task(hand.record(claim(2), None))
+    second = asyncio.create_task(handler.record(claim(2), None))
     await asyncio.sleep(0.01)
     first.cancel()
     effects.go.set()
@@ -70,16 +70,16 @@ async def test_one_that_is_stopped_leaves_the_others_to_be_closed() -> None:
 
 
 async def test_everyone_in_a_batch_hears_that_the_database_is_away() -> None:
-    hand, effects = announcing()
+    handler, effects = announcing()
     effects.away = True
     effects.go.set()
-    done = await asyncio.gather(*(hand.record(claim(n), None) for n in (1, 2)), return_exceptions=True)
+    done = await asyncio.gather(*(handler.record(claim(n), None) for n in (1, 2)), return_exceptions=True)
     assert [type(one) for one in done] == [Unreachable, Unreachable]
 
 
 async def test_what_is_not_for_people_is_a_mistake() -> None:
-    hand, _ = announcing()
+    handler, _ = announcing()
     with pytest.raises(TypeError, match="not for people"):
-        await hand.execute(claim(1, RunChecks(LANE, 0, Release("checkout", "1", "d"), (), 1.0)))
+        await handler.execute(claim(1, RunChecks(LANE, 0, Release("checkout", "1", "d"), (), 1.0)))
     with pytest.raises(TypeError, match="about a rollout"):
-        await hand.execute(claim(1, rollout_id=None))
+        await handler.execute(claim(1, rollout_id=None))

@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain import gates, machine
+from bot.adapters.postgres import serialization
 from bot.domain.errors import UserError
-from bot.domain.events import Acted, Applied, DrawCard, LockLane, Measured, Notify, Verified
-from bot.domain.evidence import Counts, EvidenceState, Tick, begin_evidence
-from bot.domain.model import Action, Phase, Rollout
-from bot.engine import codec
+from bot.domain.judge.evidence import Counts, EvidenceState, Tick, begin_evidence
+from bot.domain.rollout import approvals, machine
+from bot.domain.rollout.events import Acted, Applied, DrawCard, LockLane, Measured, Notify, Verified
+from bot.domain.rollout.model import Action, Phase, Rollout
 from tests.integration.engine.world import DEV, GATED, GUILD, LEAD, PRODUCTION, STAGING, V140, V150, policy
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -56,9 +56,13 @@ def judge_counts(total: int, bad: int) -> Counts:
 
 
 def through(rollout: Rollout) -> Rollout:
-    charter = codec.read_charter(codec.SCHEMA, codec.charter_text(rollout))
-    return codec.read_rollout(
-        charter, rollout.phase, rollout.version, codec.state_text(rollout), codec.judge_text(rollout)
+    charter = serialization.read_charter(serialization.SCHEMA, serialization.charter_text(rollout))
+    return serialization.read_rollout(
+        charter,
+        rollout.phase,
+        rollout.version,
+        serialization.state_text(rollout),
+        serialization.judge_text(rollout),
     )
 
 
@@ -66,7 +70,7 @@ def test_a_rollout_is_read_as_it_was_written_and_its_seal_still_fits() -> None:
     was = judged()
     now = through(was)
     assert now == was
-    sealed = gates.seal_of(
+    sealed = approvals.seal_of(
         rollout_id=now.id,
         guild_id=now.guild_id,
         lane=now.lane,
@@ -79,35 +83,37 @@ def test_a_rollout_is_read_as_it_was_written_and_its_seal_still_fits() -> None:
 
 
 def test_every_field_of_a_rollout_is_stored_in_one_part() -> None:
-    parts = [*codec.CHARTER, *codec.STATE, *codec.JUDGE, *codec.COLUMNS]
+    parts = [*serialization.CHARTER, *serialization.STATE, *serialization.JUDGE, *serialization.COLUMNS]
     assert sorted(parts) == sorted(Rollout.__dataclass_fields__)
 
 
 def test_a_field_that_was_not_stored_takes_its_default() -> None:
     was = judged()
     state = {
-        k: v for k, v in json.loads(codec.state_text(was)).items() if k not in ("grants", "soak_extra_s")
+        k: v
+        for k, v in json.loads(serialization.state_text(was)).items()
+        if k not in ("grants", "soak_extra_s")
     }
-    charter = codec.read_charter(codec.SCHEMA, codec.charter_text(was))
-    now = codec.read_rollout(charter, Phase.SOAKING, was.version, json.dumps(state), None)
+    charter = serialization.read_charter(serialization.SCHEMA, serialization.charter_text(was))
+    now = serialization.read_rollout(charter, Phase.SOAKING, was.version, json.dumps(state), None)
     assert (now.grants, now.soak_extra_s, now.judge_state) == ((), 0.0, None)
 
 
 def test_a_plan_of_version_0_is_brought_up_to_date() -> None:
-    document = json.loads(codec.charter_text(judged()))
+    document = json.loads(serialization.charter_text(judged()))
     document["plan"] = {"name": "old", "steps": [{"shift": 100}, {"observe": 5}]}
-    plan = codec.read_charter(0, json.dumps(document))["plan"]
+    plan = serialization.read_charter(0, json.dumps(document))["plan"]
     assert [(step.kind, plan.version) for step in plan.steps] == [("shift", 1), ("observe", 1)]
 
 
 def test_what_a_newer_slipway_wrote_is_not_touched() -> None:
-    text = codec.charter_text(judged())
-    with pytest.raises(codec.UnknownSchemaError):
-        codec.read_charter(codec.SCHEMA + 1, text)
+    text = serialization.charter_text(judged())
+    with pytest.raises(serialization.UnknownSchemaError):
+        serialization.read_charter(serialization.SCHEMA + 1, text)
     document = json.loads(text)
     document["plan"]["version"] = 99
     with pytest.raises(UserError, match="version 99"):
-        codec.read_charter(codec.SCHEMA, json.dumps(document))
+        serialization.read_charter(serialization.SCHEMA, json.dumps(document))
 
 
 @pytest.mark.parametrize(
@@ -121,10 +127,10 @@ def test_what_a_newer_slipway_wrote_is_not_touched() -> None:
     ids=lambda effect: effect.kind,
 )
 def test_effects_are_read_as_they_were_written(effect: object) -> None:
-    assert codec.read_effect(codec.effect_text(effect)) == effect  # type: ignore[arg-type]
+    assert serialization.read_effect(serialization.effect_text(effect)) == effect  # type: ignore[arg-type]
 
 
 def test_evidence_that_was_never_stored_begins() -> None:
-    assert codec.read_evidence(None) == begin_evidence()
+    assert serialization.read_evidence(None) == begin_evidence()
     some = EvidenceState(at=1.0, rose_at=0.5, served=True)
-    assert codec.read_evidence(codec.evidence_text(some)) == some
+    assert serialization.read_evidence(serialization.evidence_text(some)) == some

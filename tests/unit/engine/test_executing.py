@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot.domain import machine
-from bot.domain.events import Applied, ApplyFailed, HostAborted, RunChecks, SetDesired, Verified
-from bot.domain.model import Desired, HttpCheck, Lane, Observed, Rollout
 from bot.domain.records import Claimed
-from bot.engine.executing import Executing, given_up
-from bot.engine.places import Places
-from bot.engine.stepping import Stepping
-from bot.ports import TargetRefused, Unreachable
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, RunChecks, SetDesired, Verified
+from bot.domain.rollout.model import Desired, HttpCheck, Lane, Observed, Rollout
+from bot.engine.effects.executor import Executor, given_up
+from bot.engine.lanes import Lanes
+from bot.engine.stepper import Stepper
+from bot.ports.errors import TargetRefused, Unreachable
 from tests.fakes.people import FakeChecker, FakeReleases, ManualClock
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.world import DEV, GUILD, STAGING, STRAIGHT, V140, V150, catalog, policy
@@ -24,7 +24,7 @@ from tests.integration.engine.world import DEV, GUILD, STAGING, STRAIGHT, V140, 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-class Lanes:
+class LaneRows:
     """Only what an order may ask of the store."""
 
     def __init__(self) -> None:
@@ -36,15 +36,15 @@ class Lanes:
 
 class Store:
     def __init__(self) -> None:
-        self.lanes = Lanes()
+        self.lanes = LaneRows()
 
 
-def executing(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Executing, Store]:
+def executor(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Executor, Store]:
     store: Any = Store()
     waker: Any = None
     clock = ManualClock()
-    places = Places(store, catalog, {"local": target}, FakeReleases({}), clock)
-    return Executing(store, places, Stepping(store, clock, waker), checker or FakeChecker()), store
+    lanes = Lanes(store, catalog, {"local": target}, FakeReleases({}), clock)
+    return Executor(store, lanes, Stepper(store, clock, waker), checker or FakeChecker()), store
 
 
 def claimed(effect: SetDesired | RunChecks) -> Claimed:
@@ -81,8 +81,8 @@ async def serving() -> FakeTarget:
 
 async def test_an_order_that_is_reached_says_what_weight_was_seen() -> None:
     target = await serving()
-    hand, _ = executing(target)
-    event = (await hand.execute(claimed(order(2, 40))))(rollout(2))
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(order(2, 40))))(rollout(2))
     assert isinstance(event, Applied)
     assert (event.generation, event.weight) == (2, 40)
 
@@ -90,16 +90,16 @@ async def test_an_order_that_is_reached_says_what_weight_was_seen() -> None:
 async def test_a_lost_answer_is_asked_for_again_and_applied_once() -> None:
     target = await serving()
     target.away_after_apply = True
-    hand, _ = executing(target)
-    assert isinstance((await hand.execute(claimed(order(2))))(rollout(2)), Applied)
+    handler, _ = executor(target)
+    assert isinstance((await handler.execute(claimed(order(2))))(rollout(2)), Applied)
     assert len(target.applied) == 2
 
 
 async def test_a_target_that_stays_away_fails_at_the_end_of_the_time() -> None:
     target = await serving()
     target.away = True
-    hand, _ = executing(target)
-    event = (await hand.execute(claimed(order(2))))(rollout(2))
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(order(2))))(rollout(2))
     assert isinstance(event, ApplyFailed)
     assert "cannot be reached" in event.why
 
@@ -114,9 +114,9 @@ async def test_a_refusal_fails_at_once_with_the_targets_sentence() -> None:
     target = Refusing()
     await target.apply(STAGING, Desired(1, V140))
     await target.observe(STAGING)
-    hand, _ = executing(target)
+    handler, _ = executor(target)
     async with asyncio.timeout(5):
-        event = (await hand.execute(claimed(order(2, timeout_s=60.0))))(rollout(2))
+        event = (await handler.execute(claimed(order(2, timeout_s=60.0))))(rollout(2))
     assert isinstance(event, ApplyFailed)
     assert (event.why, event.unsafe) == ("the artifact is missing", False)
 
@@ -124,8 +124,8 @@ async def test_a_refusal_fails_at_once_with_the_targets_sentence() -> None:
 async def test_an_order_that_we_overtook_ourselves_says_nothing() -> None:
     target = await serving()
     await target.apply(STAGING, Desired(3, V140))
-    hand, store = executing(target)
-    assert (await hand.execute(claimed(order(2))))(rollout(3)) is None
+    handler, store = executor(target)
+    assert (await handler.execute(claimed(order(2))))(rollout(3)) is None
     assert store.lanes.newest_seen == {STAGING: 3}
 
 
@@ -133,8 +133,8 @@ async def test_an_order_overtaken_by_an_abort_says_who_and_why() -> None:
     target = await serving()
     await target.apply(STAGING, Desired(2, V140, V150, 0))
     await target.abort(STAGING, "root", "fire")
-    hand, _ = executing(target)
-    event = (await hand.execute(claimed(order(2))))(rollout(2))
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(order(2))))(rollout(2))
     assert isinstance(event, HostAborted)
     assert (event.generation, event.by, event.why) == (3, "root", "fire")
 
@@ -142,8 +142,8 @@ async def test_an_order_overtaken_by_an_abort_says_who_and_why() -> None:
 async def test_an_order_overtaken_by_a_stranger_fails() -> None:
     target = await serving()
     await target.apply(STAGING, Desired(9, V140))
-    hand, store = executing(target)
-    event = (await hand.execute(claimed(order(2))))(rollout(2))
+    handler, store = executor(target)
+    event = (await handler.execute(claimed(order(2))))(rollout(2))
     assert isinstance(event, ApplyFailed)
     assert "generation 9" in event.why
     assert store.lanes.newest_seen == {STAGING: 9}
@@ -162,16 +162,16 @@ async def test_a_target_that_forgot_is_told_again() -> None:
 
     target = Forgetful()
     await target.apply(STAGING, Desired(1, V140))
-    hand, _ = executing(target)
-    assert isinstance((await hand.execute(claimed(order(2))))(rollout(2)), Applied)
+    handler, _ = executor(target)
+    assert isinstance((await handler.execute(claimed(order(2))))(rollout(2)), Applied)
     assert target.calls["apply"] == 3
 
 
 async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
-    hand, _ = executing(await serving())
+    handler, _ = executor(await serving())
     gone = SetDesired(Lane("gone", "staging"), Desired(2, None), 1.0)
     with pytest.raises(Unreachable, match="names no target"):
-        await hand.execute(replace(claimed(order(2)), effect=gone))
+        await handler.execute(replace(claimed(order(2)), effect=gone))
 
 
 def checks(*paths: str, timeout_s: float = 0.5) -> RunChecks:
@@ -182,15 +182,15 @@ async def test_every_failed_check_is_a_finding() -> None:
     target = await serving()
     await target.apply(STAGING, Desired(2, V140, V150, 0))
     await target.observe(STAGING)
-    hand, _ = executing(target, FakeChecker({"/a": "/a answered 500", "/c": "/c was empty"}))
-    event = (await hand.execute(claimed(checks("/a", "/b", "/c"))))(rollout(2))
+    handler, _ = executor(target, FakeChecker({"/a": "/a answered 500", "/c": "/c was empty"}))
+    event = (await handler.execute(claimed(checks("/a", "/b", "/c"))))(rollout(2))
     assert event == Verified(0, event.at, False, ("/a answered 500", "/c was empty"))
 
 
 async def test_a_candidate_that_is_not_there_cannot_be_checked() -> None:
     target = await serving()
-    hand, _ = executing(target)
-    event = (await hand.execute(claimed(checks("/a"))))(rollout(2))
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
     assert event.findings == ("1.5.0 is not running",)
 
 
@@ -203,17 +203,17 @@ async def test_a_target_that_does_not_say_where_leaves_nothing_to_check() -> Non
     target = Silent()
     await target.apply(STAGING, Desired(2, V140, V150, 0))
     await target.observe(STAGING)
-    hand, _ = executing(target)
-    event = (await hand.execute(claimed(checks("/a"))))(rollout(2))
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
     assert "does not say where" in event.findings[0]
-    assert (await hand.execute(claimed(checks())))(rollout(2)).passed
+    assert (await handler.execute(claimed(checks())))(rollout(2)).passed
 
 
 async def test_checks_end_with_their_time() -> None:
     target = await serving()
     target.away = True
-    hand, _ = executing(target)
-    event = (await hand.execute(claimed(checks("/a"))))(rollout(2))
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
     assert event.findings == ("the checks did not end within 0.5 s",)
 
 

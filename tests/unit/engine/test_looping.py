@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.adapters.redis.waker import EventWaker
-from bot.engine.looping import Leading, Loop
-from bot.engine.ticking import following
-from bot.ports import Unreachable
+from bot.engine.loops.judge_loop import following
+from bot.engine.loops.loops import LeaderLoop, Loop
+from bot.ports.errors import Unreachable
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -65,7 +65,7 @@ class Leases:
 async def test_only_the_leader_does_the_rounds_and_asks_now_and_then() -> None:
     leases: Any = Leases()
     rounds: list[str] = []
-    first, second = Leading(leases, "first", 60.0), Leading(leases, "second", 60.0)
+    first, second = LeaderLoop(leases, "first", 60.0), LeaderLoop(leases, "second", 60.0)
     for name, leading in (("first", first), ("second", second)) * 3:
 
         async def once(name: str = name) -> bool:

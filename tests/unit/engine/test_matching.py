@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.model import Desired, Observed, Release, Running, RunState
-from bot.engine.matching import match
+from bot.domain.rollout.model import Desired, Observed, Release, Running, RunState
+from bot.engine.observation import match
 
 STABLE, CANDIDATE, OTHER = (Release("checkout", v, f"sha256:{v}") for v in ("1.4.0", "1.5.0", "1.3.0"))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain.config import LaneConfig
-from bot.domain.model import Lane
-from bot.engine.reconciling import due
+from bot.domain.rollout.model import Lane
+from bot.engine.loops.reconciler import due
 from tests.integration.engine.world import PRODUCTION, catalog
 
 

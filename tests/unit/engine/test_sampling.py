@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain import judge, machine
-from bot.domain.evidence import Tick, begin_evidence
-from bot.domain.model import Desired, Lane, Rollout
-from bot.domain.readings import Reading, Sample
-from bot.engine.places import Places
-from bot.engine.sampling import Sampling, latency, latency_quantile
+from bot.domain.judge import judge
+from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.judge.evidence import Tick, begin_evidence
+from bot.domain.rollout import machine
+from bot.domain.rollout.model import Desired, Lane, Rollout
+from bot.engine.lanes import Lanes
+from bot.engine.loops.sampler import Sampler, latency, latency_quantile
 from tests.fakes.people import FakeMetrics, FakeReleases, ManualClock
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.world import DEV, GUILD, PRODUCTION, STRAIGHT, V140, V150, catalog, policy
@@ -20,7 +21,7 @@ from tests.integration.engine.world import DEV, GUILD, PRODUCTION, STRAIGHT, V14
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
-def rollout(judging: judge.Policy | None = None) -> Rollout:
+def rollout(judging: judge.JudgePolicy | None = None) -> Rollout:
     usual = policy()
     begun = machine.begin(
         id=1,
@@ -45,10 +46,10 @@ async def serving() -> FakeTarget:
     return target
 
 
-def sampling(target: FakeTarget, **sources: Any) -> Sampling:
+def sampler(target: FakeTarget, **sources: Any) -> Sampler:
     lanes = catalog(metrics=tuple(sources))
     store: Any = None
-    return Sampling(Places(store, lambda: lanes, {"local": target}, FakeReleases({}), ManualClock()), sources)
+    return Sampler(Lanes(store, lambda: lanes, {"local": target}, FakeReleases({}), ManualClock()), sources)
 
 
 class Scrape:
@@ -62,7 +63,7 @@ class Scrape:
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         self.total += 50
-        reading = Reading("pid-1", self.total, self.total // 5, extra=(("cache", (self.total, 1)),))
+        reading = CounterReading("pid-1", self.total, self.total // 5, extra=(("cache", (self.total, 1)),))
         return [Sample(0.0, d, () if self.error else (reading,), self.error) for d in digests]
 
 
@@ -72,8 +73,8 @@ async def test_a_request_that_two_sources_saw_is_counted_once() -> None:
         judge.Objective("scrape", "proportion", 0.5),
         judge.Objective("cache", "proportion", 0.5),
     )
-    judging = judge.Policy(objectives=objectives, settle_s=0.0)
-    looker = sampling(await serving(), router=FakeMetrics(), scrape=Scrape())
+    judging = judge.JudgePolicy(objectives=objectives, settle_s=0.0)
+    looker = sampler(await serving(), router=FakeMetrics(), scrape=Scrape())
     first = await looker.look(rollout(judging), begin_evidence(), 100.0)
     second = await looker.look(rollout(judging), first.evidence, 105.0)
     counts = {name: (c.total, c.bad) for name, c in second.tick.candidate.items()}
@@ -84,7 +85,7 @@ async def test_a_request_that_two_sources_saw_is_counted_once() -> None:
 async def test_a_second_source_that_is_away_is_an_error_and_the_first_still_counts() -> None:
     scrape = Scrape()
     scrape.error = "the endpoint refused"
-    looker = sampling(await serving(), router=FakeMetrics(), scrape=scrape)
+    looker = sampler(await serving(), router=FakeMetrics(), scrape=scrape)
     first = await looker.look(rollout(), begin_evidence(), 100.0)
     second = await looker.look(rollout(), first.evidence, 105.0)
     assert second.tick.candidate["errors"].total == 100
@@ -93,20 +94,20 @@ async def test_a_second_source_that_is_away_is_an_error_and_the_first_still_coun
 
 async def test_a_source_that_cannot_be_reached_is_an_error_of_the_tick() -> None:
     metrics = FakeMetrics(away=True)
-    looker = sampling(await serving(), router=metrics)
+    looker = sampler(await serving(), router=metrics)
     look = await looker.look(rollout(), begin_evidence(), 100.0)
     assert look.tick.errors
     assert "the metrics are away" in look.tick.errors[0]
 
 
 async def test_a_lane_without_sources_cannot_be_judged() -> None:
-    look = await sampling(await serving()).look(rollout(), begin_evidence(), 100.0)
+    look = await sampler(await serving()).look(rollout(), begin_evidence(), 100.0)
     assert "names no metric source" in look.tick.errors[0]
 
 
 async def test_a_limit_above_the_histogram_is_said_and_no_soak_passes() -> None:
-    judging = judge.Policy(objectives=(judge.Objective("p99", "latency", 0.01, threshold_s=60.0),))
-    look = await sampling(await serving(), router=FakeMetrics()).look(
+    judging = judge.JudgePolicy(objectives=(judge.Objective("p99", "latency", 0.01, threshold_s=60.0),))
+    look = await sampler(await serving(), router=FakeMetrics()).look(
         rollout(judging), begin_evidence(), 100.0
     )
     assert len(look.tick.errors) == 1
@@ -114,7 +115,7 @@ async def test_a_limit_above_the_histogram_is_said_and_no_soak_passes() -> None:
 
 async def test_health_is_unknown_while_the_target_is_away() -> None:
     target = await serving()
-    looker = sampling(target, router=FakeMetrics())
+    looker = sampler(target, router=FakeMetrics())
     assert (await looker.look(rollout(), begin_evidence(), 100.0)).tick.signals["health"].bad is False
     target.crash(PRODUCTION, V150.digest)
     assert (await looker.look(rollout(), begin_evidence(), 105.0)).tick.signals["health"].bad is True
@@ -126,7 +127,9 @@ async def test_health_is_unknown_while_the_target_is_away() -> None:
 
 def histogram(*counts: int, release: str = "d") -> Sample:
     bounds = (0.1, 0.5, 1.0, float("inf"))
-    return Sample(0.0, release, (Reading("i", counts[-1], 0, tuple(zip(bounds, counts, strict=True))),))
+    return Sample(
+        0.0, release, (CounterReading("i", counts[-1], 0, tuple(zip(bounds, counts, strict=True))),)
+    )
 
 
 def test_the_quantile_of_a_tick_is_read_from_what_was_gained() -> None:
@@ -143,7 +146,7 @@ def test_there_is_no_quantile_without_requests_after_a_reset_or_beyond_the_last_
     assert latency(before, histogram(10, 10, 10, 20), 0.99) is None
     assert latency(None, before, 0.99) is None
     assert latency(before, histogram(20, 20, 20, 20, release="e"), 0.99) is None
-    assert latency_quantile(judge.Policy()) is None
+    assert latency_quantile(judge.JudgePolicy()) is None
 
 
 async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
@@ -151,7 +154,7 @@ async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
     target = FakeTarget()
     await target.apply(PRODUCTION, Desired(2, V140))
     await target.observe(PRODUCTION)
-    looking, ordered = sampling(target), rollout()
+    looking, ordered = sampler(target), rollout()
     assert ordered.confirmed != ordered.generation
     coming = await looking.look(ordered, begin_evidence(), NOW.timestamp())
     there = replace(ordered, confirmed=ordered.generation)
@@ -160,7 +163,7 @@ async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
 
 
 async def test_what_is_kept_for_the_chart_is_bounded_however_many_rollouts_there_were() -> None:
-    looking = sampling(await serving(), router=FakeMetrics())
+    looking = sampler(await serving(), router=FakeMetrics())
     for number in range(5000):
         looking._point(replace(rollout(), id=number), Tick(0.0, 0.0, {}), Sample(0.0, "d"), None)
     assert len(looking._before) == 4096

@@ -10,9 +10,9 @@ import yaml
 
 from bot import catalog
 from bot.cli.config import _plain
-from bot.domain.applications import GLOBAL, Scope
+from bot.domain.appcommands.applications import GLOBAL, Scope
 from bot.domain.config import Prerequisite
-from bot.domain.model import Gate, Lane, Shift, SyncCommands
+from bot.domain.rollout.model import Gate, Lane, Shift, SyncCommands
 
 GUILD = 123456789012345678
 TOKEN = "very-secret-token-of-greeter"
@@ -109,9 +109,9 @@ def test_a_plan_syncs_commands_by_where_the_step_stands(tmp_path: Path) -> None:
 
 
 def _resolved(folder: Path) -> tuple[dict[str, Any], Any]:
-    from bot.catalog.plans import plans
-    from bot.catalog.positions import read_folder
+    from bot.catalog.resolution.plans import plans
     from bot.catalog.validate import validate
+    from bot.catalog.yaml_source import read_folder
 
     document = read_folder(folder, {"GREETER_TOKEN": TOKEN})
     sections = validate(document)

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import CatalogHolder
+from bot.catalog import CatalogReloader
 from bot.domain.errors import BadCatalog
 from tests.unit.platform.catalogs import SOUND, changed, write
 
 
 def test_a_reload_takes_what_changed(tmp_path: Path) -> None:
-    holder = CatalogHolder(write(tmp_path, all=SOUND))
+    holder = CatalogReloader(write(tmp_path, all=SOUND))
     before = holder.current
     assert not holder.reload().changed
     assert holder.current is before
@@ -24,7 +24,7 @@ def test_a_reload_takes_what_changed(tmp_path: Path) -> None:
 
 
 def test_a_wrong_catalog_changes_nothing_and_says_all_that_is_wrong(tmp_path: Path) -> None:
-    holder = CatalogHolder(write(tmp_path, all=SOUND))
+    holder = CatalogReloader(write(tmp_path, all=SOUND))
     before = holder.current
     write(tmp_path, all=changed(("soak: 30m", "soak: soon"), ("target: local", "target: locl")))
     done = holder.reload()
@@ -35,7 +35,7 @@ def test_a_wrong_catalog_changes_nothing_and_says_all_that_is_wrong(tmp_path: Pa
 
 
 def test_files_that_vanish_change_nothing(tmp_path: Path) -> None:
-    holder = CatalogHolder(write(tmp_path, all=SOUND))
+    holder = CatalogReloader(write(tmp_path, all=SOUND))
     before = holder.current
     (tmp_path / "all.yaml").unlink()
     assert holder.reload().errors
@@ -43,7 +43,7 @@ def test_files_that_vanish_change_nothing(tmp_path: Path) -> None:
 
 
 def test_a_mended_catalog_is_taken_after_a_wrong_one(tmp_path: Path) -> None:
-    holder = CatalogHolder(write(tmp_path, all=SOUND))
+    holder = CatalogReloader(write(tmp_path, all=SOUND))
     write(tmp_path, all="services: [")
     assert holder.reload().errors
     write(tmp_path, all=changed(("soak: 30m", "soak: 31m")))
@@ -52,4 +52,4 @@ def test_a_mended_catalog_is_taken_after_a_wrong_one(tmp_path: Path) -> None:
 
 def test_there_is_no_holder_of_a_wrong_catalog(tmp_path: Path) -> None:
     with pytest.raises(BadCatalog):
-        CatalogHolder(write(tmp_path, all="services: ["))
+        CatalogReloader(write(tmp_path, all="services: ["))

@@ -12,12 +12,12 @@ import pytest
 from click.testing import CliRunner
 
 from bot.__main__ import cli
-from bot.cli import commands_desk, commands_json
-from bot.cli.commands_desk import account, as_account
+from bot.cli.appcommands import output, service
+from bot.cli.appcommands.service import account, as_account
+from bot.domain.appcommands.texts import ManifestProblem
 from bot.domain.config import Catalog
 from bot.domain.errors import Refused, UserError
-from bot.domain.manifest.texts import Mistake
-from bot.engine.commands.api import InvalidManifest
+from bot.engine.appcommands.api import InvalidManifest
 
 CATALOG = Catalog({}, {}, "digest", accounts={"runner": ("deployer",)})
 
@@ -29,7 +29,7 @@ def run_by(monkeypatch: pytest.MonkeyPatch, name: str | None) -> None:
         return SimpleNamespace(pw_name=name)
 
     monkeypatch.setattr(pwd, "getpwuid", of)
-    monkeypatch.setattr(commands_desk.os, "getuid", lambda: 1001)
+    monkeypatch.setattr(service.os, "getuid", lambda: 1001)
 
 
 def test_the_account_is_the_systems_and_no_variable_changes_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,14 +64,14 @@ def test_a_refusal_says_whose_roles_these_are(monkeypatch: pytest.MonkeyPatch) -
 
 def test_errors_have_one_shape() -> None:
     wrong = UserError("There is no X.", rule="unknown_x", remedy="Did you mean Y?")
-    assert commands_json.error(wrong, str(wrong)) == {
+    assert output.error(wrong, str(wrong)) == {
         "error": {"rule": "unknown_x", "sentence": "There is no X.", "remedy": "Did you mean Y?"}
     }
-    bad = InvalidManifest("greeter", [Mistake("$[0].name", "is missing")])
-    assert commands_json.error(bad, str(bad))["error"]["mistakes"] == [
+    bad = InvalidManifest("greeter", [ManifestProblem("$[0].name", "is missing")])
+    assert output.error(bad, str(bad))["error"]["mistakes"] == [
         {"path": "$[0].name", "sentence": "is missing"}
     ]
-    assert commands_json.error(OSError("no"), "No")["error"] == {"rule": "", "sentence": "No", "remedy": ""}
+    assert output.error(OSError("no"), "No")["error"] == {"rule": "", "sentence": "No", "remedy": ""}
 
 
 def test_a_file_is_validated_without_settings_catalog_or_database(tmp_path: Path) -> None:

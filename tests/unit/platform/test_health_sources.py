@@ -6,31 +6,33 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import CatalogHolder
-from bot.domain.model import Desired, Release
-from bot.health import Sources
+from bot.catalog import CatalogReloader
+from bot.composition.health import MetricSourceHealth
+from bot.domain.rollout.model import Desired, Release
 from tests.fakes.people import FakeMetrics
 from tests.fakes.target import FakeTarget
 from tests.unit.platform.catalogs import SOUND, write
 
 
 @pytest.fixture
-async def parts(tmp_path: Path) -> tuple[Sources, FakeTarget, FakeMetrics]:
-    catalog = CatalogHolder(write(tmp_path, all=SOUND)).current
+async def parts(tmp_path: Path) -> tuple[MetricSourceHealth, FakeTarget, FakeMetrics]:
+    catalog = CatalogReloader(write(tmp_path, all=SOUND)).current
     target, metrics = FakeTarget(), FakeMetrics()
     lane = next(iter(catalog.lanes))
     await target.apply(lane, Desired(1, Release(lane.service, "1.0.0", "sha256:1", "c0ffee", {}), None, 0))
-    return Sources(lambda: catalog, {"local": target}, {"router": metrics}), target, metrics
+    return MetricSourceHealth(lambda: catalog, {"local": target}, {"router": metrics}), target, metrics
 
 
-async def test_sources_that_can_be_read_are_named(parts: tuple[Sources, FakeTarget, FakeMetrics]) -> None:
+async def test_sources_that_can_be_read_are_named(
+    parts: tuple[MetricSourceHealth, FakeTarget, FakeMetrics],
+) -> None:
     sources, _, metrics = parts
     assert await sources() == "ok: router"
     assert metrics.looks == 1
 
 
 async def test_one_that_cannot_be_read_is_a_degradation_and_says_why(
-    parts: tuple[Sources, FakeTarget, FakeMetrics],
+    parts: tuple[MetricSourceHealth, FakeTarget, FakeMetrics],
 ) -> None:
     sources, target, metrics = parts
     metrics.error = "http://127.0.0.1:9 refused the connection"
@@ -44,6 +46,9 @@ async def test_one_that_cannot_be_read_is_a_degradation_and_says_why(
 
 
 async def test_where_nothing_runs_there_is_nothing_to_read(tmp_path: Path) -> None:
-    catalog = CatalogHolder(write(tmp_path, all=SOUND)).current
+    catalog = CatalogReloader(write(tmp_path, all=SOUND)).current
     metrics = FakeMetrics(away=True)
-    assert await Sources(lambda: catalog, {"local": FakeTarget()}, {"router": metrics})() == "ok: router"
+    assert (
+        await MetricSourceHealth(lambda: catalog, {"local": FakeTarget()}, {"router": metrics})()
+        == "ok: router"
+    )

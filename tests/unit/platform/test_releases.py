@@ -10,8 +10,8 @@ import pytest
 from bot.adapters.sources.releases import CatalogReleases, version_key
 from bot.catalog import load
 from bot.domain.errors import UserError
-from bot.domain.model import Release
-from bot.ports import Unreachable
+from bot.domain.rollout.model import Release
+from bot.ports.errors import Unreachable
 from tests.unit.platform.catalogs import changed, write
 
 LISTED = """\

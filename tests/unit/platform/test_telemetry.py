@@ -113,7 +113,7 @@ def test_the_runbook_explains_every_metric() -> None:
 
 
 def test_it_is_what_the_engine_counts_with() -> None:
-    from bot.ports import Meter
+    from bot.ports.meter import Meter
 
     meter: Meter = Telemetry(CollectorRegistry())
     meter.tick(0.1)

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 import pytest
+from discord_sandbox.discord import ManualClock, Sandbox, World
 
-from sandbox.discord import ManualClock, Sandbox, World
 from tests.support.sandbox import PING, Client
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from discord_sandbox.discord import ManualClock, Sandbox, World
+from discord_sandbox.discord.world import Application, Channel, Guild, Person, Role
 
-from sandbox.discord import ManualClock, Sandbox, World
-from sandbox.discord.world import Application, Channel, Guild, Person, Role
 from tests.support.sandbox import PING, Answer, Client
 
 JSON = dict[str, Any]

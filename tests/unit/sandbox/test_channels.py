@@ -6,8 +6,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from discord_sandbox.discord import ManualClock
 
-from sandbox.discord import ManualClock
 from tests.support.sandbox import Client
 
 JSON = dict[str, Any]

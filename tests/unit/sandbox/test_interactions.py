@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
+from discord_sandbox.discord import ManualClock
 
-from sandbox.discord import ManualClock
 from tests.support.sandbox import Client
 
 JSON = dict[str, Any]

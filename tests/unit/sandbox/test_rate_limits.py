@@ -1,6 +1,7 @@
 """Rate limits: buckets, the global limit, what is exempt, and what a 429 looks like."""
 
-from sandbox.discord import ManualClock
+from discord_sandbox.discord import ManualClock
+
 from tests.support.sandbox import PING, Client
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.ui.breaker import DAY, FREE, Breaker, SlowDown, wait_s
+from bot.ui.gateway.identify_budget import DAY, FREE, IdentifyBudget, SlowDown, wait_s
 from tests.fakes.books import FakeBooks, SetClock
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
@@ -41,10 +41,10 @@ def test_no_crash_loop_burns_a_thousand_in_a_day(between_s: float) -> None:
 
 async def test_it_outlives_the_process_in_the_notebook(tmp_path: Path) -> None:
     clock, books = SetClock(NOW), FakeBooks()
-    first = Breaker(books, clock, "bot", None, free=2)
+    first = IdentifyBudget(books, clock, "bot", None, free=2)
     await first.record()
     await first.record()
-    second = Breaker(books, clock, "bot", None, free=2)
+    second = IdentifyBudget(books, clock, "bot", None, free=2)
     assert await second.wait_s() > 0
     with pytest.raises(SlowDown):
         await second.record()
@@ -55,16 +55,16 @@ async def test_it_outlives_the_process_in_the_notebook(tmp_path: Path) -> None:
 async def test_it_outlives_the_process_in_a_file_while_the_database_is_away(tmp_path: Path) -> None:
     clock, books = SetClock(NOW), FakeBooks()
     books.away = True
-    first = Breaker(books, clock, "bot", tmp_path, free=1)
+    first = IdentifyBudget(books, clock, "bot", tmp_path, free=1)
     await first.record()
-    assert await Breaker(books, clock, "bot", tmp_path, free=1).wait_s() > 0
-    assert await Breaker(books, clock, "other", tmp_path, free=1).wait_s() == 0
+    assert await IdentifyBudget(books, clock, "bot", tmp_path, free=1).wait_s() > 0
+    assert await IdentifyBudget(books, clock, "other", tmp_path, free=1).wait_s() == 0
     books.away = False
-    assert await Breaker(books, clock, "bot", tmp_path, free=1).wait_s() > 0
+    assert await IdentifyBudget(books, clock, "bot", tmp_path, free=1).wait_s() > 0
 
 
 async def test_a_broken_file_and_a_read_only_folder_are_no_reason_to_stop(tmp_path: Path) -> None:
     (tmp_path / "identify.json").write_text("{not json")
-    breaker = Breaker(FakeBooks(), SetClock(NOW), "bot", tmp_path / "identify.json")
-    await breaker.record()
-    assert await Breaker(FakeBooks(), SetClock(NOW), "bot", tmp_path).wait_s() == 0
+    budget = IdentifyBudget(FakeBooks(), SetClock(NOW), "bot", tmp_path / "identify.json")
+    await budget.record()
+    assert await IdentifyBudget(FakeBooks(), SetClock(NOW), "bot", tmp_path).wait_s() == 0

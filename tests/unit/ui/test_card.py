@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain import machine
-from bot.domain.events import Acted, ApplyFailed, Measured
-from bot.domain.evidence import Tick
-from bot.domain.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout, Shift, Soak
+from bot.domain.judge.evidence import Tick
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import Acted, ApplyFailed, Measured
+from bot.domain.rollout.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout, Shift, Soak
 from bot.engine.api import RolloutView
-from bot.ui import text
+from bot.ui import escaping
 from bot.ui.buttons import LABEL, Press, PressButton
-from bot.ui.card import CHART_FILE, Place, draw, marker, pointer
-from bot.ui.phases import COLOUR, SHAPE, step_row
+from bot.ui.cards.card import CHART_FILE, CardPosition, draw, marker, pointer
+from bot.ui.cards.phases import COLOUR, SHAPE, step_row
 from tests.fakes.engine import FakeEngine
 from tests.unit.ui import worlds
 
@@ -129,12 +129,12 @@ async def test_every_phase_draws_within_discords_limits(
 ) -> None:
     assert set(phases) == set(Phase)
     for phase, (engine, rollout) in phases.items():
-        view = await drawn(engine, rollout, place=Place(2, 99, True), chart=True)
+        view = await drawn(engine, rollout, place=CardPosition(2, 99, True), chart=True)
         assert view.total_children_count <= 40, phase
-        assert text.units(said(view)) <= 4000, phase
+        assert escaping.units(said(view)) <= 4000, phase
         assert rollout.lane.service in said(view)
         assert rollout.candidate.version in said(view)
-        expected = {LABEL[a] for a in machine.actions(rollout, engine.clock.now())}
+        expected = {LABEL[a] for a in machine.allowed_actions(rollout, engine.clock.now())}
         assert set(labels(view)) == expected, phase
         assert len(labels(view)) == len(set(labels(view)))
 
@@ -264,7 +264,7 @@ def test_no_words_of_anybody_break_a_card(reason: str, version: str, name: str) 
     )
     view = draw(RolloutView(rollout, [], [], None), worlds.NOW).view
     shown = said(view)
-    assert text.units(shown) <= 4000
+    assert escaping.units(shown) <= 4000
     assert "@everyone" not in shown
     # In a code span nothing is a link.
     assert "](http" not in re.sub(r"`[^`\n]*`", "", shown)

@@ -14,14 +14,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.ui import chart, chart_worker
-from bot.ui.chart import HEIGHT, WIDTH, ChartData, ChartError, Charts, Panel, Series, render, render_async
-from bot.ui.chart_data import MOST_POINTS, pieces, pooled, thinned
-from bot.ui.chart_svg import shortened, svg
+from bot.ui.chart import chart, worker
+from bot.ui.chart.chart import (
+    HEIGHT,
+    WIDTH,
+    ChartData,
+    ChartError,
+    Charts,
+    ChartSeries,
+    Panel,
+    render,
+    render_async,
+)
+from bot.ui.chart.data import MOST_POINTS, pieces, pooled, thinned
+from bot.ui.chart.svg import shortened, svg
 
 
-def line(*values: float | None) -> Series:
-    return Series(tuple((number * 5.0, value) for number, value in enumerate(values)))
+def line(*values: float | None) -> ChartSeries:
+    return ChartSeries(tuple((number * 5.0, value) for number, value in enumerate(values)))
 
 
 ERRORS = Panel("Failed requests", line(0.0, 0.08, 0.07), line(0.001, 0.002, 0.001), 0.01)
@@ -79,7 +89,7 @@ def test_letters_are_drawn_with_the_shipped_font() -> None:
     blank = ChartData("", None, ())
     lettered = ChartData("1.5.1 and more", None, ())
     assert len(render(lettered)) > len(render(blank)) + 500
-    assert (Path(chart_worker.__file__).parent / "fonts" / "LICENSE.dejavu.txt").exists()
+    assert (Path(worker.__file__).parent / "fonts" / "LICENSE.dejavu.txt").exists()
 
 
 def test_no_data_is_said() -> None:
@@ -166,7 +176,7 @@ def test_all_requests_failing_fits() -> None:
 
 value = st.none() | st.floats(0, 1) | st.floats(0, 1e-9)
 points = st.lists(st.tuples(st.floats(0, 2e9), value), max_size=40).map(
-    lambda p: Series(tuple(sorted(p, key=lambda q: q[0])))
+    lambda p: ChartSeries(tuple(sorted(p, key=lambda q: q[0])))
 )
 panels = st.builds(
     Panel,
@@ -286,7 +296,7 @@ def test_the_worker_answers_frame_by_frame_and_ends_when_idle_or_cut_off(tmp_pat
     requests.write_bytes(b"".join(struct.pack(">I", len(each)) + each for each in (good, bad)))
     answers = io.BytesIO()
     with requests.open("rb", buffering=0) as asked:
-        chart_worker.serve(asked, answers)  # type: ignore[arg-type]
+        worker.serve(asked, answers)  # type: ignore[arg-type]
     found, frames = answers.getvalue(), []
     while found:
         length = struct.unpack(">I", found[:4])[0]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.judge import Objective
+from bot.domain.judge.judge import Objective
 from bot.engine.api import RolloutView, SeriesPoint
-from bot.ui.chart import ChartData, ChartError, Charts
-from bot.ui.charting import CardCharts, chart_data
+from bot.ui.chart.chart import ChartData, ChartError, Charts
+from bot.ui.chart.rollout_chart import CardCharts, chart_data
 from tests.unit.ui import worlds
 
 

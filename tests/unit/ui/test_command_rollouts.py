@@ -9,9 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain import plans
-from bot.domain.applications import Application, Scope, Secret
-from bot.domain.model import (
+from bot.adapters.postgres import serialization
+from bot.domain.appcommands.applications import Application, Scope, Secret
+from bot.domain.rollout import plans
+from bot.domain.rollout.model import (
     Action,
     Desired,
     Observed,
@@ -23,13 +24,12 @@ from bot.domain.model import (
     RunState,
     Shift,
 )
-from bot.domain.terms import COMMANDS, TRAFFIC
-from bot.engine import codec
+from bot.domain.rollout.wording import COMMANDS, TRAFFIC
 from bot.engine.api import LaneStatus, RolloutView
-from bot.engine.matching import match
-from bot.ports import Notice
-from bot.ui import lists
-from bot.ui.card import draw
+from bot.engine.observation import match
+from bot.ports.notifications import Notice
+from bot.ui.cards.card import draw
+from bot.ui.interactions import lists
 from bot.ui.notices import words
 from tests.unit.domain.story import GATE, LEAD, NEW, OLD, Story
 from tests.unit.ui.test_card import said
@@ -114,6 +114,6 @@ def test_what_is_missing_is_said_of_discord(running: tuple[tuple[Release, int], 
 
 
 def test_a_rollout_stored_before_there_were_two_kinds_of_words_is_read() -> None:
-    document = json.loads(codec.charter_text(story().rollout))
+    document = json.loads(serialization.charter_text(story().rollout))
     del document["policy"]["words"]
-    assert codec.read_charter(codec.SCHEMA, json.dumps(document))["policy"].words == "traffic"
+    assert serialization.read_charter(serialization.SCHEMA, json.dumps(document))["policy"].words == "traffic"

@@ -6,31 +6,32 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.applications import GLOBAL, Scope
-from bot.domain.manifest.difference import compare
-from bot.domain.manifest.texts import Mistake
-from bot.domain.manifest.validation import validate
-from bot.engine.commands.api import (
+from bot.domain.appcommands.applications import GLOBAL, Scope
+from bot.domain.appcommands.diff import compare
+from bot.domain.appcommands.texts import ManifestProblem
+from bot.domain.appcommands.validation import validate
+from bot.engine.appcommands.api import (
     ApplicationStatus,
-    Applied,
+    ApplyResult,
     Backup,
     BackupLine,
     Comparison,
     EnvironmentStatus,
-    Finding,
     History,
     HistoryLine,
     ManifestView,
     ManualStep,
-    Reading,
     Restored,
     ScopeDiff,
+    ScopeStatus,
     Validation,
+    WatchFinding,
 )
-from bot.ui import commands_lists, commands_sync, text
-from bot.ui import commands_words as words
-from bot.ui.commands_buttons import BackupSelect, RestoreForm, Touch, TouchButton
-from bot.ui.commands_words import place_of
+from bot.ui import escaping
+from bot.ui.appcommands import answers, lists
+from bot.ui.appcommands import wording as words
+from bot.ui.appcommands.buttons import BackupSelect, ButtonId, RestoreForm, TouchButton
+from bot.ui.appcommands.wording import place_of
 from bot.ui.errors import Reply
 from tests.fakes.commands import command
 from tests.unit.ui import worlds
@@ -65,13 +66,13 @@ def shown(reply: Reply) -> str:
     assert reply.view is not None
     assert reply.view.total_children_count <= 40
     found = said(reply.view)
-    assert text.units(found) <= 4000
+    assert escaping.units(found) <= 4000
     payload(reply.view)
     return found
 
 
 def test_every_kind_of_change_is_named_with_its_dangers_in_words() -> None:
-    found = shown(commands_sync.difference([compared()], PLACE))
+    found = shown(answers.difference([compared()], PLACE))
     for expected in (
         "greeter → production",
         "4 commands would change",
@@ -92,11 +93,11 @@ def test_every_kind_of_change_is_named_with_its_dangers_in_words() -> None:
 
 
 def test_a_small_difference_needs_no_file_and_a_large_one_is_whole_in_it() -> None:
-    assert commands_sync.difference([compared()], PLACE).upload is None
+    assert answers.difference([compared()], PLACE).upload is None
     many = [
         command(f"command-{n:02}", options=[{**CITY, "name": f"o{m}"} for m in range(20)]) for n in range(60)
     ]
-    reply = commands_sync.difference([compared([], many)], PLACE)
+    reply = answers.difference([compared([], many)], PLACE)
     found = shown(reply)
     assert "60 commands would change" in found
     assert "more: the full difference is in the attached file" in found
@@ -108,20 +109,20 @@ def test_a_small_difference_needs_no_file_and_a_large_one_is_whole_in_it() -> No
 def test_many_changed_fields_are_counted_and_whole_in_the_file() -> None:
     before = [command("greet", id="1", options=[{**CITY, "name": f"o{m}"} for m in range(12)])]
     after = [command("greet", options=[{**CITY, "name": f"o{m}", "description": "New"} for m in range(12)])]
-    reply = commands_sync.difference([compared(before, after)], PLACE)
+    reply = answers.difference([compared(before, after)], PLACE)
     assert "and 7 fields more" in shown(reply)
     assert reply.upload is not None
     assert reply.upload.content.count("+   options[o") == 12
 
 
 def test_servers_that_differ_in_the_same_way_are_shown_once() -> None:
-    found = shown(commands_sync.difference([compared(BEFORE, AFTER, Scope(77), Scope(78))], PLACE))
+    found = shown(answers.difference([compared(BEFORE, AFTER, Scope(77), Scope(78))], PLACE))
     assert "server harbor, server 78" in found
     assert found.count("/wave created") == 1
 
 
 def test_nothing_different_says_that_nothing_was_called() -> None:
-    found = shown(commands_sync.difference([compared(BEFORE, BEFORE)], PLACE))
+    found = shown(answers.difference([compared(BEFORE, BEFORE)], PLACE))
     assert "Nothing is different" in found
     assert "Nothing was called" in found
 
@@ -129,8 +130,8 @@ def test_nothing_different_says_that_nothing_was_called() -> None:
 def test_drift_and_mistakes_are_told_with_the_difference() -> None:
     one = compared()
     drifted = replace(one, scopes=(replace(one.scopes[0], drift="Somebody changed it since."),))
-    broken = replace(drifted, mistakes=(Mistake("$[0].name", "is missing"),))
-    found = shown(commands_sync.difference([broken], PLACE))
+    broken = replace(drifted, mistakes=(ManifestProblem("$[0].name", "is missing"),))
+    found = shown(answers.difference([broken], PLACE))
     assert "Somebody changed it since." in found
     assert "cannot be applied" in found
     assert "`$[0].name`" in found
@@ -138,7 +139,7 @@ def test_drift_and_mistakes_are_told_with_the_difference() -> None:
 
 def test_words_from_outside_neither_ping_nor_format() -> None:
     after = [{**command("greet"), "description": "@everyone **now** <@1> \n# big"}]
-    found = shown(commands_sync.difference([compared([command("greet", id="1")], after)], PLACE))
+    found = shown(answers.difference([compared([command("greet", id="1")], after)], PLACE))
     assert "@everyone" not in found
     assert "<@1>" not in found
     assert "**now**" not in found
@@ -177,14 +178,14 @@ def test_option_order_additions_and_removals_are_said() -> None:
 
 def test_all_mistakes_are_listed_and_too_many_are_a_file() -> None:
     few = validate([{"name": "Two Words"}, {"name": "x" * 40, "description": ""}])
-    reply = commands_sync.mistakes("greeter", few)
+    reply = answers.mistakes("greeter", few)
     found = shown(reply)
     assert reply.upload is None
     assert reply.outcome == "refused"
     assert all(f"`{one.path}`" in found for one in few)
     assert f"{len(few)} mistakes; nothing was sent to Discord" in found
-    many = [Mistake(f"$[{n}].name", "is missing") for n in range(60)]
-    reply = commands_sync.mistakes("greeter", many)
+    many = [ManifestProblem(f"$[{n}].name", "is missing") for n in range(60)]
+    reply = answers.mistakes("greeter", many)
     assert "and 48 more: all of them are in the attached file" in shown(reply)
     assert reply.upload is not None
     assert all(str(one) in reply.upload.content for one in many)
@@ -192,30 +193,32 @@ def test_all_mistakes_are_listed_and_too_many_are_a_file() -> None:
 
 def test_a_valid_manifest_is_said_to_be() -> None:
     view = ManifestView("f" * 64, "ffffffffffff", AFTER, "")
-    found = shown(commands_sync.validation(Validation("greeter", view, (), "manifests/greeter.json")))
+    found = shown(answers.validation(Validation("greeter", view, (), "manifests/greeter.json")))
     assert "Valid" in found
     assert "4 commands" in found
-    wrong = Validation("greeter", None, (Mistake("$", "a manifest is a list"),), "manifests/greeter.json")
-    assert "1 mistake;" in shown(commands_sync.validation(wrong))
+    wrong = Validation(
+        "greeter", None, (ManifestProblem("$", "a manifest is a list"),), "manifests/greeter.json"
+    )
+    assert "1 mistake;" in shown(answers.validation(wrong))
 
 
 async def test_an_apply_shows_its_rollout_and_what_it_changes() -> None:
     rollout = await worlds.deployed(worlds.engine())
-    found = shown(commands_sync.applied(Applied(compared(), rollout, "2 created."), PLACE, "<#5>"))
+    found = shown(answers.applied(ApplyResult(compared(), rollout, "2 created."), PLACE, "<#5>"))
     assert "Rollout 1" in found
     assert "<#5>" in found
     assert "/old deleted" in found
-    same = Applied(compared(BEFORE, BEFORE), None, "Nothing is different; nothing was called.")
-    assert "nothing was called" in commands_sync.applied(same, PLACE, "<#5>").content
+    same = ApplyResult(compared(BEFORE, BEFORE), None, "Nothing is different; nothing was called.")
+    assert "nothing was called" in answers.applied(same, PLACE, "<#5>").content
 
 
 async def test_a_restore_lists_what_must_be_set_by_hand() -> None:
     rollout = await worlds.deployed(worlds.engine())
     steps = tuple(ManualStep(GLOBAL, f"c{n}", "was allowed to deployers alone") for n in range(12))
-    found = shown(commands_sync.restored(Restored(compared(), rollout, steps, "2 created."), PLACE, "<#5>"))
+    found = shown(answers.restored(Restored(compared(), rollout, steps, "2 created."), PLACE, "<#5>"))
     assert "To be set by hand" in found
     assert "and 4 more" in found
-    same = commands_sync.restored(Restored(compared(), None, (), "Discord has just that."), PLACE, "x")
+    same = answers.restored(Restored(compared(), None, (), "Discord has just that."), PLACE, "x")
     assert "just that" in shown(same)
 
 
@@ -237,23 +240,23 @@ def line(number: int = 1) -> BackupLine:
 
 
 def test_backups_have_a_select_and_pages() -> None:
-    found = [line(n) for n in range(20, 20 - commands_lists.PAGE - 1, -1)]
-    reply = commands_lists.backups(found, "greeter", "production", PLACE, first=True)
+    found = [line(n) for n in range(20, 20 - lists.PAGE - 1, -1)]
+    reply = lists.backups(found, "greeter", "production", PLACE, first=True)
     shown(reply)
     assert reply.view is not None
     items = list(reply.view.walk_children())
     select = next(i for i in items if isinstance(i, BackupSelect))
-    assert [o.value for o in select.options] == [str(one.id) for one in found[: commands_lists.PAGE]]
+    assert [o.value for o in select.options] == [str(one.id) for one in found[: lists.PAGE]]
     older = next(i for i in items if isinstance(i, TouchButton))
-    touch = Touch.parse(older.custom_id or "")
-    assert touch == Touch("backups", found[commands_lists.PAGE - 1].id, "greeter", "production")
-    assert "no backup" in commands_lists.backups([], "greeter", "", PLACE, first=True).content
-    assert "nothing older" in commands_lists.backups([], "greeter", "", PLACE, first=False).content
+    touch = ButtonId.parse(older.custom_id or "")
+    assert touch == ButtonId("backups", found[lists.PAGE - 1].id, "greeter", "production")
+    assert "no backup" in lists.backups([], "greeter", "", PLACE, first=True).content
+    assert "nothing older" in lists.backups([], "greeter", "", PLACE, first=False).content
 
 
 def test_one_backup_offers_to_compare_and_to_restore() -> None:
     held = Backup(line(), BEFORE * 15, {}, (ManualStep(GLOBAL, "greet", "was for deployers"),))
-    reply = commands_lists.backup(held, PLACE)
+    reply = lists.backup(held, PLACE)
     found = shown(reply)
     assert "/greet" in found
     assert "and 20 more" in found
@@ -261,18 +264,18 @@ def test_one_backup_offers_to_compare_and_to_restore() -> None:
     assert reply.view is not None
     labels = [i.label for i in reply.view.walk_children() if isinstance(i, TouchButton)]
     assert labels == ["Compare with now", "Restore"]
-    empty = commands_lists.backup(replace(held, commands=[]), PLACE)
+    empty = lists.backup(replace(held, commands=[]), PLACE)
     assert "no commands" in shown(empty)
 
 
 def test_hints_fit_into_a_choice() -> None:
-    hint = commands_lists.backup_hint(line(), worlds.NOW + timedelta(hours=2), PLACE)
+    hint = lists.backup_hint(line(), worlds.NOW + timedelta(hours=2), PLACE)
     assert hint == "production, everywhere (global), 4 commands dddddddddddd, 2 h ago"
 
 
 def test_status_shows_versions_trends_and_findings() -> None:
-    trend = tuple(Reading(GLOBAL, worlds.NOW, float(ms), 4, "d") for ms in (10, 40, 80))
-    away = Reading(Scope(77), worlds.NOW, 5000.0, 4, "d", "Discord did not answer within 5 s.")
+    trend = tuple(ScopeStatus(GLOBAL, worlds.NOW, float(ms), 4, "d") for ms in (10, 40, 80))
+    away = ScopeStatus(Scope(77), worlds.NOW, 5000.0, 4, "d", "Discord did not answer within 5 s.")
     one = EnvironmentStatus(
         "production",
         "ffffffffffff",
@@ -280,12 +283,12 @@ def test_status_shows_versions_trends_and_findings() -> None:
         "Somebody deleted /greet.",
         (trend[-1], away),
         trend,
-        (Finding("count", "4 commands, 20 % fewer than before", worlds.NOW),),
+        (WatchFinding("count", "4 commands, 20 % fewer than before", worlds.NOW),),
         None,
         None,
         12,
     )
-    found = shown(commands_lists.status([ApplicationStatus("greeter", 5, "file x.json", (one,))], PLACE))
+    found = shown(lists.status([ApplicationStatus("greeter", 5, "file x.json", (one,))], PLACE))
     for expected in (
         "`dddddddddddd` · applied: `ffffffffffff`",
         "▂▅█",
@@ -296,7 +299,7 @@ def test_status_shows_versions_trends_and_findings() -> None:
         "12 of today's 200",
     ):
         assert expected in found, expected
-    assert "no application" in commands_lists.status([], PLACE).content
+    assert "no application" in lists.status([], PLACE).content
 
 
 def test_staging_that_was_tidied_up_is_no_difference() -> None:
@@ -304,7 +307,7 @@ def test_staging_that_was_tidied_up_is_no_difference() -> None:
     staging = EnvironmentStatus("staging", "ffffffffffff", "empty", "", *nothing)
     production = EnvironmentStatus("production", "ffffffffffff", "ffffffffffff", "", *nothing)
     found = shown(
-        commands_lists.status([ApplicationStatus("greeter", 5, "file x.json", (staging, production))], PLACE)
+        lists.status([ApplicationStatus("greeter", 5, "file x.json", (staging, production))], PLACE)
     )
     assert "`ffffffffffff` was tried here and taken away: production has it" in found
 
@@ -312,7 +315,7 @@ def test_staging_that_was_tidied_up_is_no_difference() -> None:
 def test_forty_applications_fit_and_the_rest_is_counted() -> None:
     one = EnvironmentStatus("staging", None, None, "", (), (), (), None, None, 0)
     many = [ApplicationStatus(f"app-{n}", n, "file", (one, one)) for n in range(40)]
-    assert "more; name an application" in shown(commands_lists.status(many, PLACE))
+    assert "more; name an application" in shown(lists.status(many, PLACE))
 
 
 def test_history_tells_results_and_the_rate_of_success() -> None:
@@ -333,8 +336,8 @@ def test_history_tells_results_and_the_rate_of_success() -> None:
         2300.0,
         4,
     )
-    lines = tuple(replace(past, id=n) for n in range(20, 20 - commands_lists.PAGE - 1, -1))
-    reply = commands_lists.history(History(lines, 9, 10), "greeter", PLACE, first=True)
+    lines = tuple(replace(past, id=n) for n in range(20, 20 - lists.PAGE - 1, -1))
+    reply = lists.history(History(lines, 9, 10), "greeter", PLACE, first=True)
     found = shown(reply)
     for expected in (
         "9 of 10 verified (90%)",
@@ -347,16 +350,16 @@ def test_history_tells_results_and_the_rate_of_success() -> None:
         assert expected in found, expected
     assert reply.view is not None
     assert any(isinstance(i, TouchButton) for i in reply.view.walk_children())
-    assert "have been changed" in commands_lists.history(History((), 0, 0), "", PLACE, first=True).content
-    assert "older" in commands_lists.history(History((), 0, 0), "", PLACE, first=False).content
+    assert "have been changed" in lists.history(History((), 0, 0), "", PLACE, first=True).content
+    assert "older" in lists.history(History((), 0, 0), "", PLACE, first=False).content
 
 
 def test_ids_say_everything_and_fit() -> None:
-    touch = Touch("backups", 2**60, "a" * 40, "production")
+    touch = ButtonId("backups", 2**60, "a" * 40, "production")
     assert touch.fits
-    assert Touch.parse(touch.custom_id) == touch
-    assert not Touch("backups", 1, "a" * 41, "production").fits
-    assert not Touch("backups", 1, "a:b", "production").fits
-    assert Touch.parse("slipway:1:0:approve:") is None
-    assert Touch.parse("slipway-commands:explode:1::") is None
-    assert RestoreForm(Touch("restore", 7)).custom_id == "slipway-commands:restore:7::"
+    assert ButtonId.parse(touch.custom_id) == touch
+    assert not ButtonId("backups", 1, "a" * 41, "production").fits
+    assert not ButtonId("backups", 1, "a:b", "production").fits
+    assert ButtonId.parse("slipway:1:0:approve:") is None
+    assert ButtonId.parse("slipway-commands:explode:1::") is None
+    assert RestoreForm(ButtonId("restore", 7)).custom_id == "slipway-commands:restore:7::"

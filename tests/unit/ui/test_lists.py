@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.model import Observed, Phase, Readiness, Running, RunState
-from bot.engine.api import DryRun, Finding, LaneStatus, Lock, RolloutSummary
-from bot.ui import lists, text
+from bot.domain.rollout.model import Observed, Phase, Readiness, Running, RunState
+from bot.engine.api import DryRun, LaneStatus, Lock, PreflightFinding, RolloutSummary
+from bot.ui import escaping
 from bot.ui.errors import Reply
-from bot.ui.face import Check
-from bot.ui.pages import PageButton, page_of
+from bot.ui.interactions import lists
+from bot.ui.interactions.lists import PageButton, page_of
+from bot.ui.interactions.responder import HealthLine
 from tests.unit.ui import worlds
 from tests.unit.ui.test_card import payload, said
 
@@ -18,7 +19,7 @@ def shown(reply: Reply) -> str:
     assert reply.view is not None
     assert reply.view.total_children_count <= 40
     found = said(reply.view)
-    assert text.units(found) <= 4000
+    assert escaping.units(found) <= 4000
     payload(reply.view)
     return found
 
@@ -99,8 +100,8 @@ def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
         ("verify", "5 % of traffic"),
         Readiness("1.4.0", False, worlds.NOW),
         (
-            Finding("lock", True, "There is none."),
-            Finding("prerequisite", False, "1.5.0 never ran in staging."),
+            PreflightFinding("lock", True, "There is none."),
+            PreflightFinding("prerequisite", False, "1.5.0 never ran in staging."),
         ),
     )
     found = shown(lists.dry_run(plan))
@@ -111,9 +112,9 @@ def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
 
 def test_health_shows_what_is_broken_first() -> None:
     checks = [
-        Check("database", True, "18.1"),
-        Check("Redis", None, "not configured"),
-        Check("router", False, "gone"),
+        HealthLine("database", True, "18.1"),
+        HealthLine("Redis", None, "not configured"),
+        HealthLine("router", False, "gone"),
     ]
     found = shown(lists.health(checks, None))
     assert "1 of 3 need attention" in found

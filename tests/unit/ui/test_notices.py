@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.ports import Notice
-from bot.ui import text
+from bot.ports.notifications import Notice
+from bot.ui import escaping
 from bot.ui.notices import nonce, words
 from tests.unit.ui import worlds
 
@@ -58,7 +58,7 @@ async def test_every_notice_fits_whatever_it_says(what: str) -> None:
     for post in words(
         Notice("k" * 25, rollout.id, what, "@everyone **" * 400, ("a",), (1,)), seen, [1], "https://c"
     ):
-        assert text.units(post.content) <= 2000
+        assert escaping.units(post.content) <= 2000
         assert "@everyone" not in post.content
         assert post.content.endswith(post.mark) or post.embed is not None
         assert len(post.nonce) <= 25

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.ui.pace import Pace, Priority
+from bot.ui.message_budget import MessageBudget, Priority
 
 
 async def test_urgent_goes_before_what_waited_longer() -> None:
-    pace, went = Pace(burst=1, window_s=0.15, kept_back=0), list[str]()
+    budget, went = MessageBudget(burst=1, window_s=0.15, kept_back=0), list[str]()
 
     async def go(name: str, priority: Priority) -> None:
-        await pace.turn(1, priority)
+        await budget.turn(1, priority)
         went.append(name)
 
     await go("first", Priority.STATE)
@@ -25,38 +25,38 @@ async def test_urgent_goes_before_what_waited_longer() -> None:
 
 
 async def test_numbers_never_use_up_the_last_of_the_budget() -> None:
-    pace = Pace(burst=3, window_s=30.0, kept_back=2)
-    await pace.turn(1, Priority.NUMBERS)
-    waiting = asyncio.create_task(pace.turn(1, Priority.CHART))
+    budget = MessageBudget(burst=3, window_s=30.0, kept_back=2)
+    await budget.turn(1, Priority.NUMBERS)
+    waiting = asyncio.create_task(budget.turn(1, Priority.CHART))
     await asyncio.sleep(0.02)
     assert not waiting.done()
     async with asyncio.timeout(1):
-        await pace.turn(1, Priority.STATE)
-        await pace.turn(1, Priority.URGENT)
+        await budget.turn(1, Priority.STATE)
+        await budget.turn(1, Priority.URGENT)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
 
 
 async def test_channels_do_not_wait_for_each_other_and_a_waiter_that_leaves_blocks_nobody() -> None:
-    pace = Pace(burst=1, window_s=0.2, kept_back=0)
-    await pace.turn(1, Priority.LOG)
+    budget = MessageBudget(burst=1, window_s=0.2, kept_back=0)
+    await budget.turn(1, Priority.LOG)
     async with asyncio.timeout(0.1):
-        await pace.turn(2, Priority.LOG)
-    gone = asyncio.create_task(pace.turn(1, Priority.URGENT))
+        await budget.turn(2, Priority.LOG)
+    gone = asyncio.create_task(budget.turn(1, Priority.URGENT))
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.gather(gone, return_exceptions=True)
     async with asyncio.timeout(2):
-        await pace.turn(1, Priority.CHART)
+        await budget.turn(1, Priority.CHART)
 
 
 async def test_changes_of_state_leave_a_turn_for_a_stop_or_a_rollback() -> None:
-    pace = Pace(burst=3, window_s=30.0, kept_back=2)
+    budget = MessageBudget(burst=3, window_s=30.0, kept_back=2)
     for _ in range(2):
-        await pace.turn(1, Priority.STATE)
-    waiting = asyncio.create_task(pace.turn(1, Priority.STATE))
+        await budget.turn(1, Priority.STATE)
+    waiting = asyncio.create_task(budget.turn(1, Priority.STATE))
     async with asyncio.timeout(2):
-        await pace.turn(1, Priority.URGENT)
+        await budget.turn(1, Priority.URGENT)
     assert not waiting.done()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import Refused
-from bot.ui.people import guild_of, held
+from bot.ui.interactions.people import guild_of, held
 from tests.unit.ui import worlds
 
 NAMES = ["@everyone", "deployer", "oncall", "release-manager"]

@@ -7,7 +7,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.ui import text
+from bot.ui import escaping
 
 NASTY = st.lists(
     st.sampled_from(
@@ -59,8 +59,8 @@ def bare(said: str) -> str:
 
 @given(NASTY, st.integers(min_value=0, max_value=300))
 def test_what_people_write_neither_pings_nor_formats_nor_runs_over(said: str, limit: int) -> None:
-    shown = text.plain(said, limit)
-    assert text.units(shown) <= limit
+    shown = escaping.plain(said, limit)
+    assert escaping.units(shown) <= limit
     assert not _PINGS.search(shown)
     assert not set(bare(shown)) & set("*_~`|[]()")
     assert "\n" not in shown
@@ -69,8 +69,8 @@ def test_what_people_write_neither_pings_nor_formats_nor_runs_over(said: str, li
 
 @given(NASTY, st.integers(min_value=8, max_value=300))
 def test_a_name_in_a_code_span_cannot_leave_it(said: str, limit: int) -> None:
-    shown = text.code(said, limit)
-    assert text.units(shown) <= limit
+    shown = escaping.code(said, limit)
+    assert escaping.units(shown) <= limit
     assert shown[0] == shown[-1] == "`"
     assert "`" not in shown[1:-1]
     assert len(shown) > 2
@@ -78,8 +78,8 @@ def test_a_name_in_a_code_span_cannot_leave_it(said: str, limit: int) -> None:
 
 @given(NASTY, st.integers(min_value=0, max_value=300))
 def test_a_sentence_keeps_code_spans_and_loses_pings_and_links(said: str, limit: int) -> None:
-    shown = text.sentence(said, limit)
-    assert text.units(shown) <= limit
+    shown = escaping.sentence(said, limit)
+    assert escaping.units(shown) <= limit
     assert not _PINGS.search(re.sub(r"<t:-?\d+(:[tTdDfFR])?>", "", shown))
     assert "](" not in shown
     assert not re.search(r"^\s*#{1,3} ", shown, re.MULTILINE)
@@ -87,25 +87,26 @@ def test_a_sentence_keeps_code_spans_and_loses_pings_and_links(said: str, limit:
 
 @given(NASTY, st.integers(min_value=1, max_value=120))
 def test_a_name_is_one_line_and_never_empty(said: str, limit: int) -> None:
-    shown = text.name(said, limit)
-    assert 0 < text.units(shown) <= limit
+    shown = escaping.name(said, limit)
+    assert 0 < escaping.units(shown) <= limit
     assert "\n" not in shown
 
 
 def test_limits_count_what_discord_counts() -> None:
-    assert text.units("a") == 1
-    assert text.units("🚀") == 2
-    assert text.cut("🚀🚀🚀", 5) == "🚀🚀…"
-    assert text.cut("short", 5) == "short"
+    assert escaping.units("a") == 1
+    assert escaping.units("🚀") == 2
+    assert escaping.cut("🚀🚀🚀", 5) == "🚀🚀…"
+    assert escaping.cut("short", 5) == "short"
 
 
 def test_web_addresses_stay_usable_and_times_of_ours_too() -> None:
     assert (
-        text.plain("see https://tracker.example/T_1 *now*", 100) == r"see https://tracker.example/T_1 \*now\*"
+        escaping.plain("see https://tracker.example/T_1 *now*", 100)
+        == r"see https://tracker.example/T_1 \*now\*"
     )
-    assert text.sentence("Expires <t:1782874800:R>.", 100) == "Expires <t:1782874800:R>."
-    assert "<t:" not in text.plain("<t:1782874800:R>", 100)
+    assert escaping.sentence("Expires <t:1782874800:R>.", 100) == "Expires <t:1782874800:R>."
+    assert "<t:" not in escaping.plain("<t:1782874800:R>", 100)
 
 
 def test_versions_are_not_mangled() -> None:
-    assert text.plain("1.5.0-rc.1+build", 40) == "1.5.0-rc.1+build"
+    assert escaping.plain("1.5.0-rc.1+build", 40) == "1.5.0-rc.1+build"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.domain import judge
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
-from bot.domain.events import Acted, Applied, Measured, Verified
-from bot.domain.evidence import Counts, Tick
-from bot.domain.model import (
+from bot.domain.judge import judge
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.rollout.events import Acted, Applied, Measured, Verified
+from bot.domain.rollout.model import (
     Action,
     Actor,
     Gate,
@@ -35,7 +35,7 @@ STAGING, PRODUCTION = Lane("checkout", "staging"), Lane("checkout", "production"
 RELEASES = [Release("checkout", v, f"sha256:{v}") for v in ("1.5.1", "1.5.0", "1.4.0")]
 
 POLICY = Policy(
-    judge=judge.Policy(
+    judge=judge.JudgePolicy(
         objectives=(
             judge.Objective("errors", "errors", 0.01),
             judge.Objective("slow requests", "latency", 0.01, threshold_s=2.0),

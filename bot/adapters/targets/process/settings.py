@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class LaneSettings(BaseModel):
+class ProcessLaneSettings(BaseModel):
     """How one lane is served. Sent along with every desired state and kept by the host.
 
     listen_port: where users reach the lane's router; 0 picks a free one and keeps it, None means that the

@@ -12,8 +12,8 @@ from typing import Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bot.domain.model import Release
-from bot.ports import TargetRefused
+from bot.domain.rollout.model import Release
+from bot.ports.errors import TargetRefused
 
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE|DSN|_URL$", re.IGNORECASE

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.targets.process import wire
-from bot.adapters.targets.process.client import HostClient
-from bot.adapters.targets.process.settings import LaneSettings
-from bot.domain.model import Desired, Lane, Observed
-from bot.ports import Capabilities, TargetRefused
+from bot.adapters.targets.process.host.client import HostClient
+from bot.adapters.targets.process.settings import ProcessLaneSettings
+from bot.domain.rollout.model import Desired, Lane, Observed
+from bot.ports.errors import TargetRefused
+from bot.ports.targets import Capabilities
 
-__all__ = ["LaneSettings", "ProcessTarget", "abort_lane"]
+__all__ = ["ProcessLaneSettings", "ProcessTarget", "abort_lane"]
 
 
 class ProcessTarget:
@@ -28,7 +29,7 @@ class ProcessTarget:
     def __init__(
         self,
         data_dir: Path,
-        lanes: Mapping[Lane, LaneSettings],
+        lanes: Mapping[Lane, ProcessLaneSettings],
         *,
         metrics_listen: tuple[str, int] | None = None,
         start_host: bool = True,
@@ -45,10 +46,10 @@ class ProcessTarget:
         shared = not self._lanes or any(not settings.exclusive for settings in self._lanes.values())
         return Capabilities(weights=shared, warm=shared)
 
-    def settings(self, lane: Lane) -> LaneSettings:
-        return self._lanes.get(lane) or LaneSettings()
+    def settings(self, lane: Lane) -> ProcessLaneSettings:
+        return self._lanes.get(lane) or ProcessLaneSettings()
 
-    async def configure(self, lanes: Mapping[Lane, LaneSettings] | None = None) -> None:
+    async def configure(self, lanes: Mapping[Lane, ProcessLaneSettings] | None = None) -> None:
         """Tell the host how lanes are served, so that routers listen before the first release is there.
 
         Done before the first call by itself; call it again when the catalog changed. Raises `TargetRefused`

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from bot.domain.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
 
 Json = dict[str, Any]
 

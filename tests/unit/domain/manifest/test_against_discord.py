@@ -6,15 +6,15 @@ import json
 from typing import Any
 
 import pytest
+from discord_sandbox.discord import Sandbox, World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bot.domain.manifest import limits
-from bot.domain.manifest.difference import compare
-from bot.domain.manifest.normal import digest, sent_command, whole_command
-from bot.domain.manifest.records import Manifest
-from bot.domain.manifest.validation import validate
-from sandbox.discord import Sandbox, World
+from bot.domain.appcommands import limits
+from bot.domain.appcommands.diff import compare
+from bot.domain.appcommands.normalization import digest, sent_command, whole_command
+from bot.domain.appcommands.records import Manifest
+from bot.domain.appcommands.validation import validate
 from tests.support import discord_specs
 from tests.support.sandbox import Client
 from tests.unit.domain.manifest.test_validation import REFUSED, TAKEN

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.manifest.difference import compare
-from bot.domain.manifest.normal import digest, normal_manifest
+from bot.domain.appcommands.diff import compare
+from bot.domain.appcommands.normalization import digest, normal_manifest
 
 
 def weather(**over):

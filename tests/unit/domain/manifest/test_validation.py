@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from bot.domain.manifest.validation import budget, validate
+from bot.domain.appcommands.validation import budget, validate
 
 
 def command(**over):

@@ -17,15 +17,15 @@ from aiohttp import web
 from bot import __version__
 from bot.adapters.targets.process import wire
 from bot.adapters.targets.process.host import processes
-from bot.adapters.targets.process.host.lane import HostedLane
+from bot.adapters.targets.process.host.lanes.lane import HostedLane
 from bot.adapters.targets.process.host.processes import Process
 from bot.adapters.targets.process.host.prometheus import Row, metrics_handler
 from bot.adapters.targets.process.host.server import CommandServer
 from bot.adapters.targets.process.host.sockets import Sockets, control_path
-from bot.adapters.targets.process.host.store import Store
-from bot.adapters.targets.process.settings import LaneSettings
-from bot.domain.model import Lane
-from bot.ports import TargetRefused
+from bot.adapters.targets.process.host.store import StateStore
+from bot.adapters.targets.process.settings import ProcessLaneSettings
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import TargetRefused
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +41,7 @@ class Host:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir = data_dir
         self.stopped = asyncio.Event()
-        self._store = Store(data_dir)
+        self._store = StateStore(data_dir)
         self._sockets = sockets or Sockets()
         self._lanes: dict[Lane, HostedLane] = {}
         self._making = asyncio.Lock()
@@ -106,7 +106,7 @@ class Host:
         for named, settings in request["lanes"]:
             hosted = await self._lane(wire.lane_from_json(named))
             try:
-                await hosted.configure(LaneSettings.model_validate(settings))
+                await hosted.configure(ProcessLaneSettings.model_validate(settings))
             except TargetRefused as refused:
                 problems.append(str(refused))
         if request.get("metrics"):
@@ -120,7 +120,7 @@ class Host:
 
     async def _apply(self, request: Json) -> Json:
         hosted = await self._lane(wire.lane_from_json(request["lane"]))
-        settings = LaneSettings.model_validate(request["settings"])
+        settings = ProcessLaneSettings.model_validate(request["settings"])
         await hosted.apply(wire.desired_from_json(request["desired"]), settings)
         return {}
 

@@ -42,8 +42,8 @@ def serve(data_dir: Path, lock_fd: int, channel_fd: int, held: dict[str, int]) -
 
 def stop(data_dir: Path) -> int:
     """Stop the running host and all it runs; returns when they are gone."""
-    from bot.adapters.targets.process.client import HostClient
-    from bot.ports import Unreachable
+    from bot.adapters.targets.process.host.client import HostClient
+    from bot.ports.errors import Unreachable
 
     try:
         asyncio.run(HostClient(data_dir, start=False).stop())

@@ -16,13 +16,13 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from bot.adapters.routers.counts import Counts
-from bot.domain.model import Lane
+from bot.adapters.routers.counts import InstanceCounts
+from bot.domain.rollout.model import Lane
 
 _RELEASE = ("service", "environment", "version")
 
 # A lane, a version and the counts of one of its instances.
-Row = tuple[Lane, str, Counts]
+Row = tuple[Lane, str, InstanceCounts]
 
 
 class RouterCollector(Collector):
@@ -43,7 +43,7 @@ class RouterCollector(Collector):
         flying = GaugeMetricFamily(
             "slipway_router_requests_in_flight", "Requests not answered yet.", labels=_RELEASE
         )
-        by_release: dict[tuple[str, str, str], list[Counts]] = defaultdict(list)
+        by_release: dict[tuple[str, str, str], list[InstanceCounts]] = defaultdict(list)
         for lane, version, counts in self._rows():
             by_release[(lane.service, lane.environment, version)].append(counts)
         for labels, found in by_release.items():

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from bot.adapters.targets.process.wire import MAX_LINE
-from bot.ports import StaleGeneration, TargetRefused
+from bot.ports.errors import StaleGeneration, TargetRefused
 
 log = logging.getLogger(__name__)
 

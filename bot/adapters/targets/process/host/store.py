@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bot.domain.model import Lane
+from bot.domain.rollout.model import Lane
 
 Json = dict[str, Any]
 VERSION = 1
@@ -39,7 +39,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         os.close(folder)
 
 
-class Store:
+class StateStore:
     """Files of one data folder."""
 
     def __init__(self, data_dir: Path) -> None:

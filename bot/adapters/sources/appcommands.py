@@ -1,0 +1,65 @@
+"""The releases of slash commands: the present manifest and those that were seen before; all others as usual."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+
+from bot.domain.appcommands.records import KnownManifest, Manifest, version_of
+from bot.domain.appcommands.validation import validate
+from bot.domain.config import Catalog
+from bot.domain.rollout.model import Release
+from bot.ports.appcommands import CommandBooks, ManifestSource
+from bot.ports.errors import ManifestUnavailable, Unreachable
+from bot.ports.releases import ReleaseSource
+
+_MOST = 30
+_FRESH_S = 15.0  # autocomplete asks with every key that is pressed
+_LOOK_S = 1.0
+
+
+class CommandReleases:
+    """Implements `bot.ports.ReleaseSource` for lanes of commands, and passes every other service on."""
+
+    def __init__(
+        self,
+        current: Callable[[], Catalog],
+        services: ReleaseSource,
+        manifests: ManifestSource,
+        books: CommandBooks,
+    ) -> None:
+        self._current = current
+        self._services = services
+        self._manifests = manifests
+        self._books = books
+        self._looked: dict[str, float] = {}
+
+    async def releases(self, service: str, environment: str) -> Sequence[Release]:
+        found = next((a for a in self._current().applications.values() if a.service == service), None)
+        if found is None:
+            return await self._services.releases(service, environment)
+        await self._look(found.name)
+        known = await self._books.manifests(found.name, _MOST)
+        return [_release(service, manifest) for manifest in known]
+
+    async def _look(self, name: str) -> None:
+        """Take in the present manifest, if it is one; why it is not, its own commands say better."""
+        now = time.monotonic()
+        if now - self._looked.get(name, -_FRESH_S) < _FRESH_S:
+            return
+        self._looked[name] = now
+        application = self._current().applications[name]
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                source = await self._manifests.read(application)
+                if not validate(source.content):
+                    await self._books.put_manifest(
+                        Manifest.of(source.content), name, source.where, source.commit
+                    )
+        except (ManifestUnavailable, Unreachable, TimeoutError):
+            return
+
+
+def _release(service: str, known: KnownManifest) -> Release:
+    return Release(service, version_of(known.digest), known.digest, known.commit)

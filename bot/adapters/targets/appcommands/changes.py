@@ -1,0 +1,214 @@
+"""Changing one scope: backup, write down, call, read back. Every step may be the last one before a crash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.adapters.targets.appcommands.refusals import TOO_MANY_CREATED, RefusedByDiscord
+from bot.adapters.targets.appcommands.rest import CommandsApi
+from bot.domain.appcommands.applications import Application, Scope
+from bot.domain.appcommands.calls import Call, calls
+from bot.domain.appcommands.diff import Diff, compare
+from bot.domain.appcommands.limits import CREATES_A_DAY
+from bot.domain.appcommands.normalization import digest
+from bot.domain.appcommands.records import Manifest, ScopeBackup, ScopeChange
+from bot.domain.appcommands.validation import budget, validate
+from bot.ports.appcommands import CommandBooks, ServedCommands
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
+
+Probe = Callable[[str], Awaitable[None]]
+Json = Mapping[str, Any]
+
+_DAY = timedelta(days=1)
+_ROUNDS = 2  # the second one when somebody else changed commands at the same moment
+
+
+async def no_probe(point: str) -> None:
+    """Nothing happens between the steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What one scope is to have, and on whose behalf. `current`: raises `StaleGeneration` when it is not wanted."""
+
+    application: Application
+    service: str
+    environment: str
+    scope: Scope
+    generation: int
+    manifest: Manifest
+    current: Callable[[], Awaitable[None]]
+    why: str = ""
+
+    @property
+    def guild(self) -> bool:
+        return not self.scope.is_global
+
+
+class ScopeChanger:
+    """Brings scopes to their manifest. Safe to repeat at any point, by any process.
+
+    probe: awaited between the steps (`backed_up`, `noted`, `called`, `verified`).
+    """
+
+    def __init__(self, api: CommandsApi, books: CommandBooks, probe: Probe = no_probe) -> None:
+        self._api = api
+        self._books = books
+        self._probe = probe
+
+    async def bring(self, order: Order) -> ServedCommands:
+        """The commands that Discord answers with in the end, which are those desired.
+
+        Raises `TargetRefused`, `Unreachable`, `StaleGeneration`.
+        """
+        found = await self._api.listed(order.application, order.scope)
+        diff = self._diff(order, found)
+        if not diff:
+            await self._already(order)
+            return found
+        mistakes = validate(list(order.manifest.commands))
+        if mistakes:
+            listed = "; ".join(str(mistake) for mistake in mistakes[:10])
+            raise TargetRefused(f"the manifest has {len(mistakes)} mistakes: {listed}")
+        return await self._change(order, found, diff)
+
+    async def _already(self, order: Order) -> None:
+        """Nothing to do; if somebody began this change and died, it worked."""
+        begun = await self._books.open_change(self._note(order, "", 0))
+        if begun is not None:
+            await self._books.end_change(begun, "verified", "found done after an interruption", 0)
+
+    async def _change(self, order: Order, found: ServedCommands, diff: Diff) -> ServedCommands:
+        note = self._note(order, digest(found.commands, guild=order.guild), diff.creates)
+        await self._within_budget(order, note)
+        change_id, made = None, 0
+        try:
+            for _ in range(_ROUNDS):
+                await order.current()
+                note = replace(note, creates=diff.creates)
+                await self._books.back_up(note, await self._backup(order, found.commands))
+                await self._probe("backed_up")
+                change_id = await self._books.begin_change(note)
+                await self._probe("noted")
+                for call in calls(diff, order.manifest.commands, guild=order.guild):
+                    await order.current()
+                    await self._do(order, call)
+                    made += 1
+                    await self._probe("called")
+                found = await self._api.listed(order.application, order.scope)
+                diff = self._diff(order, found)
+                if not diff:
+                    await self._probe("verified")
+                    await self._books.end_change(change_id, "verified", "", made)
+                    return found
+        except RefusedByDiscord as error:
+            sentence = await self._explained(order, error)
+            await self._end(change_id, "refused", sentence, made)
+            raise TargetRefused(sentence) from None
+        except Unreachable as error:
+            # The next attempt finds what of it was done.
+            await self._end(change_id, "failed", str(error), made)
+            raise
+        except StaleGeneration:
+            await self._end(change_id, "failed", "overtaken by a newer state", made)
+            raise
+        sentence = _not_as_sent(diff)
+        await self._end(change_id, "failed", sentence, made)
+        raise TargetRefused(sentence)
+
+    async def _do(self, order: Order, call: Call) -> None:
+        application, scope = order.application, order.scope
+        match call.kind:
+            case "edit" if call.command is not None:
+                await self._api.edit(application, scope, call.id, call.command)
+            case "create" if call.command is not None:
+                await self._api.create(application, scope, call.command)
+            case "delete":
+                await self._api.delete(application, scope, call.id)
+            case _:
+                await self._api.overwrite(application, scope, call.commands)
+
+    async def _backup(self, order: Order, present: Sequence[Json]) -> ScopeBackup:
+        """Overwrites belong to guilds: of global commands, those of the guilds that we know are kept."""
+        application = order.application
+        guilds = [order.scope.guild_id] if order.guild else _guilds(application)
+        ids = {str(command.get("id")) for command in present}
+        found = await asyncio.gather(*(self._api.permissions(application, guild) for guild in guilds))
+        kept = [one for overwrites in found for one in overwrites if str(one.get("id")) in ids]
+        return ScopeBackup(tuple(present), tuple(kept))
+
+    # ---- the day's budget ----
+
+    async def _within_budget(self, order: Order, note: ScopeChange) -> None:
+        spent = await self._spent(note)
+        mistake = budget(note.creates, sum(n for _, n in spent))
+        if mistake is not None:
+            ends = _free_again(spent, note.creates)
+            raise TargetRefused(f"{mistake.sentence}; there is room again <t:{int(ends.timestamp())}:R>")
+
+    async def _explained(self, order: Order, error: RefusedByDiscord) -> str:
+        """30034 with the time until it ends: by our own history, or a day at most when others created as well."""
+        if error.code != TOO_MANY_CREATED:
+            return str(error)
+        note = self._note(order, "", 0)
+        spent = await self._spent(note)
+        ours = sum(n for _, n in spent)
+        begins = spent[0][0] if spent else datetime.now(UTC)
+        ends = int((begins + _DAY).timestamp())
+        return (
+            f"{error} Slipway itself created {ours} of the {CREATES_A_DAY} in the last 24 hours; "
+            f"the first of them count no more <t:{ends}:R>. What is there stays as it is."
+        )
+
+    async def _spent(self, note: ScopeChange) -> Sequence[tuple[datetime, int]]:
+        return await self._books.creates(note, datetime.now(UTC) - _DAY)
+
+    # ---- small things ----
+
+    async def _end(self, change_id: int | None, result: str, detail: str, made: int) -> None:
+        if change_id is not None:
+            await self._books.end_change(change_id, result, detail, made)
+
+    def _diff(self, order: Order, found: ServedCommands) -> Diff:
+        return compare(found.commands, order.manifest.commands, guild=order.guild)
+
+    def _note(self, order: Order, from_digest: str, creates: int) -> ScopeChange:
+        return ScopeChange(
+            application=order.application.name,
+            application_id=order.application.id,
+            service=order.service,
+            environment=order.environment,
+            scope=order.scope,
+            generation=order.generation,
+            from_digest=from_digest,
+            to_digest=order.manifest.digest,
+            creates=creates,
+            why=order.why,
+        )
+
+
+def _guilds(application: Application) -> list[int]:
+    scopes = (*application.staging, *application.production)
+    return list(dict.fromkeys(scope.guild_id for scope in scopes if not scope.is_global))
+
+
+def _free_again(spent: Sequence[tuple[datetime, int]], wanted: int) -> datetime:
+    """When enough of what was created is a day old that `wanted` more fit."""
+    over = sum(n for _, n in spent) + wanted - CREATES_A_DAY
+    for at, n in spent:
+        over -= n
+        if over <= 0:
+            return at + _DAY
+    return datetime.now(UTC) + _DAY
+
+
+def _not_as_sent(diff: Diff) -> str:
+    named = ", ".join(f"/{c.name} ({c.what})" for c in diff.commands[:5])
+    return (
+        "Discord does not have what was sent; somebody else may be changing commands at the same time. "
+        f"It differs in {len(diff.commands)}: {named}"
+    )

@@ -1,0 +1,70 @@
+"""Discord's refusals about commands, as sentences that say what would help."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bot.domain.appcommands.applications import Application
+from bot.ports.errors import TargetRefused
+
+UNKNOWN_COMMAND = 10063
+TOO_MANY_CREATED = 30034
+_OTHERS_TOKEN = frozenset({10002, 20012})
+_NO_ACCESS = frozenset({10004, 50001})
+PERMISSIONS_UNKNOWN = frozenset({10066, *_NO_ACCESS})
+_SHOWN = 10
+
+
+class RefusedByDiscord(TargetRefused):
+    """Discord understood and will not. `code` is Discord's."""
+
+    def __init__(self, sentence: str, code: int = 0) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+class Passing(Exception):
+    """It may work in a moment. `after_s`: when Discord said so, else 0."""
+
+    def __init__(self, sentence: str, after_s: float = 0.0) -> None:
+        super().__init__(sentence)
+        self.after_s = after_s
+
+
+def refused(application: Application, status: int, said: Mapping[str, Any]) -> RefusedByDiscord:
+    """The answer to a call as an error; `said` is Discord's error body."""
+    code = said.get("code") if isinstance(said.get("code"), int) else 0
+    assert isinstance(code, int)
+    message = str(said.get("message") or f"HTTP {status}")[:200]
+    if status == 401:
+        sentence = f"Discord does not accept the token of {application.name}: it was reset, or it is not a bot's token."
+    elif code in _OTHERS_TOKEN:
+        sentence = (
+            f"The token of {application.name} belongs to another application than {application.id}: "
+            f"Discord says “{message}” ({code})."
+        )
+    elif code in _NO_ACCESS:
+        sentence = (
+            f"{application.name} has no access there ({code}): it is not in that server, or was invited without "
+            "the scope applications.commands."
+        )
+    elif code == TOO_MANY_CREATED:
+        sentence = f"Discord takes no new commands of {application.name} there today ({code}): {message}."
+    else:
+        fields = list(_fields("$", said.get("errors")))
+        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
+        listed = f": {'; '.join(fields[:_SHOWN])}{more}" if fields else ""
+        sentence = f"Discord refuses the commands of {application.name} ({code or status}, {message}){listed}"
+    return RefusedByDiscord(sentence, code)
+
+
+def _fields(path: str, tree: Any) -> Iterator[str]:
+    """Discord's tree of field errors, flat, with the same JSON paths as our own validation."""
+    if not isinstance(tree, dict):
+        return
+    for error in tree.get("_errors", ()):
+        yield f"{path}: {error.get('message') if isinstance(error, dict) else error}"
+    for key, inner in tree.items():
+        if key != "_errors":
+            yield from _fields(f"{path}[{key}]" if key.isdigit() else f"{path}.{key}", inner)

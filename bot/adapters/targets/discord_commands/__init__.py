@@ -1,6 +1,0 @@
-"""Slash commands as a target: a lane is an application's commands in one environment, a release is a manifest."""
-
-from bot.adapters.targets.discord_commands.rest import CommandsApi
-from bot.adapters.targets.discord_commands.target import CommandsTarget
-
-__all__ = ["CommandsApi", "CommandsTarget"]

@@ -1,0 +1,1 @@
+"""One lane on the host: its releases, listener, counts and logs."""

@@ -1,0 +1,256 @@
+"""One instance of a release: started or found again, watched, restarted where that is allowed, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+
+from bot.adapters.targets.process.host import processes
+from bot.adapters.targets.process.host.lanes import logs
+from bot.adapters.targets.process.host.processes import Process
+from bot.adapters.targets.process.spec import ProcessSpec
+from bot.domain.rollout.model import Lane, Release, RunState
+
+log = logging.getLogger(__name__)
+
+HOST = "127.0.0.1"
+_READY_POLL_S = 0.05
+_READY_ANSWER_S = 2.0
+_FIRST_BACKOFF_S = 0.2
+_LONGEST_BACKOFF_S = 10.0
+_STEADY_S = 30.0
+
+
+@dataclass(slots=True)
+class Record:
+    """What is kept on disk of an instance. `token` and `port` are written before the process is started."""
+
+    index: int
+    token: str = ""
+    port: int = 0
+    pid: int = 0
+    created: float = 0.0
+    restarts: int = 0
+    crashed: bool = False
+    detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Surroundings(Protocol):
+    """What an instance needs of its lane."""
+
+    lane: Lane
+    host_id: str
+    session: aiohttp.ClientSession
+
+    async def save(self) -> None: ...
+
+    def changed(self) -> None: ...
+
+    def restarts(self, digest: str) -> bool:
+        """Whether a release that died is to be started again: a stable or warm one is, a candidate is not."""
+        ...
+
+    def ports(self) -> set[int]: ...
+
+
+class Instance:
+    """`state` is what is reported; `run` is the task that makes it so."""
+
+    def __init__(
+        self, around: Surroundings, release: Release, spec: ProcessSpec, record: Record, log_file: Path
+    ) -> None:
+        self.record = record
+        self.state = RunState.CRASHED if record.crashed else RunState.STARTING
+        self._around = around
+        self._release = release
+        self._spec = spec
+        self._log = log_file
+        self._log_start = 0
+        self._process: Process | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._wake = asyncio.Event()
+
+    @property
+    def address(self) -> str:
+        return f"http://{HOST}:{self.record.port}"
+
+    @property
+    def name(self) -> str:
+        """Another one after each restart."""
+        return f"{self.record.index}.{self.record.token[:6]}"
+
+    @property
+    def detail(self) -> str:
+        return self.record.detail
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is being done about this instance."""
+        return self._task is None or self._task.done()
+
+    @property
+    def adopted(self) -> bool:
+        return self._process is not None
+
+    def adopt(self, found: Mapping[str, Process]) -> None:
+        """Before `start`, after a restart of the host: take over the process if it still lives.
+
+        `found` has processes by token, for one that was started just before its pid could be written down.
+        """
+        record = self.record
+        if record.crashed or not record.token:
+            return
+        if record.pid:
+            self._process = Process.find(record.pid, record.created, record.token)
+        elif record.token in found:
+            self._process = found[record.token]
+            record.pid, record.created = self._process.pid, self._process.created
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"{self._release.version}.{self.record.index}")
+
+    def suspect(self) -> None:
+        """Somebody found it unreachable: look now."""
+        self._wake.set()
+
+    def rotate_log(self) -> None:
+        logs.rotate(self._log)
+
+    async def stop(self) -> None:
+        """Returns when no process of it is left."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        if self._process is not None:
+            await self._process.stop(self._spec.stop_signal_number, self._spec.stop_s)
+        self._process = None
+        self.state = RunState.STOPPED
+
+    async def _run(self) -> None:
+        """Start, get ready, watch, until it died and must not be started again."""
+        backoff = _FIRST_BACKOFF_S
+        adopted = self._process is not None
+        lost = bool(self.record.pid) and not adopted and not self.record.crashed
+        while True:
+            began = time.monotonic()
+            if lost:
+                why = "was not running any more when the host came back"
+            else:
+                why = await self._live(adopted)
+            await self._crashed(why)
+            if not self._around.restarts(self._release.digest):
+                return
+            if not lost:
+                backoff = _FIRST_BACKOFF_S if time.monotonic() - began > _STEADY_S else backoff
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, _LONGEST_BACKOFF_S)
+            adopted = lost = False
+            self.record.restarts += 1
+
+    async def _live(self, adopted: bool) -> str:
+        """One life; returns how it ended, as a phrase."""
+        self._set(RunState.STARTING)
+        if not adopted:
+            try:
+                await self._spawn()
+            except OSError as problem:
+                what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+                return f"could not be started: {what}"
+        problem_text = await self._become_ready()
+        if problem_text:
+            return problem_text
+        self.record.detail = ""
+        self._set(RunState.READY)
+        assert self._process is not None
+        while self._process.alive:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), processes.POLL_S)
+            # A suspicion is looked into once; the next one waits for the next look.
+            if self._wake.is_set():
+                self._wake.clear()
+                await asyncio.sleep(0.005)
+        return self._ending()
+
+    async def _spawn(self) -> None:
+        record = self.record
+        record.crashed, record.pid, record.created = False, 0, 0.0
+        record.token = secrets.token_hex(12)
+        record.port = processes.free_port(HOST, self._around.ports())
+        await self._around.save()
+        self._log_start = logs.size(self._log)
+        places = {
+            "port": str(record.port),
+            "python": sys.executable,
+            "service": self._release.service,
+            "version": self._release.version,
+            "environment": self._around.lane.environment,
+            "instance": str(record.index),
+        }
+        env = {
+            "PORT": str(record.port),
+            **self._spec.environment(places),
+            processes.TOKEN: record.token,
+            processes.HOST_ID: self._around.host_id,
+        }
+        self._process = Process.start(self._spec.argv(places), env, self._spec.cwd, self._log)
+        record.pid, record.created = self._process.pid, self._process.created
+        await self._around.save()
+        log.info("%s %s.%d started", self._around.lane, self._release.version, record.index)
+
+    async def _become_ready(self) -> str:
+        """Empty when it is ready, else how it failed."""
+        assert self._process is not None
+        ready = self._spec.ready
+        needed = ready.timeout_s if ready.path else ready.alive_s
+        deadline = time.monotonic() + needed
+        while self._process.alive:
+            if ready.path and await self._answers(ready.path):
+                return ""
+            if time.monotonic() >= deadline:
+                return f"did not answer GET {ready.path} within {needed:g} s" if ready.path else ""
+            await asyncio.sleep(_READY_POLL_S)
+        return self._ending()
+
+    async def _answers(self, path: str) -> bool:
+        try:
+            async with self._around.session.get(
+                self.address + path,
+                timeout=aiohttp.ClientTimeout(total=_READY_ANSWER_S),
+                allow_redirects=False,
+            ) as answer:
+                return answer.status < 400
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
+
+    def _ending(self) -> str:
+        assert self._process is not None
+        printed = self._spec.redact(logs.tail(self._log, self._log_start))
+        return self._process.ending + (f"; last words: {printed}" if printed else "")
+
+    async def _crashed(self, why: str) -> None:
+        log.warning("%s %s.%d %s", self._around.lane, self._release.version, self.record.index, why)
+        self.record.detail = why
+        self.record.crashed = True
+        self._set(RunState.CRASHED)
+        if self._process is not None:
+            await self._process.stop(self._spec.stop_signal_number, self._spec.stop_s)
+            self._process = None
+        await self._around.save()
+
+    def _set(self, state: RunState) -> None:
+        self.state = state
+        self._around.changed()

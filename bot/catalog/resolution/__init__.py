@@ -1,0 +1,1 @@
+"""The catalog's models become what the rules and the adapters use."""

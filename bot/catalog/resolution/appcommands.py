@@ -1,0 +1,199 @@
+"""Applications of the catalog become those of the domain, each with a lane for staging and one for production."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.catalog import models
+from bot.catalog.diagnostics import KeyPath, nearest
+from bot.catalog.validate import Sections
+from bot.catalog.yaml_source import Document
+from bot.domain.appcommands.applications import GLOBAL, PRODUCTION, STAGING, Application, Scope, Secret
+from bot.domain.config import LaneConfig, Prerequisite
+from bot.domain.judge import judge
+from bot.domain.rollout.model import Gate, Lane, Plan, Policy, Shift
+
+# The target that serves them; no target of the catalog may have its name.
+TARGET = "discord-commands"
+_TIMEOUT_S = 90.0  # a bulk call may be told to wait by Discord's rate limits
+
+
+def applications(document: Document, sections: Sections) -> dict[str, Application]:
+    """Every application, by name; mistakes go into `document`."""
+    found: dict[str, Application] = {}
+    ids: dict[int, str] = {}
+    for name, written in sections.of("applications").items():
+        path: KeyPath = ("applications", name)
+        if ids.setdefault(written.id, name) != name:
+            document.wrong((*path, "id"), f'is the id of application "{ids[written.id]}" already.')
+        if f"{name}-commands" in sections.known("services"):
+            document.wrong(
+                path, f'its commands are deployed as "{name}-commands", which is a service already.'
+            )
+        _secret(document, (*path, "token"))
+        found[name] = Application(
+            name=name,
+            id=written.id,
+            token=Secret(written.token),
+            source=_source(document, sections, (*path, "manifest"), written.manifest),
+            staging=_scopes(document, sections, (*path, "staging"), written.staging),
+            production=_scopes(document, sections, (*path, "production"), written.production, glob=True),
+            emergency_roles=written.emergency,
+            check_s=written.check,
+            deviation=written.deviation,
+            answer_s=written.answer,
+        )
+    if TARGET in sections.known("targets"):
+        document.wrong(("targets", TARGET), "this name belongs to slash commands.", "Choose another one.")
+    return found
+
+
+def command_lanes(
+    document: Document, sections: Sections, found: Mapping[str, Application]
+) -> dict[Lane, LaneConfig]:
+    """Two lanes for each application: staging at once, production behind a gate and staging's success."""
+    lanes: dict[Lane, LaneConfig] = {}
+    for application in found.values():
+        written: models.Application = sections.of("applications")[application.name]
+        path: KeyPath = ("applications", application.name)
+        guilds = _guilds(document, sections, path, written)
+        gate = _gate(document, sections, path, written)
+        _roles(document, sections, path, written, guilds)
+        policy = _policy(written, gate)
+        for environment in (STAGING, PRODUCTION):
+            lane = application.lane(environment)
+            steps = (Shift(100, _TIMEOUT_S),) if environment == STAGING else (gate, Shift(100, _TIMEOUT_S))
+            lanes[lane] = LaneConfig(
+                lane=lane,
+                guilds=tuple(guild.id for guild in guilds.values()),
+                plan=Plan(f"commands-{environment}", steps),
+                policy=policy,
+                target=TARGET,
+                metrics=(),
+                deploy_roles=written.owners,
+                lock_roles=written.owners,
+                prerequisite=Prerequisite(STAGING, written.max_age) if environment == PRODUCTION else None,
+                drift="report",
+                description=f"Slash commands of {application.name}.",
+                emergency_roles=written.emergency,
+                asked_by=f"/commands-sync apply app:{application.name} environment:{{environment}}",
+            )
+    return lanes
+
+
+def _policy(written: models.Application, gate: Gate) -> Policy:
+    """Nothing is judged: Discord has the commands or it has not."""
+    return Policy(
+        judge=judge.JudgePolicy(),
+        promote_role=gate.role,
+        rollback_roles=tuple(dict.fromkeys((*written.owners, *written.emergency))),
+        operate_roles=written.owners,
+        rollback_timeout_s=_TIMEOUT_S,
+        lock_after_rollback=False,
+        exclusive=True,
+        words="commands",
+        notify_roles=written.notify if written.notify is not None else written.owners,
+    )
+
+
+def _secret(document: Document, path: KeyPath) -> None:
+    if path in document.places and path not in document.expanded:
+        document.wrong(path, "a token does not belong into a file.", "Write ${NAME} and set that variable.")
+
+
+def _source(document: Document, sections: Sections, at: KeyPath, written: Any) -> dict[str, object]:
+    """What the manifest source needs, paths absolute."""
+    settings: dict[str, object] = written.model_dump(exclude_none=True)
+    folder = Path(document.place(at).file).parent
+    match written:
+        case models.FileManifest():
+            settings["path"] = str((folder / written.path).resolve())
+        case models.CommandManifest():
+            settings["cwd"] = str((folder / written.cwd).resolve())
+        case models.GithubManifest():
+            if written.token is not None:
+                _secret(document, (*at, "token"))
+                settings["token"] = Secret(written.token)
+        case models.ArtifactManifest():
+            settings["folder"] = str(folder.resolve())
+            if written.service not in sections.known("services"):
+                hint = nearest(written.service, sections.known("services"))
+                document.wrong((*at, "service"), f'there is no service "{written.service}".', hint)
+        case models.UrlManifest():
+            if written.url.startswith("http://") and not written.allow_loopback:
+                document.wrong((*at, "url"), "must be https://.")
+    return settings
+
+
+def _scopes(
+    document: Document, sections: Sections, path: KeyPath, names: Iterable[str], *, glob: bool = False
+) -> tuple[Scope, ...]:
+    found: list[Scope] = []
+    for name in names:
+        guild = sections.of("guilds").get(name)
+        if glob and name == "global":
+            found.append(GLOBAL)
+        elif guild is not None:
+            found.append(Scope(guild.id))
+        elif str(name).isdigit() and 15 <= len(str(name)) <= 20:
+            found.append(Scope(int(name)))
+        elif name not in sections.known("guilds"):
+            known = sections.known("guilds") | ({"global"} if glob else set())
+            document.wrong(path, f'there is no guild "{name}".', nearest(name, known))
+    if not found and not sections.is_spoilt(path) and not list(names):
+        document.wrong(path, "needs at least one guild.")
+    if GLOBAL in found and len(found) > 1:
+        document.wrong(path, "is global, or guilds, not both: a command would show twice.")
+    return tuple(dict.fromkeys(found))
+
+
+def _gate(document: Document, sections: Sections, path: KeyPath, written: models.Application) -> Gate:
+    known = sections.known("approvals")
+    approval = sections.of("approvals").get(written.approval)
+    if approval is None:
+        if written.approval not in known:
+            hint = nearest(written.approval, known)
+            document.wrong((*path, "approval"), f'there is no approval "{written.approval}".', hint)
+        return Gate(written.approval, "?")
+    return Gate(
+        name=written.approval,
+        role=approval.role,
+        quorum=approval.quorum,
+        expires_s=approval.expires,
+        allow_requester=approval.allow_requester,
+    )
+
+
+def _guilds(
+    document: Document, sections: Sections, path: KeyPath, written: models.Application
+) -> dict[str, models.Guild]:
+    guilds = sections.of("guilds")
+    if written.guilds is None:
+        return dict(guilds)
+    for name in written.guilds:
+        if name not in sections.known("guilds"):
+            hint = nearest(name, sections.known("guilds"))
+            document.wrong((*path, "guilds"), f'there is no guild "{name}".', hint)
+    return {name: guilds[name] for name in written.guilds if name in guilds}
+
+
+def _roles(
+    document: Document,
+    sections: Sections,
+    path: KeyPath,
+    written: models.Application,
+    guilds: Mapping[str, models.Guild],
+) -> None:
+    """Every role must be a Discord role in every guild that sees the application."""
+    approval = sections.of("approvals").get(written.approval)
+    named = {"owners": written.owners, "emergency": written.emergency, "notify": written.notify or ()}
+    if approval is not None:
+        named["approval"] = (approval.role,)
+    for key, roles in named.items():
+        for role in roles:
+            for name, guild in guilds.items():
+                if role not in guild.roles and not sections.is_spoilt(("guilds", name)):
+                    hint = nearest(role, guild.roles)
+                    document.wrong((*path, key), f'there is no role "{role}" in guild "{name}".', hint)

@@ -1,0 +1,211 @@
+"""One service in one environment: what all layers say about it becomes a `LaneConfig`, or mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.adapters.routers.counts import BOUNDS
+from bot.catalog import models
+from bot.catalog.diagnostics import nearest
+from bot.catalog.resolution.layers import Layers, Said
+from bot.catalog.resolution.plans import UNKNOWN_GATE, Placed, beyond_buckets, exclusive_weights, named
+from bot.catalog.resolution.plans import policy as judged_by
+from bot.catalog.validate import Sections
+from bot.catalog.yaml_source import Document
+from bot.domain.config import LaneConfig, Prerequisite
+from bot.domain.judge import judge
+from bot.domain.rollout.model import Gate, Policy
+
+_TICK_S = 5.0
+_NOWHERE = "none"  # `prerequisite: none` lifts one that an environment set
+
+
+class LaneResolver:
+    """Builds lanes from the layers about them; mistakes go into `document`."""
+
+    def __init__(self, document: Document, sections: Sections, plans: Mapping[str, list[Placed]]) -> None:
+        self._document = document
+        self._sections = sections
+        self._plans = plans
+        self._listening: dict[object, Layers] = {}
+
+    def lane(self, said: Layers) -> LaneConfig | None:
+        """The lane, or None when a mistake keeps it from being built."""
+        plan = self._reference(said, "plan", "plans")
+        target = self._reference(said, "target", "targets")
+        steps = self._plans.get(plan or "", [])
+        exclusive = bool(said.get("exclusive", False).value)
+        if exclusive:
+            exclusive_weights(self._document, steps, said.lane.service)
+        rules = self._judge(said, steps)
+        prerequisite = self._prerequisite(said)
+        roles = self._roles(said, steps)
+        guilds = self._guilds(said)
+        self._mapped(roles, steps, guilds)
+        self._alone(said)
+        metrics = self._metrics(said, rules)
+        if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
+            return None
+        return LaneConfig(
+            lane=said.lane,
+            guilds=tuple(guild.id for guild in guilds.values()),
+            plan=named(plan, steps),
+            policy=_policy(said, rules, roles, exclusive),
+            target=target,
+            metrics=metrics,
+            deploy_roles=roles["deploy"].value,
+            lock_roles=roles["lock"].value,
+            prerequisite=prerequisite,
+            drift=said.get("drift", "report").value,
+            description=said.get("description", "").value,
+        )
+
+    # ---- references ----
+
+    def _reference(self, said: Layers, key: str, section: str) -> str | None:
+        """The name of a thing in another section; None when it is missing or not there."""
+        value = said.get(key)
+        known = self._sections.known(section)
+        if not value.given:
+            if key not in said.spoilt:
+                hint = f"Known: {', '.join(sorted(known))}." if known else f"Add {section}:."
+                self._document.wrong(value.path, f'"{key}" is missing, here and in what is above it.', hint)
+            return None
+        if value.value not in known:
+            self._document.wrong(
+                value.path, f'there is no {key} "{value.value}".', nearest(value.value, known)
+            )
+            return None
+        return str(value.value)
+
+    def _judge(self, said: Layers, steps: list[Placed]) -> judge.JudgePolicy | None:
+        name = self._reference(said, "policy", "policies")
+        written = self._sections.of("policies").get(name or "")
+        if name is None or written is None:
+            return None
+        return judged_by(self._document, ("policies", name), written, steps, said.get("tick", _TICK_S).value)
+
+    def _metrics(self, said: Layers, rules: judge.JudgePolicy | None) -> tuple[str, ...]:
+        value = said.get("metrics", ())
+        known = self._sections.known("metrics")
+        for name in value.value:
+            if name not in known:
+                self._document.wrong(value.path, f'there is no metric source "{name}".', nearest(name, known))
+                continue
+            source = self._sections.of("metrics").get(name)
+            ours = isinstance(source, models.RouterMetrics | models.ProbeMetrics)
+            bounds = BOUNDS if ours else getattr(source, "buckets", None)
+            if rules is not None and bounds:
+                policy = str(said.get("policy").value)
+                beyond_buckets(self._document, ("policies", policy), rules, f'"{name}"', bounds)
+        if rules is not None and rules.series and not value.value and "metrics" not in said.spoilt:
+            hint = f"Known: {', '.join(sorted(known))}." if known else "Add metrics:."
+            self._document.wrong(said.path, "its policy counts requests, and no metrics: says where.", hint)
+        return tuple(value.value)
+
+    def _prerequisite(self, said: Layers) -> Prerequisite | None:
+        value = said.get("prerequisite")
+        if not value.given or value.value.environment == _NOWHERE:
+            return None
+        environment = value.value.environment
+        service = self._sections.of("services")[said.lane.service]
+        if environment not in service.environments:
+            hint = nearest(environment, service.environments)
+            sentence = (
+                f'{said.lane.service} has no environment "{environment}" to succeed in before {said.lane}.'
+            )
+            self._document.wrong(value.path, sentence, hint)
+            return None
+        return Prerequisite(environment, value.value.max_age)
+
+    # ---- people ----
+
+    def _roles(self, said: Layers, steps: list[Placed]) -> dict[str, Said]:
+        deploy, rollback = said.role("deploy"), said.role("rollback")
+        for duty, value in (("deploy", deploy), ("rollback", rollback)):
+            if not value.value and "roles" not in said.spoilt:
+                sentence = f"nobody may {duty} {said.lane}."
+                self._document.wrong(
+                    value.path, sentence, f"Add roles: {{{duty}: […]}}, in defaults: for all."
+                )
+        both = dict.fromkeys((*(deploy.value or ()), *(rollback.value or ())))
+        operate = said.role("operate", tuple(both))
+        promote = said.get("promote")
+        if not promote.given:
+            gates = [step for _, step in steps if isinstance(step, Gate)]
+            role = gates[0].role if gates else (*(rollback.value or ()), "")[0]
+            promote = Said(
+                models.Promote(role=role, quorum=gates[0].quorum if gates else 1), said.path, False
+            )
+        return {
+            "deploy": Said(tuple(deploy.value or ()), deploy.path, deploy.given),
+            "rollback": Said(tuple(rollback.value or ()), rollback.path, rollback.given),
+            "operate": operate,
+            "lock": said.role("lock", operate.value),
+            "notify": said.role("notify", tuple(rollback.value or ())),
+            "promote": promote,
+        }
+
+    def _guilds(self, said: Layers) -> dict[str, models.Guild]:
+        guilds = self._sections.of("guilds")
+        value = said.get("guilds")
+        if not value.given:
+            return dict(guilds)
+        known = self._sections.known("guilds")
+        for name in value.value:
+            if name not in known:
+                self._document.wrong(value.path, f'there is no guild "{name}".', nearest(name, known))
+        return {name: guilds[name] for name in value.value if name in guilds}
+
+    def _mapped(
+        self, roles: Mapping[str, Said], steps: list[Placed], guilds: Mapping[str, models.Guild]
+    ) -> None:
+        """Every role that a lane names must be a Discord role in every guild that sees the lane."""
+        said = [value for key, value in roles.items() if value.given and key != "promote"]
+        uses = [(value.path, role) for value in said for role in value.value]
+        gates = [(path, step) for path, step in steps if isinstance(step, Gate) and step is not UNKNOWN_GATE]
+        uses += [((*path, "gate"), gate.role) for path, gate in gates]
+        if roles["promote"].given:
+            uses.append((roles["promote"].path, roles["promote"].value.role))
+        known = {role for guild in self._sections.of("guilds").values() for role in guild.roles}
+        for path, role in dict.fromkeys(uses):
+            if role not in known and self._sections.of("guilds"):
+                self._document.wrong(path, f'there is no role "{role}" in any guild.', nearest(role, known))
+                continue
+            for name, guild in guilds.items():
+                if role not in guild.roles and not self._sections.is_spoilt(("guilds", name)):
+                    where = self._document.place(path)
+                    sentence = f'no Discord role is given for "{role}", which {where} needs.'
+                    self._document.wrong(("guilds", name, "roles"), sentence)
+
+    def _alone(self, said: Layers) -> None:
+        """No two lanes listen on one address."""
+        own = said.parts[-1][1]
+        router = getattr(own, "router", None)
+        if router is None or router.listen is None:
+            return
+        _, _, port = router.listen.rpartition(":")
+        other = self._listening.setdefault(port, said)
+        if other is not said:
+            there = self._document.place((*other.path, "router"))
+            sentence = f"port {port} is taken by {other.lane} ({there})."
+            self._document.wrong((*said.path, "router"), sentence)
+
+
+def _policy(said: Layers, rules: judge.JudgePolicy, roles: Mapping[str, Said], exclusive: bool) -> Policy:
+    hold = said.get("hold", models.Hold()).value
+    promote = roles["promote"].value
+    return Policy(
+        judge=rules,
+        tick_s=rules.tick_s,
+        hold_deadline_s=hold.deadline,
+        hold_outcome=hold.outcome,
+        promote_role=promote.role,
+        promote_quorum=promote.quorum,
+        rollback_roles=roles["rollback"].value,
+        operate_roles=roles["operate"].value,
+        rollback_timeout_s=said.get("rollback_timeout", 60.0).value,
+        lock_after_rollback=said.get("lock_after_rollback", True).value,
+        exclusive=exclusive,
+        notify_roles=roles["notify"].value,
+    )

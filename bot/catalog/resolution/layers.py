@@ -1,0 +1,69 @@
+"""What a lane is told in defaults, its environment, its service and the service's environment, laid together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.catalog.diagnostics import KeyPath
+from bot.catalog.models import LaneSettings, Service
+from bot.catalog.validate import Sections
+from bot.domain.rollout.model import Lane
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A value and where it was said; `path` is where it is missing when nobody said it."""
+
+    value: Any
+    path: KeyPath
+    given: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """All that is said about one lane, the strongest last."""
+
+    lane: Lane
+    parts: tuple[tuple[KeyPath, LaneSettings], ...]
+    spoilt: frozenset[str]  # keys that somebody said wrongly: nobody may call them missing
+
+    @property
+    def path(self) -> KeyPath:
+        return self.parts[-1][0]
+
+    def get(self, key: str, default: Any = None) -> Said:
+        for path, part in reversed(self.parts):
+            value = getattr(part, key, None)
+            if key in part.model_fields_set and value is not None:
+                return Said(value, (*path, key))
+        return Said(default, self.path, given=False)
+
+    def role(self, key: str, default: tuple[str, ...] | None = None) -> Said:
+        """Like `get`, for one key of `roles`: each is inherited by itself."""
+        for path, part in reversed(self.parts):
+            value = getattr(part.roles, key)
+            if value is not None:
+                return Said(value, (*path, "roles", key))
+        return Said(default, self.path, given=False)
+
+
+def layers(sections: Sections, name: str, service: Service, environment: str) -> Layers:
+    """Lay together what is said about `name` in `environment`."""
+    own: KeyPath = ("services", name, "environments", environment)
+    given: list[tuple[KeyPath, LaneSettings | None]] = [
+        (("defaults",), sections.defaults),
+        (("environments", environment), sections.of("environments").get(environment)),
+        (("services", name), service),
+        (own, service.environments[environment]),
+    ]
+    parts = [(path, part) for path, part in given if part is not None]
+    if parts[-1][0] != own:
+        parts.append((own, LaneSettings()))
+    spoilt = {
+        str(p[len(path)])
+        for path, _ in given
+        for p in sections.spoilt
+        if len(p) > len(path) and p[: len(path)] == path
+    }
+    return Layers(Lane(name, environment), tuple(parts), frozenset(spoilt))

@@ -1,0 +1,117 @@
+"""The validated things become the catalog that the rules and the engine see; references are checked here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from bot.catalog import models
+from bot.catalog.diagnostics import KeyPath, nearest
+from bot.catalog.resolution.adapters import lane_router, metric_source, release_source
+from bot.catalog.resolution.appcommands import applications, command_lanes
+from bot.catalog.resolution.lanes import LaneResolver
+from bot.catalog.resolution.layers import layers
+from bot.catalog.resolution.plans import plans
+from bot.catalog.validate import Sections
+from bot.catalog.yaml_source import Document
+from bot.domain.config import Catalog, GuildConfig, LaneConfig
+from bot.domain.rollout.model import Lane
+
+
+def resolve(document: Document, sections: Sections) -> Catalog:
+    """Build the catalog. What is wrong is left out and reported in `document.mistakes`: check those first."""
+    guilds = _guilds(document, sections)
+    resolver = LaneResolver(document, sections, plans(document, sections))
+    lanes: dict[Lane, LaneConfig] = {}
+    targets: dict[str, dict[str, Any]] = {
+        name: {**target.model_dump(), "lanes": {}} for name, target in sections.of("targets").items()
+    }
+    for name, service in sections.of("services").items():
+        _environments(document, sections, name, service)
+        _cycles(document, sections, name, service)
+        for environment, own in service.environments.items():
+            if environment not in sections.known("environments"):
+                continue
+            lane = resolver.lane(layers(sections, name, service, environment))
+            if lane is not None:
+                lanes[lane.lane] = lane
+                targets[lane.target]["lanes"][str(lane.lane)] = lane_router(own, lane.policy.exclusive)
+    found = applications(document, sections)
+    lanes |= command_lanes(document, sections, found)
+    sources = {n: release_source(document, sections, n, s) for n, s in sections.of("services").items()}
+    return Catalog(
+        guilds=guilds,
+        lanes=lanes,
+        digest=hashlib.sha256(json.dumps(document.root, sort_keys=True, default=str).encode()).hexdigest(),
+        targets=targets,
+        metrics={name: metric_source(source) for name, source in sections.of("metrics").items()},
+        sources=sources | {a.service: {"kind": "commands", "application": a.name} for a in found.values()},
+        applications=found,
+        accounts=_accounts(document, sections),
+    )
+
+
+def _accounts(document: Document, sections: Sections) -> dict[str, tuple[str, ...]]:
+    known = {role for guild in sections.of("guilds").values() for role in guild.roles}
+    found: dict[str, tuple[str, ...]] = {}
+    for name, account in sections.of("command_line").items():
+        found[name] = account.roles
+        for role in account.roles:
+            if role not in known and not sections.is_spoilt(("guilds",)):
+                hint = nearest(role, known)
+                document.wrong(("command_line", name), f'there is no role "{role}" in any guild.', hint)
+    return found
+
+
+def _guilds(document: Document, sections: Sections) -> dict[int, GuildConfig]:
+    found: dict[int, GuildConfig] = {}
+    for name, guild in sections.of("guilds").items():
+        path: KeyPath = ("guilds", name)
+        panic = guild.panic if guild.panic is not None else (guild.on_call,)
+        if not sections.is_spoilt((*path, "roles")):
+            _mapped(document, guild, (*path, "on_call"), (guild.on_call,))
+            _mapped(document, guild, (*path, "panic"), [role for role in panic if role != guild.on_call])
+        if guild.id in found:
+            document.wrong((*path, "id"), f'is the id of guild "{found[guild.id].name}" already.')
+            continue
+        channels = guild.channels.model_dump(exclude_none=True)
+        found[guild.id] = GuildConfig(guild.id, name, channels, guild.roles, tuple(panic), guild.on_call)
+    if not sections.known("guilds") and document.root:
+        document.wrong((), "no guild says which Discord server this is for.", "Add guilds:.")
+    return found
+
+
+def _mapped(document: Document, guild: models.Guild, path: KeyPath, roles: Iterable[str]) -> None:
+    for role in roles:
+        if role not in guild.roles:
+            document.wrong(path, f'there is no role "{role}" in its roles.', nearest(role, guild.roles))
+
+
+def _environments(document: Document, sections: Sections, name: str, service: models.Service) -> None:
+    path: KeyPath = ("services", name, "environments")
+    known = sections.known("environments")
+    for environment in service.environments:
+        if environment not in known:
+            hint = nearest(environment, known)
+            document.wrong((*path, environment), f'there is no environment "{environment}".', hint)
+    if not service.environments and not sections.is_spoilt(path):
+        document.wrong(path, "a service needs at least one environment.")
+
+
+def _cycles(document: Document, sections: Sections, name: str, service: models.Service) -> None:
+    """Following prerequisites must end: in a circle nothing could ever be deployed."""
+    said = {e: layers(sections, name, service, e).get("prerequisite") for e in service.environments}
+    needs = {environment: s.value.environment for environment, s in said.items() if s.given}
+    reported: set[str] = set()
+    for start in needs:
+        walk = [start]
+        while (after := needs.get(walk[-1])) is not None and after not in walk:
+            walk.append(after)
+        if after is None or reported & set(walk):
+            continue
+        circle = [*walk[walk.index(after) :], after]
+        reported |= set(circle)
+        sentence = f"prerequisites of {name} go in a circle: {' needs '.join(circle)}."
+        document.wrong(said[circle[0]].path, sentence)

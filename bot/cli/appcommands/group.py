@@ -1,0 +1,62 @@
+"""The group `slipway commands`, and what all its commands share: options, JSON, errors."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
+
+import click
+
+from bot.cli.appcommands import output as shapes
+from bot.cli.exits import exit_code, sentence
+from bot.domain.appcommands.applications import PRODUCTION, STAGING
+
+P = ParamSpec("P")
+ENVIRONMENTS = (STAGING, PRODUCTION)
+
+
+@click.group()
+def commands() -> None:
+    """Slash commands of the catalog's applications: the same gates, backups and audit as in Discord.
+
+    \b
+    Exit codes beside the usual ones:
+      0   done, or nothing to do
+      1   refused, failed or rolled back; the manifest has mistakes; watching found something
+      10  with --exit-code: something is different
+      11  with --wait: not decided within --timeout; the rollout goes on
+    """
+
+
+def command(name: str) -> Callable[[Callable[P, Coroutine[Any, Any, int]]], click.Command]:
+    """A command with `--json`, under which errors are JSON too."""
+
+    def wrap(work: Callable[P, Coroutine[Any, Any, int]]) -> click.Command:
+        @commands.command(name, help=work.__doc__)
+        @click.option("--json", "as_json", is_flag=True, help="For scripts: docs/commands-sync.md.")
+        @click.option("--server", help="The server in whose name it is asked; the first one by default.")
+        @functools.wraps(work)
+        def run(*args: P.args, **kwargs: P.kwargs) -> None:
+            try:
+                sys.exit(asyncio.run(work(*args, **kwargs)))
+            except Exception as error:
+                code = exit_code(error)
+                if code is None or not kwargs["as_json"]:
+                    raise
+                print_json(shapes.error(error, sentence(error)))
+                sys.exit(code)
+
+        return run
+
+    return wrap
+
+
+def print_json(shape: Any) -> None:
+    click.echo(json.dumps(shape, indent=2, ensure_ascii=False))
+
+
+application_argument = click.argument("application")

@@ -1,0 +1,153 @@
+"""The commands desk without a bot around it: the same parts on the same database, for an account of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pwd
+import socket
+import zlib
+from collections import ChainMap
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.adapters.embedded import database
+from bot.catalog import load
+from bot.cli.exits import settings
+from bot.domain.config import Catalog, unknown
+from bot.domain.errors import Refused, UserError
+from bot.domain.rollout.model import Actor, Rollout
+from bot.engine.api import Engine
+from bot.engine.appcommands.api import Commands
+
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedService:
+    """`guild_id`: the server in whose name it is asked, where cards are posted."""
+
+    commands: Commands
+    engine: Engine
+    catalog: Catalog
+    guild_id: int
+    actor: Actor
+
+    def names(self, application: str | None) -> list[str]:
+        """That application, or all that the server may see. Raises `UserError` with the nearest names."""
+        known = [view.name for view in self.commands.applications(self.guild_id)]
+        if application is None:
+            return known
+        if application not in known:
+            raise unknown("application", application, known)
+        return [application]
+
+    async def ended(self, rollout: Rollout, within_s: float, tell: Callable[[str], None]) -> Rollout:
+        """Look until the rollout is over or the time is; what changes is told."""
+        told = ""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while True:
+            now = (await self.engine.view(rollout.id, self.guild_id)).rollout
+            if now.outcome != told:
+                told = now.outcome
+                tell(told)
+            if now.phase.final or loop.time() >= deadline:
+                return now
+            await asyncio.sleep(min(_LOOK_S, max(0.0, deadline - loop.time())))
+
+
+@asynccontextmanager
+async def opened(application: str | None, server: str | None) -> AsyncIterator[OpenedService]:
+    """The desk on the database of the settings. Raises `UserError`, `Unreachable`."""
+    import aiohttp
+
+    from bot.adapters.postgres.database import Database
+    from bot.adapters.postgres.schema import is_newest
+    from bot.adapters.postgres.store import PostgresStore
+    from bot.adapters.redis.waker import EventWaker
+    from bot.adapters.sources.releases import CatalogReleases
+    from bot.composition import adapters
+    from bot.composition.appcommands import TARGET, AppCommands
+    from bot.engine.service import Engine as RealEngine
+
+    given = settings()
+    catalog = load(given.config_dir)
+    guild_id = _guild(catalog, application, server)
+    async with AsyncExitStack() as stack:
+        dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
+        if not await is_newest(dsn):
+            raise UserError(
+                "The database has not the schema of this Slipway.",
+                rule="schema",
+                remedy="`slipway migrate` brings it there; `slipway run` does it by itself.",
+            )
+        pool = await stack.enter_async_context(Database(dsn, size=3))
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        waker = await stack.enter_async_context(EventWaker(given.redis.dsn))
+        made = AppCommands(
+            lambda: catalog, pool, session, CatalogReleases(lambda: catalog), given.discord.api_base
+        )
+        stack.push_async_callback(made.target.close)
+        processes = adapters.make_targets(catalog, given.data_dir, start_host=False)
+        targets = ChainMap[str, Any]({TARGET: made.target}, processes)
+        store, clock = PostgresStore(pool), _Clock()
+        engine = RealEngine(
+            store, lambda: catalog, targets=targets, releases=made.releases, clock=clock, waker=waker
+        )
+        service = made.service(engine, store, targets, clock)
+        yield OpenedService(service, engine, catalog, guild_id, account(catalog))
+
+
+@contextmanager
+def as_account(actor: Actor) -> Iterator[None]:
+    """A refusal for want of a role says whose roles these are, and where they are given."""
+    try:
+        yield
+    except Refused as refused:
+        if refused.rule not in {"role", "emergency_role"}:
+            raise
+        account_name = actor.name.partition("@")[0]
+        has = ", ".join(f"`{role}`" for role in sorted(actor.roles)) or "no role"
+        remedy = f"The account `{account_name}` has {has} here; the catalog says so under `command_line`."
+        raise Refused(refused.sentence, rule=refused.rule, remedy=remedy) from None
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+def account(catalog: Catalog) -> Actor:
+    """Who runs this, as the system knows it: no flag and no variable makes one somebody else.
+
+    The id is below zero, where no id of Discord is: whoever asked here can never be the one who approves there.
+    """
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = f"uid-{os.getuid()}"
+    roles = frozenset(catalog.accounts.get(name, ()))
+    return Actor(-zlib.crc32(name.encode()) - 1, f"{name}@{socket.gethostname()}", roles, "cli")
+
+
+def _guild(catalog: Catalog, application: str | None, server: str | None) -> int:
+    """The server in whose name it is asked: the named one, else the first that sees the application."""
+    names = {guild.name: guild.id for guild in catalog.guilds.values()}
+    if server is not None:
+        if server not in names:
+            raise unknown("server", server, names)
+        return names[server]
+    known = catalog.applications
+    if application is not None and application not in known:
+        raise unknown("application", application, known)
+    lanes = known[application].lanes if application else [lane for a in known.values() for lane in a.lanes]
+    for guild_id in catalog.guilds:
+        if any(guild_id in catalog.lanes[lane].guilds for lane in lanes):
+            return guild_id
+    raise UserError(
+        "The catalog names no application.", rule="no_applications", remedy="Add it under `applications`."
+    )

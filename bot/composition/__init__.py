@@ -1,0 +1,1 @@
+"""Builds the program: adapters from the catalog, wiring, health."""

@@ -1,0 +1,87 @@
+"""Slash commands assembled: target, releases, desk and watch on one database pool.
+
+Used by the composition root and by the command line, which needs the desk without a bot around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import aiohttp
+
+from bot.adapters.postgres.appcommands import PostgresAppCommands
+from bot.adapters.postgres.appcommands_history import PostgresAppCommandHistory
+from bot.adapters.postgres.database import Database
+from bot.adapters.sources.appcommands import CommandReleases
+from bot.adapters.sources.manifests import Manifests
+from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget
+from bot.catalog.resolution.appcommands import TARGET
+from bot.domain.config import Catalog
+from bot.engine.api import Engine
+from bot.engine.appcommands.comparison import Comparer
+from bot.engine.appcommands.service import AppCommandsService
+from bot.engine.appcommands.sync_step import SyncStep
+from bot.engine.appcommands.watch import CommandWatch
+from bot.engine.lanes import Lanes
+from bot.ports.coordination import Clock
+from bot.ports.notifications import Alarm
+from bot.ports.releases import ReleaseSource
+from bot.ports.store import Store
+from bot.ports.targets import DeployTarget
+
+__all__ = ["TARGET", "AppCommands"]
+
+
+class AppCommands:
+    """What there is for slash commands. `target` belongs under the name `TARGET` beside the catalog's targets.
+
+    releases: those of every service, lanes of commands included; `services` knows all others. api_base: None for
+    Discord itself. `target.close()` ends what is under way.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Catalog],
+        database: Database,
+        session: aiohttp.ClientSession,
+        services: ReleaseSource,
+        api_base: str | None = None,
+    ) -> None:
+        self._current = current
+        self.books, self.archive = PostgresAppCommands(database), PostgresAppCommandHistory(database)
+        self.manifests = Manifests(current, services)
+        self.target = CommandsTarget(
+            lambda: current().applications, CommandsApi(session, api_base or ""), self.books
+        )
+        self.releases = CommandReleases(current, services, self.manifests, self.books)
+
+    def watch(
+        self,
+        store: Store,
+        targets: Mapping[str, DeployTarget],
+        clock: Clock,
+        alarm: Alarm,
+    ) -> CommandWatch:
+        """What reads every application's commands in its interval, round by round."""
+        lanes = Lanes(store, self._current, targets, self.releases, clock)
+        comparer = Comparer(self.manifests, self.target.looking, self.books, clock.now)
+        return CommandWatch(store, lanes, comparer, reader=self.target.looking, books=self.books, alarm=alarm)
+
+    def sync(self, store: Store, targets: Mapping[str, DeployTarget], clock: Clock) -> SyncStep:
+        """What plans with slash commands in them need."""
+        lanes = Lanes(store, self._current, targets, self.releases, clock)
+        return SyncStep(store, lanes, manifests=self.manifests, books=self.books, archive=self.archive)
+
+    def service(
+        self, engine: Engine, store: Store, targets: Mapping[str, DeployTarget], clock: Clock
+    ) -> AppCommandsService:
+        """The desk on an engine that knows `target` and `releases`."""
+        return AppCommandsService(
+            engine,
+            store,
+            Lanes(store, self._current, targets, self.releases, clock),
+            manifests=self.manifests,
+            reader=self.target.looking,
+            books=self.books,
+            archive=self.archive,
+        )

@@ -1,0 +1,289 @@
+"""The composition root: plain constructors, one exit stack. The only file that names adapters and cogs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import functools
+import gc
+import logging
+import signal
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import Any
+
+import aiohttp
+import structlog
+from redis.exceptions import RedisError
+
+from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.schema import is_newest
+from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.redis import waker as redis
+from bot.adapters.redis.limiter import BudgetLimiter
+from bot.adapters.redis.waker import EventWaker
+from bot.adapters.sources.releases import CatalogReleases
+from bot.adapters.targets.checker import HttpChecker
+from bot.adapters.telemetry import Telemetry
+from bot.catalog import CatalogReloader, Reloaded
+from bot.composition import adapters
+from bot.composition.appcommands import TARGET, AppCommands
+from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
+from bot.composition.health import HealthService, MetricSourceHealth
+from bot.domain.config import Catalog
+from bot.engine.effects.outbox import Probe, no_probe
+from bot.engine.loops.worker import LoopIntervals, Worker
+from bot.engine.service import Engine
+from bot.ports.errors import Unreachable
+from bot.ports.targets import DeployTarget
+from bot.settings import Settings
+from bot.ui.announcer import Announcer
+from bot.ui.chart.rollout_chart import CardCharts
+from bot.ui.gateway.client import GatewayConnection, MakeCog, SlipwayBot, point_at
+from bot.ui.gateway.supervisor import run_supervised
+from bot.ui.interactions.responder import Responder
+from bot.web.app import Admin, create_app, serve
+from cogs.appcommands import CommandsSync
+from cogs.deploy import Deploy
+from cogs.health import Health as HealthCog
+from cogs.locks import Locks
+from cogs.panic import Panic
+from cogs.rollback import Rollback
+from cogs.status import Status
+
+_log = structlog.get_logger(__name__)
+
+COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog, CommandsSync)
+_DATABASE_TRY_S = 1.0
+
+
+class SystemClock:
+    """Implements `ports.Clock`."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+async def run(settings: Settings, *, probe: Probe = no_probe, intervals: LoopIntervals | None = None) -> None:
+    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `rhythm` is the worker's.
+
+    Raises `UserError` for what a person must mend: a bad catalog, a token that Discord refuses.
+    """
+    async with AsyncExitStack() as stack:
+        slipway = await _assemble(settings, stack, probe, intervals)
+        await slipway.until_stopped()
+
+
+def _collect_seldom() -> None:
+    """A crowd at the buttons makes many objects that live for a second or two. With the collector's usual thresholds
+    much of the time goes into looking through them, and through all that lives as long as the process, again and
+    again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+
+
+class _Slipway:
+    """The assembled program: what runs for as long as it runs."""
+
+    def __init__(
+        self,
+        *,
+        worker: Worker,
+        supervise: Callable[[], asyncio.Future[None]],
+        reload: Callable[[], asyncio.Future[Reloaded]],
+        health: HealthService,
+        ready: Callable[[], asyncio.Future[None]],
+    ) -> None:
+        self._worker, self._supervise, self._reload = worker, supervise, reload
+        self._health, self._ready = health, ready
+
+    async def until_stopped(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(sig, stop.set)
+        reloads: set[asyncio.Future[Reloaded]] = set()
+
+        def reload() -> None:
+            task = self._reload()
+            reloads.add(task)
+            task.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        tasks = {
+            asyncio.create_task(self._work(), name="work"),
+            asyncio.create_task(stop.wait(), name="stop"),
+        }
+        tasks |= {asyncio.create_task(self._health.watch(), name="gauges")}
+        tasks |= {asyncio.ensure_future(self._supervise())}
+        done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _work(self) -> None:
+        await self._ready()
+        await self._worker.run()
+
+
+async def _assemble(
+    settings: Settings, stack: AsyncExitStack, probe: Probe, intervals: LoopIntervals | None
+) -> _Slipway:
+    clock, telemetry = SystemClock(), Telemetry()
+    holder = CatalogReloader(settings.config_dir)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
+    # Two pools, so that a thousand rollouts at work never make a press wait for a connection.
+    half = settings.database.pool_size // 2
+    pools = [
+        Database(dsn, size=part, observed=telemetry.query)
+        for part in (half, settings.database.pool_size - half)
+    ]
+    for pool in pools:
+        await stack.enter_async_context(pool)
+    telemetry.watch_database_pool(lambda: _added(pool.connections for pool in pools))
+    people, store = (PostgresStore(pool) for pool in pools)
+    session = await stack.enter_async_context(aiohttp.ClientSession())
+    waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
+    limiter = BudgetLimiter(settings.redis.dsn, refused=telemetry.rate_limited)
+    stack.push_async_callback(limiter.close)
+
+    def current() -> Catalog:
+        return holder.current
+
+    processes = adapters.make_targets(holder.current, settings.data_dir)
+    metrics = adapters.make_metrics(current, processes, session)
+    services = CatalogReleases(current)
+    commands = AppCommands(current, pools[1], session, services, settings.discord.api_base)
+    stack.push_async_callback(commands.target.close)
+    # A view: what a reload adds to the processes is there at once.
+    targets: Mapping[str, DeployTarget] = ChainMap[str, Any]({TARGET: commands.target}, processes)
+    releases = commands.releases
+    engine = Engine(people, current, targets=targets, releases=releases, clock=clock, waker=waker)
+    service = commands.service(engine, people, targets, clock)
+    connection, charts = GatewayConnection(), CardCharts()
+    stack.push_async_callback(charts.close)
+    announcer = Announcer(
+        connection.rest, engine.view, store.cards, store.notes, current, clock, chart=charts
+    )
+    stack.push_async_callback(announcer.close)
+    worker = Worker(
+        store,
+        current,
+        targets=targets,
+        releases=releases,
+        metrics=metrics,
+        checker=HttpChecker(session),
+        announcer=announcer,
+        clock=clock,
+        waker=waker,
+        meter=telemetry,
+        probe=probe,
+        intervals=intervals,
+        watch=commands.watch(store, targets, clock, announcer).once,
+        commands=commands.sync(store, targets, clock),
+    )
+    health = HealthService(
+        connection=connection,
+        ping=people.housekeeping.ping,
+        redis=_redis(settings),
+        targets=processes,
+        telemetry=telemetry,
+        sources=MetricSourceHealth(current, targets, metrics),
+    )
+    responder = Responder(engine, current, limiter, clock, health, telemetry.interaction, service)
+
+    async def reload() -> Reloaded:
+        done = await asyncio.to_thread(holder.reload)
+        telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
+        (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
+        if done.changed:
+            await adapters.reconfigure(processes, holder.current)
+            await connection.resync()
+        return done
+
+    @functools.cache
+    def ready() -> asyncio.Task[None]:
+        """The same wait for everybody who must have the schema."""
+        return asyncio.create_task(_migrated(dsn))
+
+    admin = settings.web.admin_token.get_secret_value() if settings.web.admin_token else None
+    app = create_app(health.probes, telemetry, Admin(admin, reload))
+    web = await serve(app, settings.web.host, settings.web.port)
+    stack.push_async_callback(web.cleanup)
+    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
+    point_at(settings.discord.api_base, settings.discord.gateway_url)
+    budget = CountedIdentifyBudget(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
+    watch = ClientMetrics(telemetry)
+
+    async def supervise() -> None:
+        await ready()
+        await run_supervised(
+            lambda: watch.over(SlipwayBot(responder, COGS, store.notes, budget)), token, connection, budget
+        )
+
+    return _Slipway(
+        worker=worker,
+        supervise=lambda: asyncio.ensure_future(supervise()),
+        reload=lambda: asyncio.ensure_future(reload()),
+        health=health,
+        ready=ready,
+    )
+
+
+async def _migrated(dsn: str) -> None:
+    """The schema is as new as we are; a database that is away is waited for."""
+    told = False
+    while True:
+        try:
+            return await _migrate(dsn)
+        except Unreachable as error:
+            if not told:
+                _log.warning("database_awaited", why=str(error))
+            told = True
+            await asyncio.sleep(_DATABASE_TRY_S)
+
+
+async def _migrate(dsn: str) -> None:
+    if await is_newest(dsn):
+        return
+    from bot.adapters.postgres.migrate import upgrade  # not needed by most starts: see `is_newest`
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    await upgrade(dsn)
+
+
+def _added(pools: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """Connections in use and idle, of all pools together."""
+    in_use, idle = zip(*pools, strict=True)
+    return sum(in_use), sum(idle)
+
+
+def _redis(settings: Settings) -> Callable[[], asyncio.Future[str]]:
+    """What `/health` says of Redis. Everything goes on without it, so its absence is a degradation, no more."""
+    url = settings.redis.dsn
+
+    async def look() -> str:
+        if url is None:
+            return "memory: not configured; limits and wake-ups are this process's own"
+        try:
+            return await redis.ping(url)
+        except (RedisError, OSError, TimeoutError):
+            return "degraded: configured, but away; limits and wake-ups are this process's own meanwhile"
+
+    return lambda: asyncio.ensure_future(look())
+
+
+def _bot_of(token: str) -> str:
+    """The bot's id, which a token begins with: whose IDENTIFYs are counted. Never the token itself."""
+    first = token.partition(".")[0]
+    try:
+        return base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)).decode("ascii")
+    except (ValueError, UnicodeDecodeError):
+        return "bot"

@@ -1,0 +1,49 @@
+"""Which calls bring a scope from what it has to what is desired: as few, and as gentle, as will do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.domain.appcommands.diff import Diff
+from bot.domain.appcommands.normalization import Json, normal_manifest, sent_command, whole_command
+
+# Beyond this, single calls cost more than they spare: one bulk call replaces everything at once, or nothing.
+_SINGLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call. `edit` and `delete` go by `id`; `overwrite` has all `commands` of the scope."""
+
+    kind: Literal["edit", "create", "delete", "overwrite"]
+    id: str = ""
+    command: Json | None = None
+    commands: tuple[Json, ...] = ()
+
+
+def calls(diff: Diff, desired: Sequence[Json], *, guild: bool) -> tuple[Call, ...]:
+    """Renames first, by id, so that permissions stay; then the rest, singly where that touches less than a bulk call.
+
+    Additions come before deletions, so that nobody is without a command that only moved.
+    """
+    renames = tuple(
+        Call("edit", c.id, whole_command(c.desired, guild=guild))
+        for c in diff.of("renamed")
+        if c.id is not None and c.desired is not None
+    )
+    rest = [c for c in diff.commands if c.what != "renamed"]
+    if not rest:
+        return renames
+    if len(rest) > _SINGLES or len(rest) >= len(desired):
+        return (*renames, Call("overwrite", commands=_sent(desired, guild)))
+    upserts = tuple(
+        Call("create", command=sent_command(c.desired, guild=guild)) for c in rest if c.desired is not None
+    )
+    deletions = tuple(Call("delete", c.id) for c in rest if c.what == "deleted" and c.id is not None)
+    return (*renames, *upserts, *deletions)
+
+
+def _sent(commands: Sequence[Json], guild: bool) -> tuple[Json, ...]:
+    return tuple(sent_command(command, guild=guild) for command in normal_manifest(commands, guild=guild))

@@ -1,0 +1,135 @@
+"""Manifests in one canonical form, so that two that mean the same to Discord are equal.
+
+Discord fills in defaults, answers with fields of its own, gives permissions as strings and takes them as
+numbers, treats null, missing and empty alike, and does not care in which order commands stand. The order of
+options and choices is what people see, and is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bot.domain.appcommands import limits
+
+Json = dict[str, Any]
+
+# What only Discord says: never part of what is desired.
+_ANSWERED = frozenset(
+    {"id", "application_id", "guild_id", "version", "name_localized", "description_localized"}
+)
+
+
+def normal_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
+    """One command in canonical form. In a guild, `contexts`, `integration_types` and `dm_permission` mean nothing."""
+    kind = command.get("type") or limits.CHAT_INPUT
+    result: Json = {"type": kind, "name": command.get("name")}
+    if kind in {limits.CHAT_INPUT, limits.PRIMARY_ENTRY_POINT}:
+        result["description"] = command.get("description") or ""
+        _put(result, "description_localizations", _locales(command.get("description_localizations")))
+    _put(result, "name_localizations", _locales(command.get("name_localizations")))
+    _put(result, "options", [normal_option(o) for o in command.get("options") or ()])
+    permissions = command.get("default_member_permissions")
+    if permissions is not None:
+        result["default_member_permissions"] = str(permissions)
+    _put(result, "nsfw", bool(command.get("nsfw")))
+    _put(result, "handler", command.get("handler"))
+    if not guild:
+        _put(result, "contexts", _contexts(command))
+        types = sorted(set(command.get("integration_types") or (0,)))
+        _put(result, "integration_types", types if types != [0] else None)
+    return {key: value for key, value in result.items() if key not in _ANSWERED}
+
+
+def _contexts(command: Mapping[str, Any]) -> list[int] | None:
+    """Null means everywhere; `dm_permission: false` is the older way to say: in guilds only."""
+    contexts = command.get("contexts")
+    if contexts is None:
+        return [0] if command.get("dm_permission") is False else None
+    chosen = sorted(set(contexts))
+    return None if chosen == sorted(limits.CONTEXTS) else chosen
+
+
+def normal_option(option: Mapping[str, Any]) -> Json:
+    kind = option.get("type")
+    result: Json = {"type": kind, "name": option.get("name"), "description": option.get("description") or ""}
+    _put(result, "name_localizations", _locales(option.get("name_localizations")))
+    _put(result, "description_localizations", _locales(option.get("description_localizations")))
+    _put(result, "required", bool(option.get("required")))
+    _put(result, "autocomplete", bool(option.get("autocomplete")))
+    _put(result, "options", [normal_option(o) for o in option.get("options") or ()])
+    _put(result, "choices", [_choice(c) for c in option.get("choices") or ()])
+    _put(result, "channel_types", sorted(set(option.get("channel_types") or ())))
+    for bound in ("min_value", "max_value", "min_length", "max_length"):
+        if option.get(bound) is not None:
+            result[bound] = _number(option[bound])
+    if result.get("min_length") == 0:
+        del result["min_length"]
+    return result
+
+
+def _choice(choice: Mapping[str, Any]) -> Json:
+    result: Json = {"name": choice.get("name"), "value": _number(choice.get("value"))}
+    _put(result, "name_localizations", _locales(choice.get("name_localizations")))
+    return result
+
+
+def _number(value: Any) -> Any:
+    """2.0 and 2 are the same number to Discord."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _locales(texts: Mapping[str, str] | None) -> dict[str, str] | None:
+    return {k: texts[k] for k in sorted(texts) if texts[k] is not None} if texts else None
+
+
+def _put(result: Json, key: str, value: Any) -> None:
+    """Empty, false and null are what a missing field means."""
+    if value:
+        result[key] = value
+
+
+def key_of(command: Mapping[str, Any]) -> tuple[int, str]:
+    """Within a scope, type and name say which command it is."""
+    kind = command.get("type") or limits.CHAT_INPUT
+    return (kind if isinstance(kind, int) else 0, str(command.get("name")))
+
+
+def normal_manifest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> list[Json]:
+    """All commands in canonical form and order."""
+    return sorted((normal_command(c, guild=guild) for c in commands), key=key_of)
+
+
+def digest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> str:
+    """SHA-256 in hex over the canonical form: equal exactly when Discord means the same by both."""
+    text = json.dumps(
+        normal_manifest(commands, guild=guild), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+    )
+    # Half a surrogate pair is no text, and validation says so; it must not keep the digest from being made.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def sent_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
+    """As a request has it: permissions are a number there, though Discord answers with a text."""
+    result = normal_command(command, guild=guild)
+    permissions = result.get("default_member_permissions")
+    return result if permissions is None else {**result, "default_member_permissions": int(permissions)}
+
+
+def whole_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
+    """The canonical command with every field spelled out, as an edit by id needs: what is left out stays as it was."""
+    normal = sent_command(command, guild=guild)
+    blank: Json = {
+        "name_localizations": None,
+        "default_member_permissions": None,
+        "nsfw": False,
+    }
+    if normal["type"] in {limits.CHAT_INPUT, limits.PRIMARY_ENTRY_POINT}:
+        blank |= {"description_localizations": None}
+    if normal["type"] == limits.CHAT_INPUT:
+        blank |= {"options": []}
+    if not guild:
+        blank |= {"contexts": None, "integration_types": [0]}
+    return {**blank, **{key: value for key, value in normal.items() if key != "type"}}

@@ -1,0 +1,1 @@
+"""The judge: samples and policy in, verdict and reasons out."""

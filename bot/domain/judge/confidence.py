@@ -1,0 +1,152 @@
+"""What the counts say about the true rate, for people: the test inverted on a fixed grid, and its power.
+
+Display only: no verdict depends on anything here, so it is computed when a card is drawn and not on every
+tick. A bound holds at all times at once with probability 1 - alpha, by the inequality that the test rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import exp, lgamma, log, log1p
+
+from bot.domain.formatting import count, percent
+from bot.domain.judge.sequential_test import AT_ONCE, LOG_ODDS
+
+# Smallest value kept in a continued fraction's denominators, and how closely it must have converged.
+_TINY = 1e-300
+_CLOSE = 1e-12
+
+
+def at_least(bad: float, total: float, p: float) -> float:
+    """P(X >= bad) for X ~ Bin(total, p); fractional counts interpolate (effective counts of clusters)."""
+    if bad <= 0:
+        return 1.0
+    if bad > total:
+        return 0.0
+    return _beta(bad, total - bad + 1, p)
+
+
+def _beta(a: float, b: float, x: float) -> float:
+    """The regularised incomplete beta function I_x(a, b)."""
+    if x <= 0 or x >= 1:
+        return 0.0 if x <= 0 else 1.0
+    if x > (a + 1) / (a + b + 2):
+        return 1.0 - _beta(b, a, 1 - x)
+    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x))
+    return front * _fraction(a, b, x) / a
+
+
+def _fraction(a: float, b: float, x: float) -> float:
+    """Lentz's evaluation of the continued fraction 8.17.22 of the NIST DLMF."""
+    c, d = 1.0, 1.0 / _away(1 - (a + b) * x / (a + 1))
+    h = d
+    for m in range(1, 10_000):
+        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
+        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
+        change = 1.0
+        for term in (even, odd):
+            d = 1.0 / _away(1 + term * d)
+            c = _away(1 + term / c)
+            change = d * c
+            h *= change
+        if abs(change - 1) < _CLOSE:
+            break
+    return h
+
+
+def _away(value: float) -> float:
+    return value if abs(value) > _TINY else _TINY
+
+
+# 0.001 % to 99 %, 24 steps a decade below 10 %, with two significant digits, as they are shown.
+_DECADES = [float(f"{10 ** (-5 + i / 24):.1e}") for i in range(4 * 24)]
+# Alternatives near the limit as well, which the test does without: many requests then give narrow bounds.
+_UP = tuple(0.05 * 2**i for i in range(7))
+_DOWN = tuple(-shift for shift in _UP)
+GRID: tuple[float, ...] = tuple(dict.fromkeys(_DECADES + [percent_ / 100 for percent_ in range(10, 100)]))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The true rate lies between `low` and `high` (proportions; 0 and 1 when nothing can be said)."""
+
+    low: float
+    high: float
+
+
+def log_mixture(
+    bad: float, total: float, limit: float, *, shifts: Sequence[float] = LOG_ODDS, phi: float = 1.0
+) -> float:
+    """Log of the mean likelihood ratio of alternatives whose log odds are `shifts` away from those of `limit`.
+
+    Positive shifts speak against every rate up to the limit, negative ones against every rate down to it.
+    """
+    logs = [(bad * shift - total * log1p((exp(shift) - 1) * limit)) / phi for shift in shifts]
+    top = max(logs)
+    return top + log(sum(exp(x - top) for x in logs)) - log(len(logs))
+
+
+def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bounds:
+    """Bounds of the rate after `bad` of `total`, each wrong at any time with chance `alpha`."""
+    need = -log(alpha)
+    # The evidence falls as the limit rises (direction 1) and rises with it (-1), so that bisection finds the
+    # edge.
+    low = _count_true(lambda limit: log_mixture(bad, total, limit, shifts=_UP, phi=phi) >= need)
+    high = _count_true(lambda limit: log_mixture(bad, total, limit, shifts=_DOWN, phi=phi) < need)
+    return Bounds(GRID[low - 1] if low else 0.0, GRID[high] if high < len(GRID) else 1.0)
+
+
+@lru_cache(maxsize=1024)
+def detectable(
+    total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0, power: float = 0.95
+) -> float | None:
+    """Smallest rate on the grid that `total` requests show to be above `limit`, with chance `power`.
+
+    `needed` is what M must reach. Counts only a `FAIL` at the end, so the true power is a little higher. None
+    when not even 99 % would have been found.
+    """
+    need = log(needed) - log(AT_ONCE)
+    if total < min_bad or log_mixture(total, total, limit, phi=phi) < need:
+        return None
+    low, high = 0, total
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if log_mixture(middle, total, limit, phi=phi) >= need else (middle, high)
+    fewest = max(high, min_bad)
+    missed = _count_true(lambda rate: at_least(fewest / phi, total / phi, rate) < power)
+    return GRID[missed] if missed < len(GRID) else None
+
+
+def bounds_sentence(candidate: Bounds, stable: Bounds | None = None) -> str:
+    """`"candidate at least 3.1 %, stable at most 0.9 %"`."""
+    said = [f"candidate {_between(candidate)}"]
+    if stable is not None:
+        said.append(f"stable {_between(stable)}")
+    return ", ".join(said)
+
+
+def power_sentence(total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0) -> str:
+    """What the requests so far could have shown: `"a rate of 2 % would have been caught with 95 %"`."""
+    rate = detectable(total, limit, needed, min_bad=min_bad, phi=phi)
+    if rate is None:
+        return f"{count(total)} requests are too few to catch any rate above {percent(limit)}"
+    return f"after {count(total)} requests a rate of {percent(rate)} would have been caught with 95 %"
+
+
+def _between(found: Bounds) -> str:
+    if found.low == 0:
+        return f"at most {percent(found.high)}" if found.high < 1 else "unknown"
+    return f"at least {percent(found.low)}" + (
+        f" and at most {percent(found.high)}" if found.high < 1 else ""
+    )
+
+
+def _count_true(holds: Callable[[float], bool]) -> int:
+    """How many grid points from the left satisfy `holds`, which is true up to a point and false after it."""
+    low, high = 0, len(GRID)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if holds(GRID[middle]) else (low, middle)
+    return low

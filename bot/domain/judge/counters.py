@@ -1,0 +1,142 @@
+"""One instance's cumulative counters: what they must satisfy, and what was gained between two of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isinf
+from typing import Any
+
+from bot.domain.formatting import duration
+from bot.domain.judge.policy import PolicyError, Series
+
+
+class BucketError(PolicyError):
+    """A latency limit that the source's histogram cannot see: a mistake in the configuration."""
+
+
+class InconsistentError(Exception):
+    """Counters that contradict each other, such as more failed requests than requests; a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class CounterReading:
+    """One instance of one release at one time, cumulative since the instance started.
+
+    instance: identity; changes when the instance restarts. A source that counts for a release as a whole (a
+        router) uses one constant name, and may start over: lower counts than before are a reset, not a crash.
+    total, bad: requests completed, and those failed among them (5xx, refused, reset, timed out).
+    buckets: cumulative histogram of latency, `(upper bound in seconds, requests up to it)`; the last may be
+        inf.
+    overdue: gauge: requests in flight for longer than the largest latency limit of the policy.
+    extra: other proportions by name: `(total, bad)`.
+    """
+
+    instance: str
+    total: int
+    bad: int
+    buckets: tuple[tuple[float, int], ...] = ()
+    overdue: int = 0
+    extra: tuple[tuple[str, tuple[int, int]], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one source said about one release at one time (unix seconds).
+
+    error: a sentence when the release could not be read. No readings and no error is "no data yet".
+    """
+
+    at: float
+    release: str
+    readings: tuple[CounterReading, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Where one instance's counters stood: all requests, `(good, bad)` for each series, requests overdue."""
+
+    instance: str
+    total: int = 0
+    series: tuple[tuple[int, int, bool], ...] = ()
+    overdue: int = 0
+
+    def to_json(self) -> list[Any]:
+        """As a JSON array."""
+        return [self.instance, self.total, self.overdue, [list(s) for s in self.series]]
+
+    @classmethod
+    def from_json(cls, stored: list[Any]) -> Baseline:
+        """Inverse of `to_json`."""
+        return cls(stored[0], stored[1], tuple((s[0], s[1], bool(s[2])) for s in stored[3]), stored[2])
+
+
+def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[str, float]) -> Baseline:
+    """The reading reduced to what the policy's series need; notes latency bounds in `buckets`.
+
+    Raises InconsistentError, or BucketError when a limit lies above the last finite bound.
+    """
+    if not 0 <= reading.bad <= reading.total:
+        raise InconsistentError(f"{reading.bad} failed requests among {reading.total}")
+    found = []
+    for one in series:
+        if one.kind == "latency":
+            good, bad, bound = _latency(reading, one)
+            if bound is not None:
+                buckets[one.name] = max(bound, buckets.get(one.name, bound))
+            found.append((good, bad, True))
+        elif one.kind == "errors":
+            found.append((reading.total - reading.bad, reading.bad, False))
+        else:
+            total, bad = dict(reading.extra).get(one.source, (0, 0))
+            if not 0 <= bad <= total:
+                raise InconsistentError(f"{one.source}: {bad} bad among {total}")
+            found.append((total - bad, bad, False))
+    return Baseline(reading.instance, reading.total, tuple(found), reading.overdue)
+
+
+def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float | None]:
+    """(fast, slow, bound read), from the bucket at the limit or the next above it."""
+    if not reading.buckets:
+        if reading.total:
+            raise InconsistentError("requests, but no latency histogram")
+        return 0, 0, None
+    counts = [count for _, count in reading.buckets]
+    if counts != sorted(counts) or counts[0] < 0:
+        raise InconsistentError("a latency histogram that falls as its bounds rise")
+    # A bound such as 0.30000000000000004 is the bound 0.3.
+    fits = (
+        pair for pair in reading.buckets if pair[0] >= series.threshold_s * (1 - 1e-9) and not isinf(pair[0])
+    )
+    bound, fast = next(fits, (None, 0))
+    if bound is None:
+        finite = [b for b, _ in reading.buckets if not isinf(b)]
+        last = f"ends at {duration(finite[-1])}" if finite else "has no finite bucket"
+        raise BucketError(
+            f"{series.name}: the limit of {duration(series.threshold_s)} lies above the latency histogram, "
+            f"which {last}; lower the limit or add a bucket"
+        )
+    everything = counts[-1] if isinf(reading.buckets[-1][0]) else max(counts[-1], reading.total)
+    return fast, everything - fast, bound
+
+
+def gained(before: Baseline, now: Baseline) -> tuple[list[tuple[int, int]], bool]:
+    """`(total, bad)` for each series since `before`, and whether the counters started over in between.
+
+    A request that is overdue counts as slow at once, and not again when it completes: slow completions plus
+    requests overdue only ever grow by requests that became slow. Raises InconsistentError.
+    """
+    reset = now.total < before.total
+    if reset or not before.series:
+        before = Baseline(now.instance, 0, tuple((0, 0, latency) for _, _, latency in now.series))
+    hanging = now.overdue - before.overdue
+    steps = []
+    for (good0, bad0, latency), (good1, bad1, _) in zip(before.series, now.series, strict=True):
+        good, bad = good1 - good0, bad1 - bad0
+        if latency:
+            steps.append((max(0, good) + max(0, bad + hanging), max(0, bad + hanging)))
+        elif good < 0 or bad < 0:
+            raise InconsistentError(f"{bad} failed requests among {good + bad} since the last look")
+        else:
+            steps.append((good + bad, bad))
+    return steps, reset

@@ -1,0 +1,106 @@
+"""Sentences for the card: each says value, limit, samples and window, and what follows from them."""
+
+from __future__ import annotations
+
+from math import log
+
+from bot.domain.formatting import count, duration, percent, times
+from bot.domain.judge.confidence import bounds
+from bot.domain.judge.policy import JudgePolicy, Objective, Rule
+from bot.domain.judge.rules import RuleState, sums
+from bot.domain.judge.state import JudgeState, Trial
+
+
+def limit_sentence(state: JudgeState, policy: JudgePolicy, index: int, total: int, bad: int) -> str:
+    """How an objective stands against its limit, after `bad` of `total`."""
+    objective = policy.objectives[index]
+    if not total:
+        return f"no requests yet; the limit is {percent(objective.limit)} {_kind(state, objective)}"
+    return _standing(state, policy, index, total, bad)
+
+
+def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, bad: int) -> str:
+    objective, trial = policy.objectives[index], state.trials[index]
+    limit = percent(objective.limit)
+    said = f"{_share(state, objective, total, bad)}, limit {limit}"
+    if trial.decided_at is not None:
+        low = bounds(bad, total, policy.alpha, policy.phi).low
+        proven = (
+            f"the true rate is at least {percent(low)}"
+            if low > objective.limit
+            else f"more than {limit} is proven"
+        )
+        return f"{said}: {proven}"
+    if trial.trouble:
+        return f"{said}{_trouble(state, policy, index)}"
+    if bad > objective.limit * total:
+        return f"{said}: above it, but not beyond chance"
+    if trial.log_m >= log(10):
+        return f"{said}; earlier requests leave it in doubt"
+    missing = total < policy.floor(objective)
+    return f"{said}; {count(policy.floor(objective))} requests are needed" if missing else said
+
+
+def _trouble(state: JudgeState, policy: JudgePolicy, index: int) -> str:
+    total, bad = sums(state.recents[index], 4)[2:]
+    lately = f"{percent(bad / total) if total else 'unknown'} in {duration(policy.recent_s)}"
+    if state.trials[index].trouble == "perhaps":
+        return f": beyond chance, but stable is above it now, too ({lately})"
+    return f"; stable breaks it too ({lately}): rolling back would not help"
+
+
+def _kind(state: JudgeState, objective: Objective) -> str:
+    if objective.kind == "errors":
+        return "of failed requests"
+    if objective.kind == "latency":
+        return f"of requests slower than {_bound(state, objective)}"
+    return f"of bad {objective.series or objective.name}"
+
+
+def _share(state: JudgeState, objective: Objective, total: int, bad: int) -> str:
+    share, of = percent(bad / total), f"({count(bad)} of {count(total)})"
+    if objective.kind == "errors":
+        return f"{share} of requests failed {of}"
+    if objective.kind == "latency":
+        return f"{share} of requests took longer than {_bound(state, objective)} {of}"
+    return f"{share} of {objective.series or objective.name} was bad {of}"
+
+
+def _bound(state: JudgeState, objective: Objective) -> str:
+    """The time limit, and the histogram bucket that was read when it is another."""
+    limit = objective.threshold_s or 0.0
+    read = dict(state.buckets).get(objective.name, limit)
+    if abs(read - limit) <= limit * 1e-6:
+        return duration(limit)
+    return f"{duration(limit)} (read at the {duration(read)} bucket)"
+
+
+def compared_sentence(objective: Objective, trial: Trial) -> str:
+    """How the candidate stands beside stable, over the time in which both had traffic."""
+    tolerated = f"up to {times(objective.ratio or 1.0)} stable's rate is tolerated"
+    if not trial.total or not trial.stable_total:
+        return f"no traffic on both releases at once yet; {tolerated}"
+    rate, stable = trial.bad / trial.total, trial.stable_bad / trial.stable_total
+    said = f"candidate {percent(rate)} (of {count(trial.total)})"
+    said += f", stable {percent(stable)} (of {count(trial.stable_total)})"
+    if trial.decided_at is None:
+        return f"{said}; {tolerated}"
+    excess = f"{times(rate / stable)} stable's rate" if stable else "stable has none"
+    return f"{said}: {excess}, {times(objective.ratio or 1.0)} is tolerated"
+
+
+def rule_sentence(rule: Rule, state: RuleState, *, failed: bool) -> str:
+    """How a plain rule stands."""
+    if rule.signal is not None:
+        if not state.broken:
+            return f"{rule.name}: no"
+        what = f"{rule.name}: yes" + (f" ({state.detail})" if state.detail else "")
+        return what if failed or not rule.for_s else f"{what}, for {duration(state.held_s)} so far"
+    if not state.total:
+        return f"{rule.name}: no requests"
+    slower = f" took longer than {duration(rule.limit)}" if rule.metric == "latency" else " bad"
+    share = percent(state.bad / state.total)
+    said = f"{rule.name}: {share}{slower} ({count(state.bad)} of {count(state.total)})"
+    if state.total < rule.min_requests:
+        return f"{said}; {count(rule.min_requests)} requests are needed"
+    return said if failed or not state.broken else f"{said}, for {duration(state.held_s)} so far"

@@ -1,0 +1,245 @@
+"""The judge: policy and ticks in, a state that can be stored in between, a verdict out.
+
+For an objective "at most `limit` of the requests are bad" the judge keeps the anytime-valid test of
+`mixture.py` and says `FAIL` as soon as it reaches n/alpha, n being the enforced tests. Objectives with a
+`ratio` are also compared with
+stable, in pairs: of the bad requests of both in a tick, the candidate's share is tested against what its
+traffic and the ratio allow. Verdicts are worded in `verdict.py`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import log
+
+from bot.domain.judge.confidence import at_least
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.policy import (
+    JudgePolicy,
+    Objective,
+    PolicyError,
+    Rule,
+    policy_from_json,
+    policy_to_json,
+)
+from bot.domain.judge.rules import RuleError, RuleState, advance_rule, parse_rule, push, sums
+from bot.domain.judge.sequential_test import (
+    EMPTY,
+    costs,
+    forgotten,
+    log_evidence,
+    log_share,
+    log_waiting,
+    step,
+)
+from bot.domain.judge.state import JudgeState, SoakState, Trial
+from bot.domain.judge.verdict import DOUBT, Evidence, Outcome, Reason, Verdict, verdict
+
+__all__ = [
+    "Evidence",
+    "JudgePolicy",
+    "JudgeState",
+    "Objective",
+    "Outcome",
+    "PolicyError",
+    "Reason",
+    "Rule",
+    "RuleError",
+    "Verdict",
+    "advance",
+    "begin",
+    "begin_soak",
+    "parse_rule",
+    "policy_from_json",
+    "policy_to_json",
+    "verdict",
+]
+
+_NONE = Counts()
+# Stable may be in trouble with this many bad requests, and is when so many are this unlikely by chance.
+_TROUBLE = 2
+_BY_CHANCE = 0.05
+
+
+def begin(policy: JudgePolicy) -> JudgeState:
+    """The state before the first tick."""
+    count = len(policy.objectives)
+    return JudgeState(
+        trials=(Trial(EMPTY),) * count,
+        pairs=(Trial(EMPTY),) * count,
+        stables=(Trial(EMPTY),) * count,
+        recents=((),) * count,
+        rules=(RuleState(),) * len(policy.rules),
+        soak=SoakState(counts=((0, 0),) * count),
+    )
+
+
+def begin_soak(state: JudgeState, at: float) -> JudgeState:
+    """A new soak starts at `at`: its own time and counts start at nought, the test goes on."""
+    return replace(state, soak=SoakState(since=at, counts=((0, 0),) * len(state.soak.counts)))
+
+
+def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
+    """The state after one look. Raises ValueError when `state` was not begun with `policy`."""
+    if len(state.recents) != len(policy.objectives) or len(state.rules) != len(policy.rules):
+        raise ValueError("this judge's state belongs to another policy")
+    counts = [tick.candidate.get(o.name, _NONE) for o in policy.objectives]
+    ticks = state.ticks + 1 if state.ticks or any(c.total for c in counts) else 0
+    if ticks:
+        state = _advance_tests(replace(state, ticks=ticks), policy, tick, counts)
+    errors = tick.errors + _unheard(policy, tick)
+    return replace(
+        state,
+        at=tick.at,
+        rules=tuple(advance_rule(rule, rs, tick) for rule, rs in zip(policy.rules, state.rules, strict=True)),
+        soak=_advance_soak(state.soak, tick, counts, measured=not errors),
+        errors=errors,
+        error_since=_error_since(state, tick, errors),
+        crashed=state.crashed or tick.crashed,
+        buckets=tuple(tick.buckets.items()) or state.buckets,
+    )
+
+
+def _error_since(state: JudgeState, tick: Tick, errors: tuple[str, ...]) -> float | None:
+    if not errors:
+        return None
+    return state.error_since if state.error_since is not None else tick.at - tick.seconds
+
+
+def _unheard(policy: JudgePolicy, tick: Tick) -> tuple[str, ...]:
+    """Signals that an enforced rule listens to and that could not be read."""
+    said = []
+    for rule in policy.rules:
+        if rule.enforce and rule.signal is not None:
+            signal = tick.signals.get(rule.signal)
+            if signal is None or signal.bad is None:
+                said.append((signal.detail if signal else "") or f"no reading for the rule '{rule.name}'")
+    return tuple(said)
+
+
+def _advance_soak(soak: SoakState, tick: Tick, counts: list[Counts], *, measured: bool) -> SoakState:
+    seconds = min(tick.seconds, max(0.0, tick.at - soak.since)) if soak.since is not None else tick.seconds
+    return SoakState(
+        since=soak.since,
+        measured_s=soak.measured_s + seconds if measured else soak.measured_s,
+        counts=tuple((n + c.total, b + c.bad) for (n, b), c in zip(soak.counts, counts, strict=True)),
+    )
+
+
+def _advance_tests(state: JudgeState, policy: JudgePolicy, tick: Tick, counts: list[Counts]) -> JudgeState:
+    """Every objective's three tests after this tick: of the candidate, of the pair, of stable."""
+    clock = _Clock(
+        at=tick.at,
+        tick=state.ticks,
+        share=log_share(state.ticks, policy.planned_ticks),
+        rest=log_waiting(state.ticks, policy.planned_ticks),
+        need=log(policy.evidence_needed),
+    )
+    trials, pairs, stables, recents = [], [], [], []
+    for index, (objective, c) in enumerate(zip(policy.objectives, counts, strict=True)):
+        s = (tick.stable or {}).get(objective.name, _NONE)
+        recent = push(state.recents[index], policy.recent_s, tick.at, (c.total, c.bad, s.total, s.bad))
+        stable = _stepped(state.stables[index], clock, policy, objective, (s, _NONE))
+        pair = _paired(state.pairs[index], clock, policy, objective, (c, s))
+        trial = _stepped(state.trials[index], clock, policy, objective, (c, s))
+        if objective.ratio is not None:
+            pair = _decided(pair, policy, clock)
+        if trial.decided_at is None:
+            trial = _decided(trial, policy, clock)
+            if policy.on_common_trouble == "hold" and (trial.decided_at is not None or trial.trouble):
+                beside = _Beside(objective.limit, pair, stable, sums(recent, 4)[2:])
+                trial = _common_trouble(trial, policy, clock, beside)
+        recents.append(recent)
+        stables.append(stable)
+        pairs.append(pair)
+        trials.append(trial)
+    return replace(
+        state, trials=tuple(trials), pairs=tuple(pairs), stables=tuple(stables), recents=tuple(recents)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Clock:
+    """What all tests of one tick share: its time and number, and in logs the weight that starts, the weight
+    that waits, and what `FAIL` needs."""
+
+    at: float
+    tick: int
+    share: float
+    rest: float
+    need: float
+
+
+def _stepped(
+    trial: Trial, clock: _Clock, policy: JudgePolicy, objective: Objective, both: tuple[Counts, Counts]
+) -> Trial:
+    """The first counts against the limit; those of the other release are only added up."""
+    counts, other = both
+    cost = costs(objective.limit)
+    log_a = step(trial.log_a, clock.share, counts.bad, counts.total, cost, power=1 / policy.phi)
+    return _counted(trial, log_a, clock, counts, other)
+
+
+def _paired(
+    trial: Trial, clock: _Clock, policy: JudgePolicy, objective: Objective, both: tuple[Counts, Counts]
+) -> Trial:
+    """The candidate's share of the bad requests of both, against the share that its traffic and the ratio allow."""
+    c, s = both
+    if not (c.total and s.total):
+        # No pair in this tick: its share of the weight starts with nothing to say.
+        return _counted(trial, step(trial.log_a, clock.share, 0, 0, EMPTY, power=1.0), clock, _NONE, _NONE)
+    weighted = (objective.ratio or 1.0) * c.total
+    cost = costs.__wrapped__(weighted / (weighted + s.total))
+    log_a = step(trial.log_a, clock.share, c.bad, c.bad + s.bad, cost, power=1 / policy.phi)
+    return _counted(trial, log_a, clock, c, s)
+
+
+def _counted(trial: Trial, log_a: tuple[float, ...], clock: _Clock, c: Counts, s: Counts) -> Trial:
+    log_m = log_evidence(log_a, clock.rest)
+    return Trial(
+        log_a,
+        log_m,
+        max(trial.peak, log_m),
+        trial.total + c.total,
+        trial.bad + c.bad,
+        trial.stable_total + s.total,
+        trial.stable_bad + s.bad,
+        trial.decided_at,
+        trial.trouble,
+    )
+
+
+def _decided(trial: Trial, policy: JudgePolicy, clock: _Clock) -> Trial:
+    """A test that reached what it needs stays decided: that is what its promise is about."""
+    if trial.decided_at is None and trial.log_m >= clock.need and trial.bad >= policy.min_bad:
+        return replace(trial, decided_at=clock.at)
+    return trial
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past."""
+
+    limit: float
+    pair: Trial
+    stable: Trial
+    recent: tuple[int, ...]
+
+
+def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _Beside) -> Trial:
+    """While stable breaks the same limit now, only the comparison convicts: rolling back would not help.
+
+    A stable that is above the limit, perhaps by chance, only delays the decision. Once its trouble is established,
+    what was gathered against the candidate is dropped too, so that the end of the trouble is not held against it.
+    """
+    total, bad = beside.recent
+    above = bad >= _TROUBLE and bad > beside.limit * total
+    if not above or beside.pair.log_m >= clock.need:
+        return replace(trial, trouble=None)
+    chance = at_least(bad / policy.phi, total / policy.phi, beside.limit) if bad >= policy.min_bad else 1.0
+    if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:
+        return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "perhaps")
+    log_a = forgotten(trial.log_a, clock.tick, policy.planned_ticks)
+    return replace(
+        trial, log_a=log_a, log_m=log_evidence(log_a, clock.rest), decided_at=None, trouble="shared"
+    )

@@ -1,0 +1,211 @@
+"""What a rollout is judged by: objectives, plain rules and the figures of the test, as one frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+POLICY_VERSION = 1
+
+ObjectiveKind = Literal["errors", "latency", "proportion"]
+Metric = Literal["error_rate", "latency", "proportion", "health", "alert", "gateway"]
+Operator = Literal[">", ">="]
+
+SIGNAL_METRICS = frozenset({"health", "alert", "gateway"})
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be judged by; the message is a sentence for whoever wrote it."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One promise: at most `limit` of the requests are bad.
+
+    kind: `errors` (failed requests), `latency` (requests slower than `threshold_s` seconds), or `proportion`
+        (another proportion that readings carry in `extra` under `series`, by default the objective's name).
+    limit: largest tolerated proportion of bad, strictly between 0 and 1; "p99 below 2 s" is 0.01 with 2.0.
+    ratio: tolerated ratio of the candidate's bad rate to stable's; None is not compared.
+    min_requests: floor for `PASS` in a soak; None takes the policy's.
+    """
+
+    name: str
+    kind: ObjectiveKind
+    limit: float
+    threshold_s: float | None = None
+    enforce: bool = True
+    ratio: float | None = None
+    series: str | None = None
+    min_requests: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("errors", "latency", "proportion"):
+            raise PolicyError(
+                f"objective {self.name}: kind {self.kind!r} is none of errors, latency, proportion"
+            )
+        if not 0 < self.limit < 1:
+            raise PolicyError(
+                f"objective {self.name}: limit must lie between 0 and 100 %, not {self.limit:g}"
+            )
+        if (self.kind == "latency") != (self.threshold_s is not None):
+            raise PolicyError(
+                f"objective {self.name}: a time limit belongs to latency objectives, and only to them"
+            )
+        if self.threshold_s is not None and self.threshold_s <= 0:
+            raise PolicyError(f"objective {self.name}: the time limit must be above 0 s")
+        if self.ratio is not None and self.ratio <= 0:
+            raise PolicyError(f"objective {self.name}: the ratio to stable must be above 0")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One plain rule as teams write it; it carries no statistical promise.
+
+    Request metrics (`error_rate`, `latency`, `proportion`): bad when the proportion in the last `over_s`
+    seconds is `op` the limit, with at least `min_requests` in them, for `for_s` measured seconds. For
+    `latency`, `limit` is in seconds and `quantile` says which ("p99" is 0.99). Signals (`health`, `alert`,
+    `gateway`): bad when the signal was bad for `for_s` measured seconds. `subject` is a severity or a
+    proportion's name.
+    """
+
+    name: str
+    metric: Metric
+    op: Operator = ">"
+    limit: float = 0.0
+    over_s: float = 60.0
+    for_s: float = 0.0
+    min_requests: int = 20
+    quantile: float | None = None
+    subject: str | None = None
+    enforce: bool = True
+
+    @property
+    def signal(self) -> str | None:
+        """Key of the signal this rule listens to in `Tick.signals`; None for request metrics."""
+        if self.metric not in SIGNAL_METRICS:
+            return None
+        return f"{self.metric}:{self.subject}" if self.subject else self.metric
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One proportion to be read from cumulative readings; `name` is an objective's or a rule's."""
+
+    name: str
+    kind: ObjectiveKind
+    threshold_s: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class JudgePolicy:
+    """Everything the judge needs besides measurements. Copied into the rollout when it starts.
+
+    alpha: chance of a false alarm over the whole rollout, shared by the enforced tests.
+    phi: requests that may fail together (retries, sticky users, bursts); 1 is independence.
+    min_bad: bad requests without which no test says `FAIL`.
+    min_requests: requests a soak needs before it may `PASS`.
+    planned_ticks: measurements that the plan expects with candidate traffic; spreads the test's weight.
+    error_limit_s: how long sources may be unreadable before the verdict is `ERROR`.
+    tick_s: planned distance of measurements; a gap counts as measured for at most three of them.
+    recent_s: what "now" means when candidate and stable are in trouble together.
+    settle_s: how long completions are discarded after traffic rose; None is the largest latency limit, or 1
+        s.
+    """
+
+    objectives: tuple[Objective, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    alpha: float = 0.01
+    phi: float = 1.0
+    min_bad: int = 3
+    min_requests: int = 50
+    planned_ticks: int = 120
+    on_common_trouble: Literal["hold", "ignore"] = "hold"
+    error_limit_s: float = 60.0
+    tick_s: float = 5.0
+    recent_s: float = 180.0
+    settle_s: float | None = None
+    on_restart: Literal["fail", "ignore"] = "fail"
+    series: tuple[Series, ...] = field(init=False, repr=False, compare=False)
+    latency_limit_s: float | None = field(init=False, repr=False, compare=False)
+    tests: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._check()
+        limits = [o.threshold_s for o in self.objectives if o.threshold_s is not None]
+        enforced = [o for o in self.objectives if o.enforce]
+        # Derived once, because every tick of every rollout reads them.
+        object.__setattr__(self, "series", tuple(_series(self)))
+        object.__setattr__(self, "latency_limit_s", max(limits, default=None))
+        object.__setattr__(self, "tests", len(enforced) + sum(o.ratio is not None for o in enforced))
+
+    @property
+    def settling_s(self) -> float:
+        """Seconds for which completions are discarded after traffic started or rose."""
+        return self.settle_s if self.settle_s is not None else self.latency_limit_s or 1.0
+
+    @property
+    def evidence_needed(self) -> float:
+        """What M must reach for `FAIL`: the number of enforced tests over alpha."""
+        return max(1, self.tests) / self.alpha
+
+    def floor(self, objective: Objective) -> int:
+        """Requests that this objective needs in a soak before it may pass."""
+        return self.min_requests if objective.min_requests is None else objective.min_requests
+
+    def _check(self) -> None:
+        if not 0 < self.alpha < 1:
+            raise PolicyError(f"alpha must lie between 0 and 1, not {self.alpha:g}")
+        if self.phi < 1:
+            raise PolicyError(f"phi is a number of requests that fail together: at least 1, not {self.phi:g}")
+        if self.planned_ticks < 1:
+            raise PolicyError("planned_ticks must be at least 1")
+        if self.tick_s <= 0 or self.recent_s <= 0 or self.error_limit_s < 0 or (self.settle_s or 0) < 0:
+            raise PolicyError("tick_s and recent_s must be above 0 s, error_limit_s and settle_s not below")
+        if self.on_common_trouble not in ("hold", "ignore"):
+            raise PolicyError(f"on_common_trouble is hold or ignore, not {self.on_common_trouble!r}")
+        if self.on_restart not in ("fail", "ignore"):
+            raise PolicyError(f"on_restart is fail or ignore, not {self.on_restart!r}")
+        names = [o.name for o in self.objectives] + [r.name for r in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise PolicyError(f"two objectives or rules are called {twice[0]!r}")
+
+
+def _series(policy: JudgePolicy) -> list[Series]:
+    found = [Series(o.name, o.kind, o.threshold_s or 0.0, o.series or o.name) for o in policy.objectives]
+    for rule in policy.rules:
+        if rule.metric == "error_rate":
+            found.append(Series(rule.name, "errors"))
+        elif rule.metric == "latency":
+            found.append(Series(rule.name, "latency", rule.limit))
+        elif rule.metric == "proportion":
+            found.append(Series(rule.name, "proportion", 0.0, rule.subject or rule.name))
+    return found
+
+
+def policy_to_json(policy: JudgePolicy) -> dict[str, Any]:
+    """The policy as JSON values, with a version, stable in order (it is part of the seal)."""
+    plain = {f.name: getattr(policy, f.name) for f in fields(JudgePolicy) if f.init}
+    plain["objectives"] = [_plain(o) for o in policy.objectives]
+    plain["rules"] = [_plain(r) for r in policy.rules]
+    return {"version": POLICY_VERSION, **plain}
+
+
+def policy_from_json(stored: Mapping[str, Any]) -> JudgePolicy:
+    """Inverse of `policy_to_json`. Raises PolicyError for an unknown version or key."""
+    version = stored.get("version")
+    if version != POLICY_VERSION:
+        raise PolicyError(f"the stored policy has version {version!r}; this Slipway reads {POLICY_VERSION}")
+    plain = {key: value for key, value in stored.items() if key != "version"}
+    try:
+        plain["objectives"] = tuple(Objective(**o) for o in plain.get("objectives", ()))
+        plain["rules"] = tuple(Rule(**r) for r in plain.get("rules", ()))
+        return JudgePolicy(**plain)
+    except TypeError as problem:
+        raise PolicyError(f"the stored policy does not fit: {problem}") from None
+
+
+def _plain(value: Objective | Rule) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value)}

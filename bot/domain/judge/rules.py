@@ -1,0 +1,205 @@
+"""Plain rules: reading them as teams write them, and keeping track of whether they are broken."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.policy import Operator, PolicyError, Rule
+
+EXAMPLES = (
+    "error_rate > 5% over 5m",
+    "p99 > 5s for 2m",
+    "health check failing for 30s",
+    "any P1 alert firing",
+    "gateway disconnected for 2m",
+)
+_UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_TIME = r"(\d+(?:\.\d+)?)\s*(ms|sec|s|min|m|h)"
+_REQUESTS = re.compile(
+    r"^([a-z][\w.-]*)\s*(>=|<=|>|<|=+)\s*(\S+(?:\s+(?:%|ms|sec|s|min|m|h)(?=\s|$))?)\s*(.*)$", re.I
+)
+_QUANTILE = re.compile(r"^p(\d{1,2}(?:\.\d+)?)$", re.I)
+_SIGNALS = (
+    (re.compile(r"^health(?:\s*check)?\s+(?:is\s+)?failing\b\s*(.*)$", re.I), "health"),
+    (re.compile(r"^gateway\s+(?:is\s+)?disconnected\b\s*(.*)$", re.I), "gateway"),
+    (re.compile(r"^any\s+(?:([\w-]+)\s+)?alert\s+(?:is\s+)?firing\b\s*(.*)$", re.I), "alert"),
+)
+
+
+class RuleError(PolicyError):
+    """A plain rule that cannot be read; says what is wrong and shows one that works."""
+
+
+def parse_rule(text: str, *, enforce: bool = True) -> Rule:
+    """Read one plain rule, such as those in `EXAMPLES`. Its name is its text. Raises RuleError.
+
+    Request rules: `METRIC op LIMIT [over TIME] [for TIME] [with at least N requests]`, where METRIC is
+    error_rate, success_rate, p50 to p99.9, or another proportion that readings carry. Signal rules may end in
+    `for TIME`.
+    """
+    said = " ".join(text.split())
+    for pattern, metric in _SIGNALS:
+        found = pattern.match(said)
+        if found:
+            subject = (found[1] or None) if metric == "alert" else None
+            rest = _tail(said, found[found.re.groups], {"for"})
+            return Rule(said, metric, subject=subject, for_s=rest.get("for", 0.0), enforce=enforce)  # type: ignore[arg-type]
+    found = _REQUESTS.match(said)
+    if not found:
+        close = difflib.get_close_matches(said, EXAMPLES, n=1, cutoff=0.4)
+        raise RuleError(f"cannot read the rule {said!r}; a rule looks like {(close or EXAMPLES)[0]!r}")
+    metric, op, limit, ending = found[1].lower(), found[2], found[3], found[4]
+    rest = _tail(said, ending, {"over", "for", "requests"})
+    timing = {"over_s": rest.get("over", 60.0), "for_s": rest.get("for", 0.0)}
+    rule = _request_rule(said, metric, op, limit)
+    return replace(rule, **timing, min_requests=int(rest.get("requests", rule.min_requests)), enforce=enforce)  # type: ignore[arg-type]
+
+
+def _request_rule(said: str, metric: str, op: str, limit: str) -> Rule:
+    quantile = _QUANTILE.match(metric)
+    if quantile:
+        share = float(quantile[1]) / 100
+        if not 0 < share < 1:
+            raise RuleError(f"{said!r}: a quantile lies between p0 and p100, such as p99")
+        return Rule(said, "latency", _upward(said, metric, op), _seconds(said, limit), quantile=share)
+    if metric == "success_rate":
+        if op not in ("<", "<="):
+            raise RuleError(f"{said!r}: success_rate is bad when it is low: write 'success_rate < 95%'")
+        # Bad when fewer than 95 % succeed is bad when more than 5 % fail.
+        return Rule(said, "error_rate", ">" if op == "<" else ">=", round(1 - _proportion(said, limit), 12))
+    op_ = _upward(said, metric, op)
+    if metric == "error_rate":
+        return Rule(said, "error_rate", op_, _proportion(said, limit))
+    close = difflib.get_close_matches(metric, ("error_rate", "success_rate"), n=1, cutoff=0.7)
+    if close:
+        raise RuleError(f"{said!r}: there is no {metric}; did you mean {close[0]}?")
+    return Rule(said, "proportion", op_, _proportion(said, limit), subject=metric)
+
+
+def _upward(said: str, metric: str, op: str) -> Operator:
+    if op in (">", ">="):
+        return ">" if op == ">" else ">="
+    raise RuleError(f"{said!r}: {metric} is bad when it is high: write > or >= in place of {op}")
+
+
+def _proportion(said: str, limit: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", limit)
+    if not found or not 0 <= float(found[1]) <= 100:
+        raise RuleError(f"{said!r}: {limit!r} is not a percentage; write it as 5%")
+    return float(found[1]) / 100
+
+
+def _seconds(said: str, limit: str) -> float:
+    found = re.fullmatch(_TIME, limit, re.I)
+    if not found or float(found[1]) <= 0:
+        raise RuleError(f"{said!r}: {limit!r} is not a time; write it with its unit, as 5s or 250ms")
+    return float(found[1]) * _UNITS[found[2].lower()]
+
+
+def _tail(said: str, text: str, allowed: set[str]) -> dict[str, float]:
+    """`over TIME`, `for TIME`, `with at least N requests`, in any order, each once."""
+    found: dict[str, float] = {}
+    pattern = re.compile(
+        rf"\s*(?:(over|for)\s+{_TIME}|(?:with\s+)?at\s+least\s+(\d+)\s+(requests))(?=\s|$)", re.I
+    )
+    rest = text
+    while rest.strip():
+        match = pattern.match(rest)
+        key = (match[1] or match[5]).lower() if match else ""
+        if not match or key not in allowed or key in found:
+            can = " and ".join(sorted(f"'{word} 2m'" for word in allowed - {"requests"}))
+            raise RuleError(
+                f"{said!r}: cannot read {rest.strip()!r} at its end; what can stand there is {can}"
+            )
+        found[key] = float(match[4]) if key == "requests" else float(match[2]) * _UNITS[match[3].lower()]
+        if found[key] <= 0:
+            raise RuleError(f"{said!r}: {rest.strip()!r} must be above 0")
+        rest = rest[match.end() :]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """How one rule stands: broken at the last readable look, and for how long without pause (measured)."""
+
+    window: Window = ()
+    broken: bool = False
+    held_s: float = 0.0
+    total: int = 0
+    bad: int = 0
+    detail: str = ""
+
+    def to_json(self) -> list[Any]:
+        """As a JSON array."""
+        return [[list(s) for s in self.window], self.broken, self.held_s, self.total, self.bad, self.detail]
+
+    @classmethod
+    def from_json(cls, stored: list[Any]) -> RuleState:
+        """Inverse of `to_json`."""
+        return cls(tuple(tuple(slot) for slot in stored[0]), *stored[1:])
+
+
+def advance_rule(rule: Rule, state: RuleState, tick: Tick) -> RuleState:
+    """The rule after one look. What could not be read changes nothing: it is neither good nor bad."""
+    if rule.signal is not None:
+        signal = tick.signals.get(rule.signal)
+        if signal is None or signal.bad is None:
+            return state
+        held = _held(state, signal.bad, tick.seconds)
+        return RuleState(broken=signal.bad, held_s=held, detail=signal.detail)
+    counts = tick.candidate.get(rule.name, Counts())
+    window = push(state.window, rule.over_s, tick.at, (counts.total, counts.bad))
+    total, bad = sums(window, 2)
+    tolerated = rule.limit if rule.quantile is None else 1 - rule.quantile
+    rate = bad / total if total else 0.0
+    # 1 - 0.99 is a little above 0.01, and exactly 1 % of requests must not hang on that.
+    above = rate > tolerated + 1e-12 or (rule.op == ">=" and rate >= tolerated - 1e-12)
+    broken = total >= max(1, rule.min_requests) and above
+    held = state.held_s if tick.errors else _held(state, broken, tick.seconds)
+    return RuleState(window, broken, held if broken else 0.0, total, bad)
+
+
+def _held(state: RuleState, broken: bool, seconds: float) -> float:
+    """Seconds without pause; the look that finds it broken first starts at nought."""
+    if not broken:
+        return 0.0
+    return state.held_s + seconds if state.broken else 0.0
+
+
+def fails(rule: Rule, state: RuleState) -> bool:
+    """Broken for as long as the rule demands."""
+    return state.broken and state.held_s >= rule.for_s
+
+
+SLOTS = 12
+
+# One slot: when it began (unix seconds, a multiple of the slot's length), then the sums in it.
+Slot = tuple[float, ...]
+Window = tuple[Slot, ...]
+
+
+def push(window: Window, span_s: float, at: float, values: tuple[int, ...]) -> Window:
+    """The window with `values` added at time `at`, without slots that are older than `span_s`."""
+    length = span_s / SLOTS
+    begin = at // length * length
+    if window and window[-1][0] >= begin:
+        last = window[-1]
+        merged = (last[0], *[a + b for a, b in zip(last[1:], values, strict=True)])
+        kept = (*window[:-1], merged)
+    else:
+        kept = (*window, (begin, *values))
+    oldest = at - span_s
+    while kept[0][0] + length <= oldest:
+        kept = kept[1:]
+    return kept
+
+
+def sums(window: Window, width: int) -> tuple[int, ...]:
+    """The `width` sums over the whole window; zeros when it is empty."""
+    if not window:
+        return (0,) * width
+    return tuple(int(sum(column)) for column in list(zip(*window, strict=True))[1:])

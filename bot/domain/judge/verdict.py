@@ -1,0 +1,215 @@
+"""What the judge says: one outcome, and for each thing it looked at a sentence for the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from math import exp, log
+from typing import Any
+
+from bot.domain.formatting import duration
+from bot.domain.judge.explain import compared_sentence, limit_sentence, rule_sentence
+from bot.domain.judge.policy import JudgePolicy, Objective
+from bot.domain.judge.rules import fails
+from bot.domain.judge.state import JudgeState, Trial
+
+# An objective whose evidence reaches this much is in doubt: no FAIL yet, but no PASS either.
+DOUBT = 10.0
+_MOST = 1e12
+
+
+class Outcome(StrEnum):
+    """What a verdict or a single reason says. The first in the order of `PRECEDENCE` wins."""
+
+    PASS = "PASS"  # noqa: S105
+    FAIL = "FAIL"
+    INSUFFICIENT = "INSUFFICIENT"
+    ERROR = "ERROR"
+
+
+PRECEDENCE = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One thing that was looked at.
+
+    objective: name of the objective or rule, or `crash`, `sources`, `duration`. value and limit: as
+    proportions (seconds for `duration`; None where there is none). samples: requests behind it. window_s:
+    seconds they cover.
+    """
+
+    objective: str
+    outcome: Outcome
+    sentence: str
+    value: float | None = None
+    limit: float | None = None
+    samples: int = 0
+    window_s: float = 0.0
+    enforced: bool = True
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Where the tests stand.
+
+    objective, m, peak: whose M is largest among the enforced, its value, the highest so far. needed: what
+    `FAIL` takes. measured_s, requests: of the present soak. ticks: looks since first traffic.
+    """
+
+    objective: str | None = None
+    m: float = 1.0
+    peak: float = 1.0
+    needed: float = 100.0
+    measured_s: float = 0.0
+    requests: int = 0
+    ticks: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judge's word. hold: people must look, because candidate and stable are in the same trouble."""
+
+    outcome: Outcome
+    reasons: tuple[Reason, ...] = ()
+    evidence: Evidence = Evidence()
+    hold: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return asdict(self) | {"reasons": [asdict(reason) for reason in self.reasons]}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Verdict:
+        """Inverse of `to_json`."""
+        reasons = tuple(Reason(**{**r, "outcome": Outcome(r["outcome"])}) for r in stored["reasons"])
+        return cls(Outcome(stored["outcome"]), reasons, Evidence(**stored["evidence"]), stored["hold"])
+
+
+def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | None) -> Verdict:
+    """What the state says now. `soak_required_s` is the measured time that the present soak demands.
+
+    Outside a soak (a gate, a shift) it is None: then only `FAIL` and `ERROR` mean something, everything else
+    is `INSUFFICIENT`, since nothing may pass there.
+    """
+    reasons = tuple(_reasons(state, policy, soak_required_s))
+    binding = {reason.outcome for reason in reasons if reason.enforced}
+    if soak_required_s is None:
+        binding.add(Outcome.INSUFFICIENT)
+    outcome = next((o for o in PRECEDENCE if o in binding), Outcome.PASS)
+    troubled = any(
+        o.enforce and t.trouble == "shared" for o, t in zip(policy.objectives, state.trials, strict=True)
+    )
+    return Verdict(outcome, reasons, _evidence(state, policy), troubled and outcome is Outcome.INSUFFICIENT)
+
+
+def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | None) -> Iterator[Reason]:
+    if state.crashed:
+        yield Reason("crash", Outcome.FAIL, state.crashed)
+    for index, objective in enumerate(policy.objectives):
+        yield _limit_reason(state, policy, index, objective)
+    for objective, pair in zip(policy.objectives, state.pairs, strict=True):
+        if objective.ratio is not None:
+            yield _compared_reason(objective, pair)
+    for rule, standing in zip(policy.rules, state.rules, strict=True):
+        outcome = Outcome.FAIL if fails(rule, standing) else Outcome.PASS
+        rate = standing.bad / standing.total if standing.total else None
+        limit = rule.limit if rule.quantile is None else 1 - rule.quantile
+        yield Reason(
+            rule.name,
+            outcome,
+            rule_sentence(rule, standing, failed=outcome is Outcome.FAIL),
+            None if rule.signal else rate,
+            None if rule.signal else limit,
+            standing.total,
+            rule.for_s if rule.signal else rule.over_s,
+            rule.enforce,
+        )
+    if state.errors:
+        yield _sources_reason(state, policy)
+    if soak_required_s is not None:
+        yield _duration_reason(state, soak_required_s)
+
+
+def _limit_reason(state: JudgeState, policy: JudgePolicy, index: int, objective: Objective) -> Reason:
+    trial = state.trials[index]
+    total, bad = state.soak.counts[index]
+    floor = policy.floor(objective)
+    outcome = Outcome.PASS
+    if trial.decided_at is not None:
+        outcome = Outcome.FAIL
+        total, bad = _worst(state, policy, index)
+    elif total < max(1, floor) or bad > objective.limit * total or trial.log_m >= log(DOUBT) or trial.trouble:
+        outcome = Outcome.INSUFFICIENT
+    return Reason(
+        objective.name,
+        outcome,
+        limit_sentence(state, policy, index, total, bad),
+        bad / total if total else None,
+        objective.limit,
+        total,
+        state.soak.measured_s,
+        objective.enforce,
+    )
+
+
+def _worst(state: JudgeState, policy: JudgePolicy, index: int) -> tuple[int, int]:
+    """The counts that show best why it failed: those of the whole rollout or of the present soak."""
+    trial = state.trials[index]
+    whole, soak = (trial.total, trial.bad), state.soak.counts[index]
+    return soak if soak[1] >= policy.min_bad and soak[1] * whole[0] > whole[1] * soak[0] else whole
+
+
+def _compared_reason(objective: Objective, trial: Trial) -> Reason:
+    outcome = Outcome.PASS
+    if trial.decided_at is not None:
+        outcome = Outcome.FAIL
+    elif trial.log_m >= log(DOUBT):
+        outcome = Outcome.INSUFFICIENT
+    return Reason(
+        f"{objective.name} against stable",
+        outcome,
+        compared_sentence(objective, trial),
+        trial.bad / trial.total if trial.total else None,
+        trial.stable_bad / trial.stable_total if trial.stable_total else None,
+        trial.total,
+        enforced=objective.enforce,
+    )
+
+
+def _sources_reason(state: JudgeState, policy: JudgePolicy) -> Reason:
+    lasted = (state.at or 0.0) - (state.error_since if state.error_since is not None else state.at or 0.0)
+    outcome = Outcome.ERROR if lasted >= policy.error_limit_s else Outcome.INSUFFICIENT
+    more = f" (and {len(state.errors) - 1} more)" if len(state.errors) > 1 else ""
+    sentence = f"could not measure for {duration(lasted)}: {state.errors[0]}{more}"
+    return Reason("sources", outcome, sentence, lasted, policy.error_limit_s, window_s=lasted)
+
+
+def _duration_reason(state: JudgeState, required_s: float) -> Reason:
+    measured = state.soak.measured_s
+    # Seconds are sums of differences of unix times; a microsecond must not cost a tick.
+    enough = measured >= required_s - 1e-3
+    sentence = f"{duration(round(measured, 1))} of {duration(required_s)} measured"
+    outcome = Outcome.PASS if enough else Outcome.INSUFFICIENT
+    return Reason("duration", outcome, sentence, measured, required_s, window_s=measured)
+
+
+def _evidence(state: JudgeState, policy: JudgePolicy) -> Evidence:
+    tests = [(t, o.name) for o, t in zip(policy.objectives, state.trials, strict=True) if o.enforce]
+    tests += [
+        (pair, f"{o.name} against stable")
+        for o, pair in zip(policy.objectives, state.pairs, strict=True)
+        if o.enforce and o.ratio is not None
+    ]
+    leading = max(tests, key=lambda test: test[0].log_m, default=None)
+    requests = max((total for total, _ in state.soak.counts), default=0)
+    return Evidence(
+        leading[1] if leading else None,
+        min(_MOST, exp(min(leading[0].log_m, 40.0))) if leading else 1.0,
+        min(_MOST, exp(min(max(trial.peak for trial, _ in tests), 40.0))) if tests else 1.0,
+        policy.evidence_needed,
+        state.soak.measured_s,
+        requests,
+        state.ticks,
+    )

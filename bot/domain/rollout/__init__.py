@@ -1,0 +1,1 @@
+"""The rollout: model, plans, state machine, progress, rollback, approvals."""

@@ -1,0 +1,163 @@
+"""Who may say so: roles, quorum, seal and expiry. Decided at the press, from the roles the person has then."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from bot.domain.errors import Refused
+from bot.domain.judge import judge
+from bot.domain.rollout.events import Acted
+from bot.domain.rollout.model import Action, Actor, Approval, Gate, Lane, Plan, Policy, Release, Rollout
+
+VOTES = frozenset({Action.APPROVE, Action.REVOKE, Action.REJECT})
+
+
+def seal_of(
+    *,
+    rollout_id: int,
+    guild_id: int,
+    lane: Lane,
+    stable: Release | None,
+    candidate: Release,
+    plan: Plan,
+    policy: Policy,
+) -> str:
+    """SHA-256, in hex, over everything that an approver approves. Equal content gives an equal seal."""
+    content = {
+        "rollout": rollout_id,
+        "guild": guild_id,
+        "lane": [lane.service, lane.environment],
+        "from": stable.digest if stable else None,
+        "to": candidate.digest,
+        "plan": _plain(plan),
+        "policy": _plain(policy),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
+    """None when `actor` may ask this of the rollout, else why not and who may. Says nothing about the phase."""
+    if actor.via == "system":
+        by_itself = action not in (Action.APPROVE, Action.PROMOTE)
+        return None if by_itself else Refused("Only people can approve.", rule="people_only")
+    policy = rollout.policy
+    asked = actor.id == rollout.requester.id
+    if action in VOTES:
+        return _may_vote(rollout, action, actor, asked)
+    if action is Action.PROMOTE:
+        if asked:
+            return _own("promote", policy.promote_role)
+        return _needs(action, actor, (policy.promote_role,))
+    # Whoever asked for it may take it back, as long as they belong here: somebody whose roles were taken away does not.
+    requester = asked and bool(actor.roles)
+    if action in (Action.ROLL_BACK, Action.CLOSE):
+        return None if requester else _needs(action, actor, policy.rollback_roles)
+    return None if requester else _needs(action, actor, policy.operate_roles)
+
+
+def _may_vote(rollout: Rollout, action: Action, actor: Actor, requester: bool) -> Refused | None:
+    gate = rollout.current
+    if not isinstance(gate, Gate):
+        return Refused("Nothing waits for an approval now.", rule="no_gate")
+    if action is Action.APPROVE and requester and not gate.allow_requester:
+        return _own("approve", gate.role)
+    return _needs(action, actor, (gate.role,))
+
+
+def _own(what: str, role: str) -> Refused:
+    return Refused(
+        f"You asked for this rollout, so you cannot {what} it.",
+        rule="not_the_requester",
+        remedy=f"Somebody else with the role `{role}` can.",
+    )
+
+
+def _needs(action: Action, actor: Actor, roles: tuple[str, ...]) -> Refused | None:
+    if actor.roles & set(roles):
+        return None
+    named = " or ".join(f"`{role}`" for role in roles)
+    sentence = (
+        f"To {WORDS[action]} needs the role {named}."
+        if roles
+        else f"Nobody is named who may {WORDS[action]}."
+    )
+    remedy = (
+        "Ask somebody who has it." if roles else "The catalog's policy for this environment names the roles."
+    )
+    return Refused(sentence, rule="role", remedy=remedy)
+
+
+WORDS: Mapping[Action, str] = {
+    Action.APPROVE: "approve",
+    Action.REJECT: "reject",
+    Action.REVOKE: "take an approval back",
+    Action.PAUSE: "pause",
+    Action.RESUME: "resume",
+    Action.EXTEND: "extend",
+    Action.PROMOTE: "promote",
+    Action.ROLL_BACK: "roll back",
+    Action.CANCEL: "cancel",
+    Action.CLOSE: "close",
+}
+
+
+def expiry(rollout: Rollout, now: datetime) -> datetime | None:
+    """When the present gate expires; the time that it spends paused does not count."""
+    if rollout.deadline is None or rollout.pause is None:
+        return rollout.deadline
+    return rollout.deadline + (now - rollout.pause.since)
+
+
+def vote(rollout: Rollout, acted: Acted) -> Approval:
+    """The approval that this press is. Raises `Refused` for another seal and after the expiry."""
+    if acted.seal and acted.seal != rollout.seal:
+        raise Refused(
+            "What this button was drawn for is not what would be deployed now.",
+            rule="seal",
+            remedy="Look at the present card and approve there.",
+        )
+    if not isinstance(rollout.current, Gate):
+        return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
+    ends = expiry(rollout, acted.at)
+    if ends is not None and acted.at >= ends:
+        raise Refused("This gate has expired.", rule="expired", remedy="Ask for the deploy again.")
+    return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
+
+
+def votes(rollout: Rollout, approvals: tuple[Approval, ...]) -> int:
+    """How many people those approvals stand for: each once, only for the present seal."""
+    return len({a.actor_id for a in approvals if a.seal == rollout.seal})
+
+
+def cleared(rollout: Rollout) -> bool:
+    """Every gate before the present step was passed by its quorum for this seal, or none was needed."""
+    if rollout.known_good:
+        return True
+    granted = {grant.step: grant.approvals for grant in rollout.grants}
+    gates = [(i, step) for i, step in enumerate(rollout.plan.steps[: rollout.step]) if isinstance(step, Gate)]
+    return all(_valid(rollout, gate, granted.get(i, ())) for i, gate in gates)
+
+
+def _valid(rollout: Rollout, gate: Gate, approvals: tuple[Approval, ...]) -> bool:
+    own = any(a.actor_id == rollout.requester.id for a in approvals)
+    return votes(rollout, approvals) >= gate.quorum and (gate.allow_requester or not own)
+
+
+def _plain(value: Any) -> Any:
+    """JSON values. Numbers are written as floats, since a stored 5 comes back as 5.0 and means the same."""
+    if isinstance(value, judge.JudgePolicy):
+        return _plain(judge.policy_to_json(value))
+    if hasattr(value, "__dataclass_fields__"):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_plain(each) for each in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value

@@ -1,0 +1,266 @@
+"""What can happen to a rollout (events, past tense or a person's word) and what it orders (effects).
+
+Machine events carry the `step` they answer; one that answers an older step is ignored. A person's action on
+an older step is refused with a sentence. Effects are recorded before they are done, each under a key that is
+the same however often it is tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bot.domain.judge.evidence import Tick
+from bot.domain.rollout.model import Action, Actor, Desired, HttpCheck, Lane, Release
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """A person asked for something. `step` is the step their button was drawn for (None: the present one)."""
+
+    action: Action
+    actor: Actor
+    at: datetime
+    step: int | None = None
+    reason: str = ""
+    seal: str = ""
+    seconds: float = 0.0  # Extend
+    panic: bool = False  # Pause: the panic stop
+    kind: Literal["acted"] = "acted"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The checks before traffic ended; `findings` are sentences, one for each failed check."""
+
+    step: int
+    at: datetime
+    passed: bool
+    findings: tuple[str, ...] = ()
+    kind: Literal["verified"] = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """Slash commands were brought to where the step wants them, or `findings` say why not."""
+
+    step: int
+    at: datetime
+    passed: bool
+    findings: tuple[str, ...] = ()
+    kind: Literal["synced"] = "synced"
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The target observes what generation `generation` desired.
+
+    `weight` is the share of the requests that the rollout's candidate was observed to get, also when the
+    desired state names no candidate: 0 after a rollback, 100 once the candidate is the stable release.
+    """
+
+    generation: int
+    at: datetime
+    weight: int
+    kind: Literal["applied"] = "applied"
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyFailed:
+    """The target could not reach what was desired. `unsafe`: what was desired as stable is gone or unhealthy."""
+
+    generation: int
+    at: datetime
+    why: str
+    unsafe: bool = False
+    kind: Literal["apply_failed"] = "apply_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One judge tick while the candidate has traffic, at gates and holds too."""
+
+    at: datetime
+    tick: Tick
+    kind: Literal["measured"] = "measured"
+
+
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """The candidate died, seen by the target."""
+
+    at: datetime
+    why: str
+    kind: Literal["crashed"] = "crashed"
+
+
+@dataclass(frozen=True, slots=True)
+class TimerDue:
+    """A timer row came due: `gate`, `hold` or `progress`."""
+
+    name: str
+    step: int
+    at: datetime
+    kind: Literal["timer_due"] = "timer_due"
+
+
+@dataclass(frozen=True, slots=True)
+class HostAborted:
+    """`slipway abort` sent all traffic to stable on the machine, under a newer generation than ours."""
+
+    generation: int
+    at: datetime
+    by: str
+    why: str = ""
+    kind: Literal["host_aborted"] = "host_aborted"
+
+
+Event = Acted | Verified | Synced | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
+
+
+# ---- effects -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SetDesired:
+    """Bring the lane to `desired` and watch until it is so, or `timeout_s` has passed."""
+
+    lane: Lane
+    desired: Desired
+    timeout_s: float
+    urgent: bool = False  # a rollback: pre-empts what is queued in its lane
+    kind: Literal["set_desired"] = "set_desired"
+
+
+@dataclass(frozen=True, slots=True)
+class RunChecks:
+    """Check the candidate over HTTP before it gets traffic."""
+
+    lane: Lane
+    step: int
+    release: Release
+    checks: tuple[HttpCheck, ...]
+    timeout_s: float
+    kind: Literal["run_checks"] = "run_checks"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSync:
+    """Bring an application's slash commands to the release's manifest."""
+
+    lane: Lane
+    step: int
+    release: Release
+    application: str
+    mode: Literal["additions", "all"]
+    timeout_s: float
+    kind: Literal["run_sync"] = "run_sync"
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreCommands:
+    """Bring back the manifest that was there before this rollout changed it, if it did."""
+
+    lane: Lane
+    application: str
+    kind: Literal["restore_commands"] = "restore_commands"
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Post a short new message: it may mention, so that people are heard. `what` picks the wording."""
+
+    what: Literal[
+        "gate_opened",
+        "held",
+        "rolled_back",
+        "halted",
+        "paused",
+        "failed",
+        "succeeded",
+        "expired",
+        "emergency",
+        "unconfirmed",
+    ]
+    mention_roles: tuple[str, ...] = ()
+    mention_users: tuple[int, ...] = ()
+    text: str = ""
+    kind: Literal["notify"] = "notify"
+
+
+@dataclass(frozen=True, slots=True)
+class DrawCard:
+    """Redraw the card from the database. Coalesces: one pending redraw for a rollout is enough."""
+
+    kind: Literal["draw_card"] = "draw_card"
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line in the card's thread."""
+
+    text: str
+    kind: Literal["log_line"] = "log_line"
+
+
+@dataclass(frozen=True, slots=True)
+class LockLane:
+    """Lock the lane in the same transaction (an automatic rollback quarantines the release)."""
+
+    lane: Lane
+    owner: str
+    reason: str
+    digest: str = ""
+    kind: Literal["lock_lane"] = "lock_lane"
+
+
+@dataclass(frozen=True, slots=True)
+class MarkKnownGood:
+    """The release is now the lane's stable. `good`: it completed its observation here and is known good."""
+
+    lane: Lane
+    release: Release
+    good: bool = True
+    kind: Literal["mark_known_good"] = "mark_known_good"
+
+
+@dataclass(frozen=True, slots=True)
+class CallPeople:
+    """Call people in #alerts about a lane, outside of any rollout. `key` (≤ 24 characters): told once."""
+
+    key: str
+    guild_id: int
+    title: str
+    text: str
+    mention_roles: tuple[str, ...] = ()
+    over: bool = False
+    kind: Literal["call_people"] = "call_people"
+
+
+Effect = (
+    SetDesired
+    | RunChecks
+    | RunSync
+    | RestoreCommands
+    | Notify
+    | DrawCard
+    | LogLine
+    | LockLane
+    | MarkKnownGood
+    | CallPeople
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One line of the audit log: who, when, why, from where to where."""
+
+    actor: Actor
+    at: datetime
+    what: str
+    why: str
+    from_phase: str
+    to_phase: str
+    details: Mapping[str, object] = field(default_factory=dict)

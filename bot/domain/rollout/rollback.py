@@ -1,0 +1,149 @@
+"""The ways back: rolling back, giving up before there was traffic, halting, and ending."""
+
+from __future__ import annotations
+
+from bot.domain.rollout.events import (
+    Applied,
+    ApplyFailed,
+    Crashed,
+    HostAborted,
+    LockLane,
+    Notify,
+    RestoreCommands,
+    TimerDue,
+)
+from bot.domain.rollout.model import Phase, SyncCommands
+from bot.domain.rollout.step_builder import StepBuilder
+
+# What belongs to going forward and means nothing once a rollout is on its way back or over.
+_NOTHING_PENDING = {"hold": None, "pause": None, "deadline": None, "step_done": False, "approvals": ()}
+
+
+def automatic(builder: StepBuilder, what: str, why: str) -> None:
+    """Slipway itself turns back: judge, crash, deadline or target said so. Quarantines a release that had traffic."""
+    rollout = builder.rollout
+    if not rollout.had_traffic:
+        failed = builder.say.failed
+        end(builder, Phase.FAILED, what, failed.format(version=rollout.candidate.version, why=why))
+        builder.order(Notify("failed", mention_users=(rollout.requester.id,), text=builder.rollout.outcome))
+        return
+    if not _order(builder, what, f"Automatic rollback: {why}"):
+        return
+    if rollout.policy.lock_after_rollback:
+        reason = f"{rollout.candidate.version} was rolled back by itself: {why}"
+        builder.order(LockLane(rollout.lane, builder.actor.name, reason, rollout.candidate.digest))
+    builder.order(Notify("rolled_back", rollout.policy.notify_roles, text=builder.rollout.outcome))
+
+
+def by_person(builder: StepBuilder, what: str, sentence: str) -> None:
+    """Somebody turns it back; a rollout without traffic is cancelled instead."""
+    rollout = builder.rollout
+    if not rollout.had_traffic:
+        end(builder, Phase.CANCELLED, what, sentence)
+    elif _order(builder, what, sentence):
+        told = () if builder.actor.id == rollout.requester.id else (rollout.requester.id,)
+        builder.order(Notify("rolled_back", mention_users=told, text=sentence))
+
+
+def _order(builder: StepBuilder, what: str, sentence: str) -> bool:
+    """All traffic to stable, ahead of anything queued; False when there is no stable to go back to."""
+    rollout = builder.rollout
+    if rollout.stable is None:
+        halt(builder, f"{sentence.rstrip('.')}. There is no earlier release to go back to.")
+        return False
+    builder.change(phase=Phase.ROLLING_BACK, **_NOTHING_PENDING)
+    builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
+    builder.tell(what, sentence, to=rollout.stable.version)
+    _restore_commands(builder)
+    return True
+
+
+def _restore_commands(builder: StepBuilder) -> None:
+    """The former release's slash commands come back with it; of what was not changed yet, nothing is restored."""
+    rollout = builder.rollout
+    begun = rollout.plan.steps[: rollout.step + 1]
+    for application in dict.fromkeys(s.application for s in begun if isinstance(s, SyncCommands)):
+        builder.order(RestoreCommands(rollout.lane, application))
+
+
+def halt(builder: StepBuilder, why: str) -> None:
+    """Leave the traffic where it is and call people; only a person ends this."""
+    builder.change(phase=Phase.HALTED, **_NOTHING_PENDING)
+    builder.tell("halted", why)
+    builder.order(Notify("halted", builder.rollout.policy.notify_roles, text=why))
+
+
+def end(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
+    """Over before the candidate had traffic: take it away again."""
+    rollout = builder.rollout
+    builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s)
+    _restore_commands(builder)
+    close(builder, phase, what, sentence)
+
+
+def close(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
+    """Over, with nothing more to do."""
+    builder.change(phase=phase, ended_at=builder.at, **_NOTHING_PENDING)
+    builder.tell(what, sentence)
+
+
+# ---- what the outside reports ------------------------------------------------------------------------------
+
+
+def returned(builder: StepBuilder, event: Applied) -> None:
+    """ROLLING_BACK: done only when the candidate is observed without traffic."""
+    builder.change(observed_weight=event.weight)
+    if event.weight > 0:
+        return
+    stable = builder.rollout.stable
+    builder.change(confirmed=event.generation)
+    version = stable.version if stable else "nothing"
+    why = builder.rollout.outcome
+    said = builder.say.returned
+    close(builder, Phase.ROLLED_BACK, "rolled_back", said.format(version=version))
+    # The card's last word is why it was rolled back; that it was is said by the phase.
+    builder.change(outcome=why)
+
+
+def returned_late(builder: StepBuilder, event: Applied) -> None:
+    """HALTED: the target got there after all. People were called, so a person ends it."""
+    builder.change(observed_weight=event.weight, confirmed=event.generation)
+    builder.tell("observed_late", builder.say.seen_late(event.weight))
+
+
+def not_returned(builder: StepBuilder, event: ApplyFailed) -> None:
+    """ROLLING_BACK: the target could not."""
+    halt(builder, f"The rollback failed: {event.why}")
+
+
+def no_answer(builder: StepBuilder, event: TimerDue) -> None:
+    """ROLLING_BACK: the target never said."""
+    halt(builder, "The rollback was ordered, but the target did not confirm it in time.")
+
+
+def expired(builder: StepBuilder, event: TimerDue) -> None:
+    """GATED: nobody approved in time."""
+    if builder.rollout.had_traffic:
+        automatic(builder, "gate_expired", "the gate expired without its approvals")
+        return
+    end(builder, Phase.CANCELLED, "gate_expired", "The gate expired without its approvals.")
+    builder.order(
+        Notify("expired", mention_users=(builder.rollout.requester.id,), text=builder.rollout.outcome)
+    )
+
+
+def crashed(builder: StepBuilder, event: Crashed) -> None:
+    """The candidate died."""
+    automatic(builder, "crashed", f"{builder.rollout.candidate.version} crashed: {event.why}")
+
+
+def aborted(builder: StepBuilder, event: HostAborted) -> None:
+    """Somebody turned it back on the machine. Their generation becomes ours, and ours the next.
+
+    An equal generation was ordered here before the abort was heard of, and the machine has refused it.
+    """
+    if event.generation < builder.rollout.generation:
+        return
+    builder.change(generation=event.generation, confirmed=event.generation)
+    why = f": {event.why}" if event.why else ""
+    by_person(builder, "host_aborted", f"{event.by} aborted this on the machine{why}.")

@@ -1,0 +1,88 @@
+"""A step in the making: the rollout as it will be, what it orders, and what the audit log will say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from bot.domain.rollout.events import DrawCard, Effect, LogLine, SetDesired, Transition
+from bot.domain.rollout.model import Actor, Desired, Release, Rollout
+from bot.domain.rollout.wording import Wording, wording_for
+
+# The target's own answer says why something failed; the progress timer is for answers that never come.
+PROGRESS_GRACE_S = 15.0
+
+
+class Stepped(NamedTuple):
+    """What one event led to. An event that changed nothing gives back the same rollout and nothing else."""
+
+    rollout: Rollout
+    effects: tuple[Effect, ...] = ()
+    transitions: tuple[Transition, ...] = ()
+
+
+@dataclass(slots=True)
+class StepBuilder:
+    """Lives for one `step`. `rollout` is replaced, never changed; `actor` and `at` sign every transition."""
+
+    before: Rollout
+    actor: Actor
+    at: datetime
+    rollout: Rollout = field(init=False)
+    effects: list[Effect] = field(default_factory=list)
+    transitions: list[Transition] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rollout = self.before
+
+    @property
+    def say(self) -> Wording:
+        """The words for what this rollout moves."""
+        return wording_for(self.rollout.policy.words)
+
+    def change(self, **changes: Any) -> None:
+        self.rollout = replace(self.rollout, **changes)
+
+    def order(self, *effects: Effect) -> None:
+        self.effects.extend(effects)
+
+    def after(self, seconds: float) -> datetime:
+        return self.at + timedelta(seconds=seconds)
+
+    def tell(self, what: str, sentence: str, **details: object) -> None:
+        """Record a transition from the phase last told of to the present one; the card's thread gets the sentence."""
+        told = self.transitions[-1].to_phase if self.transitions else str(self.before.phase)
+        facts = {"step": self.rollout.step, "generation": self.rollout.generation, **details}
+        self.transitions.append(
+            Transition(self.actor, self.at, what, sentence, told, str(self.rollout.phase), facts)
+        )
+        self.order(LogLine(sentence))
+        self.change(outcome=sentence)
+
+    def desire(
+        self,
+        stable: Release | None,
+        candidate: Release | None,
+        weight: int,
+        timeout_s: float,
+        *,
+        warm: tuple[Release, ...] = (),
+        urgent: bool = False,
+    ) -> None:
+        """Order the next generation and give the target `timeout_s` to be observed there."""
+        generation = self.rollout.generation + 1
+        self.change(
+            generation=generation,
+            weight=weight,
+            deadline=self.after(timeout_s + PROGRESS_GRACE_S),
+        )
+        desired = Desired(generation, stable, candidate, weight, warm)
+        self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent))
+
+    def done(self) -> Stepped:
+        """The result; `version` rises by one when anything changed, and then the card is drawn anew."""
+        if self.rollout is self.before and not self.effects:
+            return Stepped(self.before)
+        self.change(version=self.before.version + 1)
+        return Stepped(self.rollout, (*self.effects, DrawCard()), tuple(self.transitions))

@@ -1,0 +1,86 @@
+"""How the rollout listens to its judge: what each verdict does in each phase."""
+
+from __future__ import annotations
+
+from bot.domain.judge import judge
+from bot.domain.judge.judge import Outcome, Verdict
+from bot.domain.rollout import progress, rollback
+from bot.domain.rollout.events import Measured, TimerDue
+from bot.domain.rollout.model import Gate, Observe, Phase, Rollout, Soak
+from bot.domain.rollout.progress import back_to_soak, because, hold, passed, troubled
+from bot.domain.rollout.step_builder import StepBuilder
+
+# Sums of floating-point seconds; the judge allows as much.
+_EPSILON_S = 1e-3
+
+
+def measured(builder: StepBuilder, event: Measured) -> None:
+    """Every phase in which the candidate has traffic: look, and turn back, hold or go on."""
+    rollout = builder.rollout
+    if rollout.judge_state is None:
+        return
+    policy = rollout.policy.judge
+    state = judge.advance(rollout.judge_state, policy, event.tick)
+    verdict = judge.verdict(state, policy, soak_required_s=required_s(rollout))
+    builder.change(judge_state=state, verdict=verdict)
+    if verdict.outcome is Outcome.FAIL:
+        rollback.automatic(builder, "judged_fail", because(verdict))
+    elif rollout.phase in (Phase.SOAKING, Phase.OBSERVING):
+        _in_soak(builder, verdict)
+    elif rollout.phase is Phase.HELD:
+        _in_hold(builder, verdict)
+
+
+def _in_soak(builder: StepBuilder, verdict: Verdict) -> None:
+    if verdict.outcome is Outcome.PASS:
+        if not builder.rollout.step_done:
+            builder.tell("judged_pass", f"PASS: {passed(verdict)}")
+            progress.finish(builder)
+        return
+    if builder.rollout.step_done:
+        # It passed while paused; what counts is the verdict at the moment of going on.
+        builder.change(step_done=False)
+    if troubled(verdict) or (complete(builder.rollout) and not unreadable(builder.rollout)):
+        hold(builder, because(verdict))
+
+
+def _in_hold(builder: StepBuilder, verdict: Verdict) -> None:
+    if troubled(verdict):
+        return
+    if isinstance(builder.rollout.current, Gate):
+        builder.tell("hold_over", "Measuring again; the gate was passed.")
+        progress.pass_gate(builder)
+    elif verdict.outcome is Outcome.PASS:
+        back_to_soak(builder)
+        builder.tell("judged_pass", f"The hold is over, PASS: {passed(verdict)}")
+        progress.finish(builder)
+    elif not complete(builder.rollout):
+        back_to_soak(builder)
+        builder.tell("hold_over", "The hold is over: measuring again, the soak goes on where it was.")
+
+
+def hold_due(builder: StepBuilder, event: TimerDue) -> None:
+    """HELD: nobody decided in time; do what the policy says."""
+    held = builder.rollout.hold
+    assert held is not None
+    if held.outcome == "rollback":
+        rollback.automatic(builder, "hold_expired", f"nobody decided in time ({held.why})")
+    else:
+        hold(builder, held.why)
+
+
+def required_s(rollout: Rollout) -> float | None:
+    """Measured seconds that the present soak demands; None outside of one."""
+    step = rollout.current
+    return step.duration_s + rollout.soak_extra_s if isinstance(step, (Soak, Observe)) else None
+
+
+def complete(rollout: Rollout) -> bool:
+    """The present soak has been measured for as long as it must be."""
+    required, state = required_s(rollout), rollout.judge_state
+    return required is not None and state is not None and state.soak.measured_s >= required - _EPSILON_S
+
+
+def unreadable(rollout: Rollout) -> bool:
+    """Something could not be read at the last look."""
+    return rollout.judge_state is not None and bool(rollout.judge_state.errors)

@@ -1,0 +1,1 @@
+"""Application commands as deploys: diff, validate, apply, back up, restore, watch."""

@@ -1,0 +1,341 @@
+"""What the commands desk is asked and what it answers. `cogs`, `ui` and the command line know it by these types."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bot.domain.appcommands.applications import Scope
+from bot.domain.appcommands.diff import Diff
+from bot.domain.appcommands.texts import ManifestProblem
+from bot.domain.errors import UserError
+from bot.domain.records import Lock
+from bot.domain.rollout.model import Actor, Rollout
+
+__all__ = [
+    "ApplicationStatus",
+    "ApplicationView",
+    "ApplyRequest",
+    "ApplyResult",
+    "Backup",
+    "BackupLine",
+    "Commands",
+    "Comparison",
+    "Detection",
+    "EnvironmentStatus",
+    "History",
+    "HistoryLine",
+    "InvalidManifest",
+    "ManifestView",
+    "ManualStep",
+    "RestoreRequest",
+    "Restored",
+    "ScopeDiff",
+    "ScopeStatus",
+    "Validation",
+    "WatchFinding",
+]
+
+
+class InvalidManifest(UserError):
+    """The manifest has mistakes: all of them, each with its JSON path. The sentence says how many."""
+
+    def __init__(self, application: str, mistakes: Sequence[ManifestProblem]) -> None:
+        many = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
+        super().__init__(
+            f"The manifest of {application} has {many}; nothing was sent to Discord.",
+            rule="manifest",
+            remedy="\n".join(str(mistake) for mistake in mistakes[:10]),
+        )
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationView:
+    """An application as this guild may see it. `source`: one line that says where its manifest comes from."""
+
+    name: str
+    id: int
+    source: str
+    environments: Mapping[str, tuple[Scope, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestView:
+    """A manifest: `version` is its short digest, `commands` the canonical form, `where` one line on its origin."""
+
+    digest: str
+    version: str
+    commands: Sequence[Mapping[str, Any]]
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeDiff:
+    """What an apply would change in one scope. `drift`: a sentence when somebody else changed what is there."""
+
+    scope: Scope
+    present_digest: str
+    present_count: int
+    diff: Diff
+    drift: str = ""
+    created_today: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """From what Discord has now to what is wanted, scope by scope. `mistakes`: why it could not be applied."""
+
+    application: str
+    environment: str
+    wanted: ManifestView
+    scopes: tuple[ScopeDiff, ...]
+    mistakes: tuple[ManifestProblem, ...] = ()
+
+    @property
+    def different(self) -> bool:
+        return any(scope.diff for scope in self.scopes)
+
+    @property
+    def dangers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(danger for scope in self.scopes for danger in scope.diff.dangers))
+
+    @property
+    def drift(self) -> str:
+        return "; ".join(scope.drift for scope in self.scopes if scope.drift)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    application: str
+    manifest: ManifestView | None  # None: it is not even a list of commands
+    mistakes: tuple[ManifestProblem, ...]
+    where: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRequest:
+    """`emergency`: go to production without the success in staging; needs `reason` and the named role."""
+
+    guild_id: int
+    actor: Actor
+    application: str
+    environment: str
+    reason: str = ""
+    interaction: str = ""
+    emergency: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyResult:
+    """What became of it. `rollout` is None when nothing is different: then Discord was read, and nothing called."""
+
+    comparison: Comparison
+    rollout: Rollout | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ManualStep:
+    """A permission overwrite that a bot cannot set: people do it in the server's settings, under Integrations."""
+
+    scope: Scope
+    command: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupLine:
+    """A backup as a list shows it: what was there before a change. `scope` is the one that it is of."""
+
+    id: int
+    application: str
+    environment: str
+    scope: Scope
+    at: datetime
+    digest: str
+    version: str
+    count: int
+    why: str
+    who: str
+    rollout_id: int | None
+    overwrites: int  # commands with permission overwrites
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A backup whole: the commands as Discord answered them, ids included, and permissions by command name."""
+
+    line: BackupLine
+    commands: Sequence[Mapping[str, Any]]
+    permissions: Mapping[str, Sequence[Mapping[str, Any]]]
+    manual: tuple[ManualStep, ...]  # what a restore leaves to people
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRequest:
+    guild_id: int
+    actor: Actor
+    backup_id: int
+    reason: str = ""
+    interaction: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """`rollout` is None when Discord has just that. `manual`: what must be set by hand afterwards."""
+
+    comparison: Comparison
+    rollout: Rollout | None
+    manual: tuple[ManualStep, ...]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeStatus:
+    """One look at a scope. `error` is a sentence when there was no answer; then `count` and `digest` are the last."""
+
+    scope: Scope
+    at: datetime
+    ms: float
+    count: int
+    digest: str
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchFinding:
+    """Something that watching found and that lasts: `what` is slow, away, count, drift; since when."""
+
+    what: str
+    sentence: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentStatus:
+    """`served`: what Discord has; `desired`: what was applied last. `trend`: readings, oldest first."""
+
+    environment: str
+    desired_version: str | None
+    served_version: str | None
+    drift: str
+    readings: tuple[ScopeStatus, ...]
+    trend: tuple[ScopeStatus, ...]
+    findings: tuple[WatchFinding, ...]
+    active: Rollout | None
+    lock: Lock | None
+    created_today: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApplicationStatus:
+    application: str
+    id: int
+    source: str
+    environments: tuple[EnvironmentStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One change in one scope. `result`: started, verified, refused, failed, unchanged; `ms`: how long it took."""
+
+    id: int
+    application: str
+    environment: str
+    scope: Scope
+    who: str
+    reason: str
+    at: datetime
+    from_version: str
+    to_version: str
+    result: str
+    detail: str
+    creates: int
+    calls: int
+    ms: float | None
+    rollout_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Newest first. `succeeded` of `finished` changes of the last 30 days were verified."""
+
+    lines: tuple[HistoryLine, ...]
+    succeeded: int
+    finished: int
+
+    @property
+    def rate(self) -> float | None:
+        return self.succeeded / self.finished if self.finished else None
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """Whether there is anything to do, from checksums in the database alone: Discord is not asked.
+
+    `applied`: by environment, the version that was applied last (None: never); `pending`: where it differs.
+    """
+
+    application: str
+    wanted: ManifestView
+    applied: Mapping[str, str | None]
+    pending: tuple[str, ...]
+
+
+class Commands(Protocol):
+    """The desk. All methods raise `UserError` with a sentence (`InvalidManifest` with all mistakes), `Unreachable`.
+
+    They take as long as Discord and the manifest's source do (about five seconds each): defer before.
+    """
+
+    def applications(self, guild_id: int) -> Sequence[ApplicationView]:
+        """Those that this guild may see, in catalog order. At once: for autocomplete."""
+        ...
+
+    async def diff(self, guild_id: int, application: str, environment: str) -> Comparison:
+        """The manifest against what Discord has now. Mistakes are listed in it, not raised."""
+        ...
+
+    async def validate(self, guild_id: int, application: str) -> Validation: ...
+
+    async def apply(self, request: ApplyRequest) -> ApplyResult: ...
+
+    async def backups(
+        self,
+        guild_id: int,
+        application: str,
+        environment: str | None = None,
+        *,
+        before: int | None = None,
+        limit: int = 10,
+    ) -> Sequence[BackupLine]:
+        """Newest first; `before` is the id of the last one on the page before."""
+        ...
+
+    async def backup(self, guild_id: int, backup_id: int) -> Backup: ...
+
+    async def compare(self, guild_id: int, backup_id: int) -> Comparison:
+        """What a restore would change: from what Discord has now to the backup."""
+        ...
+
+    async def restore(self, request: RestoreRequest) -> Restored: ...
+
+    async def status(self, guild_id: int, application: str | None = None) -> Sequence[ApplicationStatus]: ...
+
+    async def history(
+        self,
+        guild_id: int,
+        application: str | None = None,
+        *,
+        before: int | None = None,
+        limit: int = 10,
+    ) -> History: ...
+
+    async def detect(self, guild_id: int, application: str) -> Detection: ...

@@ -1,0 +1,178 @@
+"""What is wanted against what Discord has now: read, compared, and what somebody else changed noticed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application, Scope
+from bot.domain.appcommands.diff import Diff, compare
+from bot.domain.appcommands.normalization import digest
+from bot.domain.appcommands.records import EMPTY, Manifest, ScopeChange
+from bot.domain.appcommands.validation import budget, validate
+from bot.domain.errors import UserError
+from bot.domain.rollout.model import Phase, Rollout
+from bot.engine.appcommands.api import Comparison, ManifestView, ScopeDiff, Validation
+from bot.ports.appcommands import (
+    CommandBooks,
+    CommandsReader,
+    ManifestSource,
+    ServedCommands,
+    SourcedManifest,
+)
+from bot.ports.errors import ManifestUnavailable, TargetRefused
+
+_DAY = timedelta(days=1)
+# Asking twice for one thing within a moment is asking once.
+_NOTHING = Diff((), 0)
+_DANGERS, _NAMES = 6, 12
+
+
+class Comparer:
+    """Reads manifests and Discord. One call to Discord for each scope."""
+
+    def __init__(
+        self,
+        manifests: ManifestSource,
+        reader: CommandsReader,
+        books: CommandBooks,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._manifests = manifests
+        self._reader = reader
+        self._books = books
+        self._now = now
+
+    # ---- what is wanted ----
+
+    async def validated(self, application: Application) -> Validation:
+        """The manifest as its source has it, with every mistake. Raises `UserError` when it cannot be had."""
+        source = await self._sourced(application)
+        mistakes = tuple(await asyncio.to_thread(validate, source.content))
+        if mistakes:
+            return Validation(application.name, None, mistakes, source.where)
+        manifest = Manifest.of(source.content)
+        await self._books.put_manifest(manifest, application.name, source.where, source.commit)
+        return Validation(application.name, viewed(manifest, source.where), (), source.where)
+
+    async def _sourced(self, application: Application) -> SourcedManifest:
+        try:
+            return await self._manifests.read(application)
+        except ManifestUnavailable as error:
+            raise UserError(
+                f"The manifest of {application.name} cannot be had: {error}", rule="manifest_source"
+            ) from None
+
+    # ---- against what is there ----
+
+    async def compare(self, application: Application, environment: str, wanted: ManifestView) -> Comparison:
+        """Raises `UserError` for what Discord refuses, `Unreachable`."""
+        manifest = Manifest.of(wanted.commands)
+        scopes = await asyncio.gather(
+            *(
+                self._scope(application, environment, scope, manifest)
+                for scope in application.scopes(environment)
+            )
+        )
+        mistakes = [
+            replace(found, path=f"$ ({scope.scope})")
+            for scope in scopes
+            if (found := budget(scope.diff.creates, scope.created_today)) is not None and scope.diff
+        ]
+        return Comparison(application.name, environment, wanted, tuple(scopes), tuple(mistakes))
+
+    async def _scope(
+        self, application: Application, environment: str, scope: Scope, manifest: Manifest
+    ) -> ScopeDiff:
+        served = await self._read(application, scope)
+        present = digest(served.commands, guild=not scope.is_global)
+        created = await self.created_today(application, environment, scope)
+        if environment == STAGING and await self._in_production(application, manifest, served):
+            return ScopeDiff(scope, present, len(served.commands), _NOTHING, "", created)
+        diff = await asyncio.to_thread(compare, served.commands, manifest.commands, guild=not scope.is_global)
+        drift = await self.drift(application, environment, scope, present)
+        return ScopeDiff(scope, present, len(served.commands), diff, drift, created)
+
+    async def _read(self, application: Application, scope: Scope) -> ServedCommands:
+        try:
+            return await self._reader.read(application, scope)
+        except TargetRefused as error:
+            raise UserError(str(error), rule="discord_refuses") from None
+
+    async def _in_production(
+        self, application: Application, manifest: Manifest, served: ServedCommands
+    ) -> bool:
+        """The copies in the staging guild were taken away because everybody has these commands now."""
+        if served.commands:
+            return False
+        staging = await self._books.accepted(application.lane(STAGING))
+        production = await self._books.accepted(application.lane(PRODUCTION))
+        return (
+            staging is not None
+            and production is not None
+            and staging.withdrawn == manifest.digest == production.wanted
+        )
+
+    # ---- what somebody else did ----
+
+    async def expected(self, application: Application, environment: str, scope: Scope) -> Manifest | None:
+        """What our last change left in the scope; before the first one, nothing is expected."""
+        left = await self._books.last_change(application.id, scope)
+        return None if left is None else EMPTY if left == EMPTY.digest else await self._books.manifest(left)
+
+    async def drift(self, application: Application, environment: str, scope: Scope, present: str) -> str:
+        """A sentence when the scope is not as our last change left it."""
+        expected = await self.expected(application, environment, scope)
+        if expected is None or expected.digest_in(scope) == present:
+            return ""
+        where = "globally" if scope.is_global else f"in server {scope.guild_id}"
+        return (
+            f"The commands {where} were changed by somebody else: they are not {expected.version}, "
+            "which was applied last"
+        )
+
+    async def created_today(self, application: Application, environment: str, scope: Scope) -> int:
+        lane = application.lane(environment)
+        note = ScopeChange(application.name, application.id, lane.service, environment, scope, -1, "", "", 0)
+        return sum(n for _, n in await self._books.creates(note, self._now() - _DAY))
+
+
+def viewed(manifest: Manifest, where: str) -> ManifestView:
+    return ManifestView(manifest.digest, manifest.version, manifest.commands, where)
+
+
+def said(comparison: Comparison) -> str:
+    """What differs, counted, in a few words."""
+    counts: dict[str, set[tuple[int, str]]] = {}
+    for scope in comparison.scopes:
+        for command in scope.diff.commands:
+            counts.setdefault(command.what, set()).add((command.type, command.name))
+    words = [
+        f"{len(counts[what])} {what}"
+        for what in ("created", "changed", "renamed", "deleted")
+        if what in counts
+    ]
+    return ", ".join(words) or "nothing"
+
+
+def begun(comparison: Comparison, rollout: Rollout) -> str:
+    return said(comparison) + ("; it waits for approval." if rollout.phase is Phase.GATED else ".")
+
+
+def changes(comparison: Comparison) -> list[str]:
+    """What an approver must know, in a few lines: which commands, by what happens to them, and every danger first."""
+    names: dict[str, dict[str, None]] = {}
+    for scope in comparison.scopes:
+        for command in scope.diff.commands:
+            names.setdefault(command.what, {})[f"/{command.name}"] = None
+    dangers = [f"DANGER {danger}" for danger in comparison.dangers]
+    if len(dangers) > _DANGERS:
+        dangers[_DANGERS:] = [f"DANGER and {len(dangers) - _DANGERS} more"]
+    return dangers + [
+        f"{what}: {', '.join(list(names[what])[:_NAMES])}"
+        + (f" and {len(names[what]) - _NAMES} more" if len(names[what]) > _NAMES else "")
+        for what in ("deleted", "renamed", "changed", "created")
+        if what in names
+    ]

@@ -1,0 +1,143 @@
+"""Slash commands as a step of another service's rollout: they go out with the release, and come back with it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application
+from bot.domain.appcommands.normalization import key_of
+from bot.domain.appcommands.records import EMPTY, Manifest
+from bot.domain.appcommands.validation import validate
+from bot.domain.errors import UserError
+from bot.domain.records import AuditEntry, LaneRow
+from bot.domain.rollout.events import RestoreCommands, RunSync
+from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
+from bot.engine.lanes import Lanes
+from bot.ports.appcommands import AppCommandHistory, CommandBooks, ManifestSource
+from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused
+from bot.ports.store import Store
+
+_NOTE = "commands_sync"
+_SHOWN = 5
+
+
+class SyncStep:
+    """Implements `bot.ports.CommandsSync`. What was there before is noted before anything is changed."""
+
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        *,
+        manifests: ManifestSource,
+        books: CommandBooks,
+        archive: AppCommandHistory,
+    ) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._manifests = manifests
+        self._books = books
+        self._archive = archive
+
+    async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
+        application = self._lanes.catalog.applications.get(effect.application)
+        if application is None:
+            return [f"the catalog has no application {effect.application}"]
+        try:
+            source = await self._manifests.of_release(application, effect.release)
+        except ManifestUnavailable as error:
+            return [str(error)]
+        mistakes = await asyncio.to_thread(validate, source.content)
+        if mistakes:
+            return [f"{len(mistakes)} mistakes", *(str(mistake) for mistake in mistakes[:_SHOWN])]
+        manifest = Manifest.of(source.content)
+        await self._books.put_manifest(manifest, application.name, source.where, source.commit)
+        try:
+            return await self._sync(rollout_id, effect, application, manifest)
+        except (TargetRefused, StaleGeneration, UserError) as error:
+            return [str(error)]
+
+    async def _sync(
+        self, rollout_id: int, effect: RunSync, application: Application, manifest: Manifest
+    ) -> list[str]:
+        lane = _lane(application, effect.lane)
+        situation = await self._lanes.situation(lane)
+        if situation.active is not None:
+            return [f"rollout #{situation.active.id} is active in {lane}"]
+        former = await self._former(rollout_id, application, lane)
+        if former is None:
+            return ["the rollout is on its way back"]
+        wanted = manifest
+        if effect.mode == "additions":
+            wanted = additions(former, manifest)
+            await self._books.put_manifest(wanted, application.name, f"additions of {manifest.version}")
+        await self._serve(lane, wanted, f"Rollout #{rollout_id} of {effect.lane} brings {wanted.version}.")
+        return []
+
+    async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
+        application = self._lanes.catalog.applications.get(effect.application)
+        key = f"{rollout_id}/{effect.application}"
+        note = await self._store.notes.note(_NOTE, key)
+        # Also where nothing was changed yet: an attempt that is still under way must find that it is too late.
+        former = str((note or {}).get("former", ""))
+        await self._store.notes.put_note(_NOTE, key, {"former": former, "over": True})
+        if application is None or not former:
+            return
+        lane = _lane(application, effect.lane)
+        manifest = EMPTY if former == EMPTY.digest else await self._books.manifest(former)
+        if manifest is None:
+            raise TargetRefused(f"the manifest {former[:12]} is not in the database")
+        await self._serve(lane, manifest, f"Rollout #{rollout_id} of {effect.lane} was rolled back.")
+
+    async def _former(self, rollout_id: int, application: Application, lane: Lane) -> Manifest | None:
+        """What Discord had before this rollout touched it; None when it is being rolled back already."""
+        key = f"{rollout_id}/{application.name}"
+        note = await self._store.notes.note(_NOTE, key)
+        if note is not None and note.get("over"):
+            return None
+        if note is not None:
+            digest = str(note["former"])
+        else:
+            observed = await self._lanes.look(lane)
+            digest = (
+                max(observed.running, key=lambda r: r.weight).digest if observed.running else EMPTY.digest
+            )
+            await self._store.notes.put_note(_NOTE, key, {"former": digest})
+        return EMPTY if digest == EMPTY.digest else await self._books.manifest(digest)
+
+    async def _serve(self, lane: Lane, manifest: Manifest, why: str) -> None:
+        """The lane holds it from now on, and Discord has it."""
+        situation = await self._lanes.situation(lane)
+        assert situation.row is not None
+        release = Release(lane.service, manifest.version, manifest.digest)
+        row, stable = situation.row, situation.row.desired.stable
+        generation = row.generation
+        if stable is None or stable.digest != manifest.digest or row.desired.candidate is not None:
+            generation += 1
+            await self._hold(lane, generation, release, why)
+        target = self._lanes.target(lane)
+        try:
+            await target.apply(lane, Desired(generation, release))
+        except StaleGeneration:
+            generation = max(generation, (await target.observe(lane)).generation) + 1
+            await self._hold(lane, generation, release, why)
+            await target.apply(lane, Desired(generation, release))
+
+    async def _hold(self, lane: Lane, generation: int, release: Release, why: str) -> None:
+        now: datetime = self._lanes.now()
+        row = LaneRow(lane, generation, Desired(generation, release), None, now)
+        if not await self._archive.took_over(row, AuditEntry(lane, SYSTEM, now, "commands_synced", why)):
+            raise TargetRefused(f"another rollout began in {lane}")
+
+
+def _lane(application: Application, lane: Lane) -> Lane:
+    """A service's staging goes with staging's commands, every other environment with production's."""
+    return application.lane(STAGING if lane.environment == STAGING else PRODUCTION)
+
+
+def additions(former: Manifest, manifest: Manifest) -> Manifest:
+    """The former commands as they are, and beside them those that are new."""
+    there = {key_of(command) for command in former.commands}
+    new = [command for command in manifest.commands if key_of(command) not in there]
+    return Manifest.of([*former.commands, *new])

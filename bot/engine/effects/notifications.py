@@ -1,0 +1,117 @@
+"""Telling people: effects for Discord, done through the announcer under keys that may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+
+from bot.domain.config import Catalog
+from bot.domain.formatting import clean
+from bot.domain.records import Claimed
+from bot.domain.rollout.events import CallPeople, DrawCard, LogLine, Notify
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import Unreachable
+from bot.ports.notifications import Alert, Announcer, Notice
+from bot.ports.store import EffectStore
+
+
+class NotificationHandler:
+    """Executes what is for people. Closes claims in batches: many small commits would be the slowest part."""
+
+    def __init__(self, announcer: Announcer, effects: EffectStore) -> None:
+        self._announcer = announcer
+        self._effects = effects
+        self._done: list[tuple[Claimed, asyncio.Future[None]]] = []
+        self._closing: asyncio.Task[None] | None = None
+
+    async def execute(self, claim: Claimed) -> None:
+        """Raises `Unreachable` to be tried again."""
+        if isinstance(claim.effect, CallPeople):
+            await self._announcer.alert(_alert(claim.effect))
+            return
+        rollout_id = claim.rollout_id
+        if rollout_id is None:
+            raise TypeError("what is told to people is about a rollout")
+        match claim.effect:
+            case DrawCard():
+                await self._announcer.draw_card(rollout_id)
+            case LogLine(text=text):
+                await self._announcer.log_line(rollout_id, claim.key, text, claim.created_at)
+            case Notify() as notify:
+                await self._announcer.notify(
+                    Notice(
+                        key=claim.key,
+                        rollout_id=rollout_id,
+                        what=notify.what,
+                        text=notify.text,
+                        mention_roles=notify.mention_roles,
+                        mention_users=notify.mention_users,
+                    )
+                )
+            case other:
+                raise TypeError(f"{other.kind} is not for people")
+
+    async def record(self, claim: Claimed, outcome: None) -> None:
+        """Returns when the claim is closed."""
+        closed = asyncio.get_running_loop().create_future()
+        self._done.append((claim, closed))
+        if self._closing is None or self._closing.done():
+            # A task of its own: whoever happens to come first may be cancelled, and the others still wait.
+            self._closing = asyncio.create_task(self._close_all())
+        await closed
+
+    async def _close_all(self) -> None:
+        # What finishes while one batch is being closed makes up the next.
+        while self._done:
+            batch, self._done = self._done, []
+            error: BaseException = Unreachable("closing was interrupted")
+            try:
+                await self._effects.close([claim for claim, _ in batch])
+            except Exception as failed:
+                error = failed
+            else:
+                for _, closed in batch:
+                    if not closed.done():
+                        closed.set_result(None)
+            finally:
+                _fail([closed for _, closed in batch], error)
+
+
+def _alert(call: CallPeople) -> Alert:
+    return Alert(call.key, call.guild_id, call.title, call.text, call.mention_roles, call.over)
+
+
+def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:
+    for closed in waiting:
+        if not closed.done():
+            closed.set_exception(error)
+            closed.exception()  # whoever waits raises it; a waiter that is gone is no reason for a warning
+
+
+class LaneAlerts:
+    """Makes the calls that a lane's guilds hear in #alerts."""
+
+    def __init__(self, catalog: Callable[[], Catalog]) -> None:
+        self._catalog = catalog
+
+    def about(
+        self, lane: Lane, what: str, sentence: str, once: str, *, over: bool = False
+    ) -> Sequence[CallPeople]:
+        """One for each guild that sees the lane; none for a lane that the catalog does not have.
+
+        once: what is told under the same words here is told once. over: the end of what was told before, which
+        mentions nobody.
+        """
+        config = self._catalog().lanes.get(lane)
+        if config is None:
+            return ()
+        roles = () if over else config.policy.notify_roles
+        return [
+            CallPeople(_key(guild_id, lane, once), guild_id, f"{lane}: {what}", clean(sentence), roles, over)
+            for guild_id in config.guilds
+        ]
+
+
+def _key(guild_id: int, lane: Lane, once: str) -> str:
+    return hashlib.sha256(f"{guild_id}/{lane}/{once}".encode()).hexdigest()[:24]

@@ -1,0 +1,178 @@
+"""The judge's clock: every rollout with traffic is measured when its next tick is due, many in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+
+from bot.domain.errors import IllegalTransition
+from bot.domain.records import Judged, Loaded, RolloutChange
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import Crashed, DrawCard, Measured
+from bot.domain.rollout.model import Rollout
+from bot.domain.rollout.step_builder import Stepped
+from bot.engine.loops.sampler import Measurement, Sampler, crash
+from bot.engine.observation import heard_by
+from bot.engine.stepper import Stepper, change_of
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
+from bot.ports.meter import Meter
+from bot.ports.store import Store
+
+log = structlog.get_logger(__name__)
+
+# Taken at once; what is left over is taken in the next round, at once as well.
+_BATCH = 250
+
+
+class _Tick(NamedTuple):
+    """One rollout's tick, judged but not saved."""
+
+    loaded: Loaded
+    stepped: Stepped
+    look: Measurement
+    next_at: datetime
+
+    @property
+    def quiet(self) -> bool:
+        """Nothing but measurements changed: it can be saved with many others."""
+        return not self.stepped.transitions and all(isinstance(e, DrawCard) for e in self.stepped.effects)
+
+
+class JudgeLoop:
+    """Measures what is due and lets the machine hear it. One process does this for all (`lead`)."""
+
+    def __init__(
+        self, store: Store, sampler: Sampler, stepper: Stepper, *, clock: Clock, meter: Meter
+    ) -> None:
+        self._store = store
+        self._sampler = sampler
+        self._stepper = stepper
+        self._clock = clock
+        self._meter = meter
+        self._last = clock.now()
+
+    async def once(self) -> bool:
+        now = self._clock.now()
+        if now < self._last:
+            # The clock was set back: what is planned for later than now would wait for as long as that.
+            log.warning("clock_set_back", seconds=(self._last - now).total_seconds())
+            await self._store.ticks.hasten(now)
+        self._last = now
+        due = await self._store.ticks.due_ticks(now, _BATCH)
+        if not due:
+            return False
+        for _, planned in due:
+            self._meter.tick(max(0.0, (now - planned).total_seconds()))
+        done = await asyncio.gather(*(self._measure(loaded, planned, now) for loaded, planned in due))
+        ticks = [tick for tick in done if tick is not None]
+        saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
+        for tick in ticks:
+            if not tick.quiet:
+                saved += await self._save_alone(tick)
+        # What lost a race is due still, and measured again with what came in between.
+        return len(due) == _BATCH or saved < len(ticks)
+
+    async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
+        rollout = loaded.rollout
+        try:
+            look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
+            stepped = heard(rollout, look, now)
+        except (IllegalTransition, ValueError):
+            log.exception("tick_failed", rollout=rollout.id)
+            await self._store.ticks.postpone(rollout, following(planned, now, rollout.policy.tick_s))
+            return None
+        verdict = stepped.rollout.verdict
+        if verdict is not None:
+            self._meter.verdict(str(verdict.outcome))
+        return _Tick(loaded, stepped, look, following(planned, now, rollout.policy.tick_s))
+
+    async def _save_quiet(self, ticks: Sequence[_Tick]) -> int:
+        if not ticks:
+            return 0
+        judged = [
+            Judged(
+                rollout=tick.stepped.rollout,
+                before=tick.loaded.rollout.version,
+                evidence=tick.look.evidence,
+                tick_at=tick.next_at,
+                point=tick.look.point,
+                draw=bool(tick.stepped.effects),
+            )
+            for tick in ticks
+        ]
+        try:
+            saved = await self._store.ticks.save_ticks(judged)
+        except Unreachable:
+            raise
+        except Exception:
+            # One that cannot be written must not keep the others from being judged.
+            if len(ticks) == 1:
+                raise
+            log.warning("ticks_apart", ticks=len(ticks))
+            return sum([await self._save_alone(tick) for tick in ticks])
+        if saved:
+            await self._stepper.wake(_any_change(ticks[0]))
+        return len(saved)
+
+    async def _save_alone(self, tick: _Tick) -> bool:
+        """Save one; when that fails, it is measured again at its next tick."""
+        try:
+            return bool(await self._save_quiet([tick])) if tick.quiet else await self._save(tick)
+        except Unreachable:
+            raise
+        except Exception:
+            log.exception("tick_not_saved", rollout=tick.loaded.rollout.id)
+            await self._store.ticks.postpone(tick.loaded.rollout, tick.next_at)
+            return True
+
+    async def _save(self, tick: _Tick) -> bool:
+        change = change_of(tick.loaded, tick.stepped, tick.next_at, tick.look.evidence)
+        change = replace(change, at=self._clock.now(), tick_at=tick.next_at)
+        if not await self._store.rollouts.save(change):
+            return False
+        await self._stepper.wake(change)
+        await self._store.ticks.add_point(tick.stepped.rollout, tick.look.point)
+        return True
+
+
+def measured_at(loaded: Loaded, now: datetime) -> float:
+    """Unix time of this look. For the judge time never goes back: it goes on from tick to tick until the clock, which
+    was set back, is there again."""
+    at, last = now.timestamp(), loaded.evidence.at
+    return at if last is None or at >= last else last + loaded.rollout.policy.tick_s
+
+
+def following(planned: datetime, now: datetime, tick_s: float) -> datetime:
+    """The next tick keeps the rhythm of those planned; after being away it starts anew."""
+    tick = timedelta(seconds=tick_s)
+    return max(planned + tick, now + tick / 2)
+
+
+def heard(rollout: Rollout, look: Measurement, at: datetime) -> Stepped:
+    """The machine after this look: an abort on the machine first, then the numbers, then a crash."""
+    abort = heard_by(rollout, look.observed, at)
+    if abort is not None:
+        return machine.step(rollout, abort)
+    stepped = machine.step(rollout, Measured(at, look.tick))
+    why = crash(rollout, look.observed) if look.observed is not None else None
+    if why is None or stepped.transitions:
+        return stepped
+    crashed = machine.step(stepped.rollout, Crashed(at, why))
+    # One save, so one version.
+    return Stepped(
+        replace(crashed.rollout, version=rollout.version + 1),
+        (*stepped.effects[:-1], *crashed.effects),
+        (*stepped.transitions, *crashed.transitions),
+    )
+
+
+def _any_change(tick: _Tick) -> RolloutChange:
+    return RolloutChange(
+        tick.stepped.rollout, tick.loaded.rollout.version, tick.next_at, tick.stepped.effects
+    )

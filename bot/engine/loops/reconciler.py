@@ -1,0 +1,179 @@
+"""Looks after lanes between rollouts: adoption at the first look, drift, aborts, and rollback readiness at gates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Container, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+import structlog
+
+from bot.domain.config import LaneConfig
+from bot.domain.records import Active, AuditEntry, LaneRow
+from bot.domain.rollout.events import CallPeople, Crashed, Event
+from bot.domain.rollout.model import SYSTEM, Actor, Desired, HostAbort, Lane, Observed, Phase, Rollout
+from bot.engine.effects.notifications import LaneAlerts
+from bot.engine.lanes import Lanes
+from bot.engine.loops.sampler import crash
+from bot.engine.observation import heard_by, match, unheard
+from bot.engine.stepper import MESSAGES, ORDERS, Stepper
+from bot.ports.coordination import Waker
+from bot.ports.errors import Unreachable
+from bot.ports.store import Store
+
+log = structlog.get_logger(__name__)
+
+REPAIR_TIMEOUT_S = 60.0
+# Targets are asked side by side, but a thousand lanes must not take every connection there is.
+_AT_ONCE = 8
+# A look costs a millisecond or two, so a thousand at once would be felt at every press: a round takes so many lanes, in
+# turn, and takes its time. What nobody has looked at yet comes first.
+_A_ROUND, _LOOKS_A_SECOND = 120, 60
+READINESS_AGE = timedelta(seconds=60)
+
+
+def due(
+    lanes: Sequence[LaneConfig], known: Container[Lane], turn: int, most: int = _A_ROUND
+) -> tuple[list[LaneConfig], int]:
+    """Whose turn it is, all that are new and the next few of the others, and where the next round goes on."""
+    new, others = [c for c in lanes if c.lane not in known], [c for c in lanes if c.lane in known]
+    start = turn if turn < len(others) else 0
+    return new + others[start : start + most], start + most
+
+
+class Reconciler:
+    """Compares what is desired with what is, lane by lane. One process does this for all (`lead`)."""
+
+    def __init__(
+        self, store: Store, lanes: Lanes, stepper: Stepper, waker: Waker, alerts: LaneAlerts
+    ) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._stepper = stepper
+        self._waker = waker
+        self._turn = 0
+        self._alerts = alerts
+        self._suspected: set[Lane] = set()
+
+    async def once(self) -> bool:
+        # Rollouts first: one that begins in between makes its lane's row a newer one, which `heard` notices.
+        rows = {row.lane: row for row in await self._store.lanes.lanes()}
+        active = {rollout.lane: rollout for rollout in await self._store.rollouts.active()}
+        few = asyncio.Semaphore(_AT_ONCE)
+        configs, self._turn = due(list(self._lanes.catalog.lanes.values()), rows, self._turn)
+        rest_s = _AT_ONCE / _LOOKS_A_SECOND if len(configs) > 2 * _AT_ONCE else 0.0
+
+        async def look(config: LaneConfig) -> None:
+            async with few:
+                try:
+                    await self._lane(config, rows.get(config.lane), active.get(config.lane))
+                except Unreachable:
+                    raise
+                except Exception:
+                    # A rollout that cannot be read, or a target with a bug, is one lane's trouble.
+                    log.exception("lane_not_looked_after", lane=str(config.lane))
+                if config.lane in rows:
+                    await asyncio.sleep(rest_s)
+
+        await asyncio.gather(*(look(config) for config in configs))
+        return False
+
+    async def _lane(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
+        if active is not None and active.judged:
+            return
+        try:
+            observed = await self._lanes.look(config.lane)
+        except Unreachable as error:
+            log.info("target_away", lane=str(config.lane), why=str(error))
+            return
+        if row is None:
+            if await self._lanes.adopt(config.lane, observed):
+                log.info("lane_adopted", lane=str(config.lane))
+        elif active is not None:
+            loaded = await self._store.rollouts.load(active.id)
+            if loaded is not None and not loaded.rollout.phase.final:
+                await self._rollout(config, loaded.rollout, observed)
+        else:
+            await self._between(config, row, observed)
+
+    async def _rollout(self, config: LaneConfig, rollout: Rollout, observed: Observed) -> None:
+        """An active rollout owns its lane: it hears of aborts and crashes, and looks after its readiness."""
+        event: Event | None = heard_by(rollout, observed, self._lanes.now())
+        if event is None and rollout.phase in (Phase.GATED, Phase.HELD):
+            why = crash(rollout, observed)
+            event = Crashed(self._lanes.now(), why) if why else None
+        if event is not None:
+            told = event
+            await self._stepper.apply(rollout.id, lambda _: told)
+        elif rollout.phase is Phase.GATED:
+            await self._readiness(config, rollout)
+
+    async def _readiness(self, config: LaneConfig, rollout: Rollout) -> None:
+        now, was = await self._lanes.readiness(config, rollout.stable), rollout.readiness
+        same = was is not None and replace(was, checked_at=None) == replace(now, checked_at=None)
+        aged = was is None or was.checked_at is None or self._lanes.now() - was.checked_at > READINESS_AGE
+        if not same or (aged and now.checked_at is not None):
+            await self._stepper.amend(rollout.id, now)
+
+    async def _between(self, config: LaneConfig, row: LaneRow, observed: Observed) -> None:
+        """Nobody owns the lane but its row: note aborts, repair or report drift."""
+        abort = unheard(row, observed)
+        if abort is not None:
+            await self._aborted(row, abort)
+            return
+        if observed.generation > row.generation:
+            await self._store.lanes.newest(row.lane, observed.generation)
+            return
+        drift = self._drift(row, observed)
+        # What is on its way is no drift: it counts when it is there at the next look, too.
+        if drift and not row.drift and row.lane not in self._suspected:
+            self._suspected.add(row.lane)
+            return
+        self._suspected.discard(row.lane)
+        if drift == row.drift:
+            return
+        said = drift or f"As desired again; it was: {row.drift}"
+        entry = AuditEntry(row.lane, SYSTEM, self._lanes.now(), "drift" if drift else "drift_over", said)
+        if await self._store.lanes.heard(row, drift, entry, self._calls(config, row, drift, entry)):
+            await self._waker.wake(MESSAGES)
+            if drift and config.drift == "repair":
+                await self._repair(row, drift)
+
+    def _calls(self, config: LaneConfig, row: LaneRow, drift: str, entry: AuditEntry) -> Sequence[CallPeople]:
+        """People hear that it began and that it is over, not every word of it in between."""
+        if bool(drift) == bool(row.drift):
+            return ()
+        what = "drifted from what is desired" if drift else "as desired again"
+        mending = " Slipway orders once more what is desired." if drift and config.drift == "repair" else ""
+        once = f"drift/{bool(drift)}/{entry.at.isoformat()}"
+        return self._alerts.about(row.lane, what, f"{entry.why}.{mending}", once, over=not drift)
+
+    async def _aborted(self, row: LaneRow, abort: HostAbort) -> None:
+        """What somebody did on the machine becomes what is desired: stable alone, under the next generation."""
+        why = f"{abort.by} aborted on the machine: {abort.why}".rstrip(": ")
+        entry = AuditEntry(row.lane, Actor(0, abort.by, via="cli"), abort.at, "host_aborted", why)
+        if row.desired.stable is not None and row.desired.stable.spec:
+            newest = replace(row, generation=abort.generation)
+            await self._order(newest, Desired(0, row.desired.stable), entry)
+        elif await self._store.lanes.heard(row, row.drift, entry):
+            # Too little is known to order it once more.
+            await self._store.lanes.newest(row.lane, abort.generation + 1)
+
+    def _drift(self, row: LaneRow, observed: Observed) -> str:
+        if row.desired.stable is None and row.desired.candidate is None:
+            running = next((r for r in observed.running if r.weight > 0), None)
+            return f"{running.version} runs, which Slipway did not start" if running else ""
+        beside = self._lanes.target(row.lane).capabilities.weights
+        return match(row.desired, observed, beside=beside, say=self._lanes.wording_for(row.lane)).why
+
+    async def _repair(self, row: LaneRow, drift: str) -> None:
+        """Order what is desired once more. If that does not help, the drift stays to be seen."""
+        entry = AuditEntry(row.lane, SYSTEM, self._lanes.now(), "drift_repaired", drift)
+        await self._order(row, row.desired, entry)
+
+    async def _order(self, row: LaneRow, desired: Desired, entry: AuditEntry) -> None:
+        generation = row.generation + 1
+        again = replace(row, generation=generation, desired=replace(desired, generation=generation))
+        await self._store.effects.order(again, f"lane.{row.lane}.{generation}", REPAIR_TIMEOUT_S, entry)
+        await self._waker.wake(ORDERS)

@@ -1,0 +1,201 @@
+"""One look at a rollout: every metric source of the lane and the target, put together as a tick."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import NamedTuple
+
+from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.judge.evidence import EvidenceState, Signal, Tick, difference
+from bot.domain.judge.judge import JudgePolicy, PolicyError
+from bot.domain.records import SeriesPoint
+from bot.domain.rollout.model import Lane, Observed, Rollout, RunState, Verify
+from bot.engine.lanes import Lanes
+from bot.ports.errors import Unreachable
+from bot.ports.metrics import MetricSource
+
+_SOURCE_S = 2.0
+_REMEMBERED = 4096  # rollouts; who is looked at least recently is over
+_HEALTH = "health"
+
+
+class Measurement(NamedTuple):
+    """What one look gave. `observed` is None when the target could not be asked."""
+
+    evidence: EvidenceState
+    tick: Tick
+    point: SeriesPoint
+    observed: Observed | None
+
+
+class Sampler:
+    """Samples lanes. The first source that the catalog names counts requests; the others only add proportions.
+
+    A request that two sources saw is one request: of a further source, its requests and its bad ones are a
+    proportion under the source's name, beside the proportions that it reads by itself.
+    """
+
+    def __init__(self, lanes: Lanes, metrics: Mapping[str, MetricSource]) -> None:
+        self._lanes = lanes
+        self._metrics = metrics
+        # For the quantiles on the chart only; after a restart its first point has none.
+        self._before: OrderedDict[int, tuple[Sample, Sample | None]] = OrderedDict()
+
+    async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Measurement:
+        """`at` is unix time. Never raises `Unreachable`: what cannot be read is an error of the tick."""
+        observing = asyncio.create_task(self._observed(rollout.lane))
+        digests = [rollout.candidate.digest, *([rollout.stable.digest] if rollout.stable else [])]
+        try:
+            sources = self._sources(rollout.lane)
+            sampled = await asyncio.gather(*(self._sample(s, rollout.lane, digests, at) for s in sources))
+            observed, problem = await observing
+        finally:
+            observing.cancel()
+        firsts, errors = _together(sources, sampled, digests, at, judged=bool(rollout.policy.judge.series))
+        candidate, stable = firsts[0], firsts[1] if len(firsts) > 1 else None
+        policy = rollout.policy.judge
+        signals = _signals(rollout, observed, problem)
+        try:
+            evidence, tick = difference(evidence, policy, at, candidate, stable, signals=signals)
+        except PolicyError as mistake:
+            # A limit that the source's histogram cannot see: people must mend it, and no soak passes until then.
+            evidence = replace(evidence, at=at)
+            tick = Tick(at, 0.0, {}, errors=(str(mistake),), signals=signals)
+        if errors:
+            tick = replace(tick, errors=(*tick.errors, *errors))
+        return Measurement(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
+
+    def _sources(self, lane: Lane) -> list[MetricSource]:
+        config = self._lanes.catalog.lanes.get(lane)
+        return [self._metrics[name] for name in config.metrics if name in self._metrics] if config else []
+
+    async def _sample(
+        self, source: MetricSource, lane: Lane, digests: Sequence[str], at: float
+    ) -> Sequence[Sample]:
+        try:
+            async with asyncio.timeout(_SOURCE_S):
+                return await source.sample(lane, digests)
+        except TimeoutError:
+            why = f"{source.name} did not answer within {_SOURCE_S:g} s"
+        except Unreachable as error:
+            why = f"{source.name}: {error}"
+        return [Sample(at, digest, error=why) for digest in digests]
+
+    async def _observed(self, lane: Lane) -> tuple[Observed | None, str]:
+        try:
+            return await self._lanes.look(lane), ""
+        except Unreachable as error:
+            return None, f"the target cannot be asked: {error}"
+
+    def _point(self, rollout: Rollout, tick: Tick, candidate: Sample, stable: Sample | None) -> SeriesPoint:
+        before, stable_before = self._before.get(rollout.id, (None, None))
+        self._before[rollout.id] = (candidate, stable)
+        self._before.move_to_end(rollout.id)
+        if len(self._before) > _REMEMBERED:
+            self._before.popitem(last=False)
+        quantile = latency_quantile(rollout.policy.judge)
+        return SeriesPoint(
+            at=rollout.created_at.fromtimestamp(tick.at, rollout.created_at.tzinfo),
+            weight=rollout.observed_weight,
+            candidate={name: (c.total, c.bad) for name, c in tick.candidate.items()},
+            stable={name: (c.total, c.bad) for name, c in (tick.stable or {}).items()},
+            candidate_latency_s=latency(before, candidate, quantile),
+            stable_latency_s=latency(stable_before, stable, quantile),
+        )
+
+
+def crash(rollout: Rollout, observed: Observed) -> str | None:
+    """A sentence when the candidate, which should be running, is not."""
+    if observed.generation != rollout.generation or rollout.confirmed != rollout.generation:
+        return None
+    if not _was_started(rollout):
+        return None
+    running = observed.of(rollout.candidate.digest)
+    if running is None:
+        return "the target does not run it any more"
+    if running.state in (RunState.CRASHED, RunState.STOPPED):
+        return running.detail or f"it is {running.state}"
+    return None
+
+
+def _was_started(rollout: Rollout) -> bool:
+    """Whether the target was told of the candidate: a gate before any check or shift starts nothing, and of an
+    exclusive service nothing is started for its checks either."""
+    checked = any(isinstance(step, Verify) for step in rollout.plan.steps[: rollout.step])
+    return rollout.had_traffic or (checked and not rollout.policy.exclusive)
+
+
+def latency_quantile(policy: JudgePolicy) -> float | None:
+    """The quantile that the first latency objective is about: 0.99 for "at most 1 % slower than"."""
+    return next((1 - objective.limit for objective in policy.objectives if objective.kind == "latency"), None)
+
+
+def latency(before: Sample | None, now: Sample | None, quantile: float | None) -> float | None:
+    """That quantile of the requests between two samples, in seconds, as the bound of the bucket that it falls in."""
+    if before is None or now is None or quantile is None or now.error or before.release != now.release:
+        return None
+    was, is_now = _histogram(before.readings), _histogram(now.readings)
+    gained = [(bound, count - was.get(bound, 0)) for bound, count in sorted(is_now.items())]
+    if not gained or gained[-1][1] <= 0 or any(b[1] < a[1] for a, b in pairwise(gained)) or gained[0][1] < 0:
+        return None
+    wanted = quantile * gained[-1][1]
+    return next((bound for bound, count in gained if count >= wanted and bound != float("inf")), None)
+
+
+def _histogram(readings: Sequence[CounterReading]) -> dict[float, int]:
+    total: dict[float, int] = {}
+    for reading in readings:
+        for bound, count in reading.buckets:
+            total[bound] = total.get(bound, 0) + count
+    return total
+
+
+def _together(
+    sources: Sequence[MetricSource],
+    sampled: Sequence[Sequence[Sample]],
+    digests: Sequence[str],
+    at: float,
+    *,
+    judged: bool,
+) -> tuple[list[Sample], list[str]]:
+    """The first source's samples with the others' proportions laid beside, and what the others could not read.
+
+    judged: requests are counted at all; without, no source is needed.
+    """
+    if not sources and not judged:
+        return [Sample(at, digest) for digest in digests], []
+    if not sources:
+        why = "the catalog names no metric source that exists"
+        return [Sample(at, digest, error=why) for digest in digests], []
+    firsts, errors = list(sampled[0]), []
+    for source, samples in zip(sources[1:], sampled[1:], strict=True):
+        for i, sample in enumerate(samples):
+            if sample.error is not None:
+                errors.append(sample.error)
+            elif firsts[i].error is None:
+                readings = (_proportions(source.name, reading) for reading in sample.readings)
+                firsts[i] = replace(firsts[i], readings=(*firsts[i].readings, *readings))
+    return firsts, list(dict.fromkeys(errors))
+
+
+def _proportions(source: str, reading: CounterReading) -> CounterReading:
+    own = (source, (reading.total, reading.bad))
+    return CounterReading(f"{source}/{reading.instance}", 0, 0, extra=(own, *reading.extra))
+
+
+def _signals(rollout: Rollout, observed: Observed | None, problem: str) -> dict[str, Signal]:
+    """The candidate's readiness, as the target sees it, for rules about health."""
+    if observed is None:
+        return {_HEALTH: Signal(None, problem)}
+    running = observed.of(rollout.candidate.digest)
+    ready = running is not None and running.state is RunState.READY
+    state = running.state if running is not None else "not running"
+    coming = running is None or running.state is RunState.STARTING
+    if coming and rollout.confirmed != rollout.generation:
+        # Ordered, but not there yet: how long that may take is the order's own limit, not a failing health check.
+        return {_HEALTH: Signal(False, f"{rollout.candidate.version} is {state}")}
+    return {_HEALTH: Signal(not ready, "" if ready else f"{rollout.candidate.version} is {state}")}

@@ -1,0 +1,62 @@
+"""Timers are rows: what came due, also while nobody looked, is told to the machine."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain.errors import IllegalTransition, UserError
+from bot.domain.records import Due
+from bot.domain.rollout.events import TimerDue
+from bot.engine.stepper import Stepper
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
+from bot.ports.store import TimerStore
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 100
+# Progress is what Slipway itself makes. When it comes back after its deadline, it first gets a chance to make some.
+_PROGRESS_GRACE = timedelta(seconds=15)
+
+
+class TimerLoop:
+    """Fires timers. A timer that the machine does not wait for any more is dropped."""
+
+    def __init__(self, timers: TimerStore, stepper: Stepper, clock: Clock) -> None:
+        self._timers = timers
+        self._stepper = stepper
+        self._clock = clock
+        self._began = clock.now()
+        self._told: set[Due] = set()
+
+    async def once(self) -> bool:
+        now = self._clock.now()
+        due = await self._timers.due(now, _BATCH)
+        fired = sum([await self._fire(timer, now) for timer in due if not self._early(timer, now)])
+        return len(due) == _BATCH and fired > 0
+
+    def _early(self, timer: Due, now: datetime) -> bool:
+        return timer.name == "progress" and timer.at < self._began and now < self._began + _PROGRESS_GRACE
+
+    async def _fire(self, timer: Due, now: datetime) -> bool:
+        """False when it is still due afterwards."""
+        event = TimerDue(timer.name, timer.step, now)
+        try:
+            done = await self._stepper.apply(timer.rollout_id, lambda _: event)
+        except (IllegalTransition, UserError):
+            log.exception("timer_failed", rollout=timer.rollout_id, timer=timer.name)
+            await self._timers.drop(timer)
+            return True
+        except Unreachable:
+            raise
+        except Exception:
+            # A rollout that this Slipway cannot read, say: it must not keep the timers of all others from firing.
+            if timer not in self._told:
+                self._told.add(timer)
+                log.exception("timer_kept", rollout=timer.rollout_id, timer=timer.name)
+            return False
+        if not done.changed:
+            await self._timers.drop(timer)
+        return True

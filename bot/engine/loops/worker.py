@@ -1,0 +1,158 @@
+"""Everything that runs by itself: the outboxes, the timers, the judge's clock, the reconciler, the tidying up."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+
+from bot.domain.config import Catalog
+from bot.engine.effects.executor import Executor, given_up
+from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
+from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
+from bot.engine.lanes import Lanes
+from bot.engine.loops.judge_loop import JudgeLoop
+from bot.engine.loops.loops import LeaderLoop, Loop
+from bot.engine.loops.reconciler import Reconciler
+from bot.engine.loops.sampler import Sampler
+from bot.engine.loops.timers import TimerLoop
+from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDER_KINDS, ORDERS, TICKS, Stepper
+from bot.ports.appcommands import AppCommandsSync
+from bot.ports.coordination import Clock, Waker
+from bot.ports.meter import Meter, NoMeter
+from bot.ports.metrics import MetricSource
+from bot.ports.notifications import Announcer
+from bot.ports.releases import ReleaseSource
+from bot.ports.store import Store
+from bot.ports.targets import Checker, DeployTarget
+
+
+@dataclass(frozen=True, slots=True)
+class LoopIntervals:
+    """How often each loop looks by itself, in seconds; wake-ups come on top."""
+
+    orders_s: float = 0.25
+    messages_s: float = 0.25
+    gather_s: float = (
+        0.03  # what is told to people waits so long for more of it; they have their answer already
+    )
+    timers_s: float = 0.25
+    ticks_s: float = 0.1
+    reconcile_s: float = 3.0
+    tidy_s: float = 600.0
+    gauge_s: float = 5.0
+    watch_s: float = 1.0
+    lead_s: float = 1.5  # a leader that dies is followed after this long
+    keep_samples: timedelta = timedelta(days=30)
+    keep_effects: timedelta = timedelta(days=2)
+    orders: OutboxLimits = field(default_factory=OutboxLimits)
+    messages: OutboxLimits = field(default_factory=lambda: OutboxLimits(at_once=16))
+
+
+class Worker:
+    """Does what the engine records. Several may run, in one process or many: leases and fences keep them apart.
+
+    targets, metrics: by the names that the catalog gives them. probe: awaited before and after every effect.
+    watch: one round of what else is looked after, once a second, by one process for all.
+    commands: what plans with slash commands in them need.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Callable[[], Catalog],
+        *,
+        targets: Mapping[str, DeployTarget],
+        releases: ReleaseSource,
+        metrics: Mapping[str, MetricSource],
+        checker: Checker,
+        announcer: Announcer,
+        clock: Clock,
+        waker: Waker,
+        meter: Meter | None = None,
+        probe: Probe = no_probe,
+        intervals: LoopIntervals | None = None,
+        watch: Callable[[], Awaitable[bool]] | None = None,
+        commands: AppCommandsSync | None = None,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._waker = waker
+        self._meter = meter or NoMeter()
+        self._intervals = intervals or LoopIntervals()
+        self._watch = watch
+        self._leading = LeaderLoop(store.housekeeping, _owner(), self._intervals.lead_s)
+        stepper = Stepper(store, clock, waker, self._meter)
+        lanes = Lanes(store, catalog, targets, releases, clock)
+        self._sampler = Sampler(lanes, metrics)
+        self._ticking = JudgeLoop(store, self._sampler, stepper, clock=clock, meter=self._meter)
+        alerts = LaneAlerts(catalog)
+        self._reconciling = Reconciler(store, lanes, stepper, waker, alerts)
+        self._timing = TimerLoop(store.timers, stepper, clock)
+        outbox = partial(
+            Outbox,
+            effects=store.effects,
+            clock=clock,
+            waker=waker,
+            meter=self._meter,
+            probe=probe,
+            alerts=alerts,
+        )
+        self._orders = outbox(
+            ORDERS,
+            sorted(ORDER_KINDS),
+            Executor(store, lanes, stepper, checker, commands),
+            limits=self._intervals.orders,
+            give_up=lambda claim, why: given_up(claim, why, clock.now()),
+        )
+        self._messages = outbox(
+            MESSAGES,
+            sorted(MESSAGE_KINDS),
+            NotificationHandler(announcer, store.effects),
+            limits=self._intervals.messages,
+        )
+
+    async def run(self) -> None:
+        """Runs until cancelled; leaves leases behind that others take over."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for loop in self._loops():
+                    group.create_task(loop.run(self._waker), name=f"loop:{loop.name}")
+        finally:
+            await self._orders.stop()
+            await self._messages.stop()
+
+    def _loops(self) -> tuple[Loop, ...]:
+        intervals, only = self._intervals, self._leading.only
+        return (
+            Loop("orders", self._orders.once, intervals.orders_s, ORDERS),
+            Loop("orders_leases", self._orders.renew, intervals.orders_s),
+            Loop("messages", self._messages.once, intervals.messages_s, MESSAGES, intervals.gather_s),
+            Loop("messages_leases", self._messages.renew, intervals.messages_s),
+            Loop("timers", self._timing.once, intervals.timers_s),
+            Loop("ticks", only("ticks", self._ticking.once), intervals.ticks_s, TICKS),
+            Loop("reconcile", only("reconcile", self._reconciling.once), intervals.reconcile_s),
+            Loop("tidy", only("tidy", self._tidy), intervals.tidy_s),
+            Loop("gauges", self._gauge, intervals.gauge_s),
+            *([Loop("watch", only("watch", self._watch), intervals.watch_s)] if self._watch else []),
+        )
+
+    async def _tidy(self) -> bool:
+        now = self._clock.now()
+        intervals = self._intervals
+        return await self._store.housekeeping.tidy(now - intervals.keep_samples, now - intervals.keep_effects)
+
+    async def _gauge(self) -> bool:
+        self._meter.rollouts(await self._store.housekeeping.phases())
+        self._meter.effect_queue(*await self._store.housekeeping.queue())
+        return False
+
+
+def _owner() -> str:
+    """A name that no other process has, and that people can place."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

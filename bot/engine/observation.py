@@ -1,0 +1,118 @@
+"""Whether somebody turned a lane back on the machine itself, past us: what of it is news to us."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.formatting import clean
+from bot.domain.records import LaneRow
+from bot.domain.rollout.events import HostAborted
+from bot.domain.rollout.model import Desired, HostAbort, Observed, Release, Rollout, RunState
+from bot.domain.rollout.wording import TRAFFIC, Wording
+
+
+def heard_by(rollout: Rollout, observed: Observed | None, at: datetime) -> HostAborted | None:
+    """The abort, when it is newer than what `rollout` ordered, or took the generation of its last order.
+
+    The target has refused that order then. An abort under a generation that was confirmed, or that the rollout
+    found when it began, is an old story.
+    """
+    abort = observed.abort if observed is not None else None
+    if abort is None or abort.generation < rollout.generation:
+        return None
+    if abort.generation == rollout.generation == rollout.confirmed:
+        return None
+    return HostAborted(abort.generation, at, clean(abort.by), clean(abort.why))
+
+
+def unheard(row: LaneRow, observed: Observed) -> HostAbort | None:
+    """The abort that a lane without a rollout does not know of yet.
+
+    Newer than the row's generation, or in the place of what the row ordered under it.
+    """
+    abort = observed.abort
+    if abort is None or abort.generation < row.generation:
+        return None
+    if abort.generation == row.generation != row.desired.generation:
+        return None
+    return HostAbort(abort.generation, abort.at, clean(abort.by), clean(abort.why))
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """reached: nothing is left to do. doomed: waiting will not help. why: a sentence, empty when reached.
+
+    unsafe: what was desired as stable does not serve.
+    """
+
+    reached: bool
+    why: str = ""
+    doomed: bool = False
+    unsafe: bool = False
+
+
+REACHED = Match(True)
+
+
+def match(desired: Desired, observed: Observed, *, beside: bool = True, say: Wording = TRAFFIC) -> Match:
+    """Compare. `beside` is False for targets that never run two releases at once; `say` has the words."""
+    unsafe = _unsafe(desired, observed, beside)
+    if desired.candidate is not None:
+        found = _candidate(desired, desired.candidate, observed, beside, unsafe, say=say)
+        if found is not None:
+            return found
+    else:
+        others = [
+            running
+            for running in observed.running
+            if running.weight > 0 and (desired.stable is None or running.digest != desired.stable.digest)
+        ]
+        if others:
+            why = say.still.format(version=others[0].version, weight=others[0].weight)
+            return Match(False, why, unsafe=unsafe)
+    share = 100 - (desired.weight if desired.candidate is not None else 0)
+    if desired.stable is not None and share > 0:
+        if unsafe:
+            return Match(False, _not_ready(desired.stable, observed, say), unsafe=True)
+        weight = observed.weight_of(desired.stable.digest)
+        if weight != share:
+            return Match(
+                False, say.instead.format(version=desired.stable.version, weight=weight, wanted=share)
+            )
+    return REACHED
+
+
+def _candidate(
+    desired: Desired, candidate: Release, observed: Observed, beside: bool, unsafe: bool, *, say: Wording
+) -> Match | None:
+    running = observed.of(candidate.digest)
+    if desired.weight == 0 and not beside:
+        return None
+    if running is not None and running.state is RunState.CRASHED:
+        detail = f": {running.detail}" if running.detail else ""
+        return Match(False, f"{candidate.version} crashed{detail}", doomed=True, unsafe=unsafe)
+    if running is None or running.state is not RunState.READY:
+        return Match(False, _not_ready(candidate, observed, say), unsafe=unsafe)
+    if running.weight != desired.weight:
+        why = say.instead.format(version=candidate.version, weight=running.weight, wanted=desired.weight)
+        return Match(False, why, unsafe=unsafe)
+    return None
+
+
+def _unsafe(desired: Desired, observed: Observed, beside: bool) -> bool:
+    if desired.stable is None:
+        return desired.candidate is None
+    if not beside and desired.candidate is not None and desired.weight > 0:
+        # Stable was stopped to make room: that is the plan, not an accident.
+        return False
+    running = observed.of(desired.stable.digest)
+    return running is None or running.state is not RunState.READY
+
+
+def _not_ready(release: Release, observed: Observed, say: Wording) -> str:
+    running = observed.of(release.digest)
+    if running is None:
+        return say.absent.format(version=release.version)
+    detail = f": {running.detail}" if running.detail else ""
+    return f"{release.version} is {running.state}{detail}"

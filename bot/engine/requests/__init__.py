@@ -1,0 +1,1 @@
+"""What people ask of the engine: deploys, actions, queries."""

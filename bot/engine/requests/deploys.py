@@ -1,0 +1,240 @@
+"""How rollouts start: deploys with all that may stand in their way, and returns to what was known good."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from bot.domain.config import LaneConfig
+from bot.domain.errors import Refused, UserError
+from bot.domain.formatting import clean
+from bot.domain.records import Situation
+from bot.domain.rollout import machine, plans
+from bot.domain.rollout.model import Action, Lane, Plan, Release, Rollout
+from bot.engine import api
+from bot.engine.lanes import Lanes
+from bot.engine.requests import preflight
+from bot.engine.requests.actions import PANIC, Actions
+from bot.engine.stepper import Contended, Stepper
+from bot.ports.errors import AlreadyAnswered, LaneTaken
+from bot.ports.store import Store
+
+T = TypeVar("T")
+
+_TRIES = 5
+
+
+class Deploys:
+    """Begins rollouts. The same interaction begins one, however often it is delivered."""
+
+    def __init__(self, store: Store, lanes: Lanes, stepper: Stepper, actions: Actions) -> None:
+        self._store = store
+        self._lanes = lanes
+        self._stepper = stepper
+        self._actions = actions
+
+    async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
+        return await _in_time(lambda: self._deploy(request))
+
+    async def roll_back(self, request: api.RollbackRequest) -> Rollout:
+        return await _in_time(lambda: self._roll_back(request))
+
+    async def _deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun | None:
+        if told := await self._told(request.interaction):
+            return told
+        config = self._lanes.catalog.lane(request.guild_id, request.service, request.environment)
+        candidate = request.release or await self._lanes.release(config.lane, request.version)
+        situation = await self._lanes.situation(config.lane)
+        facts = await self._facts(config, request, candidate, situation)
+        found = preflight.checks(facts)
+        plan = plans.renewal(config.plan) if facts.renewing else config.plan
+        if request.dry_run:
+            return await self._dry_run(config, plan, candidate, situation, found)
+        for check in found:
+            check.require()
+        shout = next((check.sentence for check in found if check.what == preflight.EMERGENCY), "")
+        begun = await self._begin(config, plan, request, candidate, situation, known_good=False, shout=shout)
+        return await self._actions.join_panic(begun) if begun else None
+
+    async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
+        if told := await self._told(request.interaction):
+            return told
+        config = self._lanes.catalog.lane(request.guild_id, request.service, request.environment)
+        situation = await self._lanes.situation(config.lane)
+        if situation.active is not None:
+            return await self._roll_back_active(request, situation.active)
+        roles = tuple(dict.fromkeys((*config.policy.rollback_roles, *config.deploy_roles)))
+        preflight.role(roles, request.actor, "roll back").require()
+        release = request.release or earlier(config.lane, situation, request.version)
+        return await self._begin(
+            config, plans.straight(config.plan), request, release, situation, known_good=True
+        )
+
+    async def _roll_back_active(self, request: api.RollbackRequest, active: Rollout) -> Rollout:
+        back_to = active.stable.version if active.stable else None
+        if request.version not in (None, back_to):
+            raise Refused(
+                f"Rollout #{active.id} of {active.candidate.version} is active in {active.lane}; it can only go back "
+                f"to {back_to or 'nothing'}.",
+                rule="lane_busy",
+                remedy="Roll it back first, then return to the earlier release.",
+            )
+        asked = api.ActRequest(
+            rollout_id=active.id,
+            action=Action.ROLL_BACK,
+            actor=request.actor,
+            guild_id=request.guild_id,
+            reason=request.reason,
+            interaction=request.interaction,
+        )
+        return (await self._actions.act(asked)).rollout
+
+    async def _told(self, interaction: str) -> Rollout | None:
+        """The rollout that this interaction began, when it comes a second time."""
+        answer = await self._store.rollouts.answer(interaction) if interaction else None
+        loaded = await self._store.rollouts.load(answer.rollout_id) if answer else None
+        return loaded.rollout if loaded else None
+
+    async def _facts(
+        self, config: LaneConfig, request: api.DeployRequest, candidate: Release, situation: Situation
+    ) -> preflight.Facts:
+        succeeded_at = None
+        if config.prerequisite is not None:
+            first = Lane(config.lane.service, config.prerequisite.environment)
+            succeeded_at = await self._store.history.succeeded_at(first, candidate.digest)
+            if succeeded_at is not None and request.verified_at is not None:
+                succeeded_at = max(succeeded_at, request.verified_at)
+        return preflight.Facts(
+            config=config,
+            actor=request.actor,
+            candidate=candidate,
+            situation=situation,
+            now=self._lanes.now(),
+            succeeded_at=succeeded_at,
+            panic=await self._store.notes.note(PANIC, str(request.guild_id)),
+            emergency=request.emergency,
+            reason=clean(request.reason),
+            renewing=await self._renewing(config.lane, candidate, situation),
+        )
+
+    async def _renewing(self, lane: Lane, candidate: Release, situation: Situation) -> bool:
+        """Whether the release runs here, but succeeded too long ago for an environment that asks for it first.
+
+        Without this, production would send people to staging, and staging would send them away again.
+        """
+        if situation.stable is None or situation.stable.digest != candidate.digest:
+            return False
+        ages = [
+            config.prerequisite.max_age_s
+            for config in self._lanes.catalog.lanes.values()
+            if config.lane.service == lane.service
+            and config.prerequisite is not None
+            and config.prerequisite.environment == lane.environment
+        ]
+        if not ages:
+            return False
+        succeeded_at = await self._store.history.succeeded_at(lane, candidate.digest)
+        return succeeded_at is not None and self._lanes.now() - succeeded_at > timedelta(seconds=min(ages))
+
+    async def _dry_run(
+        self,
+        config: LaneConfig,
+        plan: Plan,
+        candidate: Release,
+        situation: Situation,
+        found: tuple[preflight.PreflightCheck, ...],
+    ) -> api.DryRun:
+        return api.DryRun(
+            lane=config.lane,
+            stable=situation.stable,
+            candidate=candidate,
+            steps=plans.describe_plan(plan, config.policy.words),
+            readiness=await self._lanes.readiness(config, situation.stable),
+            findings=tuple(check.finding for check in found),
+            words=config.policy.words,
+        )
+
+    async def _begin(
+        self,
+        config: LaneConfig,
+        plan: Plan,
+        request: api.DeployRequest | api.RollbackRequest,
+        candidate: Release,
+        situation: Situation,
+        *,
+        known_good: bool,
+        shout: str = "",
+    ) -> Rollout | None:
+        """None when the lane moved on since it was looked at: a repair, or an abort on the machine."""
+        at = self._lanes.now()
+        stable = situation.stable
+        if (
+            stable is not None and stable.digest == candidate.digest
+        ):  # watched once more: the way back is what was before
+            stable = before(situation)
+        stepped = machine.begin(
+            id=await self._store.rollouts.next_id(),
+            guild_id=request.guild_id,
+            lane=config.lane,
+            stable=stable,
+            candidate=candidate,
+            plan=plan,
+            policy=config.policy,
+            requester=request.actor,
+            reason=clean(request.reason),
+            at=at,
+            generation=situation.row.generation if situation.row else 0,
+            known_good=known_good,
+            readiness=await self._lanes.readiness(config, stable),
+            shout=shout,
+        )
+        try:
+            if not await self._stepper.begin(stepped, at, request.interaction):
+                return None
+        except (AlreadyAnswered, LaneTaken):
+            if told := await self._told(request.interaction):
+                return told
+            preflight.active(await self._lanes.situation(config.lane)).require()
+            raise
+        return stepped.rollout
+
+
+async def _in_time(begin: Callable[[], Awaitable[T | None]]) -> T:
+    """What `begin` gives, looked at anew as often as the lane moves on under it."""
+    for _ in range(_TRIES):
+        begun = await begin()
+        if begun is not None:
+            return begun
+    raise Contended("the lane moves on all the time")
+
+
+def before(situation: Situation) -> Release | None:
+    """The newest known-good release other than what runs now."""
+    now = situation.stable.digest if situation.stable else None
+    return next((k.release for k in situation.releases if k.known_good and k.release.digest != now), None)
+
+
+def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:
+    """The known-good release to return to. Raises `UserError` when there is none, or not that one."""
+    now = situation.stable.digest if situation.stable else None
+    good = [k.release for k in situation.releases if k.known_good and k.release.digest != now]
+    if version is None:
+        if not good:
+            raise UserError(
+                f"No earlier release is known good in {lane}.",
+                rule="no_known_good",
+                remedy="`/deploy` takes any version, by the plan.",
+            )
+        return good[0]
+    if situation.stable is not None and version == situation.stable.version:
+        raise UserError(f"{lane.service} {version} runs in {lane.environment} now.", rule="already_running")
+    found = next((release for release in good if release.version == version), None)
+    if found is None:
+        offered = ", ".join(f"`{release.version}`" for release in good[:5])
+        raise UserError(
+            f"`{version[:64]}` is not known good in {lane}: it did not complete there, or was rolled back.",
+            rule="not_known_good",
+            remedy=f"Known good: {offered}." if offered else "`/deploy` takes any version, by the plan.",
+        )
+    return found

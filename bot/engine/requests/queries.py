@@ -1,0 +1,93 @@
+"""What people read: status, history, and all that a card shows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from bot.domain.config import LaneConfig, unknown
+from bot.domain.rollout.model import Lane, Observed, Release
+from bot.engine import api
+from bot.engine.lanes import Lanes
+from bot.engine.stepper import no_such
+from bot.ports.errors import Unreachable
+from bot.ports.store import Store
+
+# A chart is a few hundred pixels wide.
+_POINTS = 600
+_MOST = 50
+
+
+class Queries:
+    """Everything is scoped to the guild that asks."""
+
+    def __init__(self, store: Store, lanes: Lanes) -> None:
+        self._store = store
+        self._lanes = lanes
+
+    async def status(
+        self, guild_id: int, service: str | None, environment: str | None
+    ) -> Sequence[api.LaneStatus]:
+        configs = self._configs(guild_id, service, environment)
+        return await asyncio.gather(*(self._status(config.lane) for config in configs))
+
+    async def _status(self, lane: Lane) -> api.LaneStatus:
+        found, (observed, problem) = await asyncio.gather(
+            self._store.lanes.situation(lane, self._lanes.now()), self._look(lane)
+        )
+        stable = found.stable
+        known = found.known(stable.digest) if stable else None
+        return api.LaneStatus(
+            lane=lane,
+            desired_version=stable.version if stable else None,
+            known_good=known is not None and known.known_good,
+            observed=observed,
+            problem=problem,
+            active=found.active,
+            lock=found.lock,
+            drift=found.row.drift if found.row else "",
+            words=self._lanes.words(lane),
+        )
+
+    async def _look(self, lane: Lane) -> tuple[Observed | None, str]:
+        try:
+            return await self._lanes.look(lane), ""
+        except Unreachable as error:
+            return None, str(error)
+
+    async def history(
+        self, guild_id: int, service: str | None, environment: str | None, before: int | None, limit: int
+    ) -> Sequence[api.RolloutSummary]:
+        lanes = [config.lane for config in self._configs(guild_id, service, environment)]
+        return await self._store.history.history(guild_id, lanes, before, max(1, min(limit, _MOST)))
+
+    async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
+        loaded = await self._store.rollouts.load(rollout_id)
+        if loaded is None or (guild_id is not None and loaded.rollout.guild_id != guild_id):
+            raise no_such(rollout_id)
+        lane = loaded.rollout.lane
+        series = await self._store.history.series(rollout_id, _POINTS)
+        transitions = await self._store.history.transitions(rollout_id)
+        locks = await self._store.lanes.locks(self._lanes.now())
+        return api.RolloutView(loaded.rollout, series, transitions, locks.get(lane))
+
+    async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        return await self._lanes.releases(self._lanes.catalog.lane(guild_id, service, environment).lane)
+
+    async def known_good(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        lane = self._lanes.catalog.lane(guild_id, service, environment).lane
+        found = await self._store.lanes.situation(lane, self._lanes.now())
+        now = found.stable.digest if found.stable else None
+        return [k.release for k in found.releases if k.known_good and k.release.digest != now]
+
+    def _configs(self, guild_id: int, service: str | None, environment: str | None) -> list[LaneConfig]:
+        """The lanes that are meant. Raises `UserError` that offers the nearest names."""
+        seen = self._lanes.catalog.visible(guild_id)
+        services = {config.lane.service for config in seen}
+        if service is not None and service not in services:
+            raise unknown("service", service, services)
+        seen = [config for config in seen if service in (None, config.lane.service)]
+        environments = {config.lane.environment for config in seen}
+        if environment is not None and environment not in environments:
+            raise unknown("environment", environment, environments, where=f" of {service}" if service else "")
+        return [config for config in seen if environment in (None, config.lane.environment)]

@@ -1,0 +1,110 @@
+"""The engine as people's requests meet it: every answer within two seconds, or `Unreachable`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from bot.domain.config import Catalog
+from bot.domain.rollout.model import Actor, Lane, Release, Rollout
+from bot.engine import api
+from bot.engine.lanes import Lanes
+from bot.engine.requests.actions import Actions, Locks
+from bot.engine.requests.deploys import Deploys
+from bot.engine.requests.queries import Queries
+from bot.engine.stepper import Contended, Stepper
+from bot.ports.coordination import Clock, Waker
+from bot.ports.errors import Unreachable
+from bot.ports.releases import ReleaseSource
+from bot.ports.store import Store
+from bot.ports.targets import DeployTarget
+
+T = TypeVar("T")
+
+# A press is answered within 3 s; what is left of them is for the way to Discord and back.
+ANSWER_S = 2.0
+
+
+class Engine:
+    """Implements `bot.engine.api.Engine`.
+
+    targets: by the name that the catalog gives them; may be changed while the engine runs. releases: knows every
+    service. What is asked is recorded here and done by `bot.engine.loops.worker.Worker`, in this process or another.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Callable[[], Catalog],
+        *,
+        targets: Mapping[str, DeployTarget],
+        releases: ReleaseSource,
+        clock: Clock,
+        waker: Waker,
+        answer_s: float = ANSWER_S,
+    ) -> None:
+        self._catalog = catalog
+        self._answer_s = answer_s
+        lanes = Lanes(store, catalog, targets, releases, clock)
+        stepper = Stepper(store, clock, waker)
+        self._actions = Actions(store, stepper, clock)
+        self._deploys = Deploys(store, lanes, stepper, self._actions)
+        self._queries = Queries(store, lanes)
+        self._locks = Locks(store, lanes)
+
+    async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
+        return await self._soon(self._deploys.deploy(request))
+
+    async def roll_back(self, request: api.RollbackRequest) -> Rollout:
+        return await self._soon(self._deploys.roll_back(request))
+
+    async def act(self, request: api.ActRequest) -> api.ActResult:
+        return await self._soon(self._actions.act(request))
+
+    async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
+        # Bounded by the number of rollouts, each of which gives up by itself.
+        return await self._actions.panic(self._catalog(), guild_id, actor, reason, on)
+
+    async def lock(
+        self, guild_id: int, actor: Actor, lane: Lane, reason: str, expires: datetime | None
+    ) -> api.Lock:
+        return await self._soon(self._locks.lock(guild_id, actor, lane, reason, expires))
+
+    async def unlock(self, guild_id: int, actor: Actor, lane: Lane) -> None:
+        await self._soon(self._locks.unlock(guild_id, actor, lane))
+
+    async def status(
+        self, guild_id: int, service: str | None = None, environment: str | None = None
+    ) -> Sequence[api.LaneStatus]:
+        return await self._soon(self._queries.status(guild_id, service, environment))
+
+    async def history(
+        self,
+        guild_id: int,
+        service: str | None = None,
+        environment: str | None = None,
+        *,
+        before: int | None = None,
+        limit: int = 10,
+    ) -> Sequence[api.RolloutSummary]:
+        return await self._soon(self._queries.history(guild_id, service, environment, before, limit))
+
+    async def view(self, rollout_id: int, guild_id: int | None = None) -> api.RolloutView:
+        return await self._soon(self._queries.view(rollout_id, guild_id))
+
+    async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        return await self._soon(self._queries.releases(guild_id, service, environment))
+
+    async def known_good(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        return await self._soon(self._queries.known_good(guild_id, service, environment))
+
+    async def _soon(self, asked: Coroutine[Any, Any, T]) -> T:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await asked
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+        except Contended as error:
+            raise Unreachable(f"too many at once: {error}") from None

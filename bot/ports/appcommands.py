@@ -1,0 +1,155 @@
+"""Slash commands: manifests, what Discord serves, changes and readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from bot.domain.appcommands.applications import Application, Scope
+from bot.domain.appcommands.records import (
+    Accepted,
+    KnownManifest,
+    Manifest,
+    ScopeBackup,
+    ScopeChange,
+    ScopeReading,
+    StoredBackup,
+    StoredChange,
+)
+from bot.domain.records import AuditEntry, LaneRow
+from bot.domain.rollout.events import RestoreCommands, RunSync
+from bot.domain.rollout.model import Desired, Lane, Release
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedManifest:
+    """What a source gave: any JSON value, not validated. `where`: one line for people; `commit`: if it has one."""
+
+    content: Any
+    where: str
+    commit: str = ""
+
+
+class ManifestSource(Protocol):
+    """Reads an application's manifest from where the catalog says."""
+
+    async def read(self, application: Application) -> SourcedManifest:
+        """As it is now. Raises `ManifestUnavailable`; bounded in time and size."""
+        ...
+
+    async def of_release(self, application: Application, release: Release) -> SourcedManifest:
+        """The one that belongs to this release, where manifests are artifacts; else as it is now."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedCommands:
+    """What Discord has in one scope, as it answers: with ids, defaults filled in, localisations included."""
+
+    commands: Sequence[Mapping[str, Any]]
+    at: datetime
+    ms: float
+
+
+class AppCommandsSync(Protocol):
+    """Slash commands as a step of another service's rollout."""
+
+    async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
+        """Bring them to the release's manifest; sentences say why not. Raises `Unreachable` to be tried again."""
+        ...
+
+    async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
+        """Bring back what was there before that rollout. Raises `Unreachable`, `TargetRefused`."""
+        ...
+
+
+class CommandsReader(Protocol):
+    """Reads Discord itself. One call each."""
+
+    async def read(self, application: Application, scope: Scope) -> ServedCommands:
+        """Raises `Unreachable`, `TargetRefused` (with a sentence: token, permission, unknown application)."""
+        ...
+
+
+class CommandBooks(Protocol):
+    """What is remembered about manifests and changes, in the database. Every method may raise `Unreachable`."""
+
+    async def put_manifest(
+        self, manifest: Manifest, application: str, where: str, commit: str = "", *, found: bool = False
+    ) -> None:
+        """Keep it by its content. `found`: seen in Discord, which does not replace a better origin."""
+        ...
+
+    async def manifest(self, digest: str) -> Manifest | None: ...
+
+    async def manifests(self, application: str, limit: int) -> Sequence[KnownManifest]:
+        """Newest first."""
+        ...
+
+    async def by_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
+        """Digests of the manifests that look like this in a guild; the application's newest first."""
+        ...
+
+    async def accept(self, lane: Lane, desired: Desired) -> bool:
+        """Remember what a lane was told; False for an older generation, or another meaning of the same."""
+        ...
+
+    async def accepted(self, lane: Lane) -> Accepted | None: ...
+
+    async def withdrawn(self, lane: Lane, digest: str) -> None: ...
+
+    async def aborted(self, lane: Lane, generation: int, abort: Mapping[str, Any]) -> None: ...
+
+    async def back_up(self, change: ScopeChange, backup: ScopeBackup) -> None:
+        """Keep what is there before `change`; the same state is kept once for each generation."""
+        ...
+
+    async def begin_change(self, change: ScopeChange) -> int:
+        """Write down what is about to be done; what it creates counts against the day's budget from now on."""
+        ...
+
+    async def open_change(self, change: ScopeChange) -> int | None:
+        """The id of this change if somebody began it and did not say how it ended."""
+        ...
+
+    async def end_change(self, change_id: int, result: str, detail: str, calls: int) -> None: ...
+
+    async def creates(self, change: ScopeChange, since: datetime) -> Sequence[tuple[datetime, int]]:
+        """Creations in the scope since then, oldest first, without those of `change` itself."""
+        ...
+
+    async def last_change(self, application_id: int, scope: Scope) -> str | None:
+        """The digest that our last verified change left in a scope."""
+        ...
+
+    async def put_reading(self, reading: ScopeReading) -> None: ...
+
+    async def readings(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:
+        """Newest first."""
+        ...
+
+    async def tidy_readings(self, before: datetime) -> None: ...
+
+
+class AppCommandHistory(Protocol):
+    """What was done to commands, for people to read."""
+
+    async def backups(
+        self, application: str, environment: str | None, before: int | None, limit: int
+    ) -> Sequence[StoredBackup]: ...
+
+    async def backup(self, backup_id: int) -> StoredBackup | None: ...
+
+    async def changes(
+        self, applications: Sequence[str], before: int | None, limit: int
+    ) -> Sequence[StoredChange]: ...
+
+    async def rate(self, applications: Sequence[str], since: datetime) -> tuple[int, int]:
+        """How many changes were verified, of how many that ended."""
+        ...
+
+    async def took_over(self, row: LaneRow, entry: AuditEntry) -> bool:
+        """What was found is what the lane holds from now on; False while a rollout is active there."""
+        ...

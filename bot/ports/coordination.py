@@ -1,0 +1,26 @@
+"""What processes share: rate limits, wake-ups, the clock."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+
+class RateLimiter(Protocol):
+    """Fixed budgets by person and category, shared by all processes where Redis is configured."""
+
+    async def hit(self, category: str, person: int) -> float:
+        """Take one; 0.0 when allowed, else the seconds until the next one would be."""
+        ...
+
+
+class Waker(Protocol):
+    """Tells other tasks and processes that there is work. May be lost: everybody polls as well."""
+
+    async def wake(self, topic: str) -> None: ...
+
+    async def wait(self, topic: str, timeout_s: float) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...

@@ -1,0 +1,27 @@
+"""What a port may raise. Adapters translate their own exceptions into these."""
+
+from __future__ import annotations
+
+
+class Unreachable(Exception):
+    """The outside did not answer. Says nothing about whether a call was applied."""
+
+
+class StaleGeneration(Exception):
+    """The target has seen a newer generation for this lane and refused the older one."""
+
+
+class TargetRefused(Exception):
+    """The target understood and will not: the sentence says why (bad spec, exclusive, artifact missing)."""
+
+
+class LaneTaken(Exception):
+    """Another rollout is active in the lane (invariant 3)."""
+
+
+class AlreadyAnswered(Exception):
+    """The interaction was recorded by somebody else in the meantime: load again and give its answer."""
+
+
+class ManifestUnavailable(Exception):
+    """The manifest cannot be had; the sentence says from where, and why."""

@@ -1,0 +1,56 @@
+"""Messages to people: cards, thread lines, notices and alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A short message that people must hear. `key` makes posting repeatable (≤ 25 characters)."""
+
+    key: str
+    rollout_id: int
+    what: str
+    text: str
+    mention_roles: tuple[str, ...] = ()
+    mention_users: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Something that people must see and that belongs to no rollout. `over`: the end of what was told before.
+
+    `key` makes posting repeatable (≤ 24 characters).
+    """
+
+    key: str
+    guild_id: int
+    title: str
+    text: str
+    mention_roles: tuple[str, ...] = ()
+    over: bool = False
+
+
+class Alarm(Protocol):
+    """Calls people in #alerts."""
+
+    async def alert(self, alert: Alert) -> None:
+        """Posts once for each key. Raises `Unreachable` to be tried again later."""
+        ...
+
+
+class Announcer(Alarm, Protocol):
+    """Speaks in Discord. Every call may be repeated with the same key and posts once.
+
+    Each returns when Discord has it. Raises `Unreachable` to be tried again later; a channel that is gone or
+    closed to us is reported by the announcer elsewhere and is not an error: a rollout never waits for a card.
+    """
+
+    async def draw_card(self, rollout_id: int) -> None: ...
+
+    async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None: ...
+
+    async def notify(self, notice: Notice) -> None: ...

@@ -1,0 +1,49 @@
+"""Deploy targets: bring a lane to a desired state, observe it, check a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bot.domain.rollout.model import Desired, HttpCheck, Lane, Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a target can do. `weights`: any split, or only 0 and 100. `warm`: keeps a release without traffic."""
+
+    weights: bool = True
+    warm: bool = True
+
+
+class DeployTarget(Protocol):
+    """Runs releases in an environment. Level-triggered: `apply` is declarative and may be repeated."""
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    async def observe(self, lane: Lane) -> Observed:
+        """What runs now. An unknown lane is `Observed(0)`. Raises `Unreachable`."""
+        ...
+
+    async def apply(self, lane: Lane, desired: Desired) -> None:
+        """Accept what is desired and start to bring it about; `observe` tells when it is so.
+
+        Raises `StaleGeneration`, `TargetRefused`, `Unreachable` (perhaps applied).
+        """
+        ...
+
+    async def abort(self, lane: Lane, by: str, why: str) -> Observed:
+        """All traffic to stable, at once, under a generation newer than any seen. Raises `Unreachable`.
+
+        `Observed.abort` tells of it until a desired state of a newer generation is applied.
+        """
+        ...
+
+
+class Checker(Protocol):
+    """Asks a candidate over HTTP before it gets traffic."""
+
+    async def check(self, address: str, check: HttpCheck) -> str | None:
+        """None when it passed, else a sentence with what was expected and what came."""
+        ...

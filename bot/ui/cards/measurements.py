@@ -1,0 +1,97 @@
+"""The numbers on a card: what the judge looked at, worst first, each with its value, limit and evidence."""
+
+from __future__ import annotations
+
+from bot.domain.formatting import percent
+from bot.domain.judge.confidence import bounds, bounds_sentence, power_sentence
+from bot.domain.judge.judge import JudgePolicy, Outcome, Reason
+from bot.domain.rollout.model import Phase, Rollout
+from bot.ui import escaping
+
+_SHAPE = {Outcome.PASS: "✅", Outcome.FAIL: "❌", Outcome.INSUFFICIENT: "⏳", Outcome.ERROR: "⚠️"}
+_WORST_FIRST = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
+_WORD = {
+    Outcome.PASS: "PASS",
+    Outcome.FAIL: "FAIL",
+    Outcome.INSUFFICIENT: "not enough evidence yet",
+    Outcome.ERROR: "cannot measure",
+}
+_SHOWN = 5
+_MEASURED = frozenset({Phase.SOAKING, Phase.OBSERVING, Phase.HELD})
+
+
+def verdict_lines(rollout: Rollout) -> list[str]:
+    """Empty before the judge has spoken. The first line is the verdict, then a line for each thing it looked at."""
+    verdict = rollout.verdict
+    if verdict is None:
+        return []
+    reasons = sorted(
+        (r for r in verdict.reasons if r.objective != "duration"),
+        key=lambda r: (not r.enforced, _WORST_FIRST.index(r.outcome)),
+    )
+    lines = [f"**Judge: {_WORD[verdict.outcome]}**{_soaked(rollout)}"]
+    lines += [_line(reason) for reason in reasons[:_SHOWN]]
+    if len(reasons) > _SHOWN:
+        lines.append(f"-# and {len(reasons) - _SHOWN} more, none of them worse")
+    return lines
+
+
+def fine_print(rollout: Rollout) -> str:
+    """What the numbers are worth: bounds that hold at all times, the soak's power, and what the test assumes."""
+    policy, state = rollout.policy.judge, rollout.judge_state
+    said = []
+    if state is not None:
+        for objective, trial in zip(policy.objectives, state.trials, strict=False):
+            if not objective.enforce or not trial.total:
+                continue
+            stable = (
+                bounds(trial.stable_bad, trial.stable_total, policy.alpha, policy.phi)
+                if trial.stable_total
+                else None
+            )
+            found = bounds(trial.bad, trial.total, policy.alpha, policy.phi)
+            said.append(f"{escaping.plain(objective.name, 40)}: {bounds_sentence(found, stable)}")
+            if not rollout.phase.final and failing(rollout) is None:
+                said.append(
+                    power_sentence(
+                        trial.total,
+                        objective.limit,
+                        policy.evidence_needed,
+                        min_bad=policy.min_bad,
+                        phi=policy.phi,
+                    )
+                )
+            break
+    said.append(_assumptions(policy))
+    return escaping.cut("-# " + " · ".join(s for s in said if s), 600)
+
+
+def failing(rollout: Rollout) -> Reason | None:
+    """The reason that speaks most against the candidate, if one does."""
+    reasons = rollout.verdict.reasons if rollout.verdict else ()
+    for outcome in (Outcome.FAIL, Outcome.ERROR):
+        found = next((r for r in reasons if r.outcome is outcome and r.enforced), None)
+        if found is not None:
+            return found
+    return None
+
+
+def _line(reason: Reason) -> str:
+    watched = "" if reason.enforced else " *(watched only)*"
+    name, said = escaping.plain(reason.objective, 40), escaping.sentence(reason.sentence, 300)
+    # The sentence of a plain rule opens with the rule itself.
+    said = said if said.startswith(reason.objective) else f"**{name}** {said}"
+    return f"{_SHAPE[reason.outcome]} {said}{watched}"
+
+
+def _soaked(rollout: Rollout) -> str:
+    reasons = rollout.verdict.reasons if rollout.verdict else ()
+    measured = next((r for r in reasons if r.objective == "duration"), None)
+    if measured is None or rollout.phase not in _MEASURED:
+        return ""
+    return f" · {escaping.sentence(measured.sentence, 80)}"
+
+
+def _assumptions(policy: JudgePolicy) -> str:
+    bursts = f", bursts of up to {policy.phi:g} requests" if policy.phi > 1 else ""
+    return f"false alarms at most {percent(policy.alpha)} a rollout{bursts}"

@@ -1,0 +1,118 @@
+"""How a phase looks: a shape and a word before any colour, and the row of steps with the present one marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.domain.formatting import duration
+from bot.domain.rollout.model import (
+    Gate,
+    Observe,
+    Phase,
+    Rollout,
+    Shift,
+    Soak,
+    Step,
+    SyncCommands,
+    Verify,
+    WordingKind,
+)
+from bot.domain.rollout.wording import wording_for
+
+SHAPE: Mapping[Phase, str] = {
+    Phase.VERIFYING: "🔎",
+    Phase.GATED: "🔐",
+    Phase.SHIFTING: "🔀",
+    Phase.SOAKING: "⏱️",
+    Phase.OBSERVING: "👀",
+    Phase.HELD: "❓",
+    Phase.ROLLING_BACK: "↩️",
+    Phase.HALTED: "🛑",
+    Phase.SUCCEEDED: "✅",
+    Phase.ROLLED_BACK: "⏪",
+    Phase.CANCELLED: "🚫",
+    Phase.FAILED: "❌",
+}
+
+# Muted, readable on Discord's dark and light themes; always beside a shape and a word.
+COLOUR: Mapping[Phase, int] = {
+    Phase.VERIFYING: 0x5865F2,
+    Phase.GATED: 0xF0B232,
+    Phase.SHIFTING: 0x5865F2,
+    Phase.SOAKING: 0x5865F2,
+    Phase.OBSERVING: 0x5865F2,
+    Phase.HELD: 0xF0B232,
+    Phase.ROLLING_BACK: 0xE67E22,
+    Phase.HALTED: 0xDA373C,
+    Phase.SUCCEEDED: 0x23A55A,
+    Phase.ROLLED_BACK: 0xDA373C,
+    Phase.CANCELLED: 0x80848E,
+    Phase.FAILED: 0xDA373C,
+}
+
+PAUSED = "⏸️"
+_ROW_AT_MOST = 14
+
+
+def shape(rollout: Rollout) -> str:
+    return PAUSED if rollout.pause and not rollout.phase.final else SHAPE[rollout.phase]
+
+
+def word(rollout: Rollout) -> str:
+    """The phase in two or three words, with the weight where that says more."""
+    weight = f"{rollout.weight} %"
+    words = {
+        Phase.VERIFYING: "Verifying",
+        Phase.GATED: "Waiting for approval",
+        Phase.SHIFTING: wording_for(rollout.policy.words).moving.format(weight=rollout.weight),
+        Phase.SOAKING: f"Soaking at {weight}",
+        Phase.OBSERVING: f"Observing at {weight}",
+        Phase.HELD: f"Held at {weight}: what now?",
+        Phase.ROLLING_BACK: "Rolling back",
+        Phase.HALTED: "HALTED: a person must end this",
+        Phase.SUCCEEDED: "Succeeded",
+        Phase.ROLLED_BACK: "Rolled back",
+        Phase.CANCELLED: "Cancelled",
+        Phase.FAILED: "Failed",
+    }[rollout.phase]
+    return f"Paused · {words}" if rollout.pause and not rollout.phase.final else words
+
+
+def step_word(step: Step, words: WordingKind = "traffic") -> str:
+    """One step in a word or two: `verify`, `approval`, `25 %`, `soak 2 min`."""
+    match step:
+        case Verify():
+            return "verify"
+        case Gate():
+            return "approval" if step.quorum == 1 else f"{step.quorum} approvals"
+        case Shift():
+            return wording_for(words).mark.format(weight=step.weight)
+        case Soak():
+            return f"soak {duration(step.duration_s)}"
+        case Observe():
+            return f"observe {duration(step.duration_s)}"
+        case SyncCommands():
+            return "new commands" if step.mode == "additions" else "commands"
+
+
+def step_row(rollout: Rollout) -> str:
+    """The plan as one row. `✓` is done, `▸` is now, `✗` is where it ended; long plans show the part around now."""
+    steps, here = rollout.plan.steps, rollout.step
+    done_all = rollout.phase is Phase.SUCCEEDED
+    going_back = rollout.phase in (Phase.ROLLING_BACK, Phase.HALTED)
+    marks = []
+    for index, step in enumerate(steps):
+        label = step_word(step, rollout.policy.words)
+        if done_all or index < here:
+            marks.append(f"✓ {label}")
+        elif index > here:
+            marks.append(label)
+        elif rollout.phase.final or going_back:
+            marks.append(f"**✗ {label}**")
+        else:
+            marks.append(f"**▸ {label}**")
+    if len(marks) > _ROW_AT_MOST:
+        first = max(0, min(here - _ROW_AT_MOST // 2, len(marks) - _ROW_AT_MOST))
+        last = first + _ROW_AT_MOST
+        marks = (["…"] if first else []) + marks[first:last] + (["…"] if last < len(steps) else [])
+    return " › ".join(marks)

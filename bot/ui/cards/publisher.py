@@ -1,0 +1,223 @@
+"""Posts, edits and moves the message that is a rollout's card, so that any of it may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import discord
+import structlog
+
+from bot.domain.rollout.model import Phase, Rollout
+from bot.engine.api import RolloutView
+from bot.ports.coordination import Clock
+from bot.ports.store import CardRef, CardStore, NoteStore
+from bot.ui.cards.card import CHART_FILE, CardPosition, Drawn, draw, marker, pointer
+from bot.ui.cards.threads import Threads
+from bot.ui.message_budget import Priority
+from bot.ui.rest import TOO_OLD, ClosedError, GoneError, GuildChannels, RejectedError, calling, link, texts
+
+_log = structlog.get_logger(__name__)
+
+ChartOf = Callable[[RolloutView], Awaitable[bytes | None]]
+
+# Discord caps edits of messages older than an hour.
+MOVE_AFTER = timedelta(minutes=50)
+CHART_EVERY_S = 10.0
+_URGENT = frozenset({Phase.GATED, Phase.HELD, Phase.ROLLING_BACK, Phase.HALTED, Phase.ROLLED_BACK})
+_NOTE = "card"
+
+
+@dataclass(slots=True)
+class CardState:
+    """What this process knows of one card; everything in it may be lost."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    asked: int = 0
+    answered: int = 0
+    covered: int = 0
+    shape: str = ""
+    edited_at: float = -1e9
+    chart_at: float = -1e9
+    chart: str = ""
+    kept: list[discord.Attachment] | None = None
+    later: asyncio.Task[None] | None = None
+    later_at: float = -1e9
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A new chart for a card; `tag` says what it shows."""
+
+    png: bytes
+    tag: str
+
+    def file(self) -> discord.File:
+        return discord.File(io.BytesIO(self.png), filename=CHART_FILE)
+
+
+class CardPublisher:
+    """One call, `show`: afterwards Discord has the card as it should be, or one of `posting`'s errors is raised."""
+
+    def __init__(
+        self,
+        book: CardStore,
+        notes: NoteStore,
+        clock: Clock,
+        threads: Threads,
+        chart: ChartOf | None,
+    ) -> None:
+        self._book = book
+        self._notes = notes
+        self._clock = clock
+        self._threads = threads
+        self._chart = chart
+
+    async def show(
+        self, channels: GuildChannels, entry: CardState, seen: RolloutView, picture: Picture | None = None
+    ) -> None:
+        """`picture` replaces the chart that the card has. The caller has had its turn in the channel."""
+        rollout = seen.rollout
+        ref = await self._book.card(rollout.id)
+        if ref is None:
+            await self._post(channels, entry, seen, None)
+        elif not rollout.phase.final and self._clock.now() - ref.posted_at > MOVE_AFTER:
+            await self._move(channels, entry, seen, ref)
+        else:
+            try:
+                await self._edit(channels, entry, seen, ref, picture)
+            except GoneError as gone:
+                _log.warning("card_gone", rollout=rollout.id, error=str(gone))
+                await self._post(channels, entry, seen, ref)
+            except ClosedError as closed:
+                if picture is None:
+                    raise
+                # It may be files alone that we may not send any more; the card matters more than its picture.
+                _log.warning("picture_refused", rollout=rollout.id, error=str(closed))
+                await self._edit(channels, entry, seen, ref, None)
+            except RejectedError as error:
+                if error.code != TOO_OLD:
+                    raise
+                await self._move(channels, entry, seen, ref)
+
+    def chart_due(self, entry: CardState, seen: RolloutView) -> bool:
+        """Whether a chart would show more than the one that the card has."""
+        return self._chart is not None and len(seen.series) >= 2 and entry.chart != _chart_tag(seen)
+
+    async def picture(self, entry: CardState, seen: RolloutView) -> Picture | None:
+        """A new chart, when one is due and can be made."""
+        now = asyncio.get_running_loop().time()
+        if self._chart is None or not self.chart_due(entry, seen) or now < entry.chart_at + CHART_EVERY_S:
+            return None
+        entry.chart_at = now
+        try:
+            png = await self._chart(seen)
+        except Exception as error:
+            # A card without its picture still tells everything; a card that is not drawn tells nothing.
+            _log.error("chart_failed", rollout=seen.rollout.id, exc_info=error)
+            return None
+        return Picture(png, _chart_tag(seen)) if png is not None else None
+
+    async def _edit(
+        self,
+        channels: GuildChannels,
+        entry: CardState,
+        seen: RolloutView,
+        ref: CardRef,
+        picture: Picture | None,
+    ) -> None:
+        rollout, channel = seen.rollout, channels.at(ref.channel_id)
+        message = channel.get_partial_message(ref.message_id)
+        if entry.kept is None:
+            old = await calling(lambda: channel.fetch_message(ref.message_id))
+            entry.kept = _charts(old)
+            entry.chart = "from before" if entry.kept else ""
+        note = await self._notes.note(_NOTE, str(rollout.id)) or {}
+        drawn = self._drawn(seen, ref, _number(note), picture is not None or bool(entry.kept))
+        if drawn.digest == ref.drawn and picture is None:
+            return
+        files: list[discord.Attachment | discord.File] = [picture.file()] if picture else [*entry.kept]
+        nobody = discord.AllowedMentions.none()
+        edited = await calling(
+            lambda: message.edit(view=drawn.view, attachments=files, allowed_mentions=nobody)
+        )
+        _remember(entry, edited, picture.tag if picture else entry.chart)
+        latest = await self._book.card(rollout.id) or ref
+        await self._book.put_card(replace(latest, drawn=drawn.digest))
+
+    async def _post(
+        self, channels: GuildChannels, entry: CardState, seen: RolloutView, old: CardRef | None
+    ) -> CardRef:
+        """A new message. Its number is noted before, so that a later attempt looks for it before it posts again."""
+        rollout, key = seen.rollout, str(seen.rollout.id)
+        channel = await channels.channel("deploys")
+        note = await self._notes.note(_NOTE, key) or {}
+        again = bool(note.get("posting"))
+        number = _number(note) if again else _number(note, 0) + 1
+        if not again:
+            await self._notes.put_note(_NOTE, key, {"number": number, "posting": True})
+        drawn = self._drawn(seen, old, number, False)
+        mark = marker(rollout.id, number)
+        message = await channels.find(channel, lambda m: _is_card(m, mark)) if again else None
+        found = message is not None
+        if message is None:
+            message = await calling(
+                lambda: channel.send(view=drawn.view, nonce=f"card-{rollout.id}-{number}")
+            )
+        thread_id = old.thread_id if old is not None else None
+        digest = "" if found else drawn.digest
+        ref = CardRef(rollout.id, channel.id, message.id, thread_id, self._clock.now(), digest)
+        await self._book.put_card(ref)
+        await self._notes.put_note(_NOTE, key, {"number": number, "posting": False})
+        _remember(entry, message, "")
+        if thread_id is None:
+            ref = replace(ref, thread_id=await self._threads.make(channels, ref, rollout))
+            await self._book.put_card(ref)
+        return ref
+
+    async def _move(self, channels: GuildChannels, entry: CardState, seen: RolloutView, old: CardRef) -> None:
+        """A new message at the end of the channel; the old one keeps its thread and points to the new one."""
+        number = _number(await self._notes.note(_NOTE, str(seen.rollout.id)) or {})
+        fresh = await self._post(channels, entry, seen, old)
+        there = link(channels.guild.id, fresh.channel_id, fresh.message_id)
+        message = channels.at(old.channel_id).get_partial_message(old.message_id)
+        with contextlib.suppress(GoneError, ClosedError, RejectedError):
+            view = pointer(seen.rollout, there, number)
+            await calling(lambda: message.edit(view=view, attachments=[]))
+
+    def _drawn(self, seen: RolloutView, ref: CardRef | None, number: int, chart: bool) -> Drawn:
+        thread_id = ref.thread_id if ref is not None else None
+        moved = ref is not None and thread_id is not None and thread_id != ref.message_id
+        return draw(seen, self._clock.now(), CardPosition(max(1, number), thread_id, moved), chart=chart)
+
+
+def _remember(entry: CardState, message: discord.Message, chart: str) -> None:
+    entry.edited_at = asyncio.get_running_loop().time()
+    entry.kept, entry.chart = _charts(message), chart
+
+
+def _charts(message: discord.Message) -> list[discord.Attachment]:
+    return [a for a in message.attachments if a.filename == CHART_FILE]
+
+
+def _number(note: Mapping[str, object], otherwise: int = 1) -> int:
+    """How often the card has been posted; 1, then one more whenever it moved or was made anew."""
+    return int(str(note.get("number", otherwise)))
+
+
+def priority_of(rollout: Rollout) -> Priority:
+    """Gates, holds, stops and everything about going back come first."""
+    return Priority.URGENT if rollout.phase in _URGENT or rollout.pause else Priority.STATE
+
+
+def _is_card(message: discord.Message, mark: str) -> bool:
+    return any(t == mark or t.startswith(f"{mark} · asked for") for t in texts(message))
+
+
+def _chart_tag(seen: RolloutView) -> str:
+    """Changes when the chart would show more: a new tick, or another last one."""
+    return f"{len(seen.series)}@{seen.series[-1].at.isoformat()}"

@@ -1,0 +1,242 @@
+"""Keeps one card for each rollout up to date: changes of state at once, numbers and charts at their own pace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import discord
+import structlog
+
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.errors import UserError
+from bot.domain.rollout import machine
+from bot.domain.rollout.model import Rollout
+from bot.engine.api import RolloutView
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
+from bot.ports.store import CardRef, CardStore, NoteStore
+from bot.ui import escaping
+from bot.ui.cards.card import shape_of
+from bot.ui.cards.publisher import CHART_EVERY_S, CardPublisher, CardState, ChartOf, Picture, priority_of
+from bot.ui.cards.threads import Report, Threads
+from bot.ui.message_budget import MessageBudget, Priority
+from bot.ui.rest import ClosedError, GoneError, GuildChannels, RejectedError
+
+_log = structlog.get_logger(__name__)
+
+Views = Callable[[int], Awaitable[RolloutView]]
+
+NUMBERS_EVERY_S = 2.0
+SETTLE_S = 0.4
+# A server that refused us is left alone for so long: refusals count towards a ban of the address.
+CLOSED_S = 60.0
+
+
+class CardScheduler:
+    """`draw` returns when Discord has what changed; mere numbers and charts follow by themselves."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        rest: Callable[[], discord.Client],
+        views: Views,
+        book: CardStore,
+        notes: NoteStore,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        budget: MessageBudget,
+        report: Report,
+        chart: ChartOf | None = None,
+    ) -> None:
+        self._rest = rest
+        self._views = views
+        self._book = book
+        self._catalog = catalog
+        self._clock = clock
+        self._report = report
+        self._threads = Threads(report)
+        self._budget = budget
+        self._publisher = CardPublisher(book, notes, clock, self._threads, chart)
+        self._entries: dict[int, CardState] = {}
+        self._closed: dict[int, float] = {}
+
+    async def draw(self, rollout_id: int) -> None:
+        """Bring the card up to date. Raises `Unreachable` to be tried again; everything else is reported."""
+        entry = self._entry(rollout_id)
+        entry.asked += 1
+        mine = entry.asked
+        async with entry.lock:
+            # Whoever drew while we waited has drawn for us too.
+            if entry.answered >= mine:
+                return
+            await self._draw(rollout_id, entry)
+
+    async def close(self) -> None:
+        """Stop what is under way. Nothing is lost: cards are drawn from the database."""
+        pending = [e.later for e in self._entries.values() if e.later is not None]
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+
+    async def ref(self, rollout_id: int) -> CardRef | None:
+        """Where the card is, posted first if there is none; None when it cannot be posted."""
+        found = await self._book.card(rollout_id)
+        if found is None:
+            await self.draw(rollout_id)
+            found = await self._book.card(rollout_id)
+        return found
+
+    async def thread(self, rollout_id: int, seen: RolloutView, gone: int | None = None) -> int | None:
+        """The thread under the card, made if there is none, or if `gone` is the one that was; None when refused."""
+        guild = self._guild(seen.rollout)
+        ref = await self.ref(rollout_id)
+        if ref is None or guild is None or ref.thread_id not in (None, gone):
+            return ref.thread_id if ref is not None else None
+        async with self._entry(rollout_id).lock:
+            ref = await self._book.card(rollout_id) or ref
+            if ref.thread_id in (None, gone):
+                thread_id = await self._threads.make(GuildChannels(self._rest(), guild), ref, seen.rollout)
+                ref = replace(ref, thread_id=thread_id)
+                await self._book.put_card(ref)
+        return ref.thread_id
+
+    async def _draw(self, rollout_id: int, entry: CardState) -> None:
+        """What changed in kind is shown now; what changed in numbers, later."""
+        asked = entry.asked
+        found = await self._seen(rollout_id)
+        if found is None:
+            return
+        seen, guild = found
+        now = asyncio.get_running_loop().time()
+        closed_s = self._closed.get(guild.id, 0.0) - now
+        if closed_s > 0:
+            self._later(rollout_id, entry, closed_s)
+        elif self._shape(seen) == entry.shape:
+            self._later(rollout_id, entry, entry.edited_at + NUMBERS_EVERY_S - now)
+        else:
+            await self._in_turn(rollout_id, entry, seen, guild)
+            # The state was read anew after the turn had come: whoever asked until then is served too.
+            asked = max(asked, entry.covered)
+        entry.answered = asked
+
+    async def _in_turn(
+        self, rollout_id: int, entry: CardState, seen: RolloutView, guild: GuildConfig
+    ) -> None:
+        channels = GuildChannels(self._rest(), guild)
+        try:
+            channel_id = await self._channel(channels, rollout_id)
+            priority = priority_of(seen.rollout)
+            if priority is not Priority.URGENT:
+                # Steps that take no time follow each other at once: one edit shows them all, and the budget lasts.
+                await asyncio.sleep(entry.edited_at + SETTLE_S - asyncio.get_running_loop().time())
+            await self._budget.turn(channel_id, priority)
+        except (ClosedError, GoneError) as error:
+            await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
+            return
+        entry.covered = entry.asked
+        await self._show(channels, entry, await self._views(rollout_id), None)
+
+    async def _show(
+        self, channels: GuildChannels, entry: CardState, seen: RolloutView, picture: Picture | None
+    ) -> None:
+        rollout = seen.rollout
+        try:
+            await self._publisher.show(channels, entry, seen, picture)
+        except (ClosedError, GoneError) as error:
+            await self._shut_out(rollout.id, entry, channels.guild, rollout, error)
+            return
+        except RejectedError as error:
+            _log.error("card_rejected", rollout=rollout.id, error=str(error))
+        entry.shape = self._shape(seen)
+        if self._publisher.chart_due(entry, seen):
+            now = asyncio.get_running_loop().time()
+            self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
+        elif rollout.phase.final and entry.later is None:
+            self._entries.pop(rollout.id, None)
+
+    def _later(self, rollout_id: int, entry: CardState, delay_s: float) -> None:
+        due = asyncio.get_running_loop().time() + max(0.0, delay_s)
+        if entry.later is not None:
+            # What is planned sooner, or under way, will show this too; numbers do not wait for a picture's turn.
+            if entry.later_at <= due:
+                return
+            entry.later.cancel()
+        entry.later_at = due
+        entry.later = asyncio.create_task(self._lazily(rollout_id, entry, max(0.0, delay_s)))
+
+    async def _lazily(self, rollout_id: int, entry: CardState, delay_s: float) -> None:
+        try:
+            await asyncio.sleep(delay_s)
+            entry.later_at = -1e9
+            found = await self._seen(rollout_id)
+            if found is None:
+                return
+            await self._catch_up(rollout_id, entry, *found)
+        except Unreachable as error:
+            _log.debug("card_later", rollout=rollout_id, error=str(error))
+        except Exception as error:
+            _log.error("card_failed", rollout=rollout_id, exc_info=error)
+        finally:
+            if entry.later is asyncio.current_task():
+                entry.later = None
+
+    async def _catch_up(
+        self, rollout_id: int, entry: CardState, seen: RolloutView, guild: GuildConfig
+    ) -> None:
+        channels = GuildChannels(self._rest(), guild)
+        try:
+            channel_id = await self._channel(channels, rollout_id)
+        except (ClosedError, GoneError) as error:
+            entry.later = None
+            await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
+            return
+        # Waited for outside the lock: a rollback must not stand behind a picture of its own rollout.
+        picture = await self._publisher.picture(entry, seen)
+        await self._budget.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
+        async with entry.lock:
+            entry.later = None
+            await self._show(channels, entry, await self._views(rollout_id), picture)
+
+    async def _seen(self, rollout_id: int) -> tuple[RolloutView, GuildConfig] | None:
+        try:
+            seen = await self._views(rollout_id)
+        except UserError as error:
+            _log.warning("card_without_rollout", rollout=rollout_id, error=str(error))
+            return None
+        guild = self._guild(seen.rollout)
+        return (seen, guild) if guild is not None else None
+
+    async def _channel(self, channels: GuildChannels, rollout_id: int) -> int:
+        ref = await self._book.card(rollout_id)
+        return ref.channel_id if ref is not None else (await channels.channel("deploys")).id
+
+    def _shape(self, seen: RolloutView) -> str:
+        return shape_of(seen.rollout, machine.allowed_actions(seen.rollout, self._clock.now()))
+
+    async def _shut_out(
+        self, rollout_id: int, entry: CardState, guild: GuildConfig, rollout: Rollout, error: Exception
+    ) -> None:
+        """The channel is gone or closed to us: say so elsewhere, and look again in a while."""
+        self._closed[guild.id] = asyncio.get_running_loop().time() + CLOSED_S
+        what = f"{rollout.lane.service} {rollout.candidate.version} → {rollout.lane.environment}"
+        _log.warning("card_shut_out", rollout=rollout_id, error=str(error))
+        sentence = (
+            f"The card of {escaping.plain(what, 160)} (rollout {rollout_id}) cannot be shown: "
+            f"its channel is gone, or the "
+            "bot may not post there. The rollout goes on; `/status` shows it."
+        )
+        await self._report(guild, f"card:{rollout_id}", sentence)
+        self._later(rollout_id, entry, CLOSED_S)
+
+    def _entry(self, rollout_id: int) -> CardState:
+        return self._entries.setdefault(rollout_id, CardState())
+
+    def _guild(self, rollout: Rollout) -> GuildConfig | None:
+        guild = self._catalog().guilds.get(rollout.guild_id)
+        if guild is None:
+            _log.warning("guild_not_in_catalog", guild=rollout.guild_id, rollout=rollout.id)
+        return guild
+
+
+__all__ = ["CLOSED_S", "CardScheduler", "ChartOf", "Report", "Views"]

@@ -1,0 +1,125 @@
+"""The chart on a rollout's card: what to draw, and the PNG of it, made outside the event loop.
+
+Meant for Discord's dark theme at the size of a phone: the picture is 800 pixels wide and is shown at 360, so that the
+smallest letters still have the height of small print there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from bot.ui.chart import worker as svg_worker
+from bot.ui.chart.data import ChartData, ChartSeries, Panel, pooled
+from bot.ui.chart.svg import HEIGHT, WIDTH, svg
+
+__all__ = [
+    "HEIGHT",
+    "WIDTH",
+    "ChartData",
+    "ChartError",
+    "ChartSeries",
+    "Charts",
+    "Panel",
+    "pooled",
+    "render",
+    "render_async",
+]
+
+# More pictures than this waiting is no use: by their turn, their figures would be old.
+LONGEST_QUEUE = 16
+PATIENCE_S = 5.0
+
+
+class ChartError(Exception):
+    """The picture could not be made; the card goes on without it, or with the one it has."""
+
+
+def render(data: ChartData) -> bytes:
+    """The chart as PNG, here and now: about 25 ms in which no other Python code runs. Raises ChartError."""
+    try:
+        return svg_worker.png(svg(data))
+    except ValueError as problem:
+        raise ChartError(str(problem)) from problem
+
+
+class Charts:
+    """Draws charts one after another in a process of its own, which starts with the first and ends when idle."""
+
+    def __init__(self, *, longest_queue: int = LONGEST_QUEUE, patience_s: float = PATIENCE_S) -> None:
+        self._longest_queue = longest_queue
+        self._patience_s = patience_s
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._worker: asyncio.subprocess.Process | None = None
+
+    async def render(self, data: ChartData) -> bytes:
+        """The chart as PNG, without holding up the event loop. Raises ChartError."""
+        if self._waiting >= self._longest_queue:
+            raise ChartError(f"{self._waiting} charts are waiting already")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._drawn(svg(data).encode())
+        finally:
+            self._waiting -= 1
+
+    async def close(self) -> None:
+        """Let the process end, and wait for it."""
+        worker, self._worker = self._worker, None
+        if worker is None or worker.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            worker.kill()
+        await worker.wait()
+
+    async def _drawn(self, request: bytes) -> bytes:
+        try:
+            async with asyncio.timeout(self._patience_s):
+                try:
+                    answer = await self._asked(request)
+                except (OSError, EOFError):
+                    # It had ended, idle or killed: once more with a new one.
+                    await self.close()
+                    answer = await self._asked(request)
+        except (TimeoutError, OSError, EOFError) as problem:
+            await self.close()
+            raise ChartError(
+                f"the chart could not be drawn: {str(problem) or 'it took too long'}"
+            ) from problem
+        except asyncio.CancelledError:
+            # Half an exchange is in the pipe; the next request must not read the rest of it.
+            await self.close()
+            raise
+        if answer[:1] != b"+":
+            raise ChartError(answer[1:].decode())
+        return answer[1:]
+
+    async def _asked(self, request: bytes) -> bytes:
+        worker = self._worker
+        if worker is None or worker.returncode is not None:
+            worker = self._worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-I",
+                str(Path(svg_worker.__file__)),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+            )
+        if worker.stdin is None or worker.stdout is None:
+            raise EOFError("no pipes")
+        worker.stdin.write(struct.pack(">I", len(request)) + request)
+        await worker.stdin.drain()
+        length = struct.unpack(">I", await worker.stdout.readexactly(4))[0]
+        return await worker.stdout.readexactly(length)
+
+
+async def render_async(data: ChartData) -> bytes:
+    """One chart by a process made for it alone. Who draws many keeps a `Charts`. Raises ChartError."""
+    charts = Charts()
+    try:
+        return await charts.render(data)
+    finally:
+        await charts.close()

@@ -1,0 +1,98 @@
+"""What a chart shows, and its lines made fit for drawing: thinned out, and cut where nothing was measured."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+MOST_POINTS = 120
+
+Points = list[tuple[float, float | None]]
+
+
+@dataclass(frozen=True)
+class ChartSeries:
+    """One line: `(unix seconds, value)` in order of time; None is "could not be measured" and breaks the line."""
+
+    points: tuple[tuple[float, float | None], ...] = ()
+
+
+def pooled(looks: Iterable[tuple[float, tuple[int, int] | None]], over_s: float = 60.0) -> ChartSeries:
+    """Rates of bad requests over the last `over_s` seconds, from `(unix seconds, (total, bad) of one look)` in order.
+
+    One failure among the eight requests of a look is a spike of 12 % that says nothing; pooled requests show the
+    rate. A look that could not be measured (None), or a time without requests, is a gap.
+    """
+    held: deque[tuple[float, int, int]] = deque()
+    total = bad = 0
+    points: Points = []
+    for at, counts in looks:
+        if counts is not None:
+            held.append((at, *counts))
+            total, bad = total + counts[0], bad + counts[1]
+        while held and held[0][0] <= at - over_s:
+            _, less, worse = held.popleft()
+            total, bad = total - less, bad - worse
+        points.append((at, bad / total if counts is not None and total else None))
+    return ChartSeries(tuple(points))
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One quantity of both releases. Values are proportions (0 to 1) or seconds, as `unit` says; so is `limit`."""
+
+    title: str
+    candidate: ChartSeries = ChartSeries()
+    stable: ChartSeries = ChartSeries()
+    limit: float | None = None
+    unit: Literal["proportion", "seconds"] = "proportion"
+
+
+@dataclass(frozen=True)
+class ChartData:
+    """Everything on one picture.
+
+    candidate, stable: versions as people know them; stable is None for a first release.
+    panels: at most two, from the top.
+    weights: `(unix seconds, per cent of traffic)` of each change.
+    begin, end: the time axis (unix seconds).
+    """
+
+    candidate: str
+    stable: str | None
+    panels: tuple[Panel, ...]
+    weights: tuple[tuple[float, float], ...] = ()
+    begin: float = 0.0
+    end: float = 0.0
+
+
+def pieces(line: Points) -> Iterator[list[tuple[float, float]]]:
+    """The line cut at what could not be measured, and where time passed without a point."""
+    gaps = sorted(b[0] - a[0] for a, b in pairwise(line))
+    longest = 3.5 * gaps[len(gaps) // 2] if gaps else 0.0
+    piece: list[tuple[float, float]] = []
+    for at, value in line:
+        if piece and (value is None or at - piece[-1][0] > longest):
+            yield piece
+            piece = []
+        if value is not None:
+            piece.append((at, value))
+    if piece:
+        yield piece
+
+
+def thinned(series: ChartSeries, low: float, high: float) -> Points:
+    """At most `MOST_POINTS` points: neighbours are averaged, a slot without any value stays a gap."""
+    points = [(at, value) for at, value in series.points if low <= at <= high]
+    each = -(-len(points) // MOST_POINTS)
+    if each <= 1:
+        return points
+    found: Points = []
+    for first in range(0, len(points), each):
+        some = points[first : first + each]
+        values = [value for _, value in some if value is not None]
+        found.append((some[len(some) // 2][0], sum(values) / len(values) if values else None))
+    return found

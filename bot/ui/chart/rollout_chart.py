@@ -1,0 +1,101 @@
+"""From a rollout's measurements to its chart: error rate and latency of both releases, with limits and weights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+
+from bot.domain.judge.judge import Objective
+from bot.engine.api import RolloutView, SeriesPoint
+from bot.ui import escaping
+from bot.ui.chart.chart import ChartData, ChartError, Charts, ChartSeries, Panel
+
+Value = Callable[[SeriesPoint], float | None]
+_VERSION = 40
+
+
+class CardCharts:
+    """Makes the picture for a card; `Cards` asks it through its call."""
+
+    def __init__(self, charts: Charts | None = None) -> None:
+        self._charts = charts or Charts()
+
+    async def __call__(self, seen: RolloutView) -> bytes | None:
+        """PNG, or None when there is nothing to show or no picture can be made now."""
+        data = chart_data(seen)
+        if data is None:
+            return None
+        try:
+            return await self._charts.render(data)
+        except ChartError:
+            return None
+
+    async def close(self) -> None:
+        await asyncio.shield(self._charts.close())
+
+
+def chart_data(seen: RolloutView) -> ChartData | None:
+    """None while there are fewer than two measurements, or no objective to draw."""
+    points, rollout = seen.series, seen.rollout
+    panels = tuple(_panels(rollout.policy.judge.objectives, points))[:2]
+    if len(points) < 2 or not panels:
+        return None
+    times = [p.at.timestamp() for p in points]
+    stable = escaping.name(rollout.stable.version, _VERSION) if rollout.stable else None
+    return ChartData(
+        escaping.name(rollout.candidate.version, _VERSION),
+        stable,
+        panels,
+        _weights(points),
+        times[0],
+        times[-1],
+    )
+
+
+def _panels(objectives: Sequence[Objective], points: Sequence[SeriesPoint]) -> Iterator[Panel]:
+    """Errors above latency; an objective of another kind only where one of these is missing."""
+    order = {"errors": 0, "latency": 1, "proportion": 2}
+    shown: set[str] = set()
+    for objective in sorted(objectives, key=lambda o: (order[o.kind], not o.enforce)):
+        if objective.kind in shown and objective.kind != "proportion":
+            continue
+        shown.add(objective.kind)
+        yield _latency(objective, points) if objective.kind == "latency" else _share(objective, points)
+
+
+def _share(objective: Objective, points: Sequence[SeriesPoint]) -> Panel:
+    def of(counts: tuple[int, int] | None) -> float | None:
+        return counts[1] / counts[0] if counts and counts[0] else None
+
+    title = "Failed requests" if objective.kind == "errors" else escaping.name(objective.name, 30)
+    return Panel(
+        title,
+        _series(points, lambda p: of(p.candidate.get(objective.name))),
+        _series(points, lambda p: of(p.stable.get(objective.name))),
+        objective.limit,
+    )
+
+
+def _latency(objective: Objective, points: Sequence[SeriesPoint]) -> Panel:
+    """In seconds where a quantile was measured, else as the share of slow requests."""
+    if all(p.candidate_latency_s is None and p.stable_latency_s is None for p in points):
+        share = _share(objective, points)
+        return Panel("Slow requests", share.candidate, share.stable, share.limit)
+    return Panel(
+        "Latency",
+        _series(points, lambda p: p.candidate_latency_s),
+        _series(points, lambda p: p.stable_latency_s),
+        objective.threshold_s,
+        "seconds",
+    )
+
+
+def _series(points: Sequence[SeriesPoint], value: Value) -> ChartSeries:
+    return ChartSeries(tuple((p.at.timestamp(), value(p)) for p in points))
+
+
+def _weights(points: Sequence[SeriesPoint]) -> tuple[tuple[float, float], ...]:
+    first = [(points[0].at.timestamp(), float(points[0].weight))]
+    changes = [(b.at.timestamp(), float(b.weight)) for a, b in pairwise(points) if a.weight != b.weight]
+    return tuple(first + changes)

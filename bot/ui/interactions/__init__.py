@@ -1,0 +1,1 @@
+"""Commands and presses: who asked, what happens, how it is answered."""

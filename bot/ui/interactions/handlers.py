@@ -1,0 +1,103 @@
+"""What happens at a press: a form where a reason is due, else the engine is asked and the person is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import discord
+import structlog
+
+from bot.domain.config import GuildConfig
+from bot.domain.errors import Refused
+from bot.domain.rollout.approvals import WORDS
+from bot.domain.rollout.model import Action, Actor
+from bot.engine.api import ActRequest
+from bot.ui import escaping
+from bot.ui.buttons import ASKS, LABEL, Press, ReasonForm, reason_in
+from bot.ui.errors import Reply, applied_already, transient, why
+from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.responder import Responder
+
+_log = structlog.get_logger(__name__)
+
+
+async def pressed(responder: Responder, interaction: AnyInteraction) -> bool:
+    """Answer a press on a card, or a submitted form of one. False when the id is not a card's.
+
+    Works from the id alone, so also for cards that were redrawn, finished or drawn before a restart.
+    """
+    data: Any = interaction.data or {}
+    press = Press.parse(str(data.get("custom_id", "")))
+    if press is None:
+        return False
+    submitted = interaction.type is discord.InteractionType.modal_submit
+    if press.action in ASKS and not submitted:
+        await ask(interaction, lambda: ReasonForm(press))
+    else:
+        await _act(responder, interaction, press, reason_in(data) if submitted else "")
+    return True
+
+
+async def orphaned(responder: Responder, interaction: AnyInteraction) -> None:
+    """A button that is ours by its name, but that no code knows any more: say so, instead of failing silently."""
+    data: Any = interaction.data or {}
+    custom_id = str(data.get("custom_id", ""))
+    if not custom_id.startswith("slipway:"):
+        return
+
+    async def explain(config: GuildConfig, actor: Actor) -> Reply:
+        return Reply(
+            "✋ This button belongs to another version of Slipway. `/status` shows what is going on."
+        )
+
+    await responder.answer(interaction, "press:unknown", explain, category="read")
+
+
+async def ask(interaction: AnyInteraction, form: Callable[[], discord.ui.Modal]) -> None:
+    """Open a form; made anew for the second try."""
+    for _ in range(2):
+        try:
+            await interaction.response.send_modal(form())
+            return
+        except discord.HTTPException as error:
+            if applied_already(error):
+                return
+            if not transient(error):
+                _log.error("form_refused", **why(error))
+                return
+        except Exception as error:
+            if not transient(error):
+                raise
+    return
+
+
+async def _act(responder: Responder, interaction: AnyInteraction, press: Press, reason: str) -> None:
+    async def work(config: GuildConfig, actor: Actor) -> Reply:
+        if not (press.action is Action.ROLL_BACK and config.oncall_role in actor.roles):
+            await responder.spend("deploy", actor)
+        if press.action in ASKS and not reason:
+            # Blanks pass for a reason in Discord's form, and a way around the judge must be justified.
+            raise Refused(
+                f"To {WORDS[press.action]} needs a reason, and those were blanks.",
+                rule="reason",
+                remedy="Press again and say in a sentence why.",
+            )
+        async with responder.turns:
+            done = await responder.engine.act(
+                ActRequest(
+                    rollout_id=press.rollout_id,
+                    action=press.action,
+                    actor=actor,
+                    guild_id=config.id,
+                    step=press.step,
+                    seal=press.seal,
+                    reason=reason,
+                    interaction=str(interaction.id),
+                )
+            )
+        shape = "☑️" if done.repeated else "✅"
+        said = escaping.sentence(f"{shape} {done.sentence}", escaping.CONTENT)
+        return Reply(said, outcome="repeated" if done.repeated else "ok")
+
+    await responder.answer(interaction, f"press:{LABEL[press.action].lower()}", work, category=None)

@@ -1,0 +1,219 @@
+"""Lists that people ask for: what runs where, what was rolled out, what a deploy would do, how Slipway is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from bot.domain.formatting import duration
+from bot.domain.rollout.model import Phase, Running
+from bot.domain.rollout.wording import Wording, wording_for
+from bot.engine.api import DryRun, LaneStatus, RolloutSummary
+from bot.ui import escaping
+from bot.ui.cards.phases import SHAPE, shape, word
+from bot.ui.cards.prompts import readiness_line
+from bot.ui.errors import Reply, Upload
+from bot.ui.interactions.responder import HealthLine
+
+PAGE = 8
+_LANES_AT_MOST = 20
+_CHECKS = {True: "✅", False: "❌", None: "➖"}
+
+
+def layout(
+    parts: Sequence[str],
+    *,
+    buttons: Sequence[discord.ui.Button[Any]] = (),
+    rows: Sequence[discord.ui.Select[Any]] = (),
+    upload: Upload | None = None,
+    more: str = "ask for one service to see them",
+) -> Reply:
+    """Paragraphs in one box, cut to what a message may hold; what does not fit is said, with `more` on where it is."""
+    view = discord.ui.LayoutView(timeout=None)
+    box: discord.ui.Container[Any] = discord.ui.Container()
+    used, left_out = 0, 0
+    for part in parts:
+        piece = escaping.cut(part, 1200)
+        if used + escaping.units(piece) > escaping.CARD - 300 or len(box.children) > 26:
+            left_out += 1
+            continue
+        used += escaping.units(piece)
+        box.add_item(discord.ui.TextDisplay(piece))
+    if left_out:
+        box.add_item(discord.ui.TextDisplay(f"-# and {left_out} more; {more}"))
+    if upload is not None:
+        box.add_item(discord.ui.File(f"attachment://{upload.name}"))
+    for select in rows:
+        box.add_item(discord.ui.ActionRow(select))
+    if buttons:
+        box.add_item(discord.ui.ActionRow(*buttons))
+    view.add_item(box)
+    return Reply(view=view, upload=upload)
+
+
+def status(lanes: Sequence[LaneStatus], now: datetime) -> Reply:
+    """One paragraph a lane, services together."""
+    if not lanes:
+        return Reply("There is nothing to show: the catalog gives this server no service.")
+    parts = ["## What runs where"]
+    service = ""
+    for lane in lanes[:_LANES_AT_MOST]:
+        heading = "" if lane.lane.service == service else f"### {escaping.plain(lane.lane.service, 60)}\n"
+        service = lane.lane.service
+        parts.append(heading + _lane(lane, now))
+    if len(lanes) > _LANES_AT_MOST:
+        parts.append(f"-# and {len(lanes) - _LANES_AT_MOST} more; name a service to see it")
+    return layout(parts)
+
+
+def _lane(lane: LaneStatus, now: datetime) -> str:
+    good = " · known good" if lane.known_good else ""
+    runs = escaping.code(lane.desired_version, 40) if lane.desired_version else "nothing yet"
+    lines = [f"**{escaping.plain(lane.lane.environment, 40)}** {runs}{good}"]
+    if lane.active is not None:
+        rollout = lane.active
+        share = wording_for(rollout.policy.words).share.format(weight=rollout.observed_weight)
+        lines.append(
+            f"{shape(rollout)} {escaping.code(rollout.candidate.version, 40)}: {word(rollout)} "
+            f"({share}), since {escaping.relative(rollout.created_at)}"
+        )
+    say = wording_for(lane.words)
+    if lane.observed is not None and lane.observed.running:
+        lines.append("-# observed: " + ", ".join(_running(r, say) for r in lane.observed.running[:5]))
+    if lane.problem:
+        lines.append(f"⚠️ {escaping.sentence(lane.problem, 200)}")
+    if lane.drift:
+        lines.append(f"⚠️ drift: {escaping.sentence(lane.drift, 200)}")
+    if lane.lock is not None:
+        until = f" until {escaping.relative(lane.lock.expires)}" if lane.lock.expires else ""
+        reason = escaping.sentence(lane.lock.reason, 160)
+        lines.append(f"🔒 locked by {escaping.plain(lane.lock.owner, 40)}{until}: {reason}")
+    return "\n".join(lines)
+
+
+def _running(running: Running, say: Wording) -> str:
+    restarts = f", {running.restarts} restarts" if running.restarts else ""
+    version = escaping.plain(running.version, 40)
+    return say.observed.format(version=version, state=running.state, weight=running.weight) + restarts
+
+
+def history(
+    found: Sequence[RolloutSummary],
+    service: str | None,
+    environment: str | None,
+    *,
+    first: bool,
+    page: int = PAGE,
+) -> Reply:
+    """One page, newest first; `found` holds one more than a page when there are older ones."""
+    if not found:
+        return Reply("There is nothing older." if not first else "Nothing has been rolled out here yet.")
+    parts = ["## What was rolled out", *[_summary(one) for one in found[:page]]]
+    buttons = []
+    if len(found) > page:
+        older = PageButton.older(found[page - 1].id, service, environment)
+        buttons = [older] if older is not None else []
+    return layout(parts, buttons=buttons)
+
+
+def _summary(one: RolloutSummary) -> str:
+    phase = Phase(one.phase)
+    took = f", took {duration((one.ended_at - one.created_at).total_seconds())}" if one.ended_at else ""
+    before = escaping.code(one.from_version, 40) if one.from_version else "nothing"
+    lines = [
+        f"{SHAPE[phase]} **{escaping.plain(one.lane.service, 60)} → {escaping.plain(one.lane.environment, 40)}** "
+        f"{before} → {escaping.code(one.to_version, 40)} · {one.phase.replace('_', ' ')}",
+        f"-# #{one.id} · {escaping.moment(one.created_at)}{took} · by {escaping.plain(one.requester, 40)}",
+    ]
+    if one.reason:
+        lines.append(f"-# “{escaping.plain(one.reason, 120)}”")
+    if one.outcome and phase is not Phase.SUCCEEDED:
+        lines.append(escaping.sentence(one.outcome, 240))
+    return "\n".join(lines)
+
+
+def dry_run(plan: DryRun) -> Reply:
+    """What a deploy would do and what stands in its way; nothing was started."""
+    before = escaping.code(plan.stable.version, 40) if plan.stable else "nothing"
+    blocked = [f for f in plan.findings if not f.ok]
+    verdict = (
+        f"✋ **It would not start:** {len(blocked)} thing{'s' if len(blocked) > 1 else ''} in the way."
+        if blocked
+        else "✅ **Nothing is in its way.**"
+    )
+    title = f"{escaping.plain(plan.lane.service, 60)} {escaping.plain(plan.candidate.version, 40)}"
+    steps = "\n".join(f"{n}. {escaping.sentence(step, 200)}" for n, step in enumerate(plan.steps, 1))
+    findings = sorted(plan.findings, key=lambda f: f.ok)
+    looked_at = "\n".join(
+        f"{_CHECKS[f.ok]} **{escaping.plain(f.what, 40)}** {escaping.sentence(f.sentence, 240)}"
+        for f in findings
+    )
+    return layout(
+        [
+            f"## Dry run: {title} → {escaping.plain(plan.lane.environment, 40)}\n{before} → "
+            f"{escaping.code(plan.candidate.version, 40)} · nothing was started\n{verdict}",
+            looked_at or "-# Nothing had to be checked.",
+            f"**The plan**\n{steps}",
+            readiness_line(plan.readiness, plan.words),
+        ]
+    )
+
+
+def health(checks: Sequence[HealthLine], lanes: Sequence[LaneStatus] | None) -> Reply:
+    """How Slipway is, one line each; then what runs where, when it could be asked."""
+    bad = [c for c in checks if c.ok is False]
+    head = "✅ **All is well.**" if not bad else f"❌ **{len(bad)} of {len(checks)} need attention.**"
+    ordered = sorted(checks, key=lambda c: c.ok is not False)
+    lines = [
+        f"{_CHECKS[c.ok]} **{escaping.plain(c.name, 60)}** {escaping.sentence(c.detail, 200)}"
+        for c in ordered
+    ]
+    parts = [f"## Slipway\n{head}", "\n".join(lines)]
+    if lanes is None:
+        parts.append("⚠️ What runs where could not be asked.")
+    elif lanes:
+        parts.append("\n".join(_one_line(lane) for lane in lanes[:_LANES_AT_MOST]))
+    return layout(parts)
+
+
+def _one_line(lane: LaneStatus) -> str:
+    runs = escaping.code(lane.desired_version, 40) if lane.desired_version else "nothing"
+    trouble = " ⚠️" if lane.problem or lane.drift else ""
+    going_on = f" · {shape(lane.active)} {word(lane.active)}" if lane.active else ""
+    place = f"{escaping.plain(lane.lane.service, 60)} → {escaping.plain(lane.lane.environment, 40)}"
+    return f"**{place}** {runs}{going_on}{trouble}"
+
+
+_TEMPLATE = re.compile(
+    r"slipway-older:(?P<before>[0-9]{1,19}):(?P<service>[^:]{0,60}):(?P<environment>[^:]{0,40})"
+)
+
+
+class PageButton(discord.ui.Button[Any]):
+    """Shows what is older than rollout `before`, in an answer of its own. `/history` listens for it."""
+
+    def __init__(self, custom_id: str) -> None:
+        super().__init__(label="Older", style=discord.ButtonStyle.secondary, custom_id=custom_id)
+
+    def is_dispatchable(self) -> bool:
+        """Not by the library: see `PressButton`."""
+        return False
+
+    @classmethod
+    def older(cls, before: int, service: str | None, environment: str | None) -> PageButton | None:
+        """None when the names do not fit into an id; then there is no paging."""
+        custom_id = f"slipway-older:{before}:{service or ''}:{environment or ''}"
+        fits = len(custom_id) <= 100 and _TEMPLATE.fullmatch(custom_id) is not None
+        return cls(custom_id) if fits else None
+
+
+def page_of(custom_id: str) -> tuple[int, str | None, str | None] | None:
+    """`(before, service, environment)` of a page's button; None for other ids."""
+    match = _TEMPLATE.fullmatch(custom_id)
+    if match is None:
+        return None
+    return int(match["before"]), match["service"] or None, match["environment"] or None

@@ -1,0 +1,234 @@
+"""What every command and button has at hand, and the one way in which a person is answered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal, Protocol
+
+import discord
+import structlog
+from discord import app_commands
+
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.errors import Refused
+from bot.domain.rollout.model import Actor
+from bot.engine.api import Engine
+from bot.engine.appcommands.api import Commands
+from bot.logs import new_trace_id, tracing
+from bot.ports.coordination import Clock, RateLimiter
+from bot.ports.errors import Unreachable
+from bot.ui import escaping
+from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
+from bot.ui.interactions.people import AnyInteraction, actor_of, guild_of
+
+_log = structlog.get_logger(__name__)
+
+# Discord gives 3 s to the first answer. What is not known by DEFER_S is deferred, where waiting makes sense.
+DEFER_S = 2.0
+PRESS_S = 2.2
+LOOK_UP_S = 20.0
+SUGGEST_S = 0.9
+# Each press that is being answered lets the others wait a little longer: a queue is not a dead database.
+QUEUE_S = 0.02
+# So many presses are recorded side by side; the others wait in line. All at once, they would keep each other from
+# ending: the first would be answered no sooner than the last.
+AT_ONCE = 6
+# Deferrals come due all together. Side by side, but not each on a connection of its own that has to be made first.
+DEFERRALS_AT_ONCE = 24
+# What an interaction may have spent on its way to us and in line, at most: clocks differ, and a wrong one must cost no
+# more than a deferral that was not needed.
+OLDEST_S = 1.5
+
+Category = Literal["read", "deploy", "admin"]
+Work = Callable[[GuildConfig, Actor], Awaitable[Reply]]
+Choices = list[app_commands.Choice[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class HealthLine:
+    """One line of `/health`. `ok` None: not configured, which is no trouble."""
+
+    name: str
+    ok: bool | None
+    detail: str = ""
+
+
+class HealthSource(Protocol):
+    """Looks at everything that Slipway needs, within 2 s whatever is broken; never raises."""
+
+    async def __call__(self) -> Sequence[HealthLine]: ...
+
+
+def _unwatched(command: str, outcome: str, seconds: float) -> None:
+    return None
+
+
+@dataclass(slots=True)
+class Responder:
+    """`observed(command, outcome, seconds)` is told of every interaction, for the metrics."""
+
+    engine: Engine
+    catalog: Callable[[], Catalog]
+    limiter: RateLimiter
+    clock: Clock
+    health: HealthSource
+    observed: Callable[[str, str, float], None] = _unwatched
+    commands: Commands | None = None  # the desk of `/commands-sync`
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
+    _deferrals: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
+    )
+    _open: int = field(default=0, init=False)
+
+    async def answer(
+        self,
+        interaction: AnyInteraction,
+        command: str,
+        work: Work,
+        *,
+        category: Category | None,
+        patience_s: float = PRESS_S,
+    ) -> None:
+        """Do `work` and tell the person what came of it, whatever happens. Never raises.
+
+        A first answer leaves within 3 s: the reply itself, or a deferral when `patience_s` (or the queue) asks
+        for more time. `category` None is not rate-limited.
+        """
+        # Everything that is logged on the way carries one id: the reference that a person may be shown.
+        with tracing(new_trace_id()):
+            await self._answer(interaction, command, work, category, patience_s)
+
+    async def _answer(
+        self,
+        interaction: AnyInteraction,
+        command: str,
+        work: Work,
+        category: Category | None,
+        patience_s: float,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        self._open += 1
+        try:
+            patience = max(patience_s, PRESS_S + QUEUE_S * (self._open - 1))
+            task = asyncio.ensure_future(self._guarded(interaction, work, category))
+            sent = started - _age_s(interaction)
+            reply = await self._outcome(interaction, command, task, sent, sent + patience)
+            await self._deliver(interaction, reply)
+            self.observed(command, reply.outcome, loop.time() - started)
+        except Exception as error:
+            _log.error("answer_failed", command=command, exc_info=error)
+            self.observed(command, "lost", loop.time() - started)
+        finally:
+            self._open -= 1
+
+    async def _outcome(
+        self,
+        interaction: AnyInteraction,
+        command: str,
+        task: asyncio.Future[Reply],
+        sent: float,
+        deadline: float,
+    ) -> Reply:
+        clock = asyncio.get_running_loop().time
+        try:
+            # A little over the direct budget is waited out; more than that is worth a deferral.
+            direct = deadline if deadline - sent <= PRESS_S + 0.2 else sent + DEFER_S
+            done, _ = await asyncio.wait({task}, timeout=max(0.0, direct - clock()))
+            if not done and direct < deadline:
+                await self._defer(interaction)
+                await asyncio.wait({task}, timeout=max(0.0, deadline - clock()))
+            if not task.done():
+                raise TimeoutError
+            return task.result()
+        except Exception as error:
+            return explain(error, command=command)
+        finally:
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task}, timeout=0.2)
+
+    async def _guarded(self, interaction: AnyInteraction, work: Work, category: Category | None) -> Reply:
+        config = guild_of(interaction.guild_id, self.catalog())
+        actor = actor_of(interaction, config)
+        if category is not None:
+            await self.spend(category, actor)
+        return await work(config, actor)
+
+    async def spend(self, category: Category, actor: Actor) -> None:
+        """Take one from the person's budget. Raises `Refused` that says when there is another one."""
+        try:
+            wait_s = await self.limiter.hit(category, actor.id)
+        except Unreachable:
+            # What counts presses being away is no reason to stop people.
+            return
+        if wait_s > 0:
+            again = self.clock.now() + timedelta(seconds=max(1.0, wait_s + 0.5))
+            raise Refused(
+                "That is more than Slipway takes from one person in so short a time.",
+                rule=f"rate_limit_{category}",
+                remedy=f"Try again {escaping.relative(again)}.",
+            )
+
+    async def suggest(
+        self, interaction: AnyInteraction, command: str, work: Callable[[GuildConfig], Awaitable[Choices]]
+    ) -> Choices:
+        """At most 25 choices, within a second; none when there is trouble: nothing can be said there."""
+        started = asyncio.get_running_loop().time()
+        outcome = "ok"
+        try:
+            async with asyncio.timeout(SUGGEST_S):
+                return (await work(guild_of(interaction.guild_id, self.catalog())))[:25]
+        except Exception as error:
+            outcome = "unreachable" if isinstance(error, Unreachable | TimeoutError) else "error"
+            _log.warning("no_suggestions", command=command, error=repr(error))
+            return []
+        finally:
+            self.observed(f"{command}:autocomplete", outcome, asyncio.get_running_loop().time() - started)
+
+    async def _defer(self, interaction: AnyInteraction) -> None:
+        try:
+            async with self._deferrals:
+                await interaction.response.defer(ephemeral=True, thinking=True)
+        except discord.HTTPException as error:
+            if not applied_already(error):
+                _log.warning("defer_failed", **why(error))
+
+    async def _deliver(self, interaction: AnyInteraction, reply: Reply) -> None:
+        for attempt in range(3):
+            try:
+                return await _send(interaction, reply)
+            except discord.HTTPException as error:
+                if applied_already(error):
+                    return None
+                if too_late(error) or not transient(error):
+                    _log.error("answer_refused", **why(error))
+                    return None
+            except Exception as error:
+                if not transient(error):
+                    raise
+            await asyncio.sleep(0.1 * (attempt + 1))
+        _log.error("answer_undelivered", interaction=interaction.id)
+        return None
+
+
+def _age_s(interaction: AnyInteraction) -> float:
+    """How long ago Discord sent it, by its stamp: in a crowd much of the 3 s is over before it is read here."""
+    return min(max(0.0, time.time() - interaction.created_at.timestamp()), OLDEST_S)
+
+
+async def _send(interaction: AnyInteraction, reply: Reply) -> None:
+    what: dict[str, Any] = {"view": reply.view} if reply.view is not None else {"content": reply.content}
+    what["allowed_mentions"] = discord.AllowedMentions.none()
+    if interaction.response.is_done():
+        if reply.upload is not None:
+            what["attachments"] = [reply.upload.file()]
+        await interaction.edit_original_response(**what)
+    else:
+        if reply.upload is not None:
+            what["file"] = reply.upload.file()
+        await interaction.response.send_message(ephemeral=reply.ephemeral, **what)

@@ -1,0 +1,84 @@
+"""A budget of messages for each channel, in which what people wait for comes before numbers and pictures."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from enum import IntEnum
+
+
+class Priority(IntEnum):
+    """Lower goes first. What is not urgent may never use up the last of the budget; numbers and charts still less."""
+
+    URGENT = 0  # gates, holds, rollbacks
+    STATE = 1
+    LOG = 2
+    NUMBERS = 3
+    CHART = 4
+
+
+# Operators commonly see about five sends or edits in five seconds before a channel is limited.
+BURST, WINDOW_S, KEPT_BACK = 5, 5.0, 2
+
+
+class MessageBudget:
+    """At most `burst` turns in `window_s` seconds for each channel, handed out by priority, then in order."""
+
+    def __init__(self, *, burst: int = BURST, window_s: float = WINDOW_S, kept_back: int = KEPT_BACK) -> None:
+        self._burst = burst
+        self._window_s = window_s
+        self._kept_back = kept_back
+        self._channels: dict[int, _Channel] = {}
+
+    async def turn(self, channel_id: int, priority: Priority) -> None:
+        """Returns when it is this caller's turn in that channel."""
+        channel = self._channels.setdefault(channel_id, _Channel())
+        ticket = (int(priority), next(channel.count))
+        heapq.heappush(channel.waiting, ticket)
+        try:
+            while (wait_s := self._wait_s(channel, ticket)) > 0:
+                channel.changed.clear()
+                try:
+                    async with asyncio.timeout(wait_s):
+                        await channel.changed.wait()
+                except TimeoutError:
+                    continue
+            channel.taken.append(asyncio.get_running_loop().time())
+        finally:
+            channel.waiting.remove(ticket)
+            heapq.heapify(channel.waiting)
+            channel.changed.set()
+            self._forget_idle()
+
+    def _wait_s(self, channel: _Channel, ticket: tuple[int, int]) -> float:
+        now = asyncio.get_running_loop().time()
+        while channel.taken and now - channel.taken[0] >= self._window_s:
+            channel.taken.popleft()
+        kept_back = self._held_from(ticket[0])
+        free = self._burst - kept_back - len(channel.taken)
+        if free > 0:
+            # The first in line goes; the others look again when it went.
+            return 0.0 if channel.waiting[0] == ticket else self._window_s
+        opens = channel.taken[len(channel.taken) - (self._burst - kept_back)]
+        return max(0.001, opens + self._window_s - now)
+
+    def _held_from(self, priority: int) -> int:
+        if priority >= Priority.NUMBERS:
+            return self._kept_back
+        return min(1, self._kept_back) if priority == Priority.STATE else 0
+
+    def _forget_idle(self) -> None:
+        if len(self._channels) > 2000:
+            idle = [key for key, channel in self._channels.items() if not channel.waiting]
+            for key in idle[:1000]:
+                del self._channels[key]
+
+
+class _Channel:
+    def __init__(self) -> None:
+        self.taken: deque[float] = deque()
+        self.waiting: list[tuple[int, int]] = []
+        self.count = itertools.count()
+        self.changed = asyncio.Event()

@@ -1,0 +1,1 @@
+"""Slipway's demo: launcher, services, traffic and stories."""

@@ -1,0 +1,83 @@
+"""`make demo`: starts everything, prints one address; with `--play`, plays the story and exits 0 or 1."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from demo.launcher import Demo, LaunchError
+from demo.stories import commands_story, first_light
+from demo.stories.stage import Stage, StoryError, Transcript
+
+
+def tell(line: str) -> None:
+    print(line, flush=True)
+
+
+WELCOME = """
+  Slipway is running against a local Discord.
+
+      open  {url}
+
+  Act as `dev`, type /deploy in #deploys: checkout, 1.5.0, staging. Then production: `lead` approves.
+  Then 1.5.1, which fails 8 % of production's requests.
+  The commands of another bot: /commands-sync diff app:greeter; its manifest: {manifests}/greeter-1.5.0.json
+  Logs: {folder}
+  Ctrl-C stops everything.
+"""
+
+
+async def stopped() -> None:
+    event = asyncio.Event()
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(sig, event.set)
+    await event.wait()
+
+
+async def play(url: str, manifests: Path) -> int:
+    transcript = Transcript(tell)
+    try:
+        async with Stage(url, transcript) as stage:
+            await first_light.play(stage)
+            await commands_story.play(stage, manifests)
+    except StoryError as error:
+        tell(f"\n✗ {error}")
+        return 1
+    tell("\n✓ the story went as told")
+    return 0
+
+
+async def demo(port: int, folder: Path, *, play_story: bool) -> int:
+    end = asyncio.create_task(stopped())
+    async with Demo(folder, port=port, tell=tell) as running:
+        if not play_story:
+            tell(WELCOME.format(url=running.url, folder=folder, manifests=running.manifests))
+            await end
+            tell("· stopping")
+            return 0
+        tell(f"· playing the story against {running.url}")
+        story = asyncio.create_task(play(running.url, running.manifests))
+        await asyncio.wait({story, end}, return_when=asyncio.FIRST_COMPLETED)
+        if not story.done():
+            story.cancel()
+            return 130
+        return story.result()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--port", type=int, default=8300, help="of the page and the JSON API (8300)")
+    parser.add_argument("--play", action="store_true", help="play the story, print it, exit 0 or 1")
+    parser.add_argument("--folder", type=Path, default=Path(".slipway/demo"), help="where all of it is kept")
+    args = parser.parse_args()
+    try:
+        sys.exit(asyncio.run(demo(args.port, args.folder, play_story=args.play)))
+    except LaunchError as error:
+        sys.exit(f"✗ {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The exclusive demo service: a small Discord bot of its own, which cannot run twice on one token.
+
+`python -m demo.services.herald --version 1.4.0 --port N`; the token and Discord's address come from
+`HERALD_TOKEN`, `HERALD_API` and `HERALD_GATEWAY`. `/healthz` is 200 while the gateway is connected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+
+import discord
+import yarl
+from aiohttp import web
+from discord import app_commands
+
+
+class Herald(discord.Client):
+    """Answers `/greet`, and tells over HTTP whether it is connected."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(intents=discord.Intents(guilds=True), guild_ready_timeout=0.2)
+        self.version = version
+        self.greeted = 0
+        self.tree = app_commands.CommandTree(self)
+        self.tree.command(name="greet", description="Says hello, and which version says it")(self._greet)
+        if version != "1.4.0":  # has more commands, which are deployed with it
+            self.tree.error(self._unknown)
+
+    async def _unknown(self, interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
+        if not isinstance(error, app_commands.CommandNotFound):
+            raise error
+        await interaction.response.send_message(f"herald {self.version} does /{error.name}.", ephemeral=True)
+
+    async def setup_hook(self) -> None:
+        """Discord keeps commands: they are told once, and not at every start."""
+        if not await self.tree.fetch_commands():
+            await self.tree.sync()
+
+    async def _greet(self, interaction: discord.Interaction) -> None:
+        self.greeted += 1
+        await interaction.response.send_message(f"Hello from herald {self.version}.", ephemeral=True)
+
+    async def healthz(self, _: web.Request) -> web.Response:
+        up = self.is_ready() and not self.is_closed()
+        body = {"status": "ok" if up else "connecting", "version": self.version, "greeted": self.greeted}
+        return web.json_response(body, status=200 if up else 503)
+
+
+async def run(version: str, port: int) -> None:
+    stop = asyncio.Event()
+    for sig in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sig, stop.set)
+    herald = Herald(version)
+    app = web.Application()
+    app.router.add_get("/healthz", herald.healthz)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    async with herald:
+        connection = asyncio.create_task(herald.start(os.environ["HERALD_TOKEN"]))
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({connection, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        await herald.close()
+    await runner.cleanup()
+    if not stop.is_set():
+        sys.exit("herald: the gateway ended the session")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--service", default="herald")
+    parser.add_argument("--environment", default="production")
+    parser.add_argument("--version", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    args = parser.parse_args()
+    if api := os.environ.get("HERALD_API"):
+        discord.http.Route.BASE = api
+    if gateway := os.environ.get("HERALD_GATEWAY"):
+        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(gateway)
+    if args.version == "1.5.3":
+        sys.exit("herald 1.5.3: cannot read greetings.yaml")
+    asyncio.run(run(args.version, args.port))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""One call of the JSON API: its body and query, and names turned into things."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from discord_sandbox.api.errors import ApiError, invalid, unknown
+from discord_sandbox.discord.core import CORE, Core
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.model import (
+    JSON,
+    Application,
+    Channel,
+    Guild,
+    Interaction,
+    Member,
+    Message,
+    Role,
+)
+from discord_sandbox.discord.rest.endpoint import reply
+
+
+class ApiCall:
+    """Parameters come from the body and, where that lacks them, from the query."""
+
+    def __init__(self, request: web.Request, body: JSON) -> None:
+        self.request = request
+        self.core: Core = request.app[CORE]
+        self.body = body
+        self.params = request.match_info
+
+    def get(self, key: str) -> Any:
+        found = self.body.get(key)
+        return self.request.query.get(key) if found is None else found
+
+    def need(self, key: str) -> Any:
+        found = self.get(key)
+        if found is None or found == "":
+            raise invalid(f'"{key}" is missing.')
+        return found
+
+    def text(self, key: str) -> str:
+        return str(self.need(key))
+
+    def number(self, key: str, default: float | None = None) -> float:
+        found = self.get(key)
+        if found is None and default is not None:
+            return default
+        try:
+            if isinstance(found, bool):
+                raise ValueError
+            return float(self.need(key) if found is None else found)
+        except (TypeError, ValueError):
+            raise invalid(f'"{key}" is not a number.') from None
+
+    def guild(self) -> Guild | None:
+        """The guild that was named; None when none was."""
+        name = self.get("guild")
+        if name is None:
+            return None
+        for guild in self.core.state.guilds.values():
+            if str(name) in (guild.id, guild.name):
+                return guild
+        raise unknown("guild", name, (one.name for one in self.core.state.guilds.values()))
+
+    def application(self, name: object = None) -> Application | None:
+        wanted = self.get("application") if name is None else name
+        if wanted is None:
+            return None
+        applications = self.core.state.applications
+        for one in applications.values():
+            if str(wanted) in (one.id, one.name, one.display_name):
+                return one
+        raise unknown("application", wanted, (one.name for one in applications.values()))
+
+    def channel(self, name: object) -> Channel:
+        """A channel or thread by id or name; the newest of several threads with one name."""
+        wanted = str(name).removeprefix("#")
+        channels = self.core.state.channels
+        if wanted in channels:
+            return channels[wanted]
+        guild = self.guild()
+        found = [
+            one for one in channels.values() if one.name == wanted and (guild is None or one.guild is guild)
+        ]
+        if not found:
+            raise unknown("channel", wanted, (one.name for one in channels.values()))
+        plain = [one for one in found if not one.is_thread]
+        if len({one.guild.id for one in found}) > 1:
+            raise ApiError(409, "ambiguous", f'"{wanted}" is in several guilds.', 'Say which with "guild".')
+        return (plain or found)[-1]
+
+    def member(self, name: object, guild: Guild | None = None) -> Member:
+        """A person by name or id, in that guild (or the named, or the only one they are in)."""
+        wanted = str(name).removeprefix("@")
+        place = guild or self.guild()
+        guilds = [place] if place is not None else list(self.core.state.guilds.values())
+        for one in guilds:
+            if (known := one.members.get(wanted)) is not None and not known.user.bot:
+                return known
+            for member in one.members.values():
+                if not member.user.bot and wanted in (member.user.id, member.user.name):
+                    return member
+        names = (m.user.name for g in guilds for m in g.members.values() if not m.user.bot)
+        raise unknown("person", wanted, names)
+
+    def role(self, name: object, guild: Guild) -> Role:
+        wanted = str(name).removeprefix("@")
+        for one in guild.roles.values():
+            if wanted in (one.id, one.name.removeprefix("@")):
+                return one
+        raise unknown("role", wanted, (one.name for one in guild.roles.values()))
+
+    def message(self, message_id: object, *, also_deleted: bool = False) -> Message:
+        state = self.core.state
+        found = state.messages.get(str(message_id))
+        if found is None and also_deleted:
+            found = state.deleted.get(str(message_id))
+        if found is None:
+            raise ApiError(404, "unknown_message", f'There is no message "{message_id}".')
+        return found
+
+    def interaction(self, interaction_id: object) -> Interaction:
+        found = self.core.state.interactions.get(str(interaction_id))
+        if found is None:
+            raise ApiError(404, "unknown_interaction", f'There is no interaction "{interaction_id}".')
+        return found
+
+
+ApiHandler = Callable[[ApiCall], Awaitable[web.StreamResponse | JSON]]
+
+
+def _note(request: web.Request, error: ApiError) -> None:
+    """What a person was refused stands in the request log beside what bots were refused."""
+    core = request.app[CORE]
+    path = request.path
+    entry = core.log.open(core.clock.now(), request.method, path, path)
+    entry.status = error.status
+    entry.error = {"code": error.code, "message": error.message}
+
+
+def handled(
+    handler: ApiHandler, status: int = 200, *, person: bool = False
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Reads the body as JSON, whatever its content type, and gives every error the one shape."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        try:
+            raw = await request.read()
+            try:
+                body = json.loads(raw) if raw else {}
+            except ValueError:
+                raise invalid("The body is not JSON.") from None
+            if not isinstance(body, dict):
+                raise invalid("The body is not a JSON object.")
+            result = await handler(ApiCall(request, body))
+        except ApiError as error:
+            if person:
+                _note(request, error)
+            return error.response()
+        except DiscordError as error:
+            return ApiError(
+                error.status, "refused", f"{error.message} ({error.code})", str(error.errors or "") or None
+            ).response()
+        return result if isinstance(result, web.StreamResponse) else reply(result, status)
+
+    return handle

@@ -1,0 +1,38 @@
+"""The one shape of this API's errors, with the nearest names as a hint."""
+
+import difflib
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from discord_sandbox.discord.rest.endpoint import reply
+
+
+class ApiError(Exception):
+    """A refusal with a status, a stable code, a sentence and a way out."""
+
+    def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+    def response(self) -> web.Response:
+        body = {"error": {"code": self.code, "message": self.message, "hint": self.hint}}
+        return reply(body, self.status)
+
+
+def unknown(what: str, name: object, known: Iterable[str]) -> ApiError:
+    """404 `unknown_<what>`, naming the nearest or all that there are."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
+    if near:
+        hint = f"Did you mean {' or '.join(near)}?"
+    else:
+        hint = f"Known: {', '.join(names[:25])}." if names else "There are none yet."
+    return ApiError(404, f"unknown_{what}", f'There is no {what.replace("_", " ")} "{name}".', hint)
+
+
+def invalid(message: str, hint: str | None = None) -> ApiError:
+    return ApiError(400, "invalid", message, hint)

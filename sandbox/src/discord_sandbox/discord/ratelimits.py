@@ -1,0 +1,103 @@
+"""Discord's rate limits: a bucket per route and channel, and one over everything."""
+
+import zlib
+from dataclasses import dataclass
+
+from discord_sandbox.discord.clock import Clock
+
+GLOBAL_LIMIT, GLOBAL_WINDOW = 50, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """At most `limit` calls in `window` seconds for each major parameter."""
+
+    limit: int
+    window: float
+
+
+MESSAGES = Rule(5, 5.0)
+DELETES = Rule(5, 1.0)
+THREADS = Rule(10, 10.0)
+COMMANDS = Rule(5, 20.0)
+ORDINARY = Rule(10, 5.0)
+READS = Rule(50, 5.0)
+
+
+@dataclass(slots=True)
+class Window:
+    used: int
+    ends: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a call may go ahead, and the headers that go with the answer."""
+
+    allowed: bool
+    headers: dict[str, str]
+    retry_after: float = 0.0
+    is_global: bool = False
+
+
+class RateLimits:
+    """Fixed windows that start with their first call, as Discord's headers describe them."""
+
+    def __init__(self, clock: Clock, *, enforced: bool = True) -> None:
+        self._clock = clock
+        self._enforced = enforced
+        self._windows: dict[tuple[str, str], Window] = {}
+        self._globals: dict[str, Window] = {}
+        self._hashes: dict[str, str] = {}
+
+    def clear(self) -> None:
+        self._windows.clear()
+        self._globals.clear()
+
+    def _hash(self, route: str) -> str:
+        found = self._hashes.get(route)
+        if found is None:
+            found = self._hashes[route] = (
+                f"{zlib.crc32(route.encode()):08x}{zlib.adler32(route.encode()):08x}"
+            )
+        return found
+
+    def take_global(self, identity: str) -> Verdict | None:
+        """None when the call fits under the 50 a second of this bot."""
+        now = self._clock.now()
+        window = self._globals.get(identity)
+        if window is None or now >= window.ends:
+            self._globals[identity] = Window(1, now + GLOBAL_WINDOW)
+            return None
+        window.used += 1
+        if window.used <= GLOBAL_LIMIT or not self._enforced:
+            return None
+        wait = round(max(0.001, window.ends - now), 3)
+        return Verdict(False, {"X-RateLimit-Global": "true", "X-RateLimit-Scope": "global"}, wait, True)
+
+    def take(self, identity: str, route: str, major: str, rule: Rule) -> Verdict:
+        now = self._clock.now()
+        key = (route, f"{identity}:{major}")
+        window = self._windows.get(key)
+        if window is None or now >= window.ends:
+            if len(self._windows) > 20_000:
+                self._windows = {k: w for k, w in self._windows.items() if w.ends > now}
+            window = self._windows[key] = Window(0, now + rule.window)
+        left = max(0.0, window.ends - now)
+        allowed = window.used < rule.limit or not self._enforced
+        if allowed:
+            window.used = min(window.used + 1, rule.limit)
+        remaining = rule.limit - window.used
+        if not self._enforced:
+            remaining = max(1, remaining)
+        headers = {
+            "X-RateLimit-Limit": str(rule.limit),
+            "X-RateLimit-Remaining": str(remaining),
+            "X-RateLimit-Reset": f"{window.ends:.3f}",
+            "X-RateLimit-Reset-After": f"{left:.3f}",
+            "X-RateLimit-Bucket": self._hash(route),
+        }
+        if allowed:
+            return Verdict(True, headers)
+        headers["X-RateLimit-Scope"] = "user"
+        return Verdict(False, headers, round(max(0.001, left), 3))

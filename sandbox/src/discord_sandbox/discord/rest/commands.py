@@ -1,0 +1,113 @@
+"""Application commands, global and of a guild: single, bulk, and their permissions."""
+
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.model import JSON, Application, Command
+from discord_sandbox.discord.ratelimits import COMMANDS, READS
+from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+
+
+def _scope(call: Context) -> tuple[Application, str | None]:
+    application = call.own_application()
+    guild = call.params.get("guild")
+    if guild is not None and guild not in application.guilds:
+        raise DiscordError(50001)
+    return application, guild
+
+
+def _found(call: Context) -> tuple[Application, Command]:
+    application, guild = _scope(call)
+    return application, call.core.registry.get(application, guild, call.params["command"])
+
+
+async def listed(call: Context) -> Result:
+    application, guild = _scope(call)
+    whole = call.request.query.get("with_localizations") == "true"
+    return [shown(one.body, whole=whole) for one in call.core.registry.of(application, guild)]
+
+
+def shown(body: JSON, *, whole: bool) -> JSON:
+    """Lists leave the dictionaries of localizations out unless they are asked for."""
+    return body if whole else body | {"name_localizations": None, "description_localizations": None}
+
+
+async def create(call: Context) -> Result:
+    application, guild = _scope(call)
+    command, new = call.core.registry.create(application, guild, call.body)
+    return (201 if new else 200), command.body
+
+
+async def overwrite(call: Context) -> Result:
+    application, guild = _scope(call)
+    bodies = call.upload.items
+    if bodies is None:
+        raise DiscordError(50035, errors={"_errors": [_NOT_A_LIST]})
+    return [one.body for one in call.core.registry.overwrite(application, guild, bodies)]
+
+
+_NOT_A_LIST = {"code": "LIST_TYPE_CONVERT", "message": "Only iterables may be used in a ListType"}
+
+
+async def get(call: Context) -> Result:
+    return _found(call)[1].body
+
+
+async def patch(call: Context) -> Result:
+    application, command = _found(call)
+    return call.core.registry.patch(application, command, call.body).body
+
+
+async def delete(call: Context) -> Result:
+    application, command = _found(call)
+    call.core.registry.delete(application, command)
+    return None
+
+
+def _permissions(application: Application, guild: str, command: Command) -> JSON:
+    return {
+        "id": command.id,
+        "application_id": application.id,
+        "guild_id": guild,
+        "permissions": command.permissions,
+    }
+
+
+async def all_permissions(call: Context) -> Result:
+    application, guild = _scope(call)
+    return [
+        _permissions(application, guild or "", one)
+        for one in application.commands.values()
+        if one.permissions
+    ]
+
+
+async def permissions(call: Context) -> Result:
+    application, guild = _scope(call)
+    command = application.commands.get(call.params["command"])
+    if command is None:
+        raise DiscordError(10063)
+    if not command.permissions:
+        raise DiscordError(10066)
+    return _permissions(application, guild or "", command)
+
+
+def _both(path: str, method: str, handler: object) -> list[Endpoint]:
+    base = "/applications/{application}"
+    body = method in ("POST", "PUT", "PATCH")
+    rule = READS if method == "GET" else COMMANDS
+    return [
+        Endpoint(method, f"{base}{scope}/commands{path}", handler, rule, major, body=body)  # type: ignore[arg-type]
+        for scope, major in (("", "application"), ("/guilds/{guild}", "guild"))
+    ]
+
+
+G = "/applications/{application}/guilds/{guild}/commands"
+ENDPOINTS = (
+    Endpoint("GET", f"{G}/permissions", all_permissions, READS, "guild", body=False),
+    Endpoint("GET", f"{G}/{{command}}/permissions", permissions, READS, "guild", body=False),
+    *_both("", "GET", listed),
+    *_both("", "POST", create),
+    *_both("", "PUT", overwrite),
+    *_both("/{command}", "GET", get),
+    *_both("/{command}", "PATCH", patch),
+    *_both("/{command}", "DELETE", delete),
+)

@@ -1,0 +1,129 @@
+"""Guilds, their channels, roles and members."""
+
+from discord_sandbox.discord import permissions as perms
+from discord_sandbox.discord import render
+from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.ratelimits import READS
+from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+
+
+async def guild(call: Context) -> Result:
+    found = call.guild()
+    body = render.guild(found)
+    if call.request.query.get("with_counts") == "true":
+        body |= {
+            "approximate_member_count": len(found.members),
+            "approximate_presence_count": len(found.members),
+        }
+    return body
+
+
+async def channels(call: Context) -> Result:
+    found = call.guild()
+    return [render.channel(one) for one in found.channels.values() if one.thread is None]
+
+
+async def active_threads(call: Context) -> Result:
+    found = call.guild()
+    me = call.application.id
+    threads = [
+        one
+        for one in found.channels.values()
+        if one.thread is not None and not one.thread.archived and call.may(one, perms.VIEW_CHANNEL)
+    ]
+    return {
+        "threads": [render.channel(one, me) for one in threads],
+        "members": [
+            render.thread_member(one, one.thread, me)
+            for one in threads
+            if one.thread is not None and me in one.thread.members
+        ],
+        "has_more": False,
+    }
+
+
+async def roles(call: Context) -> Result:
+    return [render.role(one) for one in call.guild().roles.values()]
+
+
+async def role(call: Context) -> Result:
+    found = call.guild().roles.get(call.params["role"])
+    if found is None:
+        raise DiscordError(10011)
+    return render.role(found)
+
+
+async def member(call: Context) -> Result:
+    found = call.guild().members.get(call.params["user"])
+    if found is None:
+        raise DiscordError(10007)
+    return render.member(found)
+
+
+def _limit(call: Context, usual: int, most: int) -> int:
+    given = call.request.query.get("limit", str(usual))
+    if not given.isdigit() or not 1 <= int(given) <= most:
+        raise invalid(("limit",), "NUMBER_TYPE_MAX", f"int value should be between 1 and {most}.")
+    return int(given)
+
+
+async def members(call: Context) -> Result:
+    found = call.guild()
+    if not call.application.privileged_intents & 1 << 1:
+        raise DiscordError(50001)
+    after = int(call.request.query.get("after", "0") or 0)
+    listed = sorted((one for one in found.members.values() if int(one.user.id) > after), key=_by_id)
+    return [render.member(one) for one in listed[: _limit(call, 1, 1000)]]
+
+
+def _by_id(it: object) -> int:
+    return int(it.user.id)  # type: ignore[attr-defined]
+
+
+async def search(call: Context) -> Result:
+    prefix = call.request.query.get("query", "").lower()
+    if not prefix:
+        raise invalid(("query",), "BASE_TYPE_REQUIRED", "This field is required")
+    found = [
+        one
+        for one in call.guild().members.values()
+        if one.user.name.lower().startswith(prefix) or (one.nick or "").lower().startswith(prefix)
+    ]
+    return [render.member(one) for one in found[: _limit(call, 1, 1000)]]
+
+
+async def add_role(call: Context) -> Result:
+    return await _change_role(call, add=True)
+
+
+async def remove_role(call: Context) -> Result:
+    return await _change_role(call, add=False)
+
+
+async def _change_role(call: Context, *, add: bool) -> Result:
+    found = call.guild()
+    if not call.core.state.permissions(call.me(found)) & perms.MANAGE_ROLES:
+        raise DiscordError(50013)
+    who, what = found.members.get(call.params["user"]), call.params["role"]
+    if who is None:
+        raise DiscordError(10007)
+    if what not in found.roles:
+        raise DiscordError(10011)
+    who.roles = [one for one in who.roles if one != what] + ([what] if add else [])
+    found.permission_cache.clear()
+    call.core.broadcast.member_updated(who)
+    return None
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/guilds/{guild}", guild, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/channels", channels, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/threads/active", active_threads, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/roles", roles, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/roles/{role}", role, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/members", members, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/members/search", search, READS, "guild", body=False),
+    Endpoint("GET", "/guilds/{guild}/members/{user}", member, READS, "guild", body=False),
+    Endpoint("PUT", "/guilds/{guild}/members/{user}/roles/{role}", add_role, major="guild"),
+    Endpoint("DELETE", "/guilds/{guild}/members/{user}/roles/{role}", remove_role, major="guild"),
+)

@@ -1,0 +1,53 @@
+"""Interaction callbacks and the webhook through which an interaction is followed up."""
+
+from aiohttp import web
+
+from discord_sandbox.discord.model import Interaction
+from discord_sandbox.discord.ratelimits import READS, Rule
+from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+
+FOLLOW = Rule(5, 2.0)
+
+
+async def callback(call: Context) -> Result:
+    interaction = call.core.conversations.unanswered(call.params["interaction"], call.params["token"])
+    body = call.core.answers.first(interaction, call.upload)
+    if call.request.query.get("with_response") in ("true", "True", "1"):
+        return body
+    return web.Response(status=204)
+
+
+def _interaction(call: Context) -> Interaction:
+    return call.core.conversations.of_token(call.params["application"], call.params["token"])
+
+
+async def follow(call: Context) -> Result:
+    message = call.core.answers.follow(_interaction(call), call.upload)
+    return call.core.render(message)
+
+
+async def get(call: Context) -> Result:
+    return call.core.render(call.core.answers.find(_interaction(call), call.params["message"]))
+
+
+async def edit(call: Context) -> Result:
+    interaction = _interaction(call)
+    message = call.core.answers.find(interaction, call.params["message"])
+    return call.core.render(call.core.answers.edit(interaction, message, call.upload))
+
+
+async def delete(call: Context) -> Result:
+    interaction = _interaction(call)
+    message = call.core.answers.find(interaction, call.params["message"])
+    call.core.answers.delete(interaction, message)
+    return None
+
+
+W = "/webhooks/{application}/{token}"
+ENDPOINTS = (
+    Endpoint("POST", "/interactions/{interaction}/{token}/callback", callback, None, token=False),
+    Endpoint("POST", W, follow, FOLLOW, "token", token=False),
+    Endpoint("GET", f"{W}/messages/{{message}}", get, READS, "token", token=False, body=False),
+    Endpoint("PATCH", f"{W}/messages/{{message}}", edit, FOLLOW, "token", token=False),
+    Endpoint("DELETE", f"{W}/messages/{{message}}", delete, FOLLOW, "token", token=False, body=False),
+)

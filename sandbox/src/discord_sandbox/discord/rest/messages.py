@@ -1,0 +1,243 @@
+"""Messages in channels: list, post, edit, delete, pin, react."""
+
+from discord_sandbox.discord import permissions as perms
+from discord_sandbox.discord.clock import iso
+from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.model import DEFAULT, JSON, REPLY, Channel, Message
+from discord_sandbox.discord.posts import Origin
+from discord_sandbox.discord.ratelimits import DELETES, MESSAGES, READS
+from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+
+TWO_WEEKS = 14 * 86_400.0
+
+
+def page(channel: Channel, query: dict[str, str], *, person: str | None = None) -> list[Message]:
+    """Newest first, as Discord pages: before, after or around a message, at most `limit`."""
+    given = query.get("limit", "50")
+    if not given.isdigit() or not 1 <= int(given) <= 100:
+        raise invalid(("limit",), "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
+    limit = int(given)
+    for key in ("before", "after", "around"):
+        if key in query and not query[key].isdigit():
+            raise invalid((key,), "NUMBER_TYPE_COERCE", f'Value "{query[key]}" is not snowflake.')
+    shown = (one for one in channel.messages.values() if one.ephemeral_to in (None, person))
+    if "after" in query:
+        after = int(query["after"])
+        found = []
+        for one in shown:
+            if int(one.id) > after:
+                found.append(one)
+                if len(found) == limit:
+                    break
+        return found[::-1]
+    if "around" in query:
+        listed, middle = list(shown), int(query["around"])
+        older = [one for one in listed if int(one.id) < middle][-(limit // 2) :]
+        newer = [one for one in listed if int(one.id) >= middle][: limit - len(older)]
+        return [*older, *newer][::-1]
+    before = int(query["before"]) if "before" in query else None
+    found = []
+    for one in reversed(channel.messages.values()):
+        if one.ephemeral_to not in (None, person) or (before is not None and int(one.id) >= before):
+            continue
+        found.append(one)
+        if len(found) == limit:
+            break
+    return found
+
+
+async def listed(call: Context) -> Result:
+    channel = call.channel()
+    if not call.may(channel, perms.READ_MESSAGE_HISTORY):
+        return []
+    return [call.core.render(one) for one in page(channel, dict(call.request.query))]
+
+
+async def get(call: Context) -> Result:
+    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    return call.core.render(call.message(channel))
+
+
+def _check_send(call: Context, channel: Channel) -> None:
+    """50013 for what the bot may not; a locked thread is 160005, an archived one wakes up."""
+    needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
+    if not call.may(channel, needed):
+        raise DiscordError(50013)
+    if call.upload.files and not call.may(channel, perms.ATTACH_FILES):
+        raise DiscordError(50013)
+    if call.body.get("embeds") and not call.may(channel, perms.EMBED_LINKS):
+        raise DiscordError(50013)
+    thread = channel.thread
+    if thread is not None and thread.locked and not call.may(channel, perms.MANAGE_THREADS):
+        raise DiscordError(160005)
+
+
+def _reference(call: Context, channel: Channel) -> JSON | None:
+    given = call.body.get("message_reference")
+    if not isinstance(given, dict):
+        return None
+    target = channel.messages.get(str(given.get("message_id")))
+    if target is None or target.ephemeral_to is not None:
+        if given.get("fail_if_not_exists") is False:
+            return None
+        raise invalid(("message_reference",), "REPLIES_UNKNOWN_MESSAGE", "Unknown message")
+    if not call.may(channel, perms.READ_MESSAGE_HISTORY):
+        raise DiscordError(160002, "You cannot reply without permission to read message history")
+    return {
+        "type": 0,
+        "channel_id": channel.id,
+        "message_id": target.id,
+        "guild_id": channel.guild.id,
+    }
+
+
+async def create(call: Context) -> Result:
+    channel = call.channel()
+    _check_send(call, channel)
+    core = call.core
+    author = call.application.user
+    repeated = core.posts.recall(channel, author, call.body)
+    if repeated is not None:
+        return _with_nonce(call, repeated)
+    reference = _reference(call, channel)
+    origin = Origin(
+        author,
+        call.me(channel.guild),
+        kind=REPLY if reference is not None else DEFAULT,
+        reference=reference,
+    )
+    message = core.posts.create(channel, origin, call.upload)
+    if channel.thread is not None:
+        channel.thread.members.setdefault(author.id, core.clock.now())
+        if channel.thread.archived:
+            core.threads.archive(channel, archived=False)
+            core.threads.changed(channel)
+    return _with_nonce(call, message)
+
+
+def _with_nonce(call: Context, message: Message) -> JSON:
+    body = call.core.render(message)
+    return body | {"nonce": message.nonce} if message.nonce is not None else body
+
+
+async def edit(call: Context) -> Result:
+    channel = call.channel()
+    message = call.message(channel)
+    if message.author.id != call.application.id:
+        only_flags = set(call.body) <= {"flags"} and call.may(channel, perms.MANAGE_MESSAGES)
+        if not only_flags:
+            raise DiscordError(50005)
+    if channel.thread is not None and channel.thread.archived:
+        raise DiscordError(50083)
+    if call.upload.files and not call.may(channel, perms.ATTACH_FILES):
+        raise DiscordError(50013)
+    call.core.posts.spend_old_edit(message)
+    return call.core.render(call.core.posts.edit(message, call.upload))
+
+
+async def delete(call: Context) -> Result:
+    channel = call.channel()
+    message = call.message(channel)
+    if message.author.id != call.application.id and not call.may(channel, perms.MANAGE_MESSAGES):
+        raise DiscordError(50013)
+    if channel.thread is not None and channel.thread.archived:
+        raise DiscordError(50083)
+    call.core.posts.delete(message)
+    return None
+
+
+async def bulk_delete(call: Context) -> Result:
+    channel = call.channel(perms.MANAGE_MESSAGES)
+    ids = call.body.get("messages")
+    if not isinstance(ids, list) or not 2 <= len(ids) <= 100:
+        raise invalid(("messages",), "BASE_TYPE_BAD_LENGTH", "Must be between 2 and 100 in length.")
+    found = [channel.messages[str(one)] for one in ids if str(one) in channel.messages]
+    if any(call.core.clock.now() - one.created > TWO_WEEKS for one in found):
+        raise DiscordError(50034)
+    for message in found:
+        call.core.state.remove_message(message)
+    call.core.broadcast.messages_deleted(channel, found)
+    return None
+
+
+async def crosspost(call: Context) -> Result:
+    call.channel()
+    raise DiscordError(50024)
+
+
+async def pins(call: Context) -> Result:
+    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    found = [channel.messages[one] for one in channel.pins if one in channel.messages]
+    return [call.core.render(one) for one in found]
+
+
+async def pinned_items(call: Context) -> Result:
+    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    found = [channel.messages[one] for one in channel.pins if one in channel.messages]
+    items = [{"pinned_at": iso(call.core.clock.now()), "message": call.core.render(one)} for one in found]
+    return {"items": items, "has_more": False}
+
+
+async def pin(call: Context) -> Result:
+    return await _pin(call, pinned=True)
+
+
+async def unpin(call: Context) -> Result:
+    return await _pin(call, pinned=False)
+
+
+async def _pin(call: Context, *, pinned: bool) -> Result:
+    channel = call.channel()
+    if not (call.may(channel, perms.PIN_MESSAGES) or call.may(channel, perms.MANAGE_MESSAGES)):
+        raise DiscordError(50013)
+    message = call.message(channel)
+    channel.pins = [one for one in channel.pins if one != message.id]
+    if pinned:
+        if len(channel.pins) >= 50:
+            raise DiscordError(30003)
+        channel.pins.insert(0, message.id)
+    message.pinned = pinned
+    call.core.broadcast.message_updated(message)
+    return None
+
+
+async def react(call: Context) -> Result:
+    channel = call.channel(perms.ADD_REACTIONS, perms.READ_MESSAGE_HISTORY)
+    message, emoji = call.message(channel), call.params["emoji"]
+    who = message.reactions.setdefault(emoji, [])
+    if call.application.id not in who:
+        who.append(call.application.id)
+        call.core.broadcast.reaction(message, call.application.id, emoji, added=True)
+    return None
+
+
+async def unreact(call: Context) -> Result:
+    message, emoji = call.message(call.channel()), call.params["emoji"]
+    who = message.reactions.get(emoji, [])
+    if call.application.id in who:
+        who.remove(call.application.id)
+        if not who:
+            del message.reactions[emoji]
+        call.core.broadcast.reaction(message, call.application.id, emoji, added=False)
+    return None
+
+
+M = "/channels/{channel}/messages"
+P = "/channels/{channel}/pins"
+ENDPOINTS = (
+    Endpoint("GET", M, listed, READS, "channel", body=False),
+    Endpoint("POST", M, create, MESSAGES, "channel"),
+    Endpoint("POST", f"{M}/bulk-delete", bulk_delete, DELETES, "channel"),
+    Endpoint("GET", f"{M}/pins", pinned_items, READS, "channel", body=False),
+    Endpoint("PUT", f"{M}/pins/{{message}}", pin, major="channel", body=False),
+    Endpoint("DELETE", f"{M}/pins/{{message}}", unpin, major="channel", body=False),
+    Endpoint("GET", f"{M}/{{message}}", get, READS, "channel", body=False),
+    Endpoint("PATCH", f"{M}/{{message}}", edit, MESSAGES, "channel"),
+    Endpoint("DELETE", f"{M}/{{message}}", delete, DELETES, "channel", body=False),
+    Endpoint("POST", f"{M}/{{message}}/crosspost", crosspost, major="channel", body=False),
+    Endpoint("PUT", f"{M}/{{message}}/reactions/{{emoji}}/@me", react, DELETES, "channel", body=False),
+    Endpoint("DELETE", f"{M}/{{message}}/reactions/{{emoji}}/@me", unreact, DELETES, "channel", body=False),
+    Endpoint("GET", P, pins, READS, "channel", body=False),
+    Endpoint("PUT", f"{P}/{{message}}", pin, major="channel", body=False),
+    Endpoint("DELETE", f"{P}/{{message}}", unpin, major="channel", body=False),
+)

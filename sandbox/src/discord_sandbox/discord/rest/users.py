@@ -1,0 +1,99 @@
+"""Who the bot is: gateway address, user, application."""
+
+from discord_sandbox.discord import render
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.model import JSON, User
+from discord_sandbox.discord.ratelimits import READS
+from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+
+DAY = 86_400.0
+
+
+async def gateway(call: Context) -> Result:
+    return {"url": call.core.gateway_url}
+
+
+async def gateway_bot(call: Context) -> Result:
+    now = call.core.clock.now()
+    total = call.core.state.world.identifies_per_day
+    used = [one for one in call.application.identifies if now - one < DAY]
+    return {
+        "url": call.core.gateway_url,
+        "shards": 1,
+        "session_start_limit": {
+            "total": total,
+            "remaining": max(0, total - len(used)),
+            "reset_after": int((used[0] + DAY - now) * 1000) if used else 0,
+            "max_concurrency": 1,
+        },
+    }
+
+
+async def me(call: Context) -> Result:
+    return render.private_user(call.application.user)
+
+
+async def user(call: Context) -> Result:
+    found = call.core.state.users.get(call.params["user"])
+    if found is None:
+        raise DiscordError(10013)
+    return render.user(found)
+
+
+async def my_guilds(call: Context) -> Result:
+    state = call.core.state
+    return [
+        {
+            "id": guild.id,
+            "name": guild.name,
+            "icon": None,
+            "banner": None,
+            "owner": False,
+            "permissions": str(state.permissions(call.me(guild))),
+            "features": [],
+            "approximate_member_count": len(guild.members),
+            "approximate_presence_count": len(guild.members),
+        }
+        for guild in call.application.guilds.values()
+    ]
+
+
+def _application(call: Context) -> JSON:
+    owner = User(call.application.id[:-1] + "1", "owner", "Owner")
+    return render.application(call.application, owner, len(call.application.guilds))
+
+
+async def application(call: Context) -> Result:
+    return _application(call)
+
+
+async def authorization(call: Context) -> Result:
+    body = _application(call)
+    short = (
+        "id",
+        "name",
+        "icon",
+        "description",
+        "bot_public",
+        "bot_require_code_grant",
+        "verify_key",
+        "flags",
+    )
+    return {
+        "application": {key: body[key] for key in (*short, "flags_new", "type")},
+        "expires": "2099-01-01T00:00:00+00:00",
+        "scopes": ["bot", "applications.commands"],
+        "user": render.user(call.application.user),
+    }
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/gateway", gateway, READS, token=False, body=False),
+    Endpoint("GET", "/gateway/bot", gateway_bot, READS, body=False),
+    Endpoint("GET", "/users/@me", me, READS, body=False),
+    Endpoint("GET", "/users/@me/guilds", my_guilds, READS, body=False),
+    Endpoint("GET", "/users/{user}", user, READS, body=False),
+    Endpoint("GET", "/oauth2/applications/@me", application, READS, body=False),
+    Endpoint("GET", "/oauth2/@me", authorization, READS, body=False),
+    Endpoint("GET", "/applications/@me", application, READS, body=False),
+)

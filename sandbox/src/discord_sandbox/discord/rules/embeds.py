@@ -1,0 +1,73 @@
+"""Rich embeds: their limits, alone and together."""
+
+from discord_sandbox.discord.model import JSON
+from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.rules.media import Media
+
+TOGETHER = 6000
+
+
+def read(body: Fields, media: Media) -> list[JSON] | None:
+    """The embeds as Discord would answer them, or None when the key is absent."""
+    given = body.objects("embeds", 10)
+    if given is None:
+        return [] if "embeds" in body.body else None
+    embeds = [_embed(one, media) for one in given]
+    if sum(map(_size, embeds)) > TOGETHER:
+        body.complain("embeds", "MAX_EMBED_SIZE_EXCEEDED", f"Embed size exceeds maximum size of {TOGETHER}")
+    return embeds
+
+
+def _size(embed: JSON) -> int:
+    size = len(embed.get("title", "")) + len(embed.get("description", ""))
+    size += len(embed.get("footer", {}).get("text", "")) + len(embed.get("author", {}).get("name", ""))
+    return size + sum(len(field["name"]) + len(field["value"]) for field in embed.get("fields", ()))
+
+
+def _embed(body: Fields, media: Media) -> JSON:
+    embed: JSON = {"type": "rich"}
+    found = {
+        "title": body.text("title", 256),
+        "description": body.text("description", 4096),
+        "url": body.url("url"),
+        "timestamp": body.time("timestamp"),
+        "color": body.number("color", 0, 0xFFFFFF),
+    }
+    embed |= {key: value for key, value in found.items() if value is not None and value != ""}
+    if (footer := body.object("footer")) is not None:
+        text = footer.text("text", 2048, required=True)
+        embed["footer"] = {"text": text or ""} | _icon(footer, media)
+    if (author := body.object("author")) is not None:
+        name = author.text("name", 256, required=True)
+        embed["author"] = {"name": name or ""} | _icon(author, media)
+        if (url := author.url("url")) is not None:
+            embed["author"]["url"] = url
+    for key in ("image", "thumbnail"):
+        if (picture := body.object(key)) is not None:
+            url = picture.url("url", required=True, attachment=True)
+            if url is not None:
+                resolved = media.resolve(picture, url)
+                embed[key] = {
+                    k: resolved[k] for k in ("url", "proxy_url", "width", "height") if k in resolved
+                }
+    fields = body.objects("fields", 25)
+    if fields:
+        embed["fields"] = [
+            {
+                "name": field.text("name", 256, required=True, strip=True) or "",
+                "value": field.text("value", 1024, required=True, strip=True) or "",
+                "inline": bool(field.flag("inline")),
+            }
+            for field in fields
+        ]
+    if len(embed) == 1 or (len(embed) == 2 and "color" in embed):
+        body.complain("description", "BASE_TYPE_REQUIRED", "This field is required")
+    return embed
+
+
+def _icon(body: Fields, media: Media) -> JSON:
+    url = body.url("icon_url", attachment=True)
+    if url is None:
+        return {}
+    resolved = media.resolve(body, url)
+    return {"icon_url": resolved["url"], "proxy_icon_url": resolved["proxy_url"]}

@@ -1,0 +1,42 @@
+"""Turns the addresses in embeds and components into what Discord answers for them."""
+
+from collections.abc import Iterable
+
+from discord_sandbox.discord.model import JSON, Attachment
+from discord_sandbox.discord.rules.fields import Fields
+
+
+class Media:
+    """Knows a message's attachments, so that `attachment://name` finds its file."""
+
+    def __init__(self, attachments: Iterable[Attachment], cdn: str) -> None:
+        self._by_name = {one.filename: one for one in attachments}
+        self._cdn = cdn
+        self._count = 0
+
+    def resolve(self, body: Fields, url: str) -> JSON:
+        """An unfurled media item; complains when the attachment is not among the message's."""
+        self._count += 1
+        if not url.startswith("attachment://"):
+            return {"id": str(self._count), "url": url, "proxy_url": url}
+        found = self._by_name.get(url.removeprefix("attachment://"))
+        if found is None:
+            body.complain(
+                "url", "UNKNOWN_ATTACHMENT", f'Attachment "{url}" is not among the message\'s attachments.'
+            )
+            return {"id": str(self._count), "url": url, "proxy_url": url}
+        address = f"{self._cdn}/{found.path}"
+        item: JSON = {
+            "id": str(self._count),
+            "url": address,
+            "proxy_url": address,
+            "content_type": found.content_type,
+            "attachment_id": found.id,
+        }
+        if found.width is not None:
+            item |= {"width": found.width, "height": found.height}
+        return item
+
+    def size(self, url: str) -> tuple[str, int] | None:
+        found = self._by_name.get(url.removeprefix("attachment://"))
+        return (found.filename, len(found.content)) if found is not None else None

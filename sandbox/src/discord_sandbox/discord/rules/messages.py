@@ -1,0 +1,130 @@
+"""A message body as a whole: content, embeds, components, flags and how they exclude each other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from discord_sandbox.discord.errors import Complaints, DiscordError
+from discord_sandbox.discord.model import (
+    COMPONENTS_V2,
+    EPHEMERAL,
+    JSON,
+    SUPPRESS_EMBEDS,
+    SUPPRESS_NOTIFICATIONS,
+)
+from discord_sandbox.discord.rules import components, embeds
+from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.rules.mentions import Allowed, read_allowed
+
+COMMON = frozenset(
+    {
+        "content",
+        "embeds",
+        "allowed_mentions",
+        "components",
+        "flags",
+        "attachments",
+        "sticker_ids",
+        "poll",
+        "tts",
+    }
+)
+CREATE = COMMON | {"nonce", "enforce_nonce", "message_reference", "shared_client_theme", "embed"}
+EDIT = COMMON
+WEBHOOK = COMMON | {"username", "avatar_url", "thread_name", "applied_tags"}
+CONTENT = 2000
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a body says; None for what it does not mention."""
+
+    content: str | None
+    embeds: list[JSON] | None
+    components: list[JSON] | None
+    flags: int | None
+    allowed: Allowed
+    nonce: str | int | None = None
+
+
+def read(
+    body: JSON,
+    media: Media,
+    *,
+    keys: frozenset[str],
+    flags_allowed: int,
+    present_flags: int = 0,
+    has_files: bool = False,
+    existing: "Draft | None" = None,
+    at: str | None = None,
+) -> Draft:
+    """Reads a create or (with `existing`) an edit. Raises 50035, or 50006 when nothing would be shown."""
+    complaints = Complaints()
+    fields = Fields(body, complaints, (at,) if at is not None else ())
+    fields.known(keys)
+    flags: Any = fields.number("flags", 0, 2**31 - 1)
+    if flags is not None and flags & ~(flags_allowed | present_flags):
+        fields.complain("flags", "MESSAGE_FLAGS_INVALID", "These flags cannot be set here.")
+    kept = present_flags & COMPONENTS_V2
+    v2 = bool((flags or 0) & COMPONENTS_V2 or kept)
+    if body.get("poll") is not None:
+        fields.complain("poll", "UNSUPPORTED", "Polls are not modelled here.")
+    draft = Draft(
+        fields.text("content", CONTENT)
+        if body.get("content") is not None
+        else ("" if "content" in body else None),
+        embeds.read(fields, media),
+        components.read(fields, media, v2=v2),
+        flags,
+        read_allowed(fields),
+        _nonce(fields),
+    )
+    if v2:
+        for key, value in (("content", draft.content), ("embeds", draft.embeds)):
+            if value:
+                fields.complain(
+                    key,
+                    "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+                    f"The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2",
+                )
+    complaints.check()
+    _not_empty(
+        draft, existing, v2=v2, has_files=has_files, fields=fields, sticker=bool(body.get("sticker_ids"))
+    )
+    return draft
+
+
+def _nonce(fields: Fields) -> str | int | None:
+    nonce = fields.body.get("nonce")
+    if type(nonce) is int and abs(nonce) < 2**63:
+        return nonce
+    return fields.text("nonce", 25)
+
+
+def _not_empty(
+    draft: Draft, existing: Draft | None, *, v2: bool, has_files: bool, fields: Fields, sticker: bool
+) -> None:
+    content, shown, parts = draft.content, draft.embeds, draft.components
+    if existing is not None:
+        content = existing.content if content is None else content
+        shown = existing.embeds if shown is None else shown
+        parts = existing.components if parts is None else parts
+        if v2 and (existing.content or existing.embeds) and (content or shown):
+            fields.complain(
+                "flags",
+                "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
+                "Content and embeds must be removed when using MessageFlags.IS_COMPONENTS_V2",
+            )
+            fields.complaints.check()
+    if v2:
+        if not parts:
+            fields.complain("components", "BASE_TYPE_REQUIRED", "This field is required")
+            fields.complaints.check()
+        return
+    if not (content and content.strip()) and not shown and not has_files and not sticker and not parts:
+        raise DiscordError(50006)
+
+
+CHANNEL_FLAGS = SUPPRESS_EMBEDS | SUPPRESS_NOTIFICATIONS | COMPONENTS_V2
+INTERACTION_FLAGS = CHANNEL_FLAGS | EPHEMERAL
+EDIT_FLAGS = SUPPRESS_EMBEDS | COMPONENTS_V2

@@ -1,0 +1,69 @@
+"""Names, descriptions and their localizations, of commands, options and choices alike."""
+
+import re
+import unicodedata
+
+from discord_sandbox.discord.model import JSON
+from discord_sandbox.discord.rules.fields import Fields
+
+LOCALES = frozenset(
+    "ar bg cs da de el en-GB en-US es-419 es-ES fi fr he hi hr hu id it ja ko lt nl no pl pt-BR ro ru "
+    "sv-SE th tr uk vi zh-CN zh-TW".split()
+)
+INVALID = ("APPLICATION_COMMAND_INVALID_NAME", "Command name is invalid")
+_SCRIPTS = re.compile("[ऀ-ॿ꣠-ꣿ฀-๿]")
+
+
+def valid_name(name: str) -> bool:
+    """Discord's pattern: letters, numbers, `-`, `_`, `'`, Devanagari and Thai; lower case where there is one."""
+    if not 1 <= len(name) <= 32 or name != name.lower():
+        return False
+    return all(
+        char in "-_'" or unicodedata.category(char)[0] in "LN" or _SCRIPTS.match(char) for char in name
+    )
+
+
+def text(body: Fields, key: str, longest: int, *, required: bool = False) -> str | None:
+    """A text of a command. A number is none: elsewhere in a body Discord makes one of it."""
+    value = body.body.get(key)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        body.complain(key, "STRING_TYPE_CONVERT", f'Could not interpret "{value}" as string.')
+        return None
+    return body.text(key, longest, shortest=int(required), required=required)
+
+
+def name(body: Fields, *, plain: bool) -> str:
+    """`plain`: of a slash command or an option; those of the context menus are free."""
+    found = text(body, "name", 32, required=True)
+    if found is not None and plain and not valid_name(found):
+        body.complain("name", *INVALID)
+    return found or ""
+
+
+def localized(body: Fields, key: str, longest: int, *, plain: bool = False) -> JSON | None:
+    """The same limits for each language, and only languages that Discord has."""
+    given = body.object(key)
+    if given is None:
+        return None
+    for locale in given.body:
+        if locale not in LOCALES:
+            listed = ", ".join(repr(one) for one in sorted(LOCALES))
+            given.complain(locale, "BASE_TYPE_CHOICES", f"Value must be one of ({listed}).")
+            continue
+        found = text(given, locale, longest, required=True)
+        if found is not None and plain and not valid_name(found):
+            given.complain(locale, *INVALID)
+    return dict(given.body)
+
+
+def size(part: JSON) -> int:
+    """What counts toward a command's 8000 characters; of a text in many languages, the longest."""
+    total = sum(
+        max(
+            len(str(one)) for one in (part.get(key) or "", *(part.get(f"{key}_localizations") or {}).values())
+        )
+        for key in ("name", "description")
+    )
+    if "value" in part:
+        total += len(str(part["value"]))
+    return total + sum(size(one) for key in ("options", "choices") for one in part.get(key, ()))
