@@ -164,7 +164,7 @@ async def standing(
             books,
             lambda: engine.catalog,
             clock,
-            **{"pace": MessageBudget(burst=50), **announcer},
+            **{"budget": MessageBudget(burst=50), **announcer},
         )
         token = sandbox.token("slipway")
         supervisor = asyncio.create_task(
