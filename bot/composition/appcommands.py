@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 import aiohttp
 
 from bot.adapters.postgres.appcommands import PostgresAppCommands
-from bot.adapters.postgres.appcommands_history import PostgresAppCommandHistory
 from bot.adapters.postgres.database import Database
 from bot.adapters.sources.appcommands import CommandReleases
 from bot.adapters.sources.manifests import Manifests
@@ -48,12 +47,12 @@ class AppCommands:
         api_base: str | None = None,
     ) -> None:
         self._current = current
-        self.books, self.archive = PostgresAppCommands(database), PostgresAppCommandHistory(database)
+        self.records = PostgresAppCommands(database)
         self.manifests = Manifests(current, services)
         self.target = CommandsTarget(
-            lambda: current().applications, CommandsApi(session, api_base or ""), self.books
+            lambda: current().applications, CommandsApi(session, api_base or ""), self.records
         )
-        self.releases = CommandReleases(current, services, self.manifests, self.books)
+        self.releases = CommandReleases(current, services, self.manifests, self.records)
 
     def watch(
         self,
@@ -64,13 +63,15 @@ class AppCommands:
     ) -> CommandWatch:
         """What reads every application's commands in its interval, round by round."""
         lanes = Lanes(store, self._current, targets, self.releases, clock)
-        comparer = Comparer(self.manifests, self.target.looking, self.books, clock.now)
-        return CommandWatch(store, lanes, comparer, reader=self.target.looking, books=self.books, alarm=alarm)
+        comparer = Comparer(self.manifests, self.target.looking, self.records, clock.now)
+        return CommandWatch(
+            store, lanes, comparer, reader=self.target.looking, records=self.records, alarm=alarm
+        )
 
     def sync(self, store: Store, targets: Mapping[str, DeployTarget], clock: Clock) -> SyncStep:
         """What plans with slash commands in them need."""
         lanes = Lanes(store, self._current, targets, self.releases, clock)
-        return SyncStep(store, lanes, manifests=self.manifests, books=self.books, archive=self.archive)
+        return SyncStep(store, lanes, manifests=self.manifests, records=self.records)
 
     def service(
         self, engine: Engine, store: Store, targets: Mapping[str, DeployTarget], clock: Clock
@@ -82,6 +83,5 @@ class AppCommands:
             Lanes(store, self._current, targets, self.releases, clock),
             manifests=self.manifests,
             reader=self.target.looking,
-            books=self.books,
-            archive=self.archive,
+            records=self.records,
         )

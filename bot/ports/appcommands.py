@@ -73,64 +73,76 @@ class CommandsReader(Protocol):
         ...
 
 
-class CommandBooks(Protocol):
-    """What is remembered about manifests and changes, in the database. Every method may raise `Unreachable`."""
+class ManifestStore(Protocol):
+    """Manifests by content, and where each was seen."""
 
-    async def put_manifest(
+    async def put(
         self, manifest: Manifest, application: str, where: str, commit: str = "", *, found: bool = False
     ) -> None:
         """Keep it by its content. `found`: seen in Discord, which does not replace a better origin."""
         ...
 
-    async def manifest(self, digest: str) -> Manifest | None: ...
+    async def get(self, digest: str) -> Manifest | None: ...
 
-    async def manifests(self, application: str, limit: int) -> Sequence[KnownManifest]:
+    async def known(self, application: str, limit: int) -> Sequence[KnownManifest]:
         """Newest first."""
         ...
 
-    async def by_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
+    async def with_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
         """Digests of the manifests that look like this in a guild; the application's newest first."""
         ...
 
+
+class AcceptedStates(Protocol):
+    """The desired state that each lane of commands has accepted: the fence of this target."""
+
     async def accept(self, lane: Lane, desired: Desired) -> bool:
-        """Remember what a lane was told; False for an older generation, or another meaning of the same."""
+        """Record the desired state; False for an older generation, or another meaning of the same."""
         ...
 
     async def accepted(self, lane: Lane) -> Accepted | None: ...
 
-    async def withdrawn(self, lane: Lane, digest: str) -> None: ...
+    async def withdraw(self, lane: Lane, digest: str) -> None: ...
 
-    async def aborted(self, lane: Lane, generation: int, abort: Mapping[str, Any]) -> None: ...
+    async def abort(self, lane: Lane, generation: int, abort: Mapping[str, Any]) -> None: ...
+
+
+class CommandChanges(Protocol):
+    """Changes of one scope, recorded before they are made."""
 
     async def back_up(self, change: ScopeChange, backup: ScopeBackup) -> None:
         """Keep what is there before `change`; the same state is kept once for each generation."""
         ...
 
-    async def begin_change(self, change: ScopeChange) -> int:
-        """Write down what is about to be done; what it creates counts against the day's budget from now on."""
+    async def begin(self, change: ScopeChange) -> int:
+        """Record what is about to be done; what it creates counts against the day's budget from now on."""
         ...
 
-    async def open_change(self, change: ScopeChange) -> int | None:
-        """The id of this change if somebody began it and did not say how it ended."""
+    async def unfinished(self, change: ScopeChange) -> int | None:
+        """The id of this change if it began and its end was not recorded."""
         ...
 
-    async def end_change(self, change_id: int, result: str, detail: str, calls: int) -> None: ...
+    async def end(self, change_id: int, result: str, detail: str, calls: int) -> None: ...
 
     async def creates(self, change: ScopeChange, since: datetime) -> Sequence[tuple[datetime, int]]:
         """Creations in the scope since then, oldest first, without those of `change` itself."""
         ...
 
-    async def last_change(self, application_id: int, scope: Scope) -> str | None:
+    async def last(self, application_id: int, scope: Scope) -> str | None:
         """The digest that our last verified change left in a scope."""
         ...
 
-    async def put_reading(self, reading: ScopeReading) -> None: ...
 
-    async def readings(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:
+class CommandReadings(Protocol):
+    """What Discord had, whenever it was asked."""
+
+    async def put(self, reading: ScopeReading) -> None: ...
+
+    async def newest(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:
         """Newest first."""
         ...
 
-    async def tidy_readings(self, before: datetime) -> None: ...
+    async def tidy(self, before: datetime) -> None: ...
 
 
 class AppCommandHistory(Protocol):
@@ -153,3 +165,18 @@ class AppCommandHistory(Protocol):
     async def took_over(self, row: LaneRow, entry: AuditEntry) -> bool:
         """What was found is what the lane holds from now on; False while a rollout is active there."""
         ...
+
+
+class AppCommandStore(Protocol):
+    """What the database knows of slash commands. Every method may raise `Unreachable`."""
+
+    @property
+    def manifests(self) -> ManifestStore: ...
+    @property
+    def states(self) -> AcceptedStates: ...
+    @property
+    def changes(self) -> CommandChanges: ...
+    @property
+    def readings(self) -> CommandReadings: ...
+    @property
+    def history(self) -> AppCommandHistory: ...

@@ -1,4 +1,4 @@
-"""Manifests, the fence of each lane, backups, changes and readings, in PostgreSQL."""
+"""Slash commands in PostgreSQL: manifests, accepted states, changes, readings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bot.adapters.postgres.appcommands_history import PostgresAppCommandHistory
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.json import dumped
 from bot.domain.appcommands.applications import Scope
@@ -22,15 +23,13 @@ from bot.domain.appcommands.records import (
 from bot.domain.rollout.model import Desired, Lane
 
 
-class PostgresAppCommands:
-    """Implements `bot.ports.CommandBooks`."""
+class PostgresManifests:
+    """Implements `bot.ports.appcommands.ManifestStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    # ---- manifests ----
-
-    async def put_manifest(
+    async def put(
         self, manifest: Manifest, application: str, where: str, commit: str = "", *, found: bool = False
     ) -> None:
         # Escaped, so that any character of JSON can be kept as text.
@@ -41,19 +40,24 @@ class PostgresAppCommands:
                 "command_saw_manifest", application, manifest.digest, where[:500], commit[:64], found
             )
 
-    async def manifest(self, digest: str) -> Manifest | None:
+    async def get(self, digest: str) -> Manifest | None:
         row = await self._database.one("command_manifest", digest)
         return Manifest(row["digest"], row["guild_digest"], json.loads(row["manifest"])) if row else None
 
-    async def manifests(self, application: str, limit: int) -> Sequence[KnownManifest]:
+    async def known(self, application: str, limit: int) -> Sequence[KnownManifest]:
         rows = await self._database.fetch("command_manifests", application, limit)
         return [KnownManifest(row["digest"], row["origin"], row["commit"], row["at"]) for row in rows]
 
-    async def by_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
+    async def with_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
         rows = await self._database.fetch("command_guild_digest", guild_digest, application)
         return [row["digest"] for row in rows]
 
-    # ---- the fence ----
+
+class PostgresAcceptedStates:
+    """Implements `bot.ports.appcommands.AcceptedStates`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def accept(self, lane: Lane, desired: Desired) -> bool:
         row = await self._database.one(
@@ -76,15 +80,20 @@ class PostgresAppCommands:
             row["generation"], row["stable"], row["candidate"], row["weight"], row["withdrawn"], aborted
         )
 
-    async def withdrawn(self, lane: Lane, digest: str) -> None:
+    async def withdraw(self, lane: Lane, digest: str) -> None:
         await self._database.one("command_withdrawn", lane.service, lane.environment, digest)
 
-    async def aborted(self, lane: Lane, generation: int, abort: Mapping[str, Any]) -> None:
+    async def abort(self, lane: Lane, generation: int, abort: Mapping[str, Any]) -> None:
         await self._database.one(
             "command_aborted", lane.service, lane.environment, generation, dumped(dict(abort))
         )
 
-    # ---- changes ----
+
+class PostgresCommandChanges:
+    """Implements `bot.ports.appcommands.CommandChanges`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     async def back_up(self, change: ScopeChange, backup: ScopeBackup) -> None:
         await self._database.one(
@@ -103,7 +112,7 @@ class PostgresAppCommands:
             change.why,
         )
 
-    async def begin_change(self, change: ScopeChange) -> int:
+    async def begin(self, change: ScopeChange) -> int:
         row = await self._database.one(
             "command_change",
             change.application,
@@ -120,7 +129,7 @@ class PostgresAppCommands:
         assert row is not None
         return int(row["id"])
 
-    async def open_change(self, change: ScopeChange) -> int | None:
+    async def unfinished(self, change: ScopeChange) -> int | None:
         row = await self._database.one(
             "command_open_change",
             change.service,
@@ -130,7 +139,7 @@ class PostgresAppCommands:
         )
         return int(row["id"]) if row else None
 
-    async def end_change(self, change_id: int, result: str, detail: str, calls: int) -> None:
+    async def end(self, change_id: int, result: str, detail: str, calls: int) -> None:
         await self._database.one("command_ended", change_id, result, detail[:2000], calls)
 
     async def creates(self, change: ScopeChange, since: datetime) -> Sequence[tuple[datetime, int]]:
@@ -145,13 +154,18 @@ class PostgresAppCommands:
         )
         return [(row["began_at"], row["creates"]) for row in rows]
 
-    async def last_change(self, application_id: int, scope: Scope) -> str | None:
+    async def last(self, application_id: int, scope: Scope) -> str | None:
         row = await self._database.one("command_last_change", application_id, scope.guild_id)
         return row["to_digest"] if row else None
 
-    # ---- readings ----
 
-    async def put_reading(self, reading: ScopeReading) -> None:
+class PostgresCommandReadings:
+    """Implements `bot.ports.appcommands.CommandReadings`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def put(self, reading: ScopeReading) -> None:
         await self._database.one(
             "command_put_reading",
             reading.application_id,
@@ -163,7 +177,7 @@ class PostgresAppCommands:
             reading.error[:500],
         )
 
-    async def readings(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:
+    async def newest(self, application_id: int, scope: Scope, limit: int) -> Sequence[ScopeReading]:
         rows = await self._database.fetch("command_readings", application_id, scope.guild_id, limit)
         return [
             ScopeReading(
@@ -178,5 +192,16 @@ class PostgresAppCommands:
             for row in rows
         ]
 
-    async def tidy_readings(self, before: datetime) -> None:
+    async def tidy(self, before: datetime) -> None:
         await self._database.one("command_tidy_readings", before)
+
+
+class PostgresAppCommands:
+    """Implements `bot.ports.appcommands.AppCommandStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self.manifests = PostgresManifests(database)
+        self.states = PostgresAcceptedStates(database)
+        self.changes = PostgresCommandChanges(database)
+        self.readings = PostgresCommandReadings(database)
+        self.history = PostgresAppCommandHistory(database)

@@ -1,4 +1,4 @@
-"""What was, and the small books: history, audit, series, cards, notes, and tidying up."""
+"""What was, and the small records: history, audit, series, cards, notes, and tidying up."""
 
 from __future__ import annotations
 

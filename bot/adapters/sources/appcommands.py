@@ -10,7 +10,7 @@ from bot.domain.appcommands.records import KnownManifest, Manifest, version_of
 from bot.domain.appcommands.validation import validate
 from bot.domain.config import Catalog
 from bot.domain.rollout.model import Release
-from bot.ports.appcommands import CommandBooks, ManifestSource
+from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.ports.releases import ReleaseSource
 
@@ -27,12 +27,12 @@ class CommandReleases:
         current: Callable[[], Catalog],
         services: ReleaseSource,
         manifests: ManifestSource,
-        books: CommandBooks,
+        records: AppCommandStore,
     ) -> None:
         self._current = current
         self._services = services
         self._manifests = manifests
-        self._books = books
+        self._records = records
         self._looked: dict[str, float] = {}
 
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
@@ -40,7 +40,7 @@ class CommandReleases:
         if found is None:
             return await self._services.releases(service, environment)
         await self._look(found.name)
-        known = await self._books.manifests(found.name, _MOST)
+        known = await self._records.manifests.known(found.name, _MOST)
         return [_release(service, manifest) for manifest in known]
 
     async def _look(self, name: str) -> None:
@@ -54,7 +54,7 @@ class CommandReleases:
             async with asyncio.timeout(_LOOK_S):
                 source = await self._manifests.read(application)
                 if not validate(source.content):
-                    await self._books.put_manifest(
+                    await self._records.manifests.put(
                         Manifest.of(source.content), name, source.where, source.commit
                     )
         except (ManifestUnavailable, Unreachable, TimeoutError):

@@ -16,7 +16,7 @@ from bot.domain.errors import UserError
 from bot.domain.rollout.model import Phase, Rollout
 from bot.engine.appcommands.api import Comparison, ManifestView, ScopeDiff, Validation
 from bot.ports.appcommands import (
-    CommandBooks,
+    AppCommandStore,
     CommandsReader,
     ManifestSource,
     ServedCommands,
@@ -37,12 +37,12 @@ class Comparer:
         self,
         manifests: ManifestSource,
         reader: CommandsReader,
-        books: CommandBooks,
+        records: AppCommandStore,
         now: Callable[[], datetime],
     ) -> None:
         self._manifests = manifests
         self._reader = reader
-        self._books = books
+        self._records = records
         self._now = now
 
     # ---- what is wanted ----
@@ -54,7 +54,7 @@ class Comparer:
         if mistakes:
             return Validation(application.name, None, mistakes, source.where)
         manifest = Manifest.of(source.content)
-        await self._books.put_manifest(manifest, application.name, source.where, source.commit)
+        await self._records.manifests.put(manifest, application.name, source.where, source.commit)
         return Validation(application.name, viewed(manifest, source.where), (), source.where)
 
     async def _sourced(self, application: Application) -> SourcedManifest:
@@ -107,8 +107,8 @@ class Comparer:
         """The copies in the staging guild were taken away because everybody has these commands now."""
         if served.commands:
             return False
-        staging = await self._books.accepted(application.lane(STAGING))
-        production = await self._books.accepted(application.lane(PRODUCTION))
+        staging = await self._records.states.accepted(application.lane(STAGING))
+        production = await self._records.states.accepted(application.lane(PRODUCTION))
         return (
             staging is not None
             and production is not None
@@ -119,8 +119,14 @@ class Comparer:
 
     async def expected(self, application: Application, environment: str, scope: Scope) -> Manifest | None:
         """What our last change left in the scope; before the first one, nothing is expected."""
-        left = await self._books.last_change(application.id, scope)
-        return None if left is None else EMPTY if left == EMPTY.digest else await self._books.manifest(left)
+        left = await self._records.changes.last(application.id, scope)
+        return (
+            None
+            if left is None
+            else EMPTY
+            if left == EMPTY.digest
+            else await self._records.manifests.get(left)
+        )
 
     async def drift(self, application: Application, environment: str, scope: Scope, present: str) -> str:
         """A sentence when the scope is not as our last change left it."""
@@ -136,7 +142,7 @@ class Comparer:
     async def created_today(self, application: Application, environment: str, scope: Scope) -> int:
         lane = application.lane(environment)
         note = ScopeChange(application.name, application.id, lane.service, environment, scope, -1, "", "", 0)
-        return sum(n for _, n in await self._books.creates(note, self._now() - _DAY))
+        return sum(n for _, n in await self._records.changes.creates(note, self._now() - _DAY))
 
 
 def viewed(manifest: Manifest, where: str) -> ManifestView:

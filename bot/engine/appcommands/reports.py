@@ -12,7 +12,7 @@ from bot.engine.appcommands import api
 from bot.engine.appcommands.comparison import Comparer
 from bot.engine.appcommands.findings import FINDING, WHATS, finding_key
 from bot.engine.lanes import Lanes
-from bot.ports.appcommands import AppCommandHistory, CommandBooks
+from bot.ports.appcommands import AppCommandStore
 from bot.ports.store import Store
 
 _TREND = 24
@@ -27,14 +27,12 @@ class Reports:
         store: Store,
         lanes: Lanes,
         comparer: Comparer,
-        books: CommandBooks,
-        archive: AppCommandHistory,
+        records: AppCommandStore,
     ) -> None:
         self._store = store
         self._lanes = lanes
         self._comparer = comparer
-        self._books = books
-        self._archive = archive
+        self._records = records
 
     def view(self, application: Application) -> api.ApplicationView:
         environments = {e: application.scopes(e) for e in (STAGING, PRODUCTION)}
@@ -55,7 +53,9 @@ class Reports:
         findings: list[api.WatchFinding] = []
         drifts, served, created = [], [], 0
         for scope in application.scopes(environment):
-            found = [reading_of(r) for r in await self._books.readings(application.id, scope, _TREND)]
+            found = [
+                reading_of(r) for r in await self._records.readings.newest(application.id, scope, _TREND)
+            ]
             newest += found[:1]
             trend += reversed(found)
             findings += await self._findings(lane, scope)
@@ -80,7 +80,7 @@ class Reports:
     async def _served(self, application: Application, scope: Scope, digest: str) -> str:
         if scope.is_global:
             return version_of(digest)
-        same = await self._books.by_guild_digest(digest, application.name)
+        same = await self._records.manifests.with_guild_digest(digest, application.name)
         return version_of(same[0] if same else digest)
 
     async def _findings(self, lane: Lane, scope: Scope) -> list[api.WatchFinding]:
@@ -93,15 +93,15 @@ class Reports:
         return found
 
     async def history(self, applications: Sequence[str], before: int | None, limit: int) -> api.History:
-        lines = await self._archive.changes(applications, before, limit)
-        succeeded, finished = await self._archive.rate(applications, self._lanes.now() - _RATE_OVER)
+        lines = await self._records.history.changes(applications, before, limit)
+        succeeded, finished = await self._records.history.rate(applications, self._lanes.now() - _RATE_OVER)
         return api.History(tuple(map(line_of, lines)), succeeded, finished)
 
     async def detect(self, application: Application, wanted: api.ManifestView) -> api.Detection:
         applied: dict[str, str | None] = {}
         pending: list[str] = []
         for environment in (STAGING, PRODUCTION):
-            accepted = await self._books.accepted(application.lane(environment))
+            accepted = await self._records.states.accepted(application.lane(environment))
             digest = accepted.wanted if accepted else ""
             applied[environment] = version_of(digest) if digest else None
             if digest != wanted.digest:

@@ -19,7 +19,7 @@ from bot.engine.appcommands.comparison import Comparer, begun, changes, viewed
 from bot.engine.appcommands.reports import Reports
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
-from bot.ports.appcommands import AppCommandHistory, CommandBooks, CommandsReader, ManifestSource
+from bot.ports.appcommands import AppCommandStore, CommandsReader, ManifestSource
 from bot.ports.store import Store
 
 _VERIFIED = "commands_verified"
@@ -37,17 +37,15 @@ class AppCommandsService:
         *,
         manifests: ManifestSource,
         reader: CommandsReader,
-        books: CommandBooks,
-        archive: AppCommandHistory,
+        records: AppCommandStore,
     ) -> None:
         self._engine = engine
         self._store = store
         self._lanes = lanes
         self._reader = reader
-        self._books = books
-        self._archive = archive
-        self._comparer = Comparer(manifests, reader, books, lanes.now)
-        self._reports = Reports(store, lanes, self._comparer, books, archive)
+        self._records = records
+        self._comparer = Comparer(manifests, reader, records, lanes.now)
+        self._reports = Reports(store, lanes, self._comparer, records)
 
     # ---- looking ----
 
@@ -130,9 +128,9 @@ class AppCommandsService:
     async def _take_over(self, application: Application, config: LaneConfig, actor: Actor) -> None:
         """What Discord has now is what the lane holds: the rollout's from, and what a rollback goes back to."""
         lane = config.lane
-        accepted = await self._books.accepted(lane)
+        accepted = await self._records.states.accepted(lane)
         if accepted is not None and accepted.withdrawn:
-            await self._books.withdrawn(lane, "")
+            await self._records.states.withdraw(lane, "")
         observed = await self._lanes.look(lane)
         situation = await self._lanes.situation(lane)
         serving = max(observed.running, key=lambda running: running.weight, default=None)
@@ -147,7 +145,7 @@ class AppCommandsService:
         row = LaneRow(lane, generation, Desired(generation, found), None, now)
         was = stable.version if stable else "nothing"
         why = f"Discord has {found.version} instead of {was}: that is what the next change starts from."
-        await self._archive.took_over(row, AuditEntry(lane, SYSTEM, now, "found_changed", why))
+        await self._records.history.took_over(row, AuditEntry(lane, SYSTEM, now, "found_changed", why))
 
     # ---- backups ----
 
@@ -161,7 +159,7 @@ class AppCommandsService:
         limit: int = 10,
     ) -> Sequence[api.BackupLine]:
         found = self._application(guild_id, application)
-        stored = await self._archive.backups(found.name, environment, before, _bounded(limit))
+        stored = await self._records.history.backups(found.name, environment, before, _bounded(limit))
         return [line_of(each) for each in stored]
 
     async def backup(self, guild_id: int, backup_id: int) -> api.Backup:
@@ -178,7 +176,7 @@ class AppCommandsService:
         roles = tuple(dict.fromkeys((*config.policy.rollback_roles, *config.deploy_roles)))
         preflight.role(roles, request.actor, "restore commands").require()
         manifest = Manifest.of(stored.backup.commands)
-        await self._books.put_manifest(manifest, application.name, f"backup {stored.id}", found=True)
+        await self._records.manifests.put(manifest, application.name, f"backup {stored.id}", found=True)
         wanted = viewed(manifest, f"backup {stored.id}")
         comparison = await self._comparer.compare(application, stored.environment, wanted)
         if not comparison.different:
@@ -211,7 +209,7 @@ class AppCommandsService:
         return validation.manifest
 
     async def _stored(self, guild_id: int, backup_id: int) -> tuple[Application, StoredBackup]:
-        stored = await self._archive.backup(backup_id)
+        stored = await self._records.history.backup(backup_id)
         visible = {application.name: application for application in self._visible(guild_id)}
         if stored is None or stored.application not in visible:
             raise UserError(f"There is no backup {backup_id} here.", rule="unknown_backup")

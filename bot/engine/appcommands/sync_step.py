@@ -14,7 +14,7 @@ from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.events import RestoreCommands, RunSync
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
 from bot.engine.lanes import Lanes
-from bot.ports.appcommands import AppCommandHistory, CommandBooks, ManifestSource
+from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused
 from bot.ports.store import Store
 
@@ -31,14 +31,12 @@ class SyncStep:
         lanes: Lanes,
         *,
         manifests: ManifestSource,
-        books: CommandBooks,
-        archive: AppCommandHistory,
+        records: AppCommandStore,
     ) -> None:
         self._store = store
         self._lanes = lanes
         self._manifests = manifests
-        self._books = books
-        self._archive = archive
+        self._records = records
 
     async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
         application = self._lanes.catalog.applications.get(effect.application)
@@ -52,7 +50,7 @@ class SyncStep:
         if mistakes:
             return [f"{len(mistakes)} mistakes", *(str(mistake) for mistake in mistakes[:_SHOWN])]
         manifest = Manifest.of(source.content)
-        await self._books.put_manifest(manifest, application.name, source.where, source.commit)
+        await self._records.manifests.put(manifest, application.name, source.where, source.commit)
         try:
             return await self._sync(rollout_id, effect, application, manifest)
         except (TargetRefused, StaleGeneration, UserError) as error:
@@ -71,7 +69,7 @@ class SyncStep:
         wanted = manifest
         if effect.mode == "additions":
             wanted = additions(former, manifest)
-            await self._books.put_manifest(wanted, application.name, f"additions of {manifest.version}")
+            await self._records.manifests.put(wanted, application.name, f"additions of {manifest.version}")
         await self._serve(lane, wanted, f"Rollout #{rollout_id} of {effect.lane} brings {wanted.version}.")
         return []
 
@@ -85,7 +83,7 @@ class SyncStep:
         if application is None or not former:
             return
         lane = _lane(application, effect.lane)
-        manifest = EMPTY if former == EMPTY.digest else await self._books.manifest(former)
+        manifest = EMPTY if former == EMPTY.digest else await self._records.manifests.get(former)
         if manifest is None:
             raise TargetRefused(f"the manifest {former[:12]} is not in the database")
         await self._serve(lane, manifest, f"Rollout #{rollout_id} of {effect.lane} was rolled back.")
@@ -104,7 +102,7 @@ class SyncStep:
                 max(observed.running, key=lambda r: r.weight).digest if observed.running else EMPTY.digest
             )
             await self._store.notes.put_note(_NOTE, key, {"former": digest})
-        return EMPTY if digest == EMPTY.digest else await self._books.manifest(digest)
+        return EMPTY if digest == EMPTY.digest else await self._records.manifests.get(digest)
 
     async def _serve(self, lane: Lane, manifest: Manifest, why: str) -> None:
         """The lane holds it from now on, and Discord has it."""
@@ -127,7 +125,9 @@ class SyncStep:
     async def _hold(self, lane: Lane, generation: int, release: Release, why: str) -> None:
         now: datetime = self._lanes.now()
         row = LaneRow(lane, generation, Desired(generation, release), None, now)
-        if not await self._archive.took_over(row, AuditEntry(lane, SYSTEM, now, "commands_synced", why)):
+        if not await self._records.history.took_over(
+            row, AuditEntry(lane, SYSTEM, now, "commands_synced", why)
+        ):
             raise TargetRefused(f"another rollout began in {lane}")
 
 

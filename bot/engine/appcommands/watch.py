@@ -16,7 +16,7 @@ from bot.domain.rollout.model import Lane
 from bot.engine.appcommands.comparison import Comparer
 from bot.engine.appcommands.findings import FINDING, WHATS, finding_key, found, no_answer
 from bot.engine.lanes import Lanes
-from bot.ports.appcommands import CommandBooks, CommandsReader
+from bot.ports.appcommands import AppCommandStore, CommandsReader
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.notifications import Alarm, Alert
 from bot.ports.store import Store
@@ -52,14 +52,14 @@ class CommandWatch:
         comparer: Comparer,
         *,
         reader: CommandsReader,
-        books: CommandBooks,
+        records: AppCommandStore,
         alarm: Alarm,
     ) -> None:
         self._store = store
         self._lanes = lanes
         self._comparer = comparer
         self._reader = reader
-        self._books = books
+        self._records = records
         self._alarm = alarm
         self._due = _Due()
 
@@ -86,7 +86,7 @@ class CommandWatch:
         """After a start: an interval after the last look, or somewhere within the first interval."""
         key = (application.id, scope)
         if key not in self._due.at:
-            last = await self._books.readings(application.id, scope, 1)
+            last = await self._records.readings.newest(application.id, scope, 1)
             interval = timedelta(seconds=application.check_s)
             share = zlib.crc32(f"{application.id}/{scope}".encode()) / 2**32
             self._due.at[key] = last[0].at + interval if last else now + interval * share
@@ -146,4 +146,4 @@ class CommandWatch:
     async def _tidy(self, now: datetime) -> None:
         if self._due.tidied is None or now - self._due.tidied > timedelta(hours=1):
             self._due.tidied = now
-            await self._books.tidy_readings(now - _KEEP)
+            await self._records.readings.tidy(now - _KEEP)

@@ -14,7 +14,6 @@ import yaml
 from discord_sandbox.discord import Sandbox
 
 from bot.adapters.postgres.appcommands import PostgresAppCommands
-from bot.adapters.postgres.appcommands_history import PostgresAppCommandHistory
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
@@ -192,12 +191,12 @@ class Slipway:
 
         self.world = world
         self.store = PostgresStore(database)
-        self.books, self.archive = PostgresAppCommands(database), PostgresAppCommandHistory(database)
+        self.records = PostgresAppCommands(database)
         self.api = CommandsApi(session, world.sandbox.api_base, first_wait_s=0.05)
-        self.target = CommandsTarget(lambda: world.catalog.applications, self.api, self.books, probe=probe)
+        self.target = CommandsTarget(lambda: world.catalog.applications, self.api, self.records, probe=probe)
         services = CatalogReleases(current)
         self.manifests = Manifests(current, services)
-        releases = CommandReleases(current, services, self.manifests, self.books)
+        releases = CommandReleases(current, services, self.manifests, self.records)
         targets, waker = {TARGET: self.target, "local": world.processes}, EventWaker()
         self.engine = Engine(
             self.store, current, targets=targets, releases=releases, clock=world.clock, waker=waker
@@ -209,16 +208,15 @@ class Slipway:
             self.lanes,
             manifests=self.manifests,
             reader=self.target.looking,
-            books=self.books,
-            archive=self.archive,
+            records=self.records,
         )
-        comparer = Comparer(self.manifests, self.target.looking, self.books, world.clock.now)
+        comparer = Comparer(self.manifests, self.target.looking, self.records, world.clock.now)
         self.watch = CommandWatch(
             self.store,
             self.lanes,
             comparer,
             reader=self.target.looking,
-            books=self.books,
+            records=self.records,
             alarm=world.announcer,
         )
         self.worker = Worker(
@@ -236,8 +234,7 @@ class Slipway:
                 self.store,
                 self.lanes,
                 manifests=self.manifests,
-                books=self.books,
-                archive=self.archive,
+                records=self.records,
             ),
         )
 

@@ -17,7 +17,7 @@ from bot.domain.appcommands.limits import CREATES_A_DAY
 from bot.domain.appcommands.normalization import digest
 from bot.domain.appcommands.records import Manifest, ScopeBackup, ScopeChange
 from bot.domain.appcommands.validation import budget, validate
-from bot.ports.appcommands import CommandBooks, ServedCommands
+from bot.ports.appcommands import AppCommandStore, ServedCommands
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 
 Probe = Callable[[str], Awaitable[None]]
@@ -55,9 +55,9 @@ class ScopeChanger:
     probe: awaited between the steps (`backed_up`, `noted`, `called`, `verified`).
     """
 
-    def __init__(self, api: CommandsApi, books: CommandBooks, probe: Probe = no_probe) -> None:
+    def __init__(self, api: CommandsApi, records: AppCommandStore, probe: Probe = no_probe) -> None:
         self._api = api
-        self._books = books
+        self._records = records
         self._probe = probe
 
     async def bring(self, order: Order) -> ServedCommands:
@@ -78,9 +78,9 @@ class ScopeChanger:
 
     async def _already(self, order: Order) -> None:
         """Nothing to do; if somebody began this change and died, it worked."""
-        begun = await self._books.open_change(self._note(order, "", 0))
+        begun = await self._records.changes.unfinished(self._note(order, "", 0))
         if begun is not None:
-            await self._books.end_change(begun, "verified", "found done after an interruption", 0)
+            await self._records.changes.end(begun, "verified", "found done after an interruption", 0)
 
     async def _change(self, order: Order, found: ServedCommands, diff: Diff) -> ServedCommands:
         note = self._note(order, digest(found.commands, guild=order.guild), diff.creates)
@@ -90,9 +90,9 @@ class ScopeChanger:
             for _ in range(_ROUNDS):
                 await order.current()
                 note = replace(note, creates=diff.creates)
-                await self._books.back_up(note, await self._backup(order, found.commands))
+                await self._records.changes.back_up(note, await self._backup(order, found.commands))
                 await self._probe("backed_up")
-                change_id = await self._books.begin_change(note)
+                change_id = await self._records.changes.begin(note)
                 await self._probe("noted")
                 for call in calls(diff, order.manifest.commands, guild=order.guild):
                     await order.current()
@@ -103,7 +103,7 @@ class ScopeChanger:
                 diff = self._diff(order, found)
                 if not diff:
                     await self._probe("verified")
-                    await self._books.end_change(change_id, "verified", "", made)
+                    await self._records.changes.end(change_id, "verified", "", made)
                     return found
         except RefusedByDiscord as error:
             sentence = await self._explained(order, error)
@@ -165,13 +165,13 @@ class ScopeChanger:
         )
 
     async def _spent(self, note: ScopeChange) -> Sequence[tuple[datetime, int]]:
-        return await self._books.creates(note, datetime.now(UTC) - _DAY)
+        return await self._records.changes.creates(note, datetime.now(UTC) - _DAY)
 
     # ---- small things ----
 
     async def _end(self, change_id: int | None, result: str, detail: str, made: int) -> None:
         if change_id is not None:
-            await self._books.end_change(change_id, result, detail, made)
+            await self._records.changes.end(change_id, result, detail, made)
 
     def _diff(self, order: Order, found: ServedCommands) -> Diff:
         return compare(found.commands, order.manifest.commands, guild=order.guild)

@@ -10,7 +10,7 @@ from bot.adapters.targets.appcommands.rest import CommandsApi
 from bot.domain.appcommands.applications import Application, Scope
 from bot.domain.appcommands.normalization import digest
 from bot.domain.appcommands.records import EMPTY, Accepted, Manifest, ScopeReading
-from bot.ports.appcommands import CommandBooks, ServedCommands
+from bot.ports.appcommands import AppCommandStore, ServedCommands
 from bot.ports.errors import TargetRefused, Unreachable
 
 Key = tuple[int, Scope]
@@ -22,9 +22,9 @@ _SLACK = 1.5
 class ScopeReader:
     """Implements `bot.ports.CommandsReader`. Every look is written down, and remembered until the next."""
 
-    def __init__(self, api: CommandsApi, books: CommandBooks) -> None:
+    def __init__(self, api: CommandsApi, records: AppCommandStore) -> None:
         self._api = api
-        self._books = books
+        self._records = records
         self._last: dict[Key, ScopeReading] = {}
 
     async def read(self, application: Application, scope: Scope) -> ServedCommands:
@@ -37,7 +37,7 @@ class ScopeReader:
             last = await self._known(application, scope)
             count, served = (last.count, last.digest) if last else (0, "")
             reading = ScopeReading(application.id, scope, at, ms, count, served, str(error))
-            await self._books.put_reading(reading)
+            await self._records.readings.put(reading)
             raise
         await self._note(application, scope, found)
         return found
@@ -70,7 +70,7 @@ class ScopeReader:
     async def _known(self, application: Application, scope: Scope) -> ScopeReading | None:
         key = (application.id, scope)
         if key not in self._last:
-            newest = await self._books.readings(application.id, scope, 1)
+            newest = await self._records.readings.newest(application.id, scope, 1)
             if not newest:
                 return None
             self._last[key] = newest[0]
@@ -82,7 +82,7 @@ class ScopeReader:
         if known is None or known.digest != served:
             await self._keep(application, scope, served, found.commands)
         reading = ScopeReading(application.id, scope, found.at, found.ms, len(found.commands), served)
-        await self._books.put_reading(reading)
+        await self._records.readings.put(reading)
         self._last[application.id, scope] = reading
 
     async def _keep(
@@ -90,12 +90,12 @@ class ScopeReader:
     ) -> None:
         """What nobody has seen before is kept by its content, so that it can be gone back to."""
         if scope.is_global:
-            known = await self._books.manifest(served) is not None
+            known = await self._records.manifests.get(served) is not None
         else:
-            known = bool(await self._books.by_guild_digest(served, application.name))
+            known = bool(await self._records.manifests.with_guild_digest(served, application.name))
         if not known:
             where = f"found in Discord ({scope})"
-            await self._books.put_manifest(Manifest.of(commands), application.name, where, found=True)
+            await self._records.manifests.put(Manifest.of(commands), application.name, where, found=True)
 
     async def _manifest_of(
         self, application: Application, scope: Scope, served: str, accepted: Accepted | None
@@ -103,7 +103,7 @@ class ScopeReader:
         """A guild does not show all of a manifest: of those that look like this, the one that was desired."""
         if scope.is_global or served == EMPTY.guild_digest:
             return EMPTY.digest if served == EMPTY.guild_digest else served
-        candidates = await self._books.by_guild_digest(served, application.name)
+        candidates = await self._records.manifests.with_guild_digest(served, application.name)
         for wanted in (accepted.candidate, accepted.stable) if accepted else ():
             if wanted in candidates:
                 return wanted

@@ -15,7 +15,7 @@ from bot.adapters.targets.appcommands.rest import CommandsApi
 from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application
 from bot.domain.appcommands.records import EMPTY, Accepted, Manifest
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
-from bot.ports.appcommands import CommandBooks
+from bot.ports.appcommands import AppCommandStore
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import Capabilities
 
@@ -35,14 +35,14 @@ class CommandsTarget:
         self,
         applications: Applications,
         api: CommandsApi,
-        books: CommandBooks,
+        records: AppCommandStore,
         *,
         probe: Probe = no_probe,
     ) -> None:
         self._applications = applications
-        self._books = books
-        self._changing = ScopeChanger(api, books, probe)
-        self.looking = ScopeReader(api, books)
+        self._records = records
+        self._changing = ScopeChanger(api, records, probe)
+        self.looking = ScopeReader(api, records)
         self._under_way: dict[Lane, tuple[int, asyncio.Task[None]]] = {}
 
     @property
@@ -60,7 +60,7 @@ class CommandsTarget:
         application = self._application(lane)
         if application is None:
             return Observed(0)
-        accepted = await self._books.accepted(lane)
+        accepted = await self._records.states.accepted(lane)
         served = [
             await self.looking.served(application, scope, accepted)
             for scope in application.scopes(lane.environment)
@@ -79,7 +79,7 @@ class CommandsTarget:
         application = self._application(lane)
         if application is None:
             raise TargetRefused(f"the catalog names no application for {lane}")
-        if not await self._books.accept(lane, desired):
+        if not await self._records.states.accept(lane, desired):
             raise StaleGeneration(f"{lane} was told something newer than generation {desired.generation}")
         generation, task = self._under_way.get(lane, (0, None))
         if task is None or task.done() or generation != desired.generation:
@@ -92,14 +92,14 @@ class CommandsTarget:
         await asyncio.shield(task)
 
     async def abort(self, lane: Lane, by: str, why: str) -> Observed:
-        accepted = await self._books.accepted(lane)
+        accepted = await self._records.states.accepted(lane)
         if accepted is None or not accepted.stable:
             raise TargetRefused(f"{lane} has no stable manifest to go back to")
         stable = Release(lane.service, accepted.stable[:12], accepted.stable)
         generation = accepted.generation + 1
         await self.apply(lane, Desired(generation, stable))
         told = {"generation": generation, "at": datetime.now(UTC).isoformat(), "by": by, "why": why}
-        await self._books.aborted(lane, generation, told)
+        await self._records.states.abort(lane, generation, told)
         return await self.observe(lane)
 
     # ---- bringing it about ----
@@ -137,7 +137,7 @@ class CommandsTarget:
     async def _withdraw(self, application: Application, generation: int, manifest: Manifest) -> None:
         """A guild's copy of a global command shows beside it: staging's copies go once production has them."""
         lane = application.lane(STAGING)
-        accepted = await self._books.accepted(lane)
+        accepted = await self._records.states.accepted(lane)
         served_globally = any(scope.is_global for scope in application.production)
         if accepted is None or not served_globally:
             return
@@ -157,15 +157,15 @@ class CommandsTarget:
                 why="taken away: production has these commands now",
             )
             await self.looking.seen(application, scope, await self._changing.bring(order))
-        await self._books.withdrawn(lane, manifest.digest)
+        await self._records.states.withdraw(lane, manifest.digest)
 
     async def _current(self, lane: Lane, generation: int) -> None:
-        accepted = await self._books.accepted(lane)
+        accepted = await self._records.states.accepted(lane)
         if accepted is not None and accepted.generation > generation:
             raise StaleGeneration(f"{lane} was told something newer meanwhile")
 
     async def _manifest(self, release: Release) -> Manifest:
-        found = EMPTY if release.digest == EMPTY.digest else await self._books.manifest(release.digest)
+        found = EMPTY if release.digest == EMPTY.digest else await self._records.manifests.get(release.digest)
         if found is None:
             raise TargetRefused(f"the manifest {release.version} is not in the database")
         return found
