@@ -13,10 +13,10 @@ from bot.domain.rollout.model import Actor
 from bot.engine.appcommands.api import (
     ApplicationView,
     ApplyRequest,
-    Commands,
     InvalidManifest,
     RestoreRequest,
 )
+from bot.engine.appcommands.service import AppCommandsService
 from bot.ui import escaping
 from bot.ui.appcommands import answers, lists
 from bot.ui.appcommands.buttons import ButtonId, RestoreForm
@@ -39,7 +39,7 @@ class Answers:
         self.responder = responder
 
     @property
-    def service(self) -> Commands:
+    def service(self) -> AppCommandsService:
         if self.responder.commands is None:
             raise Refused(
                 "Slipway looks after no application's commands.",

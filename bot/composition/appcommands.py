@@ -16,12 +16,12 @@ from bot.adapters.sources.manifests import Manifests
 from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget
 from bot.catalog.resolution.appcommands import TARGET
 from bot.domain.config import Catalog
-from bot.engine.api import Engine
 from bot.engine.appcommands.comparison import Comparer
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.appcommands.sync_step import SyncStep
 from bot.engine.appcommands.watch import CommandWatch
 from bot.engine.lanes import Lanes
+from bot.engine.service import Engine
 from bot.ports.coordination import Clock
 from bot.ports.notifications import Alarm
 from bot.ports.releases import ReleaseSource

@@ -1,14 +1,10 @@
-"""What the engine is asked and what it answers: requests, and the views that cards and lists are drawn from.
-
-`cogs`, `ui`, `web` and the command line know the engine by these types and by `Engine`'s public methods.
-"""
+"""Requests to the engine, its results, and the views that cards and lists are drawn from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
@@ -19,7 +15,6 @@ __all__ = [
     "ActResult",
     "DeployRequest",
     "DryRun",
-    "Engine",
     "LaneStatus",
     "Lock",
     "PreflightFinding",
@@ -136,49 +131,3 @@ class ActResult:
     rollout: Rollout
     sentence: str
     repeated: bool = False
-
-
-class Engine(Protocol):
-    """The public face of the engine. All methods raise `UserError` with a sentence, or `Unreachable`."""
-
-    async def deploy(self, request: DeployRequest) -> Rollout | DryRun: ...
-
-    async def roll_back(self, request: RollbackRequest) -> Rollout:
-        """Return to an earlier release: of the active rollout when there is one, else a new straight rollout."""
-        ...
-
-    async def act(self, request: ActRequest) -> ActResult: ...
-
-    async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
-        """Hold (or let go) every rollout of the guild; returns how many."""
-        ...
-
-    async def lock(
-        self, guild_id: int, actor: Actor, lane: Lane, reason: str, expires: datetime | None
-    ) -> Lock: ...
-
-    async def unlock(self, guild_id: int, actor: Actor, lane: Lane) -> None: ...
-
-    async def status(
-        self, guild_id: int, service: str | None = None, environment: str | None = None
-    ) -> Sequence[LaneStatus]: ...
-
-    async def history(
-        self,
-        guild_id: int,
-        service: str | None = None,
-        environment: str | None = None,
-        *,
-        before: int | None = None,
-        limit: int = 10,
-    ) -> Sequence[RolloutSummary]: ...
-
-    async def view(self, rollout_id: int, guild_id: int | None = None) -> RolloutView: ...
-
-    async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
-        """What `/deploy` may offer, newest first."""
-        ...
-
-    async def known_good(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
-        """What `/rollback` may offer, newest first."""
-        ...

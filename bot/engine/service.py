@@ -1,4 +1,4 @@
-"""The engine as people's requests meet it: every answer within two seconds, or `Unreachable`."""
+"""The engine's public interface: every request is answered within two seconds, or raises `Unreachable`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANSWER_S = 2.0
 
 
 class Engine:
-    """Implements `bot.engine.api.Engine`.
+    """What people ask of Slipway. All methods raise `UserError` with a sentence, or `Unreachable`.
 
     targets: by the name that the catalog gives them; may be changed while the engine runs. releases: knows every
     service. What is asked is recorded here and done by `bot.engine.loops.worker.Worker`, in this process or another.
@@ -58,12 +58,14 @@ class Engine:
         return await self._soon(self._deploys.deploy(request))
 
     async def roll_back(self, request: api.RollbackRequest) -> Rollout:
+        """Return to an earlier release: of the active rollout when there is one, else a new straight rollout."""
         return await self._soon(self._deploys.roll_back(request))
 
     async def act(self, request: api.ActRequest) -> api.ActResult:
         return await self._soon(self._actions.act(request))
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
+        """Pause or resume every rollout of the guild; returns how many."""
         # Bounded by the number of rollouts, each of which gives up by itself.
         return await self._actions.panic(self._catalog(), guild_id, actor, reason, on)
 
@@ -95,9 +97,11 @@ class Engine:
         return await self._soon(self._queries.view(rollout_id, guild_id))
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        """What `/deploy` may offer, newest first."""
         return await self._soon(self._queries.releases(guild_id, service, environment))
 
     async def known_good(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
+        """What `/rollback` may offer, newest first."""
         return await self._soon(self._queries.known_good(guild_id, service, environment))
 
     async def _soon(self, asked: Coroutine[Any, Any, T]) -> T:

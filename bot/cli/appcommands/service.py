@@ -20,8 +20,8 @@ from bot.cli.exits import settings
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Actor, Rollout
-from bot.engine.api import Engine
-from bot.engine.appcommands.api import Commands
+from bot.engine.appcommands.service import AppCommandsService
+from bot.engine.service import Engine
 
 _LOOK_S = 0.5
 
@@ -30,7 +30,7 @@ _LOOK_S = 0.5
 class OpenedService:
     """`guild_id`: the server in whose name it is asked, where cards are posted."""
 
-    commands: Commands
+    commands: AppCommandsService
     engine: Engine
     catalog: Catalog
     guild_id: int
@@ -72,7 +72,6 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
     from bot.adapters.sources.releases import CatalogReleases
     from bot.composition import adapters
     from bot.composition.appcommands import TARGET, AppCommands
-    from bot.engine.service import Engine as RealEngine
 
     given = settings()
     catalog = load(given.config_dir)
@@ -95,7 +94,7 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
         processes = adapters.make_targets(catalog, given.data_dir, start_host=False)
         targets = ChainMap[str, Any]({TARGET: made.target}, processes)
         store, clock = PostgresStore(pool), _Clock()
-        engine = RealEngine(
+        engine = Engine(
             store, lambda: catalog, targets=targets, releases=made.releases, clock=clock, waker=waker
         )
         service = made.service(engine, store, targets, clock)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from bot.domain.appcommands.applications import Scope
 from bot.domain.appcommands.diff import Diff
@@ -21,7 +21,6 @@ __all__ = [
     "ApplyResult",
     "Backup",
     "BackupLine",
-    "Commands",
     "Comparison",
     "Detection",
     "EnvironmentStatus",
@@ -287,55 +286,3 @@ class Detection:
     wanted: ManifestView
     applied: Mapping[str, str | None]
     pending: tuple[str, ...]
-
-
-class Commands(Protocol):
-    """The desk. All methods raise `UserError` with a sentence (`InvalidManifest` with all mistakes), `Unreachable`.
-
-    They take as long as Discord and the manifest's source do (about five seconds each): defer before.
-    """
-
-    def applications(self, guild_id: int) -> Sequence[ApplicationView]:
-        """Those that this guild may see, in catalog order. At once: for autocomplete."""
-        ...
-
-    async def diff(self, guild_id: int, application: str, environment: str) -> Comparison:
-        """The manifest against what Discord has now. Mistakes are listed in it, not raised."""
-        ...
-
-    async def validate(self, guild_id: int, application: str) -> Validation: ...
-
-    async def apply(self, request: ApplyRequest) -> ApplyResult: ...
-
-    async def backups(
-        self,
-        guild_id: int,
-        application: str,
-        environment: str | None = None,
-        *,
-        before: int | None = None,
-        limit: int = 10,
-    ) -> Sequence[BackupLine]:
-        """Newest first; `before` is the id of the last one on the page before."""
-        ...
-
-    async def backup(self, guild_id: int, backup_id: int) -> Backup: ...
-
-    async def compare(self, guild_id: int, backup_id: int) -> Comparison:
-        """What a restore would change: from what Discord has now to the backup."""
-        ...
-
-    async def restore(self, request: RestoreRequest) -> Restored: ...
-
-    async def status(self, guild_id: int, application: str | None = None) -> Sequence[ApplicationStatus]: ...
-
-    async def history(
-        self,
-        guild_id: int,
-        application: str | None = None,
-        *,
-        before: int | None = None,
-        limit: int = 10,
-    ) -> History: ...
-
-    async def detect(self, guild_id: int, application: str) -> Detection: ...

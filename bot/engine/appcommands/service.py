@@ -12,13 +12,14 @@ from bot.domain.errors import Refused, UserError
 from bot.domain.formatting import duration
 from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import SYSTEM, Actor, Desired, Release, Rollout
-from bot.engine.api import DeployRequest, Engine, RollbackRequest
+from bot.engine.api import DeployRequest, RollbackRequest
 from bot.engine.appcommands import api
 from bot.engine.appcommands.backups import backup_of, line_of, manual_steps
 from bot.engine.appcommands.comparison import Comparer, begun, changes, viewed
 from bot.engine.appcommands.reports import Reports
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
+from bot.engine.service import Engine
 from bot.ports.appcommands import AppCommandStore, CommandsReader, ManifestSource
 from bot.ports.store import Store
 
@@ -27,7 +28,11 @@ _MOST = 50
 
 
 class AppCommandsService:
-    """Implements `bot.engine.appcommands.api.Commands`."""
+    """Slash commands for people and pipelines: diff, validate, apply, back up, restore.
+
+    All methods raise `UserError` with a sentence (`InvalidManifest` with all mistakes), or `Unreachable`. They take
+    as long as Discord and the manifest's source do (about five seconds each): defer before calling one.
+    """
 
     def __init__(
         self,
@@ -50,9 +55,11 @@ class AppCommandsService:
     # ---- looking ----
 
     def applications(self, guild_id: int) -> Sequence[api.ApplicationView]:
+        """Those that this guild may see, in catalog order. Answers at once: for autocomplete."""
         return [self._reports.view(found) for found in self._visible(guild_id)]
 
     async def diff(self, guild_id: int, application: str, environment: str) -> api.Comparison:
+        """Compare the manifest with what Discord has now. Mistakes are listed in it, not raised."""
         found, _ = self._lane(guild_id, application, environment)
         validation = await self._comparer.validated(found)
         if validation.manifest is None:
@@ -166,6 +173,7 @@ class AppCommandsService:
         return backup_of((await self._stored(guild_id, backup_id))[1])
 
     async def compare(self, guild_id: int, backup_id: int) -> api.Comparison:
+        """What a restore would change: from what Discord has now to the backup."""
         application, stored = await self._stored(guild_id, backup_id)
         wanted = viewed(Manifest.of(stored.backup.commands), f"backup {stored.id}")
         return await self._comparer.compare(application, stored.environment, wanted)

@@ -16,8 +16,8 @@ from discord import app_commands
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
-from bot.engine.api import Engine
-from bot.engine.appcommands.api import Commands
+from bot.engine.appcommands.service import AppCommandsService
+from bot.engine.service import Engine
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
@@ -77,7 +77,7 @@ class Responder:
     clock: Clock
     health: HealthSource
     observed: Callable[[str, str, float], None] = _unwatched
-    commands: Commands | None = None  # the desk of `/commands-sync`
+    commands: AppCommandsService | None = None  # the desk of `/commands-sync`
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
