@@ -15,9 +15,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.catalog.diagnostics import KeyPath, nearest
-from bot.catalog.models import CatalogFile, LaneSettings
-from bot.catalog.values import is_name
+from bot.catalog.models import CatalogFile, LaneLayer
 from bot.catalog.yaml_source import Document
+from bot.values import is_name
 
 _NOTHING = object()
 _ROUNDS = 50  # each leaves something out, so this is never reached by what a person writes
@@ -44,7 +44,7 @@ class Sections:
     """The validated things by section and name; `spoilt` are the paths at which something was left out."""
 
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
-    defaults: LaneSettings = field(default_factory=LaneSettings)
+    defaults: LaneLayer = field(default_factory=LaneLayer)
     names: dict[str, set[str]] = field(default_factory=dict)
     spoilt: set[KeyPath] = field(default_factory=set)
 
@@ -80,8 +80,8 @@ def validate(document: Document) -> Sections:
         if section not in fields:
             document.wrong((section,), "there is no such section.", nearest(section, fields))
         elif section == "defaults":
-            checked = _checked(document, sections, (section,), content, LaneSettings)
-            sections.defaults = checked if isinstance(checked, LaneSettings) else LaneSettings()
+            checked = _checked(document, sections, (section,), content, LaneLayer)
+            sections.defaults = checked if isinstance(checked, LaneLayer) else LaneLayer()
         elif not isinstance(content, dict):
             if content is not None:
                 document.wrong((section,), "must be a mapping of names.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.catalog.diagnostics import KeyPath
-from bot.catalog.models import LaneSettings, Service
+from bot.catalog.models import LaneLayer, Service
 from bot.catalog.validate import Sections
 from bot.domain.rollout.model import Lane
 
@@ -25,7 +25,7 @@ class Layers:
     """All that is said about one lane, the strongest last."""
 
     lane: Lane
-    parts: tuple[tuple[KeyPath, LaneSettings], ...]
+    parts: tuple[tuple[KeyPath, LaneLayer], ...]
     spoilt: frozenset[str]  # keys that somebody said wrongly: nobody may call them missing
 
     @property
@@ -51,7 +51,7 @@ class Layers:
 def layers(sections: Sections, name: str, service: Service, environment: str) -> Layers:
     """Lay together what is said about `name` in `environment`."""
     own: KeyPath = ("services", name, "environments", environment)
-    given: list[tuple[KeyPath, LaneSettings | None]] = [
+    given: list[tuple[KeyPath, LaneLayer | None]] = [
         (("defaults",), sections.defaults),
         (("environments", environment), sections.of("environments").get(environment)),
         (("services", name), service),
@@ -59,7 +59,7 @@ def layers(sections: Sections, name: str, service: Service, environment: str) ->
     ]
     parts = [(path, part) for path, part in given if part is not None]
     if parts[-1][0] != own:
-        parts.append((own, LaneSettings()))
+        parts.append((own, LaneLayer()))
     spoilt = {
         str(p[len(path)])
         for path, _ in given

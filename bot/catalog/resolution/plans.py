@@ -8,12 +8,12 @@ from dataclasses import replace
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.validate import Sections
-from bot.catalog.values import parse_positive, parse_proportion
 from bot.catalog.yaml_source import Document
 from bot.domain.formatting import duration
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, SyncCommands, Verify
 from bot.domain.rollout.plans import PlanProblem, check
+from bot.values import parse_positive, parse_proportion
 
 Placed = tuple[KeyPath, Step]
 

@@ -1,0 +1,36 @@
+"""A file of the catalog: its sections."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field
+
+from bot.catalog.models.adapters import Metrics, Target
+from bot.catalog.models.applications import Application
+from bot.catalog.models.guilds import Account, Guild
+from bot.catalog.models.lanes import Environment, LaneLayer
+from bot.catalog.models.plans import BARE_STEP, Approval, Step
+from bot.catalog.models.policies import Policy
+from bot.catalog.models.services import Service
+from bot.values import Part, Short
+
+
+class CatalogFile(Part):
+    """A file of the catalog; any number of them is merged."""
+
+    model_config = ConfigDict(title="Slipway catalog")
+
+    guilds: dict[str, Guild] = Field(default={})
+    defaults: LaneLayer = LaneLayer()
+    environments: dict[str, Environment | None] = Field(default={})
+    targets: dict[str, Target] = Field(default={})
+    metrics: dict[str, Metrics] = Field(default={})
+    approvals: dict[str, Approval] = Field(default={})
+    plans: dict[str, tuple[Annotated[Step, Short(None, BARE_STEP)], ...]] = Field(default={})
+    policies: dict[str, Policy] = Field(default={})
+    services: dict[str, Service] = Field(default={})
+    applications: dict[str, Application] = Field(default={})
+    command_line: dict[str, Annotated[Account, Short("roles", {"type": ["array", "string"]})]] = Field(
+        default={}
+    )

@@ -1,0 +1,62 @@
+"""What defaults, environments, services and their environments may all say about a lane."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.values import Duration, Names, Part, Short
+
+_STRING = {"type": "string"}
+
+
+class Roles(Part):
+    deploy: Names | None = Field(default=None, description="Who may start a rollout.")
+    rollback: Names | None = Field(default=None, description="Who may order a rollback.")
+    operate: Names | None = Field(default=None, description="Who may pause, resume, extend, cancel.")
+    lock: Names | None = Field(default=None, description="Who may lock and unlock.")
+    notify: Names | None = Field(default=None, description="Who is called on holds and rollbacks.")
+
+
+class Promote(Part):
+    role: str
+    quorum: int = Field(default=1, ge=1, le=20)
+
+
+class Hold(Part):
+    deadline: Duration = Field(default=1800.0, description="When the outcome is carried out; 30m by default.")
+    outcome: Literal["rollback", "wait"] = "rollback"
+
+
+class Prerequisite(Part):
+    environment: str = Field(description='Where the release must have succeeded before; "none" for nowhere.')
+    max_age: Duration = Field(default=3600.0, description="How long ago at most; 1h by default.")
+
+
+class LaneLayer(Part):
+    """Said in defaults, an environment, a service, or one environment of a service; the later one wins."""
+
+    plan: str | None = Field(default=None, description="Name of an entry of plans:.")
+    policy: str | None = Field(default=None, description="Name of an entry of policies:.")
+    target: str | None = Field(default=None, description="Name of an entry of targets:.")
+    metrics: Names | None = Field(default=None, description="Names of entries of metrics:.")
+    roles: Roles = Roles()
+    promote: Annotated[Promote, Short("role", _STRING)] | None = None
+    hold: Hold | None = None
+    prerequisite: Annotated[Prerequisite, Short("environment", _STRING)] | None = None
+    drift: Literal["repair", "report"] | None = None
+    exclusive: bool | None = Field(
+        default=None, description="Two releases never run at once (bots, queue consumers)."
+    )
+    tick: Duration | None = Field(default=None, description="How often the judge looks; 5s by default.")
+    rollback_timeout: Duration | None = None
+    lock_after_rollback: bool | None = Field(
+        default=None, description="Lock the lane after an automatic rollback."
+    )
+    guilds: Names | None = Field(default=None, description="Which guilds see it; all by default.")
+    description: str | None = None
+
+
+class Environment(LaneLayer):
+    pass

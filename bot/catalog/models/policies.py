@@ -1,0 +1,56 @@
+"""Policies: what a release is judged by."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bot.values import Duration, Part, Proportion, Short
+
+_STRING = {"type": "string"}
+
+
+class Objective(Part):
+    """One promise: at most `limit` of the requests are bad. `latency` takes a time, others a proportion."""
+
+    limit: Any = Field(description='A proportion ("1%"), for latency a time ("2s").')
+    kind: Literal["errors", "latency", "proportion"] | None = Field(
+        default=None, description="By default what the name says: errors, latency, else proportion."
+    )
+    quantile: Proportion = Field(
+        default=0.99, description='Latency only: the share below the limit, "99%" by default.'
+    )
+    ratio: float | None = Field(
+        default=None, gt=0, description="Tolerated multiple of stable's rate of bad requests."
+    )
+    series: str | None = Field(default=None, description="The proportion's name in the metric source.")
+    enforce: bool = Field(default=True, description="false: judged and shown, without consequences.")
+    min_requests: int | None = Field(default=None, ge=0)
+
+
+class Rule(Part):
+    """A plain rule such as `error_rate > 5% over 5m`; it carries no statistical promise."""
+
+    rule: str
+    enforce: bool = True
+
+
+class Policy(Part):
+    """What a release is judged by."""
+
+    objectives: dict[str, Annotated[Objective, Short("limit", {"type": ["string", "number"]})]] = Field(
+        default={}
+    )
+    rules: tuple[Annotated[Rule, Short("rule", _STRING)], ...] = ()
+    alpha: Proportion = Field(default=0.01, description="Chance of a false alarm over a whole rollout.")
+    phi: float = Field(default=1.0, ge=1, description="Requests that may fail together (retries, bursts).")
+    min_bad: int = Field(default=3, ge=1, description="Bad requests without which nothing fails.")
+    min_requests: int = Field(default=50, ge=0, description="Requests a soak needs to pass.")
+    on_common_trouble: Literal["hold", "ignore"] = "hold"
+    on_restart: Literal["fail", "ignore"] = "fail"
+    error_limit: Duration = Field(default=60.0, description="How long sources may be unreadable.")
+    recent: Duration = Field(default=180.0, description="What `now` means when stable is in trouble too.")
+    settle: Duration | None = Field(
+        default=None, description="How long completions are discarded after a shift."
+    )
