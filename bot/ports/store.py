@@ -116,8 +116,10 @@ class TimerStore(Protocol):
 class TickStore(Protocol):
     """What is judged, in batches."""
 
-    async def due_ticks(self, now: datetime, limit: int) -> Sequence[tuple[Loaded, datetime]]:
-        """Rollouts that are to be measured now, with the time each was planned for."""
+    async def due_ticks(
+        self, now: datetime, limit: int, without: Sequence[int] = ()
+    ) -> Sequence[tuple[Loaded, datetime]]:
+        """Rollouts that are to be measured now, with the time each was planned for; not those being measured."""
         ...
 
     async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
@@ -127,7 +129,7 @@ class TickStore(Protocol):
     async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None: ...
 
     async def hasten(self, now: datetime) -> None:
-        """Measure everything now that is planned for later."""
+        """Measure now what is planned for later than one tick from now."""
         ...
 
     async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:

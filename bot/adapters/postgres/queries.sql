@@ -196,7 +196,9 @@ RETURNING id
 SELECT FROM lanes WHERE service = $1 AND environment = $2 FOR UPDATE
 
 -- name: hasten
-UPDATE rollouts SET next_tick = $1 WHERE next_tick > $1
+-- Nothing is planned for later than one tick from now, unless by a clock that was ahead of ours.
+UPDATE rollouts SET next_tick = $1
+WHERE NOT final AND next_tick > $1::timestamptz + make_interval(secs => (charter #>> '{policy,tick_s}')::float8)
 
 -- name: postpone
 UPDATE rollouts SET next_tick = $3 WHERE id = $1 AND version = $2 AND next_tick IS NOT NULL
@@ -231,7 +233,7 @@ DELETE FROM timers WHERE rollout_id = $1 AND name = $2 AND step = $3 AND due_at 
 -- name: due_ticks
 -- Without the charter, which never changes and is remembered by whoever asks.
 SELECT id, phase, version, schema, state, judge, evidence, next_tick
-FROM rollouts WHERE next_tick <= $1 AND NOT final ORDER BY next_tick LIMIT $2
+FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) ORDER BY next_tick LIMIT $2
 
 -- name: charters
 SELECT id, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])

@@ -26,8 +26,10 @@ class PostgresTicks:
         self._charters = charters
         self._told: set[int] = set()
 
-    async def due_ticks(self, now: datetime, limit: int) -> Sequence[tuple[Loaded, datetime]]:
-        rows = await self._database.fetch("due_ticks", now, limit)
+    async def due_ticks(
+        self, now: datetime, limit: int, without: Sequence[int] = ()
+    ) -> Sequence[tuple[Loaded, datetime]]:
+        rows = await self._database.fetch("due_ticks", now, limit, list(without))
         unread = [row["id"] for row in rows if self._charters.get(row["id"]) is None]
         for row in await self._database.fetch("charters", unread) if unread else ():
             try:

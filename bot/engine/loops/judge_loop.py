@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import structlog
 
-from bot.domain.errors import IllegalTransition
 from bot.domain.records import Judged, Loaded, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured
@@ -26,8 +26,11 @@ from bot.ports.store import Store
 
 log = structlog.get_logger(__name__)
 
-# Taken at once; what is left over is taken in the next round, at once as well.
+# Taken in one round; what is left over is taken in the next one, at once.
 _BATCH = 250
+# Measured at the same time: more than that wait for those that hang.
+_AT_ONCE = 2000
+_GATHER_S = 0.1
 
 
 class _Tick(NamedTuple):
@@ -45,52 +48,95 @@ class _Tick(NamedTuple):
 
 
 class JudgeLoop:
-    """Measures what is due and lets the machine hear it. One process does this for all (`lead`)."""
+    """Measures what is due and lets the machine hear it. One process does this for all (`Controller`).
+
+    Every rollout is measured as a task of its own, bounded in time by its sources' limits and saved when it is ready:
+    a source that hangs or fails costs its own lane ticks, and no other lane anything. `term` rises when this process
+    becomes the controller.
+    """
 
     def __init__(
-        self, store: Store, sampler: Sampler, stepper: Stepper, *, clock: Clock, meter: Meter
+        self,
+        store: Store,
+        sampler: Sampler,
+        stepper: Stepper,
+        *,
+        clock: Clock,
+        meter: Meter,
+        term: Callable[[], int] = lambda: 0,
     ) -> None:
         self._store = store
         self._sampler = sampler
         self._stepper = stepper
         self._clock = clock
         self._meter = meter
+        self._term = term
+        self._seen_term = 0
         self._last = clock.now()
+        self._busy: dict[int, asyncio.Task[_Tick | None]] = {}
 
     async def once(self) -> bool:
         now = self._clock.now()
-        if now < self._last:
-            # The clock was set back: what is planned for later than now would wait for as long as that.
-            log.warning("clock_set_back", seconds=(self._last - now).total_seconds())
-            await self._store.ticks.hasten(now)
-        self._last = now
-        due = await self._store.ticks.due_ticks(now, _BATCH)
-        if not due:
-            return False
-        for _, planned in due:
+        await self._mind_the_clock(now)
+        most = min(_BATCH, _AT_ONCE - len(self._busy))
+        due = await self._store.ticks.due_ticks(now, most, list(self._busy)) if most > 0 else ()
+        begun = []
+        for loaded, planned in due:
             self._meter.tick(max(0.0, (now - planned).total_seconds()))
-        done = await asyncio.gather(*(self._measure(loaded, planned, now) for loaded, planned in due))
-        ticks = [tick for tick in done if tick is not None]
+            task = asyncio.create_task(self._measure(loaded, planned, now), name=f"tick:{loaded.rollout.id}")
+            self._busy[loaded.rollout.id] = task
+            begun.append(task)
+        # Most are measured within milliseconds and saved together; what takes longer is saved in a later round.
+        if begun:
+            await asyncio.wait(begun, timeout=_GATHER_S)
+        ticks = self._taken()
         saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
-        for tick in ticks:
-            if not tick.quiet:
-                saved += await self._save_alone(tick)
+        saved += sum(await asyncio.gather(*(self._save_alone(tick) for tick in ticks if not tick.quiet)))
         # What lost a race is due still, and measured again with what came in between.
-        return len(due) == _BATCH or saved < len(ticks)
+        return 0 < len(due) == most or saved < len(ticks)
+
+    async def stop(self) -> None:
+        """Stop measuring. What was measured and not saved is due still."""
+        tasks = list(self._busy.values())
+        self._busy.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _taken(self) -> list[_Tick]:
+        """What is measured by now, out of the tasks that are."""
+        ready = [rollout_id for rollout_id, task in self._busy.items() if task.done()]
+        ticks = [self._busy.pop(rollout_id).result() for rollout_id in ready]
+        return [tick for tick in ticks if tick is not None]
+
+    async def _mind_the_clock(self, now: datetime) -> None:
+        """What is planned for later than one tick from now, by a clock that was ahead of ours, is due now."""
+        term = self._term()
+        if now < self._last or term != self._seen_term:
+            if now < self._last:
+                log.warning("clock_set_back", seconds=(self._last - now).total_seconds())
+            await self._store.ticks.hasten(now)
+        self._seen_term, self._last = term, now
 
     async def _measure(self, loaded: Loaded, planned: datetime, now: datetime) -> _Tick | None:
         rollout = loaded.rollout
+        next_at = following(planned, now, rollout.policy.tick_s)
         try:
             look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
             stepped = heard(rollout, look, now)
-        except (IllegalTransition, ValueError):
+        except Exception:
+            # A rollout that cannot be judged is one lane's trouble, whatever is wrong with it.
             log.exception("tick_failed", rollout=rollout.id)
-            await self._store.ticks.postpone(rollout, following(planned, now, rollout.policy.tick_s))
+            await self._postponed(rollout, next_at)
             return None
         verdict = stepped.rollout.verdict
         if verdict is not None:
             self._meter.verdict(str(verdict.outcome))
-        return _Tick(loaded, stepped, look, following(planned, now, rollout.policy.tick_s))
+        return _Tick(loaded, stepped, look, next_at)
+
+    async def _postponed(self, rollout: Rollout, next_at: datetime) -> None:
+        with contextlib.suppress(Unreachable):  # it is due still, and measured again
+            await self._store.ticks.postpone(rollout, next_at)
 
     async def _save_quiet(self, ticks: Sequence[_Tick]) -> int:
         if not ticks:

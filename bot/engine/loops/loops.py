@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -12,7 +11,6 @@ import structlog
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Waker
 from bot.ports.errors import Unreachable
-from bot.ports.store import Housekeeping
 
 log = structlog.get_logger(__name__)
 
@@ -64,31 +62,3 @@ class Loop:
                 await asyncio.sleep(self.gather_s)
         else:
             await asyncio.sleep(self.poll_s)
-
-
-class LeaderLoop:
-    """Which loops this process runs for all. Followers ask once a second; a leader keeps its lead by asking."""
-
-    def __init__(self, housekeeping: Housekeeping, owner: str, ttl_s: float) -> None:
-        self._housekeeping = housekeeping
-        self._owner = owner
-        self._ttl_s = ttl_s
-        self._known: dict[str, tuple[bool, float]] = {}
-
-    async def leads(self, name: str) -> bool:
-        """Raises `Unreachable`. What two leaders do at once for a moment is caught by versions and fences."""
-        now = time.monotonic()
-        leads, until = self._known.get(name, (False, 0.0))
-        if now < until:
-            return leads
-        leads = await self._housekeeping.lead(name, self._owner, self._ttl_s)
-        self._known[name] = (leads, now + self._ttl_s / 3)
-        return leads
-
-    def only(self, name: str, once: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
-        """`once`, for the leader alone."""
-
-        async def led() -> bool:
-            return await once() if await self.leads(name) else False
-
-        return led

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Sequence
+import math
+import time
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -25,25 +27,26 @@ from bot.ports.store import Store
 log = structlog.get_logger(__name__)
 
 REPAIR_TIMEOUT_S = 60.0
-# Targets are asked side by side, but a thousand lanes must not take every connection there is.
-_AT_ONCE = 8
-# A look costs a millisecond or two, so a thousand at once would be felt at every press: a round takes so many lanes, in
-# turn, and takes its time. What nobody has looked at yet comes first.
-_A_ROUND, _LOOKS_A_SECOND = 120, 60
+# A look costs a millisecond or two, so a thousand at once would be felt at every press: lanes are begun one after the
+# other, so many a second, and a round takes so many. New lanes come first, then those looked at longest ago.
+_A_ROUND, _LOOKS_A_SECOND, _UNPACED = 120, 60, 16
+_GATHER_S = 1.5  # longer than a look may take
 READINESS_AGE = timedelta(seconds=60)
 
 
 def due(
-    lanes: Sequence[LaneConfig], known: Container[Lane], turn: int, most: int = _A_ROUND
-) -> tuple[list[LaneConfig], int]:
-    """Whose turn it is, all that are new and the next few of the others, and where the next round goes on."""
+    lanes: Sequence[LaneConfig], known: Container[Lane], looked_at: Mapping[Lane, float], most: int = _A_ROUND
+) -> list[LaneConfig]:
+    """All lanes that are new, and `most` of the others: those looked at longest ago first."""
     new, others = [c for c in lanes if c.lane not in known], [c for c in lanes if c.lane in known]
-    start = turn if turn < len(others) else 0
-    return new + others[start : start + most], start + most
+    return new + sorted(others, key=lambda config: looked_at.get(config.lane, -math.inf))[:most]
 
 
 class Reconciler:
-    """Compares what is desired with what is, lane by lane. One process does this for all (`lead`)."""
+    """Compares what is desired with what is, lane by lane. One process does this for all (`Controller`).
+
+    Every lane is looked at in a task of its own, so a target that hangs delays its own lanes only.
+    """
 
     def __init__(
         self, store: Store, lanes: Lanes, stepper: Stepper, waker: Waker, alerts: LaneAlerts
@@ -52,32 +55,46 @@ class Reconciler:
         self._lanes = lanes
         self._stepper = stepper
         self._waker = waker
-        self._turn = 0
         self._alerts = alerts
         self._suspected: set[Lane] = set()
+        self._busy: dict[Lane, asyncio.Task[None]] = {}
+        self._looked_at: dict[Lane, float] = {}
 
     async def once(self) -> bool:
         # Rollouts first: one that begins in between makes its lane's row a newer one, which `heard` notices.
         rows = {row.lane: row for row in await self._store.lanes.lanes()}
         active = {rollout.lane: rollout for rollout in await self._store.rollouts.active()}
-        few = asyncio.Semaphore(_AT_ONCE)
-        configs, self._turn = due(list(self._lanes.catalog.lanes.values()), rows, self._turn)
-        rest_s = _AT_ONCE / _LOOKS_A_SECOND if len(configs) > 2 * _AT_ONCE else 0.0
-
-        async def look(config: LaneConfig) -> None:
-            async with few:
-                try:
-                    await self._lane(config, rows.get(config.lane), active.get(config.lane))
-                except Unreachable:
-                    raise
-                except Exception:
-                    # A rollout that cannot be read, or a target with a bug, is one lane's trouble.
-                    log.exception("lane_not_looked_after", lane=str(config.lane))
-                if config.lane in rows:
-                    await asyncio.sleep(rest_s)
-
-        await asyncio.gather(*(look(config) for config in configs))
+        free = [config for config in self._lanes.catalog.lanes.values() if config.lane not in self._busy]
+        configs = due(free, rows, self._looked_at)
+        for config in configs:
+            lane = config.lane
+            self._looked_at[lane] = time.monotonic()
+            self._busy[lane] = asyncio.create_task(
+                self._look(config, rows.get(lane), active.get(lane)), name=f"reconcile:{lane}"
+            )
+            if len(configs) > _UNPACED and lane in rows:
+                await asyncio.sleep(1 / _LOOKS_A_SECOND)
+        if self._busy:
+            await asyncio.wait(self._busy.values(), timeout=_GATHER_S)
+        for lane in [lane for lane, task in self._busy.items() if task.done()]:
+            self._busy.pop(lane).result()
         return False
+
+    async def stop(self) -> None:
+        tasks = list(self._busy.values())
+        self._busy.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _look(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
+        try:
+            await self._lane(config, row, active)
+        except Unreachable as error:
+            log.info("lane_waits", lane=str(config.lane), why=str(error))
+        except Exception:
+            # A rollout that cannot be read, or a target with a bug, is one lane's trouble.
+            log.exception("lane_not_looked_after", lane=str(config.lane))
 
     async def _lane(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
         if active is not None and active.judged:

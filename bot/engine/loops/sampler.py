@@ -9,6 +9,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
+import structlog
+
 from bot.domain.judge.counters import CounterReading, Sample
 from bot.domain.judge.evidence import EvidenceState, Signal, Tick, difference
 from bot.domain.judge.judge import JudgePolicy, PolicyError
@@ -17,6 +19,8 @@ from bot.domain.rollout.model import Lane, Observed, Rollout, RunState, Verify
 from bot.engine.lanes import Lanes
 from bot.ports.errors import Unreachable
 from bot.ports.metrics import MetricSource
+
+log = structlog.get_logger(__name__)
 
 _SOURCE_S = 2.0
 _REMEMBERED = 4096  # rollouts; who is looked at least recently is over
@@ -83,6 +87,10 @@ class Sampler:
             why = f"{source.name} did not answer within {_SOURCE_S:g} s"
         except Unreachable as error:
             why = f"{source.name}: {error}"
+        except Exception as error:
+            # A bug in a source, or an answer it did not expect: this lane cannot be measured, and says so.
+            log.exception("source_failed", source=source.name, lane=str(lane))
+            why = f"{source.name} failed: {type(error).__name__}"
         return [Sample(at, digest, error=why) for digest in digests]
 
     async def _observed(self, lane: Lane) -> tuple[Observed | None, str]:

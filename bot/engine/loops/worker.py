@@ -16,8 +16,9 @@ from bot.engine.effects.executor import Executor, given_up
 from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import Lanes
+from bot.engine.loops.controller import Controller
 from bot.engine.loops.judge_loop import JudgeLoop
-from bot.engine.loops.loops import LeaderLoop, Loop
+from bot.engine.loops.loops import Loop
 from bot.engine.loops.reconciler import Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
@@ -86,11 +87,13 @@ class Worker:
         self._meter = meter or NoMeter()
         self._intervals = intervals or LoopIntervals()
         self._watch = watch
-        self._leading = LeaderLoop(store.housekeeping, _owner(), self._intervals.lead_s)
+        self._controller = Controller(store.housekeeping, _owner(), self._intervals.lead_s)
         stepper = Stepper(store, clock, waker, self._meter)
         lanes = Lanes(store, catalog, targets, releases, clock)
         self._sampler = Sampler(lanes, metrics)
-        self._ticking = JudgeLoop(store, self._sampler, stepper, clock=clock, meter=self._meter)
+        self._ticking = JudgeLoop(
+            store, self._sampler, stepper, clock=clock, meter=self._meter, term=lambda: self._controller.term
+        )
         alerts = LaneAlerts(catalog)
         self._reconciling = Reconciler(store, lanes, stepper, waker, alerts)
         self._timing = TimerLoop(store.timers, stepper, clock)
@@ -121,25 +124,28 @@ class Worker:
         """Runs until cancelled; leaves leases behind that others take over."""
         try:
             async with asyncio.TaskGroup() as group:
+                group.create_task(self._controller.run(), name="controller")
                 for loop in self._loops():
                     group.create_task(loop.run(self._waker), name=f"loop:{loop.name}")
         finally:
+            await self._ticking.stop()
+            await self._reconciling.stop()
             await self._orders.stop()
             await self._messages.stop()
 
     def _loops(self) -> tuple[Loop, ...]:
-        intervals, only = self._intervals, self._leading.only
+        intervals, only = self._intervals, self._controller.only
         return (
             Loop("orders", self._orders.once, intervals.orders_s, ORDERS),
             Loop("orders_leases", self._orders.renew, intervals.orders_s),
             Loop("messages", self._messages.once, intervals.messages_s, MESSAGES, intervals.gather_s),
             Loop("messages_leases", self._messages.renew, intervals.messages_s),
             Loop("timers", self._timing.once, intervals.timers_s),
-            Loop("ticks", only("ticks", self._ticking.once), intervals.ticks_s, TICKS),
-            Loop("reconcile", only("reconcile", self._reconciling.once), intervals.reconcile_s),
-            Loop("tidy", only("tidy", self._tidy), intervals.tidy_s),
+            Loop("ticks", only(self._ticking.once), intervals.ticks_s, TICKS),
+            Loop("reconcile", only(self._reconciling.once), intervals.reconcile_s),
+            Loop("tidy", only(self._tidy), intervals.tidy_s),
             Loop("gauges", self._gauge, intervals.gauge_s),
-            *([Loop("watch", only("watch", self._watch), intervals.watch_s)] if self._watch else []),
+            *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
         )
 
     async def _tidy(self) -> bool:

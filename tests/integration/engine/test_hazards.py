@@ -538,7 +538,7 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             ("series", (7, 600)),
             ("claim", (["log_line"], 50, 1.0, [])),
             ("queue", ()),
-            ("due_ticks", (now, 250)),
+            ("due_ticks", (now, 250, [])),
             ("due_timers", (now, 100)),
             ("tidy_samples", (now, 100)),
             ("tidy_effects", (now, 100)),

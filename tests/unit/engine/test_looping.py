@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from bot.adapters.redis.waker import EventWaker
 from bot.engine.loops.judge_loop import following
-from bot.engine.loops.loops import LeaderLoop, Loop
+from bot.engine.loops.loops import Loop
 from bot.ports.errors import Unreachable
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -48,33 +47,6 @@ async def test_a_loop_that_sleeps_is_woken() -> None:
         return False
 
     await run(Loop("test", once, 60.0, "topic"), waker, done)
-
-
-class Leases:
-    """One lease for each name, held until somebody gives it up."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, str] = {}
-        self.asked = 0
-
-    async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
-        self.asked += 1
-        return self.held.setdefault(name, owner) == owner
-
-
-async def test_only_the_leader_does_the_rounds_and_asks_now_and_then() -> None:
-    leases: Any = Leases()
-    rounds: list[str] = []
-    first, second = LeaderLoop(leases, "first", 60.0), LeaderLoop(leases, "second", 60.0)
-    for name, leading in (("first", first), ("second", second)) * 3:
-
-        async def once(name: str = name) -> bool:
-            rounds.append(name)
-            return True
-
-        assert await leading.only("ticks", once)() is (name == "first")
-    assert rounds == ["first"] * 3
-    assert leases.asked == 2
 
 
 def test_ticks_keep_their_rhythm_and_start_anew_after_an_absence() -> None:
