@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.judge.evidence import EvidenceState
-from bot.domain.rollout.events import Effect, Transition
+from bot.domain.rollout.events import CallPeople, Effect, Transition
 from bot.domain.rollout.model import Actor, Desired, Lane, Phase, Release, Rollout
 
 
@@ -82,13 +82,23 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class GivenUp:
+    """An effect that could not be done: why, the audit line, and who is called. Recorded with the end of the claim."""
+
+    error: str
+    entry: AuditEntry
+    calls: Sequence[CallPeople] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutChange:
     """All that one step changes; it is saved as a whole or not at all.
 
     before: the version that `rollout` was computed from; None makes a new rollout.
     evidence: None leaves it as it is. tick_at: when to judge next; None keeps the time that is planned.
     judged: whether the rollout is to be judged at all. answers: the claim whose outcome this is; it is closed
-    with the change. interaction, sentence: recorded so that the same interaction finds its answer.
+    with the change, as done or, with `given_up`, as given up. interaction, sentence: recorded so that the same
+    interaction finds its answer.
     rolled_back: a release that is no longer known good here.
     """
 
@@ -102,6 +112,7 @@ class RolloutChange:
     judged: bool = False
     tick_at: datetime | None = None
     answers: Claimed | None = None
+    given_up: GivenUp | None = None
     interaction: str = ""
     sentence: str = ""
     rolled_back: Release | None = None

@@ -7,11 +7,12 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import UserError
 from bot.domain.judge.evidence import EvidenceState, traffic_rose
-from bot.domain.records import Answer, Claimed, Loaded, RolloutChange
+from bot.domain.records import Answer, Claimed, GivenUp, Loaded, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import DrawCard, Event
 from bot.domain.rollout.model import Phase, Readiness, Release, Rollout
@@ -41,6 +42,14 @@ class StepResult:
     sentence: str = ""
     changed: bool = True
     repeated: bool = False
+
+
+class _Origin(NamedTuple):
+    """Where an event comes from: a person's interaction, or the claim whose outcome it is."""
+
+    interaction: str
+    answers: Claimed | None
+    given_up: GivenUp | None
 
 
 class Contended(Exception):
@@ -75,11 +84,13 @@ class Stepper:
         guild_id: int | None = None,
         interaction: str = "",
         answers: Claimed | None = None,
+        given_up: GivenUp | None = None,
     ) -> StepResult:
         """Step one rollout by the event that `event_of` makes of it, and save; None or a late event changes nothing.
 
         Raises what the machine raises, `UserError` when there is no such rollout in the guild, `Unreachable`.
         """
+        origin = _Origin(interaction, answers, given_up)
         turn = self._turns.get(rollout_id)
         if turn is None:
             turn = self._turns[rollout_id] = asyncio.Lock()
@@ -87,7 +98,7 @@ class Stepper:
             for attempt in range(_ATTEMPTS):
                 if attempt > 3:
                     await asyncio.sleep(random.uniform(0, 0.002 * attempt))
-                done = await self._once(rollout_id, event_of, guild_id, interaction, answers)
+                done = await self._once(rollout_id, event_of, guild_id, origin)
                 if done is not None:
                     return done
         raise Contended(f"rollout {rollout_id}")
@@ -97,10 +108,9 @@ class Stepper:
         rollout_id: int,
         event_of: EventOf,
         guild_id: int | None,
-        interaction: str,
-        answers: Claimed | None,
+        origin: _Origin,
     ) -> StepResult | None:
-        loaded = await self._store.rollouts.load(rollout_id, interaction)
+        loaded = await self._store.rollouts.load(rollout_id, origin.interaction)
         if loaded is None or (guild_id is not None and loaded.rollout.guild_id != guild_id):
             raise no_such(rollout_id)
         if loaded.answer is not None:
@@ -111,7 +121,13 @@ class Stepper:
             return StepResult(loaded.rollout, changed=False)
         change = change_of(loaded, stepped, event.at)
         sentence = stepped.transitions[0].why if stepped.transitions else stepped.rollout.outcome
-        change = replace(change, answers=answers, interaction=interaction, sentence=sentence)
+        change = replace(
+            change,
+            answers=origin.answers,
+            given_up=origin.given_up,
+            interaction=origin.interaction,
+            sentence=sentence,
+        )
         try:
             saved = await self._saved(change)
         except AlreadyAnswered:
@@ -120,7 +136,7 @@ class Stepper:
             self._count(change)
             await self.wake(change)
             return StepResult(stepped.rollout, sentence)
-        if answers is not None and not await self._store.effects.renew([answers], 5.0):
+        if origin.answers is not None and not await self._store.effects.renew([origin.answers], 5.0):
             # Somebody else has the effect now, and will report its outcome.
             return StepResult(loaded.rollout, changed=False)
         return None

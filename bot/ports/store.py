@@ -13,6 +13,7 @@ from bot.domain.records import (
     AuditEntry,
     Claimed,
     Due,
+    GivenUp,
     Judged,
     LaneRow,
     Loaded,
@@ -94,9 +95,7 @@ class EffectStore(Protocol):
         """Due again after so long. `failed`: count it as an attempt; being unreachable is none."""
         ...
 
-    async def poison(
-        self, claim: Claimed, error: str, entry: AuditEntry, calls: Sequence[CallPeople] = ()
-    ) -> None:
+    async def poison(self, claim: Claimed, given_up: GivenUp) -> None:
         """Give up on an effect; the audit says so, and people are called, in the same transaction."""
         ...
 

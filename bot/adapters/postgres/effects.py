@@ -9,7 +9,7 @@ import structlog
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Connection, Database, Row
 from bot.adapters.postgres.json import dumped, storable, without_nul
-from bot.domain.records import AuditEntry, Claimed, LaneRow
+from bot.domain.records import AuditEntry, Claimed, GivenUp, LaneRow
 from bot.domain.rollout.events import CallPeople, SetDesired
 from bot.domain.rollout.model import Lane
 
@@ -47,13 +47,11 @@ class PostgresEffects:
             "retry", claim.id, claim.fence, after_s, storable(error[:500]), int(failed)
         )
 
-    async def poison(
-        self, claim: Claimed, error: str, entry: AuditEntry, calls: Sequence[CallPeople] = ()
-    ) -> None:
+    async def poison(self, claim: Claimed, given_up: GivenUp) -> None:
         async with self._database.transaction() as connection:
-            if await connection.one("poison", claim.id, claim.fence, storable(error[:500])):
-                await record(connection, entry)
-                await call(connection, entry.lane, calls)
+            if await connection.one("poison", claim.id, claim.fence, storable(given_up.error[:500])):
+                await record(connection, given_up.entry)
+                await call(connection, given_up.entry.lane, given_up.calls)
 
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: AuditEntry) -> None:
         effect = SetDesired(row.lane, row.desired, timeout_s)

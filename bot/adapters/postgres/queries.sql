@@ -15,7 +15,7 @@ WITH change AS (
         reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, interaction text,
-        sentence text, lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint)
+        sentence text, lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text)
 ), mine AS (
     -- The rollout first, then its effects: whoever else changes it locks in that order, too.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
@@ -52,8 +52,10 @@ WITH change AS (
 ), saved AS (
     SELECT id FROM created UNION ALL SELECT id FROM updated
 ), closed AS (
-    UPDATE effects SET state = 'done', done_at = now()
-    WHERE id IN (SELECT id FROM held) AND EXISTS (SELECT FROM saved)
+    UPDATE effects e SET state = CASE WHEN c.given_up IS NULL THEN 'done' ELSE 'poisoned' END,
+        last_error = COALESCE(c.given_up, e.last_error), done_at = now()
+    FROM change c
+    WHERE e.id IN (SELECT id FROM held) AND EXISTS (SELECT FROM saved)
 ), superseded AS (
     -- A newer desired state makes an older one pointless, also one that somebody is busy with.
     UPDATE effects e SET state = 'superseded', done_at = now()

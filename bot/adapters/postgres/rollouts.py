@@ -99,7 +99,7 @@ def _change(change: RolloutChange) -> str:
         "at": change.at,
         "judged": change.judged,
         "tick_at": change.tick_at,
-        "transitions": [_transition(t) for t in change.transitions],
+        "transitions": [_transition(t) for t in change.transitions] + _given_up(change),
         "timers": dict(change.timers),
         "generation": newest.generation if newest else None,
         "claim": change.answers.id if change.answers else None,
@@ -110,6 +110,7 @@ def _change(change: RolloutChange) -> str:
         "rolled_back": change.rolled_back.digest if change.rolled_back else None,
         "good": mark is not None and mark.good,
         "base": _base(rollout, desires) if change.before is None else None,
+        "given_up": change.given_up.error[:500] if change.given_up else None,
     }
     return spliced(
         plain,
@@ -119,7 +120,7 @@ def _change(change: RolloutChange) -> str:
         evidence=serialization.evidence_text(change.evidence) if change.evidence else None,
         desired=serialization.desired_text(newest) if newest else None,
         known_good=serialization.release_text(mark.release) if mark else None,
-        effects=f"[{','.join(_effects(rollout, change.effects, desires[-1:]))}]",
+        effects=f"[{','.join([*_effects(rollout, change.effects, desires[-1:]), *_calls(change)])}]",
     )
 
 
@@ -164,6 +165,22 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
         elif isinstance(effect, Notify):
             row |= {"urgent": True}  # who must act hears of it before a thousand cards are redrawn
         yield spliced(row, payload=serialization.effect_text(effect))
+
+
+def _calls(change: RolloutChange) -> Iterator[str]:
+    """Who is called because an effect was given up, as rows of the outbox."""
+    for call in change.given_up.calls if change.given_up else ():
+        row = {"key": call.key, "kind": call.kind, "urgent": True}
+        yield spliced(row, payload=serialization.effect_text(call))
+
+
+def _given_up(change: RolloutChange) -> list[dict[str, Any]]:
+    """The audit line of an effect that was given up."""
+    if change.given_up is None:
+        return []
+    entry = change.given_up.entry
+    line = Transition(entry.actor, entry.at, entry.what, entry.why, "", "", entry.details)
+    return [_transition(line)]
 
 
 def _transition(transition: Transition) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 from typing import NamedTuple
 
-from bot.domain.records import Claimed
+from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import (
     Applied,
     ApplyFailed,
@@ -79,13 +79,16 @@ class Executor:
             case other:
                 raise TypeError(f"{other.kind} is not an order to a target")
 
-    async def record(self, claim: Claimed, event_of: EventOf) -> None:
+    async def record(self, claim: Claimed, event_of: EventOf, given_up: GivenUp | None = None) -> None:
         """Step the rollout by the outcome, and close the claim with it or, when nobody waits for it, alone."""
         if claim.rollout_id is not None:
-            done = await self._stepper.apply(claim.rollout_id, event_of, answers=claim)
+            done = await self._stepper.apply(claim.rollout_id, event_of, answers=claim, given_up=given_up)
             if done.changed:
                 return
-        await self._store.effects.close([claim])
+        if given_up is None:
+            await self._store.effects.close([claim])
+        else:
+            await self._store.effects.poison(claim, given_up)
 
     async def _set_desired(self, effect: SetDesired) -> Result:
         """Apply, and look until it is so, something newer is there, or the time is over."""

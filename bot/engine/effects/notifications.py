@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from bot.domain.config import Catalog
 from bot.domain.formatting import clean
-from bot.domain.records import Claimed
+from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople, DrawCard, LogLine, Notify
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
@@ -52,8 +52,11 @@ class NotificationHandler:
             case other:
                 raise TypeError(f"{other.kind} is not for people")
 
-    async def record(self, claim: Claimed, outcome: None) -> None:
+    async def record(self, claim: Claimed, outcome: None, given_up: GivenUp | None = None) -> None:
         """Returns when the claim is closed."""
+        if given_up is not None:
+            await self._effects.poison(claim, given_up)
+            return
         closed = asyncio.get_running_loop().create_future()
         self._done.append((claim, closed))
         if self._closing is None or self._closing.done():

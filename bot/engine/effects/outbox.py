@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import structlog
 
 from bot.domain.errors import IllegalTransition, UserError
-from bot.domain.records import AuditEntry, Claimed
+from bot.domain.records import AuditEntry, Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import SYSTEM
 from bot.engine.effects.notifications import LaneAlerts
@@ -55,8 +55,8 @@ class EffectHandler(Protocol):
         """Do it. Raises `Unreachable` to be tried again for long, anything else to be tried a few times."""
         ...
 
-    async def record(self, claim: Claimed, outcome: Any) -> None:
-        """Save what came of it and close the claim, in one transaction. Raises `Unreachable`."""
+    async def record(self, claim: Claimed, outcome: Any, given_up: GivenUp | None = None) -> None:
+        """Save what came of it and close the claim, done or given up, in one transaction. Raises `Unreachable`."""
         ...
 
 
@@ -204,12 +204,14 @@ class Outbox:
             rollout_id=claim.rollout_id,
             details={"key": claim.key, "kind": claim.effect.kind},
         )
+        given_up = GivenUp(why, entry, self._calls(claim, entry))
         if self._give_up is not None:
             try:
-                await self._handler.record(claim, self._give_up(claim, why))
+                await self._handler.record(claim, self._give_up(claim, why), given_up)
+                return
             except (IllegalTransition, UserError):
                 log.exception("effect_given_up_in_vain", key=claim.key)
-        await self._effects.poison(claim, why, entry, self._calls(claim, entry))
+        await self._effects.poison(claim, given_up)
 
     def _calls(self, claim: Claimed, entry: AuditEntry) -> Sequence[CallPeople]:
         """Once for each rollout and kind: a log that cannot be written does not ring for every line."""

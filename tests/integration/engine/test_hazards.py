@@ -569,3 +569,41 @@ async def test_a_clock_that_is_set_back_blinds_nobody(dsn: str) -> None:
         await until(measured)
         world.metrics.bad[V150.digest] = 0.5
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
+
+
+@pytest.mark.parametrize("in_rollout", [True, False])
+async def test_an_order_that_is_given_up_is_recorded_as_given_up_and_people_are_called(
+    dsn: str, in_rollout: bool
+) -> None:
+    """The end of the claim, the audit line and the call to people are one transaction, whatever waits for it."""
+    world = World(dsn)
+    await world.serve()
+
+    async def broken(*_: Any) -> None:
+        raise RuntimeError("a bug in the target")
+
+    async with world.open() as slipway:
+        if in_rollout:
+            world.target.apply = broken  # type: ignore[method-assign]
+            rollout = await slipway.reaches(await slipway.deploy(), Phase.FAILED)
+            assert "a bug in the target" in rollout.outcome
+        else:
+            await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+            world.target.apply = broken  # type: ignore[method-assign]
+            row = next(r for r in await slipway.store.lanes.lanes() if r.lane == STAGING)
+            await _repair(slipway, row)
+
+        async def given_up() -> bool:
+            return bool(await audit(slipway, "effect_given_up"))
+
+        await until(given_up)
+        async with slipway.database.connection() as connection:
+            states = await connection.fetch("SELECT state, last_error FROM effects WHERE kind = 'set_desired'")
+        assert ("poisoned", "a bug in the target") in [tuple(row) for row in states]
+        (line, *_) = await audit(slipway, "effect_given_up")
+        assert "a bug in the target" in line["why"]
+
+        async def called() -> bool:
+            return any("gave up a set desired" in a.title for a in world.announcer.alerts.values())
+
+        await until(called)
