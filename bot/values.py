@@ -21,6 +21,8 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from bot.domain.config import is_id
+
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -86,6 +88,12 @@ def parse_text(value: object) -> str:
     return str(value)
 
 
+def parse_name_or_id(value: object) -> str:
+    """A channel or role: digits are a Discord id, any other text is a name; raises ValueError."""
+    text = parse_text(value)
+    return str(parse_snowflake(text)) if is_id(text) else text
+
+
 def parse_snowflake(value: object) -> int:
     """A Discord id of 15 to 20 digits; raises ValueError."""
     if isinstance(value, bool) or not re.fullmatch(r"\d{15,20}", str(value)):
@@ -127,7 +135,7 @@ WEIGHT: Mapping[str, Any] = {
 Weight = Annotated[int, *_of(parse_weight, WEIGHT)]
 Listen = Annotated[str, *_of(parse_listen, {"type": "integer"}, {**_TEXT, "examples": ["127.0.0.1:8401"]})]
 Text = Annotated[str, *_of(parse_text, _TEXT)]
-NameOrId = Annotated[str, *_of(parse_text, _TEXT, {"type": "integer"})]
+NameOrId = Annotated[str, *_of(parse_name_or_id, _TEXT, {"type": "integer"})]
 Snowflake = Annotated[
     int, *_of(parse_snowflake, {"type": "string", "pattern": r"^\d{15,20}$|\$\{"}, {"type": "integer"})
 ]

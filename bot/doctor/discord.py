@@ -11,7 +11,7 @@ import aiohttp
 from bot.doctor import permissions
 from bot.doctor.lines import CheckLine, bad, ok, warn
 from bot.doctor.rest import PORTAL, AwayError, Rest
-from bot.domain.config import Catalog, GuildConfig
+from bot.domain.config import Catalog, GuildConfig, matching
 from bot.settings import DiscordSettings
 
 _SKEW_WARN_S, _SKEW_BAD_S = 2.0, 60.0
@@ -115,12 +115,16 @@ def _channels(
     lines = []
     for purpose, name in guild.channels.items():
         what = f"channel {purpose} of {guild.name}"
-        matching = [c for c in channels if name.removeprefix("#") in (c.get("name"), c["id"])]
-        texts = [c for c in matching if c["type"] in _TEXT_CHANNELS]
+        meant = matching(name, [(int(c["id"]), c.get("name") or "") for c in channels])
+        texts = [c for c in channels if int(c["id"]) in meant and c["type"] in _TEXT_CHANNELS]
         if not texts:
-            wrong = "is not a text channel" if matching else "is not there, or the bot cannot see it"
+            wrong = "is not a text channel" if meant else "is not there, or the bot cannot see it"
             lines.append(
-                bad(what, f"#{name} {wrong}", f"make it, or change guilds.{guild.name}.channels.{purpose}")
+                bad(
+                    what,
+                    f"#{name.removeprefix('#')} {wrong}",
+                    f"make it, or change guilds.{guild.name}.channels.{purpose}",
+                )
             )
             continue
         if len(texts) > 1:
@@ -144,16 +148,17 @@ def _roles(guild: GuildConfig, roles: Sequence[Any], granted: int) -> list[Check
     may_mention = bool(granted & permissions.BITS["Mention Everyone"])
     for word, name in guild.roles.items():
         what = f"role {word} of {guild.name}"
-        matching = [r for r in roles if name.removeprefix("@") in (r["name"], r["id"])]
-        if len(matching) != 1:
-            wrong = (
-                f"there are {len(matching)} roles called {name}" if matching else f"there is no role {name}"
+        meant = matching(name, [(int(r["id"]), r["name"]) for r in roles])
+        found = [r for r in roles if int(r["id"]) in meant]
+        if len(found) != 1:
+            wrong = f"there are {len(found)} roles called {name}" if found else f"there is no role {name}"
+            mend = (
+                f"{'give its id' if found else 'make it, or change it'} in guilds.{guild.name}.roles.{word}"
             )
-            mend = f"{'give its id' if matching else 'make it, or change it'} in guilds.{guild.name}.roles.{word}"
             lines.append(bad(what, wrong, mend))
-        elif not matching[0]["mentionable"] and not may_mention:
+        elif not found[0]["mentionable"] and not may_mention:
             mend = 'switch on "Allow anyone to @mention this role": its people are not called otherwise'
-            lines.append(warn(what, f"@{matching[0]['name']} cannot be mentioned by the bot", mend))
+            lines.append(warn(what, f"@{found[0]['name']} cannot be mentioned by the bot", mend))
         else:
-            lines.append(ok(what, f"@{matching[0]['name']}"))
+            lines.append(ok(what, f"@{found[0]['name']}"))
     return lines

@@ -47,7 +47,7 @@ class LaneConfig:
 
 @dataclass(frozen=True, slots=True)
 class GuildConfig:
-    """One Discord server. Channels and roles are given by name or id and resolved against the live guild."""
+    """One Discord server. Channels and roles are given by name or id; `matching` resolves them in the live guild."""
 
     id: int
     name: str
@@ -86,6 +86,23 @@ class Catalog:
         if environment not in environments:
             raise unknown("environment", environment, environments, where=f" of {service}")
         return self.lanes[Lane(service, environment)]
+
+
+def is_id(entry: str) -> bool:
+    """Whether a channel or role of the catalog is given by id: digits are an id, and never a name."""
+    return entry.isascii() and entry.isdigit()
+
+
+def matching(entry: str, known: Iterable[tuple[int, str]]) -> list[int]:
+    """The Discord channels or roles that an entry of the catalog may mean, of all (id, name) in the server.
+
+    An id matches ids only: names are chosen by anyone who may create a role. A name, with or without its `@` or
+    `#`, matches everything of that name; whether several will do is for the caller to say.
+    """
+    if is_id(entry):
+        return [found for found, _ in known if found == int(entry)]
+    names = {entry, entry[1:] if entry[:1] in ("@", "#") else entry}
+    return [found for found, name in known if name in names]
 
 
 def unknown(what: str, given: str, known: Iterable[str], where: str = "") -> UserError:

@@ -9,7 +9,7 @@ from typing import TypeVar
 import discord
 import structlog
 
-from bot.domain.config import GuildConfig
+from bot.domain.config import GuildConfig, is_id, matching
 from bot.ports.errors import Unreachable
 from bot.ui.errors import transient, why
 
@@ -74,24 +74,27 @@ class GuildChannels:
 
     async def channel(self, name: str) -> discord.PartialMessageable:
         """The catalog's channel `deploys` or `alerts`. Raises `GoneError` when the server has no such channel."""
-        wanted = self.guild.channels.get(name, name).lstrip("#")
-        if wanted.isdigit():
+        wanted = self.guild.channels.get(name, name)
+        if is_id(wanted):
             return self.at(int(wanted))
         cached = self.client.get_guild(self.guild.id)
         known = [(c.id, c.name) for c in cached.text_channels] if cached is not None else []
-        if not any(n == wanted for _, n in known):
+        if not matching(wanted, known):
             listed = await calling(lambda: self.client.http.get_all_guild_channels(self.guild.id))
             known = [(int(c["id"]), str(c["name"])) for c in listed if c["type"] in (0, 5)]
-        found = next((i for i, n in known if n == wanted), None)
-        if found is None:
+        found = matching(wanted, known)
+        if not found:
             raise GoneError(10003)
-        return self.at(found)
+        return self.at(found[0])
 
     def at(self, channel_id: int) -> discord.PartialMessageable:
         return self.client.get_partial_messageable(channel_id, guild_id=self.guild.id)
 
     async def roles(self, names: Sequence[str]) -> list[int]:
-        """Discord's ids of catalog roles, without those that the server does not have (logged)."""
+        """Discord's ids of catalog roles, without those that the server does not have (logged).
+
+        Of roles that share a name all are called: a second one must not keep people from hearing it.
+        """
         wanted = {name: self.guild.roles.get(name, name) for name in dict.fromkeys(names)}
         cached = self.client.get_guild(self.guild.id)
         if cached is not None:
@@ -101,14 +104,13 @@ class GuildChannels:
             known = [(int(r["id"]), r["name"]) for r in listed]
         else:
             known = []
-        found = []
-        for name, discords in wanted.items():
-            role_id = next((i for i, n in known if discords in (str(i), n)), None)
-            if role_id is None:
-                _log.warning("role_missing", guild=self.guild.id, role=name, discord_role=discords)
-            else:
-                found.append(role_id)
-        return found
+        found: dict[int, None] = {}
+        for name, entry in wanted.items():
+            ids = matching(entry, known)
+            if not ids:
+                _log.warning("role_missing", guild=self.guild.id, role=name, discord_role=entry)
+            found |= dict.fromkeys(ids)
+        return list(found)
 
     async def find(
         self, channel: discord.PartialMessageable, fits: Callable[[discord.Message], bool]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import discord
 
-from bot.domain.config import Catalog, GuildConfig
+from bot.domain.config import Catalog, GuildConfig, matching
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
 
@@ -26,27 +26,20 @@ def guild_of(guild_id: int | None, catalog: Catalog) -> GuildConfig:
     return config
 
 
-def held(config: GuildConfig, theirs: Iterable[tuple[int, str]], all_names: Iterable[str]) -> frozenset[str]:
-    """The catalog roles of somebody with the Discord roles `theirs` (id, name), among the names of all roles.
+def held(config: GuildConfig, theirs: Collection[int], known: Iterable[tuple[int, str]]) -> frozenset[str]:
+    """The catalog roles that the Discord roles `theirs` give, among all roles (id, name) of the server.
 
-    The catalog may name a Discord role by id or by name. A name that two roles of the server share gives
-    nobody anything: whoever may create roles could otherwise appoint themselves.
+    A name that two roles of the server share gives nothing: anyone who may create roles could otherwise
+    appoint themselves.
     """
-    names = list(all_names)
-    ids, unique = set(), set()
-    for role_id, role_name in theirs:
-        ids.add(str(role_id))
-        if names.count(role_name) <= 1:
-            unique.add(role_name)
-    return frozenset(ours for ours, discords in config.roles.items() if discords in ids or discords in unique)
+    everything = list(known)
+    found = {ours: matching(entry, everything) for ours, entry in config.roles.items()}
+    return frozenset(ours for ours, ids in found.items() if len(ids) == 1 and ids[0] in theirs)
 
 
 def actor_of(interaction: AnyInteraction, config: GuildConfig) -> Actor:
-    """The person with the catalog roles they hold at this moment."""
-    user = interaction.user
-    theirs: list[tuple[int, str]] = []
-    if isinstance(user, discord.Member):
-        theirs = [(role.id, role.name) for role in user.roles]
-    guild = interaction.guild
-    every = [role.name for role in guild.roles] if guild is not None else [name for _, name in theirs]
-    return Actor(user.id, user.display_name, held(config, theirs, every), "discord")
+    """The person with the catalog roles they hold at this moment; none while the server's roles are not known."""
+    user, guild = interaction.user, interaction.guild
+    theirs = {role.id for role in user.roles} if isinstance(user, discord.Member) else set()
+    known = [(role.id, role.name) for role in guild.roles] if guild is not None else []
+    return Actor(user.id, user.display_name, held(config, theirs, known), "discord")

@@ -137,6 +137,15 @@ async def test_what_the_server_does_not_have_is_named_with_its_key(
     assert "there is no role on-duty" in lines["role on-call of harbor"].found
 
 
+async def test_a_role_called_like_an_id_is_not_the_role_of_that_id(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    an_id = "424242424242424242"
+    await behind_the_back(sandbox, "roles/deployer", {"name": an_id})
+    changed(monkeypatch, tmp_path, "team.yaml", ": oncall", f': "{an_id}"')
+    assert (await found())["role on-call of harbor"].found == f"there is no role {an_id}"
+
+
 async def test_a_server_that_the_bot_is_not_in_gets_the_invite(
     sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

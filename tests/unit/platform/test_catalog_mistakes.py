@@ -85,6 +85,11 @@ ONE_MISTAKE = {
         "id:",
         "must be a Discord id of 15 to 20 digits",
     ),
+    "digits that are no id": (
+        ("alerts: alerts", 'alerts: "2024"'),
+        "2024",
+        "guilds.harbor.channels.alerts: must be a Discord id of 15 to 20 digits",
+    ),
     "a role that on-call needs": (
         (
             "    roles: {deployer: Deployers, lead: Leads, on-call: On-call}",
