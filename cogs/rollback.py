@@ -53,9 +53,10 @@ class Rollback(commands.Cog):
             )
             begun = await self.responder.engine.roll_back(request)
             what = f"{escaping.code(service)} → {escaping.code(environment)}"
-            return Reply(
-                f"↩️ **Rolling back** {what} (rollout {begun.id}). Its card is in {channel(interaction, guild)}."
-            )
+            home = self.responder.catalog().guilds.get(begun.guild_id)
+            elsewhere = home is not None and home.id != guild.id
+            where = f"the server {home.name}" if home and elsewhere else channel(interaction, guild)
+            return Reply(f"↩️ **Rolling back** {what} (rollout {begun.id}). Its card is in {where}.")
 
         await self.responder.answer(interaction, "rollback", work, category=None, patience_s=LOOK_UP_S)
 

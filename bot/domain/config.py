@@ -76,6 +76,11 @@ class Catalog:
         """The lanes that this guild may see and press, in catalog order."""
         return [c for c in self.lanes.values() if guild_id in c.guilds]
 
+    def guilds_of(self, lane: Lane, own: int) -> tuple[int, ...]:
+        """The servers that may see and press a rollout: `own`, in which it was started, and all that share its lane."""
+        config = self.lanes.get(lane)
+        return tuple(dict.fromkeys((own, *(config.guilds if config else ()))))
+
     def lane(self, guild_id: int, service: str, environment: str) -> LaneConfig:
         """Raises `UserError` that offers the nearest names when there is no such lane for this guild."""
         seen = self.visible(guild_id)

@@ -157,6 +157,7 @@ class Active:
     """A rollout that is not final. `judged`: its ticks look at the target already."""
 
     id: int
+    guild_id: int
     lane: Lane
     phase: Phase
     judged: bool

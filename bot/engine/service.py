@@ -45,11 +45,10 @@ class Engine:
         waker: Waker,
         answer_s: float = ANSWER_S,
     ) -> None:
-        self._catalog = catalog
         self._answer_s = answer_s
         lanes = Lanes(store, catalog, targets, releases, clock)
         stepper = Stepper(store, clock, waker)
-        self._actions = Actions(store, stepper, clock)
+        self._actions = Actions(store, catalog, stepper, clock)
         self._deploys = Deploys(store, lanes, stepper, self._actions)
         self._queries = Queries(store, lanes)
         self._locks = Locks(store, lanes)
@@ -67,7 +66,7 @@ class Engine:
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         """Pause or resume every rollout of the guild; returns how many."""
         # Bounded by the number of rollouts, each of which gives up by itself.
-        return await self._actions.panic(self._catalog(), guild_id, actor, reason, on)
+        return await self._actions.panic(guild_id, actor, reason, on)
 
     async def lock(
         self, guild_id: int, actor: Actor, lane: Lane, reason: str, expires: datetime | None

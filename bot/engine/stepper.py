@@ -81,14 +81,13 @@ class Stepper:
         rollout_id: int,
         event_of: EventOf,
         *,
-        guild_id: int | None = None,
         interaction: str = "",
         answers: Claimed | None = None,
         given_up: GivenUp | None = None,
     ) -> StepResult:
         """Step one rollout by the event that `event_of` makes of it, and save; None or a late event changes nothing.
 
-        Raises what the machine raises, `UserError` when there is no such rollout in the guild, `Unreachable`.
+        Raises what `event_of` and the machine raise, `UserError` when there is no such rollout, `Unreachable`.
         """
         origin = _Origin(interaction, answers, given_up)
         turn = self._turns.get(rollout_id)
@@ -98,7 +97,7 @@ class Stepper:
             for attempt in range(_ATTEMPTS):
                 if attempt > 3:
                     await asyncio.sleep(random.uniform(0, 0.002 * attempt))
-                done = await self._once(rollout_id, event_of, guild_id, origin)
+                done = await self._once(rollout_id, event_of, origin)
                 if done is not None:
                     return done
         raise Contended(f"rollout {rollout_id}")
@@ -107,11 +106,10 @@ class Stepper:
         self,
         rollout_id: int,
         event_of: EventOf,
-        guild_id: int | None,
         origin: _Origin,
     ) -> StepResult | None:
         loaded = await self._store.rollouts.load(rollout_id, origin.interaction)
-        if loaded is None or (guild_id is not None and loaded.rollout.guild_id != guild_id):
+        if loaded is None:
             raise no_such(rollout_id)
         if loaded.answer is not None:
             return StepResult(loaded.rollout, loaded.answer.sentence, changed=False, repeated=True)

@@ -71,7 +71,7 @@ class RolloutStore(Protocol):
         """
         ...
 
-    async def active(self, guild_id: int | None = None) -> Sequence[Active]:
+    async def active(self) -> Sequence[Active]:
         """The rollouts that are not final, oldest first."""
         ...
 
@@ -170,7 +170,7 @@ class HistoryStore(Protocol):
     """What was, for people to read."""
 
     async def history(
-        self, guild_id: int, lanes: Sequence[Lane], before: int | None, limit: int
+        self, lanes: Sequence[Lane], before: int | None, limit: int
     ) -> Sequence[RolloutSummary]: ...
 
     async def transitions(self, rollout_id: int) -> Sequence[Transition]: ...

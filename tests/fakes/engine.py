@@ -93,7 +93,7 @@ class FakeEngine:
     async def act(self, request: ActRequest) -> ActResult:
         await self._reached()
         rollout = self.rollouts.get(request.rollout_id)
-        if rollout is None or rollout.guild_id != request.guild_id:
+        if rollout is None or not self._sees(request.guild_id, rollout):
             raise Refused("There is no such rollout here.", rule="unknown_rollout")
         if request.interaction and request.interaction in self._interactions:
             return ActResult(rollout, "That was done already.", repeated=True)
@@ -116,7 +116,7 @@ class FakeEngine:
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         await self._reached()
         action = Action.PAUSE if on else Action.RESUME
-        going = [r.id for r in self.rollouts.values() if not r.phase.final and r.guild_id == guild_id]
+        going = [r.id for r in self.rollouts.values() if not r.phase.final and self._sees(guild_id, r)]
         for rollout_id in going:
             self.happen(rollout_id, ActedEvent(action, actor, self.clock.now(), reason=reason, panic=True))
         return len(going)
@@ -160,7 +160,7 @@ class FakeEngine:
         fitting = [
             r
             for r in sorted(self.rollouts.values(), key=lambda r: -r.id)
-            if r.guild_id == guild_id
+            if self._sees(guild_id, r)
             and service in (None, r.lane.service)
             and environment in (None, r.lane.environment)
             and (before is None or r.id < before)
@@ -170,7 +170,7 @@ class FakeEngine:
     async def view(self, rollout_id: int, guild_id: int | None = None) -> RolloutView:
         await self._reached()
         rollout = self.rollouts.get(rollout_id)
-        if rollout is None or (guild_id is not None and rollout.guild_id != guild_id):
+        if rollout is None or (guild_id is not None and not self._sees(guild_id, rollout)):
             raise Refused("There is no such rollout here.", rule="unknown_rollout")
         found = self._transitions.get(rollout_id, [])
         return RolloutView(rollout, self.series.get(rollout_id, []), found, self.locks.get(rollout.lane))
@@ -194,6 +194,9 @@ class FakeEngine:
             await asyncio.sleep(self.stuck_s)
         if self.raises is not None:
             raise self.raises
+
+    def _sees(self, guild_id: int, rollout: Rollout) -> bool:
+        return guild_id in self.catalog.guilds_of(rollout.lane, rollout.guild_id)
 
     def _lane(self, guild_id: int, service: str, environment: str) -> LaneConfig:
         return self.catalog.lane(guild_id, service, environment)

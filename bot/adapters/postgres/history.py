@@ -24,10 +24,10 @@ class PostgresHistory:
         self._database = database
 
     async def history(
-        self, guild_id: int, lanes: Sequence[Lane], before: int | None, limit: int
+        self, lanes: Sequence[Lane], before: int | None, limit: int
     ) -> Sequence[RolloutSummary]:
         services, environments = [lane.service for lane in lanes], [lane.environment for lane in lanes]
-        rows = await self._database.fetch("history", guild_id, services, environments, before, limit)
+        rows = await self._database.fetch("history", services, environments, before, limit)
         return [_summary(row) for row in rows]
 
     async def transitions(self, rollout_id: int) -> Sequence[Transition]:
@@ -119,7 +119,7 @@ def _summary(row: Row) -> RolloutSummary:
 
 def _transition(row: Row) -> Transition:
     return Transition(
-        actor=Actor(row["actor_id"], row["actor"], via=row["via"]),
+        actor=Actor(row["actor_id"], row["actor"], via=row["via"], guild_id=row["guild_id"]),
         at=row["at"],
         what=row["what"],
         why=row["why"],

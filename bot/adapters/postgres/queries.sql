@@ -80,10 +80,11 @@ WITH change AS (
 ), audited AS (
     INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, via, at, what, why,
         from_phase, to_phase, details)
-    SELECT s.id, c.guild_id, c.service, c.environment, t.actor_id, t.actor, t.via, t.at, t.what, t.why,
-        t.from_phase, t.to_phase, t.details
+    -- The server is the one in which it was done: lanes may be shared.
+    SELECT s.id, COALESCE(t.guild_id, c.guild_id), c.service, c.environment, t.actor_id, t.actor, t.via, t.at,
+        t.what, t.why, t.from_phase, t.to_phase, t.details
     FROM saved s, change c, jsonb_to_recordset(c.transitions) AS t (actor_id bigint, actor text, via text,
-        at timestamptz, what text, why text, from_phase text, to_phase text, details jsonb)
+        guild_id bigint, at timestamptz, what text, why text, from_phase text, to_phase text, details jsonb)
 ), stopped AS (
     DELETE FROM timers t USING saved s, change c
     WHERE t.rollout_id = s.id AND NOT c.timers ? t.name
@@ -132,8 +133,8 @@ WHERE r.id = $1
 SELECT rollout_id, sentence FROM interactions WHERE id = $1
 
 -- name: active
-SELECT id, service, environment, phase, next_tick IS NOT NULL AS judged
-FROM rollouts WHERE NOT final AND ($1::bigint IS NULL OR guild_id = $1) ORDER BY id
+SELECT id, guild_id, service, environment, phase, next_tick IS NOT NULL AS judged
+FROM rollouts WHERE NOT final ORDER BY id
 
 -- name: active_in_lane
 SELECT id, phase, version, schema, charter, state, judge, evidence
@@ -322,15 +323,18 @@ INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: history
+-- Each lane gives its newest by its own index; the newest of those are the page.
 SELECT r.id, r.service, r.environment, r.from_version, r.to_version, r.phase, r.requester, r.reason, r.outcome,
     r.created_at, r.ended_at
-FROM rollouts r JOIN unnest($2::text[], $3::text[]) AS l (service, environment)
-    ON r.service = l.service AND r.environment = l.environment
-WHERE r.guild_id = $1 AND ($4::bigint IS NULL OR r.id < $4)
-ORDER BY r.id DESC LIMIT $5
+FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATERAL (
+    SELECT * FROM rollouts h
+    WHERE h.service = l.service AND h.environment = l.environment
+        AND h.id < COALESCE($3, 9223372036854775807)
+    ORDER BY h.id DESC LIMIT $4) AS r
+ORDER BY r.id DESC LIMIT $4
 
 -- name: transitions
-SELECT actor_id, actor, via, at, what, why, from_phase, to_phase, details
+SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, details
 FROM audit WHERE rollout_id = $1 ORDER BY id LIMIT 500
 
 -- name: series

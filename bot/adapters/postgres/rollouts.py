@@ -73,11 +73,12 @@ class PostgresRollouts:
             raise
         return row is not None and bool(row["saved"])
 
-    async def active(self, guild_id: int | None = None) -> Sequence[Active]:
-        rows = await self._database.fetch("active", guild_id)
+    async def active(self) -> Sequence[Active]:
         return [
-            Active(r["id"], Lane(r["service"], r["environment"]), Phase(r["phase"]), r["judged"])
-            for r in rows
+            Active(
+                r["id"], r["guild_id"], Lane(r["service"], r["environment"]), Phase(r["phase"]), r["judged"]
+            )
+            for r in await self._database.fetch("active")
         ]
 
 
@@ -188,6 +189,7 @@ def _transition(transition: Transition) -> dict[str, Any]:
         "actor_id": transition.actor.id,
         "actor": transition.actor.name,
         "via": transition.actor.via,
+        "guild_id": transition.actor.guild_id,
         "at": transition.at,
         "what": transition.what,
         "why": transition.why,

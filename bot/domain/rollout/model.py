@@ -80,12 +80,16 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something. `roles` are the catalog's role names, read at the moment of the action."""
+    """Who does something. `roles` are the catalog's role names, read at the moment of the action.
+
+    `guild_id`: the Discord server in which they did it, and whose roles those are.
+    """
 
     id: int
     name: str
     roles: frozenset[str] = frozenset()
     via: Literal["discord", "cli", "http", "system"] = "discord"
+    guild_id: int | None = None
 
 
 SYSTEM = Actor(0, "Slipway", frozenset(), "system")

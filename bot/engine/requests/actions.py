@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
-from bot.domain.config import Catalog
+from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import Refused, UserError
 from bot.domain.formatting import clean
-from bot.domain.records import AuditEntry, Lock
+from bot.domain.records import Active, AuditEntry, Lock
 from bot.domain.rollout.events import Acted
 from bot.domain.rollout.model import Action, Actor, Lane, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
-from bot.engine.stepper import Contended, Stepper
+from bot.engine.stepper import Contended, Stepper, no_such
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -31,8 +33,9 @@ _AT_ONCE = 4
 class Actions:
     """Records what a person asked for before it is done."""
 
-    def __init__(self, store: Store, stepper: Stepper, clock: Clock) -> None:
+    def __init__(self, store: Store, catalog: Callable[[], Catalog], stepper: Stepper, clock: Clock) -> None:
         self._store = store
+        self._catalog = catalog
         self._stepper = stepper
         self._clock = clock
 
@@ -46,48 +49,63 @@ class Actions:
             seal=request.seal,
             seconds=request.seconds,
         )
-        done = await self._stepper.apply(
-            request.rollout_id,
-            lambda _: event,
-            guild_id=request.guild_id,
-            interaction=request.interaction,
-        )
+
+        def acted(rollout: Rollout) -> Acted:
+            if request.guild_id not in self._catalog().guilds_of(rollout.lane, rollout.guild_id):
+                raise no_such(rollout.id)
+            return self._signed(event, request.guild_id, rollout.guild_id)
+
+        done = await self._stepper.apply(request.rollout_id, acted, interaction=request.interaction)
         if done.changed or done.sentence:
             return api.ActResult(done.rollout, done.sentence, done.repeated)
         return api.ActResult(
             done.rollout, f"That was done already. {done.rollout.outcome}".strip(), repeated=True
         )
 
-    async def panic(self, catalog: Catalog, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
-        """Hold, or let go, every rollout of the guild; while it is on, nothing new starts."""
-        self._check_panic(catalog, guild_id, actor)
+    async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
+        """Hold or resume every rollout that the guild sees; while it is on, nothing new starts there.
+
+        A lane that several servers share goes on when none of them has a panic stop any more.
+        """
+        guild = self._may_panic(guild_id, actor)
         at, reason = self._clock.now(), clean(reason)
         note = {"on": on, "by": actor.name, "by_id": actor.id, "reason": reason, "since": at.isoformat()}
-        await self._store.notes.put_note(PANIC, str(guild_id), note)
+        await self._store.notes.put_note(PANIC, str(guild_id), {**note, "server": guild.name})
         event = Acted(Action.PAUSE if on else Action.RESUME, actor, at, reason=reason, panic=True)
-        active = await self._store.rollouts.active(guild_id)
+        active = await self._concerned(guild_id, still_held=not on)
         few, away = asyncio.Semaphore(_AT_ONCE), []
 
-        async def one(rollout_id: int) -> bool:
+        async def one(rollout: Active) -> bool:
             async with few:
                 try:
-                    return await self._panic_one(rollout_id, event)
+                    return await self._panic_one(rollout.id, self._signed(event, guild_id, rollout.guild_id))
                 except (Unreachable, Contended) as error:
                     away.append(error)
                 except Exception:
-                    log.exception("panic_missed", rollout=rollout_id)
+                    log.exception("panic_missed", rollout=rollout.id)
                 return False
 
-        held = sum(await asyncio.gather(*(one(rollout.id) for rollout in active)))
+        held = sum(await asyncio.gather(*(one(rollout) for rollout in active)))
         if away:
             # All others are held; asking again is safe, and reaches those that are left.
             raise Unreachable(f"{len(away)} of {len(active)} rollouts could not be reached: {away[0]}")
         return held
 
+    async def stopped(self, lane: Lane, guild_id: int) -> Mapping[str, object] | None:
+        """The note of the panic stop that keeps rollouts from starting: this server's, or of one that shares the lane.
+
+        Another server's has its name as `where`.
+        """
+        for each in self._catalog().guilds_of(lane, guild_id):
+            note = await self._store.notes.note(PANIC, str(each))
+            if note is not None and note.get("on"):
+                return note if each == guild_id else {**note, "where": note.get("server")}
+        return None
+
     async def join_panic(self, rollout: Rollout) -> Rollout:
         """Hold a rollout that began in the moment in which everything was stopped."""
-        note = await self._store.notes.note(PANIC, str(rollout.guild_id))
-        if note is None or not note.get("on"):
+        note = await self.stopped(rollout.lane, rollout.guild_id)
+        if note is None:
             return rollout
         actor = Actor(int(str(note.get("by_id") or 0)), str(note.get("by")))
         reason = str(note.get("reason") or "")
@@ -95,6 +113,29 @@ class Actions:
         await self._panic_one(rollout.id, event)
         loaded = await self._store.rollouts.load(rollout.id)
         return loaded.rollout if loaded else rollout
+
+    async def _concerned(self, guild_id: int, *, still_held: bool) -> list[Active]:
+        """The active rollouts of the guild; with `still_held`, without those that another server has stopped."""
+        catalog = self._catalog()
+        found = [
+            (rollout, catalog.guilds_of(rollout.lane, rollout.guild_id))
+            for rollout in await self._store.rollouts.active()
+        ]
+        found = [(rollout, guilds) for rollout, guilds in found if guild_id in guilds]
+        if not still_held:
+            return [rollout for rollout, _ in found]
+        others = {guild for _, guilds in found for guild in guilds} - {guild_id}
+        notes = {guild: await self._store.notes.note(PANIC, str(guild)) or {} for guild in others}
+        stopped = {guild for guild, note in notes.items() if note.get("on")}
+        return [rollout for rollout, guilds in found if not stopped & set(guilds)]
+
+    def _signed(self, event: Acted, guild_id: int, own: int) -> Acted:
+        """The event with the name of the server beside the person's, when the rollout belongs to another one."""
+        guild = self._catalog().guilds.get(guild_id)
+        if guild is None or guild_id == own:
+            return event
+        actor = replace(event.actor, name=f"{event.actor.name} ({guild.name})", guild_id=guild_id)
+        return replace(event, actor=actor)
 
     async def _panic_one(self, rollout_id: int, event: Acted) -> bool:
         def held_by_panic(rollout: Rollout) -> Acted | None:
@@ -108,8 +149,8 @@ class Actions:
             # It is over by now, or on its way back: nothing moves forward there.
             return False
 
-    def _check_panic(self, catalog: Catalog, guild_id: int, actor: Actor) -> None:
-        guild = catalog.guilds.get(guild_id)
+    def _may_panic(self, guild_id: int, actor: Actor) -> GuildConfig:
+        guild = self._catalog().guilds.get(guild_id)
         if guild is None:
             raise UserError("This server is not in the catalog.", rule="unknown_guild")
         if actor.via != "system" and not actor.roles & set(guild.panic_roles):
@@ -117,6 +158,7 @@ class Actions:
                 " or ".join(f"`{role}`" for role in guild.panic_roles) or "nobody: the catalog names no role"
             )
             raise Refused(f"The panic stop is for {named}.", rule="role", remedy="Ask somebody who has it.")
+        return guild
 
 
 class Locks:

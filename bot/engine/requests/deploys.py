@@ -15,7 +15,7 @@ from bot.domain.rollout.model import Action, Lane, Plan, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
-from bot.engine.requests.actions import PANIC, Actions
+from bot.engine.requests.actions import Actions
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import Store
@@ -112,7 +112,7 @@ class Deploys:
             situation=situation,
             now=self._lanes.now(),
             succeeded_at=succeeded_at,
-            panic=await self._store.notes.note(PANIC, str(request.guild_id)),
+            panic=await self._actions.stopped(config.lane, request.guild_id),
             emergency=request.emergency,
             reason=clean(request.reason),
             renewing=await self._renewing(config.lane, candidate, situation),

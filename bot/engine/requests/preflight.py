@@ -93,15 +93,16 @@ def active(situation: Situation) -> PreflightCheck:
 
 
 def panic(note: Mapping[str, object] | None) -> PreflightCheck:
-    if note is None or not note.get("on"):
+    if note is None:
         return PreflightCheck("panic", True, "No panic stop is on.")
     why = f": {note['reason']}" if note.get("reason") else ""
+    where = f" in {note['where']}" if note.get("where") else ""
     return PreflightCheck(
         "panic",
         False,
-        f"{note.get('by')} stopped everything{why}.",
+        f"{note.get('by')} stopped everything{where}{why}.",
         "panic",
-        "Deploys are possible again after `/panic off`.",
+        f"Deploys are possible again after `/panic off`{where}.",
     )
 
 

@@ -59,13 +59,17 @@ class Queries:
         self, guild_id: int, service: str | None, environment: str | None, before: int | None, limit: int
     ) -> Sequence[api.RolloutSummary]:
         lanes = [config.lane for config in self._configs(guild_id, service, environment)]
-        return await self._store.history.history(guild_id, lanes, before, max(1, min(limit, _MOST)))
+        return await self._store.history.history(lanes, before, max(1, min(limit, _MOST)))
 
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         loaded = await self._store.rollouts.load(rollout_id)
-        if loaded is None or (guild_id is not None and loaded.rollout.guild_id != guild_id):
+        if loaded is None:
             raise no_such(rollout_id)
         lane = loaded.rollout.lane
+        if guild_id is not None and guild_id not in self._lanes.catalog.guilds_of(
+            lane, loaded.rollout.guild_id
+        ):
+            raise no_such(rollout_id)
         series = await self._store.history.series(rollout_id, _POINTS)
         transitions = await self._store.history.transitions(rollout_id)
         locks = await self._store.lanes.locks(self._lanes.now())

@@ -42,4 +42,4 @@ def actor_of(interaction: AnyInteraction, config: GuildConfig) -> Actor:
     user, guild = interaction.user, interaction.guild
     theirs = {role.id for role in user.roles} if isinstance(user, discord.Member) else set()
     known = [(role.id, role.name) for role in guild.roles] if guild is not None else []
-    return Actor(user.id, user.display_name, held(config, theirs, known), "discord")
+    return Actor(user.id, user.display_name, held(config, theirs, known), "discord", config.id)

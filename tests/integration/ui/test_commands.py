@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.integration.ui.responder import Stand
 from tests.unit.ui import worlds
 
@@ -91,6 +93,16 @@ async def test_rate_limits_say_when_to_try_again_and_spare_on_call(stand: Stand)
     await worlds.soaking(stand.engine)
     done = await stand.slash("oncall", "rollback", service="checkout", environment="production")
     assert "Rolling back" in done["message"]["text"]
+    assert stand.engine.rollouts[1].phase == "rolling_back"
+
+
+async def test_a_rollback_of_what_another_server_started_says_where_its_card_is(stand: Stand) -> None:
+    await worlds.soaking(stand.engine)
+    quay = replace(next(iter(stand.engine.catalog.guilds.values())), id=5, name="quay")
+    stand.engine.catalog = replace(stand.engine.catalog, guilds={**stand.engine.catalog.guilds, 5: quay})
+    stand.engine.edit(1, lambda rollout: replace(rollout, guild_id=5))
+    done = await stand.slash("oncall", "rollback", service="checkout", environment="production")
+    assert "Its card is in the server quay." in done["message"]["text"]
     assert stand.engine.rollouts[1].phase == "rolling_back"
 
 
