@@ -598,7 +598,9 @@ async def test_an_order_that_is_given_up_is_recorded_as_given_up_and_people_are_
 
         await until(given_up)
         async with slipway.database.connection() as connection:
-            states = await connection.fetch("SELECT state, last_error FROM effects WHERE kind = 'set_desired'")
+            states = await connection.fetch(
+                "SELECT state, last_error FROM effects WHERE kind = 'set_desired'"
+            )
         assert ("poisoned", "a bug in the target") in [tuple(row) for row in states]
         (line, *_) = await audit(slipway, "effect_given_up")
         assert "a bug in the target" in line["why"]
