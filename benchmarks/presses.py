@@ -13,7 +13,7 @@ from itertools import count, islice
 from math import inf
 
 import psutil
-from discord_sandbox.discord.ids import named_id
+from discord_sandbox.discord.state.ids import named_id
 
 from benchmarks.report import Row, show
 from benchmarks.scene import ASKERS, CROWD, Json, Scene, Waiting, person, scene

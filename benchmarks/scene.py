@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
@@ -144,14 +143,13 @@ async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
         folder.chmod(0o755)
         (folder / "config").mkdir()
-        (folder / "world.json").write_text(json.dumps(_world()))
         text = _COMMON + "".join(_SERVICE.format(name=name) for name in services)
         (folder / "config" / "catalog.yaml").write_text(text)
         demo = Demo(
             folder / "run",
             lanes=(),
             config=folder / "config",
-            sandbox=("--world", str(folder / "world.json")),
+            world=_world(),
             restart_bot=False,
         )
         await stack.enter_async_context(demo)

@@ -26,6 +26,7 @@ import aiohttp
 import psutil
 
 from demo.processes import VARIABLE, Belongings
+from demo.world import harbor
 
 STABLE = "1.4.0"
 BOT_RESTARTS = 50
@@ -127,7 +128,7 @@ class Demo:
         bot: tuple[str, ...] = ("-m", "bot"),
         environment: Mapping[str, str] | None = None,
         config: Path | None = None,
-        sandbox: tuple[str, ...] = (),
+        world: Mapping[str, Any] | None = None,
         restart_bot: bool = True,
         tell: Any = lambda line: None,
     ) -> None:
@@ -136,7 +137,7 @@ class Demo:
         self.url = ""
         self.bot_url = ""
         self._port, self._bot_command, self._restart_bot = port, bot, restart_bot
-        self._sandbox_options = sandbox
+        self._world = harbor(world)
         self._extra = dict(environment or {})
         self._config = config or Path(__file__).resolve().parent.parent / "config" / "demo"
         self._children: dict[str, Child] = {}
@@ -200,15 +201,10 @@ class Demo:
         port = free_port(self._port)
         if self._port and port != self._port:
             self._tell(f"  port {self._port} is taken, using {port}")
-        command = (
-            "-m",
-            "discord_sandbox.discord",
-            "--port",
-            str(port),
-            "--processes-file",
-            str(self.processes_file),
-        )
-        child = await self._spawn("sandbox", (*command, *self._sandbox_options), {}, wait_for_line=True)
+        world = self.folder / "world.json"
+        world.write_text(json.dumps(self._world))
+        options = ("--port", str(port), "--world", str(world), "--processes-file", str(self.processes_file))
+        child = await self._spawn("sandbox", ("-m", "discord_sandbox", *options), {}, wait_for_line=True)
         self.url = child.ready["url"]
         child.health = f"{self.url}/sandbox/v1/state"
         return child.ready

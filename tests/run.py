@@ -23,7 +23,7 @@ def main() -> int:
         old.unlink()
     os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
     workers = os.environ.get("TEST_WORKERS", "2")
-    selected = sys.argv[1:] or ["tests"]
+    selected = sys.argv[1:] or ["tests", "sandbox/tests"]
     # By file, since the tests of a file may share a world; pytest 9.2 no longer heeds xdist's groups.
     pytest = ("coverage", "run", "-m", "pytest", "-q", *REMEMBER)
     failed = run(*pytest, "-n", workers, "--dist", "loadfile", *selected)

@@ -61,14 +61,13 @@ async def opened(
 ) -> AsyncIterator[World]:
     """A world of its own under a short path, gone afterwards. Without `dsn` the bot brings its own PostgreSQL.
 
-    `discord` describes servers and people that are not the usual ones (`discord_sandbox/discord/world.py`).
+    `discord` changes the servers and people of `demo/world.json`.
     """
     folder = Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
     folder.chmod(0o755)
     settings = {**_spare_ports(config, served), **(environment or {})}
     if dsn is not None:
         settings["SLIPWAY_DATABASE_URL"] = dsn
-    (folder / "world.json").write_text(json.dumps(discord or {}))
     transcript = Transcript()
     demo = Demo(
         folder / "demo",
@@ -76,7 +75,7 @@ async def opened(
         bot=bot,
         environment=settings,
         config=config,
-        sandbox=("--world", str(folder / "world.json")),
+        world=discord,
         tell=transcript.tell,
     )
     try:

@@ -1,7 +1,7 @@
-"""Discord's own description as an oracle: REST answers and gateway payloads are checked against it.
+"""Discord's OpenAPI description as an oracle for request bodies.
 
-The two files are not part of the repository. They are looked for in `SLIPWAY_DISCORD_SPECS` and beside the
-checkout in `shared/discord`; without them the checks are skipped, with a notice.
+The file is not part of the repository. It is looked for in the folder `SLIPWAY_DISCORD_SPECS` and, beside the
+repository, in `shared/discord`; without it the checks are skipped, with a notice.
 """
 
 import functools
@@ -14,20 +14,20 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-NAMES = ("openapi.json", "gateway-types.schema.json")
+NAME = "openapi.json"
 
 
 def _folder() -> Path | None:
     beside = Path(__file__).resolve().parents[2].parent / "shared" / "discord"
     for place in (os.environ.get("SLIPWAY_DISCORD_SPECS"), beside):
-        if place and all((Path(place) / name).is_file() for name in NAMES):
+        if place and (Path(place) / NAME).is_file():
             return Path(place)
     return None
 
 
 needs_specs = pytest.mark.skipif(
     _folder() is None,
-    reason="Discord's descriptions are not here: set SLIPWAY_DISCORD_SPECS to check against them",
+    reason="Discord's description is not here: set SLIPWAY_DISCORD_SPECS to check against them",
 )
 
 
@@ -35,23 +35,8 @@ needs_specs = pytest.mark.skipif(
 def _openapi() -> dict[str, Any]:
     folder = _folder()
     assert folder is not None
-    loaded: dict[str, Any] = json.loads((folder / NAMES[0]).read_text())
+    loaded: dict[str, Any] = json.loads((folder / NAME).read_text())
     return loaded
-
-
-@functools.cache
-def _response(method: str, template: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
-    operation = _openapi()["paths"][template][method.lower()]
-    responses = operation["responses"]
-    found = responses.get(str(status)) or responses.get(f"{status // 100}XX") or {}
-    if "$ref" in found:
-        found = _openapi()["components"]["responses"][found["$ref"].split("/")[-1]]
-    content = found.get("content")
-    assert str(status) in responses or status >= 400, f"{method} {template} never answers {status}"
-    if not content:
-        return None
-    schema = {**content["application/json"]["schema"], "components": _openapi()["components"]}
-    return jsonschema_rs.Draft202012Validator(schema)
 
 
 @functools.cache
@@ -63,41 +48,6 @@ def _templates() -> list[tuple[re.Pattern[str], str]]:
 
     paths = sorted(_openapi()["paths"], key=lambda path: path.count("{"))
     return [(re.compile(pattern(path)), path) for path in paths]
-
-
-def check_rest(method: str, path: str, status: int, body: object) -> None:
-    """Asserts that Discord could have answered this to that call. Error codes inside `errors` are words there."""
-    template = next(template for pattern, template in _templates() if pattern.fullmatch(path))
-    if status >= 400:
-        assert isinstance(body, dict)
-        assert isinstance(body["code"], int)
-        assert isinstance(body["message"], str)
-        return
-    validator = _response(method, template, status)
-    if validator is None:
-        assert body is None, f"{method} {template} answers {status} without a body"
-        return
-    errors = [f"{'/'.join(map(str, e.instance_path))}: {e.message}" for e in validator.iter_errors(body)]
-    assert not errors, f"{method} {template} {status}: {errors[:5]}"
-
-
-@functools.cache
-def _gateway(name: str) -> jsonschema_rs.Draft7Validator:
-    folder = _folder()
-    assert folder is not None
-    document = json.loads((folder / NAMES[1]).read_text())
-    for key, definition in document["definitions"].items():
-        if key.endswith("Flags") and definition.keys() & {"enum", "const"}:
-            document["definitions"][key] = {"type": "integer"}
-    return jsonschema_rs.Draft7Validator({**document, "$ref": f"#/definitions/{name}"})
-
-
-def check_gateway(name: str, data: object) -> None:
-    """Asserts that a dispatch's data is what discord-api-types says of it (`Ready`, `GuildCreate`, `Slash` …)."""
-    errors = [
-        f"{'/'.join(map(str, e.instance_path))}: {e.message[:300]}" for e in _gateway(name).iter_errors(data)
-    ]
-    assert not errors, f"{name}: {errors[:5]}"
 
 
 @functools.cache

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from discord_sandbox.discord import Sandbox
-from discord_sandbox.discord import World as Discord
+from discord_sandbox import Sandbox
 
 from tests.integration.commands.world import World
+from tests.support.discord import discord_world
 
 
 @pytest.fixture
 async def world(dsn: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with Sandbox(Discord(rate_limits=False)) as sandbox:
+    async with Sandbox(discord_world(rate_limits=False)) as sandbox:
         yield World(sandbox, dsn, tmp_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import aiohttp
 import yaml
-from discord_sandbox.discord import Sandbox
+from discord_sandbox import Sandbox
 
 from bot.adapters.postgres.appcommands import PostgresAppCommands
 from bot.adapters.postgres.database import Database

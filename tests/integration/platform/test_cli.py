@@ -14,10 +14,11 @@ from typing import NamedTuple
 import aiohttp
 import asyncpg
 import pytest
-from discord_sandbox.discord import Sandbox, World
+from discord_sandbox import Sandbox
 
 from bot import __version__
 from bot.composition.adapters import host_dir
+from tests.support.discord import discord_world
 from tests.unit.platform.catalogs import changed, write
 
 ROOT = Path(__file__).parents[3]
@@ -294,7 +295,7 @@ async def test_the_doctors_exit_code_says_whether_all_is_well(cli: Cli, dsn: str
 
 
 async def test_a_token_that_discord_refuses_is_a_sentence_and_exit_code_4(cli: Cli, dsn: str) -> None:
-    async with Sandbox(World(), port=0) as sandbox:
+    async with Sandbox(discord_world(), port=0) as sandbox:
         said = await cli(
             "run",
             DATABASE_URL=dsn,

@@ -9,9 +9,10 @@ from typing import Any
 
 import aiohttp
 import pytest
-from discord_sandbox.discord import Sandbox, World
+from discord_sandbox import Sandbox
 
 from bot.doctor import CheckLine, examinations, examine
+from tests.support.discord import discord_world
 from tests.support.redis import redis_server
 
 ROOT = Path(__file__).parents[3]
@@ -22,7 +23,7 @@ Found = dict[str, CheckLine]
 @pytest.fixture
 async def sandbox(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Sandbox]:
     monkeypatch.chdir(tmp_path)
-    async with Sandbox(World(), port=0) as sandbox:
+    async with Sandbox(discord_world(), port=0) as sandbox:
         for name, value in {
             "DISCORD_TOKEN": sandbox.token("slipway"),
             "HERALD_TOKEN": sandbox.token("greeter"),

@@ -14,10 +14,11 @@ from typing import Any
 import aiohttp
 import asyncpg
 import pytest
-from discord_sandbox.discord import Sandbox, World
+from discord_sandbox import Sandbox
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.platform.test_cli import Cli, free_port
+from tests.support.discord import discord_world
 from tests.unit.platform.catalogs import changed, write
 
 TOKEN = "an-admin-token-of-a-test"
@@ -61,7 +62,7 @@ async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
         tmp_path / "config", all=config.replace("Deployers", "deployer").replace("Leads", "release-manager")
     )
     log = tmp_path / "log"
-    async with Sandbox(World(), port=0) as sandbox, aiohttp.ClientSession() as session:
+    async with Sandbox(discord_world(), port=0) as sandbox, aiohttp.ClientSession() as session:
         environment = {
             **cli.environment,
             "DATABASE_URL": dsn,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from discord_sandbox.discord import Sandbox, World
+from discord_sandbox import Sandbox, World
 
 from bot.domain.rollout.events import DrawCard, LogLine, Notify
 from bot.ports.notifications import Notice
@@ -24,6 +24,7 @@ from cogs import COGS
 from tests.fakes.books import FakeBooks, FakeLimiter, SetClock
 from tests.fakes.commands import FakeCommands
 from tests.fakes.engine import FakeEngine
+from tests.support.discord import discord_world
 from tests.unit.ui import worlds
 
 Json = dict[str, Any]
@@ -145,7 +146,10 @@ async def standing(
     folder: Path, world: World | None = None, *, deaf_s: float = 1.5, connect: bool = True, **announcer: Any
 ) -> AsyncIterator[Stand]:
     """A stand that is connected and has its commands, unless `connect` is off."""
-    async with Sandbox(world or World(rate_limits=False), port=0) as sandbox, aiohttp.ClientSession() as http:
+    async with (
+        Sandbox(world or discord_world(rate_limits=False), port=0) as sandbox,
+        aiohttp.ClientSession() as http,
+    ):
         point_at(sandbox.api_base, sandbox.gateway_url)
         clock, books, limiter, line = SetClock(), FakeBooks(), FakeLimiter(), GatewayConnection()
         engine = worlds.engine(int(sandbox.guild_id()), clock)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from discord_sandbox.discord import Sandbox, World
+from discord_sandbox import Sandbox
 
 from bot.ui.gateway.client import GatewayConnection, SlipwayBot, point_at
 from bot.ui.gateway.identify_budget import IdentifyBudget
@@ -17,6 +17,7 @@ from bot.ui.interactions.responder import Responder
 from cogs import COGS
 from tests.fakes.books import FakeBooks, FakeLimiter, SetClock
 from tests.integration.ui.responder import Stand, healthy, standing
+from tests.support.discord import discord_world
 from tests.unit.ui import worlds
 
 
@@ -81,7 +82,7 @@ async def test_a_dead_resume_address_gets_a_new_client(stand: Stand) -> None:
 
 
 async def test_unanswered_heartbeats_end_the_connection(tmp_path: Path) -> None:
-    world = World(rate_limits=False, heartbeat_interval_ms=500)
+    world = discord_world(rate_limits=False, heartbeat_interval_ms=500)
     async with standing(tmp_path, world, deaf_s=3.0) as stand:
         began = len((await stand.call("GET", "state"))["sessions"])
         assert began == 1
@@ -93,7 +94,7 @@ async def test_unanswered_heartbeats_end_the_connection(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) -> None:
     """Answers on loopback are so quick that discord.py takes them for older than their heartbeats."""
-    async with standing(tmp_path, World(rate_limits=False, heartbeat_interval_ms=11_000)) as stand:
+    async with standing(tmp_path, discord_world(rate_limits=False, heartbeat_interval_ms=11_000)) as stand:
         client = stand.line._client
         assert client is not None
         dropped = False
@@ -112,7 +113,7 @@ async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) ->
 
 
 async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path) -> None:
-    async with Sandbox(World(), port=0) as sandbox:
+    async with Sandbox(discord_world(), port=0) as sandbox:
         point_at(sandbox.api_base, sandbox.gateway_url)
         books, clock, line = FakeBooks(), SetClock(), GatewayConnection()
         engine = worlds.engine(int(sandbox.guild_id()), clock)
@@ -174,7 +175,7 @@ async def test_too_many_new_commands_are_said_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with standing(
-        tmp_path, World(rate_limits=False, command_creates_per_day=3), connect=False
+        tmp_path, discord_world(rate_limits=False, command_creates_per_day=3), connect=False
     ) as stand:
         await stand.until(lambda: stand.line.connected)
         await stand.until(lambda: "takes no new commands for this server today" in capsys.readouterr().out)

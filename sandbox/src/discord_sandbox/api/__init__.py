@@ -1,1 +1,1 @@
-"""The JSON API under /sandbox/v1: people, time, faults and a look at everything, for scripts and the page."""
+"""The JSON API under /sandbox/v1: act as people, inject faults, move time, and read everything."""

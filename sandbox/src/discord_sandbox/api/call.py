@@ -1,4 +1,4 @@
-"""One call of the JSON API: its body and query, and names turned into things."""
+"""One call of the JSON API: its parameters, and look-ups by name or id."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,8 @@ from aiohttp import web
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.model import (
+from discord_sandbox.discord.rest.replies import reply
+from discord_sandbox.discord.state.model import (
     JSON,
     Application,
     Channel,
@@ -19,11 +20,10 @@ from discord_sandbox.discord.model import (
     Message,
     Role,
 )
-from discord_sandbox.discord.rest.endpoint import reply
 
 
 class ApiCall:
-    """Parameters come from the body and, where that lacks them, from the query."""
+    """Parameters come from the body first, then from the query."""
 
     def __init__(self, request: web.Request, body: JSON) -> None:
         self.request = request
@@ -53,10 +53,10 @@ class ApiCall:
                 raise ValueError
             return float(self.need(key) if found is None else found)
         except (TypeError, ValueError):
-            raise invalid(f'"{key}" is not a number.') from None
+            raise invalid(f'"{key}" must be a number.') from None
 
     def guild(self) -> Guild | None:
-        """The guild that was named; None when none was."""
+        """The guild that `guild` names, None if absent."""
         name = self.get("guild")
         if name is None:
             return None
@@ -76,7 +76,7 @@ class ApiCall:
         raise unknown("application", wanted, (one.name for one in applications.values()))
 
     def channel(self, name: object) -> Channel:
-        """A channel or thread by id or name; the newest of several threads with one name."""
+        """A channel or thread by id or name; of threads with the same name, the newest."""
         wanted = str(name).removeprefix("#")
         channels = self.core.state.channels
         if wanted in channels:
@@ -89,11 +89,11 @@ class ApiCall:
             raise unknown("channel", wanted, (one.name for one in channels.values()))
         plain = [one for one in found if not one.is_thread]
         if len({one.guild.id for one in found}) > 1:
-            raise ApiError(409, "ambiguous", f'"{wanted}" is in several guilds.', 'Say which with "guild".')
+            raise ApiError(409, "ambiguous", f'"{wanted}" is in several guilds.', 'Name one with "guild".')
         return (plain or found)[-1]
 
     def member(self, name: object, guild: Guild | None = None) -> Member:
-        """A person by name or id, in that guild (or the named, or the only one they are in)."""
+        """A person by name or id: in `guild`, else in the guild that the call names, else in any."""
         wanted = str(name).removeprefix("@")
         place = guild or self.guild()
         guilds = [place] if place is not None else list(self.core.state.guilds.values())
@@ -133,7 +133,7 @@ ApiHandler = Callable[[ApiCall], Awaitable[web.StreamResponse | JSON]]
 
 
 def _note(request: web.Request, error: ApiError) -> None:
-    """What a person was refused stands in the request log beside what bots were refused."""
+    """Log a person's refused call next to the refused calls of bots."""
     core = request.app[CORE]
     path = request.path
     entry = core.log.open(core.clock.now(), request.method, path, path)
@@ -144,7 +144,7 @@ def _note(request: web.Request, error: ApiError) -> None:
 def handled(
     handler: ApiHandler, status: int = 200, *, person: bool = False
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Reads the body as JSON, whatever its content type, and gives every error the one shape."""
+    """Wrap a handler: body read as JSON whatever its content type, errors in one shape."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:

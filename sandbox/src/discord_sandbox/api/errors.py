@@ -1,15 +1,15 @@
-"""The one shape of this API's errors, with the nearest names as a hint."""
+"""Errors of the JSON API: one shape, with near misses as a hint."""
 
 import difflib
 from collections.abc import Iterable
 
 from aiohttp import web
 
-from discord_sandbox.discord.rest.endpoint import reply
+from discord_sandbox.discord.rest.replies import reply
 
 
 class ApiError(Exception):
-    """A refusal with a status, a stable code, a sentence and a way out."""
+    """A refusal: HTTP status, stable code, sentence, and a hint at a way out."""
 
     def __init__(self, status: int, code: str, message: str, hint: str | None = None) -> None:
         super().__init__(message)
@@ -24,13 +24,13 @@ class ApiError(Exception):
 
 
 def unknown(what: str, name: object, known: Iterable[str]) -> ApiError:
-    """404 `unknown_<what>`, naming the nearest or all that there are."""
+    """404 `unknown_<what>` with the closest known names, or all of them."""
     names = sorted(set(known))
     near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.6)
     if near:
         hint = f"Did you mean {' or '.join(near)}?"
     else:
-        hint = f"Known: {', '.join(names[:25])}." if names else "There are none yet."
+        hint = f"Known: {', '.join(names[:25])}." if names else "There are none."
     return ApiError(404, f"unknown_{what}", f'There is no {what.replace("_", " ")} "{name}".', hint)
 
 

@@ -1,17 +1,17 @@
-"""Fills in a modal as a person would, and refuses what Discord's client would not let them send."""
+"""A person's submission of a modal; refuses what Discord's client would not send."""
 
 from typing import Any
 
 from discord_sandbox.api.errors import ApiError, unknown
 from discord_sandbox.api.options import OptionReader
-from discord_sandbox.discord.model import JSON
+from discord_sandbox.discord.state.model import JSON
 
 TEXT, UPLOAD, RADIO, CHECKBOXES, CHECKBOX = 4, 19, 21, 22, 23
 THINGS = {5: 6, 6: 8, 7: 9, 8: 7}
 
 
 def fill(modal: JSON, given: JSON, reader: OptionReader) -> list[JSON]:
-    """The `components` of the submission. Raises ApiError 422 `field_*`."""
+    """The submission's `components`. Raises ApiError 422 `field_*`."""
     taken: set[str] = set()
     filled: list[JSON] = []
     names: list[str] = []

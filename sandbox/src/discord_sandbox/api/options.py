@@ -1,18 +1,18 @@
-"""Turns the options of a slash command into what Discord's client would send, or refuses as it would."""
+"""Options of a slash command as Discord's client sends them; refuses what it would refuse."""
 
 from typing import Any
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError, unknown
-from discord_sandbox.discord import render
-from discord_sandbox.discord.model import JSON, Channel, Guild
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.state.model import JSON, Channel, Guild
 
 SUB, GROUP, STRING, INTEGER, BOOLEAN, USER, CHANNEL, ROLE, MENTIONABLE, NUMBER = range(1, 11)
 TYPE_NAMES = {3: "text", 4: "a whole number", 5: "true or false", 10: "a number"}
 
 
 class OptionReader:
-    """Reads one command's options; `partial` is for autocomplete, where much may still be missing."""
+    """Reads one command's options. `partial`: for autocomplete, where required ones may be missing."""
 
     def __init__(self, call: ApiCall, channel: Channel, *, partial: bool = False) -> None:
         self._call = call

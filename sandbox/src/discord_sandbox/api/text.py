@@ -1,12 +1,12 @@
-"""What a person reads and can use in a message: flattened text, buttons, selects."""
+"""What a person reads and uses in a message: flattened text, buttons, selects, modals."""
 
 import contextlib
 import re
 from collections.abc import Iterator
 
-from discord_sandbox.discord.clock import iso
-from discord_sandbox.discord.model import JSON, Message
-from discord_sandbox.discord.state import State
+from discord_sandbox.discord.state.clock import iso
+from discord_sandbox.discord.state.model import JSON, Message
+from discord_sandbox.discord.state.store import State
 
 STYLES = {1: "primary", 2: "secondary", 3: "success", 4: "danger", 5: "link", 6: "premium"}
 SELECTS = {3: "string", 5: "user", 6: "role", 7: "mentionable", 8: "channel"}
@@ -51,7 +51,7 @@ def _named(state: State, match: re.Match[str]) -> str | None:
 
 
 def visible(state: State, message: Message) -> str:
-    """All text of the message: content, embeds, components; labels of buttons are not text."""
+    """All text of the message: content, embeds and components, without button labels."""
     parts = [message.content]
     for embed in message.embeds:
         parts += [
@@ -127,7 +127,7 @@ FIELD_TYPES = {
 
 
 def modal(it: JSON) -> JSON:
-    """A modal with its inputs as a flat list, labels beside them."""
+    """A modal with its inputs as a flat list, each with its label."""
     fields = []
     for part in it["components"]:
         inner = [part["component"]] if "component" in part else part.get("components", [])

@@ -1,4 +1,4 @@
-"""How this API shows things: people, channels, messages, interactions, applications."""
+"""People, channels, messages, interactions and applications in the JSON API's shapes."""
 
 import json
 import re
@@ -7,8 +7,7 @@ from typing import Any
 
 from discord_sandbox.api import text
 from discord_sandbox.discord.core import Core
-from discord_sandbox.discord.faults import Fault
-from discord_sandbox.discord.model import (
+from discord_sandbox.discord.state.model import (
     EPHEMERAL,
     JSON,
     LOADING,
@@ -22,8 +21,9 @@ from discord_sandbox.discord.model import (
     Role,
     User,
 )
-from discord_sandbox.discord.permissions import names
-from discord_sandbox.discord.requestlog import Call
+from discord_sandbox.discord.state.permissions import names
+from discord_sandbox.discord.traffic.faults import Fault
+from discord_sandbox.discord.traffic.request_log import LoggedCall
 
 CHANNEL_TYPES = {0: "text", 10: "thread", 11: "thread", 12: "private_thread"}
 INTERACTION_TYPES = {2: "command", 4: "autocomplete", 5: "modal"}
@@ -39,7 +39,7 @@ def avatar(user: User) -> str:
 
 
 def color(member: Member | None) -> int:
-    """The colour of the highest coloured role."""
+    """The color of the highest colored role, 0 if none."""
     if member is None:
         return 0
     held = [member.guild.roles[one] for one in member.roles if one in member.guild.roles]
@@ -52,7 +52,7 @@ class Views:
         self._core = core
 
     def same_origin(self, value: Any) -> Any:
-        """Discord's shapes with CDN addresses as paths, so that a page of any origin loads them."""
+        """Replace CDN addresses with paths, so that a page on any origin of the sandbox loads them."""
         cdn = self._core.render.cdn
         if not value or not cdn:
             return value
@@ -263,7 +263,7 @@ class Views:
             "active": self._core.faults.is_active(it),
         }
 
-    def call(self, it: Call) -> JSON:
+    def call(self, it: LoggedCall) -> JSON:
         return {
             "n": it.n,
             "time": time(it.time),

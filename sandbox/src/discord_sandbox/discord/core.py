@@ -1,29 +1,25 @@
 """The parts of one running sandbox, put together once; handlers find them in the application."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from discord_sandbox.discord.answers import Answers
-from discord_sandbox.discord.broadcast import Broadcast
-from discord_sandbox.discord.clock import Clock
-from discord_sandbox.discord.conversations import Conversations
-from discord_sandbox.discord.faults import Faults
-from discord_sandbox.discord.feed import Feed
+from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.actions.commands import CommandRegistry
+from discord_sandbox.discord.actions.feed import Feed
+from discord_sandbox.discord.actions.interactions import Interactions
+from discord_sandbox.discord.actions.posts import Posts
+from discord_sandbox.discord.actions.responses import Responses
+from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.model import Application
-from discord_sandbox.discord.posts import Posts
-from discord_sandbox.discord.ratelimits import RateLimits
-from discord_sandbox.discord.registry import Registry
-from discord_sandbox.discord.render_message import MessageRenderer
-from discord_sandbox.discord.requestlog import RequestLog
-from discord_sandbox.discord.state import State
-from discord_sandbox.discord.threads import Threads
-from discord_sandbox.discord.world import World
-
-if TYPE_CHECKING:
-    from discord_sandbox.discord.gateway.sessions import Socket
+from discord_sandbox.discord.render.messages import MessageRenderer
+from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.model import Application
+from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.traffic.faults import Faults
+from discord_sandbox.discord.traffic.rate_limits import RateLimiter
+from discord_sandbox.discord.traffic.request_log import RequestLog
+from discord_sandbox.world import World
 
 
 class Core:
@@ -34,41 +30,35 @@ class Core:
         self.render = MessageRenderer(self.state)
         self.feed = Feed()
         self.faults = Faults(clock)
-        self.limits = RateLimits(clock, enforced=world.rate_limits)
+        self.limits = RateLimiter(clock, enforced=world.rate_limits)
         self.log = RequestLog()
         self.gateway = Gateway(self.state, clock, self.faults)
         self.broadcast = Broadcast(self.state, self.gateway, self.feed, self.render)
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.threads = Threads(self.state, clock, self.broadcast)
-        self.conversations = Conversations(self.state, clock, self.broadcast, self.posts)
-        self.registry = Registry(self.state, clock, self.broadcast)
-        self.answers = Answers(self.conversations, self.render)
-        self.sockets: set[Socket] = set()
+        self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
+        self.commands = CommandRegistry(self.state, clock, self.broadcast)
+        self.responses = Responses(self.interactions, self.render)
         self.url = ""
-        self.resume_url = ""
         self.gateway.on_change = self._session_changed
 
     def _session_changed(self, application: Application) -> None:
-        """A session may be older than the last reset: what is shown is the application of today."""
+        """Publish the current application: a session may be older than the last reset."""
         self.feed.publish("session_update", self.state.applications.get(application.id, application))
 
     def bind(self, url: str) -> None:
-        """Says at which address all this is reached (`http://127.0.0.1:port`)."""
+        """Set the address of the sandbox (`http://127.0.0.1:port`)."""
         self.url = url
         self.render.cdn = f"{url}/cdn"
-        self.resume_url = f"{self.gateway_url}resume/"
+        self.gateway.url = f"ws{url.removeprefix('http')}/gateway/"
 
     @property
     def api_base(self) -> str:
         return f"{self.url}/api/v10"
 
-    @property
-    def gateway_url(self) -> str:
-        return f"ws{self.url.removeprefix('http')}/gateway/"
-
     def restart(self, *, keep_commands: bool) -> None:
-        """Back to the start: everything but the connections, which are told to identify anew."""
-        self.conversations.clear()
+        """Return to the start. Connections stay, and are told to identify again."""
+        self.interactions.clear()
         self.clock.restart()
         self.faults.clear()
         self.limits.clear()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import aiohttp
 import pytest
-from discord_sandbox.discord import Sandbox, World
+from discord_sandbox import Sandbox, World
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from bot.domain.appcommands.normalization import digest, sent_command, whole_com
 from bot.domain.appcommands.records import Manifest
 from bot.domain.appcommands.validation import validate
 from tests.support import discord_specs
-from tests.support.sandbox import Client
 from tests.unit.domain.manifest.test_validation import REFUSED, TAKEN
 
 PATH = "/applications/1/commands"
@@ -138,19 +138,27 @@ async def test_what_validation_accepts_the_sandbox_accepts_and_answers_with_the_
     collect()
     right = [*TAKEN.values(), *found]
     world = World(rate_limits=False, command_creates_per_day=10**6)
-    async with Sandbox(world) as sandbox, Client(sandbox, check=False) as client:
-        path = f"/applications/{sandbox.describe()['applications'][0]['id']}/commands"  # type: ignore[index]
+    async with Sandbox(world) as sandbox, aiohttp.ClientSession() as http:
         for manifest in right:
-            got = await client.rest("PUT", path, sent(manifest))
-            assert got.status == 200, (manifest, got.body)
-            served = (await client.rest("GET", f"{path}?with_localizations=true")).body
+            status, answer = await commands(http, sandbox, "PUT", sent(manifest))
+            assert status == 200, (manifest, answer)
+            _, served = await commands(http, sandbox, "GET")
             assert not compare(served, manifest), manifest
             assert digest(served) == digest(manifest)
 
 
 async def test_each_limit_from_above_is_refused_by_the_sandbox_too() -> None:
-    async with Sandbox(World(rate_limits=False)) as sandbox, Client(sandbox, check=False) as client:
-        path = f"/applications/{sandbox.describe()['applications'][0]['id']}/commands"  # type: ignore[index]
+    async with Sandbox(World(rate_limits=False)) as sandbox, aiohttp.ClientSession() as http:
         for name, (manifest, _, _) in REFUSED.items():
-            got = await client.rest("PUT", path, manifest)
-            assert (got.status, got.code in {30032, 50035}) == (400, True), (name, got.body)
+            status, answer = await commands(http, sandbox, "PUT", manifest)
+            assert (status, answer["code"] in {30032, 50035}) == (400, True), (name, answer)
+
+
+async def commands(
+    http: aiohttp.ClientSession, sandbox: Sandbox, method: str, body: Any = None
+) -> tuple[int, Any]:
+    """Status and body of a call to the global commands of the sandbox's first bot."""
+    url = f"{sandbox.api_base}/applications/{sandbox.application_id()}/commands?with_localizations=true"
+    headers = {"Authorization": f"Bot {sandbox.token()}"}
+    async with http.request(method, url, json=body, headers=headers) as answer:
+        return answer.status, await answer.json()

@@ -1,1 +1,1 @@
-"""The websocket side: sessions, compression, intents and dispatches."""
+"""The WebSocket side: connections, sessions, compression, intents and dispatches."""

@@ -1,4 +1,4 @@
-"""One websocket connection: the handshake, its limits, and what a bot may say on it."""
+"""One WebSocket connection: handshake, limits, and what a bot may send on it."""
 
 import asyncio
 import json
@@ -7,22 +7,22 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from discord_sandbox.discord import permissions as perms
-from discord_sandbox.discord import render
-from discord_sandbox.discord.core import CORE, Core
-from discord_sandbox.discord.faults import Fault
-from discord_sandbox.discord.gateway.hub import GUILDS, MEMBERS
-from discord_sandbox.discord.gateway.sessions import Session, Socket, dumps
+from discord_sandbox.discord.gateway import payloads
+from discord_sandbox.discord.gateway.hub import Gateway
+from discord_sandbox.discord.gateway.sessions import GUILDS, Session, Socket
 from discord_sandbox.discord.gateway.transport import ENCODERS
-from discord_sandbox.discord.model import JSON, Application, Guild
+from discord_sandbox.discord.render.encoding import dumps
+from discord_sandbox.discord.state.model import JSON, Application
+from discord_sandbox.discord.traffic.faults import SESSIONS
 
+GATEWAY: web.AppKey[Gateway] = web.AppKey("gateway", Gateway)
 LARGEST, PER_MINUTE, DAY = 4096, 120, 86_400.0
 ALL_INTENTS = 0x3FFFFFF
 PRIVILEGED = 1 << 1 | 1 << 8 | 1 << 15
 
 
 class CloseError(Exception):
-    """Ends the connection with one of Discord's codes."""
+    """Ends the connection with one of Discord's close codes."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(reason)
@@ -30,21 +30,19 @@ class CloseError(Exception):
         self.reason = reason
 
 
-async def serve(request: web.Request) -> web.StreamResponse:
-    """GET /gateway/ (and /gateway/resume/, the address that READY gives for resuming)."""
-    core = request.app[CORE]
+async def connect(request: web.Request) -> web.StreamResponse:
+    """GET /gateway/, and /gateway/resume/, the address for resuming that READY gives."""
+    gateway = request.app[GATEWAY]
     resuming = request.path.startswith("/gateway/resume")
-    kind = "dead_resume" if resuming else "gateway_drop"
-    if _refused(core, kind) and request.transport is not None:
+    if gateway.refuses_connections(resuming=resuming) and request.transport is not None:
         request.transport.abort()
         return web.Response(status=503)
     encoder = ENCODERS.get(request.query.get("compress", ""))
     ws = web.WebSocketResponse(compress=False, autoclose=True, max_msg_size=1 << 20)
     await ws.prepare(request)
-    transport = request.transport
-    socket = Socket(ws, transport, (encoder or ENCODERS[""])())
-    core.sockets.add(socket)
-    connection = Connection(core, ws, socket)
+    socket = Socket(ws, request.transport, (encoder or ENCODERS[""])())
+    gateway.sockets.add(socket)
+    connection = Connection(gateway, ws, socket)
     try:
         if request.query.get("v", "10") not in ("9", "10"):
             raise CloseError(4012, "Invalid API version")
@@ -55,32 +53,23 @@ async def serve(request: web.Request) -> web.StreamResponse:
         socket.close(error.code, error.reason)
         await asyncio.wait([socket.writer], timeout=2)
     finally:
-        core.sockets.discard(socket)
-        connection.left(ws.close_code)
+        gateway.sockets.discard(socket)
+        connection.ended(ws.close_code)
         socket.writer.cancel()
     return ws
 
 
-def _refused(core: Core, kind: str) -> bool:
-    """Whether a fault makes this address dead now; a drop does so only when it has a duration."""
-    if kind == "dead_resume":
-        return core.faults.take(kind, None) is not None
-    return any(
-        fault.kind == kind and fault.seconds is not None and core.faults.is_active(fault)
-        for fault in core.faults.all.values()
-    )
-
-
 class Connection:
-    def __init__(self, core: Core, ws: web.WebSocketResponse, socket: Socket) -> None:
-        self._core = core
+    def __init__(self, gateway: Gateway, ws: web.WebSocketResponse, socket: Socket) -> None:
+        self._gateway = gateway
         self._ws = ws
         self._socket = socket
         self._session: Session | None = None
         self._received: deque[float] = deque(maxlen=PER_MINUTE)
 
     async def run(self) -> None:
-        interval = self._core.state.world.heartbeat_interval_ms
+        """Serve the connection until the client leaves. Raises CloseError."""
+        interval = self._gateway.state.world.heartbeat_interval_ms
         self._socket.send_op(10, {"heartbeat_interval": interval, "_trace": ["sandbox"]})
         while True:
             try:
@@ -101,7 +90,7 @@ class Connection:
             self._handle(op, payload.get("d"))
 
     def _count(self) -> None:
-        now = self._core.clock.now()
+        now = self._gateway.clock.now()
         if len(self._received) == PER_MINUTE and now - self._received[0] < 60:
             raise CloseError(4008, "You are being rate limited.")
         self._received.append(now)
@@ -109,7 +98,7 @@ class Connection:
     def _handle(self, op: int, data: Any) -> None:
         if op == 1:
             name = self._session.application.name if self._session is not None else None
-            if self._core.faults.take("missed_acks", name) is None:
+            if self._gateway.faults.take("missed_acks", name) is None:
                 self._socket.send_op(11)
         elif op == 2:
             self._identify(data)
@@ -124,7 +113,7 @@ class Connection:
 
     def _application(self, data: Any) -> Application:
         token = data.get("token") if isinstance(data, dict) else None
-        application = self._core.state.by_token.get(str(token).removeprefix("Bot "))
+        application = self._gateway.state.by_token.get(str(token).removeprefix("Bot "))
         if application is None:
             raise CloseError(4004, "Authentication failed.")
         return application
@@ -140,89 +129,44 @@ class Connection:
             raise CloseError(4014, "Disallowed intent(s).")
         if not isinstance(data.get("properties"), dict):
             raise CloseError(4002, "Error while decoding payload.")
-        shard = data.get("shard")
-        if shard is not None and not (
-            isinstance(shard, list)
-            and len(shard) == 2
-            and all(type(part) is int for part in shard)
-            and 0 <= shard[0] < shard[1]
-        ):
-            raise CloseError(4010, "Invalid shard.")
+        shard = _shard(data.get("shard"))
         self._spend(application)
-        pair = (shard[0], shard[1]) if shard is not None else (0, 1)
-        session = Session(application, intents, pair, self._core.clock.now(), sharded=shard is not None)
-        self._core.gateway.sessions[session.id] = session
+        now = self._gateway.clock.now()
+        session = Session(application, intents, shard or (0, 1), now, sharded=shard is not None)
+        self._gateway.sessions[session.id] = session
         self._session = session
         session.socket = self._socket
-        session.dispatch("READY", dumps(self._ready(session)))
+        session.dispatch("READY", dumps(payloads.ready(session, self._gateway.resume_url)))
         if intents & GUILDS:
             for guild in application.guilds.values():
                 if session.owns(guild):
-                    session.dispatch("GUILD_CREATE", dumps(self._guild(session, guild)))
-        self._begun(session)
+                    created = payloads.guild_create(self._gateway.state, session, guild)
+                    session.dispatch("GUILD_CREATE", dumps(created))
+        self._established(session)
 
     def _spend(self, application: Application) -> None:
-        """1000 IDENTIFY a day; one more ends all sessions and resets the token."""
-        now = self._core.clock.now()
+        """Spend one of the day's IDENTIFYs. One too many ends all sessions and resets the token."""
+        now = self._gateway.clock.now()
         recent = [one for one in application.identifies if now - one < DAY]
         application.identifies = [*recent, now]
-        if len(recent) >= self._core.state.world.identifies_per_day:
-            self._core.gateway.end_all(application, 4004, "Authentication failed.")
-            self._core.state.reset_token(application)
+        if len(recent) >= self._gateway.state.world.identifies_per_day:
+            self._gateway.end_all(application, 4004, "Authentication failed.")
+            self._gateway.state.reset_token(application)
             raise CloseError(4004, "Authentication failed.")
 
-    def _begun(self, session: Session) -> None:
-        self._core.gateway.on_change(session.application)
-        for kind in ("gateway_drop", "op7", "op9"):
-            fault = self._core.faults.take(kind, session.application.name)
+    def _established(self, session: Session) -> None:
+        self._gateway.on_change(session.application)
+        for kind in SESSIONS:
+            fault = self._gateway.faults.take(kind, session.application.name)
             if fault is not None:
-                strike(self._core, session, fault)
-
-    def _ready(self, session: Session) -> JSON:
-        application = session.application
-        body: JSON = {
-            "v": 10,
-            "user_settings": {},
-            "user": render.private_user(application.user),
-            "guilds": [
-                {"id": guild.id, "unavailable": True}
-                for guild in application.guilds.values()
-                if session.owns(guild)
-            ],
-            "session_id": session.id,
-            "session_type": "normal",
-            "resume_gateway_url": self._core.resume_url,
-            "application": {"id": application.id, "flags": 1 << 23, "flags_new": str(1 << 23)},
-            "private_channels": [],
-            "presences": [],
-            "relationships": [],
-            "game_relationships": [],
-            "guild_join_requests": [],
-            "geo_ordered_rtc_regions": [],
-            "auth": {},
-            "_trace": ["sandbox"],
-        }
-        if session.sharded:
-            body["shard"] = list(session.shard)
-        return body
-
-    def _guild(self, session: Session, guild: Guild) -> JSON:
-        own = guild.members[session.application.id]
-        members = list(guild.members.values()) if session.intents & MEMBERS else [own]
-        state = self._core.state
-        visible = [
-            channel
-            for channel in guild.channels.values()
-            if state.permissions(own, channel) & perms.VIEW_CHANNEL
-        ]
-        return render.guild_create(guild, members, visible, own)
+                self._gateway.apply_fault(session, fault)
 
     def _resume(self, data: Any) -> None:
         if self._session is not None:
             raise CloseError(4005, "Already authenticated.")
         application = self._application(data)
-        session = self._core.gateway.sessions.get(str(data.get("session_id")))
-        now = self._core.clock.now()
+        session = self._gateway.sessions.get(str(data.get("session_id")))
+        now = self._gateway.clock.now()
         if session is None or session.application.id != application.id or session.expired(now):
             self._socket.send_op(9, False)
             return
@@ -231,7 +175,7 @@ class Connection:
             raise CloseError(4007, "Invalid seq.")
         missed = session.replay(seq)
         if missed is None:
-            del self._core.gateway.sessions[session.id]
+            del self._gateway.sessions[session.id]
             self._socket.send_op(9, False)
             return
         if session.socket is not None:
@@ -242,57 +186,31 @@ class Connection:
         session.left_at = None
         self._session = session
         session.dispatch("RESUMED", dumps({"_trace": ["sandbox"]}))
-        self._begun(session)
+        self._established(session)
 
     def _members(self, session: Session, data: JSON) -> None:
         guild = session.application.guilds.get(str(data.get("guild_id")))
-        if guild is None:
-            return
-        wanted = data.get("user_ids")
-        prefix = str(data.get("query") or "").lower()
-        ids = [str(one) for one in wanted] if isinstance(wanted, list) else [str(wanted)]
-        found = [
-            member
-            for member in guild.members.values()
-            if (member.user.id in ids if wanted is not None else member.user.name.startswith(prefix))
-        ]
-        limit = data.get("limit") or len(found)
-        body: JSON = {
-            "guild_id": guild.id,
-            "members": [render.member(member) for member in found[:limit]],
-            "chunk_index": 0,
-            "chunk_count": 1,
-            "not_found": [one for one in ids if one not in guild.members] if wanted is not None else [],
-        }
-        if data.get("presences"):
-            body["presences"] = []
-        if data.get("nonce") is not None:
-            body["nonce"] = data["nonce"]
-        session.dispatch("GUILD_MEMBERS_CHUNK", dumps(body))
+        if guild is not None:
+            session.dispatch("GUILD_MEMBERS_CHUNK", dumps(payloads.members_chunk(guild, data)))
 
-    def left(self, code: int | None) -> None:
-        """The connection is gone. 1000 and 1001 from the client end the session, other codes keep it."""
+    def ended(self, code: int | None) -> None:
+        """Detach the session. Codes 1000 and 1001 from the client end it, others let it resume."""
         session = self._session
         if session is None or session.socket is not self._socket:
             return
         session.socket = None
-        session.left_at = self._core.clock.now()
+        session.left_at = self._gateway.clock.now()
         if code in (1000, 1001):
-            self._core.gateway.sessions.pop(session.id, None)
-        self._core.gateway.on_change(session.application)
+            self._gateway.sessions.pop(session.id, None)
+        self._gateway.on_change(session.application)
 
 
-def strike(core: Core, session: Session, fault: Fault) -> None:
-    """Does to a connected session what the fault says."""
-    socket = session.socket
-    if socket is None:
-        return
-    if fault.kind == "op7":
-        socket.send_op(7)
-    elif fault.kind == "op9":
-        core.gateway.sessions.pop(session.id, None)
-        socket.send_op(9, False)
-    elif fault.code is not None:
-        socket.close(fault.code, "")
-    else:
-        socket.abort()
+def _shard(given: Any) -> tuple[int, int] | None:
+    """The shard and their number. Raises CloseError 4010."""
+    if given is None:
+        return None
+    if isinstance(given, list) and len(given) == 2 and all(type(part) is int for part in given):
+        number, count = given
+        if 0 <= number < count:
+            return number, count
+    raise CloseError(4010, "Invalid shard.")

@@ -1,25 +1,33 @@
-"""All sessions, and who of them is told what: intents, shards, what a bot may see, message content."""
+"""All sessions, and which of them gets an event: intents, shards, permissions, message content."""
 
 from collections.abc import Callable
 
-from discord_sandbox.discord import permissions as perms
-from discord_sandbox.discord.clock import Clock
-from discord_sandbox.discord.faults import Faults
-from discord_sandbox.discord.gateway.sessions import Session, dumps
-from discord_sandbox.discord.model import JSON, Application, Channel, Guild, Message
-from discord_sandbox.discord.state import State
+from discord_sandbox.discord.gateway.sessions import GUILDS, MESSAGES, Session, Socket
+from discord_sandbox.discord.render.encoding import dumps
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Message
+from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.traffic.faults import Fault, Faults
 
-GUILDS, MEMBERS, REACTIONS, TYPING = 1 << 0, 1 << 1, 1 << 10, 1 << 11
-MESSAGES, CONTENT = 1 << 9, 1 << 15
+CONTENT = 1 << 15
 
 
 class Gateway:
+    """`url` is the address that bots connect to; `on_change` hears of each session that comes or goes."""
+
     def __init__(self, state: State, clock: Clock, faults: Faults) -> None:
-        self._state = state
-        self._clock = clock
-        self._faults = faults
+        self.state = state
+        self.clock = clock
+        self.faults = faults
+        self.url = ""
         self.sessions: dict[str, Session] = {}
+        self.sockets: set[Socket] = set()
         self.on_change: Callable[[Application], None] = lambda application: None
+
+    @property
+    def resume_url(self) -> str:
+        return f"{self.url}resume/"
 
     def of(self, application: Application) -> list[Session]:
         return [one for one in self.sessions.values() if one.application.id == application.id]
@@ -32,7 +40,7 @@ class Gateway:
         now: float | None = None
         for session in list(self.sessions.values()):
             if session.left_at is not None:
-                now = self._clock.now() if now is None else now
+                now = self.clock.now() if now is None else now
                 if session.expired(now):
                     del self.sessions[session.id]
                     continue
@@ -48,12 +56,12 @@ class Gateway:
         if channel is None:
             return True
         member = guild.members.get(application.id)
-        return member is not None and bool(self._state.permissions(member, channel) & perms.VIEW_CHANNEL)
+        return member is not None and bool(self.state.permissions(member, channel) & perms.VIEW_CHANNEL)
 
     def to_guild(
         self, guild: Guild, event: str, data: JSON, *, intent: int = GUILDS, channel: Channel | None = None
     ) -> None:
-        """Tells everybody in the guild who asked for such events and sees the channel."""
+        """Send to every bot in the guild that has the intent and sees the channel."""
         targets = self._targets(intent, guild, channel)
         if targets:
             dumped = dumps(data)
@@ -61,7 +69,7 @@ class Gateway:
                 self._deliver(session, event, dumped)
 
     def to_application(self, application: Application, guild: Guild, event: str, data: JSON) -> None:
-        """Tells one application, whatever its intents: interactions, its own commands' permissions."""
+        """Send to one application, whatever its intents: interactions, its own commands' permissions."""
         dumped: str | None = None
         for session in list(self.sessions.values()):
             if session.application.id != application.id or not session.owns(guild):
@@ -71,7 +79,7 @@ class Gateway:
             self._deliver(session, event, dumped)
 
     def message(self, event: str, message: Message, data: JSON) -> None:
-        """A message event: without the privileged intent, others' messages come without content."""
+        """Send a message event; without the privileged intent, other authors' messages lack their content."""
         dumped: str | None = None
         blank: str | None = None
         for session in self._targets(MESSAGES, message.channel.guild, message.channel):
@@ -88,11 +96,11 @@ class Gateway:
 
     def _deliver(self, session: Session, event: str, dumped: str) -> None:
         session.dispatch(event, dumped)
-        if self._faults.take("duplicate_delivery", session.application.name, event=event) is not None:
+        if self.faults.take("duplicate_delivery", session.application.name, event=event) is not None:
             session.dispatch(event, dumped)
 
     def end_all(self, application: Application, code: int, reason: str) -> None:
-        """Ends every session of the application for good."""
+        """End every session of the application for good."""
         for session in self.of(application):
             del self.sessions[session.id]
             if session.socket is not None:
@@ -100,8 +108,32 @@ class Gateway:
         self.on_change(application)
 
     def invalidate_all(self) -> None:
-        """Op 9 to everybody: identify anew."""
+        """Send op 9 to every session: identify again."""
         for session in list(self.sessions.values()):
             del self.sessions[session.id]
             if session.socket is not None:
                 session.socket.send_op(9, False)
+
+    def refuses_connections(self, *, resuming: bool) -> bool:
+        """Whether a fault makes this address dead now; a drop does so only when it has a duration."""
+        if resuming:
+            return self.faults.take("dead_resume", None) is not None
+        return any(
+            fault.kind == "gateway_drop" and fault.seconds is not None and self.faults.is_active(fault)
+            for fault in self.faults.all.values()
+        )
+
+    def apply_fault(self, session: Session, fault: Fault) -> None:
+        """Do to a connected session what a fault of the kinds in `SESSIONS` says."""
+        socket = session.socket
+        if socket is None:
+            return
+        if fault.kind == "op7":
+            socket.send_op(7)
+        elif fault.kind == "op9":
+            self.sessions.pop(session.id, None)
+            socket.send_op(9, False)
+        elif fault.code is not None:
+            socket.close(fault.code, "")
+        else:
+            socket.abort()

@@ -1,27 +1,23 @@
-"""Sessions: what a bot is told, numbered and kept, so that it can resume."""
+"""Sessions: numbered events, kept so that a bot can resume."""
 
 import asyncio
-import json
 import secrets
 from collections import deque
 
 from aiohttp import web
 
 from discord_sandbox.discord.gateway.transport import Encoder
-from discord_sandbox.discord.model import Application, Guild
+from discord_sandbox.discord.render.encoding import dumps
+from discord_sandbox.discord.state.model import Application, Guild
 
 KEPT_EVENTS = 10_000
 RESUMABLE_SECONDS = 180.0
 
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
-
-
-def dumps(data: object) -> str:
-    return _encode(data)
+GUILDS, MEMBERS, MESSAGES, REACTIONS, TYPING = 1 << 0, 1 << 1, 1 << 9, 1 << 10, 1 << 11
 
 
 class Socket:
-    """One connection: what is to be sent stands in a queue, so that nobody waits for a slow reader."""
+    """One connection with a send queue, so that a slow reader delays no one else."""
 
     def __init__(
         self, ws: web.WebSocketResponse, transport: asyncio.Transport | None, encoder: Encoder
@@ -40,12 +36,12 @@ class Socket:
         self.send(dumps({"t": None, "s": None, "op": op, "d": data}))
 
     def close(self, code: int, reason: str) -> None:
-        """Closes after what is queued was sent."""
+        """Close after sending what is queued."""
         self._close = (code, reason)
         self._queue.put_nowait(None)
 
     def abort(self) -> None:
-        """Cuts the connection without a close frame."""
+        """Cut the connection without a close frame."""
         if self._transport is not None:
             self._transport.abort()
 
@@ -64,7 +60,7 @@ class Socket:
 
 
 class Session:
-    """What one IDENTIFY began; it outlives its connection for a while."""
+    """What one IDENTIFY starts; it outlives its connection by up to three minutes."""
 
     def __init__(
         self, application: Application, intents: int, shard: tuple[int, int], now: float, *, sharded: bool
@@ -88,7 +84,7 @@ class Session:
         return self.shard[1] == 1 or (int(guild.id) >> 22) % self.shard[1] == self.shard[0]
 
     def dispatch(self, event: str, dumped: str) -> None:
-        """Sends an event whose data is already JSON, or keeps it for a resume."""
+        """Send an event, its data already JSON, and keep it for a resume."""
         self.seq += 1
         text = f'{{"t":"{event}","s":{self.seq},"op":0,"d":{dumped}}}'
         self._kept.append((self.seq, text))
@@ -96,7 +92,7 @@ class Session:
             self.socket.send(text)
 
     def replay(self, seq: int) -> list[str] | None:
-        """The events after `seq`; None when some are no longer kept."""
+        """The events after `seq`; None if some are no longer kept."""
         if self._kept and seq < self._kept[0][0] - 1:
             return None
         return [text for number, text in self._kept if number > seq]

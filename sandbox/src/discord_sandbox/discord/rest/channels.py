@@ -1,13 +1,14 @@
 """Channels and threads as places: read, change, delete, threads' beginnings and members, typing."""
 
-from discord_sandbox.discord import permissions as perms
-from discord_sandbox.discord import render
 from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
-from discord_sandbox.discord.model import PRIVATE_THREAD, PUBLIC_THREAD, Channel, Thread
-from discord_sandbox.discord.permissions import Overwrite
-from discord_sandbox.discord.ratelimits import READS, THREADS
-from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.model import PRIVATE_THREAD, PUBLIC_THREAD, Channel, Thread
+from discord_sandbox.discord.state.permissions import Overwrite
+from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
 ARCHIVE = (60, 1440, 4320, 10080)
 

@@ -1,9 +1,10 @@
 """Application commands, global and of a guild: single, bulk, and their permissions."""
 
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.model import JSON, Application, Command
-from discord_sandbox.discord.ratelimits import COMMANDS, READS
-from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.state.model import JSON, Application, Command
+from discord_sandbox.discord.traffic.rate_limits import COMMANDS, READS
 
 
 def _scope(call: Context) -> tuple[Application, str | None]:
@@ -16,13 +17,13 @@ def _scope(call: Context) -> tuple[Application, str | None]:
 
 def _found(call: Context) -> tuple[Application, Command]:
     application, guild = _scope(call)
-    return application, call.core.registry.get(application, guild, call.params["command"])
+    return application, call.core.commands.get(application, guild, call.params["command"])
 
 
 async def listed(call: Context) -> Result:
     application, guild = _scope(call)
     whole = call.request.query.get("with_localizations") == "true"
-    return [shown(one.body, whole=whole) for one in call.core.registry.of(application, guild)]
+    return [shown(one.body, whole=whole) for one in call.core.commands.of(application, guild)]
 
 
 def shown(body: JSON, *, whole: bool) -> JSON:
@@ -32,7 +33,7 @@ def shown(body: JSON, *, whole: bool) -> JSON:
 
 async def create(call: Context) -> Result:
     application, guild = _scope(call)
-    command, new = call.core.registry.create(application, guild, call.body)
+    command, new = call.core.commands.create(application, guild, call.body)
     return (201 if new else 200), command.body
 
 
@@ -41,7 +42,7 @@ async def overwrite(call: Context) -> Result:
     bodies = call.upload.items
     if bodies is None:
         raise DiscordError(50035, errors={"_errors": [_NOT_A_LIST]})
-    return [one.body for one in call.core.registry.overwrite(application, guild, bodies)]
+    return [one.body for one in call.core.commands.overwrite(application, guild, bodies)]
 
 
 _NOT_A_LIST = {"code": "LIST_TYPE_CONVERT", "message": "Only iterables may be used in a ListType"}
@@ -53,12 +54,12 @@ async def get(call: Context) -> Result:
 
 async def patch(call: Context) -> Result:
     application, command = _found(call)
-    return call.core.registry.patch(application, command, call.body).body
+    return call.core.commands.patch(application, command, call.body).body
 
 
 async def delete(call: Context) -> Result:
     application, command = _found(call)
-    call.core.registry.delete(application, command)
+    call.core.commands.delete(application, command)
     return None
 
 
@@ -93,9 +94,9 @@ async def permissions(call: Context) -> Result:
 def _both(path: str, method: str, handler: object) -> list[Endpoint]:
     base = "/applications/{application}"
     body = method in ("POST", "PUT", "PATCH")
-    rule = READS if method == "GET" else COMMANDS
+    limit = READS if method == "GET" else COMMANDS
     return [
-        Endpoint(method, f"{base}{scope}/commands{path}", handler, rule, major, body=body)  # type: ignore[arg-type]
+        Endpoint(method, f"{base}{scope}/commands{path}", handler, limit, major, body=body)  # type: ignore[arg-type]
         for scope, major in (("", "application"), ("/guilds/{guild}", "guild"))
     ]
 

@@ -1,4 +1,4 @@
-"""What every REST call goes through: log, identity, faults, rate limits, body, errors, headers."""
+"""The path of every REST call: log, identity, faults, rate limits, body, errors, headers."""
 
 import asyncio
 import time
@@ -8,98 +8,31 @@ from typing import Any
 
 from aiohttp import web
 
-from discord_sandbox.discord import permissions as perms
+from discord_sandbox.discord.actions.posts import Upload
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.faults import Fault
-from discord_sandbox.discord.gateway.sessions import dumps
-from discord_sandbox.discord.model import JSON, Application, Channel, Guild, Member, Message
-from discord_sandbox.discord.posts import Upload
-from discord_sandbox.discord.ratelimits import ORDINARY, Rule, Verdict
-from discord_sandbox.discord.requestlog import Call
+from discord_sandbox.discord.rest.context import BASE, Context, Result
+from discord_sandbox.discord.rest.replies import rate_limited, refused_by_fault, reply, respond
 from discord_sandbox.discord.rest.uploads import read_upload
+from discord_sandbox.discord.state.model import Application
+from discord_sandbox.discord.traffic.faults import Fault
+from discord_sandbox.discord.traffic.rate_limits import ORDINARY, RateLimit, RateLimitResult
+from discord_sandbox.discord.traffic.request_log import LoggedCall
 
-BASE = "/api/v10"
 BANNED_AFTER, BAN_WINDOW = 10_000, 600.0
 LOGGED_HEADERS = ("X-Audit-Log-Reason", "User-Agent")
-
-Result = web.Response | JSON | list[Any] | tuple[int, JSON] | None
-
-
-class Context:
-    """One authenticated call, and the look-ups that every handler needs."""
-
-    __slots__ = ("_application", "core", "params", "request", "upload")
-
-    def __init__(self, core: Core, request: web.Request, application: Application | None) -> None:
-        self.core = core
-        self.request = request
-        self.params = request.match_info
-        self.upload = Upload({})
-        self._application = application
-
-    @property
-    def application(self) -> Application:
-        if self._application is None:
-            raise DiscordError(0, "401: Unauthorized", status=401)
-        return self._application
-
-    @property
-    def body(self) -> JSON:
-        return self.upload.body
-
-    def own_application(self) -> Application:
-        """The application in the path, which must be the caller's. Raises 20012."""
-        if self.params["application"] != self.application.id:
-            raise DiscordError(20012)
-        return self.application
-
-    def guild(self) -> Guild:
-        """The guild in the path. Raises 10004 when the bot is not in it."""
-        found = self.application.guilds.get(self.params["guild"])
-        if found is None:
-            raise DiscordError(10004)
-        return found
-
-    def me(self, guild: Guild) -> Member:
-        found = guild.members.get(self.application.id)
-        if found is None or guild.id not in self.application.guilds:
-            raise DiscordError(50001)
-        return found
-
-    def channel(self, *needed: int) -> Channel:
-        """The channel in the path. Raises 10003, 50001 (cannot see it), 50013 (may not)."""
-        channel = self.core.state.channel(self.params["channel"])
-        allowed = self.core.state.permissions(self.me(channel.guild), channel)
-        if not allowed & perms.VIEW_CHANNEL:
-            raise DiscordError(50001)
-        for permission in needed:
-            if not allowed & permission:
-                raise DiscordError(50013)
-        return channel
-
-    def may(self, channel: Channel, permission: int) -> bool:
-        return bool(self.core.state.permissions(self.me(channel.guild), channel) & permission)
-
-    def message(self, channel: Channel) -> Message:
-        """The message in the path; ephemeral ones are not in the channel. Raises 10008."""
-        found = channel.messages.get(self.params["message"])
-        if found is None or found.ephemeral_to is not None:
-            raise DiscordError(10008)
-        return found
-
 
 Handler = Callable[[Context], Awaitable[Result]]
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route: `major` names the path parameter that has buckets of its own; `rule` None means none at all."""
+    """A route. `major` names the path parameter that each get a bucket; `limit` None: not rate limited."""
 
     method: str
     path: str
     handler: Handler
-    rule: Rule | None = ORDINARY
+    limit: RateLimit | None = ORDINARY
     major: str | None = None
     token: bool = True
     body: bool = True
@@ -135,12 +68,12 @@ class Endpoint:
         core: Core,
         request: web.Request,
         application: Application | None,
-        entry: Call,
+        entry: LoggedCall,
         fault: Fault | None,
     ) -> web.Response:
         headers: dict[str, str] = {}
         try:
-            if fault is not None and (refusal := _refusal(fault, entry)) is not None:
+            if fault is not None and (refusal := refused_by_fault(fault, entry)) is not None:
                 return refusal
             if self.token and application is None:
                 raise DiscordError(0, "401: Unauthorized", status=401)
@@ -148,7 +81,7 @@ class Endpoint:
             if verdict is not None:
                 headers = verdict.headers
                 if not verdict.allowed:
-                    return _limited(verdict, entry)
+                    return rate_limited(verdict, entry)
             context = Context(core, request, application)
             if self.body:
                 context.upload = await read_upload(request)
@@ -161,24 +94,26 @@ class Endpoint:
                 headers = headers | {"Via": "1.1 sandbox", "X-RateLimit-Scope": "user"}
                 entry.error |= {"retry_after": 2.0, "global": False}
             result = reply(entry.error, error.status)
-        response = result if isinstance(result, web.Response) else _respond(result)
+        response = result if isinstance(result, web.Response) else respond(result)
         if fault is not None and fault.kind == "500_after_apply":
             return reply({"message": "500: Internal Server Error", "code": 0}, 500)
         response.headers.update(headers)
         return response
 
-    def _limit(self, core: Core, request: web.Request, application: Application | None) -> Verdict | None:
-        if self.rule is None:
+    def _limit(
+        self, core: Core, request: web.Request, application: Application | None
+    ) -> RateLimitResult | None:
+        if self.limit is None:
             return None
         identity = application.id if application is not None and self.token else "-"
         if self.token:
             if application is not None and _banned(core, application):
-                return Verdict(False, {}, 600.0, True)
+                return RateLimitResult(False, {}, 600.0, True)
             over = core.limits.take_global(identity)
             if over is not None:
                 return over
         major = request.match_info.get(self.major, "") if self.major is not None else ""
-        return core.limits.take(identity, f"{self.method} {self.path}", major, self.rule)
+        return core.limits.take(identity, f"{self.method} {self.path}", major, self.limit)
 
     def _count_refusal(self, core: Core, application: Application | None, error: DiscordError) -> None:
         if application is not None and error.status in (401, 403, 429):
@@ -199,57 +134,6 @@ def _caller(core: Core, request: web.Request) -> Application | None:
     if header is None or not header.startswith("Bot "):
         return None
     return core.state.by_token.get(header[4:])
-
-
-def reply(body: object, status: int = 200) -> web.Response:
-    """JSON with exactly the content type that clients compare with."""
-    return web.Response(
-        body=dumps(body).encode(), status=status, headers={"Content-Type": "application/json"}
-    )
-
-
-def _respond(result: Result) -> web.Response:
-    if result is None:
-        return web.Response(status=204)
-    if isinstance(result, tuple):
-        return reply(result[1], result[0])
-    return reply(result)
-
-
-def _limited(verdict: Verdict, entry: Call) -> web.Response:
-    body = {
-        "message": "You are being rate limited.",
-        "retry_after": verdict.retry_after,
-        "global": verdict.is_global,
-        "code": 0,
-    }
-    entry.error = body
-    response = reply(body, 429)
-    response.headers.update(verdict.headers)
-    if verdict.headers:
-        response.headers["Via"] = "1.1 sandbox"
-    response.headers["Retry-After"] = str(max(1, round(verdict.retry_after)))
-    return response
-
-
-def _refusal(fault: Fault, entry: Call) -> web.Response | None:
-    if fault.kind == "429":
-        scope = {"X-RateLimit-Scope": fault.scope}
-        if fault.scope == "global":
-            scope["X-RateLimit-Global"] = "true"
-        else:
-            scope |= {
-                "X-RateLimit-Limit": "5",
-                "X-RateLimit-Remaining": "0" if fault.scope == "user" else "1",
-                "X-RateLimit-Reset-After": f"{fault.retry_after:.3f}",
-                "X-RateLimit-Reset": f"{entry.time + fault.retry_after:.3f}",
-                "X-RateLimit-Bucket": f"fault{fault.id}",
-            }
-        return _limited(Verdict(False, scope, fault.retry_after, fault.scope == "global"), entry)
-    if fault.kind == "503":
-        entry.error = {"message": "503: Service Unavailable", "code": 0}
-        return reply(entry.error, 503)
-    return None
 
 
 def _logged(upload: Upload) -> Any:

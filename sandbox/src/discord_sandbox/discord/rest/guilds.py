@@ -1,10 +1,11 @@
 """Guilds, their channels, roles and members."""
 
-from discord_sandbox.discord import permissions as perms
-from discord_sandbox.discord import render
 from discord_sandbox.discord.errors import DiscordError, invalid
-from discord_sandbox.discord.ratelimits import READS
-from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.traffic.rate_limits import READS
 
 
 async def guild(call: Context) -> Result:

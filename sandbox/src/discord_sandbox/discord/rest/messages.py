@@ -1,12 +1,13 @@
 """Messages in channels: list, post, edit, delete, pin, react."""
 
-from discord_sandbox.discord import permissions as perms
-from discord_sandbox.discord.clock import iso
+from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.errors import DiscordError, invalid
-from discord_sandbox.discord.model import DEFAULT, JSON, REPLY, Channel, Message
-from discord_sandbox.discord.posts import Origin
-from discord_sandbox.discord.ratelimits import DELETES, MESSAGES, READS
-from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.clock import iso
+from discord_sandbox.discord.state.model import DEFAULT, JSON, REPLY, Channel, Message
+from discord_sandbox.discord.traffic.rate_limits import DELETES, MESSAGES, READS
 
 TWO_WEEKS = 14 * 86_400.0
 

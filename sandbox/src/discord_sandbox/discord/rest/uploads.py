@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
+from discord_sandbox.discord.actions.posts import Upload
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.model import Attachment
-from discord_sandbox.discord.posts import Upload
+from discord_sandbox.discord.state.model import Attachment
 
 FILE_LIMIT, REQUEST_LIMIT = 10 * 1024 * 1024, 25 * 1024 * 1024
 _FIELD = re.compile(r"^files?\[?(\d*)\]?$")

@@ -1,16 +1,17 @@
-"""Who the bot is: gateway address, user, application."""
+"""The bot itself: gateway address, user, application."""
 
-from discord_sandbox.discord import render
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.model import JSON, User
-from discord_sandbox.discord.ratelimits import READS
-from discord_sandbox.discord.rest.endpoint import Context, Endpoint, Result
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.state.model import JSON, User
+from discord_sandbox.discord.traffic.rate_limits import READS
 
 DAY = 86_400.0
 
 
 async def gateway(call: Context) -> Result:
-    return {"url": call.core.gateway_url}
+    return {"url": call.core.gateway.url}
 
 
 async def gateway_bot(call: Context) -> Result:
@@ -18,7 +19,7 @@ async def gateway_bot(call: Context) -> Result:
     total = call.core.state.world.identifies_per_day
     used = [one for one in call.application.identifies if now - one < DAY]
     return {
-        "url": call.core.gateway_url,
+        "url": call.core.gateway.url,
         "shards": 1,
         "session_start_limit": {
             "total": total,

@@ -1,10 +1,10 @@
 """Application commands and their limits, their options apart."""
 
-from discord_sandbox.discord.model import JSON
-from discord_sandbox.discord.permissions import ALL
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.naming import localized, name, size, text
 from discord_sandbox.discord.rules.options import read_options
+from discord_sandbox.discord.state.model import JSON
+from discord_sandbox.discord.state.permissions import ALL
 
 CHAT_INPUT, USER, MESSAGE, ENTRY_POINT = 1, 2, 3, 4
 LARGEST = 8000

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from discord_sandbox.discord.model import JSON
 from discord_sandbox.discord.rules.controls import button, select
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.state.model import JSON
 
 ROW, BUTTON, STRING_SELECT, TEXT_INPUT = 1, 2, 3, 4
 SECTION, TEXT, THUMBNAIL, GALLERY, FILE, SEPARATOR, CONTAINER = 9, 10, 11, 12, 13, 14, 17

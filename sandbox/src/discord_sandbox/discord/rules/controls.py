@@ -1,7 +1,7 @@
 """Buttons and selects: what a person can use, alike in messages and (selects) in modals."""
 
-from discord_sandbox.discord.model import JSON
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state.model import JSON
 
 LINK, PREMIUM = 5, 6
 BUTTON_KEYS = frozenset({"type", "id", "custom_id", "style", "label", "disabled", "url", "sku_id", "emoji"})

@@ -1,8 +1,8 @@
 """Rich embeds: their limits, alone and together."""
 
-from discord_sandbox.discord.model import JSON
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.state.model import JSON
 
 TOGETHER = 6000
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from discord_sandbox.discord.errors import Complaints
-from discord_sandbox.discord.model import JSON
+from discord_sandbox.discord.state.model import JSON
 
 Path = tuple[str | int, ...]
 

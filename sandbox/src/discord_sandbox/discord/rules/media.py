@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from discord_sandbox.discord.model import JSON, Attachment
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state.model import JSON, Attachment
 
 
 class Media:

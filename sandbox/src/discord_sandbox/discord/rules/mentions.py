@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass
 
-from discord_sandbox.discord import permissions as perms
-from discord_sandbox.discord.model import JSON, Channel, Member, Message
 from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.state import State
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.model import JSON, Channel, Member, Message
+from discord_sandbox.discord.state.store import State
 
 _MENTION = re.compile(r"<@(&|!?)(\d{1,20})>|@(everyone|here)")
 

@@ -4,17 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from discord_sandbox.discord.errors import Complaints, DiscordError
-from discord_sandbox.discord.model import (
+from discord_sandbox.discord.rules import components, embeds
+from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.rules.mentions import Allowed, read_allowed
+from discord_sandbox.discord.state.model import (
     COMPONENTS_V2,
     EPHEMERAL,
     JSON,
     SUPPRESS_EMBEDS,
     SUPPRESS_NOTIFICATIONS,
 )
-from discord_sandbox.discord.rules import components, embeds
-from discord_sandbox.discord.rules.fields import Fields
-from discord_sandbox.discord.rules.media import Media
-from discord_sandbox.discord.rules.mentions import Allowed, read_allowed
 
 COMMON = frozenset(
     {

@@ -1,8 +1,8 @@
 """Modals: title, labels and inputs."""
 
-from discord_sandbox.discord.model import JSON
 from discord_sandbox.discord.rules.controls import options, select
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state.model import JSON
 
 ROW, TEXT_INPUT, TEXT, LABEL = 1, 4, 10, 18
 UPLOAD, RADIO, CHECKBOXES, CHECKBOX = 19, 21, 22, 23

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-from discord_sandbox.discord.model import JSON
 from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state.model import JSON
 
 LOCALES = frozenset(
     "ar bg cs da de el en-GB en-US es-419 es-ES fi fr he hi hr hu id it ja ko lt nl no pl pt-BR ro ru "

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from discord_sandbox.discord.model import JSON
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.naming import localized, name, text
+from discord_sandbox.discord.state.model import JSON
 
 SUB, GROUP, STRING, INTEGER, CHANNEL, NUMBER = 1, 2, 3, 4, 7, 10
 KEYS = frozenset(

@@ -1,0 +1,62 @@
+"""Command `discord-sandbox`: run a local Discord until SIGINT or SIGTERM."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from discord_sandbox.sandbox import Sandbox
+from discord_sandbox.world import World, read_world
+
+DESCRIPTION = """\
+Run a local Discord for bots: REST API, gateway, JSON API and page on one loopback port.
+Prints one line of JSON when it is ready: its addresses, and every bot's id and token.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="discord-sandbox", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--port", type=int, default=8300, help="port on 127.0.0.1; 0 picks a free one (default: 8300)"
+    )
+    parser.add_argument(
+        "--world", type=Path, metavar="FILE", help="JSON that describes servers, people and bots"
+    )
+    parser.add_argument(
+        "--no-rate-limits", action="store_true", help="send rate-limit headers but never refuse"
+    )
+    parser.add_argument(
+        "--processes-file", type=Path, metavar="FILE", help="JSON list to show under `processes` in the state"
+    )
+    options = parser.parse_args()
+    try:
+        world = World() if options.world is None else read_world(json.loads(options.world.read_text()))
+        world = replace(world, rate_limits=world.rate_limits and not options.no_rate_limits)
+        sandbox = Sandbox(world, options.port, processes_file=options.processes_file)
+    except (OSError, ValueError) as error:
+        parser.error(f"--world {options.world}: {error}")
+    try:
+        asyncio.run(_serve(sandbox))
+    except OSError as error:
+        sys.exit(f"discord-sandbox: cannot listen on 127.0.0.1:{options.port}: {error.strerror or error}")
+
+
+async def _serve(sandbox: Sandbox) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with sandbox:
+        sys.stdout.write(json.dumps(sandbox.describe() | {"pid": os.getpid()}) + "\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    main()

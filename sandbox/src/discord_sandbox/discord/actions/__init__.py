@@ -1,0 +1,1 @@
+"""Changes, and telling bots and watchers about them: messages, threads, interactions, commands."""

@@ -1,0 +1,178 @@
+"""Tells bots (gateway) and watchers (feed) what changed, in one place for each kind of change."""
+
+from discord_sandbox.discord.actions.feed import Feed
+from discord_sandbox.discord.gateway.hub import Gateway
+from discord_sandbox.discord.gateway.sessions import MEMBERS, MESSAGES, REACTIONS, TYPING
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.messages import MessageRenderer
+from discord_sandbox.discord.render.messages import interaction as render_interaction
+from discord_sandbox.discord.state.model import (
+    JSON,
+    Application,
+    Channel,
+    Command,
+    Guild,
+    Interaction,
+    Member,
+    Message,
+    Role,
+)
+from discord_sandbox.discord.state.store import State
+
+
+class Broadcast:
+    def __init__(self, state: State, gateway: Gateway, feed: Feed, messages: MessageRenderer) -> None:
+        self._state = state
+        self._gateway = gateway
+        self.feed = feed
+        self._messages = messages
+
+    def _message_body(self, message: Message) -> JSON:
+        guild = message.channel.guild
+        extra: JSON = {"guild_id": guild.id, "channel_type": message.channel.kind}
+        author = guild.members.get(message.author.id)
+        if author is not None:
+            extra["member"] = render.member_without_user(author)
+        body = self._messages(message) | extra
+        body["mentions"] = [
+            user | {"member": render.member_without_user(guild.members[user["id"]])}
+            if user["id"] in guild.members
+            else user
+            for user in body["mentions"]
+        ]
+        return body
+
+    def message_created(self, message: Message) -> None:
+        if message.ephemeral_to is None:
+            body = self._message_body(message)
+            if message.nonce is not None:
+                body["nonce"] = message.nonce
+            self._gateway.message("MESSAGE_CREATE", message, body)
+        self.feed.publish("message_create", message)
+
+    def message_updated(self, message: Message) -> None:
+        message.rendered = None
+        if message.ephemeral_to is None:
+            self._gateway.message("MESSAGE_UPDATE", message, self._message_body(message))
+        self.feed.publish("message_update", message)
+
+    def message_deleted(self, message: Message) -> None:
+        channel = message.channel
+        if message.ephemeral_to is None:
+            body = {"id": message.id, "channel_id": channel.id, "guild_id": channel.guild.id}
+            self._gateway.to_guild(channel.guild, "MESSAGE_DELETE", body, intent=MESSAGES, channel=channel)
+        self.feed.publish("message_delete", message)
+
+    def messages_deleted(self, channel: Channel, messages: list[Message]) -> None:
+        body = {
+            "ids": [message.id for message in messages],
+            "channel_id": channel.id,
+            "guild_id": channel.guild.id,
+        }
+        self._gateway.to_guild(channel.guild, "MESSAGE_DELETE_BULK", body, intent=MESSAGES, channel=channel)
+        for message in messages:
+            self.feed.publish("message_delete", message)
+
+    def interaction_created(self, interaction: Interaction) -> None:
+        body = render_interaction(self._state, self._messages, interaction)
+        self._gateway.to_application(
+            interaction.application, interaction.channel.guild, "INTERACTION_CREATE", body
+        )
+        self.feed.publish("interaction_create", interaction)
+
+    def interaction_updated(self, interaction: Interaction) -> None:
+        self.feed.publish("interaction_update", interaction)
+
+    def thread_created(self, channel: Channel) -> None:
+        body = render.channel(channel) | {"newly_created": True}
+        self._gateway.to_guild(channel.guild, "THREAD_CREATE", body, channel=channel)
+        self.feed.publish("thread_create", channel)
+
+    def thread_updated(self, channel: Channel) -> None:
+        self._gateway.to_guild(channel.guild, "THREAD_UPDATE", render.channel(channel), channel=channel)
+        self.feed.publish("thread_update", channel)
+
+    def channel_created(self, channel: Channel) -> None:
+        self._gateway.to_guild(channel.guild, "CHANNEL_CREATE", render.channel(channel), channel=channel)
+        self.feed.publish("channel_create", channel)
+
+    def channel_updated(self, channel: Channel) -> None:
+        self._gateway.to_guild(channel.guild, "CHANNEL_UPDATE", render.channel(channel), channel=channel)
+        self.feed.publish("channel_update", channel)
+
+    def channel_deleted(self, channel: Channel) -> None:
+        """To be called while the channel is still there."""
+        if channel.thread is not None:
+            body: JSON = {
+                "id": channel.id,
+                "guild_id": channel.guild.id,
+                "parent_id": channel.thread.parent.id,
+                "type": channel.kind,
+            }
+            self._gateway.to_guild(channel.guild, "THREAD_DELETE", body, channel=channel)
+            self.feed.publish("thread_delete", channel)
+            return
+        self._gateway.to_guild(channel.guild, "CHANNEL_DELETE", render.channel(channel), channel=channel)
+        self.feed.publish("channel_delete", channel)
+
+    def member_updated(self, member: Member) -> None:
+        body = render.member(member) | {"guild_id": member.guild.id}
+        self._gateway.to_guild(member.guild, "GUILD_MEMBER_UPDATE", body, intent=MEMBERS)
+        own = self._state.applications.get(member.user.id)
+        if own is not None:
+            for session in self._gateway.of(own):
+                if not session.intents & MEMBERS:
+                    self._gateway.to_application(own, member.guild, "GUILD_MEMBER_UPDATE", body)
+                    break
+        self.feed.publish("people_update", member)
+
+    def role_changed(self, guild: Guild, role: Role, *, created: bool = False) -> None:
+        event = "GUILD_ROLE_CREATE" if created else "GUILD_ROLE_UPDATE"
+        self._gateway.to_guild(guild, event, {"guild_id": guild.id, "role": render.role(role)})
+        self.feed.publish("role_update", role)
+
+    def role_deleted(self, guild: Guild, role: Role) -> None:
+        self._gateway.to_guild(guild, "GUILD_ROLE_DELETE", {"guild_id": guild.id, "role_id": role.id})
+        self.feed.publish("role_update", role)
+
+    def commands_changed(self, application: Application) -> None:
+        self.feed.publish("commands_update", application)
+
+    def command_permissions(self, application: Application, guild: Guild, command: Command) -> None:
+        body = {
+            "id": command.id,
+            "application_id": application.id,
+            "guild_id": guild.id,
+            "permissions": command.permissions,
+        }
+        self._gateway.to_application(application, guild, "APPLICATION_COMMAND_PERMISSIONS_UPDATE", body)
+        self.feed.publish("commands_update", application)
+
+    def typing(self, channel: Channel, member: Member, now: float) -> None:
+        body = {
+            "channel_id": channel.id,
+            "guild_id": channel.guild.id,
+            "user_id": member.user.id,
+            "timestamp": int(now),
+            "member": render.member(member),
+        }
+        self._gateway.to_guild(channel.guild, "TYPING_START", body, intent=TYPING, channel=channel)
+        self.feed.publish("typing", (channel, member))
+
+    def reaction(self, message: Message, user_id: str, emoji: str, *, added: bool) -> None:
+        message.rendered = None
+        body: JSON = {
+            "user_id": user_id,
+            "channel_id": message.channel.id,
+            "message_id": message.id,
+            "guild_id": message.channel.guild.id,
+            "emoji": {"id": None, "name": emoji},
+            "burst": False,
+            "type": 0,
+        }
+        event = "MESSAGE_REACTION_ADD" if added else "MESSAGE_REACTION_REMOVE"
+        if added and (member := message.channel.guild.members.get(user_id)) is not None:
+            body["member"] = render.member(member)
+            body["message_author_id"] = message.author.id
+        self._gateway.to_guild(message.channel.guild, event, body, intent=REACTIONS, channel=message.channel)
+        self.feed.publish("message_update", message)

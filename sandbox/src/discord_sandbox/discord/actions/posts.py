@@ -1,0 +1,238 @@
+"""Messages: posted, edited and deleted, by bots and people, with nonces, replies and mentions."""
+
+from dataclasses import dataclass, field
+
+from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.render.messages import MessageRenderer
+from discord_sandbox.discord.rules import mentions
+from discord_sandbox.discord.rules import messages as rules
+from discord_sandbox.discord.rules.media import Media
+from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.model import (
+    COMPONENTS_V2,
+    DEFAULT,
+    EPHEMERAL,
+    JSON,
+    LOADING,
+    REPLY,
+    SUPPRESS_NOTIFICATIONS,
+    Attachment,
+    Channel,
+    Interaction,
+    Member,
+    Message,
+    User,
+)
+from discord_sandbox.discord.state.store import State
+
+NONCE_SECONDS = 300.0
+OLD_SECONDS, OLD_EDITS, OLD_WINDOW = 3600.0, 30, 3600.0
+
+
+@dataclass(slots=True)
+class Upload:
+    """A body with its files, already separated from their encoding; `items` when it is a list."""
+
+    body: JSON
+    files: dict[str, Attachment] = field(default_factory=dict)
+    items: list[JSON] | None = None
+
+
+@dataclass(slots=True)
+class Origin:
+    """On whose behalf a message is posted."""
+
+    author: User
+    member: Member | None
+    interaction: Interaction | None = None
+    ephemeral_to: str | None = None
+    kind: int = DEFAULT
+    reference: JSON | None = None
+
+
+class Posts:
+    def __init__(self, state: State, clock: Clock, broadcast: Broadcast, render: MessageRenderer) -> None:
+        self._state = state
+        self._clock = clock
+        self._broadcast = broadcast
+        self._render = render
+
+    def _attachments(self, upload: Upload, channel: Channel, kept: list[Attachment]) -> list[Attachment]:
+        """The attachments that a body lists (all new files when it lists none)."""
+        described = upload.body.get("attachments")
+        if described is None:
+            found = [*kept, *upload.files.values()]
+        else:
+            found = []
+            by_id = {one.id: one for one in kept}
+            for index, one in enumerate(described if isinstance(described, list) else []):
+                number = str(one.get("id")) if isinstance(one, dict) else ""
+                attachment = by_id.get(number) or upload.files.get(number)
+                if attachment is None:
+                    raise invalid(
+                        ("attachments", index, "id"),
+                        "ATTACHMENT_NOT_FOUND",
+                        f"Attachment {number} not found.",
+                    )
+                if one.get("filename") and attachment.id == "":
+                    attachment.filename = str(one["filename"])
+                if isinstance(one.get("description"), str):
+                    attachment.description = one["description"][:1024]
+                found.append(attachment)
+            listed = set(map(id, found))
+            found += [one for one in upload.files.values() if id(one) not in listed]
+        if len(found) > 10:
+            raise invalid(("attachments",), "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
+        for attachment in found:
+            if attachment.id == "":
+                attachment.id = self._state.new_id()
+                attachment.path = f"attachments/{channel.id}/{attachment.id}/{attachment.filename}"
+        return found
+
+    def _keep(self, attachments: list[Attachment]) -> None:
+        for one in attachments:
+            self._state.attachments[one.path] = one
+
+    def recall(self, channel: Channel, author: User, body: JSON) -> Message | None:
+        """The message that this author posted with this enforced nonce within the last minutes."""
+        nonce = body.get("nonce")
+        if nonce is None or not body.get("enforce_nonce"):
+            return None
+        found = self._state.nonces.get((channel.id, author.id, str(nonce)))
+        if found is None or self._clock.now() - found[0] > NONCE_SECONDS:
+            return None
+        return found[1]
+
+    def create(
+        self,
+        channel: Channel,
+        origin: Origin,
+        upload: Upload,
+        *,
+        keys: frozenset[str] = rules.CREATE,
+        flags_allowed: int = rules.CHANNEL_FLAGS,
+        at: str | None = None,
+    ) -> Message:
+        """Posts a message. Raises 50035 or 50006."""
+        attachments = self._attachments(upload, channel, [])
+        draft = rules.read(
+            upload.body,
+            Media(attachments, self._render.cdn),
+            keys=keys,
+            flags_allowed=flags_allowed,
+            has_files=bool(attachments),
+            at=at,
+        )
+        flags = draft.flags or 0
+        if origin.ephemeral_to is not None:
+            flags |= EPHEMERAL
+        message = Message(
+            self._state.new_id(),
+            channel,
+            origin.author,
+            origin.kind,
+            self._clock.now(),
+            draft.content or "",
+            draft.embeds or [],
+            draft.components or [],
+            attachments,
+            flags,
+            reference=origin.reference,
+            nonce=draft.nonce,
+            ephemeral_to=origin.ephemeral_to,
+            interaction=origin.interaction,
+            tts=upload.body.get("tts") is True,
+        )
+        if origin.interaction is not None:
+            message.application_id = origin.interaction.application.id
+            message.webhook = True
+        elif origin.author.bot:
+            message.application_id = origin.author.id
+        self._mention(message, origin, draft.allowed)
+        self._keep(attachments)
+        self._state.add_message(message)
+        if draft.nonce is not None and upload.body.get("enforce_nonce"):
+            self._remember(channel, origin.author, draft.nonce, message)
+        self._broadcast.message_created(message)
+        return message
+
+    def _remember(self, channel: Channel, author: User, nonce: str | int, message: Message) -> None:
+        now = self._clock.now()
+        nonces = self._state.nonces
+        nonces[channel.id, author.id, str(nonce)] = (now, message)
+        if len(nonces) > 10_000:
+            self._state.nonces = {key: one for key, one in nonces.items() if now - one[0] <= NONCE_SECONDS}
+
+    def _mention(self, message: Message, origin: Origin, allowed: mentions.Allowed) -> None:
+        replied = None
+        if origin.reference is not None and origin.kind == REPLY and origin.interaction is None:
+            target = self._state.messages.get(str(origin.reference.get("message_id")))
+            replied = target.author.id if target is not None else None
+        found = mentions.find(self._state, message, origin.member, allowed, replied)
+        message.mentions, message.mention_roles = found.users, found.roles
+        message.mention_everyone = found.everyone
+        if message.ephemeral_to is not None:
+            found.notified = [one for one in found.notified if one == message.ephemeral_to]
+        if not message.flags & SUPPRESS_NOTIFICATIONS:
+            message.notified = found.notified
+
+    def edit(
+        self,
+        message: Message,
+        upload: Upload,
+        *,
+        keys: frozenset[str] = rules.EDIT,
+        at: str | None = None,
+        mark: bool = True,
+    ) -> Message:
+        """Edits in place. What the body does not mention stays; attachments stay unless it lists others."""
+        attachments = self._attachments(upload, message.channel, message.attachments)
+        draft = rules.read(
+            upload.body,
+            Media(attachments, self._render.cdn),
+            keys=keys,
+            flags_allowed=rules.EDIT_FLAGS,
+            present_flags=message.flags,
+            has_files=bool(attachments),
+            existing=rules.Draft(
+                message.content, message.embeds, message.components, None, mentions.Allowed()
+            ),
+            at=at,
+        )
+        if draft.content is not None:
+            message.content = draft.content
+        if draft.embeds is not None:
+            message.embeds = draft.embeds
+        if draft.components is not None:
+            message.components = draft.components
+        message.attachments = attachments
+        if draft.flags is not None:
+            changeable = rules.EDIT_FLAGS
+            kept = message.flags & (~changeable | COMPONENTS_V2)
+            message.flags = kept | draft.flags & changeable
+        message.flags &= ~LOADING
+        self._keep(attachments)
+        if draft.content is not None or draft.components is not None:
+            member = message.channel.guild.members.get(message.author.id)
+            found = mentions.find(self._state, message, member, draft.allowed)
+            message.mentions, message.mention_roles = found.users, found.roles
+            message.mention_everyone = found.everyone
+        if mark:
+            message.edited = self._clock.now()
+        self._broadcast.message_updated(message)
+        return message
+
+    def spend_old_edit(self, message: Message) -> None:
+        """Edits of messages older than an hour have a cap of their own. Raises 30046."""
+        now = self._clock.now()
+        if now - message.created <= OLD_SECONDS:
+            return
+        recent = [one for one in self._state.old_edits.get(message.channel.id, []) if now - one < OLD_WINDOW]
+        if len(recent) >= OLD_EDITS:
+            raise DiscordError(30046)
+        self._state.old_edits[message.channel.id] = [*recent, now]
+
+    def delete(self, message: Message) -> None:
+        self._state.remove_message(message)
+        self._broadcast.message_deleted(message)

@@ -1,0 +1,99 @@
+"""Threads: started from a message or without one, changed, archived, and woken by a new message."""
+
+from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.model import (
+    HAS_THREAD,
+    PRIVATE_THREAD,
+    PUBLIC_THREAD,
+    THREAD_CREATED,
+    THREAD_STARTER,
+    Channel,
+    Member,
+    Message,
+    Thread,
+)
+from discord_sandbox.discord.state.store import State
+
+
+class Threads:
+    def __init__(self, state: State, clock: Clock, broadcast: Broadcast) -> None:
+        self._state = state
+        self._clock = clock
+        self._broadcast = broadcast
+
+    def _make(
+        self, thread_id: str, parent: Channel, owner: Member, name: str, *, minutes: int | None, kind: int
+    ) -> tuple[Channel, Thread]:
+        now = self._clock.now()
+        thread = Thread(parent, owner.user.id, now, auto_archive_minutes=minutes or 4320)
+        thread.members[owner.user.id] = now
+        channel = Channel(thread_id, parent.guild, kind, name, thread=thread)
+        self._state.add_channel(channel)
+        return channel, thread
+
+    def from_message(self, message: Message, owner: Member, name: str, minutes: int | None) -> Channel:
+        """A thread has its message's id. Raises 160004 when the message has one."""
+        if message.thread is not None or message.id in self._state.channels:
+            raise DiscordError(160004)
+        channel, thread = self._make(
+            message.id, message.channel, owner, name, minutes=minutes, kind=PUBLIC_THREAD
+        )
+        thread.message_id = message.id
+        message.thread = channel
+        message.flags |= HAS_THREAD
+        self._broadcast.thread_created(channel)
+        self._broadcast.message_updated(message)
+        starter = self._system(channel, owner, THREAD_STARTER)
+        starter.reference = {
+            "type": 0,
+            "channel_id": message.channel.id,
+            "message_id": message.id,
+            "guild_id": channel.guild.id,
+        }
+        self._say(starter, counted=False)
+        return channel
+
+    def alone(self, parent: Channel, owner: Member, name: str, minutes: int | None, kind: int) -> Channel:
+        channel, thread = self._make(self._state.new_id(), parent, owner, name, minutes=minutes, kind=kind)
+        self._broadcast.thread_created(channel)
+        if kind != PRIVATE_THREAD:
+            notice = self._system(parent, owner, THREAD_CREATED)
+            notice.content = name
+            notice.flags |= HAS_THREAD
+            notice.thread = channel
+            notice.reference = {"type": 0, "channel_id": channel.id, "guild_id": channel.guild.id}
+            thread.message_id = notice.id
+            self._say(notice)
+        return channel
+
+    def _system(self, channel: Channel, owner: Member, kind: int) -> Message:
+        return Message(self._state.new_id(), channel, owner.user, kind, self._clock.now())
+
+    def _say(self, message: Message, *, counted: bool = True) -> None:
+        self._state.add_message(message)
+        if not counted and message.channel.thread is not None:
+            message.channel.thread.message_count -= 1
+            message.channel.thread.total_sent -= 1
+        self._broadcast.message_created(message)
+
+    def changed(self, channel: Channel) -> None:
+        thread = channel.thread
+        if thread is not None and thread.message_id is not None:
+            starter = self._state.messages.get(thread.message_id)
+            if starter is not None:
+                starter.rendered = None
+        self._broadcast.thread_updated(channel)
+
+    def remove(self, channel: Channel) -> None:
+        """Deletes a channel with its threads, or a thread; its message may then begin another."""
+        for thread in list(self._state.threads_of(channel)):
+            self.remove(thread)
+        self._broadcast.channel_deleted(channel)
+        self._state.remove_channel(channel)
+
+    def archive(self, channel: Channel, *, archived: bool) -> None:
+        if channel.thread is not None and channel.thread.archived != archived:
+            channel.thread.archived = archived
+            channel.thread.archived_at = self._clock.now()

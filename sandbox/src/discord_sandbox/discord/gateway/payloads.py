@@ -1,0 +1,70 @@
+"""Data of the dispatches that answer a client: READY, GUILD_CREATE, GUILD_MEMBERS_CHUNK."""
+
+from discord_sandbox.discord.gateway.sessions import MEMBERS, Session
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.model import JSON, Guild
+from discord_sandbox.discord.state.store import State
+
+
+def ready(session: Session, resume_url: str) -> JSON:
+    application = session.application
+    body: JSON = {
+        "v": 10,
+        "user_settings": {},
+        "user": render.private_user(application.user),
+        "guilds": [
+            {"id": guild.id, "unavailable": True}
+            for guild in application.guilds.values()
+            if session.owns(guild)
+        ],
+        "session_id": session.id,
+        "session_type": "normal",
+        "resume_gateway_url": resume_url,
+        "application": {"id": application.id, "flags": 1 << 23, "flags_new": str(1 << 23)},
+        "private_channels": [],
+        "presences": [],
+        "relationships": [],
+        "game_relationships": [],
+        "guild_join_requests": [],
+        "geo_ordered_rtc_regions": [],
+        "auth": {},
+        "_trace": ["sandbox"],
+    }
+    if session.sharded:
+        body["shard"] = list(session.shard)
+    return body
+
+
+def guild_create(state: State, session: Session, guild: Guild) -> JSON:
+    own = guild.members[session.application.id]
+    members = list(guild.members.values()) if session.intents & MEMBERS else [own]
+    visible = [
+        channel for channel in guild.channels.values() if state.permissions(own, channel) & perms.VIEW_CHANNEL
+    ]
+    return render.guild_create(guild, members, visible, own)
+
+
+def members_chunk(guild: Guild, request: JSON) -> JSON:
+    """The members that op 8 asked for, by `user_ids` or by a prefix of the name, in one chunk."""
+    wanted = request.get("user_ids")
+    prefix = str(request.get("query") or "").lower()
+    ids = [str(one) for one in wanted] if isinstance(wanted, list) else [str(wanted)]
+    found = [
+        member
+        for member in guild.members.values()
+        if (member.user.id in ids if wanted is not None else member.user.name.startswith(prefix))
+    ]
+    limit = request.get("limit") or len(found)
+    body: JSON = {
+        "guild_id": guild.id,
+        "members": [render.member(member) for member in found[:limit]],
+        "chunk_index": 0,
+        "chunk_count": 1,
+        "not_found": [one for one in ids if one not in guild.members] if wanted is not None else [],
+    }
+    if request.get("presences"):
+        body["presences"] = []
+    if request.get("nonce") is not None:
+        body["nonce"] = request["nonce"]
+    return body

@@ -1,0 +1,164 @@
+"""How messages and interactions look in Discord's JSON."""
+
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.state.clock import iso
+from discord_sandbox.discord.state.model import (
+    COMMAND,
+    COMPONENT,
+    JSON,
+    MODAL_SUBMIT,
+    Attachment,
+    Interaction,
+    Member,
+    Message,
+)
+from discord_sandbox.discord.state.store import State
+
+
+def attachment(it: Attachment, cdn: str, *, ephemeral: bool) -> JSON:
+    url = f"{cdn}/{it.path}"
+    body: JSON = {
+        "id": it.id,
+        "filename": it.filename,
+        "size": len(it.content),
+        "url": url,
+        "proxy_url": url,
+        "content_type": it.content_type,
+    }
+    if it.width is not None and it.height is not None:
+        body |= {"width": it.width, "height": it.height}
+    if it.description is not None:
+        body["description"] = it.description
+    if ephemeral:
+        body["ephemeral"] = True
+    return body
+
+
+def metadata(it: Interaction) -> JSON:
+    body: JSON = {
+        "id": it.id,
+        "type": it.kind,
+        "user": render.user(it.member.user),
+        "authorizing_integration_owners": {"0": it.channel.guild.id},
+    }
+    if it.kind == COMMAND:
+        body["name"] = it.label
+        body["command_type"] = 1
+    if it.kind == COMPONENT and it.message is not None:
+        body["interacted_message_id"] = it.message.id
+    if it.kind == MODAL_SUBMIT and it.source is not None:
+        body["triggering_interaction_metadata"] = metadata(it.source)
+    return body
+
+
+class MessageRenderer:
+    """Renders messages; the result is kept until the message changes, since a card is sent many times."""
+
+    def __init__(self, state: State, cdn: str = "") -> None:
+        self._state = state
+        self.cdn = cdn
+
+    def __call__(self, it: Message) -> JSON:
+        """The message as REST answers it. The result is shared: copy before changing it."""
+        if it.rendered is None:
+            it.rendered = self._render(it)
+        return it.rendered
+
+    def _render(self, it: Message) -> JSON:
+        users = self._state.users
+        body: JSON = {
+            "type": it.kind,
+            "content": it.content,
+            "mentions": [render.user(users[u]) for u in it.mentions if u in users],
+            "mention_roles": it.mention_roles.copy(),
+            "attachments": [
+                attachment(a, self.cdn, ephemeral=it.ephemeral_to is not None) for a in it.attachments
+            ],
+            "embeds": it.embeds,
+            "timestamp": iso(it.created),
+            "edited_timestamp": iso(it.edited) if it.edited is not None else None,
+            "flags": it.flags,
+            "components": it.components,
+            "id": it.id,
+            "channel_id": it.channel.id,
+            "author": render.user(it.author),
+            "pinned": it.pinned,
+            "mention_everyone": it.mention_everyone,
+            "tts": it.tts,
+        }
+        if it.application_id is not None:
+            body["application_id"] = it.application_id
+        if it.webhook:
+            body["webhook_id"] = it.application_id
+        if it.position is not None:
+            body["position"] = it.position
+        if it.interaction is not None:
+            body["interaction_metadata"] = metadata(it.interaction)
+            if it.interaction.kind == COMMAND:
+                body["interaction"] = {
+                    "id": it.interaction.id,
+                    "type": it.interaction.kind,
+                    "name": it.interaction.label,
+                    "user": render.user(it.interaction.member.user),
+                }
+        if it.reference is not None:
+            body["message_reference"] = it.reference
+            if it.kind in (19, 21):
+                target = self._state.messages.get(it.reference.get("message_id", ""))
+                body["referenced_message"] = self._basic(target) if target is not None else None
+        if it.thread is not None:
+            body["thread"] = render.channel(it.thread)
+        if it.reactions:
+            body["reactions"] = [
+                {
+                    "emoji": {"id": None, "name": emoji},
+                    "count": len(who),
+                    "count_details": {"burst": 0, "normal": len(who)},
+                    "burst_colors": [],
+                    "me_burst": False,
+                    "burst_me": False,
+                    "burst_count": 0,
+                    "me": False,
+                }
+                for emoji, who in it.reactions.items()
+            ]
+        return body
+
+    def _basic(self, it: Message) -> JSON:
+        body = self(it).copy()
+        body.pop("referenced_message", None)
+        return body
+
+
+def interacting_member(it: Member, permissions: int) -> JSON:
+    return render.member(it) | {"permissions": str(permissions)}
+
+
+def interaction(state: State, messages: MessageRenderer, it: Interaction) -> JSON:
+    """INTERACTION_CREATE."""
+    guild = it.channel.guild
+    allowed = state.permissions(it.member, it.channel)
+    bot = guild.members.get(it.application.id)
+    body: JSON = {
+        "id": it.id,
+        "application_id": it.application.id,
+        "type": it.kind,
+        "token": it.token,
+        "version": 1,
+        "data": it.data,
+        "guild_id": guild.id,
+        "guild": {"id": guild.id, "features": [], "locale": "en-US"},
+        "channel_id": it.channel.id,
+        "channel": render.channel(it.channel) | {"permissions": str(allowed)},
+        "member": interacting_member(it.member, allowed),
+        "locale": "en-US",
+        "guild_locale": "en-US",
+        "app_permissions": str(state.permissions(bot, it.channel) if bot is not None else 0),
+        "entitlements": [],
+        "authorizing_integration_owners": {"0": guild.id},
+        "context": 0,
+        "attachment_size_limit": 10 * 1024 * 1024,
+    }
+    if it.message is not None:
+        body["message"] = messages(it.message)
+    return body

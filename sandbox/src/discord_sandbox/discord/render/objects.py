@@ -1,0 +1,235 @@
+"""How users, guilds, channels and threads look in Discord's JSON."""
+
+from discord_sandbox.discord.state.clock import iso
+from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
+from discord_sandbox.discord.state.permissions import Overwrite
+
+
+def user(it: User) -> JSON:
+    body: JSON = {
+        "id": it.id,
+        "username": it.name,
+        "avatar": None,
+        "discriminator": "0000" if it.bot else "0",
+        "public_flags": 0,
+        "flags": 0,
+        "banner": None,
+        "accent_color": None,
+        "global_name": None if it.bot else it.display_name,
+        "avatar_decoration_data": None,
+        "collectibles": None,
+        "primary_guild": None,
+    }
+    if it.bot:
+        body["bot"] = True
+    return body
+
+
+def private_user(it: User) -> JSON:
+    return user(it) | {"mfa_enabled": False, "locale": "en-US", "verified": True, "email": None}
+
+
+def member_without_user(it: Member) -> JSON:
+    return {
+        "avatar": None,
+        "banner": None,
+        "communication_disabled_until": None,
+        "flags": 0,
+        "joined_at": iso(it.joined_at),
+        "nick": it.nick,
+        "pending": False,
+        "premium_since": None,
+        "roles": it.roles.copy(),
+        "mute": False,
+        "deaf": False,
+    }
+
+
+def member(it: Member) -> JSON:
+    return member_without_user(it) | {"user": user(it.user)}
+
+
+def role(it: Role) -> JSON:
+    body: JSON = {
+        "id": it.id,
+        "name": it.name,
+        "permissions": str(it.permissions),
+        "position": it.position,
+        "color": it.color,
+        "colors": {"primary_color": it.color, "secondary_color": None, "tertiary_color": None},
+        "hoist": bool(it.color),
+        "managed": it.bot_id is not None,
+        "mentionable": it.mentionable,
+        "icon": None,
+        "unicode_emoji": None,
+        "flags": 0,
+    }
+    if it.bot_id is not None:
+        body["tags"] = {"bot_id": it.bot_id}
+    return body
+
+
+def overwrite(it: Overwrite) -> JSON:
+    return {"id": it.target, "type": it.kind, "allow": str(it.allow), "deny": str(it.deny)}
+
+
+def channel(it: Channel, viewer: str | None = None) -> JSON:
+    """A channel or thread; `viewer` adds their membership of the thread."""
+    if it.thread is not None:
+        return _thread(it, it.thread, viewer)
+    return {
+        "id": it.id,
+        "type": it.kind,
+        "last_message_id": it.last_message_id,
+        "last_pin_timestamp": None,
+        "flags": 0,
+        "guild_id": it.guild.id,
+        "name": it.name,
+        "parent_id": None,
+        "rate_limit_per_user": it.slowmode,
+        "topic": it.topic,
+        "position": it.position,
+        "permission_overwrites": [overwrite(o) for o in it.overwrites.values()],
+        "nsfw": False,
+    }
+
+
+def _thread(it: Channel, thread: Thread, viewer: str | None) -> JSON:
+    metadata: JSON = {
+        "archived": thread.archived,
+        "archive_timestamp": iso(thread.archived_at or thread.created),
+        "auto_archive_duration": thread.auto_archive_minutes,
+        "locked": thread.locked,
+        "create_timestamp": iso(thread.created),
+    }
+    if it.kind == 12:
+        metadata["invitable"] = thread.invitable
+    body: JSON = {
+        "id": it.id,
+        "type": it.kind,
+        "last_message_id": it.last_message_id,
+        "flags": 0,
+        "guild_id": it.guild.id,
+        "name": it.name,
+        "parent_id": thread.parent.id,
+        "rate_limit_per_user": it.slowmode,
+        "bitrate": 64000,
+        "user_limit": 0,
+        "rtc_region": None,
+        "owner_id": thread.owner_id,
+        "thread_metadata": metadata,
+        "message_count": thread.message_count,
+        "member_count": len(thread.members),
+        "total_message_sent": thread.total_sent,
+    }
+    if viewer is not None and viewer in thread.members:
+        body["member"] = thread_member(it, thread, viewer)
+    return body
+
+
+def thread_member(it: Channel, thread: Thread, user_id: str) -> JSON:
+    return {
+        "id": it.id,
+        "user_id": user_id,
+        "join_timestamp": iso(thread.members[user_id]),
+        "flags": 1,
+    }
+
+
+def guild(it: Guild) -> JSON:
+    """What GET /guilds/{id} and GUILD_CREATE have in common."""
+    return {
+        "id": it.id,
+        "name": it.name,
+        "icon": None,
+        "description": None,
+        "home_header": None,
+        "splash": None,
+        "discovery_splash": None,
+        "features": [],
+        "banner": None,
+        "owner_id": it.owner_id,
+        "application_id": None,
+        "region": "deprecated",
+        "afk_channel_id": None,
+        "afk_timeout": 300,
+        "system_channel_id": None,
+        "system_channel_flags": 0,
+        "widget_enabled": False,
+        "widget_channel_id": None,
+        "verification_level": 0,
+        "roles": [role(r) for r in it.roles.values()],
+        "default_message_notifications": 1,
+        "mfa_level": 0,
+        "explicit_content_filter": 0,
+        "max_presences": None,
+        "max_members": 500_000,
+        "max_stage_video_channel_users": 50,
+        "max_video_channel_users": 25,
+        "vanity_url_code": None,
+        "premium_tier": 0,
+        "premium_subscription_count": 0,
+        "preferred_locale": "en-US",
+        "rules_channel_id": None,
+        "safety_alerts_channel_id": None,
+        "public_updates_channel_id": None,
+        "premium_progress_bar_enabled": False,
+        "nsfw": False,
+        "nsfw_level": 0,
+        "emojis": [],
+        "stickers": [],
+        "incidents_data": None,
+    }
+
+
+def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewer: Member) -> JSON:
+    return guild(it) | {
+        "joined_at": iso(viewer.joined_at),
+        "large": False,
+        "unavailable": False,
+        "member_count": len(it.members),
+        "approximate_member_count": len(it.members),
+        "approximate_presence_count": len(it.members),
+        "hub_type": None,
+        "voice_states": [],
+        "presences": [],
+        "stage_instances": [],
+        "guild_scheduled_events": [],
+        "soundboard_sounds": [],
+        "members": [member(m) for m in members],
+        "channels": [channel(c) for c in visible if not c.is_thread],
+        "threads": [
+            channel(c, viewer.user.id) for c in visible if c.thread is not None and not c.thread.archived
+        ],
+    }
+
+
+def application(it: Application, owner: User, guild_count: int) -> JSON:
+    return {
+        "id": it.id,
+        "name": it.display_name,
+        "icon": None,
+        "description": it.description,
+        "type": None,
+        "summary": "",
+        "bot": user(it.user),
+        "bot_public": False,
+        "bot_require_code_grant": False,
+        "integration_types_config": {"0": {}},
+        "verify_key": "0" * 64,
+        "flags": 1 << 19 | 1 << 15 | 1 << 23,
+        "flags_new": str(1 << 19 | 1 << 15 | 1 << 23),
+        "tags": [],
+        "redirect_uris": [],
+        "rpc_origins": [],
+        "interactions_endpoint_url": None,
+        "role_connections_verification_url": None,
+        "owner": user(owner),
+        "approximate_guild_count": guild_count,
+        "approximate_user_install_count": 0,
+        "approximate_user_authorization_count": 0,
+        "event_webhooks_status": 1,
+        "explicit_content_filter": 0,
+        "team": None,
+        "eligible_oauth2_scopes": ["bot", "applications.commands"],
+    }

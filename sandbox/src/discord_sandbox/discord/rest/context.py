@@ -1,0 +1,76 @@
+"""One authenticated REST call, and the look-ups that every handler needs."""
+
+from typing import Any
+
+from aiohttp import web
+
+from discord_sandbox.discord.actions.posts import Upload
+from discord_sandbox.discord.core import Core
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Message
+
+BASE = "/api/v10"
+
+Result = web.Response | JSON | list[Any] | tuple[int, JSON] | None
+
+
+class Context:
+    __slots__ = ("_application", "core", "params", "request", "upload")
+
+    def __init__(self, core: Core, request: web.Request, application: Application | None) -> None:
+        self.core = core
+        self.request = request
+        self.params = request.match_info
+        self.upload = Upload({})
+        self._application = application
+
+    @property
+    def application(self) -> Application:
+        if self._application is None:
+            raise DiscordError(0, "401: Unauthorized", status=401)
+        return self._application
+
+    @property
+    def body(self) -> JSON:
+        return self.upload.body
+
+    def own_application(self) -> Application:
+        """The application in the path, which must be the caller's. Raises 20012."""
+        if self.params["application"] != self.application.id:
+            raise DiscordError(20012)
+        return self.application
+
+    def guild(self) -> Guild:
+        """The guild in the path. Raises 10004 if the bot is not in it."""
+        found = self.application.guilds.get(self.params["guild"])
+        if found is None:
+            raise DiscordError(10004)
+        return found
+
+    def me(self, guild: Guild) -> Member:
+        found = guild.members.get(self.application.id)
+        if found is None or guild.id not in self.application.guilds:
+            raise DiscordError(50001)
+        return found
+
+    def channel(self, *needed: int) -> Channel:
+        """The channel in the path. Raises 10003, 50001 (not visible) or 50013 (lacks a permission)."""
+        channel = self.core.state.channel(self.params["channel"])
+        allowed = self.core.state.permissions(self.me(channel.guild), channel)
+        if not allowed & perms.VIEW_CHANNEL:
+            raise DiscordError(50001)
+        for permission in needed:
+            if not allowed & permission:
+                raise DiscordError(50013)
+        return channel
+
+    def may(self, channel: Channel, permission: int) -> bool:
+        return bool(self.core.state.permissions(self.me(channel.guild), channel) & permission)
+
+    def message(self, channel: Channel) -> Message:
+        """The message in the path; ephemeral ones are not listed. Raises 10008."""
+        found = channel.messages.get(self.params["message"])
+        if found is None or found.ephemeral_to is not None:
+            raise DiscordError(10008)
+        return found

@@ -1,0 +1,1 @@
+"""What exists: the model, where it is kept, ids, clock and permissions."""

@@ -1,0 +1,200 @@
+"""The things a Discord consists of, as the sandbox keeps them in memory."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from discord_sandbox.discord.state.permissions import Overwrite
+
+JSON = dict[str, Any]
+
+TEXT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 10, 11, 12
+THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
+
+DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
+
+SUPPRESS_EMBEDS, HAS_THREAD, EPHEMERAL, LOADING = 1 << 2, 1 << 5, 1 << 6, 1 << 7
+SUPPRESS_NOTIFICATIONS, COMPONENTS_V2 = 1 << 12, 1 << 15
+
+PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
+
+
+@dataclass(slots=True, eq=False)
+class User:
+    id: str
+    name: str
+    display_name: str
+    bot: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Role:
+    id: str
+    guild_id: str
+    name: str
+    permissions: int
+    color: int
+    position: int
+    mentionable: bool
+    bot_id: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    user: User
+    guild: "Guild"
+    roles: list[str]
+    joined_at: float
+    nick: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Guild:
+    id: str
+    name: str
+    owner_id: str
+    created: float
+    roles: dict[str, Role] = field(default_factory=dict)
+    members: dict[str, Member] = field(default_factory=dict)
+    channels: dict[str, "Channel"] = field(default_factory=dict)
+    permission_cache: dict[tuple[str, str], int] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Thread:
+    """What a channel has in addition when it is a thread."""
+
+    parent: "Channel"
+    owner_id: str
+    created: float
+    archived: bool = False
+    archived_at: float = 0.0
+    auto_archive_minutes: int = 4320
+    locked: bool = False
+    invitable: bool = True
+    message_id: str | None = None
+    message_count: int = 0
+    total_sent: int = 0
+    members: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Channel:
+    id: str
+    guild: Guild
+    kind: int
+    name: str
+    topic: str | None = None
+    position: int = 0
+    slowmode: int = 0
+    overwrites: dict[str, Overwrite] = field(default_factory=dict)
+    messages: dict[str, "Message"] = field(default_factory=dict)
+    last_message_id: str | None = None
+    pins: list[str] = field(default_factory=list)
+    thread: Thread | None = None
+
+    @property
+    def is_thread(self) -> bool:
+        return self.thread is not None
+
+
+@dataclass(slots=True, eq=False)
+class Attachment:
+    id: str
+    filename: str
+    content: bytes
+    content_type: str
+    path: str
+    description: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    id: str
+    channel: Channel
+    author: User
+    kind: int
+    created: float
+    content: str = ""
+    embeds: list[JSON] = field(default_factory=list)
+    components: list[JSON] = field(default_factory=list)
+    attachments: list[Attachment] = field(default_factory=list)
+    flags: int = 0
+    edited: float | None = None
+    mentions: list[str] = field(default_factory=list)
+    mention_roles: list[str] = field(default_factory=list)
+    mention_everyone: bool = False
+    notified: list[str] = field(default_factory=list)
+    nonce: str | int | None = None
+    reference: JSON | None = None
+    application_id: str | None = None
+    webhook: bool = False
+    interaction: "Interaction | None" = None
+    ephemeral_to: str | None = None
+    thread: Channel | None = None
+    pinned: bool = False
+    deleted: bool = False
+    tts: bool = False
+    position: int | None = None
+    reactions: dict[str, list[str]] = field(default_factory=dict)
+    rendered: JSON | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Command:
+    """A registered application command; `body` is what Discord would answer for it."""
+
+    id: str
+    name: str
+    kind: int
+    guild_id: str | None
+    body: JSON
+    permissions: list[JSON] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Application:
+    id: str
+    name: str
+    display_name: str
+    description: str
+    token: str
+    user: User
+    guilds: dict[str, Guild]
+    privileged_intents: int
+    commands: dict[str, Command] = field(default_factory=dict)
+    by_name: dict[tuple[str | None, int, str], Command] = field(default_factory=dict)
+    creates: dict[str | None, list[float]] = field(default_factory=dict)
+    identifies: list[float] = field(default_factory=list)
+    refused: list[float] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Interaction:
+    """From what a person did to what they got to see. `state` is as the JSON API names it."""
+
+    id: str
+    token: str
+    kind: int
+    application: Application
+    member: Member
+    channel: Channel
+    created: float
+    data: JSON
+    label: str = ""
+    message: Message | None = None
+    source: "Interaction | None" = None
+    state: str = "pending"
+    reason: str | None = None
+    callback: int | None = None
+    acked: float | None = None
+    answered: float | None = None
+    ephemeral: bool = False
+    original: Message | None = None
+    followups: list[Message] = field(default_factory=list)
+    modal: JSON | None = None
+    choices: list[JSON] | None = None
+    timer: asyncio.TimerHandle | None = None
+    waiters: list["asyncio.Future[None]"] = field(default_factory=list)

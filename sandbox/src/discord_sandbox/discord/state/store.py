@@ -1,0 +1,198 @@
+"""Everything that exists, with an index for every way it is looked up; built from a World."""
+
+import base64
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id, seconds_of
+from discord_sandbox.discord.state.model import (
+    HAS_THREAD,
+    TEXT,
+    Application,
+    Attachment,
+    Channel,
+    Guild,
+    Interaction,
+    Member,
+    Message,
+    Role,
+    User,
+)
+from discord_sandbox.world import ApplicationSpec, GuildSpec, World
+
+PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
+KEPT_INTERACTIONS = 20_000
+KEPT_DELETED = 1_000
+
+
+def default_token(application_id: str, name: str) -> str:
+    """A token of Discord's form: its first part is the application's id."""
+    return f"{base64.b64encode(application_id.encode()).decode().rstrip('=')}.sandbox.{name}"
+
+
+class State:
+    """The mutable world. `restart` brings back the start; commands survive it on request."""
+
+    def __init__(self, world: World, clock: Clock) -> None:
+        self.world = world
+        self.clock = clock
+        self.new_id = SnowflakeMaker(clock)
+        self.applications: dict[str, Application] = {}
+        self.by_token: dict[str, Application] = {}
+        self.restart(keep_commands=False)
+
+    def restart(self, *, keep_commands: bool = True) -> None:
+        self.users: dict[str, User] = {}
+        self.guilds: dict[str, Guild] = {}
+        self.channels: dict[str, Channel] = {}
+        self.messages: dict[str, Message] = {}
+        self.deleted: OrderedDict[str, Message] = OrderedDict()
+        self.attachments: dict[str, Attachment] = {}
+        self.interactions: OrderedDict[str, Interaction] = OrderedDict()
+        self.nonces: dict[tuple[str, str, str], tuple[float, Message]] = {}
+        self.old_edits: dict[str, list[float]] = {}
+        for guild in self.world.guilds:
+            self._add_guild(guild)
+        former = self.applications
+        self.applications = {}
+        self.by_token = {}
+        for application in self.world.applications:
+            built = self._add_application(application)
+            old = former.get(built.id)
+            if old is not None and keep_commands:
+                built.commands, built.by_name, built.token = old.commands, old.by_name, old.token
+            self.by_token[built.token] = built
+
+    def _add_guild(self, spec: GuildSpec) -> None:
+        guild_id = named_id("guild", spec.name)
+        created = seconds_of(int(guild_id))
+        guild = Guild(guild_id, spec.name, named_id("owner", spec.name), created)
+        self.guilds[guild_id] = guild
+        guild.roles[guild_id] = Role(guild_id, guild_id, "@everyone", perms.bits(spec.everyone), 0, 0, False)
+        by_name: dict[str, str] = {}
+        for position, role in enumerate(reversed(spec.roles), 1):
+            role_id = by_name[role.name] = named_id("role", spec.name, role.name)
+            value = perms.bits(role.permissions)
+            guild.roles[role_id] = Role(
+                role_id, guild_id, role.name, value, role.color, position, role.mentionable
+            )
+        for person in spec.people:
+            user_id = named_id("user", person.name)
+            user = self.users.setdefault(
+                user_id, User(user_id, person.name, person.display_name or person.name)
+            )
+            guild.members[user_id] = Member(user, guild, [by_name[name] for name in person.roles], created)
+        for position, channel in enumerate(spec.channels):
+            channel_id = named_id("channel", spec.name, channel.name)
+            self.add_channel(
+                Channel(channel_id, guild, TEXT, channel.name, channel.topic or None, position=position)
+            )
+
+    def _add_application(self, spec: ApplicationSpec) -> Application:
+        app_id = named_id("application", spec.name)
+        user = self.users[app_id] = User(app_id, spec.name, spec.display_name or spec.name, bot=True)
+        guilds = {
+            guild.id: guild for guild in self.guilds.values() if not spec.guilds or guild.name in spec.guilds
+        }
+        for guild in guilds.values():
+            role_id = named_id("role", guild.name, "bot", spec.name)
+            position = len(guild.roles)
+            value = perms.bits(spec.permissions)
+            guild.roles[role_id] = Role(
+                role_id, guild.id, spec.display_name or spec.name, value, 0, position, False, app_id
+            )
+            guild.members[app_id] = Member(user, guild, [role_id], guild.created)
+        privileged = 0
+        for name in spec.privileged:
+            privileged |= PRIVILEGED[name]
+        token = spec.token or default_token(app_id, spec.name)
+        application = Application(
+            app_id, spec.name, user.display_name, spec.description, token, user, guilds, privileged
+        )
+        self.applications[app_id] = application
+        return application
+
+    def add_channel(self, channel: Channel) -> None:
+        self.channels[channel.id] = channel
+        channel.guild.channels[channel.id] = channel
+
+    def remove_channel(self, channel: Channel) -> None:
+        self.channels.pop(channel.id, None)
+        channel.guild.channels.pop(channel.id, None)
+        for message in channel.messages.values():
+            self.messages.pop(message.id, None)
+        if channel.thread is not None and channel.thread.message_id in self.messages:
+            starter = self.messages[channel.thread.message_id]
+            starter.thread, starter.rendered = None, None
+            starter.flags &= ~HAS_THREAD
+
+    def add_message(self, message: Message) -> None:
+        channel = message.channel
+        channel.messages[message.id] = message
+        self.messages[message.id] = message
+        if message.ephemeral_to is None:
+            channel.last_message_id = message.id
+            if channel.thread is not None:
+                message.position = channel.thread.message_count
+                channel.thread.message_count += 1
+                channel.thread.total_sent += 1
+
+    def remove_message(self, message: Message) -> None:
+        message.deleted = True
+        message.channel.messages.pop(message.id, None)
+        self.messages.pop(message.id, None)
+        if message.channel.thread is not None and message.ephemeral_to is None:
+            message.channel.thread.message_count -= 1
+        self.deleted[message.id] = message
+        if len(self.deleted) > KEPT_DELETED:
+            self.deleted.popitem(last=False)
+
+    def add_interaction(self, interaction: Interaction) -> None:
+        self.interactions[interaction.id] = interaction
+        if len(self.interactions) > KEPT_INTERACTIONS:
+            self.interactions.popitem(last=False)
+
+    def threads_of(self, channel: Channel) -> Iterator[Channel]:
+        for other in channel.guild.channels.values():
+            if other.thread is not None and other.thread.parent is channel:
+                yield other
+
+    def permissions(self, member: Member, channel: Channel | None = None) -> int:
+        """What the member may do in the guild, or in one channel (a thread asks its parent)."""
+        guild = member.guild
+        place = channel.thread.parent if channel is not None and channel.thread is not None else channel
+        key = (member.user.id, place.id if place is not None else "")
+        value = guild.permission_cache.get(key)
+        if value is None:
+            value = guild.permission_cache[key] = self._compute(member, place)
+        return value
+
+    def _compute(self, member: Member, channel: Channel | None) -> int:
+        guild = member.guild
+        if member.user.id == guild.owner_id:
+            return perms.ALL
+        base = guild.roles[guild.id].permissions
+        for role_id in member.roles:
+            if (role := guild.roles.get(role_id)) is not None:
+                base |= role.permissions
+        if base & perms.ADMINISTRATOR:
+            return perms.ALL
+        if channel is None:
+            return base
+        return perms.in_channel(base, guild.id, member.roles, member.user.id, channel.overwrites)
+
+    def channel(self, channel_id: str) -> Channel:
+        """Raises 10003."""
+        found = self.channels.get(channel_id)
+        if found is None:
+            raise DiscordError(10003)
+        return found
+
+    def reset_token(self, application: Application) -> str:
+        self.by_token.pop(application.token, None)
+        application.token = default_token(application.id, f"{application.name}.{self.new_id()}")
+        self.by_token[application.token] = application
+        return application.token

@@ -1,0 +1,1 @@
+"""What happens to calls on their way: rate limits, injected faults, the log."""

@@ -1,0 +1,44 @@
+"""Every REST call that a bot made, the newest of them, for scripts that ask what was really sent."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+KEPT = 5_000
+
+
+@dataclass(slots=True)
+class LoggedCall:
+    """One call; `body` is what was sent, `error` what Discord said when it refused."""
+
+    n: int
+    time: float
+    method: str
+    path: str
+    route: str
+    application: str | None = None
+    status: int = 0
+    ms: float = 0.0
+    body: Any = None
+    error: Any = None
+    fault: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class RequestLog:
+    def __init__(self) -> None:
+        self.last = 0
+        self.calls: deque[LoggedCall] = deque(maxlen=KEPT)
+
+    def open(self, time: float, method: str, path: str, route: str) -> LoggedCall:
+        self.last += 1
+        call = LoggedCall(self.last, time, method, path, route)
+        self.calls.append(call)
+        return call
+
+    def since(self, last: int) -> list[LoggedCall]:
+        return [call for call in self.calls if call.n > last]
+
+    def clear(self) -> None:
+        """Forgets the calls; numbers go on, so that a script's cursor stays valid."""
+        self.calls.clear()

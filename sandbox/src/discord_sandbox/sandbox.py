@@ -1,0 +1,118 @@
+"""A running sandbox, for use in the same process."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from discord_sandbox.discord.core import CORE, Core
+from discord_sandbox.discord.state.clock import Clock, WallClock
+from discord_sandbox.discord.state.ids import named_id
+from discord_sandbox.server import create_app
+from discord_sandbox.world import World
+
+
+class Sandbox:
+    """`async with Sandbox() as sandbox`: `api_base`, `gateway_url` and `token()` are what a bot needs.
+
+    `port` 0 picks a free one. Ids come from names, so they are the same in every run.
+    """
+
+    def __init__(
+        self,
+        world: World | None = None,
+        port: int = 0,
+        *,
+        clock: Clock | None = None,
+        processes_file: Path | None = None,
+    ) -> None:
+        self.app = create_app(world or World(), clock or WallClock(), processes_file=processes_file)
+        self._port = port
+        self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+
+    @property
+    def core(self) -> Core:
+        return self.app[CORE]
+
+    @property
+    def url(self) -> str:
+        return self.core.url
+
+    @property
+    def api_base(self) -> str:
+        """Base URL of Discord's REST API."""
+        return self.core.api_base
+
+    @property
+    def api(self) -> str:
+        """Base URL of the sandbox's own JSON API."""
+        return f"{self.url}/sandbox/v1"
+
+    @property
+    def gateway_url(self) -> str:
+        return self.core.gateway.url
+
+    async def start(self) -> None:
+        """Raises OSError if the port is taken."""
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
+        await site.start()
+        host, port = self._runner.addresses[0][:2]
+        self.core.bind(f"http://{host}:{port}")
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def token(self, application: str = "") -> str:
+        """The bot's current token; the first application's unless named."""
+        return self.core.state.applications[self.application_id(application)].token
+
+    def application_id(self, application: str = "") -> str:
+        return named_id("application", application or self.core.state.world.applications[0].name)
+
+    def guild_id(self, guild: str = "") -> str:
+        return named_id("guild", self._guild(guild))
+
+    def channel_id(self, channel: str, guild: str = "") -> str:
+        return named_id("channel", self._guild(guild), channel.removeprefix("#"))
+
+    def role_id(self, role: str, guild: str = "") -> str:
+        return named_id("role", self._guild(guild), role)
+
+    def person_id(self, person: str) -> str:
+        return named_id("user", person)
+
+    def _guild(self, name: str) -> str:
+        return name or self.core.state.world.guilds[0].name
+
+    def describe(self) -> dict[str, object]:
+        """Addresses, bots and guilds: what `discord-sandbox` prints when it is ready."""
+        state = self.core.state
+        return {
+            "url": self.url,
+            "api_base": self.api_base,
+            "gateway_url": self.gateway_url,
+            "cdn_url": self.core.render.cdn,
+            "applications": [
+                {"id": one.id, "name": one.name, "token": one.token} for one in state.applications.values()
+            ],
+            "guilds": [
+                {
+                    "id": guild.id,
+                    "name": guild.name,
+                    "channels": {one.name: one.id for one in guild.channels.values() if not one.is_thread},
+                    "roles": {one.name: one.id for one in guild.roles.values()},
+                }
+                for guild in state.guilds.values()
+            ],
+        }

@@ -1,0 +1,137 @@
+"""The sandbox as a web application: REST, gateway, CDN, JSON API and page on one loopback port."""
+
+import asyncio
+import functools
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from discord_sandbox.api.routes import add_routes
+from discord_sandbox.discord.core import CORE, Core
+from discord_sandbox.discord.gateway.connection import GATEWAY, connect
+from discord_sandbox.discord.rest import channels, commands, guilds, interactions, messages, users
+from discord_sandbox.discord.rest.context import BASE
+from discord_sandbox.discord.rest.replies import reply
+from discord_sandbox.discord.rest.uploads import REQUEST_LIMIT
+from discord_sandbox.discord.state.clock import Clock
+from discord_sandbox.world import World
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+PAGE = Path(__file__).parent / "page"
+CONTENT_TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
+ENDPOINTS = (
+    *users.ENDPOINTS,
+    *guilds.ENDPOINTS,
+    *channels.ENDPOINTS,
+    *messages.ENDPOINTS,
+    *interactions.ENDPOINTS,
+    *commands.ENDPOINTS,
+)
+
+
+def create_app(world: World, clock: Clock, *, processes_file: Path | None = None) -> web.Application:
+    """The whole sandbox. Call `app[CORE].bind(url)` once its address is known."""
+    app = web.Application(client_max_size=REQUEST_LIMIT + 1)
+    core = app[CORE] = Core(world, clock, processes_file)
+    app[GATEWAY] = core.gateway
+    for endpoint in ENDPOINTS:
+        app.router.add_route(endpoint.method, BASE + endpoint.path, endpoint.__call__)
+    app.router.add_get("/gateway/", connect)
+    app.router.add_get("/gateway", connect)
+    app.router.add_get("/gateway/resume/", connect)
+    app.router.add_get("/cdn/embed/avatars/{name}", _avatar)
+    app.router.add_get("/cdn/{path:attachments/.+}", _attachment)
+    add_routes(app)
+    app.router.add_route("*", BASE + "/{rest:.*}", _unknown)
+    app.router.add_get("/", _index)
+    app.router.add_get("/{path:.+}", _page)
+    app.on_shutdown.append(_close_sockets)
+    app.middlewares.append(_loopback_only)
+    return app
+
+
+@web.middleware
+async def _loopback_only(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse foreign Host and Origin headers, so that no web page elsewhere can act as people here."""
+    host = request.headers.get("Host", "")
+    origin = request.headers.get("Origin")
+    if _hostname(f"//{host}") in LOOPBACK and (origin is None or _hostname(origin) in LOOPBACK):
+        return await handler(request)
+    return reply(
+        {
+            "error": {
+                "code": "forbidden",
+                "message": "The sandbox answers only this machine.",
+                "hint": "Use 127.0.0.1 or localhost in the address.",
+            }
+        },
+        403,
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _hostname(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+async def _unknown(request: web.Request) -> web.Response:
+    return reply({"message": "404: Not Found", "code": 0}, 404)
+
+
+async def _attachment(request: web.Request) -> web.Response:
+    found = request.app[CORE].state.attachments.get(request.match_info["path"])
+    if found is None:
+        return reply({"message": "404: Not Found", "code": 0}, 404)
+    return web.Response(
+        body=found.content,
+        headers={
+            "Content-Type": found.content_type,
+            "X-Content-Type-Options": "nosniff",
+            "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+        },
+    )
+
+
+COLORS = ("#5865f2", "#757e8a", "#3ba55c", "#faa61a", "#ed4245", "#eb459e")
+
+
+async def _avatar(request: web.Request) -> web.Response:
+    digits = "".join(char for char in request.match_info["name"] if char.isdigit()) or "0"
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40">'
+        f'<rect width="40" height="40" fill="{COLORS[int(digits) % len(COLORS)]}"/>'
+        '<circle cx="20" cy="15" r="7" fill="#fff"/><path d="M6 36a14 12 0 0 1 28 0z" fill="#fff"/></svg>'
+    )
+    return web.Response(text=svg, content_type="image/svg+xml")
+
+
+async def _index(request: web.Request) -> web.StreamResponse:
+    return _file("index.html")
+
+
+async def _page(request: web.Request) -> web.StreamResponse:
+    return _file(request.match_info["path"])
+
+
+def _file(name: str) -> web.StreamResponse:
+    path = (PAGE / name).resolve()
+    if not path.is_relative_to(PAGE) or not path.is_file() or path.suffix == ".py":
+        return web.Response(status=404, text="Not found.\n")
+    headers = {"Cache-Control": "no-cache"}
+    if path.suffix in CONTENT_TYPES:
+        headers["Content-Type"] = CONTENT_TYPES[path.suffix]
+    return web.FileResponse(path, headers=headers)
+
+
+async def _close_sockets(app: web.Application) -> None:
+    core = app[CORE]
+    core.feed.stop()
+    for socket in list(core.gateway.sockets):
+        socket.close(1001, "The sandbox is shutting down.")
+    if core.gateway.sockets:
+        await asyncio.wait([socket.writer for socket in core.gateway.sockets], timeout=1)

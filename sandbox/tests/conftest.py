@@ -1,0 +1,27 @@
+"""A sandbox whose clock stands still, and a client for it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from discord_sandbox import ManualClock, Sandbox, World
+from support.client import PING, Client
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def client(clock: ManualClock) -> AsyncIterator[Client]:
+    async with Sandbox(World(rate_limits=False), clock=clock) as sandbox, Client(sandbox) as client:
+        await client.commands(PING)
+        yield client
+
+
+@pytest.fixture
+async def limited(clock: ManualClock) -> AsyncIterator[Client]:
+    """The same with rate limits."""
+    async with Sandbox(World(), clock=clock) as sandbox, Client(sandbox) as client:
+        yield client

@@ -1,0 +1,181 @@
+"""The page in a real Chromium, before a real sandbox with a real bot in it."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright
+
+from discord_sandbox import Sandbox, World
+from support.tcp_proxy import TcpProxy
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+TESTS = Path(__file__).parents[1]
+PATIENCE_MS = 8000
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
+"""
+
+
+@dataclass
+class Stage:
+    """A sandbox with the bot of `support.page_bot`, and the address at which the browser finds it."""
+
+    sandbox: Sandbox
+    proxy: TcpProxy
+    http: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.proxy.port}"
+
+    async def call(self, method: str, path: str, **body: Any) -> Any:
+        """A call of the JSON API that does not pass the browser's connection."""
+        async with self.http.request(method, f"{self.sandbox.api}/{path}", json=body or None) as answer:
+            assert answer.status < 300, await answer.text()
+            return await answer.json()
+
+    async def say(self, user: str, channel: str, content: str) -> Any:
+        return await self.call("POST", "messages", user=user, channel=channel, content=content)
+
+    async def command(self, user: str, channel: str, command: str, **options: Any) -> Any:
+        """Sends a slash command and waits for what came of it."""
+        body = await self.call(
+            "POST",
+            "commands",
+            user=user,
+            channel=channel,
+            command=command,
+            options=options,
+            application="robot",
+        )
+        return await self.call("GET", f"interactions/{body['interaction']}?wait=5")
+
+
+@dataclass
+class Tab:
+    """One open page; what went wrong in it is collected."""
+
+    page: Page
+    problems: list[str] = field(default_factory=list)
+    forgiven: tuple[str, ...] = ()
+
+    @property
+    def composer(self) -> Any:
+        return self.page.locator("#main-view textarea")
+
+    @property
+    def rows(self) -> Any:
+        return self.page.locator("#main-view li.message")
+
+    async def type(self, text: str) -> None:
+        await self.composer.click()
+        await self.page.keyboard.type(text)
+
+    async def keys(self, *names: str) -> None:
+        for name in names:
+            await self.page.keyboard.press(name)
+
+    async def run(self, command: str) -> None:
+        """Sends a slash command that has no required options."""
+        await self.type(f"/{command} ")
+        await self.keys("Enter")
+
+    async def assert_clean(self) -> None:
+        problems = [p for p in self.problems if not any(f in p for f in self.forgiven)]
+        assert problems == []
+        assert await self.page.evaluate("window.violations") == []
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    executable = shutil.which("chromium") or CHROMIUM
+    if not Path(executable).exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("Chromium is missing: apt-get install chromium")
+        pytest.skip("the page's tests need Chromium at /usr/bin/chromium")
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        yield chromium
+        await chromium.close()
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def stage(browser: Browser) -> AsyncIterator[Stage]:
+    async with Sandbox(World(rate_limits=False), port=0) as sandbox:
+        bot = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "support.page_bot", sandbox.api_base, sandbox.gateway_url, sandbox.token("robot")),
+            cwd=TESTS,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        port = int(sandbox.url.rsplit(":", 1)[1])
+        async with aiohttp.ClientSession() as http, TcpProxy("127.0.0.1", port) as proxy:
+            it = Stage(sandbox, proxy, http)
+            try:
+                await asyncio.wait_for(_commands_registered(it), 30)
+                yield it
+            finally:
+                bot.kill()
+                await bot.wait()
+
+
+async def _commands_registered(stage: Stage) -> None:
+    while True:
+        applications = (await stage.call("GET", "state"))["applications"]
+        if any(one["connected"] and one["commands"] for one in applications):
+            return
+        await asyncio.sleep(0.05)
+
+
+Open = Callable[..., Any]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_tab(browser: Browser, stage: Stage) -> AsyncIterator[Open]:
+    """Opens the page somewhere as somebody; every tab must have ended without an error of any kind."""
+    tabs: list[Tab] = []
+
+    async def open_it(
+        at: str = "workshop/general",
+        user: str = "ada",
+        *,
+        width: int = 1280,
+        height: int = 800,
+        **context: Any,
+    ) -> Tab:
+        fresh = await browser.new_context(
+            viewport={"width": width, "height": height}, reduced_motion="reduce", **context
+        )
+        fresh.set_default_timeout(PATIENCE_MS)
+        page = await fresh.new_page()
+        tab = Tab(page)
+        page.on("console", lambda m: tab.problems.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: tab.problems.append(str(error)))
+        await page.add_init_script(WATCH)
+        await page.goto(f"{stage.url}/#{at}?as={user}")
+        await page.wait_for_selector("body[data-ready]")
+        await page.wait_for_selector("#main-view .intro:not(:has(.skeleton))")
+        tabs.append(tab)
+        return tab
+
+    yield open_it
+    for tab in tabs:
+        await tab.assert_clean()
+        await tab.page.context.close()

@@ -1,0 +1,133 @@
+"""Slash commands, typed with nothing but the keyboard."""
+
+import pytest
+from playwright.async_api import expect
+
+from page.conftest import Open, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_a_command_with_autocomplete_is_typed_by_keyboard_alone(open_tab: Open) -> None:
+    tab = await open_tab()
+    await tab.type("/")
+    options = tab.page.get_by_role("listbox", name="Suggestions").get_by_role("option")
+    await expect(options.filter(has_text="/order")).to_contain_text("Order a dish to a table")
+    await expect(options.filter(has_text="/order")).to_contain_text("Robot")
+
+    await tab.page.keyboard.type("ord")
+    await expect(options).to_have_count(1)
+    await tab.keys("Tab")
+    await expect(tab.page.get_by_role("combobox", name="dish:")).to_be_focused()
+    await tab.page.keyboard.type("cho")
+    await expect(options).to_have_text(["chocolate"])
+    await tab.keys("Enter")
+    await expect(tab.page.get_by_role("combobox", name="size:")).to_be_focused()
+    await tab.page.keyboard.type("large")
+    await expect(options).to_have_text(["large (chocolate)"])
+    await tab.keys("Tab")
+    await expect(options).to_have_text(["terrace", "window"])
+    await tab.keys("ArrowDown", "Enter", "Enter")
+
+    card = tab.page.locator("#main-view .container").last
+    await expect(card).to_contain_text("chocolate small → large")
+    await expect(tab.rows.last).to_contain_text("Ada used order")
+    await expect(card.get_by_role("img", name="Orders over time")).to_be_visible()
+    await expect(tab.composer).to_be_focused()
+
+
+async def test_a_line_with_named_options_is_read_as_it_is_typed(open_tab: Open, stage: Stage) -> None:
+    tab = await open_tab()
+    await tab.composer.fill("/order dish:tea size:large table:terrace preview:true note:two words")
+    await tab.composer.dispatch_event("input")
+    await expect(tab.page.locator(".opt")).to_have_count(5)
+    await tab.keys("Enter")
+    await expect(tab.rows.last).to_contain_text("Would order tea large to the terrace: two words")
+    await expect(tab.rows.last).to_contain_text("Only you can see this")
+
+
+async def test_a_missing_required_option_is_asked_for_and_nothing_is_sent(
+    open_tab: Open, stage: Stage
+) -> None:
+    tab = await open_tab()
+    await tab.type("/order ")
+    before = (await stage.call("GET", "state"))["event_id"]
+    await tab.page.get_by_role("button", name="Send").click()
+    await expect(tab.page.locator(".opt.invalid")).to_contain_text("dish")
+    await expect(tab.page.locator("#main-view .suggest-note")).to_contain_text(
+        "This option is required. Specify a value."
+    )
+    state = await stage.call("GET", "state")
+    assert state["event_id"] - before <= 4  # nothing but the autocomplete's own events
+    assert await tab.page.locator(".opt").count() == 3
+
+
+async def test_optional_options_are_added_and_taken_away_with_the_keyboard(open_tab: Open) -> None:
+    tab = await open_tab()
+    await tab.type("/order ")
+    tail = tab.page.get_by_role("combobox", name="More options of /order")
+    await expect(tail).to_have_attribute("placeholder", "+2 optional")
+    await tail.focus()
+    await tab.keys("ArrowDown", "Enter")
+    note = tab.page.get_by_role("combobox", name="note:")
+    await expect(note).to_be_focused()
+    await tab.keys("Backspace")
+    await expect(note).to_have_count(0)
+    await tab.keys("Escape", "Escape")
+    await expect(tab.composer).to_be_focused()
+
+
+async def test_what_the_server_refuses_is_said_in_its_words(open_tab: Open) -> None:
+    tab = await open_tab()
+    await tab.composer.fill("/order dish:tea size:1 table:terrace note:x")
+    await tab.composer.dispatch_event("input")
+    await tab.keys("Enter")
+    await expect(tab.page.locator("#main-view .suggest-note.problem")).to_contain_text(
+        "at least 3 characters"
+    )
+
+
+async def test_commands_that_a_person_may_not_use_are_not_offered(open_tab: Open) -> None:
+    tab = await open_tab(user="guest")
+    await tab.type("/")
+    options = tab.page.get_by_role("option")
+    await expect(options.filter(has_text="/menu")).to_have_count(1)
+    await expect(options.filter(has_text="/panic")).to_have_count(0)
+
+
+async def test_a_deferred_answer_thinks_first(open_tab: Open) -> None:
+    tab = await open_tab()
+    await tab.run("menu")
+    await expect(tab.rows.last).to_contain_text("Robot is thinking…")
+    await expect(tab.rows.last).to_contain_text("chocolate large today.")
+
+
+async def test_plain_text_is_posted_with_its_mentions(open_tab: Open, stage: Stage) -> None:
+    tab = await open_tab()
+    await tab.type("hello @mia in #news")
+    await tab.keys("Enter")
+    await expect(tab.rows.last.locator(".mention")).to_have_text(["@Mia", "#news"])
+
+
+async def test_a_bot_that_does_not_answer_autocomplete_is_said(open_tab: Open) -> None:
+    tab = await open_tab()
+    tab.forgiven = ("Failed to load resource",)
+    await tab.page.route("**/autocomplete", lambda route: route.fulfill(status=504, json={"error": {}}))
+    await tab.type("/order ")
+    note = tab.page.locator("#main-view .suggest-note.problem")
+    await expect(note).to_have_text("Loading options failed.")
+    await tab.page.keyboard.type("tea")
+    await expect(note).to_have_text("Loading options failed.")
+    await tab.keys("Enter")
+    await expect(tab.page.get_by_role("combobox", name="size:")).to_be_focused()
+
+
+async def test_escape_leaves_a_command_without_sending_it(open_tab: Open) -> None:
+    tab = await open_tab()
+    before = await tab.rows.count()
+    await tab.type("/order ")
+    await expect(tab.page.get_by_role("option").first).to_be_visible()
+    await tab.keys("Escape", "Escape")
+    await expect(tab.composer).to_be_focused()
+    await expect(tab.composer).to_have_value("")
+    assert await tab.rows.count() == before

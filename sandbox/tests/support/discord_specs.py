@@ -1,0 +1,100 @@
+"""Discord's own description as an oracle: REST answers and gateway payloads are checked against it.
+
+The two files are not part of the repository. They are looked for in `DISCORD_SPECS` and beside the
+tea in `shared/discord`; without them the checks are skipped, with a notice.
+"""
+
+import functools
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+NAMES = ("openapi.json", "gateway-types.schema.json")
+
+
+def folder() -> Path | None:
+    beside = Path(__file__).resolve().parents[3].parent / "shared" / "discord"
+    for place in (os.environ.get("DISCORD_SPECS"), beside):
+        if place and all((Path(place) / name).is_file() for name in NAMES):
+            return Path(place)
+    return None
+
+
+needs_specs = pytest.mark.skipif(
+    folder() is None,
+    reason="Discord's descriptions are not here: set DISCORD_SPECS to check against them",
+)
+
+
+@functools.cache
+def _openapi() -> dict[str, Any]:
+    here = folder()
+    assert here is not None
+    loaded: dict[str, Any] = json.loads((here / NAMES[0]).read_text())
+    return loaded
+
+
+@functools.cache
+def _response(method: str, template: str, status: int) -> jsonschema_rs.Draft202012Validator | None:
+    operation = _openapi()["paths"][template][method.lower()]
+    responses = operation["responses"]
+    found = responses.get(str(status)) or responses.get(f"{status // 100}XX") or {}
+    if "$ref" in found:
+        found = _openapi()["components"]["responses"][found["$ref"].split("/")[-1]]
+    content = found.get("content")
+    assert str(status) in responses or status >= 400, f"{method} {template} never answers {status}"
+    if not content:
+        return None
+    schema = {**content["application/json"]["schema"], "components": _openapi()["components"]}
+    return jsonschema_rs.Draft202012Validator(schema)
+
+
+@functools.cache
+def _templates() -> list[tuple[re.Pattern[str], str]]:
+    def pattern(template: str) -> str:
+        return "".join(
+            part if i % 2 == 0 else "[^/]+" for i, part in enumerate(re.split(r"(\{[^}]+\})", template))
+        )
+
+    paths = sorted(_openapi()["paths"], key=lambda path: path.count("{"))
+    return [(re.compile(pattern(path)), path) for path in paths]
+
+
+def check_rest(method: str, path: str, status: int, body: object) -> None:
+    """Asserts that Discord could have answered this to that call. Error codes inside `errors` are words there."""
+    template = next(template for pattern, template in _templates() if pattern.fullmatch(path))
+    if status >= 400:
+        assert isinstance(body, dict)
+        assert isinstance(body["code"], int)
+        assert isinstance(body["message"], str)
+        return
+    validator = _response(method, template, status)
+    if validator is None:
+        assert body is None, f"{method} {template} answers {status} without a body"
+        return
+    errors = [f"{'/'.join(map(str, e.instance_path))}: {e.message}" for e in validator.iter_errors(body)]
+    assert not errors, f"{method} {template} {status}: {errors[:5]}"
+
+
+@functools.cache
+def _gateway(name: str) -> jsonschema_rs.Draft7Validator:
+    here = folder()
+    assert here is not None
+    document = json.loads((here / NAMES[1]).read_text())
+    for key, definition in document["definitions"].items():
+        if key.endswith("Flags") and definition.keys() & {"enum", "const"}:
+            document["definitions"][key] = {"type": "integer"}
+    return jsonschema_rs.Draft7Validator({**document, "$ref": f"#/definitions/{name}"})
+
+
+def check_gateway(name: str, data: object) -> None:
+    """Asserts that a dispatch's data is what discord-api-types says of it (`Ready`, `GuildCreate`, `Slash` …)."""
+    errors = [
+        f"{'/'.join(map(str, e.instance_path))}: {e.message[:300]}" for e in _gateway(name).iter_errors(data)
+    ]
+    assert not errors, f"{name}: {errors[:5]}"

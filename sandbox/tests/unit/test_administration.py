@@ -1,0 +1,137 @@
+"""What bots with more permissions may do, and that every happening reaches those who watch."""
+
+import asyncio
+import json
+from typing import Any
+
+from support.client import Client
+
+JSON = dict[str, Any]
+
+
+async def grant(client: Client, *names: str) -> None:
+    body = {"permissions": dict.fromkeys(names, True)}
+    assert (await client.api("PATCH", "roles/Robot", body)).status == 200
+
+
+async def test_channels_are_changed_and_deleted_with_the_permission(client: Client) -> None:
+    path = f"/channels/{client.sandbox.channel_id('support')}"
+    overwrite = f"{path}/permissions/{client.sandbox.role_id('helper')}"
+    for method, where, body in (
+        ("PATCH", path, {"topic": "new"}),
+        ("PUT", overwrite, {"type": 0, "allow": "0", "deny": "2048"}),
+        ("DELETE", path, None),
+    ):
+        assert (await client.rest(method, where, body)).code == 50013
+    await grant(client, "MANAGE_CHANNELS", "MANAGE_ROLES")
+    changed = await client.rest("PATCH", path, {"topic": "new", "name": "trouble", "rate_limit_per_user": 5})
+    assert (changed.body["topic"], changed.body["name"]) == ("new", "trouble")
+    assert (await client.rest("PATCH", path, {"topic": "x" * 1024})).status == 200
+    assert (await client.rest("PATCH", path, {"topic": "x" * 1025})).code == 50035
+    assert (await client.rest("PUT", overwrite, {"type": 0, "allow": "0", "deny": "2048"})).status == 204
+    refused = await client.api("POST", "messages", {"user": "kim", "channel": "trouble", "content": "x"})
+    assert refused.status == 403
+    assert (await client.rest("DELETE", path)).status == 200
+    assert (await client.rest("GET", path)).code == 10003
+
+
+async def test_roles_are_given_and_taken_with_the_permission(client: Client) -> None:
+    guild, ada = client.sandbox.guild_id(), client.sandbox.person_id("ada")
+    path = f"/guilds/{guild}/members/{ada}/roles/{client.sandbox.role_id('helper')}"
+    assert (await client.rest("PUT", path)).code == 50013
+    await grant(client, "MANAGE_ROLES")
+    assert (await client.rest("PUT", path)).status == 204
+    member = (await client.rest("GET", f"/guilds/{guild}/members/{ada}")).body
+    assert client.sandbox.role_id("helper") in member["roles"]
+    assert (await client.rest("DELETE", path)).status == 204
+    assert (await client.rest("PUT", f"/guilds/{guild}/members/{ada}/roles/1")).code == 10011
+    assert (await client.rest("PUT", f"/guilds/{guild}/members/1/roles/1")).code == 10007
+
+
+async def test_threads_are_joined_left_and_changed_by_those_who_may(client: Client) -> None:
+    channel = f"/channels/{client.sandbox.channel_id('general')}"
+    made = (await client.rest("POST", f"{channel}/threads", {"name": "log", "type": 11})).body
+    thread = f"/channels/{made['id']}"
+    assert (await client.rest("DELETE", f"{thread}/thread-members/@me")).status == 204
+    assert (await client.rest("PUT", f"{thread}/thread-members/@me")).status == 204
+    assert (
+        await client.rest("PUT", f"{thread}/thread-members/{client.sandbox.person_id('ada')}")
+    ).status == 204
+    assert (await client.rest("PUT", f"{thread}/thread-members/1")).code == 10013
+    assert len((await client.rest("GET", f"{thread}/thread-members")).body) == 2
+    assert (await client.rest("GET", f"{channel}/thread-members")).code == 50024
+    assert (await client.rest("POST", f"{thread}/threads", {"name": "x", "type": 11})).code == 50024
+    assert (await client.rest("PATCH", thread, {"locked": True, "auto_archive_duration": 60})).status == 200
+    assert (await client.rest("PATCH", thread, {"auto_archive_duration": 61})).code == 50035
+    await client.api("PATCH", "channels/general", {"permissions": {"MANAGE_THREADS": False}})
+    assert (await client.rest("PATCH", thread, {"name": "x"})).code == 50013
+    assert (await client.rest("PATCH", thread, {"locked": False})).code == 50013
+    assert (await client.rest("DELETE", thread)).code == 50013
+    async with Client(client.sandbox, "echo") as echo:
+        assert (await echo.rest("PUT", f"{thread}/thread-members/@me")).status == 204
+        assert (await echo.rest("DELETE", thread)).status == 200
+
+
+async def test_every_happening_is_an_event(client: Client) -> None:
+    sandbox = client.sandbox
+    start = sandbox.core.feed.last
+    message = (await client.send({"content": "card"})).body
+    path = f"/channels/{message['channel_id']}"
+    await client.rest("PATCH", f"{path}/messages/{message['id']}", {"content": "new"})
+    await client.rest("POST", f"{path}/typing")
+    await client.rest("POST", f"{path}/messages/{message['id']}/threads", {"name": "log"})
+    await client.rest("PATCH", f"/channels/{message['id']}", {"archived": True})
+    it = await client.begin(user="ada", channel="general", command="ping")
+    await client.callback(it, {"type": 4, "data": {"content": "x", "flags": 64}})
+    await client.api("PATCH", "channels/news", {"topic": "t", "name": "warnings"})
+    await client.api("PATCH", "people/guest", {"roles": ["helper"]})
+    await client.api("PATCH", "roles/helper", {"mentionable": False})
+    await client.api("POST", "faults", {"kind": "503", "route": "/nothing"})
+    body = {"name": "kitchen", "environment": "test", "control_url": "http://127.0.0.1:1/"}
+    await client.api("POST", "registry/services", body)
+    assert (await client.api("GET", "registry/services")).body["services"] == [body]
+    await client.api("DELETE", "registry/services", body)
+    await client.api("POST", "clock", {"advance": 1})
+    await client.api("POST", "applications/robot/token", {})
+    await client.commands()
+    await client.api("DELETE", "channels/log")
+    await client.api("DELETE", "channels/warnings")
+    await client.api("DELETE", f"messages/{message['id']}")
+    await client.api("POST", "reset", {})
+    seen: dict[str, JSON] = {}
+    async with client.http.get(f"{sandbox.api}/events", headers={"Last-Event-ID": str(start)}) as stream:
+        async with asyncio.timeout(5):
+            kind = ""
+            while kind != "reset" or "reset" not in seen:
+                line = (await stream.content.readline()).decode().rstrip()
+                if line.startswith("event: "):
+                    kind = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    data = json.loads(line.removeprefix("data: "))
+                    if kind != "message_create" or data["ephemeral_to"] is not None:
+                        seen[kind] = data
+    assert set(seen) == {
+        "message_create",
+        "message_update",
+        "message_delete",
+        "typing",
+        "thread_create",
+        "thread_update",
+        "thread_delete",
+        "interaction_create",
+        "interaction_update",
+        "channel_update",
+        "channel_delete",
+        "people_update",
+        "role_update",
+        "faults_update",
+        "services_update",
+        "clock_update",
+        "session_update",
+        "commands_update",
+        "reset",
+    }
+    assert seen["message_create"]["ephemeral_to"] == "ada"
+    assert seen["typing"] == {"channel_id": message["channel_id"], "user": "robot"}
+    assert seen["interaction_update"]["interaction"]["state"] == "answered"
+    assert seen["thread_delete"] == {"id": message["id"], "parent_id": message["channel_id"]}
