@@ -184,6 +184,7 @@ async def _assemble(
         clock=clock,
         waker=waker,
         meter=telemetry,
+        kept=engine.kept,
         probe=probe,
         intervals=intervals,
         watch=commands.watch(store, targets, clock, announcer).once,

@@ -58,11 +58,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A rollout as stored. `answer`: what the interaction that asks was told before, if it was."""
+    """A rollout as stored."""
 
     rollout: Rollout
     evidence: EvidenceState
-    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,9 @@ class RolloutChange:
 
     before: the version that `rollout` was computed from; None makes a new rollout.
     evidence: None leaves it as it is. tick_at: when to judge next; None keeps the time that is planned.
-    judged: whether the rollout is to be judged at all. answers: the claim whose outcome this is; it is closed
-    with the change, as done or, with `given_up`, as given up. interaction, sentence: recorded so that the same
-    interaction finds its answer.
+    judged: whether the rollout is to be judged at all. claim: the effect whose outcome this is; it is closed with the
+    change, as done or, with `given_up`, as given up. answers: what each interaction is told, by its id, recorded so
+    that the same interaction finds its answer.
     rolled_back: a release that is no longer known good here.
     """
 
@@ -111,10 +110,9 @@ class RolloutChange:
     evidence: EvidenceState | None = None
     judged: bool = False
     tick_at: datetime | None = None
-    answers: Claimed | None = None
+    claim: Claimed | None = None
     given_up: GivenUp | None = None
-    interaction: str = ""
-    sentence: str = ""
+    answers: Mapping[str, str] = field(default_factory=dict)
     rolled_back: Release | None = None
 
 

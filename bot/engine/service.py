@@ -48,6 +48,7 @@ class Engine:
         self._answer_s = answer_s
         lanes = Lanes(store, catalog, targets, releases, clock)
         stepper = Stepper(store, clock, waker)
+        self.kept = stepper.kept  # for a worker in the same process
         self._actions = Actions(store, catalog, stepper, clock)
         self._deploys = Deploys(store, lanes, stepper, self._actions)
         self._queries = Queries(store, lanes)

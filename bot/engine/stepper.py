@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
-from weakref import WeakValueDictionary
 
 from bot.domain.errors import UserError
 from bot.domain.judge.evidence import EvidenceState, traffic_rose
 from bot.domain.records import Answer, Claimed, GivenUp, Loaded, RolloutChange
 from bot.domain.rollout import machine
-from bot.domain.rollout.events import DrawCard, Event
+from bot.domain.rollout.events import DrawCard, Effect, Event, Transition
 from bot.domain.rollout.model import Phase, Readiness, Release, Rollout
 from bot.domain.rollout.step_builder import Stepped
 from bot.ports.coordination import Clock, Waker
@@ -29,6 +28,10 @@ MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line", "call_people"})
 
 # Others change the same rollout only for as long as a statement takes; this many in a row do not happen.
 _ATTEMPTS = 40
+# So many rollouts are saved side by side; all at once, they would keep each other from ending.
+_SAVES_AT_ONCE = 8
+# So many events on one rollout make one change.
+_GROUP = 64
 _NOT_JUDGED = frozenset({Phase.ROLLING_BACK, Phase.HALTED})
 
 EventOf = Callable[[Rollout], Event | None]
@@ -44,33 +47,140 @@ class StepResult:
     repeated: bool = False
 
 
-class _Origin(NamedTuple):
-    """Where an event comes from: a person's interaction, or the claim whose outcome it is."""
-
-    interaction: str
-    answers: Claimed | None
-    given_up: GivenUp | None
-
-
 class Contended(Exception):
     """A rollout changed under us every time; the caller tries again later."""
 
 
-class Stepper:
-    """Drives rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from."""
+class Kept:
+    """Rollouts as they were last saved or loaded here, so that a press needs no load before its save.
 
-    def __init__(self, store: Store, clock: Clock, waker: Waker, meter: Meter | None = None) -> None:
+    What is kept may be old: nothing that is decided on it counts unless it is saved under its version.
+    """
+
+    def __init__(self, most: int = 1024) -> None:
+        self._most = most
+        self._known: OrderedDict[int, Loaded] = OrderedDict()
+
+    def get(self, rollout_id: int) -> Loaded | None:
+        return self._known.get(rollout_id)
+
+    def put(self, loaded: Loaded) -> None:
+        rollout = loaded.rollout
+        if rollout.phase.final:
+            self.drop(rollout.id)
+            return
+        self._known[rollout.id] = loaded
+        self._known.move_to_end(rollout.id)
+        if len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+    def drop(self, rollout_id: int) -> None:
+        self._known.pop(rollout_id, None)
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """One event that waits for its turn. `claim`: the effect whose outcome it is."""
+
+    event_of: EventOf
+    interaction: str
+    claim: Claimed | None
+    given_up: GivenUp | None
+    result: asyncio.Future[StepResult]
+
+    def may_join(self, others: Sequence[_Waiting]) -> bool:
+        """Outcomes of effects are saved by themselves, and so is an interaction that comes a second time."""
+        if self.claim is not None or any(other.claim is not None for other in others):
+            return not others
+        return not self.interaction or all(other.interaction != self.interaction for other in others)
+
+
+class _Group:
+    """Events on one rollout that are saved as one change, each stepped on what the one before it left."""
+
+    def __init__(self, loaded: Loaded, answers: Mapping[str, Answer]) -> None:
+        self._loaded = loaded
+        self._answers = answers
+        self._rollout = loaded.rollout
+        self._effects: list[Effect] = []
+        self._transitions: list[Transition] = []
+        self._told: dict[str, str] = {}
+        self._at: datetime | None = None
+        self._claim: _Waiting | None = None
+        self.settled: list[tuple[_Waiting, StepResult | Exception]] = []
+        self.undecided: list[_Waiting] = []  # refused, or nothing to do: what is known may be old
+
+    def add(self, waiting: _Waiting) -> None:
+        answer = self._answers.get(waiting.interaction) if waiting.interaction else None
+        if answer is not None:
+            done = StepResult(self._rollout, answer.sentence, changed=False, repeated=True)
+            self.settled.append((waiting, done))
+            return
+        try:
+            event = waiting.event_of(self._rollout)
+            stepped = machine.step(self._rollout, event) if event else Stepped(self._rollout)
+        except Exception as error:
+            self.undecided.append(waiting)
+            self.settled.append((waiting, error))
+            return
+        if event is None or (stepped.rollout is self._rollout and not stepped.effects):
+            self.undecided.append(waiting)
+            self.settled.append((waiting, StepResult(self._rollout, changed=False)))
+            return
+        self._take(waiting, event, stepped)
+
+    def _take(self, waiting: _Waiting, event: Event, stepped: Stepped) -> None:
+        sentence = stepped.transitions[0].why if stepped.transitions else stepped.rollout.outcome
+        self._rollout, self._at = stepped.rollout, event.at
+        # One redraw shows all of it.
+        self._effects = [effect for effect in self._effects if not isinstance(effect, DrawCard)]
+        self._effects += stepped.effects
+        self._transitions += stepped.transitions
+        if waiting.interaction:
+            self._told[waiting.interaction] = sentence
+        if waiting.claim is not None:
+            self._claim = waiting
+        self.settled.append((waiting, StepResult(stepped.rollout, sentence)))
+
+    @property
+    def change(self) -> RolloutChange | None:
+        """All of it as one change; None when nothing changed."""
+        if self._at is None:
+            return None
+        stepped = Stepped(self._rollout, tuple(self._effects), tuple(self._transitions))
+        change = change_of(self._loaded, stepped, self._at)
+        claim, given_up = (self._claim.claim, self._claim.given_up) if self._claim else (None, None)
+        return replace(change, claim=claim, given_up=given_up, answers=self._told)
+
+
+class Stepper:
+    """Drives rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from.
+
+    Events on one rollout take turns; those that wait together are saved together. `kept` may be shared by all steppers
+    of a process.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        waker: Waker,
+        meter: Meter | None = None,
+        kept: Kept | None = None,
+    ) -> None:
         self._store = store
         self._meter = meter or NoMeter()
         self._clock = clock
         self._waker = waker
-        # Within a process, presses on one rollout take turns instead of trying over and over.
-        self._turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self.kept = kept or Kept()
+        self._lines: dict[int, deque[_Waiting]] = {}
+        self._slots = asyncio.Semaphore(_SAVES_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(self, stepped: Stepped, at: datetime, interaction: str) -> bool:
         """Save a new rollout; False when its lane moved on meanwhile. Raises `LaneTaken`, `AlreadyAnswered`."""
-        change = change_of(None, stepped, at)
-        change = replace(change, interaction=interaction, sentence=stepped.rollout.outcome)
+        answers = {interaction: stepped.rollout.outcome} if interaction else {}
+        change = replace(change_of(None, stepped, at), answers=answers)
         saved = await self._saved(change)
         if saved:
             await self.wake(change)
@@ -82,72 +192,111 @@ class Stepper:
         event_of: EventOf,
         *,
         interaction: str = "",
-        answers: Claimed | None = None,
+        claim: Claimed | None = None,
         given_up: GivenUp | None = None,
     ) -> StepResult:
         """Step one rollout by the event that `event_of` makes of it, and save; None or a late event changes nothing.
 
-        Raises what `event_of` and the machine raise, `UserError` when there is no such rollout, `Unreachable`.
+        Raises what the machine raises, `UserError` when there is no such rollout, `Contended`,
+        `Unreachable`. Who stops waiting may have been saved all the same.
         """
-        origin = _Origin(interaction, answers, given_up)
-        turn = self._turns.get(rollout_id)
-        if turn is None:
-            turn = self._turns[rollout_id] = asyncio.Lock()
-        async with turn:
-            for attempt in range(_ATTEMPTS):
-                if attempt > 3:
-                    await asyncio.sleep(random.uniform(0, 0.002 * attempt))
-                done = await self._once(rollout_id, event_of, origin)
-                if done is not None:
-                    return done
+        result: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
+        waiting = _Waiting(event_of, interaction, claim, given_up, result)
+        line = self._lines.get(rollout_id)
+        if line is None:
+            line = self._lines[rollout_id] = deque()
+            task = asyncio.create_task(self._work_off(rollout_id, line), name=f"step:{rollout_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        line.append(waiting)
+        return await result
+
+    async def _work_off(self, rollout_id: int, line: deque[_Waiting]) -> None:
+        """Take those that wait, group by group, until nobody waits."""
+        try:
+            while line:
+                async with self._slots:
+                    group = _joined(line)
+                    if group:
+                        await self._settle(rollout_id, group)
+        finally:
+            del self._lines[rollout_id]
+            for waiting in line:
+                waiting.result.cancel()
+
+    async def _settle(self, rollout_id: int, group: Sequence[_Waiting]) -> None:
+        """Everyone in the group gets a result or an error."""
+        try:
+            settled = await self._stepped(rollout_id, group)
+        except Exception as error:
+            settled = [(waiting, error) for waiting in group]
+        except asyncio.CancelledError:
+            for waiting in group:
+                waiting.result.cancel()
+            raise
+        for waiting, outcome in settled:
+            if waiting.result.done():
+                continue
+            if isinstance(outcome, StepResult):
+                waiting.result.set_result(outcome)
+            else:
+                waiting.result.set_exception(outcome)
+
+    async def _stepped(
+        self, rollout_id: int, waiting: Sequence[_Waiting]
+    ) -> list[tuple[_Waiting, StepResult | Exception]]:
+        for attempt in range(_ATTEMPTS):
+            if attempt > 3:
+                await asyncio.sleep(random.uniform(0, 0.002 * attempt))
+            kept = self.kept.get(rollout_id) if attempt == 0 else None
+            loaded, answers = (kept, {}) if kept else await self._loaded(rollout_id, waiting)
+            group = _Group(loaded, answers)
+            for each in waiting:
+                group.add(each)
+            if kept is not None and group.undecided:
+                self.kept.drop(rollout_id)
+                continue  # decided on what may be old: look again
+            change = group.change
+            if change is None or await self._save(loaded, change):
+                return group.settled
+            if change.claim is not None and not await self._store.effects.renew([change.claim], 5.0):
+                # Another process has the effect now, and will report its outcome.
+                return [(each, StepResult(loaded.rollout, changed=False)) for each in waiting]
         raise Contended(f"rollout {rollout_id}")
 
-    async def _once(
-        self,
-        rollout_id: int,
-        event_of: EventOf,
-        origin: _Origin,
-    ) -> StepResult | None:
-        loaded = await self._store.rollouts.load(rollout_id, origin.interaction)
+    async def _loaded(
+        self, rollout_id: int, waiting: Sequence[_Waiting]
+    ) -> tuple[Loaded, Mapping[str, Answer]]:
+        loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None:
             raise no_such(rollout_id)
-        if loaded.answer is not None:
-            return StepResult(loaded.rollout, loaded.answer.sentence, changed=False, repeated=True)
-        event = event_of(loaded.rollout)
-        stepped = machine.step(loaded.rollout, event) if event else Stepped(loaded.rollout)
-        if event is None or (stepped.rollout is loaded.rollout and not stepped.effects):
-            return StepResult(loaded.rollout, changed=False)
-        change = change_of(loaded, stepped, event.at)
-        sentence = stepped.transitions[0].why if stepped.transitions else stepped.rollout.outcome
-        change = replace(
-            change,
-            answers=origin.answers,
-            given_up=origin.given_up,
-            interaction=origin.interaction,
-            sentence=sentence,
-        )
+        self.kept.put(loaded)
+        asked = [each.interaction for each in waiting if each.interaction]
+        return loaded, await self._store.rollouts.answers(asked) if asked else {}
+
+    async def _save(self, loaded: Loaded, change: RolloutChange) -> bool:
+        """False when it is to be tried again on what is there by now."""
+        self.kept.drop(change.rollout.id)
         try:
-            saved = await self._saved(change)
+            if not await self._saved(change):
+                return False
         except AlreadyAnswered:
-            return None
-        if saved:
-            self._count(change)
-            await self.wake(change)
-            return StepResult(stepped.rollout, sentence)
-        if origin.answers is not None and not await self._store.effects.renew([origin.answers], 5.0):
-            # Somebody else has the effect now, and will report its outcome.
-            return StepResult(loaded.rollout, changed=False)
-        return None
+            return False
+        evidence = loaded.evidence if change.evidence is None else change.evidence
+        self.kept.put(Loaded(change.rollout, evidence))
+        self._count(change)
+        await self.wake(change)
+        return True
 
     async def _saved(self, change: RolloutChange) -> bool:
-        """Save. An answer that got lost is looked up, so that nobody is told that a recorded press was not."""
+        """Save. If the commit's reply is lost, check whether it committed."""
         try:
             return await self._store.rollouts.save(change)
         except Unreachable:
-            if not change.interaction:
+            if not change.answers:
                 raise
-            answer = await self._store.rollouts.answer(change.interaction)
-            if answer is None or answer != Answer(change.rollout.id, change.sentence):
+            found = await self._store.rollouts.answers(list(change.answers))
+            if any(found.get(key) != Answer(change.rollout.id, said) for key, said in change.answers.items()):
                 raise
             return True
 
@@ -159,6 +308,7 @@ class Stepper:
         was = loaded.rollout
         now = replace(was, readiness=readiness, version=was.version + 1)
         change = change_of(loaded, Stepped(now, (DrawCard(),)), self._clock.now())
+        self.kept.drop(rollout_id)
         if await self._store.rollouts.save(change):
             await self.wake(change)
 
@@ -167,8 +317,8 @@ class Stepper:
         if not rollout.phase.final:
             return
         self._meter.rollout_ended(str(rollout.phase))
-        if rollout.phase is Phase.ROLLED_BACK and change.answers is not None:
-            self._meter.rolled_back((change.at - change.answers.created_at).total_seconds())
+        if rollout.phase is Phase.ROLLED_BACK and change.claim is not None:
+            self._meter.rolled_back((change.at - change.claim.created_at).total_seconds())
 
     async def wake(self, change: RolloutChange) -> None:
         kinds = {effect.kind for effect in change.effects}
@@ -178,6 +328,16 @@ class Stepper:
             await self._waker.wake(MESSAGES)
         if change.tick_at is not None:
             await self._waker.wake(TICKS)
+
+
+def _joined(line: deque[_Waiting]) -> list[_Waiting]:
+    """Those at the head of the line that can be saved together. Who stopped waiting is left out."""
+    group: list[_Waiting] = []
+    while line and len(group) < _GROUP and (line[0].result.done() or line[0].may_join(group)):
+        waiting = line.popleft()
+        if not waiting.result.done():
+            group.append(waiting)
+    return group
 
 
 def change_of(

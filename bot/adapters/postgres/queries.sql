@@ -14,8 +14,8 @@ WITH change AS (
         judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
         reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
-        timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, interaction text,
-        sentence text, lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text)
+        timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb,
+        lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text)
 ), mine AS (
     -- The rollout first, then its effects: whoever else changes it locks in that order, too.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
@@ -95,7 +95,7 @@ WITH change AS (
     ON CONFLICT (rollout_id, name) DO UPDATE SET step = EXCLUDED.step, due_at = EXCLUDED.due_at
 ), answered AS (
     INSERT INTO interactions (id, rollout_id, sentence, at)
-    SELECT c.interaction, s.id, c.sentence, c.at FROM saved s, change c WHERE c.interaction <> ''
+    SELECT a.key, s.id, a.value, c.at FROM saved s, change c, jsonb_each_text(c.answers) AS a
 ), locked AS (
     INSERT INTO locks AS l (service, environment, owner_id, owner, reason, since, digest)
     SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest'
@@ -123,14 +123,10 @@ WITH change AS (
 SELECT EXISTS (SELECT FROM saved) AS saved
 
 -- name: load
--- A rollout, and what the interaction that asks was told before.
-SELECT r.id, r.phase, r.version, r.schema, r.charter, r.state, r.judge, r.evidence, r.next_tick,
-    i.rollout_id AS answer_rollout, i.sentence AS answer
-FROM rollouts r LEFT JOIN interactions i ON i.id = $2
-WHERE r.id = $1
+SELECT id, phase, version, schema, charter, state, judge, evidence, next_tick FROM rollouts WHERE id = $1
 
--- name: answer
-SELECT rollout_id, sentence FROM interactions WHERE id = $1
+-- name: answers
+SELECT id, rollout_id, sentence FROM interactions WHERE id = ANY ($1::text[])
 
 -- name: active
 SELECT id, guild_id, service, environment, phase, next_tick IS NOT NULL AS judged

@@ -49,18 +49,15 @@ class PostgresRollouts:
         assert row is not None
         return int(row["id"])
 
-    async def load(self, rollout_id: int, interaction: str = "") -> Loaded | None:
-        row = await self._database.one("load", rollout_id, interaction)
+    async def load(self, rollout_id: int) -> Loaded | None:
+        row = await self._database.one("load", rollout_id)
         if row is None:
             return None
-        answer = None
-        if row["answer_rollout"] is not None:
-            answer = Answer(row["answer_rollout"], row["answer"])
-        return Loaded(read(row, self._charters), serialization.read_evidence(row["evidence"]), answer)
+        return Loaded(read(row, self._charters), serialization.read_evidence(row["evidence"]))
 
-    async def answer(self, interaction: str) -> Answer | None:
-        row = await self._database.one("answer", interaction)
-        return Answer(row["rollout_id"], row["sentence"]) if row else None
+    async def answers(self, interactions: Sequence[str]) -> Mapping[str, Answer]:
+        rows = await self._database.fetch("answers", list(interactions))
+        return {row["id"]: Answer(row["rollout_id"], row["sentence"]) for row in rows}
 
     async def save(self, change: RolloutChange) -> bool:
         try:
@@ -69,7 +66,7 @@ class PostgresRollouts:
             if error.constraint_name == "rollouts_one_active":
                 raise LaneTaken(str(change.rollout.lane)) from None
             if error.constraint_name == "interactions_pkey":
-                raise AlreadyAnswered(change.interaction) from None
+                raise AlreadyAnswered(", ".join(change.answers)) from None
             raise
         return row is not None and bool(row["saved"])
 
@@ -103,10 +100,9 @@ def _change(change: RolloutChange) -> str:
         "transitions": [_transition(t) for t in change.transitions] + _given_up(change),
         "timers": dict(change.timers),
         "generation": newest.generation if newest else None,
-        "claim": change.answers.id if change.answers else None,
-        "fence": change.answers.fence if change.answers else None,
-        "interaction": change.interaction,
-        "sentence": change.sentence,
+        "claim": change.claim.id if change.claim else None,
+        "fence": change.claim.fence if change.claim else None,
+        "answers": dict(change.answers),
         "lock": {"owner": lock.owner, "reason": lock.reason, "digest": lock.digest} if lock else None,
         "rolled_back": change.rolled_back.digest if change.rolled_back else None,
         "good": mark is not None and mark.good,

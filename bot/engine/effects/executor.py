@@ -82,7 +82,7 @@ class Executor:
     async def record(self, claim: Claimed, event_of: EventOf, given_up: GivenUp | None = None) -> None:
         """Step the rollout by the outcome, and close the claim with it or, when nobody waits for it, alone."""
         if claim.rollout_id is not None:
-            done = await self._stepper.apply(claim.rollout_id, event_of, answers=claim, given_up=given_up)
+            done = await self._stepper.apply(claim.rollout_id, event_of, claim=claim, given_up=given_up)
             if done.changed:
                 return
         if given_up is None:

@@ -48,7 +48,7 @@ class Controller:
     async def _renew(self) -> None:
         led, asked = self.leads, time.monotonic()
         try:
-            async with asyncio.timeout(self._ttl_s / 2):
+            async with asyncio.timeout(self._ttl_s):
                 granted = await self._housekeeping.lead(CONTROLLER, self._owner, self._ttl_s)
         except (Unreachable, TimeoutError):
             return  # the lease runs out by itself, here and there

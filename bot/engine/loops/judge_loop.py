@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
+from bot.domain.judge.evidence import EvidenceState
 from bot.domain.records import Judged, Loaded, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured
@@ -162,6 +163,8 @@ class JudgeLoop:
                 raise
             log.warning("ticks_apart", ticks=len(ticks))
             return sum([await self._save_alone(tick) for tick in ticks])
+        for tick in ticks:
+            self._keep(tick, tick.look.evidence if tick.loaded.rollout.id in saved else None)
         if saved:
             await self._stepper.wake(_any_change(ticks[0]))
         return len(saved)
@@ -180,11 +183,20 @@ class JudgeLoop:
     async def _save(self, tick: _Tick) -> bool:
         change = change_of(tick.loaded, tick.stepped, tick.next_at, tick.look.evidence)
         change = replace(change, at=self._clock.now(), tick_at=tick.next_at)
-        if not await self._store.rollouts.save(change):
+        saved = await self._store.rollouts.save(change)
+        self._keep(tick, change.evidence if saved else None)
+        if not saved:
             return False
         await self._stepper.wake(change)
         await self._store.ticks.add_point(tick.stepped.rollout, tick.look.point)
         return True
+
+    def _keep(self, tick: _Tick, saved: EvidenceState | None) -> None:
+        """The next press finds what this tick saved, or loads it."""
+        if saved is not None:
+            self._stepper.kept.put(Loaded(tick.stepped.rollout, saved))
+        else:
+            self._stepper.kept.drop(tick.loaded.rollout.id)
 
 
 def measured_at(loaded: Loaded, now: datetime) -> float:

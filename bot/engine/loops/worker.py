@@ -22,7 +22,7 @@ from bot.engine.loops.loops import Loop
 from bot.engine.loops.reconciler import Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
-from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDER_KINDS, ORDERS, TICKS, Stepper
+from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDER_KINDS, ORDERS, TICKS, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.coordination import Clock, Waker
 from bot.ports.meter import Meter, NoMeter
@@ -76,6 +76,7 @@ class Worker:
         clock: Clock,
         waker: Waker,
         meter: Meter | None = None,
+        kept: Kept | None = None,
         probe: Probe = no_probe,
         intervals: LoopIntervals | None = None,
         watch: Callable[[], Awaitable[bool]] | None = None,
@@ -88,7 +89,7 @@ class Worker:
         self._intervals = intervals or LoopIntervals()
         self._watch = watch
         self._controller = Controller(store.housekeeping, _owner(), self._intervals.lead_s)
-        stepper = Stepper(store, clock, waker, self._meter)
+        stepper = Stepper(store, clock, waker, self._meter, kept)
         lanes = Lanes(store, catalog, targets, releases, clock)
         self._sampler = Sampler(lanes, metrics)
         self._ticking = JudgeLoop(

@@ -92,7 +92,8 @@ class Deploys:
 
     async def _told(self, interaction: str) -> Rollout | None:
         """The rollout that this interaction began, when it comes a second time."""
-        answer = await self._store.rollouts.answer(interaction) if interaction else None
+        told = await self._store.rollouts.answers([interaction]) if interaction else {}
+        answer = told.get(interaction)
         loaded = await self._store.rollouts.load(answer.rollout_id) if answer else None
         return loaded.rollout if loaded else None
 

@@ -83,19 +83,18 @@ async def _act(responder: Responder, interaction: AnyInteraction, press: Press, 
                 rule="reason",
                 remedy="Press again and say in a sentence why.",
             )
-        async with responder.turns:
-            done = await responder.engine.act(
-                ActRequest(
-                    rollout_id=press.rollout_id,
-                    action=press.action,
-                    actor=actor,
-                    guild_id=config.id,
-                    step=press.step,
-                    seal=press.seal,
-                    reason=reason,
-                    interaction=str(interaction.id),
-                )
+        done = await responder.engine.act(
+            ActRequest(
+                rollout_id=press.rollout_id,
+                action=press.action,
+                actor=actor,
+                guild_id=config.id,
+                step=press.step,
+                seal=press.seal,
+                reason=reason,
+                interaction=str(interaction.id),
             )
+        )
         shape = "☑️" if done.repeated else "✅"
         said = escaping.sentence(f"{shape} {done.sentence}", escaping.CONTENT)
         return Reply(said, outcome="repeated" if done.repeated else "ok")

@@ -34,9 +34,6 @@ LOOK_UP_S = 20.0
 SUGGEST_S = 0.9
 # Each press that is being answered lets the others wait a little longer: a queue is not a dead database.
 QUEUE_S = 0.02
-# So many presses are recorded side by side; the others wait in line. All at once, they would keep each other from
-# ending: the first would be answered no sooner than the last.
-AT_ONCE = 6
 # Deferrals come due all together. Side by side, but not each on a connection of its own that has to be made first.
 DEFERRALS_AT_ONCE = 24
 # What an interaction may have spent on its way to us and in line, at most: clocks differ, and a wrong one must cost no
@@ -78,7 +75,6 @@ class Responder:
     health: HealthSource
     observed: Callable[[str, str, float], None] = _unwatched
     commands: AppCommandsService | None = None  # the desk of `/commands-sync`
-    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE), init=False)
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )

@@ -196,7 +196,7 @@ async def test_a_press_and_the_outcome_that_it_supersedes_never_wait_for_each_ot
             await held.execute("SELECT FROM rollouts WHERE id = $1 FOR UPDATE", rollout.id)
             press = asyncio.create_task(slipway.press(rollout, Action.CANCEL, DEV))
             await waiting(watch, 1)
-            outcome = asyncio.create_task(recording.apply(rollout.id, applied, answers=claim))
+            outcome = asyncio.create_task(recording.apply(rollout.id, applied, claim=claim))
             await waiting(watch, 2)
         acted, _ = await asyncio.gather(press, outcome)
         await asyncio.gather(held.close(), watch.close())
