@@ -16,7 +16,9 @@ RUN python3 -m venv /opt/slipway \
 COPY bot bot
 COPY cogs cogs
 COPY migrations migrations
-RUN cp -r bot cogs migrations "$(/opt/slipway/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+RUN site="$(/opt/slipway/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+ && cp -r bot cogs "$site" \
+ && cp -r migrations "$site/bot/migrations" \
  && printf '#!/opt/slipway/bin/python\nfrom bot.__main__ import main\nmain()\n' > /opt/slipway/bin/slipway \
  && chmod 755 /opt/slipway/bin/slipway \
  && /opt/slipway/bin/python -m compileall -q -j 0 /opt/slipway/lib \

@@ -1,8 +1,6 @@
-"""Brings the schema to the newest revision, and says where it is."""
+"""Schema migrations: upgrade to the newest revision, report the current one."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import asyncpg
 from alembic import command
@@ -14,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-import migrations
 from bot.adapters.postgres.database import translated
+from bot.adapters.postgres.schema import migrations
 from bot.ports.errors import Unreachable
 
 # Any constant: two processes that start at once take turns.
@@ -46,7 +44,7 @@ def head() -> str:
 
 def _config(connection: Connection | None = None) -> Config:
     config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.set_main_option("script_location", str(migrations()))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
