@@ -1,6 +1,6 @@
 """How soon the judge finds a bad release and how often it accuses a good one, beside what teams use instead.
 
-One request a tick, limits 0.1, 1 and 5 %, true rates 2, 3, 5 and 10 times the limit, alpha 1 %, plans of ten times
+One request a tick, limits 0.1, 1 and 5%, true rates 2, 3, 5 and 10 times the limit, alpha 1%, plans of ten times
 Wald's bound. "Late" streams run at half the limit for a third of the plan before they turn bad. The comparisons see
 the same streams: a one-sided Mann-Whitney test against stable (at half the limit) at every tick, and "the rate over
 the last 300 ticks (or five expected bad requests, whichever is more) was above the limit for 3 ticks".
@@ -93,7 +93,7 @@ def false_alarms(detector: Detector, *, cluster: int, runs: int) -> float:
 
 
 def drifting(random: Random, ticks: int, requests: int, peak: float) -> Iterator[Counts]:
-    """Ticks of `requests` requests whose rate rises from 0.4 % to `peak` in the middle and falls again."""
+    """Ticks of `requests` requests whose rate rises from 0.4% to `peak` in the middle and falls again."""
     for at in range(ticks):
         rate = 0.004 + (peak - 0.004) * max(0.0, -cos(2 * pi * at / ticks)) ** 2
         yield Counts(requests, sum(random.random() < rate for _ in range(requests)))
@@ -136,11 +136,11 @@ def run(quick: bool = False) -> list[Row]:
         for (name, _), share in zip(DETECTORS[1:], theirs, strict=True):
             ratio = mine / share if share else None
             text = f"false alarms at the limit, {what}"
-            rows.append(Row(text, mine * 100, "%", name, share * 100, ratio, "<= 1 %", mine <= ALPHA))
+            rows.append(Row(text, mine * 100, "%", name, share * 100, ratio, "<= 1%", mine <= ALPHA))
     for stable in (25, 5):
         drift = common_drift(rollouts, stable)
         what = f"false alarms, common drift, stable has {stable / 5:g} x the traffic"
-        rows.append(Row(what, drift * 100, "%", goal="<= 1 %", ok=drift <= ALPHA))
+        rows.append(Row(what, drift * 100, "%", goal="<= 1%", ok=drift <= ALPHA))
     return rows
 
 

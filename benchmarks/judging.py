@@ -67,7 +67,7 @@ def run(quick: bool = False) -> list[Row]:
     rows[1] = Row("one tick: advance", each["advance"], "us", goal="<= 100 us", ok=each["advance"] <= 100)
     core = sum(each.values()) * 1e-6 * 1000 / 5 * 100
     rows.append(
-        Row("1,000 rollouts every 5 s, the judge's part", core, "% of a core", goal="<= 50 % with all else")
+        Row("1,000 rollouts every 5 s, the judge's part", core, "% of a core", goal="<= 50% with all else")
     )
     rows.append(Row("stored evidence and judge of a rollout", len(text), "bytes"))
     return rows

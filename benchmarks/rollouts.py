@@ -150,7 +150,7 @@ def rows_of(many: int, figures: dict[str, float]) -> list[Row]:
     share = figures["ticks"] / (many / TICK_S)
     late = figures["late_p99"]
     return [
-        Row(f"{many:,} rollouts judged every 5 s: bot", own, "% of a core", goal="< 50 %", ok=own < 50),
+        Row(f"{many:,} rollouts judged every 5 s: bot", own, "% of a core", goal="< 50%", ok=own < 50),
         Row("  the same, with PostgreSQL", both, "% of a core"),
         Row("  tick lateness, p99", late, "s", goal="< 1 s", ok=late < 1),
         Row("  ticks a second", figures["ticks"], "", "due", many / TICK_S, share, ">= 0.97x", share >= 0.97),

@@ -34,10 +34,10 @@ def main() -> int:
     if sys.argv[1:]:
         return failed
     for what, pattern, floor in FLOORS:
-        print(f"\n— coverage {what}, branches included (at least {floor} %)", flush=True)
+        print(f"\n— coverage {what}, branches included (at least {floor}%)", flush=True)
         short = () if pattern == "*" else ("--include", pattern)
         if run("coverage", "report", "--fail-under", str(floor), *short):
-            print(f"coverage {what} is below {floor} %")
+            print(f"coverage {what} is below {floor}%")
             failed = failed or 1
     return failed
 

@@ -108,7 +108,7 @@ async def _release(catalog: Catalog, lane: Lane, version: str) -> Release:
         r.version: r for r in await CatalogReleases(lambda: catalog).releases(lane.service, lane.environment)
     }
     if version not in known:
-        raise unknown("version", version, known, where=f" of {lane.service}")
+        raise unknown("version", version, known, where=f"of {lane.service}")
     return known[version]
 
 
@@ -152,7 +152,7 @@ def _known_lane(catalog: Catalog, service: str, environment: str) -> Lane:
         raise unknown("service", service, services)
     if lane not in catalog.lanes:
         known = {k.environment for k in catalog.lanes if k.service == service}
-        raise unknown("environment", environment, known, where=f" of {service}")
+        raise unknown("environment", environment, known, where=f"of {service}")
     return lane
 
 
@@ -181,7 +181,7 @@ def _print_running(observed: Observed) -> None:
 
 def _line(running: Running) -> str:
     detail = f"  {running.detail}" if running.detail else ""
-    return f"{running.version:<12} {running.weight:>3} %  {running.state}{detail}"
+    return f"{running.version:<12} {running.weight:>3}%  {running.state}{detail}"
 
 
 def _as_json(seen: Observed | str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from bot.domain import phrasebook
 from bot.domain.appcommands.applications import Application
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Lane, Plan, Policy
@@ -89,7 +90,7 @@ class Catalog:
             raise unknown("service", service, services)
         environments = {c.lane.environment for c in seen if c.lane.service == service}
         if environment not in environments:
-            raise unknown("environment", environment, environments, where=f" of {service}")
+            raise unknown("environment", environment, environments, where=f"of {service}")
         return self.lanes[Lane(service, environment)]
 
 
@@ -111,8 +112,7 @@ def matching(entry: str, known: Iterable[tuple[int, str]]) -> list[int]:
 
 
 def unknown(what: str, given: str, known: Iterable[str], where: str = "") -> UserError:
-    """A sentence for a name that is not there, with the nearest ones."""
+    """The error for a name that does not exist; offers the nearest ones. `where`: as in `of checkout`."""
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=3, cutoff=0.4) or names[:5]
-    remedy = f"Did you mean {' or '.join(f'`{n}`' for n in near)}?" if near else ""
-    return UserError(f"There is no {what} `{given[:64]}`{where}.", rule=f"unknown_{what}", remedy=remedy)
+    return phrasebook.unknown(what, given, near, where)

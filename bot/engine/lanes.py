@@ -99,7 +99,7 @@ class Lanes:
         """Raises `UserError` that offers the nearest versions."""
         known = {release.version: release for release in await self.releases(lane)}
         if version not in known:
-            raise unknown("version", version, known, where=f" of {lane.service}")
+            raise unknown("version", version, known, where=f"of {lane.service}")
         return known[version]
 
     async def situation(self, lane: Lane) -> Situation:

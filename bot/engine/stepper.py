@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.domain.errors import UserError
+from bot.domain import phrasebook
 from bot.domain.judge.evidence import EvidenceState, traffic_rose
 from bot.domain.records import Answer, Claimed, GivenUp, Loaded, RolloutChange
 from bot.domain.rollout import machine
@@ -269,7 +269,7 @@ class Stepper:
     ) -> tuple[Loaded, Mapping[str, Answer]]:
         loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None:
-            raise no_such(rollout_id)
+            raise phrasebook.no_rollout(rollout_id)
         self.kept.put(loaded)
         asked = [each.interaction for each in waiting if each.interaction]
         return loaded, await self._store.rollouts.answers(asked) if asked else {}
@@ -371,12 +371,6 @@ def judged(rollout: Rollout) -> bool:
         and rollout.had_traffic
         and not rollout.phase.final
         and rollout.phase not in _NOT_JUDGED
-    )
-
-
-def no_such(rollout_id: int) -> UserError:
-    return UserError(
-        f"There is no such rollout here (#{rollout_id}).", rule="unknown_rollout", remedy="See `/history`."
     )
 
 

@@ -1,4 +1,4 @@
-"""The one error path: what a person is told when something did not happen, and what the log gets."""
+"""Error replies: the one place where an error becomes a message and a log line."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import discord
 import structlog
 from discord import app_commands
 
+from bot.domain import phrasebook
 from bot.domain.errors import UserError
 from bot.logs import new_trace_id, trace_id
 from bot.ports.errors import Unreachable
@@ -18,32 +19,22 @@ from bot.ui import escaping
 
 _log = structlog.get_logger(__name__)
 
-UNREACHABLE = (
-    "🔌 **This could not be recorded, and nothing was changed.** Slipway cannot reach its database, or what "
-    "it would have to ask. Try again in a moment.\nTo stop a rollout right now, on the machine: "
-    "`slipway abort SERVICE ENVIRONMENT`"
-)
-TOO_SLOW = (
-    "⏳ **No answer from the database in time, so this is not confirmed.** If it was recorded, the card "
-    "shows it; asking again is safe.\nTo stop a rollout right now, on the machine: `slipway abort SERVICE ENVIRONMENT`"
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A text that is too long for a message, as a file beside it. A view shows it as `attachment://name`."""
+    """Text too long for a message, attached as a file. A view shows it as `attachment://name`."""
 
     name: str
     content: str
 
     def file(self) -> discord.File:
-        """Made anew for each attempt: sending uses a file up."""
+        """A new file for each attempt: sending consumes it."""
         return discord.File(io.BytesIO(self.content.encode("utf-8", "replace")), self.name)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the person sees. `outcome` is a word for the metrics: `ok`, `repeated`, `refused` …"""
+    """What the person sees. `outcome` is a label for the metrics: `ok`, `repeated`, `refused` …"""
 
     content: str = ""
     view: discord.ui.LayoutView | None = None
@@ -53,41 +44,38 @@ class Reply:
 
 
 def explain(error: BaseException, *, command: str) -> Reply:
-    """The words for `error`. Anything that no person caused is logged under the reference that is shown."""
+    """The reply for `error`. An unexpected error is logged under the reference that the reply shows."""
     if isinstance(error, app_commands.CommandInvokeError):
         error = error.original
     if isinstance(error, UserError):
-        _log.info("refused", command=command, rule=error.rule)
+        _log.info("request_refused", command=command, rule=error.rule)
         return Reply(escaping.sentence(f"✋ {error}", escaping.CONTENT), outcome="refused")
     if isinstance(error, Unreachable):
-        _log.warning("unreachable", command=command, error=str(error))
-        return Reply(UNREACHABLE, outcome="unreachable")
+        _log.warning("request_unreachable", command=command, error=str(error))
+        return Reply(f"🔌 {phrasebook.unreachable()}", outcome="unreachable")
     if isinstance(error, TimeoutError):
-        _log.warning("too_slow", command=command)
-        return Reply(TOO_SLOW, outcome="too_slow")
+        _log.warning("request_timed_out", command=command)
+        return Reply(f"⏳ {phrasebook.not_confirmed()}", outcome="too_slow")
     if isinstance(error, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         _log.warning("stale_command", command=command, error=str(error))
-        return Reply("✋ This command has just changed. Type it anew in a minute.", outcome="refused")
+        return Reply(f"✋ {phrasebook.command_changed()}", outcome="refused")
     reference = trace_id() or new_trace_id()
-    _log.error("unexpected", command=command, reference=reference, exc_info=error)
-    return Reply(
-        f"💥 Something went wrong inside Slipway. Whoever runs it finds why in its log under `{reference}`.",
-        outcome="error",
-    )
+    _log.error("request_failed", command=command, reference=reference, exc_info=error)
+    return Reply(f"💥 {phrasebook.internal_error(reference)}", outcome="error")
 
 
 def applied_already(error: discord.HTTPException) -> bool:
-    """Discord has our first answer: an earlier attempt was applied although its answer got lost."""
+    """Whether Discord already has our first answer: an earlier attempt was applied, but its reply was lost."""
     return error.code == 40060
 
 
 def too_late(error: discord.HTTPException) -> bool:
-    """The interaction is dead: not answered within 3 s, or its 15 minutes are over."""
+    """Whether the interaction has expired: no answer within 3 s, or older than 15 minutes."""
     return error.code in (10062, 10015, 50027)
 
 
 def transient(error: BaseException) -> bool:
-    """Worth another try: the connection, a server error, or a rate limit; may have been applied."""
+    """Whether to retry: connection, server error or rate limit. The call may have been applied."""
     if isinstance(error, discord.HTTPException):
         return error.status >= 500 or error.status == 429
     if isinstance(error, discord.RateLimited | aiohttp.ClientError | OSError | TimeoutError):
@@ -96,5 +84,5 @@ def transient(error: BaseException) -> bool:
 
 
 def why(error: discord.HTTPException) -> dict[str, Any]:
-    """What the log should know of a refusal by Discord."""
+    """Log fields of a refusal by Discord."""
     return {"status": error.status, "code": error.code, "message": error.text[:300]}

@@ -1,6 +1,6 @@
-"""Text from outside, made safe to show: neutralised, cut to Discord's limits, unable to ping or to format.
+"""Escape text for Discord: no mentions, no formatting from outside, cut to Discord's limits.
 
-Lengths are counted in UTF-16 units, as Discord's clients do: what fits in them fits in code points too.
+Lengths count UTF-16 units, as Discord's clients do; text that fits in them also fits in code points.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import datetime
+
+from bot.domain import formatting
 
 CONTENT = 2000
 EMBED_DESCRIPTION = 4096
@@ -19,11 +21,12 @@ THREAD_NAME = 100
 
 _ELLIPSIS = "…"
 _ZERO = "\u200b"
-# What would start a mention, a timestamp, an emoji, a command or a link, and what pings everybody.
+# Unicode categories that are never shown: control characters, surrogates, private use, unassigned.
 _NEVER = ("Cc", "Cs", "Co", "Cn")
 _DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\ufeff"
+# The start of a mention, timestamp, emoji, command or link, and @everyone.
 _OPENS = re.compile(r"<(?=[@#:/]|a:|t:|id:)|@(?=everyone|here)", re.IGNORECASE)
-# Our own sentences may carry timestamps, which can do no harm.
+# Timestamps of our own sentences stay: they are harmless.
 _OPENS_BUT_TIMES = re.compile(r"(?!<t:-?\d{1,13}(?::[tTdDfFR])?>)" + f"(?:{_OPENS.pattern})", re.IGNORECASE)
 _URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::\d+)?(?:/[A-Za-z0-9._~%/+=&?#-]*)?")
 _MARKS = re.compile(r"([\\*_~`|>\[\]()#])")
@@ -41,15 +44,15 @@ _HALF_A_TIME = re.compile(r"<(?:t(?::[^>]*)?)?$")
 
 
 def cut(text: str, limit: int) -> str:
-    """At most `limit` units; what was cut ends in an ellipsis. Never half an escape or half a character."""
+    """At most `limit` units, ending in an ellipsis when cut. Never splits an escape or a character."""
     if limit <= 0:
         return ""
     if units(text) <= limit:
         return text
-    channels, kept = limit - 1, 0
+    left, kept = limit - 1, 0
     for index, char in enumerate(text):
-        channels -= 2 if ord(char) > 0xFFFF else 1
-        if channels < 0:
+        left -= 2 if ord(char) > 0xFFFF else 1
+        if left < 0:
             kept = index
             break
     short = text[:kept]
@@ -65,7 +68,7 @@ def cut(text: str, limit: int) -> str:
 
 
 def _printable(text: str, *, lines: bool) -> str:
-    """Without control and direction characters; line breaks stay only where `lines` says so."""
+    """`text` without control and direction characters; `lines` keeps line breaks."""
     kept = []
     for char in text:
         if char in "\n\r\t\u2028\u2029":
@@ -84,9 +87,9 @@ def _escaped(text: str) -> str:
 
 
 def plain(text: str, limit: int) -> str:
-    """A person's words on one line: nothing in them formats or pings; bare web addresses stay usable."""
+    """Text of a person on one line, without formatting or mentions. Plain web addresses still work."""
     line = re.sub(r"\s+", " ", _printable(text, lines=False)).strip()
-    # Cut before escaping too, so that no work is done on a wall of text.
+    # Cut before escaping as well, to avoid work on a wall of text.
     line = cut(line, limit)
     out, at = [], 0
     for url in _URL.finditer(line):
@@ -97,25 +100,30 @@ def plain(text: str, limit: int) -> str:
 
 
 def code(text: str, limit: int = 64) -> str:
-    """A name in a code span: versions, services. Empty names show as a dash."""
+    """A name in a code span, such as a version. An empty name is shown as a dash."""
     line = re.sub(r"\s+", " ", _printable(text, lines=False)).replace("`", "'").strip()
     return f"`{cut(_defuse(line), limit - 2) or '-'}`"
 
 
 def sentence(text: str, limit: int) -> str:
-    """One of our sentences that may carry outside words: code spans stay; pings, links and headings do not."""
-    lines = re.sub(r"[ \t]+", " ", _printable(text, lines=True)).strip()
+    """A sentence of ours with outside text in it: code spans and times stay; mentions, links and headings do not."""
+    lines = times(re.sub(r"[ \t]+", " ", _printable(text, lines=True)).strip())
     safe = _SENTENCE_MARKS.sub("]" + _ZERO, _defuse(lines, _OPENS_BUT_TIMES))
     return cut(_SENTENCE_START.sub(lambda m: f"{m.group(1)}{_ZERO}{m.group(2)}", safe), limit)
 
 
 def name(text: str, limit: int = CHOICE) -> str:
-    """Where Discord formats nothing (choices, labels, thread names): one line, not empty."""
+    """Plain text for choices, labels and thread names: one line, never empty."""
     return cut(re.sub(r"\s+", " ", _printable(text, lines=False)).strip(), limit) or "-"
 
 
+def times(text: str) -> str:
+    """`text` with the stamps of our own sentences as Discord's times."""
+    return formatting.with_times(text, relative)
+
+
 def relative(at: datetime) -> str:
-    """`in 5 minutes`, counted by Discord itself, without an edit."""
+    """`in 5 minutes`, kept current by Discord without an edit."""
     return f"<t:{int(at.timestamp())}:R>"
 
 

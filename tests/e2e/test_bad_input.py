@@ -64,7 +64,7 @@ async def begun(world: World) -> int:
         (
             {**SEARCH, "version": "1.4.0"},
             "search 1.4.0 already runs in production",
-            "Nothing needs to be done",
+            "production",
         ),
     ],
 )
@@ -96,8 +96,8 @@ async def test_a_dry_run_shows_the_plan_and_what_is_in_the_way_and_changes_nothi
     options = {"service": "checkout", "environment": "production", "version": "1.5.0"}
     answer = await acts.command(world, "dev2", "deploy", dry_run=True, **options)
     assert "It would not start" in answer
-    assert "must have succeeded in staging" in answer
-    assert "50 %" in answer
+    assert "has not succeeded in staging within the last" in answer
+    assert "50%" in answer
     assert "1.4.0" in answer
     assert await begun(world) == before
     assert await world.stage.last_message("deploys") == last
@@ -126,7 +126,7 @@ async def test_four_thousand_hostile_characters_are_cut_and_ping_nobody(world: W
     await world.phase(id_, "rolled_back")
     await world.settled(id_)
     refused = await world.stage.slash("dev", "deploy", version="1.5.0", **SEARCH)
-    assert "is locked by Lead" in said(refused)
+    assert "was locked by Lead" in said(refused)
     assert refused["message"]["notified"] == []
     assert "Unlocked" in await acts.command(world, "lead", "unlock", **SEARCH)
     for channel in ("deploys", "alerts"):
@@ -153,7 +153,7 @@ async def test_a_hostile_name_is_repeated_as_words_only(world: World, word: str)
 @pytest.mark.parametrize(
     ("custom", "sentence"),
     [
-        ("slipway:999999:0:approve:", "no such rollout"),
+        ("slipway:999999:0:approve:", "no rollout #999999"),
         ("slipway:1:0:explode:", "another version of Slipway"),
         ("slipway:nonsense", "another version of Slipway"),
     ],

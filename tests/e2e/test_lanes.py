@@ -70,7 +70,7 @@ async def test_an_automatic_rollback_locks_until_a_person_lifts_it(world: World)
     assert alert["embeds"]
     deploy = {"service": "cart", "environment": "production"}
     refused = await acts.command(world, "dev", "deploy", version="1.5.0", **deploy)
-    assert "cart/production is locked by Slipway" in refused
+    assert "cart/production was locked" in refused and "by an automatic rollback" in refused
     assert "/unlock service:cart environment:production" in refused
     assert "quarantined" in await acts.command(world, "lead", "deploy", version="1.5.1", **deploy)
     assert "✋" in await acts.command(world, "guest", "unlock", **deploy)
@@ -216,7 +216,7 @@ async def test_each_server_sees_and_presses_its_own_lanes_alone(world: World) ->
     card = await world.card(id_)
     assert card["channel"] == "pier"
     stolen = await acts.pressed_raw(world, "mate", card["id"], await acts.custom_id(world, ours, "rollback"))
-    assert "no such rollout" in said(stolen)
+    assert "There is no rollout #" in said(stolen)
     assert (await world.rollout(ours))["phase"] == "soaking"
     assert "**Panic stop is on**" in await acts.command(world, "lead", "panic", switch="on")
     assert acts.part(await world.rollout(id_), "state")["pause"] is None

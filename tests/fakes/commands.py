@@ -98,7 +98,7 @@ class FakeCommands:
         await self._reached()
         known = self._application(guild_id, application)
         if environment not in _environments(known):
-            raise unknown("environment", environment, _environments(known), where=f" of {application}")
+            raise unknown("environment", environment, _environments(known), where=f"of {application}")
         mistakes = tuple(validate(self.manifests[application]))
         wanted = self.manifests[application]
         return self._compared(known, environment, wanted if not mistakes else [], mistakes=mistakes)

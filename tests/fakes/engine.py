@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import Refused
 from bot.domain.rollout import machine, plans
@@ -94,9 +95,9 @@ class FakeEngine:
         await self._reached()
         rollout = self.rollouts.get(request.rollout_id)
         if rollout is None or not self._sees(request.guild_id, rollout):
-            raise Refused("There is no such rollout here.", rule="unknown_rollout")
+            raise phrasebook.no_rollout(request.rollout_id)
         if request.interaction and request.interaction in self._interactions:
-            return ActResult(rollout, "That was done already.", repeated=True)
+            return ActResult(rollout, phrasebook.already_done(rollout.outcome), repeated=True)
         event = ActedEvent(
             request.action,
             request.actor,
@@ -110,7 +111,7 @@ class FakeEngine:
         self._keep(stepped)
         self.acts.append(request)
         self._interactions[request.interaction] = rollout.id
-        said = " ".join(t.why for t in stepped.transitions) or "That was done already."
+        said = " ".join(t.why for t in stepped.transitions) or phrasebook.already_done(rollout.outcome)
         return ActResult(stepped.rollout, said, repeated=stepped.rollout is rollout)
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
@@ -171,7 +172,7 @@ class FakeEngine:
         await self._reached()
         rollout = self.rollouts.get(rollout_id)
         if rollout is None or (guild_id is not None and not self._sees(guild_id, rollout)):
-            raise Refused("There is no such rollout here.", rule="unknown_rollout")
+            raise phrasebook.no_rollout(rollout_id)
         found = self._transitions.get(rollout_id, [])
         return RolloutView(rollout, self.series.get(rollout_id, []), found, self.locks.get(rollout.lane))
 
@@ -203,14 +204,12 @@ class FakeEngine:
 
     def _may(self, actor: Actor, roles: Sequence[str], what: str) -> None:
         if not actor.roles & set(roles):
-            raise Refused(
-                f"To {what} needs the role `{roles[0]}`.", rule="role", remedy="Ask somebody who has it."
-            )
+            raise phrasebook.needs_role(f"{what} here", roles)
 
     def _release(self, service: str, version: str) -> Release:
         known = {r.version: r for r in self._releases if r.service == service}
         if version not in known:
-            raise unknown("version", version, known, where=f" of {service}")
+            raise unknown("version", version, known, where=f"of {service}")
         return known[version]
 
     def _begin(

@@ -105,7 +105,7 @@ class FakeTarget:
         ):
             raise StaleGeneration(f"{lane} has seen generation {newest}")
         if not 0 <= desired.weight <= 100 or (desired.weight and desired.candidate is None):
-            raise TargetRefused(f"{lane}: a weight of {desired.weight} % needs a candidate")
+            raise TargetRefused(f"{lane}: a weight of {desired.weight}% needs a candidate")
         if lane in self.exclusive and desired.weight not in (0, 100):
             raise TargetRefused(f"{lane} is exclusive: its weights are 0 and 100, not {desired.weight}")
         for release in (desired.stable, desired.candidate, *desired.warm):

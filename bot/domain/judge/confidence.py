@@ -60,7 +60,7 @@ def _away(value: float) -> float:
     return value if abs(value) > _TINY else _TINY
 
 
-# 0.001 % to 99 %, 24 steps a decade below 10 %, with two significant digits, as they are shown.
+# 0.001% to 99%, 24 steps a decade below 10%, with two significant digits, as they are shown.
 _DECADES = [float(f"{10 ** (-5 + i / 24):.1e}") for i in range(4 * 24)]
 # Alternatives near the limit as well, which the test does without: many requests then give narrow bounds.
 _UP = tuple(0.05 * 2**i for i in range(7))
@@ -105,7 +105,7 @@ def detectable(
     """Smallest rate on the grid that `total` requests show to be above `limit`, with chance `power`.
 
     `needed` is what M must reach. Counts only a `FAIL` at the end, so the true power is a little higher. None
-    when not even 99 % would have been found.
+    when not even 99% would have been found.
     """
     need = log(needed) - log(AT_ONCE)
     if total < min_bad or log_mixture(total, total, limit, phi=phi) < need:
@@ -120,7 +120,7 @@ def detectable(
 
 
 def bounds_sentence(candidate: Bounds, stable: Bounds | None = None) -> str:
-    """`"candidate at least 3.1 %, stable at most 0.9 %"`."""
+    """`"candidate at least 3.1%, stable at most 0.9%"`."""
     said = [f"candidate {_between(candidate)}"]
     if stable is not None:
         said.append(f"stable {_between(stable)}")
@@ -128,11 +128,11 @@ def bounds_sentence(candidate: Bounds, stable: Bounds | None = None) -> str:
 
 
 def power_sentence(total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0) -> str:
-    """What the requests so far could have shown: `"a rate of 2 % would have been caught with 95 %"`."""
+    """What the requests so far could have shown: `"a rate of 2% would have been caught with 95%"`."""
     rate = detectable(total, limit, needed, min_bad=min_bad, phi=phi)
     if rate is None:
         return f"{count(total)} requests are too few to catch any rate above {percent(limit)}"
-    return f"after {count(total)} requests a rate of {percent(rate)} would have been caught with 95 %"
+    return f"after {count(total)} requests a rate of {percent(rate)} would have been caught with 95%"
 
 
 def _between(found: Bounds) -> str:

@@ -45,9 +45,7 @@ class Objective:
                 f"objective {self.name}: kind {self.kind!r} is none of errors, latency, proportion"
             )
         if not 0 < self.limit < 1:
-            raise PolicyError(
-                f"objective {self.name}: limit must lie between 0 and 100 %, not {self.limit:g}"
-            )
+            raise PolicyError(f"objective {self.name}: limit must lie between 0 and 100%, not {self.limit:g}")
         if (self.kind == "latency") != (self.threshold_s is not None):
             raise PolicyError(
                 f"objective {self.name}: a time limit belongs to latency objectives, and only to them"

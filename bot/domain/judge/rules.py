@@ -69,7 +69,7 @@ def _request_rule(said: str, metric: str, op: str, limit: str) -> Rule:
     if metric == "success_rate":
         if op not in ("<", "<="):
             raise RuleError(f"{said!r}: success_rate is bad when it is low: write 'success_rate < 95%'")
-        # Bad when fewer than 95 % succeed is bad when more than 5 % fail.
+        # Bad when fewer than 95% succeed is bad when more than 5% fail.
         return Rule(said, "error_rate", ">" if op == "<" else ">=", round(1 - _proportion(said, limit), 12))
     op_ = _upward(said, metric, op)
     if metric == "error_rate":
@@ -156,7 +156,7 @@ def advance_rule(rule: Rule, state: RuleState, tick: Tick) -> RuleState:
     total, bad = sums(window, 2)
     tolerated = rule.limit if rule.quantile is None else 1 - rule.quantile
     rate = bad / total if total else 0.0
-    # 1 - 0.99 is a little above 0.01, and exactly 1 % of requests must not hang on that.
+    # 1 - 0.99 is a little above 0.01, and exactly 1% of requests must not hang on that.
     above = rate > tolerated + 1e-12 or (rule.op == ">=" and rate >= tolerated - 1e-12)
     broken = total >= max(1, rule.min_requests) and above
     held = state.held_s if tick.errors else _held(state, broken, tick.seconds)

@@ -72,42 +72,42 @@ class Wording:
         return (self.late if weight else self.late_none).format(weight=weight)
 
 
-_ON_ITS_WAY = "{version} has {seen} % of traffic, on its way to {wanted} %"
+_ON_ITS_WAY = "{version} has {seen}% of traffic, on its way to {wanted}%"
 
 TRAFFIC = Wording(
     means=PHASE_MEANS,
-    step="shift {weight} % of the traffic",
-    mark="{weight} %",
-    moving="Moving to {weight} %",
-    shifting="Moving {weight} % of the traffic to {version}.",
-    shifted="{version} has {weight} % of the traffic.",
+    step="shift {weight}% of the traffic",
+    mark="{weight}%",
+    moving="Moving to {weight}%",
+    shifting="Moving {weight}% of the traffic to {version}.",
+    shifted="{version} has {weight}% of the traffic.",
     untidy="{version} serves everything, but the target reports: {why}",
     succeeded="{version} serves everything in {environment} and is stable now.",
     failed="{version} failed before it had traffic: {why}",
     returned="{version} serves everything again.",
-    late="The target reports now that the candidate has {weight} % of the traffic.",
-    late_none="The target reports now that the candidate has 0 % of the traffic.",
+    late="The target reports now that the candidate has {weight}% of the traffic.",
+    late_none="The target reports now that the candidate has 0% of the traffic.",
     begun="The candidate has had traffic.",
-    still="{version} still has {weight} % of the traffic",
-    instead="{version} has {weight} % of the traffic instead of {wanted} %",
+    still="{version} still has {weight}% of the traffic",
+    instead="{version} has {weight}% of the traffic instead of {wanted}%",
     absent="{version} is not running",
     before="{version} has no traffic",
     after="{version} has no traffic",
     back="{version} has no traffic",
     rising=_ON_ITS_WAY,
     falling=_ON_ITS_WAY,
-    some="{version} has {seen} % of traffic",
+    some="{version} has {seen}% of traffic",
     everything="{version} serves everything",
-    observed="{version} {state} {weight} %",
-    straight="back to a known-good release, straight to 100 %",
+    observed="{version} {state} {weight}%",
+    straight="back to a known-good release, straight to 100%",
     warm="to {version}, still warm: a change of weights, seconds",
     cold="to {version}, cold: it has to be started first",
     failed_head="failed before it got any traffic",
     heading="Traffic",
     going_back="all traffic is going back to {stable}",
     stays="{stable} serves everything",
-    shared="{candidate} {seen} %, {stable} {rest} %",
-    share="{weight} % of traffic",
+    shared="{candidate} {seen}%, {stable} {rest}%",
+    share="{weight}% of traffic",
 )
 
 _FROM_BACKUP = "the commands from before ({version}), from their backup"
@@ -134,7 +134,7 @@ COMMANDS = Wording(
     succeeded="{version} is applied in {environment}: this is what Discord has.",
     failed="{version} was not applied: {why}",
     returned="{version} is put back: this is what Discord has again.",
-    late="Discord shows now that the commands are applied in {weight} % of their places.",
+    late="Discord shows now that the commands are applied in {weight}% of their places.",
     late_none="Discord shows now that the commands are not applied.",
     begun="The commands were given to Discord already.",
     still="Discord still has {version}",
@@ -156,7 +156,7 @@ COMMANDS = Wording(
     going_back="the commands from before ({stable}) are being put back",
     stays="Discord has {stable}",
     shared="{candidate} is applied, not yet everywhere taken back to {stable}",
-    share="applied in {weight} % of its places",
+    share="applied in {weight}% of its places",
 )
 
 _OF: Mapping[WordingKind, Wording] = {"traffic": TRAFFIC, "commands": COMMANDS}

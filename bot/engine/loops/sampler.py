@@ -138,7 +138,7 @@ def _was_started(rollout: Rollout) -> bool:
 
 
 def latency_quantile(policy: JudgePolicy) -> float | None:
-    """The quantile that the first latency objective is about: 0.99 for "at most 1 % slower than"."""
+    """The quantile that the first latency objective is about: 0.99 for "at most 1% slower than"."""
     return next((1 - objective.limit for objective in policy.objectives if objective.kind == "latency"), None)
 
 

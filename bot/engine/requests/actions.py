@@ -1,4 +1,4 @@
-"""What people do to running rollouts: presses, and the panic stop."""
+"""Actions of people: button presses on rollouts, the panic stop, locks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from datetime import datetime
 
 import structlog
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
-from bot.domain.errors import Refused, UserError
+from bot.domain.errors import UserError
 from bot.domain.formatting import clean
 from bot.domain.records import Active, AuditEntry, Lock
 from bot.domain.rollout.events import Acted
@@ -18,7 +19,7 @@ from bot.domain.rollout.model import Action, Actor, Lane, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
-from bot.engine.stepper import Contended, Stepper, no_such
+from bot.engine.stepper import Contended, Stepper
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -26,12 +27,12 @@ from bot.ports.store import Store
 log = structlog.get_logger(__name__)
 
 PANIC = "panic"
-# A thousand rollouts are held in a second or two without taking every connection there is.
+# Holds a thousand rollouts in a second or two without using up the connection pool.
 _AT_ONCE = 4
 
 
 class Actions:
-    """Records what a person asked for before it is done."""
+    """Records what a person asked for before doing it."""
 
     def __init__(self, store: Store, catalog: Callable[[], Catalog], stepper: Stepper, clock: Clock) -> None:
         self._store = store
@@ -52,20 +53,18 @@ class Actions:
 
         def acted(rollout: Rollout) -> Acted:
             if request.guild_id not in self._catalog().guilds_of(rollout.lane, rollout.guild_id):
-                raise no_such(rollout.id)
+                raise phrasebook.no_rollout(rollout.id)
             return self._signed(event, request.guild_id, rollout.guild_id)
 
         done = await self._stepper.apply(request.rollout_id, acted, interaction=request.interaction)
         if done.changed or done.sentence:
             return api.ActResult(done.rollout, done.sentence, done.repeated)
-        return api.ActResult(
-            done.rollout, f"That was done already. {done.rollout.outcome}".strip(), repeated=True
-        )
+        return api.ActResult(done.rollout, phrasebook.already_done(done.rollout.outcome), repeated=True)
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
-        """Hold or resume every rollout that the guild sees; while it is on, nothing new starts there.
+        """Pause or resume every rollout that the guild sees; while on, nothing new starts there. Returns how many changed.
 
-        A lane that several servers share goes on when none of them has a panic stop any more.
+        A lane that several servers share goes on once none of them has a panic stop on.
         """
         guild = self._may_panic(guild_id, actor)
         at, reason = self._clock.now(), clean(reason)
@@ -82,19 +81,19 @@ class Actions:
                 except (Unreachable, Contended) as error:
                     away.append(error)
                 except Exception:
-                    log.exception("panic_missed", rollout=rollout.id)
+                    log.exception("panic_stop_failed", rollout=rollout.id)
                 return False
 
         held = sum(await asyncio.gather(*(one(rollout) for rollout in active)))
         if away:
-            # All others are held; asking again is safe, and reaches those that are left.
+            # All others are held. Asking again is safe and reaches the rest.
             raise Unreachable(f"{len(away)} of {len(active)} rollouts could not be reached: {away[0]}")
         return held
 
     async def stopped(self, lane: Lane, guild_id: int) -> Mapping[str, object] | None:
-        """The note of the panic stop that keeps rollouts from starting: this server's, or of one that shares the lane.
+        """The panic stop that keeps rollouts from starting: of this server, or of one that shares the lane.
 
-        Another server's has its name as `where`.
+        Another server's panic stop has its name as `where`.
         """
         for each in self._catalog().guilds_of(lane, guild_id):
             note = await self._store.notes.note(PANIC, str(each))
@@ -103,7 +102,7 @@ class Actions:
         return None
 
     async def join_panic(self, rollout: Rollout) -> Rollout:
-        """Hold a rollout that began in the moment in which everything was stopped."""
+        """Pause a rollout that began just as the panic stop was switched on."""
         note = await self.stopped(rollout.lane, rollout.guild_id)
         if note is None:
             return rollout
@@ -139,30 +138,27 @@ class Actions:
 
     async def _panic_one(self, rollout_id: int, event: Acted) -> bool:
         def held_by_panic(rollout: Rollout) -> Acted | None:
-            # What a person paused by hand is not let go with the panic.
+            # The end of the panic stop does not resume what a person paused by hand.
             paused = rollout.pause is not None and rollout.pause.panic
             return event if event.action is Action.PAUSE or paused else None
 
         try:
             return (await self._stepper.apply(rollout_id, held_by_panic)).changed
         except UserError:
-            # It is over by now, or on its way back: nothing moves forward there.
+            # Finished or rolling back by now: it does not move forward.
             return False
 
     def _may_panic(self, guild_id: int, actor: Actor) -> GuildConfig:
         guild = self._catalog().guilds.get(guild_id)
         if guild is None:
-            raise UserError("This server is not in the catalog.", rule="unknown_guild")
+            raise phrasebook.unknown_server()
         if actor.via != "system" and not actor.roles & set(guild.panic_roles):
-            named = (
-                " or ".join(f"`{role}`" for role in guild.panic_roles) or "nobody: the catalog names no role"
-            )
-            raise Refused(f"The panic stop is for {named}.", rule="role", remedy="Ask somebody who has it.")
+            raise phrasebook.needs_role("use the panic stop", guild.panic_roles)
         return guild
 
 
 class Locks:
-    """A lock has an owner; the lock roles may also lift somebody else's, and the audit says whose it was."""
+    """Locks of lanes. People with a lock role may remove another person's lock; the audit names its owner."""
 
     def __init__(self, store: Store, lanes: Lanes) -> None:
         self._store = store
@@ -175,14 +171,10 @@ class Locks:
         preflight.role(config.lock_roles, actor, "lock").require()
         now, reason = self._lanes.now(), clean(reason)
         if expires is not None and expires <= now:
-            raise Refused(
-                "That lock would be over before it began.",
-                rule="expires",
-                remedy="Give a time that is to come.",
-            )
+            raise phrasebook.expiry_in_past()
         held = (await self._store.lanes.locks(now)).get(config.lane)
         if held is not None and held.owner_id != actor.id:
-            preflight.lock(held, "").require()
+            preflight.lock(held).require()
         lock = Lock(config.lane, actor.id, actor.name, reason, now, expires, held.digest if held else "")
         details = {"expires": expires.isoformat() if expires else None}
         await self._store.lanes.lock(
@@ -196,9 +188,9 @@ class Locks:
         now = self._lanes.now()
         held = (await self._store.lanes.locks(now)).get(config.lane)
         if held is None:
-            raise Refused(f"{config.lane} is not locked.", rule="not_locked")
+            raise phrasebook.not_locked(str(config.lane))
         details = {"owner": held.owner, "owner_id": held.owner_id, "digest": held.digest}
-        why = f"Lifted the lock of {held.owner}: {held.reason}"
+        why = f"Removed the lock of {held.owner}: {held.reason}"
         entry = AuditEntry(config.lane, actor, now, "unlocked", why, guild_id, details=details)
         if not await self._store.lanes.unlock(config.lane, entry):
-            raise Refused(f"{config.lane} is not locked.", rule="not_locked")
+            raise phrasebook.not_locked(str(config.lane))

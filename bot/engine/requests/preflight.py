@@ -1,4 +1,4 @@
-"""What may stand in the way of a deploy: each check a sentence, a rule and a way out."""
+"""Preflight checks of a deploy: each has a sentence, a rule and a way out."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from bot.domain import phrasebook
 from bot.domain.config import LaneConfig
-from bot.domain.errors import Refused
-from bot.domain.formatting import duration
+from bot.domain.errors import Refused, UserError
+from bot.domain.formatting import duration, stamp
 from bot.domain.records import Lock, Situation
 from bot.domain.rollout.model import Actor, Lane, Release
 from bot.engine.api import PreflightFinding
@@ -35,7 +36,7 @@ class PreflightCheck:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the checks look at. `succeeded_at`: when the release last succeeded where it must have, if anywhere."""
+    """What the checks look at. `succeeded_at`: last success in the environment that must come first, if any."""
 
     config: LaneConfig
     actor: Actor
@@ -46,11 +47,11 @@ class Facts:
     panic: Mapping[str, object] | None = None
     emergency: bool = False
     reason: str = ""
-    renewing: bool = False  # it runs here, and what it showed here is too old for who asks for it
+    renewing: bool = False  # it runs here, but its success is too old for the environment that requires it
 
 
 def checks(facts: Facts) -> tuple[PreflightCheck, ...]:
-    """Every check of a deploy, in the order in which they are told to people."""
+    """Every check of a deploy, in the order in which people read them."""
     return (
         role(facts.config.deploy_roles, facts.actor, "deploy"),
         running(facts),
@@ -61,62 +62,56 @@ def checks(facts: Facts) -> tuple[PreflightCheck, ...]:
     )
 
 
-def role(roles: tuple[str, ...], actor: Actor, what: str) -> PreflightCheck:
+def role(roles: tuple[str, ...], actor: Actor, action: str) -> PreflightCheck:
     """Whether the person has one of the roles; Slipway itself needs none."""
     if actor.via == "system" or actor.roles & set(roles):
-        return PreflightCheck("role", True, f"{actor.name} may {what} here.")
-    named = " or ".join(f"`{name}`" for name in roles) or "a role that the catalog does not name"
-    return PreflightCheck("role", False, f"To {what} here needs {named}.", "role", "Ask somebody who has it.")
+        return PreflightCheck("role", True, f"{actor.name} may {action} here.")
+    return _refused("role", phrasebook.needs_role(f"{action} here", roles))
 
 
 def running(facts: Facts) -> PreflightCheck:
     lane, version, stable = facts.config.lane, facts.candidate.version, facts.situation.stable
     if facts.renewing:
-        sentence = f"{lane.service} {version} runs in {lane.environment}; its success is old, so it is watched again."
+        sentence = f"{lane.service} {version} runs in {lane.environment}; its success is old, so it is observed again."
         return PreflightCheck("version", True, sentence)
     if stable is not None and stable.digest == facts.candidate.digest:
-        sentence = f"{lane.service} {version} already runs in {lane.environment}."
-        return PreflightCheck("version", False, sentence, "already_running", "Nothing needs to be done.")
+        return _refused("version", phrasebook.already_running(lane.service, version, lane.environment))
     now = f"{stable.version} runs there now" if stable else "nothing runs there yet"
-    return PreflightCheck("version", True, f"{lane.service} {version} is known; {now}.")
+    return PreflightCheck("version", True, f"{lane.service} {version} exists; {now}.")
 
 
 def active(situation: Situation) -> PreflightCheck:
     rollout = situation.active
     if rollout is None:
         return PreflightCheck("rollout", True, "No other rollout is active here.")
-    sentence = (
-        f"Rollout #{rollout.id} is active in {rollout.lane}: {rollout.requester.name} deploys "
-        f"{rollout.candidate.version} ({str(rollout.phase).replace('_', ' ')})."
+    phase = str(rollout.phase).replace("_", " ")
+    busy = phrasebook.lane_busy(
+        str(rollout.lane), rollout.id, rollout.requester.name, rollout.candidate.version, phase
     )
-    return PreflightCheck("rollout", False, sentence, "lane_busy", "Wait for its end, or roll it back.")
+    return _refused("rollout", busy)
 
 
 def panic(note: Mapping[str, object] | None) -> PreflightCheck:
     if note is None:
-        return PreflightCheck("panic", True, "No panic stop is on.")
-    why = f": {note['reason']}" if note.get("reason") else ""
-    where = f" in {note['where']}" if note.get("where") else ""
-    return PreflightCheck(
-        "panic",
-        False,
-        f"{note.get('by')} stopped everything{where}{why}.",
-        "panic",
-        f"Deploys are possible again after `/panic off`{where}.",
-    )
+        return PreflightCheck("panic", True, "The panic stop is off.")
+    by, reason, server = (str(note.get(key) or "") for key in ("by", "reason", "where"))
+    return _refused("panic", phrasebook.panic_stop(by, reason, server))
 
 
-def lock(held: Lock, digest: str) -> PreflightCheck:
-    until = f"until <t:{int(held.expires.timestamp())}:f>" if held.expires else "until somebody unlocks it"
-    since = f"<t:{int(held.since.timestamp())}:R>"
-    what = "This release was rolled back here and is quarantined" if held.digest == digest else "Locked"
-    return PreflightCheck(
-        "lock",
-        False,
-        f"{held.lane} is locked by {held.owner} ({since}, {until}). {what}: {held.reason.rstrip('.')}.",
-        "quarantined" if held.digest == digest else "locked",
-        f"`/unlock service:{held.lane.service} environment:{held.lane.environment}` lifts it.",
-    )
+def lock(held: Lock, candidate: Release | None = None) -> PreflightCheck:
+    """A lock in the way of `candidate`, or of another lock when there is none."""
+    lane = str(held.lane)
+    if not held.digest:
+        refused = phrasebook.locked(lane, held.owner, held.reason, held.since, held.expires)
+    elif candidate is not None and candidate.digest == held.digest:
+        refused = phrasebook.quarantined(lane, candidate.version, held.reason, held.since)
+    else:
+        refused = phrasebook.locked_after_rollback(lane, held.reason, held.since, held.expires)
+    return _refused("lock", refused)
+
+
+def _refused(what: str, error: UserError) -> PreflightCheck:
+    return PreflightCheck(what, False, error.sentence, error.rule, error.remedy)
 
 
 def _locks(facts: Facts) -> Iterator[PreflightCheck]:
@@ -124,7 +119,7 @@ def _locks(facts: Facts) -> Iterator[PreflightCheck]:
     if held is None:
         yield PreflightCheck("lock", True, f"{facts.config.lane} is not locked.")
     else:
-        yield lock(held, facts.candidate.digest)
+        yield lock(held, facts.candidate)
 
 
 def _prerequisites(facts: Facts) -> Iterator[PreflightCheck]:
@@ -140,17 +135,16 @@ def _prerequisites(facts: Facts) -> Iterator[PreflightCheck]:
             "prerequisite", True, f"{version} succeeded in {first.environment} within {age}."
         )
         return
+    missing = f"{version} has not succeeded in {first.environment} within the last {age}"
     if facts.emergency:
-        yield _emergency(facts, f"{version} did not succeed in {first.environment} within {age}")
+        yield _emergency(facts, missing)
         return
-    last = (
-        f"It last did <t:{int(facts.succeeded_at.timestamp())}:R>." if facts.succeeded_at else "It never did."
-    )
+    last = f"Its last success was {stamp(facts.succeeded_at)}." if facts.succeeded_at else "It never has."
     how = facts.config.asked_by.format(service=service, version=version, environment=first.environment)
     yield PreflightCheck(
         "prerequisite",
         False,
-        f"{service} {version} must have succeeded in {first.environment} within {age}. {last}",
+        f"{service} {missing}. {last}",
         "prerequisite",
         f"Run `{how}` first.",
     )
@@ -160,16 +154,17 @@ EMERGENCY = "emergency"
 
 
 def _emergency(facts: Facts, missing: str) -> PreflightCheck:
-    """Going on without the prerequisite: by a named role, with a reason, and never quietly."""
+    """Skip the prerequisite: only for a named role, with a reason, and announced."""
     roles = facts.config.emergency_roles
     if not facts.actor.roles & set(roles):
-        named = " or ".join(f"`{name}`" for name in roles) or "nobody: the catalog names no role"
-        sentence = f"{missing}. Going on without that is for {named}."
-        return PreflightCheck("prerequisite", False, sentence, "emergency_role", "Ask somebody who has it.")
-    if not facts.reason.strip():
-        sentence = f"{missing}. An emergency needs a reason."
+        refused = phrasebook.needs_role("skip that", roles, "emergency_role")
         return PreflightCheck(
-            "prerequisite", False, sentence, "reason", "Say in a sentence why it cannot wait."
+            "prerequisite", False, f"{missing}. {refused.sentence}", refused.rule, refused.remedy
         )
-    said = f"{facts.actor.name} goes on without it: {facts.reason.strip()}"
-    return PreflightCheck(EMERGENCY, True, f"EMERGENCY: {missing}. {said}")
+    if not facts.reason.strip():
+        refused = phrasebook.reason_required("Say in a sentence why it cannot wait.")
+        return PreflightCheck(
+            "prerequisite", False, f"{missing}. {refused.sentence}", refused.rule, refused.remedy
+        )
+    skipped = f"{facts.actor.name} skips it: {facts.reason.strip()}"
+    return PreflightCheck(EMERGENCY, True, f"EMERGENCY: {missing}. {skipped}")

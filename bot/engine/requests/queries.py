@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from bot.domain import phrasebook
 from bot.domain.config import LaneConfig, unknown
 from bot.domain.rollout.model import Lane, Observed, Release
 from bot.engine import api
 from bot.engine.lanes import Lanes
-from bot.engine.stepper import no_such
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 
@@ -64,12 +64,12 @@ class Queries:
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None:
-            raise no_such(rollout_id)
+            raise phrasebook.no_rollout(rollout_id)
         lane = loaded.rollout.lane
         if guild_id is not None and guild_id not in self._lanes.catalog.guilds_of(
             lane, loaded.rollout.guild_id
         ):
-            raise no_such(rollout_id)
+            raise phrasebook.no_rollout(rollout_id)
         series = await self._store.history.series(rollout_id, _POINTS)
         transitions = await self._store.history.transitions(rollout_id)
         locks = await self._store.lanes.locks(self._lanes.now())
@@ -93,5 +93,5 @@ class Queries:
         seen = [config for config in seen if service in (None, config.lane.service)]
         environments = {config.lane.environment for config in seen}
         if environment is not None and environment not in environments:
-            raise unknown("environment", environment, environments, where=f" of {service}" if service else "")
+            raise unknown("environment", environment, environments, where=f"of {service}" if service else "")
         return [config for config in seen if environment in (None, config.lane.environment)]

@@ -60,7 +60,7 @@ def shape(rollout: Rollout) -> str:
 
 def word(rollout: Rollout) -> str:
     """The phase in two or three words, with the weight where that says more."""
-    weight = f"{rollout.weight} %"
+    weight = f"{rollout.weight}%"
     words = {
         Phase.VERIFYING: "Verifying",
         Phase.GATED: "Waiting for approval",
@@ -79,7 +79,7 @@ def word(rollout: Rollout) -> str:
 
 
 def step_word(step: Step, words: WordingKind = "traffic") -> str:
-    """One step in a word or two: `verify`, `approval`, `25 %`, `soak 2 min`."""
+    """One step in a word or two: `verify`, `approval`, `25%`, `soak 2 min`."""
     match step:
         case Verify():
             return "verify"

@@ -23,7 +23,7 @@ class ChartSeries:
 def pooled(looks: Iterable[tuple[float, tuple[int, int] | None]], over_s: float = 60.0) -> ChartSeries:
     """Rates of bad requests over the last `over_s` seconds, from `(unix seconds, (total, bad) of one look)` in order.
 
-    One failure among the eight requests of a look is a spike of 12 % that says nothing; pooled requests show the
+    One failure among the eight requests of a look is a spike of 12% that says nothing; pooled requests show the
     rate. A look that could not be measured (None), or a time without requests, is a gap.
     """
     held: deque[tuple[float, int, int]] = deque()

@@ -202,7 +202,7 @@ def _weights(data: ChartData, time: _Axis) -> Iterator[str]:
     for at, weight in data.weights:
         if not data.begin <= at <= time.high:
             continue
-        x, said = time(at), f"{weight:g} %"
+        x, said = time(at), f"{weight:g}%"
         for top in _TOPS:
             yield _line(x, top, x, top + _PANEL, stroke=_WEIGHT, stroke_width=2, stroke_dasharray="2 4")
         yield _line(x, _BOTTOM, x, _BOTTOM + 8, stroke=_WEIGHT, stroke_width=2)

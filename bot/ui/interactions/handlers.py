@@ -1,4 +1,4 @@
-"""What happens at a press: a form where a reason is due, else the engine is asked and the person is told."""
+"""Button presses on cards: open a form when a reason is required, otherwise act and answer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 import discord
 import structlog
 
+from bot.domain import phrasebook
 from bot.domain.config import GuildConfig
-from bot.domain.errors import Refused
-from bot.domain.rollout.approvals import WORDS
 from bot.domain.rollout.model import Action, Actor
 from bot.engine.api import ActRequest
 from bot.ui import escaping
@@ -40,22 +39,20 @@ async def pressed(responder: Responder, interaction: AnyInteraction) -> bool:
 
 
 async def orphaned(responder: Responder, interaction: AnyInteraction) -> None:
-    """A button that is ours by its name, but that no code knows any more: say so, instead of failing silently."""
+    """Answer a button with our prefix that this version does not know, instead of failing silently."""
     data: Any = interaction.data or {}
     custom_id = str(data.get("custom_id", ""))
     if not custom_id.startswith("slipway:"):
         return
 
     async def explain(config: GuildConfig, actor: Actor) -> Reply:
-        return Reply(
-            "✋ This button belongs to another version of Slipway. `/status` shows what is going on."
-        )
+        return Reply(f"✋ {phrasebook.outdated_button()}")
 
     await responder.answer(interaction, "press:unknown", explain, category="read")
 
 
 async def ask(interaction: AnyInteraction, form: Callable[[], discord.ui.Modal]) -> None:
-    """Open a form; made anew for the second try."""
+    """Open a form. The second attempt uses a new one."""
     for _ in range(2):
         try:
             await interaction.response.send_modal(form())
@@ -77,12 +74,8 @@ async def _act(responder: Responder, interaction: AnyInteraction, press: Press, 
         if not (press.action is Action.ROLL_BACK and config.oncall_role in actor.roles):
             await responder.spend("deploy", actor)
         if press.action in ASKS and not reason:
-            # Blanks pass for a reason in Discord's form, and a way around the judge must be justified.
-            raise Refused(
-                f"To {WORDS[press.action]} needs a reason, and those were blanks.",
-                rule="reason",
-                remedy="Press again and say in a sentence why.",
-            )
+            # Discord's form accepts blanks, and a decision against the judge must be justified.
+            raise phrasebook.reason_required("Press the button again and say why in a sentence.")
         done = await responder.engine.act(
             ActRequest(
                 rollout_id=press.rollout_id,

@@ -1,4 +1,4 @@
-"""Who pressed: the guild's catalog entry and the person's catalog roles, read from the interaction itself."""
+"""Guild and person of an interaction, with the catalog roles the person holds now."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from typing import Any
 
 import discord
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig, matching
-from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
 
 AnyInteraction = discord.Interaction[Any]
 
 
 def guild_of(guild_id: int | None, catalog: Catalog) -> GuildConfig:
-    """The catalog's entry for the server of an interaction. Raises `Refused` for any other place."""
+    """The catalog entry of the interaction's server. Raises `Refused` when there is none."""
     config = catalog.guilds.get(guild_id) if guild_id is not None else None
     if config is None:
-        raise Refused(
-            "Slipway does not serve this server.",
-            rule="unknown_guild",
-            remedy="Whoever runs Slipway can add it under `guilds` in the catalog.",
-        )
+        raise phrasebook.unknown_server()
     return config
 
 

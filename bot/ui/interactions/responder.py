@@ -1,4 +1,4 @@
-"""What every command and button has at hand, and the one way in which a person is answered."""
+"""Responder: the one way in which commands and buttons answer a person."""
 
 from __future__ import annotations
 
@@ -6,38 +6,36 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Literal, Protocol
 
 import discord
 import structlog
 from discord import app_commands
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
-from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
-from bot.ui import escaping
 from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
 from bot.ui.interactions.people import AnyInteraction, actor_of, guild_of
 
 _log = structlog.get_logger(__name__)
 
-# Discord gives 3 s to the first answer. What is not known by DEFER_S is deferred, where waiting makes sense.
+# Discord allows 3 s for the first answer. Without one by DEFER_S the answer is deferred, where waiting makes sense.
 DEFER_S = 2.0
 PRESS_S = 2.2
 LOOK_UP_S = 20.0
 SUGGEST_S = 0.9
-# Each press that is being answered lets the others wait a little longer: a queue is not a dead database.
+# Extra patience per open press: a queue is not a dead database.
 QUEUE_S = 0.02
-# Deferrals come due all together. Side by side, but not each on a connection of its own that has to be made first.
+# Deferrals come due together. Send them in parallel, but not each on a new connection.
 DEFERRALS_AT_ONCE = 24
-# What an interaction may have spent on its way to us and in line, at most: clocks differ, and a wrong one must cost no
-# more than a deferral that was not needed.
+# Upper bound of an interaction's measured age: clocks differ, and a wrong one must cost no more than an unneeded
+# deferral.
 OLDEST_S = 1.5
 
 Category = Literal["read", "deploy", "admin"]
@@ -47,7 +45,7 @@ Choices = list[app_commands.Choice[str]]
 
 @dataclass(frozen=True, slots=True)
 class HealthLine:
-    """One line of `/health`. `ok` None: not configured, which is no trouble."""
+    """One line of `/health`. `ok` is None for a part that is not configured."""
 
     name: str
     ok: bool | None
@@ -55,26 +53,26 @@ class HealthLine:
 
 
 class HealthSource(Protocol):
-    """Looks at everything that Slipway needs, within 2 s whatever is broken; never raises."""
+    """Checks everything Slipway depends on, within 2 s even when parts hang; never raises."""
 
     async def __call__(self) -> Sequence[HealthLine]: ...
 
 
-def _unwatched(command: str, outcome: str, seconds: float) -> None:
+def _unmeasured(command: str, outcome: str, seconds: float) -> None:
     return None
 
 
 @dataclass(slots=True)
 class Responder:
-    """`observed(command, outcome, seconds)` is told of every interaction, for the metrics."""
+    """Answers interactions. Calls `observed(command, outcome, seconds)` after each, for the metrics."""
 
     engine: Engine
     catalog: Callable[[], Catalog]
     limiter: RateLimiter
     clock: Clock
     health: HealthSource
-    observed: Callable[[str, str, float], None] = _unwatched
-    commands: AppCommandsService | None = None  # the desk of `/commands-sync`
+    observed: Callable[[str, str, float], None] = _unmeasured
+    commands: AppCommandsService | None = None  # for `/commands-sync`
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )
@@ -89,12 +87,12 @@ class Responder:
         category: Category | None,
         patience_s: float = PRESS_S,
     ) -> None:
-        """Do `work` and tell the person what came of it, whatever happens. Never raises.
+        """Do `work` and answer the person with its reply, or with the error. Never raises.
 
-        A first answer leaves within 3 s: the reply itself, or a deferral when `patience_s` (or the queue) asks
-        for more time. `category` None is not rate-limited.
+        The first answer leaves within 3 s: the reply, or a deferral when `patience_s` (or the queue) needs more time.
+        `category` None is not rate-limited.
         """
-        # Everything that is logged on the way carries one id: the reference that a person may be shown.
+        # Every log line of this interaction carries one id, which is also the reference shown to the person.
         with tracing(new_trace_id()):
             await self._answer(interaction, command, work, category, patience_s)
 
@@ -132,7 +130,7 @@ class Responder:
     ) -> Reply:
         clock = asyncio.get_running_loop().time
         try:
-            # A little over the direct budget is waited out; more than that is worth a deferral.
+            # Wait out a little more than the direct budget; defer for more than that.
             direct = deadline if deadline - sent <= PRESS_S + 0.2 else sent + DEFER_S
             done, _ = await asyncio.wait({task}, timeout=max(0.0, direct - clock()))
             if not done and direct < deadline:
@@ -156,24 +154,19 @@ class Responder:
         return await work(config, actor)
 
     async def spend(self, category: Category, actor: Actor) -> None:
-        """Take one from the person's budget. Raises `Refused` that says when there is another one."""
+        """Take one from the person's rate limit. Raises `Refused` that says when to try again."""
         try:
             wait_s = await self.limiter.hit(category, actor.id)
         except Unreachable:
-            # What counts presses being away is no reason to stop people.
+            # An unavailable limiter must not stop people.
             return
         if wait_s > 0:
-            again = self.clock.now() + timedelta(seconds=max(1.0, wait_s + 0.5))
-            raise Refused(
-                "That is more than Slipway takes from one person in so short a time.",
-                rule=f"rate_limit_{category}",
-                remedy=f"Try again {escaping.relative(again)}.",
-            )
+            raise phrasebook.too_fast(wait_s, category)
 
     async def suggest(
         self, interaction: AnyInteraction, command: str, work: Callable[[GuildConfig], Awaitable[Choices]]
     ) -> Choices:
-        """At most 25 choices, within a second; none when there is trouble: nothing can be said there."""
+        """At most 25 autocomplete choices, within a second; none on errors, since Discord cannot show them."""
         started = asyncio.get_running_loop().time()
         outcome = "ok"
         try:
@@ -181,7 +174,7 @@ class Responder:
                 return (await work(guild_of(interaction.guild_id, self.catalog())))[:25]
         except Exception as error:
             outcome = "unreachable" if isinstance(error, Unreachable | TimeoutError) else "error"
-            _log.warning("no_suggestions", command=command, error=repr(error))
+            _log.warning("suggestions_failed", command=command, error=repr(error))
             return []
         finally:
             self.observed(f"{command}:autocomplete", outcome, asyncio.get_running_loop().time() - started)
@@ -202,7 +195,7 @@ class Responder:
                 if applied_already(error):
                     return None
                 if too_late(error) or not transient(error):
-                    _log.error("answer_refused", **why(error))
+                    _log.error("answer_rejected", **why(error))
                     return None
             except Exception as error:
                 if not transient(error):
@@ -213,7 +206,7 @@ class Responder:
 
 
 def _age_s(interaction: AnyInteraction) -> float:
-    """How long ago Discord sent it, by its stamp: in a crowd much of the 3 s is over before it is read here."""
+    """Seconds since Discord sent it: under load much of the 3 s is gone before the interaction is read here."""
     return min(max(0.0, time.time() - interaction.created_at.timestamp()), OLDEST_S)
 
 

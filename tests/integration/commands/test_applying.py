@@ -66,7 +66,7 @@ async def test_staging_seen_again_unchanged_lets_production_go_on_after_the_hour
     async with world.open() as slipway:
         await slipway.to_staging()
         world.clock.advance(2 * 3600)
-        with pytest.raises(UserError, match="within 1 h"):
+        with pytest.raises(UserError, match="within the last 1 h"):
             await slipway.apply("production")
 
         assert (await slipway.apply("staging")).rollout is None

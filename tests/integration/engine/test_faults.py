@@ -328,7 +328,7 @@ async def test_drift_is_reported_and_over_when_it_is_over(dsn: str) -> None:
         async def drifted() -> str:
             return (await slipway.engine.status(GUILD, "checkout", "staging"))[0].drift
 
-        assert "1.4.0 still has 100 %" in await until(drifted)
+        assert "1.4.0 still has 100%" in await until(drifted)
         await world.target.apply(STAGING, Desired(generation + 1, V150))
 
         async def over() -> bool:

@@ -50,7 +50,7 @@ async def test_another_guild_sees_nothing(dsn: str) -> None:
     await world.serve()
     async with world.open(working=False) as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
-        with pytest.raises(UserError, match="no such rollout"):
+        with pytest.raises(UserError, match="no rollout #"):
             await slipway.engine.view(rollout.id, OTHER_GUILD)
         with pytest.raises(UserError, match="no service"):
             await slipway.engine.deploy(DeployRequest(OTHER_GUILD, DEV, "checkout", "1.5.0", "staging"))
@@ -63,7 +63,7 @@ async def test_a_press_from_another_guild_changes_nothing(dsn: str) -> None:
     await world.serve()
     async with world.open(working=False) as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
-        with pytest.raises(UserError, match="no such rollout"):
+        with pytest.raises(UserError, match="no rollout #"):
             await slipway.engine.act(slipway.request(rollout, Action.CANCEL, DEV, guild_id=OTHER_GUILD))
         assert (await slipway.now(rollout)).version == rollout.version
 
@@ -89,7 +89,7 @@ async def test_a_second_deploy_is_told_about_the_first(dsn: str) -> None:
     await world.serve()
     async with world.open(working=False) as slipway:
         first = await slipway.deploy(lane=PRODUCTION)
-        with pytest.raises(Refused, match=rf"#{first.id}.*dev deploys 1\.5\.0") as refused:
+        with pytest.raises(Refused, match=rf"#{first.id}.*dev is deploying 1\.5\.0") as refused:
             await slipway.deploy(V151, PRODUCTION)
     assert refused.value.rule == "lane_busy"
 
@@ -199,12 +199,12 @@ async def test_a_prerequisite_names_the_command_to_run_first(dsn: str) -> None:
     world = World(dsn, catalog(prerequisite=Prerequisite("staging", 3600.0)))
     await world.serve()
     async with world.open() as slipway:
-        with pytest.raises(Refused, match="It never did") as refused:
+        with pytest.raises(Refused, match="It never has") as refused:
             await slipway.deploy(lane=PRODUCTION)
         assert "`/deploy service:checkout version:1.5.0 environment:staging`" in refused.value.remedy
         await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
         world.clock.advance(3700.0)
-        with pytest.raises(Refused, match="within 1 h"):
+        with pytest.raises(Refused, match="within the last 1 h"):
             await slipway.deploy(lane=PRODUCTION)
         world.clock.advance(-3700.0)
         await slipway.deploy(lane=PRODUCTION)
@@ -218,7 +218,7 @@ async def test_an_old_success_is_renewed_where_the_release_still_serves(dsn: str
         with pytest.raises(Refused, match="already runs"):
             await slipway.deploy(lane=STAGING)
         world.clock.advance(3700.0)
-        with pytest.raises(Refused, match="within 1 h"):
+        with pytest.raises(Refused, match="within the last 1 h"):
             await slipway.deploy(lane=PRODUCTION)
         again = await slipway.deploy(lane=STAGING)
         assert (again.plan.name, again.stable, again.candidate) == ("renewal", V140, V150)
@@ -242,7 +242,7 @@ async def test_a_dry_run_shows_every_obstacle_and_begins_nothing(dsn: str) -> No
         assert await slipway.store.rollouts.active() == []
 
 
-async def test_a_lock_holds_until_it_expires_or_is_lifted(dsn: str) -> None:
+async def test_a_lock_holds_until_it_expires_or_is_removed(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open(working=False) as slipway:
@@ -251,8 +251,9 @@ async def test_a_lock_holds_until_it_expires_or_is_lifted(dsn: str) -> None:
         await engine.lock(GUILD, LEAD, PRODUCTION, "release freeze", until)
         with pytest.raises(Refused, match=r"locked by lead.*release freeze"):
             await slipway.deploy(lane=PRODUCTION)
-        with pytest.raises(Refused, match="locked by lead"):
+        with pytest.raises(Refused, match=r"locked by lead.*release freeze") as refused:
             await engine.lock(GUILD, LEAD2, PRODUCTION, "mine", None)
+        assert refused.value.rule == "locked" and "quarantine" not in str(refused.value)
         with pytest.raises(Refused, match="`release-manager`"):
             await engine.unlock(GUILD, DEV, PRODUCTION)
         await engine.unlock(GUILD, LEAD2, PRODUCTION)
@@ -267,12 +268,12 @@ async def test_a_lock_holds_until_it_expires_or_is_lifted(dsn: str) -> None:
 async def test_a_lock_in_the_past_is_refused(dsn: str) -> None:
     world = World(dsn)
     async with world.open(working=False) as slipway:
-        with pytest.raises(Refused, match="over before it began"):
+        with pytest.raises(Refused, match="Expiry must be in the future"):
             past = world.clock.now() - timedelta(seconds=1)
             await slipway.engine.lock(GUILD, LEAD, PRODUCTION, "", past)
 
 
-async def test_a_rolled_back_release_is_quarantined_until_somebody_lifts_the_lock(dsn: str) -> None:
+async def test_a_rolled_back_release_is_quarantined_until_the_lock_is_removed(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     world.metrics.bad[V151.digest] = 0.2
@@ -282,8 +283,11 @@ async def test_a_rolled_back_release_is_quarantined_until_somebody_lifts_the_loc
         with pytest.raises(Refused, match="quarantined") as refused:
             await slipway.deploy(V151)
         assert refused.value.rule == "quarantined"
-        with pytest.raises(Refused, match="locked by Slipway"):
+        with pytest.raises(Refused, match=r"locked .* by an automatic rollback"):
             await slipway.deploy(V150)
+        with pytest.raises(Refused, match=r"locked .* by an automatic rollback") as refused:
+            await slipway.engine.lock(GUILD, LEAD, STAGING, "mine", None)
+        assert refused.value.rule == "locked"
         await slipway.engine.unlock(GUILD, LEAD, STAGING)
         await slipway.deploy(V150)
 
@@ -313,7 +317,7 @@ async def test_rollback_refuses_what_is_not_known_good(dsn: str) -> None:
             await engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging", "1.5.1"))
         with pytest.raises(UserError, match="runs in staging now"):
             await engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging", "1.4.0"))
-        with pytest.raises(Refused, match="To roll back here needs"):
+        with pytest.raises(Refused, match="to roll back here"):
             await engine.roll_back(RollbackRequest(GUILD, GUEST, "checkout", "staging"))
 
 
@@ -337,7 +341,7 @@ async def test_a_panic_stop_holds_everything_and_lets_it_go_again(dsn: str) -> N
         with pytest.raises(Refused, match="`on-call`"):
             await engine.panic(GUILD, DEV, "", True)
         assert await engine.panic(GUILD, ONCALL, "fire", True) == 1
-        with pytest.raises(Refused, match="oncall stopped everything: fire"):
+        with pytest.raises(Refused, match="oncall switched the panic stop on: fire"):
             await slipway.deploy(lane=STAGING)
         await slipway.press(gated, Action.APPROVE, LEAD)
         held = await slipway.now(gated)

@@ -78,7 +78,7 @@ async def test_a_failing_soak_rolls_back_and_stable_keeps_serving(dsn: str) -> N
     assert good == []
     (notice,) = world.announcer.heard("rolled_back")
     assert notice.mention_roles == ("on-call",)
-    assert "8 %" in notice.text
+    assert "8%" in notice.text
 
 
 async def test_a_repeated_press_is_done_once(dsn: str) -> None:

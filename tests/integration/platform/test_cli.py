@@ -164,7 +164,7 @@ async def test_a_first_release_is_started_and_seen(host: Cli) -> None:
         ("1.0", 100, "ready")
     ]
     assert found["checkout/production"]["running"] == []
-    assert "1.0          100 %  ready" in (await host("status", "checkout")).out
+    assert "1.0          100%  ready" in (await host("status", "checkout")).out
     assert f"checkout/staging  {address}" in (await host("host", "status")).out
 
 
@@ -203,7 +203,7 @@ async def test_an_abort_needs_neither_catalog_nor_sound_settings(host: Cli, tmp_
     said = await host("abort", "checkout", "staging", "--reason", "drill", SLIPWAY_WEB_PROT="1")
     assert said.code == 0, said.err
     assert said.out.splitlines()[0] == "✓ checkout/staging: all traffic goes to stable (generation 2)"
-    assert "1.0          100 %  ready" in said.out
+    assert "1.0          100%  ready" in said.out
     assert said.err.startswith("! SLIPWAY_WEB_PROT is not a setting.")
 
 

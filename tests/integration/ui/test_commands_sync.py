@@ -95,7 +95,7 @@ async def test_apply_begins_a_rollout_and_shows_what_it_changes(stand: Stand) ->
 
 async def test_a_guest_may_look_but_not_apply(stand: Stand) -> None:
     refused = text_of(await ask(stand, "apply", "guest", app="greeter", environment="staging"))
-    assert "needs the role" in refused
+    assert "You need the role" in refused
     assert stand.engine.rollouts == {}
 
 
@@ -215,7 +215,7 @@ async def test_suggestions(stand: Stand) -> None:
 
 async def test_an_outage_is_a_visible_refusal(stand: Stand) -> None:
     stand.service.away = True
-    assert "nothing was changed" in text_of(await ask(stand, "diff", app="greeter"))
+    assert "nothing changed" in text_of(await ask(stand, "diff", app="greeter"))
     assert await stand.suggest("dev", "commands-sync rollback", "backup", app="greeter") == []
 
 

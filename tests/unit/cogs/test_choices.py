@@ -40,7 +40,7 @@ async def test_a_version_that_is_on_its_way_or_in_quarantine_says_so() -> None:
     )
     lanes = [lane(worlds.STAGING, "1.4.0", lock=lock), lane(worlds.PRODUCTION, "1.4.0", active=rollout)]
     names = {c.value: c.name for c in choices.versions(worlds.RELEASES, lanes, [], worlds.NOW, "1.5")}
-    assert names["1.5.0"] == "1.5.0 — production: soaking at 5 %, not in staging"
+    assert names["1.5.0"] == "1.5.0 — production: soaking at 5%, not in staging"
     assert names["1.5.1"] == "1.5.1 — staging: locked after a rollback, not in production"
     assert "1.4.0" not in names
 

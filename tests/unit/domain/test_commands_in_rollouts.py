@@ -67,6 +67,6 @@ def test_a_return_to_a_known_good_release_takes_its_commands_along() -> None:
 def test_steps_read_as_what_they_do() -> None:
     assert plans.describe_plan(Plan("p", STEPS)) == (
         "add new slash commands of greeter",
-        "shift 100 % of the traffic",
+        "shift 100% of the traffic",
         "bring all slash commands of greeter",
     )

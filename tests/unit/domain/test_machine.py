@@ -344,7 +344,7 @@ def test_a_rollback_that_fails_or_never_answers_halts_and_calls_people() -> None
 def test_only_a_person_ends_a_halted_rollout() -> None:
     story = Story().to_halted().applied(0)
     assert story.phase == "halted"
-    assert "0 %" in story.rollout.outcome
+    assert "0%" in story.rollout.outcome
 
     story.act(ONCALL, Action.CLOSE, reason="moved by hand")
     assert story.phase == "cancelled"

@@ -59,7 +59,7 @@ COLUMNS: dict[str, Callable[[], Story]] = {
     "V0": lambda: Story(PLAN),  # the candidate is being started
     "V1": lambda: Story(PLAN).applied(),  # and is being checked
     "G0": _asked,
-    "G5": lambda: (  # a gate while the candidate has 5 %
+    "G5": lambda: (  # a gate while the candidate has 5%
         Story(LATE_GATE).applied().verified().applied().soaked().act(LEAD, Action.APPROVE)
     ),
     "S5": _shifting,

@@ -149,11 +149,11 @@ def test_bounds_are_the_test_inverted() -> None:
 
 def test_bounds_read_as_on_the_card() -> None:
     assert bounds_sentence(bounds(60, 1000), bounds(40, 9000)) == (
-        "candidate at least 3.5 % and at most 9.1 %, stable at least 0.22 % and at most 0.75 %"
+        "candidate at least 3.5% and at most 9.1%, stable at least 0.22% and at most 0.75%"
     )
-    assert bounds_sentence(bounds(0, 2000)) == "candidate at most 0.35 %"
+    assert bounds_sentence(bounds(0, 2000)) == "candidate at most 0.35%"
     assert bounds_sentence(Bounds(0.0, 1.0)) == "candidate unknown"
-    assert bounds_sentence(Bounds(0.9, 1.0)) == "candidate at least 90 %"
+    assert bounds_sentence(Bounds(0.9, 1.0)) == "candidate at least 90%"
 
 
 def test_the_power_of_a_soak_is_what_it_could_have_shown() -> None:
@@ -163,12 +163,12 @@ def test_the_power_of_a_soak_is_what_it_could_have_shown() -> None:
     assert at_least(fewest, 1000, rate) >= 0.95 > at_least(fewest, 1000, GRID[GRID.index(rate) - 1])
     assert (
         power_sentence(1000, 0.01, 100.0)
-        == "after 1,000 requests a rate of 3.5 % would have been caught with 95 %"
+        == "after 1,000 requests a rate of 3.5% would have been caught with 95%"
     )
     clustered = detectable(1000, 0.01, 100.0, phi=3.0)
     assert clustered is not None
     assert clustered > rate
-    assert power_sentence(2, 0.01, 100.0) == "2 requests are too few to catch any rate above 1 %"
+    assert power_sentence(2, 0.01, 100.0) == "2 requests are too few to catch any rate above 1%"
     assert detectable(3, 0.01, 1e5, min_bad=3) is None
     assert detectable(3, 0.01, 100.0, min_bad=3) in (None, *GRID)
 
@@ -176,13 +176,13 @@ def test_the_power_of_a_soak_is_what_it_could_have_shown() -> None:
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0 %"),
-        (0.0312, "3.1 %"),
-        (0.00049, "0.049 %"),
-        (0.12, "12 %"),
-        (1, "100 %"),
-        (0.997, "99.7 %"),
-        (inf, "inf %"),
+        (0, "0%"),
+        (0.0312, "3.1%"),
+        (0.00049, "0.049%"),
+        (0.12, "12%"),
+        (1, "100%"),
+        (0.997, "99.7%"),
+        (inf, "inf%"),
     ],
 )
 def test_percentages_read_well(value: float, text: str) -> None:

@@ -68,9 +68,9 @@ def test_steps_read_as_one_line_each() -> None:
     assert plans.describe_plan(Plan("p", (*GOOD, Verify(), Gate("two", "lead", quorum=2)))) == (
         "verify the candidate without traffic (1 check)",
         "gate prod: 1 approval by lead within 30 min",
-        "shift 5 % of the traffic",
+        "shift 5% of the traffic",
         "soak for 60 s of measured time",
-        "shift 100 % of the traffic",
+        "shift 100% of the traffic",
         "observe for 5 min at full weight",
         "verify the candidate without traffic (readiness)",
         "gate two: 2 approvals by lead within 30 min",

@@ -142,12 +142,11 @@ def test_rules_say_where_they_stand() -> None:
     assert rule_sentence(rate, RuleState(), failed=False) == "error_rate > 5%: no requests"
     few = after(rate, rated(rate, 1, 10, 1))
     assert (
-        rule_sentence(rate, few, failed=False)
-        == "error_rate > 5%: 10 % bad (1 of 10); 20 requests are needed"
+        rule_sentence(rate, few, failed=False) == "error_rate > 5%: 10% bad (1 of 10); 20 requests are needed"
     )
     lasting = after(slow, rated(slow, 1, 100, 9), rated(slow, 2, 100, 9))
     assert rule_sentence(slow, lasting, failed=False) == (
-        "p99 > 5s for 2m: 9 % took longer than 5 s (18 of 200), for 5 s so far"
+        "p99 > 5s for 2m: 9% took longer than 5 s (18 of 200), for 5 s so far"
     )
     sick = after(health, tick(1, signals={"health": Signal(True)}), tick(2, signals={"health": Signal(True)}))
     assert rule_sentence(health, sick, failed=False) == "health failing for 1m: yes, for 5 s so far"

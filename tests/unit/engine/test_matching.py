@@ -25,10 +25,10 @@ def test_a_split_is_reached_when_both_have_their_share() -> None:
 @pytest.mark.parametrize(
     ("running", "why"),
     [
-        (((STABLE, READY, 100), (CANDIDATE, READY, 0)), "1.5.0 has 0 % of the traffic instead of 25 %"),
+        (((STABLE, READY, 100), (CANDIDATE, READY, 0)), "1.5.0 has 0% of the traffic instead of 25%"),
         (((STABLE, READY, 100), (CANDIDATE, STARTING, 0)), "1.5.0 is starting"),
         (((STABLE, READY, 100),), "1.5.0 is not running"),
-        (((STABLE, READY, 70), (CANDIDATE, READY, 25)), "1.4.0 has 70 % of the traffic instead of 75 %"),
+        (((STABLE, READY, 70), (CANDIDATE, READY, 25)), "1.4.0 has 70% of the traffic instead of 75%"),
     ],
 )
 def test_what_is_missing_is_said_in_a_sentence(
@@ -51,7 +51,7 @@ def test_going_back_is_unsafe_while_stable_does_not_serve() -> None:
 
 def test_going_back_is_not_done_while_another_release_has_traffic() -> None:
     found = match(Desired(7, STABLE), observed((STABLE, READY, 90), (OTHER, READY, 10)))
-    assert found.why == "1.3.0 still has 10 % of the traffic"
+    assert found.why == "1.3.0 still has 10% of the traffic"
 
 
 def test_a_warm_release_without_traffic_is_no_drift() -> None:

@@ -176,7 +176,7 @@ async def test_a_failing_judge_shows_value_limit_and_samples(
 ) -> None:
     shown = said(await drawn(*phases[Phase.ROLLING_BACK]))
     assert "Judge: FAIL" in shown
-    assert "15 % of requests failed (60 of 400), limit 1 %" in shown
+    assert "15% of requests failed (60 of 400), limit 1%" in shown
     assert "❌ **errors**" in shown
 
 
@@ -209,11 +209,11 @@ def test_the_row_marks_what_is_done_what_is_now_and_where_it_ended() -> None:
         created_at=engine.clock.now(),
         step=3,
     )
-    assert step_row(rollout) == "✓ verify › ✓ approval › ✓ 5 % › **▸ soak 10 s** › 100 % › observe 10 s"
+    assert step_row(rollout) == "✓ verify › ✓ approval › ✓ 5% › **▸ soak 10 s** › 100% › observe 10 s"
     assert "**✗ soak 10 s**" in step_row(replace(rollout, phase=Phase.ROLLED_BACK))
     long = Plan("long", tuple(s for w in range(1, 40) for s in (Shift(w), Soak(5))))
     row = step_row(replace(rollout, plan=long, step=30))
-    assert row.startswith("…") and row.endswith("…") and "**▸ 16 %**" in row
+    assert row.startswith("…") and row.endswith("…") and "**▸ 16%**" in row
 
 
 async def test_no_way_back_is_said_before_anybody_approves() -> None:

@@ -36,7 +36,7 @@ from tests.unit.ui.test_card import said
 
 STEPS = (GATE, Shift(100))
 APPLICATION = Application("greeter", 1, Secret("t"), staging=(Scope(2),))
-OF_TRAFFIC = re.compile(r"traffic|serves|weight|\b100 %|warm|cold", re.IGNORECASE)
+OF_TRAFFIC = re.compile(r"traffic|serves|weight|\b100%|warm|cold", re.IGNORECASE)
 
 
 def story() -> Story:

@@ -283,7 +283,7 @@ def test_status_shows_versions_trends_and_findings() -> None:
         "Somebody deleted /greet.",
         (trend[-1], away),
         trend,
-        (WatchFinding("count", "4 commands, 20 % fewer than before", worlds.NOW),),
+        (WatchFinding("count", "4 commands, 20% fewer than before", worlds.NOW),),
         None,
         None,
         12,
@@ -295,7 +295,7 @@ def test_status_shows_versions_trends_and_findings() -> None:
         "10 to 80 ms",
         "did not answer",
         "drift",
-        "20 % fewer",
+        "20% fewer",
         "12 of today's 200",
     ):
         assert expected in found, expected

@@ -59,8 +59,8 @@ async def test_a_lane_shows_what_runs_what_is_under_way_and_what_is_wrong() -> N
     found = shown(lists.status([lane], worlds.NOW))
     for word in (
         "known good",
-        "Soaking at 5 %",
-        "1.5.0 ready 5 %, 2 restarts",
+        "Soaking at 5%",
+        "1.5.0 ready 5%, 2 restarts",
         "locked by Lead",
         "drift",
         "fair",
@@ -97,7 +97,7 @@ def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
         worlds.PRODUCTION,
         worlds.RELEASES[2],
         worlds.RELEASES[1],
-        ("verify", "5 % of traffic"),
+        ("verify", "5% of traffic"),
         Readiness("1.4.0", False, worlds.NOW),
         (
             PreflightFinding("lock", True, "There is none."),

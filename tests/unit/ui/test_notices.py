@@ -26,7 +26,7 @@ async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
     assert alerts.content.startswith("<@&500> ")
     assert alerts.embed is not None
     fields = {f.name: f.value for f in alerts.embed.fields}
-    assert "**15 %** against a limit of **1 %** in 400 requests" in str(fields["Judge: errors"])
+    assert "**15%** against a limit of **1%** in 400 requests" in str(fields["Judge: errors"])
     assert alerts.embed.url == "https://card"
     assert (deploys.channel, deploys.roles, deploys.users) == ("deploys", (), (11,))
     assert "<@11>" in deploys.content and "<@&" not in deploys.content

@@ -142,7 +142,7 @@ async def test_what_hangs_is_given_up_and_said_to_be_unconfirmed(
 
     interaction: Any = FakeInteraction()
     await responder.answer(interaction, "x", hang, category=None, patience_s=0.05)
-    assert "not confirmed" in interaction.response.said[0]
+    assert "Not confirmed" in interaction.response.said[0]
     assert ended.is_set()
     assert seen == [("x", "too_slow")]
 
@@ -217,7 +217,7 @@ async def test_suggestions_come_in_time_or_not_at_all(
 
 def test_every_kind_of_error_has_its_words() -> None:
     assert explain(Refused("No.", rule="r", remedy="Yes."), command="x").content == "✋ No. Yes."
-    assert "nothing was changed" in explain(Unreachable("secret dsn"), command="x").content
+    assert "nothing changed" in explain(Unreachable("secret dsn"), command="x").content
     assert "secret dsn" not in explain(Unreachable("secret dsn"), command="x").content
     stale = app_commands.CommandNotFound("old", [])
     assert "just changed" in explain(stale, command="x").content

@@ -143,7 +143,7 @@ class HostedLane:
                 f"{self.lane}: generation {newest} already stands for another desired state"
             )
         if not 0 <= desired.weight <= 100 or (desired.weight and desired.candidate is None):
-            raise TargetRefused(f"{self.lane}: a weight of {desired.weight} % needs a candidate")
+            raise TargetRefused(f"{self.lane}: a weight of {desired.weight}% needs a candidate")
         if settings.exclusive and desired.weight not in (0, 100):
             raise TargetRefused(f"{self.lane} is exclusive: its weights are 0 and 100, not {desired.weight}")
         for release in named(desired).values():

@@ -31,7 +31,7 @@ def decide(desired: Desired, ready: AbstractSet[str], now: Route) -> Route:
 
     - A release that is not ready gets nothing. A candidate that died leaves its share to stable.
     - A new stable release takes over when it is ready; until then the one that serves goes on, also when that
-      is the candidate at 100 %: nobody is served by a release that does not run.
+      is the candidate at 100%: nobody is served by a release that does not run.
     - A stable release that was serving and died is waited for; its requests are not given to a candidate,
       whose share is what people approved.
     """
