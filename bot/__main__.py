@@ -15,7 +15,7 @@ import click
 from bot import __version__
 from bot.cli import backup, config, deploys, service
 from bot.cli.appcommands import commands
-from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence
+from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, tell
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = exit_code(error)
         if code is None:
             raise
-        click.echo(sentence(error), err=True)
+        tell(sentence(error), err=True)
         sys.exit(code)
     sys.exit(0)
 

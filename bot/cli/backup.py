@@ -15,7 +15,7 @@ import asyncpg
 import click
 
 from bot.adapters.embedded import database
-from bot.cli.exits import settings
+from bot.cli.exits import settings, tell
 from bot.domain.errors import Refused, UserError
 from bot.logs import Redactor
 
@@ -31,7 +31,7 @@ def backup(file: Path) -> None:
     include secrets of your services.
     """
     asyncio.run(_backup(file.absolute()))
-    click.echo(f"✓ {file}, {file.stat().st_size / 2**20:.1f} MB")
+    tell(f"✓ {file}, {file.stat().st_size / 2**20:.1f} MB")
 
 
 @click.command()
@@ -46,7 +46,7 @@ def restore(file: Path, yes: bool) -> None:
     if not yes:
         click.confirm("Everything in the present database will be replaced. Go on?", abort=True)
     asyncio.run(_restore(file))
-    click.echo("✓ restored; `slipway run` brings the schema up to date")
+    tell("✓ restored; `slipway run` brings the schema up to date")
 
 
 async def _backup(file: Path) -> None:

@@ -14,9 +14,9 @@ import click
 import yaml
 
 from bot import catalog
-from bot.cli.exits import EXIT_CONFIG, counted, listed, settings
+from bot.cli.exits import EXIT_CONFIG, listed, settings, tell
 from bot.domain.config import Catalog
-from bot.domain.formatting import duration, percent
+from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
 from bot.logs import Redactor, is_sensitive
 
@@ -35,11 +35,11 @@ def check(folder: Path | None) -> None:
     """Read the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
     found, mistakes = catalog.check(_folder(folder))
     if mistakes:
-        click.echo(listed(mistakes), err=True)
+        tell(listed(mistakes), err=True)
         sys.exit(EXIT_CONFIG)
     services = len({lane.service for lane in found.lanes})
     counts = ((len(found.guilds), "guild"), (services, "service"), (len(found.lanes), "lane"))
-    click.echo(f"✓ {', '.join(counted(*c) for c in counts)}")
+    tell(f"✓ {', '.join(counted(*c) for c in counts)}")
 
 
 @config.command()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bot.catalog import load
-from bot.cli.exits import sentence, settings
+from bot.cli.exits import sentence, settings, tell
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, Running, RunState
@@ -45,7 +45,7 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
 
     folder = host_dir(data_dir or _data_dir())
     observed = asyncio.run(abort_lane(folder, Lane(service, environment), _me(), reason))
-    click.echo(f"✓ {service}/{environment}: all traffic goes to stable (generation {observed.generation})")
+    tell(f"✓ {service}/{environment}: all traffic goes to stable (generation {observed.generation})")
     _print_running(observed)
 
 
@@ -81,7 +81,7 @@ def status(service: str | None, as_json: bool) -> None:
         click.echo(json.dumps({str(lane): _as_json(seen) for lane, seen in found.items()}, indent=2))
         return
     for lane, seen in found.items():
-        click.echo(f"{lane}" + (f": ✗ {seen}" if isinstance(seen, str) else ""))
+        tell(f"{lane}" + (f": ✗ {seen}" if isinstance(seen, str) else ""))
         if not isinstance(seen, str):
             _print_running(seen)
 
@@ -128,7 +128,7 @@ async def _wait_ready(target: DeployTarget, lane: Lane, release: Release, wait_s
 
 async def _print_address(target: ProcessTarget, lane: Lane, release: Release) -> None:
     address = await target.router_address(lane)
-    click.echo(f"✓ {lane} runs {release.version}" + (f" at {address}" if address else ""))
+    tell(f"✓ {lane} runs {release.version}" + (f" at {address}" if address else ""))
 
 
 async def _observe(catalog: Catalog, data_dir: Path, lanes: list[Lane]) -> dict[Lane, Observed | str]:
@@ -161,7 +161,7 @@ def _data_dir() -> Path:
     try:
         return settings().data_dir
     except SettingsError as error:
-        click.echo(f"! {error}", err=True)
+        tell(f"! {error}", err=True)
         return Path(os.environ.get("SLIPWAY_DATA_DIR") or ".slipway")
 
 
@@ -174,9 +174,9 @@ def _me() -> str:
 
 def _print_running(observed: Observed) -> None:
     if not observed.running:
-        click.echo("  nothing runs")
+        tell("  nothing runs")
     for running in sorted(observed.running, key=lambda r: -r.weight):
-        click.echo(f"  {_line(running)}")
+        tell(f"  {_line(running)}")
 
 
 def _line(running: Running) -> str:

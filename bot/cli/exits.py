@@ -1,11 +1,15 @@
-"""What ends a command: sentences for people, numbers for scripts."""
+"""Output and exit codes of the command line."""
 
 from __future__ import annotations
 
 import errno
+from datetime import UTC, datetime
+
+import click
 
 from bot.catalog import Diagnostic
 from bot.domain.errors import BadCatalog, UserError
+from bot.domain.formatting import counted, plain_time, with_times
 from bot.logs import Redactor
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.settings import Settings, SettingsError, load_settings
@@ -19,8 +23,14 @@ EXIT_WAITING = 11
 EXIT_INTERRUPTED = 130
 
 
+def tell(text: str, *, err: bool = False, nl: bool = True) -> None:
+    """Print `text`, on standard error with `err`. Times in sentences are shown for a terminal."""
+    now = datetime.now(UTC)
+    click.echo(with_times(text, lambda at: plain_time(at, now)), err=err, nl=nl)
+
+
 def exit_code(error: BaseException) -> int | None:
-    """The exit code of an error that a sentence explains; None for one that needs a traceback."""
+    """The exit code of an error that its sentence explains; None for one that needs a traceback."""
     if isinstance(error, SettingsError | BadCatalog):
         return EXIT_CONFIG
     if isinstance(error, UserError):
@@ -28,7 +38,7 @@ def exit_code(error: BaseException) -> int | None:
         return EXIT_REFUSED_BY_DISCORD if refused else EXIT_FAILED
     if isinstance(error, Unreachable):
         return EXIT_UNREACHABLE
-    # The machine's own refusals (a port that is taken, a folder that cannot be written) say what is wrong.
+    # Errors of the operating system (port in use, folder not writable) say what is wrong.
     return EXIT_FAILED if isinstance(error, TargetRefused | StaleGeneration | OSError) else None
 
 
@@ -51,10 +61,5 @@ def settings() -> Settings:
 
 
 def listed(mistakes: tuple[Diagnostic, ...]) -> str:
-    """Every mistake on a line of its own, and how many there are."""
+    """Every mistake on its own line, then how many there are."""
     return "\n".join([*map(str, mistakes), f"✗ {counted(len(mistakes), 'mistake')}"])
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 lane`, `2 lanes`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"

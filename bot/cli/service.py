@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from bot import logs
-from bot.cli.exits import EXIT_FAILED, counted, settings
+from bot.cli.exits import EXIT_FAILED, settings, tell
+from bot.domain.formatting import counted
 from bot.settings import Settings, SettingsError
 
 
@@ -45,7 +46,7 @@ def doctor(no_discord: bool) -> None:
     """
     from bot.doctor import examine
 
-    well = asyncio.run(examine(click.echo, discord=not no_discord))
+    well = asyncio.run(examine(tell, discord=not no_discord))
     sys.exit(0 if well else EXIT_FAILED)
 
 
@@ -62,7 +63,7 @@ async def _migrate(given: Settings) -> None:
     async with database(given.database.dsn, given.data_dir) as dsn:
         before, head = await revisions(dsn)
         await upgrade(dsn)
-    click.echo(f"✓ the schema is at {head}" + ("" if before == head else f" (was {before or 'empty'})"))
+    tell(f"✓ the schema is at {head}" + ("" if before == head else f" (was {before or 'empty'})"))
 
 
 @click.group(invoke_without_command=True)
@@ -87,7 +88,7 @@ def host_stop() -> None:
     from bot.adapters.targets.process.host.client import HostClient
 
     asyncio.run(HostClient(_host_dir(), start=False).stop())
-    click.echo("✓ the host and its releases are stopped")
+    tell("✓ the host and its releases are stopped")
 
 
 @host.command("status")
@@ -99,8 +100,8 @@ def host_status() -> None:
     for lane in described["lanes"]:
         service, environment = lane["lane"]
         where = f"http://{lane['host']}:{lane['port']}" if lane["port"] is not None else "no router"
-        click.echo(f"{service}/{environment}  {where}")
-    click.echo(f"✓ the host answers, {counted(len(described['lanes']), 'lane')}")
+        tell(f"{service}/{environment}  {where}")
+    tell(f"✓ the host answers, {counted(len(described['lanes']), 'lane')}")
 
 
 def _host_dir() -> Path:

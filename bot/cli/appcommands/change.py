@@ -9,7 +9,7 @@ import click
 from bot.cli.appcommands import output as shapes
 from bot.cli.appcommands.group import ENVIRONMENTS, application_argument, command, print_json
 from bot.cli.appcommands.service import OpenedService, as_account, opened
-from bot.cli.exits import EXIT_FAILED, EXIT_WAITING
+from bot.cli.exits import EXIT_FAILED, EXIT_WAITING, tell
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Phase, Rollout
 from bot.engine.appcommands.api import ApplyRequest, ApplyResult, ManualStep, Restored, RestoreRequest
@@ -104,10 +104,10 @@ async def _followed(
 ) -> int:
     """Print what was begun and, where one waits, how it ended."""
     rollout, manual = done.rollout, done.manual if isinstance(done, Restored) else ()
-    click.echo(f"· rollout {rollout.id}: {done.sentence}" if rollout else f"· {done.sentence}", err=True)
+    tell(f"· rollout {rollout.id}: {done.sentence}" if rollout else f"· {done.sentence}", err=True)
     if rollout is not None and wait_s is not None:
         longest = min(max(0.0, wait_s), _LONGEST_WAIT_S)
-        rollout = await service.ended(rollout, longest, lambda line: click.echo(f"· {line}", err=True))
+        rollout = await service.ended(rollout, longest, lambda line: tell(f"· {line}", err=True))
     if as_json:
         print_json(shapes.begun(done.sentence, done.comparison, rollout, manual))
     else:
@@ -121,13 +121,13 @@ async def _followed(
 
 def _tell_end(rollout: Rollout | None, manual: Sequence[ManualStep], *, waited: bool) -> None:
     for step in manual:
-        click.echo(f"! to be set by hand: {step.sentence}")
+        tell(f"! to be set by hand: {step.sentence}")
     if rollout is None:
-        click.echo("✓ nothing to do")
+        tell("✓ nothing to do")
     elif not waited:
-        click.echo(f"✓ rollout {rollout.id} has begun")
+        tell(f"✓ rollout {rollout.id} has begun")
     elif not rollout.phase.final:
-        click.echo(f"… rollout {rollout.id} is {rollout.phase}: {rollout.outcome}")
+        tell(f"… rollout {rollout.id} is {rollout.phase}: {rollout.outcome}")
     else:
         mark = "✓" if rollout.phase is Phase.SUCCEEDED else "✗"
-        click.echo(f"{mark} rollout {rollout.id}: {rollout.phase.replace('_', ' ')}. {rollout.outcome}")
+        tell(f"{mark} rollout {rollout.id}: {rollout.phase.replace('_', ' ')}. {rollout.outcome}")

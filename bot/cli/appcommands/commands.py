@@ -11,7 +11,8 @@ from bot.cli.appcommands import change
 from bot.cli.appcommands import output as shapes
 from bot.cli.appcommands.group import ENVIRONMENTS, application_argument, command, commands, print_json
 from bot.cli.appcommands.service import OpenedService, opened
-from bot.cli.exits import EXIT_DIFFERENT, EXIT_FAILED, counted
+from bot.cli.exits import EXIT_DIFFERENT, EXIT_FAILED, tell
+from bot.domain.formatting import counted
 from bot.engine.appcommands.api import Comparison, Validation
 
 __all__ = ["COMMANDS", "change"]
@@ -32,7 +33,7 @@ async def detect(*, application: str | None, exits: bool, as_json: bool, server:
         print_json(shapes.detection(found))
     for one in found if not as_json else ():
         todo = f"to apply: {', '.join(one.pending)}" if one.pending else "nothing to do"
-        click.echo(f"{one.application}  {one.wanted.version} ({one.wanted.where})  {todo}")
+        tell(f"{one.application}  {one.wanted.version} ({one.wanted.where})  {todo}")
     return EXIT_DIFFERENT if exits and any(one.pending for one in found) else 0
 
 
@@ -57,12 +58,12 @@ async def validate(*, application: str, file: Path | None, as_json: bool, server
 
 def _tell_validation(found: Validation) -> None:
     for one in found.mistakes:
-        click.echo(str(one), err=True)
+        tell(str(one), err=True)
     if found.manifest is None:
-        click.echo(f"✗ {found.where}: {counted(len(found.mistakes), 'mistake')}", err=True)
+        tell(f"✗ {found.where}: {counted(len(found.mistakes), 'mistake')}", err=True)
     else:
         many = counted(len(found.manifest.commands), "command")
-        click.echo(f"✓ {found.where}: {many}, version {found.manifest.version}")
+        tell(f"✓ {found.where}: {many}, version {found.manifest.version}")
 
 
 @command("diff")
@@ -94,7 +95,7 @@ async def diff(
     if as_json:
         print_json(shapes.difference(found, text))
     else:
-        click.echo(text, nl=False)
+        tell(text, nl=False)
     if any(one.mistakes for one in found):
         return EXIT_FAILED
     return EXIT_DIFFERENT if exits and any(one.different for one in found) else 0
@@ -133,9 +134,9 @@ async def backups(
         print_json(shapes.backups(application, found))
         return 0
     if not found:
-        click.echo("· there is no backup: nothing was changed yet")
+        tell("· there is no backup: nothing was changed yet")
     for one in found:
-        click.echo(
+        tell(
             f"{one.id:>6}  {one.at:%Y-%m-%d %H:%M}  {one.environment:<10}  {one.scope!s:<19}  "
             f"{counted(one.count, 'command'):<12}  {one.version:<12}  {one.who}{f': {one.why}' if one.why else ''}"
         )
@@ -156,10 +157,10 @@ async def health(*, application: str | None, as_json: bool, server: str | None) 
     for application_status in found:
         for one in application_status.environments:
             served = one.served_version or "not looked at yet"
-            click.echo(f"{application_status.application}/{one.environment}  {served}")
+            tell(f"{application_status.application}/{one.environment}  {served}")
     for line in troubles:
-        click.echo(f"✗ {line}")
-    click.echo("✓ all is well" if not troubles else f"✗ {counted(len(troubles), 'finding')}")
+        tell(f"✗ {line}")
+    tell("✓ all is well" if not troubles else f"✗ {counted(len(troubles), 'finding')}")
     return EXIT_FAILED if troubles else 0
 
 

@@ -14,6 +14,7 @@ import click
 from bot.cli.appcommands import output as shapes
 from bot.cli.exits import exit_code, sentence
 from bot.domain.appcommands.applications import PRODUCTION, STAGING
+from bot.domain.formatting import with_times
 
 P = ParamSpec("P")
 ENVIRONMENTS = (STAGING, PRODUCTION)
@@ -56,7 +57,9 @@ def command(name: str) -> Callable[[Callable[P, Coroutine[Any, Any, int]]], clic
 
 
 def print_json(shape: Any) -> None:
-    click.echo(json.dumps(shape, indent=2, ensure_ascii=False))
+    """Print `shape` as JSON; times in sentences are ISO 8601."""
+    text = json.dumps(shape, indent=2, ensure_ascii=False)
+    click.echo(with_times(text, lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}"))
 
 
 application_argument = click.argument("application")

@@ -62,7 +62,7 @@ class Actions:
         return api.ActResult(done.rollout, phrasebook.already_done(done.rollout.outcome), repeated=True)
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
-        """Pause or resume every rollout that the guild sees; while on, nothing new starts there. Returns how many changed.
+        """Pause or resume every rollout that the guild sees; while on, nothing new starts. Returns how many changed.
 
         A lane that several servers share goes on once none of them has a panic stop on.
         """

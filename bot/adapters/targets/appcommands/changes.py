@@ -17,6 +17,7 @@ from bot.domain.appcommands.limits import CREATES_A_DAY
 from bot.domain.appcommands.normalization import digest
 from bot.domain.appcommands.records import Manifest, ScopeBackup, ScopeChange
 from bot.domain.appcommands.validation import budget, validate
+from bot.domain.formatting import stamp
 from bot.ports.appcommands import AppCommandStore, ServedCommands
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 
@@ -148,7 +149,7 @@ class ScopeChanger:
         mistake = budget(note.creates, sum(n for _, n in spent))
         if mistake is not None:
             ends = _free_again(spent, note.creates)
-            raise TargetRefused(f"{mistake.sentence}; there is room again <t:{int(ends.timestamp())}:R>")
+            raise TargetRefused(f"{mistake.sentence}. The limit resets {stamp(ends)}")
 
     async def _explained(self, order: Order, error: RefusedByDiscord) -> str:
         """30034 with the time until it ends: by our own history, or a day at most when others created as well."""
@@ -158,10 +159,9 @@ class ScopeChanger:
         spent = await self._spent(note)
         ours = sum(n for _, n in spent)
         begins = spent[0][0] if spent else datetime.now(UTC)
-        ends = int((begins + _DAY).timestamp())
         return (
-            f"{error} Slipway itself created {ours} of the {CREATES_A_DAY} in the last 24 hours; "
-            f"the first of them count no more <t:{ends}:R>. What is there stays as it is."
+            f"{error} Slipway created {ours} of the {CREATES_A_DAY} in the last 24 hours; the first of them stops "
+            f"counting {stamp(begins + _DAY)}. Existing commands stay as they are."
         )
 
     async def _spent(self, note: ScopeChange) -> Sequence[tuple[datetime, int]]:
