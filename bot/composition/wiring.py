@@ -11,7 +11,6 @@ import signal
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -19,6 +18,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.postgres.clock import DatabaseClock
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.schema import is_newest
 from bot.adapters.postgres.store import PostgresStore
@@ -60,13 +60,6 @@ COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog, Co
 _DATABASE_TRY_S = 1.0
 
 
-class SystemClock:
-    """Implements `ports.Clock`."""
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
 async def run(settings: Settings, *, probe: Probe = no_probe, intervals: LoopIntervals | None = None) -> None:
     """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `rhythm` is the worker's.
 
@@ -96,10 +89,11 @@ class _Slipway:
         supervise: Callable[[], asyncio.Future[None]],
         reload: Callable[[], asyncio.Future[Reloaded]],
         health: HealthService,
+        clock: DatabaseClock,
         ready: Callable[[], asyncio.Future[None]],
     ) -> None:
         self._worker, self._supervise, self._reload = worker, supervise, reload
-        self._health, self._ready = health, ready
+        self._health, self._clock, self._ready = health, clock, ready
 
     async def until_stopped(self) -> None:
         stop = asyncio.Event()
@@ -119,6 +113,7 @@ class _Slipway:
             asyncio.create_task(stop.wait(), name="stop"),
         }
         tasks |= {asyncio.create_task(self._health.watch(), name="gauges")}
+        tasks |= {asyncio.create_task(self._clock.run(), name="clock")}
         tasks |= {asyncio.ensure_future(self._supervise())}
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -135,7 +130,7 @@ class _Slipway:
 async def _assemble(
     settings: Settings, stack: AsyncExitStack, probe: Probe, intervals: LoopIntervals | None
 ) -> _Slipway:
-    clock, telemetry = SystemClock(), Telemetry()
+    telemetry = Telemetry()
     holder = CatalogReloader(settings.config_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
@@ -149,6 +144,7 @@ async def _assemble(
         await stack.enter_async_context(pool)
     telemetry.watch_database_pool(lambda: _added(pool.connections for pool in pools))
     people, store = (PostgresStore(pool) for pool in pools)
+    clock = DatabaseClock(pools[1])
     session = await stack.enter_async_context(aiohttp.ClientSession())
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
     limiter = BudgetLimiter(settings.redis.dsn, refused=telemetry.rate_limited)
@@ -164,8 +160,7 @@ async def _assemble(
     stack.push_async_callback(commands.target.close)
     # A view: what a reload adds to the processes is there at once.
     targets: Mapping[str, DeployTarget] = ChainMap[str, Any]({TARGET: commands.target}, processes)
-    releases = commands.releases
-    engine = Engine(people, current, targets=targets, releases=releases, clock=clock, waker=waker)
+    engine = Engine(people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker)
     service = commands.service(engine, people, targets, clock)
     connection, charts = GatewayConnection(), CardCharts()
     stack.push_async_callback(charts.close)
@@ -177,7 +172,7 @@ async def _assemble(
         store,
         current,
         targets=targets,
-        releases=releases,
+        releases=commands.releases,
         metrics=metrics,
         checker=HttpChecker(session),
         announcer=announcer,
@@ -234,6 +229,7 @@ async def _assemble(
         supervise=lambda: asyncio.ensure_future(supervise()),
         reload=lambda: asyncio.ensure_future(reload()),
         health=health,
+        clock=clock,
         ready=ready,
     )
 

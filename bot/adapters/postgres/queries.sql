@@ -395,3 +395,7 @@ SELECT value FROM notes WHERE kind = $1 AND key = $2
 -- name: put_note
 INSERT INTO notes (kind, key, value) VALUES ($1, $2, $3)
 ON CONFLICT (kind, key) DO UPDATE SET value = EXCLUDED.value, updated_at = now()
+
+-- name: server_time
+-- The clock itself, not the start of a transaction.
+SELECT clock_timestamp() AS now

@@ -11,7 +11,6 @@ from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from bot.adapters.embedded import database
@@ -65,6 +64,7 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
     """The desk on the database of the settings. Raises `UserError`, `Unreachable`."""
     import aiohttp
 
+    from bot.adapters.postgres.clock import DatabaseClock
     from bot.adapters.postgres.database import Database
     from bot.adapters.postgres.schema import is_newest
     from bot.adapters.postgres.store import PostgresStore
@@ -93,7 +93,8 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
         stack.push_async_callback(made.target.close)
         processes = adapters.make_targets(catalog, given.data_dir, start_host=False)
         targets = ChainMap[str, Any]({TARGET: made.target}, processes)
-        store, clock = PostgresStore(pool), _Clock()
+        store, clock = PostgresStore(pool), DatabaseClock(pool)
+        await clock.ask()
         engine = Engine(
             store, lambda: catalog, targets=targets, releases=made.releases, clock=clock, waker=waker
         )
@@ -113,11 +114,6 @@ def as_account(actor: Actor) -> Iterator[None]:
         has = ", ".join(f"`{role}`" for role in sorted(actor.roles)) or "no role"
         remedy = f"The account `{account_name}` has {has} here; the catalog says so under `command_line`."
         raise Refused(refused.sentence, rule=refused.rule, remedy=remedy) from None
-
-
-class _Clock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 def account(catalog: Catalog) -> Actor:

@@ -1,0 +1,68 @@
+"""The database server's time, which all processes share."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bot.adapters.postgres.database import Database
+from bot.ports.errors import Unreachable
+
+log = structlog.get_logger(__name__)
+
+# A difference this small is the way to the server and back: not worth a step, which could go backwards.
+_STEP = timedelta(milliseconds=250)
+_EVERY_S = 10.0
+
+
+class DatabaseClock:
+    """Implements `bot.ports.coordination.Clock`: server time, carried on between questions by the monotonic clock.
+
+    Processes on machines whose clocks differ agree on it, and a step of this machine's clock does not move it. Until
+    the server was first asked it is this machine's own time.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        local: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._monotonic = monotonic
+        self._asked_at = monotonic()
+        self._known = local()
+
+    def now(self) -> datetime:
+        return self._known + timedelta(seconds=self._monotonic() - self._asked_at)
+
+    async def ask(self) -> None:
+        """Ask the server once. Raises `Unreachable`."""
+        before = self._monotonic()
+        row = await self._database.one("server_time")
+        after = self._monotonic()
+        assert row is not None
+        # The answer was true somewhere between question and answer.
+        there = row["now"] + timedelta(seconds=(after - before) / 2)
+        here = self._known + timedelta(seconds=after - self._asked_at)
+        off = there - here
+        if abs(off) <= max(_STEP, timedelta(seconds=after - before)):
+            return
+        log.info("clock_follows_database", seconds=round(off.total_seconds(), 3))
+        self._known, self._asked_at = there, after
+
+    async def run(self) -> None:
+        """Ask now and then, until cancelled."""
+        while True:
+            try:
+                await self.ask()
+            except Unreachable:
+                pass  # carried on by the monotonic clock meanwhile
+            except Exception:
+                log.exception("clock_not_compared")
+            await asyncio.sleep(_EVERY_S)

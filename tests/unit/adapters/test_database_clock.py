@@ -1,0 +1,69 @@
+"""Server time: shared by all processes, untouched by steps of this machine's clock."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.adapters.postgres.clock import DatabaseClock
+
+THERE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Server:
+    """A database whose clock and whose distance the test sets. `at` is seconds on the monotonic clock."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+        self.ahead = timedelta()
+        self.way_s = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+    async def one(self, name: str) -> dict[str, Any]:
+        assert name == "server_time"
+        self.at += self.way_s / 2
+        told = THERE + timedelta(seconds=self.at - 1000.0) + self.ahead
+        self.at += self.way_s / 2
+        return {"now": told}
+
+
+def clock(server: Any, local: datetime) -> DatabaseClock:
+    return DatabaseClock(server, local=lambda: local, monotonic=server.monotonic)
+
+
+async def test_processes_on_machines_that_disagree_agree_on_the_time() -> None:
+    server = Server()
+    early, late = clock(server, THERE - timedelta(minutes=10)), clock(server, THERE + timedelta(minutes=10))
+    assert late.now() - early.now() == timedelta(minutes=20)
+    for each in (early, late):
+        await each.ask()
+    server.at += 60
+    assert abs(late.now() - early.now()) < timedelta(milliseconds=1)
+    assert early.now() == THERE + timedelta(seconds=60)
+
+
+async def test_small_differences_never_set_it_back() -> None:
+    server = Server()
+    here = clock(server, THERE + timedelta(milliseconds=200))
+    before = here.now()
+    await here.ask()
+    assert here.now() >= before
+
+
+async def test_a_slow_answer_is_taken_for_the_middle_of_the_way() -> None:
+    server = Server()
+    server.way_s = 0.8
+    here = clock(server, THERE - timedelta(hours=1))
+    await here.ask()
+    assert abs(here.now() - (THERE + timedelta(seconds=0.8))) < timedelta(milliseconds=1)
+
+
+async def test_a_server_whose_clock_was_set_is_followed() -> None:
+    server = Server()
+    here = clock(server, THERE)
+    await here.ask()
+    server.ahead = timedelta(minutes=-10)
+    await here.ask()
+    assert here.now() == THERE - timedelta(minutes=10)
