@@ -19,7 +19,8 @@ from benchmarks.report import Row, show
 from bot.adapters.routers.counts import BOUNDS
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge.evidence import Sample
-from bot.domain.rollout.model import Desired, Lane, Plan, Release, Shift, Soak
+from bot.domain.rollout.model import Desired, Lane, Plan, Release
+from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest
 from bot.engine.loops.worker import LoopIntervals
 from bot.ports.meter import NoMeter

@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.domain import phrasebook
 from bot.domain.judge.evidence import EvidenceState, traffic_rose
 from bot.domain.records import Answer, Claimed, GivenUp, Loaded, RolloutChange
-from bot.domain.rollout import machine
+from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import DrawCard, Effect, Event, Transition
 from bot.domain.rollout.model import Phase, Readiness, Release, Rollout
 from bot.domain.rollout.step_builder import Stepped
@@ -23,7 +23,6 @@ from bot.ports.store import Store
 
 # Topics: one for each loop, so that no loop takes a wake-up from another.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
-ORDER_KINDS = frozenset({"set_desired", "run_checks", "run_sync", "restore_commands"})
 MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line", "call_people"})
 
 # Others change the same rollout only for as long as a statement takes; this many in a row do not happen.
@@ -322,7 +321,7 @@ class Stepper:
 
     async def wake(self, change: RolloutChange) -> None:
         kinds = {effect.kind for effect in change.effects}
-        if kinds & ORDER_KINDS:
+        if kinds & order_kinds():
             await self._waker.wake(ORDERS)
         if kinds & MESSAGE_KINDS:
             await self._waker.wake(MESSAGES)
@@ -362,6 +361,11 @@ def change_of(
         tick_at=at if starts else None,
         rolled_back=_rolled_back(before, after),
     )
+
+
+def order_kinds() -> frozenset[str]:
+    """Kinds of effects that the executor carries out."""
+    return frozenset({"set_desired", *steps.step_effects()})
 
 
 def judged(rollout: Rollout) -> bool:

@@ -19,8 +19,8 @@ from bot.domain.appcommands.records import (
     StoredChange,
 )
 from bot.domain.records import AuditEntry, LaneRow
-from bot.domain.rollout.events import RestoreCommands, RunSync
 from bot.domain.rollout.model import Desired, Lane, Release
+from bot.domain.rollout.steps import RestoreCommands, RunSync
 
 
 @dataclass(frozen=True, slots=True)

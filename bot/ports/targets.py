@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from bot.domain.rollout.model import Desired, HttpCheck, Lane, Observed
+from bot.domain.rollout.model import Desired, Lane, Observed
+from bot.domain.rollout.steps import HttpCheck
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import discord
 
 from bot.domain.formatting import count, duration, percent
 from bot.domain.judge.judge import Reason
-from bot.domain.rollout.model import Gate, Phase, Rollout
+from bot.domain.rollout.model import Phase, Rollout
+from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import RolloutView
 from bot.ports.notifications import Alert, Notice

@@ -14,7 +14,8 @@ from bot.domain.appcommands.normalization import digest
 from bot.domain.appcommands.validation import validate
 from bot.domain.config import LaneConfig, unknown
 from bot.domain.errors import Refused
-from bot.domain.rollout.model import Gate, Plan, Release, Rollout, Shift
+from bot.domain.rollout.model import Plan, Release, Rollout
+from bot.domain.rollout.steps import Gate, Shift
 from bot.engine.api import DeployRequest
 from bot.engine.appcommands.api import (
     ApplicationStatus,

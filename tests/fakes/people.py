@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bot.domain.judge.evidence import CounterReading, Sample
-from bot.domain.rollout.model import HttpCheck, Lane, Release
+from bot.domain.rollout.model import Lane, Release
+from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Alert, Notice
 

@@ -2,7 +2,8 @@
 
 A rollout is stored in parts by how often they change: the charter (what was fixed when it started), the state
 (what steps change), the judge (what every tick changes). A field that a stored part does not have takes the
-domain's default, so adding one needs no upgrade; plans carry a version of their own (`plans.upgrade`).
+domain's default, so adding one needs no upgrade; plans carry a version of their own (`plans.upgrade`). Steps and
+effects are stored under their `kind`, which the registry of steps (`bot.domain.rollout.steps`) turns into classes.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, cast, get_type_hints
+from typing import Annotated, Any, cast, get_args, get_type_hints
 
-from pydantic import Field, TypeAdapter
+from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from typing_extensions import TypedDict
 
 from bot.domain.judge.evidence import EvidenceState, begin_evidence
-from bot.domain.rollout import model, plans
-from bot.domain.rollout.events import Effect
-from bot.domain.rollout.model import Desired, Phase, Release, Rollout
+from bot.domain.rollout import model, plans, steps
+from bot.domain.rollout.events import Effect, StepEffect
+from bot.domain.rollout.model import Desired, Phase, Plan, Release, Rollout, Step
 
 # What the charter and the state look like now.
 SCHEMA = 1
@@ -41,7 +42,52 @@ JUDGE = ("judge_state", "verdict")
 # In columns of their own.
 COLUMNS = ("phase", "version", "schema")
 
+
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def _adapter(of: type[Any]) -> TypeAdapter[Any]:
+    known = _adapters.get(of)
+    if known is None:
+        known = _adapters[of] = TypeAdapter(of)
+    return known
+
+
+def _plain(value: Any) -> Any:
+    return _adapter(type(value)).dump_python(value, mode="json")
+
+
+def _read_step(stored: Any) -> Step:
+    name = stored.get("kind") if isinstance(stored, Mapping) else None
+    kind = steps.KINDS.get(str(name))
+    if kind is None:
+        raise ValueError(f"there is no kind of step {name!r}")
+    step: Step = _adapter(kind.step).validate_python(stored)
+    return step
+
+
+class _StoredPlan(TypedDict):
+    name: str
+    steps: tuple[Annotated[Step, PlainValidator(_read_step), PlainSerializer(_plain)], ...]
+    version: int
+
+
+def read_plan(stored: Any) -> Plan:
+    """A plan of any version from JSON values.
+
+    Raises `UserError` for one that a newer Slipway wrote, `ValueError` for a step that cannot be read.
+    """
+    return Plan(**_adapter(_StoredPlan).validate_python(plans.upgrade(stored)))
+
+
+def plain_plan(plan: Plan) -> Any:
+    """The plan as JSON values."""
+    stored = _StoredPlan(name=plan.name, steps=plan.steps, version=plan.version)
+    return _adapter(_StoredPlan).dump_python(stored, mode="json")
+
+
 _hints = get_type_hints(Rollout, vars(model))
+_hints["plan"] = Annotated[Plan, PlainValidator(read_plan), PlainSerializer(plain_plan)]
 STATE = tuple(f.name for f in dataclasses.fields(Rollout) if f.name not in {*CHARTER, *JUDGE, *COLUMNS})
 
 
@@ -56,7 +102,14 @@ _judge = _part("Judge", JUDGE)
 _evidence = TypeAdapter(EvidenceState)
 _release = TypeAdapter(Release)
 _desired = TypeAdapter(Desired)
-_effect: TypeAdapter[Effect] = TypeAdapter(Annotated[Effect, Field(discriminator="kind")])
+# Effects of the machine itself; those of steps are in the registry.
+_effects = {
+    field.default: of
+    for of in get_args(Effect)
+    if of is not StepEffect
+    for field in dataclasses.fields(of)
+    if field.name == "kind"
+}
 
 
 class UnknownSchemaError(Exception):
@@ -84,9 +137,7 @@ def read_charter(schema: int, charter: str) -> dict[str, Any]:
     """
     if schema > SCHEMA:
         raise UnknownSchemaError(f"a rollout of schema {schema} cannot be read; this Slipway knows {SCHEMA}")
-    document = json.loads(charter)
-    document["plan"] = plans.upgrade(document["plan"])
-    return _charter.validate_json(json.dumps(document))
+    return _charter.validate_json(charter)
 
 
 def read_rollout(
@@ -108,11 +159,17 @@ def read_evidence(text: str | None) -> EvidenceState:
 
 
 def effect_text(effect: Effect) -> str:
-    return _effect.dump_json(effect).decode()
+    return _adapter(type(effect)).dump_json(effect).decode()
 
 
 def read_effect(text: str) -> Effect:
-    return _effect.validate_json(text)
+    """Raises `ValueError` for what cannot be read, such as a newer Slipway's kind of effect."""
+    kind = json.loads(text).get("kind")
+    of = _effects.get(kind) or steps.step_effects().get(kind)
+    if of is None:
+        raise ValueError(f"there is no kind of effect {kind!r}")
+    effect: Effect = _adapter(of).validate_json(text)
+    return effect
 
 
 def release_text(release: Release) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import aiohttp
 
-from bot.domain.rollout.model import HttpCheck
+from bot.domain.rollout.steps import HttpCheck
 
 _MAX_BODY = 1024 * 1024
 

@@ -10,7 +10,7 @@ from bot.catalog.models.adapters import Metrics, Target
 from bot.catalog.models.applications import Application
 from bot.catalog.models.guilds import Account, Guild
 from bot.catalog.models.lanes import Environment, LaneLayer
-from bot.catalog.models.plans import BARE_STEP, Approval, Step
+from bot.catalog.models.plans import Approval, PlannedStep
 from bot.catalog.models.policies import Policy
 from bot.catalog.models.services import Service
 from bot.values import Part, Short
@@ -27,7 +27,7 @@ class CatalogFile(Part):
     targets: dict[str, Target] = Field(default={})
     metrics: dict[str, Metrics] = Field(default={})
     approvals: dict[str, Approval] = Field(default={})
-    plans: dict[str, tuple[Annotated[Step, Short(None, BARE_STEP)], ...]] = Field(default={})
+    plans: dict[str, tuple[PlannedStep, ...]] = Field(default={})
     policies: dict[str, Policy] = Field(default={})
     services: dict[str, Service] = Field(default={})
     applications: dict[str, Application] = Field(default={})

@@ -1,14 +1,64 @@
-"""Plans, their steps, and the approvals that gates ask for."""
+"""Plans, their steps, and the approvals that gates ask for.
+
+A new kind of step is a model here, which says what step of the domain it becomes, and a field of `Step`.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
+from bot.catalog.diagnostics import nearest
+from bot.domain.rollout import steps
+from bot.domain.rollout.model import Step as PlanStep
 from bot.values import DURATION, WEIGHT, Duration, Part, Short, Weight, listed
 
 _STRING = {"type": "string"}
+
+# Stands for a step of which not even the weight is known; never leaves a catalog with mistakes.
+UNKNOWN = steps.Shift(-1)
+UNKNOWN_GATE = steps.Gate("?", "?")
+
+
+class Surroundings(Protocol):
+    """What a step may ask of the catalog around it."""
+
+    @property
+    def shift_follows(self) -> bool:
+        """Whether a later step of the plan moves traffic, or may."""
+        ...
+
+    def of(self, section: str) -> dict[str, Any]:
+        """The sound things of a section, by name."""
+        ...
+
+    def known(self, section: str) -> set[str]:
+        """Names that are written down in a section, also of things with mistakes."""
+        ...
+
+    def wrong(self, sentence: str, hint: str = "") -> None:
+        """Report a mistake in this step."""
+        ...
+
+
+class StepPart(Part):
+    """One kind of step. `stand_in` takes the place of one that could not be read."""
+
+    stand_in: ClassVar[PlanStep]
+
+    def step(self, around: Surroundings) -> PlanStep:
+        """The domain's step; mistakes are reported, and a stand-in is returned where they leave nothing else."""
+        raise NotImplementedError
+
+
+class Approval(Part):
+    role: str = Field(description="Who may approve.")
+    quorum: int = Field(default=1, ge=1, le=20, description="How many of them, the requester not counted.")
+    expires: Duration = Field(
+        default=1800.0, description="After this the rollout is cancelled; 30m by default."
+    )
+    allow_requester: bool = Field(default=False, description="Whether who asked may approve as well.")
 
 
 class Check(Part):
@@ -23,14 +73,22 @@ class Check(Part):
 _Check = Annotated[Check, Short("path", _STRING)]
 
 
-class VerifyStep(Part):
+class VerifyStep(StepPart):
+    stand_in = steps.Verify()
+
     checks: Annotated[tuple[_Check, ...], BeforeValidator(listed)] = Field(
         default=(), description="What the candidate must answer; none: readiness alone."
     )
     timeout: Duration = Field(default=60.0, description="How long the candidate may take to start and pass.")
 
+    def step(self, around: Surroundings) -> steps.Verify:
+        checks = (steps.HttpCheck(c.path, c.status, c.contains, c.timeout) for c in self.checks)
+        return steps.Verify(tuple(checks), self.timeout)
 
-class GateStep(Part):
+
+class GateStep(StepPart):
+    stand_in = UNKNOWN_GATE
+
     approval: str | None = Field(default=None, description="Name of an entry of approvals:.")
     name: str | None = Field(default=None, description="What the card calls this gate.")
     role: str | None = None
@@ -38,27 +96,74 @@ class GateStep(Part):
     expires: Duration | None = None
     allow_requester: bool | None = None
 
+    def step(self, around: Surroundings) -> steps.Gate:
+        approval: Approval | None = None
+        if self.approval is not None:
+            known = around.known("approvals")
+            if self.approval not in known:
+                around.wrong(f'there is no approval "{self.approval}".', nearest(self.approval, known))
+                return UNKNOWN_GATE
+            approval = around.of("approvals").get(self.approval)
+            if approval is None:
+                return UNKNOWN_GATE
+        role = self.role or (approval.role if approval else None)
+        if role is None:
+            around.wrong("a gate needs a role, or the name of an approval.")
+            return UNKNOWN_GATE
+        base = approval or Approval(role=role)
+        return steps.Gate(
+            name=self.name or self.approval or "approval",
+            role=role,
+            quorum=self.quorum or base.quorum,
+            expires_s=self.expires or base.expires,
+            allow_requester=base.allow_requester if self.allow_requester is None else self.allow_requester,
+        )
 
-class ShiftStep(Part):
+
+class ShiftStep(StepPart):
+    stand_in = UNKNOWN
+
     weight: Weight = Field(description="The candidate's share of the traffic in per cent.")
     timeout: Duration = Field(default=60.0, description="How long the target may take.")
 
+    def step(self, around: Surroundings) -> steps.Shift:
+        return steps.Shift(self.weight, self.timeout)
 
-class SoakStep(Part):
+
+class SoakStep(StepPart):
+    stand_in = steps.Soak(1.0)
+
     duration: Duration = Field(default=1800.0, description="Measured time; 30m by default.")
 
+    def step(self, around: Surroundings) -> steps.Soak:
+        return steps.Soak(self.duration)
 
-class ObserveStep(Part):
+
+class ObserveStep(StepPart):
+    stand_in = steps.Observe(1.0)
+
     duration: Duration = Field(default=1800.0, description="Measured time at full weight; 30m by default.")
 
+    def step(self, around: Surroundings) -> steps.Observe:
+        return steps.Observe(self.duration)
 
-class SyncCommandsStep(Part):
+
+class SyncCommandsStep(StepPart):
+    stand_in = steps.SyncCommands("?")
+
     application: str = Field(description="Name of an entry of applications:.")
     mode: Literal["additions", "all"] | None = Field(
         default=None,
         description="additions before the last shift, all after it: by default what its place asks.",
     )
     timeout: Duration = 90.0
+
+    def step(self, around: Surroundings) -> steps.SyncCommands:
+        known = around.known("applications")
+        if self.application not in known:
+            around.wrong(f'there is no application "{self.application}".', nearest(self.application, known))
+        mode = self.mode or ("additions" if around.shift_follows else "all")
+        return steps.SyncCommands(self.application, mode, self.timeout)
 
 
 class Step(Part):
@@ -80,15 +185,20 @@ class Step(Part):
     observe: Annotated[ObserveStep, Short("duration", DURATION)] | None = None
     sync_commands: Annotated[SyncCommandsStep, Short("application", _STRING)] | None = None
 
+    @property
+    def parts(self) -> dict[str, StepPart]:
+        """What is given, by kind; one part in a sound step."""
+        given = {kind: getattr(self, kind) for kind in type(self).model_fields}
+        return {kind: part for kind, part in given.items() if part is not None}
 
-# JSON Schema of a step that is a word alone.
-BARE_STEP = {"enum": list(Step.model_fields)}
+    @property
+    def may_shift(self) -> bool:
+        return not self.parts or any(part.stand_in.shifts_to is not None for part in self.parts.values())
+
+    @classmethod
+    def stand_in(cls, kind: str) -> PlanStep:
+        part: type[StepPart] = get_args(get_type_hints(cls)[kind])[0]
+        return part.stand_in
 
 
-class Approval(Part):
-    role: str = Field(description="Who may approve.")
-    quorum: int = Field(default=1, ge=1, le=20, description="How many of them, the requester not counted.")
-    expires: Duration = Field(
-        default=1800.0, description="After this the rollout is cancelled; 30m by default."
-    )
-    allow_requester: bool = Field(default=False, description="Whether who asked may approve as well.")
+PlannedStep = Annotated[Step, Short(None, {"enum": list(Step.model_fields)})]

@@ -13,7 +13,8 @@ from bot.catalog.yaml_source import Document
 from bot.domain.appcommands.applications import GLOBAL, PRODUCTION, STAGING, Application, Scope, Secret
 from bot.domain.config import LaneConfig, Prerequisite
 from bot.domain.judge import judge
-from bot.domain.rollout.model import Gate, Lane, Plan, Policy, Shift
+from bot.domain.rollout.model import Lane, Plan, Policy
+from bot.domain.rollout.steps import Gate, Shift
 
 # The target that serves them; no target of the catalog may have its name.
 TARGET = "discord-commands"

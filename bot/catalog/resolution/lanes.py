@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from bot.adapters.routers.counts import BOUNDS
 from bot.catalog import models
 from bot.catalog.diagnostics import nearest
+from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.layers import Layers, Said
-from bot.catalog.resolution.plans import UNKNOWN_GATE, Placed, beyond_buckets, exclusive_weights, named
+from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named
 from bot.catalog.resolution.plans import policy as judged_by
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import LaneConfig, Prerequisite
 from bot.domain.judge import judge
-from bot.domain.rollout.model import Gate, Policy
+from bot.domain.rollout.model import Policy
+from bot.domain.rollout.steps import Gate
 
 _TICK_S = 5.0
 _NOWHERE = "none"  # `prerequisite: none` lifts one that an environment set

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from bot.catalog import models
-from bot.catalog.diagnostics import KeyPath, nearest
+from bot.catalog.diagnostics import KeyPath
+from bot.catalog.models.plans import UNKNOWN, Step
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.formatting import duration
 from bot.domain.judge import judge
-from bot.domain.rollout.model import Gate, HttpCheck, Observe, Plan, Shift, Soak, Step, SyncCommands, Verify
+from bot.domain.rollout.model import Plan
+from bot.domain.rollout.model import Step as PlanStep
 from bot.domain.rollout.plans import PlanProblem, check
 from bot.values import parse_positive, parse_proportion
 
-Placed = tuple[KeyPath, Step]
-
-_OF_WHAT_IS_MISSING = ("no soak between", "before any traffic")
-
-# Stands for a step of which not even the weight is known; never leaves a catalog with mistakes.
-UNKNOWN = Shift(-1)
-UNKNOWN_GATE = Gate("?", "?")
-_STAND_INS: Mapping[str, Step] = {
-    "verify": Verify(),
-    "gate": UNKNOWN_GATE,
-    "soak": Soak(1.0),
-    "observe": Observe(1.0),
-    "sync_commands": SyncCommands("?"),
-}
+Placed = tuple[KeyPath, PlanStep]
 
 
 def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
@@ -37,8 +27,7 @@ def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
     for name, written in sections.of("plans").items():
         path: KeyPath = ("plans", name)
         places = [sections.original((*path, index)) for index in range(len(written))]
-        steps = [(at, _step(document, sections, at, s)) for at, s in zip(places, written, strict=True)]
-        steps = _modes(steps, written)
+        steps = [(at, _step(document, sections, at, written[i:])) for i, at in enumerate(places)]
         if any(len(p) == 3 and p[:2] == path for p in sections.spoilt):
             steps.append((path, UNKNOWN))
         _order(document, path, steps)
@@ -46,75 +35,39 @@ def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
     return found
 
 
-def _modes(steps: list[Placed], written: Sequence[models.Step]) -> list[Placed]:
-    """Slash commands whose mode nobody said: only additions as long as the release does not serve everything."""
-    last = max((i for i, (_, step) in enumerate(steps) if isinstance(step, Shift)), default=-1)
-    return [
-        (at, replace(step, mode="additions"))
-        if isinstance(step, SyncCommands) and said.sync_commands and not said.sync_commands.mode and i < last
-        else (at, step)
-        for i, ((at, step), said) in enumerate(zip(steps, written, strict=True))
-    ]
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """Implements `bot.catalog.models.plans.Surroundings`."""
+
+    document: Document
+    sections: Sections
+    path: KeyPath
+    shift_follows: bool
+
+    def of(self, section: str) -> dict[str, Any]:
+        return self.sections.of(section)
+
+    def known(self, section: str) -> set[str]:
+        return self.sections.known(section)
+
+    def wrong(self, sentence: str, hint: str = "") -> None:
+        self.document.wrong(self.path, sentence, hint)
 
 
-def _step(document: Document, sections: Sections, at: KeyPath, step: models.Step) -> Step:
-    given = [name for name in models.Step.model_fields if getattr(step, name) is not None]
-    wrong = [name for name in _STAND_INS if sections.is_spoilt((*at, name))]
+def _step(document: Document, sections: Sections, at: KeyPath, rest: Sequence[Step]) -> PlanStep:
+    """The first step of `rest`, which ends with the last of the plan."""
+    given = rest[0].parts
+    wrong = [kind for kind in Step.model_fields if sections.is_spoilt((*at, kind))]
     if not given and wrong:
-        return _STAND_INS[wrong[0]]
+        return Step.stand_in(wrong[0])
     if len(given) != 1:
         if not sections.is_spoilt(at):
-            known = ", ".join(models.Step.model_fields)
+            known = ", ".join(Step.model_fields)
             document.wrong(at, f"a step is exactly one of {known}, not {len(given)} of them.")
         return UNKNOWN
-    return _made(document, sections, at, getattr(step, given[0]))
-
-
-def _made(document: Document, sections: Sections, at: KeyPath, step: object) -> Step:
-    match step:
-        case models.VerifyStep() as verify:
-            checks = tuple(HttpCheck(c.path, c.status, c.contains, c.timeout) for c in verify.checks)
-            return Verify(checks, verify.timeout)
-        case models.ShiftStep() as shift:
-            return Shift(shift.weight, shift.timeout)
-        case models.SoakStep() as soak:
-            return Soak(soak.duration)
-        case models.ObserveStep() as observe:
-            return Observe(observe.duration)
-        case models.SyncCommandsStep() as sync:
-            known = sections.known("applications")
-            if sync.application not in known:
-                sentence = f'there is no application "{sync.application}".'
-                document.wrong((*at, "sync_commands"), sentence, nearest(sync.application, known))
-            return SyncCommands(sync.application, sync.mode or "all", sync.timeout)
-        case models.GateStep() as gate:
-            return _gate(document, sections, (*at, "gate"), gate)
-        case _:
-            raise TypeError(f"{step!r} is no step")
-
-
-def _gate(document: Document, sections: Sections, at: KeyPath, step: models.GateStep) -> Step:
-    approval: models.Approval | None = None
-    if step.approval is not None:
-        if step.approval not in sections.known("approvals"):
-            hint = nearest(step.approval, sections.known("approvals"))
-            document.wrong(at, f'there is no approval "{step.approval}".', hint)
-            return UNKNOWN_GATE
-        approval = sections.of("approvals").get(step.approval)
-        if approval is None:
-            return UNKNOWN_GATE
-    role = step.role or (approval.role if approval else None)
-    if role is None:
-        document.wrong(at, "a gate needs a role, or the name of an approval.")
-        return UNKNOWN_GATE
-    base = approval or models.Approval(role=role)
-    return Gate(
-        name=step.name or step.approval or "approval",
-        role=role,
-        quorum=step.quorum or base.quorum,
-        expires_s=step.expires or base.expires,
-        allow_requester=base.allow_requester if step.allow_requester is None else step.allow_requester,
-    )
+    ((kind, part),) = given.items()
+    shift_follows = any(step.may_shift for step in rest[1:])
+    return part.step(_Surroundings(document, sections, (*at, kind), shift_follows))
 
 
 def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
@@ -125,11 +78,9 @@ def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
     unsure = any(step is UNKNOWN for _, step in steps)
     known = [(at, step) for at, step in steps if step is not UNKNOWN]
     for problem in check(named("", known)):
-        if unsure and (
-            problem.step is None or any(words in problem.sentence for words in _OF_WHAT_IS_MISSING)
-        ):
+        if unsure and problem.missing:
             continue
-        shifts = [(*at, "shift") for at, step in known if isinstance(step, Shift)]
+        shifts = [(*at, step.kind) for at, step in known if step.shifts_to is not None]
         at = (shifts or [path])[-1] if problem.step is None else known[problem.step][0]
         document.wrong(at, *_said(problem))
 
@@ -160,7 +111,7 @@ def policy(
         _objective(document, (*path, "objectives", name), name, o) for name, o in written.objectives.items()
     ]
     rules = [_rule(document, (*path, "rules", index), rule) for index, rule in enumerate(written.rules)]
-    watched = sum(s.duration_s for _, s in steps if isinstance(s, Soak | Observe))
+    watched = sum(step.soak_s or 0.0 for _, step in steps)
     try:
         return judge.JudgePolicy(
             objectives=tuple(o for o in objectives if o),

@@ -9,8 +9,9 @@ from bot.domain.errors import Refused
 from bot.domain.formatting import duration
 from bot.domain.rollout import approvals, progress, rollback
 from bot.domain.rollout.events import Acted, Notify
-from bot.domain.rollout.model import Gate, Grant, Observe, Pause, Phase, Soak
+from bot.domain.rollout.model import Grant, Pause, Phase
 from bot.domain.rollout.step_builder import StepBuilder
+from bot.domain.rollout.steps import Gate
 
 LONGEST_EXTENSION_S = 24 * 3600.0
 
@@ -121,8 +122,8 @@ def extend(builder: StepBuilder, acted: Acted) -> None:
         builder.change(deadline=rollout.deadline + timedelta(seconds=seconds))
         what = "to approve"
     else:
-        assert isinstance(step, (Soak, Observe))
-        seconds = acted.seconds or step.duration_s
+        assert step is not None and step.soak_s is not None
+        seconds = acted.seconds or step.soak_s
         builder.change(soak_extra_s=rollout.soak_extra_s + seconds, step_done=False)
         progress.back_to_soak(builder)
         what = "of measured time"

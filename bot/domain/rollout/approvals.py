@@ -12,7 +12,8 @@ from typing import Any
 from bot.domain.errors import Refused
 from bot.domain.judge import judge
 from bot.domain.rollout.events import Acted
-from bot.domain.rollout.model import Action, Actor, Approval, Gate, Lane, Plan, Policy, Release, Rollout
+from bot.domain.rollout.model import Action, Actor, Approval, Lane, Plan, Policy, Release, Rollout
+from bot.domain.rollout.steps import Gate
 
 VOTES = frozenset({Action.APPROVE, Action.REVOKE, Action.REJECT})
 

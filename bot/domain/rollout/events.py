@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.domain.judge.evidence import Tick
-from bot.domain.rollout.model import Action, Actor, Desired, HttpCheck, Lane, Release
+from bot.domain.rollout.model import Action, Actor, Desired, Lane, Release
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +32,19 @@ class Acted:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """The checks before traffic ended; `findings` are sentences, one for each failed check."""
+class Reported:
+    """An effect of kind `effect`, ordered by step `step`, was carried out, or `findings` say in sentences why not."""
 
+    effect: str
     step: int
     at: datetime
     passed: bool
     findings: tuple[str, ...] = ()
-    kind: Literal["verified"] = "verified"
+    kind: Literal["reported"] = "reported"
 
-
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """Slash commands were brought to where the step wants them, or `findings` say why not."""
-
-    step: int
-    at: datetime
-    passed: bool
-    findings: tuple[str, ...] = ()
-    kind: Literal["synced"] = "synced"
+    @property
+    def said(self) -> str:
+        return "; ".join(self.findings) or "no reason given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +111,7 @@ class HostAborted:
     kind: Literal["host_aborted"] = "host_aborted"
 
 
-Event = Acted | Verified | Synced | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
+Event = Acted | Reported | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
 
 
 # ---- effects -----------------------------------------------------------------------------------------------
@@ -134,38 +128,19 @@ class SetDesired:
     kind: Literal["set_desired"] = "set_desired"
 
 
-@dataclass(frozen=True, slots=True)
-class RunChecks:
-    """Check the candidate over HTTP before it gets traffic."""
+class StepEffect:
+    """An effect that one kind of step orders; its frozen dataclass stands in the module of that step."""
 
+    __slots__ = ()
+    kind: str
     lane: Lane
+
+
+class ReportedEffect(StepEffect):
+    """An effect for which its step waits: the outcome comes back as `Reported`."""
+
+    __slots__ = ()
     step: int
-    release: Release
-    checks: tuple[HttpCheck, ...]
-    timeout_s: float
-    kind: Literal["run_checks"] = "run_checks"
-
-
-@dataclass(frozen=True, slots=True)
-class RunSync:
-    """Bring an application's slash commands to the release's manifest."""
-
-    lane: Lane
-    step: int
-    release: Release
-    application: str
-    mode: Literal["additions", "all"]
-    timeout_s: float
-    kind: Literal["run_sync"] = "run_sync"
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreCommands:
-    """Bring back the manifest that was there before this rollout changed it, if it did."""
-
-    lane: Lane
-    application: str
-    kind: Literal["restore_commands"] = "restore_commands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,18 +214,7 @@ class CallPeople:
     kind: Literal["call_people"] = "call_people"
 
 
-Effect = (
-    SetDesired
-    | RunChecks
-    | RunSync
-    | RestoreCommands
-    | Notify
-    | DrawCard
-    | LogLine
-    | LockLane
-    | MarkKnownGood
-    | CallPeople
-)
+Effect = SetDesired | Notify | DrawCard | LogLine | LockLane | MarkKnownGood | CallPeople | StepEffect
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,8 @@ from bot.domain.rollout.events import (
     Event,
     HostAborted,
     Notify,
-    Synced,
+    Reported,
     TimerDue,
-    Verified,
 )
 from bot.domain.rollout.model import (
     FINAL,
@@ -44,7 +43,7 @@ from bot.domain.rollout.model import (
     Rollout,
 )
 from bot.domain.rollout.step_builder import StepBuilder, Stepped
-from bot.domain.rollout.wording import wording_for
+from bot.domain.rollout.steps import meaning
 
 P = Phase
 Handler = Callable[[StepBuilder, Any], None]
@@ -75,14 +74,12 @@ _STOP = _BACK | {P.CANCELLED}  # the same, by a person's will
 
 RULES = (
     #   event            heard in                       handler                 leads to
-    _on("applied", {P.VERIFYING}, progress.started, set()),
-    _on("applied", {P.SHIFTING}, progress.shifted, _AHEAD | {P.SUCCEEDED}),
+    _on("applied", ORDERED, progress.applied, _AHEAD | {P.SUCCEEDED}),
     _on("applied", {P.ROLLING_BACK}, rollback.returned, {P.ROLLED_BACK}),
     _on("applied", {P.HALTED}, rollback.returned_late, set()),
     _on("apply_failed", ORDERED, progress.not_applied, _OFF),
     _on("apply_failed", {P.ROLLING_BACK}, rollback.not_returned, {P.HALTED}),
-    _on("verified", ORDERED, progress.verified, _AHEAD | _OFF),
-    _on("synced", ORDERED, progress.synced, _AHEAD | _OFF),
+    _on("reported", ORDERED, progress.reported, _AHEAD | _OFF),
     _on("measured", {P.VERIFYING, P.GATED, P.SHIFTING}, verdicts.measured, _OFF),
     _on("measured", WATCHED, verdicts.measured, _AHEAD | _OFF | {P.HELD}),
     _on("measured", {P.HELD}, verdicts.measured, _AHEAD | _OFF),
@@ -114,8 +111,7 @@ TABLE: Mapping[tuple[Phase, str], TransitionRule] = {
 LATE: Mapping[str, frozenset[Phase]] = {
     "applied": FINAL,
     "apply_failed": FINAL | {P.HALTED},
-    "verified": FINAL | _BACK,
-    "synced": FINAL | _BACK,
+    "reported": FINAL | _BACK,
     "measured": FINAL | _BACK,
     "crashed": FINAL | _BACK,
     "host_aborted": FINAL,
@@ -239,7 +235,7 @@ def _answers_older(rollout: Rollout, event: Event) -> bool:
             if event.generation > rollout.generation:
                 raise IllegalTransition(f"rollout {rollout.id}: never ordered generation {event.generation}")
             return event.generation < rollout.generation or event.generation == rollout.confirmed
-        case Verified() | Synced():
+        case Reported():
             return event.step < rollout.step or rollout.step_done
         case TimerDue(name=name) if f"{name}_due" in LATE:
             due = timers(rollout).get(name)
@@ -259,8 +255,7 @@ def _check_person(rollout: Rollout, acted: Acted, rule: TransitionRule | None) -
         )
     if rule is None:
         raise Refused(
-            f"You cannot {approvals.WORDS[acted.action]} now. "
-            f"{wording_for(rollout.policy.words).means[rollout.phase]}{since}",
+            f"You cannot {approvals.WORDS[acted.action]} now. {meaning(rollout)}{since}",
             rule="not_now",
         )
     refused = approvals.may(rollout, acted.action, acted.actor)

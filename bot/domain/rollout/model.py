@@ -189,72 +189,34 @@ class Observed:
 # ---- the plan ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCheck:
-    """One request to the candidate before it gets traffic: `path` must answer `status` within `timeout_s`."""
+class Step:
+    """One step of a plan: its figures. What it does stands with its kind in `bot/domain/rollout/steps/`.
 
-    path: str
-    status: int = 200
-    contains: str = ""
-    timeout_s: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Verify:
-    checks: tuple[HttpCheck, ...] = ()
-    timeout_s: float = 60.0
-    kind: Literal["verify"] = "verify"
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """A place where the rollout waits for `quorum` people with `role`; never for the requester."""
-
-    name: str
-    role: str
-    quorum: int = 1
-    expires_s: float = 1800.0
-    allow_requester: bool = False
-    kind: Literal["gate"] = "gate"
-
-
-@dataclass(frozen=True, slots=True)
-class Shift:
-    weight: int
-    timeout_s: float = 60.0
-    kind: Literal["shift"] = "shift"
-
-
-@dataclass(frozen=True, slots=True)
-class Soak:
-    """`duration_s` of measured time in which the candidate serves its weight and is judged."""
-
-    duration_s: float
-    kind: Literal["soak"] = "soak"
-
-
-@dataclass(frozen=True, slots=True)
-class Observe:
-    """Like a soak, at full weight, with the former stable kept warm; its end makes the release known good."""
-
-    duration_s: float
-    kind: Literal["observe"] = "observe"
-
-
-@dataclass(frozen=True, slots=True)
-class SyncCommands:
-    """Bring an application's slash commands to the candidate's manifest; a rollback brings the former one back.
-
-    mode: `additions` adds what is new, before the candidate serves; `all` changes and deletes as well, once it does.
+    The properties are what other rules ask of a step without knowing its kind.
     """
 
-    application: str
-    mode: Literal["additions", "all"] = "all"
-    timeout_s: float = 90.0
-    kind: Literal["sync_commands"] = "sync_commands"
+    __slots__ = ()
+    kind: str
 
+    @property
+    def shifts_to(self) -> int | None:
+        """The candidate's share of the traffic after this step; None when it moves no traffic."""
+        return None
 
-Step = Verify | Gate | Shift | Soak | Observe | SyncCommands
+    @property
+    def soak_s(self) -> float | None:
+        """Measured seconds in which the candidate is judged; None when the judge does not end this step."""
+        return None
+
+    @property
+    def starts_candidate(self) -> bool:
+        """Whether the candidate runs from this step on, without traffic."""
+        return False
+
+    @property
+    def may_follow_observe(self) -> bool:
+        """Whether it may stand behind the observe, which otherwise ends a plan."""
+        return False
 
 
 @dataclass(frozen=True, slots=True)

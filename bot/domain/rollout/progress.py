@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from bot.domain.errors import IllegalTransition
-from bot.domain.formatting import duration
-from bot.domain.judge import judge
 from bot.domain.judge.judge import Outcome, Verdict
-from bot.domain.rollout import rollback
+from bot.domain.rollout import rollback, steps
 from bot.domain.rollout.approvals import cleared
-from bot.domain.rollout.events import (
-    Applied,
-    ApplyFailed,
-    MarkKnownGood,
-    Notify,
-    RunChecks,
-    RunSync,
-    Synced,
-    TimerDue,
-    Verified,
-)
-from bot.domain.rollout.model import Gate, Hold, Observe, Phase, Shift, Soak, SyncCommands, Verify
-from bot.domain.rollout.step_builder import PROGRESS_GRACE_S, StepBuilder
+from bot.domain.rollout.events import Applied, ApplyFailed, MarkKnownGood, Notify, Reported, TimerDue
+from bot.domain.rollout.model import Hold, Phase
+from bot.domain.rollout.step_builder import StepBuilder
+from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
 
 COMPLETION_TIMEOUT_S = 60.0
 
@@ -36,19 +25,22 @@ def enter(builder: StepBuilder, step: int) -> None:
         soak_extra_s=0.0,
         hold=None,
     )
-    match builder.rollout.current:
-        case Verify() as verify:
-            _verify(builder, verify)
-        case Gate() as gate:
-            _gate(builder, gate)
-        case Shift() as shift:
-            _shift(builder, shift)
-        case Soak() | Observe() as soak:
-            _soak(builder, soak)
-        case SyncCommands() as sync:
-            _sync(builder, sync)
-        case None:
-            _take_over(builder, warm=not builder.rollout.policy.exclusive)
+    if not cleared(builder.rollout):
+        raise IllegalTransition(
+            f"rollout {builder.rollout.id}: step {step} lies behind a gate without its quorum"
+        )
+    current = builder.rollout.current
+    if current is None:
+        _take_over(builder, warm=not builder.rollout.policy.exclusive)
+    else:
+        _go_on(builder, steps.kind_of(current).enter(builder, current))
+
+
+def _go_on(builder: StepBuilder, result: StepResult) -> None:
+    if isinstance(result, StepFailed):
+        rollback.automatic(builder, result.what, result.why)
+    elif result is DONE:
+        finish(builder)
 
 
 def finish(builder: StepBuilder) -> None:
@@ -71,77 +63,6 @@ def pass_gate(builder: StepBuilder) -> None:
         finish(builder)
 
 
-def _verify(builder: StepBuilder, verify: Verify) -> None:
-    rollout = builder.rollout
-    builder.change(phase=Phase.VERIFYING)
-    if rollout.policy.exclusive:
-        builder.tell(
-            "verify_later",
-            f"{rollout.lane.service} never runs twice: {rollout.candidate.version} is checked after the shift.",
-        )
-        finish(builder)
-        return
-    builder.desire(rollout.stable, rollout.candidate, 0, verify.timeout_s)
-    builder.tell("verifying", f"Starting {rollout.candidate.version}, without traffic, to check it.")
-
-
-def _gate(builder: StepBuilder, gate: Gate) -> None:
-    builder.change(phase=Phase.GATED)
-    if builder.rollout.known_good:
-        builder.tell(
-            "gate_exempt", f"Going back to a known-good release: the gate {gate.name} does not apply."
-        )
-        finish(builder)
-        return
-    builder.change(deadline=builder.after(gate.expires_s))
-    people = "1 approval" if gate.quorum == 1 else f"{gate.quorum} approvals"
-    builder.tell("gate_opened", f"Waiting for {people} by {gate.role} ({gate.name}).", gate=gate.name)
-    builder.order(Notify("gate_opened", (gate.role,), text=builder.rollout.outcome))
-
-
-def _shift(builder: StepBuilder, shift: Shift) -> None:
-    rollout = builder.rollout
-    if not cleared(rollout):
-        raise IllegalTransition(
-            f"rollout {rollout.id}: traffic was to be shifted past a gate without its quorum"
-        )
-    # From the order on, not from the answer: what a target does with an order whose answer is lost is not known.
-    watched = rollout.judge_state or (None if rollout.known_good else judge.begin(rollout.policy.judge))
-    builder.change(phase=Phase.SHIFTING, had_traffic=True, judge_state=watched)
-    weight = shift.weight
-    if rollout.stable is None and not any(isinstance(s, Gate) for s in rollout.plan.steps[rollout.step :]):
-        weight = 100  # a first release has nobody to share with
-    builder.desire(rollout.stable, rollout.candidate, weight, shift.timeout_s)
-    said = builder.say.shifting.format(weight=weight, version=rollout.candidate.version)
-    builder.tell("shifting", said, weight=weight)
-
-
-def _soak(builder: StepBuilder, soak: Soak | Observe) -> None:
-    state = builder.rollout.judge_state
-    if state is None:  # a return to a known-good release is not judged
-        finish(builder)
-        return
-    builder.change(judge_state=judge.begin_soak(state, builder.at.timestamp()), unseen=False)
-    observing = isinstance(soak, Observe)
-    builder.change(phase=Phase.OBSERVING if observing else Phase.SOAKING, verdict=None)
-    what = "Observing" if observing else "Soaking"
-    builder.tell(
-        what.lower(),
-        f"{what} at {builder.rollout.weight} % for {duration(soak.duration_s)} of measured time.",
-    )
-
-
-def _sync(builder: StepBuilder, sync: SyncCommands) -> None:
-    rollout = builder.rollout
-    phase = Phase.SHIFTING if rollout.had_traffic else Phase.VERIFYING
-    builder.change(phase=phase, deadline=builder.after(sync.timeout_s + PROGRESS_GRACE_S))
-    builder.order(
-        RunSync(rollout.lane, rollout.step, rollout.candidate, sync.application, sync.mode, sync.timeout_s)
-    )
-    what = "Adding the new slash commands" if sync.mode == "additions" else "Bringing the slash commands"
-    builder.tell("syncing", f"{what} of {sync.application} to those of {rollout.candidate.version}.")
-
-
 def _take_over(builder: StepBuilder, *, warm: bool) -> None:
     rollout = builder.rollout
     builder.change(phase=Phase.SHIFTING)
@@ -156,69 +77,28 @@ def _take_over(builder: StepBuilder, *, warm: bool) -> None:
 # ---- what the outside reports ------------------------------------------------------------------------------
 
 
-def started(builder: StepBuilder, event: Applied) -> None:
-    """VERIFYING: the candidate is ready, without traffic."""
-    builder.change(confirmed=event.generation, observed_weight=event.weight)
-    _check(builder)
-
-
-def shifted(builder: StepBuilder, event: Applied) -> None:
-    """SHIFTING: traffic was observed; the step is done when it is where it should be."""
-    rollout = builder.rollout
-    builder.change(observed_weight=event.weight)
-    if rollout.current is None:
+def applied(builder: StepBuilder, event: Applied) -> None:
+    """VERIFYING, SHIFTING: the target got where the newest generation wants it."""
+    if builder.rollout.current is None:
+        builder.change(observed_weight=event.weight)
         _succeed(builder, event)
-    elif event.weight == rollout.weight:
-        builder.change(confirmed=event.generation, deadline=None)
-        said = builder.say.shifted
-        builder.tell("shifted", said.format(version=rollout.candidate.version, weight=event.weight))
-        if not (rollout.policy.exclusive and _check(builder)):
-            finish(builder)
+    else:
+        _answered(builder, event.kind, event)
 
 
-def _check(builder: StepBuilder) -> bool:
-    """Order the plan's checks of the candidate; False when the plan has none."""
-    verify = next((step for step in builder.rollout.plan.steps if isinstance(step, Verify)), None)
-    if verify is None:
-        return False
-    rollout = builder.rollout
-    builder.change(deadline=builder.after(verify.timeout_s))
-    builder.order(RunChecks(rollout.lane, rollout.step, rollout.candidate, verify.checks, verify.timeout_s))
-    builder.tell("checking", f"{rollout.candidate.version} is ready and is being checked.")
-    return True
+def reported(builder: StepBuilder, event: Reported) -> None:
+    """VERIFYING, SHIFTING: an effect of the present step was carried out, or failed."""
+    _answered(builder, event.effect, event)
 
 
-def verified(builder: StepBuilder, event: Verified) -> None:
-    """VERIFYING, and SHIFTING for exclusive services: the checks ended."""
-    unasked = isinstance(builder.rollout.current, SyncCommands)
-    if unasked or builder.rollout.confirmed != builder.rollout.generation:
-        raise IllegalTransition(f"rollout {builder.rollout.id}: checks ended that were not ordered")
-    version = builder.rollout.candidate.version
-    if not event.passed:
-        rollback.automatic(
-            builder, "verify_failed", f"checks failed: {'; '.join(event.findings) or 'no reason given'}"
+def _answered(builder: StepBuilder, answers: str, event: Applied | Reported) -> None:
+    step = builder.rollout.current
+    outcome = steps.kind_of(step).outcomes.get(answers) if step is not None else None
+    if outcome is None:
+        raise IllegalTransition(
+            f"rollout {builder.rollout.id}: an answer ({answers}) to what was not ordered"
         )
-        return
-    builder.change(deadline=None)
-    builder.tell("verified", f"{version} passed its checks.")
-    finish(builder)
-
-
-def synced(builder: StepBuilder, event: Synced) -> None:
-    """VERIFYING before there was traffic, SHIFTING afterwards: slash commands are as the step wants them, or not."""
-    sync = builder.rollout.current
-    if not isinstance(sync, SyncCommands):
-        raise IllegalTransition(f"rollout {builder.rollout.id}: commands were synced that nobody asked for")
-    if not event.passed:
-        why = "; ".join(event.findings) or "no reason given"
-        rollback.automatic(builder, "sync_failed", f"the slash commands of {sync.application}: {why}")
-        return
-    builder.change(deadline=None)
-    builder.tell(
-        "synced",
-        f"The slash commands of {sync.application} are as {builder.rollout.candidate.version} wants them.",
-    )
-    finish(builder)
+    _go_on(builder, outcome(builder, step, event))
 
 
 def not_applied(builder: StepBuilder, event: ApplyFailed) -> None:
@@ -278,8 +158,9 @@ def hold(builder: StepBuilder, why: str) -> None:
 
 def back_to_soak(builder: StepBuilder) -> None:
     """HELD at a soak: the soak goes on; its measured time is kept."""
-    observing = isinstance(builder.rollout.current, Observe)
-    builder.change(phase=Phase.OBSERVING if observing else Phase.SOAKING, hold=None)
+    step = builder.rollout.current
+    assert step is not None
+    builder.change(phase=steps.kind_of(step).watched, hold=None)
 
 
 def troubled(verdict: Verdict | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain.rollout import steps
 from bot.domain.rollout.events import (
     Applied,
     ApplyFailed,
@@ -9,10 +10,9 @@ from bot.domain.rollout.events import (
     HostAborted,
     LockLane,
     Notify,
-    RestoreCommands,
     TimerDue,
 )
-from bot.domain.rollout.model import Phase, SyncCommands
+from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 
 # What belongs to going forward and means nothing once a rollout is on its way back or over.
@@ -54,16 +54,16 @@ def _order(builder: StepBuilder, what: str, sentence: str) -> bool:
     builder.change(phase=Phase.ROLLING_BACK, **_NOTHING_PENDING)
     builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
     builder.tell(what, sentence, to=rollout.stable.version)
-    _restore_commands(builder)
+    _undo(builder)
     return True
 
 
-def _restore_commands(builder: StepBuilder) -> None:
-    """The former release's slash commands come back with it; of what was not changed yet, nothing is restored."""
+def _undo(builder: StepBuilder) -> None:
+    """Take back what the steps did that were begun: the kind that was begun last comes first."""
     rollout = builder.rollout
     begun = rollout.plan.steps[: rollout.step + 1]
-    for application in dict.fromkeys(s.application for s in begun if isinstance(s, SyncCommands)):
-        builder.order(RestoreCommands(rollout.lane, application))
+    for name in dict.fromkeys(step.kind for step in reversed(begun)):
+        builder.order(*steps.KINDS[name].undo(rollout, [step for step in begun if step.kind == name]))
 
 
 def halt(builder: StepBuilder, why: str) -> None:
@@ -77,7 +77,7 @@ def end(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
     """Over before the candidate had traffic: take it away again."""
     rollout = builder.rollout
     builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s)
-    _restore_commands(builder)
+    _undo(builder)
     close(builder, phase, what, sentence)
 
 

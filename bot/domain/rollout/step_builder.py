@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from bot.domain.rollout.events import DrawCard, Effect, LogLine, SetDesired, Transition
-from bot.domain.rollout.model import Actor, Desired, Release, Rollout
+from bot.domain.rollout.model import Actor, Desired, Phase, Release, Rollout
 from bot.domain.rollout.wording import Wording, wording_for
 
 # The target's own answer says why something failed; the progress timer is for answers that never come.
@@ -79,6 +79,11 @@ class StepBuilder:
         )
         desired = Desired(generation, stable, candidate, weight, warm)
         self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent))
+
+    def wait_for_outcome(self, timeout_s: float) -> None:
+        """Give what the step orders `timeout_s`; the phase is VERIFYING before there was traffic, then SHIFTING."""
+        phase = Phase.SHIFTING if self.rollout.had_traffic else Phase.VERIFYING
+        self.change(phase=phase, deadline=self.after(timeout_s + PROGRESS_GRACE_S))
 
     def done(self) -> Stepped:
         """The result; `version` rises by one when anything changed, and then the card is drawn anew."""

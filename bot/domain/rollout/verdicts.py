@@ -6,9 +6,10 @@ from bot.domain.judge import judge
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import progress, rollback
 from bot.domain.rollout.events import Measured, TimerDue
-from bot.domain.rollout.model import Gate, Observe, Phase, Rollout, Soak
+from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.rollout.progress import back_to_soak, because, hold, passed, troubled
 from bot.domain.rollout.step_builder import StepBuilder
+from bot.domain.rollout.steps import Gate
 
 # Sums of floating-point seconds; the judge allows as much.
 _EPSILON_S = 1e-3
@@ -71,8 +72,8 @@ def hold_due(builder: StepBuilder, event: TimerDue) -> None:
 
 def required_s(rollout: Rollout) -> float | None:
     """Measured seconds that the present soak demands; None outside of one."""
-    step = rollout.current
-    return step.duration_s + rollout.soak_extra_s if isinstance(step, (Soak, Observe)) else None
+    soak_s = rollout.current.soak_s if rollout.current is not None else None
+    return None if soak_s is None else soak_s + rollout.soak_extra_s
 
 
 def complete(rollout: Rollout) -> bool:

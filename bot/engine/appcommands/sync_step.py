@@ -11,8 +11,8 @@ from bot.domain.appcommands.records import EMPTY, Manifest
 from bot.domain.appcommands.validation import validate
 from bot.domain.errors import UserError
 from bot.domain.records import AuditEntry, LaneRow
-from bot.domain.rollout.events import RestoreCommands, RunSync
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
+from bot.domain.rollout.steps import RestoreCommands, RunSync
 from bot.engine.lanes import Lanes
 from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused

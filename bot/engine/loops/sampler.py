@@ -15,7 +15,7 @@ from bot.domain.judge.counters import CounterReading, Sample
 from bot.domain.judge.evidence import EvidenceState, Signal, Tick, difference
 from bot.domain.judge.judge import JudgePolicy, PolicyError
 from bot.domain.records import SeriesPoint
-from bot.domain.rollout.model import Lane, Observed, Rollout, RunState, Verify
+from bot.domain.rollout.model import Lane, Observed, Rollout, RunState
 from bot.engine.lanes import Lanes
 from bot.ports.errors import Unreachable
 from bot.ports.metrics import MetricSource
@@ -133,8 +133,8 @@ def crash(rollout: Rollout, observed: Observed) -> str | None:
 def _was_started(rollout: Rollout) -> bool:
     """Whether the target was told of the candidate: a gate before any check or shift starts nothing, and of an
     exclusive service nothing is started for its checks either."""
-    checked = any(isinstance(step, Verify) for step in rollout.plan.steps[: rollout.step])
-    return rollout.had_traffic or (checked and not rollout.policy.exclusive)
+    started = any(step.starts_candidate for step in rollout.plan.steps[: rollout.step])
+    return rollout.had_traffic or (started and not rollout.policy.exclusive)
 
 
 def latency_quantile(policy: JudgePolicy) -> float | None:

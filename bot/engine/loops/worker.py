@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 from bot.domain.config import Catalog
-from bot.engine.effects.executor import Executor, given_up
+from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import Lanes
@@ -22,7 +22,7 @@ from bot.engine.loops.loops import Loop
 from bot.engine.loops.reconciler import Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
-from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDER_KINDS, ORDERS, TICKS, Kept, Stepper
+from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.coordination import Clock, Waker
 from bot.ports.meter import Meter, NoMeter
@@ -109,8 +109,8 @@ class Worker:
         )
         self._orders = outbox(
             ORDERS,
-            sorted(ORDER_KINDS),
-            Executor(store, lanes, stepper, checker, commands),
+            sorted(order_kinds()),
+            Executor(store, stepper, carriers(store, lanes, checker, commands)),
             limits=self._intervals.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
         )

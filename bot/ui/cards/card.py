@@ -18,6 +18,7 @@ import discord
 from bot.domain.formatting import duration
 from bot.domain.rollout import machine
 from bot.domain.rollout.model import Action, Phase, Rollout
+from bot.domain.rollout.steps import meaning
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import RolloutView
 from bot.ui import escaping
@@ -112,7 +113,7 @@ def _headline(rollout: Rollout) -> str:
     if rollout.outcome and (rollout.phase.final or rollout.phase in _EXPLAINED):
         lines.append(escaping.sentence(rollout.outcome, 500))
     if not rollout.phase.final or not rollout.outcome:
-        lines.append(f"-# {wording_for(rollout.policy.words).means[rollout.phase]}")
+        lines.append(f"-# {meaning(rollout)}")
     if rollout.phase.final and rollout.ended_at is not None:
         took = duration((rollout.ended_at - rollout.created_at).total_seconds())
         lines.append(f"-# Ended {escaping.relative(rollout.ended_at)}, after {took}.")

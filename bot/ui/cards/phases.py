@@ -4,19 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.formatting import duration
-from bot.domain.rollout.model import (
-    Gate,
-    Observe,
-    Phase,
-    Rollout,
-    Shift,
-    Soak,
-    Step,
-    SyncCommands,
-    Verify,
-    WordingKind,
-)
+from bot.domain.rollout.model import Phase, Rollout
+from bot.domain.rollout.steps import kind_of, words_under_way
 from bot.domain.rollout.wording import wording_for
 
 SHAPE: Mapping[Phase, str] = {
@@ -60,8 +49,14 @@ def shape(rollout: Rollout) -> str:
 
 def word(rollout: Rollout) -> str:
     """The phase in two or three words, with the weight where that says more."""
+    own = words_under_way(rollout)
+    words = own.title if own else _phase_word(rollout)
+    return f"Paused · {words}" if rollout.pause and not rollout.phase.final else words
+
+
+def _phase_word(rollout: Rollout) -> str:
     weight = f"{rollout.weight}%"
-    words = {
+    return {
         Phase.VERIFYING: "Verifying",
         Phase.GATED: "Waiting for approval",
         Phase.SHIFTING: wording_for(rollout.policy.words).moving.format(weight=rollout.weight),
@@ -75,24 +70,6 @@ def word(rollout: Rollout) -> str:
         Phase.CANCELLED: "Cancelled",
         Phase.FAILED: "Failed",
     }[rollout.phase]
-    return f"Paused · {words}" if rollout.pause and not rollout.phase.final else words
-
-
-def step_word(step: Step, words: WordingKind = "traffic") -> str:
-    """One step in a word or two: `verify`, `approval`, `25%`, `soak 2 min`."""
-    match step:
-        case Verify():
-            return "verify"
-        case Gate():
-            return "approval" if step.quorum == 1 else f"{step.quorum} approvals"
-        case Shift():
-            return wording_for(words).mark.format(weight=step.weight)
-        case Soak():
-            return f"soak {duration(step.duration_s)}"
-        case Observe():
-            return f"observe {duration(step.duration_s)}"
-        case SyncCommands():
-            return "new commands" if step.mode == "additions" else "commands"
 
 
 def step_row(rollout: Rollout) -> str:
@@ -100,9 +77,10 @@ def step_row(rollout: Rollout) -> str:
     steps, here = rollout.plan.steps, rollout.step
     done_all = rollout.phase is Phase.SUCCEEDED
     going_back = rollout.phase in (Phase.ROLLING_BACK, Phase.HALTED)
+    say = wording_for(rollout.policy.words)
     marks = []
     for index, step in enumerate(steps):
-        label = step_word(step, rollout.policy.words)
+        label = kind_of(step).mark(step, say)
         if done_all or index < here:
             marks.append(f"✓ {label}")
         elif index > here:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.domain.rollout.model import Approval, Gate, Phase, Readiness, Rollout, WordingKind
+from bot.domain.rollout.model import Approval, Phase, Readiness, Rollout, WordingKind
+from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import Lock, RolloutView
 from bot.ui import escaping

@@ -10,17 +10,8 @@ import pytest
 
 from bot.domain.config import LaneConfig
 from bot.domain.judge import judge
-from bot.domain.rollout.model import (
-    Action,
-    Desired,
-    Phase,
-    Plan,
-    Policy,
-    Release,
-    Rollout,
-    Shift,
-    SyncCommands,
-)
+from bot.domain.rollout.model import Action, Desired, Phase, Plan, Policy, Release, Rollout
+from bot.domain.rollout.steps import Shift, SyncCommands
 from bot.engine.api import ActRequest, DeployRequest, RollbackRequest
 from tests.integration.commands.world import DEV, HELLO, HERALD, WAVE, Slipway, World, command
 

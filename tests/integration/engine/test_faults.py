@@ -13,7 +13,8 @@ import pytest
 from bot.adapters.postgres.migrate import upgrade
 from bot.domain.errors import UserError
 from bot.domain.records import Claimed
-from bot.domain.rollout.model import Action, Desired, Lane, Observed, Phase, Plan, Shift, Soak
+from bot.domain.rollout.model import Action, Desired, Lane, Observed, Phase, Plan
+from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import RollbackRequest
 from bot.ports.errors import Unreachable
 from bot.ports.targets import Capabilities

@@ -16,19 +16,8 @@ from bot.adapters.postgres.queries import SQL
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import Applied
-from bot.domain.rollout.model import (
-    SYSTEM,
-    Action,
-    Desired,
-    Gate,
-    Lane,
-    Observed,
-    Phase,
-    Plan,
-    Rollout,
-    Shift,
-    Soak,
-)
+from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Observed, Phase, Plan, Rollout
+from bot.domain.rollout.steps import Gate, Shift, Soak
 from bot.engine.stepper import Stepper
 from bot.logs import trace_id
 from bot.ports.errors import Unreachable

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.judge.counters import Sample
-from bot.domain.rollout.model import Lane, Observe, Phase, Plan, Rollout, Shift
+from bot.domain.rollout.model import Lane, Phase, Plan, Rollout
+from bot.domain.rollout.steps import Observe, Shift
 from tests.fakes.people import FakeMetrics
 from tests.integration.engine.world import PRODUCTION, STAGING, V150, VERIFY, Slipway, World, catalog, until
 

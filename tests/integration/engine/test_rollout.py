@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.rollout.model import Action, Gate, Observe, Phase, Plan, Shift
+from bot.domain.rollout.model import Action, Phase, Plan
+from bot.domain.rollout.steps import Gate, Observe, Shift
 from tests.fakes.target import FakeTarget
 from tests.integration.engine.world import (
     DEV,

@@ -13,23 +13,8 @@ from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
-from bot.domain.rollout.model import (
-    Action,
-    Actor,
-    Desired,
-    Gate,
-    HttpCheck,
-    Lane,
-    Observe,
-    Phase,
-    Plan,
-    Policy,
-    Release,
-    Rollout,
-    Shift,
-    Soak,
-    Verify,
-)
+from bot.domain.rollout.model import Action, Actor, Desired, Lane, Phase, Plan, Policy, Release, Rollout
+from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
 from bot.engine.api import ActRequest, ActResult, DeployRequest
 from bot.engine.effects.outbox import OutboxLimits, Probe, no_probe
 from bot.engine.loops.worker import LoopIntervals, Worker

@@ -16,7 +16,8 @@ from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.process.target import ProcessTarget
 from bot.domain.judge.evidence import Sample
-from bot.domain.rollout.model import Desired, HttpCheck, Lane, Release
+from bot.domain.rollout.model import Desired, Lane, Release
+from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.integration.target.tools import LANE, Users, release, settled

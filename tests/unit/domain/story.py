@@ -20,28 +20,13 @@ from bot.domain.rollout.events import (
     HostAborted,
     Measured,
     Notify,
+    Reported,
     SetDesired,
-    Synced,
     TimerDue,
     Transition,
-    Verified,
 )
-from bot.domain.rollout.model import (
-    Action,
-    Actor,
-    Gate,
-    HttpCheck,
-    Lane,
-    Observe,
-    Plan,
-    Policy,
-    Release,
-    Rollout,
-    Shift,
-    Soak,
-    Step,
-    Verify,
-)
+from bot.domain.rollout.model import Action, Actor, Lane, Plan, Policy, Release, Rollout, Step
+from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
 
 T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LANE = Lane("checkout", "production")
@@ -125,10 +110,10 @@ class Story:
         return self.tell(ApplyFailed(self.rollout.generation, self.at, why, unsafe))
 
     def verified(self, passed: bool = True, *findings: str) -> Story:
-        return self.tell(Verified(self.rollout.step, self.at, passed, findings))
+        return self.tell(Reported("run_checks", self.rollout.step, self.at, passed, findings))
 
     def synced(self, passed: bool = True, *findings: str) -> Story:
-        return self.tell(Synced(self.rollout.step, self.at, passed, findings))
+        return self.tell(Reported("run_sync", self.rollout.step, self.at, passed, findings))
 
     def crashed(self) -> Story:
         return self.tell(Crashed(self.at, "exit code 1"))

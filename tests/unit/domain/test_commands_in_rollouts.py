@@ -6,8 +6,9 @@ import pytest
 
 from bot.domain.errors import UserError
 from bot.domain.rollout import plans
-from bot.domain.rollout.events import Notify, RestoreCommands, RunSync
-from bot.domain.rollout.model import Action, Gate, Observe, Phase, Plan, Shift, SyncCommands
+from bot.domain.rollout.events import Notify
+from bot.domain.rollout.model import Action, Phase, Plan
+from bot.domain.rollout.steps import Gate, Observe, RestoreCommands, RunSync, Shift, SyncCommands
 from tests.unit.domain.story import LEAD, Story
 
 STEPS = (SyncCommands("greeter", "additions"), Shift(100), SyncCommands("greeter", "all"))

@@ -9,7 +9,8 @@ import pytest
 from bot.domain.errors import Refused
 from bot.domain.rollout import approvals, machine
 from bot.domain.rollout.events import TimerDue
-from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Gate, Lane, Plan, Release, Shift, Soak
+from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Lane, Plan, Release
+from bot.domain.rollout.steps import Gate, Shift, Soak
 from tests.unit.domain.story import (
     CANARY,
     DEV,

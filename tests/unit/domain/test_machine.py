@@ -16,10 +16,10 @@ from bot.domain.rollout.events import (
     LockLane,
     LogLine,
     MarkKnownGood,
-    RunChecks,
     SetDesired,
 )
-from bot.domain.rollout.model import Action, Actor, Gate, Observe, Phase, Shift, Soak, Verify
+from bot.domain.rollout.model import Action, Actor, Phase
+from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak, Verify
 from tests.unit.domain.story import (
     CANARY,
     DEV,

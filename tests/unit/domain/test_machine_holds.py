@@ -7,7 +7,8 @@ import pytest
 from bot.domain.errors import Refused
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import LockLane, TimerDue
-from bot.domain.rollout.model import Action, Gate, Observe, Shift, Soak
+from bot.domain.rollout.model import Action
+from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
 from tests.unit.domain.story import DEV, GATE, LEAD, LEAD2, ONCALL, SOAK_S, VERIFY, Story
 
 GATED_LATE = (VERIFY, Shift(5), Soak(SOAK_S), GATE, Shift(100), Observe(SOAK_S))

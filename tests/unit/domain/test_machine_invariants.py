@@ -25,12 +25,12 @@ from bot.domain.rollout.events import (
     HostAborted,
     LogLine,
     Measured,
-    RunChecks,
+    Reported,
     SetDesired,
     TimerDue,
-    Verified,
 )
-from bot.domain.rollout.model import Action, Desired, Gate, Observe, Phase, Rollout, Shift, Soak, Step
+from bot.domain.rollout.model import Action, Desired, Phase, Rollout, Step
+from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak
 from tests.unit.domain.story import DEV, DEV2, GUEST, LEAD, LEAD2, NEW, OLD, ONCALL, VERIFY, Story
 
 PAIR = Gate("production", "release-manager", quorum=2, expires_s=300)
@@ -138,7 +138,7 @@ class Histories(RuleBasedStateMachine):
         elif rollout.phase in (Phase.SOAKING, Phase.OBSERVING, Phase.HELD):
             self.the_judge_looks(100, 0, 3)
         elif self.checks and self.checks[-1].step == rollout.step and rollout.confirmed == rollout.generation:
-            self._tell(Verified(self.checks.pop().step, self.at, True))
+            self._tell(Reported("run_checks", self.checks.pop().step, self.at, True))
         elif self.orders and self.target.apply(self.orders[-1]):
             self._tell(Applied(self.orders[-1].generation, self.at, self.target.weight))
 
@@ -199,7 +199,9 @@ class Histories(RuleBasedStateMachine):
     def checks_end(self, data: st.DataObject, passed: bool) -> None:
         check = data.draw(st.sampled_from(self.checks))
         self.checks.remove(check)
-        self._tell(Verified(check.step, self.at, passed, () if passed else ("/healthz answered 500",)))
+        self._tell(
+            Reported("run_checks", check.step, self.at, passed, () if passed else ("/healthz answered 500",))
+        )
 
     @rule(total=st.sampled_from([0, 1, 100, 100]), bad=st.sampled_from([0, 0, 0, 1]), count=st.integers(1, 4))
     def the_judge_looks(self, total: int, bad: int, count: int) -> None:

@@ -19,12 +19,12 @@ from bot.domain.rollout.events import (
     Event,
     HostAborted,
     Measured,
-    Synced,
+    Reported,
     TimerDue,
-    Verified,
 )
 from bot.domain.rollout.machine import LATE, TABLE
-from bot.domain.rollout.model import Action, Actor, Gate, Observe, Phase, Rollout, Shift, Soak, SyncCommands
+from bot.domain.rollout.model import Action, Actor, Phase, Rollout
+from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, SyncCommands
 from tests.unit.domain.story import LEAD, VERIFY, Story
 
 BOSS = Actor(9, "boss", frozenset({"deployer", "release-manager", "on-call"}))
@@ -140,10 +140,10 @@ def _event(row: str, story: Story) -> Event:
         "applied": Applied(rollout.generation, at, rollout.weight),
         "apply_failed": ApplyFailed(rollout.generation, at, "no room"),
         "apply_unsafe": ApplyFailed(rollout.generation, at, "stable is gone", unsafe=True),
-        "verified": Verified(rollout.step, at, True),
-        "verify_failed": Verified(rollout.step, at, False, ("/healthz answered 500",)),
-        "synced": Synced(rollout.step, at, True),
-        "sync_failed": Synced(rollout.step, at, False, ("Discord refuses",)),
+        "verified": Reported("run_checks", rollout.step, at, True),
+        "verify_failed": Reported("run_checks", rollout.step, at, False, ("/healthz answered 500",)),
+        "synced": Reported("run_sync", rollout.step, at, True),
+        "sync_failed": Reported("run_sync", rollout.step, at, False, ("Discord refuses",)),
         "crashed": Crashed(at, "exit code 1"),
         "host_aborted": HostAborted(rollout.generation + 10, at, "root"),
     }
@@ -189,7 +189,7 @@ def test_the_table_names_every_phase_and_every_event() -> None:
     assert {PHASE_OF[column[0]] for column in header} == set(Phase)
     assert {row[0] for row in rows} >= set(map(str, Action))
     heard = {name for _, name in TABLE} | set(LATE)
-    assert heard <= {row[0].replace("verify_failed", "verified") for row in rows} | {"measured"}
+    assert heard <= {row[0] for row in rows} | {"measured", "reported"}
 
 
 def test_a_final_phase_hears_nothing() -> None:
@@ -205,7 +205,7 @@ def test_an_answer_to_a_question_never_asked_is_illegal() -> None:
     for event in (
         Applied(story.rollout.generation + 1, story.at, 0),
         ApplyFailed(story.rollout.generation + 1, story.at, "no"),
-        Verified(4, story.at, True),
+        Reported("run_checks", 4, story.at, True),
         TimerDue("tea", 0, story.at),
     ):
         with pytest.raises(IllegalTransition):

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from bot.domain.records import Claimed
-from bot.domain.rollout.events import LogLine, RunChecks
+from bot.domain.rollout.events import LogLine
 from bot.domain.rollout.model import Lane, Release
+from bot.domain.rollout.steps import RunChecks
 from bot.engine.effects.notifications import NotificationHandler
 from bot.ports.errors import Unreachable
 from tests.fakes.people import FakeAnnouncer

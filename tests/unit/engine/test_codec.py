@@ -12,7 +12,7 @@ from bot.adapters.postgres import serialization
 from bot.domain.errors import UserError
 from bot.domain.judge.evidence import Counts, EvidenceState, Tick, begin_evidence
 from bot.domain.rollout import approvals, machine
-from bot.domain.rollout.events import Acted, Applied, DrawCard, LockLane, Measured, Notify, Verified
+from bot.domain.rollout.events import Acted, Applied, DrawCard, LockLane, Measured, Notify, Reported
 from bot.domain.rollout.model import Action, Phase, Rollout
 from tests.integration.engine.world import DEV, GATED, GUILD, LEAD, PRODUCTION, STAGING, V140, V150, policy
 
@@ -36,7 +36,7 @@ def judged() -> Rollout:
     ).rollout
     for event in (
         Applied(4, NOW, 0),
-        Verified(0, NOW, True),
+        Reported("run_checks", 0, NOW, True),
         Acted(Action.APPROVE, LEAD, NOW),
         Applied(5, NOW, 10),
         Measured(

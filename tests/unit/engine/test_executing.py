@@ -11,11 +11,12 @@ import pytest
 
 from bot.domain.records import Claimed
 from bot.domain.rollout import machine
-from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, RunChecks, SetDesired, Verified
-from bot.domain.rollout.model import Desired, HttpCheck, Lane, Observed, Rollout
-from bot.engine.effects.executor import Executor, given_up
+from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SetDesired
+from bot.domain.rollout.model import Desired, Lane, Observed, Rollout
+from bot.domain.rollout.steps import HttpCheck, RunChecks
+from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.lanes import Lanes
-from bot.engine.stepper import Stepper
+from bot.engine.stepper import Stepper, order_kinds
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.fakes.people import FakeChecker, FakeReleases, ManualClock
 from tests.fakes.target import FakeTarget
@@ -44,7 +45,8 @@ def executor(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Ex
     waker: Any = None
     clock = ManualClock()
     lanes = Lanes(store, catalog, {"local": target}, FakeReleases({}), clock)
-    return Executor(store, lanes, Stepper(store, clock, waker), checker or FakeChecker()), store
+    by = carriers(store, lanes, checker or FakeChecker())
+    return Executor(store, Stepper(store, clock, waker), by), store
 
 
 def claimed(effect: SetDesired | RunChecks) -> Claimed:
@@ -184,7 +186,7 @@ async def test_every_failed_check_is_a_finding() -> None:
     await target.observe(STAGING)
     handler, _ = executor(target, FakeChecker({"/a": "/a answered 500", "/c": "/c was empty"}))
     event = (await handler.execute(claimed(checks("/a", "/b", "/c"))))(rollout(2))
-    assert event == Verified(0, event.at, False, ("/a answered 500", "/c was empty"))
+    assert event == Reported("run_checks", 0, event.at, False, ("/a answered 500", "/c was empty"))
 
 
 async def test_a_candidate_that_is_not_there_cannot_be_checked() -> None:
@@ -222,5 +224,10 @@ def test_an_order_that_could_not_be_tried_is_told_to_the_machine_as_failed() -> 
     assert isinstance(told, ApplyFailed)
     assert "no route" in told.why
     told = given_up(claimed(checks("/a")), "no route", NOW)(rollout(2))
-    assert isinstance(told, Verified)
+    assert isinstance(told, Reported)
     assert not told.passed
+
+
+async def test_every_kind_of_order_has_its_carrier() -> None:
+    handler, _ = executor(await serving())
+    assert set(handler.carriers) == order_kinds()

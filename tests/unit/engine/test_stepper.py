@@ -14,7 +14,8 @@ from bot.domain.judge.evidence import EvidenceState
 from bot.domain.records import Answer, Loaded, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, DrawCard
-from bot.domain.rollout.model import Action, Actor, Gate, Plan, Rollout, Shift
+from bot.domain.rollout.model import Action, Actor, Plan, Rollout
+from bot.domain.rollout.steps import Gate, Shift
 from bot.engine.stepper import Kept, Stepper
 from bot.ports.errors import AlreadyAnswered
 from tests.integration.engine.world import DEV, PRODUCTION, V140, V150, policy

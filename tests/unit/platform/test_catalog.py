@@ -12,7 +12,8 @@ import yaml
 from bot.catalog import check, load, schema
 from bot.domain.config import Prerequisite
 from bot.domain.errors import BadCatalog
-from bot.domain.rollout.model import Gate, HttpCheck, Lane, Observe, Shift, Soak, Verify
+from bot.domain.rollout.model import Lane
+from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
 from tests.unit.platform.catalogs import SOUND, changed, write
 
 ROOT = Path(__file__).parents[3]

@@ -12,7 +12,8 @@ from bot import catalog
 from bot.cli.config import _plain
 from bot.domain.appcommands.applications import GLOBAL, Scope
 from bot.domain.config import Prerequisite
-from bot.domain.rollout.model import Gate, Lane, Shift, SyncCommands
+from bot.domain.rollout.model import Lane
+from bot.domain.rollout.steps import Gate, Shift, SyncCommands
 
 GUILD = 123456789012345678
 TOKEN = "very-secret-token-of-greeter"

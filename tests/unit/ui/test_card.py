@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bot.domain.judge.evidence import Tick
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, ApplyFailed, Measured
-from bot.domain.rollout.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout, Shift, Soak
+from bot.domain.rollout.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout
+from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import RolloutView
 from bot.ui import escaping
 from bot.ui.buttons import LABEL, Press, PressButton

@@ -22,8 +22,8 @@ from bot.domain.rollout.model import (
     Release,
     Running,
     RunState,
-    Shift,
 )
+from bot.domain.rollout.steps import Shift
 from bot.domain.rollout.wording import COMMANDS, TRAFFIC
 from bot.engine.api import LaneStatus, RolloutView
 from bot.engine.observation import match

@@ -7,21 +7,9 @@ from datetime import UTC, datetime, timedelta
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
 from bot.domain.judge.evidence import Counts, Tick
-from bot.domain.rollout.events import Acted, Applied, Measured, Verified
-from bot.domain.rollout.model import (
-    Action,
-    Actor,
-    Gate,
-    Lane,
-    Observe,
-    Plan,
-    Policy,
-    Release,
-    Rollout,
-    Shift,
-    Soak,
-    Verify,
-)
+from bot.domain.rollout.events import Acted, Applied, Measured, Reported
+from bot.domain.rollout.model import Action, Actor, Lane, Plan, Policy, Release, Rollout
+from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
 from bot.engine.api import DeployRequest, SeriesPoint
 from tests.fakes.books import SetClock
 from tests.fakes.engine import FakeEngine
@@ -103,7 +91,7 @@ def started(made: FakeEngine, rollout_id: int) -> Rollout:
     now = made.clock.now()
     rollout = made.rollouts[rollout_id]
     made.happen(rollout_id, Applied(rollout.generation, now, 0))
-    return made.happen(rollout_id, Verified(0, now, passed=True))
+    return made.happen(rollout_id, Reported("run_checks", 0, now, passed=True))
 
 
 def approved(made: FakeEngine, rollout_id: int, by: Actor = LEAD) -> Rollout:

@@ -1,0 +1,53 @@
+"""Check a candidate over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.domain.rollout.model import RunState
+from bot.domain.rollout.steps import RunChecks
+from bot.engine.lanes import Lanes
+from bot.ports.errors import Unreachable
+from bot.ports.targets import Checker
+
+_PAUSE_S = 0.25
+
+
+class CandidateChecks:
+    """Runs the checks of a candidate that is ready."""
+
+    def __init__(self, lanes: Lanes, checker: Checker) -> None:
+        self._lanes = lanes
+        self._checker = checker
+
+    async def run(self, rollout_id: int, effect: RunChecks) -> list[str]:
+        """One sentence for each failed check; empty when all passed in time."""
+        try:
+            async with asyncio.timeout(effect.timeout_s):
+                address = await self._address(effect)
+                found = [await self._checker.check(address, check) for check in effect.checks]
+        except TimeoutError:
+            return [f"the checks did not end within {effect.timeout_s:g} s"]
+        except _CannotCheck as problem:
+            return [str(problem)]
+        return [sentence for sentence in found if sentence]
+
+    async def _address(self, effect: RunChecks) -> str:
+        """Where checks reach the candidate; waits for a target that cannot be asked."""
+        while True:
+            try:
+                observed = await self._lanes.look(effect.lane)
+            except Unreachable:
+                await asyncio.sleep(_PAUSE_S)
+                continue
+            running = observed.of(effect.release.digest)
+            if running is None or running.state is not RunState.READY:
+                state = running.state if running else "not running"
+                raise _CannotCheck(f"{effect.release.version} is {state}")
+            if running.address is None and effect.checks:
+                raise _CannotCheck(f"the target does not say where {effect.release.version} can be checked")
+            return running.address or ""
+
+
+class _CannotCheck(Exception):
+    """The candidate is not there, or not where checks reach it."""

@@ -1,0 +1,128 @@
+"""Bring a lane to a desired state."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import NamedTuple
+
+from bot.domain.records import Claimed
+from bot.domain.rollout.events import Applied, ApplyFailed, Event, SetDesired
+from bot.domain.rollout.model import Desired, Observed, Rollout
+from bot.domain.rollout.wording import Wording
+from bot.engine.lanes import Lanes
+from bot.engine.observation import Match, heard_by, match
+from bot.engine.stepper import EventOf
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
+from bot.ports.store import Store
+from bot.ports.targets import DeployTarget
+
+# How often the target is asked whether it is there yet: often at first, since a weight change takes milliseconds.
+_FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
+_CALL_S = 5.0
+
+
+class Result(NamedTuple):
+    """How the target was left. `observed` is None when it could not be asked at all."""
+
+    observed: Observed | None
+    match: Match
+
+
+class DesiredStates:
+    """Applies desired states, and looks until the target is there, has something newer, or the time is over."""
+
+    def __init__(self, store: Store, lanes: Lanes) -> None:
+        self._store = store
+        self._lanes = lanes
+
+    async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf:
+        target = self._lanes.target(effect.lane)
+        result = await _Attempt(target, effect, self._lanes.wording_for(effect.lane)).until(effect.timeout_s)
+        observed = result.observed
+        # An abort is left to be heard, by the rollout or by the lane itself: either goes on from its generation.
+        if (
+            observed is not None
+            and observed.generation > effect.desired.generation
+            and not _aborted(effect.desired, observed)
+        ):
+            await self._store.lanes.newest(effect.lane, observed.generation)
+        at = self._lanes.now()
+        return lambda rollout: outcome(effect, result, rollout, at)
+
+
+def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) -> Event | None:
+    """What the machine is told; None when a newer order of ours is under way."""
+    desired, observed = effect.desired, result.observed
+    if rollout.generation > desired.generation:
+        return None
+    abort = heard_by(rollout, observed, at)
+    if abort is not None:
+        return abort
+    if observed is not None and observed.generation > desired.generation:
+        why = f"somebody else gave the target a newer state (generation {observed.generation})"
+        return ApplyFailed(desired.generation, at, why, result.match.unsafe)
+    if result.match.reached and observed is not None:
+        return Applied(desired.generation, at, observed.weight_of(rollout.candidate.digest))
+    return ApplyFailed(desired.generation, at, result.match.why, result.match.unsafe)
+
+
+def _aborted(desired: Desired, observed: Observed) -> bool:
+    """Somebody aborted on the machine instead: what was desired will not be."""
+    return observed.abort is not None and observed.abort.generation >= desired.generation
+
+
+class _Attempt:
+    """One attempt to bring a lane to a desired state. Lives for one effect."""
+
+    def __init__(self, target: DeployTarget, order: SetDesired, say: Wording) -> None:
+        self._target = target
+        self._lane = order.lane
+        self._desired = order.desired
+        self._say = say
+        self._applied = False
+        self._last = Result(None, Match(False, "the target was never reached"))
+
+    async def until(self, timeout_s: float) -> Result:
+        loop = asyncio.get_running_loop()
+        ends, pause = loop.time() + timeout_s, _FIRST_LOOK_S
+        while True:
+            try:
+                async with asyncio.timeout(_CALL_S):
+                    if await self._over():
+                        return self._last
+            except (Unreachable, TimeoutError) as error:
+                self._last = Result(
+                    self._last.observed, Match(False, f"the target cannot be reached: {error}")
+                )
+            if loop.time() >= ends:
+                return self._last
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, _LAST_LOOK_S)
+
+    async def _over(self) -> bool:
+        try:
+            if not self._applied:
+                await self._target.apply(self._lane, self._desired)
+                self._applied = True
+        except StaleGeneration:
+            # It has something newer; who gave it that is read off below.
+            self._applied = True
+        except TargetRefused as error:
+            observed = await self._target.observe(self._lane)
+            unsafe = self._match(observed).unsafe
+            self._last = Result(observed, Match(False, str(error), doomed=True, unsafe=unsafe))
+            return True
+        observed = await self._target.observe(self._lane)
+        found = self._match(observed)
+        self._last = Result(observed, found)
+        if observed.generation < self._desired.generation:
+            # It forgot, or restarted from an older state: tell it again.
+            self._applied = False
+            return False
+        newer = observed.generation > self._desired.generation or _aborted(self._desired, observed)
+        return newer or found.reached or found.doomed
+
+    def _match(self, observed: Observed) -> Match:
+        beside = self._target.capabilities.weights
+        return match(self._desired, observed, beside=beside, say=self._say)
