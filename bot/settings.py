@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
@@ -51,6 +51,22 @@ def _scheme(*allowed: str) -> Any:
 
 def _without_slash(value: str) -> str:
     return value.rstrip("/")
+
+
+def without_password(address: str) -> tuple[str, str | None]:
+    """A URL as others may see it, and the password that stood in it, decoded: before the `@`, or as `?password=`."""
+    parts = urlsplit(address)
+    password = unquote(parts.password) if parts.password else None
+    user, at, place = parts.netloc.rpartition("@")
+    kept = []
+    for field in parts.query.split("&"):
+        name, _, value = field.partition("=")
+        if unquote(name) == "password":
+            password = password or unquote_plus(value)
+        elif unquote(name) != "sslpassword":
+            kept.append(field)
+    query = f"?{'&'.join(kept)}" if any(kept) else ""
+    return f"{parts.scheme}://{user.partition(':')[0]}{at}{place}{parts.path}{query}", password
 
 
 class _Group(BaseModel):
@@ -147,7 +163,7 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret value, and the passwords in addresses: what a log must never show."""
         values = [value.get_secret_value() for _, value in _leaves(self) if isinstance(value, SecretStr)]
-        passwords = [urlsplit(value).password for value in values if "://" in value]
+        passwords = [without_password(value)[1] for value in values if "://" in value]
         return values + [password for password in passwords if password]
 
 

@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import asyncpg
 import click
@@ -18,6 +17,7 @@ from bot.adapters.embedded import database
 from bot.cli.exits import settings, tell
 from bot.domain.errors import Refused, UserError
 from bot.logs import Redactor
+from bot.settings import without_password
 
 _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
@@ -87,13 +87,10 @@ async def _refuse_in_use(dsn: str) -> None:
 
 
 async def _tool(name: str, *arguments: str, dsn: str) -> None:
-    # Arguments can be read by every user of the machine: the password goes another way.
-    place = urlsplit(dsn)
-    environment = dict(os.environ)
-    if place.password is not None:
-        environment["PGPASSWORD"] = unquote(place.password)
-        dsn = place._replace(netloc=place.netloc.replace(f":{place.password}@", "@", 1)).geturl()
-    command = [_program(name), f"--dbname={dsn}", *arguments]
+    # Arguments can be read by every user of the machine, the environment of a process by its own alone.
+    shown, password = without_password(dsn)
+    environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
+    command = [_program(name), f"--dbname={shown}", *arguments]
     done = await asyncio.to_thread(
         subprocess.run,
         command,
@@ -104,7 +101,7 @@ async def _tool(name: str, *arguments: str, dsn: str) -> None:
         check=False,
     )
     if done.returncode:
-        said = Redactor()(" ".join(done.stderr.split())[-400:])
+        said = Redactor([password or ""])(" ".join(done.stderr.split())[-400:])
         raise UserError(f"{name} failed: {said}", rule="postgresql_tool")
 
 

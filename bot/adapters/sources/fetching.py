@@ -7,15 +7,14 @@ that answers differently the second time gains nothing.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from bot.adapters.sources.addresses import Address, address, is_loopback, is_public
 from bot.ports.errors import ManifestUnavailable
 
 _REDIRECTS = 5
@@ -78,15 +77,16 @@ class Fetcher:
     def _check(self, url: str, hosts: frozenset[str], *, first: str) -> None:
         parts = urlsplit(url)
         said = f"{first} redirects to {url}, which is refused" if url != first else f"{url} is refused"
-        local = self._allow_loopback and _is_loopback(parts.hostname or "")
+        literal = address(parts.hostname or "")
+        this_machine = parts.hostname == "localhost" or (literal is not None and is_loopback(literal))
+        local = self._allow_loopback and this_machine
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
             raise ManifestUnavailable(f"{said}: only https is fetched.")
         if parts.username or parts.password:
             raise ManifestUnavailable(f"{said}: an address carries no name or password.")
         if (parts.hostname or "") not in hosts:
             raise ManifestUnavailable(f"{said}: only {', '.join(sorted(hosts))} may be asked.")
-        literal = _literal(parts.hostname or "")
-        if literal is not None and not _outside(literal, self._allow_loopback):
+        if literal is not None and not _may_ask(literal, self._allow_loopback):
             raise ManifestUnavailable(f"{said}: {literal} is an address inside the network.")
 
     async def _text(self, answer: aiohttp.ClientResponse, url: str) -> str:
@@ -117,14 +117,14 @@ class _Guard(AbstractResolver):
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
         results: list[ResolveResult] = []
-        for kind, _, proto, _, address in found:
-            where = ipaddress.ip_address(str(address[0]).partition("%")[0])
-            if not _outside(where, self._allow_loopback):
+        for kind, _, proto, _, there in found:
+            where = address(str(there[0]))
+            if where is None or not _may_ask(where, self._allow_loopback):
                 raise InnerAddressError(f"{host} leads to {where}, an address inside the network.")
             results.append(
                 ResolveResult(
                     hostname=host,
-                    host=str(address[0]),
+                    host=str(there[0]),
                     port=port,
                     family=kind,
                     proto=proto,
@@ -137,24 +137,8 @@ class _Guard(AbstractResolver):
         """Nothing is kept open."""
 
 
-def _outside(address: Any, allow_loopback: bool) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    where = mapped or address
-    if where.is_loopback:
-        return allow_loopback
-    return bool(where.is_global) and not where.is_multicast
-
-
-def _literal(host: str) -> Any:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return None
-
-
-def _is_loopback(host: str) -> bool:
-    literal = _literal(host)
-    return host == "localhost" or (literal is not None and literal.is_loopback)
+def _may_ask(where: Address, allow_loopback: bool) -> bool:
+    return allow_loopback if is_loopback(where) else is_public(where)
 
 
 def _host(url: str) -> str:

@@ -23,7 +23,6 @@ from bot.ports.releases import ReleaseSource
 LARGEST = 1024 * 1024  # bytes
 _SHOWN = 300
 _DEEPEST = 32  # a command's deepest choice lies at 10
-_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
 class Manifests:
@@ -127,24 +126,30 @@ class Manifests:
 
 def parsed(text: str, where: str) -> Any:
     """The JSON value. Raises `ManifestUnavailable`."""
+    if len(text) > LARGEST:
+        raise _too_large(where)
     try:
-        # Looked at before: the parser's own limit is the interpreter's stack.
-        if _nesting(text) > _DEEPEST:
-            raise ValueError(f"it nests deeper than {_DEEPEST}")
-        return json.loads(text, parse_constant=_no_constant)
+        found = json.loads(text, parse_constant=_no_constant)
+        if _deeper_than(_DEEPEST, found):
+            raise RecursionError
+        return found
+    except RecursionError:  # the parser's own, from about a thousand levels on, or ours
+        why = f"it nests deeper than {_DEEPEST}"
     except ValueError as error:
         why = str(error)
     began = " ".join(text[:60].split())
     raise ManifestUnavailable(f"{where} is not JSON: {why}. It begins with “{began}”.")
 
 
-def _nesting(text: str) -> int:
-    depth = deepest = 0
-    for found in _BRACKETS.finditer(text):
-        bracket = found[0]
-        depth += 1 if bracket in "[{" else -1 if bracket in "]}" else 0
-        deepest = max(deepest, depth)
-    return deepest
+def _deeper_than(limit: int, value: Any) -> bool:
+    """Level by level, so that every value is looked at once and the stack does not grow."""
+    level = [value]
+    for _ in range(limit + 1):
+        nested = [found for found in level if isinstance(found, dict | list)]
+        if not nested:
+            return False
+        level = [each for found in nested for each in (found.values() if isinstance(found, dict) else found)]
+    return True
 
 
 def _no_constant(name: str) -> None:
@@ -162,11 +167,15 @@ def _bounded(path: Path) -> str:
 
 def decoded(content: bytes, where: str) -> str:
     if len(content) > LARGEST:
-        raise ManifestUnavailable(f"{where} is larger than {LARGEST // 1024} KiB.")
+        raise _too_large(where)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ManifestUnavailable(f"{where} is not UTF-8 text.") from None
+
+
+def _too_large(where: str) -> ManifestUnavailable:
+    return ManifestUnavailable(f"{where} is larger than {LARGEST // 1024} KiB.")
 
 
 async def _output(argv: list[str], cwd: str, timeout_s: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -10,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import aiohttp
 import asyncpg
@@ -261,6 +263,46 @@ async def test_a_backup_brings_back_what_was_lost(cli: Cli, dsn: str) -> None:
     said = await cli("restore", "slipway.dump", "--yes", DATABASE_URL=dsn)
     assert said.code == 0, said.err
     assert await execute(dsn, "SELECT it FROM kept", "SELECT count(*) FROM rollouts") == [42, 0]
+
+
+async def test_a_password_is_not_among_the_arguments_that_every_user_of_the_machine_can_read(
+    cli: Cli, dsn: str
+) -> None:
+    await execute(dsn, "CREATE TABLE kept AS SELECT 42 AS it")
+    place = urlsplit(dsn)
+    query = f"{place.query}&sslmode=disable&pass%77ord=hunter2%2Bhunter2"
+    for given in (
+        place._replace(query=query),
+        place._replace(query=f"{place.query}&sslmode=disable", netloc="postgres:hunter2%2Bhunter2@"),
+    ):
+        holder = await asyncpg.connect(dsn)
+        try:
+            # pg_dump waits for this lock, and stands still to be looked at.
+            await holder.execute("BEGIN; LOCK TABLE kept")
+            backup = asyncio.create_task(cli("backup", "slipway.dump", DATABASE_URL=given.geturl()))
+            pid = await until_dumping(place.path.lstrip("/"))
+            command, environment = (
+                Path(f"/proc/{pid}/{name}").read_text() for name in ("cmdline", "environ")
+            )
+            assert "hunter2" not in command
+            assert "sslmode=disable" in command
+            assert "PGPASSWORD=hunter2+hunter2" in environment.split("\0")
+        finally:
+            await holder.close()
+        said = await backup
+        assert (said.code, said.err) == (0, "")
+
+
+async def until_dumping(database: str) -> int:
+    """The pid of the pg_dump that reads this database."""
+    for _ in range(600):
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                words = (folder / "cmdline").read_text().split("\0")
+                if words[0].endswith("pg_dump") and any(f"/{database}?" in word for word in words):
+                    return int(folder.name)
+        await asyncio.sleep(0.05)
+    raise AssertionError("no pg_dump was seen")
 
 
 async def test_the_embedded_database_is_backed_up_and_restored(cli: Cli) -> None:

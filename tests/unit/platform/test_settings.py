@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import PREFIX, Settings, SettingsError, load_settings, variable_names
+from bot.settings import PREFIX, Settings, SettingsError, load_settings, variable_names, without_password
 
 ROOT = Path(__file__).parents[3]
 
@@ -152,3 +152,24 @@ def test_the_docs_explain_every_setting() -> None:
 
 def test_settings_can_be_built_in_code() -> None:
     assert Settings(data_dir=Path("x")).data_dir == Path("x")
+
+
+@pytest.mark.parametrize(
+    ("given", "shown", "password"),
+    [
+        ("postgresql://u:p%40w@h:5432/db?a=b", "postgresql://u@h:5432/db?a=b", "p@w"),
+        ("postgresql://u@h/db?password=p%2Bw&a=b", "postgresql://u@h/db?a=b", "p+w"),
+        ("postgresql:///db?host=/tmp&pass%77ord=pw", "postgresql:///db?host=/tmp", "pw"),
+        ("postgresql://u:pw@h/db?password=other", "postgresql://u@h/db", "pw"),
+        ("postgresql://u@h/db?sslpassword=pw", "postgresql://u@h/db", None),
+        ("postgresql://u:pw@h1:1,h2:2/db", "postgresql://u@h1:1,h2:2/db", "pw"),
+        ("postgresql://u@h/db", "postgresql://u@h/db", None),
+    ],
+)
+def test_a_password_is_taken_out_of_an_address(given: str, shown: str, password: str | None) -> None:
+    assert without_password(given) == (shown, password)
+
+
+def test_the_password_of_a_query_is_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/db?password=hidden-in-a-query")
+    assert "hidden-in-a-query" in load_settings().secrets()
