@@ -67,36 +67,44 @@ async def _migrate(given: Settings) -> None:
 
 
 @click.group(invoke_without_command=True)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of SLIPWAY_DATA_DIR.")
 @click.pass_context
-def host(context: click.Context) -> None:
-    """The small program that runs releases and routers, whatever happens to the bot."""
+def host(context: click.Context, data_dir: Path | None) -> None:
+    """The small program that runs releases and routers, whatever happens to the bot.
+
+    With --data-dir it needs no settings, and so no secrets.
+    """
+    context.obj = data_dir
     if context.invoked_subcommand is None:
         context.invoke(host_run)
 
 
 @host.command("run")
-def host_run() -> None:
+@click.pass_obj
+def host_run(data_dir: Path | None) -> None:
     """Run the host here, under its watchdog. The bot starts one by itself when none runs."""
     from bot.adapters.targets.process.host.__main__ import main
 
-    sys.exit(main(["run", "--data-dir", str(_host_dir())]))
+    sys.exit(main(["run", "--data-dir", str(_host_dir(data_dir))]))
 
 
 @host.command("stop")
-def host_stop() -> None:
+@click.pass_obj
+def host_stop(data_dir: Path | None) -> None:
     """Stop the host and every release that it runs."""
     from bot.adapters.targets.process.host.client import HostClient
 
-    asyncio.run(HostClient(_host_dir(), start=False).stop())
+    asyncio.run(HostClient(_host_dir(data_dir), start=False).stop())
     tell("✓ the host and its releases are stopped")
 
 
 @host.command("status")
-def host_status() -> None:
+@click.pass_obj
+def host_status(data_dir: Path | None) -> None:
     """Say whether the host runs, and what it serves where."""
     from bot.adapters.targets.process.host.client import HostClient
 
-    described = asyncio.run(HostClient(_host_dir(), start=False).call({"do": "describe"}))
+    described = asyncio.run(HostClient(_host_dir(data_dir), start=False).call({"do": "describe"}))
     for lane in described["lanes"]:
         service, environment = lane["lane"]
         where = f"http://{lane['host']}:{lane['port']}" if lane["port"] is not None else "no router"
@@ -104,10 +112,10 @@ def host_status() -> None:
     tell(f"✓ the host answers, {counted(len(described['lanes']), 'lane')}")
 
 
-def _host_dir() -> Path:
+def _host_dir(data_dir: Path | None) -> Path:
     from bot.composition.adapters import host_dir
 
-    return host_dir(settings().data_dir)
+    return host_dir(data_dir or settings().data_dir)
 
 
 COMMANDS: tuple[click.Command, ...] = (run, doctor, migrate, host)
