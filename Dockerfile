@@ -1,7 +1,7 @@
 # The bot alone: no compiler, no shell scripts, no embedded PostgreSQL; not root, and happy on a read-only
 # root file system with /data as its only writable place. Any base with Python 3.11 or newer will do
 # (`--build-arg BASE=…`); nothing below depends on the distribution.
-ARG BASE=python:3.13-alpine
+ARG BASE=python:3.13-alpine3.24@sha256:2d9aefe2fef018a7eb2c13064c89c71929800fd2e5dccdbf52ea5da5bb8d929a
 
 FROM ${BASE} AS build
 WORKDIR /src
