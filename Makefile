@@ -4,15 +4,21 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements
 
-.PHONY: demo setup run test check bench lock clean help
+.PHONY: demo setup setup-hooks run test check reference docs bench audit dist image lock clean help
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
 	@echo "make setup   the environment alone: then . $(BIN)/activate, and slipway --help"
+	@echo "make setup-hooks   the environment for changes, with git hooks: the fast part of check on a commit, types before a push"
 	@echo "make run     the bot against real Discord, from .env"
 	@echo "make test    all tests, with coverage"
-	@echo "make check   format, lint, types, layers, migrations, container files"
+	@echo "make check   format, lint, types, layers, migrations, container and workflow files"
+	@echo "make reference   the pages of the documentation that are made from code"
+	@echo "make docs    the documentation site, into site/ (SERVE=1 serves it and follows changes)"
 	@echo "make bench   the measured claims, each beside what it is compared with"
+	@echo "make image   the container image, and its size"
+	@echo "make dist    the sandbox as a wheel and a source distribution, into dist/"
+	@echo "make audit   known vulnerabilities in the locked requirements (asks a service on the internet)"
 	@echo "make lock    renew the locked, hashed requirements"
 
 # One environment; a stamp per set of requirements says what is in it.
@@ -33,11 +39,17 @@ demo: $(VENV)/demo.stamp
 
 setup: $(VENV)/demo.stamp
 
+setup-hooks: $(VENV)/dev.stamp
+	@$(BIN)/pre-commit install
+
 run: $(VENV)/demo.stamp
 	@$(BIN)/python -m bot run
 
 test: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.run
+
+SCHEMA    := $(BIN)/check-jsonschema -q --builtin-schema vendor
+WORKFLOWS := $(wildcard .github/workflows/*.yml) config/examples/github-commands.yml
 
 check: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --check .
@@ -45,12 +57,35 @@ check: $(VENV)/dev.stamp
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.check_migrations
-	@$(BIN)/hadolint Dockerfile
-	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yml
-	@$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml config/examples/github-*.yml
+	@$(BIN)/python -m docs.generators --check
+	@$(BIN)/hadolint Dockerfile .devcontainer/Dockerfile
+	@$(BIN)/shellcheck .ci/run
+	@$(SCHEMA).compose-spec compose.yml
+	@$(SCHEMA).github-workflows $(WORKFLOWS)
+	@$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
+	@$(SCHEMA).github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	@$(SCHEMA).dependabot .github/dependabot.yml
+	@$(BIN)/zizmor --offline --no-progress --quiet .github config/examples/github-commands.yml
+	@$(BIN)/pre-commit validate-config
+
+reference: $(VENV)/dev.stamp
+	@$(BIN)/python -m docs.generators
+
+docs: $(VENV)/docs.stamp
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs $(if $(SERVE),serve,build --quiet) --strict
 
 bench: $(VENV)/dev.stamp
 	@$(BIN)/python -m benchmarks
+
+audit: $(VENV)/audit.stamp
+	@$(BIN)/python -m pip_audit --strict --disable-pip $(foreach lock,$(wildcard $(LOCKS)/*.txt),-r $(lock))
+
+dist: $(VENV)/release.stamp
+	@$(BIN)/python -m build --no-isolation --outdir dist sandbox
+
+image:
+	@docker build -t slipway:local .
+	@docker image inspect --format '{{.Size}}' slipway:local | awk '{ printf "slipway:local has %.1f MB (goal: at most 150 MB)\n", $$1 / 1e6 }'
 
 UVC := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 lock: | $(BIN)/python
@@ -58,6 +93,9 @@ lock: | $(BIN)/python
 	@$(UVC) --extra embedded --extra dev -o $(LOCKS)/dev.txt
 	@$(UVC) --extra embedded -c $(LOCKS)/dev.txt -o $(LOCKS)/demo.txt
 	@$(UVC) -c $(LOCKS)/dev.txt -o $(LOCKS)/run.txt
+	@$(UVC) --extra docs -c $(LOCKS)/dev.txt -o $(LOCKS)/docs.txt
+	@$(UVC) --extra audit -c $(LOCKS)/dev.txt -c $(LOCKS)/docs.txt -o $(LOCKS)/audit.txt
+	@$(UVC) --extra release -c $(LOCKS)/dev.txt -o $(LOCKS)/release.txt
 
 clean:
-	rm -rf $(VENV) .slipway .coverage .coverage.*
+	rm -rf $(VENV) .slipway .coverage .coverage.* dist site

@@ -76,19 +76,30 @@ class _Group(BaseModel):
 class DiscordSettings(_Group):
     """`api_base` and `gateway_url` are only set to talk to something else than Discord (the sandbox)."""
 
-    token: SecretStr | None = None
-    api_base: Annotated[str, _scheme("http", "https"), AfterValidator(_without_slash)] = (
-        "https://discord.com/api/v10"
+    token: SecretStr | None = Field(default=None, description="The bot's token. `slipway run` needs it.")
+    api_base: Annotated[str, _scheme("http", "https"), AfterValidator(_without_slash)] = Field(
+        default="https://discord.com/api/v10",
+        description="Where REST calls go. Set it to the sandbox's `api_base` to play.",
     )
-    gateway_url: Annotated[str, _scheme("ws", "wss")] | None = None
-    application_id: int | None = Field(default=None, gt=0)
+    gateway_url: Annotated[str, _scheme("ws", "wss")] | None = Field(
+        default=None, description="The gateway's address, for the sandbox. Discord's own without it."
+    )
+    application_id: int | None = Field(
+        default=None,
+        gt=0,
+        description="`slipway doctor` compares the token's application with it.",
+    )
 
 
 class DatabaseSettings(_Group):
     """Without `url` Slipway starts a PostgreSQL of its own under the data folder."""
 
-    url: Annotated[SecretStr, _scheme("postgres", "postgresql")] | None = None
-    pool_size: int = Field(default=16, ge=4, le=200)
+    url: Annotated[SecretStr, _scheme("postgres", "postgresql")] | None = Field(
+        default=None, description="`postgresql://user:password@host:5432/name`."
+    )
+    pool_size: int = Field(
+        default=16, ge=4, le=200, description="Connections. Half are kept for people, half for the work."
+    )
 
     @property
     def dsn(self) -> str | None:
@@ -98,7 +109,9 @@ class DatabaseSettings(_Group):
 class RedisSettings(_Group):
     """Without `url` what several processes would share is kept in this one's memory."""
 
-    url: Annotated[SecretStr, _scheme("redis", "rediss", "unix")] | None = None
+    url: Annotated[SecretStr, _scheme("redis", "rediss", "unix")] | None = Field(
+        default=None, description="`redis://host:6379/0`, `rediss://…` or `unix://…`."
+    )
 
     @property
     def dsn(self) -> str | None:
@@ -108,14 +121,24 @@ class RedisSettings(_Group):
 class WebSettings(_Group):
     """Where `/health`, `/metrics` and the admin calls are served. Port 0 takes a free one."""
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=8080, ge=0, le=65535)
-    admin_token: SecretStr | None = Field(default=None, min_length=16)
+    host: str = Field(default="127.0.0.1", description="The address to listen on.")
+    port: int = Field(default=8080, ge=0, le=65535, description="The port to listen on.")
+    admin_token: SecretStr | None = Field(
+        default=None,
+        min_length=16,
+        description="Bearer token of the admin calls. Without it they are refused.",
+    )
 
 
 class LogSettings(_Group):
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["json", "console"] = "json"
+    """Log lines go to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe level that is written."
+    )
+    format: Literal["json", "console"] = Field(
+        default="json", description="`json`: one object a line. `console`: for people."
+    )
 
 
 class Settings(BaseSettings):
@@ -137,8 +160,11 @@ class Settings(BaseSettings):
     redis: RedisSettings = RedisSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
-    config_dir: Path = Path("config/catalog")
-    data_dir: Path = Path(".slipway")
+    config_dir: Path = Field(default=Path("config/catalog"), description="The catalog's folder.")
+    data_dir: Path = Field(
+        default=Path(".slipway"),
+        description="Everything that Slipway writes: its PostgreSQL, the process host's state, sockets and logs.",
+    )
 
     @classmethod
     def settings_customise_sources(
