@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -17,17 +17,27 @@ from bot.settings import Settings, SettingsError
 
 
 @click.command()
-def run() -> None:
-    """Run the bot until it is told to stop. SIGHUP reloads the catalog."""
+@click.option(
+    "--role",
+    type=click.Choice(["all", "gateway", "worker"]),
+    default="all",
+    show_default=True,
+    help="gateway: only what is for Discord. worker: everything else; needs no token.",
+)
+def run(role: Literal["all", "gateway", "worker"]) -> None:
+    """Run the bot until it is told to stop. SIGHUP reloads the catalog.
+
+    Several may run on one database: one of them holds the gateway, the others stand by and work.
+    """
     given = settings()
-    if given.discord.token is None:
+    if given.discord.token is None and role != "worker":
         raise SettingsError(
             ["SLIPWAY_DISCORD_TOKEN is not set: copy it from the Developer Portal (Bot → Reset Token)."]
         )
     logs.configure(given.log.level, given.log.format, given.secrets())
     from bot.composition import wiring
 
-    result: Any = wiring.run(given)
+    result: Any = wiring.run(given, role=role)
     if inspect.isawaitable(result):
         result = asyncio.run(_awaited(result))
     sys.exit(result if isinstance(result, int) else 0)

@@ -41,7 +41,10 @@ class Gauges(Protocol):
 
 
 class HealthService:
-    """`probes` by part, for the HTTP side; called, it implements `bot.ui.interactions.responder.HealthSource`."""
+    """`probes` by part, for the HTTP side; called, it implements `bot.ui.interactions.responder.HealthSource`.
+
+    speaks: whether this process is the one that holds the gateway.
+    """
 
     def __init__(
         self,
@@ -52,10 +55,11 @@ class HealthService:
         targets: Mapping[str, Described],
         telemetry: Gauges,
         sources: Probe,
+        speaks: Callable[[], bool] = lambda: True,
     ) -> None:
         self._started = time.monotonic()
         self._connection, self._ping, self._targets, self._telemetry = connection, ping, targets, telemetry
-        self._redis = redis
+        self._redis, self._speaks = redis, speaks
         self.probes: Mapping[str, Probe] = {
             "gateway": self._gateway,
             "db": self._database,
@@ -86,6 +90,8 @@ class HealthService:
             await asyncio.sleep(_GAUGES_EVERY_S)
 
     async def _gateway(self) -> str:
+        if not self._speaks():
+            return "standby: another process speaks to Discord"
         if not self._connection.connected:
             raise ProbeFailed(self._connection.trouble or "not connected")
         latency = self._connection.latency_s

@@ -9,7 +9,7 @@ import gc
 import logging
 import signal
 from collections import ChainMap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -35,7 +35,8 @@ from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
 from bot.domain.config import Catalog
 from bot.engine.effects.outbox import Probe, no_probe
-from bot.engine.loops.worker import LoopIntervals, Worker
+from bot.engine.loops.lease import GATEWAY, Lease, process_name
+from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.service import Engine
 from bot.ports.errors import Unreachable
 from bot.ports.targets import DeployTarget
@@ -58,15 +59,19 @@ _log = structlog.get_logger(__name__)
 
 COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog, CommandsSync)
 _DATABASE_TRY_S = 1.0
+# A process that died is followed at the gateway after this long.
+_GATEWAY_S = 1.5
 
 
-async def run(settings: Settings, *, probe: Probe = no_probe, intervals: LoopIntervals | None = None) -> None:
-    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `rhythm` is the worker's.
+async def run(
+    settings: Settings, *, role: Role = "all", probe: Probe = no_probe, intervals: LoopIntervals | None = None
+) -> None:
+    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `intervals` are the worker's.
 
     Raises `UserError` for what a person must mend: a bad catalog, a token that Discord refuses.
     """
     async with AsyncExitStack() as stack:
-        slipway = await _assemble(settings, stack, probe, intervals)
+        slipway = await _assemble(settings, stack, role, probe, intervals)
         await slipway.until_stopped()
 
 
@@ -80,20 +85,14 @@ def _collect_seldom() -> None:
 
 
 class _Slipway:
-    """The assembled program: what runs for as long as it runs."""
+    """The assembled program. `parts` run for as long as it runs; the first of them that ends, ends it."""
 
     def __init__(
         self,
-        *,
-        worker: Worker,
-        supervise: Callable[[], asyncio.Future[None]],
-        reload: Callable[[], asyncio.Future[Reloaded]],
-        health: HealthService,
-        clock: DatabaseClock,
-        ready: Callable[[], asyncio.Future[None]],
+        parts: Sequence[Callable[[], Coroutine[Any, Any, None]]],
+        reload: Callable[[], Awaitable[Reloaded]],
     ) -> None:
-        self._worker, self._supervise, self._reload = worker, supervise, reload
-        self._health, self._clock, self._ready = health, clock, ready
+        self._parts, self._reload = parts, reload
 
     async def until_stopped(self) -> None:
         stop = asyncio.Event()
@@ -103,18 +102,13 @@ class _Slipway:
         reloads: set[asyncio.Future[Reloaded]] = set()
 
         def reload() -> None:
-            task = self._reload()
+            task = asyncio.ensure_future(self._reload())
             reloads.add(task)
             task.add_done_callback(reloads.discard)
 
         loop.add_signal_handler(signal.SIGHUP, reload)
-        tasks = {
-            asyncio.create_task(self._work(), name="work"),
-            asyncio.create_task(stop.wait(), name="stop"),
-        }
-        tasks |= {asyncio.create_task(self._health.watch(), name="gauges")}
-        tasks |= {asyncio.create_task(self._clock.run(), name="clock")}
-        tasks |= {asyncio.ensure_future(self._supervise())}
+        tasks = {asyncio.create_task(part()) for part in self._parts}
+        tasks |= {asyncio.create_task(_waited(stop))}
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
@@ -122,27 +116,19 @@ class _Slipway:
         for task in done:
             task.result()
 
-    async def _work(self) -> None:
-        await self._ready()
-        await self._worker.run()
+
+async def _waited(event: asyncio.Event) -> None:
+    await event.wait()
 
 
 async def _assemble(
-    settings: Settings, stack: AsyncExitStack, probe: Probe, intervals: LoopIntervals | None
+    settings: Settings, stack: AsyncExitStack, role: Role, probe: Probe, intervals: LoopIntervals | None
 ) -> _Slipway:
     telemetry = Telemetry()
     holder = CatalogReloader(settings.config_dir)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
-    # Two pools, so that a thousand rollouts at work never make a press wait for a connection.
-    half = settings.database.pool_size // 2
-    pools = [
-        Database(dsn, size=part, observed=telemetry.query)
-        for part in (half, settings.database.pool_size - half)
-    ]
-    for pool in pools:
-        await stack.enter_async_context(pool)
-    telemetry.watch_database_pool(lambda: _added(pool.connections for pool in pools))
+    pools = await _pools(dsn, settings, telemetry, stack)
     people, store = (PostgresStore(pool) for pool in pools)
     clock = DatabaseClock(pools[1])
     session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -168,6 +154,7 @@ async def _assemble(
         connection.rest, engine.view, store.cards, store.notes, current, clock, chart=charts
     )
     stack.push_async_callback(announcer.close)
+    gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
     worker = Worker(
         store,
         current,
@@ -182,6 +169,7 @@ async def _assemble(
         kept=engine.kept,
         probe=probe,
         intervals=intervals,
+        gateway=gateway,
         watch=commands.watch(store, targets, clock, announcer).once,
         commands=commands.sync(store, targets, clock),
     )
@@ -192,6 +180,7 @@ async def _assemble(
         targets=processes,
         telemetry=telemetry,
         sources=MetricSourceHealth(current, targets, metrics),
+        speaks=lambda: role != "worker" and not gateway.elsewhere,
     )
     responder = Responder(engine, current, limiter, clock, health, telemetry.interaction, service)
 
@@ -218,20 +207,43 @@ async def _assemble(
     budget = CountedIdentifyBudget(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
     watch = ClientMetrics(telemetry)
 
-    async def supervise() -> None:
+    async def work() -> None:
         await ready()
-        await run_supervised(
+        await worker.run(role)
+
+    def connected() -> Coroutine[Any, Any, None]:
+        return run_supervised(
             lambda: watch.over(SlipwayBot(responder, COGS, store.notes, budget)), token, connection, budget
         )
 
-    return _Slipway(
-        worker=worker,
-        supervise=lambda: asyncio.ensure_future(supervise()),
-        reload=lambda: asyncio.ensure_future(reload()),
-        health=health,
-        clock=clock,
-        ready=ready,
-    )
+    speaking = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
+    return _Slipway((work, health.watch, clock.run, *speaking), reload)
+
+
+async def _pools(
+    dsn: str, settings: Settings, telemetry: Telemetry, stack: AsyncExitStack
+) -> tuple[Database, Database]:
+    """For people, and for all else: a thousand rollouts at work never make a press wait for a connection."""
+    half = settings.database.pool_size // 2
+    sizes = (half, settings.database.pool_size - half)
+    pools = tuple(Database(dsn, size=size, observed=telemetry.query) for size in sizes)
+    for pool in pools:
+        await stack.enter_async_context(pool)
+    telemetry.watch_database_pool(lambda: _added(pool.connections for pool in pools))
+    return pools[0], pools[1]
+
+
+async def _speak(
+    ready: Callable[[], Awaitable[None]], gateway: Lease, connected: Callable[[], Awaitable[None]]
+) -> None:
+    """Seek the gateway's lease, and be connected to Discord while it is held."""
+    await ready()
+    seeking = asyncio.create_task(gateway.run(), name="lease:gateway")
+    try:
+        await gateway.while_held(connected)
+    finally:
+        seeking.cancel()
+        await asyncio.gather(seeking, return_exceptions=True)
 
 
 async def _migrated(dsn: str) -> None:

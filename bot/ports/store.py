@@ -186,7 +186,11 @@ class HistoryStore(Protocol):
 
 class Housekeeping(Protocol):
     async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
-        """Whether this owner runs the named loop for all processes, for the next `ttl_s` seconds."""
+        """Whether this owner has the named lease for the next `ttl_s` seconds."""
+        ...
+
+    async def resign(self, name: str, owner: str) -> None:
+        """Give the lease back, if this owner has it."""
         ...
 
     async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:

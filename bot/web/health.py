@@ -11,7 +11,7 @@ Probe = Callable[[], Awaitable[str]]
 
 PROBE_S = 1.5
 _FRESH_S = 1.0
-WELL = frozenset({"ok", "connected", "memory"})
+WELL = frozenset({"ok", "connected", "standby", "memory"})
 DEGRADED = "degraded"
 
 

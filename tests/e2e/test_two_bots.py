@@ -35,6 +35,27 @@ async def test_two_bots_do_every_effect_once(world: World) -> None:
     assert await world.foreign_errors("checkout", "production", since) == []
 
 
+async def test_one_of_two_holds_the_gateway_and_the_other_follows_when_it_dies(world: World) -> None:
+    async with world.another_bot() as other:
+        assert await connected(world) == 1
+        await world.demo.end_bot(signal.SIGKILL)
+
+        async def followed() -> bool | None:
+            return True if await connected(world) == 1 and other.returncode is None else None
+
+        await world.until("the other bot to connect", followed)
+        id_ = await world.deploy("search", "1.5.0", "endurance")
+        await world.phase(id_, "succeeded")
+        await said_once(world, id_)
+    await world.demo.start_bot()
+
+
+async def connected(world: World) -> int:
+    """How many gateway connections the bot's token has."""
+    state = await world.stage.call("GET", "state")
+    return sum(one["connected"] and one["application"] == "slipway" for one in state["sessions"])
+
+
 async def test_when_one_of_two_is_killed_in_a_soak_the_other_carries_on(world: World) -> None:
     async with world.another_bot():
         id_ = await world.deploy("search", "1.6.0", "endurance")

@@ -79,6 +79,9 @@ class PostgresHousekeeping:
     async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
         return await self._database.one("lead", name, owner, ttl_s) is not None
 
+    async def resign(self, name: str, owner: str) -> None:
+        await self._database.one("resign", name, owner)
+
     async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:
         more = False
         for name, before in (

@@ -352,6 +352,9 @@ ON CONFLICT (name) DO UPDATE SET owner = EXCLUDED.owner, until = EXCLUDED.until
     WHERE l.owner = EXCLUDED.owner OR l.until < now()
 RETURNING name
 
+-- name: resign
+DELETE FROM leases WHERE name = $1 AND owner = $2
+
 -- name: tidy_samples
 -- As much as is done within a statement's time; the next one takes more.
 WITH gone AS (

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from typing import Literal
 
 from bot.domain.config import Catalog
 from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import Lanes
-from bot.engine.loops.controller import Controller
 from bot.engine.loops.judge_loop import JudgeLoop
+from bot.engine.loops.lease import CONTROLLER, Lease, process_name
 from bot.engine.loops.loops import Loop
 from bot.engine.loops.reconciler import Reconciler
 from bot.engine.loops.sampler import Sampler
@@ -31,6 +29,9 @@ from bot.ports.notifications import Announcer
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import Checker, DeployTarget
+
+# What a process does: everything, only what is for Discord, or everything else.
+Role = Literal["all", "gateway", "worker"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Worker:
 
     targets, metrics: by the names that the catalog gives them. probe: awaited before and after every effect.
     watch: one round of what else is looked after, once a second, by one process for all.
-    commands: what plans with slash commands in them need.
+    commands: what plans with slash commands in them need. gateway: what is for Discord is done while it is held; None
+    does it always.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Worker:
         kept: Kept | None = None,
         probe: Probe = no_probe,
         intervals: LoopIntervals | None = None,
+        gateway: Lease | None = None,
         watch: Callable[[], Awaitable[bool]] | None = None,
         commands: AppCommandsSync | None = None,
     ) -> None:
@@ -88,7 +91,8 @@ class Worker:
         self._meter = meter or NoMeter()
         self._intervals = intervals or LoopIntervals()
         self._watch = watch
-        self._controller = Controller(store.housekeeping, _owner(), self._intervals.lead_s)
+        self._gateway = gateway
+        self._controller = Lease(store.housekeeping, CONTROLLER, process_name(), self._intervals.lead_s)
         stepper = Stepper(store, clock, waker, self._meter, kept)
         lanes = Lanes(store, catalog, targets, releases, clock)
         self._sampler = Sampler(lanes, metrics)
@@ -121,12 +125,13 @@ class Worker:
             limits=self._intervals.messages,
         )
 
-    async def run(self) -> None:
+    async def run(self, role: Role = "all") -> None:
         """Runs until cancelled; leaves leases behind that others take over."""
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._controller.run(), name="controller")
-                for loop in self._loops():
+                if role != "gateway":
+                    group.create_task(self._controller.run(), name="controller")
+                for loop in self._loops_of(role):
                     group.create_task(loop.run(self._waker), name=f"loop:{loop.name}")
         finally:
             await self._ticking.stop()
@@ -134,13 +139,24 @@ class Worker:
             await self._orders.stop()
             await self._messages.stop()
 
+    def _loops_of(self, role: Role) -> tuple[Loop, ...]:
+        speaking = self._speaking() if role != "worker" else ()
+        return (*speaking, *(self._loops() if role != "gateway" else ()))
+
+    def _speaking(self) -> tuple[Loop, ...]:
+        """What is for Discord."""
+        intervals = self._intervals
+        once = self._gateway.only(self._messages.once) if self._gateway else self._messages.once
+        return (
+            Loop("messages", once, intervals.messages_s, MESSAGES, intervals.gather_s),
+            Loop("messages_leases", self._messages.renew, intervals.messages_s),
+        )
+
     def _loops(self) -> tuple[Loop, ...]:
         intervals, only = self._intervals, self._controller.only
         return (
             Loop("orders", self._orders.once, intervals.orders_s, ORDERS),
             Loop("orders_leases", self._orders.renew, intervals.orders_s),
-            Loop("messages", self._messages.once, intervals.messages_s, MESSAGES, intervals.gather_s),
-            Loop("messages_leases", self._messages.renew, intervals.messages_s),
             Loop("timers", self._timing.once, intervals.timers_s),
             Loop("ticks", only(self._ticking.once), intervals.ticks_s, TICKS),
             Loop("reconcile", only(self._reconciling.once), intervals.reconcile_s),
@@ -158,8 +174,3 @@ class Worker:
         self._meter.rollouts(await self._store.housekeeping.phases())
         self._meter.effect_queue(*await self._store.housekeeping.queue())
         return False
-
-
-def _owner() -> str:
-    """A name that no other process has, and that people can place."""
-    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

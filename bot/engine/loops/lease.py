@@ -1,0 +1,124 @@
+"""Leases: which process does what only one may do, such as judging for all, or speaking to Discord."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from bot.ports.errors import Unreachable
+from bot.ports.store import Housekeeping
+
+log = structlog.get_logger(__name__)
+
+CONTROLLER, GATEWAY = "controller", "gateway"
+
+
+class Lease:
+    """Holds or seeks the lease called `name`. Renewed by `run` alone, so no loop's duration can cost it.
+
+    ttl_s: a holder that dies is followed after this long. strict: while the database cannot be asked, the lease ends
+    here before it can be given to another process; otherwise it ends when another process is seen to have it. What two
+    holders do at once for a moment is caught by versions and fences.
+    """
+
+    def __init__(
+        self, housekeeping: Housekeeping, name: str, owner: str, ttl_s: float, *, strict: bool = True
+    ) -> None:
+        self._housekeeping = housekeeping
+        self.name = name
+        self._owner = owner
+        self._ttl_s = ttl_s
+        self._strict = strict
+        self._until = 0.0
+        self._terms = 0
+        self.elsewhere = False  # another process was seen to have it
+        self._asked = asyncio.Condition()
+
+    @property
+    def held(self) -> bool:
+        return time.monotonic() < self._until
+
+    @property
+    def term(self) -> int:
+        """Rises whenever this process gets the lease: who sees a new one looks at everything afresh."""
+        return self._terms
+
+    async def run(self) -> None:
+        """Renew three times a lease, until cancelled; then give it back."""
+        try:
+            while True:
+                await self._renew()
+                async with self._asked:
+                    self._asked.notify_all()
+                await asyncio.sleep(self._ttl_s / 3)
+        finally:
+            await self._give_back()
+
+    async def while_held(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run `work` whenever this process holds the lease, and cancel it when it is lost. Returns as `work` does."""
+        while True:
+            await self._until_held(True)
+            working = asyncio.ensure_future(work())
+            losing = asyncio.ensure_future(self._until_held(False))
+            try:
+                await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    return working.result()
+            finally:
+                for task in (working, losing):
+                    task.cancel()
+                await asyncio.gather(working, losing, return_exceptions=True)
+
+    def only(self, once: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+        """`once`, for the holder alone."""
+
+        async def held() -> bool:
+            return await once() if self.held else False
+
+        return held
+
+    async def _until_held(self, wanted: bool) -> None:
+        async with self._asked:
+            await self._asked.wait_for(lambda: self.held is wanted)
+
+    async def _renew(self) -> None:
+        held, asked = self.held, time.monotonic()
+        try:
+            async with asyncio.timeout(self._ttl_s):
+                granted = await self._housekeeping.lead(self.name, self._owner, self._ttl_s)
+        except (Unreachable, TimeoutError):
+            if held and not self._strict:
+                self._until = float("inf")  # until another process is seen to have it
+            return
+        except Exception:
+            log.exception("lease_not_renewed", lease=self.name)
+            return
+        self.elsewhere = not granted
+        # Counted from before the question, so that it ends here before it ends in the database.
+        ends = asked + self._ttl_s if self._strict else float("inf")
+        self._until = ends if granted else 0.0
+        if granted and not held:
+            self._terms += 1
+            log.info("lease_taken", lease=self.name, owner=self._owner)
+        elif held and not granted:
+            log.warning("lease_lost", lease=self.name, owner=self._owner)
+
+    async def _give_back(self) -> None:
+        """The next process need not wait for the end of the lease."""
+        if self.held:
+            self._until = 0.0
+            with contextlib.suppress(Unreachable, TimeoutError):
+                async with asyncio.timeout(self._ttl_s):
+                    await self._housekeeping.resign(self.name, self._owner)
+
+
+def process_name() -> str:
+    """A name that no other process has, and that people can place: host, pid, and some letters."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
