@@ -1,4 +1,4 @@
-"""Slash commands: parse, call the engine, render; nothing else. `COGS` is all of them, for the composition root."""
+"""Slash commands: parse, call the engine, render. `COGS` lists them for the composition root."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/commands-sync`: slash commands are deployed like anything else, with a way back."""
+"""`/commands-sync`: deploy slash commands like any other release, with rollback."""
 
 from __future__ import annotations
 
@@ -21,30 +21,34 @@ _Name = app_commands.Range[str, 1, 100]
 
 
 class CommandsSync(
-    commands.GroupCog, group_name="commands-sync", group_description="Deploy slash commands, with a way back"
+    commands.GroupCog, group_name="commands-sync", group_description="Deploy slash commands, with rollback"
 ):
-    """The commands and what they suggest. Presses on their answers are heard here as well."""
+    """The commands and their autocomplete. Presses on their answers arrive here too."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
         self._answers = Answers(responder)
 
-    @app_commands.command(name="diff", description="What an apply would change; nothing is changed")
-    @app_commands.describe(app="Which application", environment="Only there; without it everywhere")
+    @app_commands.command(
+        name="diff", description="Show what an apply would change, without changing anything"
+    )
+    @app_commands.describe(app="Which application", environment="Only this environment (default: all)")
     async def diff(self, interaction: AnyInteraction, app: _Name, environment: str = "") -> None:
         await self._answers.diff(interaction, app.strip(), environment.strip())
 
-    @app_commands.command(name="validate", description="All mistakes of a manifest; Discord is not called")
+    @app_commands.command(
+        name="validate", description="List all mistakes of a manifest, without calling Discord"
+    )
     @app_commands.describe(app="Which application")
     async def validate(self, interaction: AnyInteraction, app: _Name) -> None:
         await self._answers.validate(interaction, app.strip())
 
-    @app_commands.command(name="apply", description="Bring the manifest to staging or production")
+    @app_commands.command(name="apply", description="Apply the manifest to staging or production")
     @app_commands.describe(
         app="Which application",
-        environment="Where to; production wants the same manifest in staging first",
-        reason="Why, for the card and the history",
-        emergency="Production without staging: needs the role for it and a reason; everybody is told",
+        environment="Where; production needs the same manifest in staging first",
+        reason="Why; shown on the card and in the history",
+        emergency="Production without staging: needs a role and a reason, and is announced",
     )
     async def apply(
         self,
@@ -56,24 +60,24 @@ class CommandsSync(
     ) -> None:
         await self._answers.apply(interaction, app.strip(), environment.strip(), reason.strip(), emergency)
 
-    @app_commands.command(name="backups", description="What was there before each change")
+    @app_commands.command(name="backups", description="List the commands from before each change")
     @app_commands.describe(app="Which application", environment="Only this environment")
     async def backups(self, interaction: AnyInteraction, app: _Name, environment: str = "") -> None:
         await self._answers.backups(interaction, ButtonId("backups", 0, app.strip(), environment.strip()))
 
-    @app_commands.command(name="rollback", description="Put back what a backup holds")
-    @app_commands.describe(app="Which application", backup="Which backup", reason="Why, for the card")
+    @app_commands.command(name="rollback", description="Restore a backup")
+    @app_commands.describe(app="Which application", backup="Which backup", reason="Why; shown on the card")
     async def rollback(
         self, interaction: AnyInteraction, app: _Name, backup: _Name, reason: str = ""
     ) -> None:
         await self._answers.restore(interaction, backup, reason.strip(), app.strip())
 
-    @app_commands.command(name="status", description="What Discord has, and what watching found")
+    @app_commands.command(name="status", description="Show what Discord serves, and findings of the monitor")
     @app_commands.describe(app="Only this application")
     async def status(self, interaction: AnyInteraction, app: str = "") -> None:
         await self._answers.status(interaction, app.strip())
 
-    @app_commands.command(name="history", description="Who changed what, when, and how it went")
+    @app_commands.command(name="history", description="List changes: who, what, when, result")
     @app_commands.describe(app="Only this application")
     async def history(self, interaction: AnyInteraction, app: str = "") -> None:
         await self._answers.history(interaction, ButtonId("history", 0, app.strip()))

@@ -1,4 +1,4 @@
-"""What `/commands-sync` and the presses on its answers do: the desk is asked, the person is told."""
+"""Work behind `/commands-sync` and the presses on its answers: call the service, answer the person."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from bot.ui.interactions.people import AnyInteraction
 from bot.ui.interactions.responder import Responder
 from cogs.deploy import channel
 
-# Discord and the manifest's source may take five seconds each, and tries again.
+# Discord and the manifest source may take five seconds each, plus retries.
 _PATIENCE_S = 60.0
 
 
 class Answers:
-    """One method for each thing that a person may ask; each answers the interaction. Names are as they were typed."""
+    """One method per request; each answers the interaction. Names are as typed."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
@@ -42,9 +42,9 @@ class Answers:
     def service(self) -> AppCommandsService:
         if self.responder.commands is None:
             raise Refused(
-                "Slipway looks after no application's commands.",
+                "The catalog has no applications.",
                 rule="no_applications",
-                remedy="Whoever runs Slipway can name them under `applications` in the catalog.",
+                remedy="The Slipway operator can add them under `applications` in the catalog.",
             )
         return self.responder.commands
 
@@ -153,7 +153,7 @@ class Answers:
     async def restore(
         self, interaction: AnyInteraction, backup: str, reason: str, app: str | None = None
     ) -> None:
-        """`app`: whose backup the person takes it for. Never limited for on-call people."""
+        """`app`: the application the person thinks the backup belongs to. Never rate-limited for on-call."""
 
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             backup_id = _number(backup)
@@ -184,7 +184,7 @@ class Answers:
     # ---- presses -------------------------------------------------------------------------------------------
 
     async def touched(self, interaction: AnyInteraction, button_id: ButtonId, data: Any) -> None:
-        """A button, the select or the form of an answer, also of one from before a restart."""
+        """Handle a button, the select or the form of an answer, even from before a restart."""
         match button_id.verb:
             case "backups":
                 await self.backups(interaction, button_id)

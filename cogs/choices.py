@@ -1,4 +1,4 @@
-"""What autocomplete offers: names of the catalog, and versions with a word on where they run."""
+"""Autocomplete choices: names of the catalog, and versions with where they run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MOST = 25
 
 
 def given(interaction: Any, option: str) -> str:
-    """What was filled in so far for another option of the same command; empty when nothing was."""
+    """The value so far of another option of the same command; empty when there is none."""
     return str(getattr(interaction.namespace, option, None) or "")
 
 
 def pick(options: Iterable[tuple[str, str]], typed: str) -> Choices:
-    """`(value, what is said of it)`, those that begin with what was typed before those that contain it.
+    """`(value, description)` pairs; values that start with the typed text come before those that contain it.
 
-    Values that are too long to be sent back whole are left out.
+    Values too long to be sent back in full are left out.
     """
     wanted = typed.casefold().strip()
     fitting = [
@@ -54,7 +54,7 @@ def services(catalog: Catalog, guild: GuildConfig, typed: str) -> Choices:
 def environments(
     catalog: Catalog, guild: GuildConfig, service: str, typed: str, lanes: Sequence[LaneStatus]
 ) -> Choices:
-    """Those of the service (all, as long as none is chosen), each with what runs there."""
+    """Environments of the service (all if none is chosen), each with what runs there."""
     running = {lane.lane.environment: _runs(lane) for lane in lanes if lane.lane.service == service}
     configured = [c.lane for c in catalog.visible(guild.id) if service in ("", c.lane.service)]
     names = dict.fromkeys(lane.environment for lane in configured)

@@ -1,4 +1,4 @@
-"""`/deploy`: start a rollout, or see what it would do."""
+"""`/deploy`: start a rollout, or show what it would do."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from cogs import choices
 
 
 class Deploy(commands.Cog):
-    """Roll a version out."""
+    """Deploy a version."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
-    @app_commands.command(name="deploy", description="Roll a version of a service out to an environment")
+    @app_commands.command(name="deploy", description="Deploy a version of a service to an environment")
     @app_commands.describe(
-        service="What to deploy",
-        version="Which version of it",
-        environment="Where to",
-        reason="Why, for the card and the log",
-        dry_run="Only show the plan and what stands in its way",
+        service="Which service",
+        version="Which version",
+        environment="Which environment",
+        reason="Why; shown on the card and in the log",
+        dry_run="Only show the plan and what blocks it",
     )
     async def deploy(  # noqa: PLR0917 - the options of the command
         self,
@@ -59,7 +59,7 @@ class Deploy(commands.Cog):
                 return lists.dry_run(begun)
             what = f"{escaping.code(service)} {escaping.code(version)} → {escaping.code(environment)}"
             return Reply(
-                f"🚀 **Rollout {begun.id}** has begun: {what}. Its card is in {channel(interaction, guild)}."
+                f"🚀 **Rollout {begun.id}** started: {what}. Its card is in {channel(interaction, guild)}."
             )
 
         await self.responder.answer(interaction, "deploy", work, category="deploy", patience_s=LOOK_UP_S)
@@ -97,7 +97,7 @@ class Deploy(commands.Cog):
 async def suggest_environments(
     responder: Responder, interaction: AnyInteraction, command: str, typed: str
 ) -> Choices:
-    """The environments of the service that was chosen, with what runs there where that is known in time."""
+    """Environments of the chosen service, with what runs there if that is known in time."""
 
     async def work(guild: GuildConfig) -> Choices:
         service = choices.given(interaction, "service")
@@ -108,7 +108,7 @@ async def suggest_environments(
 
 
 async def quietly(asked: Any, within_s: float = 0.5) -> Any:
-    """The answer, or None when it does not come in time or at all: names are offered without it."""
+    """The result, or None on error or timeout: names are then offered without details."""
     try:
         async with asyncio.timeout(within_s):
             return await asked
@@ -117,7 +117,7 @@ async def quietly(asked: Any, within_s: float = 0.5) -> Any:
 
 
 def channel(interaction: AnyInteraction, guild: GuildConfig) -> str:
-    """The server's channel for cards, as a mention where it can be found."""
+    """The channel for cards, as a mention if it can be found."""
     wanted = guild.channels.get("deploys", "deploys")
     if wanted.isdigit():
         return f"<#{wanted}>"

@@ -1,4 +1,4 @@
-"""`/health`: Slipway itself, what it depends on, and what runs where."""
+"""`/health`: Slipway itself, its dependencies, and what runs where."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _LOOK_S = 6.0
 
 
 class Health(commands.Cog):
-    """Answers whatever is broken."""
+    """Answers even when other parts are down."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
-    @app_commands.command(name="health", description="How Slipway is, and what runs where")
+    @app_commands.command(name="health", description="Show the state of Slipway, and what runs where")
     async def health(self, interaction: AnyInteraction) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             checks, lanes = await asyncio.gather(
@@ -38,7 +38,7 @@ class Health(commands.Cog):
 
 
 def _gateway(interaction: AnyInteraction) -> HealthLine:
-    """That this command arrived is the proof; the latency is that of the last heartbeat."""
+    """That this command arrived proves the connection; the latency is that of the last heartbeat."""
     latency_s = believable(interaction.client.latency)
     said = f"{latency_s * 1000:.0f} ms" if latency_s is not None else "no heartbeat measured yet"
     return HealthLine("Discord gateway", True, said)

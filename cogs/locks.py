@@ -1,4 +1,4 @@
-"""`/lock` and `/unlock`: keep an environment as it is, with owner, reason and expiry."""
+"""`/lock` and `/unlock`: block rollouts to an environment, with owner, reason and expiry."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain import phrasebook
 from bot.domain.config import GuildConfig
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Actor
@@ -32,26 +33,26 @@ def duration_of(words: str) -> timedelta | None:
     length = timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts))
     if not re.fullmatch(rf"(?:{_PART.pattern}\s*)+", said) or not timedelta() < length <= _LONGEST:
         raise UserError(
-            f"{escaping.code(words, 40)} is not a length of time.",
+            f"{escaping.code(words, 40)} is not a valid duration.",
             rule="bad_duration",
-            remedy="Write it as `30m`, `2h` or `1d 12h`, up to a year; without it the lock holds until `/unlock`.",
+            remedy="Use `30m`, `2h` or `1d 12h`, up to a year, or leave it out to lock until `/unlock`.",
         )
     return length
 
 
 class Locks(commands.Cog):
-    """A locked lane takes no new rollout; going back to a known-good release stays possible."""
+    """A locked lane takes no new rollout; returning to a known-good release stays possible."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
-    @app_commands.command(name="lock", description="Keep an environment as it is: no new rollouts there")
+    @app_commands.command(name="lock", description="Block new rollouts to an environment")
     @app_commands.rename(length="for")
     @app_commands.describe(
         service="Which service",
-        environment="Where",
-        reason="Why; shown to everybody who wants to deploy there",
-        length="For how long, as in 30m, 2h, 1d; without it until /unlock",
+        environment="Which environment",
+        reason="Why; shown to people who try to deploy there",
+        length="For how long, such as 30m, 2h or 1d (default: until /unlock)",
     )
     async def lock(
         self,
@@ -66,7 +67,7 @@ class Locks(commands.Cog):
             lasts = duration_of(length)
             expires = self.responder.clock.now() + lasts if lasts is not None else None
             lock = await self.responder.engine.lock(guild.id, actor, lane, reason.strip(), expires)
-            until = f"until {escaping.moment(lock.expires)}" if lock.expires else "until somebody lifts it"
+            until = f"until {escaping.moment(lock.expires)}" if lock.expires else phrasebook.NO_EXPIRY
             return Reply(
                 f"🔒 **Locked** {escaping.code(lane.service)} → {escaping.code(lane.environment)} {until}."
             )
@@ -74,7 +75,7 @@ class Locks(commands.Cog):
         await self.responder.answer(interaction, "lock", work, category="admin")
 
     @app_commands.command(name="unlock", description="Allow rollouts to an environment again")
-    @app_commands.describe(service="Which service", environment="Where")
+    @app_commands.describe(service="Which service", environment="Which environment")
     async def unlock(
         self,
         interaction: AnyInteraction,

@@ -1,10 +1,11 @@
-"""`/panic`: hold every rollout of this server at once, and let them go again."""
+"""`/panic`: pause every rollout of this server at once, and resume them."""
 
 from __future__ import annotations
 
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain import phrasebook
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
 from bot.ui import escaping
@@ -19,12 +20,12 @@ class Panic(commands.Cog):
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
-    @app_commands.command(name="panic", description="Hold every rollout at once, or let them go again")
-    @app_commands.describe(switch="on holds everything, off lets it go", reason="Why; shown on every card")
+    @app_commands.command(name="panic", description="Pause every rollout at once, or resume them")
+    @app_commands.describe(switch="on pauses everything, off resumes it", reason="Why; shown on every card")
     @app_commands.choices(
         switch=[
-            app_commands.Choice(name="on: nothing moves forward", value="on"),
-            app_commands.Choice(name="off: go on", value="off"),
+            app_commands.Choice(name="on: pause everything", value="on"),
+            app_commands.Choice(name="off: resume", value="off"),
         ]
     )
     async def panic(self, interaction: AnyInteraction, switch: str, reason: str = "") -> None:
@@ -32,13 +33,11 @@ class Panic(commands.Cog):
 
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             count = await self.responder.engine.panic(guild.id, actor, reason.strip(), stopping)
-            many = f"{count} rollout{'' if count == 1 else 's'}"
-            why = f": {escaping.plain(reason, 300)}" if reason.strip() else ""
-            if stopping:
-                return Reply(
-                    f"🛑 **Panic stop is on**{why}. {many} held; nothing moves forward until `/panic off`. "
-                    "A failing judge and **Roll back** still act."
-                )
-            return Reply(f"▶️ **Panic stop is off**{why}. {many} let go.")
+            said = (
+                f"🛑 {phrasebook.panic_on(count, reason)}"
+                if stopping
+                else f"▶️ {phrasebook.panic_off(count, reason)}"
+            )
+            return Reply(escaping.sentence(said, escaping.CONTENT))
 
         await self.responder.answer(interaction, "panic", work, category=None if stopping else "admin")

@@ -1,4 +1,4 @@
-"""`/rollback`: back to an earlier release, in seconds."""
+"""`/rollback`: return to an earlier release in seconds."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cogs.deploy import channel, quietly, suggest_environments
 
 
 class Rollback(commands.Cog):
-    """Return to a release that is known good."""
+    """Return to a known-good release."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
     @app_commands.command(
-        name="rollback", description="Go back: stop what is rolling out, or return to an earlier release"
+        name="rollback", description="Roll back the active rollout, or return to an earlier release"
     )
     @app_commands.describe(
-        service="What to roll back",
-        environment="Where",
-        version="To which release; without it, to the last known good one",
-        reason="Why, for the card and the log",
+        service="Which service",
+        environment="Which environment",
+        version="Which release (default: the last known good one)",
+        reason="Why; shown on the card and in the log",
     )
     async def rollback(
         self,

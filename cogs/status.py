@@ -1,4 +1,4 @@
-"""`/status` and `/history`: what runs where, and how it came to be."""
+"""`/status` and `/history`: what runs where, and past rollouts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from cogs.deploy import suggest_environments
 
 
 class Status(commands.Cog):
-    """Look, without changing anything."""
+    """Read-only commands."""
 
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
-    @app_commands.command(name="status", description="What runs where, and what is being rolled out")
+    @app_commands.command(name="status", description="Show what runs where, and active rollouts")
     @app_commands.describe(service="Only this service", environment="Only this environment")
     async def status(self, interaction: AnyInteraction, service: str = "", environment: str = "") -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
@@ -35,14 +35,14 @@ class Status(commands.Cog):
 
         await self.responder.answer(interaction, "status", work, category="read", patience_s=LOOK_UP_S)
 
-    @app_commands.command(name="history", description="What was rolled out, newest first")
+    @app_commands.command(name="history", description="List rollouts, newest first")
     @app_commands.describe(service="Only this service", environment="Only this environment")
     async def history(self, interaction: AnyInteraction, service: str = "", environment: str = "") -> None:
         await self._page(interaction, service or None, environment or None, None)
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: AnyInteraction) -> None:
-        """Pages of `/history`, also those drawn before a restart."""
+        """Pages of `/history`, even from before a restart."""
         data: Any = interaction.data or {}
         wanted = page_of(str(data.get("custom_id", "")))
         if interaction.type is discord.InteractionType.component and wanted is not None:
@@ -62,7 +62,7 @@ class Status(commands.Cog):
         await self.responder.answer(interaction, "history", work, category="read", patience_s=LOOK_UP_S)
 
     def _check(self, guild: GuildConfig, service: str, environment: str) -> None:
-        """Raises `UserError` with the nearest names for a service or environment that this server does not have."""
+        """Raise `UserError` with the nearest names for a service or environment that this server does not have."""
         catalog = self.responder.catalog()
         if service and environment:
             catalog.lane(guild.id, service, environment)

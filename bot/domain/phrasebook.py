@@ -25,7 +25,7 @@ HALTED = "Halted: manual action required"
 WAITING_FOR_APPROVAL = "Waiting for approval"
 ROLLED_BACK_NEXT = "Users are safe. Find the cause before deploying again."
 HALTED_NEXT = (
-    "Open the card. **Roll back** tries again; **Close** ends the rollout and leaves traffic where it is."
+    "Open the card. **Roll back** tries again; **Close** ends the rollout and leaves everything as it is."
 )
 PAUSED_STILL = "Nothing moves forward. A failing judge and **Roll back** still work."
 NO_EXPIRY = "until it is unlocked"
@@ -58,7 +58,7 @@ def already_done(outcome: str) -> str:
 
 def panic_on(held: int, reason: str) -> str:
     return (
-        f"**Panic stop is on**{_because(reason)}. {counted(held, 'rollout')} on hold; nothing moves forward until "
+        f"**Panic stop is on**{_because(reason)}. {counted(held, 'rollout')} paused; nothing moves forward until "
         "`/panic off`. A failing judge and **Roll back** still work."
     )
 

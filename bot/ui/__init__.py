@@ -1,1 +1,1 @@
-"""Slipway in Discord."""
+"""Discord interface: cards, charts, notices, interactions, gateway."""

@@ -1,4 +1,4 @@
-"""The one voice in Discord: cards, the log under them, and the short messages that people must hear."""
+"""Announcer: posts cards, thread lines, notices and alerts to Discord."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _REPORT_EVERY = timedelta(hours=1)
 
 
 class Announcer:
-    """Implements `ports.Announcer`. `rest` gives a logged-in client or raises `Unreachable`."""
+    """Implements `ports.Announcer`. `rest` returns a logged-in client or raises `Unreachable`."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -71,7 +71,7 @@ class Announcer:
         await self._scheduler.draw(rollout_id)
 
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None:
-        """One line in the thread. What happened before this process began may be there already: it is looked for."""
+        """Post one line in the thread. A line from before this process started is looked for first: it may be there."""
         seen, guild = await self._seen(rollout_id)
         if seen is None or guild is None:
             return
@@ -98,7 +98,7 @@ class Announcer:
         self._tried.discard(key)
 
     async def notify(self, notice: Notice) -> None:
-        """Post it, once for each channel that should hear it, mentioning exactly those it names."""
+        """Post a notice once in each channel that needs it, mentioning exactly the people it names."""
         seen, guild = await self._seen(notice.rollout_id)
         if seen is None or guild is None:
             return
@@ -121,7 +121,7 @@ class Announcer:
             raise trouble
 
     async def alert(self, alert: Alert) -> None:
-        """Implements `ports.Alarm`: into #alerts, or into #deploys when that is closed to us."""
+        """Implements `ports.Alarm`: post in #alerts, or in #deploys when #alerts is closed to us."""
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
             return
@@ -157,17 +157,17 @@ class Announcer:
         except ClosedError:
             if post.embed is None:
                 raise
-            # It may be embeds alone that we may not send any more: whoever is called must hear it all the same.
+            # Perhaps only embeds are forbidden. The message must still reach the people it calls.
             return await calling(lambda: _send(channel, post.spelled_out()))
 
     async def _elsewhere(
         self, channels: GuildChannels, guild: GuildConfig, notice: Notice, post: NoticeText, error: Exception
     ) -> None:
-        """The channel is gone or closed: an alarm must still be heard in the other one."""
+        """Handle a channel that is gone or closed: an alarm goes to the other channel."""
         _log.error("notice_refused", rollout=notice.rollout_id, channel=post.channel, error=str(error))
         if post.channel == "deploys":
             await self._report(
-                guild, f"notice:{post.nonce}", f"Could not be said in #deploys: {post.content[:600]}"
+                guild, f"notice:{post.nonce}", f"Could not post in #deploys: {post.content[:600]}"
             )
         elif notice.what in ALARMS:
             spoken = NoticeText(
@@ -176,7 +176,7 @@ class Announcer:
             try:
                 await self._post(channels, spoken)
             except (GoneError, ClosedError, RejectedError) as worse:
-                _log.critical("nobody_can_be_called", rollout=notice.rollout_id, error=str(worse))
+                _log.critical("alarm_undeliverable", rollout=notice.rollout_id, error=str(worse))
 
     async def _say(
         self, channels: GuildChannels, channel_id: int, line: str, nonce: str, *, again: bool
@@ -194,8 +194,8 @@ class Announcer:
             await calling(lambda: channel.send(line, nonce=nonce))
 
     async def _report(self, guild: GuildConfig, key: str, sentence: str) -> None:
-        """Into #alerts, at most once an hour for one `key`; in the log at any rate."""
-        _log.warning("reported", guild=guild.id, key=key, sentence=sentence)
+        """Report a problem in #alerts, at most once an hour per `key`, and always in the log."""
+        _log.warning("problem_reported", guild=guild.id, key=key, sentence=sentence)
         try:
             note = await self._notes.note("report", key)
             now = self._clock.now()
@@ -207,19 +207,19 @@ class Announcer:
             await calling(lambda: channel.send(said, allowed_mentions=discord.AllowedMentions.none()))
             await self._notes.put_note("report", key, {"at": now.isoformat()})
         except (Unreachable, GoneError, ClosedError, RejectedError) as error:
-            _log.warning("report_refused", guild=guild.id, error=str(error))
+            _log.warning("report_failed", guild=guild.id, error=str(error))
 
     async def _seen(self, rollout_id: int) -> tuple[RolloutView | None, GuildConfig | None]:
         try:
             seen = await self._views(rollout_id)
         except UserError as error:
-            _log.warning("no_such_rollout", rollout=rollout_id, error=str(error))
+            _log.warning("unknown_rollout", rollout=rollout_id, error=str(error))
             return None, None
         return seen, self._catalog().guilds.get(seen.rollout.guild_id)
 
     def _shut(self, channel_id: int) -> None:
         now = asyncio.get_running_loop().time()
-        # Threads come with every rollout: those that are open again are forgotten.
+        # Every rollout has a thread: drop those that may be open again.
         self._closed = {known: until for known, until in self._closed.items() if until > now}
         self._closed[channel_id] = now + CLOSED_S
 

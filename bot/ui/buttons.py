@@ -1,4 +1,4 @@
-"""Buttons that outlive restarts: their ids carry rollout, step, action and seal; everything else is looked up."""
+"""Card buttons that survive restarts: the id carries rollout, step, action and seal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import discord
 
 from bot.domain.rollout.model import Action
 
-# The whole of an id.
 TEMPLATE = re.compile(
     r"slipway:(?P<rollout>[0-9]{1,19}):(?P<step>[0-9]{1,4}):(?P<action>[a-z]{1,10}):(?P<seal>[0-9a-f]{0,64})"
 )
@@ -41,11 +40,11 @@ STYLE: dict[Action, discord.ButtonStyle] = {
     Action.CANCEL: _GREY,
     Action.CLOSE: discord.ButtonStyle.danger,
 }
-# What must be justified opens a form first. Roll back never does: at three in the morning it is one press.
+# Actions that require a reason open a form first. Roll back never does: at 3 a.m. it is one press.
 ASKS: dict[Action, tuple[str, str]] = {
-    Action.REJECT: ("Reject this rollout", "Why? Whoever asked for it reads this."),
-    Action.PROMOTE: ("Promote without a PASS", "Why is it right to go on?"),
-    Action.CLOSE: ("Close this rollout", "What is the state of things now?"),
+    Action.REJECT: ("Reject this rollout", "Why? The requester reads this."),
+    Action.PROMOTE: ("Promote without a PASS", "Why is it safe to continue?"),
+    Action.CLOSE: ("Close this rollout", "What state is the service in now?"),
 }
 _ACTIONS = frozenset(str(action) for action in Action)
 REASON_FIELD = "reason"
@@ -54,7 +53,7 @@ REASON_MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What an id says: which rollout and step it was drawn for, and what is asked."""
+    """The content of a button id: the rollout and step it was drawn for, and the requested action."""
 
     rollout_id: int
     step: int
@@ -67,7 +66,7 @@ class Press:
 
     @classmethod
     def parse(cls, custom_id: str) -> Press | None:
-        """None for ids that are not ours, or of an action that this Slipway does not know."""
+        """None for ids of other components, or of an action this version does not know."""
         match = TEMPLATE.fullmatch(custom_id)
         if match is None or match["action"] not in _ACTIONS:
             return None
@@ -75,10 +74,10 @@ class Press:
 
 
 class PressButton(discord.ui.Button[Any]):
-    """One button of a card. Presses are answered from the id alone, in `presses.py`.
+    """One button of a card. Presses are answered from the id alone, in `interactions/handlers.py`.
 
     discord.py's own `DynamicItem` would rebuild the whole card at every press, and stay silent when the message does
-    not show the button any more. So nothing is registered with the library, and nothing can be forgotten by it.
+    no longer show the button. So nothing is registered with the library, and it can forget nothing.
     """
 
     def __init__(self, press: Press) -> None:
@@ -90,7 +89,7 @@ class PressButton(discord.ui.Button[Any]):
 
 
 class ReasonForm(discord.ui.Modal):
-    """Asks for a reason. Its id is the button's, so that it too can be answered after a restart."""
+    """Form that asks for a reason. It has the id of its button, so it can be answered after a restart too."""
 
     def __init__(self, press: Press) -> None:
         title, question = ASKS[press.action]
@@ -110,16 +109,16 @@ class ReasonForm(discord.ui.Modal):
         )
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Nothing: submitted forms are answered from their id, like presses."""
+        """Do nothing: submitted forms are answered from their id, like presses."""
 
 
 def buttons(rollout_id: int, step: int, seal: str, allowed: frozenset[Action]) -> list[PressButton]:
-    """The allowed ones, in the order of `LABEL`: what answers the open question comes first."""
+    """Buttons of the allowed actions, in the order of `LABEL`: answers to the open question come first."""
     return [PressButton(Press(rollout_id, step, action, seal)) for action in LABEL if action in allowed]
 
 
 def reason_in(data: Any) -> str:
-    """The reason that somebody typed, out of a submitted form's data; empty when there is none."""
+    """The reason in the data of a submitted form; empty when there is none."""
     for component in _walk(data.get("components", ())):
         if component.get("custom_id") == REASON_FIELD:
             return str(component.get("value") or "").strip()

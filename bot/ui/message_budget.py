@@ -1,4 +1,4 @@
-"""A budget of messages for each channel, in which what people wait for comes before numbers and pictures."""
+"""Budget of messages per channel: what people wait for comes before numbers and charts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import IntEnum
 
 
 class Priority(IntEnum):
-    """Lower goes first. What is not urgent may never use up the last of the budget; numbers and charts still less."""
+    """Lower goes first. Only urgent messages may use up the budget; numbers and charts leave the most."""
 
     URGENT = 0  # gates, holds, rollbacks
     STATE = 1
@@ -19,12 +19,12 @@ class Priority(IntEnum):
     CHART = 4
 
 
-# Operators commonly see about five sends or edits in five seconds before a channel is limited.
+# Discord commonly limits a channel after about five sends or edits in five seconds.
 BURST, WINDOW_S, KEPT_BACK = 5, 5.0, 2
 
 
 class MessageBudget:
-    """At most `burst` turns in `window_s` seconds for each channel, handed out by priority, then in order."""
+    """At most `burst` messages in `window_s` seconds per channel, by priority, then in order."""
 
     def __init__(self, *, burst: int = BURST, window_s: float = WINDOW_S, kept_back: int = KEPT_BACK) -> None:
         self._burst = burst
@@ -33,7 +33,7 @@ class MessageBudget:
         self._channels: dict[int, _Channel] = {}
 
     async def turn(self, channel_id: int, priority: Priority) -> None:
-        """Returns when it is this caller's turn in that channel."""
+        """Return when it is this caller's turn in the channel."""
         channel = self._channels.setdefault(channel_id, _Channel())
         ticket = (int(priority), next(channel.count))
         heapq.heappush(channel.waiting, ticket)
@@ -59,7 +59,7 @@ class MessageBudget:
         kept_back = self._held_from(ticket[0])
         free = self._burst - kept_back - len(channel.taken)
         if free > 0:
-            # The first in line goes; the others look again when it went.
+            # Only the first in line goes; the others check again after it.
             return 0.0 if channel.waiting[0] == ticket else self._window_s
         opens = channel.taken[len(channel.taken) - (self._burst - kept_back)]
         return max(0.001, opens + self._window_s - now)

@@ -1,4 +1,4 @@
-"""The words of the short messages that people must hear: in #deploys, and for trouble an embed in #alerts."""
+"""Notices: short messages that call people, in #deploys, and for alarms an embed in #alerts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import discord
 
+from bot.domain import phrasebook
 from bot.domain.formatting import count, duration, percent
 from bot.domain.judge.judge import Reason
 from bot.domain.rollout.model import Phase, Rollout
@@ -21,22 +22,22 @@ from bot.ui.cards.phases import COLOUR
 
 ALARMS = frozenset({"rolled_back", "halted"})
 _HEADS = {
-    "gate_opened": ("🔐", "waits for approval"),
-    "held": ("❓", "is held: what now?"),
+    "gate_opened": ("🔐", "needs approval"),
+    "held": ("❓", "is on hold: decision needed"),
     "rolled_back": ("⏪", "is being rolled back"),
-    "halted": ("🛑", "is HALTED: a person must end this"),
-    "paused": ("⏸️", "is held by the panic stop"),
+    "halted": ("🛑", "is halted: manual action required"),
+    "paused": ("⏸️", "is paused by the panic stop"),
     "failed": ("❌", "failed"),
     "succeeded": ("✅", "succeeded"),
     "expired": ("⌛", "expired without approval"),
-    "emergency": ("🚨", "goes on as an EMERGENCY"),
+    "emergency": ("🚨", "continues as an EMERGENCY"),
     "unconfirmed": ("⚠️", "is not confirmed by its target"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """One message to post. `nonce` and `mark` are the same at every attempt."""
+    """One message to post. `nonce` and `mark` are the same for every attempt."""
 
     channel: str
     content: str
@@ -52,7 +53,7 @@ class NoticeText:
         return message.content.endswith(self.mark) or self.mark.removeprefix("-# ") in footers
 
     def spelled_out(self) -> NoticeText:
-        """The same without its embed, whose words follow the others: for a channel that takes no embeds."""
+        """The same as text without the embed, for a channel that forbids embeds."""
         if self.embed is None:
             return self
         fields = [f"**{field.name}:** {field.value}" for field in self.embed.fields]
@@ -61,7 +62,7 @@ class NoticeText:
 
 
 def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) -> list[NoticeText]:
-    """What to post for it. In an alarm the roles are called in #alerts, and the people concerned in #deploys."""
+    """The messages of a notice. For an alarm, roles are mentioned in #alerts and the people concerned in #deploys."""
     rollout = seen.rollout
     mark = f"-# Rollout {rollout.id} · ref {escaping.name(notice.key, 25)}"
     alarm = notice.what in ALARMS
@@ -71,7 +72,7 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     here, there = ((), tuple(roles)) if alarm else (tuple(roles), ())
     users = tuple(notice.mention_users)
     pings = _pings(here, users)
-    # The mention shares the first line with what it is about: that line is what a locked phone shows.
+    # The mention and the subject share the first line: that is what a locked phone shows.
     said = [" ".join(p for p in (pings, f"{shape} **{title}**") if p), *_lines(notice, rollout)]
     content = _joined([*said, f"[Open the card]({card})" if card else ""], mark)
     posts = [NoticeText("deploys", content, None, nonce(notice.key, "d"), mark, here, users)]
@@ -79,13 +80,13 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
         calling = [_pings(there, ()), f"{shape} {title}"]
         body = escaping.cut(" ".join(part for part in calling if part), escaping.CONTENT)
         embed = _embed(notice, rollout, f"{shape} {title}", card, mark)
-        # Those who are called come first: on-call should not wait for the message to the channel.
+        # The alarm comes first: on-call should not wait for the message in #deploys.
         posts.insert(0, NoticeText("alerts", body, embed, nonce(notice.key, "a"), mark, there, ()))
     return posts
 
 
 def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
-    """What belongs to no rollout; the mention stands in the content, where it is heard."""
+    """The message of an alert. The mention is in the content: mentions in embeds do not notify."""
     mark = f"-# ref {escaping.name(alert.key, 25)}"
     shape = "✅" if alert.over else "⚠️"
     said = " ".join(
@@ -96,7 +97,7 @@ def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
 
 
 def nonce(key: str, channel: str) -> str:
-    """At most 25 characters, different for each channel, the same at every attempt."""
+    """At most 25 characters, different for each channel, the same for every attempt."""
     plain = f"{key}{channel}"
     return plain if len(plain) <= 25 else hashlib.sha256(plain.encode()).hexdigest()[:25]
 
@@ -111,7 +112,7 @@ def _pings(roles: Sequence[int], users: Sequence[int]) -> str:
 
 
 def _joined(lines: Sequence[str], mark: str) -> str:
-    """The lines and the mark, of which the mark is never cut."""
+    """The lines and the mark. The mark is never cut."""
     body = "\n".join(line for line in lines if line)
     return f"{escaping.cut(body, escaping.CONTENT - 100)}\n{mark}"
 
@@ -123,17 +124,15 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
     if notice.what == "gate_opened":
         gate = rollout.current
         if isinstance(gate, Gate):
-            many = f"{gate.quorum} approvals" if gate.quorum > 1 else "one approval"
-            who = f"asked for by {escaping.plain(rollout.requester.name, 40)}"
-            lines = [f"It needs {many} by **{escaping.plain(gate.role, 40)}**; {who}."]
+            needed = phrasebook.approvals_needed(gate.quorum, gate.role)
+            lines = [
+                f"{escaping.sentence(needed, 200)} Requested by {escaping.plain(rollout.requester.name, 40)}."
+            ]
         if rollout.deadline is not None:
-            lines.append(f"⌛ Expires {escaping.relative(rollout.deadline)}.")
-    elif notice.what == "held" and rollout.hold is not None and rollout.hold.deadline is not None:
-        fate = {"rollback": "it is rolled back", "wait": "it keeps waiting"}
-        then = fate[rollout.hold.outcome]
-        lines.append(
-            f"⌛ Extend, Promote or Roll back; if nobody acts, {then} {escaping.relative(rollout.hold.deadline)}."
-        )
+            lines.append(f"⌛ {escaping.times(phrasebook.expires(rollout.deadline))}")
+    elif notice.what == "held" and rollout.hold is not None:
+        unless = phrasebook.unless_decided(rollout.hold.outcome, rollout.hold.deadline)
+        lines.append(f"⌛ Extend, Promote or Roll back. {escaping.times(unless)}")
     return lines
 
 
@@ -158,14 +157,10 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
     embed.add_field(name=say.heading, value=_serves(say, rollout, stable, candidate), inline=True)
     lasted = (rollout.ended_at - rollout.created_at).total_seconds() if rollout.ended_at else None
     if lasted is not None:
-        embed.add_field(name="Lasted", value=duration(lasted), inline=True)
-    todo = (
-        "Look at the card: **Roll back** tries again, **Close** ends it as it is."
-        if notice.what == "halted"
-        else "Nothing is needed for the users; find out why before the next try."
-    )
+        embed.add_field(name="Duration", value=duration(lasted), inline=True)
+    todo = phrasebook.HALTED_NEXT if notice.what == "halted" else phrasebook.ROLLED_BACK_NEXT
     embed.add_field(
-        name="What to do", value=todo + (f" [Open the card]({card})" if card else ""), inline=False
+        name="Next step", value=todo + (f" [Open the card]({card})" if card else ""), inline=False
     )
     embed.set_footer(text=mark.removeprefix("-# "))
     return embed
@@ -180,10 +175,10 @@ def _serves(say: Wording, rollout: Rollout, stable: str, candidate: str) -> str:
 
 
 def _against(reason: Reason, told: str) -> str:
-    """Value, limit and samples; the judge's own sentence only if it was not `told` already."""
+    """Value, limit and samples, with the judge's sentence unless `told` already has it."""
     said = escaping.sentence(reason.sentence, 600)
     if reason.value is None or reason.limit is None or reason.objective == "sources":
         return said
-    samples = f" in {count(reason.samples)} requests" if reason.samples else ""
-    figures = f"**{percent(reason.value)}** against a limit of **{percent(reason.limit)}**{samples}"
+    samples = f" of {count(reason.samples)} requests" if reason.samples else ""
+    figures = f"**{percent(reason.value)}**{samples}, limit **{percent(reason.limit)}**"
     return figures if said in told else f"{figures}\n{said}"

@@ -1,4 +1,4 @@
-"""Speaking in Discord so that it may be repeated: what failed is sorted into what to do about it."""
+"""Discord REST calls that may be repeated, with failures sorted by how to handle them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ THREAD_ARCHIVED = 50083
 
 
 class GoneError(Exception):
-    """The message, thread or channel is not there any more."""
+    """The message, thread or channel no longer exists."""
 
     def __init__(self, code: int) -> None:
         super().__init__(f"gone ({code})")
@@ -33,11 +33,11 @@ class GoneError(Exception):
 
 
 class ClosedError(Exception):
-    """We may not do this in that channel."""
+    """We lack the permission for this in that channel."""
 
 
 class RejectedError(Exception):
-    """Discord understood and will not. `code` is Discord's."""
+    """Discord rejected the request. `code` is Discord's error code."""
 
     def __init__(self, code: int, said: str) -> None:
         super().__init__(f"{code}: {said}")
@@ -45,7 +45,7 @@ class RejectedError(Exception):
 
 
 async def calling(call: Callable[[], Awaitable[T]]) -> T:
-    """Do one REST call. Raises `Unreachable` for what may be tried again, else one of the errors above."""
+    """Do one REST call. Raises `Unreachable` for failures worth a retry, otherwise one of the errors above."""
     try:
         async with asyncio.timeout(CALL_S):
             return await call()
@@ -54,7 +54,7 @@ async def calling(call: Callable[[], Awaitable[T]]) -> T:
     except discord.Forbidden as error:
         raise ClosedError(error.text) from None
     except discord.HTTPException as error:
-        # The cap on edits of old messages comes as a rate limit, but waiting is not what helps.
+        # The cap on edits of old messages looks like a rate limit, but waiting does not help.
         if transient(error) and error.code != TOO_OLD:
             raise Unreachable(f"Discord answered {error.status}") from None
         _log.warning("discord_refused", **why(error))
@@ -66,14 +66,14 @@ async def calling(call: Callable[[], Awaitable[T]]) -> T:
 
 
 class GuildChannels:
-    """Where things are in one server: its channels and roles, by the names that the catalog uses."""
+    """Channels and roles of one server, by their names in the catalog."""
 
     def __init__(self, client: discord.Client, guild: GuildConfig) -> None:
         self.client = client
         self.guild = guild
 
     async def channel(self, name: str) -> discord.PartialMessageable:
-        """The catalog's channel `deploys` or `alerts`. Raises `GoneError` when the server has no such channel."""
+        """The catalog's channel `deploys` or `alerts`. Raises `GoneError` when the server has none."""
         wanted = self.guild.channels.get(name, name)
         if is_id(wanted):
             return self.at(int(wanted))
@@ -91,9 +91,9 @@ class GuildChannels:
         return self.client.get_partial_messageable(channel_id, guild_id=self.guild.id)
 
     async def roles(self, names: Sequence[str]) -> list[int]:
-        """Discord's ids of catalog roles, without those that the server does not have (logged).
+        """Discord ids of catalog roles. Roles missing on the server are logged and left out.
 
-        Of roles that share a name all are called: a second one must not keep people from hearing it.
+        Roles that share a name are all mentioned: a duplicate must not keep people from being called.
         """
         wanted = {name: self.guild.roles.get(name, name) for name in dict.fromkeys(names)}
         cached = self.client.get_guild(self.guild.id)
@@ -115,7 +115,7 @@ class GuildChannels:
     async def find(
         self, channel: discord.PartialMessageable, fits: Callable[[discord.Message], bool]
     ) -> discord.Message | None:
-        """The newest of our own messages there that `fits`; None also when we may not read the past."""
+        """The newest message of ours that `fits`; None also when the bot may not read the history."""
         me = self.client.user
 
         async def search() -> discord.Message | None:
@@ -131,7 +131,7 @@ class GuildChannels:
 
 
 def texts(message: discord.Message) -> list[str]:
-    """Every text of a Components V2 message, each by itself."""
+    """All texts of a Components V2 message."""
     found = []
     stack = list(reversed(message.components))
     while stack:
@@ -147,7 +147,7 @@ def link(guild_id: int, channel_id: int, message_id: int) -> str:
 
 
 def mentions(roles: Sequence[int], users: Sequence[int]) -> discord.AllowedMentions:
-    """Exactly these, and nobody else."""
+    """Allow exactly these mentions."""
     return discord.AllowedMentions(
         everyone=False,
         roles=[discord.Object(role) for role in roles],

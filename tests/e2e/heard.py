@@ -12,7 +12,7 @@ from tests.e2e.world import World
 
 async def cards(world: World, id_: int, channel: str = "deploys") -> list[Json]:
     """The messages that are cards of that rollout, pointers left out."""
-    mark = re.compile(rf"^-# Rollout {id_} · (card \d+ · )?asked for ", re.MULTILINE)
+    mark = re.compile(rf"^-# Rollout {id_} · (card \d+ · )?requested ", re.MULTILINE)
     return [m for m in await world.stage.messages(channel) if mark.search(m["text"])]
 
 

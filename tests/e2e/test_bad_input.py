@@ -86,7 +86,7 @@ async def test_the_other_commands_know_the_nearest_names_too(world: World) -> No
 
 async def test_a_length_of_time_that_is_none_is_explained(world: World) -> None:
     answer = await acts.command(world, "lead2", "lock", reason="x", **{**SEARCH, "for": "a while"})
-    assert "is not a length of time" in answer
+    assert "is not a valid duration" in answer
     assert "2h" in answer
     assert await world.rows("SELECT 1 FROM locks") == []
 
@@ -95,14 +95,14 @@ async def test_a_dry_run_shows_the_plan_and_what_is_in_the_way_and_changes_nothi
     before, last = await begun(world), await world.stage.last_message("deploys")
     options = {"service": "checkout", "environment": "production", "version": "1.5.0"}
     answer = await acts.command(world, "dev2", "deploy", dry_run=True, **options)
-    assert "It would not start" in answer
+    assert "Blocked" in answer
     assert "has not succeeded in staging within the last" in answer
     assert "50%" in answer
     assert "1.4.0" in answer
     assert await begun(world) == before
     assert await world.stage.last_message("deploys") == last
     assert await world.rows("SELECT 1 FROM interactions") == []
-    assert "Nothing is in its way" in await acts.command(
+    assert "Ready to deploy" in await acts.command(
         world, "dev2", "deploy", dry_run=True, version="1.5.0", **SEARCH
     )
 
@@ -113,7 +113,9 @@ async def test_a_dry_run_shows_the_plan_and_what_is_in_the_way_and_changes_nothi
 async def test_four_thousand_hostile_characters_are_cut_and_ping_nobody(world: World) -> None:
     last = {c: await world.stage.last_message(c) for c in ("deploys", "alerts")}
     reason = (HOSTILE * 50)[:4000]
-    assert "has begun" in await acts.command(world, "dev", "deploy", version="1.5.0", reason=reason, **SEARCH)
+    assert "** started" in await acts.command(
+        world, "dev", "deploy", version="1.5.0", reason=reason, **SEARCH
+    )
     id_ = await world.newest("search", "production")
     await world.phase(id_, "soaking")
     card = await world.button(id_, "Roll back")

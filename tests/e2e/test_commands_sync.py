@@ -84,7 +84,7 @@ async def sync(world: World, what: str, user: str = "dev", **options: Any) -> st
 async def applied(world: World, environment: str, user: str = "dev") -> int:
     """The rollout that an apply begins."""
     text = await sync(world, "apply", user, environment=environment)
-    assert "has begun" in text, text
+    assert "** started" in text, text
     return await world.newest(SERVICE, environment)
 
 
@@ -154,7 +154,7 @@ async def test_two_people_applying_at_once_change_things_once(world: World) -> N
     answers = await asyncio.gather(
         *(sync(world, "apply", user, environment="staging") for user in ("dev", "dev2"))
     )
-    begun = [a for a in answers if "has begun" in a]
+    begun = [a for a in answers if "** started" in a]
     assert len(begun) == 1, answers
     other = next(a for a in answers if a not in begun)
     assert "is active" in other or "Nothing is different" in other, other
@@ -202,7 +202,7 @@ async def test_an_emergency_goes_without_staging_by_its_role_and_everybody_hears
     await world.stage.call("PATCH", "people/dev2", {"roles": ["deployer", "oncall"]})
     before = await world.stage.last_message("deploys")
     text = await sync(world, "apply", "dev2", environment="production", emergency=True, reason="on fire")
-    assert "has begun" in text
+    assert "** started" in text
     assert await world.stage.message("deploys", "goes on as an EMERGENCY", "on fire", after=before)
     id_ = await gate(world)
     await world.press("lead", id_, "Approve")

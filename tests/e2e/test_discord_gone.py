@@ -65,7 +65,7 @@ async def test_without_files_the_card_goes_on_without_its_picture(world: World) 
         await acts.still_works(world, id_)
         assert (await world.card(id_))["attachments"] == []
         await acts.rolled_back(world, id_)
-        await world.stage.message("deploys", f"rollout {id_}", "rolled back", "asked for")
+        await world.stage.message("deploys", f"rollout {id_}", "rolled back", "requested")
     assert refused
 
 
@@ -109,7 +109,7 @@ async def test_without_permission_to_post_the_rollout_goes_on_and_alerts_says_so
 
 async def test_without_its_channel_the_rollout_goes_on_and_commands_still_work(world: World) -> None:
     """In the other server, so that nothing of this one is in the way."""
-    assert "has begun" in await acts.command(
+    assert "** started" in await acts.command(
         world, "skipper", "deploy", "pier", service="ferry", version="1.5.0", environment="production"
     )
     id_ = await world.newest("ferry", "production")

@@ -25,7 +25,7 @@ DISCORD = {"guilds": [acts.HARBOR, acts.QUAY]}
 async def test_too_little_evidence_holds_and_asks_and_a_quorum_may_promote(world: World) -> None:
     id_ = await world.deploy("archive", "1.5.0", "production")
     await world.phase(id_, "held")
-    asked = await world.stage.message("deploys", f"rollout {id_} · ref", "is held")
+    asked = await world.stage.message("deploys", f"rollout {id_} · ref", "is on hold")
     assert asked["notified"] == ["oncall"]
     card = await world.button(id_, "Promote")
     assert {"Extend", "Promote", "Roll back"} <= {b["label"] for b in card["buttons"]}

@@ -78,4 +78,4 @@ async def share(world: World) -> float:
 async def call(world: World, after: int) -> Json | None:
     """The message that mentions people; a card never does, and says of itself that it is held."""
     newer = [m for m in await world.stage.messages("deploys") if int(m["id"]) > after]
-    return next((m for m in newer if m["content"] and "is held" in m["text"]), None)
+    return next((m for m in newer if m["content"] and "is on hold" in m["text"]), None)

@@ -59,7 +59,7 @@ async def test_production_before_staging_is_refused_with_the_way_out(world: Worl
 async def test_two_approve_at_once_and_both_count(world: World) -> None:
     id_ = await gated(world)
     card = await world.button(id_, "Approve")
-    opened = await world.stage.message("deploys", f"rollout {id_} · ref", "waits for approval")
+    opened = await world.stage.message("deploys", f"rollout {id_} · ref", "needs approval")
     assert set(opened["notified"]) == {"lead", "lead2"}
     answers = await acts.at_once(
         *(world.stage.press(who, card["id"], "Approve") for who in ("lead", "lead2"))
@@ -85,7 +85,7 @@ async def test_approve_and_reject_at_once_never_lets_it_through(world: World) ->
     )
     row = await world.phase(id_, "cancelled")
     assert "rejected" in row["outcome"]
-    shown = await world.stage.message("deploys", f"rollout {id_} · asked for", "cancelled", "before")
+    shown = await world.stage.message("deploys", f"rollout {id_} · requested", "cancelled", "before")
     assert shown["notified"] == []
     assert "checkout" not in (await world.stage.users("checkout", "production"))["shares"]
     late = await acts.act(world, "lead", id_, "approve")
@@ -107,7 +107,7 @@ async def test_an_approval_can_be_revoked_until_the_quorum_is_reached(world: Wor
 
 async def test_a_gate_that_nobody_answers_expires_and_its_asker_is_told(world: World) -> None:
     id_ = await world.deploy("hasty", "1.5.0", "production")
-    opened = await world.stage.message("deploys", f"rollout {id_} · ref", "waits for approval")
+    opened = await world.stage.message("deploys", f"rollout {id_} · ref", "needs approval")
     assert re.search(r"<t:\d+:R>", opened["content"])
     await world.phase(id_, "cancelled")
     told = await world.stage.message("deploys", f"rollout {id_} · ref", "expired")
@@ -225,5 +225,5 @@ async def test_a_panic_stop_holds_everything_at_once_and_lets_it_go(world: World
         await acts.act(world, "oncall", ids[1], "rollback")
         await world.phase(ids[1], "rolled_back")
     finally:
-        assert "let go" in await acts.command(world, "lead", "panic", switch="off")
+        assert "resumed" in await acts.command(world, "lead", "panic", switch="off")
     assert acts.part(await world.rollout(ids[0]), "state")["pause"] is None

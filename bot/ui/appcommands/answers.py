@@ -1,11 +1,13 @@
-"""Answers of `/commands-sync` about one manifest: what differs, what is wrong with it, what was begun."""
+"""Answers of `/commands-sync` about one manifest: differences, mistakes, started changes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain import phrasebook
 from bot.domain.appcommands.diff import CommandDiff
 from bot.domain.appcommands.texts import ManifestProblem
+from bot.domain.formatting import counted
 from bot.engine.appcommands.api import (
     ApplyResult,
     Comparison,
@@ -17,12 +19,12 @@ from bot.engine.appcommands.api import (
 from bot.ui import escaping
 from bot.ui.appcommands import wording as words
 from bot.ui.appcommands.buttons import ButtonId, TouchButton
-from bot.ui.appcommands.wording import Place, number
+from bot.ui.appcommands.wording import Place
 from bot.ui.errors import Reply, Upload
 from bot.ui.interactions import lists
 
 SHAPE = {"created": "➕", "changed": "✏️", "renamed": "🔁", "deleted": "🗑️"}
-_ROOM = escaping.CARD - 900  # for commands; the rest is headings and what was left out
+_ROOM = escaping.CARD - 900  # for commands; the rest is for headings and what was left out
 _FIELDS = 5
 _COMMANDS = 14
 _MISTAKES = 12
@@ -36,7 +38,7 @@ def difference(
     lead: Sequence[str] = (),
     backup: int = 0,
 ) -> Reply:
-    """What differs, worst first, environment by environment. What does not fit is counted, and attached whole.
+    """Differences, most dangerous first, by environment. What does not fit is counted, and attached in full.
 
     `lead` stands before it. `backup`: offers to restore that one.
     """
@@ -49,16 +51,16 @@ def difference(
     if shown.left_out or shown.shortened:
         whole = "\n".join(words.whole_text(comparison, place) for comparison in comparisons)
         upload = Upload(_file_name(comparisons), whole)
-        left = f"… and {number(shown.left_out, 'command')} more: " if shown.left_out else "Cut short here: "
+        left = f"… and {counted(shown.left_out, 'more command')}: " if shown.left_out else "Cut short here: "
         shown.parts.append(f"-# {left}the full difference is in the attached file.")
     buttons = []
     if backup and any(comparison.different for comparison in comparisons):
         buttons = [TouchButton("Restore", ButtonId("restore", backup), danger=True)]
-    return lists.layout(shown.parts, buttons=buttons, upload=upload, more="they are in the file")
+    return lists.layout(shown.parts, buttons=buttons, upload=upload, more="see the file")
 
 
 class _Shown:
-    """Paragraphs so far, and what had to be left out of them."""
+    """Paragraphs so far, and what was left out of them."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -108,15 +110,15 @@ def _head(comparison: Comparison, heading: str) -> str:
     dangers = comparison.dangers
     if comparison.different:
         many = sum(len(scope.diff.commands) for scope in comparison.scopes)
-        risky = f" ⚠️ **{number(len(dangers), 'danger')}, marked below**" if dangers else ""
-        lines.append(f"**{number(many, 'command')} would change.**{risky}")
+        risky = f" ⚠️ **{counted(len(dangers), 'danger')}, marked below**" if dangers else ""
+        lines.append(f"**{counted(many, 'command')} would change.**{risky}")
     elif not comparison.mistakes:
-        lines.append("✅ **Nothing is different.** Nothing was called.")
+        lines.append("✅ **No differences.** Nothing to apply.")
     return "\n".join(lines)
 
 
 def _alike(scopes: Sequence[ScopeDiff]) -> list[list[ScopeDiff]]:
-    """Servers that differ in the same way are shown once."""
+    """Servers with the same differences are shown once."""
     groups: list[list[ScopeDiff]] = []
     for scope in scopes:
         same = next((g for g in groups if _looks(g[0]) == _looks(scope)), None)
@@ -132,12 +134,12 @@ def _looks(scope: ScopeDiff) -> tuple[str, ...]:
 
 
 def _command(command: CommandDiff) -> tuple[str, bool]:
-    """One command as people read it, and whether that is all of it."""
+    """One command as text, and whether the text is complete."""
     lines = [f"{SHAPE[command.what]} **{escaping.plain(words.title(command), 160)}**"]
     if command.danger:
         lines.append(f"⚠️ DANGER {escaping.plain(command.danger, 200)}")
     if command.what == "renamed":
-        lines.append("-# keeps its id, and with it the permissions that the server gave it")
+        lines.append("-# keeps its id, and so the permissions that the server set")
     changes = sorted(command.changes, key=lambda change: not change.danger)
     for change in changes[:_FIELDS]:
         lines.append(f"• {escaping.plain(words.change_line(change), 220)}")
@@ -147,33 +149,34 @@ def _command(command: CommandDiff) -> tuple[str, bool]:
         contents = list(words.contents(command.desired))
         lines += [f"• {escaping.plain(line, 160)}" for line in contents[:3]]
         if len(contents) > 3:
-            lines.append(f"-# and {number(len(contents) - 3, 'line')} more")
+            lines.append(f"-# and {counted(len(contents) - 3, 'line')} more")
     if len(changes) > _FIELDS:
-        lines.append(f"-# and {number(len(changes) - _FIELDS, 'field')} more")
+        lines.append(f"-# and {counted(len(changes) - _FIELDS, 'field')} more")
     return "\n".join(lines), len(changes) <= _FIELDS
 
 
 def validation(found: Validation) -> Reply:
-    """Every mistake with its path, as a list and, when it is long, as a file."""
+    """Every mistake with its path, as a list and, if long, as a file."""
     where = f"-# {escaping.plain(found.where, 200)}" if found.where else ""
     if found.ok and found.manifest is not None:
-        many = number(len(found.manifest.commands), "command")
+        many = counted(len(found.manifest.commands), "command")
         said = f"✅ **Valid.** {many}, {escaping.code(found.manifest.version, 40)}. Discord was not called."
         return lists.layout([f"## {escaping.plain(found.application, 60)}\n{said}\n{where}"])
     return mistakes(found.application, found.mistakes, where)
 
 
 def mistakes(application: str, found: Sequence[ManifestProblem], where: str = "") -> Reply:
-    """A manifest that is refused, with all that is wrong with it; nothing was sent to Discord."""
-    head = f"## {escaping.plain(application, 60)}\n⛔ **{number(len(found), 'mistake')}; nothing was sent to Discord.**"
+    """A rejected manifest with all its mistakes. Nothing was sent to Discord."""
+    count = counted(len(found), "mistake")
+    head = f"## {escaping.plain(application, 60)}\n⛔ **{count}; nothing was sent to Discord.**"
     upload = None
     if len(found) > _MISTAKES:
         upload = Upload(f"{_safe(application)}-mistakes.txt", words.mistakes_text(application, found))
     parts = [f"{head}\n{where}".rstrip()]
     parts += [_listed(found[start : start + 4], 4, "") for start in range(0, min(len(found), _MISTAKES), 4)]
     if upload is not None:
-        parts.append(f"-# … and {len(found) - _MISTAKES} more: all of them are in the attached file.")
-    reply = lists.layout(parts, upload=upload, more="they are in the file")
+        parts.append(f"-# … and {len(found) - _MISTAKES} more: see the attached file.")
+    reply = lists.layout(parts, upload=upload, more="see the file")
     return Reply(view=reply.view, upload=upload, outcome="refused")
 
 
@@ -183,24 +186,25 @@ def _listed(found: Sequence[ManifestProblem], most: int, head: str) -> str:
         f"❌ {escaping.code(one.path, 120)} {escaping.plain(one.sentence, 200)}" for one in found[:most]
     ]
     if len(found) > most:
-        lines.append(f"-# and {len(found) - most} more")
+        lines.append(f"-# {phrasebook.more(len(found) - most)}")
     return "\n".join(lines)
 
 
 def applied(done: ApplyResult, place: Place, card: str) -> Reply:
-    """What was begun, and once more what it changes: that is what is approved."""
+    """The started change, with what it changes: that is what people approve."""
     if done.rollout is None:
         return Reply(f"✅ {escaping.sentence(done.sentence, 600)}")
-    said = f"🚀 **Rollout {done.rollout.id} has begun**: {escaping.sentence(done.sentence, 600)} Its card is in {card}."
+    said = f"🚀 **Rollout {done.rollout.id} started**: {escaping.sentence(done.sentence, 600)} Its card is in {card}."
     return difference([done.comparison], place, lead=[said])
 
 
 def restored(done: Restored, place: Place, card: str) -> Reply:
-    """What goes back, and what people must set by hand afterwards, since no bot can."""
+    """The started restore, and what people must set by hand afterwards."""
     by_hand = manual(done.manual)
     if done.rollout is None:
         return lists.layout([f"✅ {escaping.sentence(done.sentence, 600)}", *by_hand])
-    said = f"↩️ **Rollout {done.rollout.id} goes back**: {escaping.sentence(done.sentence, 600)} Its card is in {card}."
+    changes = escaping.sentence(done.sentence, 600)
+    said = f"↩️ **Rollout {done.rollout.id} restores a backup**: {changes} Its card is in {card}."
     return difference([done.comparison], place, lead=[said, *by_hand])
 
 
@@ -208,12 +212,12 @@ def manual(steps: Sequence[ManualStep]) -> list[str]:
     """Permission overwrites that only people can set."""
     if not steps:
         return []
-    lines = ["✍️ **To be set by hand** (Server Settings → Integrations), since a bot cannot:"]
+    lines = ["✍️ **Set these by hand** (Server Settings → Integrations); a bot cannot:"]
     lines += [
         f"• {escaping.plain(words.called(1, s.command), 60)} {escaping.sentence(s.sentence, 160)}"
         for s in steps
     ]
-    return ["\n".join(lines[:9] + ([f"-# and {len(lines) - 9} more"] if len(lines) > 9 else []))]
+    return ["\n".join(lines[:9] + ([f"-# {phrasebook.more(len(lines) - 9)}"] if len(lines) > 9 else []))]
 
 
 def _file_name(comparisons: Sequence[Comparison]) -> str:

@@ -1,6 +1,6 @@
-"""Buttons, the select and the form of `/commands-sync`: their ids say everything, so that they outlive restarts.
+"""Buttons, select and form of `/commands-sync`. Their ids carry everything, so they survive restarts.
 
-As with cards, nothing is registered with the library: presses are answered from the id alone, by the cog.
+As with cards, nothing is registered with the library: the cog answers presses from the id alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _TEMPLATE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ButtonId:
-    """What an id says. `number`: the backup, or where the next page starts; 0 where there is none."""
+    """Content of an id. `number`: the backup, or where the next page starts; 0 for none."""
 
     verb: Verb
     number: int = 0
@@ -43,7 +43,7 @@ class ButtonId:
 
     @classmethod
     def parse(cls, custom_id: str) -> ButtonId | None:
-        """None for ids that are not ours."""
+        """None for ids of other components."""
         found = _TEMPLATE.fullmatch(custom_id)
         if found is None or found["verb"] not in _VERBS:
             return None
@@ -52,7 +52,7 @@ class ButtonId:
 
 
 class TouchButton(discord.ui.Button[Any]):
-    """One button; the cog listens for it."""
+    """A button. The cog listens for presses."""
 
     def __init__(self, label: str, button_id: ButtonId, *, danger: bool = False) -> None:
         style = discord.ButtonStyle.danger if danger else discord.ButtonStyle.secondary
@@ -63,12 +63,12 @@ class TouchButton(discord.ui.Button[Any]):
 
 
 class BackupSelect(discord.ui.Select[Any]):
-    """Shows one backup of a page. Values are the backups' ids."""
+    """Shows one backup of a page. Values are backup ids."""
 
     def __init__(self, lines: Sequence[BackupLine], button_id: ButtonId) -> None:
         super().__init__(
             custom_id=button_id.custom_id,
-            placeholder="Look into a backup",
+            placeholder="Show a backup",
             options=[_option(line) for line in lines[:25]],
         )
 
@@ -77,7 +77,7 @@ class BackupSelect(discord.ui.Select[Any]):
 
 
 class RestoreForm(discord.ui.Modal):
-    """Asks why before commands are put back. Its id is the button's."""
+    """Asks for the reason of a restore. It has the id of its button."""
 
     def __init__(self, button_id: ButtonId) -> None:
         super().__init__(
@@ -86,7 +86,7 @@ class RestoreForm(discord.ui.Modal):
         self.add_item(
             discord.ui.Label(
                 text="Reason",
-                description="Why go back? It stands on the card and in the history.",
+                description="Why? Shown on the card and in the history.",
                 component=discord.ui.TextInput(
                     custom_id=REASON_FIELD,
                     style=discord.TextStyle.paragraph,
@@ -98,7 +98,7 @@ class RestoreForm(discord.ui.Modal):
         )
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        """Nothing: submitted forms are answered from their id, like presses."""
+        """Do nothing: submitted forms are answered from their id, like presses."""
 
 
 def _option(line: BackupLine) -> discord.SelectOption:

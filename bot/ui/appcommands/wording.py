@@ -1,6 +1,6 @@
-"""Differences of slash commands in words: one line a fact, as plain text, for answers, files and terminals.
+"""Differences of slash commands as plain text, one fact per line, for answers, files and terminals.
 
-Nothing here formats for Discord; who shows a line there neutralises it.
+Not escaped for Discord; callers that show a line there do that.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from bot.domain.appcommands import limits
 from bot.domain.appcommands.applications import Scope
 from bot.domain.appcommands.diff import CommandDiff, Diff, FieldChange
 from bot.domain.appcommands.texts import ManifestProblem
+from bot.domain.formatting import counted
 from bot.engine.appcommands.api import Comparison
 
 SIGN = {"created": "+", "changed": "~", "renamed": ">", "deleted": "-"}
 ORDER = ("deleted", "renamed", "changed", "created")
-_CONTEXTS = {0: "servers", 1: "messages with the bot", 2: "other private messages"}
+_CONTEXTS = {0: "servers", 1: "messages with the bot", 2: "other direct messages"}
 _INSTALLS = {0: "servers", 1: "people"}
-_EVERYONE = "everybody"
+_EVERYONE = "everyone"
 _LONGEST = 300
 
 Place = Callable[[Scope], str]
 
 
 def place_of(names: Mapping[int, str]) -> Place:
-    """How scopes are called, given the names of the servers that one knows."""
+    """How to name scopes, given the names of known servers."""
 
     def say(scope: Scope) -> str:
         if scope.is_global:
@@ -40,7 +41,7 @@ def place_of(names: Mapping[int, str]) -> Place:
 
 
 def called(kind: int, name: str) -> str:
-    """`/greet` for a slash command; others are found in menus, without a slash."""
+    """`/greet` for a slash command; other types are in menus, without a slash."""
     if kind == limits.CHAT_INPUT:
         return f"/{name}"
     return f"{name} ({limits.TYPE_NAMES.get(kind, f'type {kind}')})"
@@ -67,12 +68,12 @@ def change_line(change: FieldChange) -> str:
     if change.before is None and _is_thing(change.after):
         return f"{change.path}: added: {value(field, change.after)}"
     if change.after is None and _is_thing(change.before):
-        return f"{change.path}: taken away: {value(field, change.before)}"
+        return f"{change.path}: removed: {value(field, change.before)}"
     return f"{change.path}: {value(field, change.before)} → {value(field, change.after)}"
 
 
 def value(field: str, given: Any) -> str:
-    """A field's value as people say it; what has no words of its own is JSON on one line."""
+    """The value of a field in words, or as JSON on one line."""
     if field in _WORDS:
         return _WORDS[field](given)
     if _is_thing(given):
@@ -86,7 +87,7 @@ _OFF = frozenset({"required", "autocomplete", "nsfw"})
 
 
 def command_lines(command: CommandDiff) -> Iterator[str]:
-    """Everything about one command: its title, then its dangers and fields, indented and signed as in a diff."""
+    """Everything about one command: title, dangers and fields, indented and signed as in a diff."""
     sign = SIGN[command.what]
     yield f"{sign} {title(command)}"
     if command.danger:
@@ -105,7 +106,7 @@ def command_lines(command: CommandDiff) -> Iterator[str]:
 
 
 def contents(command: Mapping[str, Any]) -> Iterator[str]:
-    """What a new command is: its description, who may use it, its options."""
+    """The content of a new command: description, permissions, options."""
     for field, given in command.items():
         if field == "options":
             yield from (f"options[{option['name']}]: {_thing(option)}" for option in given)
@@ -114,7 +115,7 @@ def contents(command: Mapping[str, Any]) -> Iterator[str]:
 
 
 def whole_text(comparison: Comparison, place: Place) -> str:
-    """The full difference as a text file; viewers that know diffs colour it."""
+    """The full difference as a text file in diff format."""
     wanted = comparison.wanted
     lines = [
         f"# {comparison.application} → {comparison.environment}: manifest {wanted.version}",
@@ -130,16 +131,12 @@ def whole_text(comparison: Comparison, place: Place) -> str:
 
 
 def mistakes_text(application: str, mistakes: Sequence[ManifestProblem]) -> str:
-    """All mistakes as a text file, one a line."""
-    return "\n".join([f"# {application}: {number(len(mistakes), 'mistake')}", *map(_said, mistakes)]) + "\n"
-
-
-def number(many: int, noun: str) -> str:
-    return f"{many} {noun}{'' if many == 1 else 's'}"
+    """All mistakes as a text file, one per line."""
+    return "\n".join([f"# {application}: {counted(len(mistakes), 'mistake')}", *map(_said, mistakes)]) + "\n"
 
 
 def worst_first(diff: Diff) -> list[CommandDiff]:
-    """What is dangerous stands where no cut can hide it."""
+    """Dangerous changes first, where no cut can hide them."""
     return sorted(
         diff.commands, key=lambda c: (not c.dangers, ORDER.index(c.what), c.type, c.name.casefold())
     )
@@ -160,12 +157,12 @@ def _is_thing(given: Any) -> bool:
 
 
 def _thing(given: Mapping[str, Any]) -> str:
-    """An option or a choice in a phrase: `string, required: "Which city"`."""
+    """An option or choice as a phrase: `string, required: "Which city"`."""
     if "description" not in given:
         return _quoted(given.get("value"))
     parts = [limits.OPTION_TYPE_NAMES.get(given.get("type") or 0, "")]
     parts += ["required"] if given.get("required") else []
-    parts += [number(len(given[key]), key[:-1]) for key in ("choices", "options") if given.get(key)]
+    parts += [counted(len(given[key]), key[:-1]) for key in ("choices", "options") if given.get(key)]
     return _cut(f"{', '.join(part for part in parts if part)}: {_quoted(given['description'])}")
 
 

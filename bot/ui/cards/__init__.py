@@ -1,1 +1,1 @@
-"""The card of a rollout: content, schedule, message and thread."""
+"""Card of a rollout: content, schedule, message and thread."""

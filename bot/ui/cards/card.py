@@ -1,7 +1,7 @@
-"""The card of a rollout, drawn from `RolloutView` alone, for somebody who reads it on a phone at three in the morning.
+"""Layout of a rollout's card, drawn from `RolloutView` alone, to be read on a phone at 3 a.m.
 
-From top to bottom: what it is and how it stands, who wants it, where in the plan it is, what is asked of people, the
-numbers against their limits, the chart, the buttons that this state allows.
+From top to bottom: release and state, requester, position in the plan, what people have to do, numbers against their
+limits, chart, buttons allowed in this state.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ _SHOWS_READINESS = frozenset({Phase.VERIFYING, Phase.GATED, Phase.SHIFTING, Phas
 
 @dataclass(frozen=True, slots=True)
 class CardPosition:
-    """Where the card stands: its number (1, then one more whenever it is posted anew) and its thread."""
+    """Where the card is: its number (1, plus one each time it is reposted) and its thread."""
 
     number: int = 1
     thread_id: int | None = None
-    moved: bool = False  # the thread hangs under an older message
+    moved: bool = False  # the thread belongs to an older message
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """A card ready to send. Equal `digest`: it looks the same. Equal `shape`: only numbers differ."""
+    """A card ready to send. Same `digest`: it looks the same. Same `shape`: only numbers differ."""
 
     view: discord.ui.LayoutView
     digest: str
@@ -59,12 +59,12 @@ def draw(
     chart: bool = False,
     actions: Callable[[Rollout, datetime], Iterable[Action]] | None = None,
 ) -> Drawn:
-    """Draw it. `chart` says whether one is attached, as `CHART_FILE`."""
+    """Draw the card. `chart`: an image is attached as `CHART_FILE`."""
     rollout = seen.rollout
     allowed = frozenset((actions or machine.allowed_actions)(rollout, now))
     box: discord.ui.Container[Any] = discord.ui.Container(accent_colour=COLOUR[rollout.phase])
     calls, tells = asked(seen, shows_readiness(rollout)), [_facts(rollout), step_row(rollout)]
-    # Where people are waited for, what they are asked comes before everything else.
+    # When the rollout waits for people, what they have to do comes first.
     waited_for = rollout.phase in _WAITS or rollout.pause is not None
     _add_texts(box, [_headline(rollout), *(calls + tells if waited_for else tells + calls)])
     numbers = verdict_lines(rollout)
@@ -85,16 +85,16 @@ def draw(
 
 
 def pointer(rollout: Rollout, link: str, number: int) -> discord.ui.LayoutView:
-    """What is left in the place of a card that moved."""
+    """The message left where a moved card used to be."""
     view = discord.ui.LayoutView(timeout=None)
-    said = f"{shape(rollout)} {_title(rollout)}\nThis card has moved down, to stay live: {link}"
+    said = f"{shape(rollout)} {_title(rollout)}\nThis card moved down to stay live: {link}"
     view.add_item(discord.ui.TextDisplay(said))
     view.add_item(discord.ui.TextDisplay(marker(rollout.id, number)))
     return view
 
 
 def marker(rollout_id: int, number: int) -> str:
-    """The line by which an older attempt finds the card that it may already have posted."""
+    """The line that identifies a card, so that a retry finds one that was already posted."""
     return f"-# Rollout {rollout_id}" + (f" · card {number}" if number > 1 else "")
 
 
@@ -121,7 +121,7 @@ def _headline(rollout: Rollout) -> str:
 
 
 def _serving(rollout: Rollout) -> str:
-    """Who is served by what: the first thing one wants to know of a bad release."""
+    """What serves users now: the first thing to know about a bad release."""
     version = escaping.code(rollout.candidate.version, 40)
     say = wording_for(rollout.policy.words)
     return say.standing(version, rollout.observed_weight, rollout.weight, rollout.phase)
@@ -132,7 +132,7 @@ def _facts(rollout: Rollout) -> str:
     by = (
         "Slipway" if rollout.requester.via == "system" else _who(rollout.requester.id, rollout.requester.name)
     )
-    lines = [f"{before} → {escaping.code(rollout.candidate.version, 40)} · asked for by {by}"]
+    lines = [f"{before} → {escaping.code(rollout.candidate.version, 40)} · requested by {by}"]
     if rollout.known_good:
         lines[0] += f" · {wording_for(rollout.policy.words).straight}"
     if rollout.reason:
@@ -146,12 +146,12 @@ def _facts(rollout: Rollout) -> str:
 
 
 def _who(person_id: int, name: str) -> str:
-    """A mention where there is somebody to mention; cards never notify, they only show the name."""
+    """A mention for a Discord user. Cards never notify; they only show the name."""
     return f"<@{person_id}>" if person_id > 0 else escaping.plain(name, 40)
 
 
 def _footer(rollout: Rollout, place: CardPosition) -> str:
-    parts = [marker(rollout.id, place.number), f"asked for {escaping.moment(rollout.created_at)}"]
+    parts = [marker(rollout.id, place.number), f"requested {escaping.moment(rollout.created_at)}"]
     if place.thread_id is not None and place.moved:
         parts.append(f"log in <#{place.thread_id}>")
     if rollout.seal:
@@ -165,14 +165,14 @@ def _alt(rollout: Rollout) -> str:
 
 
 def _add_texts(box: discord.ui.Container[Any], parts: list[str]) -> None:
-    """Each part as a text of its own, within what all texts of a message may have together."""
+    """Add each part as a text, within Discord's limit for all texts of a message."""
     for part in parts:
         used = sum(
             escaping.units(item.content) for item in box.children if isinstance(item, discord.ui.TextDisplay)
         )
-        channels = escaping.CARD - used - 200
-        if channels > 20:
-            box.add_item(discord.ui.TextDisplay(escaping.cut(part, min(channels, 1500))))
+        left = escaping.CARD - used - 200
+        if left > 20:
+            box.add_item(discord.ui.TextDisplay(escaping.cut(part, min(left, 1500))))
 
 
 def _payload(view: discord.ui.LayoutView) -> list[dict[str, Any]]:
@@ -186,7 +186,7 @@ def _digest(components: Any) -> str:
 
 
 def shape_of(rollout: Rollout, allowed: Iterable[Action]) -> str:
-    """Equal for states whose cards differ in numbers only."""
+    """Equal for states that differ only in numbers."""
     hold = rollout.hold
     what: list[object] = [
         rollout.phase,

@@ -1,4 +1,4 @@
-"""The numbers on a card: what the judge looked at, worst first, each with its value, limit and evidence."""
+"""Measurements on a card: the judge's reasons, worst first, each with value, limit and evidence."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _WORD = {
     Outcome.PASS: "PASS",
     Outcome.FAIL: "FAIL",
     Outcome.INSUFFICIENT: "not enough evidence yet",
-    Outcome.ERROR: "cannot measure",
+    Outcome.ERROR: "measurement failed",
 }
 _SHOWN = 5
 _MEASURED = frozenset({Phase.SOAKING, Phase.OBSERVING, Phase.HELD})
 
 
 def verdict_lines(rollout: Rollout) -> list[str]:
-    """Empty before the judge has spoken. The first line is the verdict, then a line for each thing it looked at."""
+    """The verdict, then one line per reason. Empty before the first verdict."""
     verdict = rollout.verdict
     if verdict is None:
         return []
@@ -32,12 +32,12 @@ def verdict_lines(rollout: Rollout) -> list[str]:
     lines = [f"**Judge: {_WORD[verdict.outcome]}**{_soaked(rollout)}"]
     lines += [_line(reason) for reason in reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
-        lines.append(f"-# and {len(reasons) - _SHOWN} more, none of them worse")
+        lines.append(f"-# and {len(reasons) - _SHOWN} more, none worse")
     return lines
 
 
 def fine_print(rollout: Rollout) -> str:
-    """What the numbers are worth: bounds that hold at all times, the soak's power, and what the test assumes."""
+    """How much the numbers mean: confidence bounds, statistical power of the soak, assumptions."""
     policy, state = rollout.policy.judge, rollout.judge_state
     said = []
     if state is not None:
@@ -67,7 +67,7 @@ def fine_print(rollout: Rollout) -> str:
 
 
 def failing(rollout: Rollout) -> Reason | None:
-    """The reason that speaks most against the candidate, if one does."""
+    """The strongest reason against the candidate, if there is one."""
     reasons = rollout.verdict.reasons if rollout.verdict else ()
     for outcome in (Outcome.FAIL, Outcome.ERROR):
         found = next((r for r in reasons if r.outcome is outcome and r.enforced), None)
@@ -77,9 +77,9 @@ def failing(rollout: Rollout) -> Reason | None:
 
 
 def _line(reason: Reason) -> str:
-    watched = "" if reason.enforced else " *(watched only)*"
+    watched = "" if reason.enforced else " *(not enforced)*"
     name, said = escaping.plain(reason.objective, 40), escaping.sentence(reason.sentence, 300)
-    # The sentence of a plain rule opens with the rule itself.
+    # The sentence of a plain rule starts with the rule.
     said = said if said.startswith(reason.objective) else f"**{name}** {said}"
     return f"{_SHAPE[reason.outcome]} {said}{watched}"
 
@@ -94,4 +94,4 @@ def _soaked(rollout: Rollout) -> str:
 
 def _assumptions(policy: JudgePolicy) -> str:
     bursts = f", bursts of up to {policy.phi:g} requests" if policy.phi > 1 else ""
-    return f"false alarms at most {percent(policy.alpha)} a rollout{bursts}"
+    return f"false alarms: at most {percent(policy.alpha)} of rollouts{bursts}"

@@ -1,9 +1,10 @@
-"""How a phase looks: a shape and a word before any colour, and the row of steps with the present one marked."""
+"""Phases on a card: a symbol and words before any colour, and the row of steps."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from bot.domain import phrasebook
 from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.rollout.steps import kind_of, words_under_way
 from bot.domain.rollout.wording import wording_for
@@ -23,7 +24,7 @@ SHAPE: Mapping[Phase, str] = {
     Phase.FAILED: "❌",
 }
 
-# Muted, readable on Discord's dark and light themes; always beside a shape and a word.
+# Muted, readable on Discord's dark and light themes, never without a symbol and words.
 COLOUR: Mapping[Phase, int] = {
     Phase.VERIFYING: 0x5865F2,
     Phase.GATED: 0xF0B232,
@@ -48,7 +49,7 @@ def shape(rollout: Rollout) -> str:
 
 
 def word(rollout: Rollout) -> str:
-    """The phase in two or three words, with the weight where that says more."""
+    """The phase in two or three words, with the weight where it adds something."""
     own = words_under_way(rollout)
     words = own.title if own else _phase_word(rollout)
     return f"Paused · {words}" if rollout.pause and not rollout.phase.final else words
@@ -58,13 +59,13 @@ def _phase_word(rollout: Rollout) -> str:
     weight = f"{rollout.weight}%"
     return {
         Phase.VERIFYING: "Verifying",
-        Phase.GATED: "Waiting for approval",
+        Phase.GATED: phrasebook.WAITING_FOR_APPROVAL,
         Phase.SHIFTING: wording_for(rollout.policy.words).moving.format(weight=rollout.weight),
         Phase.SOAKING: f"Soaking at {weight}",
         Phase.OBSERVING: f"Observing at {weight}",
-        Phase.HELD: f"Held at {weight}: what now?",
+        Phase.HELD: phrasebook.on_hold(weight),
         Phase.ROLLING_BACK: "Rolling back",
-        Phase.HALTED: "HALTED: a person must end this",
+        Phase.HALTED: phrasebook.HALTED,
         Phase.SUCCEEDED: "Succeeded",
         Phase.ROLLED_BACK: "Rolled back",
         Phase.CANCELLED: "Cancelled",
@@ -73,7 +74,7 @@ def _phase_word(rollout: Rollout) -> str:
 
 
 def step_row(rollout: Rollout) -> str:
-    """The plan as one row. `✓` is done, `▸` is now, `✗` is where it ended; long plans show the part around now."""
+    """The plan as one row: `✓` done, `▸` current, `✗` ended here. Long plans show the part around the current step."""
     steps, here = rollout.plan.steps, rollout.step
     done_all = rollout.phase is Phase.SUCCEEDED
     going_back = rollout.phase in (Phase.ROLLING_BACK, Phase.HALTED)

@@ -1,21 +1,17 @@
-"""What a card asks of people: approvals, holds, pauses, locks, and what a rollback would be."""
+"""What a card asks of people: approvals, decisions on hold, pauses, locks, rollback readiness."""
 
 from __future__ import annotations
 
+from bot.domain import phrasebook
 from bot.domain.rollout.model import Approval, Phase, Readiness, Rollout, WordingKind
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import Lock, RolloutView
 from bot.ui import escaping
 
-_OUTCOMES = {
-    "rollback": "it is rolled back",
-    "wait": "it keeps waiting",
-}
-
 
 def asked(seen: RolloutView, with_readiness: bool) -> list[str]:
-    """Paragraphs, most urgent first; only what this state calls for."""
+    """Paragraphs, most urgent first; only those of this state."""
     rollout = seen.rollout
     parts = [_pause(rollout), _hold(rollout), _gate(rollout), _approved(rollout)]
     if with_readiness and rollout.readiness is not None:
@@ -26,27 +22,25 @@ def asked(seen: RolloutView, with_readiness: bool) -> list[str]:
 
 
 def readiness_line(readiness: Readiness, words: WordingKind = "traffic") -> str:
-    """What a rollback would be, before anybody needs it."""
+    """What a rollback would do, before anyone needs it."""
     if readiness.to_version is None:
         why = f": {escaping.sentence(readiness.problem, 200)}" if readiness.problem else ""
-        return f"⚠️ **No way back:** there is no earlier release to return to{why}"
+        return f"⚠️ **No rollback possible:** there is no earlier release to return to{why}"
     to = escaping.code(readiness.to_version, 40)
     how = wording_for(words).warm if readiness.warm else wording_for(words).cold
     checked = (
         f" · checked {escaping.relative(readiness.checked_at)}" if readiness.checked_at else " · not checked"
     )
     if readiness.problem:
-        return (
-            f"⚠️ **The way back to {to} has a problem:** {escaping.sentence(readiness.problem, 200)}{checked}"
-        )
-    return f"↩️ **The way back:** {how.format(version=to)}{checked}"
+        return f"⚠️ **A rollback to {to} has a problem:** {escaping.sentence(readiness.problem, 200)}{checked}"
+    return f"↩️ **Rollback:** {how.format(version=to)}{checked}"
 
 
 def lock_line(lock: Lock) -> str:
-    until = f", until {escaping.relative(lock.expires)}" if lock.expires else ", until somebody lifts it"
+    until = f"expires {escaping.relative(lock.expires)}" if lock.expires else phrasebook.NO_EXPIRY
     why = f": {escaping.sentence(lock.reason, 200)}" if lock.reason else ""
     lift = f"`/unlock {escaping.name(lock.lane.service, 40)} {escaping.name(lock.lane.environment, 40)}`"
-    return f"🔒 **Locked** by {escaping.plain(lock.owner, 60)}{until}{why}\n-# {lift} lifts it."
+    return f"🔒 **Locked** by {escaping.plain(lock.owner, 60)}, {until}{why}\n-# To remove it: {lift}"
 
 
 def people(approvals: tuple[Approval, ...]) -> str:
@@ -56,7 +50,7 @@ def people(approvals: tuple[Approval, ...]) -> str:
 
 
 def valid(rollout: Rollout) -> tuple[Approval, ...]:
-    """Approvals of exactly this: what was sealed has not changed since."""
+    """Approvals for exactly this seal."""
     return tuple(a for a in rollout.approvals if a.seal == rollout.seal)
 
 
@@ -67,14 +61,14 @@ def _gate(rollout: Rollout) -> str:
     got = valid(rollout)
     role = escaping.plain(gate.role, 40)
     lines = [f"**Approvals: {len(got)} of {gate.quorum}**" + (f" · {people(got)}" if got else "")]
-    but = "" if gate.allow_requester else ", but not whoever asked for it"
-    lines.append(f"Anyone with **{role}** may approve{but}.")
+    but = "" if gate.allow_requester else " except the requester"
+    lines.append(f"Anyone with **{role}**{but} can approve.")
     if rollout.step_done:
-        lines.append("The quorum is reached; it goes on with **Resume**.")
+        lines.append("All approvals are in. **Resume** continues the rollout.")
     elif rollout.pause is not None:
-        lines.append("⌛ Its time to approve stands still while it is paused.")
+        lines.append("⌛ The approval deadline does not run while the rollout is paused.")
     elif rollout.deadline is not None:
-        lines.append(f"⌛ Expires {escaping.relative(rollout.deadline)}; then it is cancelled.")
+        lines.append(f"⌛ {escaping.times(phrasebook.expires(rollout.deadline))}")
     return "\n".join(lines)
 
 
@@ -87,15 +81,12 @@ def _hold(rollout: Rollout) -> str:
     hold = rollout.hold
     if hold is None or rollout.phase is not Phase.HELD:
         return ""
-    lines = [f"**Why it is held:** {escaping.sentence(hold.why, 400)}"]
-    if hold.deadline is not None:
-        lines.append(f"⌛ If nobody acts, {_OUTCOMES[hold.outcome]} {escaping.relative(hold.deadline)}.")
-    else:
-        lines.append("It waits until somebody acts.")
-    lines.append("**Extend** measures longer, **Promote** goes on without a PASS, **Roll back** ends it.")
+    lines = [f"**Reason:** {escaping.sentence(hold.why, 400)}"]
+    lines.append(f"⌛ {escaping.times(phrasebook.unless_decided(hold.outcome, hold.deadline))}")
+    lines.append("**Extend** measures longer, **Promote** continues without a PASS, **Roll back** ends it.")
     got = valid(rollout)
     if got:
-        lines.append(f"Promote: {len(got)} of {rollout.policy.promote_quorum} · {people(got)}")
+        lines.append(f"Votes for Promote: {len(got)} of {rollout.policy.promote_quorum} · {people(got)}")
     return "\n".join(lines)
 
 
@@ -105,7 +96,7 @@ def _pause(rollout: Rollout) -> str:
         return ""
     what = "Panic stop" if pause.panic else "Paused"
     why = f": {escaping.plain(pause.reason, 300)}" if pause.reason else ""
-    still = "Nothing moves forward; a failing judge and **Roll back** still act."
-    still += " `/panic off` lets everything go on." if pause.panic and not pause.own_by else ""
-    still += f" {escaping.plain(pause.own_by, 60)} had paused this one already." if pause.own_by else ""
+    still = phrasebook.PAUSED_STILL
+    still += " `/panic off` resumes everything." if pause.panic and not pause.own_by else ""
+    still += f" {escaping.plain(pause.own_by, 60)} had already paused this rollout." if pause.own_by else ""
     return f"⏸️ **{what}** by {escaping.plain(pause.by, 60)} {escaping.relative(pause.since)}{why}\n-# {still}"

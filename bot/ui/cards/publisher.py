@@ -1,4 +1,4 @@
-"""Posts, edits and moves the message that is a rollout's card, so that any of it may be repeated."""
+"""Post, edit and move the message that is a rollout's card. Every operation may be repeated."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NOTE = "card"
 
 @dataclass(slots=True)
 class CardState:
-    """What this process knows of one card; everything in it may be lost."""
+    """What this process knows about one card. All of it may be lost."""
 
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     asked: int = 0
@@ -51,7 +51,7 @@ class CardState:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A new chart for a card; `tag` says what it shows."""
+    """A new chart for a card. `tag` identifies what it shows."""
 
     png: bytes
     tag: str
@@ -61,7 +61,7 @@ class Picture:
 
 
 class CardPublisher:
-    """One call, `show`: afterwards Discord has the card as it should be, or one of `posting`'s errors is raised."""
+    """Brings one card in Discord up to date; raises the errors of `bot.ui.rest`."""
 
     def __init__(
         self,
@@ -80,7 +80,7 @@ class CardPublisher:
     async def show(
         self, channels: GuildChannels, entry: CardState, seen: RolloutView, picture: Picture | None = None
     ) -> None:
-        """`picture` replaces the chart that the card has. The caller has had its turn in the channel."""
+        """Post, edit or move the card. `picture` replaces its chart. The caller has already waited for its turn."""
         rollout = seen.rollout
         ref = await self._book.card(rollout.id)
         if ref is None:
@@ -91,13 +91,13 @@ class CardPublisher:
             try:
                 await self._edit(channels, entry, seen, ref, picture)
             except GoneError as gone:
-                _log.warning("card_gone", rollout=rollout.id, error=str(gone))
+                _log.warning("card_missing", rollout=rollout.id, error=str(gone))
                 await self._post(channels, entry, seen, ref)
             except ClosedError as closed:
                 if picture is None:
                     raise
-                # It may be files alone that we may not send any more; the card matters more than its picture.
-                _log.warning("picture_refused", rollout=rollout.id, error=str(closed))
+                # Perhaps only files are forbidden; the card matters more than its chart.
+                _log.warning("chart_refused", rollout=rollout.id, error=str(closed))
                 await self._edit(channels, entry, seen, ref, None)
             except RejectedError as error:
                 if error.code != TOO_OLD:
@@ -105,11 +105,11 @@ class CardPublisher:
                 await self._move(channels, entry, seen, ref)
 
     def chart_due(self, entry: CardState, seen: RolloutView) -> bool:
-        """Whether a chart would show more than the one that the card has."""
+        """Whether a new chart would show more than the card's present one."""
         return self._chart is not None and len(seen.series) >= 2 and entry.chart != _chart_tag(seen)
 
     async def picture(self, entry: CardState, seen: RolloutView) -> Picture | None:
-        """A new chart, when one is due and can be made."""
+        """A new chart, when one is due and can be drawn."""
         now = asyncio.get_running_loop().time()
         if self._chart is None or not self.chart_due(entry, seen) or now < entry.chart_at + CHART_EVERY_S:
             return None
@@ -117,7 +117,7 @@ class CardPublisher:
         try:
             png = await self._chart(seen)
         except Exception as error:
-            # A card without its picture still tells everything; a card that is not drawn tells nothing.
+            # A card without its chart still says everything.
             _log.error("chart_failed", rollout=seen.rollout.id, exc_info=error)
             return None
         return Picture(png, _chart_tag(seen)) if png is not None else None
@@ -141,9 +141,9 @@ class CardPublisher:
         if drawn.digest == ref.drawn and picture is None:
             return
         files: list[discord.Attachment | discord.File] = [picture.file()] if picture else [*entry.kept]
-        nobody = discord.AllowedMentions.none()
+        silent = discord.AllowedMentions.none()
         edited = await calling(
-            lambda: message.edit(view=drawn.view, attachments=files, allowed_mentions=nobody)
+            lambda: message.edit(view=drawn.view, attachments=files, allowed_mentions=silent)
         )
         _remember(entry, edited, picture.tag if picture else entry.chart)
         latest = await self._book.card(rollout.id) or ref
@@ -152,7 +152,7 @@ class CardPublisher:
     async def _post(
         self, channels: GuildChannels, entry: CardState, seen: RolloutView, old: CardRef | None
     ) -> CardRef:
-        """A new message. Its number is noted before, so that a later attempt looks for it before it posts again."""
+        """Post a new message. Its number is saved first, so that a retry looks for it before posting again."""
         rollout, key = seen.rollout, str(seen.rollout.id)
         channel = await channels.channel("deploys")
         note = await self._notes.note(_NOTE, key) or {}
@@ -180,7 +180,7 @@ class CardPublisher:
         return ref
 
     async def _move(self, channels: GuildChannels, entry: CardState, seen: RolloutView, old: CardRef) -> None:
-        """A new message at the end of the channel; the old one keeps its thread and points to the new one."""
+        """Post a new message at the end of the channel. The old one keeps its thread and links to the new one."""
         number = _number(await self._notes.note(_NOTE, str(seen.rollout.id)) or {})
         fresh = await self._post(channels, entry, seen, old)
         there = link(channels.guild.id, fresh.channel_id, fresh.message_id)
@@ -205,19 +205,19 @@ def _charts(message: discord.Message) -> list[discord.Attachment]:
 
 
 def _number(note: Mapping[str, object], otherwise: int = 1) -> int:
-    """How often the card has been posted; 1, then one more whenever it moved or was made anew."""
+    """How often the card has been posted: 1, plus one each time it moved or was reposted."""
     return int(str(note.get("number", otherwise)))
 
 
 def priority_of(rollout: Rollout) -> Priority:
-    """Gates, holds, stops and everything about going back come first."""
+    """Gates, holds, pauses and rollbacks come first."""
     return Priority.URGENT if rollout.phase in _URGENT or rollout.pause else Priority.STATE
 
 
 def _is_card(message: discord.Message, mark: str) -> bool:
-    return any(t == mark or t.startswith(f"{mark} · asked for") for t in texts(message))
+    return any(t == mark or t.startswith(f"{mark} · requested") for t in texts(message))
 
 
 def _chart_tag(seen: RolloutView) -> str:
-    """Changes when the chart would show more: a new tick, or another last one."""
+    """Changes when the chart would show more: another tick, or a different last one."""
     return f"{len(seen.series)}@{seen.series[-1].at.isoformat()}"

@@ -1,4 +1,4 @@
-"""Keeps one card for each rollout up to date: changes of state at once, numbers and charts at their own pace."""
+"""Schedule of card updates: state changes at once; numbers and charts at their own pace."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Views = Callable[[int], Awaitable[RolloutView]]
 
 NUMBERS_EVERY_S = 2.0
 SETTLE_S = 0.4
-# A server that refused us is left alone for so long: refusals count towards a ban of the address.
+# Pause after a refusal by a server: refusals count towards a ban of our address.
 CLOSED_S = 60.0
 
 
 class CardScheduler:
-    """`draw` returns when Discord has what changed; mere numbers and charts follow by themselves."""
+    """Keeps cards up to date. `draw` returns once Discord has the new state; numbers and charts follow later."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -62,25 +62,25 @@ class CardScheduler:
         self._closed: dict[int, float] = {}
 
     async def draw(self, rollout_id: int) -> None:
-        """Bring the card up to date. Raises `Unreachable` to be tried again; everything else is reported."""
+        """Bring the card up to date. Raises `Unreachable` to be retried; other errors are reported."""
         entry = self._entry(rollout_id)
         entry.asked += 1
         mine = entry.asked
         async with entry.lock:
-            # Whoever drew while we waited has drawn for us too.
+            # A draw that finished while we waited covers this one.
             if entry.answered >= mine:
                 return
             await self._draw(rollout_id, entry)
 
     async def close(self) -> None:
-        """Stop what is under way. Nothing is lost: cards are drawn from the database."""
+        """Cancel pending updates. Nothing is lost: cards are drawn from the database."""
         pending = [e.later for e in self._entries.values() if e.later is not None]
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
 
     async def ref(self, rollout_id: int) -> CardRef | None:
-        """Where the card is, posted first if there is none; None when it cannot be posted."""
+        """Location of the card, posted first if necessary; None when it cannot be posted."""
         found = await self._book.card(rollout_id)
         if found is None:
             await self.draw(rollout_id)
@@ -88,7 +88,7 @@ class CardScheduler:
         return found
 
     async def thread(self, rollout_id: int, seen: RolloutView, gone: int | None = None) -> int | None:
-        """The thread under the card, made if there is none, or if `gone` is the one that was; None when refused."""
+        """The thread of the card, created if there is none or if it is `gone`; None when Discord refuses."""
         guild = self._guild(seen.rollout)
         ref = await self.ref(rollout_id)
         if ref is None or guild is None or ref.thread_id not in (None, gone):
@@ -102,7 +102,7 @@ class CardScheduler:
         return ref.thread_id
 
     async def _draw(self, rollout_id: int, entry: CardState) -> None:
-        """What changed in kind is shown now; what changed in numbers, later."""
+        """Show a changed state now and changed numbers later."""
         asked = entry.asked
         found = await self._seen(rollout_id)
         if found is None:
@@ -116,7 +116,7 @@ class CardScheduler:
             self._later(rollout_id, entry, entry.edited_at + NUMBERS_EVERY_S - now)
         else:
             await self._in_turn(rollout_id, entry, seen, guild)
-            # The state was read anew after the turn had come: whoever asked until then is served too.
+            # The state was read after the wait: requests until then are covered.
             asked = max(asked, entry.covered)
         entry.answered = asked
 
@@ -128,7 +128,7 @@ class CardScheduler:
             channel_id = await self._channel(channels, rollout_id)
             priority = priority_of(seen.rollout)
             if priority is not Priority.URGENT:
-                # Steps that take no time follow each other at once: one edit shows them all, and the budget lasts.
+                # Steps that take no time follow each other at once: one edit shows them all and saves the budget.
                 await asyncio.sleep(entry.edited_at + SETTLE_S - asyncio.get_running_loop().time())
             await self._budget.turn(channel_id, priority)
         except (ClosedError, GoneError) as error:
@@ -158,7 +158,7 @@ class CardScheduler:
     def _later(self, rollout_id: int, entry: CardState, delay_s: float) -> None:
         due = asyncio.get_running_loop().time() + max(0.0, delay_s)
         if entry.later is not None:
-            # What is planned sooner, or under way, will show this too; numbers do not wait for a picture's turn.
+            # An earlier or running update shows this too; numbers do not wait for a chart.
             if entry.later_at <= due:
                 return
             entry.later.cancel()
@@ -174,7 +174,7 @@ class CardScheduler:
                 return
             await self._catch_up(rollout_id, entry, *found)
         except Unreachable as error:
-            _log.debug("card_later", rollout=rollout_id, error=str(error))
+            _log.debug("card_delayed", rollout=rollout_id, error=str(error))
         except Exception as error:
             _log.error("card_failed", rollout=rollout_id, exc_info=error)
         finally:
@@ -191,7 +191,7 @@ class CardScheduler:
             entry.later = None
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
             return
-        # Waited for outside the lock: a rollback must not stand behind a picture of its own rollout.
+        # Wait outside the lock: a rollback must not queue behind a chart of its own rollout.
         picture = await self._publisher.picture(entry, seen)
         await self._budget.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
         async with entry.lock:
@@ -202,7 +202,7 @@ class CardScheduler:
         try:
             seen = await self._views(rollout_id)
         except UserError as error:
-            _log.warning("card_without_rollout", rollout=rollout_id, error=str(error))
+            _log.warning("unknown_rollout", rollout=rollout_id, error=str(error))
             return None
         guild = self._guild(seen.rollout)
         return (seen, guild) if guild is not None else None
@@ -217,14 +217,13 @@ class CardScheduler:
     async def _shut_out(
         self, rollout_id: int, entry: CardState, guild: GuildConfig, rollout: Rollout, error: Exception
     ) -> None:
-        """The channel is gone or closed to us: say so elsewhere, and look again in a while."""
+        """Handle a channel that is gone or closed to us: report it and retry later."""
         self._closed[guild.id] = asyncio.get_running_loop().time() + CLOSED_S
         what = f"{rollout.lane.service} {rollout.candidate.version} → {rollout.lane.environment}"
-        _log.warning("card_shut_out", rollout=rollout_id, error=str(error))
+        _log.warning("card_channel_closed", rollout=rollout_id, error=str(error))
         sentence = (
-            f"The card of {escaping.plain(what, 160)} (rollout {rollout_id}) cannot be shown: "
-            f"its channel is gone, or the "
-            "bot may not post there. The rollout goes on; `/status` shows it."
+            f"The card of {escaping.plain(what, 160)} (rollout {rollout_id}) cannot be posted: the channel is gone, "
+            "or the bot may not post there. The rollout continues; `/status` shows it."
         )
         await self._report(guild, f"card:{rollout_id}", sentence)
         self._later(rollout_id, entry, CLOSED_S)

@@ -1,4 +1,4 @@
-"""The thread under a card: made once, adopted where it exists, made beside the card where its own is gone."""
+"""Thread of a card: created once, adopted if it exists, created beside the card if its own is gone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.ui import escaping
 from bot.ui.rest import THREAD_EXISTS, ClosedError, GoneError, GuildChannels, RejectedError, calling
 
 _log = structlog.get_logger(__name__)
-# What should be seen by people: said in a sentence, at most once an hour under a key.
+# Reports a problem to people: guild, key (at most once an hour for each) and sentence.
 Report = Callable[[GuildConfig, str, str], Awaitable[None]]
 
 _ARCHIVE_MINUTES: Literal[1440] = 1440
@@ -24,14 +24,14 @@ _REFUSED_S = 60.0
 
 
 class Threads:
-    """Makes threads; a server that refuses them is left alone for a minute, since refusals count."""
+    """Creates threads. A server that refuses is left alone for a minute, since refusals count towards a ban."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._refused: dict[int, float] = {}
 
     async def make(self, channels: GuildChannels, ref: CardRef, rollout: Rollout) -> int | None:
-        """The id of the thread, or None when the server refuses one. Raises `Unreachable`."""
+        """The id of the thread, or None when the server refuses. Raises `Unreachable`."""
         now = asyncio.get_running_loop().time()
         if now < self._refused.get(channels.guild.id, 0.0):
             return None
@@ -56,7 +56,7 @@ class Threads:
         except RejectedError as error:
             if error.code != THREAD_EXISTS:
                 raise
-            # A message's own thread has the message's id; if it is known to be gone, one stands beside the card.
+            # A message's thread has the message's id. If that one is gone, create one beside the card.
             if ref.thread_id != ref.message_id:
                 return ref.message_id
             made = await calling(
@@ -69,8 +69,8 @@ class Threads:
 
 def _missing(rollout: Rollout) -> str:
     return (
-        f"The log of rollout {rollout.id} has no thread: the bot may not make one (its permission is called Create "
-        "Public Threads). Rollouts go on without; the audit log has every line."
+        f"Rollout {rollout.id} has no log thread: the bot lacks the permission Create Public Threads. "
+        "Rollouts continue without it; the audit log has every line."
     )
 
 

@@ -1,1 +1,1 @@
-"""The chart on a rollout's card."""
+"""Chart of a rollout's card."""

@@ -1,4 +1,7 @@
-"""The chart on a rollout's card: what to draw, and the PNG of it, made outside the event loop.
+"""Chart of a rollout's card as PNG, rendered outside the event loop.
+
+Made for Discord's dark theme on a phone: the image is 800 pixels wide and shown at 360, so the smallest letters still
+have the height of small print.
 
 Meant for Discord's dark theme at the size of a phone: the picture is 800 pixels wide and is shown at 360, so that the
 smallest letters still have the height of small print there.
@@ -29,17 +32,17 @@ __all__ = [
     "render_async",
 ]
 
-# More pictures than this waiting is no use: by their turn, their figures would be old.
+# A longer queue is useless: the numbers would be old by the time they are drawn.
 LONGEST_QUEUE = 16
 PATIENCE_S = 5.0
 
 
 class ChartError(Exception):
-    """The picture could not be made; the card goes on without it, or with the one it has."""
+    """The image could not be rendered. The card keeps the one it has, or has none."""
 
 
 def render(data: ChartData) -> bytes:
-    """The chart as PNG, here and now: about 25 ms in which no other Python code runs. Raises ChartError."""
+    """The chart as PNG, rendered here: about 25 ms in which no other Python code runs. Raises ChartError."""
     try:
         return svg_worker.png(svg(data))
     except ValueError as problem:
@@ -47,7 +50,7 @@ def render(data: ChartData) -> bytes:
 
 
 class Charts:
-    """Draws charts one after another in a process of its own, which starts with the first and ends when idle."""
+    """Renders charts one after another in its own process, which starts with the first and exits when idle."""
 
     def __init__(self, *, longest_queue: int = LONGEST_QUEUE, patience_s: float = PATIENCE_S) -> None:
         self._longest_queue = longest_queue
@@ -57,9 +60,9 @@ class Charts:
         self._worker: asyncio.subprocess.Process | None = None
 
     async def render(self, data: ChartData) -> bytes:
-        """The chart as PNG, without holding up the event loop. Raises ChartError."""
+        """The chart as PNG, without blocking the event loop. Raises ChartError."""
         if self._waiting >= self._longest_queue:
-            raise ChartError(f"{self._waiting} charts are waiting already")
+            raise ChartError(f"{self._waiting} charts are already waiting")
         self._waiting += 1
         try:
             async with self._turn:
@@ -68,7 +71,7 @@ class Charts:
             self._waiting -= 1
 
     async def close(self) -> None:
-        """Let the process end, and wait for it."""
+        """Stop the process and wait for it."""
         worker, self._worker = self._worker, None
         if worker is None or worker.returncode is not None:
             return
@@ -82,7 +85,7 @@ class Charts:
                 try:
                     answer = await self._asked(request)
                 except (OSError, EOFError):
-                    # It had ended, idle or killed: once more with a new one.
+                    # It has exited (idle or killed): try again with a new one.
                     await self.close()
                     answer = await self._asked(request)
         except (TimeoutError, OSError, EOFError) as problem:
@@ -91,7 +94,7 @@ class Charts:
                 f"the chart could not be drawn: {str(problem) or 'it took too long'}"
             ) from problem
         except asyncio.CancelledError:
-            # Half an exchange is in the pipe; the next request must not read the rest of it.
+            # The pipe holds half an exchange; the next request must not read the rest.
             await self.close()
             raise
         if answer[:1] != b"+":
@@ -117,7 +120,7 @@ class Charts:
 
 
 async def render_async(data: ChartData) -> bytes:
-    """One chart by a process made for it alone. Who draws many keeps a `Charts`. Raises ChartError."""
+    """Render one chart in a process of its own. Keep a `Charts` for many. Raises ChartError."""
     charts = Charts()
     try:
         return await charts.render(data)

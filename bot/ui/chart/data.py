@@ -1,4 +1,4 @@
-"""What a chart shows, and its lines made fit for drawing: thinned out, and cut where nothing was measured."""
+"""Data of a chart, thinned out for drawing and cut where nothing was measured."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Points = list[tuple[float, float | None]]
 
 @dataclass(frozen=True)
 class ChartSeries:
-    """One line: `(unix seconds, value)` in order of time; None is "could not be measured" and breaks the line."""
+    """One line: `(unix seconds, value)` in order of time. None means "not measured" and breaks the line."""
 
     points: tuple[tuple[float, float | None], ...] = ()
 
 
 def pooled(looks: Iterable[tuple[float, tuple[int, int] | None]], over_s: float = 60.0) -> ChartSeries:
-    """Rates of bad requests over the last `over_s` seconds, from `(unix seconds, (total, bad) of one look)` in order.
+    """Rates of bad requests over the last `over_s` seconds, from `(unix seconds, (total, bad) of one tick)` in order.
 
-    One failure among the eight requests of a look is a spike of 12% that says nothing; pooled requests show the
-    rate. A look that could not be measured (None), or a time without requests, is a gap.
+    One failure among the eight requests of a tick is a meaningless spike of 12%; pooled requests show the rate.
+    A tick that could not be measured (None), or time without requests, is a gap.
     """
     held: deque[tuple[float, int, int]] = deque()
     total = bad = 0
@@ -42,7 +42,7 @@ def pooled(looks: Iterable[tuple[float, tuple[int, int] | None]], over_s: float 
 
 @dataclass(frozen=True)
 class Panel:
-    """One quantity of both releases. Values are proportions (0 to 1) or seconds, as `unit` says; so is `limit`."""
+    """One quantity for both releases. Values and `limit` are proportions (0 to 1) or seconds, see `unit`."""
 
     title: str
     candidate: ChartSeries = ChartSeries()
@@ -53,12 +53,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class ChartData:
-    """Everything on one picture.
+    """Everything in one image.
 
-    candidate, stable: versions as people know them; stable is None for a first release.
+    candidate, stable: versions; stable is None for a first release.
     panels: at most two, from the top.
-    weights: `(unix seconds, per cent of traffic)` of each change.
-    begin, end: the time axis (unix seconds).
+    weights: `(unix seconds, percent of traffic)` at each change.
+    begin, end: time axis (unix seconds).
     """
 
     candidate: str
@@ -70,7 +70,7 @@ class ChartData:
 
 
 def pieces(line: Points) -> Iterator[list[tuple[float, float]]]:
-    """The line cut at what could not be measured, and where time passed without a point."""
+    """The line, split where nothing was measured and where time passed without a point."""
     gaps = sorted(b[0] - a[0] for a, b in pairwise(line))
     longest = 3.5 * gaps[len(gaps) // 2] if gaps else 0.0
     piece: list[tuple[float, float]] = []
@@ -85,7 +85,7 @@ def pieces(line: Points) -> Iterator[list[tuple[float, float]]]:
 
 
 def thinned(series: ChartSeries, low: float, high: float) -> Points:
-    """At most `MOST_POINTS` points: neighbours are averaged, a slot without any value stays a gap."""
+    """At most `MOST_POINTS` points: neighbours are averaged; a slot without values stays a gap."""
     points = [(at, value) for at, value in series.points if low <= at <= high]
     each = -(-len(points) // MOST_POINTS)
     if each <= 1:

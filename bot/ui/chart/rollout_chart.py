@@ -1,4 +1,4 @@
-"""From a rollout's measurements to its chart: error rate and latency of both releases, with limits and weights."""
+"""Chart of a rollout's measurements: error rate and latency of both releases, with limits and weights."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _VERSION = 40
 
 
 class CardCharts:
-    """Makes the picture for a card; `Cards` asks it through its call."""
+    """Renders the chart of a card."""
 
     def __init__(self, charts: Charts | None = None) -> None:
         self._charts = charts or Charts()
 
     async def __call__(self, seen: RolloutView) -> bytes | None:
-        """PNG, or None when there is nothing to show or no picture can be made now."""
+        """The PNG, or None when there is nothing to draw or it cannot be drawn now."""
         data = chart_data(seen)
         if data is None:
             return None
@@ -36,7 +36,7 @@ class CardCharts:
 
 
 def chart_data(seen: RolloutView) -> ChartData | None:
-    """None while there are fewer than two measurements, or no objective to draw."""
+    """None with fewer than two measurements or without an objective."""
     points, rollout = seen.series, seen.rollout
     panels = tuple(_panels(rollout.policy.judge.objectives, points))[:2]
     if len(points) < 2 or not panels:
@@ -54,7 +54,7 @@ def chart_data(seen: RolloutView) -> ChartData | None:
 
 
 def _panels(objectives: Sequence[Objective], points: Sequence[SeriesPoint]) -> Iterator[Panel]:
-    """Errors above latency; an objective of another kind only where one of these is missing."""
+    """Errors above latency. Another kind of objective only when one of these is missing."""
     order = {"errors": 0, "latency": 1, "proportion": 2}
     shown: set[str] = set()
     for objective in sorted(objectives, key=lambda o: (order[o.kind], not o.enforce)):
@@ -78,7 +78,7 @@ def _share(objective: Objective, points: Sequence[SeriesPoint]) -> Panel:
 
 
 def _latency(objective: Objective, points: Sequence[SeriesPoint]) -> Panel:
-    """In seconds where a quantile was measured, else as the share of slow requests."""
+    """In seconds if a quantile was measured, otherwise the share of slow requests."""
     if all(p.candidate_latency_s is None and p.stable_latency_s is None for p in points):
         share = _share(objective, points)
         return Panel("Slow requests", share.candidate, share.stable, share.limit)

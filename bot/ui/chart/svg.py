@@ -1,4 +1,4 @@
-"""The chart as SVG: two panels over one time axis, labelled directly, readable without its colours."""
+"""Chart as SVG: two panels over one time axis, labelled directly, readable without colour."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _LEFT, _RIGHT = 98.0, 636.0
 _TOPS, _PANEL = (94.0, 258.0), 122.0
 _BOTTOM = _TOPS[-1] + _PANEL
 FONT = "DejaVu Sans"  # its condensed cut, shipped in `fonts/`
-# Blue and light grey differ in brightness too, and in dash and marker; red is used for limits alone.
+# Blue and light grey also differ in brightness, dash and marker; only limits are red.
 _BACK, _FIELD, _TEXT, _MUTED, _GRID = "#1e1f22", "#2b2d31", "#f2f3f5", "#b5bac1", "#3f4147"
 _CANDIDATE, _STABLE, _LIMIT, _WEIGHT = "#5cb8ff", "#c9ccd1", "#ff8a80", "#80848e"
-# What XML cannot hold even escaped: a version or a title may contain anything.
+# Not allowed in XML even when escaped; a version or title may contain anything.
 _NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
 _SMALL, _LETTER = 24, 12.3  # letters in pixels, and the width of one of them on average
 
 
 def svg(data: ChartData) -> str:
-    """The picture as an SVG document of WIDTH by HEIGHT pixels."""
+    """The image as an SVG document of WIDTH by HEIGHT pixels."""
     begin, end = data.begin, max(data.end, data.begin + 30.0)
     time = _Axis(begin, end, _LEFT, _RIGHT)
     parts = [*_legend(data), *_hours(time), *_panels(data, time), *_weights(data, time)]
@@ -37,7 +37,7 @@ def svg(data: ChartData) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """Maps `low..high` onto `start..stop` pixels, holding what lies outside at the edge."""
+    """Maps `low..high` to `start..stop` pixels; values outside stay at the edge."""
 
     low: float
     high: float
@@ -62,7 +62,7 @@ def _line(x1: float, y1: float, x2: float, y2: float, **style: object) -> str:
 
 
 def _marker(x: float, y: float, *, candidate: bool) -> str:
-    """A filled disc for the candidate, an empty diamond for stable."""
+    """A filled circle for the candidate, an open diamond for stable."""
     if candidate:
         return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="6.5" fill="{_CANDIDATE}" stroke="{_FIELD}" stroke-width="2"/>'
     box = f"M{x:.1f} {y - 8:.1f}l8 8l-8 8l-8 -8z"
@@ -70,7 +70,7 @@ def _marker(x: float, y: float, *, candidate: bool) -> str:
 
 
 def shortened(version: str, letters: int) -> str:
-    """A version that is too long loses its middle: both ends tell versions apart."""
+    """A long version loses its middle: both ends tell versions apart."""
     if len(version) <= letters:
         return version
     tail = letters // 2
@@ -96,7 +96,7 @@ def _legend(data: ChartData) -> Iterator[str]:
 
 
 def _hours(time: _Axis) -> Iterator[str]:
-    """Time since the beginning, at round distances."""
+    """Time since the start, at round intervals."""
     span = time.high - time.low
     steps = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
     step = next((s for s in steps if span / s <= 5), max(86400, round(span / 5 / 86400) * 86400))
@@ -130,7 +130,7 @@ def _panel(panel: Panel, time: _Axis, top: float, has_stable: bool) -> Iterator[
     step, highest = _scale(max([*values, (panel.limit or 0.0) * 1.25]), panel.unit)
     up = _Axis(0.0, highest, low, top)
     if panel.limit is not None:
-        # The zone above the limit is shaded, so that "too high" is a place and not only a colour.
+        # Shade the zone above the limit: "too high" is an area, not only a colour.
         height = up(panel.limit) - top
         zone = f'x="{_LEFT}" y="{top}" width="{_RIGHT - _LEFT}" height="{height:.1f}"'
         yield f'<rect {zone} fill="{_LIMIT}" fill-opacity="0.09"/>'
@@ -177,7 +177,7 @@ def _drawn(line: Points, time: _Axis, up: _Axis, *, candidate: bool) -> Iterator
 
 
 def _ends(lines: dict[bool, Points], time: _Axis, up: _Axis, panel: Panel) -> Iterator[str]:
-    """The last value of each line beside its end, moved apart where they would overlap."""
+    """The last value of each line at its end, moved apart where they would overlap."""
     last = {
         key: next(((t, v) for t, v in reversed(line) if v is not None), None) for key, line in lines.items()
     }
@@ -195,7 +195,7 @@ def _ends(lines: dict[bool, Points], time: _Axis, up: _Axis, panel: Panel) -> It
 
 
 def _weights(data: ChartData, time: _Axis) -> Iterator[str]:
-    """A vertical line and the new share at each change; labels that would overlap leave out the earlier one."""
+    """A vertical line and the new share at each change. Of overlapping labels the earlier is left out."""
     if data.weights:
         yield _words(_LEFT - 10, _BOTTOM + 28, "traffic", text_anchor="end")
     chips: list[tuple[float, float, str]] = []
@@ -220,8 +220,8 @@ def _weights(data: ChartData, time: _Axis) -> Iterator[str]:
 
 
 def _scale(highest: float, unit: str) -> tuple[float, float]:
-    """(distance of grid lines, top of the axis) in round figures, with two or three lines above 0."""
-    if highest < 1e-9:  # nothing that could be seen
+    """(distance of grid lines, top of the axis) in round numbers, with two or three lines above 0."""
+    if highest < 1e-9:  # nothing visible
         highest = 0.01 if unit == "proportion" else 1.0
     size = 10 ** floor(log10(highest))
     for factor in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0):

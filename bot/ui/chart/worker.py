@@ -1,4 +1,7 @@
-"""A process that turns SVG into PNG, so that the event loop does not wait: the renderer keeps Python's lock.
+"""Process that renders SVG to PNG: the renderer holds Python's lock, which would block the event loop.
+
+Run as a script by `chart.py`. Frames on standard input and output: four bytes of length, then as many bytes. A reply
+starts with `+` and the PNG, or `-` and an error. Exits at the end of input or after some idle minutes.
 
 Run as a script by `chart.py`. Frames on standard input and output: four bytes of length, then that many bytes; an
 answer begins with `+` and the PNG or `-` and a sentence. Ends by itself at the end of input or after some idle minutes.
@@ -17,7 +20,7 @@ _FONTS = [str(path) for path in sorted((Path(__file__).parent / "fonts").glob("*
 
 
 def png(svg: str) -> bytes:
-    """The picture of an SVG document. Raises ValueError when it cannot be drawn."""
+    """Render an SVG document. Raises ValueError when that fails."""
     import resvg_py
 
     return bytes(
@@ -28,7 +31,7 @@ def png(svg: str) -> bytes:
 
 
 def serve(requests: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None:
-    """Answer requests until the input ends or nobody asks for `idle_s` seconds."""
+    """Answer requests until the input ends or none arrives for `idle_s` seconds."""
     while select.select([requests], [], [], idle_s)[0]:
         head = requests.read(4)
         if len(head) < 4:
@@ -36,14 +39,14 @@ def serve(requests: BinaryIO, answers: BinaryIO, idle_s: float = IDLE_S) -> None
         text = requests.read(struct.unpack(">I", head)[0])
         try:
             answer = b"+" + png(text.decode())
-        except Exception as problem:  # whatever one picture does must not end the process for the next
+        except Exception as problem:  # an error in one image must not end the process
             answer = b"-" + str(problem).encode()
         answers.write(struct.pack(">I", len(answer)) + answer)
         answers.flush()
 
 
 if __name__ == "__main__":
-    # Unbuffered, or select would not see what a buffer already holds.
+    # Unbuffered: select does not see what is already in a buffer.
     with open(0, "rb", buffering=0, closefd=False) as requests_, open(1, "wb", closefd=False) as answers_:
         try:
             serve(requests_, answers_)

@@ -1,1 +1,1 @@
-"""The connection to Discord: client, supervisor, IDENTIFY budget, command registration."""
+"""Connection to Discord: client, supervisor, IDENTIFY budget, command registration."""

@@ -1,4 +1,4 @@
-"""The connection to Discord: one client with minimal intents, and `GatewayConnection`, which outlives it."""
+"""Discord client with minimal intents, and `GatewayConnection`, which outlives each client."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from bot.ui.interactions.responder import Responder
 
 _log = structlog.get_logger(__name__)
 
-# Slipway never speaks; discord.py need not say at every start that it could not.
+# Slipway does not use voice: silence the warnings about missing libraries.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 MakeCog = Callable[[Responder], commands.Cog]
 
 
 def point_at(api_base: str | None, gateway: str | None, cdn: str | None = None) -> None:
-    """Send discord.py elsewhere than to Discord (the sandbox). None leaves what is; affects the whole process."""
+    """Point discord.py at other servers, such as the sandbox. None keeps an address. Affects the whole process."""
     from discord.gateway import DiscordWebSocket
     from discord.http import Route
 
@@ -44,12 +44,12 @@ def point_at(api_base: str | None, gateway: str | None, cdn: str | None = None) 
 
 
 def believable(latency_s: float) -> float | None:
-    """discord.py's figure, or None: it is infinite at first, and a heartbeat's distance when an answer was quick."""
+    """discord.py's latency, or None when it is no measurement: infinite at first, too long after a quick answer."""
     return latency_s if 0 <= latency_s < 10 else None
 
 
 class GatewayConnection:
-    """The present connection, for those who speak and for those who look. The supervisor puts clients in and out."""
+    """The current connection. The supervisor sets the client; others read it."""
 
     def __init__(self) -> None:
         self._client: SlipwayBot | None = None
@@ -73,22 +73,22 @@ class GatewayConnection:
 
     @property
     def latency_s(self) -> float | None:
-        """Of the last heartbeat; None when it is not known."""
+        """Latency of the last heartbeat; None when unknown."""
         return believable(self._client.latency) if self._client is not None and self.connected else None
 
     async def resync(self) -> None:
-        """Look again at every server's commands, after the catalog was reloaded."""
+        """Compare every server's commands again, after a reload of the catalog."""
         if self._client is not None and self.connected:
             await self._client.sync_commands()
 
 
 class Tree(app_commands.CommandTree["SlipwayBot"]):
-    """Commands live in the tree without a server; `sync` tells each server of the catalog."""
+    """Commands are in the tree without a server; `sync_commands` registers them with each server."""
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
     ) -> None:
-        """What went wrong outside `Responder.answer`: a stale command, an option that could not be read."""
+        """Answer errors outside `Responder.answer`, such as an outdated command or an invalid option."""
         reply = explain(error, command=interaction.command.name if interaction.command else "unknown")
         if (
             interaction.type is discord.InteractionType.application_command
@@ -98,7 +98,7 @@ class Tree(app_commands.CommandTree["SlipwayBot"]):
 
 
 class SlipwayBot(commands.Bot):
-    """Made anew by the supervisor whenever the one before it died; holds nothing that would be missed."""
+    """The client. The supervisor creates a new one after each failure, so it keeps nothing of value."""
 
     def __init__(
         self, responder: Responder, cogs: Iterable[MakeCog], notes: NoteStore, budget: IdentifyBudget
@@ -128,14 +128,14 @@ class SlipwayBot(commands.Bot):
         self._went_offline()
 
     async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
-        """Every IDENTIFY is counted first. Discord asks for a random pause before one that is not the first."""
+        """Count every IDENTIFY first. Discord asks for a random pause before each but the first."""
         self.offline_since = None
         try:
             if not initial:
                 await asyncio.sleep(random.uniform(1.0, 5.0))
             await self._budget.record()
         finally:
-            # The pause that Discord asks for is no deafness.
+            # The pause that Discord asks for does not count as being offline.
             self.offline_since = asyncio.get_running_loop().time()
 
     async def on_connect(self) -> None:
@@ -153,12 +153,12 @@ class SlipwayBot(commands.Bot):
             self.offline_since = asyncio.get_running_loop().time()
 
     async def on_ready(self) -> None:
-        _log.info("ready", user=str(self.user), guilds=len(self.guilds))
+        _log.info("discord_ready", user=str(self.user), guilds=len(self.guilds))
         if self._syncing is None or self._syncing.done():
             self._syncing = asyncio.create_task(self.sync_commands())
 
     async def sync_commands(self) -> None:
-        """Every server of the catalog gets the commands, if it does not have them."""
+        """Register the commands with every server of the catalog that does not have them."""
         wanted = command_registration.manifest(self.tree)
         for guild_id in self.responder.catalog().guilds:
             try:
@@ -166,11 +166,11 @@ class SlipwayBot(commands.Bot):
                     self, guild_id, wanted, self._notes, self.responder.clock.now()
                 )
             except Exception as error:
-                said = f"could not be synced: {error!r}"
-            _log.info("commands", guild=guild_id, result=said)
+                said = f"sync failed: {error!r}"
+            _log.info("commands_synced", guild=guild_id, result=said)
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
-        """Presses and forms. Slash commands come through the tree; `/history` turns its own pages."""
+        """Presses and forms. Slash commands come through the tree; `/history` handles its own pages."""
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
         if interaction.type in kinds and not await pressed(self.responder, interaction):
             await orphaned(self.responder, interaction)

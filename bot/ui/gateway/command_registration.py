@@ -1,4 +1,8 @@
-"""Slash commands are told to Discord when they changed, and not at every start.
+"""Registration of Slipway's own slash commands: only when they changed, not at every start.
+
+Discord allows 200 new commands per day and server, which a crash loop that registers at every start would use up.
+The hash of the last registration is kept for each application and server. Discord's list is also read once per
+start (reads are free), which repairs commands that were removed by hand or lost by the server.
 
 Discord takes 200 new commands a day and server; a bot that syncs at every start of a crash loop runs into that. What
 was synced last is kept as a hash, for each application and server. Discord's own list is read once a start (reading is
@@ -24,7 +28,7 @@ from bot.ui.errors import why
 _log = structlog.get_logger(__name__)
 _KIND = "commands"
 _TOO_MANY_CREATED = 30034
-# Discord's defaults; what is absent and what is spelled out are the same thing.
+# Discord's defaults: an absent field means the same.
 _DEFAULTS: dict[str, Any] = {
     "required": False,
     "autocomplete": False,
@@ -35,10 +39,10 @@ _DEFAULTS: dict[str, Any] = {
 
 
 def manifest(tree: app_commands.CommandTree[Any]) -> list[dict[str, Any]]:
-    """The full list of commands for one server, normalised: sorted by name, without what is Discord's default."""
+    """The commands of one server, normalised: sorted by name, without Discord's defaults."""
     found = [_normal(command.to_dict(tree)) for command in tree.get_commands()]
     for command in found:
-        # These belong to commands that are not bound to a server.
+        # Only for global commands.
         for key in ("dm_permission", "contexts", "integration_types"):
             command.pop(key, None)
     return sorted(found, key=lambda command: str(command["name"]))
@@ -51,9 +55,9 @@ def digest(commands: Sequence[dict[str, Any]]) -> str:
 async def sync(
     client: discord.Client, guild_id: int, commands: list[dict[str, Any]], notes: NoteStore, at: datetime
 ) -> str:
-    """Bring a server's commands up to date; returns `unchanged`, `synced`, or a sentence that says what is wrong.
+    """Bring a server's commands up to date. Returns `unchanged`, `synced`, or a sentence about what is wrong.
 
-    Without the notebook it goes by Discord's own list of names alone.
+    Without the stored hash it compares only the names in Discord's list.
     """
     application = client.application_id
     if application is None:
@@ -65,7 +69,7 @@ async def sync(
         same_names = {c["name"] for c in theirs} == {c["name"] for c in commands}
         if same_names and known in (ours, None):
             if known is None:
-                _log.info("commands_unchecked", guild=guild_id)
+                _log.info("commands_compared_by_name", guild=guild_id)
             return "unchanged"
         await client.http.bulk_upsert_guild_commands(application, guild_id, commands)
     except discord.HTTPException as error:
@@ -73,12 +77,12 @@ async def sync(
     try:
         await notes.put_note(_KIND, key, {"hash": ours, "at": at.isoformat()})
     except Unreachable:
-        _log.warning("commands_not_noted", guild=guild_id)
+        _log.warning("commands_hash_not_saved", guild=guild_id)
     return "synced"
 
 
 async def _known(notes: NoteStore, key: str) -> str | None:
-    """The hash synced last, "" when there is none, None when it cannot be read."""
+    """The hash of the last registration; "" when there is none, None when it cannot be read."""
     try:
         note = await notes.note(_KIND, key)
     except Unreachable:
@@ -90,12 +94,12 @@ def _refused(error: discord.HTTPException, guild_id: int) -> str:
     _log.error("commands_refused", guild=guild_id, **why(error))
     if error.code == _TOO_MANY_CREATED:
         return (
-            "Discord takes no new commands for this server today: 200 were created already. The ones that it has "
-            "stay; Slipway tries again at its next start."
+            "Discord accepts no more new commands for this server today: the limit is 200 per day. Existing commands "
+            "still work; Slipway tries again at its next start."
         )
     if error.status in (403, 404):
-        return "The bot is not in this server, or was invited without the scope applications.commands."
-    return f"Discord refused the commands: {error.text[:200]}"
+        return "The bot is not in this server, or was invited without the scope `applications.commands`."
+    return f"Discord rejected the commands: {error.text[:200]}"
 
 
 def _normal(value: Any) -> Any:

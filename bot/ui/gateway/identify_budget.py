@@ -1,4 +1,7 @@
-"""Counts IDENTIFYs where a crash cannot reset them, and slows them down before Discord resets the token.
+"""Budget of IDENTIFYs, kept across crashes, so that a crash loop does not make Discord reset the token.
+
+Discord allows 1000 per day; one more ends all sessions and resets the token. The first `FREE` per hour are free, then
+each waits twice as long as the one before, up to 15 minutes. After `DAY` in a day, all wait until the day has passed.
 
 Discord allows 1000 a day; the next one ends all sessions and resets the token. The first `FREE` in an hour are free,
 then each waits twice as long as the one before, up to 15 minutes; past `DAY` in a day all wait for the day to pass.
@@ -22,15 +25,15 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 5.0, 900.0
 
 
 class SlowDown(Exception):
-    """Too many IDENTIFYs: wait `seconds` before the next."""
+    """Too many IDENTIFYs: wait `seconds` before the next one."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"too many connections to Discord in a short time; waiting {seconds:.0f} s")
+        super().__init__(f"too many connections to Discord; waiting {seconds:.0f} s")
         self.seconds = seconds
 
 
 def wait_s(times: list[datetime], now: datetime, *, free: int = FREE, day: int = DAY) -> float:
-    """Seconds until the next IDENTIFY is due, after those at `times` (oldest first)."""
+    """Seconds until the next IDENTIFY is due, given the `times` of earlier ones (oldest first)."""
     today = [t for t in times if now - t < timedelta(days=1)]
     if len(today) >= day:
         return max(0.0, (today[-day] + timedelta(days=1) - now).total_seconds())
@@ -42,7 +45,7 @@ def wait_s(times: list[datetime], now: datetime, *, free: int = FREE, day: int =
 
 
 class IdentifyBudget:
-    """Asked before every IDENTIFY. Kept in the notebook and, for when that is away, in a file of the data folder."""
+    """Consulted before every IDENTIFY. Kept in the database, and in a file for when the database is down."""
 
     def __init__(
         self, notes: NoteStore, clock: Clock, key: str, folder: Path | None, *, free: int = FREE
@@ -55,27 +58,27 @@ class IdentifyBudget:
         self._seen: list[datetime] = []
 
     async def wait_s(self) -> float:
-        """Seconds to wait before the next IDENTIFY; 0.0 when it may be now."""
+        """Seconds to wait before the next IDENTIFY; 0.0 when it may be sent now."""
         return wait_s(await self._times(), self._clock.now(), free=self._free)
 
     async def record(self) -> None:
-        """Count one, before it is sent. Raises `SlowDown` instead when there are too many."""
+        """Count one IDENTIFY before it is sent. Raises `SlowDown` when there were too many."""
         times, now = await self._times(), self._clock.now()
         seconds = wait_s(times, now, free=self._free)
         if seconds > 0:
             raise SlowDown(seconds)
-        # Two in one instant are still two.
+        # Two in the same instant are still two.
         fresh = max(now, times[-1] + timedelta(microseconds=1)) if times else now
         self._seen = [*times, fresh][-DAY:]
         value = {"at": [t.timestamp() for t in self._seen]}
         try:
             await self._notes.put_note(_KIND, self._key, value)
         except Unreachable as error:
-            _log.warning("identify_not_noted", error=str(error))
+            _log.warning("identify_not_saved", error=str(error))
         self._write(value)
 
     async def _times(self) -> list[datetime]:
-        """What the notebook, the file and this process know, together."""
+        """Times known to the database, the file and this process, merged."""
         known = {t.timestamp() for t in self._seen} | set(self._read())
         try:
             note = await self._notes.note(_KIND, self._key)
@@ -102,4 +105,4 @@ class IdentifyBudget:
             fresh.write_text(json.dumps({self._key: value}))
             fresh.replace(self._file)
         except OSError as error:
-            _log.warning("identify_file", error=str(error))
+            _log.warning("identify_file_failed", error=str(error))

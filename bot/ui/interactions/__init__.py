@@ -1,1 +1,1 @@
-"""Commands and presses: who asked, what happens, how it is answered."""
+"""Interactions: commands and presses, the people behind them, and their answers."""

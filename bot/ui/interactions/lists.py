@@ -1,4 +1,4 @@
-"""Lists that people ask for: what runs where, what was rolled out, what a deploy would do, how Slipway is."""
+"""Answers that are lists: status, history, dry run, health."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 import discord
 
-from bot.domain.formatting import duration
+from bot.domain import phrasebook
+from bot.domain.formatting import counted, duration
 from bot.domain.rollout.model import Phase, Running
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
@@ -30,9 +31,9 @@ def layout(
     buttons: Sequence[discord.ui.Button[Any]] = (),
     rows: Sequence[discord.ui.Select[Any]] = (),
     upload: Upload | None = None,
-    more: str = "ask for one service to see them",
+    more: str = "name a service to see them",
 ) -> Reply:
-    """Paragraphs in one box, cut to what a message may hold; what does not fit is said, with `more` on where it is."""
+    """Paragraphs in one box, cut to the limits of a message. `more` says how to see what was left out."""
     view = discord.ui.LayoutView(timeout=None)
     box: discord.ui.Container[Any] = discord.ui.Container()
     used, left_out = 0, 0
@@ -44,7 +45,7 @@ def layout(
         used += escaping.units(piece)
         box.add_item(discord.ui.TextDisplay(piece))
     if left_out:
-        box.add_item(discord.ui.TextDisplay(f"-# and {left_out} more; {more}"))
+        box.add_item(discord.ui.TextDisplay(f"-# {phrasebook.more(left_out)}; {more}"))
     if upload is not None:
         box.add_item(discord.ui.File(f"attachment://{upload.name}"))
     for select in rows:
@@ -56,9 +57,9 @@ def layout(
 
 
 def status(lanes: Sequence[LaneStatus], now: datetime) -> Reply:
-    """One paragraph a lane, services together."""
+    """One paragraph per lane, grouped by service."""
     if not lanes:
-        return Reply("There is nothing to show: the catalog gives this server no service.")
+        return Reply("Nothing to show: no service of the catalog belongs to this server.")
     parts = ["## What runs where"]
     service = ""
     for lane in lanes[:_LANES_AT_MOST]:
@@ -66,7 +67,7 @@ def status(lanes: Sequence[LaneStatus], now: datetime) -> Reply:
         service = lane.lane.service
         parts.append(heading + _lane(lane, now))
     if len(lanes) > _LANES_AT_MOST:
-        parts.append(f"-# and {len(lanes) - _LANES_AT_MOST} more; name a service to see it")
+        parts.append(f"-# {phrasebook.more(len(lanes) - _LANES_AT_MOST)}; name a service to see them")
     return layout(parts)
 
 
@@ -96,7 +97,7 @@ def _lane(lane: LaneStatus, now: datetime) -> str:
 
 
 def _running(running: Running, say: Wording) -> str:
-    restarts = f", {running.restarts} restarts" if running.restarts else ""
+    restarts = f", {counted(running.restarts, 'restart')}" if running.restarts else ""
     version = escaping.plain(running.version, 40)
     return say.observed.format(version=version, state=running.state, weight=running.weight) + restarts
 
@@ -109,10 +110,10 @@ def history(
     first: bool,
     page: int = PAGE,
 ) -> Reply:
-    """One page, newest first; `found` holds one more than a page when there are older ones."""
+    """One page, newest first. `found` has one more than a page when there are older ones."""
     if not found:
-        return Reply("There is nothing older." if not first else "Nothing has been rolled out here yet.")
-    parts = ["## What was rolled out", *[_summary(one) for one in found[:page]]]
+        return Reply(phrasebook.NOTHING_OLDER if not first else "Nothing has been rolled out here yet.")
+    parts = ["## Rollouts", *[_summary(one) for one in found[:page]]]
     buttons = []
     if len(found) > page:
         older = PageButton.older(found[page - 1].id, service, environment)
@@ -137,13 +138,13 @@ def _summary(one: RolloutSummary) -> str:
 
 
 def dry_run(plan: DryRun) -> Reply:
-    """What a deploy would do and what stands in its way; nothing was started."""
+    """What a deploy would do and what blocks it. Nothing was started."""
     before = escaping.code(plan.stable.version, 40) if plan.stable else "nothing"
     blocked = [f for f in plan.findings if not f.ok]
     verdict = (
-        f"✋ **It would not start:** {len(blocked)} thing{'s' if len(blocked) > 1 else ''} in the way."
+        f"✋ **Blocked:** {counted(len(blocked), 'check')} failed."
         if blocked
-        else "✅ **Nothing is in its way.**"
+        else "✅ **Ready to deploy:** every check passed."
     )
     title = f"{escaping.plain(plan.lane.service, 60)} {escaping.plain(plan.candidate.version, 40)}"
     steps = "\n".join(f"{n}. {escaping.sentence(step, 200)}" for n, step in enumerate(plan.steps, 1))
@@ -156,7 +157,7 @@ def dry_run(plan: DryRun) -> Reply:
         [
             f"## Dry run: {title} → {escaping.plain(plan.lane.environment, 40)}\n{before} → "
             f"{escaping.code(plan.candidate.version, 40)} · nothing was started\n{verdict}",
-            looked_at or "-# Nothing had to be checked.",
+            looked_at or "-# No checks apply.",
             f"**The plan**\n{steps}",
             readiness_line(plan.readiness, plan.words),
         ]
@@ -164,9 +165,11 @@ def dry_run(plan: DryRun) -> Reply:
 
 
 def health(checks: Sequence[HealthLine], lanes: Sequence[LaneStatus] | None) -> Reply:
-    """How Slipway is, one line each; then what runs where, when it could be asked."""
+    """State of Slipway, one line per part, then what runs where if that could be read."""
     bad = [c for c in checks if c.ok is False]
-    head = "✅ **All is well.**" if not bad else f"❌ **{len(bad)} of {len(checks)} need attention.**"
+    head = (
+        "✅ **Everything is healthy.**" if not bad else f"❌ **{len(bad)} of {len(checks)} checks failed.**"
+    )
     ordered = sorted(checks, key=lambda c: c.ok is not False)
     lines = [
         f"{_CHECKS[c.ok]} **{escaping.plain(c.name, 60)}** {escaping.sentence(c.detail, 200)}"
@@ -174,7 +177,7 @@ def health(checks: Sequence[HealthLine], lanes: Sequence[LaneStatus] | None) -> 
     ]
     parts = [f"## Slipway\n{head}", "\n".join(lines)]
     if lanes is None:
-        parts.append("⚠️ What runs where could not be asked.")
+        parts.append("⚠️ The lanes could not be read: no answer from the database or a target.")
     elif lanes:
         parts.append("\n".join(_one_line(lane) for lane in lanes[:_LANES_AT_MOST]))
     return layout(parts)
@@ -194,13 +197,13 @@ _TEMPLATE = re.compile(
 
 
 class PageButton(discord.ui.Button[Any]):
-    """Shows what is older than rollout `before`, in an answer of its own. `/history` listens for it."""
+    """Shows what is older than rollout `before`, as a new answer. `/history` listens for it."""
 
     def __init__(self, custom_id: str) -> None:
         super().__init__(label="Older", style=discord.ButtonStyle.secondary, custom_id=custom_id)
 
     def is_dispatchable(self) -> bool:
-        """Not by the library: see `PressButton`."""
+        """False: see `PressButton`."""
         return False
 
     @classmethod
@@ -212,7 +215,7 @@ class PageButton(discord.ui.Button[Any]):
 
 
 def page_of(custom_id: str) -> tuple[int, str | None, str | None] | None:
-    """`(before, service, environment)` of a page's button; None for other ids."""
+    """`(before, service, environment)` of a page button; None for other ids."""
     match = _TEMPLATE.fullmatch(custom_id)
     if match is None:
         return None

@@ -347,5 +347,5 @@ async def test_a_token_that_discord_refuses_is_a_sentence_and_exit_code_4(cli: C
             SLIPWAY_WEB_PORT="0",
         )
     assert said.code == 4
-    assert "Discord refuses the bot's token." in said.err
+    assert "Discord rejects the bot token." in said.err
     assert "refused-refused" not in said.err

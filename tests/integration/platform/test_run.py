@@ -131,7 +131,7 @@ async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn
 async def test_its_log_is_json_without_the_token(running: Running) -> None:
     await until_well(running)
     async with asyncio.timeout(20):
-        while not any(line["event"] == "ready" for line in running.lines()):
+        while not any(line["event"] == "discord_ready" for line in running.lines()):
             await asyncio.sleep(0.1)
     running.process.terminate()
     await asyncio.wait_for(running.process.wait(), 15)

@@ -143,7 +143,12 @@ async def healthy() -> Sequence[HealthLine]:
 
 @contextlib.asynccontextmanager
 async def standing(
-    folder: Path, world: World | None = None, *, deaf_s: float = 1.5, connect: bool = True, **announcer: Any
+    folder: Path,
+    world: World | None = None,
+    *,
+    offline_s: float = 1.5,
+    connect: bool = True,
+    **announcer: Any,
 ) -> AsyncIterator[Stand]:
     """A stand that is connected and has its commands, unless `connect` is off."""
     async with (
@@ -173,7 +178,7 @@ async def standing(
         token = sandbox.token("slipway")
         supervisor = asyncio.create_task(
             run_supervised(
-                lambda: SlipwayBot(responder, COGS, books, budget), token, line, budget, deaf_s=deaf_s
+                lambda: SlipwayBot(responder, COGS, books, budget), token, line, budget, offline_s=offline_s
             )
         )
         stand = Stand(sandbox, http, engine, service, books, limiter, clock, line, spoken, supervisor, seen)

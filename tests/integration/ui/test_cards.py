@@ -39,7 +39,7 @@ async def test_a_gate_shows_one_card_with_a_log_and_calls_those_who_may_approve(
     card = await gated(stand, reason="the sale")
     assert "Waiting for approval" in card["text"]
     assert "Approvals: 0 of 1" in card["text"]
-    assert "The way back" in card["text"]
+    assert "Rollback:" in card["text"]
     assert {"Approve", "Reject", "Cancel"} <= labels(card)
     assert card["notified"] == []
     assert card["thread"] is not None
@@ -48,7 +48,7 @@ async def test_a_gate_shows_one_card_with_a_log_and_calls_those_who_may_approve(
     called = [m for m in await stand.messages() if m["notified"]]
     assert len(called) == 1
     assert set(called[0]["notified"]) == {"lead", "lead2"}
-    assert "waits for approval" in called[0]["text"]
+    assert "needs approval" in called[0]["text"]
     cards = [m for m in await stand.messages() if m["buttons"]]
     assert len(cards) == 1
 
@@ -259,7 +259,7 @@ async def test_a_closed_channel_is_reported_in_alerts_and_nothing_is_raised(stan
     assert stand.books.cards == {}
     reports = await stand.messages("alerts")
     assert len(reports) == 1
-    assert "The rollout goes on" in reports[0]["text"]
+    assert "The rollout continues" in reports[0]["text"]
     # Refusals count towards a ban: the channel is left alone for a while.
     assert len(await stand.requests("POST", "/messages")) == 2
 
@@ -283,7 +283,7 @@ async def test_a_card_moves_before_it_is_an_hour_old(stand: Stand) -> None:
     fresh = await stand.card()
     left = await stand.call("GET", f"messages/{old['id']}?as=dev")
     assert left["buttons"] == []
-    assert "has moved" in left["text"]
+    assert "moved down" in left["text"]
     assert fresh["id"] in left["text"]
     assert "Roll back" in labels(fresh)
     assert stand.books.cards[rollout.id].thread_id == int(old["id"])
@@ -462,7 +462,7 @@ async def test_a_halt_calls_on_call_even_if_nobody_is_named(stand: Stand) -> Non
     await stand.announcer.notify(Notice("n-1", rollout.id, "halted", "Stable is gone."))
     (alert,) = await stand.messages("alerts")
     assert alert["notified"] == ["oncall"]
-    assert "a person must end this" in alert["text"]
+    assert "manual action required" in alert["text"]
 
 
 async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(tmp_path: Path) -> None:

@@ -119,13 +119,13 @@ async def test_lock_with_a_length_and_unlock(stand: Stand) -> None:
     wrong = await stand.slash(
         "dev", "lock", service="checkout", environment="production", reason="x", **{"for": "soon"}
     )
-    assert "not a length of time" in wrong["message"]["text"]
+    assert "not a valid duration" in wrong["message"]["text"]
 
 
 async def test_panic_holds_everything_and_lets_it_go(stand: Stand) -> None:
     await worlds.soaking(stand.engine)
     done = await stand.slash("oncall", "panic", switch="on", reason="the lake is on fire")
-    assert "1 rollout held" in done["message"]["text"]
+    assert "1 rollout paused" in done["message"]["text"]
     assert stand.engine.rollouts[1].pause is not None
     done = await stand.slash("oncall", "panic", switch="off")
     assert stand.engine.rollouts[1].pause is None

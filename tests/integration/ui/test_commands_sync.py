@@ -133,7 +133,7 @@ async def test_a_backup_is_browsed_compared_and_restored_after_a_restart(stand: 
     listed = await ask(stand, "backups", app="greeter")
     assert "#1" in text_of(listed) and "#2" in text_of(listed)
     stand.line.rest()._connection._view_store._views.clear()  # as after a restart
-    one = await stand.choose("dev", listed["message"]["id"], "Look into a backup", "2")
+    one = await stand.choose("dev", listed["message"]["id"], "Show a backup", "2")
     assert "Backup 2 of greeter" in text_of(one) and "/old" in text_of(one)
     compared = await stand.press("dev", one["message"]["id"], "Compare with now")
     assert "What restoring backup 2 would change" in text_of(compared)
@@ -142,7 +142,7 @@ async def test_a_backup_is_browsed_compared_and_restored_after_a_restart(stand: 
     opened = await stand.press("dev", compared["message"]["id"], "Restore")
     assert opened["state"] == "modal"
     done = await stand.submit("dev", opened["id"], Reason="the old one was better")
-    assert "To be set by hand" in text_of(done)
+    assert "Set these by hand" in text_of(done)
     assert stand.engine.rollouts[1].reason == "the old one was better"
     assert [c["name"] for c in stand.service.there("greeter", GLOBAL)] == ["old"]
 
@@ -195,7 +195,7 @@ async def test_rollback_by_on_call_is_never_limited_and_others_are(stand: Stand)
 async def test_status_and_history_answer(stand: Stand) -> None:
     await everything(stand)
     found = text_of(await ask(stand, "status", "guest"))
-    assert "greeter" in found and "answered in 42 ms" in found and "of today's 200" in found
+    assert "greeter" in found and "answered in 42 ms" in found and "of 200 new commands used today" in found
     past = text_of(await ask(stand, "history", "guest", app="greeter"))
     assert "2 of 2 verified" in past and "“a fair”" in past
 

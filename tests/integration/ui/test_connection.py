@@ -83,7 +83,7 @@ async def test_a_dead_resume_address_gets_a_new_client(stand: Stand) -> None:
 
 async def test_unanswered_heartbeats_end_the_connection(tmp_path: Path) -> None:
     world = discord_world(rate_limits=False, heartbeat_interval_ms=500)
-    async with standing(tmp_path, world, deaf_s=3.0) as stand:
+    async with standing(tmp_path, world, offline_s=3.0) as stand:
         began = len((await stand.call("GET", "state"))["sessions"])
         assert began == 1
         async with broken(stand):
@@ -119,7 +119,7 @@ async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path)
         engine = worlds.engine(int(sandbox.guild_id()), clock)
         responder = Responder(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
         budget = IdentifyBudget(books, clock, "test", tmp_path)
-        with pytest.raises(TokenRefused, match="refuses the bot's token"):
+        with pytest.raises(TokenRefused, match="rejects the bot token"):
             await run_supervised(lambda: SlipwayBot(responder, COGS, books, budget), "nonsense", line, budget)
         assert not line.connected
 
@@ -178,7 +178,9 @@ async def test_too_many_new_commands_are_said_in_a_sentence(
         tmp_path, discord_world(rate_limits=False, command_creates_per_day=3), connect=False
     ) as stand:
         await stand.until(lambda: stand.line.connected)
-        await stand.until(lambda: "takes no new commands for this server today" in capsys.readouterr().out)
+        await stand.until(
+            lambda: "accepts no more new commands for this server today" in capsys.readouterr().out
+        )
         assert all(kind != "commands" for kind, _ in stand.books.notes)
 
 

@@ -158,7 +158,7 @@ async def test_a_gate_says_who_may_how_many_and_until_when(
     assert "Approvals: 0 of 1" in shown
     assert "release-manager" in shown
     assert "Expires <t:" in shown
-    assert "The way back:** to `1.4.0`, still warm" in shown
+    assert "Rollback:** to `1.4.0`, still warm" in shown
     assert shown.index("Approvals") < shown.index("verify")
 
 
@@ -167,8 +167,8 @@ async def test_a_hold_says_why_and_what_happens_if_nobody_acts(
 ) -> None:
     engine, rollout = phases[Phase.HELD]
     shown = said(await drawn(engine, rollout))
-    assert "Why it is held" in shown
-    assert "If nobody acts, it is rolled back <t:" in shown
+    assert "**Reason:** " in shown
+    assert "If no one acts, it is rolled back <t:" in shown
     assert {"Roll back", "Promote", "Extend"} <= set(labels(await drawn(engine, rollout)))
 
 
@@ -188,7 +188,7 @@ async def test_a_pause_says_by_whom_and_what_still_acts() -> None:
     shown = said(await drawn(engine, rollout))
     assert "Paused** by Lead" in shown
     assert "lunch" in shown
-    assert "Roll back** still act" in shown
+    assert "Roll back** still work" in shown
     assert "Resume" in labels(await drawn(engine, rollout))
 
 
@@ -222,7 +222,7 @@ async def test_no_way_back_is_said_before_anybody_approves() -> None:
     engine.stable = {}
     rollout = await worlds.deployed(engine)
     rollout = engine.edit(rollout.id, lambda r: replace(r, readiness=Readiness(None, False, None)))
-    assert "No way back" in said(await drawn(engine, rollout))
+    assert "No rollback possible" in said(await drawn(engine, rollout))
 
 
 async def test_equal_states_draw_equal_cards_and_numbers_do_not_change_the_shape() -> None:

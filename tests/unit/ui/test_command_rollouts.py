@@ -93,7 +93,7 @@ def test_the_way_back_is_the_backup() -> None:
     readiness = Readiness(OLD.version, False, begun.created_at)
     seen = RolloutView(replace(begun, readiness=readiness), (), (), None)
     card = said(draw(seen, begun.created_at + timedelta(seconds=1)).view)
-    assert "**The way back:** the commands from before (`1.4.0`), from their backup" in card
+    assert "**Rollback:** the commands from before (`1.4.0`), from their backup" in card
 
 
 def test_status_dry_run_and_drift_say_what_discord_has() -> None:

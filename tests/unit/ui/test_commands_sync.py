@@ -83,7 +83,7 @@ def test_every_kind_of_change_is_named_with_its_dangers_in_words() -> None:
         "keeps its id",
         "/wave created",
         "string → integer",
-        "manage guild → everybody",
+        "manage guild → everyone",
         "DANGER",
         "more people may use it than before",
         "the option is required from now on",
@@ -100,7 +100,7 @@ def test_a_small_difference_needs_no_file_and_a_large_one_is_whole_in_it() -> No
     reply = answers.difference([compared([], many)], PLACE)
     found = shown(reply)
     assert "60 commands would change" in found
-    assert "more: the full difference is in the attached file" in found
+    assert "more commands: the full difference is in the attached file" in found
     assert reply.upload is not None
     assert reply.upload.name == "greeter-production.diff"
     assert all(f"/command-{n:02} created" in reply.upload.content for n in range(60))
@@ -123,8 +123,8 @@ def test_servers_that_differ_in_the_same_way_are_shown_once() -> None:
 
 def test_nothing_different_says_that_nothing_was_called() -> None:
     found = shown(answers.difference([compared(BEFORE, BEFORE)], PLACE))
-    assert "Nothing is different" in found
-    assert "Nothing was called" in found
+    assert "No differences" in found
+    assert "Nothing to apply" in found
 
 
 def test_drift_and_mistakes_are_told_with_the_difference() -> None:
@@ -173,7 +173,7 @@ def test_option_order_additions_and_removals_are_said() -> None:
     assert "options (order): city, times → times, city" in found
     assert '+   options[city].choices[Oslo]: added: "osl"' in found
     gone = words.whole_text(compared(before, [command("a", options=[CITY])]), PLACE)
-    assert '-   options[times]: taken away: integer, required: "How often"' in gone
+    assert '-   options[times]: removed: integer, required: "How often"' in gone
 
 
 def test_all_mistakes_are_listed_and_too_many_are_a_file() -> None:
@@ -186,7 +186,7 @@ def test_all_mistakes_are_listed_and_too_many_are_a_file() -> None:
     assert f"{len(few)} mistakes; nothing was sent to Discord" in found
     many = [ManifestProblem(f"$[{n}].name", "is missing") for n in range(60)]
     reply = answers.mistakes("greeter", many)
-    assert "and 48 more: all of them are in the attached file" in shown(reply)
+    assert "and 48 more: see the attached file" in shown(reply)
     assert reply.upload is not None
     assert all(str(one) in reply.upload.content for one in many)
 
@@ -216,7 +216,7 @@ async def test_a_restore_lists_what_must_be_set_by_hand() -> None:
     rollout = await worlds.deployed(worlds.engine())
     steps = tuple(ManualStep(GLOBAL, f"c{n}", "was allowed to deployers alone") for n in range(12))
     found = shown(answers.restored(Restored(compared(), rollout, steps, "2 created."), PLACE, "<#5>"))
-    assert "To be set by hand" in found
+    assert "Set these by hand" in found
     assert "and 4 more" in found
     same = answers.restored(Restored(compared(), None, (), "Discord has just that."), PLACE, "x")
     assert "just that" in shown(same)
@@ -250,8 +250,8 @@ def test_backups_have_a_select_and_pages() -> None:
     older = next(i for i in items if isinstance(i, TouchButton))
     touch = ButtonId.parse(older.custom_id or "")
     assert touch == ButtonId("backups", found[lists.PAGE - 1].id, "greeter", "production")
-    assert "no backup" in lists.backups([], "greeter", "", PLACE, first=True).content
-    assert "nothing older" in lists.backups([], "greeter", "", PLACE, first=False).content
+    assert "No backups yet" in lists.backups([], "greeter", "", PLACE, first=True).content
+    assert "Nothing older" in lists.backups([], "greeter", "", PLACE, first=False).content
 
 
 def test_one_backup_offers_to_compare_and_to_restore() -> None:
@@ -296,7 +296,7 @@ def test_status_shows_versions_trends_and_findings() -> None:
         "did not answer",
         "drift",
         "20% fewer",
-        "12 of today's 200",
+        "12 of 200 new commands used today",
     ):
         assert expected in found, expected
     assert "no application" in lists.status([], PLACE).content
@@ -309,7 +309,7 @@ def test_staging_that_was_tidied_up_is_no_difference() -> None:
     found = shown(
         lists.status([ApplicationStatus("greeter", 5, "file x.json", (staging, production))], PLACE)
     )
-    assert "`ffffffffffff` was tried here and taken away: production has it" in found
+    assert "`ffffffffffff` was tried here and removed: production has it" in found
 
 
 def test_forty_applications_fit_and_the_rest_is_counted() -> None:

@@ -44,7 +44,7 @@ def test_forty_lanes_fit_and_the_rest_is_counted() -> None:
 
 
 def test_nothing_to_show_is_said() -> None:
-    assert "catalog gives this server no service" in lists.status([], worlds.NOW).content
+    assert "no service of the catalog belongs to this server" in lists.status([], worlds.NOW).content
     assert "yet" in lists.history([], None, None, first=True).content
     assert "older" in lists.history([], None, None, first=False).content
 
@@ -106,7 +106,7 @@ def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
     )
     found = shown(lists.dry_run(plan))
     assert found.index("prerequisite") < found.index("**lock**")
-    assert "1 thing in the way" in found
+    assert "1 check failed" in found
     assert "cold: it has to be started first" in found
 
 
@@ -117,7 +117,7 @@ def test_health_shows_what_is_broken_first() -> None:
         HealthLine("router", False, "gone"),
     ]
     found = shown(lists.health(checks, None))
-    assert "1 of 3 need attention" in found
+    assert "1 of 3 checks failed" in found
     assert found.index("router") < found.index("database")
-    assert "could not be asked" in found
+    assert "could not be read" in found
     assert Phase.SOAKING not in found

@@ -26,7 +26,7 @@ async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
     assert alerts.content.startswith("<@&500> ")
     assert alerts.embed is not None
     fields = {f.name: f.value for f in alerts.embed.fields}
-    assert "**15%** against a limit of **1%** in 400 requests" in str(fields["Judge: errors"])
+    assert "**15%** of 400 requests, limit **1%**" in str(fields["Judge: errors"])
     assert alerts.embed.url == "https://card"
     assert (deploys.channel, deploys.roles, deploys.users) == ("deploys", (), (11,))
     assert "<@11>" in deploys.content and "<@&" not in deploys.content
@@ -40,8 +40,8 @@ async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
     notice = Notice("n-1", rollout.id, "gate_opened", "whatever", ("release-manager",))
     (post,) = words(notice, await engine.view(rollout.id), [501], "")
     assert post.content.startswith("<@&501>")
-    assert "one approval by **release-manager**" in post.content
-    assert post.content.splitlines()[0].endswith("waits for approval**")
+    assert "Needs 1 approval from `release-manager`" in post.content
+    assert post.content.splitlines()[0].endswith("needs approval**")
     assert "Expires <t:" in post.content
     assert post.content.endswith(post.mark)
 
