@@ -15,7 +15,7 @@ from discord_sandbox import Sandbox
 from benchmarks.report import Row, show
 from bot.domain.appcommands.applications import Application, Secret
 from bot.domain.appcommands.diff import compare
-from tests.integration.commands.world import World
+from tests.support.appcommands import CommandsWorld
 from tests.support.discord import discord_world
 from tests.support.postgres import postgres_server
 
@@ -60,7 +60,7 @@ def _timed(before: list[dict[str, Any]], after: list[dict[str, Any]], times: int
 async def against_the_sandbox(dsn: str, folder: Path, seconds: float) -> tuple[int, float]:
     """(calls of an apply that changes nothing, requests a second of watching 50 applications in two scopes each)."""
     async with Sandbox(discord_world(rate_limits=False)) as sandbox:
-        world = World(sandbox, dsn, folder)
+        world = CommandsWorld(sandbox, dsn, folder)
         async with world.open() as slipway:
             await slipway.to_staging()
             before = world.cursor

@@ -21,7 +21,8 @@ from bot.engine.effects.outbox import Outbox, OutboxLimits
 from bot.engine.loops.loops import Loop
 from bot.engine.stepper import MESSAGES
 from bot.ports.meter import NoMeter
-from tests.fakes.people import FakeAnnouncer, ManualClock
+from tests.fakes.outside import FakeAnnouncer
+from tests.support.clocks import ShiftedClock
 from tests.support.postgres import postgres_server
 
 CONNECTIONS = 8
@@ -62,7 +63,7 @@ async def effects(dsn: str, count: int) -> float:
             ("notify",),
             NotificationHandler(announcer, store.effects),
             effects=store.effects,
-            clock=ManualClock(),
+            clock=ShiftedClock(),
             waker=waker,
             meter=NoMeter(),
             limits=OutboxLimits(at_once=400, batch=200),

@@ -13,7 +13,7 @@ from statistics import median
 
 from benchmarks.report import Row, show
 from demo.stories.stage import StoryError
-from tests.e2e.world import World, lanes, opened
+from tests.support.e2e.stack import Stack, lanes, opened
 from tests.support.postgres import postgres_server
 
 SERVED = lanes("checkout/endurance")
@@ -21,33 +21,33 @@ GOAL_S, PROMISED_S = 5.0, 10.0
 PRESS_EVERY_S = 0.3
 
 
-async def killed(world: World, rollout: int) -> tuple[float, float, float]:
+async def killed(stack: Stack, rollout: int) -> tuple[float, float, float]:
     """Seconds from the kill to the first look of the judge, to a press answered, and until both."""
-    card = await world.card(rollout)
+    card = await stack.card(rollout)
     began = time.time()
-    await world.kill_bot()
-    judged = asyncio.create_task(_judged(world, rollout, began))
-    pressed = asyncio.create_task(_answered(world, card["id"], began))
+    await stack.kill_bot()
+    judged = asyncio.create_task(_judged(stack, rollout, began))
+    pressed = asyncio.create_task(_answered(stack, card["id"], began))
     both = await asyncio.gather(judged, pressed)
     return both[0], both[1], max(both)
 
 
-async def _judged(world: World, rollout: int, began: float) -> float:
+async def _judged(stack: Stack, rollout: int, began: float) -> float:
     async def look() -> float | None:
         newer = "SELECT min(at) AS at FROM samples WHERE rollout_id = $1 AND at > to_timestamp($2)"
-        found = await world.one(newer, rollout, began)
+        found = await stack.one(newer, rollout, began)
         return found["at"].timestamp() - began if found and found["at"] else None
 
-    return await world.until("the judge to look again", look)
+    return await stack.until("the judge to look again", look)
 
 
-async def _answered(world: World, message: str, began: float) -> float:
+async def _answered(stack: Stack, message: str, began: float) -> float:
     """Until the first of many presses is answered; those that the dead bot never got take 3 s to fail."""
 
     async def press() -> float:
         body = {"user": "lead", "message": message, "button": "Extend"}
-        begun = await world.stage.call("POST", "presses", body)
-        found = await world.stage.call("GET", f"interactions/{begun['interaction']}", wait=4)
+        begun = await stack.stage.call("POST", "presses", body)
+        found = await stack.stage.call("GET", f"interactions/{begun['interaction']}", wait=4)
         if found["state"] != "answered":
             raise StoryError(f"no answer: {found['reason']}")
         return time.time() - began
@@ -65,14 +65,14 @@ async def _answered(world: World, message: str, began: float) -> float:
 
 
 async def measure(dsn: str, times: int) -> list[tuple[float, float, float]]:
-    async with opened(SERVED, dsn) as world:
-        rollout = await world.deploy("checkout", "1.6.0", "endurance")
-        await world.phase(rollout, "soaking")
-        await world.press("lead", rollout, "Pause")  # it soaks for as long as this takes
-        await world.button(rollout, "Resume")
+    async with opened(SERVED, dsn) as stack:
+        rollout = await stack.deploy("checkout", "1.6.0", "endurance")
+        await stack.phase(rollout, "soaking")
+        await stack.press("lead", rollout, "Pause")  # it soaks for as long as this takes
+        await stack.button(rollout, "Resume")
         found = []
         for _ in range(times):
-            found.append(await killed(world, rollout))
+            found.append(await killed(stack, rollout))
             await asyncio.sleep(1.0)
         return found
 

@@ -24,9 +24,12 @@ from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest
 from bot.engine.loops.worker import LoopIntervals
 from bot.ports.meter import NoMeter
-from tests.fakes.people import FakeMetrics
-from tests.integration.engine.world import DEV, GUILD, Slipway, World, policy, until
+from tests.fakes.outside import FakeMetrics
+from tests.support.actors import DEV
+from tests.support.catalogs import GUILD, policy
+from tests.support.harness import Slipway, World
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.waiting import until
 
 TICK_S, WINDOW_S = 5.0, 20.0
 PLAN = Plan("soak", (Shift(5, 60.0), Soak(3600.0), Shift(100, 60.0)))
@@ -105,7 +108,7 @@ async def start(slipway: Slipway, services: Sequence[str]) -> None:
     async def soaking() -> bool:
         return (await slipway.store.housekeeping.phases()).get("soaking") == len(services)
 
-    await until(soaking, 120.0)
+    await until(soaking, within_s=120.0)
 
 
 def server_processes(server: PostgresServer) -> list[psutil.Process]:

@@ -17,10 +17,10 @@ from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
+from tests.support.paths import SERVICE
 
 LANE = Lane("checkout", "production")
 ALONE = Lane("herald", "production")
-SERVICE = str(Path(__file__).parents[1] / "fakes" / "service.py")
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""One world for a file: its LANES, ENVIRONMENT, CATALOG, DISCORD say which; on a PostgreSQL that may be stopped."""
+"""One stack for a file: its LANES, ENVIRONMENT, CATALOG, DISCORD say which; on a PostgreSQL that may be stopped."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.e2e.world import CONFIG, World, opened
+from tests.support.e2e.stack import CONFIG, Stack, opened
 from tests.support.postgres import PostgresServer, postgres_server
 
 
@@ -18,7 +18,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
+async def stack(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[Stack]:
     """All that the tests of a file share: `LANES` of the file, each served by 1.4.0 under traffic."""
     name = await postgres.fresh()
     async with opened(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import acts
+from tests.support.e2e import acts
+from tests.support.paths import ROOT
 
 MISTAKES = (
     (
@@ -61,7 +62,7 @@ async def checked(folder: Path) -> tuple[int | None, str]:
     """What `slipway config check` says of a folder."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "config", "check", str(folder)),
-        cwd=acts.ROOT,
+        cwd=ROOT,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )

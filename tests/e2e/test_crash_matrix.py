@@ -1,6 +1,6 @@
 """`kill -9` of the bot before and after every single effect of a rollout, and in the middle of a press.
 
-Each test has a world of its own, in which every effect is a death (`tests.fakes.crashing_bot`). At the end the
+Each test has a stack of its own, in which every effect is a death (`tests.fakes.crashing_bot`). At the end the
 rollout went right, each message was posted once, each process was started once, and users noticed nothing.
 """
 
@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from demo.stories.stage import StoryError
-from tests.e2e.world import World, lanes, opened
+from tests.support.e2e.stack import Stack, lanes, opened
 from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.timeout(900), pytest.mark.slow]
@@ -32,13 +32,13 @@ MATRIX_S = 600.0
 
 
 @asynccontextmanager
-async def crashing(postgres: PostgresServer, points: Path) -> AsyncIterator[World]:
+async def crashing(postgres: PostgresServer, points: Path) -> AsyncIterator[Stack]:
     name = await postgres.fresh()
     bot = ("-m", "tests.fakes.crashing_bot")
     async with opened(
         SERVED, postgres.dsn(name), bot=bot, environment={"CRASH_POINTS": str(points)}
-    ) as world:
-        yield world
+    ) as stack:
+        yield stack
     await postgres.drop(name)
 
 
@@ -53,31 +53,31 @@ async def insist(ask: Callable[[], Awaitable[object]], done: Callable[[], Awaita
     raise AssertionError("asked sixty times in vain")
 
 
-async def deployed(world: World, version: str) -> int:
+async def deployed(stack: Stack, version: str) -> int:
     async def begun() -> bool:
-        return await world.newest("checkout", "production") > 0
+        return await stack.newest("checkout", "production") > 0
 
-    await insist(lambda: world.deploy("checkout", version, "production"), begun)
-    return await world.newest("checkout", "production")
+    await insist(lambda: stack.deploy("checkout", version, "production"), begun)
+    return await stack.newest("checkout", "production")
 
 
-async def approved(world: World, id_: int) -> None:
+async def approved(stack: Stack, id_: int) -> None:
     async def passed() -> bool:
-        return bool((await world.rollout(id_))["phase"] not in ("verifying", "gated"))
+        return bool((await stack.rollout(id_))["phase"] not in ("verifying", "gated"))
 
     async def press() -> None:
-        card = await world.card(id_)
-        await world.stage.press("lead", card["id"], "Approve")
+        card = await stack.card(id_)
+        await stack.stage.press("lead", card["id"], "Approve")
 
-    await world.phase(id_, "gated", timeout_s=MATRIX_S)
+    await stack.phase(id_, "gated", timeout_s=MATRIX_S)
     await insist(press, passed)
 
 
-async def every_effect_died_twice(world: World, id_: int, points: Path) -> None:
+async def every_effect_died_twice(stack: Stack, id_: int, points: Path) -> None:
     """Each effect of the rollout was interrupted before and after. Rows of redraws are gone when they are done."""
     died = points.read_text().splitlines()
     assert [point for point, n in Counter(died).items() if n > 1] == []
-    effects = await world.effects(id_)
+    effects = await stack.effects(id_)
     given_up = [(e["key"], e["last_error"]) for e in effects if e["state"] not in ("done", "superseded")]
     assert given_up == []
     done = {f"{e['kind']}:{e['key']}" for e in effects if e["state"] == "done"}
@@ -93,65 +93,65 @@ async def every_effect_died_twice(world: World, id_: int, points: Path) -> None:
     print(f"{len(done)} effects and {len(drawn)} redraws, {len(died)} kills")
 
 
-async def said_once(world: World, id_: int) -> None:
+async def said_once(stack: Stack, id_: int) -> None:
     """One card, each line of the log once, each notice once: what is recorded is what was posted."""
-    effects = await world.effects(id_)
-    lines = [m["text"] for m in await world.thread(id_) if m["author"] == "slipway" and m["type"] == 0]
+    effects = await stack.effects(id_)
+    lines = [m["text"] for m in await stack.thread(id_) if m["author"] == "slipway" and m["type"] == 0]
     logged = [json.loads(e["payload"])["text"] for e in effects if e["kind"] == "log_line"]
     assert [line.partition(" ")[2] for line in lines] == logged
     told = [json.loads(e["payload"])["what"] for e in effects if e["kind"] == "notify"]
     posted = [
         m
         for channel in ("deploys", "alerts")
-        for m in await world.stage.messages(channel)
+        for m in await stack.stage.messages(channel)
         if m["author"] == "slipway" and not m["interaction"]
     ]
     cards = [m for m in posted if not m["content"]]
-    assert [m["id"] for m in cards] == [(await world.card(id_))["id"]]
+    assert [m["id"] for m in cards] == [(await stack.card(id_))["id"]]
     spoken = Counter((m["channel"], m["content"]) for m in posted if m["content"])
     assert set(spoken.values()) == {1}
     alarms = sum(what in ("rolled_back", "halted") for what in told)
     assert Counter(m["channel"] for m in posted if m["content"]) == Counter(deploys=len(told), alerts=alarms)
 
 
-async def ended(world: World, id_: int, how: str, points: Path) -> list[str]:
+async def ended(stack: Stack, id_: int, how: str, points: Path) -> list[str]:
     """The rollout is over and everything about it is right; returns what the audit log says happened."""
-    await world.phase(id_, how, timeout_s=MATRIX_S)
-    await world.settled(id_, MATRIX_S)
-    await every_effect_died_twice(world, id_, points)
-    await said_once(world, id_)
-    for version in ("1.4.0", (await world.rollout(id_))["to_version"]):
-        assert world.starts("checkout", "production", version) == 1
-    return [line["what"] for line in await world.audit(id_)]
+    await stack.phase(id_, how, timeout_s=MATRIX_S)
+    await stack.settled(id_, MATRIX_S)
+    await every_effect_died_twice(stack, id_, points)
+    await said_once(stack, id_)
+    for version in ("1.4.0", (await stack.rollout(id_))["to_version"]):
+        assert stack.starts("checkout", "production", version) == 1
+    return [line["what"] for line in await stack.audit(id_)]
 
 
 async def test_a_rollout_succeeds_through_a_kill_at_every_point(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     points = tmp_path / "points"
-    async with crashing(postgres, points) as world:
-        since = await world.cursor("checkout", "production")
-        id_ = await deployed(world, "1.5.0")
-        await approved(world, id_)
-        happened = await ended(world, id_, "succeeded", points)
+    async with crashing(postgres, points) as stack:
+        since = await stack.cursor("checkout", "production")
+        id_ = await deployed(stack, "1.5.0")
+        await approved(stack, id_)
+        happened = await ended(stack, id_, "succeeded", points)
         # With all those deaths a soak may end with too few requests, and wait for more.
         assert [what for what in happened if what != "held"] == WHOLE
-        await world.served_by("checkout", "production", "1.5.0")
-        assert await world.foreign_errors("checkout", "production", since) == []
+        await stack.served_by("checkout", "production", "1.5.0")
+        assert await stack.foreign_errors("checkout", "production", since) == []
 
 
 async def test_a_bad_release_is_rolled_back_through_a_kill_at_every_point(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:
     points = tmp_path / "points"
-    async with crashing(postgres, points) as world:
-        await world.behave("checkout", "production", "1.5.1", error_rate=0.5)
-        since = await world.cursor("checkout", "production")
-        id_ = await deployed(world, "1.5.1")
-        await approved(world, id_)
-        happened = await ended(world, id_, "rolled_back", points)
+    async with crashing(postgres, points) as stack:
+        await stack.behave("checkout", "production", "1.5.1", error_rate=0.5)
+        since = await stack.cursor("checkout", "production")
+        id_ = await deployed(stack, "1.5.1")
+        await approved(stack, id_)
+        happened = await ended(stack, id_, "rolled_back", points)
         assert happened[:7] == [*BEFORE_TRAFFIC, "shifting"]
         assert happened[-2:] == ["judged_fail", "rolled_back"]
         assert len(set(happened)) == len(happened)
-        await world.served_by("checkout", "production", "1.4.0")
-        assert await world.foreign_errors("checkout", "production", since, "1.5.1") == []
+        await stack.served_by("checkout", "production", "1.4.0")
+        assert await stack.foreign_errors("checkout", "production", since, "1.5.1") == []

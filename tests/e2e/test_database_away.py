@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from demo.stories.stage import Json, said
-from tests.e2e.acts import audited, fault, part
-from tests.e2e.heard import said_once
-from tests.e2e.world import World, lanes, marks
+from tests.support.e2e.acts import audited, fault, part
+from tests.support.e2e.heard import said_once
+from tests.support.e2e.stack import Stack, lanes, marks
 from tests.support.postgres import PostgresServer
 
 pytestmark = marks("database")
@@ -28,88 +28,88 @@ async def away(postgres: PostgresServer) -> AsyncIterator[None]:
         await asyncio.to_thread(postgres.start)
 
 
-async def pressed(world: World, user: str, card: Json, label: str) -> Json:
+async def pressed(stack: Stack, user: str, card: Json, label: str) -> Json:
     """A press that must be answered, by whatever; Discord's 3 s count."""
-    begun = await world.stage.call("POST", "presses", {"user": user, "message": card["id"], "button": label})
-    found = await world.stage.answer(begun["interaction"])
+    begun = await stack.stage.call("POST", "presses", {"user": user, "message": card["id"], "button": label})
+    found = await stack.stage.answer(begun["interaction"])
     assert found["ack_ms"] < 3000
     return found
 
 
 async def test_stopped_in_a_soak_presses_are_refused_and_the_outage_does_not_count(
-    world: World, postgres: PostgresServer
+    stack: Stack, postgres: PostgresServer
 ) -> None:
-    since = await world.cursor("checkout", "endurance")
-    id_ = await world.deploy("checkout", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
-    card = await world.button(id_, "Roll back")
-    before = await measured(world, id_)
+    since = await stack.cursor("checkout", "endurance")
+    id_ = await stack.deploy("checkout", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    card = await stack.button(id_, "Roll back")
+    before = await measured(stack, id_)
     async with away(postgres):
         for label in ("Pause", "Roll back"):
-            refused = await pressed(world, "oncall", card, label)
+            refused = await pressed(stack, "oncall", card, label)
             assert refused["ephemeral"]
             assert "not" in said(refused)
             assert "slipway abort" in said(refused)
-        await world.until("the bot to say what it lacks", lambda: unwell(world))
-        await world.sleep(OUTAGE_S)
-    after = await measured(world, id_)
+        await stack.until("the bot to say what it lacks", lambda: unwell(stack))
+        await stack.sleep(OUTAGE_S)
+    after = await measured(stack, id_)
     assert after - before < OUTAGE_S / 2
-    assert (await world.rollout(id_))["phase"] == "soaking"
-    await world.bot_back()
-    await world.phase(id_, "succeeded")
-    await world.served_by("checkout", "endurance", "1.6.0")
-    assert await world.foreign_errors("checkout", "endurance", since) == []
+    assert (await stack.rollout(id_))["phase"] == "soaking"
+    await stack.bot_back()
+    await stack.phase(id_, "succeeded")
+    await stack.served_by("checkout", "endurance", "1.6.0")
+    assert await stack.foreign_errors("checkout", "endurance", since) == []
     # Nothing of what was refused was done after all.
-    assert not {"paused", "rollback_ordered", "rolled_back"} & set(await audited(world, id_))
-    await said_once(world, id_)
+    assert not {"paused", "rollback_ordered", "rolled_back"} & set(await audited(stack, id_))
+    await said_once(stack, id_)
 
 
 async def test_away_when_the_bot_starts_it_waits_says_so_and_goes_on(
-    world: World, postgres: PostgresServer
+    stack: Stack, postgres: PostgresServer
 ) -> None:
-    id_ = await world.deploy("search", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
-    await world.demo.end_bot()
+    id_ = await stack.deploy("search", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    await stack.demo.end_bot()
     async with away(postgres):
-        starting = asyncio.create_task(world.demo.start_bot())
-        await world.until("the bot to say what it lacks", lambda: unwell(world))
+        starting = asyncio.create_task(stack.demo.start_bot())
+        await stack.until("the bot to say what it lacks", lambda: unwell(stack))
         assert not starting.done()
     await starting
-    await world.phase(id_, "succeeded")
-    await said_once(world, id_)
+    await stack.phase(id_, "succeeded")
+    await said_once(stack, id_)
 
 
-async def unwell(world: World) -> bool | None:
-    health = await world.health()
+async def unwell(stack: Stack) -> bool | None:
+    health = await stack.health()
     return True if health and not health["ok"] else None
 
 
 async def test_abort_on_the_machine_while_database_and_discord_are_away_is_audited_afterwards(
-    world: World, postgres: PostgresServer
+    stack: Stack, postgres: PostgresServer
 ) -> None:
-    since = await world.cursor("mail", "endurance")
-    id_ = await world.deploy("mail", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
-    deaf = [await fault(world, "gateway_drop", seconds=120), await fault(world, "503", seconds=120)]
+    since = await stack.cursor("mail", "endurance")
+    id_ = await stack.deploy("mail", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    deaf = [await fault(stack, "gateway_drop", seconds=120), await fault(stack, "503", seconds=120)]
     async with away(postgres):
-        told = await world.demo.cli("abort", "mail", "endurance", "--reason", "pages are on fire")
+        told = await stack.demo.cli("abort", "mail", "endurance", "--reason", "pages are on fire")
         assert "all traffic goes to stable" in told
-        await world.served_by("mail", "endurance", "1.4.0")
+        await stack.served_by("mail", "endurance", "1.4.0")
     for one in deaf:
-        await world.stage.call("DELETE", f"faults/{one}")
-    await world.phase(id_, "rolled_back")
-    (line,) = [row for row in await world.audit(id_) if row["via"] == "cli"]
+        await stack.stage.call("DELETE", f"faults/{one}")
+    await stack.phase(id_, "rolled_back")
+    (line,) = [row for row in await stack.audit(id_) if row["via"] == "cli"]
     assert "pages are on fire" in line["why"]
-    await world.served_by("mail", "endurance", "1.4.0")
-    assert await world.foreign_errors("mail", "endurance", since) == []
-    await said_once(world, id_)
+    await stack.served_by("mail", "endurance", "1.4.0")
+    assert await stack.foreign_errors("mail", "endurance", since) == []
+    await said_once(stack, id_)
 
 
-async def measured(world: World, id_: int) -> float:
+async def measured(stack: Stack, id_: int) -> float:
     """Seconds of the soak that count."""
 
     async def look() -> float | None:
-        judged = part(await world.rollout(id_), "judge")
+        judged = part(await stack.rollout(id_), "judge")
         return float(judged["judge_state"]["soak"]["measured_s"]) if judged["judge_state"]["soak"] else None
 
-    return await world.until("the soak to be measured", look)
+    return await stack.until("the soak to be measured", look)

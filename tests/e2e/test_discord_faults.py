@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 
 from demo.stories.stage import said
-from tests.e2e import acts, heard
-from tests.e2e.world import World, lanes, marks
+from tests.support.e2e import acts, heard
+from tests.support.e2e.stack import Stack, lanes, marks
 
 pytestmark = marks("discord-faults")
 LANES = lanes("search/production", "cart/production", rate=15)
@@ -24,60 +24,60 @@ OVER: list[int] = []
 
 
 @pytest_asyncio.fixture(autouse=True, loop_scope="module")
-async def calm(world: World) -> AsyncIterator[None]:
+async def calm(stack: Stack) -> AsyncIterator[None]:
     """Each test begins without trouble, and with nothing under way in the cart's lane."""
-    await acts.cleared(world, "cart", "production")
+    await acts.cleared(stack, "cart", "production")
     yield
-    await world.stage.call("DELETE", "faults")
+    await stack.stage.call("DELETE", "faults")
 
 
 # ---- the connection ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["gateway_drop", "op7"])
-async def test_a_broken_connection_is_resumed_and_presses_work(world: World, kind: str) -> None:
-    id_ = await acts.soaking(world)
-    before = await acts.identified(world)
-    await acts.struck(world, await acts.fault(world, kind))
-    await acts.connected(world)
-    await acts.still_works(world, id_)
-    assert await acts.identified(world) == before
+async def test_a_broken_connection_is_resumed_and_presses_work(stack: Stack, kind: str) -> None:
+    id_ = await acts.soaking(stack)
+    before = await acts.identified(stack)
+    await acts.struck(stack, await acts.fault(stack, kind))
+    await acts.connected(stack)
+    await acts.still_works(stack, id_)
+    assert await acts.identified(stack) == before
 
 
-async def test_an_invalid_session_identifies_anew_and_presses_work(world: World) -> None:
-    id_ = await acts.soaking(world)
-    before = await acts.identified(world)
-    await acts.struck(world, await acts.fault(world, "op9"))
-    await acts.disconnected(world)
-    await acts.connected(world)
-    await acts.still_works(world, id_)
-    assert await acts.identified(world) == before + 1
+async def test_an_invalid_session_identifies_anew_and_presses_work(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
+    before = await acts.identified(stack)
+    await acts.struck(stack, await acts.fault(stack, "op9"))
+    await acts.disconnected(stack)
+    await acts.connected(stack)
+    await acts.still_works(stack, id_)
+    assert await acts.identified(stack) == before + 1
 
 
-async def test_a_dead_resume_address_gets_a_fresh_client_and_presses_work(world: World) -> None:
-    id_ = await acts.soaking(world)
-    before = await acts.identified(world)
-    dead = await acts.fault(world, "dead_resume", seconds=600)
-    await acts.fault(world, "gateway_drop")
-    await acts.struck(world, dead)
-    await acts.connected(world)
-    await acts.still_works(world, id_)
-    assert await acts.identified(world) == before + 1
-    await world.stage.call("DELETE", f"faults/{dead}")
+async def test_a_dead_resume_address_gets_a_fresh_client_and_presses_work(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
+    before = await acts.identified(stack)
+    dead = await acts.fault(stack, "dead_resume", seconds=600)
+    await acts.fault(stack, "gateway_drop")
+    await acts.struck(stack, dead)
+    await acts.connected(stack)
+    await acts.still_works(stack, id_)
+    assert await acts.identified(stack) == before + 1
+    await stack.stage.call("DELETE", f"faults/{dead}")
 
 
-async def test_unanswered_heartbeats_end_the_connection_and_presses_work(world: World) -> None:
-    id_ = await acts.soaking(world)
-    deaf = await acts.fault(world, "missed_acks", count=100)
-    await acts.logged(world, "heartbeats_unanswered")
-    await world.stage.call("DELETE", f"faults/{deaf}")
-    await acts.connected(world)
-    await acts.still_works(world, id_)
+async def test_unanswered_heartbeats_end_the_connection_and_presses_work(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
+    deaf = await acts.fault(stack, "missed_acks", count=100)
+    await acts.logged(stack, "heartbeats_unanswered")
+    await stack.stage.call("DELETE", f"faults/{deaf}")
+    await acts.connected(stack)
+    await acts.still_works(stack, id_)
 
 
-async def test_after_all_of_that_the_rollout_ends_right(world: World) -> None:
-    id_ = await acts.soaking(world)
-    await acts.promoted(world, id_)
+async def test_after_all_of_that_the_rollout_ends_right(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
+    await acts.promoted(stack, id_)
     OVER.append(id_)
 
 
@@ -85,129 +85,129 @@ async def test_after_all_of_that_the_rollout_ends_right(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
-async def test_failing_calls_double_nothing_and_lose_no_press(world: World, kind: str) -> None:
+async def test_failing_calls_double_nothing_and_lose_no_press(stack: Stack, kind: str) -> None:
     """The post of the card, its edits, its thread, its notices, and the answers to presses, each hit."""
-    posts = await acts.fault(world, kind, method="POST", route=acts.MESSAGES, count=2)
-    threads = await acts.fault(world, kind, method="POST", route=acts.THREADS)
-    edits = await acts.fault(world, kind, method="PATCH", route=acts.EDITS, count=2)
-    id_ = await world.deploy("cart", "1.5.0", "production")
-    await world.phase(id_, "soaking")
+    posts = await acts.fault(stack, kind, method="POST", route=acts.MESSAGES, count=2)
+    threads = await acts.fault(stack, kind, method="POST", route=acts.THREADS)
+    edits = await acts.fault(stack, kind, method="PATCH", route=acts.EDITS, count=2)
+    id_ = await stack.deploy("cart", "1.5.0", "production")
+    await stack.phase(id_, "soaking")
     for one in (posts, threads, edits):
-        await acts.struck(world, one)
+        await acts.struck(stack, one)
     for action in ("pause", "resume"):
-        answers = await acts.fault(world, kind, method="POST", route=acts.CALLBACKS)
-        answer = await acts.act(world, "dev2", id_, action)
+        answers = await acts.fault(stack, kind, method="POST", route=acts.CALLBACKS)
+        answer = await acts.act(stack, "dev2", id_, action)
         assert answer["state"] == "answered"
         assert answer["followups"] == []
-        assert await acts.hits(world, answers) == 1
-    await acts.fault(world, kind, method="POST", route=acts.MESSAGES, count=3)
-    await acts.rolled_back(world, id_)
+        assert await acts.hits(stack, answers) == 1
+    await acts.fault(stack, kind, method="POST", route=acts.MESSAGES, count=3)
+    await acts.rolled_back(stack, id_)
     OVER.append(id_)
     assert {"paused": 1, "resumed": 1, "rollback_ordered": 1}.items() <= (
-        await acts.audited(world, id_)
+        await acts.audited(stack, id_)
     ).items()
 
 
 @pytest.mark.parametrize("scope", ["user", "shared", "global"])
-async def test_a_rate_limit_delays_what_is_said_and_nothing_else(world: World, scope: str) -> None:
+async def test_a_rate_limit_delays_what_is_said_and_nothing_else(stack: Stack, scope: str) -> None:
     more = {"scope": scope, "retry_after": 0.4}
-    posts = await acts.fault(world, "429", method="POST", route=acts.MESSAGES, count=2, **more)
-    id_ = await world.deploy("cart", "1.5.0", "production")
-    await world.phase(id_, "soaking")
-    edits = await acts.fault(world, "429", method="PATCH", route=acts.EDITS, count=2, **more)
-    await acts.still_works(world, id_)
+    posts = await acts.fault(stack, "429", method="POST", route=acts.MESSAGES, count=2, **more)
+    id_ = await stack.deploy("cart", "1.5.0", "production")
+    await stack.phase(id_, "soaking")
+    edits = await acts.fault(stack, "429", method="PATCH", route=acts.EDITS, count=2, **more)
+    await acts.still_works(stack, id_)
     for one in (posts, edits):
-        await acts.struck(world, one)
-    await acts.rolled_back(world, id_)
+        await acts.struck(stack, one)
+    await acts.rolled_back(stack, id_)
     OVER.append(id_)
     # The limit was kept: 10,000 refusals, and Discord bans the address.
-    refused = [c for c in await world.calls() if c["status"] == 429 and not c["fault"]]
+    refused = [c for c in await stack.calls() if c["status"] == 429 and not c["fault"]]
     assert refused == []
 
 
-async def test_slow_calls_keep_no_press_from_its_answer(world: World) -> None:
-    id_ = await acts.soaking(world)
-    slow = await acts.fault(world, "slow", delay_ms=900, count=1000)
+async def test_slow_calls_keep_no_press_from_its_answer(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
+    slow = await acts.fault(stack, "slow", delay_ms=900, count=1000)
     for action in ("pause", "resume"):
-        answer = await acts.act(world, "dev2", id_, action)
+        answer = await acts.act(stack, "dev2", id_, action)
         assert answer["state"] == "answered"
         assert answer["ack_ms"] < 3000
-    await world.stage.call("DELETE", f"faults/{slow}")
-    await acts.still_works(world, id_)
+    await stack.stage.call("DELETE", f"faults/{slow}")
+    await acts.still_works(stack, id_)
 
 
 # ---- the same thing twice ----------------------------------------------------------------------------------
 
 
-async def test_an_interaction_delivered_twice_does_one_thing_once(world: World) -> None:
-    id_ = await acts.soaking(world)
-    before = await acts.audited(world, id_)
-    twice = await acts.fault(world, "duplicate_delivery")
-    answer = await acts.act(world, "dev2", id_, "extend")
+async def test_an_interaction_delivered_twice_does_one_thing_once(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
+    before = await acts.audited(stack, id_)
+    twice = await acts.fault(stack, "duplicate_delivery")
+    answer = await acts.act(stack, "dev2", id_, "extend")
     assert answer["state"] == "answered"
-    assert await acts.hits(world, twice) == 1
-    assert (await acts.audited(world, id_)) - before == {"extended": 1}
+    assert await acts.hits(stack, twice) == 1
+    assert (await acts.audited(stack, id_)) - before == {"extended": 1}
 
 
-async def test_a_deploy_delivered_twice_begins_one_rollout(world: World) -> None:
-    await acts.cleared(world, "cart", "production")
-    before = await world.newest("cart", "production")
-    twice = await acts.fault(world, "duplicate_delivery")
-    id_ = await world.deploy("cart", "1.5.0", "production")
-    assert await acts.hits(world, twice) == 1
-    await world.phase(id_, "soaking")
-    rows = await world.rows("SELECT id FROM rollouts WHERE service = 'cart' AND id > $1", before)
+async def test_a_deploy_delivered_twice_begins_one_rollout(stack: Stack) -> None:
+    await acts.cleared(stack, "cart", "production")
+    before = await stack.newest("cart", "production")
+    twice = await acts.fault(stack, "duplicate_delivery")
+    id_ = await stack.deploy("cart", "1.5.0", "production")
+    assert await acts.hits(stack, twice) == 1
+    await stack.phase(id_, "soaking")
+    rows = await stack.rows("SELECT id FROM rollouts WHERE service = 'cart' AND id > $1", before)
     assert len(rows) == 1
-    await acts.rolled_back(world, id_)
+    await acts.rolled_back(stack, id_)
     OVER.append(id_)
 
 
-async def test_two_people_roll_back_at_once_and_it_is_one_rollback(world: World) -> None:
-    id_ = await acts.soaking(world)
+async def test_two_people_roll_back_at_once_and_it_is_one_rollback(stack: Stack) -> None:
+    id_ = await acts.soaking(stack)
     answers = await acts.at_once(
-        acts.act(world, "oncall", id_, "rollback"), acts.act(world, "lead", id_, "rollback")
+        acts.act(stack, "oncall", id_, "rollback"), acts.act(stack, "lead", id_, "rollback")
     )
     assert all(a["state"] == "answered" and a["ephemeral"] for a in answers)
     assert all("✋" not in said(a) or "over" in said(a) for a in answers)
-    await world.phase(id_, "rolled_back")
-    assert (await acts.audited(world, id_))["rollback_ordered"] == 1
+    await stack.phase(id_, "rolled_back")
+    assert (await acts.audited(stack, id_))["rollback_ordered"] == 1
     OVER.append(id_)
 
 
 # ---- in the end --------------------------------------------------------------------------------------------
 
 
-async def test_of_every_rollout_everything_was_said_exactly_once(world: World) -> None:
+async def test_of_every_rollout_everything_was_said_exactly_once(stack: Stack) -> None:
     for id_ in OVER:
-        await heard.said_once(world, id_)
+        await heard.said_once(stack, id_)
 
 
-async def test_a_crash_loop_is_slowed_by_what_outlives_the_process(world: World) -> None:
+async def test_a_crash_loop_is_slowed_by_what_outlives_the_process(stack: Stack) -> None:
     """Discord ends all sessions and resets the token after 1,000 IDENTIFYs in a day."""
-    await crashed_before(world, 20)
-    before = await acts.identified(world)
-    await world.kill_bot()
-    await acts.connected(world)
-    assert await acts.identified(world) == before + 1
-    await crashed_before(world, 40)
+    await crashed_before(stack, 20)
+    before = await acts.identified(stack)
+    await stack.kill_bot()
+    await acts.connected(stack)
+    assert await acts.identified(stack) == before + 1
+    await crashed_before(stack, 40)
     for _ in range(2):
-        await world.kill_bot()
-        await held_back(world)
-    assert await acts.identified(world) == before + 1
-    assert (await world.health())["db"] == "ok"
+        await stack.kill_bot()
+        await held_back(stack)
+    assert await acts.identified(stack) == before + 1
+    assert (await stack.health())["db"] == "ok"
 
 
-async def crashed_before(world: World, times: int) -> None:
+async def crashed_before(stack: Stack, times: int) -> None:
     """The marks that so many starts within the last minutes would have left."""
-    file, key = world.data / "identify.json", str((await acts.slipway(world))["id"])
+    file, key = stack.data / "identify.json", str((await acts.slipway(stack))["id"])
     assert json.loads(file.read_text())[key]["at"]
     now = time.time()
     file.write_text(json.dumps({key: {"at": [now - 3 * n for n in range(times, 0, -1)]}}))
 
 
-async def held_back(world: World) -> None:
+async def held_back(stack: Stack) -> None:
     async def look() -> bool | None:
-        said_of_it = (await world.health()).get("details", {}).get("gateway", "")
+        said_of_it = (await stack.health()).get("details", {}).get("gateway", "")
         return True if "too many connections" in said_of_it else None
 
-    await world.until("the breaker to hold the bot back", look)
+    await stack.until("the breaker to hold the bot back", look)

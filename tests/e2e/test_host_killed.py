@@ -6,104 +6,104 @@ import os
 import signal
 import time
 
-from tests.e2e.acts import audited
-from tests.e2e.heard import said_once
-from tests.e2e.world import World, lanes, marks
+from tests.support.e2e.acts import audited
+from tests.support.e2e.heard import said_once
+from tests.support.e2e.stack import Stack, lanes, marks
 
 pytestmark = marks("host")
 LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
 
 
-async def test_the_host_killed_in_a_soak_comes_back_with_the_same_releases(world: World) -> None:
-    since = await world.cursor("checkout", "endurance")
-    id_ = await world.deploy("checkout", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
-    were = [world.release_pids("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")]
+async def test_the_host_killed_in_a_soak_comes_back_with_the_same_releases(stack: Stack) -> None:
+    since = await stack.cursor("checkout", "endurance")
+    id_ = await stack.deploy("checkout", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    were = [stack.release_pids("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")]
     killed = time.time()
-    await world.kill_host()
-    row = await world.phase(id_, "succeeded", "rolled_back")
+    await stack.kill_host()
+    row = await stack.phase(id_, "succeeded", "rolled_back")
     back = "1.6.0" if row["phase"] == "succeeded" else "1.4.0"
-    await world.served_by("checkout", "endurance", back)
+    await stack.served_by("checkout", "endurance", back)
     assert row["phase"] == "succeeded", row["outcome"]
-    assert [world.starts("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")] == [1, 1]
-    assert world.release_pids("checkout", "endurance", "1.6.0") == were[1]
+    assert [stack.starts("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")] == [1, 1]
+    assert stack.release_pids("checkout", "endurance", "1.6.0") == were[1]
     # What was in flight was cut; whoever came in the gap waited, since the watchdog keeps the listening socket.
-    errors = await world.foreign_errors("checkout", "endurance", since)
+    errors = await stack.foreign_errors("checkout", "endurance", since)
     assert all(killed - 1 <= e["at"] for e in errors)
     assert len(errors) <= 10, errors
 
 
-async def test_host_and_watchdog_killed_the_bot_brings_stable_back(world: World) -> None:
-    was = world.host_pids()
+async def test_host_and_watchdog_killed_the_bot_brings_stable_back(stack: Stack) -> None:
+    was = stack.host_pids()
     for name in ("watchdog", "host"):
         os.kill(was[name], signal.SIGKILL)
 
     async def another() -> bool | None:
-        return True if world.host_pids()["host"] != was["host"] else None
+        return True if stack.host_pids()["host"] != was["host"] else None
 
-    await world.until("another host", another)
+    await stack.until("another host", another)
     for lane in LANES:
-        await world.until(f"{lane.service} to be served", lambda lane=lane: served(world, lane.service))
-    assert (await world.health())["ok"]
+        await stack.until(f"{lane.service} to be served", lambda lane=lane: served(stack, lane.service))
+    assert (await stack.health())["ok"]
 
 
-async def served(world: World, service: str) -> bool | None:
+async def served(stack: Stack, service: str) -> bool | None:
     """Whether all recent answers came from a release."""
-    shares = (await world.stage.users(service, "endurance"))["shares"]
+    shares = (await stack.stage.users(service, "endurance"))["shares"]
     return True if shares and "none" not in shares else None
 
 
-async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_no_user_sees_an_error(world: World) -> None:
-    since = await world.cursor("search", "endurance")
-    before = await world.stage.last_message("alerts")
-    id_ = await world.deploy("search", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
-    (pid,) = world.release_pids("search", "endurance", "1.6.0")
+async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_no_user_sees_an_error(stack: Stack) -> None:
+    since = await stack.cursor("search", "endurance")
+    before = await stack.stage.last_message("alerts")
+    id_ = await stack.deploy("search", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    (pid,) = stack.release_pids("search", "endurance", "1.6.0")
     os.kill(pid, signal.SIGKILL)
-    row = await world.phase(id_, "rolled_back")
-    await world.served_by("search", "endurance", "1.4.0")
+    row = await stack.phase(id_, "rolled_back")
+    await stack.served_by("search", "endurance", "1.4.0")
     assert "1.6.0" in row["outcome"]
-    alert = await world.stage.message("alerts", "search", "1.6.0", after=before)
+    alert = await stack.stage.message("alerts", "search", "1.6.0", after=before)
     assert alert["notified"] == ["oncall"]
-    assert await world.foreign_errors("search", "endurance", since) == []
-    assert world.starts("search", "endurance", "1.6.0") == 1
-    assert (await audited(world, id_))["rolled_back"] == 1
-    await said_once(world, id_)
+    assert await stack.foreign_errors("search", "endurance", since) == []
+    assert stack.starts("search", "endurance", "1.6.0") == 1
+    assert (await audited(stack, id_))["rolled_back"] == 1
+    await said_once(stack, id_)
 
 
-async def test_a_stable_that_dies_in_a_soak_is_started_again_and_the_rollout_goes_on(world: World) -> None:
-    since = await world.cursor("mail", "endurance")
-    id_ = await world.deploy("mail", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
-    (pid,) = world.release_pids("mail", "endurance", "1.4.0")
+async def test_a_stable_that_dies_in_a_soak_is_started_again_and_the_rollout_goes_on(stack: Stack) -> None:
+    since = await stack.cursor("mail", "endurance")
+    id_ = await stack.deploy("mail", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
+    (pid,) = stack.release_pids("mail", "endurance", "1.4.0")
     os.kill(pid, signal.SIGKILL)
-    await world.phase(id_, "succeeded")
-    await world.served_by("mail", "endurance", "1.6.0")
-    assert await world.foreign_errors("mail", "endurance", since) == []
+    await stack.phase(id_, "succeeded")
+    await stack.served_by("mail", "endurance", "1.6.0")
+    assert await stack.foreign_errors("mail", "endurance", since) == []
 
 
-async def test_after_a_reboot_in_a_soak_stable_serves_and_the_rollout_is_ended_right(world: World) -> None:
-    stable = (await world.stage.users("search", "endurance"))["shares"]
+async def test_after_a_reboot_in_a_soak_stable_serves_and_the_rollout_is_ended_right(stack: Stack) -> None:
+    stable = (await stack.stage.users("search", "endurance"))["shares"]
     assert list(stable) == ["1.4.0"]
-    id_ = await world.deploy("search", "1.6.1", "endurance")
-    await world.phase(id_, "soaking")
-    await everything_killed(world)
-    await world.demo.start_bot()
-    await world.phase(id_, "rolled_back")
-    await world.served_by("search", "endurance", "1.4.0")
-    assert world.starts("search", "endurance", "1.6.1") == 1
-    await said_once(world, id_)
+    id_ = await stack.deploy("search", "1.6.1", "endurance")
+    await stack.phase(id_, "soaking")
+    await everything_killed(stack)
+    await stack.demo.start_bot()
+    await stack.phase(id_, "rolled_back")
+    await stack.served_by("search", "endurance", "1.4.0")
+    assert stack.starts("search", "endurance", "1.6.1") == 1
+    await said_once(stack, id_)
 
 
-async def everything_killed(world: World) -> None:
+async def everything_killed(stack: Stack) -> None:
     """The bot, the host, its watchdog and all releases at once: PostgreSQL and Discord are elsewhere."""
-    pids = world.host_pids()
+    pids = stack.host_pids()
     releases = [
         pid
         for lane in LANES
         for version in ("1.4.0", "1.6.0", "1.6.1")
-        for pid in world.release_pids(lane.service, lane.environment, version)
+        for pid in stack.release_pids(lane.service, lane.environment, version)
     ]
-    await world.demo.end_bot(signal.SIGKILL)
+    await stack.demo.end_bot(signal.SIGKILL)
     for pid in (pids["watchdog"], pids["host"], *releases):
         os.kill(pid, signal.SIGKILL)

@@ -9,10 +9,10 @@ import yaml
 
 from demo.launcher import DemoLane, free_port
 from demo.stories.stage import Json
-from tests.e2e.acts import part
-from tests.e2e.heard import said_once
-from tests.e2e.world import CONFIG, RATE, World, marks, opened
 from tests.fakes.tcp_proxy import TcpProxy
+from tests.support.e2e.acts import part
+from tests.support.e2e.heard import said_once
+from tests.support.e2e.stack import CONFIG, RATE, Stack, marks, opened
 from tests.support.postgres import PostgresServer
 
 pytestmark = marks("metrics")
@@ -51,31 +51,31 @@ async def test_scrape_away_in_a_soak_holds_asks_people_and_goes_on_when_it_is_ba
     host_port, name = free_port(), await postgres.fresh()
     async with TcpProxy("127.0.0.1", host_port) as proxy:
         config = scraped(tmp_path / "catalog", host_port, proxy.port)
-        async with opened((LANE,), postgres.dsn(name), config=config) as world:
-            before = await world.stage.last_message("deploys")
-            id_ = await world.deploy("checkout", "1.6.0", "endurance")
-            await world.phase(id_, "soaking")
+        async with opened((LANE,), postgres.dsn(name), config=config) as stack:
+            before = await stack.stage.last_message("deploys")
+            id_ = await stack.deploy("checkout", "1.6.0", "endurance")
+            await stack.phase(id_, "soaking")
             await proxy.cut()
-            row = await world.phase(id_, "held")
+            row = await stack.phase(id_, "held")
             assert part(row, "judge")["verdict"]["outcome"] == "ERROR"
-            asked = await world.until("people to be asked", lambda: call(world, before))
+            asked = await stack.until("people to be asked", lambda: call(stack, before))
             assert asked["notified"] == ["oncall"], asked
-            labels = {b["label"] for b in (await world.button(id_, "Promote"))["buttons"]}
+            labels = {b["label"] for b in (await stack.button(id_, "Promote"))["buttons"]}
             assert {"Extend", "Promote", "Roll back"} <= labels
-            assert 0 < await share(world) < 1
+            assert 0 < await share(stack) < 1
             proxy.mend()
-            await world.phase(id_, "succeeded")
-            await world.served_by("checkout", "endurance", "1.6.0")
-            await said_once(world, id_)
+            await stack.phase(id_, "succeeded")
+            await stack.served_by("checkout", "endurance", "1.6.0")
+            await said_once(stack, id_)
     await postgres.drop(name)
 
 
-async def share(world: World) -> float:
+async def share(stack: Stack) -> float:
     """Of the candidate in the users' answers: being held moves no traffic."""
-    return float((await world.stage.users("checkout", "endurance"))["shares"].get("1.6.0", 0.0))
+    return float((await stack.stage.users("checkout", "endurance"))["shares"].get("1.6.0", 0.0))
 
 
-async def call(world: World, after: int) -> Json | None:
+async def call(stack: Stack, after: int) -> Json | None:
     """The message that mentions people; a card never does, and says of itself that it is held."""
-    newer = [m for m in await world.stage.messages("deploys") if int(m["id"]) > after]
+    newer = [m for m in await stack.stage.messages("deploys") if int(m["id"]) > after]
     return next((m for m in newer if m["content"] and "is on hold" in m["text"]), None)

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from demo.stories.stage import Json
-from tests.e2e.heard import said_once
-from tests.e2e.world import World, lanes, marks, opened
+from tests.support.e2e.heard import said_once
+from tests.support.e2e.stack import Stack, lanes, marks, opened
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, redis_server
 
@@ -29,47 +29,47 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def redis_world(redis: RedisServer, postgres: PostgresServer) -> AsyncIterator[World]:
+async def redis_stack(redis: RedisServer, postgres: PostgresServer) -> AsyncIterator[Stack]:
     name = await postgres.fresh()
     async with opened(LANES, postgres.dsn(name), environment={"SLIPWAY_REDIS_URL": redis.url}) as it:
         yield it
     await postgres.drop(name)
 
 
-async def redis_is(world: World, word: str) -> Json:
+async def redis_is(stack: Stack, word: str) -> Json:
     """Waits until `/health` has this to say of Redis; all of it."""
 
     async def look() -> Json | None:
-        health = await world.health()
+        health = await stack.health()
         return health if word in str(health.get("redis")) else None
 
-    return await world.until(f"redis to be {word}", look)
+    return await stack.until(f"redis to be {word}", look)
 
 
-async def test_away_for_the_whole_story_everything_works_and_health_says_so(redis_world: World) -> None:
-    world = redis_world
-    assert (await redis_is(world, "degraded"))["ok"]
-    id_ = await world.deploy("checkout", "1.6.0", "production")
-    await world.approved(id_)
-    await world.phase(id_, "succeeded")
-    await world.served_by("checkout", "production", "1.6.0")
-    await said_once(world, id_)
-    assert (await redis_is(world, "degraded"))["ok"]
+async def test_away_for_the_whole_story_everything_works_and_health_says_so(redis_stack: Stack) -> None:
+    stack = redis_stack
+    assert (await redis_is(stack, "degraded"))["ok"]
+    id_ = await stack.deploy("checkout", "1.6.0", "production")
+    await stack.approved(id_)
+    await stack.phase(id_, "succeeded")
+    await stack.served_by("checkout", "production", "1.6.0")
+    await said_once(stack, id_)
+    assert (await redis_is(stack, "degraded"))["ok"]
 
 
 async def test_gone_in_the_middle_of_a_soak_nobody_notices_but_health(
-    redis_world: World, redis: RedisServer
+    redis_stack: Stack, redis: RedisServer
 ) -> None:
-    world = redis_world
+    stack = redis_stack
     redis.start()
-    await redis_is(world, "ok")
-    id_ = await world.deploy("search", "1.6.0", "endurance")
-    await world.phase(id_, "soaking")
+    await redis_is(stack, "ok")
+    id_ = await stack.deploy("search", "1.6.0", "endurance")
+    await stack.phase(id_, "soaking")
     redis.stop()
-    assert (await redis_is(world, "degraded"))["ok"]
-    answer = await world.press("oncall", id_, "Roll back")
+    assert (await redis_is(stack, "degraded"))["ok"]
+    answer = await stack.press("oncall", id_, "Roll back")
     assert answer["ack_ms"] < 3000
-    await world.phase(id_, "rolled_back")
-    await said_once(world, id_)
+    await stack.phase(id_, "rolled_back")
+    await said_once(stack, id_)
     redis.start()
-    await redis_is(world, "ok")
+    await redis_is(stack, "ok")

@@ -12,9 +12,9 @@ from bot.adapters.postgres import serialization
 from bot.adapters.targets.process.host.client import HostClient
 from bot.adapters.targets.process.wire import desired_to_json
 from bot.ports.errors import StaleGeneration
-from tests.e2e.acts import part
-from tests.e2e.heard import said_once
-from tests.e2e.world import World, lanes, marks, opened
+from tests.support.e2e.acts import part
+from tests.support.e2e.heard import said_once
+from tests.support.e2e.stack import Stack, lanes, marks, opened
 from tests.support.postgres import PostgresServer
 
 pytestmark = marks("two-bots")
@@ -22,89 +22,89 @@ LANES = lanes("checkout/production", "search/endurance")
 LATE = lanes("mail/endurance")
 
 
-async def test_two_bots_do_every_effect_once(world: World) -> None:
-    since = await world.cursor("checkout", "production")
-    async with world.another_bot():
-        id_ = await world.deploy("checkout", "1.6.0", "production")
-        await world.approved(id_)
-        await world.phase(id_, "succeeded")
-        await said_once(world, id_)
-    assert world.starts("checkout", "production", "1.6.0") == 1
-    approvals = [a for grant in part(await world.rollout(id_), "state")["grants"] for a in grant["approvals"]]
+async def test_two_bots_do_every_effect_once(stack: Stack) -> None:
+    since = await stack.cursor("checkout", "production")
+    async with stack.another_bot():
+        id_ = await stack.deploy("checkout", "1.6.0", "production")
+        await stack.approved(id_)
+        await stack.phase(id_, "succeeded")
+        await said_once(stack, id_)
+    assert stack.starts("checkout", "production", "1.6.0") == 1
+    approvals = [a for grant in part(await stack.rollout(id_), "state")["grants"] for a in grant["approvals"]]
     assert len(approvals) == 1
-    assert await world.foreign_errors("checkout", "production", since) == []
+    assert await stack.foreign_errors("checkout", "production", since) == []
 
 
-async def test_one_of_two_holds_the_gateway_and_the_other_follows_when_it_dies(world: World) -> None:
-    async with world.another_bot() as other:
-        assert await connected(world) == 1
-        await world.demo.end_bot(signal.SIGKILL)
+async def test_one_of_two_holds_the_gateway_and_the_other_follows_when_it_dies(stack: Stack) -> None:
+    async with stack.another_bot() as other:
+        assert await connected(stack) == 1
+        await stack.demo.end_bot(signal.SIGKILL)
 
         async def followed() -> bool | None:
-            return True if await connected(world) == 1 and other.returncode is None else None
+            return True if await connected(stack) == 1 and other.returncode is None else None
 
-        await world.until("the other bot to connect", followed)
-        id_ = await world.deploy("search", "1.5.0", "endurance")
-        await world.phase(id_, "succeeded")
-        await said_once(world, id_)
-    await world.demo.start_bot()
+        await stack.until("the other bot to connect", followed)
+        id_ = await stack.deploy("search", "1.5.0", "endurance")
+        await stack.phase(id_, "succeeded")
+        await said_once(stack, id_)
+    await stack.demo.start_bot()
 
 
-async def connected(world: World) -> int:
+async def connected(stack: Stack) -> int:
     """How many gateway connections the bot's token has."""
-    state = await world.stage.call("GET", "state")
+    state = await stack.stage.call("GET", "state")
     return sum(one["connected"] and one["application"] == "slipway" for one in state["sessions"])
 
 
-async def test_when_one_of_two_is_killed_in_a_soak_the_other_carries_on(world: World) -> None:
-    async with world.another_bot():
-        id_ = await world.deploy("search", "1.6.0", "endurance")
-        await world.phase(id_, "soaking")
-        await world.demo.end_bot(signal.SIGKILL)
-        await world.phase(id_, "succeeded")
-        await said_once(world, id_)
-        assert world.starts("search", "endurance", "1.6.0") == 1
-    await world.demo.start_bot()
+async def test_when_one_of_two_is_killed_in_a_soak_the_other_carries_on(stack: Stack) -> None:
+    async with stack.another_bot():
+        id_ = await stack.deploy("search", "1.6.0", "endurance")
+        await stack.phase(id_, "soaking")
+        await stack.demo.end_bot(signal.SIGKILL)
+        await stack.phase(id_, "succeeded")
+        await said_once(stack, id_)
+        assert stack.starts("search", "endurance", "1.6.0") == 1
+    await stack.demo.start_bot()
 
 
 async def test_a_bot_that_wakes_up_after_the_rollback_moves_no_traffic(postgres: PostgresServer) -> None:
     name = await postgres.fresh()
-    async with opened(LATE, postgres.dsn(name), bot=("-m", "tests.fakes.freezing_bot")) as world:
-        id_ = await world.deploy("mail", "1.6.0", "endurance")
-        await world.until("the bot to freeze before it moves traffic", lambda: frozen(world))
+    async with opened(LATE, postgres.dsn(name), bot=("-m", "tests.fakes.freezing_bot")) as stack:
+        id_ = await stack.deploy("mail", "1.6.0", "endurance")
+        await stack.until("the bot to freeze before it moves traffic", lambda: frozen(stack))
         try:
-            async with world.another_bot():
-                await world.phase(id_, "soaking")
-                await world.press("oncall", id_, "Roll back")
-                await world.phase(id_, "rolled_back")
-                await world.served_by("mail", "endurance", "1.4.0")
-                generation = await accepted(world)
-                os.kill(world.bot_pid, signal.SIGCONT)
-                await world.bot_back()
-                await world.sleep(2.0)
+            async with stack.another_bot():
+                await stack.phase(id_, "soaking")
+                await stack.press("oncall", id_, "Roll back")
+                await stack.phase(id_, "rolled_back")
+                await stack.served_by("mail", "endurance", "1.4.0")
+                generation = await accepted(stack)
+                os.kill(stack.bot_pid, signal.SIGCONT)
+                await stack.bot_back()
+                await stack.sleep(2.0)
         finally:
-            os.kill(world.bot_pid, signal.SIGCONT)
-        await every_order_is_refused_now(world, id_)
-        assert await accepted(world) == generation
-        await world.served_by("mail", "endurance", "1.4.0")
-        await said_once(world, id_)
+            os.kill(stack.bot_pid, signal.SIGCONT)
+        await every_order_is_refused_now(stack, id_)
+        assert await accepted(stack) == generation
+        await stack.served_by("mail", "endurance", "1.4.0")
+        await said_once(stack, id_)
     await postgres.drop(name)
 
 
-async def frozen(world: World) -> bool | None:
-    return True if psutil.Process(world.bot_pid).status() == psutil.STATUS_STOPPED else None
+async def frozen(stack: Stack) -> bool | None:
+    return True if psutil.Process(stack.bot_pid).status() == psutil.STATUS_STOPPED else None
 
 
-async def accepted(world: World) -> int:
+async def accepted(stack: Stack) -> int:
     """The newest generation that the host has accepted."""
-    host = HostClient(world.data / "host", start=False)
+    host = HostClient(stack.data / "host", start=False)
     return int((await host.call({"do": "observe", "lane": ["mail", "endurance"]}))["generation"])
 
 
-async def every_order_is_refused_now(world: World, id_: int) -> None:
+async def every_order_is_refused_now(stack: Stack, id_: int) -> None:
     """Whatever was ordered before the rollback, sent again as it was: the host will not have it."""
-    host = HostClient(world.data / "host", start=False)
-    orders = [e for e in await world.effects(id_) if e["kind"] == "set_desired"]
+    host = HostClient(stack.data / "host", start=False)
+    orders = [e for e in await stack.effects(id_) if e["kind"] == "set_desired"]
     for order in orders[:-1]:
         desired = serialization.read_effect(order["payload"]).desired  # type: ignore[union-attr]
         late = {

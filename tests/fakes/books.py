@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 from bot.ports.errors import Unreachable
 from bot.ports.store import CardRef
-
-
-class SetClock:
-    """Stands still until it is moved."""
-
-    def __init__(self, now: datetime | None = None) -> None:
-        self.at = now or datetime.now(UTC)
-
-    def now(self) -> datetime:
-        return self.at
-
-    def forward(self, seconds: float) -> None:
-        self.at += timedelta(seconds=seconds)
 
 
 class FakeBooks:

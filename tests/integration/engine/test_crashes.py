@@ -14,7 +14,9 @@ import pytest
 
 from bot.domain.rollout.model import Action, Phase
 from bot.engine.effects.outbox import OutboxLimits
-from tests.integration.engine.world import LEAD, PRODUCTION, QUICK, V140, V150, V151, Slipway, World
+from tests.support.actors import LEAD
+from tests.support.catalogs import PRODUCTION, V140, V150, V151
+from tests.support.harness import QUICK, Slipway, World
 from tests.support.postgres import PostgresServer
 
 AT_ONCE = 6

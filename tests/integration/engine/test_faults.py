@@ -19,44 +19,18 @@ from bot.engine.api import RollbackRequest
 from bot.ports.errors import Unreachable
 from bot.ports.targets import Capabilities
 from tests.fakes.target import FakeTarget
-from tests.integration.engine.world import (
-    DEV,
-    GUILD,
-    LEAD,
-    ONCALL,
-    PRODUCTION,
-    STAGING,
-    V140,
-    V150,
-    VERIFY,
-    Slipway,
-    World,
-    catalog,
-    policy,
-    until,
-)
+from tests.support.actors import DEV, LEAD, ONCALL
+from tests.support.catalogs import GUILD, LONG, PRODUCTION, STAGING, V140, V150, VERIFY, catalog, policy
+from tests.support.harness import World
 from tests.support.postgres import postgres_server
-
-LONG = Plan("long", (VERIFY, Shift(10, 5.0), Soak(60.0), Shift(100, 5.0)))
-
-
-async def soaking(slipway: Slipway, lane: Lane = PRODUCTION) -> Any:
-    """A rollout in the middle of a soak that has been measured."""
-    rollout = await slipway.deploy(lane=lane)
-    await slipway.reaches(rollout, Phase.SOAKING)
-
-    async def measured() -> Any:
-        now = await slipway.now(rollout)
-        return now if now.judge_state and now.judge_state.soak.measured_s > 0 else None
-
-    return await until(measured)
+from tests.support.waiting import until
 
 
 async def test_a_candidate_that_dies_in_a_soak_is_rolled_back(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         world.target.crash(PRODUCTION, V150.digest, "exited with code 7")
         done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
     assert "exited with code 7" in done.outcome
@@ -90,7 +64,7 @@ async def test_metrics_that_cannot_be_read_hold_and_then_roll_back(dsn: str) -> 
     world = World(dsn, catalog(LONG, policy=policy(hold_deadline_s=1.0)))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         world.metrics.away = True
         held = await slipway.reaches(rollout, Phase.HELD)
         assert held.hold is not None
@@ -105,7 +79,7 @@ async def test_a_hold_goes_on_when_the_metrics_are_back(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         world.metrics.error = "the endpoint answered 500"
         await slipway.reaches(rollout, Phase.HELD)
         world.metrics.error = None
@@ -127,7 +101,7 @@ async def test_a_target_that_stays_away_in_a_rollback_halts_and_calls_people(dsn
     world = World(dsn, catalog(LONG, policy=policy(rollback_timeout_s=0.3)))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         world.target.away = True
         await slipway.press(rollout, Action.ROLL_BACK, ONCALL)
         halted = await slipway.reaches(rollout, Phase.HALTED)
@@ -268,7 +242,7 @@ async def test_an_abort_on_the_machine_ends_the_rollout_and_is_audited(dsn: str)
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         await world.target.abort(PRODUCTION, "root", "users complain")
         done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
         view = await slipway.engine.view(rollout.id)
@@ -281,7 +255,7 @@ async def test_an_abort_while_slipway_was_down_is_heard_when_it_is_back(dsn: str
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
     await world.target.abort(PRODUCTION, "root", "")
     async with world.open() as slipway:
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
@@ -295,15 +269,10 @@ async def test_an_abort_between_rollouts_is_audited_and_the_next_deploy_is_newer
         await world.target.abort(STAGING, "root", "just in case")
 
         async def audited() -> Any:
-            return await audit(slipway, "host_aborted")
+            return await slipway.audit("host_aborted")
 
         assert "just in case" in (await until(audited))[0]["why"]
         await slipway.reaches(await slipway.deploy(V140), Phase.SUCCEEDED)
-
-
-async def audit(slipway: Slipway, what: str) -> list[Any]:
-    async with slipway.database.connection() as connection:
-        return list(await connection.fetch("SELECT * FROM audit WHERE what = $1 ORDER BY id", what))
 
 
 async def test_the_audit_log_refuses_to_be_changed(dsn: str) -> None:
@@ -336,7 +305,7 @@ async def test_drift_is_reported_and_over_when_it_is_over(dsn: str) -> None:
             return not await drifted()
 
         await until(over)
-        assert [row["what"] for row in await audit(slipway, "drift_over")] == ["drift_over"]
+        assert [row["what"] for row in await slipway.audit("drift_over")] == ["drift_over"]
 
 
 async def test_drift_is_repaired_where_the_catalog_says_so(dsn: str) -> None:
@@ -355,7 +324,7 @@ async def test_drift_is_repaired_where_the_catalog_says_so(dsn: str) -> None:
             return (await world.target.observe(PRODUCTION)).weight_of(V140.digest) == 100
 
         await until(repaired)
-        (entry,) = await audit(slipway, "drift_repaired")
+        (entry,) = await slipway.audit("drift_repaired")
     assert "1.5.0" in entry["why"]
 
 
@@ -364,7 +333,7 @@ async def test_a_gate_that_nobody_answers_expires(dsn: str) -> None:
     await world.serve()
     async with world.open() as slipway:
         gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
-        world.clock.advance(1801.0)
+        world.clock.forward(1801.0)
         done = await slipway.reaches(gated, Phase.CANCELLED)
     assert "expired" in done.outcome
     assert (await world.target.observe(PRODUCTION)).weight_of(V140.digest) == 100
@@ -375,7 +344,7 @@ async def test_what_came_due_while_slipway_was_down_is_done_when_it_is_back(dsn:
     await world.serve()
     async with world.open() as slipway:
         gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
-    world.clock.advance(1801.0)
+    world.clock.forward(1801.0)
     async with world.open() as slipway:
         await slipway.reaches(gated, Phase.CANCELLED)
 
@@ -441,7 +410,7 @@ async def test_a_database_that_stops_and_starts_in_a_soak_costs_time_and_nothing
         world = World(server.dsn(), catalog(plan))
         await world.serve()
         async with world.open() as slipway:
-            rollout = await soaking(slipway)
+            rollout = await slipway.soaking()
             await asyncio.to_thread(server.stop)
             began = asyncio.get_running_loop().time()
             with pytest.raises(Unreachable):
@@ -475,7 +444,7 @@ async def test_an_exclusive_service_never_runs_twice_and_rolls_back_by_a_restart
     world = World(dsn, catalog(plan, policy=policy(exclusive=True)), target)
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         assert target.running(PRODUCTION) == {V150.digest}
         world.metrics.bad[V150.digest] = 0.5
         await slipway.reaches(rollout, Phase.ROLLED_BACK)
@@ -487,7 +456,7 @@ async def test_a_press_and_a_tick_at_once_both_count(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         for number in range(10):
             action = Action.PAUSE if number % 2 == 0 else Action.RESUME
             acted = await slipway.press(rollout, action, DEV, interaction=f"press-{number}")
@@ -512,7 +481,7 @@ async def test_one_rollout_that_cannot_be_read_keeps_nobody_from_judging_the_oth
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        unreadable = await soaking(slipway)
+        unreadable = await slipway.soaking()
     connection = await asyncpg.connect(dsn)
     await connection.execute(
         "UPDATE rollouts SET charter = jsonb_set(charter, '{plan,version}', '99') WHERE id = $1",

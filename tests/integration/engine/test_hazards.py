@@ -22,20 +22,10 @@ from bot.engine.stepper import Stepper
 from bot.logs import trace_id
 from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
-from tests.integration.engine.test_faults import LONG, audit, soaking
-from tests.integration.engine.world import (
-    DEV,
-    GUILD,
-    ONCALL,
-    PRODUCTION,
-    STAGING,
-    V140,
-    V150,
-    VERIFY,
-    World,
-    catalog,
-    until,
-)
+from tests.support.actors import DEV, ONCALL
+from tests.support.catalogs import GUILD, LONG, PRODUCTION, STAGING, V140, V150, VERIFY, catalog
+from tests.support.harness import World
+from tests.support.waiting import until
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +56,7 @@ async def test_an_abort_under_the_generation_of_our_own_order_is_heard_at_once(d
     async with world.open() as slipway:
         done = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.ROLLED_BACK)
         await slipway.quiet()
-        (entry,) = await audit(slipway, "host_aborted")
+        (entry,) = await slipway.audit("host_aborted")
         assert "users complain" in done.outcome
         assert (entry["actor"], entry["via"]) == ("root", "cli")
         assert (await world.target.observe(PRODUCTION)).abort is None
@@ -93,7 +83,7 @@ async def test_an_abort_that_meets_the_end_of_a_rollout_is_audited_and_nothing_i
 
         await until(cleared)
         await slipway.quiet()
-        assert [row["why"] for row in await audit(slipway, "host_aborted")] == [
+        assert [row["why"] for row in await slipway.audit("host_aborted")] == [
             "root aborted on the machine: nothing new tonight"
         ]
         assert world.target.running(PRODUCTION) == {V140.digest}
@@ -125,14 +115,14 @@ async def test_an_abort_that_meets_a_repair_is_audited_once(dsn: str) -> None:
         target.looks_to_start = 10**6
 
         async def drifted() -> Any:
-            return await audit(slipway, "drift_repaired")
+            return await slipway.audit("drift_repaired")
 
         target.armed = True
         await until(drifted)
         target.looks_to_start = 1
 
         async def audited() -> Any:
-            return await audit(slipway, "host_aborted")
+            return await slipway.audit("host_aborted")
 
         assert "hands off" in (await until(audited))[0]["why"]
         await asyncio.sleep(0.3)
@@ -155,7 +145,7 @@ async def test_an_abort_heard_before_it_is_deployed_again_does_not_cancel_what_h
         await world.target.abort(PRODUCTION, "root", "just in case")
 
         async def audited() -> Any:
-            return await audit(slipway, "host_aborted")
+            return await slipway.audit("host_aborted")
 
         await until(audited)
         gated = await slipway.deploy(lane=PRODUCTION)
@@ -331,7 +321,7 @@ async def test_a_timer_of_a_rollout_that_cannot_be_read_keeps_no_other_from_firi
     )
     await connection.execute("INSERT INTO timers VALUES (900, 'gate', 1, now() - interval '1 day')")
     await connection.close()
-    world.clock.advance(1801.0)
+    world.clock.forward(1801.0)
     async with world.open() as slipway:
         await slipway.reaches(gated, Phase.CANCELLED)
 
@@ -341,7 +331,7 @@ async def test_a_tick_that_cannot_be_read_keeps_no_other_from_being_judged(dsn: 
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        unreadable = await soaking(slipway)
+        unreadable = await slipway.soaking()
     connection = await asyncpg.connect(dsn)
     await connection.execute(f"UPDATE rollouts SET {column} = '[1]' WHERE id = $1", unreadable.id)
     await connection.close()
@@ -354,7 +344,7 @@ async def test_a_word_that_cannot_be_stored_is_stored_without_what_is_wrong_with
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
+        rollout = await slipway.soaking()
         await world.target.abort(PRODUCTION, "root", "odd \udcff bytes \0 here" + "x" * 50_000)
         done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
         assert len(done.outcome) < 2000
@@ -387,7 +377,7 @@ async def test_one_lane_that_cannot_be_looked_at_keeps_no_other_from_being_looke
         world.target.looks_to_start = 10**6
 
         async def drifted() -> Any:
-            return await audit(slipway, "drift")
+            return await slipway.audit("drift")
 
         await until(drifted)
 
@@ -403,7 +393,7 @@ async def test_an_effect_whose_error_cannot_be_stored_is_given_up_like_any_other
         world.announcer.log_line = odd  # type: ignore[method-assign,assignment]
         await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
         await slipway.quiet()
-        assert await audit(slipway, "effect_given_up")
+        assert await slipway.audit("effect_given_up")
 
 
 # ---- who hears of it -----------------------------------------------------------------------------------------
@@ -422,13 +412,13 @@ async def test_people_are_called_once_when_a_lane_drifts_and_hear_when_it_is_ove
         world.target.looks_to_start = 10**6
 
         async def drifted() -> Any:
-            return await audit(slipway, "drift")
+            return await slipway.audit("drift")
 
         await until(drifted)
         world.target.looks_to_start = 1
 
         async def over() -> Any:
-            return await audit(slipway, "drift_over")
+            return await slipway.audit("drift_over")
 
         await until(over)
         await slipway.quiet()
@@ -450,7 +440,7 @@ async def test_people_are_called_once_for_a_log_of_which_no_line_can_be_written(
         world.announcer.log_line = refused  # type: ignore[method-assign,assignment]
         rollout = await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
         await slipway.quiet()
-        assert len(await audit(slipway, "effect_given_up")) > 3
+        assert len(await slipway.audit("effect_given_up")) > 3
     (alert,) = world.announcer.alerts.values()
     assert alert.title == f"checkout/staging: Slipway gave up a log line of rollout #{rollout.id}"
 
@@ -544,10 +534,10 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
 async def test_a_clock_that_is_set_back_blinds_nobody(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
-    world.clock.advance(7200.0)
+    world.clock.forward(7200.0)
     async with world.open() as slipway:
-        rollout = await soaking(slipway)
-        world.clock.advance(-7200.0)
+        rollout = await slipway.soaking()
+        world.clock.forward(-7200.0)
         before = (await slipway.now(rollout)).judge_state
         assert before is not None
 
@@ -583,7 +573,7 @@ async def test_an_order_that_is_given_up_is_recorded_as_given_up_and_people_are_
             await _repair(slipway, row)
 
         async def given_up() -> bool:
-            return bool(await audit(slipway, "effect_given_up"))
+            return bool(await slipway.audit("effect_given_up"))
 
         await until(given_up)
         async with slipway.database.connection() as connection:
@@ -591,7 +581,7 @@ async def test_an_order_that_is_given_up_is_recorded_as_given_up_and_people_are_
                 "SELECT state, last_error FROM effects WHERE kind = 'set_desired'"
             )
         assert ("poisoned", "a bug in the target") in [tuple(row) for row in states]
-        (line, *_) = await audit(slipway, "effect_given_up")
+        (line, *_) = await slipway.audit("effect_given_up")
         assert "a bug in the target" in line["why"]
 
         async def called() -> bool:

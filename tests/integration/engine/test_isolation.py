@@ -9,8 +9,10 @@ from dataclasses import replace
 from bot.domain.judge.counters import Sample
 from bot.domain.rollout.model import Lane, Phase, Plan, Rollout
 from bot.domain.rollout.steps import Observe, Shift
-from tests.fakes.people import FakeMetrics
-from tests.integration.engine.world import PRODUCTION, STAGING, V150, VERIFY, Slipway, World, catalog, until
+from tests.fakes.outside import FakeMetrics
+from tests.support.catalogs import PRODUCTION, STAGING, V150, VERIFY, catalog
+from tests.support.harness import Slipway, World
+from tests.support.waiting import until
 
 WATCHED = Plan("watched", (VERIFY, Shift(100, 5.0), Observe(60.0)))
 
@@ -99,7 +101,7 @@ async def test_what_a_controller_ahead_of_time_planned_is_judged_by_the_next_one
     async with here.open() as slipway:
         rollout = await slipway.deploy(lane=STAGING)
         await slipway.reaches(rollout, Phase.OBSERVING)
-    here.clock.advance(600.0)
+    here.clock.forward(600.0)
     async with here.open() as slipway:
         before = await ticks(slipway, rollout)
 
@@ -107,7 +109,7 @@ async def test_what_a_controller_ahead_of_time_planned_is_judged_by_the_next_one
             return await ticks(slipway, rollout) > before
 
         await until(planned_ahead)
-    here.clock.advance(-600.0)
+    here.clock.forward(-600.0)
     async with here.open() as slipway:
         before = await ticks(slipway, rollout)
 

@@ -14,7 +14,10 @@ from bot.domain.rollout.steps import Observe, Shift
 from bot.engine.effects import executor
 from bot.engine.loops import worker
 from tests.fakes.migrate_step import MIGRATE, Migrate, RevertMigration, RunMigration
-from tests.integration.engine.world import LEAD, PRODUCTION, VERIFY, World, catalog, until
+from tests.support.actors import LEAD
+from tests.support.catalogs import PRODUCTION, VERIFY, catalog
+from tests.support.harness import World
+from tests.support.waiting import until
 
 PLAN = Plan("migrated", (VERIFY, Migrate("1.sql", 5.0), Shift(100, 5.0), Observe(60.0)))
 

@@ -12,21 +12,9 @@ from bot.domain.config import Prerequisite
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Action, Actor, Lane, Phase
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
-from tests.integration.engine.world import (
-    DEV,
-    GUEST,
-    GUILD,
-    LEAD,
-    LEAD2,
-    ONCALL,
-    PRODUCTION,
-    STAGING,
-    V140,
-    V150,
-    V151,
-    World,
-    catalog,
-)
+from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, V151, catalog
+from tests.support.harness import World
 
 OTHER_GUILD = 43
 
@@ -203,10 +191,10 @@ async def test_a_prerequisite_names_the_command_to_run_first(dsn: str) -> None:
             await slipway.deploy(lane=PRODUCTION)
         assert "`/deploy service:checkout version:1.5.0 environment:staging`" in refused.value.remedy
         await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
-        world.clock.advance(3700.0)
+        world.clock.forward(3700.0)
         with pytest.raises(Refused, match="within the last 1 h"):
             await slipway.deploy(lane=PRODUCTION)
-        world.clock.advance(-3700.0)
+        world.clock.forward(-3700.0)
         await slipway.deploy(lane=PRODUCTION)
 
 
@@ -217,7 +205,7 @@ async def test_an_old_success_is_renewed_where_the_release_still_serves(dsn: str
         await slipway.reaches(await slipway.deploy(lane=STAGING), Phase.SUCCEEDED)
         with pytest.raises(Refused, match="already runs"):
             await slipway.deploy(lane=STAGING)
-        world.clock.advance(3700.0)
+        world.clock.forward(3700.0)
         with pytest.raises(Refused, match="within the last 1 h"):
             await slipway.deploy(lane=PRODUCTION)
         again = await slipway.deploy(lane=STAGING)
@@ -260,7 +248,7 @@ async def test_a_lock_holds_until_it_expires_or_is_removed(dsn: str) -> None:
         with pytest.raises(Refused, match="not locked"):
             await engine.unlock(GUILD, LEAD2, PRODUCTION)
         await engine.lock(GUILD, LEAD, PRODUCTION, "again", until)
-        world.clock.advance(301.0)
+        world.clock.forward(301.0)
         assert (await engine.status(GUILD, "checkout", "production"))[0].lock is None
         await slipway.deploy(lane=PRODUCTION)
 

@@ -7,20 +7,10 @@ import pytest
 from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps import Gate, Observe, Shift
 from tests.fakes.target import FakeTarget
-from tests.integration.engine.world import (
-    DEV,
-    LEAD,
-    PRODUCTION,
-    STAGING,
-    V140,
-    V150,
-    V151,
-    VERIFY,
-    World,
-    catalog,
-    policy,
-    until,
-)
+from tests.support.actors import DEV, LEAD
+from tests.support.catalogs import PRODUCTION, STAGING, V140, V150, V151, VERIFY, catalog, policy
+from tests.support.harness import World
+from tests.support.waiting import until
 
 
 async def test_a_deploy_takes_over_and_is_known_good(dsn: str) -> None:

@@ -10,18 +10,9 @@ from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Action, Phase
 from bot.engine.api import DeployRequest, RollbackRequest
-from tests.integration.engine.world import (
-    DEV,
-    GUEST,
-    GUILD,
-    LEAD,
-    ONCALL,
-    PRODUCTION,
-    STAGING,
-    V140,
-    World,
-    catalog,
-)
+from tests.support.actors import DEV, GUEST, LEAD, ONCALL
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, catalog
+from tests.support.harness import World
 
 HARBOR, PARTNERS, OTHERS = GUILD, 43, 44
 

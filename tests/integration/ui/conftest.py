@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ui.responder import Stand, standing
+from tests.support.responder import Stand, standing
 
 
 @pytest.fixture

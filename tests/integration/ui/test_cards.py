@@ -13,14 +13,14 @@ from bot.ports.errors import Unreachable
 from bot.ports.notifications import Notice
 from bot.ports.store import CardRef
 from bot.ui.message_budget import MessageBudget
-from tests.integration.ui.responder import Json, Stand, standing
-from tests.unit.ui import worlds
+from tests.support import rollouts
+from tests.support.responder import Json, Stand, standing
 
 
 async def gated(stand: Stand, reason: str = "") -> Json:
     """A rollout to production at its gate, with its card."""
-    rollout = await worlds.deployed(stand.engine, reason=reason, who=await person(stand, "dev", "deployer"))
-    worlds.started(stand.engine, rollout.id)
+    rollout = await rollouts.deployed(stand.engine, reason=reason, who=await person(stand, "dev", "deployer"))
+    rollouts.started(stand.engine, rollout.id)
     await stand.speak()
     return await stand.card(rollout.id)
 
@@ -147,9 +147,9 @@ async def test_buttons_outlive_the_client(stand: Stand) -> None:
 
 
 async def test_an_automatic_rollback_calls_on_call_in_alerts_with_an_embed(stand: Stand) -> None:
-    rollout = await worlds.soaking(stand.engine, version="1.5.1")
+    rollout = await rollouts.soaking(stand.engine, version="1.5.1")
     await stand.speak()
-    worlds.measured(stand.engine, rollout.id, 200, 30)
+    rollouts.measured(stand.engine, rollout.id, 200, 30)
     assert stand.engine.rollouts[rollout.id].phase is Phase.ROLLING_BACK
     await stand.speak()
     alerts = await stand.messages("alerts")
@@ -161,15 +161,15 @@ async def test_an_automatic_rollback_calls_on_call_in_alerts_with_an_embed(stand
     told = [m for m in await stand.messages() if "is being rolled back" in m["text"]]
     assert len(told) == 1
     assert told[0]["notified"] == []
-    worlds.serving(stand.engine, rollout.id)
+    rollouts.serving(stand.engine, rollout.id)
     await stand.speak()
     assert "Rolled back" in (await stand.card())["text"]
 
 
 async def test_numbers_follow_without_holding_up_the_engine(stand: Stand) -> None:
-    rollout = await worlds.soaking(stand.engine)
+    rollout = await rollouts.soaking(stand.engine)
     await stand.speak()
-    worlds.measured(stand.engine, rollout.id, 777)
+    rollouts.measured(stand.engine, rollout.id, 777)
     await stand.announcer.draw_card(rollout.id)
     await stand.until(lambda: _says(stand, "977"))
 
@@ -188,7 +188,7 @@ async def test_equal_cards_are_not_edited_again(stand: Stand) -> None:
 
 @pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
 async def test_a_failing_post_does_not_double_the_card(stand: Stand, kind: str) -> None:
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     await stand.fault(kind, method="POST", route="/channels/{channel}/messages")
     for _ in range(3):
         try:
@@ -204,7 +204,7 @@ async def test_a_failing_post_does_not_double_the_card(stand: Stand, kind: str) 
 @pytest.mark.parametrize("kind", ["503", "reset_after_apply"])
 async def test_a_card_that_was_posted_before_a_crash_is_found_again(stand: Stand, kind: str) -> None:
     """The answer was lost, the nonce has run out, and the process is another one."""
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     await stand.fault(kind, method="POST", route="/channels/{channel}/messages")
     with pytest.raises(Unreachable):
         await stand.announcer.draw_card(1)
@@ -215,9 +215,9 @@ async def test_a_card_that_was_posted_before_a_crash_is_found_again(stand: Stand
 
 @pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
 async def test_a_failing_notice_is_heard_once(stand: Stand, kind: str) -> None:
-    rollout = await worlds.soaking(stand.engine, version="1.5.1")
+    rollout = await rollouts.soaking(stand.engine, version="1.5.1")
     await stand.announcer.draw_card(rollout.id)
-    worlds.measured(stand.engine, rollout.id, 200, 30)
+    rollouts.measured(stand.engine, rollout.id, 200, 30)
     alarm = Notice("n-1", rollout.id, "rolled_back", "It failed.", ("on-call",))
     await stand.fault(kind, method="POST", route="/channels/{channel}/messages", count=2)
     for _ in range(4):
@@ -233,7 +233,7 @@ async def test_a_failing_notice_is_heard_once(stand: Stand, kind: str) -> None:
 async def test_a_deleted_card_is_made_anew(stand: Stand) -> None:
     card = await gated(stand)
     await stand.call("DELETE", f"messages/{card['id']}")
-    worlds.approved(stand.engine, 1)
+    rollouts.approved(stand.engine, 1)
     await stand.speak()
     fresh = await stand.card()
     assert fresh["id"] != card["id"]
@@ -250,7 +250,7 @@ async def test_a_deleted_thread_is_made_anew(stand: Stand) -> None:
 
 
 async def test_a_closed_channel_is_reported_in_alerts_and_nothing_is_raised(stand: Stand) -> None:
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     await stand.call(
         "PATCH", "channels/deploys", {"permissions": {"SEND_MESSAGES": False}, "application": "slipway"}
     )
@@ -265,7 +265,7 @@ async def test_a_closed_channel_is_reported_in_alerts_and_nothing_is_raised(stan
 
 
 async def test_an_alarm_that_alerts_does_not_take_is_heard_in_deploys(stand: Stand) -> None:
-    rollout = await worlds.soaking(stand.engine, version="1.5.1")
+    rollout = await rollouts.soaking(stand.engine, version="1.5.1")
     await stand.announcer.draw_card(rollout.id)
     await stand.call("DELETE", "channels/alerts")
     await stand.announcer.notify(Notice("n-1", rollout.id, "rolled_back", "It failed.", ("on-call",)))
@@ -273,11 +273,11 @@ async def test_an_alarm_that_alerts_does_not_take_is_heard_in_deploys(stand: Sta
 
 
 async def test_a_card_moves_before_it_is_an_hour_old(stand: Stand) -> None:
-    rollout = await worlds.soaking(stand.engine)
+    rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.draw_card(rollout.id)
     old = await stand.card()
     stand.clock.forward(3100)
-    worlds.measured(stand.engine, rollout.id, 400)
+    rollouts.measured(stand.engine, rollout.id, 400)
     await stand.announcer.draw_card(rollout.id)
     await stand.until(lambda: stand.books.cards[rollout.id].message_id != int(old["id"]))
     fresh = await stand.card()
@@ -298,8 +298,8 @@ async def test_a_card_from_before_a_restart_is_edited_and_keeps_its_chart(tmp_pa
         return png
 
     async with standing(tmp_path, chart=chart) as stand:
-        rollout = await worlds.soaking(stand.engine)
-        worlds.measured(stand.engine, rollout.id)
+        rollout = await rollouts.soaking(stand.engine)
+        rollouts.measured(stand.engine, rollout.id)
         await stand.announcer.draw_card(rollout.id)
         await stand.until(lambda: _pictured(stand))
         from bot.ui.announcer import Announcer
@@ -313,8 +313,8 @@ async def test_a_card_from_before_a_restart_is_edited_and_keeps_its_chart(tmp_pa
             stand.clock,
             chart=chart,
         )
-        worlds.serving(stand.engine, rollout.id)
-        worlds.measured(stand.engine, rollout.id, 200, 60)
+        rollouts.serving(stand.engine, rollout.id)
+        rollouts.measured(stand.engine, rollout.id, 200, 60)
         await again.draw_card(rollout.id)
         await again.close()
         card = await stand.card()
@@ -338,7 +338,7 @@ async def test_hostile_words_stay_words(stand: Stand) -> None:
 
 async def test_a_card_far_in_the_past_is_found_by_its_reference(stand: Stand) -> None:
     """A message that an administrator removed along with the channel is no reason to raise."""
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     stand.books.cards[1] = CardRef(1, 1234, 5678, None, stand.clock.now())
     await stand.announcer.draw_card(1)
     assert stand.books.cards[1].channel_id == int(stand.sandbox.channel_id("deploys"))
@@ -346,12 +346,12 @@ async def test_a_card_far_in_the_past_is_found_by_its_reference(stand: Stand) ->
 
 @pytest.mark.parametrize("scope", ["user", "global", "shared"])
 async def test_being_limited_delays_a_card_and_doubles_nothing(stand: Stand, scope: str) -> None:
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     more = {"retry_after": 0.3, "scope": scope, "count": 2}
     await stand.fault("429", method="POST", route="/channels/{channel}/messages", **more)
     await stand.announcer.draw_card(1)
     assert len([m for m in await stand.messages() if m["buttons"]]) == 1
-    worlds.started(stand.engine, 1)
+    rollouts.started(stand.engine, 1)
     await stand.fault("429", method="PATCH", route="/channels/{channel}/messages/{message}", **more)
     await stand.announcer.draw_card(1)
     assert "Waiting for approval" in (await stand.card())["text"]
@@ -359,9 +359,9 @@ async def test_being_limited_delays_a_card_and_doubles_nothing(stand: Stand, sco
 
 @pytest.mark.parametrize("kind", ["500_after_apply", "503", "reset_after_apply"])
 async def test_a_failing_edit_is_tried_again(stand: Stand, kind: str) -> None:
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     await stand.announcer.draw_card(1)
-    worlds.started(stand.engine, 1)
+    rollouts.started(stand.engine, 1)
     await stand.fault(kind, method="PATCH", route="/channels/{channel}/messages/{message}")
     for _ in range(3):
         try:
@@ -402,7 +402,7 @@ async def test_log_lines_of_a_former_life_are_not_said_twice(stand: Stand) -> No
 
 
 async def test_nothing_is_said_while_discord_is_away_and_the_engine_tries_again(stand: Stand) -> None:
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     stand.line.hold(None, "reconnecting")
     with pytest.raises(Unreachable):
         await stand.announcer.draw_card(1)
@@ -414,7 +414,7 @@ async def test_an_unknown_rollout_or_a_server_that_left_the_catalog_is_no_error(
     await stand.announcer.draw_card(99)
     await stand.announcer.log_line(99, "k", "x", stand.clock.now())
     await stand.announcer.notify(Notice("n", 99, "held", "why"))
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     stand.engine.edit(1, lambda r: replace(r, guild_id=1))
     await stand.announcer.draw_card(1)
     assert stand.books.cards == {}
@@ -424,7 +424,7 @@ async def test_without_thread_permission_the_card_stands_alone(stand: Stand) -> 
     denied = {"CREATE_PUBLIC_THREADS": False}
     await stand.call("PATCH", "channels/deploys", {"permissions": denied, "application": "slipway"})
     await stand.call("PATCH", "channels/deploys", {"permissions": denied, "role": "@everyone"})
-    await worlds.deployed(stand.engine)
+    await rollouts.deployed(stand.engine)
     await stand.announcer.draw_card(1)
     await stand.announcer.log_line(1, "k", "x", stand.clock.now())
     assert stand.books.cards[1].thread_id is None
@@ -434,7 +434,7 @@ async def test_without_thread_permission_the_card_stands_alone(stand: Stand) -> 
 @pytest.mark.slow
 async def test_a_message_too_old_to_edit_moves(stand: Stand) -> None:
     """Discord's clock ran ahead of ours: the cap on edits of old messages is met, and the card moves."""
-    rollout = await worlds.soaking(stand.engine)
+    rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.draw_card(rollout.id)
     old = await stand.card()
     await stand.call("POST", "clock", {"advance": 3700})
@@ -458,7 +458,7 @@ async def test_an_archived_log_goes_on(stand: Stand) -> None:
 
 
 async def test_a_halt_calls_on_call_even_if_nobody_is_named(stand: Stand) -> None:
-    rollout = await worlds.soaking(stand.engine)
+    rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.notify(Notice("n-1", rollout.id, "halted", "Stable is gone."))
     (alert,) = await stand.messages("alerts")
     assert alert["notified"] == ["oncall"]
@@ -468,12 +468,12 @@ async def test_a_halt_calls_on_call_even_if_nobody_is_named(stand: Stand) -> Non
 async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(tmp_path: Path) -> None:
     budget = MessageBudget(burst=4, window_s=30.0, kept_back=3)
     async with standing(tmp_path, budget=budget) as stand:
-        rollout = await worlds.soaking(stand.engine)
+        rollout = await rollouts.soaking(stand.engine)
         await stand.announcer.draw_card(rollout.id)
-        worlds.measured(stand.engine, rollout.id, 777)
+        rollouts.measured(stand.engine, rollout.id, 777)
         await stand.announcer.draw_card(rollout.id)
         await asyncio.sleep(2.3)  # the numbers wait for a turn that does not come
-        worlds.measured(stand.engine, rollout.id, 200, 90)
+        rollouts.measured(stand.engine, rollout.id, 200, 90)
         async with asyncio.timeout(3):
             await stand.announcer.draw_card(rollout.id)
         assert "Rolling back" in (await stand.card())["text"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.integration.ui.responder import Stand
-from tests.unit.ui import worlds
+from tests.support import rollouts
+from tests.support.responder import Stand
 
 
 async def test_deploy_starts_a_rollout_and_names_its_card(stand: Stand) -> None:
@@ -90,14 +90,14 @@ async def test_rate_limits_say_when_to_try_again_and_spare_on_call(stand: Stand)
     stand.limiter.full["deploy"] = 7.0
     done = await stand.slash("dev", "deploy", service="checkout", version="1.5.0", environment="staging")
     assert "Try again in 7 seconds." in done["message"]["content"]
-    await worlds.soaking(stand.engine)
+    await rollouts.soaking(stand.engine)
     done = await stand.slash("oncall", "rollback", service="checkout", environment="production")
     assert "Rolling back" in done["message"]["text"]
     assert stand.engine.rollouts[1].phase == "rolling_back"
 
 
 async def test_a_rollback_of_what_another_server_started_says_where_its_card_is(stand: Stand) -> None:
-    await worlds.soaking(stand.engine)
+    await rollouts.soaking(stand.engine)
     quay = replace(next(iter(stand.engine.catalog.guilds.values())), id=5, name="quay")
     stand.engine.catalog = replace(stand.engine.catalog, guilds={**stand.engine.catalog.guilds, 5: quay})
     stand.engine.edit(1, lambda rollout: replace(rollout, guild_id=5))
@@ -111,7 +111,7 @@ async def test_lock_with_a_length_and_unlock(stand: Stand) -> None:
         "dev", "lock", service="checkout", environment="production", reason="fair", **{"for": "2h"}
     )
     assert "Locked" in done["message"]["text"]
-    lock = stand.engine.locks[worlds.PRODUCTION]
+    lock = stand.engine.locks[rollouts.PRODUCTION]
     assert lock.expires is not None
     assert (lock.expires - stand.clock.now()).total_seconds() == 7200
     done = await stand.slash("dev", "unlock", service="checkout", environment="production")
@@ -123,7 +123,7 @@ async def test_lock_with_a_length_and_unlock(stand: Stand) -> None:
 
 
 async def test_panic_holds_everything_and_lets_it_go(stand: Stand) -> None:
-    await worlds.soaking(stand.engine)
+    await rollouts.soaking(stand.engine)
     done = await stand.slash("oncall", "panic", switch="on", reason="the lake is on fire")
     assert "1 rollout paused" in done["message"]["text"]
     assert stand.engine.rollouts[1].pause is not None
@@ -133,7 +133,7 @@ async def test_panic_holds_everything_and_lets_it_go(stand: Stand) -> None:
 
 async def test_status_history_and_health_answer(stand: Stand) -> None:
     for _ in range(11):
-        rollout = await worlds.deployed(stand.engine, "staging")
+        rollout = await rollouts.deployed(stand.engine, "staging")
         stand.engine.edit(rollout.id, lambda r: _ended(r, stand))
     assert "`1.4.0`" in (await stand.slash("guest", "status"))["message"]["text"]
     first = await stand.slash("guest", "history", service="checkout")
@@ -176,8 +176,8 @@ async def test_names_that_do_not_exist_are_refused_when_looking_too(stand: Stand
 
 
 async def test_a_form_opens_although_the_first_answer_was_lost(stand: Stand) -> None:
-    rollout = await worlds.deployed(stand.engine)
-    worlds.started(stand.engine, rollout.id)
+    rollout = await rollouts.deployed(stand.engine)
+    rollouts.started(stand.engine, rollout.id)
     await stand.announcer.draw_card(rollout.id)
     card = await stand.card()
     await stand.fault("503", method="POST", route="/interactions/*")
@@ -187,8 +187,8 @@ async def test_a_form_opens_although_the_first_answer_was_lost(stand: Stand) -> 
 
 
 async def test_a_form_outlives_the_client_that_opened_it(stand: Stand) -> None:
-    rollout = await worlds.deployed(stand.engine)
-    worlds.started(stand.engine, rollout.id)
+    rollout = await rollouts.deployed(stand.engine)
+    rollouts.started(stand.engine, rollout.id)
     await stand.announcer.draw_card(rollout.id)
     card = await stand.card()
     opened = await stand.press("lead", card["id"], "Reject")
@@ -199,7 +199,7 @@ async def test_a_form_outlives_the_client_that_opened_it(stand: Stand) -> None:
 
 
 async def test_roll_back_by_on_call_is_never_limited_and_others_are(stand: Stand) -> None:
-    rollout = await worlds.soaking(stand.engine)
+    rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.draw_card(rollout.id)
     stand.limiter.full["deploy"] = 9.0
     card = await stand.card()

@@ -15,10 +15,11 @@ from bot.ui.gateway.identify_budget import IdentifyBudget
 from bot.ui.gateway.supervisor import TokenRefused, run_supervised
 from bot.ui.interactions.responder import Responder
 from cogs import COGS
-from tests.fakes.books import FakeBooks, FakeLimiter, SetClock
-from tests.integration.ui.responder import Stand, healthy, standing
+from tests.fakes.books import FakeBooks, FakeLimiter
+from tests.support import rollouts
+from tests.support.clocks import FrozenClock
 from tests.support.discord import discord_world
-from tests.unit.ui import worlds
+from tests.support.responder import Stand, healthy, standing
 
 
 async def answers(stand: Stand) -> None:
@@ -115,8 +116,8 @@ async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) ->
 async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path) -> None:
     async with Sandbox(discord_world(), port=0) as sandbox:
         point_at(sandbox.api_base, sandbox.gateway_url)
-        books, clock, line = FakeBooks(), SetClock(), GatewayConnection()
-        engine = worlds.engine(int(sandbox.guild_id()), clock)
+        books, clock, line = FakeBooks(), FrozenClock(), GatewayConnection()
+        engine = rollouts.engine(int(sandbox.guild_id()), clock)
         responder = Responder(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
         budget = IdentifyBudget(books, clock, "test", tmp_path)
         with pytest.raises(TokenRefused, match="rejects the bot token"):
@@ -132,8 +133,8 @@ async def test_a_token_that_is_reset_while_connected_stops_the_bot(stand: Stand)
 
 
 async def test_a_discord_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
-    books, clock, line = FakeBooks(), SetClock(), GatewayConnection()
-    engine = worlds.engine(1, clock)
+    books, clock, line = FakeBooks(), FrozenClock(), GatewayConnection()
+    engine = rollouts.engine(1, clock)
     responder = Responder(engine, lambda: engine.catalog, FakeLimiter(), clock, healthy)
     budget = IdentifyBudget(books, clock, "test", tmp_path)
     point_at("http://127.0.0.1:9/api/v10", "ws://127.0.0.1:9/gateway/")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.integration.ui.responder import Stand
+from tests.support.responder import Stand
 
 
 async def test_a_queue_is_no_outage_everybody_is_answered(stand: Stand) -> None:

@@ -13,7 +13,7 @@ from bot.domain.rollout.model import Release
 from bot.engine.api import LaneStatus, Lock, RolloutSummary
 from cogs import choices
 from cogs.locks import duration_of
-from tests.unit.ui import worlds
+from tests.support import rollouts
 
 
 def lane(which: object, version: str | None, **more: object) -> LaneStatus:
@@ -21,10 +21,10 @@ def lane(which: object, version: str | None, **more: object) -> LaneStatus:
 
 
 async def test_a_version_says_where_it_runs_since_when_and_where_not() -> None:
-    ended = worlds.NOW - timedelta(minutes=12)
-    past = [RolloutSummary(1, worlds.STAGING, "1.4.0", "1.5.0", "succeeded", "Dev", "", "", ended, ended)]
-    lanes = [lane(worlds.STAGING, "1.5.0"), lane(worlds.PRODUCTION, "1.4.0")]
-    found = choices.versions(worlds.RELEASES, lanes, past, worlds.NOW, "")
+    ended = rollouts.NOW - timedelta(minutes=12)
+    past = [RolloutSummary(1, rollouts.STAGING, "1.4.0", "1.5.0", "succeeded", "Dev", "", "", ended, ended)]
+    lanes = [lane(rollouts.STAGING, "1.5.0"), lane(rollouts.PRODUCTION, "1.4.0")]
+    found = choices.versions(rollouts.RELEASES, lanes, past, rollouts.NOW, "")
     assert [c.name for c in found] == [
         "1.5.1 — not in staging or production",
         "1.5.0 — staging 12 min ago, not in production",
@@ -33,13 +33,13 @@ async def test_a_version_says_where_it_runs_since_when_and_where_not() -> None:
 
 
 async def test_a_version_that_is_on_its_way_or_in_quarantine_says_so() -> None:
-    engine = worlds.engine()
-    rollout = await worlds.soaking(engine)
+    engine = rollouts.engine()
+    rollout = await rollouts.soaking(engine)
     lock = Lock(
-        worlds.STAGING, 0, "Slipway", "1.5.1 was rolled back by itself", worlds.NOW, None, "sha256:1.5.1"
+        rollouts.STAGING, 0, "Slipway", "1.5.1 was rolled back by itself", rollouts.NOW, None, "sha256:1.5.1"
     )
-    lanes = [lane(worlds.STAGING, "1.4.0", lock=lock), lane(worlds.PRODUCTION, "1.4.0", active=rollout)]
-    names = {c.value: c.name for c in choices.versions(worlds.RELEASES, lanes, [], worlds.NOW, "1.5")}
+    lanes = [lane(rollouts.STAGING, "1.4.0", lock=lock), lane(rollouts.PRODUCTION, "1.4.0", active=rollout)]
+    names = {c.value: c.name for c in choices.versions(rollouts.RELEASES, lanes, [], rollouts.NOW, "1.5")}
     assert names["1.5.0"] == "1.5.0 — production: soaking at 5%, not in staging"
     assert names["1.5.1"] == "1.5.1 — staging: locked after a rollback, not in production"
     assert "1.4.0" not in names
@@ -48,7 +48,7 @@ async def test_a_version_that_is_on_its_way_or_in_quarantine_says_so() -> None:
 @given(st.lists(st.text(max_size=150), max_size=60), st.text(max_size=5))
 def test_choices_always_fit_whatever_versions_are_called(names: list[str], typed: str) -> None:
     releases = [Release("checkout", name, "d") for name in names]
-    found = choices.versions(releases, [lane(worlds.STAGING, "x" * 90)], [], worlds.NOW, typed)
+    found = choices.versions(releases, [lane(rollouts.STAGING, "x" * 90)], [], rollouts.NOW, typed)
     assert len(found) <= 25
     for choice in found:
         assert 1 <= len(choice.name) <= 100
@@ -62,9 +62,9 @@ def test_what_begins_with_the_typed_comes_before_what_contains_it() -> None:
 
 
 def test_environments_without_a_service_are_all_there_are() -> None:
-    found = choices.environments(worlds.catalog(), worlds.guild(), "", "", [])
+    found = choices.environments(rollouts.catalog(), rollouts.guild(), "", "", [])
     assert [c.value for c in found] == ["staging", "production"]
-    assert choices.environments(worlds.catalog(), worlds.guild(), "other", "", []) == []
+    assert choices.environments(rollouts.catalog(), rollouts.guild(), "other", "", []) == []
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,8 @@ from bot.domain.rollout.model import Action, Actor, Plan, Rollout
 from bot.domain.rollout.steps import Gate, Shift
 from bot.engine.stepper import Kept, Stepper
 from bot.ports.errors import AlreadyAnswered
-from tests.integration.engine.world import DEV, PRODUCTION, V140, V150, policy
+from tests.support.actors import DEV
+from tests.support.catalogs import PRODUCTION, V140, V150, policy
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PLAN = Plan("asked", (Gate("go", "lead", quorum=20), Shift(100)))

@@ -11,15 +11,15 @@ import pytest
 from bot.ports.notifications import Notice
 from bot.ui import escaping
 from bot.ui.notices import nonce, words
-from tests.unit.ui import worlds
+from tests.support import rollouts
 
 OPENAPI = Path("/work/shared/discord/openapi.json")
 
 
 async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
-    engine = worlds.engine()
-    rollout = await worlds.soaking(engine, version="1.5.1")
-    worlds.measured(engine, rollout.id, 200, 60)
+    engine = rollouts.engine()
+    rollout = await rollouts.soaking(engine, version="1.5.1")
+    rollouts.measured(engine, rollout.id, 200, 60)
     notice = Notice("n-7", rollout.id, "rolled_back", "It failed.", ("on-call",), (11,))
     alerts, deploys = words(notice, await engine.view(rollout.id), [500], "https://card")
     assert (alerts.channel, alerts.roles, alerts.users) == ("alerts", (500,), ())
@@ -34,9 +34,9 @@ async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
 
 
 async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
-    engine = worlds.engine()
-    rollout = await worlds.deployed(engine, reason="the sale")
-    worlds.started(engine, rollout.id)
+    engine = rollouts.engine()
+    rollout = await rollouts.deployed(engine, reason="the sale")
+    rollouts.started(engine, rollout.id)
     notice = Notice("n-1", rollout.id, "gate_opened", "whatever", ("release-manager",))
     (post,) = words(notice, await engine.view(rollout.id), [501], "")
     assert post.content.startswith("<@&501>")
@@ -51,8 +51,8 @@ async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
     ["gate_opened", "held", "rolled_back", "halted", "paused", "failed", "succeeded", "expired", "new_kind"],
 )
 async def test_every_notice_fits_whatever_it_says(what: str) -> None:
-    engine = worlds.engine()
-    rollout = await worlds.deployed(engine, reason="x" * 4000)
+    engine = rollouts.engine()
+    rollout = await rollouts.deployed(engine, reason="x" * 4000)
     seen = await engine.view(rollout.id)
     seen = replace(seen, rollout=replace(seen.rollout, outcome="@everyone " * 500))
     for post in words(
@@ -82,8 +82,8 @@ async def test_an_alarm_fits_discords_own_description() -> None:
     spec = json.loads(OPENAPI.read_text())
     schema = {"$ref": "#/components/schemas/MessageCreateRequest", "components": spec["components"]}
     validator = jsonschema_rs.Draft202012Validator(schema)
-    engine = worlds.engine()
-    rollout = await worlds.deployed(engine)
+    engine = rollouts.engine()
+    rollout = await rollouts.deployed(engine)
     for post in words(
         Notice("n", rollout.id, "halted", "why", ("a",)), await engine.view(rollout.id), [1], "https://c"
     ):

@@ -1,0 +1,122 @@
+"""A bot and its slash commands go out together, and come back together."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.config import LaneConfig
+from bot.domain.judge import judge
+from bot.domain.rollout.model import Action, Desired, Phase, Plan, Policy, Release, Rollout
+from bot.domain.rollout.steps import Shift, SyncCommands
+from bot.engine.api import ActRequest, DeployRequest, RollbackRequest
+from tests.support.actors import DEV
+from tests.support.appcommands import HELLO, HERALD, WAVE, CommandsSlipway, CommandsWorld, command
+
+VERSIONS = {"1.0.0": [HELLO, command("old")], "1.1.0": [HELLO, WAVE]}
+PLAN = Plan(
+    "together",
+    (SyncCommands("greeter", "additions", 10.0), Shift(100, 5.0), SyncCommands("greeter", "all", 10.0)),
+)
+
+
+@pytest.fixture
+async def together(world: CommandsWorld) -> CommandsWorld:
+    """Herald 1.0.0 runs, its commands are there."""
+    for version, commands in VERSIONS.items():
+        (world.folder / "releases" / version).mkdir(parents=True)
+        (world.folder / "releases" / version / "commands.json").write_text(json.dumps(commands))
+    policy = Policy(
+        judge=judge.JudgePolicy(), exclusive=True, rollback_roles=("deployer",), operate_roles=("deployer",)
+    )
+    lane = LaneConfig(HERALD, (world.guild,), PLAN, policy, "local", (), ("deployer",), ("deployer",))
+    source = {"kind": "directory", "path": str(world.folder / "releases"), "spec": {"command": ["x"]}}
+    artifact = {"kind": "artifact", "service": "herald", "path": "commands.json", "folder": str(world.folder)}
+    greeter = replace(world.catalog.applications["greeter"], source=artifact)
+    world.catalog = replace(
+        world.catalog,
+        lanes={**world.catalog.lanes, HERALD: lane},
+        sources={**world.catalog.sources, "herald": source},
+        applications={"greeter": greeter},
+    )
+    await world.someone_puts(VERSIONS["1.0.0"])
+    async with world.open(working=False) as slipway:
+        stable = await slipway.lanes.release(HERALD, "1.0.0")
+    await world.target.apply(HERALD, Desired(1, stable))
+    await world.target.observe(HERALD)
+    return world
+
+
+async def deploy(world: CommandsWorld, slipway: CommandsSlipway) -> Rollout:
+    begun = await slipway.engine.deploy(DeployRequest(world.guild, DEV, "herald", "1.1.0", "production"))
+    assert isinstance(begun, Rollout)
+    return begun
+
+
+async def test_new_commands_come_before_the_release_and_old_ones_go_after_it(together: CommandsWorld) -> None:
+    at_shift: list[list[str]] = []
+    apply = together.target.apply
+
+    async def watched(lane: object, desired: Desired) -> None:
+        if desired.candidate is not None:
+            at_shift.append(await together.names())
+        await apply(HERALD, desired)
+
+    together.target.apply = watched  # type: ignore[method-assign,assignment]
+    async with together.open() as slipway:
+        await slipway.reaches(await deploy(together, slipway), Phase.SUCCEEDED)
+        assert at_shift == [["hello", "old", "wave"]]
+        assert await together.names() == ["hello", "wave"]
+
+        back = await slipway.engine.roll_back(RollbackRequest(together.guild, DEV, "herald", "production"))
+        await slipway.reaches(back, Phase.SUCCEEDED)
+        assert await together.names() == ["hello", "old"], "a return takes its commands along"
+
+
+async def test_a_rollback_brings_the_former_commands_back(together: CommandsWorld) -> None:
+    plan = Plan("slow", (*PLAN.steps[:1], Shift(100, 60.0)))
+    lane = replace(together.catalog.lanes[HERALD], plan=plan)
+    together.catalog = replace(together.catalog, lanes={**together.catalog.lanes, HERALD: lane})
+    async with together.open() as slipway:
+        candidate: Release = await slipway.lanes.release(HERALD, "1.1.0")
+        together.target.dies.add(candidate.digest)
+
+        rollout = await slipway.reaches(await deploy(together, slipway), Phase.ROLLED_BACK)
+
+        assert "crashed" in rollout.outcome
+
+        async with asyncio.timeout(10):
+            while await together.names() != ["hello", "old"]:
+                await asyncio.sleep(0.05)
+        kept = [b.count for b in await slipway.service.backups(together.guild, "greeter", "production")]
+    assert kept == [3, 2], "what each change replaced is there"
+
+
+async def test_a_manifest_with_mistakes_ends_the_rollout_before_anything_is_touched(
+    together: CommandsWorld,
+) -> None:
+    path = together.folder / "releases" / "1.1.0" / "commands.json"
+    path.write_text(json.dumps([{"name": "BAD NAME", "description": ""}]))
+    async with together.open() as slipway:
+        rollout = await slipway.reaches(await deploy(together, slipway), Phase.FAILED)
+    assert "$[0].description: is empty" in rollout.outcome
+    assert together.calls("PUT", "POST", "PATCH", "DELETE") == []
+
+
+async def test_a_cancel_between_additions_and_the_shift_takes_the_additions_back(
+    together: CommandsWorld,
+) -> None:
+    async with together.open() as slipway:
+        rollout = await deploy(together, slipway)
+        try:
+            await slipway.engine.act(ActRequest(rollout.id, Action.ROLL_BACK, DEV, together.guild))
+        except Exception as error:  # it may have been faster than the press
+            assert "over" in str(error)
+        ended = await slipway.reaches(rollout, Phase.CANCELLED, Phase.ROLLED_BACK, Phase.SUCCEEDED)
+        wanted = ["hello", "wave"] if ended.phase is Phase.SUCCEEDED else ["hello", "old"]
+        async with asyncio.timeout(10):
+            while await together.names() != wanted:
+                await asyncio.sleep(0.05)

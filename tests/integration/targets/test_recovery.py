@@ -1,0 +1,195 @@
+"""What a host finds when it starts: processes without a record, records without a process, leftovers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bot.adapters.targets.process import wire
+from bot.adapters.targets.process.host import processes
+from bot.adapters.targets.process.host.host import Host
+from bot.adapters.targets.process.host.store import StateStore
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.rollout.model import Desired, Release, RunState
+from bot.ports.errors import TargetRefused
+from tests.support.host import LANE, SERVICE, release, settled
+from tests.support.waiting import until
+
+ONE = release("1")
+
+
+@pytest.fixture
+def born() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Processes that an earlier host had started."""
+    started: list[subprocess.Popen[bytes]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def start(folder: Path, token: str, port: int) -> subprocess.Popen[bytes]:
+    environment = {
+        **processes.base_environment(),
+        processes.TOKEN: token,
+        processes.HOST_ID: StateStore(folder).host_id(),
+    }
+    command = [sys.executable, SERVICE, "--port", str(port), "--version", "1"]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+async def write_state(folder: Path, desired: Desired, instances: dict[str, list[dict[str, object]]]) -> None:
+    await StateStore(folder).save(
+        LANE,
+        {
+            "lane": wire.lane_to_json(LANE),
+            "settings": ProcessLaneSettings(listen_port=0).model_dump(),
+            "port": None,
+            "desired": wire.desired_to_json(desired),
+            "abort": None,
+            "route": {"stable": ONE.digest, "candidate": None, "weight": 0},
+            "instances": instances,
+        },
+    )
+
+
+@asynccontextmanager
+async def hosted(folder: Path) -> AsyncIterator[ProcessTarget]:
+    host = Host(folder)
+    await host.start()
+    try:
+        yield ProcessTarget(folder, {LANE: ProcessLaneSettings(listen_port=0)}, start_host=False)
+    finally:
+        await host.stop()
+
+
+async def test_process_that_was_started_just_before_its_pid_was_written_is_found(
+    tmp_path: Path, born: list[subprocess.Popen[bytes]]
+) -> None:
+    port = processes.free_port("127.0.0.1", ())
+    born.append(start(tmp_path, "token-1", port))
+    await write_state(
+        tmp_path, Desired(3, ONE), {ONE.digest: [{"index": 0, "token": "token-1", "port": port}]}
+    )
+
+    async with hosted(tmp_path) as target:
+        observed = await settled(target, {"1": 100})
+        assert observed.running[0].address == f"http://127.0.0.1:{port}"
+        assert observed.running[0].restarts == 0
+        assert born[0].poll() is None
+
+
+async def test_instance_that_was_never_started_is_started_also_as_a_candidate(tmp_path: Path) -> None:
+    two = release("2")
+    planned = [{"index": 0, "token": "never", "port": 20001}]
+    await write_state(tmp_path, Desired(3, ONE, two, 50), {two.digest: planned})
+    async with hosted(tmp_path) as target:
+        await settled(target, {"1": 50, "2": 50})
+
+
+async def test_leftovers_that_nobody_wants_are_stopped_before_anything_starts(
+    tmp_path: Path, born: list[subprocess.Popen[bytes]]
+) -> None:
+    born.append(start(tmp_path, "forgotten", processes.free_port("127.0.0.1", ())))
+    await until(lambda: _environment(born[0].pid), lambda e: processes.TOKEN in e)
+    async with hosted(tmp_path):
+        assert born[0].wait(timeout=5) is not None
+
+
+async def test_another_process_that_got_the_pid_is_left_alone(
+    tmp_path: Path, born: list[subprocess.Popen[bytes]]
+) -> None:
+    stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    born.append(stranger)
+    record = {"index": 0, "token": "old", "port": 20002, "pid": stranger.pid, "created": 12345.0}
+    await write_state(tmp_path, Desired(3, ONE), {ONE.digest: [record]})
+
+    async with hosted(tmp_path) as target:
+        observed = await settled(target, {"1": 100})
+        assert observed.running[0].restarts == 1
+    assert stranger.poll() is None
+
+
+async def test_candidate_that_had_crashed_stays_crashed(tmp_path: Path) -> None:
+    two = release("2")
+    record = {"index": 0, "token": "t", "port": 20003, "crashed": True, "detail": "exited with code 7"}
+    await write_state(tmp_path, Desired(3, ONE, two, 5), {two.digest: [record]})
+    async with hosted(tmp_path) as target:
+        observed = await settled(target, {"1": 100})
+        found = observed.of(two.digest)
+        assert found is not None and (found.state, found.detail) == (
+            RunState.CRASHED,
+            "2.0 exited with code 7",
+        )
+
+
+async def test_lane_whose_port_was_taken_meanwhile_opens_when_it_is_free(tmp_path: Path) -> None:
+    async with hosted(tmp_path) as target:
+        await target.apply(LANE, Desired(1, ONE))
+        await settled(target, {"1": 100})
+        address = await target.router_address(LANE)
+    assert address is not None
+    port = int(address.rsplit(":", 1)[1])
+    thief = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", port)
+    async with hosted(tmp_path) as target:
+        await settled(target, {"1": 100})  # releases run, although nobody reaches them
+        assert await target.router_address(LANE) is None
+        thief.close()
+        await thief.wait_closed()
+        assert await until(lambda: target.router_address(LANE), bool) == address
+
+
+async def test_state_is_on_disk_before_a_release_runs(tmp_path: Path) -> None:
+    bad = Release("checkout", "1", "sha256:1", spec={"command": ["/no/such/program"]})
+    async with hosted(tmp_path) as target:
+        await target.apply(LANE, Desired(4, bad))
+        state = json.loads((tmp_path / "lanes" / "checkout@production.json").read_text())
+        assert state["desired"]["generation"] == 4
+
+
+async def _environment(pid: int) -> dict[str, str]:
+    try:
+        return psutil.Process(pid).environ()
+    except psutil.Error:
+        return {}
+
+
+async def test_full_disk_refuses_more_traffic_but_never_a_rollback_or_a_restart(tmp_path: Path) -> None:
+    async with hosted(tmp_path) as target:
+        two = release("2")
+        await target.apply(LANE, Desired(1, ONE, two, 5))
+        before = await settled(target, {"1": 95, "2": 5})
+        lanes = tmp_path / "lanes"
+        lanes.rename(tmp_path / "moved")
+        with pytest.raises(TargetRefused, match="cannot be kept"):
+            await target.apply(LANE, Desired(2, ONE, two, 25))
+        assert await target.observe(LANE) == before
+        aborted = await target.abort(LANE, "root", "")
+        assert aborted.weight_of(two.digest) == 0
+
+        # A release that dies meanwhile is started again all the same.
+        psutil.Process(_pid_of(ONE)).kill()
+        await until(lambda: target.observe(LANE), lambda o: o.running[0].restarts == 1)
+        await settled(target, {"1": 100})
+
+        # What could not be written is written as soon as it can be.
+        (tmp_path / "moved").rename(lanes)
+        await until(lambda: _generation_on_disk(tmp_path), lambda generation: generation == 2)
+
+
+async def _generation_on_disk(folder: Path) -> int:
+    state = json.loads((folder / "lanes" / "checkout@production.json").read_text())
+    return int(state["desired"]["generation"])
+
+
+def _pid_of(wanted: Release) -> int:
+    children = psutil.Process().children()
+    return next(c.pid for c in children if c.cmdline()[-1:] == [wanted.version])

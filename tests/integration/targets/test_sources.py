@@ -1,0 +1,325 @@
+"""Metric sources and checks over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.adapters.metrics.probe import ProbeMetrics
+from bot.adapters.metrics.router import RouterMetrics
+from bot.adapters.metrics.rules import ScrapeRules, Selector, metric_names
+from bot.adapters.metrics.scrape import ScrapeMetrics
+from bot.adapters.targets.checker import HttpChecker
+from bot.adapters.targets.process.target import ProcessTarget
+from bot.domain.judge.evidence import Sample
+from bot.domain.rollout.model import Desired, Lane, Release
+from bot.domain.rollout.steps import HttpCheck
+from bot.ports.errors import Unreachable
+from tests.fakes.target import FakeTarget
+from tests.support.host import LANE, Users, release, settled
+
+ONE = Release("checkout", "1", "sha256:1")
+
+RULES = ScrapeRules(
+    total=Selector(metric="http_requests_total", labels={"version": "{version}"}),
+    bad=Selector(metric="http_requests_total", labels={"version": "{version}", "code": "5*"}),
+    latency=Selector(metric="http_seconds", labels={"version": "{version}"}),
+)
+
+TEXT = """
+# TYPE http_requests counter
+http_requests_total{version="1",code="200"} 90
+http_requests_total{version="1",code="404"} 4
+http_requests_total{version="1",code="500"} 5
+http_requests_total{version="1",code="503"} 1
+http_requests_total{version="2",code="500"} 7
+# TYPE http_seconds histogram
+http_seconds_bucket{version="1",le="0.5"} 80
+http_seconds_bucket{version="1",le="2"} 98
+http_seconds_bucket{version="1",le="+Inf"} 100
+http_seconds_sum{version="1"} 12
+http_seconds_count{version="1"} 100
+"""
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Endpoint:
+    """A real HTTP server whose answer tests set."""
+
+    def __init__(self) -> None:
+        self.text = TEXT
+        self.answer: Answer | None = None
+        self.asked: list[str] = []
+        self.address = ""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.asked.append(request.path)
+        return await self.answer(request) if self.answer else web.Response(text=self.text)
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[Endpoint]:
+    made = Endpoint()
+    runner = web.ServerRunner(web.Server(made.handle), shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    made.address = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+class Running(FakeTarget):
+    """One release that runs, in instances at the given addresses."""
+
+    def __init__(self, instances: Mapping[str, str]) -> None:
+        super().__init__()
+        self.instances = instances
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
+        if self.away:
+            raise Unreachable("The target is away.")
+        return self.instances
+
+
+@pytest.fixture
+async def running(endpoint: Endpoint) -> Running:
+    target = Running({"0.abc": endpoint.address})
+    await target.apply(LANE, Desired(1, ONE))
+    return target
+
+
+async def scrape(
+    endpoint: Endpoint,
+    running: Running,
+    session: aiohttp.ClientSession,
+    rules: ScrapeRules = RULES,
+    url: str = "{address}/metrics",
+) -> Sample:
+    source = ScrapeMetrics("prom", url, rules, running, session, timeout_s=0.5)
+    (sample,) = await source.sample(LANE, [ONE.digest])
+    return sample
+
+
+async def test_scrape_adds_up_what_matches(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    sample = await scrape(endpoint, running, session)
+
+    (found,) = sample.readings
+    assert sample.error is None and sample.release == ONE.digest
+    assert (found.instance, found.total, found.bad) == ("0.abc", 100, 6)
+    assert found.buckets == ((0.5, 80), (2.0, 98), (float("inf"), 100))
+    assert endpoint.asked == ["/metrics"]
+
+
+async def test_scrape_reads_every_instance(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    running.instances = {"0.abc": endpoint.address, "1.def": endpoint.address}
+    sample = await scrape(endpoint, running, session)
+    assert [r.instance for r in sample.readings] == ["0.abc", "1.def"]
+
+
+async def test_scrape_of_one_endpoint_for_all_tells_instances_by_label(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    endpoint.text = """
+# TYPE r counter
+r_total{version="1",pod="a",ok="yes"} 5
+r_total{version="1",pod="b",ok="yes"} 6
+r_total{version="1",pod="b",ok="no"} 2
+"""
+    rules = ScrapeRules(
+        total=Selector(metric="r_total", labels={"version": "{version}"}),
+        bad=Selector(metric="r_total", labels={"version": "{version}", "ok": "!yes"}),
+        extra={"odd": (Selector(metric="r_total"), Selector(metric="r_total", labels={"pod": "a"}))},
+        instance_label="pod",
+    )
+    sample = await scrape(endpoint, running, session, rules, endpoint.address + "/{service}/{version}")
+    assert [(r.instance, r.total, r.bad) for r in sample.readings] == [("a", 5, 0), ("b", 8, 2)]
+    assert sample.readings[0].extra == (("odd", (5, 5)),)
+    assert endpoint.asked == ["/checkout/1"]
+
+
+async def test_release_without_any_request_yet_is_no_data_and_no_error(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    endpoint.text = '# TYPE http_requests counter\nhttp_requests_total{version="0",code="200"} 9\n'
+    sample = await scrape(endpoint, running, session)
+    assert sample.error is None and sample.readings == ()
+
+
+async def test_release_that_does_not_run_is_no_data(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    source = ScrapeMetrics("prom", "{address}/metrics", RULES, running, session)
+    (sample,) = await source.sample(LANE, ["sha256:other"])
+    assert sample.error is None and sample.readings == () and endpoint.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no metric http_requests_total"),
+        ("# TYPE other counter\nother_total 1\n", "no metric http_requests_total"),
+        ('http_requests_total{version="1"} 5\n', "no histogram http_seconds"),
+        ("<html>hello</html>", "not Prometheus text"),
+        ('# TYPE http_requests counter\nhttp_requests_total{version="1"} NaN\n', "no histogram|no counter"),
+        ("x" * (6 * 1024 * 1024), "more than 5 MB"),
+    ],
+)
+async def test_endpoint_that_cannot_be_used_is_an_error_in_a_sentence(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession, text: str, says: str
+) -> None:
+    endpoint.text = text
+    sample = await scrape(endpoint, running, session)
+    assert sample.error is not None and sample.readings == ()
+    assert any(part in sample.error for part in says.split("|")), sample.error
+
+
+async def test_scrape_follows_no_redirect_waits_not_long_and_names_the_status(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    async def redirect(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "http://169.254.169.254/"})
+
+    async def hang(_: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    endpoint.answer = redirect
+    assert "answered 302" in str((await scrape(endpoint, running, session)).error)
+    endpoint.answer = hang
+    assert "took longer than 0.5 s" in str((await scrape(endpoint, running, session)).error)
+    running.instances = {"0": "http://127.0.0.1:1"}
+    assert "failed: ClientConnectorError" in str((await scrape(endpoint, running, session)).error)
+    running.away = True
+    assert "The target is away." in str((await scrape(endpoint, running, session)).error)
+
+
+def test_doctor_can_ask_which_metrics_are_read() -> None:
+    assert metric_names(RULES) == ["http_requests_total", "http_seconds"]
+
+
+async def test_probe_counts_good_and_bad_looks(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    status = [200, 503, 200]
+
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=status.pop(0))
+
+    endpoint.answer = answer
+    source = ProbeMetrics(running, session)
+    for _ in range(3):
+        (sample,) = await source.sample(LANE, [ONE.digest])
+
+    (found,) = sample.readings
+    assert (source.name, found.instance, found.total, found.bad) == ("probe", "0.abc", 3, 1)
+    assert found.buckets[-1] == (10.0, 3)
+    running.instances = {"0.abc": "http://127.0.0.1:1"}
+    (sample,) = await source.sample(LANE, [ONE.digest])
+    assert (sample.readings[0].total, sample.readings[0].bad) == (4, 2)
+
+
+async def test_probe_of_an_instance_that_came_anew_starts_anew_and_no_instance_is_no_data(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    source = ProbeMetrics(running, session)
+    await source.sample(LANE, [ONE.digest])
+    running.instances = {"0.def": endpoint.address}
+    (sample,) = await source.sample(LANE, [ONE.digest])
+    assert [(r.instance, r.total) for r in sample.readings] == [("0.def", 1)]
+    running.instances = {}
+    (sample,) = await source.sample(LANE, [ONE.digest])
+    assert sample.readings == () and sample.error is None
+    running.away = True
+    (sample,) = await source.sample(LANE, [ONE.digest])
+    assert "The target is away." in str(sample.error)
+
+
+async def test_real_release_can_be_scraped_probed_and_counted(
+    target: ProcessTarget, users: Users, session: aiohttp.ClientSession
+) -> None:
+    one = release("1")
+    await target.apply(LANE, Desired(1, one))
+    await settled(target, {"1": 100})
+    await users.ask(4)
+    rules = ScrapeRules(
+        total=Selector(metric="seen_total"), bad=Selector(metric="seen_total", labels={"outcome": "error"})
+    )
+
+    (scraped,) = await ScrapeMetrics("prom", "{address}/metrics", rules, target, session).sample(
+        LANE, [one.digest]
+    )
+    (probed,) = await ProbeMetrics(target, session).sample(LANE, [one.digest])
+    counted, unknown = await RouterMetrics(target).sample(LANE, [one.digest, "sha256:unknown"])
+
+    assert [(r.total, r.bad) for r in scraped.readings] == [(4, 0)]
+    assert [(r.total, r.bad) for r in probed.readings] == [(1, 0)]
+    assert [(r.total, r.bad) for r in counted.readings] == [(4, 0)]
+    assert unknown.readings == () and unknown.error is None
+    # An instance has one name at all sources that see its process.
+    assert scraped.readings[0].instance == probed.readings[0].instance
+
+
+async def test_lane_without_router_cannot_be_counted_at_the_router(target: ProcessTarget) -> None:
+    (sample,) = await RouterMetrics(target).sample(Lane("nobody", "nowhere"), ["x"])
+    assert sample.error == "nobody/nowhere has no router here"
+
+
+async def test_check_passes_or_says_what_was_expected_and_what_came(
+    endpoint: Endpoint, session: aiohttp.ClientSession
+) -> None:
+    checker = HttpChecker(session)
+    endpoint.text = "all is well"
+
+    assert await checker.check(endpoint.address, HttpCheck("/healthz")) is None
+    assert await checker.check(endpoint.address + "/", HttpCheck("/x", contains="is well")) is None
+    said = await checker.check(endpoint.address, HttpCheck("/x", contains="bad"))
+    assert said == "GET /x should contain “bad”, but does not."
+    said = await checker.check(endpoint.address, HttpCheck("/x", status=204))
+    assert said == "GET /x should answer 204, but answered 200."
+    said = await checker.check("http://127.0.0.1:1", HttpCheck("/x"))
+    assert said == "GET /x should answer 200, but the request failed: the connection was refused."
+
+
+async def test_check_of_something_that_hangs_or_hangs_up_ends(
+    endpoint: Endpoint, session: aiohttp.ClientSession
+) -> None:
+    async def hang(_: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    async def hang_up(request: web.BaseRequest) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    async def endless(request: web.BaseRequest) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x" * 65536)
+
+    checker = HttpChecker(session)
+    endpoint.answer = hang
+    said = await checker.check(endpoint.address, HttpCheck("/x", timeout_s=0.2))
+    assert said == "GET /x should answer 200 within 0.2 s, but did not answer."
+    endpoint.answer = hang_up
+    said = await checker.check(endpoint.address, HttpCheck("/x"))
+    assert said is not None and "closed without an answer" in said
+    endpoint.answer = endless
+    said = await checker.check(endpoint.address, HttpCheck("/x", contains="y", timeout_s=5))
+    assert said is not None and "first 1024 KB" in said

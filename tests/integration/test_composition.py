@@ -1,0 +1,90 @@
+"""From the catalog's words to adapters, and what a reload does to them, on a real host."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.adapters.metrics.probe import ProbeMetrics
+from bot.adapters.metrics.router import RouterMetrics
+from bot.adapters.metrics.scrape import ScrapeMetrics
+from bot.adapters.targets.process.target import ProcessTarget
+from bot.catalog import CatalogReloader, load
+from bot.composition import adapters
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import Unreachable
+from tests.support.catalog_files import changed, write
+
+STAGING = Lane("checkout", "staging")
+
+SOURCES = """\
+metrics:
+  router: {kind: router}
+  probe: {kind: probe, path: /ready, timeout: 500ms}
+  own:
+    kind: scrape
+    url: "{address}/metrics"
+    total: http_requests_total
+    bad: {metric: http_requests_total, labels: {status: "5*"}}
+    latency: http_request_duration_seconds
+    extra:
+      orders: {total: orders_total, bad: failed_orders_total}
+"""
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return int(free.getsockname()[1])
+
+
+def text(staging: int, *more: tuple[str, str]) -> str:
+    ports = (("router: 8401", f"router: {staging}"), ('"0.0.0.0:8402"', str(free_port())))
+    return changed(*ports, ("metrics:\n  router: {kind: router}\n", SOURCES), *more)
+
+
+@pytest.fixture
+async def targets(tmp_path: Path) -> AsyncIterator[dict[str, ProcessTarget]]:
+    """Targets of a catalog in `tmp_path/config`; their host is gone afterwards."""
+    catalog = load(write(tmp_path / "config", all=text(free_port())))
+    targets = adapters.make_targets(catalog, tmp_path)
+    yield targets
+    await targets["local"].stop_host()
+
+
+async def test_a_reload_moves_a_router_and_adds_a_target(
+    targets: dict[str, ProcessTarget], tmp_path: Path
+) -> None:
+    await targets["local"].configure()
+    port = free_port()
+    new = ("  local: {kind: process}", "  local: {kind: process}\n  second: {kind: process}")
+    moved = ("environments:\n      staging: {", "environments:\n      staging: {target: second, ")
+    catalog = load(write(tmp_path / "config", all=text(port, new, moved)))
+    await adapters.reconfigure(targets, catalog)
+    assert await targets["second"].router_address(STAGING) == f"http://127.0.0.1:{port}"
+
+
+async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None:
+    holder = CatalogReloader(write(tmp_path / "config", all=text(free_port())))
+    targets = adapters.make_targets(holder.current, tmp_path, start_host=False)
+    async with aiohttp.ClientSession() as session:
+        sources = adapters.make_metrics(lambda: holder.current, targets, session)
+        kinds = {name: type(source) for name, source in sources.items()}
+        assert kinds == {"router": RouterMetrics, "probe": ProbeMetrics, "own": ScrapeMetrics}
+        assert {name: source.name for name, source in sources.items()} == {n: n for n in kinds}
+        before = sources["probe"]
+        assert sources["probe"] is before
+        write(tmp_path / "config", all=text(free_port(), ("path: /ready", "path: /other")))
+        assert holder.reload().changed
+        assert sources["probe"] is not before
+        assert "gone" not in sources
+
+
+async def test_a_lane_that_the_catalog_does_not_have_is_unreachable(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path / "config", all=text(free_port())))
+    targets = adapters.make_targets(catalog, tmp_path, start_host=False)
+    with pytest.raises(Unreachable, match="names no target"):
+        await adapters.TargetOfLane(lambda: catalog, targets).observe(Lane("nothing", "nowhere"))

@@ -1,0 +1,141 @@
+"""`slipway run` as the program it is, against the sandbox: it connects, serves HTTP, counts, reloads and stops."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+import pytest
+from discord_sandbox import Sandbox
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.catalog_files import changed, write
+from tests.support.cli import Cli, free_port
+from tests.support.discord import discord_world
+
+TOKEN = "an-admin-token-of-a-test"
+
+
+@dataclass
+class Running:
+    process: asyncio.subprocess.Process
+    base: str
+    folder: Path
+    log: Path
+    token: str
+    session: aiohttp.ClientSession
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.session.get(self.base + path) as answer:
+            return (
+                answer.status,
+                await answer.json() if "json" in answer.content_type else await answer.text(),
+            )
+
+    async def value(self, name: str, **labels: str) -> float:
+        """A metric's value; 0.0 when it was never counted."""
+        _, text = await self.get("/metrics")
+        samples = (s for family in text_string_to_metric_families(text) for s in family.samples)
+        return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
+
+    def lines(self) -> list[dict[str, Any]]:
+        whole = self.log.read_text().rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+@pytest.fixture
+async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
+    port = free_port()
+    config = changed(
+        ("staging: {router: 8401}", "staging: {}"), ('production: {router: "0.0.0.0:8402"}', "production: {}")
+    )
+    cli = Cli(tmp_path)
+    write(
+        tmp_path / "config", all=config.replace("Deployers", "deployer").replace("Leads", "release-manager")
+    )
+    log = tmp_path / "log"
+    async with Sandbox(discord_world(), port=0) as sandbox, aiohttp.ClientSession() as session:
+        environment = {
+            **cli.environment,
+            "DATABASE_URL": dsn,
+            "DISCORD_TOKEN": sandbox.token("slipway"),
+            "SLIPWAY_DISCORD_API_BASE": sandbox.api_base,
+            "SLIPWAY_DISCORD_GATEWAY_URL": sandbox.gateway_url,
+            "SLIPWAY_WEB_PORT": str(port),
+            "SLIPWAY_WEB_ADMIN_TOKEN": TOKEN,
+        }
+        with log.open("w") as sink:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bot", "run", env=environment, cwd=tmp_path, stderr=sink
+            )
+        found = Running(process, f"http://127.0.0.1:{port}", tmp_path, log, sandbox.token("slipway"), session)
+        try:
+            yield found
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+    await cli("host", "stop")
+
+
+async def until_well(running: Running) -> dict[str, Any]:
+    async with asyncio.timeout(40):
+        while True:
+            assert running.process.returncode is None, running.log.read_text()
+            try:
+                status, body = await running.get("/health")
+            except aiohttp.ClientError:
+                status, body = 0, {}
+            if status == 200:
+                found: dict[str, Any] = body
+                return found
+            await asyncio.sleep(0.1)
+
+
+async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn: str) -> None:
+    health = await until_well(running)
+    assert (health["gateway"], health["db"], health["redis"]) == ("connected", "ok", "memory")
+    assert (await running.get("/readyz"))[0] == 200
+
+    assert await running.value("slipway_gateway_identifies_total") == 1
+    assert await running.value("slipway_gateway_reconnects_total") == 0
+    assert await running.value("slipway_rest_calls_total", status="200") > 0
+    assert await running.value("slipway_database_query_seconds_count") > 0
+    assert await running.value("slipway_database_connections") > 0
+    assert await running.value("slipway_component_up", component="db") == 1
+
+    write(running.folder / "config", all="services: [")
+    running.process.send_signal(signal.SIGHUP)
+    async with asyncio.timeout(10):
+        while await running.value("slipway_catalog_reloads_total", outcome="refused") < 1:
+            await asyncio.sleep(0.1)
+    assert (await running.get("/health"))[0] == 200
+
+    running.process.terminate()
+    assert await asyncio.wait_for(running.process.wait(), 15) == 0
+    connection = await asyncpg.connect(dsn)
+    try:
+        assert await connection.fetchval("SELECT count(*) FROM rollouts") == 0
+    finally:
+        await connection.close()
+
+
+async def test_its_log_is_json_without_the_token(running: Running) -> None:
+    await until_well(running)
+    async with asyncio.timeout(20):
+        while not any(line["event"] == "discord_ready" for line in running.lines()):
+            await asyncio.sleep(0.1)
+    running.process.terminate()
+    await asyncio.wait_for(running.process.wait(), 15)
+    lines = running.lines()
+    assert all({"timestamp", "level", "event"} <= set(line) for line in lines)
+    assert running.token not in running.log.read_text()
+    assert TOKEN not in running.log.read_text()

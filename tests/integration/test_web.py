@@ -1,0 +1,256 @@
+"""The HTTP side over real HTTP: health whatever is broken, one shape of errors, admin behind its token."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot import __version__
+from bot.adapters.telemetry import Telemetry
+from bot.catalog import CatalogReloader, Reloaded
+from bot.web.app import Admin, create_app, serve
+from bot.web.health import ProbeFailed
+from tests.support.catalog_files import SOUND, changed, write
+
+TOKEN = "an-admin-token-of-a-test"
+
+Probes = dict[str, Callable[[], Awaitable[str]]]
+
+
+async def well() -> str:
+    return "ok"
+
+
+async def connected() -> str:
+    return "connected: 41 ms"
+
+
+async def never() -> str:
+    await asyncio.Event().wait()
+    return "ok"
+
+
+async def deaf() -> str:
+    """Does not even end when it is cancelled."""
+    while True:
+        try:
+            await asyncio.sleep(3.0)
+            return "ok"
+        except asyncio.CancelledError:
+            continue
+
+
+async def refused() -> str:
+    raise ProbeFailed("connection refused")
+
+
+async def surprised() -> str:
+    raise RuntimeError("postgresql://u:hunter2@h")
+
+
+async def degraded() -> str:
+    return "degraded: Redis is away"
+
+
+async def reloaded() -> Reloaded:
+    return Reloaded(True)
+
+
+class Caller:
+    def __init__(self, base: str, session: aiohttp.ClientSession, app: web.Application) -> None:
+        self.base, self.session, self.app = base, session, app
+
+    async def __call__(self, path: str, method: str = "GET", **headers: str) -> tuple[int, Any, Any]:
+        async with self.session.request(method, self.base + path, headers=headers) as answer:
+            text = await answer.text()
+            return (
+                answer.status,
+                await answer.json() if "json" in answer.content_type else text,
+                answer.headers,
+            )
+
+
+@asynccontextmanager
+async def serving(
+    probes: Probes | None = None,
+    reload: Callable[[], Awaitable[Reloaded]] = reloaded,
+    token: str | None = TOKEN,
+    telemetry: Telemetry | None = None,
+) -> AsyncIterator[Caller]:
+    app = create_app(
+        {"gateway": connected, "db": well} if probes is None else probes,
+        telemetry or Telemetry(),
+        Admin(token, reload),
+    )
+    runner = await serve(app, "127.0.0.1", 0)
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Caller(f"http://127.0.0.1:{runner.addresses[0][1]}", session, app)
+    finally:
+        await runner.cleanup()
+
+
+async def test_health_says_how_every_part_is() -> None:
+    async with serving({"gateway": connected, "db": well, "redis": degraded}) as call:
+        status, body, _ = await call("/health")
+    assert status == 200
+    assert (body["status"], body["gateway"], body["db"], body["redis"]) == (
+        "degraded",
+        "connected",
+        "ok",
+        "degraded",
+    )
+    assert body["version"] == __version__
+    assert body["uptime_s"] >= 0
+    assert body["details"] == {"gateway": "41 ms", "redis": "Redis is away"}
+
+
+@pytest.mark.parametrize("broken", [never, deaf, refused, surprised])
+async def test_health_answers_503_in_time_whatever_is_broken(broken: Callable[[], Awaitable[str]]) -> None:
+    async with serving({"gateway": connected, "db": broken, "redis": broken}) as call:
+        async with asyncio.timeout(2.0):
+            status, body, _ = await call("/health")
+        assert status == 503
+        assert (body["status"], body["db"], body["gateway"]) == ("unhealthy", "down", "connected")
+        assert "hunter2" not in str(body)
+
+
+async def test_looks_at_the_same_time_are_one_look() -> None:
+    looks = 0
+
+    async def counting() -> str:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0.05)
+        return "ok"
+
+    async with serving({"db": counting}) as call:
+        assert {status for status, _, _ in await asyncio.gather(*(call("/health") for _ in range(20)))} == {
+            200
+        }
+        await call("/readyz")
+    assert looks == 1
+
+
+async def test_a_caller_who_leaves_does_not_take_the_look_along() -> None:
+    begun = asyncio.Event()
+
+    async def slow() -> str:
+        begun.set()
+        await asyncio.sleep(0.2)
+        return "ok"
+
+    async with serving({"db": slow}) as call:
+        leaving = asyncio.create_task(call("/health"))
+        await begun.wait()
+        leaving.cancel()
+        status, body, _ = await call("/health")
+        assert (status, body["db"]) == (200, "ok")
+
+
+async def test_alive_and_ready_are_two_questions() -> None:
+    async with serving({"gateway": refused, "db": well, "redis": refused}) as call:
+        assert (await call("/livez"))[:2] == (200, {"status": "ok"})
+        assert (await call("/readyz"))[:2] == (503, {"status": "not ready", "waiting_for": ["gateway"]})
+    async with serving({"gateway": connected, "db": well, "redis": refused}) as call:
+        assert (await call("/readyz"))[0] == 200
+
+
+async def test_metrics_are_in_prometheus_format_and_know_what_health_found() -> None:
+    telemetry = Telemetry()
+    async with serving({"db": well, "redis": refused}, telemetry=telemetry) as call:
+        await call("/health")
+        status, text, headers = await call("/metrics")
+    assert status == 200
+    assert headers["Content-Type"].startswith("text/plain; version=")
+    assert "# HELP slipway_interactions_total" in text
+    assert 'slipway_component_up{component="db"} 1.0' in text
+    assert 'slipway_component_up{component="redis"} 0.0' in text
+
+
+async def raising() -> Reloaded:
+    raise RuntimeError("token=hunter2")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "status", "code"),
+    [
+        ("/nowhere", "GET", {}, 404, "not_found"),
+        ("/health", "POST", {}, 405, "method_not_allowed"),
+        ("/admin/reload", "GET", {}, 405, "method_not_allowed"),
+        ("/admin/db-ping", "GET", {}, 401, "unauthorized"),
+        ("/admin/db-ping", "GET", {"Authorization": "Bearer wrong"}, 401, "unauthorized"),
+        ("/admin/db-ping", "GET", {"Authorization": f"Basic {TOKEN}"}, 401, "unauthorized"),
+        ("/admin/db-ping", "GET", {"Authorization": f"Bearer {TOKEN}x"}, 401, "unauthorized"),
+        ("/admin/db-ping", "GET", {"Authorization": "Bearer \u00e4"}, 401, "unauthorized"),
+        ("/admin/reload", "POST", {"Authorization": f"Bearer {TOKEN}"}, 500, "internal"),
+    ],
+)
+async def test_every_error_has_one_shape(
+    path: str, method: str, headers: dict[str, str], status: int, code: str
+) -> None:
+    async with serving(reload=raising) as call:
+        found, body, answered = await call(path, method, **headers)
+    assert found == status
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message", "ref"}
+    assert body["error"]["code"] == code
+    assert body["error"]["ref"]
+    assert "hunter2" not in str(body)
+    if status == 401:
+        assert answered["WWW-Authenticate"].startswith("Bearer")
+    if status == 405:
+        assert answered["Allow"]
+
+
+async def test_without_a_token_nobody_is_an_administrator() -> None:
+    async with serving(token=None) as call:
+        status, body, _ = await call("/admin/reload", "POST", Authorization="Bearer ")
+        assert (status, body["error"]["code"]) == (403, "admin_off")
+        assert "SLIPWAY_WEB_ADMIN_TOKEN" in body["error"]["message"]
+
+
+async def test_db_ping_asks_the_database_now() -> None:
+    async with serving() as call:
+        status, body, _ = await call("/admin/db-ping", Authorization=f"Bearer {TOKEN}")
+        assert (status, body["db"]) == (200, "ok")
+        assert body["ms"] >= 0
+    async with serving({"db": refused}) as call:
+        status, body, _ = await call("/admin/db-ping", Authorization=f"bearer {TOKEN}")
+        assert (status, body["error"]["code"]) == (503, "unavailable")
+
+
+async def test_a_reload_tells_every_mistake_and_keeps_the_old_catalog(tmp_path: Path) -> None:
+    holder = CatalogReloader(write(tmp_path, all=SOUND))
+
+    async def reload() -> Reloaded:
+        return await asyncio.to_thread(holder.reload)
+
+    async with serving(reload=reload) as call:
+        before = holder.current
+        write(tmp_path, all=changed(("soak: 30m", "soak: soon"), ("target: local", "target: locl")))
+        status, body, _ = await call("/admin/reload", "POST", Authorization=f"Bearer {TOKEN}")
+        assert (status, body["changed"], len(body["mistakes"])) == (422, False, 2)
+        assert holder.current is before
+        write(tmp_path, all=changed(("soak: 30m", "soak: 31m")))
+        status, body, _ = await call("/admin/reload", "POST", Authorization=f"Bearer {TOKEN}")
+        assert (status, body) == (
+            200,
+            {"changed": True, "message": "The catalog was reloaded.", "mistakes": []},
+        )
+        assert holder.current is not before
+
+
+async def test_a_port_that_is_taken_is_an_error_and_leaves_nothing_behind() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        app = create_app({}, Telemetry(), Admin(None, reloaded))
+        with pytest.raises(OSError, match="address already in use"):
+            await serve(app, "127.0.0.1", taken.getsockname()[1])

@@ -1,0 +1,64 @@
+"""What tests of the process target share: releases of the test service, waiting, and counting answers."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections import Counter
+from collections.abc import Mapping
+
+import aiohttp
+
+from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.domain.rollout.model import Lane, Observed, Release, RunState
+from tests.support.paths import SERVICE
+from tests.support.waiting import PATIENCE_S, until
+
+LANE = Lane("checkout", "production")
+EXCLUSIVE = ProcessLaneSettings(listen_port=0, exclusive=True, wait_s=10)
+
+
+def release(version: str, *arguments: str, **spec: object) -> Release:
+    command = [sys.executable, SERVICE, "--port", "{port}", "--version", "{version}", *arguments]
+    return Release(
+        "checkout",
+        version,
+        f"sha256:{version}",
+        spec={"command": command, "drain_s": 5.0, "stop_s": 3.0, **spec},
+    )
+
+
+async def settled(
+    target: ProcessTarget, weights: Mapping[str, int], lane: Lane = LANE, within_s: float = PATIENCE_S
+) -> Observed:
+    """Until each version (with a weight) is ready with exactly that weight, and nothing else has traffic."""
+
+    def holds(observed: Observed) -> bool:
+        serving = {r.version: r.weight for r in observed.running if r.state is RunState.READY and r.weight}
+        return serving == {version: weight for version, weight in weights.items() if weight}
+
+    return await until(lambda: target.observe(lane), holds, within_s)
+
+
+class Users:
+    """People who call the router one after the other, and what they got: versions, statuses, exceptions."""
+
+    def __init__(self, session: aiohttp.ClientSession, address: str) -> None:
+        self.session = session
+        self.address = address
+        self.got: Counter[str] = Counter()
+
+    async def ask(self, times: int = 1, path: str = "/", **more: object) -> None:
+        for _ in range(times):
+            try:
+                async with self.session.get(self.address + path, **more) as answer:  # type: ignore[arg-type]
+                    await answer.read()
+                    ok = answer.status < 500
+                    self.got[answer.headers.get("X-Version", "?") if ok else str(answer.status)] += 1
+            except (aiohttp.ClientError, OSError) as problem:
+                self.got[type(problem).__name__] += 1
+
+    async def ask_until(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            await self.ask()
+            await asyncio.sleep(0.002)

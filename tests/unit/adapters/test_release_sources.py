@@ -1,0 +1,136 @@
+"""Release sources: what a digest covers, what an environment lays over it, and what order versions have."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.sources.releases import CatalogReleases, version_key
+from bot.catalog import load
+from bot.domain.errors import UserError
+from bot.domain.rollout.model import Release
+from bot.ports.errors import Unreachable
+from tests.support.catalog_files import changed, write
+
+LISTED = """\
+      kind: listed
+      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
+      versions: ["2.0", {version: "1.0", commit: abc}]
+"""
+
+
+async def releases(folder: Path, environment: str = "staging", *changes: tuple[str, str]) -> list[Release]:
+    catalog = load(write(folder, all=changed(*changes)), {})
+    return list(await CatalogReleases(lambda: catalog).releases("checkout", environment))
+
+
+async def test_listed_releases_come_in_the_order_of_the_catalog(tmp_path: Path) -> None:
+    found = await releases(tmp_path)
+    assert [(r.version, r.commit) for r in found] == [("2.0", ""), ("1.0", "abc")]
+    assert len({r.digest for r in found}) == 2
+    assert all(r.digest.startswith("sha256:") for r in found)
+
+
+async def test_what_is_known_now_is_filled_in_and_the_rest_left_to_the_target(tmp_path: Path) -> None:
+    change = ('[run, "{version}"]', '["{python}", "{service}", "{version}", "{environment}", "{port}"]')
+    (release, _) = await releases(tmp_path, "staging", change)
+    assert release.spec["command"] == [sys.executable, "checkout", "{version}", "{environment}", "{port}"]
+
+
+async def test_the_same_release_has_one_digest_in_every_environment(tmp_path: Path) -> None:
+    change = (
+        'production: {router: "0.0.0.0:8402"}',
+        "production: {router: 8402, spec: {env: {A: b}, ready: {timeout: 9s}}}",
+    )
+    staging = await releases(tmp_path, "staging", change)
+    production = await releases(tmp_path, "production", change)
+    assert [r.digest for r in staging] == [r.digest for r in production]
+    assert production[0].spec["env"] == {"A": "b"}
+    assert production[0].spec["ready"] == {"path": "/healthz", "timeout_s": 9.0}
+    assert "env" not in staging[0].spec
+
+
+async def test_a_digest_changes_with_spec_artifact_and_version(tmp_path: Path) -> None:
+    digests = [(await releases(tmp_path / "0"))[1].digest]
+    for number, change in enumerate(
+        [
+            ("drain: 500ms", "drain: 501ms"),
+            ("commit: abc", "digest: 'sha256:abc'"),
+            ("commit: abc", "spec: {env: {A: b}}"),
+            ('version: "1.0"', 'version: "1.1"'),
+        ]
+    ):
+        digests.append((await releases(tmp_path / f"x{number}", "staging", change))[1].digest)
+    assert len(set(digests)) == 5
+    described = await releases(tmp_path / "y", "staging", ("commit: abc", "commit: abd"))
+    assert described[1].digest == digests[0]
+
+
+async def test_a_service_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path, all=changed()), {})
+    with pytest.raises(UserError, match="checkout"):
+        await CatalogReleases(lambda: catalog).releases("chekout", "staging")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Path:
+    for version in ("1.9.0", "1.10.0", "1.10.0-rc1", ".git"):
+        folder = tmp_path / "releases" / version / "bin"
+        folder.mkdir(parents=True)
+        (folder / "run").write_text(f"echo {version}")
+    return tmp_path
+
+
+DIRECTORY = (
+    LISTED,
+    "      kind: directory\n      path: releases\n      spec: {command: ['{path}/bin/run']}\n",
+)
+
+
+async def test_every_folder_is_a_release_newest_first(folders: Path) -> None:
+    found = await releases(folders, "staging", DIRECTORY)
+    assert [r.version for r in found] == ["1.10.0", "1.10.0-rc1", "1.9.0"]
+    assert found[0].spec["command"] == [f"{folders}/releases/1.10.0/bin/run"]
+
+
+async def test_a_folders_digest_covers_contents_names_and_what_is_executable(folders: Path) -> None:
+    async def digest() -> str:
+        return (await releases(folders, "staging", DIRECTORY))[0].digest
+
+    program = folders / "releases/1.10.0/bin/run"
+    seen = [await digest()]
+    program.touch()
+    assert await digest() == seen[0]
+    program.write_text("echo other")
+    seen.append(await digest())
+    program.chmod(0o755)
+    seen.append(await digest())
+    program.rename(program.with_name("run2"))
+    seen.append(await digest())
+    (program.parent / "link").symlink_to("run2")
+    seen.append(await digest())
+    assert len(set(seen)) == 5
+
+
+async def test_a_folder_is_hashed_anew_only_when_it_changed(folders: Path) -> None:
+    catalog = load(write(folders, all=changed(DIRECTORY)), {})
+    source = CatalogReleases(lambda: catalog)
+    before = await source.releases("checkout", "staging")
+    assert await source.releases("checkout", "staging") == before
+    (folders / "releases/1.9.0/bin/new").write_text("x")
+    after = await source.releases("checkout", "staging")
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, True, False]
+
+
+async def test_a_folder_that_is_away_is_unreachable(tmp_path: Path) -> None:
+    with pytest.raises(Unreachable, match="cannot be read"):
+        await releases(tmp_path, "staging", DIRECTORY)
+
+
+def test_versions_sort_as_people_do() -> None:
+    right = ["v0.9", "1.0-alpha2", "1.0-rc1", "1.0", "1.0.1", "1.2", "1.10", "2024.1"]
+    shuffled = [*right[1::2], *right[0::2]]
+    assert sorted(shuffled, key=version_key) == right
+    assert sorted(["build12", "build7", "1.0"], key=version_key) == ["build7", "build12", "1.0"]

@@ -1,0 +1,319 @@
+"""Every mistake of a catalog has its place, says what was expected, and is told together with all others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.catalog import check, load
+from bot.domain.errors import BadCatalog
+from tests.support.catalog_files import SOUND, changed, line_of, write
+
+
+def found(folder: Path, environ: dict[str, str] | None = None) -> list[str]:
+    """Mistakes as text, with the folder's own name left out."""
+    _, mistakes = check(folder, environ or {})
+    return [str(m).replace(f"{folder}/", "") for m in mistakes]
+
+
+# What is written instead of what, words of the line it is on, and what is said about it.
+ONE_MISTAKE = {
+    "unknown key": (
+        ("  plan: canary\n", "  plan: canary\n  polcy: web\n"),
+        "polcy",
+        'defaults.polcy: there is no such key here. Did you mean "policy"?',
+    ),
+    "unknown section": (("targets:", "tragets:"), "tragets", "tragets: there is no such section."),
+    "unknown plan": (
+        ("  plan: canary", "  plan: canari"),
+        "canari",
+        'defaults.plan: there is no plan "canari". Did you mean "canary"?',
+    ),
+    "unknown policy": (
+        ("  policy: web", "  policy: webb"),
+        "webb",
+        'there is no policy "webb". Did you mean "web"?',
+    ),
+    "unknown target": (
+        ("target: local", "target: locl"),
+        "locl",
+        'there is no target "locl". Did you mean "local"?',
+    ),
+    "unknown metric source": (
+        ("[router]", "[ruter]"),
+        "ruter",
+        'no metric source "ruter". Did you mean "router"?',
+    ),
+    "unknown approval": (
+        ("gate: leads", "gate: leeds"),
+        "leeds",
+        'there is no approval "leeds". Did you mean "leads"?',
+    ),
+    "unknown role": (
+        ("deploy: [deployer]", "deploy: [deployr]"),
+        "deployr",
+        'defaults.roles.deploy: there is no role "deployr" in any guild. Did you mean "deployer"?',
+    ),
+    "unknown role of an approval": (
+        ("role: lead,", "role: led,"),
+        "gate: leads",
+        'there is no role "led" in any guild.',
+    ),
+    "unknown environment": (
+        ("staging: {router: 8401}", "stagin: {router: 8401}\n      staging: {}"),
+        "stagin:",
+        'services.checkout.environments.stagin: there is no environment "stagin". Did you mean "staging"?',
+    ),
+    "unknown guild": (
+        ("staging: {router", "staging: {guilds: [harbour], router"),
+        "harbour",
+        'there is no guild "harbour". Did you mean "harbor"?',
+    ),
+    "a kind that is not there": (
+        ("kind: router", "kind: rooter"),
+        "rooter",
+        'there is no kind "rooter". Did you mean "router"?',
+    ),
+    "a channel that is missing": (
+        (", alerts: alerts", ""),
+        "channels:",
+        'guilds.harbor.channels: "alerts" is missing.',
+    ),
+    "an id that is none": (
+        ('"1459747831315891395"', "12345"),
+        "id:",
+        "must be a Discord id of 15 to 20 digits",
+    ),
+    "digits that are no id": (
+        ("alerts: alerts", 'alerts: "2024"'),
+        "2024",
+        "guilds.harbor.channels.alerts: must be a Discord id of 15 to 20 digits",
+    ),
+    "a role that on-call needs": (
+        (
+            "    roles: {deployer: Deployers, lead: Leads, on-call: On-call}",
+            "    roles: {deployer: D, lead: L, ops: O}",
+        ),
+        "harbor",
+        'guilds.harbor.on_call: there is no role "on-call" in its roles.',
+    ),
+    "a duration without unit": (
+        ("soak: 30m", "soak: 30"),
+        "soak: 30",
+        'must be a duration with its unit, such as "30s", "5m" or "1h" (write "30s" for seconds), not 30.',
+    ),
+    "a weight over a hundred": (
+        ("- shift: 5\n", "- shift: 500\n"),
+        "shift: 500",
+        "must be a whole number of per cent from 0 to 100",
+    ),
+    "weights that fall": (
+        ("    - shift: 100\n    - observe: 1h30m", "    - shift: 3\n    - soak: 1s\n    - shift: 100"),
+        "shift: 3",
+        "plans.canary[4]: the weight falls from 5 to 3 %. Weights only rise.",
+    ),
+    "a last weight below a hundred": (
+        ("    - shift: 100\n    - observe: 1h30m", "    - shift: 50"),
+        "shift: 50",
+        "the last shift is to 50 %. End with a shift to 100.",
+    ),
+    "a soak without traffic": (("    - shift: 5\n", ""), "soak: 30m", "a soak comes before any traffic"),
+    "two kinds in one step": (
+        ("    - shift: 5\n", "    - {shift: 5, observe: 1s}\n"),
+        "{shift: 5",
+        "plans.canary[2]: a step is exactly one of verify, gate, shift, soak, observe, sync_commands, not 2 of them.",
+    ),
+    "a step that is not there": (
+        ("- verify: /healthz", "- verfy: /healthz"),
+        "verfy",
+        'Did you mean "verify"?',
+    ),
+    "an exclusive service with shares": (
+        ("  checkout:\n", "  checkout:\n    exclusive: true\n"),
+        "- shift: 5",
+        "checkout is exclusive: an exclusive service cannot have 5 %.",
+    ),
+    "alpha out of range": (
+        ("  web:\n", "  web:\n    alpha: 150%\n"),
+        "alpha",
+        "must be a proportion above 0% and below 100%",
+    ),
+    "an objective without percent": (
+        ("errors: 1%", "errors: 1"),
+        "errors: 1",
+        "policies.web.objectives.errors: must be a proportion",
+    ),
+    "a latency without a time": (
+        ("limit: 2s", "limit: 2"),
+        "limit: 2",
+        "policies.web.objectives.latency.limit: must be a duration",
+    ),
+    "a latency above the last bucket": (
+        ("limit: 2s", "limit: 20s"),
+        "limit: 20s",
+        'the limit of 20 s lies above the last finite bucket of "router", 10 s.',
+    ),
+    "a rule that cannot be read": (
+        ("error_rate > 5%", "eror_rate > 5%"),
+        "eror_rate",
+        "did you mean error_rate.",
+    ),
+    "a prerequisite in a circle": (
+        ("  staging: {}", "  staging: {prerequisite: production}"),
+        "{prerequisite: production}",
+        "prerequisites of checkout go in a circle: staging needs production needs staging.",
+    ),
+    "a prerequisite elsewhere": (
+        ("prerequisite: staging", "prerequisite: qa"),
+        "prerequisite: qa",
+        'checkout has no environment "qa" to succeed in before checkout/production.',
+    ),
+    "two lanes on one port": (
+        ('"0.0.0.0:8402"', "8401"),
+        "production: {router: 8401}",
+        "services.checkout.environments.production.router: port 8401 is taken by checkout/staging",
+    ),
+    "a port that is none": (
+        ("router: 8401", "router: 99999"),
+        "99999",
+        "must be a port or an address with one",
+    ),
+    "a version that YAML took for a number": (('["2.0", ', "[2.0, "), "[2.0", "must be text in quotes"),
+    "a version twice": (('["2.0", ', '["1.0", '), '["1.0"', 'version "1.0" is listed twice'),
+    "no way to run": (
+        ('command: [run, "{version}"], ', ""),
+        "releases:",
+        "nothing says how to run version 2.0.",
+    ),
+    "nobody may deploy": (
+        ("deploy: [deployer], ", ""),
+        "staging: {router",
+        "nobody may deploy checkout/staging.",
+    ),
+    "requests that nobody counts": (
+        ("  metrics: [router]\n", ""),
+        "staging: {router",
+        "its policy counts requests, and no metrics: says where.",
+    ),
+    "a choice that is none": (
+        ("  plan: canary\n", "  plan: canary\n  drift: repare\n"),
+        "repare",
+        "must be 'repair' or 'report', not \"repare\". Did you mean \"repair\"?",
+    ),
+    "a name that is none": (
+        ("  checkout:\n", '  "check out":\n'),
+        "check out",
+        '"check out" cannot be a name.',
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "words", "said"), ONE_MISTAKE.values(), ids=ONE_MISTAKE.keys())
+def test_a_mistake_has_its_line_and_says_what_was_expected(
+    tmp_path: Path, change: tuple[str, str], words: str, said: str
+) -> None:
+    text = changed(change)
+    mistakes = found(write(tmp_path, all=text))
+    assert any(m.startswith(f"all.yaml:{line_of(text, words)}: ") and said in m for m in mistakes), mistakes
+
+
+def test_a_single_mistake_is_told_once(tmp_path: Path) -> None:
+    for name, (change, _, _) in ONE_MISTAKE.items():
+        # A section that is not read takes what refers to it along; a thing of no name or shape is two mistakes.
+        several = {
+            "unknown section",
+            "a role that on-call needs",
+            "nobody may deploy",
+            "requests that nobody counts",
+        }
+        mistakes = found(write(tmp_path / name.replace(" ", "-"), all=changed(change)))
+        assert len(mistakes) == 1 or name in several, (name, mistakes)
+
+
+def test_ten_mistakes_are_ten_errors_at_once(tmp_path: Path) -> None:
+    text = changed(
+        ("  plan: canary\n", "  plan: canary\n  polcy: web\n"),
+        ("target: local", "target: locl"),
+        ("[router]", "[ruter]"),
+        ("gate: leads", "gate: leeds"),
+        ("soak: 30m", "soak: 30"),
+        ("errors: 1%", "errors: 1"),
+        ("error_rate > 5%", "eror_rate > 5%"),
+        ("  staging: {}", "  staging: {prerequisite: production}"),
+        ('"0.0.0.0:8402"', "8401"),
+        ("    - shift: 100\n    - observe: 1h30m", "    - shift: 3\n    - soak: 1s\n    - shift: 100"),
+    )
+    folder = write(tmp_path, all=text)
+    assert len(found(folder)) == 10
+    with pytest.raises(BadCatalog) as caught:
+        load(folder, {})
+    assert caught.value.sentence.startswith("The catalog has 10 mistakes:\n")
+    assert caught.value.sentence.count("\n") == 10
+
+
+def test_two_services_with_one_name_are_told_with_both_places(tmp_path: Path) -> None:
+    folder = write(tmp_path, all=SOUND, b="services:\n\n  checkout: {}\n")
+    there = f"all.yaml:{line_of(SOUND, '  checkout:')}"
+    assert found(folder) == [f"b.yaml:3: services.checkout: is given twice; the other one is at {there}."]
+
+
+def test_a_key_given_twice_is_told_with_both_lines(tmp_path: Path) -> None:
+    text = changed(("  target: local\n", "  target: local\n  target: other\n"))
+    here = line_of(text, "target: other")
+    assert found(write(tmp_path, all=text)) == [
+        f"all.yaml:{here}: defaults.target: is given twice; the first one is at all.yaml:{here - 1}."
+    ]
+
+
+def test_a_role_that_one_of_two_guilds_lacks_is_told_where_it_is_missing(tmp_path: Path) -> None:
+    second = """\
+    guilds:
+      other:
+        id: "1459747831315891396"
+        channels: {deploys: d, alerts: a}
+        roles: {deployer: D, on-call: O}
+    """
+    mistakes = found(write(tmp_path, all=SOUND, second=second))
+    user = f"all.yaml:{line_of(SOUND, 'gate: leads')}"
+    sentence = f'no Discord role is given for "lead", which {user} needs.'
+    assert mistakes == [f"second.yaml:5: guilds.other.roles: {sentence}"]
+
+
+def test_a_variable_that_is_not_set_is_a_mistake_and_its_value_is_never_shown(tmp_path: Path) -> None:
+    text = changed(("router: 8401", 'router: "${PORT}"'), ("soak: 30m", "soak: ${SECRET}"))
+    mistakes = found(write(tmp_path, all=text), {"SECRET": "hunter2"})
+    assert len(mistakes) == 2
+    assert "the environment variable PORT is not set. Set it, or give a default: ${PORT:-…}." in mistakes[1]
+    assert "hunter2" not in "".join(mistakes)
+    assert "must be a duration" in mistakes[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [1, }", "all.yaml:1: is not YAML"),
+        ("- a\n- b\n", "all.yaml:1: must hold sections"),
+        ("services: [1]\n", "all.yaml:1: services: must be a mapping of names."),
+        ("services: &a\n  x: *a\n", "an alias refers to what it stands in."),
+        ("services:\n  x: {<<: 3}\n", "`<<` takes a mapping, or a list of mappings."),
+        ("services:\n  ? [a]\n  : b\n", "a key must be a word."),
+        ("services:\n  x: !!timestamp nonsense\n", "all.yaml:2"),
+        ("services:\n  x: !python/object:os.system {}\n", "all.yaml:2"),
+        ("\x00", "all.yaml"),
+    ],
+)
+def test_files_that_are_no_catalog_are_told_without_a_traceback(tmp_path: Path, text: str, said: str) -> None:
+    assert any(said in m for m in found(write(tmp_path, all=text))), found(tmp_path)
+
+
+def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
+    levels = "\n".join(f"  l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 9))
+    text = f"services:\n  l0: &l0 [x, x, x]\n{levels}\n"
+    assert any("unfolds to more than" in m for m in found(write(tmp_path, all=text)))
+
+
+def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:
+    folder = write(tmp_path, all=SOUND)
+    (folder / "other.yml").write_bytes(b"\xff\xfe\xfa")
+    assert any(m.startswith("other.yml: cannot be read") for m in found(folder))

@@ -1,0 +1,210 @@
+"""What a sound catalog resolves to, and that the ones we ship are sound."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+import yaml
+
+from bot.catalog import check, load, schema
+from bot.domain.config import Prerequisite
+from bot.domain.errors import BadCatalog
+from bot.domain.rollout.model import Lane
+from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
+from tests.support.catalog_files import SOUND, changed, write
+from tests.support.paths import ROOT
+
+STAGING, PRODUCTION = Lane("checkout", "staging"), Lane("checkout", "production")
+SHIPPED = sorted((ROOT / "config").glob("*/*.yaml"))
+
+
+def test_a_lane_gets_its_plan_its_policy_and_its_people(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path, all=SOUND))
+    lane = catalog.lanes[PRODUCTION]
+    assert lane.plan.steps == (
+        Verify((HttpCheck("/healthz"),)),
+        Gate("leads", "lead", quorum=2, expires_s=3600.0),
+        Shift(5),
+        Soak(1800.0),
+        Shift(100),
+        Observe(5400.0),
+    )
+    assert lane.prerequisite == Prerequisite("staging", 3600.0)
+    assert catalog.lanes[STAGING].prerequisite is None
+    assert (lane.deploy_roles, lane.policy.rollback_roles) == (("deployer",), ("on-call",))
+    assert lane.policy.operate_roles == lane.lock_roles == ("deployer", "on-call")
+    assert (lane.policy.promote_role, lane.policy.promote_quorum) == ("lead", 2)
+    assert lane.guilds == (1459747831315891395,)
+
+
+def test_objectives_and_rules_become_the_judges_policy(tmp_path: Path) -> None:
+    policy = load(write(tmp_path, all=SOUND)).lanes[PRODUCTION].policy.judge
+    errors, latency = policy.objectives
+    assert (errors.kind, errors.limit, errors.threshold_s) == ("errors", 0.01, None)
+    assert (latency.kind, latency.limit, latency.threshold_s) == ("latency", 0.01, 2.0)
+    assert [rule.enforce for rule in policy.rules] == [True, False]
+    assert policy.planned_ticks == (1800 + 5400) / 5
+    assert policy.alpha == 0.01
+
+
+def test_adapters_get_seconds_ports_and_specs(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path, all=SOUND))
+    assert catalog.targets["local"]["lanes"] == {
+        "checkout/staging": {"exclusive": False, "listen_host": "127.0.0.1", "listen_port": 8401},
+        "checkout/production": {"exclusive": False, "listen_host": "0.0.0.0", "listen_port": 8402},
+    }
+    source = catalog.sources["checkout"]
+    assert source["spec"] == {
+        "command": ["run", "{version}"],
+        "ready": {"path": "/healthz", "timeout_s": 15.0},
+        "drain_s": 0.5,
+    }
+    assert [v["version"] for v in source["versions"]] == ["2.0", "1.0"]  # type: ignore[attr-defined]
+
+
+def test_the_nearer_layer_wins_key_by_key(tmp_path: Path) -> None:
+    text = changed(
+        ("  production: {prerequisite: staging}", "  production: {tick: 1s, roles: {deploy: lead}}"),
+        ("production: {router", "production: {tick: 2s, roles: {notify: [lead]}, router"),
+    )
+    lane = load(write(tmp_path, all=text)).lanes[PRODUCTION]
+    assert lane.policy.tick_s == 2.0
+    assert lane.deploy_roles == ("lead",)
+    assert lane.policy.rollback_roles == ("on-call",)
+    assert lane.policy.notify_roles == ("lead",)
+
+
+def test_a_prerequisite_can_be_lifted(tmp_path: Path) -> None:
+    text = changed(("production: {router", "production: {prerequisite: none, router"))
+    assert load(write(tmp_path, all=text)).lanes[PRODUCTION].prerequisite is None
+
+
+def test_an_exclusive_service_shifts_at_once(tmp_path: Path) -> None:
+    text = changed(("  checkout:\n", "  checkout:\n    exclusive: true\n    plan: replace\n"))
+    catalog = load(write(tmp_path, all=text))
+    assert catalog.lanes[STAGING].policy.exclusive
+    assert catalog.targets["local"]["lanes"]["checkout/staging"]["exclusive"]  # type: ignore[index]
+
+
+def test_guilds_see_only_what_they_are_given(tmp_path: Path) -> None:
+    second = """\
+    guilds:
+      other:
+        id: "1459747831315891396"
+        channels: {deploys: d, alerts: a}
+        roles: {deployer: D, lead: L, on-call: O}
+    """
+    text = changed(("staging: {router", "staging: {guilds: [other], router"))
+    catalog = load(write(tmp_path, all=text, second=second))
+    assert [c.lane for c in catalog.visible(1459747831315891396)] == [STAGING, PRODUCTION]
+    assert [c.lane for c in catalog.visible(1459747831315891395)] == [PRODUCTION]
+
+
+def test_sections_of_several_files_are_one_catalog(tmp_path: Path) -> None:
+    head, services = SOUND.split("services:\n")
+    whole = load(write(tmp_path / "one", all=SOUND))
+    parts = load(write(tmp_path / "two", a=head, b="services:\n" + services))
+    assert parts.lanes == whole.lanes
+
+
+def test_the_digest_changes_with_content_and_not_with_its_place(tmp_path: Path) -> None:
+    first = load(write(tmp_path / "one", all=SOUND)).digest
+    assert load(write(tmp_path / "two", renamed="# a comment\n" + SOUND)).digest == first
+    assert load(write(tmp_path / "three", all=changed(("soak: 30m", "soak: 31m")))).digest != first
+
+
+def test_references_to_the_environment_are_replaced(tmp_path: Path) -> None:
+    text = changed(
+        ("staging: {router: 8401}", "staging:\n        router: ${PORT:-8409}"),
+        ('"0.0.0.0:8402"', '"${HOST}:8402"'),
+        ("[run, ", '[run, "$${PORT}", "${EMPTY:-}", "${BLANK}", '),
+    )
+    folder = write(tmp_path, all=text)
+    catalog = load(folder, {"HOST": "127.0.0.9", "BLANK": ""})
+    lanes = catalog.targets["local"]["lanes"]
+    assert lanes["checkout/staging"]["listen_port"] == 8409  # type: ignore[index]
+    assert lanes["checkout/production"]["listen_host"] == "127.0.0.9"  # type: ignore[index]
+    assert catalog.sources["checkout"]["spec"]["command"][:4] == ["run", "${PORT}", "", ""]  # type: ignore[index]
+
+
+def test_aliases_and_merge_keys_work(tmp_path: Path) -> None:
+    text = changed(
+        ("      staging: {router: 8401}", "      staging: &base {router: 8401, tick: 1s}"),
+        ('production: {router: "0.0.0.0:8402"}', "production: {<<: *base, router: 8402}"),
+    )
+    catalog = load(write(tmp_path, all=text))
+    assert {lane.policy.tick_s for lane in catalog.lanes.values()} == {1.0}
+    assert catalog.targets["local"]["lanes"]["checkout/production"]["listen_port"] == 8402  # type: ignore[index]
+
+
+@pytest.mark.parametrize("folder", sorted(p for p in (ROOT / "config").iterdir() if any(p.glob("*.yaml"))))
+def test_the_catalogs_that_we_ship_are_sound(folder: Path) -> None:
+    names = ("SEARCH_API_KEY", "HERALD_TOKEN", "GREETER_TOKEN", "GITHUB_TOKEN")
+    environ = {f"SLIPWAY_VAR_{name}": "x" for name in names}
+    _, mistakes = check(folder, environ)
+    assert [str(m) for m in mistakes] == []
+
+
+def test_the_demo_has_what_the_story_needs() -> None:
+    catalog = load(ROOT / "config" / "demo", {})
+    assert {str(lane) for lane in catalog.lanes} == {
+        "checkout/staging",
+        "checkout/production",
+        "search/staging",
+        "search/production",
+        "herald/production",
+        "greeter-commands/staging",
+        "greeter-commands/production",
+    }
+    assert catalog.lanes[Lane("herald", "production")].policy.exclusive
+    versions = [v["version"] for v in catalog.sources["checkout"]["versions"]]  # type: ignore[attr-defined]
+    assert versions == ["1.5.4", "1.5.3", "1.5.2", "1.5.1", "1.5.0", "1.4.0"]
+    assert [s.weight for s in catalog.lanes[PRODUCTION].plan.steps if isinstance(s, Shift)] == [5, 25, 100]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f"{f.parent.name}/{f.name}")
+def test_the_schema_accepts_what_we_ship(file: Path) -> None:
+    validator = jsonschema_rs.Draft202012Validator(schema())
+    found = [
+        f"{e.instance_path}: {e.message}" for e in validator.iter_errors(yaml.safe_load(file.read_text()))
+    ]
+    assert found == []
+
+
+def test_the_schema_refuses_what_the_catalog_refuses() -> None:
+    validator = jsonschema_rs.Draft202012Validator(schema())
+    assert validator.is_valid(yaml.safe_load(SOUND))
+    for change in (
+        ("soak: 30m", "soak: soon"),
+        ("kind: router", "kind: rooter"),
+        ("target: local", "tarket: local"),
+    ):
+        assert not validator.is_valid(yaml.safe_load(changed(change)))
+    json.dumps(schema())
+
+
+def test_an_empty_folder_and_a_missing_one_say_so(tmp_path: Path) -> None:
+    for folder, words in ((tmp_path, "holds no YAML file"), (tmp_path / "nowhere", "is not a folder")):
+        with pytest.raises(BadCatalog, match=words):
+            load(folder)
+
+
+def test_a_pipeline_beside_the_catalog_is_no_part_of_it(tmp_path: Path) -> None:
+    write(tmp_path, catalog=SOUND, pipeline="on: push\njobs: {}\n")
+    assert check(tmp_path, {})[1] == ()
+    write(tmp_path, more="jobs: {}\n")
+    assert "no such section" in str(check(tmp_path, {})[1][0])
+
+
+def test_accounts_of_machines_have_roles_that_some_guild_knows(tmp_path: Path) -> None:
+    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployer]\n  alice: {roles: lead}\n")
+    catalog, mistakes = check(tmp_path, {})
+    assert mistakes == ()
+    assert catalog.accounts == {"runner": ("deployer",), "alice": ("lead",)}
+    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployr]\n")
+    assert 'there is no role "deployr" in any guild. Did you mean "deployer"?' in str(
+        check(tmp_path, {})[1][0]
+    )

@@ -1,0 +1,153 @@
+"""Plain rules: how they read, what they say when they do not, and when they are broken."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.domain.judge.evidence import Signal, Tick
+from bot.domain.judge.explain import rule_sentence
+from bot.domain.judge.judge import JudgePolicy, Rule, RuleError, parse_rule
+from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails
+from tests.support.rules.judging import tick
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("error_rate > 5% over 5m", {"metric": "error_rate", "limit": 0.05, "over_s": 300.0, "op": ">"}),
+        (
+            "error_rate >= 0.5 % over 90s with at least 200 requests",
+            {"limit": 0.005, "over_s": 90.0, "min_requests": 200},
+        ),
+        ("success_rate < 95% over 5m", {"metric": "error_rate", "limit": 0.05, "op": ">"}),
+        ("success_rate <= 95%", {"metric": "error_rate", "limit": 0.05, "op": ">="}),
+        (
+            "p99 > 5s for 2m",
+            {"metric": "latency", "limit": 5.0, "quantile": 0.99, "for_s": 120.0, "over_s": 60.0},
+        ),
+        (
+            "p99.9 > 250ms over 1h for 1min",
+            {"limit": 0.25, "quantile": 0.999, "over_s": 3600.0, "for_s": 60.0},
+        ),
+        ("p50 > 250 ms", {"limit": 0.25, "quantile": 0.5}),
+        ("failed_logins > 2% over 10m", {"metric": "proportion", "subject": "failed_logins", "limit": 0.02}),
+        ("health check failing for 30s", {"metric": "health", "for_s": 30.0}),
+        ("health failing", {"metric": "health", "for_s": 0.0}),
+        ("any P1 alert firing", {"metric": "alert", "subject": "P1", "for_s": 0.0}),
+        ("any alert firing for 1m", {"metric": "alert", "subject": None, "for_s": 60.0}),
+        ("gateway  is disconnected for 2m", {"metric": "gateway", "for_s": 120.0}),
+    ],
+)
+def test_rules_read_as_teams_write_them(text: str, expected: dict[str, object]) -> None:
+    rule = parse_rule(text)
+    assert {key: getattr(rule, key) for key in expected} == pytest.approx(expected)
+    assert rule.enforce
+    assert rule.name == " ".join(text.split())
+    assert parse_rule(rule.name) == rule
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "a rule looks like 'error_rate > 5% over 5m'"),
+        ("gatway disconected for 2m", "a rule looks like 'gateway disconnected for 2m'"),
+        ("error_rate > 5 over 5m", "'5' is not a percentage; write it as 5%"),
+        ("error_rate > 500%", "'500%' is not a percentage"),
+        ("error_rate < 5%", "is bad when it is high: write > or >= in place of <"),
+        ("success_rate > 95%", "bad when it is low"),
+        ("p99 > 5 for 2m", "'5' is not a time; write it with its unit, as 5s or 250ms"),
+        ("p0 > 5s", "a quantile lies between p0 and p100"),
+        ("eror_rate > 5%", "there is no eror_rate; did you mean error_rate?"),
+        ("error_rate > 5% during 5m", "cannot read 'during 5m' at its end"),
+        ("error_rate > 5% over 5m over 6m", "cannot read 'over 6m' at its end"),
+        ("error_rate > 5% over 0s", "must be above 0"),
+        ("health check failing over 30s", "what can stand there is 'for 2m'"),
+        ("p99 > 0s", "is not a time"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_a_way_out(text: str, words: str) -> None:
+    with pytest.raises(RuleError) as found:
+        parse_rule(text)
+    assert words in str(found.value)
+
+
+def test_the_examples_are_rules() -> None:
+    assert len(JudgePolicy(rules=tuple(parse_rule(text) for text in EXAMPLES)).rules) == len(EXAMPLES)
+
+
+def test_signals_have_the_keys_that_sources_use() -> None:
+    assert [parse_rule(text).signal for text in EXAMPLES] == [None, None, "health", "alert:P1", "gateway"]
+
+
+def after(rule: Rule, *ticks: Tick) -> RuleState:
+    state = RuleState()
+    for one in ticks:
+        state = advance_rule(rule, state, one)
+    return state
+
+
+def rated(rule: Rule, number: int, total: int, bad: int, *errors: str) -> Tick:
+    return tick(number, (total, bad), names=(rule.name,), errors=errors)
+
+
+def test_an_error_rate_needs_its_floor_of_requests() -> None:
+    rule = parse_rule("error_rate > 5% over 5m with at least 40 requests")
+    assert not fails(rule, after(rule, rated(rule, 1, 20, 20)))
+    assert fails(rule, after(rule, rated(rule, 1, 20, 20), rated(rule, 2, 20, 0)))
+
+
+def test_a_rate_at_the_limit_is_broken_only_by_at_least() -> None:
+    above, least = parse_rule("error_rate > 5%"), parse_rule("error_rate >= 5%")
+    assert not fails(above, after(above, rated(above, 1, 100, 5)))
+    assert fails(least, after(least, rated(least, 1, 100, 5)))
+
+
+def test_a_window_forgets() -> None:
+    rule = parse_rule("error_rate > 5% over 1m")
+    assert fails(rule, after(rule, rated(rule, 1, 30, 9), *(rated(rule, n, 30, 0) for n in range(2, 5))))
+    assert not fails(rule, after(rule, rated(rule, 1, 30, 9), *(rated(rule, n, 30, 0) for n in range(2, 16))))
+
+
+def test_p99_is_a_proportion_that_must_last() -> None:
+    rule = parse_rule("p99 > 5s for 20s")
+    slow = [rated(rule, n, 100, 2) for n in range(1, 6)]
+    assert not fails(rule, after(rule, *slow[:4]))
+    assert fails(rule, after(rule, *slow))
+    assert not fails(rule, after(rule, *(rated(rule, n, 100, 1) for n in range(1, 9))))
+
+
+def test_what_could_not_be_read_neither_counts_nor_interrupts() -> None:
+    rule = parse_rule("p99 > 5s for 10s")
+    gap = [
+        rated(rule, 1, 100, 9),
+        rated(rule, 2, 0, 0, "down"),
+        rated(rule, 3, 100, 9),
+        rated(rule, 4, 100, 9),
+    ]
+    assert not fails(rule, after(rule, *gap[:3]))
+    assert fails(rule, after(rule, *gap))
+    health = parse_rule("health check failing for 5s")
+    broken, unread = {"health": Signal(True)}, {"health": Signal(None)}
+    looks = [tick(1, signals=broken), tick(2, signals=unread), tick(3), tick(4, signals=broken)]
+    assert not fails(health, after(health, *looks[:3]))
+    assert fails(health, after(health, *looks))
+
+
+def test_rules_say_where_they_stand() -> None:
+    rate, slow, health = (
+        parse_rule("error_rate > 5%"),
+        parse_rule("p99 > 5s for 2m"),
+        parse_rule("health failing for 1m"),
+    )
+    assert rule_sentence(rate, RuleState(), failed=False) == "error_rate > 5%: no requests"
+    few = after(rate, rated(rate, 1, 10, 1))
+    assert (
+        rule_sentence(rate, few, failed=False) == "error_rate > 5%: 10% bad (1 of 10); 20 requests are needed"
+    )
+    lasting = after(slow, rated(slow, 1, 100, 9), rated(slow, 2, 100, 9))
+    assert rule_sentence(slow, lasting, failed=False) == (
+        "p99 > 5s for 2m: 9% took longer than 5 s (18 of 200), for 5 s so far"
+    )
+    sick = after(health, tick(1, signals={"health": Signal(True)}), tick(2, signals={"health": Signal(True)}))
+    assert rule_sentence(health, sick, failed=False) == "health failing for 1m: yes, for 5 s so far"
+    assert rule_sentence(health, RuleState(), failed=False) == "health failing for 1m: no"

@@ -1,0 +1,230 @@
+"""Who may say so: quorum, seal, expiry, roles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.errors import Refused
+from bot.domain.rollout import approvals, machine
+from bot.domain.rollout.events import TimerDue
+from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Lane, Plan, Release
+from bot.domain.rollout.steps import Gate, Shift, Soak
+from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
+from tests.support.rules.story import CANARY, JUDGE, LANE, NEW, OLD, POLICY, SOAK_S, VERIFY, Story
+
+PAIR = Gate("production", "release-manager", quorum=2, expires_s=600)
+TWO = (VERIFY, PAIR, Shift(100), Soak(SOAK_S))
+
+SEALED = {
+    "rollout_id": 7,
+    "guild_id": 99,
+    "lane": LANE,
+    "stable": OLD,
+    "candidate": NEW,
+    "plan": Plan("canary", CANARY),
+    "policy": POLICY,
+}
+
+
+def _two() -> Story:
+    return Story(TWO).to_gate()
+
+
+# ---- seal --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rollout_id": 8},
+        {"guild_id": 98},
+        {"lane": Lane("checkout", "staging")},
+        {"stable": None},
+        {"stable": replace(OLD, digest="sha256:other")},
+        {"candidate": replace(NEW, digest="sha256:other")},
+        {"plan": Plan("canary", (*CANARY[:2], Shift(6), *CANARY[3:]))},
+        {"policy": replace(POLICY, promote_quorum=3)},
+        {"policy": replace(POLICY, judge=replace(JUDGE, alpha=0.02))},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_the_seal_changes_with_everything_that_an_approver_approves(change: dict[str, object]) -> None:
+    assert approvals.seal_of(**{**SEALED, **change}) != approvals.seal_of(**SEALED)  # type: ignore[arg-type]
+
+
+def test_the_seal_is_the_same_for_the_same_content_however_it_was_stored() -> None:
+    whole = Plan("canary", (Shift(100, timeout_s=60), Soak(30)))
+    stored = Plan("canary", (Shift(100, timeout_s=60.0), Soak(30.0)))
+    same = {**SEALED, "candidate": Release("checkout", "1.5.0", NEW.digest, spec={"command": ["serve"]})}
+    assert approvals.seal_of(**{**SEALED, "plan": whole}) == approvals.seal_of(**{**same, "plan": stored})  # type: ignore[arg-type]
+    assert len(approvals.seal_of(**SEALED)) == 64  # type: ignore[arg-type]
+
+
+def test_an_approval_under_another_seal_is_refused() -> None:
+    with pytest.raises(Refused) as refused:
+        _two().act(LEAD, Action.APPROVE, seal="of something else")
+    assert refused.value.rule == "seal"
+
+    story = _two()
+    assert len(story.act(LEAD, Action.APPROVE, seal=story.rollout.seal).rollout.approvals) == 1
+
+
+def test_approvals_for_another_seal_do_not_count() -> None:
+    story = _two()
+    foreign = Approval(LEAD2.id, "lead2", story.at, "of something else")
+    story.rollout = replace(story.rollout, approvals=(foreign,))
+
+    assert story.act(LEAD, Action.APPROVE).phase == "gated"
+
+
+# ---- quorum ------------------------------------------------------------------------------------------------
+
+
+def test_a_gate_mentions_exactly_its_role() -> None:
+    (opened,) = _two().posted()
+    assert (opened.what, opened.mention_roles, opened.mention_users) == (
+        "gate_opened",
+        ("release-manager",),
+        (),
+    )
+    assert "2 approvals" in opened.text
+
+
+def test_a_quorum_of_two_needs_two_people() -> None:
+    story = _two().act(LEAD, Action.APPROVE)
+    once = story.rollout
+    assert story.act(LEAD, Action.APPROVE).rollout is once
+
+    assert story.act(LEAD2, Action.APPROVE).phase == "shifting"
+    (grant,) = story.rollout.grants
+    assert [a.actor_name for a in grant.approvals] == ["lead", "lead2"]
+
+
+def test_the_requester_cannot_approve_even_with_the_role() -> None:
+    boss = replace(DEV, roles=frozenset({"release-manager"}))
+    with pytest.raises(Refused) as refused:
+        _two().act(boss, Action.APPROVE)
+    assert refused.value.rule == "not_the_requester"
+    assert "release-manager" in refused.value.remedy
+
+
+def test_the_requester_may_approve_where_the_gate_says_so() -> None:
+    boss = replace(DEV, roles=frozenset({"release-manager"}))
+    alone = (VERIFY, replace(PAIR, quorum=1, allow_requester=True), Shift(100))
+    assert Story(alone).to_gate().act(boss, Action.APPROVE).phase == "shifting"
+
+
+def test_a_role_taken_away_a_second_before_the_press_is_missing_at_the_press() -> None:
+    with pytest.raises(Refused, match="needs the role `release-manager`"):
+        _two().act(replace(LEAD, roles=frozenset()), Action.APPROVE)
+
+
+def test_an_approval_can_be_taken_back_until_the_quorum() -> None:
+    story = _two().act(LEAD, Action.APPROVE).act(LEAD, Action.REVOKE, reason="wrong ticket")
+    assert story.rollout.approvals == ()
+    assert story.act(LEAD2, Action.APPROVE).phase == "gated"
+
+    assert story.act(LEAD, Action.APPROVE).phase == "shifting"
+
+
+def test_only_ones_own_approval_can_be_taken_back() -> None:
+    with pytest.raises(Refused, match="have not approved"):
+        _two().act(LEAD, Action.APPROVE).act(LEAD2, Action.REVOKE)
+
+
+def test_a_rejection_ends_it_and_needs_a_reason() -> None:
+    with pytest.raises(Refused, match="needs a reason"):
+        _two().act(LEAD, Action.REJECT, reason="  ")
+
+    story = _two().act(LEAD, Action.REJECT, reason="not before the holidays")
+    assert story.phase == "cancelled"
+    assert story.rollout.outcome == "lead rejected this: not before the holidays."
+    assert story.ordered()[-1] == ("1.4.0", None, 0)
+
+
+# ---- expiry ------------------------------------------------------------------------------------------------
+
+
+def test_an_expired_gate_cancels_what_had_no_traffic_and_tells_who_asked() -> None:
+    story = _two().due("gate")
+    assert story.phase == "cancelled"
+    assert (story.posted()[-1].what, story.posted()[-1].mention_users) == ("expired", (DEV.id,))
+    assert story.ordered()[-1] == ("1.4.0", None, 0)
+
+
+def test_an_expired_gate_rolls_back_what_has_traffic() -> None:
+    story = Story((VERIFY, Shift(5), Soak(SOAK_S), PAIR, Shift(100))).applied().verified().applied().soaked()
+    assert story.due("gate").phase == "rolling_back"
+
+
+def test_an_approval_after_the_expiry_is_refused_even_before_the_timer_is_heard() -> None:
+    story = _two().later(600)
+    with pytest.raises(Refused, match="expired"):
+        story.act(LEAD, Action.APPROVE)
+
+
+def test_extending_a_gate_moves_its_expiry() -> None:
+    story = _two()
+    due = machine.timers(story.rollout)["gate"]
+
+    story.act(LEAD, Action.EXTEND).tell(TimerDue("gate", story.rollout.step, due))
+
+    assert story.phase == "gated"
+    assert (machine.timers(story.rollout)["gate"] - due).total_seconds() == 600
+
+
+def test_no_traffic_is_cleared_by_too_few_or_by_the_requester() -> None:
+    story = _two().act(LEAD, Action.APPROVE).act(LEAD2, Action.APPROVE)
+    assert approvals.cleared(story.rollout)
+
+    (grant,) = story.rollout.grants
+    own = Approval(DEV.id, "dev", story.at, story.rollout.seal)
+    for given in (grant.approvals[:1], (own, grant.approvals[0]), (grant.approvals[0],) * 2):
+        assert not approvals.cleared(replace(story.rollout, grants=(replace(grant, approvals=given),)))
+    assert not approvals.cleared(replace(story.rollout, grants=()))
+    assert not approvals.cleared(replace(story.rollout, seal="another"))
+
+
+# ---- roles -------------------------------------------------------------------------------------------------
+
+MAY = """
+             requester  lead    oncall  guest   system  dismissed
+approve      no         yes     no      no      no      no
+reject       no         yes     no      no      yes     no
+promote      no         yes     no      no      no      no
+rollback     yes        yes     yes     no      yes     no
+close        yes        yes     yes     no      yes     no
+pause        yes        yes     no      no      yes     no
+resume       yes        yes     no      no      yes     no
+extend       yes        yes     no      no      yes     no
+cancel       yes        yes     no      no      yes     no
+"""
+
+
+def _may() -> list[tuple[str, str, bool]]:
+    header, *rows = (line.split() for line in MAY.strip().splitlines())
+    return [(row[0], who, said == "yes") for row in rows for who, said in zip(header, row[1:], strict=True)]
+
+
+@pytest.mark.parametrize(("action", "who", "allowed"), _may())
+def test_who_may_do_what(action: str, who: str, allowed: bool) -> None:
+    people: dict[str, Actor] = {
+        "requester": DEV,
+        "lead": LEAD,
+        "oncall": ONCALL,
+        "guest": GUEST,
+        "system": SYSTEM,
+        "dismissed": replace(DEV, roles=frozenset()),  # asked for it, and has lost every role since
+    }
+    refused = approvals.may(_two().rollout, Action(action), people[who])
+    assert (refused is None) is allowed
+    if refused is not None and who != "system":
+        assert refused.remedy
+
+
+def test_nothing_can_be_approved_where_nothing_waits() -> None:
+    refused = approvals.may(Story().rollout, Action.APPROVE, LEAD)
+    assert refused is not None
+    assert refused.rule == "no_gate"

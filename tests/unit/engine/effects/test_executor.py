@@ -1,0 +1,235 @@
+"""Orders to a target: tried until they are done, fail for good, or are overtaken."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.domain.records import Claimed
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SetDesired
+from bot.domain.rollout.model import Desired, Lane, Observed, Rollout
+from bot.domain.rollout.steps import HttpCheck, RunChecks
+from bot.engine.effects.executor import Executor, carriers, given_up
+from bot.engine.lanes import Lanes
+from bot.engine.stepper import Stepper, order_kinds
+from bot.ports.errors import TargetRefused, Unreachable
+from tests.fakes.outside import FakeChecker, FakeReleases
+from tests.fakes.target import FakeTarget
+from tests.support.actors import DEV
+from tests.support.catalogs import GUILD, STAGING, STRAIGHT, V140, V150, catalog, policy
+from tests.support.clocks import ShiftedClock
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+class LaneRows:
+    """Only what an order may ask of the store."""
+
+    def __init__(self) -> None:
+        self.newest_seen: dict[Lane, int] = {}
+
+    async def newest(self, lane: Lane, generation: int) -> None:
+        self.newest_seen[lane] = generation
+
+
+class Store:
+    def __init__(self) -> None:
+        self.lanes = LaneRows()
+
+
+def executor(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Executor, Store]:
+    store: Any = Store()
+    waker: Any = None
+    clock = ShiftedClock()
+    lanes = Lanes(store, catalog, {"local": target}, FakeReleases({}), clock)
+    by = carriers(store, lanes, checker or FakeChecker())
+    return Executor(store, Stepper(store, clock, waker), by), store
+
+
+def claimed(effect: SetDesired | RunChecks) -> Claimed:
+    return Claimed(1, "1.0.0", 1, 1, 1, STAGING, effect, NOW)
+
+
+def rollout(generation: int) -> Rollout:
+    begun = machine.begin(
+        id=1,
+        guild_id=GUILD,
+        lane=STAGING,
+        stable=V140,
+        candidate=V150,
+        plan=STRAIGHT,
+        policy=policy(),
+        requester=DEV,
+        reason="",
+        at=NOW,
+        generation=0,
+    ).rollout
+    return replace(begun, generation=generation)
+
+
+def order(generation: int, weight: int = 0, timeout_s: float = 0.3) -> SetDesired:
+    return SetDesired(STAGING, Desired(generation, V140, V150, weight), timeout_s)
+
+
+async def serving() -> FakeTarget:
+    target = FakeTarget()
+    await target.apply(STAGING, Desired(1, V140))
+    await target.observe(STAGING)
+    return target
+
+
+async def test_an_order_that_is_reached_says_what_weight_was_seen() -> None:
+    target = await serving()
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(order(2, 40))))(rollout(2))
+    assert isinstance(event, Applied)
+    assert (event.generation, event.weight) == (2, 40)
+
+
+async def test_a_lost_answer_is_asked_for_again_and_applied_once() -> None:
+    target = await serving()
+    target.away_after_apply = True
+    handler, _ = executor(target)
+    assert isinstance((await handler.execute(claimed(order(2))))(rollout(2)), Applied)
+    assert len(target.applied) == 2
+
+
+async def test_a_target_that_stays_away_fails_at_the_end_of_the_time() -> None:
+    target = await serving()
+    target.away = True
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(order(2))))(rollout(2))
+    assert isinstance(event, ApplyFailed)
+    assert "cannot be reached" in event.why
+
+
+async def test_a_refusal_fails_at_once_with_the_targets_sentence() -> None:
+    class Refusing(FakeTarget):
+        async def apply(self, lane: Lane, desired: Desired) -> None:
+            if desired.generation > 1:
+                raise TargetRefused("the artifact is missing")
+            await super().apply(lane, desired)
+
+    target = Refusing()
+    await target.apply(STAGING, Desired(1, V140))
+    await target.observe(STAGING)
+    handler, _ = executor(target)
+    async with asyncio.timeout(5):
+        event = (await handler.execute(claimed(order(2, timeout_s=60.0))))(rollout(2))
+    assert isinstance(event, ApplyFailed)
+    assert (event.why, event.unsafe) == ("the artifact is missing", False)
+
+
+async def test_an_order_that_we_overtook_ourselves_says_nothing() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(3, V140))
+    handler, store = executor(target)
+    assert (await handler.execute(claimed(order(2))))(rollout(3)) is None
+    assert store.lanes.newest_seen == {STAGING: 3}
+
+
+async def test_an_order_overtaken_by_an_abort_says_who_and_why() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(2, V140, V150, 0))
+    await target.abort(STAGING, "root", "fire")
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(order(2))))(rollout(2))
+    assert isinstance(event, HostAborted)
+    assert (event.generation, event.by, event.why) == (3, "root", "fire")
+
+
+async def test_an_order_overtaken_by_a_stranger_fails() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(9, V140))
+    handler, store = executor(target)
+    event = (await handler.execute(claimed(order(2))))(rollout(2))
+    assert isinstance(event, ApplyFailed)
+    assert "generation 9" in event.why
+    assert store.lanes.newest_seen == {STAGING: 9}
+
+
+async def test_a_target_that_forgot_is_told_again() -> None:
+    class Forgetful(FakeTarget):
+        forgot = False
+
+        async def observe(self, lane: Lane) -> Observed:
+            seen = await super().observe(lane)
+            if seen.generation == 2 and not self.forgot:
+                self.forgot = True
+                return Observed(0)
+            return seen
+
+    target = Forgetful()
+    await target.apply(STAGING, Desired(1, V140))
+    handler, _ = executor(target)
+    assert isinstance((await handler.execute(claimed(order(2))))(rollout(2)), Applied)
+    assert target.calls["apply"] == 3
+
+
+async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
+    handler, _ = executor(await serving())
+    gone = SetDesired(Lane("gone", "staging"), Desired(2, None), 1.0)
+    with pytest.raises(Unreachable, match="names no target"):
+        await handler.execute(replace(claimed(order(2)), effect=gone))
+
+
+def checks(*paths: str, timeout_s: float = 0.5) -> RunChecks:
+    return RunChecks(STAGING, 0, V150, tuple(HttpCheck(path) for path in paths), timeout_s)
+
+
+async def test_every_failed_check_is_a_finding() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(2, V140, V150, 0))
+    await target.observe(STAGING)
+    handler, _ = executor(target, FakeChecker({"/a": "/a answered 500", "/c": "/c was empty"}))
+    event = (await handler.execute(claimed(checks("/a", "/b", "/c"))))(rollout(2))
+    assert event == Reported("run_checks", 0, event.at, False, ("/a answered 500", "/c was empty"))
+
+
+async def test_a_candidate_that_is_not_there_cannot_be_checked() -> None:
+    target = await serving()
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
+    assert event.findings == ("1.5.0 is not running",)
+
+
+async def test_a_target_that_does_not_say_where_leaves_nothing_to_check() -> None:
+    class Silent(FakeTarget):
+        async def observe(self, lane: Lane) -> Observed:
+            seen = await super().observe(lane)
+            return replace(seen, running=tuple(replace(r, address=None) for r in seen.running))
+
+    target = Silent()
+    await target.apply(STAGING, Desired(2, V140, V150, 0))
+    await target.observe(STAGING)
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
+    assert "does not say where" in event.findings[0]
+    assert (await handler.execute(claimed(checks())))(rollout(2)).passed
+
+
+async def test_checks_end_with_their_time() -> None:
+    target = await serving()
+    target.away = True
+    handler, _ = executor(target)
+    event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
+    assert event.findings == ("the checks did not end within 0.5 s",)
+
+
+def test_an_order_that_could_not_be_tried_is_told_to_the_machine_as_failed() -> None:
+    told = given_up(claimed(order(2)), "no route", NOW)(rollout(2))
+    assert isinstance(told, ApplyFailed)
+    assert "no route" in told.why
+    told = given_up(claimed(checks("/a")), "no route", NOW)(rollout(2))
+    assert isinstance(told, Reported)
+    assert not told.passed
+
+
+async def test_every_kind_of_order_has_its_carrier() -> None:
+    handler, _ = executor(await serving())
+    assert set(handler.carriers) == order_kinds()

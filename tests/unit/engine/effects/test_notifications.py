@@ -1,0 +1,86 @@
+"""Closing in batches: nobody waits for a batch that somebody else's end took away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.domain.records import Claimed
+from bot.domain.rollout.events import LogLine
+from bot.domain.rollout.model import Lane, Release
+from bot.domain.rollout.steps import RunChecks
+from bot.engine.effects.notifications import NotificationHandler
+from bot.ports.errors import Unreachable
+from tests.fakes.outside import FakeAnnouncer
+
+LANE = Lane("checkout", "staging")
+
+
+class Effects:
+    """Closes when it is let, and remembers the batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.go = asyncio.Event()
+        self.away = False
+
+    async def close(self, claims: Sequence[Claimed]) -> None:
+        self.batches.append([claim.id for claim in claims])
+        await self.go.wait()
+        if self.away:
+            raise Unreachable("the database is away")
+
+
+def claim(number: int, effect: Any = None, rollout_id: int | None = 1) -> Claimed:
+    at = datetime(2026, 11, 20, tzinfo=UTC)
+    return Claimed(number, f"1.0.{number}", 1, 1, rollout_id, LANE, effect or LogLine("hello"), at)
+
+
+def announcing() -> tuple[NotificationHandler, Effects]:
+    effects: Any = Effects()
+    return NotificationHandler(FakeAnnouncer(), effects), effects
+
+
+async def test_what_ends_while_a_batch_is_closed_makes_up_the_next() -> None:
+    handler, effects = announcing()
+    tasks = [asyncio.create_task(handler.record(claim(1), None))]
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(handler.record(claim(n), None)) for n in (2, 3)]
+    await asyncio.sleep(0)
+    effects.go.set()
+    await asyncio.gather(*tasks)
+    assert effects.batches == [[1], [2, 3]]
+
+
+async def test_one_that_is_stopped_leaves_the_others_to_be_closed() -> None:
+    handler, effects = announcing()
+    first = asyncio.create_task(handler.record(claim(1), None))
+    await asyncio.sleep(0.01)
+    second = asyncio.create_task(handler.record(claim(2), None))
+    await asyncio.sleep(0.01)
+    first.cancel()
+    effects.go.set()
+    async with asyncio.timeout(2):
+        await second
+    assert effects.batches == [[1], [2]]
+
+
+async def test_everyone_in_a_batch_hears_that_the_database_is_away() -> None:
+    handler, effects = announcing()
+    effects.away = True
+    effects.go.set()
+    done = await asyncio.gather(*(handler.record(claim(n), None) for n in (1, 2)), return_exceptions=True)
+    assert [type(one) for one in done] == [Unreachable, Unreachable]
+
+
+async def test_what_is_not_for_people_is_a_mistake() -> None:
+    handler, _ = announcing()
+    with pytest.raises(TypeError, match="not for people"):
+        await handler.execute(claim(1, RunChecks(LANE, 0, Release("checkout", "1", "d"), (), 1.0)))
+    with pytest.raises(TypeError, match="about a rollout"):
+        await handler.execute(claim(1, rollout_id=None))

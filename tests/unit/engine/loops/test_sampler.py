@@ -1,0 +1,172 @@
+"""What several sources said about one rollout, as one tick and one point of the chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.domain.judge import judge
+from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.judge.evidence import Tick, begin_evidence
+from bot.domain.rollout import machine
+from bot.domain.rollout.model import Desired, Lane, Rollout
+from bot.engine.lanes import Lanes
+from bot.engine.loops.sampler import Sampler, latency, latency_quantile
+from tests.fakes.outside import FakeMetrics, FakeReleases
+from tests.fakes.target import FakeTarget
+from tests.support.actors import DEV
+from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, V140, V150, catalog, policy
+from tests.support.clocks import ShiftedClock
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def rollout(judging: judge.JudgePolicy | None = None) -> Rollout:
+    usual = policy()
+    begun = machine.begin(
+        id=1,
+        guild_id=GUILD,
+        lane=PRODUCTION,
+        stable=V140,
+        candidate=V150,
+        plan=STRAIGHT,
+        policy=replace(usual, judge=judging or usual.judge),
+        requester=DEV,
+        reason="",
+        at=NOW,
+        generation=1,
+    )
+    return replace(begun.rollout, had_traffic=True, observed_weight=10)
+
+
+async def serving() -> FakeTarget:
+    target = FakeTarget()
+    await target.apply(PRODUCTION, Desired(2, V140, V150, 10))
+    await target.observe(PRODUCTION)
+    return target
+
+
+def sampler(target: FakeTarget, **sources: Any) -> Sampler:
+    lanes = catalog(metrics=tuple(sources))
+    store: Any = None
+    return Sampler(Lanes(store, lambda: lanes, {"local": target}, FakeReleases({}), ShiftedClock()), sources)
+
+
+class Scrape:
+    """A second source, whose readings are one instance's own view."""
+
+    name = "scrape"
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.error: str | None = None
+
+    async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
+        self.total += 50
+        reading = CounterReading("pid-1", self.total, self.total // 5, extra=(("cache", (self.total, 1)),))
+        return [Sample(0.0, d, () if self.error else (reading,), self.error) for d in digests]
+
+
+async def test_a_request_that_two_sources_saw_is_counted_once() -> None:
+    objectives = (
+        judge.Objective("errors", "errors", 0.01),
+        judge.Objective("scrape", "proportion", 0.5),
+        judge.Objective("cache", "proportion", 0.5),
+    )
+    judging = judge.JudgePolicy(objectives=objectives, settle_s=0.0)
+    looker = sampler(await serving(), router=FakeMetrics(), scrape=Scrape())
+    first = await looker.look(rollout(judging), begin_evidence(), 100.0)
+    second = await looker.look(rollout(judging), first.evidence, 105.0)
+    counts = {name: (c.total, c.bad) for name, c in second.tick.candidate.items()}
+    assert counts == {"errors": (100, 0), "scrape": (50, 10), "cache": (50, 0)}
+    assert second.tick.errors == ()
+
+
+async def test_a_second_source_that_is_away_is_an_error_and_the_first_still_counts() -> None:
+    scrape = Scrape()
+    scrape.error = "the endpoint refused"
+    looker = sampler(await serving(), router=FakeMetrics(), scrape=scrape)
+    first = await looker.look(rollout(), begin_evidence(), 100.0)
+    second = await looker.look(rollout(), first.evidence, 105.0)
+    assert second.tick.candidate["errors"].total == 100
+    assert second.tick.errors == ("the endpoint refused",)
+
+
+async def test_a_source_that_cannot_be_reached_is_an_error_of_the_tick() -> None:
+    metrics = FakeMetrics(away=True)
+    looker = sampler(await serving(), router=metrics)
+    look = await looker.look(rollout(), begin_evidence(), 100.0)
+    assert look.tick.errors
+    assert "the metrics are away" in look.tick.errors[0]
+
+
+async def test_a_lane_without_sources_cannot_be_judged() -> None:
+    look = await sampler(await serving()).look(rollout(), begin_evidence(), 100.0)
+    assert "names no metric source" in look.tick.errors[0]
+
+
+async def test_a_limit_above_the_histogram_is_said_and_no_soak_passes() -> None:
+    judging = judge.JudgePolicy(objectives=(judge.Objective("p99", "latency", 0.01, threshold_s=60.0),))
+    look = await sampler(await serving(), router=FakeMetrics()).look(
+        rollout(judging), begin_evidence(), 100.0
+    )
+    assert len(look.tick.errors) == 1
+
+
+async def test_health_is_unknown_while_the_target_is_away() -> None:
+    target = await serving()
+    looker = sampler(target, router=FakeMetrics())
+    assert (await looker.look(rollout(), begin_evidence(), 100.0)).tick.signals["health"].bad is False
+    target.crash(PRODUCTION, V150.digest)
+    assert (await looker.look(rollout(), begin_evidence(), 105.0)).tick.signals["health"].bad is True
+    target.away = True
+    look = await looker.look(rollout(), begin_evidence(), 110.0)
+    assert look.tick.signals["health"].bad is None
+    assert look.observed is None
+
+
+def histogram(*counts: int, release: str = "d") -> Sample:
+    bounds = (0.1, 0.5, 1.0, float("inf"))
+    return Sample(
+        0.0, release, (CounterReading("i", counts[-1], 0, tuple(zip(bounds, counts, strict=True))),)
+    )
+
+
+def test_the_quantile_of_a_tick_is_read_from_what_was_gained() -> None:
+    before, now = histogram(1000, 1000, 1000, 1000), histogram(1050, 1098, 1100, 1100)
+    assert latency(before, now, 0.5) == 0.1
+    assert latency(before, now, 0.99) == 1.0
+    assert latency_quantile(policy().judge) == 0.99
+
+
+def test_there_is_no_quantile_without_requests_after_a_reset_or_beyond_the_last_bound() -> None:
+    before = histogram(10, 10, 10, 10)
+    assert latency(before, before, 0.99) is None
+    assert latency(before, histogram(1, 2, 3, 3), 0.99) is None
+    assert latency(before, histogram(10, 10, 10, 20), 0.99) is None
+    assert latency(None, before, 0.99) is None
+    assert latency(before, histogram(20, 20, 20, 20, release="e"), 0.99) is None
+    assert latency_quantile(judge.JudgePolicy()) is None
+
+
+async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
+    """An exclusive service takes over by starting: that has a limit of its own. Once it was there, it counts."""
+    target = FakeTarget()
+    await target.apply(PRODUCTION, Desired(2, V140))
+    await target.observe(PRODUCTION)
+    looking, ordered = sampler(target), rollout()
+    assert ordered.confirmed != ordered.generation
+    coming = await looking.look(ordered, begin_evidence(), NOW.timestamp())
+    there = replace(ordered, confirmed=ordered.generation)
+    gone = await looking.look(there, begin_evidence(), NOW.timestamp())
+    assert (coming.tick.signals["health"].bad, gone.tick.signals["health"].bad) == (False, True)
+
+
+async def test_what_is_kept_for_the_chart_is_bounded_however_many_rollouts_there_were() -> None:
+    looking = sampler(await serving(), router=FakeMetrics())
+    for number in range(5000):
+        looking._point(replace(rollout(), id=number), Tick(0.0, 0.0, {}), Sample(0.0, "d"), None)
+    assert len(looking._before) == 4096
+    assert 4999 in looking._before

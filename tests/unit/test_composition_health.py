@@ -1,0 +1,54 @@
+"""Whether the metric sources can be read, as `/health` says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.catalog import CatalogReloader
+from bot.composition.health import MetricSourceHealth
+from bot.domain.rollout.model import Desired, Release
+from tests.fakes.outside import FakeMetrics
+from tests.fakes.target import FakeTarget
+from tests.support.catalog_files import SOUND, write
+
+
+@pytest.fixture
+async def parts(tmp_path: Path) -> tuple[MetricSourceHealth, FakeTarget, FakeMetrics]:
+    catalog = CatalogReloader(write(tmp_path, all=SOUND)).current
+    target, metrics = FakeTarget(), FakeMetrics()
+    lane = next(iter(catalog.lanes))
+    await target.apply(lane, Desired(1, Release(lane.service, "1.0.0", "sha256:1", "c0ffee", {}), None, 0))
+    return MetricSourceHealth(lambda: catalog, {"local": target}, {"router": metrics}), target, metrics
+
+
+async def test_sources_that_can_be_read_are_named(
+    parts: tuple[MetricSourceHealth, FakeTarget, FakeMetrics],
+) -> None:
+    sources, _, metrics = parts
+    assert await sources() == "ok: router"
+    assert metrics.looks == 1
+
+
+async def test_one_that_cannot_be_read_is_a_degradation_and_says_why(
+    parts: tuple[MetricSourceHealth, FakeTarget, FakeMetrics],
+) -> None:
+    sources, target, metrics = parts
+    metrics.error = "http://127.0.0.1:9 refused the connection"
+    said = await sources()
+    assert said.startswith("degraded: router: ")
+    assert said.endswith(metrics.error)
+    metrics.error, metrics.away = None, True
+    assert await sources() == "degraded: router: the metrics are away"
+    target.away = True
+    assert (await sources()).startswith("degraded: router: ")
+
+
+async def test_where_nothing_runs_there_is_nothing_to_read(tmp_path: Path) -> None:
+    catalog = CatalogReloader(write(tmp_path, all=SOUND)).current
+    metrics = FakeMetrics(away=True)
+    assert (
+        await MetricSourceHealth(lambda: catalog, {"local": FakeTarget()}, {"router": metrics})()
+        == "ok: router"
+    )

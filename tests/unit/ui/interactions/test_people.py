@@ -1,0 +1,86 @@
+"""Roles: by id or by name, and never by a name that somebody could have made up."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bot.domain.config import GuildConfig, matching
+from bot.domain.errors import Refused
+from bot.ui.interactions.people import guild_of, held
+from bot.ui.rest import GuildChannels
+from tests.support import rollouts
+
+KNOWN = [(77, "@everyone"), (10, "deployer"), (11, "oncall"), (12, "release-manager")]
+MANAGER = "424242424242424242"
+
+
+def test_roles_are_found_by_name_and_by_id() -> None:
+    assert held(rollouts.guild(), {11}, KNOWN) == {"on-call"}
+    by_id = GuildConfig(1, "g", {}, {"on-call": "11"})
+    assert held(by_id, {11}, KNOWN) == {"on-call"}
+
+
+def test_a_name_that_two_roles_share_gives_nothing() -> None:
+    twice = [*KNOWN, (5, "release-manager")]
+    assert held(rollouts.guild(), {5}, twice) == held(rollouts.guild(), {12}, twice) == frozenset()
+
+
+def test_a_role_called_like_the_id_of_another_gives_nothing() -> None:
+    config = GuildConfig(1, "g", {}, {"release-manager": MANAGER})
+    roles = [*KNOWN, (int(MANAGER), "managers"), (5, MANAGER)]
+    assert held(config, {5}, roles) == frozenset()
+    assert held(config, {int(MANAGER)}, roles) == {"release-manager"}
+
+
+def test_nothing_is_given_while_the_roles_of_the_server_are_not_known() -> None:
+    assert held(rollouts.guild(), {11, 12}, []) == frozenset()
+
+
+def test_an_entry_may_be_written_with_the_sign_that_discord_shows() -> None:
+    assert matching("@oncall", KNOWN) == matching("oncall", KNOWN) == [11]
+    assert matching("#deploys", [(1, "deploys"), (2, "alerts")]) == [1]
+    assert matching("@everyone", KNOWN) == [77]
+
+
+class Server:
+    """A client that knows one server with these roles and channels."""
+
+    def __init__(self, roles: list[tuple[int, str]], channels: list[tuple[int, str]]) -> None:
+        self.roles = [SimpleNamespace(id=i, name=n) for i, n in roles]
+        self.text_channels = [SimpleNamespace(id=i, name=n) for i, n in channels]
+
+    def get_guild(self, guild_id: int) -> Server:
+        return self
+
+    def get_partial_messageable(self, channel_id: int, *, guild_id: int) -> int:
+        return channel_id
+
+
+async def test_calls_go_to_the_role_of_an_id_and_not_to_one_called_like_it() -> None:
+    config = GuildConfig(1, "g", {}, {"on-call": MANAGER, "lead": "release-manager"})
+    server: Any = Server([(5, MANAGER), (int(MANAGER), "oncall"), (12, "release-manager")], [])
+    assert await GuildChannels(server, config).roles(["on-call", "lead"]) == [int(MANAGER), 12]
+
+
+async def test_a_second_role_of_the_same_name_leaves_no_call_unheard() -> None:
+    config = GuildConfig(1, "g", {}, {"on-call": "oncall"})
+    server: Any = Server([(5, "oncall"), (11, "oncall")], [])
+    assert await GuildChannels(server, config).roles(["on-call"]) == [5, 11]
+
+
+async def test_a_channel_by_id_is_not_one_called_like_it() -> None:
+    config = GuildConfig(1, "g", {"deploys": MANAGER, "alerts": "#alerts"}, {})
+    server: Any = Server([], [(5, MANAGER), (6, "alerts")])
+    assert await GuildChannels(server, config).channel("deploys") == int(MANAGER)  # type: ignore[comparison-overlap]
+    assert await GuildChannels(server, config).channel("alerts") == 6  # type: ignore[comparison-overlap]
+
+
+def test_other_servers_and_direct_messages_are_refused() -> None:
+    catalog = rollouts.catalog()
+    assert guild_of(rollouts.GUILD, catalog).id == rollouts.GUILD
+    for elsewhere in (None, 1):
+        with pytest.raises(Refused, match="does not serve this server"):
+            guild_of(elsewhere, catalog)
