@@ -40,7 +40,8 @@ def main() -> None:
         world = replace(world, rate_limits=world.rate_limits and not options.no_rate_limits)
         sandbox = Sandbox(world, options.port, processes_file=options.processes_file)
     except (OSError, ValueError) as error:
-        parser.error(f"--world {options.world}: {error}")
+        why = error.strerror if isinstance(error, OSError) else error
+        parser.error(f"--world {options.world}: {why}")
     try:
         asyncio.run(_serve(sandbox))
     except OSError as error:

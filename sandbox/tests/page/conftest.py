@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, Playwright, async_playwright
 
 from discord_sandbox import Sandbox, World
 from support.tcp_proxy import TcpProxy
@@ -104,15 +104,21 @@ class Tab:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = await launch(playwright)
+        yield chromium
+        await chromium.close()
+
+
+async def launch(playwright: Playwright, environment: dict[str, str] | None = None) -> Browser:
+    """The system's Chromium, its environment extended. Without one, skips; in CI, fails."""
     executable = shutil.which("chromium") or CHROMIUM
     if not Path(executable).exists():
         if os.environ.get("CI") == "true":
             pytest.fail("Chromium is missing: apt-get install chromium")
         pytest.skip("the page's tests need Chromium at /usr/bin/chromium")
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
-        yield chromium
-        await chromium.close()
+    env = {**os.environ, **(environment or {})}
+    return await playwright.chromium.launch(executable_path=executable, args=FLAGS, env=env)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -194,7 +194,7 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
     ) -> None:
         if preview:
             await interaction.response.send_message(
-                f"Would order {dish} {size} to the {table}: {note}", ephemeral=True
+                f"Would order {dish} {size} to the {table}: {note or 'no note'}", ephemeral=True
             )
             return
         await interaction.response.send_message(

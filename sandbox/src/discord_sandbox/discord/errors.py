@@ -44,7 +44,7 @@ FieldErrors = dict[str, Any]
 
 
 class DiscordError(Exception):
-    """One refusal, as Discord answers it."""
+    """A refusal, as Discord answers it."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class DiscordError(Exception):
 
 
 class Complaints:
-    """Collects what is wrong with a body, each at its path, and refuses once with all of it."""
+    """Collects every error of a body at its path, to refuse it once with all of them."""
 
     def __init__(self) -> None:
         self.tree: FieldErrors = {}
@@ -81,13 +81,13 @@ class Complaints:
         node.setdefault("_errors", []).append({"code": code, "message": message})
 
     def check(self) -> None:
-        """Raises 50035 when anything was added."""
+        """Raise 50035 if anything was added."""
         if self.tree:
             raise DiscordError(50035, errors=self.tree)
 
 
 def invalid(path: Iterable[str | int], code: str, message: str) -> DiscordError:
-    """A 50035 with a single complaint."""
+    """A 50035 with a single error."""
     complaints = Complaints()
     complaints.add(path, code, message)
     return DiscordError(50035, errors=complaints.tree)

@@ -1,20 +1,20 @@
-/** Puts the page together: reads the state, listens to events, and shows the channel that the address names. */
+/** The page: reads the state, listens to events, and shows the channel that the address names. */
 
-import { ApiError, api } from "./api.js";
-import { ChannelView } from "./channelview.js";
-import { $ } from "./dom.js";
-import { Drawer } from "./drawer.js";
-import { Stream } from "./events.js";
+import { ApiError, api } from "./state/api.js";
+import { ChannelView } from "./frame/channelview.js";
+import { $ } from "./base/dom.js";
+import { Drawer } from "./frame/drawer.js";
+import { Stream } from "./state/events.js";
 import { handlers } from "./handlers.js";
-import { Interactions } from "./interactions.js";
-import { bindKeys } from "./keys.js";
-import { openModal } from "./modal.js";
-import { People } from "./people.js";
-import { href, parse } from "./router.js";
-import { Sidebar } from "./sidebar.js";
-import { Store } from "./store.js";
-import { keepRelativeTimesCurrent } from "./time.js";
-import { Unread } from "./unread.js";
+import { Interactions } from "./state/interactions.js";
+import { bindKeys } from "./frame/keys.js";
+import { openModal } from "./overlays/modal.js";
+import { People } from "./frame/people.js";
+import { href, parse } from "./state/router.js";
+import { Sidebar } from "./frame/sidebar.js";
+import { Store } from "./state/store.js";
+import { keepRelativeTimesCurrent } from "./base/time.js";
+import { Unread } from "./state/unread.js";
 
 const PERSON = "sandbox.person";
 const RETRY_MS = 1500;
@@ -41,7 +41,7 @@ export class App {
     await this.reload();
   }
 
-  /** Reads everything anew and listens from there on; tries until the sandbox answers. */
+  /** Reads the whole state and listens from there; retries until the sandbox answers. */
   async reload() {
     for (;;) {
       try {
@@ -62,7 +62,7 @@ export class App {
     document.body.dataset.ready = "true";
   }
 
-  /** Who was mentioned before the page was opened, in the text channels; that it fails stops nothing. */
+  /** Counts mentions in text channels from before the page was opened; failures are ignored. */
   async recountMentions() {
     this.unread.mentions.clear();
     const channels = [...this.store.channels.values()].filter((c) => !c.parent_id && c.last_message_id);
@@ -78,7 +78,7 @@ export class App {
     banner.textContent = up ? "" : `${why ?? "The connection to the sandbox was lost."} Trying again…`;
   }
 
-  /** Goes where the address says; what it leaves out or names wrongly is filled in. */
+  /** Goes where the address says, with defaults for what it omits or misnames. */
   async follow() {
     const { store } = this;
     const wanted = parse(location.hash);
@@ -93,18 +93,18 @@ export class App {
     store.acting = person;
     store.channelId = channel?.id ?? null;
     store.threadId = thread && thread.parent_id === store.channelId ? thread.id : null;
-    if (switched) this.becomeSomebody();
+    if (switched) this.switchPerson();
     this.canonical();
     await Promise.all([this.main.show(store.channelId), this.side.show(store.threadId)]);
     this.look();
   }
 
-  /** Another person sees other messages: what is ephemeral is theirs alone. */
-  becomeSomebody() {
+  /** Drops what the former person saw: ephemeral messages are theirs alone. */
+  switchPerson() {
     try {
       localStorage.setItem(PERSON, this.store.acting ?? "");
     } catch {
-      // Then the next visit begins with the first person.
+      // Without storage, the next visit starts as the first person.
     }
     this.store.histories.clear();
     this.main.forget();
@@ -133,7 +133,7 @@ export class App {
     if (this.store.channel) this.go(this.store.channel);
   }
 
-  /** Marks what is on screen as read, and draws what depends on it. */
+  /** Marks what is on screen as read, and redraws what depends on it. */
   look() {
     const { store, unread } = this;
     if (!document.hidden && store.acting) {
@@ -153,7 +153,7 @@ export class App {
     document.title = `${mentions ? `(${mentions}) ` : ""}${store.channel ? `#${store.channel.name}` : "Sandbox"} · ${store.guild?.name ?? "sandbox"}`;
   }
 
-  /** Whether the person acted as sees this channel now. */
+  /** Whether the acting person sees this channel now. */
   looksAt(channelId) {
     return !document.hidden && (channelId === this.store.channelId || channelId === this.store.threadId);
   }

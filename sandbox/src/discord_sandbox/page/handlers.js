@@ -1,10 +1,10 @@
-/** What each event from the sandbox changes. */
+/** What each event from the sandbox changes on the page. */
 
-import { plainLine } from "./inline.js";
-import { namesFor } from "./names.js";
-import { href } from "./router.js";
-import { setClockOffset } from "./time.js";
-import { toast } from "./toasts.js";
+import { plainLine } from "./text/inline.js";
+import { namesFor } from "./state/names.js";
+import { href } from "./state/router.js";
+import { setClockOffset } from "./base/time.js";
+import { toast } from "./overlays/toasts.js";
 
 const TYPING_MS = 10_000;
 const THREAD_STARTER = 21;
@@ -84,7 +84,7 @@ export function handlers(app) {
     commands_update: onApplication,
     session_update: onApplication,
     typing: ({ channel_id: channelId, user }) => typing.start(channelId, user),
-    faults_update: ({ faults }) => app.drawer.showFaults(faults),
+    faults_update: ({ faults }) => app.drawer.faults.show(faults),
     services_update: ({ services }) => {
       store.services = services;
       app.drawer.draw();

@@ -1,1 +1,1 @@
-"""Changes, and telling bots and watchers about them: messages, threads, interactions, commands."""
+"""Changes to the state, each announced to bots and watchers: messages, threads, interactions, commands."""

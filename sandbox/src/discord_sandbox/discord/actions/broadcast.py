@@ -1,4 +1,4 @@
-"""Tells bots (gateway) and watchers (feed) what changed, in one place for each kind of change."""
+"""Announcements of each kind of change, to bots (gateway) and watchers (feed)."""
 
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.gateway.hub import Gateway
@@ -101,7 +101,7 @@ class Broadcast:
         self.feed.publish("channel_update", channel)
 
     def channel_deleted(self, channel: Channel) -> None:
-        """To be called while the channel is still there."""
+        """Call before removing the channel."""
         if channel.thread is not None:
             body: JSON = {
                 "id": channel.id,

@@ -1,4 +1,4 @@
-"""Applications' commands: upserted by name, with ids that stay, and a budget of creates a day."""
+"""Application commands: upsert by name with stable ids, and a daily budget of creates."""
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
@@ -34,7 +34,7 @@ class CommandRegistry:
         return found
 
     def _spend(self, application: Application, guild_id: str | None, number: int) -> None:
-        """Each new name counts against the day's budget of its scope. Raises 30034."""
+        """Count new names against the scope's daily budget. Raises 30034."""
         if number == 0:
             return
         now = self._clock.now()
@@ -69,7 +69,7 @@ class CommandRegistry:
         return sum(one.kind == kind for one in self.of(application, guild_id))
 
     def create(self, application: Application, guild_id: str | None, body: JSON) -> tuple[Command, bool]:
-        """Makes or overwrites by name; True when it is new."""
+        """Create or overwrite by name; True if it is new."""
         read = self._read(body)
         old = application.by_name.get((guild_id, read["type"], read["name"]))
         if old is None:
@@ -94,7 +94,7 @@ class CommandRegistry:
         return command
 
     def overwrite(self, application: Application, guild_id: str | None, bodies: list[JSON]) -> list[Command]:
-        """Replaces all commands of a scope; those whose name stays keep their id."""
+        """Replace all commands of a scope; those that keep their name keep their id."""
         complaints = Complaints()
         if len(bodies) > rules.IN_ALL:
             raise invalid((), "BASE_TYPE_MAX_LENGTH", f"Must be {rules.IN_ALL} or fewer in length.")

@@ -1,4 +1,4 @@
-"""What happened, in order, for those who watch: the web page and scripts."""
+"""Everything that happens, in order, for the web page and scripts."""
 
 import asyncio
 from collections import deque
@@ -9,7 +9,7 @@ KEPT = 5_000
 
 
 class Entry(NamedTuple):
-    """One happening; `subject` is the thing itself, rendered when somebody reads it."""
+    """One event; `subject` is the object itself, rendered when read."""
 
     id: int
     kind: str
@@ -17,7 +17,7 @@ class Entry(NamedTuple):
 
 
 class Feed:
-    """A numbered ring. Nothing is rendered while nobody listens: presses must stay cheap."""
+    """A numbered ring. Nothing is rendered without listeners: presses must stay cheap."""
 
     def __init__(self) -> None:
         self.last = 0
@@ -35,7 +35,7 @@ class Feed:
                 listener.put_nowait(text)
 
     def since(self, last: int) -> list[Entry] | None:
-        """What came after entry `last`; None when some of that is no longer kept."""
+        """The entries after `last`; None if some are no longer kept."""
         if last > self.last or (self._kept and last < self._kept[0].id - 1):
             return None
         return [entry for entry in self._kept if entry.id > last]
@@ -49,6 +49,6 @@ class Feed:
         self._listeners.discard(queue)
 
     def stop(self) -> None:
-        """Ends every listener's stream."""
+        """End every listener's stream."""
         for listener in self._listeners:
             listener.put_nowait(None)

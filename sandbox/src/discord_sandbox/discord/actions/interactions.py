@@ -1,4 +1,4 @@
-"""Interactions: their three seconds, their first answer, and what may follow for fifteen minutes."""
+"""Interactions: three seconds for the first response, fifteen minutes for follow-ups."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ OPEN = ("pending", "deferred")
 
 
 class Interactions:
-    """Begins interactions, keeps their time limits, and says when they are settled."""
+    """Starts interactions, enforces their time limits, and knows when they are settled."""
 
     def __init__(self, state: State, clock: Clock, broadcast: Broadcast, posts: Posts) -> None:
         self.state = state
@@ -47,7 +47,7 @@ class Interactions:
         message: Message | None = None,
         source: Interaction | None = None,
     ) -> Interaction:
-        """Somebody did something: tells the bot and starts the three seconds."""
+        """Send a new interaction to the bot and start its three seconds."""
         number = self.state.new_id()
         secret = f"interaction:{number}:{secrets.token_urlsafe(48)}"
         token = base64.urlsafe_b64encode(secret.encode()).decode().rstrip("=")
@@ -89,7 +89,7 @@ class Interactions:
         return found if found is not None and found.token == token else None
 
     def unanswered(self, interaction_id: str, token: str) -> Interaction:
-        """An interaction that may get its first answer now. Raises 10062 or 40060."""
+        """An interaction that can get its first response now. Raises 10062 or 40060."""
         interaction = self.state.interactions.get(interaction_id)
         if interaction is None or interaction.token != token:
             raise DiscordError(10062)
@@ -105,7 +105,7 @@ class Interactions:
         self._move(interaction, state)
 
     def followed(self, interaction: Interaction) -> None:
-        """Something was shown after a deferral (or again): it counts as answered."""
+        """Record a follow-up; after a deferral, it counts as the answer."""
         if interaction.state == "deferred":
             self._move(interaction, "answered")
         else:
@@ -160,7 +160,7 @@ class Interactions:
             self._check(interaction)
 
     async def settled(self, interaction: Interaction, seconds: float) -> None:
-        """Returns when the interaction is neither pending nor deferred, or after so many seconds."""
+        """Wait until the interaction is neither pending nor deferred, for at most `seconds`."""
         if interaction.state not in OPEN or seconds <= 0:
             return
         waiter = asyncio.get_running_loop().create_future()
@@ -176,4 +176,4 @@ class Interactions:
 
     def clear(self) -> None:
         for interaction in list(self._open.values()):
-            self._move(interaction, "failed", "The sandbox went back to the start.")
+            self._move(interaction, "failed", "The sandbox was reset.")

@@ -1,4 +1,4 @@
-"""Messages: posted, edited and deleted, by bots and people, with nonces, replies and mentions."""
+"""Messages of bots and people: post, edit, delete, with nonces, replies and mentions."""
 
 from dataclasses import dataclass, field
 
@@ -32,7 +32,7 @@ OLD_SECONDS, OLD_EDITS, OLD_WINDOW = 3600.0, 30, 3600.0
 
 @dataclass(slots=True)
 class Upload:
-    """A body with its files, already separated from their encoding; `items` when it is a list."""
+    """A decoded body and its files, by number; `items` if the body is a list."""
 
     body: JSON
     files: dict[str, Attachment] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Upload:
 
 @dataclass(slots=True)
 class Origin:
-    """On whose behalf a message is posted."""
+    """The author of a message, and what it answers."""
 
     author: User
     member: Member | None
@@ -59,7 +59,7 @@ class Posts:
         self._render = render
 
     def _attachments(self, upload: Upload, channel: Channel, kept: list[Attachment]) -> list[Attachment]:
-        """The attachments that a body lists (all new files when it lists none)."""
+        """The attachments that a body lists; all new files if it lists none."""
         described = upload.body.get("attachments")
         if described is None:
             found = [*kept, *upload.files.values()]
@@ -95,7 +95,7 @@ class Posts:
             self._state.attachments[one.path] = one
 
     def recall(self, channel: Channel, author: User, body: JSON) -> Message | None:
-        """The message that this author posted with this enforced nonce within the last minutes."""
+        """The message that the author posted with the body's enforced nonce in the last five minutes."""
         nonce = body.get("nonce")
         if nonce is None or not body.get("enforce_nonce"):
             return None
@@ -114,7 +114,7 @@ class Posts:
         flags_allowed: int = rules.CHANNEL_FLAGS,
         at: str | None = None,
     ) -> Message:
-        """Posts a message. Raises 50035 or 50006."""
+        """Post a message. Raises 50035 or 50006."""
         attachments = self._attachments(upload, channel, [])
         draft = rules.read(
             upload.body,
@@ -186,7 +186,7 @@ class Posts:
         at: str | None = None,
         mark: bool = True,
     ) -> Message:
-        """Edits in place. What the body does not mention stays; attachments stay unless it lists others."""
+        """Edit in place. What the body omits stays; attachments stay unless it lists others."""
         attachments = self._attachments(upload, message.channel, message.attachments)
         draft = rules.read(
             upload.body,
@@ -224,7 +224,7 @@ class Posts:
         return message
 
     def spend_old_edit(self, message: Message) -> None:
-        """Edits of messages older than an hour have a cap of their own. Raises 30046."""
+        """Count an edit of a message older than an hour. Raises 30046 over the limit."""
         now = self._clock.now()
         if now - message.created <= OLD_SECONDS:
             return

@@ -1,4 +1,4 @@
-"""The first answer to an interaction, by callback type, and its follow-ups through the webhook."""
+"""Responses to interactions: the first by callback type, then follow-ups through the webhook."""
 
 from collections.abc import Callable
 
@@ -42,7 +42,7 @@ class Responses:
         }
 
     def first(self, interaction: Interaction, upload: Upload) -> JSON:
-        """Gives the first answer; the result is the body for `with_response=true`."""
+        """Give the first response; returns the body for `with_response=true`."""
         kind = upload.body.get("type")
         if type(kind) is not int or kind not in CALLBACKS:
             listed = ", ".join(map(str, sorted(CALLBACKS)))
@@ -186,7 +186,7 @@ class Responses:
         return None
 
     def original(self, interaction: Interaction) -> Message:
-        """The first answer's message. Raises 10015 before there was one, 10008 when it is gone."""
+        """The first response's message. Raises 10015 before there is one, 10008 once it is deleted."""
         if interaction.callback is None:
             raise DiscordError(10015)
         if interaction.original is None or interaction.original.deleted:
@@ -209,7 +209,7 @@ class Responses:
         return message
 
     def follow(self, interaction: Interaction, upload: Upload) -> Message:
-        """A follow-up; the first after a deferral takes the place of the waiting original."""
+        """Post a follow-up; the first after a deferral replaces the loading message."""
         if interaction.callback is None:
             raise DiscordError(10015)
         original = interaction.original

@@ -1,4 +1,4 @@
-"""Threads: started from a message or without one, changed, archived, and woken by a new message."""
+"""Threads: start from a message or alone, change, archive, delete."""
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
@@ -34,7 +34,7 @@ class Threads:
         return channel, thread
 
     def from_message(self, message: Message, owner: Member, name: str, minutes: int | None) -> Channel:
-        """A thread has its message's id. Raises 160004 when the message has one."""
+        """Start a thread, which gets the message's id. Raises 160004 if the message has a thread."""
         if message.thread is not None or message.id in self._state.channels:
             raise DiscordError(160004)
         channel, thread = self._make(
@@ -87,7 +87,7 @@ class Threads:
         self._broadcast.thread_updated(channel)
 
     def remove(self, channel: Channel) -> None:
-        """Deletes a channel with its threads, or a thread; its message may then begin another."""
+        """Delete a channel with its threads, or a thread; its message can then start another."""
         for thread in list(self._state.threads_of(channel)):
             self.remove(thread)
         self._broadcast.channel_deleted(channel)

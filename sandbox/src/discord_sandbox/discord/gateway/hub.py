@@ -14,7 +14,7 @@ CONTENT = 1 << 15
 
 
 class Gateway:
-    """`url` is the address that bots connect to; `on_change` hears of each session that comes or goes."""
+    """`url` is the address that bots connect to; `on_change` is called when a session comes or goes."""
 
     def __init__(self, state: State, clock: Clock, faults: Faults) -> None:
         self.state = state
@@ -115,7 +115,7 @@ class Gateway:
                 session.socket.send_op(9, False)
 
     def refuses_connections(self, *, resuming: bool) -> bool:
-        """Whether a fault makes this address dead now; a drop does so only when it has a duration."""
+        """Whether a fault makes the address unreachable; a drop does so only with a duration."""
         if resuming:
             return self.faults.take("dead_resume", None) is not None
         return any(
@@ -124,7 +124,7 @@ class Gateway:
         )
 
     def apply_fault(self, session: Session, fault: Fault) -> None:
-        """Do to a connected session what a fault of the kinds in `SESSIONS` says."""
+        """Apply a fault of a kind in `SESSIONS` to a connected session."""
         socket = session.socket
         if socket is None:
             return

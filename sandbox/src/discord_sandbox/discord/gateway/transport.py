@@ -24,7 +24,7 @@ def zlib_stream() -> Encoder:
 
 
 def zstd_stream() -> Encoder:
-    """One endless zstd frame of stored blocks: valid for every decoder, and needs no library."""
+    """One endless zstd frame of stored blocks: every decoder reads it, and writing it needs no library."""
     start = _ZSTD_START
 
     def encode(text: str) -> bytes:

@@ -1,1 +1,1 @@
-"""How things look in Discord's JSON."""
+"""Discord's JSON for everything in the state."""

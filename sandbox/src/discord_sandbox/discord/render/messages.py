@@ -1,4 +1,4 @@
-"""How messages and interactions look in Discord's JSON."""
+"""Messages and interactions in Discord's JSON."""
 
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.state.clock import iso
@@ -52,7 +52,7 @@ def metadata(it: Interaction) -> JSON:
 
 
 class MessageRenderer:
-    """Renders messages; the result is kept until the message changes, since a card is sent many times."""
+    """Renders messages; caches the result until the message changes."""
 
     def __init__(self, state: State, cdn: str = "") -> None:
         self._state = state
@@ -135,7 +135,7 @@ def interacting_member(it: Member, permissions: int) -> JSON:
 
 
 def interaction(state: State, messages: MessageRenderer, it: Interaction) -> JSON:
-    """INTERACTION_CREATE."""
+    """Data of INTERACTION_CREATE."""
     guild = it.channel.guild
     allowed = state.permissions(it.member, it.channel)
     bot = guild.members.get(it.application.id)

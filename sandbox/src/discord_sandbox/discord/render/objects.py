@@ -1,4 +1,4 @@
-"""How users, guilds, channels and threads look in Discord's JSON."""
+"""Users, guilds, channels and threads in Discord's JSON."""
 
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
@@ -137,7 +137,7 @@ def thread_member(it: Channel, thread: Thread, user_id: str) -> JSON:
 
 
 def guild(it: Guild) -> JSON:
-    """What GET /guilds/{id} and GUILD_CREATE have in common."""
+    """The guild as GET /guilds/{id} answers it."""
     return {
         "id": it.id,
         "name": it.name,

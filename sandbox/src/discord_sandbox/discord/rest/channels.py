@@ -1,4 +1,4 @@
-"""Channels and threads as places: read, change, delete, threads' beginnings and members, typing."""
+"""Channels and threads: read, change, delete, start threads, thread members, typing."""
 
 from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
 from discord_sandbox.discord.render import objects as render

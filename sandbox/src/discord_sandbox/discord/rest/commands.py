@@ -1,4 +1,4 @@
-"""Application commands, global and of a guild: single, bulk, and their permissions."""
+"""Application commands, global and per guild: single, bulk, and their permissions."""
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rest.context import Context, Result
@@ -27,7 +27,7 @@ async def listed(call: Context) -> Result:
 
 
 def shown(body: JSON, *, whole: bool) -> JSON:
-    """Lists leave the dictionaries of localizations out unless they are asked for."""
+    """A command as lists show it: without localizations unless `whole`."""
     return body if whole else body | {"name_localizations": None, "description_localizations": None}
 
 

@@ -1,4 +1,4 @@
-"""The path of every REST call: log, identity, faults, rate limits, body, errors, headers."""
+"""What every REST call passes: log, identity, faults, rate limits, body, errors, headers."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ Handler = Callable[[Context], Awaitable[Result]]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A route. `major` names the path parameter that each get a bucket; `limit` None: not rate limited."""
+    """A route. `major`: the path parameter with a bucket per value; `limit` None: not rate limited."""
 
     method: str
     path: str
@@ -121,7 +121,7 @@ class Endpoint:
 
 
 def _banned(core: Core, application: Application) -> bool:
-    """10,000 answers of 401, 403 or 429 within ten minutes and the address is banned."""
+    """Whether the bot has had 10,000 answers of 401, 403 or 429 within ten minutes."""
     if len(application.refused) < BANNED_AFTER:
         return False
     now = core.clock.now()

@@ -1,4 +1,4 @@
-"""Interaction callbacks and the webhook through which an interaction is followed up."""
+"""Interaction callbacks, and the webhook for follow-ups."""
 
 from aiohttp import web
 

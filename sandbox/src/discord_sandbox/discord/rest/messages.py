@@ -13,7 +13,7 @@ TWO_WEEKS = 14 * 86_400.0
 
 
 def page(channel: Channel, query: dict[str, str], *, person: str | None = None) -> list[Message]:
-    """Newest first, as Discord pages: before, after or around a message, at most `limit`."""
+    """One page of a channel, newest first: before, after or around a message, at most `limit`."""
     given = query.get("limit", "50")
     if not given.isdigit() or not 1 <= int(given) <= 100:
         raise invalid(("limit",), "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
@@ -60,7 +60,7 @@ async def get(call: Context) -> Result:
 
 
 def _check_send(call: Context, channel: Channel) -> None:
-    """50013 for what the bot may not; a locked thread is 160005, an archived one wakes up."""
+    """Raises 50013 for a missing permission, 160005 for a locked thread."""
     needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
     if not call.may(channel, needed):
         raise DiscordError(50013)

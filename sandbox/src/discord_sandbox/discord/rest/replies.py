@@ -1,4 +1,4 @@
-"""HTTP answers of the REST API: results, rate limits, and refusals that faults order."""
+"""HTTP responses of the REST API: results, rate limits, and injected refusals."""
 
 from aiohttp import web
 

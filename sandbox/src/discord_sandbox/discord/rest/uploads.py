@@ -1,4 +1,4 @@
-"""Bodies in the three encodings that Discord takes: JSON, urlencoded `payload_json`, multipart with files."""
+"""Request bodies in Discord's three encodings: JSON, urlencoded `payload_json`, multipart with files."""
 
 import json
 import mimetypes
@@ -80,7 +80,7 @@ async def _multipart(request: web.Request) -> Upload:
 
 
 def attachment(filename: str, content: bytes, content_type: str | None) -> Attachment:
-    """A file that has no id yet; its place on the CDN is decided when it is posted."""
+    """A file without an id; posting it assigns its id and CDN path."""
     name = re.sub(r"[^\w.\-]+", "_", filename)[-100:] or "file"
     guessed = mimetypes.guess_type(name)[0] or content_type or "application/octet-stream"
     width, height = _picture_size(content)

@@ -1,1 +1,1 @@
-"""What Discord refuses in a body, and what it makes of one that it accepts."""
+"""Validation of request bodies, and the objects that Discord makes of them."""

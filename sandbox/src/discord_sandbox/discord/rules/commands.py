@@ -1,4 +1,4 @@
-"""Application commands and their limits, their options apart."""
+"""Application commands and their limits, except options."""
 
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.naming import localized, name, size, text
@@ -34,7 +34,7 @@ KEYS = frozenset(
 
 
 def read(body: Fields, kind: int | None = None) -> JSON:
-    """A command as Discord would answer it, without ids. Complains; the caller checks."""
+    """A command as Discord would answer it, without ids. Collects complaints; the caller checks them."""
     body.known(KEYS)
     kind = kind or body.choice("type", tuple(MOST)) or CHAT_INPUT
     plain = kind == CHAT_INPUT
@@ -73,7 +73,7 @@ def read(body: Fields, kind: int | None = None) -> JSON:
 
 
 def _description(body: Fields, kind: int) -> str:
-    """Slash commands need one, entry points may have one, context menus have none."""
+    """The description: required for slash commands, optional for entry points, forbidden for context menus."""
     found = text(body, "description", 100, required=kind == CHAT_INPUT)
     if found and kind in (USER, MESSAGE):
         body.complain(

@@ -19,7 +19,7 @@ IN_CONTAINER = TOP_LEVEL - {CONTAINER}
 
 
 def read(body: Fields, media: Media, *, v2: bool) -> list[JSON] | None:
-    """The components as Discord would answer them, or None when the key is absent."""
+    """The components as Discord would answer them; None if the key is absent."""
     given = body.objects("components", MOST if v2 else 5)
     if given is None:
         return [] if "components" in body.body else None
@@ -39,7 +39,7 @@ def read(body: Fields, media: Media, *, v2: bool) -> list[JSON] | None:
 
 
 class Reader:
-    """Walks one message's components; custom ids and ids are unique over all of them."""
+    """Reads one message's components; ids and custom ids are unique across all of them."""
 
     def __init__(self, media: Media) -> None:
         self.media = media

@@ -1,4 +1,4 @@
-"""Buttons and selects: what a person can use, alike in messages and (selects) in modals."""
+"""Buttons and selects; selects are the same in messages and modals."""
 
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.model import JSON
@@ -95,7 +95,7 @@ def select(body: Fields) -> JSON:
 
 
 def options(body: Fields, most: int, *, least: int = 1) -> list[JSON]:
-    """Choices of a string select, radio group or checkbox group; their values are unique."""
+    """Options of a string select, radio group or checkbox group; values are unique."""
     found: list[JSON] = []
     seen: set[str] = set()
     for one in body.objects("options", most, least=least, required=True) or []:

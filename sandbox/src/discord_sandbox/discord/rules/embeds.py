@@ -8,7 +8,7 @@ TOGETHER = 6000
 
 
 def read(body: Fields, media: Media) -> list[JSON] | None:
-    """The embeds as Discord would answer them, or None when the key is absent."""
+    """The embeds as Discord would answer them; None if the key is absent."""
     given = body.objects("embeds", 10)
     if given is None:
         return [] if "embeds" in body.body else None

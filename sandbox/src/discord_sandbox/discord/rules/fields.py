@@ -1,4 +1,4 @@
-"""Reads a JSON object field by field and notes each complaint at its path, as Discord words it."""
+"""Field-by-field reading of a JSON object, with complaints in Discord's words at their path."""
 
 import contextlib
 from collections.abc import Collection
@@ -12,7 +12,7 @@ Path = tuple[str | int, ...]
 
 
 class Fields:
-    """One object of a body. Readers return None for what is absent, null or wrong; wrong is also noted."""
+    """One object of a body. Readers return None for absent, null and invalid values; invalid ones are noted."""
 
     __slots__ = ("body", "complaints", "path")
 

@@ -1,4 +1,4 @@
-"""Turns the addresses in embeds and components into what Discord answers for them."""
+"""Unfurled media: what Discord answers for the addresses in embeds and components."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from discord_sandbox.discord.state.model import JSON, Attachment
 
 
 class Media:
-    """Knows a message's attachments, so that `attachment://name` finds its file."""
+    """Resolves addresses, including `attachment://name` for the message's attachments."""
 
     def __init__(self, attachments: Iterable[Attachment], cdn: str) -> None:
         self._by_name = {one.filename: one for one in attachments}
@@ -15,7 +15,7 @@ class Media:
         self._count = 0
 
     def resolve(self, body: Fields, url: str) -> JSON:
-        """An unfurled media item; complains when the attachment is not among the message's."""
+        """An unfurled media item; complains if the message has no such attachment."""
         self._count += 1
         if not url.startswith("attachment://"):
             return {"id": str(self._count), "url": url, "proxy_url": url}

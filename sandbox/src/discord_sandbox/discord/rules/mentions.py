@@ -1,4 +1,4 @@
-"""Whom a message mentions, and whom of those `allowed_mentions` lets it notify."""
+"""Mentions in a message, and which of them `allowed_mentions` lets notify."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _MENTION = re.compile(r"<@(&|!?)(\d{1,20})>|@(everyone|here)")
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """`allowed_mentions`, read; None for `parse` means: not given, everything."""
+    """`allowed_mentions`; `parse` None: not given, so everything is allowed."""
 
     parse: frozenset[str] | None = None
     users: frozenset[str] = frozenset()
@@ -74,7 +74,7 @@ def texts_of(components: list[JSON]) -> list[str]:
 def find(
     state: State, message: Message, author: Member | None, allowed: Allowed, replied_to: str | None = None
 ) -> Mentions:
-    """Who is mentioned in the message, and who would hear a ping (those who can see the channel)."""
+    """Everyone whom the message mentions, and everyone it notifies: those who can see the channel."""
     text = "\n".join([message.content, *texts_of(message.components)])
     finder = _Finder(state, message.channel, author, allowed)
     if "@" in text:

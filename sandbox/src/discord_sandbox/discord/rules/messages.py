@@ -37,7 +37,7 @@ CONTENT = 2000
 
 @dataclass(slots=True)
 class Draft:
-    """What a body says; None for what it does not mention."""
+    """The fields of a body; None for those it omits."""
 
     content: str | None
     embeds: list[JSON] | None
@@ -58,7 +58,7 @@ def read(
     existing: "Draft | None" = None,
     at: str | None = None,
 ) -> Draft:
-    """Reads a create or (with `existing`) an edit. Raises 50035, or 50006 when nothing would be shown."""
+    """Read a create or, with `existing`, an edit. Raises 50035, or 50006 if nothing would be shown."""
     complaints = Complaints()
     fields = Fields(body, complaints, (at,) if at is not None else ())
     fields.known(keys)
@@ -68,7 +68,7 @@ def read(
     kept = present_flags & COMPONENTS_V2
     v2 = bool((flags or 0) & COMPONENTS_V2 or kept)
     if body.get("poll") is not None:
-        fields.complain("poll", "UNSUPPORTED", "Polls are not modelled here.")
+        fields.complain("poll", "UNSUPPORTED", "The sandbox has no polls.")
     draft = Draft(
         fields.text("content", CONTENT)
         if body.get("content") is not None

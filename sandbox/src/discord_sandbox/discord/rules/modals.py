@@ -10,7 +10,7 @@ IN_LABEL = frozenset({3, 4, 5, 6, 7, 8, UPLOAD, RADIO, CHECKBOXES, CHECKBOX})
 
 
 def read(body: Fields) -> JSON:
-    """The modal as a client would show it."""
+    """The modal as a client shows it. Collects complaints."""
     body.known(("custom_id", "title", "components"))
     modal: JSON = {
         "custom_id": body.text("custom_id", 100, shortest=1, required=True),

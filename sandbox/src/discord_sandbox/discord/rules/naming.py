@@ -15,7 +15,7 @@ _SCRIPTS = re.compile("[ऀ-ॿ꣠-ꣿ฀-๿]")
 
 
 def valid_name(name: str) -> bool:
-    """Discord's pattern: letters, numbers, `-`, `_`, `'`, Devanagari and Thai; lower case where there is one."""
+    """Discord's pattern: letters, numbers, `-`, `_`, `'`, Devanagari and Thai; lower case where it exists."""
     if not 1 <= len(name) <= 32 or name != name.lower():
         return False
     return all(
@@ -24,7 +24,7 @@ def valid_name(name: str) -> bool:
 
 
 def text(body: Fields, key: str, longest: int, *, required: bool = False) -> str | None:
-    """A text of a command. A number is none: elsewhere in a body Discord makes one of it."""
+    """A command's text. Numbers are errors here; elsewhere Discord converts them."""
     value = body.body.get(key)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         body.complain(key, "STRING_TYPE_CONVERT", f'Could not interpret "{value}" as string.')
@@ -33,7 +33,7 @@ def text(body: Fields, key: str, longest: int, *, required: bool = False) -> str
 
 
 def name(body: Fields, *, plain: bool) -> str:
-    """`plain`: of a slash command or an option; those of the context menus are free."""
+    """A name. `plain`: of a slash command or option; context menu names can have any form."""
     found = text(body, "name", 32, required=True)
     if found is not None and plain and not valid_name(found):
         body.complain("name", *INVALID)
@@ -41,7 +41,7 @@ def name(body: Fields, *, plain: bool) -> str:
 
 
 def localized(body: Fields, key: str, longest: int, *, plain: bool = False) -> JSON | None:
-    """The same limits for each language, and only languages that Discord has."""
+    """Localizations: the same limits for each language, and only Discord's languages."""
     given = body.object(key)
     if given is None:
         return None
@@ -57,7 +57,7 @@ def localized(body: Fields, key: str, longest: int, *, plain: bool = False) -> J
 
 
 def size(part: JSON) -> int:
-    """What counts toward a command's 8000 characters; of a text in many languages, the longest."""
+    """The characters that count toward a command's 8000; of a localized text, the longest version."""
     total = sum(
         max(
             len(str(one)) for one in (part.get(key) or "", *(part.get(f"{key}_localizations") or {}).values())

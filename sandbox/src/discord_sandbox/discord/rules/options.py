@@ -1,4 +1,4 @@
-"""Options of commands: their types, what each type may have, their choices and bounds."""
+"""Command options: types, the fields of each type, choices and bounds."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def _option(body: Fields, depth: int) -> JSON:
 
 
 def _belongs(body: Fields, kind: int) -> None:
-    """What a type has not may be null, false or empty, as clients send it for every type."""
+    """Fields of other types must be null, false or empty; clients send those for every type."""
     for key, kinds in OF_TYPES.items():
         value = body.body.get(key)
         if kind not in kinds and value is not None and value != []:

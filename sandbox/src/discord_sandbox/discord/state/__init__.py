@@ -1,1 +1,1 @@
-"""What exists: the model, where it is kept, ids, clock and permissions."""
+"""The model and its store, ids, clock and permissions."""

@@ -1,4 +1,4 @@
-"""The sandbox's idea of the present, which scripts may bring forward."""
+"""The sandbox's clock, which scripts can move forward."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Unix seconds, and a way to jump ahead."""
+    """Unix seconds, with a way to jump ahead."""
 
     offset: float
 
@@ -26,7 +26,7 @@ class _Jumping:
         self._callbacks: list[Callable[[], None]] = []
 
     def advance(self, seconds: float) -> None:
-        """Jump ahead and tell the subscribers, so that what is now overdue happens now."""
+        """Jump ahead and call the subscribers, so that whatever is now due happens."""
         self.offset += seconds
         for callback in list(self._callbacks):
             callback()
@@ -46,7 +46,7 @@ class WallClock(_Jumping):
 
 
 class ManualClock(_Jumping):
-    """Stands still until it is advanced; for tests of time limits."""
+    """Stands still until advanced; for tests of time limits."""
 
     def __init__(self, start: float = 1_780_000_000.0) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Snowflakes: ids that carry the time at which they were made."""
+"""Snowflakes: ids that contain their time of creation."""
 
 import zlib
 
@@ -19,14 +19,14 @@ def seconds_of(snowflake: int) -> float:
 
 
 def named_id(*parts: str) -> str:
-    """The same id for the same name in every run, so that configurations stay valid."""
+    """An id derived from a name: the same in every run, so that configurations stay valid."""
     digest = zlib.crc32("/".join(parts).encode())
     low = zlib.adler32("/".join(reversed(parts)).encode()) & 0x3FFFFF
     return str(((_WORLD_MS + digest % _MONTH_MS - EPOCH_MS) << 22) | low)
 
 
 class SnowflakeMaker:
-    """Rising ids, also within one millisecond and when the clock goes back."""
+    """Rising ids, even within a millisecond and when the clock goes back."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

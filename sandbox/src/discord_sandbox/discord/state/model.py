@@ -1,4 +1,4 @@
-"""The things a Discord consists of, as the sandbox keeps them in memory."""
+"""Users, guilds, channels, messages, applications and interactions, as kept in memory."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -62,7 +62,7 @@ class Guild:
 
 @dataclass(slots=True, eq=False)
 class Thread:
-    """What a channel has in addition when it is a thread."""
+    """A thread's part of a channel."""
 
     parent: "Channel"
     owner_id: str
@@ -144,7 +144,7 @@ class Message:
 
 @dataclass(slots=True, eq=False)
 class Command:
-    """A registered application command; `body` is what Discord would answer for it."""
+    """A registered application command; `body` as Discord answers it."""
 
     id: str
     name: str
@@ -173,7 +173,7 @@ class Application:
 
 @dataclass(slots=True, eq=False)
 class Interaction:
-    """From what a person did to what they got to see. `state` is as the JSON API names it."""
+    """An interaction, from what a person did to what they were shown. `state` as in the JSON API."""
 
     id: str
     token: str

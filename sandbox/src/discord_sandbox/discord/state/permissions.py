@@ -1,4 +1,4 @@
-"""Discord's permission bits and how roles and channel overwrites add up to them."""
+"""Discord's permission bits, and how roles and channel overwrites combine."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -84,9 +84,11 @@ class Overwrite(NamedTuple):
 
 
 def bits(names: Iterable[str]) -> int:
-    """The union of named permissions; raises KeyError with the unknown name."""
+    """The union of named permissions. Raises ValueError for an unknown name."""
     value = 0
     for name in names:
+        if name not in BITS:
+            raise ValueError(f"there is no permission {name}")
         value |= BITS[name]
     return value
 

@@ -1,4 +1,4 @@
-"""Everything that exists, with an index for every way it is looked up; built from a World."""
+"""The state of the sandbox, indexed for every look-up; built from a World."""
 
 import base64
 from collections import OrderedDict
@@ -29,12 +29,12 @@ KEPT_DELETED = 1_000
 
 
 def default_token(application_id: str, name: str) -> str:
-    """A token of Discord's form: its first part is the application's id."""
+    """A token in Discord's format: its first part is the application's id."""
     return f"{base64.b64encode(application_id.encode()).decode().rstrip('=')}.sandbox.{name}"
 
 
 class State:
-    """The mutable world. `restart` brings back the start; commands survive it on request."""
+    """All mutable state. `restart` returns to the start, on request with commands kept."""
 
     def __init__(self, world: World, clock: Clock) -> None:
         self.world = world
@@ -107,6 +107,8 @@ class State:
             guild.members[app_id] = Member(user, guild, [role_id], guild.created)
         privileged = 0
         for name in spec.privileged:
+            if name not in PRIVILEGED:
+                raise ValueError(f"{name} is not a privileged intent; known: {', '.join(PRIVILEGED)}")
             privileged |= PRIVILEGED[name]
         token = spec.token or default_token(app_id, spec.name)
         application = Application(
@@ -161,7 +163,7 @@ class State:
                 yield other
 
     def permissions(self, member: Member, channel: Channel | None = None) -> int:
-        """What the member may do in the guild, or in one channel (a thread asks its parent)."""
+        """The member's permissions in the guild, or in one channel; a thread has its parent's."""
         guild = member.guild
         place = channel.thread.parent if channel is not None and channel.thread is not None else channel
         key = (member.user.id, place.id if place is not None else "")

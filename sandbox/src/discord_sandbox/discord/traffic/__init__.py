@@ -1,1 +1,1 @@
-"""What happens to calls on their way: rate limits, injected faults, the log."""
+"""Rate limits, injected faults and the log of REST calls."""

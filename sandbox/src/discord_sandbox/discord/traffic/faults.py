@@ -1,4 +1,4 @@
-"""Faults that scripts order: which calls or sessions they hit, how often, and for how long."""
+"""Injected faults: which calls or sessions they hit, how often, and for how long."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SCOPES = ("user", "global", "shared")
 
 
 def pattern(route: str) -> re.Pattern[str]:
-    """`*` is anything, `{…}` one segment, and a leading slash means the whole path."""
+    """A route as a pattern: `*` matches anything, `{…}` one segment; a leading slash anchors it."""
     parts = re.split(r"(\*|\{[^}]*\})", route)
     body = "".join(
         ".*" if part == "*" else "[^/]+" if part.startswith("{") else re.escape(part) for part in parts
@@ -86,7 +86,7 @@ class Faults:
             self.remove(fault_id)
 
     def take_call(self, method: str, path: str, application: str | None) -> Fault | None:
-        """The first fault that hits this call, counted; cheap when there are none."""
+        """The first fault that hits this call, counted."""
         if not self._rest:
             return None
         now = self._clock.now()

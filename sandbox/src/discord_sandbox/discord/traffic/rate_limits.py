@@ -41,7 +41,7 @@ class RateLimitResult:
 
 
 class RateLimiter:
-    """Fixed windows that start with their first call, as Discord's headers describe them."""
+    """Fixed windows that start with their first call, as Discord's headers describe."""
 
     def __init__(self, clock: Clock, *, enforced: bool = True) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""Every REST call that a bot made, the newest of them, for scripts that ask what was really sent."""
+"""Log of the newest REST calls, so that scripts can check what was sent."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ KEPT = 5_000
 
 @dataclass(slots=True)
 class LoggedCall:
-    """One call; `body` is what was sent, `error` what Discord said when it refused."""
+    """One call; `body` as sent, `error` as refused."""
 
     n: int
     time: float
@@ -40,5 +40,5 @@ class RequestLog:
         return [call for call in self.calls if call.n > last]
 
     def clear(self) -> None:
-        """Forgets the calls; numbers go on, so that a script's cursor stays valid."""
+        """Forget the calls; numbers continue, so that a script's cursor stays valid."""
         self.calls.clear()

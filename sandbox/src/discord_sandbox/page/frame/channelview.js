@@ -1,0 +1,108 @@
+/** One channel on screen: header, messages, composer. Used for the main view and the thread panel. */
+
+import { ApiError, api } from "../state/api.js";
+import { findComponent, selectOptions } from "../messages/components.js";
+import { Composer } from "../composer/composer.js";
+import { $, fill, h } from "../base/dom.js";
+import { icon } from "../base/icons.js";
+import { inline } from "../text/inline.js";
+import { enlarge } from "../messages/media.js";
+import { namesFor } from "../state/names.js";
+import { href } from "../state/router.js";
+import { chooseFrom } from "../overlays/selectmenu.js";
+import { Timeline } from "../messages/timeline.js";
+import { toast } from "../overlays/toasts.js";
+
+export class ChannelView {
+  /** @param {HTMLElement} el @param {import("../app.js").App} app @param {string} label */
+  constructor(el, app, label) {
+    this.el = el;
+    this.app = app;
+    this.channelId = null;
+    this.timeline = new Timeline($(".scroller", el), {
+      store: app.store, presses: app.presses, label,
+      actions: (action, target, message) => this.act(action, target, message),
+      older: (channelId) => this.older(channelId),
+    });
+    this.composer = new Composer($(".composer-host", el), app);
+  }
+
+  /** Makes the next `show` draw everything, even for the same channel. */
+  forget() {
+    this.channelId = undefined;
+  }
+
+  /** @param {?string} channelId null hides the thread panel */
+  async show(channelId) {
+    const { app } = this;
+    this.composer.setChannel(channelId);
+    if (channelId === this.channelId) return;
+    this.channelId = channelId;
+    if (this.el.id === "thread-view") this.el.hidden = !channelId;
+    this.timeline.show(channelId, app.store.acting && channelId ? app.unread.newAfter(app.store.acting, channelId) : undefined);
+    this.drawHeader();
+    if (channelId && !app.store.hasHistory(channelId)) await app.readMessages(channelId);
+  }
+
+  async older(channelId) {
+    const first = [...this.app.store.history(channelId).messages.values()].filter((m) => !m.local).map((m) => m.id)
+      .sort((a, b) => a.length - b.length || (a < b ? -1 : 1))[0];
+    const scroller = this.timeline.scroller;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    await this.app.readMessages(channelId, first);
+    this.timeline.draw();
+    scroller.scrollTop = scroller.scrollHeight - fromEnd;
+  }
+
+  drawHeader() {
+    const { store } = this.app;
+    const channel = store.channels.get(this.channelId ?? "");
+    const host = $(".place", this.el);
+    if (!channel) return fill(host, h("h1", null, "No channel"));
+    const parent = channel.parent_id ? store.channels.get(channel.parent_id) : null;
+    if (!parent) {
+      return fill(host, icon("hash", 22), h("h1", { class: "ellipsis" }, channel.name), channel.topic ? h("p", { class: "topic ellipsis", title: channel.topic }, inline(channel.topic, namesFor(store))) : null);
+    }
+    return fill(host, icon("thread", 20), h("nav", { class: "crumbs", "aria-label": "Breadcrumb" }, h("a", { href: href(store, parent) }, `#${parent.name}`), h("span", { "aria-hidden": "true" }, " › ")), h("h1", { class: "ellipsis", title: channel.name }, channel.name), channel.archived ? h("span", { class: "state-pill" }, "archived") : null);
+  }
+
+  act(action, el, message) {
+    const { app } = this;
+    const actions = {
+      press: () => app.presses.press(message, el.dataset.customId),
+      select: () => this.choose(el, message),
+      image: () => enlarge(el.dataset.src, el.dataset.alt),
+      spoiler: () => el.setAttribute("data-ui-open", "true"),
+      dismiss: () => app.store.dismiss(message.id),
+      jump: () => this.jump(el.dataset.target),
+      thread: () => this.openThread(el.dataset.thread),
+      copy: () => navigator.clipboard?.writeText(message.id).then(() => toast({ title: "Copied", text: `Message ID ${message.id}` })).catch(() => {}),
+      delete: () => api.removeMessage(message.id).catch((error) => toast({ title: "Message not deleted", text: error instanceof ApiError ? error.sentence : String(error) })),
+    };
+    void actions[action]?.();
+  }
+
+  jump(id) {
+    if (!this.timeline.reveal(id) && this.app.main !== this) this.app.main.timeline.reveal(id);
+  }
+
+  openThread(id) {
+    const thread = this.app.store.channels.get(id);
+    if (thread) this.app.go(thread);
+  }
+
+  async choose(el, message) {
+    const { store, presses } = this.app;
+    const component = findComponent(message.components, el.dataset.customId);
+    if (!component || component.disabled || presses.isLocked(message.id)) return;
+    const options = selectOptions(component, store);
+    const labels = presses.chosen(message.id, component.custom_id);
+    const picked = await chooseFrom(el, options, {
+      min: component.min_values ?? 1,
+      max: component.max_values ?? 1,
+      label: component.placeholder ?? "Make a selection",
+      chosen: labels ? options.filter((o) => labels.includes(o.label)).map((o) => o.value) : null,
+    });
+    if (picked) await presses.select(message, component.custom_id, picked.values, picked.labels);
+  }
+}

@@ -1,0 +1,183 @@
+/** One message as a list item, rendered from data; the timeline handles presses in it. */
+
+import { components, dots } from "./components.js";
+import { h, hex } from "../base/dom.js";
+import { embed } from "./embeds.js";
+import { avatar, icon } from "../base/icons.js";
+import { inline, plainLine } from "../text/inline.js";
+import { markdown } from "../text/markdown.js";
+import { attachments } from "./media.js";
+import { namesFor } from "../state/names.js";
+import { clock, full, messageTime } from "../base/time.js";
+
+const SYSTEM = { 6: "pin", 18: "thread-created" };
+const REPLY = 19;
+const THREAD_STARTER = 21;
+
+/**
+ * @typedef {{store: import("../state/store.js").Store, presses: import("../state/interactions.js").Interactions, grouped: boolean,
+ *   inThread: boolean}} View
+ * @param {import("../base/types.js").Message} message @param {View} view
+ * @returns {HTMLLIElement}
+ */
+export function messageRow(message, view) {
+  const { store } = view;
+  const original = message.type === THREAD_STARTER ? store.findMessage(message.reference?.message_id) : null;
+  if (original) return messageRow({ ...original, key: message.id }, { ...view, grouped: false, inThread: true });
+  const mentioned = store.acting && message.notified?.includes(store.acting);
+  const classes = ["message", view.grouped && "grouped", mentioned && "mentioned", message.ephemeral && "ephemeral", message.local === "failed" && "unanswered"].filter(Boolean);
+  if (SYSTEM[message.type]) return system(message, view, classes);
+  return h(
+    "li",
+    { class: classes.join(" "), tabindex: -1, dataset: { key: message.key ?? message.id, id: message.id }, "aria-label": summary(message, store) },
+    context(message, view),
+    h(
+      "div",
+      { class: "message-main" },
+      h("div", { class: "gutter" }, view.grouped ? messageTime(message.created, clock(message.created)) : avatar(message.author_name, { bot: message.bot })),
+      h("div", { class: "message-content" }, view.grouped ? null : heading(message), body(message, view)),
+    ),
+    toolbar(message),
+  );
+}
+
+function summary(message, store) {
+  const text = plainLine(message.text ?? "", namesFor(store, message), 160);
+  return `${message.author_name}, ${full(message.created)}: ${message.loading ? "thinking" : text}`;
+}
+
+function heading(message) {
+  const color = hex(message.color);
+  return h(
+    "div",
+    { class: "heading" },
+    h("span", { class: "author", style: color ? { color } : {} }, message.author_name),
+    message.bot ? appTag() : null,
+    messageTime(message.created),
+  );
+}
+
+export const appTag = () => h("span", { class: "app-tag" }, "APP");
+
+/** The line above a message: the command or the message that it answers. */
+function context(message, { store }) {
+  const asked = message.interaction;
+  if (asked && asked.type === "command") {
+    const person = store.people.find((p) => p.name === asked.user);
+    const name = person?.display_name ?? asked.user;
+    return h(
+      "div",
+      { class: "context" },
+      h("span", { class: "spine", "aria-hidden": "true" }),
+      avatar(name, { size: 16 }),
+      h("span", { class: "context-author", style: person?.color ? { color: hex(person.color) } : {} }, name),
+      " used ",
+      h("span", { class: "command-name" }, icon("bolt", 12), ` ${asked.command}`),
+    );
+  }
+  const shows = message.type === REPLY || message.type === THREAD_STARTER || (message.reference && !asked);
+  return message.reference?.message_id && shows ? replied(message.reference, store) : null;
+}
+
+function replied(reference, store) {
+  const original = store.findMessage(reference.message_id);
+  const text = original ? plainLine(original.text, namesFor(store, original)) : "";
+  return h(
+    "div",
+    { class: "context" },
+    h("span", { class: "spine", "aria-hidden": "true" }),
+    original ? avatar(original.author_name, { bot: original.bot, size: 16 }) : icon("reply", 16),
+    original ? h("span", { class: "context-author" }, original.author_name) : null,
+    h("button", { type: "button", class: "plain", dataset: { action: "jump", target: reference.message_id } }, original ? text || "Click to see message" : "Original message"),
+  );
+}
+
+function body(message, view) {
+  const { store, presses } = view;
+  if (message.loading) {
+    return [h("div", { class: "thinking" }, dots(), ` ${message.author_name} is thinking…`), message.ephemeral ? onlyYou(message) : null];
+  }
+  const names = namesFor(store, message);
+  const controls = {
+    names,
+    busy: (id) => presses.isBusy(message.id, id),
+    chosen: (id) => presses.chosen(message.id, id),
+    locked: presses.isLocked(message.id),
+  };
+  const edited = message.edited ? h("span", { class: "edited", title: full(message.edited) }, "(edited)") : null;
+  return [
+    message.content ? h("div", { class: `markup text${onlyEmoji(message.content) ? " jumbo" : ""}` }, markdown(message.content, names), edited) : null,
+    attachments(message),
+    message.embeds.map((e) => embed(e, names)),
+    message.components.length ? h("div", { class: "components" }, components(message.components, controls)) : null,
+    message.content ? null : edited,
+    presses.problem(message.id) ? h("div", { class: "failed", role: "alert" }, presses.problem(message.id)) : null,
+    reactions(message),
+    message.thread && !view.inThread ? threadPreview(message.thread, store) : null,
+    message.ephemeral ? onlyYou(message) : null,
+  ];
+}
+
+function reactions(message) {
+  if (!message.reactions?.length) return null;
+  return h("div", { class: "reactions", "aria-label": "Reactions" }, message.reactions.map((r) => h("span", { class: "reaction" }, h("span", { class: "emoji" }, r.emoji), ` ${r.count}`)));
+}
+
+const onlyEmoji = (text) => /^(?:\p{Extended_Pictographic}\uFE0F?\s*){1,9}$/u.test(text);
+
+function onlyYou(message) {
+  return h(
+    "div",
+    { class: "only-you" },
+    icon("eye", 16),
+    " Only you can see this • ",
+    h("button", { type: "button", class: "as-link", dataset: { action: "dismiss" }, "aria-label": "Dismiss this message" }, "Dismiss message"),
+  );
+}
+
+function threadPreview(thread, store) {
+  const channel = store.channels.get(thread.id);
+  const count = Math.max(channel?.message_count ?? 0, thread.message_count ?? 0);
+  const last = channel?.last ?? store.visible(thread.id).at(-1);
+  const label = count === 0 ? "See thread" : `${count} ${count === 1 ? "message" : "messages"}`;
+  return h(
+    "button",
+    { type: "button", class: "thread-preview", dataset: { action: "thread", thread: thread.id }, "aria-label": `Open thread ${channel?.name ?? thread.name}, ${label}` },
+    h("span", { class: "thread-title" }, h("strong", null, channel?.name ?? thread.name), h("span", { class: "thread-count" }, `${label} ›`)),
+    h("span", { class: "thread-last" }, last ? [avatar(last.author_name, { bot: last.bot, size: 16 }), h("b", null, last.author_name), h("span", { class: "ellipsis" }, plainLine(last.content || last.text, namesFor(store, last), 120)), messageTime(last.created)] : thread.archived ? "This thread is archived." : (channel?.message_count ?? thread.message_count) ? "Open the thread to read it." : "There are no messages in this thread yet."),
+  );
+}
+
+function toolbar(message) {
+  if (message.local) return null;
+  return h(
+    "div",
+    { class: "toolbar", role: "toolbar", "aria-label": "Message actions" },
+    h("button", { type: "button", class: "icon-button", dataset: { action: "copy" }, "aria-label": "Copy message ID", title: "Copy message ID" }, icon("copy", 18)),
+    message.ephemeral ? null : h("button", { type: "button", class: "icon-button danger", dataset: { action: "delete" }, "aria-label": "Delete message as an administrator", title: "Delete message (as an administrator)" }, icon("trash", 18)),
+  );
+}
+
+function system(message, { store }, classes) {
+  const names = namesFor(store, message);
+  const created = message.type === 18;
+  const thread = created ? message.reference?.channel_id : null;
+  return h(
+    "li",
+    { class: [...classes, "system"].join(" "), tabindex: -1, dataset: { key: message.id, id: message.id } },
+    h(
+      "div",
+      { class: "message-main" },
+      h("div", { class: "gutter" }, icon(created ? "thread" : "link", 18)),
+      h(
+        "div",
+        { class: "message-content" },
+        h("b", null, message.author_name),
+        created ? " started a thread: " : " pinned a message to this channel. ",
+        created ? h("button", { type: "button", class: "as-link strong", dataset: { action: "thread", thread } }, inline(message.content, names)) : null,
+        " ",
+        messageTime(message.created),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,28 @@
+/** Addresses: `/#guild/channel?as=ada` and `/#guild/channel/thread?as=ada`. */
+
+/**
+ * @param {string} hash
+ * @returns {{guild: ?string, channel: ?string, thread: ?string, as: ?string}} names or ids; null for what is missing
+ */
+export function parse(hash) {
+  const [path, search] = hash.replace(/^#\/?/, "").split("?");
+  const [guild, channel, thread] = path.split("/").map(decode);
+  return { guild: guild || null, channel: channel || null, thread: thread || null, as: new URLSearchParams(search ?? "").get("as") };
+}
+
+function decode(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
+/** The address of a channel or thread, keeping the acting person. */
+export function href(store, channel, as = store.acting) {
+  const parent = channel.parent_id ? store.channels.get(channel.parent_id) : null;
+  const guild = store.guilds.get(channel.guild_id);
+  const path = [guild?.name ?? channel.guild_id, parent ? parent.name : channel.name, parent ? channel.id : null];
+  const query = as ? `?as=${encodeURIComponent(as)}` : "";
+  return `#${path.filter((p) => p !== null).map(encodeURIComponent).join("/")}${query}`;
+}
