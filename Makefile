@@ -31,7 +31,9 @@ $(VENV)/%.stamp: $(LOCKS)/%.txt pyproject.toml | $(BIN)/python
 	@echo "· installing $(LOCKS)/$*.txt (locked and hashed; about a minute the first time)"
 	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar off -q --require-hashes -r $(LOCKS)/$*.txt
 	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "slipway.pth").write_text("$(CURDIR)\n$(CURDIR)/sandbox/src\n")'
-	@printf '#!/bin/sh\nexec "%s/python" -m bot "$$@"\n' "$(CURDIR)/$(BIN)" > $(BIN)/slipway && chmod +x $(BIN)/slipway
+	@for command in slipway:bot discord-sandbox:discord_sandbox; do \
+	  printf '#!/bin/sh\nexec "%s/python" -m %s "$$@"\n' "$(CURDIR)/$(BIN)" "$${command#*:}" > $(BIN)/$${command%:*} && chmod +x $(BIN)/$${command%:*}; \
+	done
 	@touch $@
 
 demo: $(VENV)/demo.stamp

@@ -8,6 +8,7 @@ from docs.generators.markdown import anchor, block
 
 ROOT = Path(__file__).resolve().parents[2]
 SINGLE = (".env.example", "compose.yml")
+SANDBOX_API = "sandbox/docs/api.md"
 FOLDERS = ("config/examples", "config/demo")
 LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".service": "ini", ".example": "ini"}
 INTRODUCTION = """

@@ -41,7 +41,12 @@ class Line(NamedTuple):
 
 def documents() -> list[Path]:
     """Every Markdown file that people read."""
-    found = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "sandbox").glob("*.md")]
+    found = [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "sandbox").glob("*.md"),
+        *(ROOT / "sandbox/docs").glob("*.md"),
+    ]
     return sorted(path for path in found if path.name != "CHANGELOG.md")
 
 

@@ -5,6 +5,7 @@
 
 import asyncio
 import io
+import math
 import struct
 import sys
 import zlib
@@ -27,8 +28,8 @@ def png(width: int = 560, height: int = 200) -> bytes:
     for y in range(height):
         row = bytearray([0])
         for x in range(width):
-            hot = abs(y - (150 + (x * 7 % 13) - 6)) < 2
-            cold = abs(y - (120 - x // 8 + (x * 5 % 17) - 8)) < 2 and x > 80
+            hot = abs(y - (150 + 5 * math.sin(x / 17))) < 1.5
+            cold = abs(y - (118 - x / 9 + 7 * math.sin(x / 11))) < 1.5 and x > 80
             limit = y == 60 and x % 12 < 7
             color = (
                 (237, 66, 69) if limit else (88, 101, 242) if cold else (59, 165, 92) if hot else (30, 31, 34)
@@ -108,8 +109,8 @@ class Card(ui.LayoutView):
                 ),
                 ui.TextDisplay(gate),
                 ui.TextDisplay(
-                    "```\n                  today   usual    limit\nspilled          0.21%   0.18%       1%\n"
-                    "time to table    182 s   176 s    500 s```"
+                    "```\n                today   usual   limit\nspilled         0.21%   0.18%      1%\n"
+                    "time to table   182 s   176 s   500 s```"
                 ),
                 ui.MediaGallery(
                     discord.MediaGalleryItem("attachment://chart.png", description="Orders over time")

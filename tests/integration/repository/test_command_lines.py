@@ -45,7 +45,7 @@ OTHERS = {
         "systemctl",
         "useradd",
     ),
-    *("cosign", "gh", "openssl", "sed"),
+    *("cosign", "gh", "openssl", "pip", "sed"),
 }
 LANGUAGES = {"sh", "text", "json", "yaml", "ini", "python"}
 WORKFLOWS = [*(ROOT / ".github" / "workflows").glob("*.yml"), EXAMPLES / "github-commands.yml"]

@@ -35,7 +35,7 @@ export function icon(name, size = 20) {
 
 const HUES = ["#5865f2", "#3ba55c", "#d1802c", "#c9478f", "#3a8fb7", "#8e5bd0", "#b8862b", "#d0494b"];
 
-/** "Ada Lovelace" gives "AL", "on-call" gives "OC". */
+/** "Ada Lovelace" gives "AL", "jack-of-all" gives "JO". */
 export function initials(name) {
   const words = name.split(/[\s\-_.]+/).filter(Boolean);
   const letters = words.length > 1 ? words[0][0] + words[1][0] : name.slice(0, 1);
