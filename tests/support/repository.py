@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from io import StringIO
 from pathlib import Path
@@ -12,7 +15,8 @@ from typing import Any, NamedTuple
 import yaml
 from dotenv import dotenv_values
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 EXAMPLES = ROOT / "config" / "examples"
 SHELL = "sh"
 _FENCE = re.compile(
@@ -84,6 +88,20 @@ def words_after(program: str, command: str) -> list[str] | None:
     bare = re.sub(r"\s[0-9]?[<>]{1,2}\s*\S+", "", command)
     words = shlex.split(re.sub(r"^docker compose exec \w+ ", "", bare))
     return words[1:] if words and Path(words[0]).name == program else None
+
+
+def slipway(*words: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run `slipway …` in a folder, with this environment and nothing of the test's own."""
+    outside = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *words],
+        env={**environment, **outside, "PYTHONPATH": str(ROOT)},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 # ---- the compose file --------------------------------------------------------------------------------------

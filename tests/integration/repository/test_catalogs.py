@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.repository import EXAMPLES, ROOT, blocks
-
-
-def slipway(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    outside = {name: value for name, value in os.environ.items() if not name.startswith("SLIPWAY_")}
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
-        env={**outside, "PYTHONPATH": str(ROOT), **environment},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from tests.support.paths import ROOT
+from tests.support.repository import EXAMPLES, blocks, slipway
 
 
 def needed(folder: Path) -> dict[str, str]:
@@ -37,19 +22,19 @@ def needed(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("folder", [EXAMPLES, ROOT / "config" / "demo"], ids=lambda folder: folder.name)
 def test_a_shipped_catalog_has_no_mistakes(folder: Path, tmp_path: Path) -> None:
-    said = slipway("config", "check", str(folder), folder=tmp_path, **needed(folder))
+    said = slipway("config", "check", str(folder), folder=tmp_path, environment=needed(folder))
     assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_the_examples_copied_as_the_readme_says_are_a_catalog(tmp_path: Path) -> None:
     """`cp -r config/examples config/catalog`: the default folder, with everything that lies beside the YAML."""
     shutil.copytree(EXAMPLES, tmp_path / "config" / "catalog")
-    said = slipway("config", "check", folder=tmp_path, **needed(EXAMPLES))
+    said = slipway("config", "check", folder=tmp_path, environment=needed(EXAMPLES))
     assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_a_value_that_is_not_set_is_named(tmp_path: Path) -> None:
-    said = slipway("config", "check", str(EXAMPLES), folder=tmp_path)
+    said = slipway("config", "check", str(EXAMPLES), folder=tmp_path, environment={})
     assert said.returncode == 3
     assert [name for name in needed(EXAMPLES) if name not in said.stderr] == []
 
@@ -59,6 +44,6 @@ def test_the_first_service_of_the_documentation_is_a_whole_catalog(tmp_path: Pat
     (tmp_path / "config" / "catalog").mkdir(parents=True)
     (tmp_path / "config" / "catalog" / "slipway.yaml").write_text(block.text, encoding="utf-8")
     for words in (("config", "check"), ("config", "show")):
-        said = slipway(*words, folder=tmp_path)
+        said = slipway(*words, folder=tmp_path, environment={})
         assert (said.returncode, said.stderr) == (0, "")
     assert "hello/production" in said.stdout

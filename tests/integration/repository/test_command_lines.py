@@ -15,9 +15,9 @@ import yaml
 from click.testing import CliRunner
 
 from bot.__main__ import cli
+from tests.support.paths import ROOT
 from tests.support.repository import (
     EXAMPLES,
-    ROOT,
     SHELL,
     Line,
     blocks,

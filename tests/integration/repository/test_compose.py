@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,8 @@ import pytest
 import yaml
 
 from bot.settings import variable_names
-from tests.support.repository import ROOT, MissingValue, compose, image_environment
+from tests.support.paths import ROOT
+from tests.support.repository import MissingValue, compose, image_environment, slipway
 
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 PASSWORD = "0123456789abcdef"
@@ -31,20 +31,6 @@ def filled_in() -> str:
 def container(env_file: str) -> dict[str, str]:
     """The environment of the bot's container: the image's, then what compose adds."""
     return {**image_environment(), **compose(env_file)["services"]["bot"]["environment"]}
-
-
-def slipway(*words: str, environment: dict[str, str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """`slipway …` with this environment alone."""
-    outside = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *words],
-        env={**environment, **outside, "PYTHONPATH": str(ROOT)},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_the_documented_env_gives_the_bot_settings_that_fit_the_container(tmp_path: Path) -> None:

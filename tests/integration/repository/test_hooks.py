@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.support.repository import ROOT
+from tests.support.paths import ROOT
 
 CONFIG = ROOT / ".pre-commit-config.yaml"
 

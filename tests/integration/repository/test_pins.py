@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import EXAMPLES, ROOT
+from tests.support.paths import ROOT
+from tests.support.repository import EXAMPLES
 
 WORKFLOWS = sorted([*(ROOT / ".github" / "workflows").glob("*.yml"), EXAMPLES / "github-commands.yml"])
 DOCKERFILES = [ROOT / "Dockerfile", ROOT / ".devcontainer" / "Dockerfile"]

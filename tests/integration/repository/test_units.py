@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.repository import EXAMPLES, ROOT, unit
+from tests.support.paths import ROOT
+from tests.support.repository import EXAMPLES, unit
 
 UNITS = sorted(EXAMPLES.glob("*.service"))
 INSTALLED = "/opt/slipway/.venv/bin/slipway"
