@@ -1,8 +1,8 @@
-"""The command line: parse, call, exit code. `slipway --help`, or `python -m bot --help`.
+"""Command line: parse, call, exit. `slipway --help`, or `python -m bot --help`.
 
-Exit codes: 0 done · 1 it failed, or a check found something · 2 wrong usage · 3 settings or catalog have mistakes ·
-4 Discord refuses the token or the bot · 5 something that is needed does not answer · 10 `commands … --exit-code`:
-something is different · 11 `commands … --wait`: not decided in time.
+Exit codes: 0 success · 1 failed, or a check found a problem · 2 wrong usage · 3 mistakes in settings or catalog ·
+4 Discord refuses the token or the bot · 5 a dependency does not answer · 10 `commands … --exit-code`: there are
+differences · 11 `commands … --wait`: no decision in time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ for command in (*service.COMMANDS, *deploys.COMMANDS, *backup.COMMANDS, *command
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit. What a person caused is one or more sentences, never a traceback."""
+    """Run the command line and exit. Expected errors print as sentences, without a traceback."""
     try:
         cli.main(args=arguments, prog_name="slipway", standalone_mode=False)
     except click.exceptions.Exit as done:

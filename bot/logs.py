@@ -1,7 +1,7 @@
-"""Logs as JSON lines with a trace id, and nothing secret in any of them.
+"""Logs: JSON lines with a trace id and without secrets.
 
-structlog and the standard library's logging go through one chain. `redact` works on finished lines, tracebacks
-included, so that it does not matter where a secret came from.
+structlog and the standard library's logging share one chain. Redaction works on finished lines, including tracebacks,
+so it does not matter where a secret came from.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _HIDDEN = "***"
-_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # nothing that people mix up when they read it out
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without characters that are easily confused
 _SHORTEST_SECRET = 6
 
 _trace: ContextVar[str | None] = ContextVar("slipway_trace", default=None)
@@ -47,7 +47,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
         rf"\1{_HIDDEN}",
     ),
     (re.compile(rf"(?i)({_SENSITIVE}=\\?[\"']?)(?!\*)[^\s\"'\\,;&)}}]+"), rf"\1{_HIDDEN}"),
-    # key: value in prose, when the value does not look like a word.
+    # key: value in prose, if the value does not look like a word.
     (
         re.compile(rf"(?i)({_SENSITIVE}: )(?=[\w.~+/=-]*\d)(?=[\w.~+/=-]*[a-z])[\w.~+/=-]{{12,}}"),
         rf"\1{_HIDDEN}",
@@ -61,7 +61,7 @@ def is_sensitive(name: str) -> bool:
 
 
 class Redactor:
-    """Hides what looks like a secret, and the secrets that it was told."""
+    """Hides known secrets and text that looks like one."""
 
     def __init__(self, known: Iterable[str] = ()) -> None:
         words = sorted({k for k in known if len(k) >= _SHORTEST_SECRET}, key=len, reverse=True)
@@ -82,7 +82,7 @@ def configure(
     known_secrets: Iterable[str] = (),
     stream: TextIO | None = None,
 ) -> None:
-    """Set up structlog and the standard library's logging for the whole process. May be called again."""
+    """Set up structlog and standard logging for the whole process. Can be called again."""
     sink = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -119,18 +119,18 @@ def configure(
 
 
 def new_trace_id() -> str:
-    """Eight characters that a person can read out; shown to people as a reference and found in the log."""
+    """Eight characters that are easy to read out; shown to people as a reference and found in the log."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(8))
 
 
 def trace_id() -> str | None:
-    """The trace id of what is being done now."""
+    """The trace id of the current work."""
     return _trace.get()
 
 
 @contextlib.contextmanager
 def tracing(given: str | None = None) -> Iterator[str]:
-    """Everything logged inside carries one trace id: `given`, the one around, or a new one."""
+    """Give all log lines inside one trace id: `given`, the current one, or a new one."""
     token = _trace.set(given or _trace.get() or new_trace_id())
     try:
         yield _trace.get() or ""
@@ -157,7 +157,7 @@ def _rendering(format: str, sink: TextIO) -> list[Processor]:  # noqa: A002
 
 
 def _in_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """What people look for first stands first."""
+    """Most wanted fields first."""
     first = [key for key in ("timestamp", "level", "event", "trace_id", "logger") if key in event]
     return {**{key: event[key] for key in first}, **event}
 

@@ -1,4 +1,4 @@
-"""One frozen settings tree from the environment and `.env`, built once and passed in slices.
+"""Settings: one frozen tree from the environment and `.env`, built once and passed on in parts.
 
 Every name is `SLIPWAY_<GROUP>_<FIELD>` (`SLIPWAY_WEB_PORT`) or `SLIPWAY_<FIELD>` (`SLIPWAY_DATA_DIR`); four
 plain names that hosters set anyway are understood as well (`PLAIN_NAMES`). The environment wins over `.env`.
@@ -31,7 +31,7 @@ PLAIN_NAMES: Mapping[str, tuple[str, str]] = {
 
 
 class SettingsError(UserError):
-    """The environment has mistakes; the sentence lists all of them, one a line, without any secret."""
+    """Mistakes in the environment. The text lists all of them, one per line, without secrets."""
 
     def __init__(self, sentences: Iterable[str]) -> None:
         self.sentences = tuple(sentences)
@@ -54,7 +54,7 @@ def _without_slash(value: str) -> str:
 
 
 def without_password(address: str) -> tuple[str, str | None]:
-    """A URL as others may see it, and the password that stood in it, decoded: before the `@`, or as `?password=`."""
+    """A URL that is safe to show, and its decoded password (before the `@`, or as `?password=`)."""
     parts = urlsplit(address)
     password = unquote(parts.password) if parts.password else None
     user, at, place = parts.netloc.rpartition("@")
@@ -74,7 +74,7 @@ class _Group(BaseModel):
 
 
 class DiscordSettings(_Group):
-    """`api_base` and `gateway_url` are only set to talk to something else than Discord (the sandbox)."""
+    """`api_base` and `gateway_url` are set only to use another server than Discord, such as the sandbox."""
 
     token: SecretStr | None = Field(default=None, description="The bot's token. `slipway run` needs it.")
     api_base: Annotated[str, _scheme("http", "https"), AfterValidator(_without_slash)] = Field(
@@ -92,7 +92,7 @@ class DiscordSettings(_Group):
 
 
 class DatabaseSettings(_Group):
-    """Without `url` Slipway starts a PostgreSQL of its own under the data folder."""
+    """Without `url`, Slipway starts its own PostgreSQL in the data folder."""
 
     url: Annotated[SecretStr, _scheme("postgres", "postgresql")] | None = Field(
         default=None, description="`postgresql://user:password@host:5432/name`."
@@ -107,7 +107,7 @@ class DatabaseSettings(_Group):
 
 
 class RedisSettings(_Group):
-    """Without `url` what several processes would share is kept in this one's memory."""
+    """Without `url`, state that processes would share stays in the memory of this one."""
 
     url: Annotated[SecretStr, _scheme("redis", "rediss", "unix")] | None = Field(
         default=None, description="`redis://host:6379/0`, `rediss://…` or `unix://…`."
@@ -119,7 +119,7 @@ class RedisSettings(_Group):
 
 
 class WebSettings(_Group):
-    """Where `/health`, `/metrics` and the admin calls are served. Port 0 takes a free one."""
+    """Address of `/health`, `/metrics` and the admin calls. Port 0 picks a free one."""
 
     host: str = Field(default="127.0.0.1", description="The address to listen on.")
     port: int = Field(default=8080, ge=0, le=65535, description="The port to listen on.")
@@ -142,7 +142,7 @@ class LogSettings(_Group):
 
 
 class Settings(BaseSettings):
-    """The whole tree. `config_dir` holds the catalog, `data_dir` everything that Slipway writes."""
+    """All settings. `config_dir` contains the catalog; Slipway writes everything to `data_dir`."""
 
     model_config = SettingsConfigDict(
         frozen=True,
@@ -194,7 +194,7 @@ class Settings(BaseSettings):
 
 
 class _PlainNames(PydanticBaseSettingsSource):
-    """The last source: names without our prefix, such as `DATABASE_URL`."""
+    """Last source: names without our prefix, such as `DATABASE_URL`."""
 
     def __init__(self, settings_cls: type[BaseSettings], env_file: Any) -> None:
         super().__init__(settings_cls)
@@ -212,7 +212,7 @@ class _PlainNames(PydanticBaseSettingsSource):
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
-    """Build the tree once. Raises `SettingsError` with a sentence for every mistake, all at once."""
+    """Build the settings. Raises `SettingsError` with a sentence for every mistake."""
     mistakes = list(_unknown_names({*os.environ, *_dotenv(env_file)}))
     try:
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
@@ -267,7 +267,7 @@ def _name(error: Any) -> str:
 
 
 def _sentence(error: Any) -> str:
-    """One pydantic error as a sentence that names the variable and never its value if it is a secret."""
+    """A pydantic error as a sentence with the variable, never with the value of a secret."""
     name = _name(error)
     given = error.get("input")
     shown = "" if name in _SECRET_NAMES or isinstance(given, SecretStr) else f", not {str(given)[:80]!r}"

@@ -1,1 +1,1 @@
-"""The commands of `slipway`, each a few lines: what they do is elsewhere."""
+"""Commands of `slipway`. Each parses its arguments, calls another module and prints the result."""

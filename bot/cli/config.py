@@ -1,4 +1,4 @@
-"""`slipway config`: check the catalog, print its schema, show what it comes to."""
+"""`slipway config`: check the catalog, print its schema, show the resolved result."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Pat
 
 @click.group()
 def config() -> None:
-    """The catalog: what is deployed where, how, by whom."""
+    """The catalog: which services are deployed where, how, and by whom."""
 
 
 @config.command()
 @_FOLDER
 def check(folder: Path | None) -> None:
-    """Read the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
+    """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
     found, mistakes = catalog.check(_folder(folder))
     if mistakes:
         tell(listed(mistakes), err=True)
@@ -50,10 +50,10 @@ def schema() -> None:
 
 @config.command()
 @_FOLDER
-@click.option("--settings", "with_settings", is_flag=True, help="Show the settings, secrets hidden.")
-@click.option("--full", is_flag=True, help="Show everything that was resolved, as YAML.")
+@click.option("--settings", "with_settings", is_flag=True, help="Show the settings; secrets are hidden.")
+@click.option("--full", is_flag=True, help="Show everything, as YAML.")
 def show(folder: Path | None, with_settings: bool, full: bool) -> None:
-    """Show what the catalog in FOLDER comes to, lane by lane. Secrets are hidden."""
+    """Show the resolved catalog in FOLDER, lane by lane. Secrets are hidden."""
     if with_settings:
         for name, value in settings().describe().items():
             click.echo(f"{name}={value}")
@@ -78,10 +78,10 @@ def _summary(found: Catalog) -> str:
         lines += [f"  {step}" for step in describe_plan(lane.plan, lane.policy.words)]
         for objective in policy.judge.objectives:
             slow = f" slower than {duration(objective.threshold_s)}" if objective.threshold_s else ""
-            shown = "" if objective.enforce else " (shown only)"
+            shown = "" if objective.enforce else " (not enforced)"
             lines.append(f"  {objective.name}: at most {percent(objective.limit)}{slow}{shown}")
         lines += [
-            f"  rule: {rule.name}{'' if rule.enforce else ' (shown only)'}" for rule in policy.judge.rules
+            f"  rule: {rule.name}{'' if rule.enforce else ' (not enforced)'}" for rule in policy.judge.rules
         ]
         lines.append(
             f"  deploy: {', '.join(lane.deploy_roles)} · rollback: {', '.join(policy.rollback_roles)}"
@@ -105,5 +105,5 @@ def _plain(value: Any) -> Any:
 
 
 def _secrets() -> list[str]:
-    """Values of the environment that a catalog may have taken in under a harmless name."""
+    """Values of environment variables that a catalog may contain under a harmless name."""
     return [value for name, value in os.environ.items() if is_sensitive(name)]

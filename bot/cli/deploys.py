@@ -32,13 +32,13 @@ _LOOK_S = 0.1
 @click.command()
 @click.argument("service")
 @click.argument("environment")
-@click.option("--reason", default="", help="Why; goes into the audit log.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of SLIPWAY_DATA_DIR.")
+@click.option("--reason", default="", help="Why; recorded in the audit log.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Overrides SLIPWAY_DATA_DIR.")
 def abort(service: str, environment: str, reason: str, data_dir: Path | None) -> None:
-    """Send all traffic of SERVICE in ENVIRONMENT back to its stable release, now.
+    """Send all traffic of SERVICE in ENVIRONMENT to its stable release, now.
 
-    Needs neither Discord nor the database, only the process host on this machine. The bot writes it into the
-    audit log as soon as it sees it.
+    Needs only the process host on this machine, neither Discord nor the database. The bot adds it to the audit log as
+    soon as it notices.
     """
     from bot.adapters.targets.process.target import abort_lane
     from bot.composition.adapters import host_dir
@@ -53,11 +53,11 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
 @click.argument("service")
 @click.argument("environment")
 @click.argument("version")
-@click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds for it to become ready.")
+@click.option("--wait", "wait_s", default=60.0, show_default=True, help="Seconds to wait until it is ready.")
 def bootstrap(service: str, environment: str, version: str, wait_s: float) -> None:
     """Start VERSION of SERVICE in ENVIRONMENT as its first stable release.
 
-    For the time before Slipway: it adopts what runs when it first looks. Refuses if something runs already.
+    Use it before the first start of the bot, which adopts what runs. Fails if something already runs.
     """
     given = settings()
     catalog = load(given.config_dir)
@@ -68,9 +68,9 @@ def bootstrap(service: str, environment: str, version: str, wait_s: float) -> No
 
 @click.command()
 @click.argument("service", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(service: str | None, as_json: bool) -> None:
-    """What runs where, as the targets see it; the bot need not be up."""
+    """Show what runs where, as the targets see it. Works without the bot."""
     given = settings()
     catalog = load(given.config_dir)
     lanes = [lane for lane in catalog.lanes if service in (None, lane.service)]
@@ -94,7 +94,7 @@ async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str,
     observed = await target.observe(lane)
     if observed.running:
         runs = ", ".join(r.version for r in observed.running)
-        raise Refused(f"{lane} runs {runs} already.", rule="already_running", remedy="Deploy with /deploy.")
+        raise Refused(f"{lane} already runs {runs}.", rule="already_running", remedy="Use /deploy.")
     generation = observed.generation + 1
     await target.apply(lane, Desired(generation, stable=release))
     await _wait_ready(target, lane, release, wait_s)
@@ -119,9 +119,9 @@ async def _wait_ready(target: DeployTarget, lane: Lane, release: Release, wait_s
         if seen is not None and seen.state is RunState.READY:
             return
         if seen is not None and seen.state is RunState.CRASHED:
-            raise TargetRefused(f"{lane}: {release.version} does not start: {seen.detail or 'it ended'}")
+            raise TargetRefused(f"{lane}: {release.version} did not start: {seen.detail or 'it exited'}")
         if time.monotonic() > deadline:
-            state = seen.state if seen else "not there"
+            state = seen.state if seen else "not running"
             raise Unreachable(f"{lane}: {release.version} is {state} after {wait_s:g} s.")
         await asyncio.sleep(_LOOK_S)
 
@@ -157,7 +157,7 @@ def _known_lane(catalog: Catalog, service: str, environment: str) -> Lane:
 
 
 def _data_dir() -> Path:
-    """An emergency brake must not fail because some other setting is wrong."""
+    """The data folder, even if another setting is invalid: the emergency brake must not fail because of it."""
     try:
         return settings().data_dir
     except SettingsError as error:

@@ -43,7 +43,7 @@ def exit_code(error: BaseException) -> int | None:
 
 
 def sentence(error: BaseException) -> str:
-    """The error as it is shown, without secrets."""
+    """The error as text, without secrets."""
     text = Redactor()(_of_the_machine(error) if isinstance(error, OSError) else str(error))
     first = text.partition(" ")[0]
     return text[:1].upper() + text[1:] if first.isalpha() else text
@@ -51,7 +51,7 @@ def sentence(error: BaseException) -> str:
 
 def _of_the_machine(error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"{str(error.strerror or error).rstrip('.')}. Stop the other program, or set SLIPWAY_WEB_PORT."
+        return f"{str(error.strerror or error).rstrip('.')}. Stop the other program or set SLIPWAY_WEB_PORT."
     return f"{error.filename}: {error.strerror}." if error.filename else str(error)
 
 
@@ -61,5 +61,5 @@ def settings() -> Settings:
 
 
 def listed(mistakes: tuple[Diagnostic, ...]) -> str:
-    """Every mistake on its own line, then how many there are."""
+    """All mistakes, one per line, then their number."""
     return "\n".join([*map(str, mistakes), f"✗ {counted(len(mistakes), 'mistake')}"])

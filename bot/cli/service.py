@@ -1,4 +1,4 @@
-"""Commands about Slipway itself: run, doctor, migrate, and the process host."""
+"""Commands that run and maintain Slipway: run, doctor, migrate, and the process host."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from bot.settings import Settings, SettingsError
     type=click.Choice(["all", "gateway", "worker"]),
     default="all",
     show_default=True,
-    help="gateway: only what is for Discord. worker: everything else; needs no token.",
+    help="gateway: only the Discord side. worker: everything else; needs no token.",
 )
 def run(role: Literal["all", "gateway", "worker"]) -> None:
-    """Run the bot until it is told to stop. SIGHUP reloads the catalog.
+    """Run the bot until it is stopped. SIGHUP reloads the catalog.
 
-    Several may run on one database: one of them holds the gateway, the others stand by and work.
+    Several can share a database: one holds the Discord gateway, the others stand by and do the other work.
     """
     given = settings()
     if given.discord.token is None and role != "worker":
         raise SettingsError(
-            ["SLIPWAY_DISCORD_TOKEN is not set: copy it from the Developer Portal (Bot → Reset Token)."]
+            ["SLIPWAY_DISCORD_TOKEN is not set. Copy it from the Developer Portal (Bot → Reset Token)."]
         )
     logs.configure(given.log.level, given.log.format, given.secrets())
     from bot.composition import wiring
@@ -48,11 +48,11 @@ async def _awaited(result: Any) -> Any:
 
 
 @click.command()
-@click.option("--no-discord", is_flag=True, help="Leave out what needs Discord.")
+@click.option("--no-discord", is_flag=True, help="Skip the checks that need Discord.")
 def doctor(no_discord: bool) -> None:
     """Check token, server, channels, roles, permissions, database, Redis, targets and metric sources.
 
-    One line each, with the way to mend what fails. Exit code 1 if anything does.
+    One line each, with a fix for what fails. Exit code 1 if any check fails.
     """
     from bot.doctor import examine
 
@@ -62,7 +62,7 @@ def doctor(no_discord: bool) -> None:
 
 @click.command()
 def migrate() -> None:
-    """Bring the database to the newest schema. `slipway run` does it by itself."""
+    """Upgrade the database to the newest schema. `slipway run` does this too."""
     asyncio.run(_migrate(settings()))
 
 
@@ -77,12 +77,12 @@ async def _migrate(given: Settings) -> None:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Instead of SLIPWAY_DATA_DIR.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Overrides SLIPWAY_DATA_DIR.")
 @click.pass_context
 def host(context: click.Context, data_dir: Path | None) -> None:
-    """The small program that runs releases and routers, whatever happens to the bot.
+    """Process host: the program that runs releases and routers, independent of the bot.
 
-    With --data-dir it needs no settings, and so no secrets.
+    With --data-dir it needs no settings, and therefore no secrets.
     """
     context.obj = data_dir
     if context.invoked_subcommand is None:
@@ -92,7 +92,7 @@ def host(context: click.Context, data_dir: Path | None) -> None:
 @host.command("run")
 @click.pass_obj
 def host_run(data_dir: Path | None) -> None:
-    """Run the host here, under its watchdog. The bot starts one by itself when none runs."""
+    """Run the host under its watchdog. The bot starts one if none is running."""
     from bot.adapters.targets.process.host.__main__ import main
 
     sys.exit(main(["run", "--data-dir", str(_host_dir(data_dir))]))
@@ -101,7 +101,7 @@ def host_run(data_dir: Path | None) -> None:
 @host.command("stop")
 @click.pass_obj
 def host_stop(data_dir: Path | None) -> None:
-    """Stop the host and every release that it runs."""
+    """Stop the host and all releases that it runs."""
     from bot.adapters.targets.process.host.client import HostClient
 
     asyncio.run(HostClient(_host_dir(data_dir), start=False).stop())
@@ -111,7 +111,7 @@ def host_stop(data_dir: Path | None) -> None:
 @host.command("status")
 @click.pass_obj
 def host_status(data_dir: Path | None) -> None:
-    """Say whether the host runs, and what it serves where."""
+    """Show whether the host runs, and the address of each lane."""
     from bot.adapters.targets.process.host.client import HostClient
 
     described = asyncio.run(HostClient(_host_dir(data_dir), start=False).call({"do": "describe"}))

@@ -1,1 +1,1 @@
-"""Builds the program: adapters from the catalog, wiring, health."""
+"""Build the program: adapters from the catalog, wiring, health."""

@@ -1,6 +1,6 @@
-"""Slash commands assembled: target, releases, desk and watch on one database pool.
+"""Assemble the parts for slash commands: target, releases, service and monitor on one database pool.
 
-Used by the composition root and by the command line, which needs the desk without a bot around it.
+Used by the composition root, and by the command line, which needs the service without a bot.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["TARGET", "AppCommands"]
 
 
 class AppCommands:
-    """What there is for slash commands. `target` belongs under the name `TARGET` beside the catalog's targets.
+    """Parts for slash commands. `target` is registered as `TARGET`, next to the catalog's targets.
 
     releases: those of every service, lanes of commands included; `services` knows all others. api_base: None for
     Discord itself. `target.close()` ends what is under way.
@@ -61,7 +61,7 @@ class AppCommands:
         clock: Clock,
         alarm: Alarm,
     ) -> CommandWatch:
-        """What reads every application's commands in its interval, round by round."""
+        """The monitor that reads every application's commands at its interval."""
         lanes = Lanes(store, self._current, targets, self.releases, clock)
         comparer = Comparer(self.manifests, self.target.looking, self.records, clock.now)
         return CommandWatch(
@@ -69,14 +69,14 @@ class AppCommands:
         )
 
     def sync(self, store: Store, targets: Mapping[str, DeployTarget], clock: Clock) -> SyncStep:
-        """What plans with slash commands in them need."""
+        """Needed by plans that contain slash commands."""
         lanes = Lanes(store, self._current, targets, self.releases, clock)
         return SyncStep(store, lanes, manifests=self.manifests, records=self.records)
 
     def service(
         self, engine: Engine, store: Store, targets: Mapping[str, DeployTarget], clock: Clock
     ) -> AppCommandsService:
-        """The desk on an engine that knows `target` and `releases`."""
+        """The commands service, on an engine that knows `target` and `releases`."""
         return AppCommandsService(
             engine,
             store,

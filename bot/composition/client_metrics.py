@@ -1,4 +1,4 @@
-"""Counts what a Discord client does: its REST calls, connections and IDENTIFYs."""
+"""Metrics of a Discord client: REST calls, connections, IDENTIFYs."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Client = TypeVar("Client", bound=commands.Bot)
 
 
 class ClientMetrics:
-    """Outlives clients: a connection after the first is a reconnection, whichever client made it."""
+    """Outlives clients: any connection after the first is a reconnection, also of a new client."""
 
     def __init__(self, telemetry: Telemetry) -> None:
         self._telemetry = telemetry
         self._connected_before = False
 
     def over(self, client: Client) -> Client:
-        """Watch a client that was not started yet; returns it."""
+        """Measure a client that has not started yet; returns it."""
         client.http.http_trace = rest_trace(self._telemetry)
         client.add_listener(self._connected, "on_connect")
         client.add_listener(self._connected, "on_resumed")
@@ -36,7 +36,7 @@ class ClientMetrics:
 
 
 class CountedIdentifyBudget(IdentifyBudget):
-    """A breaker whose IDENTIFYs are counted."""
+    """An IDENTIFY budget that counts what it allows."""
 
     def __init__(
         self, notes: NoteStore, clock: Clock, key: str, folder: Path | None, *, telemetry: Telemetry

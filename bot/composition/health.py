@@ -1,4 +1,4 @@
-"""One look at everything that Slipway needs, for `/health` over HTTP, for `/health` in Discord, and for the gauges."""
+"""Health of everything Slipway depends on, for `/health` over HTTP and in Discord, and for gauges."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SOURCE_S = 1.0
 
 
 class Described(Protocol):
-    """A target that can be asked how it is."""
+    """A target that can report its state."""
 
     async def describe(self) -> Mapping[str, Any]: ...
 
@@ -41,9 +41,9 @@ class Gauges(Protocol):
 
 
 class HealthService:
-    """`probes` by part, for the HTTP side; called, it implements `bot.ui.interactions.responder.HealthSource`.
+    """`probes` by part, for HTTP. As a callable it implements `bot.ui.interactions.responder.HealthSource`.
 
-    speaks: whether this process is the one that holds the gateway.
+    speaks: whether this process holds the gateway.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class HealthService:
         self._checks = HealthChecks(self.probes)
 
     async def __call__(self) -> Sequence[HealthLine]:
-        """One line for each part; the gateway is left out, since whoever reads this in Discord sees that it works."""
+        """One line per part, without the gateway: a reader in Discord sees that it works."""
         report = await self._checks()
         up = HealthLine("Bot", True, f"{__version__}, up {duration(round(time.monotonic() - self._started))}")
         return [up] + [
@@ -82,7 +82,7 @@ class HealthService:
         ]
 
     async def watch(self) -> None:
-        """Keeps the gauges true until cancelled."""
+        """Keep the gauges current until cancelled."""
         while True:
             self._telemetry.gateway(self._connection.connected, self._connection.latency_s)
             if (word := (await self._redis()).partition(":")[0]) != "memory":
@@ -91,7 +91,7 @@ class HealthService:
 
     async def _gateway(self) -> str:
         if not self._speaks():
-            return "standby: another process speaks to Discord"
+            return "standby: another process holds the gateway"
         if not self._connection.connected:
             raise ProbeFailed(self._connection.trouble or "not connected")
         latency = self._connection.latency_s
@@ -105,7 +105,7 @@ class HealthService:
         return "ok"
 
     async def _all_targets(self) -> str:
-        """A target that is away is mended by itself or by people; Slipway serves on, and says so."""
+        """An unavailable target is `degraded`: Slipway still serves, and recovers when it is back."""
         trouble = [
             f"{name}: {why}" for name, why in await asyncio.gather(*map(self._target, self._targets)) if why
         ]
@@ -123,15 +123,15 @@ class HealthService:
 
 
 class Observing(Protocol):
-    """A target that says what runs in a lane."""
+    """A target that reports what runs in a lane."""
 
     async def observe(self, lane: Lane) -> Observed: ...
 
 
 class MetricSourceHealth:
-    """Whether every metric source can be read, each for the first lane that uses it and has something running.
+    """Whether every metric source can be read, each for the first lane that uses it and runs something.
 
-    One that cannot be read holds rollouts and ends none: that is `degraded`.
+    An unreadable source puts rollouts on hold but ends none: `degraded`.
     """
 
     def __init__(

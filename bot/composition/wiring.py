@@ -1,4 +1,4 @@
-"""The composition root: plain constructors, one exit stack. The only file that names adapters and cogs."""
+"""Composition root: constructors and one exit stack. The only module that names adapters and cogs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _log = structlog.get_logger(__name__)
 
 COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog, CommandsSync)
 _DATABASE_TRY_S = 1.0
-# A process that died is followed at the gateway after this long.
+# After this long another process takes over the gateway of one that died.
 _GATEWAY_S = 1.5
 
 
@@ -68,7 +68,7 @@ async def run(
 ) -> None:
     """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `intervals` are the worker's.
 
-    Raises `UserError` for what a person must mend: a bad catalog, a token that Discord refuses.
+    Raises `UserError` for what a person must fix: an invalid catalog, a token that Discord rejects.
     """
     async with AsyncExitStack() as stack:
         slipway = await _assemble(settings, stack, role, probe, intervals)
@@ -76,16 +76,16 @@ async def run(
 
 
 def _collect_seldom() -> None:
-    """A crowd at the buttons makes many objects that live for a second or two. With the collector's usual thresholds
-    much of the time goes into looking through them, and through all that lives as long as the process, again and
-    again."""
+    """Run the garbage collector less often. A crowd of presses creates many objects that live a second or two; with the
+    usual thresholds, much time goes into scanning them, and all long-lived objects, again and again.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
 
 
 class _Slipway:
-    """The assembled program. `parts` run for as long as it runs; the first of them that ends, ends it."""
+    """The assembled program. It runs until the first of its `parts` ends."""
 
     def __init__(
         self,
@@ -144,7 +144,7 @@ async def _assemble(
     services = CatalogReleases(current)
     commands = AppCommands(current, pools[1], session, services, settings.discord.api_base)
     stack.push_async_callback(commands.target.close)
-    # A view: what a reload adds to the processes is there at once.
+    # A live view: includes what a reload adds.
     targets: Mapping[str, DeployTarget] = ChainMap[str, Any]({TARGET: commands.target}, processes)
     engine = Engine(people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker)
     service = commands.service(engine, people, targets, clock)
@@ -223,7 +223,7 @@ async def _assemble(
 async def _pools(
     dsn: str, settings: Settings, telemetry: Telemetry, stack: AsyncExitStack
 ) -> tuple[Database, Database]:
-    """For people, and for all else: a thousand rollouts at work never make a press wait for a connection."""
+    """One pool for people and one for the rest: a thousand rollouts must not keep a press waiting for a connection."""
     half = settings.database.pool_size // 2
     sizes = (half, settings.database.pool_size - half)
     pools = tuple(Database(dsn, size=size, observed=telemetry.query) for size in sizes)
@@ -247,14 +247,14 @@ async def _speak(
 
 
 async def _migrated(dsn: str) -> None:
-    """The schema is as new as we are; a database that is away is waited for."""
+    """Whether the schema is current. Waits for an unavailable database."""
     told = False
     while True:
         try:
             return await _migrate(dsn)
         except Unreachable as error:
             if not told:
-                _log.warning("database_awaited", why=str(error))
+                _log.warning("database_unavailable", why=str(error))
             told = True
             await asyncio.sleep(_DATABASE_TRY_S)
 
@@ -269,28 +269,28 @@ async def _migrate(dsn: str) -> None:
 
 
 def _added(pools: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """Connections in use and idle, of all pools together."""
+    """Used and idle connections of all pools together."""
     in_use, idle = zip(*pools, strict=True)
     return sum(in_use), sum(idle)
 
 
 def _redis(settings: Settings) -> Callable[[], asyncio.Future[str]]:
-    """What `/health` says of Redis. Everything goes on without it, so its absence is a degradation, no more."""
+    """State of Redis for `/health`. Everything works without it, so its absence is only a degradation."""
     url = settings.redis.dsn
 
     async def look() -> str:
         if url is None:
-            return "memory: not configured; limits and wake-ups are this process's own"
+            return "memory: not configured; limits and wake-ups are local to this process"
         try:
             return await redis.ping(url)
         except (RedisError, OSError, TimeoutError):
-            return "degraded: configured, but away; limits and wake-ups are this process's own meanwhile"
+            return "degraded: configured but unavailable; limits and wake-ups are local to this process"
 
     return lambda: asyncio.ensure_future(look())
 
 
 def _bot_of(token: str) -> str:
-    """The bot's id, which a token begins with: whose IDENTIFYs are counted. Never the token itself."""
+    """The bot's id, which is the start of the token: IDENTIFYs are counted per bot. Never the token itself."""
     first = token.partition(".")[0]
     try:
         return base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)).decode("ascii")

@@ -1,4 +1,4 @@
-"""`slipway doctor`: everything a deploy needs, looked at before a deploy does, with the way to mend each."""
+"""`slipway doctor`: check everything a deploy needs, with a fix for each problem."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ __all__ = ["CheckLine", "examinations", "examine"]
 
 
 async def examine(tell: Callable[[str], None], *, discord: bool = True) -> bool:
-    """Tell one line after the other; whether none of them was bad."""
+    """Print one line per check. Returns whether none of them failed."""
     redact, well, warnings = Redactor(), True, 0
     async for line in examinations(discord=discord):
         tell(redact(str(line)))
         well = well and line.mark != "bad"
         warnings += line.mark == "warn"
     tell(
-        "Everything is well."
+        "All checks passed."
         if well and not warnings
-        else "It will work."
+        else "No check failed. Review the warnings (!)."
         if well
-        else "Mend what has a ✗ first."
+        else "Fix the failed checks (✗) first."
     )
     return well
 
 
 async def examinations(*, discord: bool = True) -> AsyncIterator[CheckLine]:
-    """Every line, in the order in which one would mend them."""
+    """All checks, in the order in which to fix them."""
     yield local.examine_program()
     try:
         settings = load_settings()
     except SettingsError as error:
         for mistake in error.sentences:
-            yield bad("settings", mistake, "docs/configuration.md explains every name")
+            yield bad("settings", mistake, "docs/configuration.md describes every setting")
         return
     yield local.examine_env_file(Path(".env"))
     catalog, lines = local.examine_catalog(settings.config_dir)
@@ -47,9 +47,7 @@ async def examinations(*, discord: bool = True) -> AsyncIterator[CheckLine]:
         yield line
     yield local.examine_data_dir(settings.data_dir)
     if settings.web.admin_token is None:
-        yield warn(
-            "admin", "no SLIPWAY_WEB_ADMIN_TOKEN: admin calls refuse everybody", "set one if you need them"
-        )
+        yield warn("admin", "SLIPWAY_WEB_ADMIN_TOKEN is not set: admin calls are off", "set it to use them")
     async for line in local.examine_database(settings):
         yield line
     yield await local.examine_redis(settings)

@@ -1,4 +1,4 @@
-"""What `slipway doctor` asks Discord over plain REST: token, server, channels, roles, permissions, clock."""
+"""Checks of `slipway doctor` over the Discord REST API: token, server, channels, roles, permissions, clock."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from bot.settings import DiscordSettings
 
 _SKEW_WARN_S, _SKEW_BAD_S = 2.0, 60.0
 _TEXT_CHANNELS = (0, 5)
-# Presence, members and message content, each as approved or as limited.
+# Presence, members and message content, each as full or limited flag.
 _PRIVILEGED: Mapping[str, int] = {"Presence": 3 << 12, "Server Members": 3 << 14, "Message Content": 3 << 18}
 
 
 async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) -> AsyncIterator[CheckLine]:
-    """Lines in the order in which one would mend them; stops at what everything else rests on."""
+    """Checks in the order in which to fix them; stops at one that the others depend on."""
     if settings.token is None:
         yield bad("token", "SLIPWAY_DISCORD_TOKEN is not set", f"copy it from {PORTAL} (Bot → Reset Token)")
         return
@@ -31,7 +31,7 @@ async def examine_discord(settings: DiscordSettings, catalog: Catalog | None) ->
             async for line in _with_token(rest, settings, catalog):
                 yield line
         except AwayError as error:
-            yield bad("Discord", str(error), "check the network, and SLIPWAY_DISCORD_API_BASE if it is set")
+            yield bad("Discord", str(error), "check the network, and SLIPWAY_DISCORD_API_BASE if set")
 
 
 async def _with_token(
@@ -39,15 +39,15 @@ async def _with_token(
 ) -> AsyncIterator[CheckLine]:
     status, me = await rest.get("/users/@me")
     if status != 200:
-        wrong = "Discord refuses it" if status == 401 else f"Discord answers {status}"
-        yield bad("token", wrong, f"copy a fresh one from {PORTAL} (Bot → Reset Token)")
+        wrong = "Discord rejects it" if status == 401 else f"Discord answers {status}"
+        yield bad("token", wrong, f"copy a new one from {PORTAL} (Bot → Reset Token)")
         return
-    yield ok("token", f"it is {me['username']}'s")
+    yield ok("token", f"belongs to {me['username']}")
     if rest.date is not None:
         yield _clock(rest.date)
     status, application = await rest.get("/applications/@me")
     if status != 200:
-        yield bad("application", f"Discord answers {status}", f"look at {PORTAL}")
+        yield bad("application", f"Discord answers {status}", f"check {PORTAL}")
         return
     for line in _application(settings, application):
         yield line
@@ -57,12 +57,12 @@ async def _with_token(
 
 
 def _clock(theirs: datetime) -> CheckLine:
-    # The header has whole seconds: up to one of them is rounding.
+    # The header has whole seconds: allow one for rounding.
     skew_s = max(0.0, abs((datetime.now(UTC) - theirs).total_seconds()) - 1.0)
-    mend = "synchronise this machine's clock (NTP): deadlines and timestamps depend on it"
-    found = f"{skew_s:.0f} s away from Discord's"
+    fix = "synchronise this machine's clock (NTP): deadlines and timestamps depend on it"
+    found = f"differs from Discord's by {skew_s:.0f} s"
     if skew_s > _SKEW_WARN_S:
-        return bad("clock", found, mend) if skew_s > _SKEW_BAD_S else warn("clock", found, mend)
+        return bad("clock", found, fix) if skew_s > _SKEW_BAD_S else warn("clock", found, fix)
     return ok("clock", "agrees with Discord's")
 
 
@@ -70,11 +70,11 @@ def _application(settings: DiscordSettings, application: Mapping[str, Any]) -> l
     found = application["id"]
     lines = [ok("application", f"{application['name']} ({found})")]
     if settings.application_id is not None and str(settings.application_id) != found:
-        told = f"SLIPWAY_DISCORD_APPLICATION_ID is {settings.application_id}, the token's is {found}"
-        lines = [bad("application", told, "take the setting out, or use the other token")]
+        told = f"SLIPWAY_DISCORD_APPLICATION_ID is {settings.application_id}, the token belongs to {found}"
+        lines = [bad("application", told, "remove the setting, or use the other token")]
     on = [name for name, bits in _PRIVILEGED.items() if int(application.get("flags") or 0) & bits]
-    extra = f"; {', '.join(on)} are switched on and not needed" if on else ""
-    return [*lines, ok("intents", f"no privileged intent is needed{extra}")]
+    extra = f"; not needed but on: {', '.join(on)}" if on else ""
+    return [*lines, ok("intents", f"no privileged intent needed{extra}")]
 
 
 async def _guild(
@@ -93,15 +93,13 @@ async def _guild(
     status, _ = await rest.get(f"/applications/{application_id}/guilds/{guild.id}/commands")
     if status != 200:
         yield bad(
-            what, "the bot may not have commands there", "invite it again with scope applications.commands"
+            what, "the bot cannot have commands there", "invite it again with the scope applications.commands"
         )
     _, roles = await rest.get(f"/guilds/{guild.id}/roles")
     _, channels = await rest.get(f"/guilds/{guild.id}/channels")
     status, member = await rest.get(f"/guilds/{guild.id}/members/{bot_id}")
     if status != 200 or not isinstance(roles, list) or not isinstance(channels, list):
-        yield bad(
-            what, "its roles and channels cannot be read", "look at the bot's role in the server settings"
-        )
+        yield bad(what, "roles and channels cannot be read", "check the bot's role in the server settings")
         return
     held = member["roles"]
     granted = permissions.base(str(guild.id), roles, held)
@@ -118,28 +116,28 @@ def _channels(
         meant = matching(name, [(int(c["id"]), c.get("name") or "") for c in channels])
         texts = [c for c in channels if int(c["id"]) in meant and c["type"] in _TEXT_CHANNELS]
         if not texts:
-            wrong = "is not a text channel" if meant else "is not there, or the bot cannot see it"
+            wrong = "is not a text channel" if meant else "does not exist, or the bot cannot see it"
             lines.append(
                 bad(
                     what,
                     f"#{name.removeprefix('#')} {wrong}",
-                    f"make it, or change guilds.{guild.name}.channels.{purpose}",
+                    f"create it, or change guilds.{guild.name}.channels.{purpose}",
                 )
             )
             continue
         if len(texts) > 1:
-            mend = f"give its id in guilds.{guild.name}.channels.{purpose}"
-            lines.append(bad(what, f"there are {len(texts)} channels called {name}", mend))
+            fix = f"give its id in guilds.{guild.name}.channels.{purpose}"
+            lines.append(bad(what, f"there are {len(texts)} channels called {name}", fix))
             continue
         may = permissions.in_channel(
             granted, str(guild.id), held, bot_id, texts[0].get("permission_overwrites", ())
         )
         lacking = permissions.missing(may, permissions.NEEDED.get(purpose, ()))
         if lacking:
-            mend = f"allow it to the bot's role in the settings of #{texts[0]['name']}"
-            lines.append(bad(what, f"the bot lacks {', '.join(lacking)} in #{texts[0]['name']}", mend))
+            fix = f"allow it to the bot's role in the settings of #{texts[0]['name']}"
+            lines.append(bad(what, f"the bot lacks {', '.join(lacking)} in #{texts[0]['name']}", fix))
         else:
-            lines.append(ok(what, f"#{texts[0]['name']}, with every permission that is needed"))
+            lines.append(ok(what, f"#{texts[0]['name']}, with all needed permissions"))
     return lines
 
 
@@ -152,13 +150,13 @@ def _roles(guild: GuildConfig, roles: Sequence[Any], granted: int) -> list[Check
         found = [r for r in roles if int(r["id"]) in meant]
         if len(found) != 1:
             wrong = f"there are {len(found)} roles called {name}" if found else f"there is no role {name}"
-            mend = (
-                f"{'give its id' if found else 'make it, or change it'} in guilds.{guild.name}.roles.{word}"
+            fix = (
+                f"{'give its id' if found else 'create it, or change it'} in guilds.{guild.name}.roles.{word}"
             )
-            lines.append(bad(what, wrong, mend))
+            lines.append(bad(what, wrong, fix))
         elif not found[0]["mentionable"] and not may_mention:
-            mend = 'switch on "Allow anyone to @mention this role": its people are not called otherwise'
-            lines.append(warn(what, f"@{found[0]['name']} cannot be mentioned by the bot", mend))
+            fix = 'switch on "Allow anyone to @mention this role": its people are not called otherwise'
+            lines.append(warn(what, f"@{found[0]['name']} cannot be mentioned by the bot", fix))
         else:
             lines.append(ok(what, f"@{found[0]['name']}"))
     return lines

@@ -1,4 +1,4 @@
-"""One line of `slipway doctor`: a mark, what was looked at, what was found, and the way to mend it."""
+"""One line of `slipway doctor`: mark, subject, finding, fix."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ class CheckLine:
     mark: Mark
     what: str
     found: str
-    mend: str = ""
+    fix: str = ""
 
     def __str__(self) -> str:
-        mend = f" → {self.mend}" if self.mend and self.mark != "ok" else ""
-        return f"{_SIGNS[self.mark]} {self.what}: {self.found}{mend}"
+        fix = f" → {self.fix}" if self.fix and self.mark != "ok" else ""
+        return f"{_SIGNS[self.mark]} {self.what}: {self.found}{fix}"
 
 
 def ok(what: str, found: str) -> CheckLine:
     return CheckLine("ok", what, found)
 
 
-def warn(what: str, found: str, mend: str) -> CheckLine:
-    """Something works in a lesser way, or could not be looked at now."""
-    return CheckLine("warn", what, found, mend)
+def warn(what: str, found: str, fix: str) -> CheckLine:
+    """Works with limitations, or could not be checked now."""
+    return CheckLine("warn", what, found, fix)
 
 
-def bad(what: str, found: str, mend: str) -> CheckLine:
-    """A deploy would fail on it."""
-    return CheckLine("bad", what, found, mend)
+def bad(what: str, found: str, fix: str) -> CheckLine:
+    """A deploy would fail because of it."""
+    return CheckLine("bad", what, found, fix)

@@ -1,4 +1,4 @@
-"""What `slipway doctor` looks at on this machine and behind it: data folder, database, Redis, targets, metrics."""
+"""Checks of `slipway doctor` on this machine: data folder, database, Redis, targets, metric sources."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bot.composition.adapters import make_metrics, make_targets
 from bot.doctor.lines import CheckLine, bad, ok, warn
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
+from bot.domain.formatting import counted
 from bot.domain.rollout.model import Lane, Observed
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.metrics import MetricSource
@@ -44,12 +45,12 @@ def examine_program() -> CheckLine:
 def examine_env_file(file: Path) -> CheckLine:
     return ok(
         "settings",
-        f"{file} and the environment" if file.is_file() else f"the environment; there is no {file}",
+        f"{file} and the environment" if file.is_file() else f"the environment only; {file} does not exist",
     )
 
 
 def examine_catalog(folder: Path) -> tuple[Catalog | None, list[CheckLine]]:
-    """The catalog, if it can be used, and a line for each mistake."""
+    """The catalog if it is valid, and a line per mistake."""
     found, mistakes = catalog.check(folder)
     if mistakes:
         return None, [bad("catalog", str(m), "") for m in mistakes]
@@ -61,24 +62,24 @@ def examine_catalog(folder: Path) -> tuple[Catalog | None, list[CheckLine]]:
 
 
 def examine_data_dir(folder: Path) -> CheckLine:
-    mend = "make it a folder that this user may write, or set SLIPWAY_DATA_DIR"
+    fix = "make it writable for this user, or set SLIPWAY_DATA_DIR"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=folder):
             pass
         free = os.statvfs(folder)
     except OSError as error:
-        return bad("data folder", f"{folder} cannot be written ({error.strerror})", mend)
+        return bad("data folder", f"{folder} is not writable ({error.strerror})", fix)
     free_mb = free.f_bavail * free.f_frsize // 2**20
     if free_mb < 500:
-        return warn("data folder", f"{folder} has only {free_mb} MB left", "make room")
+        return warn("data folder", f"{folder} has only {free_mb} MB free", "free some space")
     return ok("data folder", f"{folder}, {free_mb // 1024} GB free")
 
 
 async def examine_database(settings: Settings) -> AsyncIterator[CheckLine]:
     ours = settings.database.dsn is None
     what = "database"
-    mend = "see the log in the data folder" if ours else "check SLIPWAY_DATABASE_URL and the server"
+    fix = "check the log in the data folder" if ours else "check SLIPWAY_DATABASE_URL and the server"
     try:
         async with database(settings.database.dsn, settings.data_dir) as dsn:
             connection = await asyncpg.connect(dsn, timeout=5)
@@ -93,7 +94,7 @@ async def examine_database(settings: Settings) -> AsyncIterator[CheckLine]:
                 yield ok(what, f"PostgreSQL {major}, {where}")
             found, head = await revisions(dsn)
     except (Unreachable, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        yield bad(what, f"it does not answer ({type(error).__name__})", mend)
+        yield bad(what, f"no answer ({type(error).__name__})", fix)
         return
     except UserError as error:
         yield bad(what, error.sentence, error.remedy)
@@ -101,27 +102,25 @@ async def examine_database(settings: Settings) -> AsyncIterator[CheckLine]:
     if found == head:
         yield ok("schema", f"at {head}")
     else:
-        found_text = f"at {found}" if found else "not there yet"
-        yield warn(
-            "schema", f"{found_text}, {head} is needed", "`slipway run` brings it there, or `slipway migrate`"
-        )
+        found_text = f"at {found}" if found else "no schema yet"
+        yield warn("schema", f"{found_text}, {head} is needed", "run `slipway run` or `slipway migrate`")
 
 
 async def examine_redis(settings: Settings) -> CheckLine:
     if settings.redis.dsn is None:
         return ok(
-            "Redis", "not configured: limits and wake-ups are kept in memory, which is enough for one process"
+            "Redis", "not configured; limits and wake-ups are kept in memory, which is enough for one process"
         )
     try:
         await ping(settings.redis.dsn)
     except (RedisError, OSError, TimeoutError) as error:
-        mend = "check SLIPWAY_REDIS_URL and the server; Slipway works without it meanwhile"
-        return bad("Redis", f"it does not answer ({type(error).__name__})", mend)
-    return ok("Redis", "it answers")
+        fix = "check SLIPWAY_REDIS_URL and the server; Slipway works without it until then"
+        return bad("Redis", f"no answer ({type(error).__name__})", fix)
+    return ok("Redis", "answers")
 
 
 async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[CheckLine]:
-    """Targets, and the metric sources on what runs there. Starts nothing."""
+    """Targets, and metric sources for what runs there. Starts nothing."""
     targets = make_targets(found, data_dir, start_host=False)
     observed: dict[Lane, Observed] = {}
     for name, target in targets.items():
@@ -142,13 +141,13 @@ async def _target(
     try:
         seen = {lane: await target.observe(lane) for lane in lanes}
     except (Unreachable, TargetRefused) as error:
-        mend = "it starts with the bot; `slipway host` runs it by itself"
-        return warn(what, f"its host does not run yet ({error})", mend), {}
+        fix = "it starts with the bot; `slipway host` runs it on its own"
+        return warn(what, f"its host is not running ({error})", fix), {}
     empty = [str(lane) for lane, o in seen.items() if not o.running]
     if empty:
-        mend = "`slipway bootstrap SERVICE ENVIRONMENT VERSION` starts a first release"
-        return warn(what, f"it answers; nothing runs in {', '.join(empty)}", mend), seen
-    return ok(what, f"it answers, {len(seen)} lanes run"), seen
+        fix = "`slipway bootstrap SERVICE ENVIRONMENT VERSION` starts a first release"
+        return warn(what, f"answers; nothing runs in {', '.join(empty)}", fix), seen
+    return ok(what, f"answers; {counted(len(seen), 'lane')} running"), seen
 
 
 async def _source(
@@ -159,7 +158,7 @@ async def _source(
     asked = [(lane, [r.digest for r in observed[lane].running]) for lane in users if lane in observed]
     asked = [(lane, digests) for lane, digests in asked if digests]
     if not asked:
-        return warn(what, "nothing runs that it could be read for", "look again when something does")
+        return warn(what, "nothing runs that it measures", "check again when something does")
     for lane, digests in asked:
         for sample in await source.sample(lane, digests):
             if sample.error is not None:

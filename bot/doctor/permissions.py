@@ -1,4 +1,4 @@
-"""Discord's permission arithmetic: what a member may do in a channel, and what Slipway needs there."""
+"""Discord permissions: what a member may do in a channel, and what Slipway needs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INVITE = sum(BITS[name] for name in dict.fromkeys((*_SPEAK, *_THREADS)))
 
 
 def base(guild_id: str, roles: Sequence[Mapping[str, Any]], held: Sequence[str]) -> int:
-    """What a member with the roles `held` may do in the guild; `roles` are all of the guild's."""
+    """Permissions in the guild of a member with the roles `held`; `roles` are all roles of the guild."""
     granted = 0
     for role in roles:
         if role["id"] == guild_id or role["id"] in held:
@@ -39,7 +39,7 @@ def base(guild_id: str, roles: Sequence[Mapping[str, Any]], held: Sequence[str])
 def in_channel(
     granted: int, guild_id: str, held: Sequence[str], member_id: str, overwrites: Sequence[Mapping[str, Any]]
 ) -> int:
-    """`granted` after a channel's overwrites: of everyone, then of all roles together, then of the member."""
+    """`granted` after the channel's overwrites: for everyone, then all roles together, then the member."""
     if granted & BITS["Administrator"]:
         return granted
     by_id = {o["id"]: (int(o["allow"]), int(o["deny"])) for o in overwrites}
@@ -51,7 +51,7 @@ def in_channel(
 
 
 def missing(granted: int, needed: Sequence[str]) -> list[str]:
-    """The names of what is needed and not granted."""
+    """Names of needed permissions that are not granted."""
     return [name for name in needed if not granted & BITS[name]]
 
 

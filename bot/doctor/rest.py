@@ -1,4 +1,4 @@
-"""How `slipway doctor` reads from Discord: one call at a time, nothing repeated, and no answer is a sentence."""
+"""Read-only Discord REST client of `slipway doctor`: one call at a time, no retries."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 
 class AwayError(Exception):
-    """Discord did not answer as it should; the text says how."""
+    """Discord did not answer as expected; the text says how."""
 
 
 class Rest:
-    """Reads as the bot whose token it is; the token leaves it only towards Discord."""
+    """Read-only client; the token goes to Discord only."""
 
     def __init__(self, session: aiohttp.ClientSession, api_base: str, token: str) -> None:
         self._session = session
@@ -31,7 +31,7 @@ class Rest:
         self.date: datetime | None = None
 
     async def get(self, path: str) -> tuple[int, Any]:
-        """Status and body. Raises `AwayError` when there is no answer, or one that is no JSON."""
+        """Status and body. Raises `AwayError` without an answer, or if it is not JSON."""
         try:
             async with self._session.get(
                 self._base + path, headers=self._headers, timeout=_TIMEOUT

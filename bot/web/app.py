@@ -1,4 +1,4 @@
-"""The HTTP side: health, metrics, and admin calls behind a bearer token."""
+"""HTTP server: health, metrics, and admin calls with a bearer token."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _READY_FOR = ("gateway", "db")
 
 
 class Exposition(Protocol):
-    """What can be scraped."""
+    """A source of metrics to scrape."""
 
     content_type: str
 
@@ -28,7 +28,7 @@ class Exposition(Protocol):
 
 
 class Reload(Protocol):
-    """What a reload of the catalog came to."""
+    """Result of a reload of the catalog."""
 
     @property
     def changed(self) -> bool: ...
@@ -42,19 +42,19 @@ class Reload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """What administrators may call. `token` None: nobody may."""
+    """Admin calls. They are off while `token` is None."""
 
     token: str | None
     reload: Callable[[], Awaitable[Reload]]
 
 
 def create_app(probes: Mapping[str, Probe], telemetry: Exposition, admin: Admin) -> web.Application:
-    """The application. `probes` by part: `gateway` and `db` decide about `/readyz`; all are in `/health`."""
+    """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`."""
     return _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
 
 
 async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:
-    """Start to serve; `await runner.cleanup()` ends it. Raises OSError when the port is taken."""
+    """Start serving; `await runner.cleanup()` stops it. Raises OSError when the port is in use."""
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, handle_signals=False)
     await runner.setup()
     try:
@@ -103,7 +103,7 @@ class _Web:
         return web.json_response({"status": "ok"})
 
     async def _get_readyz(self, request: web.Request) -> web.Response:
-        """A press would be heard and recorded."""
+        """A press can be received and recorded."""
         report = await self._health()
         missing = [n for n in _READY_FOR if n in report.findings and not report.findings[n].serving]
         body = {"status": "not ready", "waiting_for": missing} if missing else {"status": "ok"}
@@ -133,15 +133,15 @@ class _Web:
         if self._admin.token is None:
             raise ApiError(
                 403,
-                "Admin calls are switched off: set SLIPWAY_WEB_ADMIN_TOKEN to switch them on.",
+                "Admin calls are off. Set SLIPWAY_WEB_ADMIN_TOKEN to use them.",
                 code="admin_off",
             )
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        # Compared also when the scheme is wrong, in constant time, so that nothing can be learned from it.
+        # Compared in constant time, even if the scheme is wrong, to reveal nothing.
         same = hmac.compare_digest(given.strip().encode(), self._admin.token.encode())
         if not given:
             challenge = {"WWW-Authenticate": 'Bearer realm="slipway"'}
             raise ApiError(401, "Send the admin token: `Authorization: Bearer …`.", headers=challenge)
         if not same or scheme.lower() != "bearer":
             challenge = {"WWW-Authenticate": 'Bearer realm="slipway", error="invalid_token"'}
-            raise ApiError(401, "That is not the admin token.", headers=challenge)
+            raise ApiError(401, "Wrong admin token.", headers=challenge)

@@ -1,4 +1,4 @@
-"""Every error of the HTTP side in one JSON shape, with a reference that is also in the log."""
+"""Errors of the HTTP server: one JSON format, with a reference that is also in the log."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _CODES = {
     503: "unavailable",
 }
 _SENTENCES = {
-    404: "There is nothing at this address.",
-    405: "This address does not take that method.",
+    404: "Not found.",
+    405: "Method not allowed here.",
     413: "The request is too large.",
 }
 
 
 class ApiError(Exception):
-    """Raised by handlers: `message` is a sentence for whoever called."""
+    """Raised by handlers. `message` is a sentence for the caller."""
 
     def __init__(
         self, status: int, message: str, *, code: str = "", headers: dict[str, str] | None = None
@@ -43,7 +43,7 @@ class ApiError(Exception):
 
 @web.middleware
 async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn everything that goes wrong into the one shape; the unforeseen says nothing but its reference."""
+    """Middleware that turns every error into the JSON format. Unexpected errors show only their reference."""
     with tracing(new_trace_id()) as ref:
         try:
             return await handler(request)
@@ -56,8 +56,8 @@ async def errors(request: web.Request, handler: Handler) -> web.StreamResponse:
             allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
             return _answer(error.status, _CODES.get(error.status, "error"), message, ref, allow)
         except Exception as error:
-            _log.error("http_failed", method=request.method, path=request.path, exc_info=error)
-            sentence = "This went wrong on our side. The log has it under the reference."
+            _log.error("http_request_failed", method=request.method, path=request.path, exc_info=error)
+            sentence = "Internal error. The log has the details under this reference."
             return _answer(500, "internal", sentence, ref, {})
 
 

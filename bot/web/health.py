@@ -1,4 +1,4 @@
-"""`/health`: every probe at once, each with its own time limit, answered within two seconds whatever is broken."""
+"""`/health`: runs all probes at once, each with a time limit, and answers within two seconds."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ DEGRADED = "degraded"
 
 
 class ProbeFailed(Exception):
-    """A probe found trouble; the sentence says what, without secrets."""
+    """A probe found a problem. The text describes it without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What one probe found.
+    """Result of one probe.
 
     word: for machines: `ok`, `connected`, `memory`, `degraded`, `down`. detail: for people.
     """
@@ -31,7 +31,7 @@ class ProbeResult:
 
     @property
     def serving(self) -> bool:
-        """Whether this part does what it is for, perhaps in a lesser way."""
+        """Whether this part works, possibly with limitations."""
         return self.word in WELL or self.word == DEGRADED
 
 
@@ -41,14 +41,14 @@ class Report:
 
     @property
     def status(self) -> str:
-        """`ok`, `degraded` (all is served, something in a lesser way) or `unhealthy`."""
+        """`ok`, `degraded` (works with limitations) or `unhealthy`."""
         if not all(f.serving for f in self.findings.values()):
             return "unhealthy"
         return "ok" if all(f.word in WELL for f in self.findings.values()) else DEGRADED
 
 
 class HealthChecks:
-    """Runs the probes; what was found stays good for a second, and callers at the same time share one look.
+    """Runs the probes. A result is reused for a second, and concurrent callers share one run.
 
     A probe returns a word (`"ok"`), or a word and a sentence (`"degraded: Redis is away"`). It raises
     for trouble; what it raises is told by `ProbeFailed`'s sentence, and by the kind alone for all others.
@@ -74,11 +74,11 @@ class HealthChecks:
         return await asyncio.shield(self._looking)
 
     async def one(self, name: str) -> ProbeResult:
-        """Probe one part now. KeyError: there is no such part."""
+        """Run one probe now. KeyError: no such part."""
         return await self._probe(name, self._probes[name])
 
     async def close(self) -> None:
-        """End a look that is under way."""
+        """End a run that is under way."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -94,7 +94,7 @@ class HealthChecks:
     async def _probe(self, name: str, probe: Probe) -> ProbeResult:
         task = asyncio.ensure_future(probe())
         try:
-            # Not wait_for: a probe that ignores its cancellation must not hold up the answer.
+            # Not wait_for: a probe that ignores cancellation must not delay the answer.
             done, _ = await asyncio.wait({task}, timeout=self._probe_s)
             if not done:
                 task.cancel()

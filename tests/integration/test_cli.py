@@ -129,7 +129,7 @@ async def test_a_second_first_release_is_refused(host: Cli) -> None:
     assert (await host("bootstrap", "checkout", "staging", "1.0")).code == 0
     said = await host("bootstrap", "checkout", "staging", "2.0")
     assert said.code == 1
-    assert said.err == "checkout/staging runs 1.0 already. Deploy with /deploy.\n"
+    assert said.err == "checkout/staging already runs 1.0. Use /deploy.\n"
 
 
 async def test_a_first_release_that_dies_is_told(host: Cli, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_a_first_release_that_dies_is_told(host: Cli, tmp_path: Path) -> N
     write(tmp_path / "config", all=text)
     said = await host("bootstrap", "checkout", "staging", "1.0", "--wait", "20")
     assert said.code == 1
-    assert "does not start" in said.err
+    assert "did not start" in said.err
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ async def test_a_port_that_is_taken_is_a_sentence(cli: Cli, dsn: str) -> None:
         port = str(taken.getsockname()[1])
         said = await cli("run", DATABASE_URL=dsn, DISCORD_TOKEN="MTIz.x.y", SLIPWAY_WEB_PORT=port)
     assert said.code == 1
-    assert "address already in use. Stop the other program, or set SLIPWAY_WEB_PORT." in said.err
+    assert "address already in use. Stop the other program or set SLIPWAY_WEB_PORT." in said.err
 
 
 async def test_a_data_folder_that_cannot_be_written_is_a_sentence(cli: Cli) -> None:

@@ -95,8 +95,8 @@ async def test_a_refused_token_is_one_line_and_ends_what_rests_on_it(
     monkeypatch.setenv("DISCORD_TOKEN", "MTIz.abcdef.refused-refused-refused-refused")
     lines = await found()
     assert lines["token"].mark == "bad"
-    assert "Discord refuses it" in lines["token"].found
-    assert "Reset Token" in lines["token"].mend
+    assert "Discord rejects it" in lines["token"].found
+    assert "Reset Token" in lines["token"].fix
     assert "application" not in lines
 
 
@@ -133,7 +133,7 @@ async def test_what_the_server_does_not_have_is_named_with_its_key(
     )
     monkeypatch.setenv("SLIPWAY_CONFIG_DIR", str(folder))
     lines = await found()
-    assert "guilds.harbor.channels.alerts" in lines["channel alerts of harbor"].mend
+    assert "guilds.harbor.channels.alerts" in lines["channel alerts of harbor"].fix
     assert "there is no role on-duty" in lines["role on-call of harbor"].found
 
 
@@ -156,7 +156,7 @@ async def test_a_server_that_the_bot_is_not_in_gets_the_invite(
     monkeypatch.setenv("SLIPWAY_CONFIG_DIR", str(folder))
     line = (await found())["server harbor"]
     assert line.mark == "bad"
-    assert "scope=bot+applications.commands&permissions=" in line.mend
+    assert "scope=bot+applications.commands&permissions=" in line.fix
 
 
 async def test_another_application_than_the_tokens_is_told(
@@ -175,7 +175,7 @@ async def test_a_database_that_is_away_and_a_redis_that_is_away_are_told(
     assert not await examine(told.append, discord=False)
     assert [line.split(":")[0] for line in told if line.startswith("✗")] == ["✗ database", "✗ Redis"]
     assert "hunter2" not in "".join(told)
-    assert told[-1] == "Mend what has a ✗ first."
+    assert told[-1] == "Fix the failed checks (✗) first."
 
 
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
@@ -227,8 +227,8 @@ async def test_an_applications_token_that_is_refused_is_told_and_never_shown(
     monkeypatch.setenv("HERALD_TOKEN", refused)
     lines = await found()
     assert lines["token of greeter"].mark == "bad"
-    assert lines["token of greeter"].found == "Discord refuses it"
-    assert "Reset Token" in lines["token of greeter"].mend
+    assert lines["token of greeter"].found == "Discord rejects it"
+    assert "Reset Token" in lines["token of greeter"].fix
     assert "server harbor of greeter" not in lines
     assert refused not in "".join(map(str, lines.values()))
     assert lines["token"].mark == lines["manifest of greeter"].mark == "ok"
@@ -241,8 +241,8 @@ async def test_the_token_of_another_application_is_told_with_both_ids(
     line = (await found())["token of greeter"]
     assert line.mark == "bad"
     ids = {one["name"]: one["id"] for one in sandbox.describe()["applications"]}  # type: ignore[attr-defined]
-    assert f"of application {ids['slipway']}; the catalog says {ids['greeter']}" in line.found
-    assert "applications.greeter.id" in line.mend
+    assert f"of application {ids['slipway']}; the catalog has {ids['greeter']}" in line.found
+    assert "applications.greeter.id" in line.fix
 
 
 async def test_a_server_where_an_application_may_have_no_commands_gets_its_invite(
@@ -254,7 +254,7 @@ async def test_a_server_where_an_application_may_have_no_commands_gets_its_invit
     lines = await found()
     line = lines["server 145974783131589139 of greeter"]
     assert (line.mark, lines["token of greeter"].mark) == ("bad", "ok")
-    assert "scope=applications.commands&guild_id=145974783131589139" in line.mend
+    assert "scope=applications.commands&guild_id=145974783131589139" in line.fix
 
 
 async def test_a_manifest_that_is_not_there_and_one_with_mistakes_are_told(
@@ -263,7 +263,7 @@ async def test_a_manifest_that_is_not_there_and_one_with_mistakes_are_told(
     monkeypatch.setenv("SLIPWAY_DEMO_MANIFESTS", "nowhere")
     line = (await found())["manifest of greeter"]
     assert line.mark == "bad" and "greeter-1.5.0.json" in line.found
-    assert "applications.greeter.manifest" in line.mend
+    assert "applications.greeter.manifest" in line.fix
 
     folder = tmp_path / "manifests"
     folder.mkdir()
@@ -272,4 +272,4 @@ async def test_a_manifest_that_is_not_there_and_one_with_mistakes_are_told(
     monkeypatch.setenv("SLIPWAY_DEMO_MANIFESTS", str(folder))
     line = (await found())["manifest of greeter"]
     assert line.mark == "bad" and "$[0].name" in line.found and "more" in line.found
-    assert "slipway commands validate greeter" in line.mend
+    assert "slipway commands validate greeter" in line.fix

@@ -134,8 +134,8 @@ def test_what_looks_like_a_secret_is_hidden(text: str, hidden: str) -> None:
     "text",
     [
         "✗ token: SLIPWAY_DISCORD_TOKEN is not set",
-        "✓ token: it is slipway's",
-        "no admin token: admin calls refuse everybody",
+        "✓ token: belongs to slipway",
+        "SLIPWAY_WEB_ADMIN_TOKEN is not set: admin calls are off",
         "https://discord.com/api/v10/channels/1459747831315891395/messages",
         "sha256:0c38cebd28dcd1290cdf7a3c90c9afdd2f36b7000d2a1b7e4c3c2c1b0a9f8e7d",
         "checkout/production 1.5.1 -> 1.4.0 (10.0.0.1:8401)",

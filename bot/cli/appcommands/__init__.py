@@ -1,1 +1,1 @@
-"""`slipway commands`."""
+"""`slipway commands`: slash commands from the command line."""

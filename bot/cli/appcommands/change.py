@@ -1,4 +1,4 @@
-"""`slipway commands apply` and `rollback`: changes, through the same gates and with the same audit as in Discord."""
+"""`slipway commands apply` and `rollback`: the same gates and audit as in Discord."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from bot.cli.appcommands import output as shapes
 from bot.cli.appcommands.group import ENVIRONMENTS, application_argument, command, print_json
 from bot.cli.appcommands.service import OpenedService, as_account, opened
 from bot.cli.exits import EXIT_FAILED, EXIT_WAITING, tell
-from bot.domain.errors import UserError
+from bot.domain import phrasebook
 from bot.domain.rollout.model import Phase, Rollout
 from bot.engine.appcommands.api import ApplyRequest, ApplyResult, ManualStep, Restored, RestoreRequest
 
 _LONGEST_WAIT_S = 24 * 3600.0
 
-_reason = click.option("--reason", default="", help="Why; on the card and in the history.")
-_wait = click.option("--wait", is_flag=True, help="Until it is over: approvals are given in Discord.")
-_timeout = click.option("--timeout", default=1800.0, show_default=True, help="Seconds to wait at most.")
-_key = click.option("--key", default="", help="Asking again with the same key starts nothing new.")
+_reason = click.option("--reason", default="", help="Why; shown on the card and in the history.")
+_wait = click.option("--wait", is_flag=True, help="Wait for the result. Approvals are given in Discord.")
+_timeout = click.option("--timeout", default=1800.0, show_default=True, help="Longest wait in seconds.")
+_key = click.option("--key", default="", help="A repeated key does not start a second change.")
 
 
 @command("apply")
 @application_argument
 @click.argument("environment", type=click.Choice(ENVIRONMENTS))
 @_reason
-@click.option("--emergency", is_flag=True, help="Without the success in staging; needs a role and a reason.")
+@click.option("--emergency", is_flag=True, help="Skip staging; needs a role and a reason.")
 @_wait
 @_timeout
 @_key
@@ -42,9 +42,9 @@ async def apply(
     as_json: bool,
     server: str | None,
 ) -> int:
-    """Bring the catalog's manifest to ENVIRONMENT. Production opens its gate and waits for the button in Discord."""
+    """Apply the catalog's manifest to ENVIRONMENT. Production waits for approval in Discord."""
     if emergency and not reason.strip():
-        raise UserError("An emergency needs a reason.", rule="reason", remedy="Give it with --reason.")
+        raise phrasebook.reason_required("Give it with --reason.")
     async with opened(application, server) as service:
         request = ApplyRequest(
             guild_id=service.guild_id,
@@ -78,14 +78,12 @@ async def rollback(
     as_json: bool,
     server: str | None,
 ) -> int:
-    """Put back what BACKUP holds. It needs no approval, as any way back; what it replaces is backed up first."""
+    """Restore BACKUP. Needs no approval, like any rollback; what it replaces is backed up first."""
     async with opened(application, server) as service:
         held = await service.commands.backup(service.guild_id, backup)
         if held.line.application != application:
-            raise UserError(
-                f"Backup {backup} is of {held.line.application}, not of {application}.",
-                rule="other_application",
-                remedy="`slipway commands backups` lists those of an application.",
+            raise phrasebook.other_application(
+                backup, held.line.application, application, "slipway commands backups"
             )
         request = RestoreRequest(
             service.guild_id, service.actor, backup, reason.strip(), _interaction(service, key)
@@ -102,7 +100,7 @@ def _interaction(service: OpenedService, key: str) -> str:
 async def _followed(
     service: OpenedService, done: ApplyResult | Restored, wait_s: float | None, as_json: bool
 ) -> int:
-    """Print what was begun and, where one waits, how it ended."""
+    """Print the started change and, with --wait, its result."""
     rollout, manual = done.rollout, done.manual if isinstance(done, Restored) else ()
     tell(f"· rollout {rollout.id}: {done.sentence}" if rollout else f"· {done.sentence}", err=True)
     if rollout is not None and wait_s is not None:
@@ -121,11 +119,11 @@ async def _followed(
 
 def _tell_end(rollout: Rollout | None, manual: Sequence[ManualStep], *, waited: bool) -> None:
     for step in manual:
-        tell(f"! to be set by hand: {step.sentence}")
+        tell(f"! set this by hand: {step.sentence}")
     if rollout is None:
         tell("✓ nothing to do")
     elif not waited:
-        tell(f"✓ rollout {rollout.id} has begun")
+        tell(f"✓ rollout {rollout.id} started")
     elif not rollout.phase.final:
         tell(f"… rollout {rollout.id} is {rollout.phase}: {rollout.outcome}")
     else:

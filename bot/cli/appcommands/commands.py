@@ -1,4 +1,4 @@
-"""`slipway commands`: what `/commands-sync` does, for pipelines and for the time when Discord's gateway is down."""
+"""`slipway commands`: the same as `/commands-sync`, for pipelines and when Discord is down."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ from bot.engine.appcommands.api import Comparison, Validation
 
 __all__ = ["COMMANDS", "change"]
 
-_file = click.option("--file", type=click.Path(path_type=Path), help="This manifest, not the catalog's.")
-_exit = click.option("--exit-code", "exits", is_flag=True, help="Exit with 10 when something is different.")
+_file = click.option(
+    "--file", type=click.Path(path_type=Path), help="Use this manifest instead of the catalog's."
+)
+_exit = click.option("--exit-code", "exits", is_flag=True, help="Exit with 10 if there are differences.")
 
 
 @command("detect")
 @click.argument("application", required=False)
 @_exit
 async def detect(*, application: str | None, exits: bool, as_json: bool, server: str | None) -> int:
-    """Whether there is anything to apply, from checksums in the database; Discord is not asked."""
+    """Show whether there is anything to apply, from checksums in the database. Discord is not called."""
     async with opened(application, server) as service:
         names = service.names(application)
         found = [await service.commands.detect(service.guild_id, name) for name in names]
@@ -41,7 +43,7 @@ async def detect(*, application: str | None, exits: bool, as_json: bool, server:
 @application_argument
 @_file
 async def validate(*, application: str, file: Path | None, as_json: bool, server: str | None) -> int:
-    """List all mistakes of a manifest, each with its JSON path. With --file no database is needed."""
+    """List all mistakes of a manifest, each with its JSON path. With --file, no database is needed."""
     if file is not None:
         from bot.cli.appcommands.file import checked
 
@@ -68,7 +70,7 @@ def _tell_validation(found: Validation) -> None:
 
 @command("diff")
 @application_argument
-@click.option("--environment", type=click.Choice(ENVIRONMENTS), help="Only there; both by default.")
+@click.option("--environment", type=click.Choice(ENVIRONMENTS), help="Only this environment (default: both).")
 @_file
 @_exit
 async def diff(
@@ -80,7 +82,7 @@ async def diff(
     as_json: bool,
     server: str | None,
 ) -> int:
-    """Show what an apply would change, from what Discord has now. With --file no database is needed."""
+    """Show what an apply would change, compared with Discord now. With --file, no database is needed."""
     wanted = (environment,) if environment else ENVIRONMENTS
     if file is not None:
         from bot.cli.appcommands.file import compared
@@ -115,7 +117,7 @@ def _whole(found: Sequence[Comparison], names: dict[int, str]) -> str:
 @application_argument
 @click.option("--environment", type=click.Choice(ENVIRONMENTS))
 @click.option("--limit", type=click.IntRange(1, 50), default=10, show_default=True)
-@click.option("--before", type=click.IntRange(min=1), help="Only older ones than this.")
+@click.option("--before", type=click.IntRange(min=1), help="Only backups older than this one.")
 async def backups(
     *,
     application: str,
@@ -125,7 +127,7 @@ async def backups(
     as_json: bool,
     server: str | None,
 ) -> int:
-    """List what was there before each change, newest first."""
+    """List the commands from before each change, newest first."""
     async with opened(application, server) as service:
         found = await service.commands.backups(
             service.guild_id, application, environment, before=before, limit=limit
@@ -134,7 +136,7 @@ async def backups(
         print_json(shapes.backups(application, found))
         return 0
     if not found:
-        tell("· there is no backup: nothing was changed yet")
+        tell("· no backups yet: nothing has been changed")
     for one in found:
         tell(
             f"{one.id:>6}  {one.at:%Y-%m-%d %H:%M}  {one.environment:<10}  {one.scope!s:<19}  "
@@ -146,7 +148,7 @@ async def backups(
 @command("health")
 @click.argument("application", required=False)
 async def health(*, application: str | None, as_json: bool, server: str | None) -> int:
-    """What each application has where, and what watching found. Exit code 1 if it found something."""
+    """Show what Discord serves, and findings of the monitor. Exit code 1 if there are any."""
     async with opened(application, server) as service:
         service.names(application)
         found = await service.commands.status(service.guild_id, application)
@@ -156,11 +158,11 @@ async def health(*, application: str | None, as_json: bool, server: str | None) 
         return EXIT_FAILED if troubles else 0
     for application_status in found:
         for one in application_status.environments:
-            served = one.served_version or "not looked at yet"
+            served = one.served_version or "not checked yet"
             tell(f"{application_status.application}/{one.environment}  {served}")
     for line in troubles:
         tell(f"✗ {line}")
-    tell("✓ all is well" if not troubles else f"✗ {counted(len(troubles), 'finding')}")
+    tell("✓ everything is healthy" if not troubles else f"✗ {counted(len(troubles), 'finding')}")
     return EXIT_FAILED if troubles else 0
 
 

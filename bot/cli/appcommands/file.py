@@ -1,4 +1,4 @@
-"""A manifest's file on its own, for pull requests: no database, nothing is stored, nothing is changed."""
+"""A manifest file on its own, for pull requests: no database, nothing stored or changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def checked(application: str, file: Path) -> Validation:
 
 
 async def compared(application: str, environments: Sequence[str], file: Path) -> list[Comparison]:
-    """The manifest in `file` against what Discord has now. Raises `UserError`, `Unreachable`."""
+    """The manifest in `file` compared with Discord now. Raises `UserError`, `Unreachable`."""
     import aiohttp
 
     from bot.adapters.targets.appcommands import CommandsApi

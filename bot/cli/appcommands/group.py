@@ -1,4 +1,4 @@
-"""The group `slipway commands`, and what all its commands share: options, JSON, errors."""
+"""The group `slipway commands`, with the options, JSON output and errors that its commands share."""
 
 from __future__ import annotations
 
@@ -22,24 +22,26 @@ ENVIRONMENTS = (STAGING, PRODUCTION)
 
 @click.group()
 def commands() -> None:
-    """Slash commands of the catalog's applications: the same gates, backups and audit as in Discord.
+    """Slash commands of the catalog's applications, with the same gates, backups and audit as in Discord.
 
     \b
-    Exit codes beside the usual ones:
-      0   done, or nothing to do
-      1   refused, failed or rolled back; the manifest has mistakes; watching found something
-      10  with --exit-code: something is different
-      11  with --wait: not decided within --timeout; the rollout goes on
+    Exit codes, besides the usual ones:
+      0   success, or nothing to do
+      1   refused, failed or rolled back; mistakes in the manifest; findings of the monitor
+      10  with --exit-code: there are differences
+      11  with --wait: no decision within --timeout; the rollout continues
     """
 
 
 def command(name: str) -> Callable[[Callable[P, Coroutine[Any, Any, int]]], click.Command]:
-    """A command with `--json`, under which errors are JSON too."""
+    """A command with `--json`, which prints errors as JSON too."""
 
     def wrap(work: Callable[P, Coroutine[Any, Any, int]]) -> click.Command:
         @commands.command(name, help=work.__doc__)
-        @click.option("--json", "as_json", is_flag=True, help="For scripts: docs/commands-sync.md.")
-        @click.option("--server", help="The server in whose name it is asked; the first one by default.")
+        @click.option(
+            "--json", "as_json", is_flag=True, help="Print JSON, described in docs/commands-sync.md."
+        )
+        @click.option("--server", help="Act for this server (default: the first one).")
         @functools.wraps(work)
         def run(*args: P.args, **kwargs: P.kwargs) -> None:
             try:

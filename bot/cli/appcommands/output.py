@@ -1,4 +1,4 @@
-"""What `slipway commands … --json` prints: a stable shape, described in docs/commands-sync.md."""
+"""JSON of `slipway commands … --json`: a stable format, described in docs/commands-sync.md."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def mistakes(found: Iterable[ManifestProblem]) -> list[Json]:
 
 
 def error(given: BaseException, sentence: str) -> Json:
-    """`rule` is a stable word, empty where none is known."""
+    """`rule` is a stable identifier, empty if there is none."""
     rule, remedy = (given.rule, given.remedy) if isinstance(given, UserError) else ("", "")
     shown: Json = {"rule": rule, "sentence": sentence.removesuffix(remedy).strip(), "remedy": remedy}
     if isinstance(given, InvalidManifest):
@@ -66,7 +66,7 @@ def validation(found: Validation) -> Json:
 
 
 def difference(found: Sequence[Comparison], text: str) -> Json:
-    """`text` is the same for people: in the form of a diff, ready for a comment."""
+    """`text` is the same in diff format, ready for a comment."""
     return {
         "application": found[0].application,
         "different": any(one.different for one in found),
@@ -116,7 +116,7 @@ def _change(one: CommandDiff) -> Json:
 def begun(
     sentence: str, found: Comparison, rollout: Rollout | None, manual: Sequence[ManualStep] = ()
 ) -> Json:
-    """What an apply or a rollback came to. `rollout` is null when nothing was different."""
+    """Result of an apply or rollback. `rollout` is null when there were no differences."""
     shown: Json = {
         "application": found.application,
         "environment": found.environment,
@@ -191,7 +191,7 @@ def _reading(one: Any) -> Mapping[str, Any]:
 
 
 def troubles(found: Sequence[ApplicationStatus]) -> list[str]:
-    """One sentence for each thing that is not well."""
+    """One sentence per problem."""
     said = []
     for application in found:
         for one in application.environments:

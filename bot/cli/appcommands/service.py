@@ -1,4 +1,4 @@
-"""The commands desk without a bot around it: the same parts on the same database, for an account of this machine."""
+"""The commands service without a bot: the same parts on the same database, for an account of this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class OpenedService:
-    """`guild_id`: the server in whose name it is asked, where cards are posted."""
+    """`guild_id`: the server it acts for, where cards are posted."""
 
     commands: AppCommandsService
     engine: Engine
@@ -36,7 +36,7 @@ class OpenedService:
     actor: Actor
 
     def names(self, application: str | None) -> list[str]:
-        """That application, or all that the server may see. Raises `UserError` with the nearest names."""
+        """This application, or all of the server. Raises `UserError` with the nearest names."""
         known = [view.name for view in self.commands.applications(self.guild_id)]
         if application is None:
             return known
@@ -45,7 +45,7 @@ class OpenedService:
         return [application]
 
     async def ended(self, rollout: Rollout, within_s: float, tell: Callable[[str], None]) -> Rollout:
-        """Look until the rollout is over or the time is; what changes is told."""
+        """Poll until the rollout ends or the time is up; reports each new outcome with `tell`."""
         told = ""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within_s
@@ -61,7 +61,7 @@ class OpenedService:
 
 @asynccontextmanager
 async def opened(application: str | None, server: str | None) -> AsyncIterator[OpenedService]:
-    """The desk on the database of the settings. Raises `UserError`, `Unreachable`."""
+    """The service on the configured database. Raises `UserError`, `Unreachable`."""
     import aiohttp
 
     from bot.adapters.postgres.clock import DatabaseClock
@@ -80,9 +80,9 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
         dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
         if not await is_newest(dsn):
             raise UserError(
-                "The database has not the schema of this Slipway.",
+                "The database has the schema of another version of Slipway.",
                 rule="schema",
-                remedy="`slipway migrate` brings it there; `slipway run` does it by itself.",
+                remedy="`slipway migrate` upgrades it; so does `slipway run`.",
             )
         pool = await stack.enter_async_context(Database(dsn, size=3))
         session = await stack.enter_async_context(aiohttp.ClientSession())
@@ -104,7 +104,7 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
 
 @contextmanager
 def as_account(actor: Actor) -> Iterator[None]:
-    """A refusal for want of a role says whose roles these are, and where they are given."""
+    """Explain a missing role: which roles the account has, and where they are configured."""
     try:
         yield
     except Refused as refused:
@@ -112,14 +112,14 @@ def as_account(actor: Actor) -> Iterator[None]:
             raise
         account_name = actor.name.partition("@")[0]
         has = ", ".join(f"`{role}`" for role in sorted(actor.roles)) or "no role"
-        remedy = f"The account `{account_name}` has {has} here; the catalog says so under `command_line`."
+        remedy = f"The account `{account_name}` has {has} here; see `command_line` in the catalog."
         raise Refused(refused.sentence, rule=refused.rule, remedy=remedy) from None
 
 
 def account(catalog: Catalog) -> Actor:
-    """Who runs this, as the system knows it: no flag and no variable makes one somebody else.
+    """The account of the operating system: no flag or variable changes who runs this.
 
-    The id is below zero, where no id of Discord is: whoever asked here can never be the one who approves there.
+    The id is negative, unlike any Discord id: the requester here can never approve in Discord.
     """
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
@@ -130,7 +130,7 @@ def account(catalog: Catalog) -> Actor:
 
 
 def _guild(catalog: Catalog, application: str | None, server: str | None) -> int:
-    """The server in whose name it is asked: the named one, else the first that sees the application."""
+    """The server to act for: the named one, otherwise the first that sees the application."""
     names = {guild.name: guild.id for guild in catalog.guilds.values()}
     if server is not None:
         if server not in names:
@@ -144,5 +144,5 @@ def _guild(catalog: Catalog, application: str | None, server: str | None) -> int
         if any(guild_id in catalog.lanes[lane].guilds for lane in lanes):
             return guild_id
     raise UserError(
-        "The catalog names no application.", rule="no_applications", remedy="Add it under `applications`."
+        "The catalog has no applications.", rule="no_applications", remedy="Add them under `applications`."
     )

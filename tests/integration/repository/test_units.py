@@ -80,7 +80,7 @@ async def test_the_unit_of_the_bot_finds_its_catalog_and_says_what_it_lacks(
     assert f"StateDirectory={Path(DATA).name}" in (EXAMPLES / "slipway.service").read_text(encoding="utf-8")
     code, said = await _run(_command("slipway.service", slipway, tmp_path), tmp_path, **environment)
     assert (
-        said == "SLIPWAY_DISCORD_TOKEN is not set: copy it from the Developer Portal (Bot → Reset Token).\n"
+        said == "SLIPWAY_DISCORD_TOKEN is not set. Copy it from the Developer Portal (Bot → Reset Token).\n"
     )
     assert str(code) in keys["RestartPreventExitStatus"][0].split()
 
