@@ -149,6 +149,7 @@ CREATE TABLE public.effects (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     done_at timestamp with time zone,
     last_error text DEFAULT ''::text NOT NULL,
+    watched_s double precision DEFAULT 0 NOT NULL,
     CONSTRAINT effects_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'leased'::text, 'done'::text, 'superseded'::text, 'poisoned'::text])))
 )
 WITH (fillfactor='80', autovacuum_vacuum_scale_factor='0.05');

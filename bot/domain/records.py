@@ -67,7 +67,8 @@ class Loaded:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """An effect that this process may do until its lease ends. `fence` grows with every claim, `attempts` with every
-    failure of the effect itself.
+    failure of the effect itself. `watched_s`: for how long it was looked at since it was sent; time in which nobody
+    could look does not count.
     """
 
     id: int
@@ -78,6 +79,7 @@ class Claimed:
     lane: Lane
     effect: Effect
     created_at: datetime
+    watched_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +188,14 @@ class Situation:
 
     @property
     def stable(self) -> Release | None:
-        return self.row.desired.stable if self.row else None
+        """What serves now, and keeps serving until something better is ready.
+
+        Without a stable release that is the candidate with the traffic, of a first rollout that failed and was closed.
+        """
+        if self.row is None:
+            return None
+        desired = self.row.desired
+        return desired.stable or (desired.candidate if desired.weight > 0 else None)
 
     def known(self, digest: str) -> KnownRelease | None:
         return next((k for k in self.releases if k.release.digest == digest), None)

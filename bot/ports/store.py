@@ -93,6 +93,10 @@ class EffectStore(Protocol):
 
     async def close(self, claims: Sequence[Claimed]) -> None: ...
 
+    async def watch(self, claim: Claimed, after_s: float, spent_s: float) -> None:
+        """Sent, and to be looked at again after so long; `spent_s` more of its time are used up then."""
+        ...
+
     async def retry(self, claim: Claimed, after_s: float, error: str, *, failed: bool) -> None:
         """Due again after so long. `failed`: count it as an attempt; being unreachable is none."""
         ...

@@ -28,6 +28,7 @@ class RunMigration(ReportedEffect):
     step: int
     release: Release
     script: str
+    timeout_s: float
     kind: Literal["run_migration"] = "run_migration"
 
 
@@ -60,8 +61,10 @@ def enter(builder: StepBuilder, migrate: Migrate) -> kind.StepResult:
     rollout = builder.rollout
     if rollout.known_good:
         return kind.DONE
-    builder.wait_for_outcome(migrate.timeout_s)
-    builder.order(RunMigration(rollout.lane, rollout.step, rollout.candidate, migrate.script))
+    builder.wait_for_outcome()
+    builder.order(
+        RunMigration(rollout.lane, rollout.step, rollout.candidate, migrate.script, migrate.timeout_s)
+    )
     builder.tell("migrating", f"Running {migrate.script}.")
     return kind.WAITING
 

@@ -42,6 +42,9 @@ class PostgresEffects:
     async def close(self, claims: Sequence[Claimed]) -> None:
         await self._database.fetch("close", *_ids(claims))
 
+    async def watch(self, claim: Claimed, after_s: float, spent_s: float) -> None:
+        await self._database.fetch("watch", claim.id, claim.fence, after_s, spent_s)
+
     async def retry(self, claim: Claimed, after_s: float, error: str, *, failed: bool) -> None:
         await self._database.fetch(
             "retry", claim.id, claim.fence, after_s, storable(error[:500]), int(failed)
@@ -105,6 +108,7 @@ def _claimed(row: Row) -> Claimed:
         lane=Lane(row["service"], row["environment"]),
         effect=serialization.read_effect(row["payload"]),
         created_at=row["created_at"],
+        watched_s=row["watched_s"],
     )
 
 

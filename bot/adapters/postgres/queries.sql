@@ -57,17 +57,22 @@ WITH change AS (
     FROM change c
     WHERE e.id IN (SELECT id FROM held) AND EXISTS (SELECT FROM saved)
 ), superseded AS (
-    -- A newer desired state makes an older one pointless, also one that somebody is busy with.
+    -- A newer desired state makes an older one pointless, also one that a process is busy with. What a step of this
+    -- rollout ordered is pointless once the rollout does not wait for it.
     UPDATE effects e SET state = 'superseded', done_at = now()
     FROM change c
-    WHERE e.service = c.service AND e.environment = c.environment AND e.kind = 'set_desired'
-        AND e.state IN ('pending', 'leased') AND c.desired IS NOT NULL AND e.generation < c.generation
-        AND e.id IS DISTINCT FROM c.claim AND EXISTS (SELECT FROM saved)
+    WHERE e.state IN ('pending', 'leased') AND e.id IS DISTINCT FROM c.claim AND EXISTS (SELECT FROM saved)
+        AND ((e.service = c.service AND e.environment = c.environment AND e.kind = 'set_desired'
+                AND c.desired IS NOT NULL AND e.generation < c.generation)
+            OR (e.rollout_id = c.id AND e.kind IN ('run_checks', 'run_sync')
+                AND c.phase NOT IN ('verifying', 'shifting')))
 ), ordered AS (
-    INSERT INTO effects (key, rollout_id, service, environment, kind, payload, generation, urgent)
-    SELECT e.key, s.id, c.service, c.environment, e.kind, e.payload, e.generation, COALESCE(e.urgent, false)
+    INSERT INTO effects (key, rollout_id, service, environment, kind, payload, generation, urgent, due_at)
+    SELECT e.key, s.id, c.service, c.environment, e.kind, e.payload, e.generation, COALESCE(e.urgent, false),
+        now() + make_interval(secs => COALESCE(e.delay_s, 0))
     FROM saved s, change c,
-        jsonb_to_recordset(c.effects) AS e (key text, kind text, payload jsonb, generation bigint, urgent boolean)
+        jsonb_to_recordset(c.effects) AS e (key text, kind text, payload jsonb, generation bigint, urgent boolean,
+            delay_s float8)
     ON CONFLICT DO NOTHING
 ), owned AS (
     INSERT INTO lanes AS l (service, environment, generation, desired, rollout_id, updated_at)
@@ -154,7 +159,8 @@ WITH picked AS (
 UPDATE effects e SET
     state = 'leased', fence = fence + 1, due_at = now() + make_interval(secs => $3)
 FROM picked p WHERE e.id = p.id
-RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at
+RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at,
+    e.watched_s
 
 -- name: renew
 WITH ours AS (
@@ -183,6 +189,11 @@ WHERE id IN (SELECT id FROM ours WHERE kind <> 'draw_card')
 -- name: retry
 -- Only what went wrong is an attempt: a process that died, or an outside that is away, says nothing of the effect.
 UPDATE effects SET due_at = now() + make_interval(secs => $3), last_error = $4, attempts = attempts + $5::int
+WHERE id = $1 AND fence = $2 AND state = 'leased'
+
+-- name: watch
+-- What was sent is looked at again later, by whichever process has time then.
+UPDATE effects SET state = 'pending', due_at = now() + make_interval(secs => $3), watched_s = watched_s + $4
 WHERE id = $1 AND fence = $2 AND state = 'leased'
 
 -- name: poison

@@ -158,7 +158,11 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
             continue
         row: dict[str, Any] = {"key": f"{rollout.id}.{rollout.version}.{index}", "kind": effect.kind}
         if isinstance(effect, SetDesired):
-            row |= {"generation": effect.desired.generation, "urgent": effect.urgent}
+            row |= {
+                "generation": effect.desired.generation,
+                "urgent": effect.urgent,
+                "delay_s": effect.delay_s,
+            }
         elif isinstance(effect, Notify):
             row |= {"urgent": True}  # who must act hears of it before a thousand cards are redrawn
         yield spliced(row, payload=serialization.effect_text(effect))

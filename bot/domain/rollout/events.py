@@ -63,12 +63,16 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class ApplyFailed:
-    """The target could not reach what was desired. `unsafe`: what was desired as stable is gone or unhealthy."""
+    """The target could not reach what was desired. `unsafe`: what was desired as stable is gone or unhealthy.
+
+    newest: the generation that the target has, where it is ahead of what was ordered; 0 where it is not.
+    """
 
     generation: int
     at: datetime
     why: str
     unsafe: bool = False
+    newest: int = 0
     kind: Literal["apply_failed"] = "apply_failed"
 
 
@@ -119,12 +123,13 @@ Event = Acted | Reported | Applied | ApplyFailed | Measured | Crashed | TimerDue
 
 @dataclass(frozen=True, slots=True)
 class SetDesired:
-    """Bring the lane to `desired` and watch until it is so, or `timeout_s` has passed."""
+    """Bring the lane to `desired`, after `delay_s`, and watch until it is so, or was watched for `timeout_s`."""
 
     lane: Lane
     desired: Desired
     timeout_s: float
     urgent: bool = False  # a rollback: pre-empts what is queued in its lane
+    delay_s: float = 0.0
     kind: Literal["set_desired"] = "set_desired"
 
 
@@ -137,10 +142,11 @@ class StepEffect:
 
 
 class ReportedEffect(StepEffect):
-    """An effect for which its step waits: the outcome comes back as `Reported`."""
+    """An effect for which its step waits, for `timeout_s` at most: the outcome comes back as `Reported`."""
 
     __slots__ = ()
     step: int
+    timeout_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,6 @@ RULES = (
     # Timers.
     _on("gate_due", {P.GATED}, rollback.expired, _STOP),
     _on("hold_due", {P.HELD}, verdicts.hold_due, _OFF),
-    _on("progress_due", ORDERED, progress.no_progress, _OFF),
-    _on("progress_due", {P.ROLLING_BACK}, rollback.no_answer, {P.HALTED}),
     # People.
     _on(Action.APPROVE, {P.GATED}, actions.approve, _AHEAD | {P.HELD}),
     _on(Action.REVOKE, {P.GATED}, actions.revoke, set()),
@@ -117,7 +115,7 @@ LATE: Mapping[str, frozenset[Phase]] = {
     "host_aborted": FINAL,
     "gate_due": frozenset(Phase),
     "hold_due": frozenset(Phase),
-    "progress_due": frozenset(Phase),
+    "progress_due": frozenset(Phase),  # a timer of earlier versions
 }
 
 
@@ -277,15 +275,15 @@ def _spoken(phase: Phase) -> str:
 
 
 def timers(rollout: Rollout) -> Mapping[str, datetime]:
-    """Which timers run, by name (`gate`, `hold`, `progress`), and when they are due. Derived, never stored twice."""
+    """Which timers run, by name (`gate`, `hold`), and when they are due. Derived, never stored twice.
+
+    What was ordered has no timer: its time is measured where it is executed.
+    """
     if rollout.phase is Phase.HELD:
         ends = rollout.hold.deadline if rollout.hold else None
         return {"hold": ends} if ends else {}
-    if rollout.deadline is None:
-        return {}
-    if rollout.phase is Phase.GATED:
-        return {} if rollout.pause else {"gate": rollout.deadline}
-    return {"progress": rollout.deadline} if rollout.phase in ORDERED | {Phase.ROLLING_BACK} else {}
+    waiting = rollout.phase is Phase.GATED and rollout.deadline is not None and rollout.pause is None
+    return {"gate": rollout.deadline} if waiting and rollout.deadline else {}
 
 
 def allowed_actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:

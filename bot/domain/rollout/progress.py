@@ -6,12 +6,14 @@ from bot.domain.errors import IllegalTransition
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import rollback, steps
 from bot.domain.rollout.approvals import cleared
-from bot.domain.rollout.events import Applied, ApplyFailed, MarkKnownGood, Notify, Reported, TimerDue
+from bot.domain.rollout.events import Applied, ApplyFailed, MarkKnownGood, Notify, Reported
 from bot.domain.rollout.model import Hold, Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
 
 COMPLETION_TIMEOUT_S = 60.0
+# The end of a rollout that the target does not confirm is ordered again after so long, then twice as long, at most so.
+_ASK_AGAIN_S, _ASK_AT_LEAST_S = 5.0, 600.0
 
 
 def enter(builder: StepBuilder, step: int) -> None:
@@ -63,15 +65,16 @@ def pass_gate(builder: StepBuilder) -> None:
         finish(builder)
 
 
-def _take_over(builder: StepBuilder, *, warm: bool) -> None:
+def _take_over(builder: StepBuilder, *, warm: bool, delay_s: float = 0.0) -> None:
     rollout = builder.rollout
     builder.change(phase=Phase.SHIFTING)
     kept = (rollout.stable,) if warm and rollout.stable is not None else ()
-    builder.desire(rollout.candidate, None, 0, COMPLETION_TIMEOUT_S, warm=kept)
+    builder.desire(rollout.candidate, None, 0, COMPLETION_TIMEOUT_S, warm=kept, delay_s=delay_s)
     builder.change(weight=100)
-    builder.tell(
-        "taking_over", f"All steps are done: {rollout.candidate.version} becomes the stable release."
-    )
+    if not rollout.asked_again:
+        builder.tell(
+            "taking_over", f"All steps are done: {rollout.candidate.version} becomes the stable release."
+        )
 
 
 # ---- what the outside reports ------------------------------------------------------------------------------
@@ -105,30 +108,26 @@ def not_applied(builder: StepBuilder, event: ApplyFailed) -> None:
     """VERIFYING, SHIFTING: the target could not do what was ordered."""
     rollout = builder.rollout
     if rollout.phase is Phase.SHIFTING and rollout.current is None and not event.unsafe:
-        # The candidate serves everything: a warm release that died is no reason to take traffic away from it.
-        said = builder.say.untidy
-        builder.tell("not_tidy", said.format(version=rollout.candidate.version, why=event.why))
+        _ask_again(builder, event)
     elif (
         rollout.had_traffic and rollout.current is not None and event.unsafe and not rollout.policy.exclusive
     ):
         # An exclusive service has no stable running during a shift; for all others, going back needs one.
         rollback.halt(builder, f"Going back is unsafe, the stable release is gone or unhealthy: {event.why}")
     else:
+        rollback.catch_up(builder, event)
         rollback.automatic(builder, "apply_failed", event.why)
 
 
-def no_progress(builder: StepBuilder, event: TimerDue) -> None:
-    """VERIFYING, SHIFTING: no answer came in time."""
+def _ask_again(builder: StepBuilder, event: ApplyFailed) -> None:
+    """The candidate serves everything: a warm release that died is no reason to take traffic away from it."""
     rollout = builder.rollout
-    if rollout.current is None:
-        builder.change(asked_again=rollout.asked_again + 1)
-        sentence = "The target has not confirmed the end of this rollout; asking again."
-        builder.tell("asked_again", sentence)
-        if not rollout.asked_again:
-            builder.order(Notify("unconfirmed", rollout.policy.notify_roles, text=sentence))
-        _take_over(builder, warm=False)
-        return
-    rollback.automatic(builder, "no_progress", "the target did not confirm in time what was ordered")
+    sentence = builder.say.untidy.format(version=rollout.candidate.version, why=event.why)
+    builder.change(asked_again=rollout.asked_again + 1, generation=max(rollout.generation, event.newest))
+    builder.tell("not_tidy", sentence)
+    if not rollout.asked_again:
+        builder.order(Notify("unconfirmed", rollout.policy.notify_roles, text=sentence))
+    _take_over(builder, warm=False, delay_s=min(_ASK_AGAIN_S * 2.0**rollout.asked_again, _ASK_AT_LEAST_S))
 
 
 def _succeed(builder: StepBuilder, event: Applied) -> None:

@@ -15,8 +15,18 @@ from bot.domain.rollout.events import (
 from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 
+# A target that stays ahead however often it is caught up with has another controller.
+_CATCH_UPS = 5
+
 # What belongs to going forward and means nothing once a rollout is on its way back or over.
-_NOTHING_PENDING = {"hold": None, "pause": None, "deadline": None, "step_done": False, "approvals": ()}
+_NOTHING_PENDING = {
+    "hold": None,
+    "pause": None,
+    "deadline": None,
+    "step_done": False,
+    "approvals": (),
+    "asked_again": 0,
+}
 
 
 def automatic(builder: StepBuilder, what: str, why: str) -> None:
@@ -112,13 +122,20 @@ def returned_late(builder: StepBuilder, event: Applied) -> None:
 
 
 def not_returned(builder: StepBuilder, event: ApplyFailed) -> None:
-    """ROLLING_BACK: the target could not."""
+    """ROLLING_BACK: the target could not. One that is ahead of us says how far, and is ordered above it."""
+    rollout = builder.rollout
+    if event.newest > rollout.generation and rollout.asked_again < _CATCH_UPS and rollout.stable is not None:
+        catch_up(builder, event)
+        builder.change(asked_again=rollout.asked_again + 1)
+        builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
+        builder.tell("outpaced", f"The target is ahead of Slipway ({event.why}): ordered again above that.")
+        return
     halt(builder, f"The rollback failed: {event.why}")
 
 
-def no_answer(builder: StepBuilder, event: TimerDue) -> None:
-    """ROLLING_BACK: the target never said."""
-    halt(builder, "The rollback was ordered, but the target did not confirm it in time.")
+def catch_up(builder: StepBuilder, event: ApplyFailed) -> None:
+    """After a failover or a restored backup the target may be ahead: the next order is above what it has."""
+    builder.change(generation=max(builder.rollout.generation, event.newest))
 
 
 def expired(builder: StepBuilder, event: TimerDue) -> None:

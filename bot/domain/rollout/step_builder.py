@@ -10,9 +10,6 @@ from bot.domain.rollout.events import DrawCard, Effect, LogLine, SetDesired, Tra
 from bot.domain.rollout.model import Actor, Desired, Phase, Release, Rollout
 from bot.domain.rollout.wording import Wording, wording_for
 
-# The target's own answer says why something failed; the progress timer is for answers that never come.
-PROGRESS_GRACE_S = 15.0
-
 
 class Stepped(NamedTuple):
     """What one event led to. An event that changed nothing gives back the same rollout and nothing else."""
@@ -69,21 +66,20 @@ class StepBuilder:
         *,
         warm: tuple[Release, ...] = (),
         urgent: bool = False,
+        delay_s: float = 0.0,
     ) -> None:
-        """Order the next generation and give the target `timeout_s` to be observed there."""
-        generation = self.rollout.generation + 1
-        self.change(
-            generation=generation,
-            weight=weight,
-            deadline=self.after(timeout_s + PROGRESS_GRACE_S),
-        )
-        desired = Desired(generation, stable, candidate, weight, warm)
-        self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent))
+        """Order the next generation and give the target `timeout_s` to be observed there.
 
-    def wait_for_outcome(self, timeout_s: float) -> None:
-        """Give what the step orders `timeout_s`; the phase is VERIFYING before there was traffic, then SHIFTING."""
-        phase = Phase.SHIFTING if self.rollout.had_traffic else Phase.VERIFYING
-        self.change(phase=phase, deadline=self.after(timeout_s + PROGRESS_GRACE_S))
+        The time is measured where the order is executed, so it cannot race with the outcome.
+        """
+        generation = self.rollout.generation + 1
+        self.change(generation=generation, weight=weight, deadline=None)
+        desired = Desired(generation, stable, candidate, weight, warm)
+        self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent, delay_s))
+
+    def wait_for_outcome(self) -> None:
+        """Wait for what the step orders: in VERIFYING before there was traffic, then in SHIFTING."""
+        self.change(phase=Phase.SHIFTING if self.rollout.had_traffic else Phase.VERIFYING, deadline=None)
 
     def done(self) -> Stepped:
         """The result; `version` rises by one when anything changed, and then the card is drawn anew."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from bot.domain.records import Claimed
 from bot.domain.rollout.events import Applied, ApplyFailed, Event, SetDesired
 from bot.domain.rollout.model import Desired, Observed, Rollout
 from bot.domain.rollout.wording import Wording
+from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.observation import Match, heard_by, match
 from bot.engine.stepper import EventOf
@@ -19,14 +21,21 @@ from bot.ports.targets import DeployTarget
 
 # How often the target is asked whether it is there yet: often at first, since a weight change takes milliseconds.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
-_CALL_S = 5.0
+_CALL_S = 2.0
+# A target that is not there after so long is left to itself for a while, and its place in the outbox is free.
+_SPELL_S = 1.0
+_FIRST_PAUSE_S, _LAST_PAUSE_S = 0.25, 5.0
 
 
 class Result(NamedTuple):
-    """How the target was left. `observed` is None when it could not be asked at all."""
+    """How the target was left. `observed` is None when it could not be asked at all.
+
+    waiting: it may get there yet.
+    """
 
     observed: Observed | None
     match: Match
+    waiting: bool = False
 
 
 class DesiredStates:
@@ -36,9 +45,20 @@ class DesiredStates:
         self._store = store
         self._lanes = lanes
 
-    async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf:
+    async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf | NotYet:
+        """Send the order if that is needed, and look for a short spell.
+
+        What is seen counts before the time does: an order that got there while nobody could look got there.
+        """
+        began = time.monotonic()
+        left_s = effect.timeout_s - claim.watched_s
         target = self._lanes.target(effect.lane)
-        result = await _Attempt(target, effect, self._lanes.wording_for(effect.lane)).until(effect.timeout_s)
+        attempt = _Attempt(target, effect, self._lanes.wording_for(effect.lane))
+        result = await attempt.until(min(_SPELL_S, left_s))
+        spent_s = time.monotonic() - began
+        if result.waiting and spent_s < left_s:
+            pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, left_s - spent_s)
+            return NotYet(pause_s, spent_s + pause_s)
         observed = result.observed
         # An abort is left to be heard, by the rollout or by the lane itself: either goes on from its generation.
         if (
@@ -61,7 +81,7 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
         return abort
     if observed is not None and observed.generation > desired.generation:
         why = f"somebody else gave the target a newer state (generation {observed.generation})"
-        return ApplyFailed(desired.generation, at, why, result.match.unsafe)
+        return ApplyFailed(desired.generation, at, why, result.match.unsafe, newest=observed.generation)
     if result.match.reached and observed is not None:
         return Applied(desired.generation, at, observed.weight_of(rollout.candidate.digest))
     return ApplyFailed(desired.generation, at, result.match.why, result.match.unsafe)
@@ -96,7 +116,7 @@ class _Attempt:
                     self._last.observed, Match(False, f"the target cannot be reached: {error}")
                 )
             if loop.time() >= ends:
-                return self._last
+                return self._last._replace(waiting=True)
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, _LAST_LOOK_S)
 

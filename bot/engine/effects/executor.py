@@ -12,14 +12,18 @@ from bot.domain.rollout.events import ApplyFailed, Event, Reported, ReportedEffe
 from bot.domain.rollout.steps import RestoreCommands, RunSync
 from bot.engine.effects.checks import CandidateChecks
 from bot.engine.effects.desired_state import DesiredStates
+from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf, Stepper
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.store import Store
 from bot.ports.targets import Checker
 
+# What carries out an effect within its time says better why it did not.
+_GRACE_S = 1.0
+
 # Carries out one kind of effect and returns what the machine is to be told. Raises `Unreachable` to be tried again.
-Carrier = Callable[[Claimed, Any], Awaitable[EventOf]]
+Carrier = Callable[[Claimed, Any], Awaitable[EventOf | NotYet]]
 
 
 def carriers(
@@ -43,7 +47,11 @@ def reported(
     carry_out: Callable[[int, Any], Awaitable[Sequence[str]]], now: Callable[[], datetime]
 ) -> Carrier:
     async def carry(claim: Claimed, effect: ReportedEffect) -> EventOf:
-        findings = await carry_out(_rollout(claim), effect)
+        try:
+            async with asyncio.timeout(effect.timeout_s + _GRACE_S):
+                findings = await carry_out(_rollout(claim), effect)
+        except TimeoutError:
+            findings = [f"not done within {effect.timeout_s:g} s"]
         event = Reported(effect.kind, effect.step, now(), not findings, tuple(findings))
         return lambda _: event
 
@@ -66,8 +74,8 @@ class Executor:
         self._stepper = stepper
         self.carriers = carriers
 
-    async def execute(self, claim: Claimed) -> EventOf:
-        """Do it; returns what the machine is to be told. Raises `Unreachable` to be tried again."""
+    async def execute(self, claim: Claimed) -> EventOf | NotYet:
+        """Do it; returns what the machine is to be told, if it is known. Raises `Unreachable` to be tried again."""
         return await self.carriers[claim.effect.kind](claim, claim.effect)
 
     async def record(self, claim: Claimed, event_of: EventOf, given_up: GivenUp | None = None) -> None:

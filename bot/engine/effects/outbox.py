@@ -34,12 +34,20 @@ async def no_probe(when: str, what: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class NotYet:
+    """Sent, but not there: to be looked at again in `after_s`; `spent_s` of its time are used up by then."""
+
+    after_s: float
+    spent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxLimits:
     """How an outbox works. Leases are short, so that the effects of a process that died are soon somebody else's."""
 
     lease_s: float = 2.5
     renew_s: float = 0.8
-    at_once: int = 64
+    at_once: int = 512
     batch: int = 50
     first_retry_s: float = 0.3
     last_retry_s: float = 15.0
@@ -52,7 +60,10 @@ class EffectHandler(Protocol):
     """Does one kind of effects."""
 
     async def execute(self, claim: Claimed) -> Any:
-        """Do it. Raises `Unreachable` to be tried again for long, anything else to be tried a few times."""
+        """Do it, or begin to: `NotYet` gives the place to others meanwhile.
+
+        Raises `Unreachable` to be tried again for long, anything else to be tried a few times.
+        """
         ...
 
     async def record(self, claim: Claimed, outcome: Any, given_up: GivenUp | None = None) -> None:
@@ -148,8 +159,12 @@ class Outbox:
             outcome = await self._handler.execute(claim)
             await self._probe("after", f"{claim.effect.kind}:{claim.key}")
             busy.recording = True
-            await self._record(claim, outcome)
-            result = "done"
+            if isinstance(outcome, NotYet):
+                await self._effects.watch(claim, outcome.after_s, outcome.spent_s)
+                result = "watched"
+            else:
+                await self._record(claim, outcome)
+                result = "done"
         except Exception as error:
             result = await self._failed(claim, error)
         finally:

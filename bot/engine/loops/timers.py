@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
@@ -17,8 +17,6 @@ from bot.ports.store import TimerStore
 log = structlog.get_logger(__name__)
 
 _BATCH = 100
-# Progress is what Slipway itself makes. When it comes back after its deadline, it first gets a chance to make some.
-_PROGRESS_GRACE = timedelta(seconds=15)
 
 
 class TimerLoop:
@@ -28,17 +26,13 @@ class TimerLoop:
         self._timers = timers
         self._stepper = stepper
         self._clock = clock
-        self._began = clock.now()
         self._told: set[Due] = set()
 
     async def once(self) -> bool:
         now = self._clock.now()
         due = await self._timers.due(now, _BATCH)
-        fired = sum([await self._fire(timer, now) for timer in due if not self._early(timer, now)])
+        fired = sum([await self._fire(timer, now) for timer in due])
         return len(due) == _BATCH and fired > 0
-
-    def _early(self, timer: Due, now: datetime) -> bool:
-        return timer.name == "progress" and timer.at < self._began and now < self._began + _PROGRESS_GRACE
 
     async def _fire(self, timer: Due, now: datetime) -> bool:
         """False when it is still due afterwards."""

@@ -101,8 +101,8 @@ class Story:
         observed = self.rollout.weight if weight is None else weight
         return self.tell(Applied(self.rollout.generation, self.at, observed))
 
-    def apply_failed(self, why: str = "no room", *, unsafe: bool = False) -> Story:
-        return self.tell(ApplyFailed(self.rollout.generation, self.at, why, unsafe))
+    def apply_failed(self, why: str = "no room", *, unsafe: bool = False, newest: int = 0) -> Story:
+        return self.tell(ApplyFailed(self.rollout.generation, self.at, why, unsafe, newest))
 
     def verified(self, passed: bool = True, *findings: str) -> Story:
         return self.tell(Reported("run_checks", self.rollout.step, self.at, passed, findings))

@@ -84,7 +84,7 @@ def mark(sync: SyncCommands, say: Wording) -> str:
 
 def enter(builder: StepBuilder, sync: SyncCommands) -> StepResult:
     rollout = builder.rollout
-    builder.wait_for_outcome(sync.timeout_s)
+    builder.wait_for_outcome()
     builder.order(
         RunSync(rollout.lane, rollout.step, rollout.candidate, sync.application, sync.mode, sync.timeout_s)
     )

@@ -104,7 +104,6 @@ def started(builder: StepBuilder, verify: Verify, event: Applied) -> StepResult:
 
 def order_checks(builder: StepBuilder, verify: Verify) -> None:
     rollout = builder.rollout
-    builder.change(deadline=builder.after(verify.timeout_s))
     builder.order(RunChecks(rollout.lane, rollout.step, rollout.candidate, verify.checks, verify.timeout_s))
     builder.tell("checking", f"{rollout.candidate.version} is ready and is being checked.")
 

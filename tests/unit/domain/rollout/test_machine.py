@@ -60,7 +60,7 @@ def test_the_former_stable_is_kept_warm_when_the_candidate_takes_over() -> None:
 
     assert story.seen(SetDesired)[-1].desired.warm == (OLD,)
     assert story.rollout.current is None
-    assert "progress" in machine.timers(story.rollout)
+    assert machine.timers(story.rollout) == {}  # an order's time is measured where it is executed
 
 
 def test_checks_run_once_the_candidate_is_ready_and_not_before() -> None:
@@ -85,7 +85,6 @@ def test_failed_checks_end_the_rollout_without_traffic_and_take_the_candidate_aw
 
 def test_a_candidate_that_cannot_be_started_fails_without_a_rollback() -> None:
     assert Story().apply_failed("exit code 1").phase == "failed"
-    assert Story().due("progress").phase == "failed"
     assert Story().crashed().phase == "failed"
 
 
@@ -106,9 +105,9 @@ def test_a_shift_counts_as_traffic_from_its_order_on() -> None:
 
 
 def test_a_shift_that_is_not_confirmed_rolls_back() -> None:
-    for story in (Story().to_shift().due("progress"), Story().to_shift().apply_failed("port taken")):
-        assert story.phase == "rolling_back"
-        assert story.ordered()[-1] == ("1.4.0", None, 0)
+    story = Story().to_shift().apply_failed("port taken")
+    assert story.phase == "rolling_back"
+    assert story.ordered()[-1] == ("1.4.0", None, 0)
 
 
 def test_a_shift_that_fails_because_stable_is_gone_halts_where_the_traffic_is() -> None:
@@ -124,8 +123,8 @@ def test_a_warm_stable_that_dies_at_the_end_does_not_take_traffic_from_a_good_ca
     assert story.phase == "shifting"
     assert "1.4.0 does not stay up" in story.rollout.outcome
 
-    story.due("progress")
     assert story.seen(SetDesired)[-1].desired.warm == ()
+    assert story.seen(SetDesired)[-1].delay_s > 0
 
     assert story.applied(100).phase == "succeeded"
 
@@ -201,7 +200,6 @@ def test_an_exclusive_service_never_has_two_releases_at_once_not_even_warm() -> 
 def test_an_exclusive_service_that_fails_its_late_checks_is_rolled_back() -> None:
     story = _exclusive().applied(100).verified(False, "no answer")
     assert story.phase == "rolling_back"
-    assert _exclusive().applied(100).due("progress").phase == "rolling_back"
 
 
 def test_an_exclusive_service_that_does_not_start_goes_back_although_stable_does_not_run() -> None:
@@ -318,16 +316,40 @@ def test_a_crash_with_traffic_rolls_back_and_quarantines() -> None:
     assert len(story.seen(LockLane)) == 1
 
 
-def test_a_rollback_that_fails_or_never_answers_halts_and_calls_people() -> None:
-    for story in (
-        Story().to_rolling_back().apply_failed("1.4.0 does not start", unsafe=True),
-        Story().to_rolling_back().due("progress"),
-    ):
-        assert story.phase == "halted"
-        assert not story.rollout.phase.final
-        assert story.posted()[-1].what == "halted"
-        assert story.posted()[-1].mention_roles == ("on-call",)
-        assert machine.timers(story.rollout) == {}
+def test_a_rollback_that_fails_halts_and_calls_people() -> None:
+    story = Story().to_rolling_back().apply_failed("1.4.0 does not start", unsafe=True)
+    assert story.phase == "halted"
+    assert not story.rollout.phase.final
+    assert story.posted()[-1].what == "halted"
+    assert story.posted()[-1].mention_roles == ("on-call",)
+    assert machine.timers(story.rollout) == {}
+
+
+def test_a_target_that_is_ahead_is_rolled_back_above_its_generation() -> None:
+    """After a failover or a restored backup the database knows less than the target."""
+    story = Story().to_rolling_back()
+    ahead = story.rollout.generation + 40
+    story.apply_failed("generation", newest=ahead)
+    assert story.phase == "rolling_back"
+    order = story.seen(SetDesired)[-1]
+    assert order.desired.generation == ahead + 1
+    assert order.urgent
+    assert (order.desired.stable, order.desired.candidate, order.desired.weight) == (OLD, None, 0)
+    assert story.applied(0).phase == "rolled_back"
+
+
+def test_a_shift_that_meets_a_target_ahead_turns_back_above_its_generation() -> None:
+    story = Story().to_shift()
+    ahead = story.rollout.generation + 7
+    assert story.apply_failed("generation", newest=ahead).phase == "rolling_back"
+    assert story.seen(SetDesired)[-1].desired.generation == ahead + 1
+
+
+def test_a_target_that_stays_ahead_however_often_it_is_caught_up_with_halts() -> None:
+    story = Story().to_rolling_back()
+    for _ in range(5):
+        assert story.apply_failed("generation", newest=story.rollout.generation + 2).phase == "rolling_back"
+    assert story.apply_failed("generation", newest=story.rollout.generation + 2).phase == "halted"
 
 
 def test_only_a_person_ends_a_halted_rollout() -> None:
@@ -364,7 +386,7 @@ def test_what_belonged_to_going_forward_is_gone_on_the_way_back() -> None:
 
     assert story.rollout.hold is None
     assert story.rollout.pause is None
-    assert set(machine.timers(story.rollout)) == {"progress"}
+    assert machine.timers(story.rollout) == {}
     assert machine.allowed_actions(story.rollout, story.at) == ()
 
 
@@ -414,9 +436,10 @@ def test_checks_that_nobody_ordered_are_illegal() -> None:
 def test_people_hear_once_that_the_end_is_not_confirmed_however_often_it_is_ordered_again() -> None:
     story = Story((Shift(100), Observe(SOAK_S))).applied().soaked()
     for _ in range(5):
-        story.due("progress")
+        story.apply_failed("1.4.0 does not stop")
     assert [n.what for n in story.posted()].count("unconfirmed") == 1
     assert story.rollout.asked_again == 5
+    assert [e.delay_s for e in story.seen(SetDesired)][-5:] == [5.0, 10.0, 20.0, 40.0, 80.0]
     assert story.applied(100).phase == "succeeded"
 
 

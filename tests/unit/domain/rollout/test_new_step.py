@@ -79,8 +79,10 @@ def test_a_rollback_takes_back_what_was_begun_and_nothing_else() -> None:
     assert [e.script for e in further.seen(RevertMigration)] == ["2.sql", "1.sql"]
 
 
-def test_an_answer_that_never_comes_rolls_back_and_a_late_one_changes_nothing() -> None:
-    story = reported(Story(PLAN).act(LEAD, Action.APPROVE)).applied().soaked().due("progress")
+def test_a_failure_rolls_back_and_a_late_answer_changes_nothing() -> None:
+    story = reported(
+        reported(Story(PLAN).act(LEAD, Action.APPROVE)).applied().soaked(), False, "no time left"
+    )
     assert story.rollout.phase is Phase.ROLLING_BACK
     before = story.rollout
     assert reported(story).rollout is before

@@ -96,7 +96,7 @@ crashed        F  F  F  B  B  B  B  B  B  .  .  .  .  .  .  F  B
 host_aborted   C  C  C  B  B  B  B  B  B  =  B  .  .  .  .  C  B
 gate_due       .  .  C  B  .  .  .  .  .  .  .  .  .  .  .  .  .
 hold_due       .  .  .  .  .  .  .  .  B  .  .  .  .  .  .  .  .
-progress_due   F  F  .  .  B  =  .  .  .  X  .  .  .  .  .  F  B
+progress_due   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 approve        -  -  S  S  -  -  -  -  -  -  -  -  -  -  -  -  -
 reject         -  -  C  B  -  -  -  -  -  -  -  -  -  -  -  -  -
 revoke         -  -  =  =  -  -  -  -  -  -  -  -  -  -  -  -  -
