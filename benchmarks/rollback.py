@@ -16,7 +16,8 @@ from typing import Any
 
 from benchmarks.report import Row, show
 from benchmarks.scene import Json, listening, truth
-from demo.launcher import Demo, DemoLane
+from demo.lanes import DemoLane
+from demo.launcher import Demo
 from demo.stories.stage import Stage, Transcript
 
 LANE = DemoLane("checkout", "production", 250)

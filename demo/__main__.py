@@ -1,4 +1,4 @@
-"""`make demo`: starts everything, prints one address; with `--play`, plays the story and exits 0 or 1."""
+"""`make demo`: start everything and print one address; with `--play`, play the story and exit with 0 or 1."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from demo.launcher import Demo, LaunchError
+from demo.children import LaunchError
+from demo.launcher import Demo
 from demo.stories import commands_story, first_light
 from demo.stories.stage import Stage, StoryError, Transcript
 
@@ -23,8 +24,8 @@ WELCOME = """
       open  {url}
 
   Act as `dev`, type /deploy in #deploys: checkout, 1.5.0, staging. Then production: `lead` approves.
-  Then 1.5.1, which fails 8 % of production's requests.
-  The commands of another bot: /commands-sync diff app:greeter; its manifest: {manifests}/greeter-1.5.0.json
+  Then 1.5.1, which fails 8% of production's requests.
+  Commands of another bot: /commands-sync diff app:greeter; its manifest is {manifests}/greeter-1.5.0.json
   Logs: {folder}
   Ctrl-C stops everything.
 """
@@ -46,7 +47,7 @@ async def play(url: str, manifests: Path) -> int:
     except StoryError as error:
         tell(f"\n✗ {error}")
         return 1
-    tell("\n✓ the story went as told")
+    tell("\n✓ The story went as written.")
     return 0
 
 
@@ -68,10 +69,17 @@ async def demo(port: int, folder: Path, *, play_story: bool) -> int:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=8300, help="of the page and the JSON API (8300)")
-    parser.add_argument("--play", action="store_true", help="play the story, print it, exit 0 or 1")
-    parser.add_argument("--folder", type=Path, default=Path(".slipway/demo"), help="where all of it is kept")
+    parser = argparse.ArgumentParser(
+        prog="python -m demo", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--port", type=int, default=8300, help="port of the page and the JSON API")
+    parser.add_argument("--play", action="store_true", help="play the story, print it, exit with 0 or 1")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(".slipway/demo"),
+        help="folder for logs and data",
+    )
     args = parser.parse_args()
     try:
         sys.exit(asyncio.run(demo(args.port, args.folder, play_story=args.play)))

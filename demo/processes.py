@@ -1,8 +1,7 @@
-"""What runs for a demo besides the launcher's own children: found by the folder in its environment, named, ended.
+"""Processes of a demo other than the launcher's children: find, name and end them.
 
-Every program that the launcher starts inherits `SANDBOX_DEMO_DIR` and hands it on, or names a folder in it as its
-`--data-dir`. So they can be listed for scripts, which kill and watch, and what a launcher that was killed left behind
-is ended.
+Every program that the launcher starts inherits `SANDBOX_DEMO_DIR` and passes it on, or names a folder in it as its
+`--data-dir`. So scripts can list, kill and watch them, and a new launcher ends what a killed one left behind.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ _ASK_S, _LOOK_EVERY_S = 5.0, 0.05
 _YOUNG_S = 5.0
 
 
-class Belongings:
-    """The processes of one demo's folder. Looking again is cheap: who was looked at once is remembered."""
+class Descendants:
+    """The processes of one demo's folder. Looking again is cheap: processes seen before are remembered."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
         self._known: dict[psutil.Process, str] = {}
 
     def listed(self, without: Collection[int] = ()) -> list[dict[str, Any]]:
-        """Name, pid and start of each, oldest first."""
+        """Name, pid and start (Unix seconds) of each, oldest first, without the pids in `without`."""
         found = []
         for process, name in self._living().items():
             if name and process.pid not in without:
@@ -41,7 +40,7 @@ class Belongings:
         return sorted(found, key=lambda entry: (entry["started"], entry["pid"]))
 
     def end(self) -> None:
-        """End all of them: asked first, and killed when they do not go."""
+        """Terminate all of them, then kill those that stay for five seconds."""
         killing_from = time.monotonic() + _ASK_S
         asked: set[psutil.Process] = set()
         while left := [psutil.Process(e["pid"]) for e in self.listed() if psutil.pid_exists(e["pid"])]:
@@ -67,7 +66,7 @@ class Belongings:
         return now
 
     def _may_become_ours(self, process: psutil.Process) -> bool:
-        """A process that was just forked is seen before it is the program that it is going to be."""
+        """Whether it is new: a process just forked is not yet the program that it will be."""
         if process not in self._known:
             return True
         with contextlib.suppress(psutil.Error):
@@ -75,15 +74,15 @@ class Belongings:
         return False
 
     def _name(self, process: psutil.Process) -> str:
-        """What it is called; empty when it is not one of ours."""
+        """Its name; empty if it is not one of ours."""
         with contextlib.suppress(psutil.Error, OSError):
             command = process.cmdline()
             if process.pid != os.getpid() and (self._works_in(command) or self._inherits(process)):
-                return called(command)
+                return name_of(command)
         return ""
 
     def _works_in(self, command: list[str]) -> bool:
-        """The process host keeps nothing of the environment, and says where it works instead."""
+        """Whether it names our folder: the process host keeps nothing of its environment."""
         data_dir = dict(itertools.pairwise(command)).get("--data-dir", "")
         return Path(data_dir).is_relative_to(self._folder)
 
@@ -91,8 +90,8 @@ class Belongings:
         return process.environ().get(VARIABLE) == self._folder
 
 
-def called(command: list[str]) -> str:
-    """`checkout/production 1.5.0`, `host`, `postgres`: from the words of a command line."""
+def name_of(command: list[str]) -> str:
+    """The name of a program from its command line: `checkout/production 1.5.0`, `host`, `postgres`."""
     words = dict(itertools.pairwise([*command, ""]))
     if "--service" in words:
         return f"{words['--service']}/{words.get('--environment', '')} {words.get('--version', '')}".strip()
@@ -102,7 +101,7 @@ def called(command: list[str]) -> str:
             return f"{module} {words['--version']}"
         return f"{module} watchdog" if "--detach" in words else module
     first = Path(command[0]).name if command else ""
-    # The servers behind a postmaster write what they do where their command line was.
+    # The servers behind a postmaster replace their command line by their activity.
     if first.startswith("postgres"):
         return "postgres" if "-D" in words else ""
     script = next((word for word in command[1:] if word.endswith(".py")), "")

@@ -1,4 +1,4 @@
-"""The Discord server that the demo plays in, `world.json`, with changes for tests and benchmarks."""
+"""The demo's Discord server, `world.json`, with changes for tests and benchmarks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The demo services: real processes that serve real HTTP, and the users who ask them."""
+"""The demo services, real processes that serve real HTTP, and their users."""

@@ -1,4 +1,4 @@
-"""How each version of a demo service behaves, and how that can be changed while it runs."""
+"""Behaviour of each version of a demo service, and changes to it while it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# What users ask for. Gift cards are a kind of request that only production's traffic contains.
+# Kinds of requests. Only production's traffic has gift cards.
 KINDS_STAGING: dict[str, float] = {"card": 0.7, "invoice": 0.3}
 KINDS_PRODUCTION: dict[str, float] = {"card": 0.64, "invoice": 0.28, "gift-card": 0.08}
 
@@ -32,7 +32,7 @@ class Behaviour:
     degraded_error_rate: float = 0.15
 
     def outcome(self, kind: str, served_for_s: float, rng: random.Random) -> tuple[bool, float]:
-        """Whether this request fails, and how long it takes."""
+        """Whether a request fails, and how many seconds it takes."""
         rate = self.error_rate
         if self.degrades_after_s is not None and served_for_s >= self.degrades_after_s:
             rate = max(rate, self.degraded_error_rate)
@@ -52,7 +52,7 @@ VERSIONS: dict[str, Behaviour] = {
 
 
 class Overrides:
-    """Changes made while a version runs, in a file that every instance of it watches.
+    """Changes to a running version, in a file that every instance watches.
 
     `{"checkout/production/1.5.0": {"error_rate": 0.1, "latency_ms": 200}}`; a missing file changes nothing.
     """
@@ -79,7 +79,7 @@ class Overrides:
 
 
 def apply(base: Behaviour, changed: dict[str, float]) -> Behaviour:
-    """`base` with what the JSON API may set (the names are matched below). Raises ValueError."""
+    """`base` with the JSON API's settings applied. Raises ValueError for unknown names and wrong values."""
     result = base
     for name, value in changed.items():
         if not isinstance(value, int | float) or value < 0:

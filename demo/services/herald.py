@@ -1,4 +1,4 @@
-"""The exclusive demo service: a small Discord bot of its own, which cannot run twice on one token.
+"""The exclusive demo service: a small Discord bot, which must not run twice on one token.
 
 `python -m demo.services.herald --version 1.4.0 --port N`; the token and Discord's address come from
 `HERALD_TOKEN`, `HERALD_API` and `HERALD_GATEWAY`. `/healthz` is 200 while the gateway is connected.
@@ -19,7 +19,7 @@ from discord import app_commands
 
 
 class Herald(discord.Client):
-    """Answers `/greet`, and tells over HTTP whether it is connected."""
+    """Answers `/greet`, and reports over HTTP whether it is connected."""
 
     def __init__(self, version: str) -> None:
         super().__init__(intents=discord.Intents(guilds=True), guild_ready_timeout=0.2)
@@ -27,7 +27,7 @@ class Herald(discord.Client):
         self.greeted = 0
         self.tree = app_commands.CommandTree(self)
         self.tree.command(name="greet", description="Says hello, and which version says it")(self._greet)
-        if version != "1.4.0":  # has more commands, which are deployed with it
+        if version != "1.4.0":  # has more commands, deployed with it
             self.tree.error(self._unknown)
 
     async def _unknown(self, interaction: discord.Interaction, error: app_commands.AppCommandError) -> None:
@@ -36,7 +36,7 @@ class Herald(discord.Client):
         await interaction.response.send_message(f"herald {self.version} does /{error.name}.", ephemeral=True)
 
     async def setup_hook(self) -> None:
-        """Discord keeps commands: they are told once, and not at every start."""
+        """Register commands once: Discord keeps them across restarts."""
         if not await self.tree.fetch_commands():
             await self.tree.sync()
 

@@ -20,7 +20,7 @@ BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0)
 
 
 class Service:
-    """Serves `GET|POST /pay?kind=…`, `/healthz` and `/metrics`; what it does is its version's behaviour."""
+    """Serves `GET|POST /pay?kind=…`, `/healthz` and `/metrics`, with its version's behaviour."""
 
     def __init__(self, service: str, version: str, environment: str, overrides: Overrides) -> None:
         self.service, self.version, self.environment = service, version, environment

@@ -1,8 +1,8 @@
-"""The users of the demo services: steady traffic through the routers, and what they saw of it.
+"""The users of the demo services: steady traffic through the routers, and a log of its answers.
 
 `python -m demo.services.traffic --sandbox URL --lane checkout/production=http://127.0.0.1:8401@150 …` sends
-150 requests a second there, open loop (a slow answer does not slow the next request down), keeps a log of
-what came back, and registers with the sandbox, whose `services` calls end here.
+150 requests per second there, open loop (a slow answer does not delay the next request), keeps a log of the
+answers, and registers with the sandbox, which passes its `services` calls here.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from demo.services.behaviour import Behaviour, apply, kinds
 
 LOG_KEPT = 20_000
 SHARE_WINDOW_S = 3.0
-NOBODY = "none"  # no release answered: refused, reset, timed out, or an error of the router's own
+NO_RELEASE = "none"  # no release answered: refused, reset, timed out, or an error of the router itself
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One request as its user saw it."""
+    """One request, as its user saw it."""
 
     n: int
     at: float
@@ -65,12 +65,14 @@ class Users:
     totals: Counter[tuple[str, str]] = field(default_factory=Counter)
     count: int = 0
 
-    async def ask_for_ever(self, session: aiohttp.ClientSession) -> None:
+    async def ask_forever(self, session: aiohttp.ClientSession) -> None:
         names, weights = zip(*kinds(self.environment).items(), strict=True)
         pending: set[asyncio.Task[None]] = set()
         due = time.monotonic()
         while True:
-            due = max(due + 1 / self.rate, time.monotonic() - 1)  # after a stall, at most a second's worth
+            due = max(
+                due + 1 / self.rate, time.monotonic() - 1
+            )  # after a stall, catch up on one second at most
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             task = asyncio.create_task(self._ask(session, random.choices(names, weights)[0]))
             pending.add(task)
@@ -78,11 +80,11 @@ class Users:
 
     async def _ask(self, session: aiohttp.ClientSession, kind: str) -> None:
         started = time.monotonic()
-        version, status = NOBODY, 0
+        version, status = NO_RELEASE, 0
         with suppress(aiohttp.ClientError, TimeoutError):
             async with session.get(f"{self.url}/pay", params={"kind": kind}) as answer:
                 await answer.read()
-                version, status = answer.headers.get("X-Version", NOBODY), answer.status
+                version, status = answer.headers.get("X-Version", NO_RELEASE), answer.status
         self.count += 1
         seen = Seen(self.count, time.time(), version, kind, status, (time.monotonic() - started) * 1000)
         self.log.append(seen)
@@ -109,7 +111,7 @@ class Users:
         }
 
     def change(self, version: str, settings: dict[str, float]) -> None:
-        """Changes a version while it runs; empty settings give it back its own ways. Raises ValueError."""
+        """Change a version while it runs; empty settings restore its own behaviour. Raises ValueError."""
         apply(Behaviour(), settings)
         everything = _read(self.overrides)
         key = f"{self.service}/{self.environment}/{version}"
@@ -131,7 +133,7 @@ def _read(path: Path) -> dict[str, dict[str, float]]:
 
 
 class Control:
-    """The small HTTP server that the sandbox passes its `services` calls on to."""
+    """HTTP server behind the sandbox's `services` calls."""
 
     def __init__(self, everybody: list[Users]) -> None:
         self._users = {(u.service, u.environment): u for u in everybody}
@@ -146,15 +148,15 @@ class Control:
         return self._users[request.match_info["service"], request.match_info["environment"]]
 
     async def get(self, request: web.Request) -> web.Response:
-        """`?since=N` adds the log after N (`since=0`: all that is kept), `limit` bounds it."""
+        """Shares and totals; `?since=N` adds the log after N (0: all of it), at most `limit` entries."""
         since, limit = int(request.query.get("since", -1)), int(request.query.get("limit", 5000))
         return web.json_response(self._of(request).as_json(since, limit))
 
     async def post(self, request: web.Request) -> web.Response:
-        """`{version, error_rate?, latency_ms?, slow_share?, slow_ms?}`; a version alone resets it."""
+        """Take `{version, error_rate?, latency_ms?, slow_share?, slow_ms?}`; a version alone resets it."""
         body = await request.json()
         if not isinstance(body, dict) or not isinstance(body.get("version"), str):
-            return _wrong("version is needed: which one to change, for example 1.5.0")
+            return _wrong("`version` is missing: name the version to change, such as 1.5.0.")
         settings = {k: v for k, v in body.items() if k not in {"version", "environment", "guild"}}
         try:
             self._of(request).change(body["version"], settings)
@@ -168,7 +170,7 @@ def _wrong(sentence: str) -> web.Response:
 
 
 def parse_lane(text: str, overrides: Path) -> Users:
-    """`checkout/production=http://127.0.0.1:8401@150`."""
+    """Read `checkout/production=http://127.0.0.1:8401@150`: lane, address, requests per second."""
     name, _, rest = text.partition("=")
     url, _, rate = rest.rpartition("@")
     service, _, environment = name.partition("/")
@@ -194,7 +196,7 @@ async def serve(sandbox: str, everybody: list[Users]) -> None:
             }
             async with session.post(f"{sandbox}/sandbox/v1/registry/services", json=body) as answer:
                 answer.raise_for_status()
-        asking = [asyncio.create_task(u.ask_for_ever(session)) for u in everybody]
+        asking = [asyncio.create_task(u.ask_forever(session)) for u in everybody]
         print(json.dumps({"ready": True, "port": port}), flush=True)
         await stop.wait()
         for task in asking:

@@ -1,1 +1,1 @@
-"""Stories that people play in the sandbox: the demo and the tests play the same ones."""
+"""Stories that people play in the sandbox, for the demo and the tests alike."""

@@ -1,4 +1,4 @@
-"""The second story: another application's slash commands, seen, tried, approved, refused, and brought back."""
+"""The second story: another application's slash commands, compared, deployed, refused, and restored."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MISTAKES = (
 
 
 async def play(stage: Stage, manifests: Path) -> None:
-    """Plays all of it. `manifests` is the folder that the application's manifest is read from.
+    """Play the whole story. `manifests` is the folder that the application's manifest is read from.
 
     Raises `StoryError` where the story goes otherwise.
     """
     tell = stage.transcript
-    tell.chapter(f"the slash commands of {APPLICATION}: what is different")
+    tell.chapter(f"the slash commands of {APPLICATION}: what differs")
     before = (await commands(stage))[0]
     await difference(stage)
     tell.chapter("commands to staging, which is one server")
@@ -40,7 +40,7 @@ async def play(stage: Stage, manifests: Path) -> None:
     await to_production(stage)
     tell.chapter("a bad manifest is merged")
     await refused(stage, manifests)
-    tell.chapter("back to what was there before, from its backup")
+    tell.chapter("back to the former commands, from their backup")
     await back(stage, before)
     tell.chapter(f"{PROGRAM} {RELEASE}, and its commands with it")
     await with_release(stage)
@@ -51,7 +51,7 @@ async def sync(stage: Stage, user: str, what: str, **options: Any) -> Json:
 
 
 async def difference(stage: Stage) -> None:
-    """Anybody may look; production wants a success in staging first."""
+    """Everyone can read; production needs a success in staging first."""
     shown = said(await sync(stage, "guest", "diff", environment="production"))
     expect(shown, "/wave created", "/silence created")
     early = said(await sync(stage, "dev", "apply", environment="production", reason="new commands"))
@@ -74,7 +74,7 @@ async def to_production(stage: Stage) -> None:
 
 
 async def refused(stage: Stage, manifests: Path) -> None:
-    """Every mistake at once, and nothing was called."""
+    """A bad manifest lists every mistake at once, and nothing is sent."""
     good, bad = manifests / f"{APPLICATION}-{RELEASE}.json", manifests / f"{APPLICATION}-bad.json"
     kept = good.with_suffix(".kept")
     shutil.copy(good, kept)
@@ -89,7 +89,7 @@ async def refused(stage: Stage, manifests: Path) -> None:
 
 
 async def back(stage: Stage, before: list[str]) -> None:
-    """A backup is looked into, compared with the present, and restored."""
+    """A backup is opened, compared with the present, and restored."""
     listed = await sync(stage, "dev", "backups", environment="production")
     select = listed["message"]["selects"][0]
     newest = select["options"][0]["value"]
@@ -104,7 +104,7 @@ async def back(stage: Stage, before: list[str]) -> None:
 
 
 async def with_release(stage: Stage) -> None:
-    """The commands come before the release that answers them."""
+    """A release brings its commands: they change before it serves."""
     last = await stage.last_message("deploys")
     await stage.slash("dev", "deploy", service=PROGRAM, version=RELEASE, environment="production")
     gate = await stage.message("deploys", PROGRAM, RELEASE, button="Approve", after=last)
@@ -124,7 +124,7 @@ async def ended(stage: Stage, environment: str, *, after: int = 0) -> None:
 
 
 async def commands(stage: Stage) -> tuple[list[str], list[str]]:
-    """The names of the application's commands as Discord has them now: everywhere, and in the server alone."""
+    """Wait until Discord has these commands of the application: everywhere, and in the server alone."""
     state = await stage.call("GET", "state")
     application = next(a for a in state["applications"] if a["name"] == APPLICATION)
     found: dict[bool, list[str]] = {True: [], False: []}
@@ -147,4 +147,4 @@ def expect(text: str, *words: str) -> None:
     plain = text.replace("\\", "")
     for word in words:
         if word not in plain:
-            raise StoryError(f"the answer should say {word!r}, but it says: {plain}")
+            raise StoryError(f"the answer should contain {word!r}, but it is: {plain}")

@@ -9,21 +9,21 @@ GOOD, BAD = "1.5.0", "1.5.1"
 
 
 async def play(stage: Stage) -> None:
-    """Plays all of it. Raises `StoryError` where the story goes otherwise."""
+    """Play the whole story. Raises `StoryError` if it goes otherwise."""
     tell = stage.transcript
     tell.chapter(f"{GOOD} to staging")
     await deploy(stage, GOOD, "staging")
     await ended(stage, GOOD, "staging", "succeeded")
     tell.chapter(f"{GOOD} to production, approved by a release manager")
     await production(stage)
-    tell.chapter(f"{BAD} fails 8 % of production's requests, and none of staging's")
+    tell.chapter(f"{BAD} fails 8% of production's requests, and none of staging's")
     await deploy(stage, BAD, "staging")
     await ended(stage, BAD, "staging", "succeeded")
     await rolled_back(stage)
 
 
 async def deploy(stage: Stage, version: str, environment: str, reason: str = "") -> Json:
-    """`dev` deploys; returns the interaction."""
+    """Deploy as `dev`; returns the interaction."""
     options = {"service": SERVICE, "version": version, "environment": environment}
     return await stage.slash("dev", "deploy", **options, **({"reason": reason} if reason else {}))
 
@@ -35,7 +35,7 @@ async def card(stage: Stage, version: str, environment: str, *words: str, button
 
 
 async def ended(stage: Stage, version: str, environment: str, how: str) -> Json:
-    """Waits until the newest card of that rollout says how it ended."""
+    """Wait until the newest card of that rollout says how it ended."""
     message = await card(stage, version, environment, how)
     stage.transcript.say("card", f"{SERVICE} {version} → {environment}: {how}")
     return message
@@ -48,7 +48,7 @@ async def production(stage: Stage) -> None:
     for outsider in ("guest", "dev"):
         refused = await stage.press(outsider, gate["id"], "Approve")
         if not refused["ephemeral"]:
-            raise StoryError(f"the refusal to {outsider} should be seen by them only")
+            raise StoryError(f"the refusal to {outsider} should be visible to them only")
     await stage.press("lead", gate["id"], "Approve")
     for share in (0.03, 0.2, 0.98):
         await share_reaches(stage, GOOD, share)
@@ -73,13 +73,15 @@ async def rolled_back(stage: Stage) -> None:
     await ended(stage, BAD, "production", "rolled back")
     alert = await stage.message("alerts", SERVICE, BAD, after=alerts_before)
     if "oncall" not in alert["notified"] or not alert["embeds"]:
-        raise StoryError(f"the alert should mention on-call and carry an embed, but: {alert['notified']}")
+        raise StoryError(
+            f"the alert should mention on-call and have an embed, but it notified {alert['notified']}"
+        )
     stage.transcript.say("#alerts", f"@oncall {said({'message': alert}).splitlines()[0]}")
     await only_its_own_errors(stage, cursor)
 
 
 async def only_its_own_errors(stage: Stage, since: int) -> None:
-    """No user saw an error that the candidate did not itself serve, and it gets no more traffic."""
+    """Check that users saw no error but the candidate's own, and that it has no traffic left."""
 
     async def gone() -> bool | None:
         shares = (await stage.users(SERVICE, "production"))["shares"]
@@ -90,9 +92,9 @@ async def only_its_own_errors(stage: Stage, since: int) -> None:
     errors = [entry for entry in log if entry["outcome"] == "error"]
     foreign = [entry for entry in errors if entry["version"] != BAD]
     if foreign:
-        raise StoryError(f"{len(foreign)} errors that {BAD} did not serve, the first: {foreign[0]}")
+        raise StoryError(f"{len(foreign)} errors were not served by {BAD}, the first: {foreign[0]}")
     served = sum(entry["version"] == BAD for entry in log)
     stage.transcript.say(
         "users",
-        f"{len(log)} requests meanwhile, {served} answered by {BAD}, {len(errors)} errors, all of them its own",
+        f"{len(log)} requests since, {served} answered by {BAD}, {len(errors)} errors, all of them its own",
     )

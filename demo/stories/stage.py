@@ -1,4 +1,4 @@
-"""Plays people against the sandbox's JSON API and keeps a transcript with times."""
+"""People played through the sandbox's JSON API, with a transcript."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 class StoryError(Exception):
-    """The story did not go as told; the sentence says what was expected and what was seen."""
+    """The story went otherwise; the sentence says what was expected and what was seen."""
 
 
 @dataclass
 class Transcript:
-    """Lines with the seconds since the story began. `tell` is where they go, `print` for people."""
+    """Lines with the seconds since the start of the story; each also goes to `tell`."""
 
     tell: Callable[[str], None] = print
     started: float = field(default_factory=time.monotonic)
@@ -39,7 +39,7 @@ class Transcript:
 
 
 class Stage:
-    """People, channels and services of one sandbox. Waiting is bounded; what does not come is `StoryError`."""
+    """People, channels and services of one sandbox. Every wait is bounded and ends in `StoryError`."""
 
     def __init__(self, url: str, transcript: Transcript | None = None) -> None:
         self.url = url.rstrip("/")
@@ -57,9 +57,9 @@ class Stage:
             await self._session.close()
 
     async def call(self, method: str, path: str, body: Json | None = None, **query: str | int) -> Json:
-        """One call of the JSON API; an error answer is `StoryError` with its sentence."""
+        """One call of the JSON API. Raises `StoryError` with the sentence of a refusal."""
         if self._session is None:
-            raise RuntimeError("use `async with Stage(url) as stage`")
+            raise RuntimeError("Stage is not open: use `async with Stage(url) as stage`")
         params = {k: str(v) for k, v in query.items()}
         async with self._session.request(
             method, f"{self.url}/sandbox/v1/{path}", json=body, params=params
@@ -70,10 +70,8 @@ class Stage:
                 raise StoryError(f"{method} {path}: {error.get('code')}: {error.get('message')}")
             return found
 
-    # ---- what people do ----------------------------------------------------------------------------------
-
     async def slash(self, user: str, command: str, channel: str = "deploys", **options: object) -> Json:
-        """A person sends a slash command and waits for the answer; returns the interaction."""
+        """Send a slash command as a person; returns the answered interaction."""
         shown = " ".join(f"{k}:{v}" for k, v in options.items())
         self.transcript.say(user, f"/{command} {shown}".rstrip())
         body: Json = {"user": user, "channel": channel, "command": command, "options": options}
@@ -81,21 +79,22 @@ class Stage:
         return await self.answer(begun["interaction"])
 
     async def press(self, user: str, message: str, button: str) -> Json:
-        """A person presses a button by its label and waits for the answer."""
+        """Press a button by its label as a person; returns the answered interaction."""
         self.transcript.say(user, f"presses [{button}]")
         begun = await self.call("POST", "presses", {"user": user, "message": message, "button": button})
         return await self.answer(begun["interaction"])
 
     async def choose(self, user: str, message: str, select: str, *values: str) -> Json:
-        """A person picks from a select by its custom id or placeholder, and waits for the answer."""
+        """Choose in a select, by its custom id or placeholder, as a person; returns the answered interaction."""
         self.transcript.say(user, f"picks {', '.join(values)}")
         body: Json = {"user": user, "message": message, "select": select, "values": list(values)}
         begun = await self.call("POST", "selects", body)
         return await self.answer(begun["interaction"])
 
     async def submit(self, user: str, interaction: str, **fields: str) -> Json:
-        """A person fills in the modal that an interaction opened."""
-        self.transcript.say(user, f"submits {fields}")
+        """Submit the modal that an interaction opened, as a person; returns the answered interaction."""
+        shown = ", ".join(f"{name}: {value}" for name, value in fields.items())
+        self.transcript.say(user, f"submits {shown}")
         body: Json = {"user": user, "interaction": interaction, "fields": dict(fields)}
         begun = await self.call("POST", "modals", body)
         return await self.answer(begun["interaction"])
@@ -110,19 +109,17 @@ class Stage:
             self.transcript.say("slipway", f"{'(only to them) ' if found['ephemeral'] else ''}{short(text)}")
         return found
 
-    # ---- what people see ---------------------------------------------------------------------------------
-
     async def messages(self, channel: str, as_: str = "dev") -> list[Json]:
         found = await self.call("GET", f"channels/{channel}/messages?as={as_}")
         messages: list[Json] = found["messages"]
         return messages
 
     async def last_message(self, channel: str) -> int:
-        """The id of the newest message, 0 when there is none: what comes later has a higher one."""
+        """The id of the newest message, 0 if there is none; later messages have higher ids."""
         return max((int(m["id"]) for m in await self.messages(channel)), default=0)
 
     async def users(self, service: str, environment: str, since: int = -1) -> Json:
-        """What the users of a demo service saw."""
+        """Shares, totals and log of a demo service's users."""
         return await self.call("GET", f"services/{service}", environment=environment, since=since)
 
     async def until(
@@ -132,14 +129,14 @@ class Stage:
         timeout_s: float = 30.0,
         every_s: float = 0.15,
     ) -> T:
-        """Looks again and again until `look` finds something; `StoryError` after `timeout_s`."""
+        """Call `look` until it finds something. Raises `StoryError` after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while True:
             found = await look()
             if found is not None:
                 return found
             if time.monotonic() > deadline:
-                raise StoryError(f"waited {timeout_s:.0f} s in vain for {what}")
+                raise StoryError(f"{what}: not within {timeout_s:.0f} s")
             await asyncio.sleep(every_s)
 
     async def message(
@@ -151,7 +148,7 @@ class Stage:
         button: str | None = None,
         as_: str = "dev",
     ) -> Json:
-        """The newest message after `after` whose text holds all `words` (and an enabled `button`)."""
+        """The newest message after `after` with all `words` in its text, and an enabled `button` if named."""
 
         async def look() -> Json | None:
             for m in reversed(await self.messages(channel, as_)):

@@ -1,6 +1,6 @@
-"""Takes the README's pictures anew: `python docs/pictures/take.py`, from the real page with the real bot.
+"""Pictures of the README: `python docs/pictures/take.py` takes them from the real page with the real bot.
 
-Plays the first story against a demo of its own and photographs the page in the system's Chromium as it goes.
+Plays the first story against a demo of its own and takes pictures of the page in the system's Chromium.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ async def main() -> None:
         await photograph(phone, demo, "harbor/deploys?as=lead", "gate.png")
         await stage.press("lead", gate["id"], "Approve")
         await story.share_reaches(stage, story.GOOD, 0.2)
-        await asyncio.sleep(3.5)
+        await asyncio.sleep(1)
         await photograph(page, demo, "harbor/deploys?as=dev2", "rollout.png")
         await story.ended(stage, story.GOOD, "production", "succeeded")
         await story.deploy(stage, story.BAD, "staging")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from demo.launcher import DemoLane, free_port
+from demo.children import free_port
+from demo.lanes import DemoLane
 from demo.stories.stage import Json
 from tests.fakes.tcp_proxy import TcpProxy
 from tests.support.e2e.acts import part

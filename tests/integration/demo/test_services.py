@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from demo.launcher import free_port
+from demo.children import free_port
 
 
 @pytest.fixture

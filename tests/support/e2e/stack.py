@@ -22,7 +22,9 @@ import psutil
 import pytest
 import yaml
 
-from demo.launcher import Demo, DemoLane, free_port
+from demo.children import free_port
+from demo.lanes import DemoLane
+from demo.launcher import Demo
 from demo.stories.stage import Json, Stage, StoryError, Transcript
 from tests.support.paths import TESTS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from demo.processes import VARIABLE, Belongings, called
+from demo.processes import VARIABLE, Descendants, name_of
 
 SLEEPER = """
 import signal, sys, time
@@ -47,7 +47,7 @@ async def start(tmp_path: Path):
 
 async def test_what_runs_for_a_folder_is_listed_and_nothing_else(start, tmp_path: Path) -> None:
     mine, other = await start(tmp_path / "one"), await start(tmp_path / "two")
-    found = Belongings(tmp_path / "one")
+    found = Descendants(tmp_path / "one")
     assert [(e["name"], e["pid"]) for e in found.listed()] == [("sleeper", mine.pid)]
     assert found.listed(without={mine.pid}) == []
     later = await start(tmp_path / "one")
@@ -58,14 +58,14 @@ async def test_what_runs_for_a_folder_is_listed_and_nothing_else(start, tmp_path
 async def test_who_hands_no_environment_on_is_known_by_where_it_works(start, tmp_path: Path) -> None:
     host = await start(Path("/elsewhere"), "--data-dir", str(tmp_path / "one" / "data" / "host"))
     await start(Path("/elsewhere"), "--data-dir", str(tmp_path / "one-more"))
-    assert [e["pid"] for e in Belongings(tmp_path / "one").listed()] == [host.pid]
+    assert [e["pid"] for e in Descendants(tmp_path / "one").listed()] == [host.pid]
 
 
 async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr("demo.processes._ASK_S", 0.5)
     folder = tmp_path / "one"
     one, deaf, other = await start(folder), await start(folder, "deaf"), await start(tmp_path / "two")
-    await asyncio.to_thread(Belongings(folder).end)
+    await asyncio.to_thread(Descendants(folder).end)
     assert (await one.wait(), await deaf.wait()) == (-signal.SIGTERM, -signal.SIGKILL)
     assert other.returncode is None
 
@@ -83,4 +83,4 @@ async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Pat
     ],
 )
 def test_processes_have_names_that_people_know(command: str, name: str) -> None:
-    assert called(command.split()) == name
+    assert name_of(command.split()) == name
