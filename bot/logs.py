@@ -8,81 +8,32 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 import secrets
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_HIDDEN = "***"
+from bot.redaction import Redactor
+
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without characters that are easily confused
-_SHORTEST_SECRET = 6
 
 _trace: ContextVar[str | None] = ContextVar("slipway_trace", default=None)
-
-_SENSITIVE = (
-    r"(?:[\w-]*(?:token|secret|password|passwd|authorization|api[_-]?key|private[_-]?key|credential)s?)"
-)
-_PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # Discord bot tokens: id, time and signature in base64.
-    (re.compile(r"\b[A-Za-z0-9_-]{18,}\.[A-Za-z0-9_-]{6,7}\.[A-Za-z0-9_-]{24,}"), _HIDDEN),
-    # Interaction and webhook tokens in paths.
-    (re.compile(r"(/(?:webhooks|interactions)/\d+/)[A-Za-z0-9_.~%-]{8,}"), rf"\1{_HIDDEN}"),
-    # Passwords in addresses.
-    (re.compile(r"([a-z][a-z0-9+.-]*://[^\s:/@\"']*:)[^\s@/\"']+(@)"), rf"\1{_HIDDEN}\2"),
-    (
-        re.compile(
-            r"(?i)(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?)(?:(?:bot|bearer|basic) )?(?!\*)[^\s\"'\\,;]+"
-        ),
-        rf"\1{_HIDDEN}",
-    ),
-    (re.compile(r"\b(Bot|Bearer|Basic)\s+(?!token\b)(?=\S*\d)[A-Za-z0-9._~+/=-]{16,}"), rf"\1 {_HIDDEN}"),
-    # "key": "value" and 'key': 'value', also with the quotes escaped in a JSON line; key=value.
-    (
-        re.compile(rf"(?i)({_SENSITIVE}\\?[\"']?\s*[:=]\s*b?\\?[\"'])[^\"'\\]+"),
-        rf"\1{_HIDDEN}",
-    ),
-    (re.compile(rf"(?i)({_SENSITIVE}=\\?[\"']?)(?!\*)[^\s\"'\\,;&)}}]+"), rf"\1{_HIDDEN}"),
-    # key: value in prose, if the value does not look like a word.
-    (
-        re.compile(rf"(?i)({_SENSITIVE}: )(?=[\w.~+/=-]*\d)(?=[\w.~+/=-]*[a-z])[\w.~+/=-]{{12,}}"),
-        rf"\1{_HIDDEN}",
-    ),
-)
-
-
-def is_sensitive(name: str) -> bool:
-    """Whether a key or variable of this name holds a secret."""
-    return re.fullmatch(rf"(?i){_SENSITIVE}", name) is not None
-
-
-class Redactor:
-    """Hides known secrets and text that looks like one."""
-
-    def __init__(self, known: Iterable[str] = ()) -> None:
-        words = sorted({k for k in known if len(k) >= _SHORTEST_SECRET}, key=len, reverse=True)
-        self._known = re.compile("|".join(map(re.escape, words))) if words else None
-
-    def __call__(self, line: str) -> str:
-        """`line` without secrets."""
-        if self._known is not None:
-            line = self._known.sub(_HIDDEN, line)
-        for pattern, instead in _PATTERNS:
-            line = pattern.sub(instead, line)
-        return line
 
 
 def configure(
     level: str = "info",
     format: Literal["json", "console"] = "json",  # noqa: A002 - the setting's own name
-    known_secrets: Iterable[str] = (),
+    redact: Redactor | None = None,
     stream: TextIO | None = None,
 ) -> None:
-    """Set up structlog and standard logging for the whole process. Can be called again."""
+    """Set up structlog and standard logging for the whole process. Can be called again.
+
+    What `redact` learns later is hidden from then on.
+    """
     sink = stream or sys.stderr
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -95,7 +46,7 @@ def configure(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *_rendering(format, sink),
-            _Redacting(Redactor(known_secrets)),
+            _Redacting(redact or Redactor()),
         ],
     )
     handler = logging.StreamHandler(sink)

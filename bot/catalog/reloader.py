@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +28,24 @@ class Reloaded:
 
 
 class CatalogReloader:
-    """Readers take `current` each time they need it and never keep it across an await that matters."""
+    """Readers take `current` each time they need it and never keep it across an await that matters.
 
-    def __init__(self, path: Path, environ: Mapping[str, str] | None = None) -> None:
+    loaded: told of each catalog before it is the present one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        environ: Mapping[str, str] | None = None,
+        *,
+        loaded: Callable[[Catalog], object] = lambda catalog: None,
+    ) -> None:
         """Loads the catalog in folder `path`. Raises `BadCatalog`."""
         self._path = path
         self._environ = environ
+        self._loaded = loaded
         self._current = load(path, environ)
+        loaded(self._current)
 
     @property
     def current(self) -> Catalog:
@@ -47,5 +58,6 @@ class CatalogReloader:
             return Reloaded(False, mistakes)
         changed = catalog.digest != self._current.digest
         if changed:
+            self._loaded(catalog)
             self._current = catalog
         return Reloaded(changed)

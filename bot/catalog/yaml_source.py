@@ -31,6 +31,8 @@ class Document:
     places: dict[KeyPath, SourceLocation] = field(default_factory=dict)
     mistakes: list[Diagnostic] = field(default_factory=list)
     expanded: set[KeyPath] = field(default_factory=set)  # may be secrets: never shown
+    # By the value's path: the environment variables in it, with what they held. Defaults stand in the file anyway.
+    references: dict[KeyPath, dict[str, str]] = field(default_factory=dict)
     folder: str = ""
 
     def place(self, path: KeyPath) -> SourceLocation:
@@ -215,6 +217,8 @@ class _Reader:
             if match[0] == "$${":
                 return "${"
             given = self._environ.get(match[1])
+            if given:
+                self._document.references.setdefault(path, {})[match[1]] = given
             given = given if given or match[2] is None else match[2]
             if given is None:
                 missing.append(match[1])

@@ -16,7 +16,7 @@ import click
 from bot.adapters.embedded import database
 from bot.cli.exits import settings, tell
 from bot.domain.errors import Refused, UserError
-from bot.logs import Redactor
+from bot.redaction import Redactor
 from bot.settings import without_password
 
 _FILE = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))

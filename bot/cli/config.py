@@ -18,7 +18,7 @@ from bot.cli.exits import EXIT_CONFIG, listed, settings, tell
 from bot.domain.config import Catalog
 from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
-from bot.logs import Redactor, is_sensitive
+from bot.redaction import Redactor, is_sensitive
 
 _HIDDEN = "***"
 _FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
@@ -60,7 +60,7 @@ def show(folder: Path | None, with_settings: bool, full: bool) -> None:
         return
     found = catalog.load(_folder(folder))
     text = yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True) if full else _summary(found)
-    click.echo(Redactor(_secrets())(text))
+    click.echo(Redactor([*_secrets(), *(secret.reveal() for secret in found.secrets)])(text))
 
 
 def _folder(given: Path | None) -> Path:

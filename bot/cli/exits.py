@@ -10,8 +10,8 @@ import click
 from bot.catalog import Diagnostic
 from bot.domain.errors import BadCatalog, UserError
 from bot.domain.formatting import counted, plain_time, with_times
-from bot.logs import Redactor
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
+from bot.redaction import Redactor
 from bot.settings import Settings, SettingsError, load_settings
 
 EXIT_FAILED = 1

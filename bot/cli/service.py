@@ -13,6 +13,7 @@ import click
 from bot import logs
 from bot.cli.exits import EXIT_FAILED, settings, tell
 from bot.domain.formatting import counted
+from bot.redaction import Redactor
 from bot.settings import Settings, SettingsError
 
 
@@ -34,10 +35,11 @@ def run(role: Literal["all", "gateway", "worker"]) -> None:
         raise SettingsError(
             ["SLIPWAY_DISCORD_TOKEN is not set. Copy it from the Developer Portal (Bot → Reset Token)."]
         )
-    logs.configure(given.log.level, given.log.format, given.secrets())
+    redact = Redactor(given.secrets())
+    logs.configure(given.log.level, given.log.format, redact)
     from bot.composition import wiring
 
-    result: Any = wiring.run(given, role=role)
+    result: Any = wiring.run(given, role=role, redact=redact)
     if inspect.isawaitable(result):
         result = asyncio.run(_awaited(result))
     sys.exit(result if isinstance(result, int) else 0)

@@ -45,6 +45,16 @@ def _target(settings: Mapping[str, Any], folder: Path, *, start_host: bool) -> P
     return ProcessTarget(folder, lane_settings(settings), metrics_listen=listen, start_host=start_host)
 
 
+def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
+    """What the catalog takes from its environment for the releases of a lane."""
+    source: Mapping[str, Any] = catalog.sources.get(lane.service, {})
+    over = source.get("environments", {}).get(lane.environment, {})
+    versions = [version.get("spec", {}) for version in source.get("versions", ())]
+    for spec in (source.get("spec", {}), over, *versions):
+        for values in spec.get("secrets", {}).values():
+            yield from values
+
+
 def lane_settings(target: Mapping[str, Any]) -> dict[Lane, ProcessLaneSettings]:
     """How each lane of a target is served, from the target's settings in the catalog."""
     return {_lane(name): ProcessLaneSettings(**settings) for name, settings in target["lanes"].items()}

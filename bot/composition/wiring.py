@@ -27,6 +27,7 @@ from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
 from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.checker import HttpChecker
+from bot.adapters.targets.redacted import RedactedTargets
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import CatalogReloader, Reloaded
 from bot.composition import adapters
@@ -40,6 +41,7 @@ from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.service import Engine
 from bot.ports.errors import Unreachable
 from bot.ports.targets import DeployTarget
+from bot.redaction import Redactor
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
 from bot.ui.chart.rollout_chart import CardCharts
@@ -64,14 +66,23 @@ _GATEWAY_S = 1.5
 
 
 async def run(
-    settings: Settings, *, role: Role = "all", probe: Probe = no_probe, intervals: LoopIntervals | None = None
+    settings: Settings,
+    *,
+    role: Role = "all",
+    redact: Redactor | None = None,
+    probe: Probe = no_probe,
+    intervals: LoopIntervals | None = None,
 ) -> None:
-    """Run until SIGTERM or SIGINT. `probe` is awaited before and after every effect; `intervals` are the worker's.
+    """Run until SIGTERM or SIGINT.
 
-    Raises `UserError` for what a person must fix: an invalid catalog, a token that Discord rejects.
+    redact: of the logs; it learns what the catalog takes from its environment. probe: awaited before and after every
+    effect. intervals: the worker's. Raises `UserError` for what a person must fix: an invalid catalog, a token that
+    Discord rejects.
     """
     async with AsyncExitStack() as stack:
-        slipway = await _assemble(settings, stack, role, probe, intervals)
+        slipway = await _assemble(
+            settings, stack, role, redact=redact or Redactor(), probe=probe, intervals=intervals
+        )
         await slipway.until_stopped()
 
 
@@ -122,10 +133,18 @@ async def _waited(event: asyncio.Event) -> None:
 
 
 async def _assemble(
-    settings: Settings, stack: AsyncExitStack, role: Role, probe: Probe, intervals: LoopIntervals | None
+    settings: Settings,
+    stack: AsyncExitStack,
+    role: Role,
+    *,
+    redact: Redactor,
+    probe: Probe,
+    intervals: LoopIntervals | None,
 ) -> _Slipway:
     telemetry = Telemetry()
-    holder = CatalogReloader(settings.config_dir)
+    holder = CatalogReloader(
+        settings.config_dir, loaded=lambda c: redact.hide(secret.reveal() for secret in c.secrets)
+    )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
     pools = await _pools(dsn, settings, telemetry, stack)
@@ -145,7 +164,10 @@ async def _assemble(
     commands = AppCommands(current, pools[1], session, services, settings.discord.api_base)
     stack.push_async_callback(commands.target.close)
     # A live view: includes what a reload adds.
-    targets: Mapping[str, DeployTarget] = ChainMap[str, Any]({TARGET: commands.target}, processes)
+    targets: Mapping[str, DeployTarget] = RedactedTargets(
+        ChainMap[str, Any]({TARGET: commands.target}, processes),
+        lambda lane: adapters.release_secrets(holder.current, lane),
+    )
     engine = Engine(people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker)
     service = commands.service(engine, people, targets, clock)
     connection, charts = GatewayConnection(), CardCharts()

@@ -9,7 +9,7 @@ from bot.doctor import local
 from bot.doctor.applications import examine_applications, examine_manifests
 from bot.doctor.discord import examine_discord
 from bot.doctor.lines import CheckLine, bad, warn
-from bot.logs import Redactor
+from bot.redaction import Redactor
 from bot.settings import SettingsError, load_settings
 
 __all__ = ["CheckLine", "examinations", "examine"]

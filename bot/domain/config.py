@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from bot.domain import phrasebook
-from bot.domain.appcommands.applications import Application
+from bot.domain.appcommands.applications import Application, Secret
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Lane, Plan, Policy
 
@@ -69,6 +69,7 @@ class Catalog:
     metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     sources: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # service -> where releases are
     applications: Mapping[str, Application] = field(default_factory=dict)  # whose slash commands are deployed
+    secrets: tuple[Secret, ...] = field(default=(), repr=False)  # of the environment, which no log may show
     accounts: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # of machines -> roles on the command line

@@ -22,6 +22,7 @@ from bot.__main__ import main
 from bot.composition import wiring
 from bot.engine.effects.outbox import OutboxLimits
 from bot.engine.loops.worker import LoopIntervals
+from bot.redaction import Redactor
 from bot.settings import Settings, load_settings
 
 QUICK = LoopIntervals(
@@ -68,7 +69,7 @@ async def forget_identifies(settings: Settings) -> None:
 def run(points: Path) -> int:
     """Lives again after every kill; returns the exit code of the life that ended otherwise."""
     settings = load_settings()
-    logs.configure(settings.log.level, settings.log.format, settings.secrets())
+    logs.configure(settings.log.level, settings.log.format, Redactor(settings.secrets()))
     child = 0
 
     def pass_on(number: int, frame: FrameType | None) -> None:

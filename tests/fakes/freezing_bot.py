@@ -13,6 +13,7 @@ import sys
 from bot import logs
 from bot.__main__ import main
 from bot.composition import wiring
+from bot.redaction import Redactor
 from bot.settings import load_settings
 
 
@@ -33,5 +34,5 @@ if __name__ == "__main__":
     if sys.argv[1:] != ["run"]:
         main()
     settings = load_settings()
-    logs.configure(settings.log.level, settings.log.format, settings.secrets())
+    logs.configure(settings.log.level, settings.log.format, Redactor(settings.secrets()))
     asyncio.run(wiring.run(settings, probe=Freeze().probe))

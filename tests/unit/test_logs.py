@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from bot import logs
+from bot.redaction import Redactor
 
 TOKEN = "MTQ1OTc0NzgzMTMxNTg5MTM5NQ.GhXyZa.abcdefghijklmnopqrstuvwxyz0123456789AB"
 
@@ -25,7 +26,7 @@ def written() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     sink = io.StringIO()
-    logs.configure("debug", "json", ["the-known-secret"], sink)
+    logs.configure("debug", "json", Redactor(["the-known-secret"]), sink)
     yield sink
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -104,47 +105,3 @@ def test_the_console_format_is_for_people(written: io.StringIO) -> None:
     structlog.get_logger().info("shifted", token="abcdef")
     assert "shifted" in written.getvalue()
     assert "abcdef" not in written.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("text", "hidden"),
-    [
-        (f"token {TOKEN} refused", TOKEN),
-        ("POST /webhooks/1459747831315891395/aW50ZXJhY3Rpb246MTIz.x_y-z/messages/@original", "aW50ZXJhY3Rpb246MTIz"),
-        ("/interactions/123/aW50ZXJhY3Rpb246MTIz/callback", "aW50ZXJhY3Rpb246MTIz"),
-        ("postgresql://slipway:hunter2@db:5432/x", "hunter2"),
-        ("redis://:hunter2@redis:6379", "hunter2"),
-        ("Authorization: Bot hunter2", "hunter2"),
-        ("{'Authorization': 'Bearer hunter2.x'}", "hunter2"),
-        ('{"authorization":"hunter2"}', "hunter2"),
-        ("curl -H 'X: Bearer hunter2hunter2hunter2'", "hunter2hunter2hunter2"),
-        ('{"token": "hunter2"}', "hunter2"),
-        ('{"event": "{\\"admin_token\\": \\"hunter2\\"}"}', "hunter2"),
-        ("HERALD_TOKEN: 'hunter2 with blanks'", "hunter2"),
-        ("password=hunter2&user=x", "hunter2"),
-        ("api_key='hunter2'", "hunter2"),
-        ("secret: hunter2hunter2hunter2", "hunter2hunter2hunter2"),
-    ],
-)  # fmt: skip
-def test_what_looks_like_a_secret_is_hidden(text: str, hidden: str) -> None:
-    assert hidden not in logs.Redactor()(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "✗ token: SLIPWAY_DISCORD_TOKEN is not set",
-        "✓ token: belongs to slipway",
-        "SLIPWAY_WEB_ADMIN_TOKEN is not set: admin calls are off",
-        "https://discord.com/api/v10/channels/1459747831315891395/messages",
-        "sha256:0c38cebd28dcd1290cdf7a3c90c9afdd2f36b7000d2a1b7e4c3c2c1b0a9f8e7d",
-        "checkout/production 1.5.1 -> 1.4.0 (10.0.0.1:8401)",
-        '{"rollout": 17, "seal": "9f31c07"}',
-    ],
-)
-def test_what_is_no_secret_stays(text: str) -> None:
-    assert logs.Redactor()(text) == text
-
-
-def test_short_words_are_not_taken_for_secrets() -> None:
-    assert logs.Redactor(["dev", ""])("dev deploys") == "dev deploys"

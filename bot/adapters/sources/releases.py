@@ -123,7 +123,9 @@ def _release(
     over: Spec,
     places: Mapping[str, str],
 ) -> Release:
-    content = json.dumps([service, version, artifact, spec], sort_keys=True, ensure_ascii=False)
+    # What is to be hidden follows from the rest.
+    written = {key: value for key, value in spec.items() if key != "secrets"}
+    content = json.dumps([service, version, artifact, written], sort_keys=True, ensure_ascii=False)
     digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
     filled = _fill(overlaid(spec, over), {"service": service, "python": sys.executable, **places})
     return Release(service, version, digest, commit, filled)

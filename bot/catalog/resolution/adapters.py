@@ -97,7 +97,20 @@ def _spec(document: Document, at: KeyPath, spec: models.Spec) -> dict[str, objec
         settings["cwd"] = _absolute(document, (*at, "cwd"), spec.cwd)
     if spec.env_file is not None:
         settings["env_file"] = _absolute(document, (*at, "env_file"), spec.env_file)
+    if secrets := _referred(document, at):
+        settings["secrets"] = secrets
     return settings
+
+
+def _referred(document: Document, at: KeyPath) -> dict[str, list[str]]:
+    """What came from the environment into a spec's command and variables, by the key it stands under."""
+    found: dict[str, list[str]] = {}
+    for path, values in document.references.items():
+        key = path[len(at) :]
+        if path[: len(at)] == at and key and key[0] in ("command", "env"):
+            name = "command" if key[0] == "command" else ".".join(map(str, key))
+            found.setdefault(name, []).extend(values.values())
+    return found
 
 
 def _seconds(part: BaseModel) -> dict[str, Any]:

@@ -16,8 +16,10 @@ from bot.catalog.resolution.layers import layers
 from bot.catalog.resolution.plans import plans
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
+from bot.domain.appcommands.applications import Secret
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.rollout.model import Lane
+from bot.redaction import is_sensitive
 
 
 def resolve(document: Document, sections: Sections) -> Catalog:
@@ -49,8 +51,20 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         metrics={name: metric_source(source) for name, source in sections.of("metrics").items()},
         sources=sources | {a.service: {"kind": "commands", "application": a.name} for a in found.values()},
         applications=found,
+        secrets=_secrets(document),
         accounts=_accounts(document, sections),
     )
+
+
+def _secrets(document: Document) -> tuple[Secret, ...]:
+    """What the environment gave to a place, or by a name, that says that it is secret."""
+    found = {
+        value
+        for path, values in document.references.items()
+        for name, value in values.items()
+        if is_sensitive(name) or is_sensitive(str(path[-1]))
+    }
+    return tuple(map(Secret, sorted(found)))
 
 
 def _accounts(document: Document, sections: Sections) -> dict[str, tuple[str, ...]]:

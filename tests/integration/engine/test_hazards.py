@@ -500,17 +500,20 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
     async with world.open(working=False) as slipway, slipway.database.connection() as connection:
         await connection.execute(
             "INSERT INTO audit (rollout_id, service, environment, actor_id, actor, via, at, what, why) "
-            "SELECT n / 20, 's' || n % 50, 'e', 0, 'a', 'system', now(), 'w', 'y' FROM generate_series(1, 60000) n"
+            "SELECT n / 20, 's' || n % 50, 'e', 0, 'a', 'system', now(), 'w', 'y' FROM generate_series(1, 60000) n",
+            timeout=60,
         )
         await connection.execute(
             "INSERT INTO effects (key, rollout_id, service, environment, kind, payload, state, done_at) "
             "SELECT 'k' || n, n / 20, 's' || n % 50, 'e', 'log_line', '{}', 'done', now() "
-            "FROM generate_series(1, 60000) n"
+            "FROM generate_series(1, 60000) n",
+            timeout=60,
         )
         await connection.execute(
-            "INSERT INTO samples SELECT n / 500, now(), 0, 'd', '{}' FROM generate_series(1, 60000) n"
+            "INSERT INTO samples SELECT n / 500, now(), 0, 'd', '{}' FROM generate_series(1, 60000) n",
+            timeout=60,
         )
-        await connection.execute("ANALYZE")
+        await connection.execute("ANALYZE", timeout=60)
         now = world.clock.now()
         past = (
             ("transitions", (7,)),
@@ -521,8 +524,8 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             ("due_timers", (now, 100)),
             ("tidy_samples", (now, 100)),
             ("tidy_effects", (now, 100)),
-            ("history", (GUILD, ["s1"], ["e"], None, 10)),
-            ("active", (None,)),
+            ("history", (["s1"], ["e"], None, 10)),
+            ("active", ()),
             ("succeeded_at", ("s1", "e", "d")),
         )
         for name, arguments in past:

@@ -59,20 +59,50 @@ async def test_candidate_that_is_killed_leaves_its_share_and_no_client_sees_it(
     assert of(await target.observe(LANE), TWO) is RunState.CRASHED  # and nobody started it again
 
 
-async def test_last_words_of_a_crashed_candidate_are_told_without_its_secrets(target: ProcessTarget) -> None:
-    code = "import os, sys; sys.exit('cannot log in with ' + os.environ['DB_PASSWORD'])"
-    bad = Release(
-        "checkout",
-        "2",
-        "sha256:2",
-        spec={"command": [sys.executable, "-c", code], "env": {"DB_PASSWORD": "hunter22"}},
-    )
+LEAKS = """
+import base64, json, os, sys
+from urllib.parse import quote
+env = os.environ
+print("stripe refused", env["STRIPE_KEY"], file=sys.stderr)
+print("DSN postgres://shop:" + quote(env["DB_PASS"]) + "@db/shop twice", quote(quote(env["DB_PASS"])), file=sys.stderr)
+print(json.dumps({"signed": env["SIGNING_KEY"], "hex": env["SIGNING_KEY"].encode().hex()}), file=sys.stderr)
+basic = base64.b64encode(("shop:" + env["FROM_FILE"]).encode()).decode()
+print("header", basic, "region", env["REGION"], "argument", sys.argv[1], file=sys.stderr)
+sys.exit("found " + "AKIA" + "QYLPMN5HHHFPZAM2 in colour " + env["COLOUR"])
+"""
+ENV = {
+    "STRIPE_KEY": "rk-0123456789",
+    "DB_PASS": "p@ss/w0rd",
+    "SIGNING_KEY": 'quoted "key"',
+    "REGION": "moon-base-1",
+    "COLOUR": "green",
+}
+
+
+async def test_last_words_of_a_crashed_candidate_are_told_without_its_secrets(
+    target: ProcessTarget, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "shop.env").write_text("FROM_FILE=only-in-a-file\n")
+    spec = {
+        "command": [sys.executable, "-c", LEAKS, "given-on-the-line"],
+        "env": ENV,
+        "env_file": str(tmp_path / "shop.env"),
+        "secrets": {"env.REGION": ["moon-base-1"], "command": ["given-on-the-line"]},
+    }
+    bad = Release("checkout", "2", "sha256:2", spec=spec)
     await target.apply(LANE, Desired(1, ONE, bad))
     observed = await until(lambda: target.observe(LANE), lambda o: of(o, bad) is RunState.CRASHED)
 
     found = observed.of(bad.digest)
     assert found is not None
-    assert "exited with code 1" in found.detail and "cannot log in with ***" in found.detail
+    assert found.detail == (
+        "2.0 exited with code 1; last words: stripe refused *** | DSN postgres://shop:***@db/shop twice *** | "
+        '{"signed": "***", "hex": "***"} | header c2hvcD*** region *** argument *** | found *** in colour green'
+    )
+    # Nor does the host tell its own log.
+    assert "last words: stripe refused ***" in caplog.text
+    for secret in (*ENV.values(), "only-in-a-file", "given-on-the-line"):
+        assert secret == "green" or secret not in caplog.text
 
 
 async def test_command_that_does_not_exist_is_a_crash_with_a_reason(target: ProcessTarget) -> None:

@@ -11,10 +11,12 @@ import pytest
 
 from bot.adapters.targets.process import wire
 from bot.adapters.targets.process.host.lanes import logs
+from bot.adapters.targets.process.host.lanes.logs import last_words
 from bot.adapters.targets.process.host.store import StateStore, folder_name, write_atomically
 from bot.adapters.targets.process.spec import parse_spec
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
 from bot.ports.errors import TargetRefused
+from bot.redaction import Redactor
 
 SPEC = MappingProxyType({"command": ("serve", "--port", "{port}"), "env": MappingProxyType({"A": "1"})})
 ONE = Release("shop", "1", "sha256:1", "abc", SPEC)
@@ -60,7 +62,7 @@ def test_variables_of_a_file_reach_the_release_and_nothing_else(tmp_path: Path) 
     )
     assert spec.environment({}) == {"TOKEN": "hunter22", "COLOUR": "red", "BOTH": "spec"}
     assert "hunter22" not in spec.model_dump_json()
-    assert spec.redact("login with hunter22 failed") == "login with *** failed"
+    assert "hunter22" in spec.private()
     file.unlink()
     with pytest.raises(FileNotFoundError):
         spec.environment({})
@@ -83,11 +85,35 @@ def test_mistake_in_a_spec_is_named(spec: dict[str, object], says: str) -> None:
         parse_spec(Release("shop", "1", "x", spec=spec))
 
 
-def test_secret_values_are_taken_out_of_what_a_release_prints() -> None:
+def test_private_is_what_came_from_outside_or_is_named_so() -> None:
+    env = {
+        "STRIPE_KEY": "sk-1",
+        "DB_PASS": "pw",
+        "CACHE_URL": "redis://{service}",
+        "COLOUR": "green",
+        "REGION": "eu",
+    }
+    secrets = {"env.REGION": ["eu"], "command": ["given"]}
     spec = parse_spec(
-        Release("shop", "1", "x", spec={"command": ["x"], "env": {"API_TOKEN": "abcdef", "COLOUR": "green"}})
+        Release("shop", "1", "x", spec={"command": ["x", "given"], "env": env, "secrets": secrets})
     )
-    assert spec.redact("token abcdef, colour green") == "token ***, colour green"
+    assert spec.private({"service": "shop"}) == {"sk-1", "pw", "redis://shop", "eu", "given"}
+    assert "given']" not in repr(spec).partition("secrets")[2]
+
+
+def test_last_words_are_redacted_before_they_are_cut(tmp_path: Path) -> None:
+    log, secret = tmp_path / "log", "x" * 3000 + "y" * 3000
+    redact = Redactor([secret])
+    log.write_text(f"begun\n\n{secret} one\ntwo\n" + "three\n" * 3 + f"four {secret}\n")
+    assert last_words(log, 0, redact) == "two | three | three | three | four ***"
+    # More than is read at once: what remains of a secret at the beginning is left out, not shown.
+    log.write_text("z" * 9000 + secret + "w" * 9000 + "\nthe end\n")
+    assert last_words(log, 0, redact) == "the end"
+    log.write_text(secret * 4)
+    assert last_words(log, 0, redact) == ""
+    log.write_text("of an earlier start\nnow\n")
+    assert last_words(log, len("of an earlier start\n"), redact) == "now"
+    assert last_words(tmp_path / "nowhere", 0, redact) == ""
 
 
 def test_file_is_replaced_as_a_whole_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
@@ -120,13 +146,13 @@ def test_host_keeps_its_mark(tmp_path: Path) -> None:
 
 def test_tail_has_the_last_lines_since_the_start(tmp_path: Path) -> None:
     log = tmp_path / "a.log"
-    assert logs.tail(log, 0) == "" and logs.size(log) == 0
+    assert logs.last_words(log, 0, str) == "" and logs.size(log) == 0
     log.write_text("of an earlier life\n")
     since = logs.size(log)
-    assert logs.tail(log, since) == ""
+    assert logs.last_words(log, since, str) == ""
     with log.open("a") as file:
         file.write("\n".join(f"line {n}" for n in range(9)) + "\n")
-    assert logs.tail(log, since) == "line 4 | line 5 | line 6 | line 7 | line 8"
+    assert logs.last_words(log, since, str) == "line 4 | line 5 | line 6 | line 7 | line 8"
 
 
 def test_log_that_grew_is_cut_and_the_writer_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

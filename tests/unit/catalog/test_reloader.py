@@ -53,3 +53,15 @@ def test_a_mended_catalog_is_taken_after_a_wrong_one(tmp_path: Path) -> None:
 def test_there_is_no_holder_of_a_wrong_catalog(tmp_path: Path) -> None:
     with pytest.raises(BadCatalog):
         CatalogReloader(write(tmp_path, all="services: ["))
+
+
+def test_each_catalog_is_told_of_before_it_counts(tmp_path: Path) -> None:
+    told: list[str] = []
+    holder = CatalogReloader(write(tmp_path, all=SOUND), loaded=lambda catalog: told.append(catalog.digest))
+    holder.reload()
+    write(tmp_path, all=changed(("soak: 30m", "soak: soon")))
+    holder.reload()
+    write(tmp_path, all=changed(("soak: 30m", "soak: 31m")))
+    first = holder.current.digest
+    holder.reload()
+    assert told == [first, holder.current.digest]

@@ -9,6 +9,7 @@ import jsonschema_rs
 import pytest
 import yaml
 
+from bot.adapters.sources.releases import CatalogReleases
 from bot.catalog import check, load, schema
 from bot.domain.config import Prerequisite
 from bot.domain.errors import BadCatalog
@@ -208,3 +209,36 @@ def test_accounts_of_machines_have_roles_that_some_guild_knows(tmp_path: Path) -
     assert 'there is no role "deployr" in any guild. Did you mean "deployer"?' in str(
         check(tmp_path, {})[1][0]
     )
+
+
+async def test_what_a_spec_takes_from_the_environment_goes_with_it_to_be_hidden(tmp_path: Path) -> None:
+    text = changed(
+        (
+            'command: [run, "{version}"]',
+            'command: [run, "--key=${KEY_OF_SHOP}"], '
+            'env: {DB: "postgres://u:${DB_PASS}@h/db", ZONE: "${ZONE:-here}", LEVEL: "${LEVEL}"}',
+        ),
+        ("staging: {router: 8401}", 'staging: {router: 8401, spec: {env: {DB: "${OTHER_DB}"}}}'),
+    )
+    environ = {"KEY_OF_SHOP": "of-shop", "DB_PASS": "of-db", "LEVEL": "info", "OTHER_DB": "of-staging"}
+    catalog = load(write(tmp_path, all=text), environ)
+    found = {}
+    for environment in ("staging", "production"):
+        release, *_ = await CatalogReleases(lambda: catalog).releases("checkout", environment)
+        found[environment] = release.spec["secrets"]
+    assert found["production"] == {"command": ["of-shop"], "env.DB": ["of-db"], "env.LEVEL": ["info"]}
+    assert found["staging"] == {"command": ["of-shop"], "env.DB": ["of-staging"], "env.LEVEL": ["info"]}
+    # No log shows those whose name, or whose place's name, says that they are secret.
+    assert {secret.reveal() for secret in catalog.secrets} == {"of-shop", "of-db"}
+    assert "of-shop" not in repr(catalog.secrets)
+
+
+async def test_the_digest_of_a_release_is_that_of_its_values_however_they_came_in(tmp_path: Path) -> None:
+    digests = set()
+    for folder, key in (("referred", "${KEY_OF_SHOP}"), ("written", "of-shop")):
+        (tmp_path / folder).mkdir()
+        text = changed(('command: [run, "{version}"]', f'command: [run, "--key={key}"]'))
+        catalog = load(write(tmp_path / folder, all=text), {"KEY_OF_SHOP": "of-shop"})
+        release, *_ = await CatalogReleases(lambda c=catalog: c).releases("checkout", "staging")  # type: ignore[misc]
+        digests.add(release.digest)
+    assert len(digests) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,10 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bot.domain.rollout.model import Release
 from bot.ports.errors import TargetRefused
+from bot.redaction import is_sensitive
 
-_SECRET_NAME = re.compile(
-    r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|PRIVATE|DSN|_URL$", re.IGNORECASE
-)
+_ADDRESSES = ("_URL", "_URI")  # which often carry a password, or are a secret as webhooks are
 
 
 class _Frozen(BaseModel):
@@ -42,6 +40,7 @@ class ProcessSpec(_Frozen):
         filled in, here and in `env`.
     env_file: variables that stay out of our database: the host reads it at each start, and only its path is known
         elsewhere. `env` wins over it.
+    secrets: values that the catalog took from its environment, by where they stand (`env.STRIPE_KEY`, `command`).
     drain_s: how long requests in flight may finish before the release is stopped.
     stop_s: how long it may take to exit after `stop_signal`, before its process group is killed.
     """
@@ -49,6 +48,7 @@ class ProcessSpec(_Frozen):
     command: tuple[str, ...] = Field(min_length=1)
     env: Mapping[str, str] = Field(default_factory=dict)
     env_file: Path | None = None
+    secrets: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, repr=False)
     cwd: Path | None = None
     ready: Ready = Ready()
     drain_s: float = Field(default=5.0, ge=0)
@@ -80,15 +80,14 @@ class ProcessSpec(_Frozen):
         with self.env_file.open(encoding="utf-8") as file:
             return {key: value or "" for key, value in dotenv_values(stream=file, interpolate=False).items()}
 
-    def redact(self, text: str) -> str:
-        """`text` without the values of `env_file`, and of variables whose names say that they are secret."""
+    def private(self, places: Mapping[str, str] | None = None) -> set[str]:
+        """Values that nothing the release prints may show: of `env_file`, of references, of variables named so."""
+        found = {value for values in self.secrets.values() for value in values}
+        named = (name for name in self.env if is_sensitive(name) or name.endswith(_ADDRESSES))
+        found |= {_fill(self.env[name], places or {}) for name in named}
         with contextlib.suppress(OSError):
-            for value in self._from_file().values():
-                text = text.replace(value, "***") if len(value) >= 4 else text
-        for key, value in self.env.items():
-            if len(value) >= 4 and _SECRET_NAME.search(key):
-                text = text.replace(value, "***")
-        return text
+            found |= set(self._from_file().values())
+        return found
 
 
 def parse_spec(release: Release, *, exclusive: bool = False) -> ProcessSpec:

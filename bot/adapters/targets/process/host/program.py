@@ -17,6 +17,7 @@ from pathlib import Path
 from bot.adapters.targets.process.host.host import Host
 from bot.adapters.targets.process.host.sockets import Sockets
 from bot.adapters.targets.process.host.watchdog import PROGRAM
+from bot.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -99,8 +100,17 @@ def _hung_up(channel: socket.socket) -> bool:
     return False
 
 
+class _Redacted(logging.Formatter):
+    """Lines without what looks like a secret; what releases print comes redacted."""
+
+    _redact = Redactor()
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redact(super().format(record))
+
+
 def _log_to(data_dir: Path) -> None:
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     handler = logging.handlers.RotatingFileHandler(data_dir / "host.log", maxBytes=_LOG_BYTES, backupCount=2)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    handler.setFormatter(_Redacted("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

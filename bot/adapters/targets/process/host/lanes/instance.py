@@ -20,6 +20,7 @@ from bot.adapters.targets.process.host.lanes import logs
 from bot.adapters.targets.process.host.processes import Process
 from bot.adapters.targets.process.spec import ProcessSpec
 from bot.domain.rollout.model import Lane, Release, RunState
+from bot.redaction import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Instance:
         self._spec = spec
         self._log = log_file
         self._log_start = 0
+        self._private: set[str] = set()
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
@@ -183,7 +185,7 @@ class Instance:
             if self._wake.is_set():
                 self._wake.clear()
                 await asyncio.sleep(0.005)
-        return self._ending()
+        return await self._ending()
 
     async def _spawn(self) -> None:
         record = self.record
@@ -206,6 +208,7 @@ class Instance:
             processes.TOKEN: record.token,
             processes.HOST_ID: self._around.host_id,
         }
+        self._private = self._spec.private(places)
         self._process = Process.start(self._spec.argv(places), env, self._spec.cwd, self._log)
         record.pid, record.created = self._process.pid, self._process.created
         await self._around.save()
@@ -223,7 +226,7 @@ class Instance:
             if time.monotonic() >= deadline:
                 return f"did not answer GET {ready.path} within {needed:g} s" if ready.path else ""
             await asyncio.sleep(_READY_POLL_S)
-        return self._ending()
+        return await self._ending()
 
     async def _answers(self, path: str) -> bool:
         try:
@@ -236,12 +239,17 @@ class Instance:
         except (aiohttp.ClientError, OSError, TimeoutError):
             return False
 
-    def _ending(self) -> str:
+    async def _ending(self) -> str:
         assert self._process is not None
-        printed = self._spec.redact(logs.tail(self._log, self._log_start))
+        printed = await asyncio.to_thread(logs.last_words, self._log, self._log_start, self._redactor())
         return self._process.ending + (f"; last words: {printed}" if printed else "")
 
+    def _redactor(self) -> Redactor:
+        """Knows what the release was started with, also when `env_file` says something else by now."""
+        return Redactor(self._spec.private() | self._private, scanning=True)
+
     async def _crashed(self, why: str) -> None:
+        why = await asyncio.to_thread(self._redactor(), why)
         log.warning("%s %s.%d %s", self._around.lane, self._release.version, self.record.index, why)
         self.record.detail = why
         self.record.crashed = True

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 LARGEST = 5 * 1024 * 1024
 KEPT_LOGS = 40
-_TAIL_BYTES = 4096
+_READ_BYTES = 16 * 1024
+_TAIL_CHARS = 4096
 _TAIL_LINES = 5
 
 
@@ -19,16 +21,25 @@ def size(log: Path) -> int:
         return 0
 
 
-def tail(log: Path, since: int) -> str:
-    """The last lines written after offset `since`, joined by ` | `."""
+def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
+    """The last lines written after offset `since`, joined by ` | `.
+
+    Redacted before anything is cut: half a secret is one that no redactor knows.
+    """
     try:
         with log.open("rb") as file:
             end = file.seek(0, 2)
-            file.seek(max(0, end - _TAIL_BYTES, since if since <= end else 0))
-            lines = file.read().decode(errors="replace").split("\n")
+            since = since if since <= end else 0  # the file may have been rotated
+            start = max(since, end - _READ_BYTES)
+            file.seek(start)
+            text = redact(file.read().decode(errors="replace"))
     except FileNotFoundError:
         return ""
-    return " | ".join(line.strip() for line in [x for x in lines if x.strip()][-_TAIL_LINES:])
+    if start > since:
+        # It begins within a line, and perhaps within a secret.
+        text = text.partition("\n")[2] or text[_READ_BYTES // 2 :]
+    lines = [line.strip() for line in text.split("\n") if line.strip()]
+    return " | ".join(lines[-_TAIL_LINES:])[-_TAIL_CHARS:]
 
 
 def rotate(log: Path) -> None:

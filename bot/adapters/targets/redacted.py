@@ -1,0 +1,95 @@
+"""Targets whose words are redacted before anything stores, shows or logs them, wherever they run releases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.rollout.model import Desired, Lane, Observed
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
+from bot.ports.targets import DeployTarget
+from bot.redaction import Redactor
+
+_REMEMBERED = 1000  # texts: a crashed release says the same at every look
+
+
+class RedactedTargets(Mapping[str, DeployTarget]):
+    """The targets by name, as `targets` has them now.
+
+    secrets: what the releases of a lane know and must not tell.
+    """
+
+    def __init__(self, targets: Mapping[str, Any], secrets: Callable[[Lane], Iterable[str]]) -> None:
+        self._targets = targets
+        self._redaction = _Redaction(secrets)
+
+    def __getitem__(self, name: str) -> DeployTarget:
+        return _Redacted(self._targets[name], self._redaction)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._targets)
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+
+class _Redaction:
+    """Texts of lanes, each redacted once, beside the event loop."""
+
+    def __init__(self, secrets: Callable[[Lane], Iterable[str]]) -> None:
+        self._secrets = secrets
+        self._redactors: dict[frozenset[str], Redactor] = {}
+        self._done: dict[tuple[frozenset[str], str], str] = {}
+
+    async def __call__(self, lane: Lane, text: str) -> str:
+        if not text:
+            return text
+        secrets = frozenset(self._secrets(lane))
+        found = self._done.get((secrets, text))
+        if found is None:
+            if len(self._done) >= _REMEMBERED:
+                self._done.clear()
+                self._redactors.clear()
+            redact = self._redactors.setdefault(secrets, Redactor(secrets, scanning=True))
+            found = self._done[secrets, text] = await asyncio.to_thread(redact, text)
+        return found
+
+
+class _Redacted:
+    """One target; what is not text of its own passes through."""
+
+    def __init__(self, target: Any, redact: _Redaction) -> None:
+        self._target = target
+        self._redact = redact
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._target, name)
+
+    async def observe(self, lane: Lane) -> Observed:
+        async with self._errors(lane):
+            return await self._observed(lane, await self._target.observe(lane))
+
+    async def apply(self, lane: Lane, desired: Desired) -> None:
+        async with self._errors(lane):
+            await self._target.apply(lane, desired)
+
+    async def abort(self, lane: Lane, by: str, why: str) -> Observed:
+        async with self._errors(lane):
+            return await self._observed(lane, await self._target.abort(lane, by, why))
+
+    async def _observed(self, lane: Lane, seen: Observed) -> Observed:
+        if not any(running.detail for running in seen.running):
+            return seen
+        said = [replace(running, detail=await self._redact(lane, running.detail)) for running in seen.running]
+        return replace(seen, running=tuple(said))
+
+    @asynccontextmanager
+    async def _errors(self, lane: Lane) -> Any:
+        try:
+            yield
+        except (Unreachable, StaleGeneration, TargetRefused) as error:
+            error.args = (await self._redact(lane, str(error)), *error.args[1:])
+            raise
