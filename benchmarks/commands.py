@@ -13,8 +13,9 @@ from typing import Any
 from discord_sandbox import Sandbox
 
 from benchmarks.report import Row, show
-from bot.domain.appcommands.applications import Application, Secret
+from bot.domain.appcommands.applications import Application
 from bot.domain.appcommands.diff import compare
+from bot.domain.secret import Secret
 from tests.support.appcommands import CommandsWorld
 from tests.support.discord import discord_world
 from tests.support.postgres import postgres_server

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import (
@@ -16,15 +17,23 @@ from pydantic import (
     ConfigDict,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
+    PlainSerializer,
+    PlainValidator,
+    SerializationInfo,
+    ValidationInfo,
     WithJsonSchema,
 )
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from bot.domain.config import is_id
+from bot.domain.formatting import duration
+from bot.domain.secret import Secret
 
 _PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+# The context of a `model_dump` that people read.
+FOR_PEOPLE = {"for": "people"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -81,6 +90,12 @@ def parse_listen(value: object) -> str:
     return f"{host or '127.0.0.1'}:{port}"
 
 
+def host_and_port(listen: str) -> tuple[str, int]:
+    """The two parts of what `parse_listen` gave."""
+    host, _, port = listen.rpartition(":")
+    return host, int(port)
+
+
 def parse_text(value: object) -> str:
     """Text that YAML may have read as a number (`1.10` is 1.1 by then): only text and whole numbers pass."""
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -101,6 +116,24 @@ def parse_snowflake(value: object) -> int:
     return int(str(value))
 
 
+def parse_path(value: object, info: ValidationInfo) -> Path:
+    """A path, absolute: relative to the folder of the file that says it, where the catalog is read."""
+    if not isinstance(value, str | Path):
+        raise ValueError("text")
+    folder = (info.context or {}).get("folder")
+    return (Path(folder) / value).resolve() if folder is not None else Path(value)
+
+
+def parse_secret(value: object) -> Secret:
+    """A token or password. The catalog refuses one that is written in a file instead of `${NAME}`."""
+    if isinstance(value, Secret):
+        return value
+    try:
+        return Secret(parse_text(value))
+    except ValueError as error:
+        raise PydanticCustomError("secret", "{said}", {"said": str(error)}) from None
+
+
 def is_name(text: object) -> bool:
     """Whether `text` may name a service, plan, role, …: letters, digits, `.`, `_`, `-`, at most 64."""
     return isinstance(text, str) and _NAME.fullmatch(text) is not None
@@ -111,9 +144,25 @@ def listed(value: object) -> object:
     return [value] if isinstance(value, str | Mapping) else value
 
 
-def _of(parse: Callable[[object], Any], *schemas: Mapping[str, Any]) -> tuple[Any, Any]:
+def _of(parse: Callable[..., Any], *schemas: Mapping[str, Any]) -> tuple[Any, Any]:
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": list(schemas)}
     return BeforeValidator(parse), WithJsonSchema(dict(schema))
+
+
+def shaped(pattern: str, expected: str) -> tuple[Any, Any]:
+    """What makes `str` a text that matches; `expected` says in a few words what it should be."""
+
+    def parse(value: object) -> object:
+        if not isinstance(value, str) or not re.search(pattern, value):
+            raise ValueError(expected)
+        return value
+
+    return _of(parse, {"type": "string", "pattern": pattern})
+
+
+def _seconds(value: float | None, info: SerializationInfo) -> float | str | None:
+    """Plain seconds for programs; with its unit where a dump is for people to read."""
+    return duration(value) if value is not None and info.context == FOR_PEOPLE else value
 
 
 # JSON Schema of a duration.
@@ -126,7 +175,7 @@ _PERCENT = {"type": "string", "pattern": r"^\d+(\.\d+)?\s*%$|\$\{", "examples": 
 _SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
 _TEXT = {"type": "string"}
 
-Duration = Annotated[float, *_of(parse_positive, DURATION)]
+Duration = Annotated[float, *_of(parse_positive, DURATION), PlainSerializer(_seconds)]
 Proportion = Annotated[float, *_of(parse_proportion, _PERCENT, _SHARE)]
 # JSON Schema of a weight.
 WEIGHT: Mapping[str, Any] = {
@@ -144,6 +193,14 @@ Names = Annotated[
 ]
 
 
+UrlPath = Annotated[str, *shaped("^/", "a path that starts with /")]
+HttpUrl = Annotated[str, *shaped("^https?://", "an address that starts with https:// or http://")]
+RelativePath = Annotated[Path, *_of(parse_path, _TEXT)]
+SecretText = Annotated[
+    Secret, PlainValidator(parse_secret), PlainSerializer(lambda _: "***"), WithJsonSchema(_TEXT)
+]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Short:
     """Lets a model be written as one value: `shift: 25` means `shift: {weight: 25}`.
@@ -156,7 +213,7 @@ class Short:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def spell_out(value: object) -> object:
-            if self.field is None or isinstance(value, Mapping):
+            if self.field is None or isinstance(value, Mapping | BaseModel):
                 return value
             return {} if value is None else {self.field: value}
 

@@ -1,5 +1,6 @@
 """The catalog: a folder of YAML files that says what is deployed where, how, by whom, and judged by what.
 
+What may be written for targets, metric sources and the like is given as `Kinds`: the catalog knows no adapter.
 `load` gives the resolved catalog or all mistakes at once; `CatalogReloader` keeps the present one over reloads.
 """
 
@@ -11,13 +12,21 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from bot.catalog.diagnostics import Diagnostic, SourceLocation
 from bot.catalog.load import check, load
-from bot.catalog.models import CatalogFile
+from bot.catalog.models import catalog_file
 from bot.catalog.reloader import CatalogReloader, Reloaded
+from bot.kinds import Kinds
 
 __all__ = ["CatalogReloader", "Diagnostic", "Reloaded", "SourceLocation", "check", "load", "schema"]
 
 
-def schema() -> dict[str, Any]:
+class _Names(GenerateJsonSchema):
+    """Leaves out whose spec a release has: one name for one thing."""
+
+    def normalize_name(self, name: str) -> str:
+        return super().normalize_name(name.partition("[")[0])
+
+
+def schema(kinds: Kinds) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of a catalog file, for editors."""
-    made = CatalogFile.model_json_schema(mode="validation")
+    made = catalog_file(kinds).model_json_schema(mode="validation", schema_generator=_Names)
     return {"$schema": GenerateJsonSchema.schema_dialect, **made}

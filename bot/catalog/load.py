@@ -10,21 +10,24 @@ from bot.catalog.resolution.resolve import resolve
 from bot.catalog.validate import validate
 from bot.catalog.yaml_source import read_folder
 from bot.domain.config import Catalog
+from bot.kinds import Kinds
 
 
-def check(folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, tuple[Diagnostic, ...]]:
+def check(
+    folder: Path, kinds: Kinds, environ: Mapping[str, str] | None = None
+) -> tuple[Catalog, tuple[Diagnostic, ...]]:
     """The catalog in `folder` and every mistake in it; with mistakes the catalog is not to be used.
 
-    `environ` is what `${NAME}` refers to, by default the process environment.
+    kinds: the adapters that it may name. `environ` is what `${NAME}` refers to, by default the process environment.
     """
     document = read_folder(folder, environ)
-    catalog = resolve(document, validate(document))
+    catalog = resolve(document, validate(document, kinds))
     return catalog, tuple(sorted(set(document.mistakes)))
 
 
-def load(folder: Path, environ: Mapping[str, str] | None = None) -> Catalog:
+def load(folder: Path, kinds: Kinds, environ: Mapping[str, str] | None = None) -> Catalog:
     """The catalog in `folder`. Raises `BadCatalog` whose sentence lists every mistake, one a line."""
-    catalog, mistakes = check(folder, environ)
+    catalog, mistakes = check(folder, kinds, environ)
     if mistakes:
         raise bad_catalog(mistakes)
     return catalog

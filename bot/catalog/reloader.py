@@ -9,6 +9,7 @@ from pathlib import Path
 from bot.catalog.diagnostics import Diagnostic
 from bot.catalog.load import check, load
 from bot.domain.config import Catalog
+from bot.kinds import Kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,17 @@ class CatalogReloader:
     def __init__(
         self,
         path: Path,
+        kinds: Kinds,
         environ: Mapping[str, str] | None = None,
         *,
         loaded: Callable[[Catalog], object] = lambda catalog: None,
     ) -> None:
-        """Loads the catalog in folder `path`. Raises `BadCatalog`."""
+        """Loads the catalog in folder `path`, which may name adapters of `kinds`. Raises `BadCatalog`."""
         self._path = path
+        self._kinds = kinds
         self._environ = environ
         self._loaded = loaded
-        self._current = load(path, environ)
+        self._current = load(path, kinds, environ)
         loaded(self._current)
 
     @property
@@ -53,7 +56,7 @@ class CatalogReloader:
 
     def reload(self) -> Reloaded:
         """Read the folder again. Blocking, a few milliseconds; never raises for what is in the files."""
-        catalog, mistakes = check(self._path, self._environ)
+        catalog, mistakes = check(self._path, self._kinds, self._environ)
         if mistakes:
             return Reloaded(False, mistakes)
         changed = catalog.digest != self._current.digest

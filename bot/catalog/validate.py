@@ -8,35 +8,23 @@ from __future__ import annotations
 
 import copy
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bot.catalog.diagnostics import KeyPath, nearest
-from bot.catalog.models import CatalogFile, LaneLayer
+from bot.catalog.models import LaneLayer, catalog_file, service_of
+from bot.catalog.pydantic_errors import report
 from bot.catalog.yaml_source import Document
+from bot.domain.secret import Secret
+from bot.kinds import Kinds, KindSettings, SpecSettings
 from bot.values import is_name
 
 _NOTHING = object()
 _ROUNDS = 50  # each leaves something out, so this is never reached by what a person writes
-
-_EXPECTED: Mapping[str, str] = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "string_type": "text",
-    "model_type": "a mapping",
-    "model_attributes_type": "a mapping",
-    "dict_type": "a mapping",
-    "tuple_type": "a list",
-    "list_type": "a list",
-}
 
 
 @dataclass(slots=True)
@@ -72,58 +60,124 @@ class Sections:
         return any(p[: len(path)] == path for p in self.spoilt)
 
 
-def validate(document: Document) -> Sections:
+def validate(document: Document, kinds: Kinds) -> Sections:
     """Check every thing in `document` alone; mistakes are added to it."""
-    sections = Sections()
-    fields = CatalogFile.model_fields
-    for section, content in document.root.items():
-        if section not in fields:
-            document.wrong((section,), "there is no such section.", nearest(section, fields))
-        elif section == "defaults":
-            checked = _checked(document, sections, (section,), content, LaneLayer)
-            sections.defaults = checked if isinstance(checked, LaneLayer) else LaneLayer()
-        elif not isinstance(content, dict):
-            if content is not None:
-                document.wrong((section,), "must be a mapping of names.")
-        else:
-            _section(document, sections, section, content)
-    return sections
+    return _Validator(document, kinds).sections()
 
 
-def _section(document: Document, sections: Sections, section: str, content: dict[str, Any]) -> None:
-    things = sections.things.setdefault(section, {})
-    sections.names[section] = set(content)
-    model = typing.get_args(CatalogFile.model_fields[section].annotation)[1]
-    for name, raw in content.items():
-        path = (section, name)
-        if not is_name(name):
-            hint = "Letters, digits, dot, dash and underscore, at most 64."
-            document.wrong(path, f'"{name}" cannot be a name.', hint)
-        thing = _checked(document, sections, path, raw, model)
-        if thing is not _NOTHING:
-            things[name] = thing
+class _Validator:
+    def __init__(self, document: Document, kinds: Kinds) -> None:
+        self._document = document
+        self._kinds = kinds
+        self._sections = Sections()
+
+    def sections(self) -> Sections:
+        fields = catalog_file(self._kinds).model_fields
+        for section, content in self._document.root.items():
+            if section not in fields:
+                self._document.wrong((section,), "there is no such section.", nearest(section, fields))
+            elif section == "defaults":
+                checked = self._checked((section,), content, LaneLayer)
+                self._sections.defaults = checked if isinstance(checked, LaneLayer) else LaneLayer()
+            elif isinstance(content, dict):
+                self._section(section, content, typing.get_args(fields[section].annotation)[1])
+            elif content is not None:
+                self._document.wrong((section,), "must be a mapping of names.")
+        return self._sections
+
+    def _section(self, section: str, content: dict[str, Any], model: Any) -> None:
+        things = self._sections.things.setdefault(section, {})
+        self._sections.names[section] = set(content)
+        for name, raw in content.items():
+            path = (section, name)
+            if not is_name(name):
+                hint = "Letters, digits, dot, dash and underscore, at most 64."
+                self._document.wrong(path, f'"{name}" cannot be a name.', hint)
+            if section == "services":
+                model = service_of(self._kinds, *self._runs_on(path, raw))
+            thing = self._checked(path, raw, model)
+            if thing is not _NOTHING:
+                things[name] = thing
+                self._look_into(path, thing)
+
+    def _runs_on(self, path: KeyPath, raw: Any) -> list[str]:
+        """The kind of target that runs a service, whose spec and router it has; empty when that is not clear."""
+        root, targets = self._document.root, self._kinds.targets
+        found: dict[str, str] = {}
+        for environment, own in _mapping(_mapping(raw).get("environments")).items():
+            layers = (own, raw, _mapping(root.get("environments")).get(environment), root.get("defaults"))
+            named = [name for layer in layers if isinstance(name := _mapping(layer).get("target"), str)]
+            kind = _mapping(_mapping(root.get("targets")).get(named[0])).get("kind") if named else None
+            if isinstance(kind, str) and kind in targets:
+                found.setdefault(kind, environment)
+        if len(found) > 1:
+            on = " and ".join(f"{kind} in {environment}" for kind, environment in found.items())
+            hint = "All its environments need targets of one kind."
+            self._document.wrong(path, f"it runs on different kinds of targets: {on}.", hint)
+            return []
+        return list(found) or (list(targets) if len(targets) == 1 else [])
+
+    def _checked(self, path: KeyPath, raw: Any, model: Any) -> Any:
+        """The model of `raw` without what is wrong in it; `_NOTHING` when nothing is left."""
+        adapter: TypeAdapter[Any] = TypeAdapter(model)
+        raw, sections = copy.deepcopy(raw), self._sections
+        context = {"folder": Path(self._document.place(path).file).parent}
+        for _ in range(_ROUNDS):
+            try:
+                return adapter.validate_python(raw, context=context)
+            except ValidationError as failed:
+                doomed: dict[KeyPath, KeyPath] = {}
+                for error in failed.errors(include_url=False):
+                    at = _written(raw, error["loc"])
+                    doomed[at] = sections.original((*path, *at))
+                    if (*doomed[at], *error["loc"][-1:]) not in sections.spoilt:
+                        report(self._document, model, doomed[at], error)
+                sections.spoilt.update(doomed.values())
+                if () in doomed:
+                    return _NOTHING
+                for at in sorted(doomed, key=lambda p: [str(x).zfill(6) for x in p], reverse=True):
+                    _leave_out(raw, at)
+        return _NOTHING
+
+    def _look_into(self, path: KeyPath, thing: Any) -> None:
+        """What is wrong between sound values: a secret that stands in a file, a problem that a kind finds."""
+        document, original = self._document, self._sections.original
+        for at, value in _inside(thing, path):
+            if isinstance(value, Secret):
+                written = original(at)
+                if written in document.places and written not in document.expanded:
+                    hint = "Write ${NAME} and set that variable."
+                    document.wrong(written, "a token does not belong into a file.", hint)
+            elif isinstance(value, SpecSettings):
+                self._referred(original(at), value)
+            elif isinstance(value, KindSettings):
+                for problem in value.problems():
+                    first = document.place(original((*at, *problem.first)))
+                    sentence = problem.sentence.replace("{first}", str(first))
+                    document.wrong(original((*at, *problem.path)), sentence, problem.hint)
+
+    def _referred(self, path: KeyPath, spec: SpecSettings) -> None:
+        for at, values in self._document.references.items():
+            if at[: len(path)] == path:
+                spec.refers_to(at[len(path) :], values.values())
 
 
-def _checked(document: Document, sections: Sections, path: KeyPath, raw: Any, model: Any) -> Any:
-    """The model of `raw` without what is wrong in it; `_NOTHING` when nothing is left."""
-    adapter: TypeAdapter[Any] = TypeAdapter(model)
-    raw = copy.deepcopy(raw)
-    for _ in range(_ROUNDS):
-        try:
-            return adapter.validate_python(raw)
-        except ValidationError as failed:
-            doomed: dict[KeyPath, KeyPath] = {}
-            for error in failed.errors(include_url=False):
-                at = _written(raw, error["loc"])
-                doomed[at] = sections.original((*path, *at))
-                if (*doomed[at], *error["loc"][-1:]) not in sections.spoilt:
-                    _report(document, model, doomed[at], error)
-            sections.spoilt.update(doomed.values())
-            if () in doomed:
-                return _NOTHING
-            for at in sorted(doomed, key=lambda p: [str(x).zfill(6) for x in p], reverse=True):
-                _leave_out(raw, at)
-    return _NOTHING
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _inside(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """`value` and everything in it, with where that is."""
+    yield path, value
+    inner: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, BaseModel):
+        inner = ((name, getattr(value, name)) for name in type(value).model_fields)
+    elif isinstance(value, Mapping):
+        inner = value.items()
+    elif isinstance(value, list | tuple):
+        inner = enumerate(value)
+    for key, part in inner:
+        yield from _inside(part, (*path, key))
 
 
 def _written(raw: Any, loc: Iterable[str | int]) -> KeyPath:
@@ -150,85 +204,3 @@ def _holds(at: Any, part: str | int) -> bool:
     if isinstance(at, dict):
         return part in at
     return isinstance(at, list) and isinstance(part, int) and 0 <= part < len(at)
-
-
-def _report(document: Document, model: Any, path: KeyPath, error: Any) -> None:
-    if any(m.place == document.place(path) and m.sentence.startswith("the env") for m in document.mistakes):
-        return
-    kind, context, last = error["type"], error.get("ctx", {}), error["loc"][-1] if error["loc"] else ""
-    if kind == "missing":
-        document.wrong(path, f'"{last}" is missing.')
-    elif kind == "extra_forbidden":
-        document.wrong(path, "there is no such key here.", nearest(last, _keys(model, error["loc"])))
-    elif kind == "union_tag_not_found":
-        document.wrong(path, '"kind" is missing.', f"Known: {_tags(model)}.")
-    elif kind == "union_tag_invalid":
-        expected = context["expected_tags"]
-        names = [n.strip().strip("'") for n in expected.split(",")]
-        document.wrong(
-            (*path, "kind"), f'there is no kind "{context["tag"]}".', nearest(context["tag"], names)
-        )
-    elif kind == "literal_error":
-        names = [n.strip("', ") for n in context["expected"].replace(" or ", ", ").split(", ")]
-        document.wrong(
-            path, f"must be {context['expected']}{_is(document, path, error)}.", _close(error, names)
-        )
-    elif kind == "string_pattern_mismatch":
-        expected = "a path that starts with /" if context["pattern"] == "^/" else "{address}/… or http://…"
-        document.wrong(path, f"must be {expected}{_is(document, path, error)}.")
-    elif kind == "value_error":
-        document.wrong(path, f"must be {context['error']}{_is(document, path, error)}.")
-    else:
-        expected = _EXPECTED.get(kind, str(error["msg"]).removeprefix("Input should be "))
-        document.wrong(path, f"must be {expected}{_is(document, path, error)}.")
-
-
-def _is(document: Document, path: KeyPath, error: Any) -> str:
-    """What is there instead, unless it came from the environment and may be a secret."""
-    given = error.get("input")
-    if path in document.expanded:
-        return " (what the environment variable holds is not)"
-    if isinstance(given, Mapping | list | tuple | BaseModel):
-        return f", not a {'mapping' if isinstance(given, Mapping) else 'list'}"
-    if given is None:
-        return ", not empty"
-    if isinstance(given, bool):
-        return f", not {str(given).lower()}"
-    return f", not {given}" if isinstance(given, int | float) else f', not "{str(given)[:60]}"'
-
-
-def _close(error: Any, names: list[str]) -> str:
-    hint = nearest(error.get("input"), names)
-    return hint if hint.startswith("Did") else ""
-
-
-def _tags(model: Any) -> str:
-    return ", ".join(sorted(kind for m in _models(model, nested=True) if (kind := _kind(m))))
-
-
-def _models(annotation: Any, nested: bool = False) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        inner = [f.annotation for f in annotation.model_fields.values()] if nested else []
-        return [annotation, *(m for i in inner for m in _models(i))]
-    return [m for argument in typing.get_args(annotation) for m in _models(argument, nested)]
-
-
-def _keys(model: Any, loc: tuple[str | int, ...]) -> set[str]:
-    """The keys that are known where an unknown one was found."""
-    candidates = _models(model)
-    for part in loc[:-1]:
-        inner = [
-            m
-            for c in candidates
-            if isinstance(part, str) and part in c.model_fields
-            for m in _models(c.model_fields[part].annotation)
-        ]
-        tagged = [m for m in candidates if _kind(m) == part]
-        candidates = inner or tagged or candidates
-    return {name for c in candidates for name in c.model_fields}
-
-
-def _kind(model: type[BaseModel]) -> str | None:
-    found = model.model_fields.get("kind")
-    values = typing.get_args(found.annotation) if found else ()
-    return values[0] if values else None

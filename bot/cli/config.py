@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 import yaml
+from pydantic import BaseModel
 
 from bot import catalog
 from bot.cli.exits import EXIT_CONFIG, listed, settings, tell
@@ -19,6 +20,7 @@ from bot.domain.config import Catalog
 from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
 from bot.redaction import Redactor, is_sensitive
+from bot.values import FOR_PEOPLE
 
 _HIDDEN = "***"
 _FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
@@ -33,7 +35,9 @@ def config() -> None:
 @_FOLDER
 def check(folder: Path | None) -> None:
     """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
-    found, mistakes = catalog.check(_folder(folder))
+    from bot.composition.registry import KINDS
+
+    found, mistakes = catalog.check(_folder(folder), KINDS)
     if mistakes:
         tell(listed(mistakes), err=True)
         sys.exit(EXIT_CONFIG)
@@ -45,7 +49,9 @@ def check(folder: Path | None) -> None:
 @config.command()
 def schema() -> None:
     """Print the JSON Schema of a catalog file, for editors."""
-    click.echo(json.dumps(catalog.schema(), indent=2))
+    from bot.composition.registry import KINDS
+
+    click.echo(json.dumps(catalog.schema(KINDS), indent=2))
 
 
 @config.command()
@@ -58,7 +64,9 @@ def show(folder: Path | None, with_settings: bool, full: bool) -> None:
         for name, value in settings().describe().items():
             click.echo(f"{name}={value}")
         return
-    found = catalog.load(_folder(folder))
+    from bot.composition.registry import KINDS
+
+    found = catalog.load(_folder(folder), KINDS)
     text = yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True) if full else _summary(found)
     click.echo(Redactor([*_secrets(), *(secret.reveal() for secret in found.secrets)])(text))
 
@@ -96,6 +104,8 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = (f for f in dataclasses.fields(value) if f.repr)
         return {f.name: _plain(getattr(value, f.name)) for f in fields}
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json", exclude_none=True, context=FOR_PEOPLE)
     if isinstance(value, Mapping):
         return {
             key if isinstance(key, str | int) else str(key): _HIDDEN if is_sensitive(str(key)) else _plain(v)

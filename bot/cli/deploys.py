@@ -10,7 +10,6 @@ import os
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -20,11 +19,8 @@ from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, Running, RunState
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.targets import DeployTarget
-from bot.settings import SettingsError
-
-if TYPE_CHECKING:
-    from bot.adapters.targets.process.target import ProcessTarget
+from bot.ports.targets import CatalogTarget, DeployTarget
+from bot.settings import Settings, SettingsError
 
 _LOOK_S = 0.1
 
@@ -40,8 +36,7 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
     Needs only the process host on this machine, neither Discord nor the database. The bot adds it to the audit log as
     soon as it notices.
     """
-    from bot.adapters.targets.process.target import abort_lane
-    from bot.composition.adapters import host_dir
+    from bot.adapters.targets.process.target import abort_lane, host_dir
 
     folder = host_dir(data_dir or _data_dir())
     observed = asyncio.run(abort_lane(folder, Lane(service, environment), _me(), reason))
@@ -60,7 +55,7 @@ def bootstrap(service: str, environment: str, version: str, wait_s: float) -> No
     Use it before the first start of the bot, which adopts what runs. Fails if something already runs.
     """
     given = settings()
-    catalog = load(given.config_dir)
+    catalog = _catalog(given)
     asyncio.run(
         _bootstrap(catalog, given.data_dir, _known_lane(catalog, service, environment), version, wait_s)
     )
@@ -72,7 +67,7 @@ def bootstrap(service: str, environment: str, version: str, wait_s: float) -> No
 def status(service: str | None, as_json: bool) -> None:
     """Show what runs where, as the targets see it. Works without the bot."""
     given = settings()
-    catalog = load(given.config_dir)
+    catalog = _catalog(given)
     lanes = [lane for lane in catalog.lanes if service in (None, lane.service)]
     if not lanes and service is not None:
         raise unknown("service", service, {lane.service for lane in catalog.lanes})
@@ -84,6 +79,12 @@ def status(service: str | None, as_json: bool) -> None:
         tell(f"{lane}" + (f": ✗ {seen}" if isinstance(seen, str) else ""))
         if not isinstance(seen, str):
             _print_running(seen)
+
+
+def _catalog(given: Settings) -> Catalog:
+    from bot.composition.registry import KINDS
+
+    return load(given.config_dir, KINDS)
 
 
 async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str, wait_s: float) -> None:
@@ -102,10 +103,10 @@ async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str,
 
 
 async def _release(catalog: Catalog, lane: Lane, version: str) -> Release:
-    from bot.adapters.sources.releases import CatalogReleases
+    from bot.composition.adapters import make_releases
 
     known = {
-        r.version: r for r in await CatalogReleases(lambda: catalog).releases(lane.service, lane.environment)
+        r.version: r for r in await make_releases(lambda: catalog).releases(lane.service, lane.environment)
     }
     if version not in known:
         raise unknown("version", version, known, where=f"of {lane.service}")
@@ -126,7 +127,7 @@ async def _wait_ready(target: DeployTarget, lane: Lane, release: Release, wait_s
         await asyncio.sleep(_LOOK_S)
 
 
-async def _print_address(target: ProcessTarget, lane: Lane, release: Release) -> None:
+async def _print_address(target: CatalogTarget, lane: Lane, release: Release) -> None:
     address = await target.router_address(lane)
     tell(f"✓ {lane} runs {release.version}" + (f" at {address}" if address else ""))
 
@@ -134,7 +135,7 @@ async def _print_address(target: ProcessTarget, lane: Lane, release: Release) ->
 async def _observe(catalog: Catalog, data_dir: Path, lanes: list[Lane]) -> dict[Lane, Observed | str]:
     from bot.composition.adapters import make_targets
 
-    targets = make_targets(catalog, data_dir, start_host=False)
+    targets = make_targets(catalog, data_dir, start=False)
 
     async def look(lane: Lane) -> Observed | str:
         try:

@@ -125,7 +125,7 @@ def host_status(data_dir: Path | None) -> None:
 
 
 def _host_dir(data_dir: Path | None) -> Path:
-    from bot.composition.adapters import host_dir
+    from bot.adapters.targets.process.target import host_dir
 
     return host_dir(data_dir or settings().data_dir)
 

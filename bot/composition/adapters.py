@@ -1,117 +1,100 @@
-"""What the catalog names by kind becomes adapters: targets, metric sources, release sources.
+"""The adapters that the present catalog names: targets, metric sources, release sources, manifest sources.
 
-Used by the composition root and by the command line, which needs a target without a bot around it.
+Used by the bot, the command line and the doctor alike. Which kinds there are, the registry says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import aiohttp
 
-from bot.adapters.metrics.probe import ProbeMetrics
-from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.metrics.rules import ScrapeRules
-from bot.adapters.metrics.scrape import ScrapeMetrics
-from bot.adapters.targets.process.settings import ProcessLaneSettings
-from bot.adapters.targets.process.target import ProcessTarget
-from bot.domain.config import Catalog
-from bot.domain.rollout.model import Lane, Observed
-from bot.ports.errors import Unreachable
+from bot.adapters.metrics.context import MetricContext
+from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
+from bot.adapters.sources.releases import CatalogReleases
+from bot.adapters.targets.context import TargetContext
+from bot.composition import registry
+from bot.domain.appcommands.applications import Application
+from bot.domain.config import AdapterSettings, Catalog, TargetConfig
+from bot.domain.rollout.model import Lane, Observed, Release
+from bot.kinds import ReleaseSettings
+from bot.ports.appcommands import SourcedManifest
+from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.ports.metrics import MetricSource
+from bot.ports.releases import ReleaseSource
+from bot.ports.targets import CatalogTarget
 
 Current = Callable[[], Catalog]
-
-_SCRAPE_OWN = {"kind", "url", "timeout_s", "buckets"}
-
-
-def host_dir(data_dir: Path) -> Path:
-    """Where the process host keeps its state and takes commands."""
-    return data_dir / "host"
+Adapter = TypeVar("Adapter")
 
 
-def make_targets(catalog: Catalog, data_dir: Path, *, start_host: bool = True) -> dict[str, ProcessTarget]:
-    """Every target of the catalog by name. All of kind `process` share one host under `data_dir`."""
-    return {
-        name: _target(settings, host_dir(data_dir), start_host=start_host)
-        for name, settings in catalog.targets.items()
-    }
-
-
-def _target(settings: Mapping[str, Any], folder: Path, *, start_host: bool) -> ProcessTarget:
-    listen = _address(settings.get("metrics"))
-    return ProcessTarget(folder, lane_settings(settings), metrics_listen=listen, start_host=start_host)
-
-
-def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
-    """What the catalog takes from its environment for the releases of a lane."""
-    source: Mapping[str, Any] = catalog.sources.get(lane.service, {})
-    over = source.get("environments", {}).get(lane.environment, {})
-    versions = [version.get("spec", {}) for version in source.get("versions", ())]
-    for spec in (source.get("spec", {}), over, *versions):
-        for values in spec.get("secrets", {}).values():
-            yield from values
-
-
-def lane_settings(target: Mapping[str, Any]) -> dict[Lane, ProcessLaneSettings]:
-    """How each lane of a target is served, from the target's settings in the catalog."""
-    return {_lane(name): ProcessLaneSettings(**settings) for name, settings in target["lanes"].items()}
-
-
-async def reconfigure(targets: dict[str, ProcessTarget], catalog: Catalog) -> None:
-    """Bring the targets to what a reloaded catalog says; new ones are added. Raises as `configure` does."""
-    folders = [target.host.data_dir for target in targets.values()]
-    for name, settings in catalog.targets.items():
-        if name in targets:
-            await targets[name].configure(lane_settings(settings))
-        elif folders:
-            targets[name] = _target(settings, folders[0], start_host=True)
-            await targets[name].configure()
-
-
-def make_metrics(
-    current: Current, targets: Mapping[str, ProcessTarget], session: aiohttp.ClientSession
-) -> Mapping[str, MetricSource]:
-    """The metric sources of the present catalog by name; each reads a lane from the lane's own target."""
-    return _Metrics(current, targets, session)
-
-
-class _Metrics(Mapping[str, MetricSource]):
-    """Sources are made when they are first asked for, and anew when a reload changed what is said of them."""
+class Following(Mapping[str, Adapter], Generic[Adapter]):
+    """Adapters by name: made when first asked for, and again when a reload changed what is said of them."""
 
     def __init__(
-        self, current: Current, targets: Mapping[str, ProcessTarget], session: aiohttp.ClientSession
+        self,
+        settings: Callable[[], Mapping[str, AdapterSettings]],
+        make: Callable[[str, AdapterSettings], Adapter],
     ) -> None:
-        self._current = current
-        self._by_lane = TargetOfLane(current, targets)
-        self._session = session
-        self._made: dict[str, tuple[Mapping[str, object], MetricSource]] = {}
+        self._settings = settings
+        self._make = make
+        self._made: dict[str, tuple[AdapterSettings, Adapter]] = {}
 
-    def __getitem__(self, name: str) -> MetricSource:
-        settings = self._current().metrics[name]
+    def __getitem__(self, name: str) -> Adapter:
+        settings = self._settings()[name]
         known = self._made.get(name)
         if known is None or known[0] != settings:
-            known = (settings, _metric_source(name, settings, self._by_lane, self._session, self._current))
-            self._made[name] = known
+            known = self._made[name] = (settings, self._make(name, settings))
         return known[1]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._current().metrics)
+        return iter(self._settings())
 
     def __len__(self) -> int:
-        return len(self._current().metrics)
+        return len(self._settings())
+
+
+class Targets(Mapping[str, CatalogTarget]):
+    """Every target of the catalog by name; `reload` takes in what another one says."""
+
+    def __init__(self, catalog: Catalog, context: TargetContext) -> None:
+        self._context = context
+        self._made: dict[str, tuple[str, CatalogTarget]] = {}
+        for name, config in catalog.targets.items():
+            self._add(name, config)
+
+    async def reload(self, catalog: Catalog) -> None:
+        """New targets are added, the others follow. Raises as `CatalogTarget.reload` does."""
+        for name, config in catalog.targets.items():
+            if name not in self._made or self._made[name][0] != config.settings.kind:
+                self._add(name, config)
+            await self[name].reload(config.settings, config.lanes)
+
+    def _add(self, name: str, config: TargetConfig) -> None:
+        kind = config.settings.kind
+        made = registry.KINDS.targets[kind].make(config.settings, config.lanes, self._context)
+        self._made[name] = (kind, made)
+
+    def __getitem__(self, name: str) -> CatalogTarget:
+        return self._made[name][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._made)
+
+    def __len__(self) -> int:
+        return len(self._made)
 
 
 class TargetOfLane:
-    """Asks the target that the present catalog gives a lane."""
+    """Asks the target that the present catalog gives a lane. Implements `LaneTargets`."""
 
-    def __init__(self, current: Current, targets: Mapping[str, ProcessTarget]) -> None:
+    def __init__(self, current: Current, targets: Mapping[str, CatalogTarget]) -> None:
         self._current = current
         self._targets = targets
 
-    def of(self, lane: Lane) -> ProcessTarget:
+    def of(self, lane: Lane) -> CatalogTarget:
         """Raises `Unreachable` for a lane that the catalog does not have."""
         config = self._current().lanes.get(lane)
         target = self._targets.get(config.target) if config else None
@@ -129,32 +112,81 @@ class TargetOfLane:
         return await self.of(lane).addresses(lane, digest)
 
 
-def _metric_source(
-    name: str,
-    settings: Mapping[str, Any],
-    by_lane: TargetOfLane,
-    session: aiohttp.ClientSession,
-    current: Current,
-) -> MetricSource:
-    match settings["kind"]:
-        case "router":
-            return RouterMetrics(by_lane, name=name, overdue_s=lambda lane: _latency_limit(current(), lane))
-        case "probe":
-            return ProbeMetrics(
-                by_lane, session, name=name, path=settings["path"], timeout_s=settings["timeout_s"]
-            )
-        case "scrape":
-            rules = {k: v for k, v in settings.items() if k not in _SCRAPE_OWN}
-            extra = {k: (v["total"], v["bad"]) for k, v in settings["extra"].items()}
-            return ScrapeMetrics(
-                name,
-                settings["url"],
-                ScrapeRules.model_validate({**rules, "extra": extra}),
-                by_lane,
-                session,
-                timeout_s=settings["timeout_s"],
-            )
-    raise ValueError(f"there is no metric source of kind {settings['kind']}")
+class Manifests:
+    """Implements `bot.ports.ManifestSource` for every kind that the registry has."""
+
+    def __init__(self, context: ManifestContext) -> None:
+        self._context = context
+
+    async def read(self, application: Application) -> SourcedManifest:
+        return await self._reader(application).read(None)
+
+    async def of_release(self, application: Application, release: Release) -> SourcedManifest:
+        source = application.source
+        along = source is not None and source.released_with == release.service
+        return await self._reader(application).read(release if along else None)
+
+    def _reader(self, application: Application) -> ManifestReader:
+        source = application.source
+        if source is None:
+            raise ManifestUnavailable(f"{application.name} has no manifest source.")
+        reader: ManifestReader = registry.KINDS.manifests[source.kind].make(source, self._context)
+        return reader
+
+
+def make_targets(catalog: Catalog, data_dir: Path, *, start: bool = True) -> Targets:
+    """Every target of the catalog. start: whether they may start programs of their own."""
+    return Targets(catalog, TargetContext(data_dir, start))
+
+
+def make_metrics(
+    current: Current, targets: Mapping[str, CatalogTarget], session: aiohttp.ClientSession
+) -> Mapping[str, MetricSource]:
+    """The metric sources of the present catalog by name; each reads a lane from the lane's own target."""
+    context = MetricContext(
+        TargetOfLane(current, targets), session, lambda lane: _latency_limit(current(), lane)
+    )
+
+    def make(name: str, settings: AdapterSettings) -> MetricSource:
+        made: MetricSource = registry.KINDS.metrics[settings.kind].make(name, settings, context)
+        return made
+
+    return Following(lambda: current().metrics, make)
+
+
+def make_releases(current: Current) -> CatalogReleases:
+    """The releases of every service of the present catalog."""
+    return CatalogReleases(
+        current,
+        Following(
+            lambda: {name: config.settings for name, config in current().releases.items()},
+            lambda service, settings: registry.KINDS.releases[settings.kind].make(service, settings),
+        ),
+    )
+
+
+def make_manifests(current: Current, releases: ReleaseSource) -> Manifests:
+    """The manifests of the present catalog's applications. `releases`: those of every service."""
+
+    def folder(service: str, version: str) -> Path | None:
+        config = current().releases.get(service)
+        settings = config.settings if config else None
+        return settings.folder(version) if isinstance(settings, ReleaseSettings) else None
+
+    return Manifests(ManifestContext(releases, folder))
+
+
+def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
+    """What the catalog takes from its environment for the releases of a lane."""
+    config = catalog.releases.get(lane.service)
+    if config is None or not isinstance(config.settings, ReleaseSettings):
+        return
+    own = (spec for _, spec in config.settings.layers())
+    over = config.overlays.get(lane.environment, {}).get("secrets", {})
+    assert isinstance(over, Mapping)
+    for secrets in (*(spec.secrets for spec in (config.settings.spec, *own)), over):
+        for values in secrets.values():
+            yield from values
 
 
 def _latency_limit(catalog: Catalog, lane: Lane) -> float | None:
@@ -163,15 +195,3 @@ def _latency_limit(catalog: Catalog, lane: Lane) -> float | None:
         return None
     limits = [series.threshold_s for series in config.policy.judge.series if series.kind == "latency"]
     return config.policy.judge.latency_limit_s or max(limits, default=None)
-
-
-def _address(listen: object) -> tuple[str, int] | None:
-    if listen is None:
-        return None
-    host, _, port = str(listen).rpartition(":")
-    return host, int(port)
-
-
-def _lane(text: str) -> Lane:
-    service, _, environment = text.partition("/")
-    return Lane(service, environment)

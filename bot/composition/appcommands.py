@@ -5,6 +5,7 @@ Used by the composition root, and by the command line, which needs the service w
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 
 import aiohttp
@@ -12,9 +13,9 @@ import aiohttp
 from bot.adapters.postgres.appcommands import PostgresAppCommands
 from bot.adapters.postgres.database import Database
 from bot.adapters.sources.appcommands import CommandReleases
-from bot.adapters.sources.manifests import Manifests
 from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget
 from bot.catalog.resolution.appcommands import TARGET
+from bot.composition.adapters import make_manifests
 from bot.domain.config import Catalog
 from bot.engine.appcommands.comparison import Comparer
 from bot.engine.appcommands.service import AppCommandsService
@@ -48,11 +49,15 @@ class AppCommands:
     ) -> None:
         self._current = current
         self.records = PostgresAppCommands(database)
-        self.manifests = Manifests(current, services)
+        self.manifests = make_manifests(current, services)
         self.target = CommandsTarget(
             lambda: current().applications, CommandsApi(session, api_base or ""), self.records
         )
         self.releases = CommandReleases(current, services, self.manifests, self.records)
+
+    def beside(self, targets: Mapping[str, DeployTarget]) -> Mapping[str, DeployTarget]:
+        """`targets` and the one for slash commands: a view, what a reload adds is there at once."""
+        return ChainMap[str, DeployTarget]({TARGET: self.target}, targets)  # type: ignore[arg-type]  # only read
 
     def watch(
         self,

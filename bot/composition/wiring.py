@@ -8,8 +8,7 @@ import functools
 import gc
 import logging
 import signal
-from collections import ChainMap
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -25,13 +24,12 @@ from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
-from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.redacted import RedactedTargets
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import CatalogReloader, Reloaded
-from bot.composition import adapters
-from bot.composition.appcommands import TARGET, AppCommands
+from bot.composition import adapters, registry
+from bot.composition.appcommands import AppCommands
 from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
 from bot.domain.config import Catalog
@@ -40,7 +38,6 @@ from bot.engine.loops.lease import GATEWAY, Lease, process_name
 from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.service import Engine
 from bot.ports.errors import Unreachable
-from bot.ports.targets import DeployTarget
 from bot.redaction import Redactor
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
@@ -143,7 +140,9 @@ async def _assemble(
 ) -> _Slipway:
     telemetry = Telemetry()
     holder = CatalogReloader(
-        settings.config_dir, loaded=lambda c: redact.hide(secret.reveal() for secret in c.secrets)
+        settings.config_dir,
+        registry.KINDS,
+        loaded=lambda c: redact.hide(secret.reveal() for secret in c.secrets),
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
@@ -158,15 +157,13 @@ async def _assemble(
     def current() -> Catalog:
         return holder.current
 
-    processes = adapters.make_targets(holder.current, settings.data_dir)
-    metrics = adapters.make_metrics(current, processes, session)
-    services = CatalogReleases(current)
+    configured = adapters.make_targets(holder.current, settings.data_dir)
+    metrics = adapters.make_metrics(current, configured, session)
+    services = adapters.make_releases(current)
     commands = AppCommands(current, pools[1], session, services, settings.discord.api_base)
     stack.push_async_callback(commands.target.close)
-    # A live view: includes what a reload adds.
-    targets: Mapping[str, DeployTarget] = RedactedTargets(
-        ChainMap[str, Any]({TARGET: commands.target}, processes),
-        lambda lane: adapters.release_secrets(holder.current, lane),
+    targets = RedactedTargets(
+        commands.beside(configured), lambda lane: adapters.release_secrets(holder.current, lane)
     )
     engine = Engine(people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker)
     service = commands.service(engine, people, targets, clock)
@@ -199,7 +196,7 @@ async def _assemble(
         connection=connection,
         ping=people.housekeeping.ping,
         redis=_redis(settings),
-        targets=processes,
+        targets=configured,
         telemetry=telemetry,
         sources=MetricSourceHealth(current, targets, metrics),
         speaks=lambda: role != "worker" and not gateway.elsewhere,
@@ -211,7 +208,7 @@ async def _assemble(
         telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
         (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
         if done.changed:
-            await adapters.reconfigure(processes, holder.current)
+            await configured.reload(holder.current)
             await connection.resync()
         return done
 

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from bot.adapters.sources.manifests import Manifests
-from bot.adapters.sources.releases import CatalogReleases
+from bot.composition.adapters import Manifests, make_manifests, make_releases
 from bot.doctor.lines import CheckLine, bad, ok
 from bot.doctor.rest import PORTAL, AwayError, Rest
 from bot.domain.appcommands.applications import Application
@@ -19,7 +18,7 @@ from bot.ports.errors import ManifestUnavailable, Unreachable
 
 async def examine_manifests(catalog: Catalog) -> AsyncIterator[CheckLine]:
     """One line per application: whether its manifest can be read and is valid. Nothing is stored."""
-    manifests = Manifests(lambda: catalog, CatalogReleases(lambda: catalog))
+    manifests = make_manifests(lambda: catalog, make_releases(lambda: catalog))
     for application in catalog.applications.values():
         yield await _manifest(manifests, application)
 

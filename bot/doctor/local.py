@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import aiohttp
 import asyncpg
@@ -18,6 +17,7 @@ from bot import __version__, catalog
 from bot.adapters.embedded import database
 from bot.adapters.postgres.migrate import revisions
 from bot.adapters.redis.waker import ping
+from bot.composition import registry
 from bot.composition.adapters import make_metrics, make_targets
 from bot.doctor.lines import CheckLine, bad, ok, warn
 from bot.domain.config import Catalog
@@ -26,10 +26,8 @@ from bot.domain.formatting import counted
 from bot.domain.rollout.model import Lane, Observed
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.metrics import MetricSource
+from bot.ports.targets import CatalogTarget
 from bot.settings import Settings
-
-if TYPE_CHECKING:
-    from bot.adapters.targets.process.target import ProcessTarget
 
 _OLDEST_PYTHON = (3, 11)
 _OLDEST_POSTGRES = 14
@@ -51,7 +49,7 @@ def examine_env_file(file: Path) -> CheckLine:
 
 def examine_catalog(folder: Path) -> tuple[Catalog | None, list[CheckLine]]:
     """The catalog if it is valid, and a line per mistake."""
-    found, mistakes = catalog.check(folder)
+    found, mistakes = catalog.check(folder, registry.KINDS)
     if mistakes:
         return None, [bad("catalog", str(m), "") for m in mistakes]
     services = {lane.service for lane in found.lanes}
@@ -121,11 +119,12 @@ async def examine_redis(settings: Settings) -> CheckLine:
 
 async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[CheckLine]:
     """Targets, and metric sources for what runs there. Starts nothing."""
-    targets = make_targets(found, data_dir, start_host=False)
+    targets = make_targets(found, data_dir, start=False)
     observed: dict[Lane, Observed] = {}
     for name, target in targets.items():
         lanes = [lane for lane, config in found.lanes.items() if config.target == name]
-        line, seen = await _target(name, target, lanes)
+        when_away = registry.KINDS.targets[found.targets[name].settings.kind].settings.when_away
+        line, seen = await _target(name, target, when_away, lanes)
         observed |= seen
         yield line
     async with aiohttp.ClientSession() as session:
@@ -135,14 +134,13 @@ async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Check
 
 
 async def _target(
-    name: str, target: ProcessTarget, lanes: list[Lane]
+    name: str, target: CatalogTarget, when_away: str, lanes: list[Lane]
 ) -> tuple[CheckLine, dict[Lane, Observed]]:
     what = f"target {name}"
     try:
         seen = {lane: await target.observe(lane) for lane in lanes}
     except (Unreachable, TargetRefused) as error:
-        fix = "it starts with the bot; `slipway host` runs it on its own"
-        return warn(what, f"its host is not running ({error})", fix), {}
+        return warn(what, f"does not answer ({error})", when_away), {}
     empty = [str(lane) for lane, o in seen.items() if not o.running]
     if empty:
         fix = "`slipway bootstrap SERVICE ENVIRONMENT VERSION` starts a first release"

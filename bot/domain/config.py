@@ -1,6 +1,6 @@
 """The catalog as the rules and the engine see it: resolved, validated, immutable.
 
-`bot/catalog.py` reads the YAML and builds this; a reload builds a new one. Running rollouts keep the plan
+`bot/catalog/` reads the YAML and builds this; a reload builds a new one. Running rollouts keep the plan
 and the policy that were copied into them.
 """
 
@@ -9,12 +9,44 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from bot.domain import phrasebook
-from bot.domain.appcommands.applications import Application, Secret
+from bot.domain.appcommands.applications import Application
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Lane, Plan, Policy
+from bot.domain.secret import Secret
+
+
+class AdapterSettings(Protocol):
+    """What people wrote for one adapter. What is in it is the adapter's; equal settings mean the same adapter."""
+
+    @property
+    def kind(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ServedLane:
+    """How a target serves one lane. `router`: how users reach it, in the words of the target's kind; None: not."""
+
+    exclusive: bool
+    router: object | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetConfig:
+    """A target of the catalog, with the lanes that it serves."""
+
+    settings: AdapterSettings
+    lanes: Mapping[Lane, ServedLane] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasesConfig:
+    """Where a service's releases come from, and what each environment lays over their spec."""
+
+    settings: AdapterSettings
+    overlays: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +97,9 @@ class Catalog:
     guilds: Mapping[int, GuildConfig]
     lanes: Mapping[Lane, LaneConfig]
     digest: str
-    targets: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # name -> adapter settings
-    metrics: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
-    sources: Mapping[str, Mapping[str, object]] = field(default_factory=dict)  # service -> where releases are
+    targets: Mapping[str, TargetConfig] = field(default_factory=dict)
+    metrics: Mapping[str, AdapterSettings] = field(default_factory=dict)
+    releases: Mapping[str, ReleasesConfig] = field(default_factory=dict)  # by service
     applications: Mapping[str, Application] = field(default_factory=dict)  # whose slash commands are deployed
     secrets: tuple[Secret, ...] = field(default=(), repr=False)  # of the environment, which no log may show
     accounts: Mapping[str, tuple[str, ...]] = field(

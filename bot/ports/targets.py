@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed
 from bot.domain.rollout.steps import HttpCheck
 
@@ -39,6 +41,33 @@ class DeployTarget(Protocol):
 
         `Observed.abort` tells of it until a desired state of a newer generation is applied.
         """
+        ...
+
+
+class CatalogTarget(DeployTarget, Protocol):
+    """A target that the catalog names: it follows the catalog, and says where things are."""
+
+    async def reload(self, settings: Any, lanes: Mapping[Lane, ServedLane]) -> None:
+        """Bring about what the catalog says now; `settings` are those of its kind.
+
+        Routers listen afterwards. Raises `TargetRefused` (an address is taken, say), `Unreachable`.
+        """
+        ...
+
+    async def describe(self) -> Mapping[str, Any]:
+        """How it is, for people. Raises `Unreachable`."""
+        ...
+
+    async def router_address(self, lane: Lane) -> str | None:
+        """Where users reach the lane, such as ``http://host:port``; None when it takes no traffic."""
+        ...
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
+        """Addresses of the release's instances that are ready, by a name that changes with a restart."""
+        ...
+
+    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
+        """The router's counts by digest and instance; see `RouterMetrics`."""
         ...
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot import catalog
+from bot.composition.registry import KINDS
 from docs.generators.markdown import anchor, code, table
 
 Schema = Mapping[str, Any]
@@ -26,7 +27,7 @@ environment.
 
 def page() -> str:
     """Every section of a catalog file, then every kind of mapping in the order in which they are met."""
-    return Reference(catalog.schema()).page()
+    return Reference(catalog.schema(KINDS)).page()
 
 
 class Reference:

@@ -13,11 +13,10 @@ from bot.adapters.metrics.probe import ProbeMetrics
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.process.target import ProcessTarget
-from bot.catalog import CatalogReloader, load
 from bot.composition import adapters
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
-from tests.support.catalog_files import changed, write
+from tests.support.catalog_files import changed, load, reloader, write
 
 STAGING = Lane("checkout", "staging")
 
@@ -63,13 +62,13 @@ async def test_a_reload_moves_a_router_and_adds_a_target(
     new = ("  local: {kind: process}", "  local: {kind: process}\n  second: {kind: process}")
     moved = ("environments:\n      staging: {", "environments:\n      staging: {target: second, ")
     catalog = load(write(tmp_path / "config", all=text(port, new, moved)))
-    await adapters.reconfigure(targets, catalog)
+    await targets.reload(catalog)
     assert await targets["second"].router_address(STAGING) == f"http://127.0.0.1:{port}"
 
 
 async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None:
-    holder = CatalogReloader(write(tmp_path / "config", all=text(free_port())))
-    targets = adapters.make_targets(holder.current, tmp_path, start_host=False)
+    holder = reloader(write(tmp_path / "config", all=text(free_port())))
+    targets = adapters.make_targets(holder.current, tmp_path, start=False)
     async with aiohttp.ClientSession() as session:
         sources = adapters.make_metrics(lambda: holder.current, targets, session)
         kinds = {name: type(source) for name, source in sources.items()}
@@ -85,6 +84,6 @@ async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None
 
 async def test_a_lane_that_the_catalog_does_not_have_is_unreachable(tmp_path: Path) -> None:
     catalog = load(write(tmp_path / "config", all=text(free_port())))
-    targets = adapters.make_targets(catalog, tmp_path, start_host=False)
+    targets = adapters.make_targets(catalog, tmp_path, start=False)
     with pytest.raises(Unreachable, match="names no target"):
         await adapters.TargetOfLane(lambda: catalog, targets).observe(Lane("nothing", "nowhere"))

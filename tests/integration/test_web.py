@@ -15,10 +15,10 @@ from aiohttp import web
 
 from bot import __version__
 from bot.adapters.telemetry import Telemetry
-from bot.catalog import CatalogReloader, Reloaded
+from bot.catalog import Reloaded
 from bot.web.app import Admin, create_app, serve
 from bot.web.health import ProbeFailed
-from tests.support.catalog_files import SOUND, changed, write
+from tests.support.catalog_files import SOUND, changed, reloader, write
 
 TOKEN = "an-admin-token-of-a-test"
 
@@ -229,7 +229,7 @@ async def test_db_ping_asks_the_database_now() -> None:
 
 
 async def test_a_reload_tells_every_mistake_and_keeps_the_old_catalog(tmp_path: Path) -> None:
-    holder = CatalogReloader(write(tmp_path, all=SOUND))
+    holder = reloader(write(tmp_path, all=SOUND))
 
     async def reload() -> Reloaded:
         return await asyncio.to_thread(holder.reload)

@@ -16,12 +16,12 @@ from bot.adapters.postgres.appcommands import PostgresAppCommands
 from bot.adapters.postgres.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.sources.appcommands import CommandReleases
-from bot.adapters.sources.manifests import Manifests
-from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget
 from bot.adapters.targets.appcommands.changes import Probe, no_probe
 from bot.catalog import load
 from bot.catalog.resolution.appcommands import TARGET
+from bot.composition.adapters import make_manifests, make_releases
+from bot.composition.registry import KINDS
 from bot.domain.config import Catalog
 from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
 from bot.engine.api import ActRequest
@@ -85,7 +85,7 @@ class CommandsWorld(World):
             "applications": {"greeter": greeter | application},
         }
         (self.folder / "catalog.yaml").write_text(yaml.safe_dump(document))
-        self.catalog: Catalog = load(self.folder, {"GREETER_TOKEN": self.token})
+        self.catalog: Catalog = load(self.folder, KINDS, {"GREETER_TOKEN": self.token})
 
     @property
     def application_id(self) -> str:
@@ -176,8 +176,8 @@ class CommandsSlipway(Slipway):
         self.records = PostgresAppCommands(database)
         self.api = CommandsApi(session, world.sandbox.api_base, first_wait_s=0.05)
         self.target = CommandsTarget(lambda: world.catalog.applications, self.api, self.records, probe=probe)
-        services = CatalogReleases(current)
-        self.manifests = Manifests(current, services)
+        services = make_releases(current)
+        self.manifests = make_manifests(current, services)
         releases = CommandReleases(current, services, self.manifests, self.records)
         targets = {TARGET: self.target, "local": world.target}
         self.lanes = Lanes(store, current, targets, releases, world.clock)

@@ -1,9 +1,16 @@
-"""A small sound catalog to break in tests."""
+"""A small sound catalog to break in tests, read with every kind of adapter that there is."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
+
+from bot import catalog
+from bot.catalog import CatalogReloader, Diagnostic
+from bot.composition.registry import KINDS
+from bot.domain.config import Catalog
 
 SOUND = """\
 guilds:
@@ -55,6 +62,18 @@ services:
       staging: {router: 8401}
       production: {router: "0.0.0.0:8402"}
 """
+
+
+def check(folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, tuple[Diagnostic, ...]]:
+    return catalog.check(folder, KINDS, environ)
+
+
+def load(folder: Path, environ: Mapping[str, str] | None = None) -> Catalog:
+    return catalog.load(folder, KINDS, environ)
+
+
+def reloader(folder: Path, **more: Any) -> CatalogReloader:
+    return CatalogReloader(folder, KINDS, **more)
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -6,17 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import CatalogReloader
 from bot.composition.health import MetricSourceHealth
 from bot.domain.rollout.model import Desired, Release
 from tests.fakes.outside import FakeMetrics
 from tests.fakes.target import FakeTarget
-from tests.support.catalog_files import SOUND, write
+from tests.support.catalog_files import SOUND, reloader, write
 
 
 @pytest.fixture
 async def parts(tmp_path: Path) -> tuple[MetricSourceHealth, FakeTarget, FakeMetrics]:
-    catalog = CatalogReloader(write(tmp_path, all=SOUND)).current
+    catalog = reloader(write(tmp_path, all=SOUND)).current
     target, metrics = FakeTarget(), FakeMetrics()
     lane = next(iter(catalog.lanes))
     await target.apply(lane, Desired(1, Release(lane.service, "1.0.0", "sha256:1", "c0ffee", {}), None, 0))
@@ -46,7 +45,7 @@ async def test_one_that_cannot_be_read_is_a_degradation_and_says_why(
 
 
 async def test_where_nothing_runs_there_is_nothing_to_read(tmp_path: Path) -> None:
-    catalog = CatalogReloader(write(tmp_path, all=SOUND)).current
+    catalog = reloader(write(tmp_path, all=SOUND)).current
     metrics = FakeMetrics(away=True)
     assert (
         await MetricSourceHealth(lambda: catalog, {"local": FakeTarget()}, {"router": metrics})()

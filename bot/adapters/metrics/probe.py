@@ -6,14 +6,29 @@ import asyncio
 import time
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import aiohttp
 
+from bot.adapters.metrics.context import MetricContext
 from bot.adapters.routers.counts import BOUNDS
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane
+from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable
+from bot.values import Duration, UrlPath
+
+
+class ProbeSettings(MetricSettings):
+    """Every instance is asked once a tick: for services without requests through a router."""
+
+    kind: Literal["probe"]
+    path: UrlPath = "/healthz"
+    timeout: Duration = 2.0
+
+    @property
+    def bounds(self) -> Sequence[float]:
+        return BOUNDS
 
 
 class Addresses(Protocol):
@@ -71,6 +86,12 @@ class ProbeMetrics:
         except (aiohttp.ClientError, OSError, TimeoutError):
             good = False
         tally.add(time.monotonic() - began, good=good)
+
+
+def make_probe(name: str, settings: ProbeSettings, context: MetricContext) -> ProbeMetrics:
+    return ProbeMetrics(
+        context.targets, context.session, name=name, path=settings.path, timeout_s=settings.timeout
+    )
 
 
 class _Tally:

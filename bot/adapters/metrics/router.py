@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from bot.adapters.metrics.context import MetricContext
+from bot.adapters.routers.counts import BOUNDS
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane
+from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable
 
 # The histogram ends here; nothing that takes longer can be told apart.
-LONGEST_S = 10.0
+LONGEST_S = BOUNDS[-1]
+
+
+class RouterCountsSettings(MetricSettings):
+    """The router's own counts per release: the first source."""
+
+    kind: Literal["router"]
+
+    @property
+    def bounds(self) -> Sequence[float]:
+        return BOUNDS
 
 
 class CountsOf(Protocol):
@@ -52,6 +65,10 @@ class RouterMetrics:
             error = f"{lane} has no router here"
             return [Sample(now, digest, error=error) for digest in digests]
         return [Sample(now, digest, _readings(counts["releases"].get(digest, {}))) for digest in digests]
+
+
+def make_router(name: str, settings: RouterCountsSettings, context: MetricContext) -> RouterMetrics:
+    return RouterMetrics(context.targets, name=name, overdue_s=context.latency_limit_s)
 
 
 def _readings(instances: Mapping[str, Mapping[str, Any]]) -> tuple[CounterReading, ...]:

@@ -6,12 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from prometheus_client.metrics_core import Metric
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from bot.domain.judge.evidence import CounterReading
 from bot.domain.rollout.model import Lane
+from bot.values import Part, Short, Text
 
 # One line of an endpoint: labels and value.
 Series = tuple[Mapping[str, str], float]
@@ -21,32 +23,28 @@ class NotThereError(Exception):
     """The endpoint does not have what the configuration names; a sentence."""
 
 
-class Selector(BaseModel):
-    """Series of one counter whose labels match; values are added up.
-
-    metric: name as exposed, such as ``http_requests_total``. labels: exact values; a value that ends in ``*``
-    is a prefix, one that starts with ``!`` must not match. `{service}`, `{environment}`, `{version}` and
-    `{digest}` are filled in.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Selector(Part):
+    """Series whose labels match, added up; `{service}`, `{environment}`, `{version}`, `{digest}` are filled in."""
 
     metric: str
-    labels: Mapping[str, str] = Field(default_factory=dict)
+    labels: dict[str, Text] = Field(default={}, description='"5*" is a prefix, "!200" must not match.')
 
 
-class ScrapeRules(BaseModel):
-    """What to read. `total` and `bad` are counters, `latency` a histogram in seconds; `extra` other proportions.
+_Selector = Annotated[Selector, Short("metric", {"type": "string"})]
 
-    instance_label: when one endpoint answers for several instances, the label that names them.
-    """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Share(Part):
+    total: _Selector
+    bad: _Selector
 
-    total: Selector
-    bad: Selector
-    latency: Selector | None = None
-    extra: Mapping[str, tuple[Selector, Selector]] = Field(default_factory=dict)
+
+class ScrapeRules(Part):
+    """What to read. instance_label: when one endpoint answers for several instances, the label that names them."""
+
+    total: _Selector = Field(description="The counter of all requests.")
+    bad: _Selector = Field(description="The counter of failed ones.")
+    latency: _Selector | None = Field(default=None, description="A histogram in seconds.")
+    extra: dict[str, Share] = Field(default={}, description="Other proportions, by series.")
     instance_label: str | None = None
 
 
@@ -111,8 +109,8 @@ def readings(
 
 def _counters(rules: ScrapeRules) -> dict[str, Selector]:
     found = {"total": rules.total, "bad": rules.bad}
-    for name, (total, bad) in rules.extra.items():
-        found[f"{name}/total"], found[f"{name}/bad"] = total, bad
+    for name, share in rules.extra.items():
+        found[f"{name}/total"], found[f"{name}/bad"] = share.total, share.bad
     return found
 
 

@@ -5,18 +5,38 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Annotated, Literal, Protocol
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import Field
 
+from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.rules import NotThereError, ScrapeRules, Subject, readings
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane, Observed
+from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable
+from bot.values import Duration, shaped
 
 MAX_BYTES = 5 * 1024 * 1024
 _ACCEPT = {"Accept": "text/plain;version=0.0.4"}
+
+
+_Url = Annotated[str, *shaped(r"^(\{address\}|https?://)", "{address}/… or http://…")]
+
+
+class ScrapeSettings(ScrapeRules, MetricSettings):
+    """Prometheus endpoints: the releases' own, or one that knows all of them."""
+
+    kind: Literal["scrape"]
+    url: _Url = Field(description="{address}/metrics, or http://….")
+    buckets: tuple[float, ...] | None = Field(default=None, description="Bounds of the histogram, if known.")
+    timeout: Duration = 3.0
+
+    @property
+    def bounds(self) -> Sequence[float]:
+        return self.buckets or ()
 
 
 class AddressesOf(Protocol):
@@ -110,6 +130,12 @@ class ScrapeMetrics:
             raise _UnreadableError(f"GET {url} took longer than {self._timeout_s:g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as problem:
             raise _UnreadableError(f"GET {url} failed: {type(problem).__name__}") from None
+
+
+def make_scrape(name: str, settings: ScrapeSettings, context: MetricContext) -> ScrapeMetrics:
+    return ScrapeMetrics(
+        name, settings.url, settings, context.targets, context.session, timeout_s=settings.timeout
+    )
 
 
 async def _at_most(answer: aiohttp.ClientResponse, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""A file of the catalog: its sections."""
+"""A file of the catalog: its sections. What the kinds of adapters add, `building` fills in."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from bot.catalog.models.adapters import Metrics, Target
 from bot.catalog.models.applications import Application
 from bot.catalog.models.guilds import Account, Guild
 from bot.catalog.models.lanes import Environment, LaneLayer
 from bot.catalog.models.plans import Approval, PlannedStep
 from bot.catalog.models.policies import Policy
 from bot.catalog.models.services import Service
+from bot.kinds import MetricSettings, TargetSettings
 from bot.values import Part, Short
 
 
@@ -24,8 +24,8 @@ class CatalogFile(Part):
     guilds: dict[str, Guild] = Field(default={})
     defaults: LaneLayer = LaneLayer()
     environments: dict[str, Environment | None] = Field(default={})
-    targets: dict[str, Target] = Field(default={})
-    metrics: dict[str, Metrics] = Field(default={})
+    targets: dict[str, TargetSettings] = Field(default={})
+    metrics: dict[str, MetricSettings] = Field(default={})
     approvals: dict[str, Approval] = Field(default={})
     plans: dict[str, tuple[PlannedStep, ...]] = Field(default={})
     policies: dict[str, Policy] = Field(default={})

@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 from bot.catalog.diagnostics import nearest
 from bot.domain.rollout import steps
 from bot.domain.rollout.model import Step as PlanStep
-from bot.values import DURATION, WEIGHT, Duration, Part, Short, Weight, listed
+from bot.values import DURATION, WEIGHT, Duration, Part, Short, UrlPath, Weight, listed
 
 _STRING = {"type": "string"}
 
@@ -64,7 +64,7 @@ class Approval(Part):
 class Check(Part):
     """One request to the candidate before it gets traffic."""
 
-    path: str = Field(pattern="^/", description="Path on the candidate, such as /healthz.")
+    path: UrlPath = Field(description="Path on the candidate, such as /healthz.")
     status: int = Field(default=200, ge=100, le=599)
     contains: str = Field(default="", description="Text that the answer must contain.")
     timeout: Duration = 2.0

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.appcommands.applications import GLOBAL, PRODUCTION, STAGING, Application, Scope, Secret
+from bot.domain.appcommands.applications import GLOBAL, PRODUCTION, STAGING, Application, Scope
 from bot.domain.config import LaneConfig, Prerequisite
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.rollout.steps import Gate, Shift
+from bot.kinds import ManifestSettings
 
 # The target that serves them; no target of the catalog may have its name.
 TARGET = "discord-commands"
@@ -33,12 +32,12 @@ def applications(document: Document, sections: Sections) -> dict[str, Applicatio
             document.wrong(
                 path, f'its commands are deployed as "{name}-commands", which is a service already.'
             )
-        _secret(document, (*path, "token"))
+        _released_with(document, sections, (*path, "manifest"), written.manifest)
         found[name] = Application(
             name=name,
             id=written.id,
-            token=Secret(written.token),
-            source=_source(document, sections, (*path, "manifest"), written.manifest),
+            token=written.token,
+            source=written.manifest,
             staging=_scopes(document, sections, (*path, "staging"), written.staging),
             production=_scopes(document, sections, (*path, "production"), written.production, glob=True),
             emergency_roles=written.emergency,
@@ -99,33 +98,10 @@ def _policy(written: models.Application, gate: Gate) -> Policy:
     )
 
 
-def _secret(document: Document, path: KeyPath) -> None:
-    if path in document.places and path not in document.expanded:
-        document.wrong(path, "a token does not belong into a file.", "Write ${NAME} and set that variable.")
-
-
-def _source(document: Document, sections: Sections, at: KeyPath, written: Any) -> dict[str, object]:
-    """What the manifest source needs, paths absolute."""
-    settings: dict[str, object] = written.model_dump(exclude_none=True)
-    folder = Path(document.place(at).file).parent
-    match written:
-        case models.FileManifest():
-            settings["path"] = str((folder / written.path).resolve())
-        case models.CommandManifest():
-            settings["cwd"] = str((folder / written.cwd).resolve())
-        case models.GithubManifest():
-            if written.token is not None:
-                _secret(document, (*at, "token"))
-                settings["token"] = Secret(written.token)
-        case models.ArtifactManifest():
-            settings["folder"] = str(folder.resolve())
-            if written.service not in sections.known("services"):
-                hint = nearest(written.service, sections.known("services"))
-                document.wrong((*at, "service"), f'there is no service "{written.service}".', hint)
-        case models.UrlManifest():
-            if written.url.startswith("http://") and not written.allow_loopback:
-                document.wrong((*at, "url"), "must be https://.")
-    return settings
+def _released_with(document: Document, sections: Sections, at: KeyPath, manifest: ManifestSettings) -> None:
+    service, known = manifest.released_with, sections.known("services")
+    if service is not None and service not in known:
+        document.wrong((*at, "service"), f'there is no service "{service}".', nearest(service, known))
 
 
 def _scopes(

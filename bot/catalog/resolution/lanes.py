@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.adapters.routers.counts import BOUNDS
 from bot.catalog import models
 from bot.catalog.diagnostics import nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
@@ -13,10 +12,11 @@ from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weigh
 from bot.catalog.resolution.plans import policy as judged_by
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import LaneConfig, Prerequisite
+from bot.domain.config import LaneConfig, Prerequisite, ServedLane
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Policy
 from bot.domain.rollout.steps import Gate
+from bot.kinds import MetricSettings, RouterSettings
 
 _TICK_S = 5.0
 _NOWHERE = "none"  # `prerequisite: none` lifts one that an environment set
@@ -29,7 +29,7 @@ class LaneResolver:
         self._document = document
         self._sections = sections
         self._plans = plans
-        self._listening: dict[object, Layers] = {}
+        self._listening: dict[int, Layers] = {}
 
     def lane(self, said: Layers) -> LaneConfig | None:
         """The lane, or None when a mistake keeps it from being built."""
@@ -94,12 +94,10 @@ class LaneResolver:
             if name not in known:
                 self._document.wrong(value.path, f'there is no metric source "{name}".', nearest(name, known))
                 continue
-            source = self._sections.of("metrics").get(name)
-            ours = isinstance(source, models.RouterMetrics | models.ProbeMetrics)
-            bounds = BOUNDS if ours else getattr(source, "buckets", None)
-            if rules is not None and bounds:
+            source: MetricSettings | None = self._sections.of("metrics").get(name)
+            if rules is not None and source is not None and source.bounds:
                 policy = str(said.get("policy").value)
-                beyond_buckets(self._document, ("policies", policy), rules, f'"{name}"', bounds)
+                beyond_buckets(self._document, ("policies", policy), rules, f'"{name}"', source.bounds)
         if rules is not None and rules.series and not value.value and "metrics" not in said.spoilt:
             hint = f"Known: {', '.join(sorted(known))}." if known else "Add metrics:."
             self._document.wrong(said.path, "its policy counts requests, and no metrics: says where.", hint)
@@ -181,17 +179,25 @@ class LaneResolver:
                     self._document.wrong(("guilds", name, "roles"), sentence)
 
     def _alone(self, said: Layers) -> None:
-        """No two lanes listen on one address."""
-        own = said.parts[-1][1]
-        router = getattr(own, "router", None)
-        if router is None or router.listen is None:
+        """No two lanes listen on one port."""
+        port = router.port if (router := _router(said)) else None
+        if port is None:
             return
-        _, _, port = router.listen.rpartition(":")
         other = self._listening.setdefault(port, said)
         if other is not said:
             there = self._document.place((*other.path, "router"))
             sentence = f"port {port} is taken by {other.lane} ({there})."
             self._document.wrong((*said.path, "router"), sentence)
+
+
+def served(said: Layers, lane: LaneConfig) -> ServedLane:
+    """How the lane's target serves it."""
+    return ServedLane(lane.policy.exclusive, _router(said))
+
+
+def _router(said: Layers) -> RouterSettings | None:
+    own = said.parts[-1][1]
+    return own.router if isinstance(own, models.ServiceEnvironment) else None
 
 
 def _policy(said: Layers, rules: judge.JudgePolicy, roles: Mapping[str, Said], exclusive: bool) -> Policy:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
-from bot.catalog.resolution.adapters import lane_router, metric_source, release_source
 from bot.catalog.resolution.appcommands import applications, command_lanes
-from bot.catalog.resolution.lanes import LaneResolver
+from bot.catalog.resolution.lanes import LaneResolver, served
 from bot.catalog.resolution.layers import layers
 from bot.catalog.resolution.plans import plans
+from bot.catalog.resolution.releases import releases
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.appcommands.applications import Secret
-from bot.domain.config import Catalog, GuildConfig, LaneConfig
+from bot.domain.config import Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane
+from bot.domain.secret import Secret
 from bot.redaction import is_sensitive
 
 
@@ -27,29 +26,30 @@ def resolve(document: Document, sections: Sections) -> Catalog:
     guilds = _guilds(document, sections)
     resolver = LaneResolver(document, sections, plans(document, sections))
     lanes: dict[Lane, LaneConfig] = {}
-    targets: dict[str, dict[str, Any]] = {
-        name: {**target.model_dump(), "lanes": {}} for name, target in sections.of("targets").items()
-    }
+    on_targets: dict[str, dict[Lane, ServedLane]] = {name: {} for name in sections.of("targets")}
     for name, service in sections.of("services").items():
         _environments(document, sections, name, service)
         _cycles(document, sections, name, service)
-        for environment, own in service.environments.items():
+        for environment in service.environments:
             if environment not in sections.known("environments"):
                 continue
-            lane = resolver.lane(layers(sections, name, service, environment))
+            said = layers(sections, name, service, environment)
+            lane = resolver.lane(said)
             if lane is not None:
                 lanes[lane.lane] = lane
-                targets[lane.target]["lanes"][str(lane.lane)] = lane_router(own, lane.policy.exclusive)
+                on_targets[lane.target][lane.lane] = served(said, lane)
     found = applications(document, sections)
     lanes |= command_lanes(document, sections, found)
-    sources = {n: release_source(document, sections, n, s) for n, s in sections.of("services").items()}
     return Catalog(
         guilds=guilds,
         lanes=lanes,
         digest=hashlib.sha256(json.dumps(document.root, sort_keys=True, default=str).encode()).hexdigest(),
-        targets=targets,
-        metrics={name: metric_source(source) for name, source in sections.of("metrics").items()},
-        sources=sources | {a.service: {"kind": "commands", "application": a.name} for a in found.values()},
+        targets={
+            name: TargetConfig(settings, on_targets[name])
+            for name, settings in sections.of("targets").items()
+        },
+        metrics=sections.of("metrics"),
+        releases={n: releases(document, sections, n, s) for n, s in sections.of("services").items()},
         applications=found,
         secrets=_secrets(document),
         accounts=_accounts(document, sections),

@@ -57,7 +57,9 @@ async def compared(application: str, environments: Sequence[str], file: Path) ->
 
 
 def _of_catalog(application: str) -> Application:
-    catalog = load(settings().config_dir)
+    from bot.composition.registry import KINDS
+
+    catalog = load(settings().config_dir, KINDS)
     if application not in catalog.applications:
         raise unknown("application", application, catalog.applications)
     return catalog.applications[application]
@@ -69,7 +71,7 @@ def _viewed(content: Any, file: Path) -> ManifestView:
 
 
 def _content(file: Path) -> Any:
-    from bot.adapters.sources.manifests import decoded, parsed
+    from bot.adapters.sources.manifests.reading import decoded, parsed
 
     try:
         return parsed(decoded(file.read_bytes(), str(file)), str(file))

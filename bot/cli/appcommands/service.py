@@ -7,11 +7,9 @@ import os
 import pwd
 import socket
 import zlib
-from collections import ChainMap
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from bot.adapters.embedded import database
 from bot.catalog import load
@@ -69,12 +67,11 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
     from bot.adapters.postgres.schema import is_newest
     from bot.adapters.postgres.store import PostgresStore
     from bot.adapters.redis.waker import EventWaker
-    from bot.adapters.sources.releases import CatalogReleases
-    from bot.composition import adapters
-    from bot.composition.appcommands import TARGET, AppCommands
+    from bot.composition import adapters, registry
+    from bot.composition.appcommands import AppCommands
 
     given = settings()
-    catalog = load(given.config_dir)
+    catalog = load(given.config_dir, registry.KINDS)
     guild_id = _guild(catalog, application, server)
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
@@ -88,11 +85,10 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
         session = await stack.enter_async_context(aiohttp.ClientSession())
         waker = await stack.enter_async_context(EventWaker(given.redis.dsn))
         made = AppCommands(
-            lambda: catalog, pool, session, CatalogReleases(lambda: catalog), given.discord.api_base
+            lambda: catalog, pool, session, adapters.make_releases(lambda: catalog), given.discord.api_base
         )
         stack.push_async_callback(made.target.close)
-        processes = adapters.make_targets(catalog, given.data_dir, start_host=False)
-        targets = ChainMap[str, Any]({TARGET: made.target}, processes)
+        targets = made.beside(adapters.make_targets(catalog, given.data_dir, start=False))
         store, clock = PostgresStore(pool), DatabaseClock(pool)
         await clock.ask()
         engine = Engine(

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bot.domain.rollout.model import Lane
+from bot.domain.secret import Secret
 
 STAGING, PRODUCTION = "staging", "production"
 _SUFFIX = "-commands"
-
-
-class Secret:
-    """A value that must never be printed, stored or compared by accident; `reveal` is where it is used."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and other._value == self._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-    def __repr__(self) -> str:
-        return "Secret(***)" if self._value else "Secret()"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -52,9 +29,26 @@ class Scope:
 GLOBAL = Scope()
 
 
+class ManifestOrigin(Protocol):
+    """Where the catalog says that a manifest comes from: the settings of one kind of source, compared by value."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def released_with(self) -> str | None:
+        """The service that brings a manifest along with each of its releases; None: it comes by itself."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """One line for people, without anything secret."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Application:
-    """One Discord application of the catalog. `source`: its kind and where the manifest is.
+    """One Discord application of the catalog. `source`: where its manifest comes from.
 
     staging: guilds that try commands first. production: `(GLOBAL,)`, or guilds. emergency_roles: who may go to
     production without the success in staging. check_s: how often Discord is read; deviation: of the number of
@@ -64,7 +58,7 @@ class Application:
     name: str
     id: int
     token: Secret = field(repr=False)
-    source: Mapping[str, object] = field(default_factory=dict)
+    source: ManifestOrigin | None = None
     staging: tuple[Scope, ...] = ()
     production: tuple[Scope, ...] = (GLOBAL,)
     emergency_roles: tuple[str, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application, Scope
@@ -36,12 +36,12 @@ class Reports:
 
     def view(self, application: Application) -> api.ApplicationView:
         environments = {e: application.scopes(e) for e in (STAGING, PRODUCTION)}
-        return api.ApplicationView(application.name, application.id, source_line(application), environments)
+        return api.ApplicationView(application.name, application.id, _where(application), environments)
 
     async def status(self, application: Application) -> api.ApplicationStatus:
         environments = [await self._environment(application, e) for e in (STAGING, PRODUCTION)]
         return api.ApplicationStatus(
-            application.name, application.id, source_line(application), tuple(environments)
+            application.name, application.id, _where(application), tuple(environments)
         )
 
     async def _environment(self, application: Application, environment: str) -> api.EnvironmentStatus:
@@ -109,28 +109,9 @@ class Reports:
         return api.Detection(application.name, wanted, applied, tuple(pending))
 
 
-def source_line(application: Application) -> str:
+def _where(application: Application) -> str:
     """Where the manifest comes from, in one line, without anything secret."""
-    source: Mapping[str, object] = application.source
-    match source.get("kind"):
-        case "github":
-            return f"{source['repository']}/{source['path']} at {source['ref']}"
-        case "command":
-            command = source["command"]
-            return (
-                f"output of {' '.join(map(str, command)) if isinstance(command, tuple | list) else command}"
-            )
-        case "artifact":
-            return f"{_file(source)} of a release of {source['service']}"
-        case "file":
-            return f"file {_file(source)}"
-        case kind:
-            return f"{kind} {source.get('url')}"
-
-
-def _file(source: Mapping[str, object]) -> str:
-    """Where on this machine it lies is nobody's business."""
-    return str(source["path"]).rsplit("/", 1)[-1]
+    return application.source.where if application.source else "nowhere"
 
 
 def reading_of(stored: ScopeReading) -> api.ScopeStatus:

@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from bot.adapters.targets.appcommands.changes import Probe
-from bot.domain.appcommands.applications import Scope, Secret
+from bot.domain.appcommands.applications import Scope
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Phase, Rollout
+from bot.domain.secret import Secret
 from tests.support.actors import DEV, DEV2
 from tests.support.appcommands import HELLO, WAVE, CommandsWorld, command
 from tests.support.waiting import until

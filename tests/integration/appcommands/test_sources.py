@@ -12,11 +12,15 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.adapters.sources.directory import DirectorySettings
 from bot.adapters.sources.fetching import Fetcher
-from bot.adapters.sources.manifests import LARGEST, Manifests
-from bot.adapters.sources.releases import CatalogReleases
-from bot.domain.appcommands.applications import Application, Secret
-from bot.domain.config import Catalog
+from bot.adapters.sources.manifests.reading import LARGEST
+from bot.adapters.targets.process.spec import ProcessSpecSettings
+from bot.composition.adapters import Manifests, make_manifests, make_releases
+from bot.composition.registry import KINDS
+from bot.domain.appcommands.applications import Application
+from bot.domain.config import Catalog, ReleasesConfig
+from bot.domain.secret import Secret
 from bot.ports.errors import ManifestUnavailable
 
 COMMANDS = [{"name": "hello", "description": "Says hello"}]
@@ -79,16 +83,17 @@ async def site() -> AsyncIterator[str]:
 
 
 def application(**source: Any) -> Application:
-    return Application("greeter", 1, Secret("x"), source)
+    settings = KINDS.manifests[source["kind"]].settings.model_validate(source)
+    return Application("greeter", 1, Secret("x"), settings)
 
 
-def manifests(sources: dict[str, Any] | None = None) -> Manifests:
-    catalog = Catalog({}, {}, "1", sources=sources or {})
-    return Manifests(lambda: catalog, CatalogReleases(lambda: catalog))
+def manifests(releases: dict[str, ReleasesConfig] | None = None) -> Manifests:
+    catalog = Catalog({}, {}, "1", releases=releases or {})
+    return make_manifests(lambda: catalog, make_releases(lambda: catalog))
 
 
 def url(address: str, **more: Any) -> Application:
-    return application(kind="url", url=address, **{"allow_loopback": True, "timeout": 1.0} | more)
+    return application(kind="url", url=address, **{"allow_loopback": True, "timeout": "1s"} | more)
 
 
 async def test_a_url_is_fetched(site: str) -> None:
@@ -152,7 +157,7 @@ async def test_plain_http_needs_the_permission_for_this_machine(site: str) -> No
 
 
 async def test_a_file_in_github_is_read_at_the_commit_that_the_ref_names(site: str) -> None:
-    source = {"repository": "acme/bot", "path": "commands.json", "api": site, "timeout": 2.0}
+    source = {"repository": "acme/bot", "path": "commands.json", "api": site, "timeout": "2s"}
     found = await manifests().read(application(kind="github", ref="main", token=Secret("hidden"), **source))
     assert (found.content, found.commit) == (COMMANDS, SHA)
     assert found.where == f"acme/bot/commands.json at {SHA[:10]}"
@@ -160,7 +165,7 @@ async def test_a_file_in_github_is_read_at_the_commit_that_the_ref_names(site: s
         await manifests().read(application(kind="github", ref="gone", token=Secret("hidden"), **source))
 
 
-def program(code: str, timeout: float = 5.0) -> Application:
+def program(code: str, timeout: str = "5s") -> Application:
     return application(kind="command", command=(sys.executable, "-c", code), cwd=".", timeout=timeout)
 
 
@@ -183,12 +188,12 @@ async def test_the_output_of_a_command_is_the_manifest() -> None:
 )
 async def test_a_command_that_does_not_print_a_manifest_is_a_sentence(code: str, said: str) -> None:
     with pytest.raises(ManifestUnavailable, match=said):
-        await manifests().read(program(code, timeout=0.5 if "sleep" in code else 10.0))
+        await manifests().read(program(code, timeout="500ms" if "sleep" in code else "10s"))
 
 
 async def test_a_missing_program_or_file_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ManifestUnavailable, match="cannot be started"):
-        await manifests().read(application(kind="command", command=("/no/such",), cwd="/", timeout=1.0))
+        await manifests().read(application(kind="command", command=("/no/such",), cwd="/", timeout="1s"))
     with pytest.raises(ManifestUnavailable, match="cannot be read"):
         await manifests().read(application(kind="file", path=str(tmp_path / "none.json")))
 
@@ -197,11 +202,14 @@ async def test_an_artifact_is_a_file_of_the_newest_release_and_stays_in_its_fold
     for version in ("1.9.0", "1.10.0"):
         (tmp_path / version).mkdir()
         (tmp_path / version / "commands.json").write_text(json.dumps([{"name": f"v{version[2]}"}]))
-    sources = {"bot": {"kind": "directory", "path": str(tmp_path), "spec": {"command": ["x"]}}}
+    settings = DirectorySettings[ProcessSpecSettings](
+        kind="directory", path=tmp_path, spec={"command": ["x"]}
+    )
+    releases = {"bot": ReleasesConfig(settings)}
     source = {"kind": "artifact", "service": "bot", "folder": str(tmp_path)}
 
-    found = await manifests(sources).read(application(path="commands.json", **source))
+    found = await manifests(releases).read(application(path="commands.json", **source))
 
     assert (found.content, found.where) == ([{"name": "v1"}], "commands.json of bot 1.10.0")
     with pytest.raises(ManifestUnavailable, match="outside of the folder"):
-        await manifests(sources).read(application(path="../1.9.0/commands.json", **source))
+        await manifests(releases).read(application(path="../1.9.0/commands.json", **source))

@@ -8,7 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.config import LaneConfig
+from bot.adapters.sources.directory import DirectorySettings
+from bot.adapters.sources.manifests.artifact import ArtifactSettings
+from bot.adapters.targets.process.spec import ProcessSpecSettings
+from bot.domain.config import LaneConfig, ReleasesConfig
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Action, Desired, Phase, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Shift, SyncCommands
@@ -33,13 +36,15 @@ async def together(world: CommandsWorld) -> CommandsWorld:
         judge=judge.JudgePolicy(), exclusive=True, rollback_roles=("deployer",), operate_roles=("deployer",)
     )
     lane = LaneConfig(HERALD, (world.guild,), PLAN, policy, "local", (), ("deployer",), ("deployer",))
-    source = {"kind": "directory", "path": str(world.folder / "releases"), "spec": {"command": ["x"]}}
-    artifact = {"kind": "artifact", "service": "herald", "path": "commands.json", "folder": str(world.folder)}
+    source = DirectorySettings[ProcessSpecSettings](
+        kind="directory", path=world.folder / "releases", spec=ProcessSpecSettings(command=("x",))
+    )
+    artifact = ArtifactSettings(kind="artifact", service="herald", path="commands.json", folder=world.folder)
     greeter = replace(world.catalog.applications["greeter"], source=artifact)
     world.catalog = replace(
         world.catalog,
         lanes={**world.catalog.lanes, HERALD: lane},
-        sources={**world.catalog.sources, "herald": source},
+        releases={**world.catalog.releases, "herald": ReleasesConfig(source)},
         applications={"greeter": greeter},
     )
     await world.someone_puts(VERSIONS["1.0.0"])

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.adapters.metrics.probe import ProbeMetrics
 from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.metrics.rules import ScrapeRules, Selector, metric_names
+from bot.adapters.metrics.rules import ScrapeRules, Selector, Share, metric_names
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.process.target import ProcessTarget
@@ -143,7 +143,7 @@ r_total{version="1",pod="b",ok="no"} 2
     rules = ScrapeRules(
         total=Selector(metric="r_total", labels={"version": "{version}"}),
         bad=Selector(metric="r_total", labels={"version": "{version}", "ok": "!yes"}),
-        extra={"odd": (Selector(metric="r_total"), Selector(metric="r_total", labels={"pod": "a"}))},
+        extra={"odd": Share(total="r_total", bad=Selector(metric="r_total", labels={"pod": "a"}))},
         instance_label="pod",
     )
     sample = await scrape(endpoint, running, session, rules, endpoint.address + "/{service}/{version}")

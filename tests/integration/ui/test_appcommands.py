@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.appcommands.applications import GLOBAL, Application, Scope, Secret
+from bot.domain.appcommands.applications import GLOBAL, Application, Scope
 from bot.domain.appcommands.validation import validate
+from bot.domain.secret import Secret
 from tests.fakes.appcommands import command
 from tests.support.responder import Stand, standing
 

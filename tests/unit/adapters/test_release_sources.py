@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.sources.releases import CatalogReleases, version_key
-from bot.catalog import load
+from bot.adapters.sources.directory import version_key
+from bot.composition.adapters import make_releases
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Release
 from bot.ports.errors import Unreachable
-from tests.support.catalog_files import changed, write
+from tests.support.catalog_files import changed, load, write
 
 LISTED = """\
       kind: listed
@@ -23,7 +23,7 @@ LISTED = """\
 
 async def releases(folder: Path, environment: str = "staging", *changes: tuple[str, str]) -> list[Release]:
     catalog = load(write(folder, all=changed(*changes)), {})
-    return list(await CatalogReleases(lambda: catalog).releases("checkout", environment))
+    return list(await make_releases(lambda: catalog).releases("checkout", environment))
 
 
 async def test_listed_releases_come_in_the_order_of_the_catalog(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ async def test_a_digest_changes_with_spec_artifact_and_version(tmp_path: Path) -
 async def test_a_service_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:
     catalog = load(write(tmp_path, all=changed()), {})
     with pytest.raises(UserError, match="checkout"):
-        await CatalogReleases(lambda: catalog).releases("chekout", "staging")
+        await make_releases(lambda: catalog).releases("chekout", "staging")
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ async def test_a_folders_digest_covers_contents_names_and_what_is_executable(fol
 
 async def test_a_folder_is_hashed_anew_only_when_it_changed(folders: Path) -> None:
     catalog = load(write(folders, all=changed(DIRECTORY)), {})
-    source = CatalogReleases(lambda: catalog)
+    source = make_releases(lambda: catalog)
     before = await source.releases("checkout", "staging")
     assert await source.releases("checkout", "staging") == before
     (folders / "releases/1.9.0/bin/new").write_text("x")

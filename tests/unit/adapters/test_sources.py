@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.sources.addresses import address, is_loopback, is_public
 from bot.adapters.sources.fetching import Fetcher
-from bot.adapters.sources.manifests import LARGEST, parsed
+from bot.adapters.sources.manifests.reading import LARGEST, parsed
 from bot.ports.errors import ManifestUnavailable
 
 OUTSIDE = (

@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import catalog
+from bot.adapters.sources.manifests.file import FileSettings
 from bot.cli.config import _plain
+from bot.composition.registry import KINDS
 from bot.domain.appcommands.applications import GLOBAL, Scope
 from bot.domain.config import Prerequisite
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, Shift, SyncCommands
+from tests.support.catalog_files import check
 
 GUILD = 123456789012345678
 TOKEN = "very-secret-token-of-greeter"
@@ -43,7 +45,7 @@ def checked(folder: Path, application: dict[str, Any], **sections: Any) -> Any:
         "applications": {"greeter": application},
     } | sections
     (folder / "catalog.yaml").write_text(yaml.safe_dump(document))
-    return catalog.check(folder, {"GREETER_TOKEN": TOKEN})
+    return check(folder, {"GREETER_TOKEN": TOKEN})
 
 
 def test_an_application_becomes_a_lane_for_staging_and_one_for_production(tmp_path: Path) -> None:
@@ -58,8 +60,7 @@ def test_an_application_becomes_a_lane_for_staging_and_one_for_production(tmp_pa
     assert production.prerequisite == Prerequisite("staging", 1800.0)
     assert production.emergency_roles == ("on-call",)
     assert production.policy.exclusive and production.drift == "report"
-    assert application.source["path"] == str(tmp_path / "greeter.json")
-    assert found.sources["greeter-commands"] == {"kind": "commands", "application": "greeter"}
+    assert application.source == FileSettings(kind="file", path=tmp_path / "greeter.json")
 
 
 def test_the_token_is_shown_nowhere(tmp_path: Path) -> None:
@@ -115,5 +116,5 @@ def _resolved(folder: Path) -> tuple[dict[str, Any], Any]:
     from bot.catalog.yaml_source import read_folder
 
     document = read_folder(folder, {"GREETER_TOKEN": TOKEN})
-    sections = validate(document)
+    sections = validate(document, KINDS)
     return plans(document, sections), sections

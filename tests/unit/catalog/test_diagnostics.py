@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import check, load
 from bot.domain.errors import BadCatalog
-from tests.support.catalog_files import SOUND, changed, line_of, write
+from tests.support.catalog_files import SOUND, changed, check, line_of, load, write
 
 
 def found(folder: Path, environ: dict[str, str] | None = None) -> list[str]:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.catalog import CatalogReloader
 from bot.domain.errors import BadCatalog
-from tests.support.catalog_files import SOUND, changed, write
+from tests.support.catalog_files import SOUND, changed, reloader, write
 
 
 def test_a_reload_takes_what_changed(tmp_path: Path) -> None:
-    holder = CatalogReloader(write(tmp_path, all=SOUND))
+    holder = reloader(write(tmp_path, all=SOUND))
     before = holder.current
     assert not holder.reload().changed
     assert holder.current is before
@@ -24,7 +23,7 @@ def test_a_reload_takes_what_changed(tmp_path: Path) -> None:
 
 
 def test_a_wrong_catalog_changes_nothing_and_says_all_that_is_wrong(tmp_path: Path) -> None:
-    holder = CatalogReloader(write(tmp_path, all=SOUND))
+    holder = reloader(write(tmp_path, all=SOUND))
     before = holder.current
     write(tmp_path, all=changed(("soak: 30m", "soak: soon"), ("target: local", "target: locl")))
     done = holder.reload()
@@ -35,7 +34,7 @@ def test_a_wrong_catalog_changes_nothing_and_says_all_that_is_wrong(tmp_path: Pa
 
 
 def test_files_that_vanish_change_nothing(tmp_path: Path) -> None:
-    holder = CatalogReloader(write(tmp_path, all=SOUND))
+    holder = reloader(write(tmp_path, all=SOUND))
     before = holder.current
     (tmp_path / "all.yaml").unlink()
     assert holder.reload().errors
@@ -43,7 +42,7 @@ def test_files_that_vanish_change_nothing(tmp_path: Path) -> None:
 
 
 def test_a_mended_catalog_is_taken_after_a_wrong_one(tmp_path: Path) -> None:
-    holder = CatalogReloader(write(tmp_path, all=SOUND))
+    holder = reloader(write(tmp_path, all=SOUND))
     write(tmp_path, all="services: [")
     assert holder.reload().errors
     write(tmp_path, all=changed(("soak: 30m", "soak: 31m")))
@@ -52,12 +51,12 @@ def test_a_mended_catalog_is_taken_after_a_wrong_one(tmp_path: Path) -> None:
 
 def test_there_is_no_holder_of_a_wrong_catalog(tmp_path: Path) -> None:
     with pytest.raises(BadCatalog):
-        CatalogReloader(write(tmp_path, all="services: ["))
+        reloader(write(tmp_path, all="services: ["))
 
 
 def test_each_catalog_is_told_of_before_it_counts(tmp_path: Path) -> None:
     told: list[str] = []
-    holder = CatalogReloader(write(tmp_path, all=SOUND), loaded=lambda catalog: told.append(catalog.digest))
+    holder = reloader(write(tmp_path, all=SOUND), loaded=lambda catalog: told.append(catalog.digest))
     holder.reload()
     write(tmp_path, all=changed(("soak: 30m", "soak: soon")))
     holder.reload()

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import pytest
 import yaml
 
-from bot.adapters.sources.releases import CatalogReleases
-from bot.catalog import check, load, schema
-from bot.domain.config import Prerequisite
+from bot import catalog as catalogs
+from bot.adapters.routers.settings import WeightedRouterSettings
+from bot.composition.adapters import make_releases
+from bot.composition.registry import KINDS
+from bot.domain.config import Catalog, Prerequisite
 from bot.domain.errors import BadCatalog
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
-from tests.support.catalog_files import SOUND, changed, write
+from tests.support.catalog_files import SOUND, changed, check, load, write
 from tests.support.paths import ROOT
 
 STAGING, PRODUCTION = Lane("checkout", "staging"), Lane("checkout", "production")
@@ -51,19 +54,25 @@ def test_objectives_and_rules_become_the_judges_policy(tmp_path: Path) -> None:
     assert policy.alpha == 0.01
 
 
-def test_adapters_get_seconds_ports_and_specs(tmp_path: Path) -> None:
+def routers(catalog: Catalog) -> dict[str, WeightedRouterSettings]:
+    found = {str(lane): served.router for lane, served in catalog.targets["local"].lanes.items()}
+    return {lane: router for lane, router in found.items() if isinstance(router, WeightedRouterSettings)}
+
+
+def test_adapters_get_their_settings_in_seconds_with_addresses_and_specs(tmp_path: Path) -> None:
     catalog = load(write(tmp_path, all=SOUND))
-    assert catalog.targets["local"]["lanes"] == {
-        "checkout/staging": {"exclusive": False, "listen_host": "127.0.0.1", "listen_port": 8401},
-        "checkout/production": {"exclusive": False, "listen_host": "0.0.0.0", "listen_port": 8402},
+    assert {lane: router.listen for lane, router in routers(catalog).items()} == {
+        "checkout/staging": "127.0.0.1:8401",
+        "checkout/production": "0.0.0.0:8402",
     }
-    source = catalog.sources["checkout"]
-    assert source["spec"] == {
+    assert {s.exclusive for s in catalog.targets["local"].lanes.values()} == {False}
+    source: Any = catalog.releases["checkout"].settings
+    assert source.spec.said() == {
         "command": ["run", "{version}"],
         "ready": {"path": "/healthz", "timeout_s": 15.0},
         "drain_s": 0.5,
     }
-    assert [v["version"] for v in source["versions"]] == ["2.0", "1.0"]  # type: ignore[attr-defined]
+    assert [v.version for v in source.versions] == ["2.0", "1.0"]
 
 
 def test_the_nearer_layer_wins_key_by_key(tmp_path: Path) -> None:
@@ -87,7 +96,7 @@ def test_an_exclusive_service_shifts_at_once(tmp_path: Path) -> None:
     text = changed(("  checkout:\n", "  checkout:\n    exclusive: true\n    plan: replace\n"))
     catalog = load(write(tmp_path, all=text))
     assert catalog.lanes[STAGING].policy.exclusive
-    assert catalog.targets["local"]["lanes"]["checkout/staging"]["exclusive"]  # type: ignore[index]
+    assert catalog.targets["local"].lanes[STAGING].exclusive
 
 
 def test_guilds_see_only_what_they_are_given(tmp_path: Path) -> None:
@@ -125,10 +134,10 @@ def test_references_to_the_environment_are_replaced(tmp_path: Path) -> None:
     )
     folder = write(tmp_path, all=text)
     catalog = load(folder, {"HOST": "127.0.0.9", "BLANK": ""})
-    lanes = catalog.targets["local"]["lanes"]
-    assert lanes["checkout/staging"]["listen_port"] == 8409  # type: ignore[index]
-    assert lanes["checkout/production"]["listen_host"] == "127.0.0.9"  # type: ignore[index]
-    assert catalog.sources["checkout"]["spec"]["command"][:4] == ["run", "${PORT}", "", ""]  # type: ignore[index]
+    assert routers(catalog)["checkout/staging"].port == 8409
+    assert routers(catalog)["checkout/production"].listen == "127.0.0.9:8402"
+    source: Any = catalog.releases["checkout"].settings
+    assert source.spec.command[:4] == ("run", "${PORT}", "", "")
 
 
 def test_aliases_and_merge_keys_work(tmp_path: Path) -> None:
@@ -138,7 +147,7 @@ def test_aliases_and_merge_keys_work(tmp_path: Path) -> None:
     )
     catalog = load(write(tmp_path, all=text))
     assert {lane.policy.tick_s for lane in catalog.lanes.values()} == {1.0}
-    assert catalog.targets["local"]["lanes"]["checkout/production"]["listen_port"] == 8402  # type: ignore[index]
+    assert routers(catalog)["checkout/production"].port == 8402
 
 
 @pytest.mark.parametrize("folder", sorted(p for p in (ROOT / "config").iterdir() if any(p.glob("*.yaml"))))
@@ -161,14 +170,15 @@ def test_the_demo_has_what_the_story_needs() -> None:
         "greeter-commands/production",
     }
     assert catalog.lanes[Lane("herald", "production")].policy.exclusive
-    versions = [v["version"] for v in catalog.sources["checkout"]["versions"]]  # type: ignore[attr-defined]
+    source: Any = catalog.releases["checkout"].settings
+    versions = [v.version for v in source.versions]
     assert versions == ["1.5.4", "1.5.3", "1.5.2", "1.5.1", "1.5.0", "1.4.0"]
     assert [s.weight for s in catalog.lanes[PRODUCTION].plan.steps if isinstance(s, Shift)] == [5, 25, 100]
 
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda f: f"{f.parent.name}/{f.name}")
 def test_the_schema_accepts_what_we_ship(file: Path) -> None:
-    validator = jsonschema_rs.Draft202012Validator(schema())
+    validator = jsonschema_rs.Draft202012Validator(catalogs.schema(KINDS))
     found = [
         f"{e.instance_path}: {e.message}" for e in validator.iter_errors(yaml.safe_load(file.read_text()))
     ]
@@ -176,7 +186,7 @@ def test_the_schema_accepts_what_we_ship(file: Path) -> None:
 
 
 def test_the_schema_refuses_what_the_catalog_refuses() -> None:
-    validator = jsonschema_rs.Draft202012Validator(schema())
+    validator = jsonschema_rs.Draft202012Validator(catalogs.schema(KINDS))
     assert validator.is_valid(yaml.safe_load(SOUND))
     for change in (
         ("soak: 30m", "soak: soon"),
@@ -184,7 +194,7 @@ def test_the_schema_refuses_what_the_catalog_refuses() -> None:
         ("target: local", "tarket: local"),
     ):
         assert not validator.is_valid(yaml.safe_load(changed(change)))
-    json.dumps(schema())
+    json.dumps(catalogs.schema(KINDS))
 
 
 def test_an_empty_folder_and_a_missing_one_say_so(tmp_path: Path) -> None:
@@ -224,7 +234,7 @@ async def test_what_a_spec_takes_from_the_environment_goes_with_it_to_be_hidden(
     catalog = load(write(tmp_path, all=text), environ)
     found = {}
     for environment in ("staging", "production"):
-        release, *_ = await CatalogReleases(lambda: catalog).releases("checkout", environment)
+        release, *_ = await make_releases(lambda: catalog).releases("checkout", environment)
         found[environment] = release.spec["secrets"]
     assert found["production"] == {"command": ["of-shop"], "env.DB": ["of-db"], "env.LEVEL": ["info"]}
     assert found["staging"] == {"command": ["of-shop"], "env.DB": ["of-staging"], "env.LEVEL": ["info"]}
@@ -239,6 +249,6 @@ async def test_the_digest_of_a_release_is_that_of_its_values_however_they_came_i
         (tmp_path / folder).mkdir()
         text = changed(('command: [run, "{version}"]', f'command: [run, "--key={key}"]'))
         catalog = load(write(tmp_path / folder, all=text), {"KEY_OF_SHOP": "of-shop"})
-        release, *_ = await CatalogReleases(lambda c=catalog: c).releases("checkout", "staging")  # type: ignore[misc]
+        release, *_ = await make_releases(lambda c=catalog: c).releases("checkout", "staging")  # type: ignore[misc]
         digests.add(release.digest)
     assert len(digests) == 1

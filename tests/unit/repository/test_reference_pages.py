@@ -9,6 +9,7 @@ import pytest
 
 from bot import catalog as catalogs
 from bot.__main__ import cli
+from bot.composition.registry import KINDS
 from bot.settings import PLAIN_NAMES, variable_names
 from docs.generators import catalog, command_line, examples, settings
 from docs.generators.__main__ import FOLDER, PAGES
@@ -46,7 +47,7 @@ def test_every_command_has_a_heading_and_its_help() -> None:
 
 
 def test_every_key_of_the_catalog_is_there() -> None:
-    schema = catalogs.schema()
+    schema = catalogs.schema(KINDS)
     page = catalog.page()
     assert [key for key in schema["properties"] if f"| `{key}` |" not in page] == []
     assert set(Reference(schema).met()) == set(schema["$defs"])

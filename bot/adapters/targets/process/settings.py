@@ -1,8 +1,24 @@
-"""What the host must know of a lane besides what is desired in it."""
+"""Settings of the process target: its entry in the catalog, and what the host must know of each lane."""
 
 from __future__ import annotations
 
+from typing import ClassVar, Literal
+
 from pydantic import BaseModel, ConfigDict, Field
+
+from bot.adapters.routers.settings import WeightedRouterSettings
+from bot.domain.config import ServedLane
+from bot.kinds import TargetSettings
+from bot.values import Listen, host_and_port
+
+
+class ProcessSettings(TargetSettings):
+    """Releases as local processes behind a router, in a small host process of their own."""
+
+    when_away: ClassVar[str] = "it starts with the bot; `slipway host` runs it on its own"
+
+    kind: Literal["process"]
+    metrics: Listen | None = Field(default=None, description="Where the host serves its own metrics.")
 
 
 class ProcessLaneSettings(BaseModel):
@@ -25,3 +41,20 @@ class ProcessLaneSettings(BaseModel):
     exclusive: bool = False
     request_timeout_s: float = Field(default=30.0, gt=0)
     wait_s: float = Field(default=5.0, ge=0)
+
+
+def lane_settings(lane: ServedLane) -> ProcessLaneSettings:
+    """From what the catalog says of a lane to what the host is told, in seconds."""
+    router = lane.router
+    if router is None:
+        return ProcessLaneSettings(exclusive=lane.exclusive)
+    assert isinstance(router, WeightedRouterSettings)
+    told: dict[str, object] = {
+        "sticky_header": router.sticky_header,
+        "request_timeout_s": router.request_timeout,
+        "wait_s": router.wait,
+    }
+    if router.listen is not None:
+        told["listen_host"], told["listen_port"] = host_and_port(router.listen)
+    said = {key: value for key, value in told.items() if value is not None}
+    return ProcessLaneSettings.model_validate({"exclusive": lane.exclusive, **said})

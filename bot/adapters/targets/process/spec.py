@@ -1,4 +1,4 @@
-"""What a release needs to run as a local process: its spec, checked before anything is started."""
+"""What a release needs to run as a local process: as people write it, and as it is checked before it starts."""
 
 from __future__ import annotations
 
@@ -6,16 +6,69 @@ import contextlib
 import signal
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 
 from bot.domain.rollout.model import Release
+from bot.kinds import SpecSettings
 from bot.ports.errors import TargetRefused
 from bot.redaction import is_sensitive
+from bot.values import Duration, Part, RelativePath, Text, UrlPath
+
+_StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]
 
 _ADDRESSES = ("_URL", "_URI")  # which often carry a password, or are a secret as webhooks are
+
+
+class ReadySettings(Part):
+    """A release is ready when `path` answers; without a path (`null`), once it has lived for `alive`."""
+
+    path: UrlPath | None = None
+    timeout: Duration | None = Field(default=None, serialization_alias="timeout_s")
+    alive: Duration | None = Field(default=None, serialization_alias="alive_s")
+
+    @model_serializer(mode="wrap")
+    def _with_no_path(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Elsewhere an empty value is not said; here it says something."""
+        no_path = {"path": None} if "path" in self.model_fields_set and self.path is None else {}
+        return {**handler(self), **no_path}
+
+
+class ProcessSpecSettings(SpecSettings):
+    """How a release runs as a local process. `{port}`, `{version}`, `{environment}`, `{instance}` are filled in
+
+    when it starts, `{service}`, `{python}` and (for directories) `{path}` when the rollout does.
+    """
+
+    needed: ClassVar[tuple[str, ...]] = ("command",)
+    private: ClassVar[tuple[str, ...]] = ("command", "env")
+
+    command: tuple[Text, ...] | None = Field(default=None, description="The program and its arguments.")
+    env: dict[str, Text] | None = None
+    env_file: RelativePath | None = Field(
+        default=None,
+        description="Secrets of the service, relative to the file that says it; read at each start.",
+    )
+    cwd: RelativePath | None = Field(default=None, description="Relative to the file that says it.")
+    ready: ReadySettings | None = None
+    drain: Duration | None = Field(
+        default=None, serialization_alias="drain_s", description="How long requests in flight may finish."
+    )
+    stop: Duration | None = Field(
+        default=None, serialization_alias="stop_s", description="How long it may take to exit."
+    )
+    instances: int | None = Field(default=None, ge=1, le=64)
+    stop_signal: _StopSignal | None = None
 
 
 class _Frozen(BaseModel):
@@ -54,7 +107,7 @@ class ProcessSpec(_Frozen):
     drain_s: float = Field(default=5.0, ge=0)
     stop_s: float = Field(default=10.0, ge=0)
     instances: int = Field(default=1, ge=1, le=64)
-    stop_signal: Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"] = "SIGTERM"
+    stop_signal: _StopSignal = "SIGTERM"
 
     @field_validator("cwd", "env_file")
     @classmethod

@@ -8,14 +8,34 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.process import wire
 from bot.adapters.targets.process.host.client import HostClient
-from bot.adapters.targets.process.settings import ProcessLaneSettings
+from bot.adapters.targets.process.settings import ProcessLaneSettings, ProcessSettings, lane_settings
+from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed
 from bot.ports.errors import TargetRefused
 from bot.ports.targets import Capabilities
+from bot.values import host_and_port
 
-__all__ = ["ProcessLaneSettings", "ProcessTarget", "abort_lane"]
+__all__ = ["ProcessLaneSettings", "ProcessTarget", "abort_lane", "host_dir", "make_process"]
+
+
+def host_dir(data_dir: Path) -> Path:
+    """Where the host keeps its state and takes commands, below Slipway's own folder."""
+    return data_dir / "host"
+
+
+def make_process(
+    settings: ProcessSettings, lanes: Mapping[Lane, ServedLane], context: TargetContext
+) -> ProcessTarget:
+    """All targets of this kind share one host."""
+    return ProcessTarget(
+        host_dir(context.data_dir),
+        {lane: lane_settings(served) for lane, served in lanes.items()},
+        metrics_listen=host_and_port(settings.metrics) if settings.metrics else None,
+        start_host=context.start,
+    )
 
 
 class ProcessTarget:
@@ -65,6 +85,12 @@ class ProcessTarget:
             }
             await self.host.call(request)
             self._configured = True
+
+    async def reload(self, settings: ProcessSettings, lanes: Mapping[Lane, ServedLane]) -> None:
+        """What the catalog says now. Raises as `configure` does."""
+        if settings.metrics is not None:
+            self._metrics_listen = host_and_port(settings.metrics)
+        await self.configure({lane: lane_settings(served) for lane, served in lanes.items()})
 
     async def observe(self, lane: Lane) -> Observed:
         await self._first_configure()

@@ -10,7 +10,7 @@ from datetime import timedelta
 import pytest
 
 from bot.adapters.postgres import serialization
-from bot.domain.appcommands.applications import Application, Scope, Secret
+from bot.domain.appcommands.applications import Application, Scope
 from bot.domain.rollout import plans
 from bot.domain.rollout.model import (
     Action,
@@ -25,6 +25,7 @@ from bot.domain.rollout.model import (
 )
 from bot.domain.rollout.steps import Shift
 from bot.domain.rollout.wording import COMMANDS, TRAFFIC
+from bot.domain.secret import Secret
 from bot.engine.api import LaneStatus, RolloutView
 from bot.engine.observation import match
 from bot.ports.notifications import Notice

@@ -1,0 +1,39 @@
+"""What metric sources are made with: the target of each lane, HTTP, and how the lane is judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+
+from bot.domain.rollout.model import Lane, Observed
+
+
+class LaneTargets(Protocol):
+    """Every lane's own target, as far as it can be asked for numbers. Its calls raise `Unreachable`."""
+
+    async def observe(self, lane: Lane) -> Observed:
+        """What runs there."""
+        ...
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
+        """Addresses of the release's instances, by a name that changes when one restarts."""
+        ...
+
+    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
+        """The router's counts by digest and instance; see `RouterMetrics`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MetricContext:
+    """Handed to the factory of every kind of metric source.
+
+    latency_limit_s: the largest latency limit (seconds) that a lane is judged by, None where there is none.
+    """
+
+    targets: LaneTargets
+    session: aiohttp.ClientSession
+    latency_limit_s: Callable[[Lane], float | None]

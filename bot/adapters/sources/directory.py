@@ -1,0 +1,110 @@
+"""Releases as the sub-folders of a folder."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import re
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Generic, Literal
+
+from pydantic import Field
+
+from bot.adapters.sources.releases import FoundRelease
+from bot.kinds import ReleaseSettings, S
+from bot.ports.errors import Unreachable
+from bot.values import RelativePath
+
+# A release folder's files by name, with what tells whether one was changed.
+_Listing = tuple[tuple[str, int, int, int], ...]
+
+
+class DirectorySettings(ReleaseSettings[S], Generic[S]):
+    """Every sub-folder of a folder is a release, named for its version."""
+
+    kind: Literal["directory"]
+    path: RelativePath = Field(description="The folder, relative to the file that says it.")
+    spec: S = Field(
+        default={}, validate_default=True, description="As in listed; {path} is the release's folder."
+    )
+
+    def folder(self, version: str) -> Path | None:
+        return self.path / version
+
+
+class DirectoryReleases:
+    """Implements `ReleaseFinder`. A folder is hashed again only when a file in it changed."""
+
+    def __init__(self, service: str, settings: DirectorySettings[Any]) -> None:
+        self._service = service
+        self._root = settings.path
+        self._spec = settings.spec.said()
+        self._hashed: dict[Path, tuple[_Listing, str]] = {}
+
+    async def find(self) -> Sequence[FoundRelease]:
+        return await asyncio.to_thread(self._find)
+
+    def _find(self) -> Sequence[FoundRelease]:
+        try:
+            folders = [f for f in self._root.iterdir() if f.is_dir() and not f.name.startswith(".")]
+            found = [
+                FoundRelease(f.name, self._hash(f), spec=self._spec, places={"path": str(f)})
+                for f in sorted(folders, key=lambda f: version_key(f.name), reverse=True)
+            ]
+        except OSError as error:
+            raise Unreachable(
+                f"The releases of {self._service} in {self._root} cannot be read: {error.strerror}."
+            ) from None
+        self._hashed = {f: h for f, h in self._hashed.items() if f in folders}
+        return found
+
+    def _hash(self, folder: Path) -> str:
+        listing = _files(folder)
+        known = self._hashed.get(folder)
+        if known is None or known[0] != listing:
+            known = (listing, _digest_of_files(folder, listing))
+            self._hashed[folder] = known
+        return known[1]
+
+
+def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
+    """Sorts versions as people do: numbers as numbers, and a pre-release before what it leads to."""
+    core, _, suffix = version.removeprefix("v").partition("-")
+    parts = [p for p in re.split(r"(\d+)", core) if p not in ("", ".")]
+    rest = [p for p in re.split(r"(\d+)", suffix) if p not in ("", ".")]
+    key = [(2, int(p)) if p.isdigit() else (1, p) for p in parts]
+    return (
+        (*key, (0, ""), *((2, int(p)) if p.isdigit() else (1, p) for p in rest))
+        if suffix
+        else (*key, (1, ""))
+    )
+
+
+def _files(folder: Path) -> _Listing:
+    found = []
+    for place, folders, names in os.walk(folder):
+        links = [name for name in folders if (Path(place) / name).is_symlink()]
+        for name in (*names, *links):
+            path = Path(place) / name
+            about = path.lstat()
+            found.append((str(path.relative_to(folder)), about.st_mode, about.st_size, about.st_mtime_ns))
+    return tuple(sorted(found))
+
+
+def _digest_of_files(folder: Path, listing: _Listing) -> str:
+    """Over names, contents, what is executable and where links point; not over times and owners."""
+    digest = hashlib.sha256()
+    for name, mode, _, _ in listing:
+        path = folder / name
+        if stat.S_ISLNK(mode):
+            kind, content = "link", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
+        else:
+            kind = "program" if mode & stat.S_IXUSR else "file"
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        digest.update(json.dumps([name, kind, content]).encode())
+    return digest.hexdigest()

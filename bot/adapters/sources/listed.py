@@ -1,0 +1,51 @@
+"""Releases that the catalog lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, Generic, Literal
+
+from pydantic import Field
+
+from bot.adapters.sources.releases import FoundRelease, overlaid
+from bot.kinds import Problem, ReleaseSettings, S, SpecSettings, WithSpec
+from bot.values import Short, Text
+
+
+class ListedVersion(WithSpec[S], Generic[S]):
+    version: Text
+    digest: str = ""
+    commit: Text = ""
+    spec: S = Field(default={}, validate_default=True, description="Laid over the spec of all, key by key.")
+
+
+class ListedSettings(ReleaseSettings[S], Generic[S]):
+    """The versions are listed here, newest first."""
+
+    kind: Literal["listed"]
+    versions: tuple[Annotated[ListedVersion[S], Short("version", {"type": "string"})], ...]
+
+    def layers(self) -> Sequence[tuple[str, SpecSettings]]:
+        return [(version.version, version.spec) for version in self.versions]
+
+    def problems(self) -> Iterator[Problem]:
+        seen: dict[str, int] = {}
+        for index, version in enumerate(self.versions):
+            first = seen.setdefault(version.version, index)
+            if first != index:
+                sentence = f'version "{version.version}" is listed twice; the first one is at {{first}}.'
+                yield Problem(("versions", index), sentence, first=("versions", first))
+
+
+class ListedReleases:
+    """Implements `ReleaseFinder`."""
+
+    def __init__(self, service: str, settings: ListedSettings[Any]) -> None:
+        self._settings = settings
+
+    async def find(self) -> Sequence[FoundRelease]:
+        common = self._settings.spec.said()
+        return [
+            FoundRelease(v.version, v.digest, v.commit, overlaid(common, v.spec.said()))
+            for v in self._settings.versions
+        ]

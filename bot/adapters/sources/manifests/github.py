@@ -1,0 +1,63 @@
+"""Manifests in a repository on GitHub."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from bot.adapters.sources.fetching import Fetcher
+from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, parsed
+from bot.domain.rollout.model import Release
+from bot.kinds import ManifestSettings
+from bot.ports.appcommands import SourcedManifest
+from bot.ports.errors import ManifestUnavailable
+from bot.values import Duration, HttpUrl, SecretText, shaped
+
+_Repository = Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")]
+
+
+class GithubSettings(ManifestSettings):
+    kind: Literal["github"]
+    repository: _Repository = Field(description="owner/name")
+    path: str = Field(description="The file in the repository.")
+    ref: str = Field(default="HEAD", description="A branch, a tag or a commit.")
+    token: SecretText | None = Field(default=None, description="For private repositories: ${NAME}.")
+    api: HttpUrl = "https://api.github.com"
+    timeout: Duration = 10.0
+
+    @property
+    def where(self) -> str:
+        return f"{self.repository}/{self.path} at {self.ref}"
+
+
+class GithubManifest:
+    """Implements `ManifestReader`."""
+
+    def __init__(self, settings: GithubSettings, context: ManifestContext) -> None:
+        self._settings = settings
+
+    async def read(self, release: Release | None) -> SourcedManifest:
+        """The file at a commit: the ref is resolved first, so that what was read can be named."""
+        settings = self._settings
+        headers = {"X-GitHub-Api-Version": "2022-11-28"}
+        if settings.token:
+            headers["Authorization"] = f"Bearer {settings.token.reveal()}"
+        fetcher = Fetcher(
+            hosts=None,
+            allow_loopback=settings.api.startswith("http://"),
+            largest=LARGEST,
+            timeout_s=settings.timeout,
+        )
+        base = f"{settings.api.rstrip('/')}/repos/{settings.repository}"
+        commit = await fetcher.get(
+            f"{base}/commits/{settings.ref}", {**headers, "Accept": "application/vnd.github.sha"}
+        )
+        commit = commit.strip()
+        if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+            raise ManifestUnavailable(f"{settings.repository} has no commit {settings.ref}.")
+        raw = {**headers, "Accept": "application/vnd.github.raw+json"}
+        text = await fetcher.get(f"{base}/contents/{settings.path.lstrip('/')}?ref={commit}", raw)
+        where = f"{settings.repository}/{settings.path} at {commit[:10]}"
+        return SourcedManifest(parsed(text, where), where, commit)

@@ -1,0 +1,98 @@
+"""From bytes to a manifest: bounded, UTF-8, JSON; and what every kind of source is made with."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bot.domain.rollout.model import Release
+from bot.ports.appcommands import SourcedManifest
+from bot.ports.errors import ManifestUnavailable
+from bot.ports.releases import ReleaseSource
+
+LARGEST = 1024 * 1024  # bytes
+_DEEPEST = 32  # a command's deepest choice lies at 10
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestContext:
+    """Handed to the factory of every kind of manifest source.
+
+    releases: those of every service. folder: of a service's release, by service and version, if it has one.
+    """
+
+    releases: ReleaseSource
+    folder: Callable[[str, str], Path | None]
+
+
+class ManifestReader(Protocol):
+    """Reads one application's manifest. Each kind of `manifest:` is one."""
+
+    async def read(self, release: Release | None) -> SourcedManifest:
+        """As it is now, or as it is in `release` where releases bring it along. Bounded in time and size.
+
+        Raises `ManifestUnavailable`.
+        """
+        ...
+
+
+async def read_file(path: Path) -> SourcedManifest:
+    return SourcedManifest(parsed(await asyncio.to_thread(_bounded, path), str(path)), path.name)
+
+
+def parsed(text: str, where: str) -> Any:
+    """The JSON value. Raises `ManifestUnavailable`."""
+    if len(text) > LARGEST:
+        raise _too_large(where)
+    try:
+        found = json.loads(text, parse_constant=_no_constant)
+        if _deeper_than(_DEEPEST, found):
+            raise RecursionError
+        return found
+    except RecursionError:  # the parser's own, from about a thousand levels on, or ours
+        why = f"it nests deeper than {_DEEPEST}"
+    except ValueError as error:
+        why = str(error)
+    began = " ".join(text[:60].split())
+    raise ManifestUnavailable(f"{where} is not JSON: {why}. It begins with “{began}”.")
+
+
+def _deeper_than(limit: int, value: Any) -> bool:
+    """Level by level, so that every value is looked at once and the stack does not grow."""
+    level = [value]
+    for _ in range(limit + 1):
+        nested = [found for found in level if isinstance(found, dict | list)]
+        if not nested:
+            return False
+        level = [each for found in nested for each in (found.values() if isinstance(found, dict) else found)]
+    return True
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON value")
+
+
+def _bounded(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ManifestUnavailable(f"{path} cannot be read: {error.strerror}.") from None
+    return decoded(content, str(path))
+
+
+def decoded(content: bytes, where: str) -> str:
+    if len(content) > LARGEST:
+        raise _too_large(where)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ManifestUnavailable(f"{where} is not UTF-8 text.") from None
+
+
+def _too_large(where: str) -> ManifestUnavailable:
+    return ManifestUnavailable(f"{where} is larger than {LARGEST // 1024} KiB.")

@@ -1,0 +1,73 @@
+"""The models of a catalog, built for the kinds of adapters that there are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Annotated, Any, Union
+
+from pydantic import ConfigDict, Field, create_model
+
+from bot.catalog.models.applications import Application
+from bot.catalog.models.file import CatalogFile
+from bot.catalog.models.services import Service, ServiceEnvironment
+from bot.kinds import Kinds, SpecSettings
+
+
+class AnySpec(SpecSettings):
+    """Stands in where it is not known which target runs a service: that is told as a mistake of its own."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+@functools.cache
+def catalog_file(kinds: Kinds) -> type[CatalogFile]:
+    """A file of the catalog with everything that may stand in it."""
+    manifest = _either(kind.settings for kind in kinds.manifests.values())
+    application = create_model(
+        "Application",
+        __base__=Application,
+        __doc__=Application.__doc__,
+        manifest=(manifest, Field(description=Application.model_fields["manifest"].description)),
+    )
+    return create_model(
+        "CatalogFile",
+        __base__=CatalogFile,
+        __doc__=CatalogFile.__doc__,
+        targets=_section(kind.settings for kind in kinds.targets.values()),
+        metrics=_section(kind.settings for kind in kinds.metrics.values()),
+        services=_section([service_of(kinds, *kinds.targets)]),
+        applications=_section([application]),
+    )
+
+
+@functools.cache
+def service_of(kinds: Kinds, *targets: str) -> type[Service]:
+    """A service that runs on a target of one of these kinds; of none: what is the target's own is not looked at."""
+    spec: Any = Union[tuple(kinds.targets[t].spec for t in targets)] if targets else AnySpec  # noqa: UP007
+    router: Any = Union[tuple(kinds.targets[t].router for t in targets)] if targets else Any  # noqa: UP007
+    environment = create_model(
+        "ServiceEnvironment",
+        __base__=ServiceEnvironment,
+        router=(router | None, None),
+        spec=(spec, ServiceEnvironment.model_fields["spec"]),
+    )
+    releases = _either(kind.settings[spec] for kind in kinds.releases.values())
+    return create_model(
+        "Service",
+        __base__=Service,
+        releases=(releases, ...),
+        environments=(dict[str, environment | None], ...),  # type: ignore[valid-type]
+    )
+
+
+def _section(models: Iterable[Any]) -> Any:
+    """A section of things by name, each one of `models`."""
+    model = _either(models)
+    return dict[str, model], Field(default={})  # type: ignore[valid-type]
+
+
+def _either(models: Iterable[Any]) -> Any:
+    """One of `models`, told apart by `kind`."""
+    known = tuple(models)
+    return known[0] if len(known) == 1 else Annotated[Union[known], Field(discriminator="kind")]  # noqa: UP007

@@ -1,0 +1,167 @@
+"""Kinds of adapters: what people write for each, and what makes the adapter of it.
+
+An adapter defines its settings here-under, `bot/composition/registry.py` lists the kinds, and the catalog builds its
+sections from that list: so no adapter imports the catalog and the catalog imports no adapter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from pydantic import Field, PrivateAttr
+
+from bot.values import Part
+
+S = TypeVar("S", bound="SpecSettings")
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A mistake that no single value shows.
+
+    path: keys and indexes to where it is, from the settings on. first: the same for another value that it is about;
+    `{first}` in the sentence becomes that one's file and line.
+    """
+
+    path: tuple[str | int, ...]
+    sentence: str
+    hint: str = ""
+    first: tuple[str | int, ...] = ()
+
+
+class KindSettings(Part):
+    """What people write for one adapter. A kind's own model narrows `kind` to its name: `Literal["probe"]`.
+
+    Paths in it are `RelativePath`, tokens `SecretText`; compared by value when the catalog is reloaded.
+    """
+
+    kind: str
+
+    def problems(self) -> Iterator[Problem]:
+        """Mistakes between values, each of which is sound by itself."""
+        yield from ()
+
+
+class MetricSettings(KindSettings):
+    """An entry of `metrics:`."""
+
+    @property
+    def bounds(self) -> Sequence[float]:
+        """Upper bounds (seconds) of its latency histogram; none where they are not known.
+
+        A latency limit above the last one could never be read, and is a mistake of the catalog.
+        """
+        return ()
+
+
+class TargetSettings(KindSettings):
+    """An entry of `targets:`. `when_away`: what a person can do when it does not answer."""
+
+    when_away: ClassVar[str] = "check that it runs"
+
+
+class SpecSettings(Part):
+    """What a target needs to run a release, as far as one layer says it: so every key may be left out.
+
+    needed: the keys of `said()` that some layer must give. private: the keys of which the release may print what came
+    from the environment: that is hidden wherever it is shown. Durations have a serialization alias that names their
+    unit (`drain` becomes `drain_s`).
+    """
+
+    needed: ClassVar[tuple[str, ...]] = ()
+    private: ClassVar[tuple[str, ...]] = ()
+
+    _secrets: dict[str, list[str]] = PrivateAttr(default_factory=dict)
+
+    @property
+    def secrets(self) -> Mapping[str, Sequence[str]]:
+        """Values that the environment gave, by where they stand (`env.STRIPE_KEY`, `command`)."""
+        return self._secrets
+
+    def refers_to(self, path: tuple[str | int, ...], values: Iterable[str]) -> None:
+        """The catalog took `values` from its environment for what stands at `path`."""
+        if path and path[0] in self.private:
+            names = [str(part) for part in path if not isinstance(part, int)]
+            self._secrets.setdefault(".".join(names), []).extend(values)
+
+    def said(self) -> dict[str, Any]:
+        """What was written, as plain JSON: the form of `Release.spec`, which digests cover and targets read."""
+        written = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+        return {**written, "secrets": dict(self._secrets)} if self._secrets else written
+
+
+class RouterSettings(Part):
+    """How users reach one lane: `router:` of a service's environment."""
+
+    @property
+    def port(self) -> int | None:
+        """The port of this machine that it listens on: no two lanes may have the same."""
+        return None
+
+
+class WithSpec(Part, Generic[S]):
+    """A mapping with a `spec` of the service's target; whose, neither its name nor its description says."""
+
+    spec: S = Field(default={}, validate_default=True, description="What the target needs to run them.")
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        return cls.__name__
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **more: Any) -> None:
+        if origin := cls.__pydantic_generic_metadata__["origin"]:
+            cls.__doc__ = origin.__doc__
+
+
+class ReleaseSettings(WithSpec[S], KindSettings, Generic[S]):
+    """`releases:` of a service: where its releases come from."""
+
+    def layers(self) -> Sequence[tuple[str, SpecSettings]]:
+        """The versions that are known from the settings alone, with what each says beside the common spec."""
+        return [("any", SpecSettings())]
+
+    def folder(self, version: str) -> Path | None:
+        """The folder of a release's own files, if it has one."""
+        return None
+
+
+class ManifestSettings(KindSettings):
+    """`manifest:` of an application. Implements `bot.domain.appcommands.applications.ManifestOrigin`."""
+
+    @property
+    def released_with(self) -> str | None:
+        return None
+
+    @property
+    def where(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """The model of the settings, and what makes the adapter of them (its arguments: see the registry)."""
+
+    settings: type[Any]
+    make: Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TargetKind(Kind):
+    """`spec` is what a release needs to run there, `router` how users reach a lane: a model, or one with `Short`."""
+
+    spec: type[SpecSettings] = SpecSettings
+    router: Any = RouterSettings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinds:
+    """Every kind that the catalog may name, by that name."""
+
+    targets: Mapping[str, TargetKind] = field(default_factory=dict)
+    metrics: Mapping[str, Kind] = field(default_factory=dict)
+    releases: Mapping[str, Kind] = field(default_factory=dict)
+    manifests: Mapping[str, Kind] = field(default_factory=dict)
