@@ -32,6 +32,14 @@ _AWAY = (
     asyncpg.SerializationError,
 )
 
+# The server at the other end is not, or soon no longer, the one to write to: so it is for every pooled connection.
+_MOVED = (
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+)
+
 # Plans are made once for each connection, often while the tables are still empty and reading all of one looks
 # cheap. Every statement has its index, so that is what it shall use from the start.
 _SERVER = {
@@ -98,8 +106,12 @@ class Database:
         try:
             with translated():
                 pool = self._pool or await self._open()
-                async with pool.acquire(timeout=self._timeout_s) as connection:
-                    yield connection
+                try:
+                    async with pool.acquire(timeout=self._timeout_s) as connection:
+                        yield connection
+                except _MOVED:
+                    await pool.expire_connections()
+                    raise
         except (Unreachable, asyncpg.PostgresError):
             failed = True
             raise

@@ -102,7 +102,14 @@ class PostgresHousekeeping:
         return {row["phase"]: row["rollouts"] for row in await self._database.fetch("phases")}
 
     async def ping(self) -> None:
-        await self._database.one("ping")
+        """Write, and take it back. The key is this connection's own, so that no probe waits for another."""
+        async with self._database.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await self._database.on(connection).one("ping")
+            finally:
+                await transaction.rollback()
 
 
 def _summary(row: Row) -> RolloutSummary:

@@ -391,7 +391,9 @@ FROM effects WHERE state IN ('pending', 'leased') AND due_at <= now()
 SELECT phase, count(*) AS rollouts FROM rollouts WHERE NOT final GROUP BY phase
 
 -- name: ping
-SELECT 1 AS one
+-- A write that its transaction takes back: reading also works where nothing can be recorded.
+INSERT INTO notes (kind, key, value) VALUES ('ready', pg_backend_pid()::text, '{}')
+ON CONFLICT (kind, key) DO UPDATE SET value = EXCLUDED.value
 
 -- name: card
 SELECT rollout_id, channel_id, message_id, thread_id, posted_at, drawn FROM cards WHERE rollout_id = $1
