@@ -100,7 +100,8 @@ class RolloutChange:
     judged: whether the rollout is to be judged at all. claim: the effect whose outcome this is; it is closed with the
     change, as done or, with `given_up`, as given up. answers: what each interaction is told, by its id, recorded so
     that the same interaction finds its answer.
-    rolled_back: a release that is no longer known good here.
+    unless_stopped: servers whose panic stop keeps a new rollout from starting. rolled_back: a release that is no longer
+    known good here.
     """
 
     rollout: Rollout
@@ -115,6 +116,7 @@ class RolloutChange:
     claim: Claimed | None = None
     given_up: GivenUp | None = None
     answers: Mapping[str, str] = field(default_factory=dict)
+    unless_stopped: Sequence[int] = ()
     rolled_back: Release | None = None
 
 

@@ -176,10 +176,15 @@ class Stepper:
         self._slots = asyncio.Semaphore(_SAVES_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def begin(self, stepped: Stepped, at: datetime, interaction: str) -> bool:
-        """Save a new rollout; False when its lane moved on meanwhile. Raises `LaneTaken`, `AlreadyAnswered`."""
+    async def begin(
+        self, stepped: Stepped, at: datetime, interaction: str, unless_stopped: Sequence[int] = ()
+    ) -> bool:
+        """Save a new rollout; False when its lane moved on meanwhile, or one of those servers has a panic stop.
+
+        Raises `LaneTaken`, `AlreadyAnswered`.
+        """
         answers = {interaction: stepped.rollout.outcome} if interaction else {}
-        change = replace(change_of(None, stepped, at), answers=answers)
+        change = replace(change_of(None, stepped, at), answers=answers, unless_stopped=unless_stopped)
         saved = await self._saved(change)
         if saved:
             await self.wake(change)

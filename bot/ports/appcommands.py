@@ -162,7 +162,7 @@ class AppCommandHistory(Protocol):
         """How many changes were verified, of how many that ended."""
         ...
 
-    async def took_over(self, row: LaneRow, entry: AuditEntry) -> bool:
+    async def took_over(self, row: LaneRow, base: int, entry: AuditEntry) -> bool:
         """What was found is what the lane holds from now on; False while a rollout is active there."""
         ...
 

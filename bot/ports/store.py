@@ -67,10 +67,16 @@ class RolloutStore(Protocol):
         ...
 
     async def save(self, change: RolloutChange) -> bool:
-        """False when the rollout has moved on or the claim was lost, for a new one when its lane has: nothing is saved.
+        """False when the rollout has moved on or the claim was lost: nothing is saved.
+
+        Of a new one, when its lane has moved on, or a panic stop keeps it from starting.
 
         Raises `LaneTaken` for a new rollout, `AlreadyAnswered`.
         """
+        ...
+
+    async def panic(self, guild_id: int, note: Mapping[str, object]) -> None:
+        """Switch a server's panic stop; every rollout that started without seeing it is in `active` afterwards."""
         ...
 
     async def active(self) -> Sequence[Active]:

@@ -190,7 +190,7 @@ class CommandsSlipway(Slipway):
             records=self.records,
             alarm=world.announcer,
         )
-        step = SyncStep(store, self.lanes, manifests=self.manifests, records=self.records)
+        self.sync_step = SyncStep(store, self.lanes, manifests=self.manifests, records=self.records)
         super().__init__(
             world,
             database,
@@ -198,7 +198,7 @@ class CommandsSlipway(Slipway):
             releases=releases,
             metrics={},
             intervals=intervals,
-            commands=step,
+            commands=self.sync_step,
         )
         self.service = AppCommandsService(
             self.engine,

@@ -125,8 +125,9 @@ SELECT count(*) FILTER (WHERE result = 'verified') AS succeeded,
 FROM command_changes WHERE application = ANY ($1::text[]) AND began_at > $2
 
 -- name: command_took_over
--- What was found in Discord is what the lane holds from now on, while no rollout is active there.
+-- What was found in Discord is what the lane holds from now on, while no rollout is active there and nothing was
+-- ordered since the generation on which that was decided.
 UPDATE lanes l SET generation = $3, desired = $4, rollout_id = NULL, drift = '', updated_at = now()
-WHERE l.service = $1 AND l.environment = $2 AND l.generation < $3 AND NOT EXISTS (
+WHERE l.service = $1 AND l.environment = $2 AND l.generation = $5 AND l.generation < $3 AND NOT EXISTS (
     SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
 RETURNING l.generation

@@ -14,7 +14,7 @@ WITH change AS (
         judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
         reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
-        timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb,
+        timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb, unless_stopped jsonb,
         lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text)
 ), mine AS (
     -- The rollout first, then its effects: whoever else changes it locks in that order, too.
@@ -39,6 +39,8 @@ WITH change AS (
     FROM change c
     -- A lane that moved on since it was looked at has another generation: then it is to be looked at again.
     WHERE before IS NULL AND NOT EXISTS (SELECT FROM place p WHERE p.generation > c.base)
+        AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = 'panic' AND c.unless_stopped ? n.key
+            AND n.value ->> 'on' = 'true')
     RETURNING id
 ), updated AS (
     UPDATE rollouts r SET
@@ -126,6 +128,14 @@ WITH change AS (
         AND EXISTS (SELECT FROM saved)
 )
 SELECT EXISTS (SELECT FROM saved) AS saved
+
+-- name: start_lock
+-- Taken by whoever starts a rollout, before the statement that looks for a panic stop.
+SELECT pg_advisory_xact_lock_shared(7512010)
+
+-- name: panic_lock
+-- Taken by whoever switches the panic stop: what starts meanwhile is committed before, or sees it.
+SELECT pg_advisory_xact_lock(7512010)
 
 -- name: load
 SELECT id, phase, version, schema, charter, state, judge, evidence, next_tick FROM rollouts WHERE id = $1

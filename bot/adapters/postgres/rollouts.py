@@ -10,7 +10,7 @@ import asyncpg
 
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Database, Row
-from bot.adapters.postgres.json import spliced
+from bot.adapters.postgres.json import dumped, spliced
 from bot.domain.records import Active, Answer, Loaded, RolloutChange
 from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
 from bot.domain.rollout.model import Lane, Phase, Rollout
@@ -61,7 +61,7 @@ class PostgresRollouts:
 
     async def save(self, change: RolloutChange) -> bool:
         try:
-            row = await self._database.one("save", _change(change))
+            row = await self._saved(change)
         except asyncpg.UniqueViolationError as error:
             if error.constraint_name == "rollouts_one_active":
                 raise LaneTaken(str(change.rollout.lane)) from None
@@ -69,6 +69,18 @@ class PostgresRollouts:
                 raise AlreadyAnswered(", ".join(change.answers)) from None
             raise
         return row is not None and bool(row["saved"])
+
+    async def _saved(self, change: RolloutChange) -> Row | None:
+        if change.before is not None:
+            return await self._database.one("save", _change(change))
+        async with self._database.transaction() as connection:
+            await connection.one("start_lock")
+            return await connection.one("save", _change(change))
+
+    async def panic(self, guild_id: int, note: Mapping[str, object]) -> None:
+        async with self._database.transaction() as connection:
+            await connection.one("panic_lock")
+            await connection.one("put_note", "panic", str(guild_id), dumped(dict(note)))
 
     async def active(self) -> Sequence[Active]:
         return [
@@ -103,6 +115,7 @@ def _change(change: RolloutChange) -> str:
         "claim": change.claim.id if change.claim else None,
         "fence": change.claim.fence if change.claim else None,
         "answers": dict(change.answers),
+        "unless_stopped": [str(guild) for guild in change.unless_stopped],
         "lock": {"owner": lock.owner, "reason": lock.reason, "digest": lock.digest} if lock else None,
         "rolled_back": change.rolled_back.digest if change.rolled_back else None,
         "good": mark is not None and mark.good,

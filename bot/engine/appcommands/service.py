@@ -152,7 +152,9 @@ class AppCommandsService:
         row = LaneRow(lane, generation, Desired(generation, found), None, now)
         was = stable.version if stable else "nothing"
         why = f"Discord has {found.version} instead of {was}: that is what the next change starts from."
-        await self._records.history.took_over(row, AuditEntry(lane, SYSTEM, now, "found_changed", why))
+        await self._records.history.took_over(
+            row, situation.row.generation, AuditEntry(lane, SYSTEM, now, "found_changed", why)
+        )
 
     # ---- backups ----
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
 
 from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application
 from bot.domain.appcommands.normalization import key_of
 from bot.domain.appcommands.records import EMPTY, Manifest
 from bot.domain.appcommands.validation import validate
 from bot.domain.errors import UserError
-from bot.domain.records import AuditEntry, LaneRow
+from bot.domain.records import AuditEntry, LaneRow, Situation
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
 from bot.domain.rollout.steps import RestoreCommands, RunSync
 from bot.engine.lanes import Lanes
@@ -20,6 +19,7 @@ from bot.ports.store import Store
 
 _NOTE = "commands_sync"
 _SHOWN = 5
+_TRIES = 5
 
 
 class SyncStep:
@@ -60,6 +60,8 @@ class SyncStep:
         self, rollout_id: int, effect: RunSync, application: Application, manifest: Manifest
     ) -> list[str]:
         lane = _lane(application, effect.lane)
+        # Read before it is asked whether the rollout is on its way back: what a rollback orders in between makes the
+        # lane's generation a newer one, and then this sync is too late.
         situation = await self._lanes.situation(lane)
         if situation.active is not None:
             return [f"rollout #{situation.active.id} is active in {lane}"]
@@ -70,7 +72,8 @@ class SyncStep:
         if effect.mode == "additions":
             wanted = additions(former, manifest)
             await self._records.manifests.put(wanted, application.name, f"additions of {manifest.version}")
-        await self._serve(lane, wanted, f"Rollout #{rollout_id} of {effect.lane} brings {wanted.version}.")
+        why = f"Rollout #{rollout_id} of {effect.lane} brings {wanted.version}."
+        await self._serve(lane, situation, wanted, why)
         return []
 
     async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
@@ -86,7 +89,7 @@ class SyncStep:
         manifest = EMPTY if former == EMPTY.digest else await self._records.manifests.get(former)
         if manifest is None:
             raise TargetRefused(f"the manifest {former[:12]} is not in the database")
-        await self._serve(lane, manifest, f"Rollout #{rollout_id} of {effect.lane} was rolled back.")
+        await self._bring_back(lane, manifest, f"Rollout #{rollout_id} of {effect.lane} was rolled back.")
 
     async def _former(self, rollout_id: int, application: Application, lane: Lane) -> Manifest | None:
         """What Discord had before this rollout touched it; None when it is being rolled back already."""
@@ -104,31 +107,31 @@ class SyncStep:
             await self._store.notes.put_note(_NOTE, key, {"former": digest})
         return EMPTY if digest == EMPTY.digest else await self._records.manifests.get(digest)
 
-    async def _serve(self, lane: Lane, manifest: Manifest, why: str) -> None:
-        """The lane holds it from now on, and Discord has it."""
-        situation = await self._lanes.situation(lane)
-        assert situation.row is not None
-        release = Release(lane.service, manifest.version, manifest.digest)
-        row, stable = situation.row, situation.row.desired.stable
-        generation = row.generation
-        if stable is None or stable.digest != manifest.digest or row.desired.candidate is not None:
-            generation += 1
-            await self._hold(lane, generation, release, why)
-        target = self._lanes.target(lane)
-        try:
-            await target.apply(lane, Desired(generation, release))
-        except StaleGeneration:
-            generation = max(generation, (await target.observe(lane)).generation) + 1
-            await self._hold(lane, generation, release, why)
-            await target.apply(lane, Desired(generation, release))
+    async def _bring_back(self, lane: Lane, manifest: Manifest, why: str) -> None:
+        """A rollback: above whatever the lane or Discord's side holds by now."""
+        for _ in range(_TRIES):
+            situation = await self._lanes.situation(lane)
+            if situation.active is not None:
+                raise TargetRefused(f"rollout #{situation.active.id} is active in {lane}")
+            try:
+                await self._serve(lane, situation, manifest, why)
+                return
+            except StaleGeneration:
+                await self._store.lanes.newest(lane, (await self._lanes.look(lane)).generation)
+        raise TargetRefused(f"{lane} is changed by something else all the time")
 
-    async def _hold(self, lane: Lane, generation: int, release: Release, why: str) -> None:
-        now: datetime = self._lanes.now()
-        row = LaneRow(lane, generation, Desired(generation, release), None, now)
-        if not await self._records.history.took_over(
-            row, AuditEntry(lane, SYSTEM, now, "commands_synced", why)
-        ):
-            raise TargetRefused(f"another rollout began in {lane}")
+    async def _serve(self, lane: Lane, situation: Situation, manifest: Manifest, why: str) -> None:
+        """The lane holds it from now on, and Discord has it. Raises `StaleGeneration` when it moved on meanwhile."""
+        assert situation.row is not None
+        row, release = situation.row, Release(lane.service, manifest.version, manifest.digest)
+        desired = Desired(row.generation, release)
+        if row.desired != desired:
+            now, desired = self._lanes.now(), Desired(row.generation + 1, release)
+            entry = AuditEntry(lane, SYSTEM, now, "commands_synced", why)
+            held = LaneRow(lane, desired.generation, desired, None, now)
+            if not await self._records.history.took_over(held, row.generation, entry):
+                raise StaleGeneration(f"{lane} moved on meanwhile")
+        await self._lanes.target(lane).apply(lane, desired)
 
 
 def _lane(application: Application, lane: Lane) -> Lane:

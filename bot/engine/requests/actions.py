@@ -69,7 +69,7 @@ class Actions:
         guild = self._may_panic(guild_id, actor)
         at, reason = self._clock.now(), clean(reason)
         note = {"on": on, "by": actor.name, "by_id": actor.id, "reason": reason, "since": at.isoformat()}
-        await self._store.notes.put_note(PANIC, str(guild_id), {**note, "server": guild.name})
+        await self._store.rollouts.panic(guild_id, {**note, "server": guild.name})
         event = Acted(Action.PAUSE if on else Action.RESUME, actor, at, reason=reason, panic=True)
         active = await self._concerned(guild_id, still_held=not on)
         few, away = asyncio.Semaphore(_AT_ONCE), []
@@ -100,18 +100,6 @@ class Actions:
             if note is not None and note.get("on"):
                 return note if each == guild_id else {**note, "where": note.get("server")}
         return None
-
-    async def join_panic(self, rollout: Rollout) -> Rollout:
-        """Pause a rollout that began just as the panic stop was switched on."""
-        note = await self.stopped(rollout.lane, rollout.guild_id)
-        if note is None:
-            return rollout
-        actor = Actor(int(str(note.get("by_id") or 0)), str(note.get("by")))
-        reason = str(note.get("reason") or "")
-        event = Acted(Action.PAUSE, actor, self._clock.now(), reason=reason, panic=True)
-        await self._panic_one(rollout.id, event)
-        loaded = await self._store.rollouts.load(rollout.id)
-        return loaded.rollout if loaded else rollout
 
     async def _concerned(self, guild_id: int, *, still_held: bool) -> list[Active]:
         """The active rollouts of the guild; with `still_held`, without those that another server has stopped."""

@@ -54,8 +54,7 @@ class Deploys:
         for check in found:
             check.require()
         shout = next((check.sentence for check in found if check.what == preflight.EMERGENCY), "")
-        begun = await self._begin(config, plan, request, candidate, situation, known_good=False, shout=shout)
-        return await self._actions.join_panic(begun) if begun else None
+        return await self._begin(config, plan, request, candidate, situation, known_good=False, shout=shout)
 
     async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
         if told := await self._told(request.interaction):
@@ -167,7 +166,7 @@ class Deploys:
         known_good: bool,
         shout: str = "",
     ) -> Rollout | None:
-        """None when the lane moved on since it was looked at: a repair, or an abort on the machine."""
+        """None when the lane moved on since it was looked at (a repair, an abort on the machine), or all stopped."""
         at = self._lanes.now()
         stable = situation.stable
         if (
@@ -191,7 +190,9 @@ class Deploys:
             shout=shout,
         )
         try:
-            if not await self._stepper.begin(stepped, at, request.interaction):
+            servers = self._lanes.catalog.guilds_of(config.lane, request.guild_id)
+            unless_stopped = () if known_good else tuple(servers)
+            if not await self._stepper.begin(stepped, at, request.interaction, unless_stopped):
                 return None
         except (AlreadyAnswered, LaneTaken):
             if told := await self._told(request.interaction):

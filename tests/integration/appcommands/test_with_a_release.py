@@ -13,8 +13,9 @@ from bot.adapters.sources.manifests.artifact import ArtifactSettings
 from bot.adapters.targets.process.spec import ProcessSpecSettings
 from bot.domain.config import LaneConfig, ReleasesConfig
 from bot.domain.judge import judge
+from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import Action, Desired, Phase, Plan, Policy, Release, Rollout
-from bot.domain.rollout.steps import Shift, SyncCommands
+from bot.domain.rollout.steps import RestoreCommands, RunSync, Shift, SyncCommands
 from bot.engine.api import ActRequest, DeployRequest, RollbackRequest
 from tests.support.actors import DEV
 from tests.support.appcommands import HELLO, HERALD, WAVE, CommandsSlipway, CommandsWorld, command
@@ -125,3 +126,44 @@ async def test_a_cancel_between_additions_and_the_shift_takes_the_additions_back
         async with asyncio.timeout(10):
             while await together.names() != wanted:
                 await asyncio.sleep(0.05)
+
+
+async def test_a_sync_that_wakes_up_after_the_rollback_brings_nothing(together: CommandsWorld) -> None:
+    """Another process was about to apply the candidate's commands when the rollout was rolled back."""
+    async with together.open(working=False) as slipway:
+        release = await slipway.lanes.release(HERALD, "1.1.0")
+        sync = slipway.sync_step
+        history = slipway.records.history
+        take_over, late = history.took_over, []
+
+        async def overtaken(row: LaneRow, base: int, entry: AuditEntry) -> bool:
+            history.took_over = take_over  # type: ignore[method-assign]
+            await sync.restore(7, RestoreCommands(HERALD, "greeter"))
+            late.append(row.generation)
+            return await take_over(row, base, entry)
+
+        assert await sync.sync(7, RunSync(HERALD, 0, release, "greeter", "additions", 10.0)) == []
+        assert await together.names() == ["hello", "old", "wave"]
+        history.took_over = overtaken  # type: ignore[method-assign]
+        said = await sync.sync(7, RunSync(HERALD, 2, release, "greeter", "all", 10.0))
+        assert late
+        assert "moved on" in said[0]
+        assert await together.names() == ["hello", "old"], "what was there before the rollout"
+        # And one that begins after the rollback finds that it is too late.
+        assert await sync.sync(7, RunSync(HERALD, 2, release, "greeter", "all", 10.0)) == [
+            "the rollout is on its way back"
+        ]
+
+
+async def test_a_restore_goes_above_whatever_discord_was_told_meanwhile(together: CommandsWorld) -> None:
+    async with together.open(working=False) as slipway:
+        release = await slipway.lanes.release(HERALD, "1.1.0")
+        sync = slipway.sync_step
+        assert await sync.sync(7, RunSync(HERALD, 0, release, "greeter", "all", 10.0)) == []
+        lane = together.catalog.applications["greeter"].lane("production")
+        accepted = await slipway.records.states.accepted(lane)
+        assert accepted is not None
+        ahead = Desired(accepted.generation + 40, Release(lane.service, "x", accepted.stable))
+        await slipway.target.apply(lane, ahead)
+        await sync.restore(7, RestoreCommands(HERALD, "greeter"))
+        assert await together.names() == ["hello", "old"]

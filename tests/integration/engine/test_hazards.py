@@ -14,10 +14,12 @@ from structlog.testing import capture_logs
 
 from bot.adapters.postgres.queries import SQL
 from bot.adapters.redis.waker import EventWaker
+from bot.domain.errors import Refused
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import Applied
 from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Observed, Phase, Plan, Rollout
 from bot.domain.rollout.steps import Gate, Shift, Soak
+from bot.engine.api import RollbackRequest
 from bot.engine.stepper import Stepper
 from bot.logs import trace_id
 from bot.ports.errors import Unreachable
@@ -227,7 +229,7 @@ async def test_a_press_whose_commit_was_answered_to_nobody_is_not_called_unrecor
         assert again.phase is Phase.VERIFYING
 
 
-async def test_a_deploy_that_slips_past_a_panic_stop_is_held_all_the_same(dsn: str) -> None:
+async def test_a_deploy_that_slips_past_a_panic_stop_does_not_start(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open(working=False) as slipway:
@@ -244,12 +246,21 @@ async def test_a_deploy_that_slips_past_a_panic_stop_is_held_all_the_same(dsn: s
             return found
 
         slipway.store.notes.note = note  # type: ignore[method-assign]
-        rollout = await slipway.deploy()
-        held = await slipway.now(rollout)
-        assert held.pause is not None
-        assert held.pause.panic
-        assert await slipway.engine.panic(GUILD, ONCALL, "", False) == 1
-        assert (await slipway.now(rollout)).pause is None
+        with pytest.raises(Refused, match="panic stop"):
+            await slipway.deploy()
+        assert await slipway.store.rollouts.active() == []
+        assert await slipway.engine.panic(GUILD, ONCALL, "", False) == 0
+        assert (await slipway.deploy()).pause is None
+
+
+async def test_a_rollback_starts_during_a_panic_stop(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
+        await slipway.engine.panic(GUILD, ONCALL, "fire", True)
+        back = await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging"))
+        await slipway.reaches(back, Phase.SUCCEEDED)
 
 
 async def test_a_panic_stop_reaches_all_that_it_can_reach(dsn: str) -> None:
