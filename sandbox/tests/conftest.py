@@ -1,4 +1,4 @@
-"""A sandbox whose clock stands still, and a client for it."""
+"""A sandbox with a clock that stands still, and a client for it."""
 
 from collections.abc import AsyncIterator
 

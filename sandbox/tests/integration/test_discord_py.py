@@ -1,4 +1,4 @@
-"""A real discord.py client: it connects, is commanded, defers, edits, shows components and opens modals."""
+"""A real discord.py client: connects, takes commands, defers, edits, shows components, opens modals."""
 
 import asyncio
 import io
@@ -17,7 +17,7 @@ JSON = dict[str, Any]
 
 
 class Gate(ui.DynamicItem[ui.Button[Any]], template=r"gate:(?P<order>\d+):approve"):
-    """A button that any process understands, also one that did not send it."""
+    """A button that any process understands, not only the one that sent it."""
 
     def __init__(self, order: int) -> None:
         super().__init__(
@@ -204,7 +204,7 @@ async def test_it_resumes_and_misses_nothing(bot: tuple[discord.Client, Client],
     assert (await client.api("GET", "state")).body["applications"][0]["identifies_left"] == identified
 
 
-async def test_a_reset_makes_it_identify_anew(bot: tuple[discord.Client, Client]) -> None:
+async def test_after_a_reset_it_identifies_again(bot: tuple[discord.Client, Client]) -> None:
     _, client = bot
     before = {one["id"] for one in (await client.api("GET", "state")).body["sessions"]}
     await client.api("POST", "reset", {})

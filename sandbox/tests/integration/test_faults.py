@@ -1,4 +1,4 @@
-"""Every kind of fault does exactly what it says, and says how often."""
+"""Every kind of fault: its effect, and its count of hits."""
 
 import time
 from typing import Any
@@ -27,7 +27,7 @@ async def texts(client: Client) -> list[str]:
     return [one["text"] for one in (await client.api("GET", "channels/general/messages")).body["messages"]]
 
 
-async def test_unknown_kinds_are_told_the_known_ones(client: Client) -> None:
+async def test_unknown_kinds_are_refused_with_the_known_ones(client: Client) -> None:
     got = await client.api("POST", "faults", {"kind": "fire"})
     assert got.status == 400
     assert all(kind in got.body["error"]["hint"] for kind in KINDS)

@@ -1,4 +1,4 @@
-"""The gateway, spoken by hand: handshake, limits, resuming, intents, and payloads as Discord types them."""
+"""The gateway, frame by frame: handshake, limits, resuming, intents, payload types."""
 
 import json
 from typing import Any
@@ -205,7 +205,7 @@ async def test_without_the_intent_others_messages_are_blank(client: Client) -> N
         assert (await wire.dispatch("MESSAGE_CREATE"))["content"] == "open"
 
 
-async def test_what_a_bot_cannot_see_it_is_not_told(client: Client) -> None:
+async def test_a_bot_gets_no_events_of_channels_it_cannot_see(client: Client) -> None:
     body = {"permissions": {"VIEW_CHANNEL": False}}
     async with Wire(client) as wire:
         await wire.identify(GUILDS | MESSAGES | CONTENT)
@@ -215,7 +215,7 @@ async def test_what_a_bot_cannot_see_it_is_not_told(client: Client) -> None:
         assert (await wire.dispatch("MESSAGE_CREATE"))["content"] == "news"
 
 
-async def test_what_administrators_do_is_told(client: Client) -> None:
+async def test_changes_behind_its_back_are_dispatched(client: Client) -> None:
     async with Wire(client) as wire:
         await wire.identify(GUILDS | MEMBERS | MESSAGES)
         message = (await client.send({"content": "card"})).body["id"]

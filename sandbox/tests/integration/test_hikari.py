@@ -1,4 +1,4 @@
-"""A second, independent client: what hikari accepts is not only discord.py's taste."""
+"""A second, independent client library: hikari connects and answers."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The page in a real Chromium, before a real sandbox with a real bot in it."""
+"""The page in a real Chromium, on a real sandbox with a real bot."""
 
 import asyncio
 import os
@@ -34,7 +34,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 @dataclass
 class Stage:
-    """A sandbox with the bot of `support.page_bot`, and the address at which the browser finds it."""
+    """A sandbox with the bot of `support.page_bot`; the browser reaches it through a proxy."""
 
     sandbox: Sandbox
     proxy: TcpProxy
@@ -45,7 +45,7 @@ class Stage:
         return f"http://127.0.0.1:{self.proxy.port}"
 
     async def call(self, method: str, path: str, **body: Any) -> Any:
-        """A call of the JSON API that does not pass the browser's connection."""
+        """A call of the JSON API, past the proxy."""
         async with self.http.request(method, f"{self.sandbox.api}/{path}", json=body or None) as answer:
             assert answer.status < 300, await answer.text()
             return await answer.json()
@@ -54,7 +54,7 @@ class Stage:
         return await self.call("POST", "messages", user=user, channel=channel, content=content)
 
     async def command(self, user: str, channel: str, command: str, **options: Any) -> Any:
-        """Sends a slash command and waits for what came of it."""
+        """Send a slash command; returns the settled interaction."""
         body = await self.call(
             "POST",
             "commands",
@@ -69,7 +69,7 @@ class Stage:
 
 @dataclass
 class Tab:
-    """One open page; what went wrong in it is collected."""
+    """One open page, with the errors it logged."""
 
     page: Page
     problems: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Tab:
             await self.page.keyboard.press(name)
 
     async def run(self, command: str) -> None:
-        """Sends a slash command that has no required options."""
+        """Send a slash command without required options."""
         await self.type(f"/{command} ")
         await self.keys("Enter")
 
@@ -111,7 +111,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 async def launch(playwright: Playwright, environment: dict[str, str] | None = None) -> Browser:
-    """The system's Chromium, its environment extended. Without one, skips; in CI, fails."""
+    """The system's Chromium with more environment. Skips the test without one; in CI, fails it."""
     executable = shutil.which("chromium") or CHROMIUM
     if not Path(executable).exists():
         if os.environ.get("CI") == "true":
@@ -155,7 +155,7 @@ Open = Callable[..., Any]
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_tab(browser: Browser, stage: Stage) -> AsyncIterator[Open]:
-    """Opens the page somewhere as somebody; every tab must have ended without an error of any kind."""
+    """Opens the page at a place as a person; no tab may log an error."""
     tabs: list[Tab] = []
 
     async def open_it(

@@ -1,4 +1,4 @@
-"""Slash commands, typed with nothing but the keyboard."""
+"""Slash commands, typed with the keyboard alone."""
 
 import pytest
 from playwright.async_api import expect
@@ -62,7 +62,7 @@ async def test_a_missing_required_option_is_asked_for_and_nothing_is_sent(
     assert await tab.page.locator(".opt").count() == 3
 
 
-async def test_optional_options_are_added_and_taken_away_with_the_keyboard(open_tab: Open) -> None:
+async def test_optional_options_are_added_and_removed_with_the_keyboard(open_tab: Open) -> None:
     tab = await open_tab()
     await tab.type("/order ")
     tail = tab.page.get_by_role("combobox", name="More options of /order")
@@ -77,7 +77,7 @@ async def test_optional_options_are_added_and_taken_away_with_the_keyboard(open_
     await expect(tab.composer).to_be_focused()
 
 
-async def test_what_the_server_refuses_is_said_in_its_words(open_tab: Open) -> None:
+async def test_a_refusal_is_shown_in_the_servers_words(open_tab: Open) -> None:
     tab = await open_tab()
     await tab.composer.fill("/order dish:tea size:1 table:terrace note:x")
     await tab.composer.dispatch_event("input")
@@ -109,7 +109,7 @@ async def test_plain_text_is_posted_with_its_mentions(open_tab: Open, stage: Sta
     await expect(tab.rows.last.locator(".mention")).to_have_text(["@Mia", "#news"])
 
 
-async def test_a_bot_that_does_not_answer_autocomplete_is_said(open_tab: Open) -> None:
+async def test_autocomplete_without_an_answer_shows_a_problem(open_tab: Open) -> None:
     tab = await open_tab()
     tab.forgiven = ("Failed to load resource",)
     await tab.page.route("**/autocomplete", lambda route: route.fulfill(status=504, json={"error": {}}))

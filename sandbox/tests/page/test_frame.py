@@ -1,4 +1,4 @@
-"""Around the messages: channels, connection, keyboard, narrow screens, names for those who cannot see."""
+"""The frame: channels, connection, keyboard, narrow screens, accessible names."""
 
 import pytest
 from playwright.async_api import expect
@@ -18,7 +18,7 @@ PLACES = """() => ["guilds", "channels", "user", "main-view"]
 OVERFLOW = "() => document.documentElement.scrollWidth - innerWidth"
 
 
-async def test_a_lost_connection_is_said_and_nothing_is_missed(open_tab: Open, stage: Stage) -> None:
+async def test_a_lost_connection_shows_a_banner_and_loses_no_message(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/news")
     tab.forgiven = ("Failed to load resource",)
     await stage.say("ben", "news", "before the cut")
@@ -43,9 +43,7 @@ async def test_a_lost_connection_is_said_and_nothing_is_missed(open_tab: Open, s
     await expect(tab.rows.last).to_contain_text("does this arrive?")
 
 
-async def test_channels_are_gone_through_by_keyboard_and_show_what_is_unread(
-    open_tab: Open, stage: Stage
-) -> None:
+async def test_keys_move_between_channels_and_unread_ones_are_marked(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/general")
     await tab.composer.focus()
     await tab.keys("Alt+ArrowDown")
@@ -63,9 +61,7 @@ async def test_channels_are_gone_through_by_keyboard_and_show_what_is_unread(
     await expect(link).to_have_count(0)
 
 
-async def test_what_is_new_is_marked_once_and_what_comes_while_one_looks_is_not(
-    open_tab: Open, stage: Stage
-) -> None:
+async def test_new_messages_are_marked_once_unless_they_arrive_in_view(open_tab: Open, stage: Stage) -> None:
     await stage.say("mia", "news", "seen")
     tab = await open_tab("workshop/news")
     await expect(tab.rows.last).to_contain_text("seen")
@@ -90,7 +86,7 @@ async def test_mentions_from_before_the_page_was_opened_are_counted(open_tab: Op
     assert (await tab.page.title()).startswith("(1) ")
 
 
-async def test_one_sees_who_is_typing(open_tab: Open) -> None:
+async def test_typing_is_shown(open_tab: Open) -> None:
     tab = await open_tab("workshop/news")
     await tab.run("ponder")
     await expect(tab.page.locator("#main-view .typing")).to_have_text("Robot is typing…")
@@ -98,7 +94,7 @@ async def test_one_sees_who_is_typing(open_tab: Open) -> None:
     await expect(tab.page.locator("#main-view .typing")).to_be_empty()
 
 
-async def test_people_whose_roles_change_are_shown_so(open_tab: Open, stage: Stage) -> None:
+async def test_changed_roles_are_shown(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/news", user="guest")
     acting = tab.page.get_by_role("button", name="Acting as Guest")
     await expect(acting).to_contain_text("no role")
@@ -108,7 +104,7 @@ async def test_people_whose_roles_change_are_shown_so(open_tab: Open, stage: Sta
     await expect(acting).to_contain_text("no role")
 
 
-async def test_the_focus_goes_through_the_page_in_its_order(open_tab: Open, stage: Stage) -> None:
+async def test_tab_moves_through_the_page_in_order(open_tab: Open, stage: Stage) -> None:
     await stage.say("ada", "support", "one message at least")
     tab = await open_tab("workshop/support")
     await tab.page.evaluate("document.activeElement.blur()")
@@ -121,7 +117,7 @@ async def test_the_focus_goes_through_the_page_in_its_order(open_tab: Open, stag
     assert seen == ["guilds", "channels", "user", "main-view"]
 
 
-async def test_messages_are_gone_through_with_the_arrow_keys(open_tab: Open, stage: Stage) -> None:
+async def test_arrow_keys_move_between_messages(open_tab: Open, stage: Stage) -> None:
     for text in ("first", "second", "third"):
         await stage.say("ada", "support", text)
     tab = await open_tab("workshop/support")
@@ -166,7 +162,7 @@ async def test_faults_are_injected_from_the_drawer(open_tab: Open, stage: Stage)
 
 
 @pytest.mark.parametrize("width", [360, 390, 768, 1440])
-async def test_nothing_sticks_out_at_any_width(open_tab: Open, stage: Stage, width: int) -> None:
+async def test_nothing_overflows_at_any_width(open_tab: Open, stage: Stage, width: int) -> None:
     await stage.command("ada", "general", "order", dish="chocolate", size="large", table="terrace")
     tab = await open_tab(width=width, height=800)
     await expect(tab.page.get_by_role("button", name="Accept").last).to_be_visible()
@@ -190,6 +186,6 @@ async def test_on_a_phone_the_channels_slide_in(open_tab: Open) -> None:
     await expect(news).to_be_hidden()
 
 
-async def test_an_unknown_address_leads_to_what_there_is(open_tab: Open) -> None:
+async def test_an_unknown_address_falls_back_to_what_exists(open_tab: Open) -> None:
     tab = await open_tab("nowhere/nothing", user="nobody")
     assert tab.page.url.endswith("#workshop/general?as=ada")

@@ -1,4 +1,4 @@
-"""Messages: how they look, how they change, and what one can press in them."""
+"""Messages: rendering, edits, and their components."""
 
 import re
 
@@ -116,7 +116,7 @@ async def test_selects_of_one_and_of_several(open_tab: Open, stage: Stage) -> No
     await expect(tab.rows.last).to_contain_text("Chosen: @Mia, @Max")
 
 
-async def test_a_press_that_nobody_answers_fails_visibly(open_tab: Open, stage: Stage) -> None:
+async def test_a_press_without_an_answer_fails_visibly(open_tab: Open, stage: Stage) -> None:
     await stage.command("ada", "general", "order", **CARD)
     tab = await open_tab()
     silent = tab.page.get_by_role("button", name="Silent").last
@@ -126,7 +126,7 @@ async def test_a_press_that_nobody_answers_fails_visibly(open_tab: Open, stage: 
     await expect(silent).not_to_have_attribute("aria-busy", "true")
 
 
-async def test_a_disabled_button_and_a_link_button_are_what_they_say(open_tab: Open, stage: Stage) -> None:
+async def test_a_disabled_button_and_a_link_button(open_tab: Open, stage: Stage) -> None:
     await stage.command("ada", "general", "order", **CARD)
     tab = await open_tab()
     await expect(tab.page.get_by_role("button", name="Pause").last).to_be_disabled()
@@ -227,7 +227,7 @@ async def test_markup_is_what_discord_makes_of_it(open_tab: Open, stage: Stage) 
     await expect(hidden.locator("span")).to_be_visible()
 
 
-async def test_a_deleted_message_goes(open_tab: Open, stage: Stage) -> None:
+async def test_a_deleted_message_disappears(open_tab: Open, stage: Stage) -> None:
     tab = await open_tab("workshop/support")
     said = await stage.say("ada", "support", "soon gone")
     await expect(tab.rows.last).to_contain_text("soon gone")

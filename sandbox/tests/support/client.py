@@ -1,4 +1,4 @@
-"""Drives a sandbox over HTTP: as a bot (REST), as people (JSON API), and as a bare gateway client."""
+"""Clients of a sandbox: a bot (REST), people (JSON API), and a bare gateway connection."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ JSON = dict[str, Any]
 
 
 class Answer:
-    """What came back: status, parsed body (None when empty) and headers."""
+    """A response: status, parsed body (None if empty) and headers."""
 
     def __init__(self, status: int, body: Any, headers: Any) -> None:
         self.status = status
@@ -28,7 +28,7 @@ class Answer:
 
 
 class Client:
-    """One HTTP session that plays a bot and people. REST answers are checked against Discord's description."""
+    """One HTTP session for a bot and people. Checks REST answers against Discord's description."""
 
     def __init__(self, sandbox: Sandbox, application: str = "robot", *, check: bool = True) -> None:
         self.sandbox = sandbox
@@ -72,7 +72,7 @@ class Client:
         return await self.rest("POST", f"/channels/{self.sandbox.channel_id(channel)}/messages", body)
 
     async def begin(self, path: str = "commands", **body: Any) -> JSON:
-        """A person does something; returns the interaction as the gateway would show it (id, token)."""
+        """Act as a person; returns the interaction's id, token and application."""
         got = await self.api("POST", path, body)
         assert got.status == 200, got.body
         made = self.sandbox.core.state.interactions[got.body["interaction"]]
@@ -96,7 +96,7 @@ PING: JSON = {"name": "ping", "description": "Answers"}
 
 
 class Wire:
-    """A gateway connection without a library: what is sent and what comes, frame by frame."""
+    """A gateway connection without a library, frame by frame."""
 
     def __init__(self, client: Client, *, compress: str = "", url: str | None = None) -> None:
         self._client = client
@@ -122,7 +122,7 @@ class Wire:
         await (self.ws.send_bytes(text.encode()) if binary else self.ws.send_str(text))
 
     async def receive(self) -> JSON:
-        """The next payload; raises AssertionError with the close code when the connection ends."""
+        """The next payload. Raises ClosedError with the close code at the end of the connection."""
         async with asyncio.timeout(5):
             message = await self.ws.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
@@ -137,7 +137,7 @@ class Wire:
         return payload
 
     async def dispatch(self, event: str) -> Any:
-        """The data of the next dispatch of that name; others before it are dropped."""
+        """The data of the next dispatch of that name, skipping others."""
         while True:
             payload = await self.receive()
             if payload["op"] == 0 and payload["t"] == event:
@@ -150,7 +150,7 @@ class Wire:
                 return payload
 
     async def close_code(self) -> int | None:
-        """Reads until the connection ends."""
+        """Read until the connection ends; returns its close code."""
         try:
             while True:
                 await self.receive()

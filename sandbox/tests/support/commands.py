@@ -25,7 +25,7 @@ def choices(number: int) -> list[JSON]:
 
 
 def sized(total: int) -> JSON:
-    """A command whose texts add up to `total` characters."""
+    """A command with texts of `total` characters in all."""
     options = [option(f"o{i:02}", description="x" * 100) for i in range(25)]
     made = command("big", description="x", options=options)
     left = total - len("big") - 1 - sum(3 + 100 for _ in options)

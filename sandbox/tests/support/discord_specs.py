@@ -1,4 +1,4 @@
-"""Discord's own description as an oracle: REST answers and gateway payloads are checked against it.
+"""Discord's own descriptions as oracles for REST answers and gateway payloads.
 
 The two files are not part of the repository. They are looked for in `DISCORD_SPECS` and beside the
 tea in `shared/discord`; without them the checks are skipped, with a notice.
@@ -66,7 +66,7 @@ def _templates() -> list[tuple[re.Pattern[str], str]]:
 
 
 def check_rest(method: str, path: str, status: int, body: object) -> None:
-    """Asserts that Discord could have answered this to that call. Error codes inside `errors` are words there."""
+    """Assert that Discord's description allows this answer. Of errors, check code and message."""
     template = next(template for pattern, template in _templates() if pattern.fullmatch(path))
     if status >= 400:
         assert isinstance(body, dict)
@@ -93,7 +93,7 @@ def _gateway(name: str) -> jsonschema_rs.Draft7Validator:
 
 
 def check_gateway(name: str, data: object) -> None:
-    """Asserts that a dispatch's data is what discord-api-types says of it (`Ready`, `GuildCreate`, `Slash` …)."""
+    """Assert that a dispatch's data has its type in discord-api-types (`Ready`, `GuildCreate`, `Slash` …)."""
     errors = [
         f"{'/'.join(map(str, e.instance_path))}: {e.message[:300]}" for e in _gateway(name).iter_errors(data)
     ]

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback whose connections can be cut, as a network would cut them."""
+"""A TCP proxy on loopback that can cut its connections, as a network would."""
 
 import asyncio
 from contextlib import suppress
@@ -27,7 +27,7 @@ class TcpProxy:
         await self.cut()
 
     async def cut(self) -> None:
-        """Resets every connection, and refuses new ones until `mend`."""
+        """Reset every connection, and refuse new ones until `mend`."""
         self._refusing = True
         for task in list(self._open):
             task.cancel()

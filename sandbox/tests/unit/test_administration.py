@@ -1,4 +1,4 @@
-"""What bots with more permissions may do, and that every happening reaches those who watch."""
+"""Bots with more permissions, and events for everything that happens."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ async def test_threads_are_joined_left_and_changed_by_those_who_may(client: Clie
         assert (await echo.rest("DELETE", thread)).status == 200
 
 
-async def test_every_happening_is_an_event(client: Client) -> None:
+async def test_everything_that_happens_is_an_event(client: Client) -> None:
     sandbox = client.sandbox
     start = sandbox.core.feed.last
     message = (await client.send({"content": "card"})).body

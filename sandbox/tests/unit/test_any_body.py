@@ -1,4 +1,4 @@
-"""Whatever a bot or a script sends: an answer of Discord's kind, never a crash."""
+"""Any body that a bot or script sends: an answer in Discord's shape, never a crash."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The JSON API: what people may do, what administrators do, what scripts see."""
+"""The JSON API: acting as people, changes behind a bot's back, reading."""
 
 import asyncio
 import json
@@ -123,7 +123,7 @@ async def test_options_are_checked_as_the_client_does(
     assert error(await run(app, **options)) == expected
 
 
-async def test_unknown_names_come_with_the_nearest(app: Client) -> None:
+async def test_unknown_names_come_with_near_misses(app: Client) -> None:
     got = await run(app, "ordre", dish="tea")
     assert error(got) == (404, "unknown_command")
     assert "/order" in got.body["error"]["hint"]
@@ -239,7 +239,7 @@ async def test_waiting_ends_with_the_answer(app: Client) -> None:
     assert (await waiting).body["message"]["text"] == "done"
 
 
-async def test_text_is_all_that_one_can_see(app: Client) -> None:
+async def test_text_is_everything_visible(app: Client) -> None:
     ada = app.sandbox.person_id("ada")
     body = {
         "flags": 1 << 15,
@@ -350,7 +350,7 @@ async def test_other_sites_are_refused(client: Client, headers: dict[str, str]) 
         assert got.status == 403
 
 
-async def test_the_own_page_is_not(client: Client) -> None:
+async def test_the_sandboxs_own_page_is_served(client: Client) -> None:
     async with client.http.get(f"{client.sandbox.api}/state", headers={"Origin": client.sandbox.url}) as got:
         assert got.status == 200
 

@@ -131,7 +131,7 @@ async def test_a_thread_has_its_messages_id_and_is_made_once(client: Client) -> 
     assert listed[-1]["text"] == "line"
 
 
-async def test_a_deleted_thread_can_be_made_anew(client: Client) -> None:
+async def test_a_deleted_thread_can_be_created_again(client: Client) -> None:
     message = (await client.send({"content": "card"})).body["id"]
     path = f"{where(client)}/messages/{message}/threads"
     await client.rest("POST", path, {"name": "log"})
@@ -278,7 +278,7 @@ async def notified(client: Client, body: JSON) -> list[str]:
     return sorted(found)
 
 
-async def test_only_new_content_notifies_and_only_whom_it_may(client: Client) -> None:
+async def test_only_new_content_notifies_and_only_those_allowed(client: Client) -> None:
     ada, role = f"<@{client.sandbox.person_id('ada')}>", f"<@&{client.sandbox.role_id('moderator')}>"
     assert await notified(client, {"content": f"{ada} {role}"}) == ["ada", "max", "mia"]
     assert await notified(client, {"content": f"{ada} {role}", "allowed_mentions": {"parse": []}}) == []

@@ -1,4 +1,4 @@
-"""Application commands: what belongs to which type, languages and sets, on both sides and with the path."""
+"""Application commands: fields per type, localizations and sets, accepted and refused with their path."""
 
 from typing import Any
 
@@ -118,7 +118,7 @@ CASES: list[tuple[str, JSON, JSON, str, str]] = [
 
 
 def codes_at(errors: JSON, where: str) -> list[str]:
-    """The codes at a dotted path in Discord's tree of errors."""
+    """Error codes at a dotted path in Discord's tree of errors."""
     for part in filter(None, where.split(".")):
         errors = errors.get(part, {})
     return [found["code"] for found in errors.get("_errors", [])]

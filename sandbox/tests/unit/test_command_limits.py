@@ -1,4 +1,4 @@
-"""Application commands: limits on both sides, ids that stay, the day's budget."""
+"""Application commands: limits on both sides, stable ids, the daily budget."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Interactions: three seconds, one first answer, fifteen minutes, and which answer fits what."""
+"""Interactions: three seconds, one first response, fifteen minutes, valid callback types."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The page's files: every import exists, folders form no circle, nothing comes from another host."""
+"""The page's files: imports exist, folders form no circle, emoji fonts stand last."""
 
 import re
 from graphlib import TopologicalSorter

@@ -1,4 +1,4 @@
-"""Rate limits: buckets, the global limit, what is exempt, and what a 429 looks like."""
+"""Rate limits: buckets, the global limit, exemptions, the shape of a 429."""
 
 from discord_sandbox import ManualClock
 from support.client import PING, Client
