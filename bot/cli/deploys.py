@@ -52,13 +52,13 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
 def bootstrap(service: str, environment: str, version: str, wait_s: float) -> None:
     """Start VERSION of SERVICE in ENVIRONMENT as its first stable release.
 
-    Use it before the first start of the bot, which adopts what runs. Fails if something already runs.
+    Use it before the bot first sees the lane; it adopts what runs. Fails if something already runs, or if the database
+    owns the lane already.
     """
     given = settings()
     catalog = _catalog(given)
-    asyncio.run(
-        _bootstrap(catalog, given.data_dir, _known_lane(catalog, service, environment), version, wait_s)
-    )
+    lane = _known_lane(catalog, service, environment)
+    asyncio.run(_bootstrap(catalog, given, lane, version, wait_s))
 
 
 @click.command()
@@ -71,6 +71,14 @@ def status(service: str | None, as_json: bool) -> None:
     lanes = [lane for lane in catalog.lanes if service in (None, lane.service)]
     if not lanes and service is not None:
         raise unknown("service", service, {lane.service for lane in catalog.lanes})
+    commands = {application.service for application in catalog.applications.values()}
+    if service in commands:
+        raise Refused(
+            f"{service} are slash commands: no target on this machine runs them.",
+            rule="slash_commands",
+            remedy="`slipway commands status` shows them.",
+        )
+    lanes = [lane for lane in lanes if lane.service not in commands]
     found = asyncio.run(_observe(catalog, given.data_dir, lanes))
     if as_json:
         click.echo(json.dumps({str(lane): _as_json(seen) for lane, seen in found.items()}, indent=2))
@@ -87,10 +95,18 @@ def _catalog(given: Settings) -> Catalog:
     return load(given.config_dir, KINDS)
 
 
-async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str, wait_s: float) -> None:
+async def _bootstrap(catalog: Catalog, given: Settings, lane: Lane, version: str, wait_s: float) -> None:
     from bot.composition.adapters import make_targets
 
-    target = make_targets(catalog, data_dir)[catalog.lanes[lane].target]
+    target = make_targets(catalog, given.data_dir).get(catalog.lanes[lane].target)
+    if target is None:
+        raise Refused(f"{lane} has nothing to start.", rule="nothing_to_start", remedy="Use /commands-sync.")
+    if await _owned(given, lane):
+        raise Refused(
+            f"Slipway's database already owns {lane}, and the bot would undo what is started beside it.",
+            rule="lane_owned",
+            remedy="Use /deploy.",
+        )
     release = await _release(catalog, lane, version)
     observed = await target.observe(lane)
     if observed.running:
@@ -100,6 +116,28 @@ async def _bootstrap(catalog: Catalog, data_dir: Path, lane: Lane, version: str,
     await target.apply(lane, Desired(generation, stable=release))
     await _wait_ready(target, lane, release, wait_s)
     await _print_address(target, lane, release)
+
+
+async def _owned(given: Settings, lane: Lane) -> bool:
+    """Whether a bot has looked at the lane before. Raises `Unreachable` if the configured database is away."""
+    import asyncpg
+
+    from bot.adapters.embedded import database
+
+    if given.database.dsn is None and not (given.data_dir / "postgres").exists():
+        return False  # no bot has run here
+    async with database(given.database.dsn, given.data_dir) as dsn:
+        try:
+            connection = await asyncpg.connect(dsn, timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+            raise Unreachable(f"the database does not answer ({type(error).__name__})") from None
+        try:
+            query = "SELECT EXISTS (SELECT FROM lanes WHERE service = $1 AND environment = $2)"
+            return bool(await connection.fetchval(query, lane.service, lane.environment))
+        except asyncpg.UndefinedTableError:
+            return False
+        finally:
+            await connection.close()
 
 
 async def _release(catalog: Catalog, lane: Lane, version: str) -> Release:

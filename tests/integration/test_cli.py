@@ -20,6 +20,7 @@ from bot.adapters.targets.process.target import host_dir
 from tests.support.catalog_files import changed, write
 from tests.support.cli import Cli, free_port
 from tests.support.discord import discord_world
+from tests.support.paths import ROOT
 
 SERVER = (
     "import http.server as h, sys;"
@@ -130,6 +131,31 @@ async def test_a_second_first_release_is_refused(host: Cli) -> None:
     said = await host("bootstrap", "checkout", "staging", "2.0")
     assert said.code == 1
     assert said.err == "checkout/staging already runs 1.0. Use /deploy.\n"
+
+
+async def test_a_lane_that_the_database_owns_gets_its_releases_by_rollouts_alone(host: Cli, dsn: str) -> None:
+    await execute(
+        dsn,
+        "INSERT INTO lanes (service, environment, generation, desired, updated_at) "
+        "VALUES ('checkout', 'staging', 1, '{}', now()) RETURNING 1",
+    )
+    said = await host("bootstrap", "checkout", "staging", "1.0", DATABASE_URL=dsn)
+    assert said.code == 1
+    assert said.err.startswith("Slipway's database already owns checkout/staging")
+    assert said.err.endswith("Use /deploy.\n")
+    assert (await host("bootstrap", "checkout", "production", "1.0", DATABASE_URL=dsn)).code == 0
+    away = await host("bootstrap", "checkout", "staging", "1.0", DATABASE_URL="postgresql://u@127.0.0.1:1/x")
+    assert (away.code, "database does not answer" in away.err) == (5, True)
+
+
+async def test_status_leaves_slash_commands_to_the_command_that_shows_them(cli: Cli) -> None:
+    demo = str(ROOT / "config" / "demo")
+    said = await cli("status", SLIPWAY_CONFIG_DIR=demo)
+    assert said.code == 0, said.err
+    assert "checkout/staging" in said.out
+    assert "greeter-commands" not in said.out
+    said = await cli("status", "greeter-commands", SLIPWAY_CONFIG_DIR=demo)
+    assert (said.code, "`slipway commands status` shows them" in said.err) == (1, True)
 
 
 async def test_a_first_release_that_dies_is_told(host: Cli, tmp_path: Path) -> None:
