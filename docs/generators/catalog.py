@@ -39,7 +39,8 @@ class Reference:
 
     def page(self) -> str:
         sections = [
-            (code(key), self._takes(part), _meaning(part)) for key, part in self.schema["properties"].items()
+            (code(key), self._takes(part), self._said(part))
+            for key, part in self.schema["properties"].items()
         ]
         parts = [INTRODUCTION.strip(), "## Sections of a file", table(("key", "takes", "meaning"), sections)]
         parts += ["## Mappings"]
@@ -72,10 +73,16 @@ class Reference:
             said.append(f"All keys of [{base}](#{anchor(base)}){', and:' if own else '.'}")
         required = kind.get("required", ())
         rows = [
-            (code(key), self._takes(part), _default(part, key in required), _meaning(part))
+            (code(key), self._takes(part), _default(part, key in required), self._said(part))
             for key, part in own.items()
         ]
         return [*said, table(HEAD, rows)] if rows else said
+
+    def _said(self, part: Schema) -> str:
+        """What a key means: its own description, or that of the one mapping it takes."""
+        names = list(dict.fromkeys(_references(part)))
+        described = _meaning(self.kinds[names[0]]) if len(names) == 1 else ""
+        return _meaning(part) or described
 
     def _base(self, name: str) -> str | None:
         """The mapping with most keys of which this one has all, word for word, and more."""

@@ -145,7 +145,7 @@ def test_the_example_names_every_setting_and_nothing_else() -> None:
 
 
 def test_the_docs_explain_every_setting() -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text()
+    text = (ROOT / "docs" / "reference" / "settings.md").read_text()
     assert [name for name in variable_names() if f"`{name}`" not in text] == []
 
 

@@ -8,6 +8,8 @@ from bot.values import NameOrId, Names, Part, Snowflake
 
 
 class Channels(Part):
+    """Where Slipway writes, by name or id."""
+
     deploys: NameOrId = Field(description="Where cards are posted.")
     alerts: NameOrId = Field(description="Where people are called.")
     incidents: NameOrId | None = Field(default=None, description="Where incidents get their threads.")

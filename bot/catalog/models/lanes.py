@@ -12,6 +12,8 @@ _STRING = {"type": "string"}
 
 
 class Roles(Part):
+    """Who may do what, by the catalog's names of roles. Inherited role by role."""
+
     deploy: Names | None = Field(default=None, description="Who may start a rollout.")
     rollback: Names | None = Field(default=None, description="Who may order a rollback.")
     operate: Names | None = Field(default=None, description="Who may pause, resume, extend, cancel.")
@@ -20,16 +22,24 @@ class Roles(Part):
 
 
 class Promote(Part):
-    role: str
-    quorum: int = Field(default=1, ge=1, le=20)
+    """Who may go on without a PASS; the plan's first gate by default. Never the requester."""
+
+    role: str = Field(description="Who may give their consent.")
+    quorum: int = Field(default=1, ge=1, le=20, description="How many of them it takes.")
 
 
 class Hold(Part):
+    """What happens when the judge cannot say PASS and people do not answer."""
+
     deadline: Duration = Field(default=1800.0, description="When the outcome is carried out; 30m by default.")
-    outcome: Literal["rollback", "wait"] = "rollback"
+    outcome: Literal["rollback", "wait"] = Field(
+        default="rollback", description="Roll back at the deadline, or keep waiting."
+    )
 
 
 class Prerequisite(Part):
+    """Where the same release must have succeeded first; "none" lifts an inherited one."""
+
     environment: str = Field(description='Where the release must have succeeded before; "none" for nowhere.')
     max_age: Duration = Field(default=3600.0, description="How long ago at most; 1h by default.")
 
@@ -45,17 +55,22 @@ class LaneLayer(Part):
     promote: Annotated[Promote, Short("role", _STRING)] | None = None
     hold: Hold | None = None
     prerequisite: Annotated[Prerequisite, Short("environment", _STRING)] | None = None
-    drift: Literal["repair", "report"] | None = None
+    drift: Literal["repair", "report"] | None = Field(
+        default=None, description="What to do when something else runs than should; report by default."
+    )
     exclusive: bool | None = Field(
         default=None, description="Two releases never run at once (bots, queue consumers)."
     )
     tick: Duration | None = Field(default=None, description="How often the judge looks; 5s by default.")
-    rollback_timeout: Duration | None = None
+    rollback_timeout: Duration | None = Field(
+        default=None,
+        description="After this a rollback counts as failed and people are called; 60s by default.",
+    )
     lock_after_rollback: bool | None = Field(
         default=None, description="Lock the lane after an automatic rollback."
     )
     guilds: Names | None = Field(default=None, description="Which guilds see it; all by default.")
-    description: str | None = None
+    description: str | None = Field(default=None, description="Shown in lists.")
 
 
 class Environment(LaneLayer):

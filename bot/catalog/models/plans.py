@@ -53,6 +53,8 @@ class StepPart(Part):
 
 
 class Approval(Part):
+    """Whose consent a gate asks for."""
+
     role: str = Field(description="Who may approve.")
     quorum: int = Field(default=1, ge=1, le=20, description="How many of them, the requester not counted.")
     expires: Duration = Field(
@@ -65,15 +67,17 @@ class Check(Part):
     """One request to the candidate before it gets traffic."""
 
     path: UrlPath = Field(description="Path on the candidate, such as /healthz.")
-    status: int = Field(default=200, ge=100, le=599)
+    status: int = Field(default=200, ge=100, le=599, description="The status that the answer must have.")
     contains: str = Field(default="", description="Text that the answer must contain.")
-    timeout: Duration = 2.0
+    timeout: Duration = Field(default=2.0, description="How long the answer may take.")
 
 
 _Check = Annotated[Check, Short("path", _STRING)]
 
 
 class VerifyStep(StepPart):
+    """Start the candidate and check it before it gets traffic."""
+
     stand_in = steps.Verify()
 
     checks: Annotated[tuple[_Check, ...], BeforeValidator(listed)] = Field(
@@ -87,14 +91,16 @@ class VerifyStep(StepPart):
 
 
 class GateStep(StepPart):
+    """Wait for people. An approval by name, or role and quorum in place, or both."""
+
     stand_in = UNKNOWN_GATE
 
     approval: str | None = Field(default=None, description="Name of an entry of approvals:.")
     name: str | None = Field(default=None, description="What the card calls this gate.")
-    role: str | None = None
-    quorum: int | None = Field(default=None, ge=1, le=20)
-    expires: Duration | None = None
-    allow_requester: bool | None = None
+    role: str | None = Field(default=None, description="Instead of the approval's.")
+    quorum: int | None = Field(default=None, ge=1, le=20, description="Instead of the approval's.")
+    expires: Duration | None = Field(default=None, description="Instead of the approval's.")
+    allow_requester: bool | None = Field(default=None, description="Instead of the approval's.")
 
     def step(self, around: Surroundings) -> steps.Gate:
         approval: Approval | None = None
@@ -121,6 +127,8 @@ class GateStep(StepPart):
 
 
 class ShiftStep(StepPart):
+    """Give the candidate a share of the traffic."""
+
     stand_in = UNKNOWN
 
     weight: Weight = Field(description="The candidate's share of the traffic in per cent.")
@@ -131,6 +139,8 @@ class ShiftStep(StepPart):
 
 
 class SoakStep(StepPart):
+    """Let the candidate serve and be judged for a while."""
+
     stand_in = steps.Soak(1.0)
 
     duration: Duration = Field(default=1800.0, description="Measured time; 30m by default.")
@@ -140,6 +150,8 @@ class SoakStep(StepPart):
 
 
 class ObserveStep(StepPart):
+    """Watch the candidate at full weight while the former release stays warm."""
+
     stand_in = steps.Observe(1.0)
 
     duration: Duration = Field(default=1800.0, description="Measured time at full weight; 30m by default.")
@@ -149,6 +161,8 @@ class ObserveStep(StepPart):
 
 
 class SyncCommandsStep(StepPart):
+    """Bring an application's slash commands along."""
+
     stand_in = steps.SyncCommands("?")
 
     application: str = Field(description="Name of an entry of applications:.")
@@ -156,7 +170,7 @@ class SyncCommandsStep(StepPart):
         default=None,
         description="additions before the last shift, all after it: by default what its place asks.",
     )
-    timeout: Duration = 90.0
+    timeout: Duration = Field(default=90.0, description="How long Discord may take.")
 
     def step(self, around: Surroundings) -> steps.SyncCommands:
         known = around.known("applications")

@@ -26,29 +26,37 @@ class Objective(Part):
     )
     series: str | None = Field(default=None, description="The proportion's name in the metric source.")
     enforce: bool = Field(default=True, description="false: judged and shown, without consequences.")
-    min_requests: int | None = Field(default=None, ge=0)
+    min_requests: int | None = Field(
+        default=None, ge=0, description="Requests this objective needs in a soak; the policy's by default."
+    )
 
 
 class Rule(Part):
     """A plain rule such as `error_rate > 5% over 5m`; it carries no statistical promise."""
 
-    rule: str
-    enforce: bool = True
+    rule: str = Field(description="What must not hold, such as `p99 > 5s for 2m`.")
+    enforce: bool = Field(default=True, description="false: judged and shown, without consequences.")
 
 
 class Policy(Part):
     """What a release is judged by."""
 
     objectives: dict[str, Annotated[Objective, Short("limit", {"type": ["string", "number"]})]] = Field(
-        default={}
+        default={}, description="Limits on proportions, tested with a bound on false alarms."
     )
-    rules: tuple[Annotated[Rule, Short("rule", _STRING)], ...] = ()
+    rules: tuple[Annotated[Rule, Short("rule", _STRING)], ...] = Field(
+        default=(), description="Plain thresholds beside them."
+    )
     alpha: Proportion = Field(default=0.01, description="Chance of a false alarm over a whole rollout.")
     phi: float = Field(default=1.0, ge=1, description="Requests that may fail together (retries, bursts).")
     min_bad: int = Field(default=3, ge=1, description="Bad requests without which nothing fails.")
     min_requests: int = Field(default=50, ge=0, description="Requests a soak needs to pass.")
-    on_common_trouble: Literal["hold", "ignore"] = "hold"
-    on_restart: Literal["fail", "ignore"] = "fail"
+    on_common_trouble: Literal["hold", "ignore"] = Field(
+        default="hold", description="When stable breaks the same limit: ask people, or judge as usual."
+    )
+    on_restart: Literal["fail", "ignore"] = Field(
+        default="fail", description="When an instance of the candidate crashed: fail it, or only note it."
+    )
     error_limit: Duration = Field(default=60.0, description="How long sources may be unreadable.")
     recent: Duration = Field(default=180.0, description="What `now` means when stable is in trouble too.")
     settle: Duration | None = Field(

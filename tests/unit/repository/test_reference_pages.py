@@ -92,7 +92,7 @@ def test_a_schema_is_read_without_knowing_the_catalog() -> None:
     schema["properties"] = {**SCHEMA["properties"], "larger": {"$ref": "#/$defs/Larger"}}
     page = Reference(schema).page()
     rows = {row[0]: row[1:] for row in _rows(page)}
-    assert rows["`things`"] == ["names, each with [Thing](#thing)", ""]
+    assert rows["`things`"] == ["names, each with [Thing](#thing)", "A \\| thing of two lines."]
     assert rows["`name`"] == ["text", "**required**", "What it is called."]
     assert rows["`wait`"] == ["text such as `30s`", "`90s`", ""]
     assert rows["`share`"] == ["text such as `1%` or number", "`0.01`", ""]
