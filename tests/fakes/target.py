@@ -33,6 +33,8 @@ class _FakeLane:
 
 
 class FakeTarget:
+    needed = "command"  # in every spec
+
     def __init__(self, *, exclusive: Collection[Lane] = (), looks_to_start: int = 1) -> None:
         self.exclusive = frozenset(exclusive)
         self.looks_to_start = looks_to_start
@@ -109,8 +111,8 @@ class FakeTarget:
         if lane in self.exclusive and desired.weight not in (0, 100):
             raise TargetRefused(f"{lane} is exclusive: its weights are 0 and 100, not {desired.weight}")
         for release in (desired.stable, desired.candidate, *desired.warm):
-            if release is not None and release.spec and not release.spec.get("command"):
-                raise TargetRefused(f"{release.service} {release.version} has no command")
+            if release is not None and release.spec and not release.spec.get(self.needed):
+                raise TargetRefused(f"{release.service} {release.version} has no {self.needed}")
 
     def _look(self, lane: Lane, run: _Run) -> None:
         if run.state is RunState.STARTING:

@@ -12,8 +12,8 @@ import pytest
 from bot.adapters.metrics.probe import ProbeMetrics
 from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.metrics.scrape import ScrapeMetrics
-from bot.adapters.targets.process.target import ProcessTarget
 from bot.composition import adapters
+from bot.composition.adapters import Targets
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
 from tests.support.catalog_files import changed, load, reloader, write
@@ -46,7 +46,7 @@ def text(staging: int, *more: tuple[str, str]) -> str:
 
 
 @pytest.fixture
-async def targets(tmp_path: Path) -> AsyncIterator[dict[str, ProcessTarget]]:
+async def targets(tmp_path: Path) -> AsyncIterator[Targets]:
     """Targets of a catalog in `tmp_path/config`; their host is gone afterwards."""
     catalog = load(write(tmp_path / "config", all=text(free_port())))
     targets = adapters.make_targets(catalog, tmp_path)
@@ -54,9 +54,7 @@ async def targets(tmp_path: Path) -> AsyncIterator[dict[str, ProcessTarget]]:
     await targets["local"].stop_host()
 
 
-async def test_a_reload_moves_a_router_and_adds_a_target(
-    targets: dict[str, ProcessTarget], tmp_path: Path
-) -> None:
+async def test_a_reload_moves_a_router_and_adds_a_target(targets: Targets, tmp_path: Path) -> None:
     await targets["local"].configure()
     port = free_port()
     new = ("  local: {kind: process}", "  local: {kind: process}\n  second: {kind: process}")
@@ -64,6 +62,15 @@ async def test_a_reload_moves_a_router_and_adds_a_target(
     catalog = load(write(tmp_path / "config", all=text(port, new, moved)))
     await targets.reload(catalog)
     assert await targets["second"].router_address(STAGING) == f"http://127.0.0.1:{port}"
+
+
+async def test_a_reload_moves_the_metrics_of_the_host(targets: Targets, tmp_path: Path) -> None:
+    await targets["local"].configure()
+    assert (await targets["local"].describe())["metrics"] is None
+    port = free_port()
+    listens = ("local: {kind: process}", f"local: {{kind: process, metrics: {port}}}")
+    await targets.reload(load(write(tmp_path / "config", all=text(free_port(), listens))))
+    assert (await targets["local"].describe())["metrics"] == ["127.0.0.1", port]
 
 
 async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None:

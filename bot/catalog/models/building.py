@@ -6,18 +6,21 @@ import functools
 from collections.abc import Iterable
 from typing import Annotated, Any, Union
 
-from pydantic import ConfigDict, Field, create_model
+from pydantic import BeforeValidator, ConfigDict, Field, create_model
 
 from bot.catalog.models.applications import Application
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.services import Service, ServiceEnvironment
-from bot.kinds import Kinds, SpecSettings
+from bot.kinds import Kinds, RouterSettings, SpecSettings
 
 
 class AnySpec(SpecSettings):
     """Stands in where it is not known which target runs a service: that is told as a mistake of its own."""
 
     model_config = ConfigDict(extra="ignore")
+
+
+AnyRouter = Annotated[RouterSettings, BeforeValidator(lambda written: RouterSettings())]
 
 
 @functools.cache
@@ -45,7 +48,7 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
 def service_of(kinds: Kinds, *targets: str) -> type[Service]:
     """A service that runs on a target of one of these kinds; of none: what is the target's own is not looked at."""
     spec: Any = Union[tuple(kinds.targets[t].spec for t in targets)] if targets else AnySpec  # noqa: UP007
-    router: Any = Union[tuple(kinds.targets[t].router for t in targets)] if targets else Any  # noqa: UP007
+    router: Any = Union[tuple(kinds.targets[t].router for t in targets)] if targets else AnyRouter  # noqa: UP007
     environment = create_model(
         "ServiceEnvironment",
         __base__=ServiceEnvironment,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.adapters.sources.directory import version_key
+from bot.adapters.targets.process.spec import parse_spec
 from bot.composition.adapters import make_releases
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Release
@@ -66,6 +67,21 @@ async def test_a_digest_changes_with_spec_artifact_and_version(tmp_path: Path) -
     assert len(set(digests)) == 5
     described = await releases(tmp_path / "y", "staging", ("commit: abc", "commit: abd"))
     assert described[1].digest == digests[0]
+
+
+async def test_a_digest_stays_the_same_from_one_slipway_to_the_next(tmp_path: Path) -> None:
+    change = ("commit: abc}", 'commit: abc, digest: "sha256:1", spec: {env: {A: 1}, drain: 1s, stop: }}')
+    assert [release.digest for release in await releases(tmp_path, "staging", change)] == [
+        "sha256:c8a9d010806c5e663531f754b6832d9bd26135e825cfb2fcdbdce29176feab82",
+        "sha256:774c1285ba3dee62be2e2f4ddba4c5f1a4078d90a96bb0daa1a98b3eb0201e24",
+    ]
+
+
+async def test_no_path_is_said_too(tmp_path: Path) -> None:
+    change = ("ready: {path: /healthz, timeout: 15s}", "ready: {path: null, alive: 2s, timeout: }")
+    release, _ = await releases(tmp_path, "staging", change)
+    assert release.spec["ready"] == {"path": None, "alive_s": 2.0}
+    assert parse_spec(release).ready.path is None
 
 
 async def test_a_service_that_is_not_there_is_told_with_the_nearest(tmp_path: Path) -> None:

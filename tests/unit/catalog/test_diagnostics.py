@@ -74,6 +74,31 @@ ONE_MISTAKE = {
         "rooter",
         'there is no kind "rooter". Did you mean "router"?',
     ),
+    "the only kind that there is": (
+        ("kind: process", "kind: proces"),
+        "kind: proces",
+        'targets.local.kind: there is no kind "proces". Did you mean "process"?',
+    ),
+    "a kind like none": (
+        ("kind: process", "kind: cloud"),
+        "kind: cloud",
+        'targets.local.kind: there is no kind "cloud". Known: process.',
+    ),
+    "a key of the target's spec": (
+        ("drain: 500ms", "drian: 500ms"),
+        "drian",
+        'services.checkout.releases.spec.drian: there is no such key here. Did you mean "drain"?',
+    ),
+    "a path that is none": (
+        ("path: /healthz, timeout", "path: healthz, timeout"),
+        "path: healthz",
+        'services.checkout.releases.spec.ready.path: must be a path that starts with /, not "healthz".',
+    ),
+    "an address that is none": (
+        ("router: {kind: router}", "router: {kind: scrape, url: localhost, total: t, bad: b}"),
+        "url: localhost",
+        'metrics.router.url: must be {address}/… or http://…, not "localhost".',
+    ),
     "a channel that is missing": (
         (", alerts: alerts", ""),
         "channels:",
