@@ -168,7 +168,7 @@ async def test_two_people_roll_back_at_once_and_it_is_one_rollback(stack: Stack)
         acts.act(stack, "oncall", id_, "rollback"), acts.act(stack, "lead", id_, "rollback")
     )
     assert all(a["state"] == "answered" and a["ephemeral"] for a in answers)
-    assert all("✋" not in said(a) or "over" in said(a) for a in answers)
+    assert all("✋" not in said(a) or "has ended" in said(a) for a in answers)
     await stack.phase(id_, "rolled_back")
     assert (await acts.audited(stack, id_))["rollback_ordered"] == 1
     OVER.append(id_)

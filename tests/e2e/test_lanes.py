@@ -29,7 +29,7 @@ async def test_too_little_evidence_holds_and_asks_and_a_quorum_may_promote(stack
     assert asked["notified"] == ["oncall"]
     card = await stack.button(id_, "Promote")
     assert {"Extend", "Promote", "Roll back"} <= {b["label"] for b in card["buttons"]}
-    assert "gave it" in said(await stack.stage.press("oncall", card["id"], "Extend"))
+    assert "added" in said(await stack.stage.press("oncall", card["id"], "Extend"))
     await held_again(stack, id_)
     card = await stack.button(id_, "Promote")
     form = await stack.stage.press("lead", card["id"], "Promote")

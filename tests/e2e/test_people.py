@@ -89,7 +89,7 @@ async def test_approve_and_reject_at_once_never_lets_it_through(stack: Stack) ->
     assert shown["notified"] == []
     assert "checkout" not in (await stack.stage.users("checkout", "production"))["shares"]
     late = await acts.act(stack, "lead", id_, "approve")
-    assert "over" in said(late)
+    assert "has ended" in said(late)
 
 
 async def test_an_approval_can_be_revoked_until_the_quorum_is_reached(stack: Stack) -> None:
@@ -97,8 +97,8 @@ async def test_an_approval_can_be_revoked_until_the_quorum_is_reached(stack: Sta
     assert "approved (1 of 2)" in said(await stack.press("lead", id_, "Approve"))
     again = await acts.act(stack, "lead", id_, "approve")
     assert "already" in said(again)
-    assert "took the approval back" in said(await stack.press("lead", id_, "Revoke"))
-    assert "nothing to take back" in said(await acts.act(stack, "lead", id_, "revoke"))
+    assert "revoked their approval" in said(await stack.press("lead", id_, "Revoke"))
+    assert "have not approved this rollout" in said(await acts.act(stack, "lead", id_, "revoke"))
     await stack.press("lead2", id_, "Approve")
     assert (await stack.rollout(id_))["phase"] == "gated"
     assert "cancelled" in said(await acts.act(stack, "dev", id_, "cancel"))
@@ -112,7 +112,7 @@ async def test_a_gate_that_nobody_answers_expires_and_its_asker_is_told(stack: S
     await stack.phase(id_, "cancelled")
     told = await stack.stage.message("deploys", f"rollout {id_} · ref", "expired")
     assert told["notified"] == ["dev"]
-    assert "over" in said(await acts.act(stack, "lead", id_, "approve"))
+    assert "has ended" in said(await acts.act(stack, "lead", id_, "approve"))
 
 
 # ---- who may what ------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ async def test_who_has_no_role_for_a_button_is_refused_and_changes_nothing(stack
             answer = await acts.act(stack, who, id_, action)
             assert answer["ephemeral"], (who, action)
             assert "✋" in said(answer), (who, action, said(answer))
-            assert "role" in said(answer) or "asked for this rollout" in said(answer), (who, action)
+            assert "role" in said(answer) or "requested this rollout" in said(answer), (who, action)
     assert {id_: (await stack.rollout(id_))["version"] for id_ in (at_gate,)} == before
     assert not {"promote_vote", "paused", "approved"} & set(await acts.audited(stack, at_gate))
 
@@ -151,7 +151,7 @@ async def test_what_a_role_allows_is_done_under_that_name(stack: Stack) -> None:
     for who, action, word in (
         ("dev", "pause", "Dev paused"),
         ("lead", "resume", "Lead resumed"),
-        ("oncall", "extend", "On-call gave it"),
+        ("oncall", "extend", "On-call added"),
         ("dev2", "pause", "Dev Two paused"),
         ("oncall", "resume", "On-call resumed"),
         ("oncall", "rollback", "On-call rolled back"),

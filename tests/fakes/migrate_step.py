@@ -57,7 +57,7 @@ def words(migrate: Migrate, say: Wording) -> kind.StepWords:
     return kind.StepWords("Migrating", f"{migrate.script} is running.")
 
 
-def enter(builder: StepBuilder, migrate: Migrate) -> kind.StepResult:
+def enter(builder: StepBuilder, migrate: Migrate) -> kind.StepStatus:
     rollout = builder.rollout
     if rollout.known_good:
         return kind.DONE

@@ -84,7 +84,7 @@ async def test_the_schema_is_json(cli: Cli) -> None:
 async def test_what_the_catalog_comes_to_is_shown_without_secrets(cli: Cli) -> None:
     said = await cli("config", "show")
     assert "checkout/production on local" in said.out
-    assert "gate leads: 2 approvals by lead within 1 h" in said.out
+    assert "gate leads: 2 approvals from lead within 1 h" in said.out
     text = changed(
         ("drain: 500ms", "drain: 500ms, env: {API_KEY: abc, PLAIN: hunter2-hunter2, OTHER: shown}")
     )

@@ -1,1 +1,1 @@
-"""The rollout: model, plans, state machine, progress, rollback, approvals."""
+"""Rollouts: model, plans, kinds of steps, state machine."""

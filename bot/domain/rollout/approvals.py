@@ -1,4 +1,4 @@
-"""Who may say so: roles, quorum, seal and expiry. Decided at the press, from the roles the person has then."""
+"""Approvals: roles, quorum, seal and expiry. Checked at the press, against the roles that the person has then."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
+from bot.domain import phrasebook
 from bot.domain.errors import Refused
 from bot.domain.judge import judge
 from bot.domain.rollout.events import Acted
@@ -28,7 +29,7 @@ def seal_of(
     plan: Plan,
     policy: Policy,
 ) -> str:
-    """SHA-256, in hex, over everything that an approver approves. Equal content gives an equal seal."""
+    """SHA-256 in hex of everything that an approver approves. Equal content gives an equal seal."""
     content = {
         "rollout": rollout_id,
         "guild": guild_id,
@@ -42,7 +43,7 @@ def seal_of(
 
 
 def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
-    """None when `actor` may ask this of the rollout, else why not and who may. Says nothing about the phase."""
+    """None when `actor` may take this action, else the refusal, which names who may. Ignores the phase."""
     if actor.via == "system":
         by_itself = action not in (Action.APPROVE, Action.PROMOTE)
         return None if by_itself else Refused("Only people can approve.", rule="people_only")
@@ -54,7 +55,7 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
         if asked:
             return _own("promote", policy.promote_role)
         return _needs(action, actor, (policy.promote_role,))
-    # Whoever asked for it may take it back, as long as they belong here: somebody whose roles were taken away does not.
+    # The requester may stop their own rollout, unless they lost all their roles.
     requester = asked and bool(actor.roles)
     if action in (Action.ROLL_BACK, Action.CLOSE):
         return None if requester else _needs(action, actor, policy.rollback_roles)
@@ -64,7 +65,7 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
 def _may_vote(rollout: Rollout, action: Action, actor: Actor, requester: bool) -> Refused | None:
     gate = rollout.current
     if not isinstance(gate, Gate):
-        return Refused("Nothing waits for an approval now.", rule="no_gate")
+        return Refused("No approval is needed right now.", rule="no_gate")
     if action is Action.APPROVE and requester and not gate.allow_requester:
         return _own("approve", gate.role)
     return _needs(action, actor, (gate.role,))
@@ -72,31 +73,20 @@ def _may_vote(rollout: Rollout, action: Action, actor: Actor, requester: bool) -
 
 def _own(what: str, role: str) -> Refused:
     return Refused(
-        f"You asked for this rollout, so you cannot {what} it.",
+        f"You requested this rollout, so you cannot {what} it.",
         rule="not_the_requester",
-        remedy=f"Somebody else with the role `{role}` can.",
+        remedy=f"Someone else with the role `{role}` can.",
     )
 
 
 def _needs(action: Action, actor: Actor, roles: tuple[str, ...]) -> Refused | None:
-    if actor.roles & set(roles):
-        return None
-    named = " or ".join(f"`{role}`" for role in roles)
-    sentence = (
-        f"To {WORDS[action]} needs the role {named}."
-        if roles
-        else f"Nobody is named who may {WORDS[action]}."
-    )
-    remedy = (
-        "Ask somebody who has it." if roles else "The catalog's policy for this environment names the roles."
-    )
-    return Refused(sentence, rule="role", remedy=remedy)
+    return None if actor.roles & set(roles) else phrasebook.needs_role(WORDS[action], roles)
 
 
-WORDS: Mapping[Action, str] = {
+WORDS: Mapping[Action, LiteralString] = {
     Action.APPROVE: "approve",
     Action.REJECT: "reject",
-    Action.REVOKE: "take an approval back",
+    Action.REVOKE: "revoke an approval",
     Action.PAUSE: "pause",
     Action.RESUME: "resume",
     Action.EXTEND: "extend",
@@ -108,35 +98,35 @@ WORDS: Mapping[Action, str] = {
 
 
 def expiry(rollout: Rollout, now: datetime) -> datetime | None:
-    """When the present gate expires; the time that it spends paused does not count."""
+    """When the present gate expires. Paused time does not count."""
     if rollout.deadline is None or rollout.pause is None:
         return rollout.deadline
     return rollout.deadline + (now - rollout.pause.since)
 
 
 def vote(rollout: Rollout, acted: Acted) -> Approval:
-    """The approval that this press is. Raises `Refused` for another seal and after the expiry."""
+    """The approval that this press gives. Raises `Refused` for another seal and after the expiry."""
     if acted.seal and acted.seal != rollout.seal:
         raise Refused(
-            "What this button was drawn for is not what would be deployed now.",
+            "The rollout has changed since this button was posted.",
             rule="seal",
-            remedy="Look at the present card and approve there.",
+            remedy="Check the current card and approve there.",
         )
     if not isinstance(rollout.current, Gate):
         return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
     ends = expiry(rollout, acted.at)
     if ends is not None and acted.at >= ends:
-        raise Refused("This gate has expired.", rule="expired", remedy="Ask for the deploy again.")
+        raise Refused("This gate has expired.", rule="expired", remedy="Start the deploy again.")
     return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
 
 
 def votes(rollout: Rollout, approvals: tuple[Approval, ...]) -> int:
-    """How many people those approvals stand for: each once, only for the present seal."""
+    """How many people gave those approvals: each counts once, and only for the present seal."""
     return len({a.actor_id for a in approvals if a.seal == rollout.seal})
 
 
 def cleared(rollout: Rollout) -> bool:
-    """Every gate before the present step was passed by its quorum for this seal, or none was needed."""
+    """Whether every gate before the present step was passed by its quorum for this seal, or needs none."""
     if rollout.known_good:
         return True
     granted = {grant.step: grant.approvals for grant in rollout.grants}

@@ -1,4 +1,4 @@
-"""What can happen to a rollout (events, past tense or a person's word) and what it orders (effects).
+"""Events that a rollout hears, and effects that it orders.
 
 Machine events carry the `step` they answer; one that answers an older step is ignored. A person's action on
 an older step is refused with a sentence. Effects are recorded before they are done, each under a key that is
@@ -18,7 +18,7 @@ from bot.domain.rollout.model import Action, Actor, Desired, Lane, Release
 
 @dataclass(frozen=True, slots=True)
 class Acted:
-    """A person asked for something. `step` is the step their button was drawn for (None: the present one)."""
+    """An action of a person. `step` is the step of their button (None: the present one)."""
 
     action: Action
     actor: Actor
@@ -33,7 +33,7 @@ class Acted:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """An effect of kind `effect`, ordered by step `step`, was carried out, or `findings` say in sentences why not."""
+    """Outcome of an effect of kind `effect` that step `step` ordered; `findings` are sentences on what failed."""
 
     effect: str
     step: int
@@ -65,7 +65,7 @@ class Applied:
 class ApplyFailed:
     """The target could not reach what was desired. `unsafe`: what was desired as stable is gone or unhealthy.
 
-    newest: the generation that the target has, where it is ahead of what was ordered; 0 where it is not.
+    newest: the generation that the target has, when it is ahead of the order, else 0.
     """
 
     generation: int
@@ -87,7 +87,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Crashed:
-    """The candidate died, seen by the target."""
+    """The target saw the candidate crash."""
 
     at: datetime
     why: str
@@ -96,7 +96,7 @@ class Crashed:
 
 @dataclass(frozen=True, slots=True)
 class TimerDue:
-    """A timer row came due: `gate`, `hold` or `progress`."""
+    """A timer came due: `gate`, `hold` or `progress`."""
 
     name: str
     step: int
@@ -151,7 +151,7 @@ class ReportedEffect(StepEffect):
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Post a short new message: it may mention, so that people are heard. `what` picks the wording."""
+    """Post a short new message, which may mention people. `what` selects the wording."""
 
     what: Literal[
         "gate_opened",
@@ -173,14 +173,14 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class DrawCard:
-    """Redraw the card from the database. Coalesces: one pending redraw for a rollout is enough."""
+    """Redraw the card from the database. One pending redraw for a rollout is enough."""
 
     kind: Literal["draw_card"] = "draw_card"
 
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line in the card's thread."""
+    """Post one line in the card's thread."""
 
     text: str
     kind: Literal["log_line"] = "log_line"
@@ -199,7 +199,7 @@ class LockLane:
 
 @dataclass(frozen=True, slots=True)
 class MarkKnownGood:
-    """The release is now the lane's stable. `good`: it completed its observation here and is known good."""
+    """Record the release as the lane's stable. `good`: it completed its observation here and is known good."""
 
     lane: Lane
     release: Release
@@ -209,7 +209,7 @@ class MarkKnownGood:
 
 @dataclass(frozen=True, slots=True)
 class CallPeople:
-    """Call people in #alerts about a lane, outside of any rollout. `key` (≤ 24 characters): told once."""
+    """Alert people in #alerts about a lane, outside of any rollout. `key` (≤ 24 characters): posted once."""
 
     key: str
     guild_id: int

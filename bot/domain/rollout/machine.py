@@ -1,13 +1,28 @@
-"""The rollout machine: how a rollout begins, what one event makes of it, and what can be read off it.
+"""The rollout state machine: the table of transitions, and the pure functions `begin` and `step`.
 
-`step` is pure, and does nothing that is not in the table of `transitions.py`. Who drives it keeps to one rule:
-persist, then act. In one transaction save `rollout` (where the stored version is still the old one), append the
-transitions, replace the timer rows by `timers(rollout)` and insert the effects; only after the commit do the
-effects, whose outcomes come back as events.
+A rollout walks through the steps of its plan. Where it is has two parts: `Rollout.step`, an index into the plan, and
+`Rollout.phase`, which says what it waits for there. Several kinds of steps share a phase:
 
-What comes back late is harmless: a machine outcome that answers an older step or generation changes nothing. A
-person's press on an older step, or without the role, raises `Refused`. Any other event that the table does not
-have raises `IllegalTransition`.
+    VERIFYING, SHIFTING   an answer to what was ordered: before the candidate has traffic, and from then on
+    GATED                 people
+    SOAKING, OBSERVING    the judge
+    HELD                  a decision by people, since the judge could not say PASS
+    ROLLING_BACK          the target, on the way back
+    HALTED                a person, since the way back is unsafe or failed
+    SUCCEEDED, ROLLED_BACK, CANCELLED, FAILED are final
+
+`RULES` is the whole machine. A line says: this event, heard in these phases, is handled by this function, which leaves
+the phase as it is or leads to one of those. Four modules hold the functions: `progress` goes forward, `rollback`
+goes back, `verdicts` listens to the judge, `actions` to people. What a step does when it is entered or answered is in
+the module of its kind, in `steps/`; it says that it waits, is done, or failed, and `progress` goes on from there.
+
+The driver of the machine keeps to one rule: persist, then act. One transaction saves the new rollout (where the
+stored version is still the old one), appends the transitions, replaces the timer rows by `timers(rollout)` and inserts
+the effects. Only after the commit are effects carried out, and their outcomes come back as events.
+
+Events may come late or twice. An outcome that answers an older step or generation changes nothing. A person's press on
+an older step, or without the role, raises `Refused`. Any other event that the table does not have raises
+`IllegalTransition`.
 """
 
 from __future__ import annotations
@@ -45,13 +60,17 @@ from bot.domain.rollout.model import (
 from bot.domain.rollout.step_builder import StepBuilder, Stepped
 from bot.domain.rollout.steps import meaning
 
+__all__ = ["Stepped", "allowed_actions", "begin", "step", "timers"]
+
+# ---- the table ---------------------------------------------------------------------------------------------
+
 P = Phase
 Handler = Callable[[StepBuilder, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TransitionRule:
-    """`event` is heard in `phases`, handled by `handler`, and leaves the phase as it is or leads to one of `to`."""
+    """`event`, heard in `phases`, is handled by `handler`; the phase stays, or becomes one of `to`."""
 
     event: str
     phases: frozenset[Phase]
@@ -63,18 +82,18 @@ def _on(event: str, phases: set[Phase], handler: Handler, to: set[Phase]) -> Tra
     return TransitionRule(event, frozenset(phases), handler, frozenset(to))
 
 
-_AHEAD = {P.VERIFYING, P.GATED, P.SHIFTING, P.SOAKING, P.OBSERVING}  # whatever the next step is
+_AHEAD = {P.VERIFYING, P.GATED, P.SHIFTING, P.SOAKING, P.OBSERVING}  # where the next step may lead
 WATCHED = {P.SOAKING, P.OBSERVING}
-ORDERED = {P.VERIFYING, P.SHIFTING}  # the target was asked for something
+ORDERED = {P.VERIFYING, P.SHIFTING}  # an answer to an order is awaited
 GOING = _AHEAD | {P.HELD}
 _ACTIVE = GOING | {P.ROLLING_BACK, P.HALTED}
-_BACK = {P.ROLLING_BACK, P.HALTED}  # HALTED at once where there is no stable to go back to
-_OFF = _BACK | {P.FAILED}  # FAILED where there was no traffic yet
-_STOP = _BACK | {P.CANCELLED}  # the same, by a person's will
+_BACK = {P.ROLLING_BACK, P.HALTED}  # HALTED at once when there is no stable release to go back to
+_OFF = _BACK | {P.FAILED}  # FAILED when there was no traffic yet
+_STOP = _BACK | {P.CANCELLED}  # the same, ordered by a person
 
 RULES = (
     #   event            heard in                       handler                 leads to
-    _on("applied", ORDERED, progress.applied, _AHEAD | {P.SUCCEEDED}),
+    _on("applied", ORDERED, progress.applied, _AHEAD | _OFF | {P.SUCCEEDED}),
     _on("applied", {P.ROLLING_BACK}, rollback.returned, {P.ROLLED_BACK}),
     _on("applied", {P.HALTED}, rollback.returned_late, set()),
     _on("apply_failed", ORDERED, progress.not_applied, _OFF),
@@ -105,7 +124,7 @@ TABLE: Mapping[tuple[Phase, str], TransitionRule] = {
     (phase, str(r.event)): r for r in RULES for phase in r.phases
 }
 
-# What may still come in when nobody waits for it any more: the outcome of what was under way when it ended.
+# What may still arrive when nothing waits for it any more: outcomes of what was under way. It changes nothing.
 LATE: Mapping[str, frozenset[Phase]] = {
     "applied": FINAL,
     "apply_failed": FINAL | {P.HALTED},
@@ -118,12 +137,11 @@ LATE: Mapping[str, frozenset[Phase]] = {
     "progress_due": frozenset(Phase),  # a timer of earlier versions
 }
 
-
-__all__ = ["Stepped", "allowed_actions", "begin", "step", "timers"]
-
-# Votes and times are about one step. Pause, Resume, Roll back, Cancel and Close mean the rollout wherever it is:
-# an emergency press must not fail because the rollout moved on under the finger.
+# Votes and extensions are about one step. Pause, Resume, Roll back, Cancel and Close mean the rollout, at any step:
+# an emergency press must not fail because the rollout moved on just before it.
 _ABOUT_A_STEP = frozenset({Action.APPROVE, Action.REJECT, Action.REVOKE, Action.EXTEND, Action.PROMOTE})
+
+# ---- begin and step ----------------------------------------------------------------------------------------
 
 
 def begin(
@@ -146,12 +164,13 @@ def begin(
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
 
     `known_good`: a return to a release that completed its observation here; use `plans.straight()` as plan.
-    `shout`: what everybody must hear about how it began (an emergency). Raises `UserError` for an unsound plan.
+    `shout`: a sentence posted to the whole team when it begins (an emergency). Raises `UserError` for an unsound plan.
     """
     problems = plans.check(plan, exclusive=policy.exclusive)
     if problems:
         said = "; ".join(p.sentence for p in problems)
-        raise UserError(f"The plan {plan.name} cannot be used: {said}.", rule="plan", remedy=problems[0].hint)
+        remedy = f"{problems[0].hint[:1].upper()}{problems[0].hint[1:]}."
+        raise UserError(f"The plan {plan.name} has mistakes: {said}.", rule="plan", remedy=remedy)
     seal = approvals.seal_of(
         rollout_id=id,
         guild_id=guild_id,
@@ -181,10 +200,9 @@ def begin(
         readiness=readiness,
     )
     builder = StepBuilder(rollout, requester, at)
-    was = f"from {stable.version} " if stable else ""
-    builder.tell(
-        "began", f"{requester.name} deploys {candidate.version} {was}to {lane.environment}.", reason=reason
-    )
+    was = f", replacing {stable.version}" if stable else ""
+    said = f"{requester.name} started deploying {candidate.version} to {lane.environment}{was}."
+    builder.tell("began", said, reason=reason)
     if shout:
         builder.tell("emergency", shout)
         builder.order(Notify("emergency", policy.notify_roles, text=shout))
@@ -195,7 +213,8 @@ def begin(
 def step(rollout: Rollout, event: Event) -> Stepped:
     """The rollout after `event`, what to do to the outside world, and the lines of the audit log.
 
-    Raises `Refused` for what a person may not or not now, `IllegalTransition` for what cannot have happened.
+    Raises `Refused` for an action that the person may not take, or not now, `IllegalTransition` for an event that
+    cannot have happened.
     """
     name = name_of(event)
     rule = TABLE.get((rollout.phase, name))
@@ -214,8 +233,11 @@ def step(rollout: Rollout, event: Event) -> Stepped:
     return builder.done()
 
 
+# ---- helpers -----------------------------------------------------------------------------------------------
+
+
 def name_of(event: Event) -> str:
-    """The word by which the table knows the event."""
+    """The event's name in the table."""
     if isinstance(event, Acted):
         return str(event.action)
     return f"{event.name}_due" if isinstance(event, TimerDue) else event.kind
@@ -244,40 +266,35 @@ def _answers_older(rollout: Rollout, event: Event) -> bool:
 def _check_person(rollout: Rollout, acted: Acted, rule: TransitionRule | None) -> None:
     since = f" {rollout.outcome}" if rollout.outcome else ""
     if rollout.phase.final:
-        raise Refused(f"This rollout is over ({_spoken(rollout.phase)}).{since}", rule="over")
+        ended = str(rollout.phase).replace("_", " ")
+        raise Refused(f"This rollout has ended ({ended}).{since}", rule="over")
     if acted.action in _ABOUT_A_STEP and acted.step is not None and acted.step != rollout.step:
         raise Refused(
-            f"That button was drawn for step {acted.step + 1}; the rollout is at step {rollout.step + 1} now.{since}",
+            f"This button belongs to step {acted.step + 1}; the rollout is now at step {rollout.step + 1}.{since}",
             rule="older_step",
-            remedy="The present card has the buttons that count.",
+            remedy="Use the buttons on the current card.",
         )
     if rule is None:
-        raise Refused(
-            f"You cannot {approvals.WORDS[acted.action]} now. {meaning(rollout)}{since}",
-            rule="not_now",
-        )
+        what = approvals.WORDS[acted.action]
+        raise Refused(f"You cannot {what} right now. {rollout.outcome or meaning(rollout)}", rule="not_now")
     refused = approvals.may(rollout, acted.action, acted.actor)
-    # A panic stop is for everything at once: who asks for it was checked against the guild's own roles.
+    # A panic stop is for everything at once: who may order it was checked against the server's own roles.
     if refused is not None and not (acted.panic and acted.action in (Action.PAUSE, Action.RESUME)):
         raise refused
     held = rollout.pause
     if acted.action is Action.RESUME and held is not None and held.panic and not acted.panic:
         why = f": {held.reason}" if held.reason else ""
         raise Refused(
-            f"{held.by} stopped everything{why}. No rollout is let go by itself.",
+            f"{held.by} switched the panic stop on{why}. No rollout can be resumed on its own.",
             rule="panic",
-            remedy="`/panic off` lets all of them go on.",
+            remedy="`/panic off` resumes all of them.",
         )
 
 
-def _spoken(phase: Phase) -> str:
-    return str(phase).replace("_", " ")
-
-
 def timers(rollout: Rollout) -> Mapping[str, datetime]:
-    """Which timers run, by name (`gate`, `hold`), and when they are due. Derived, never stored twice.
+    """When the rollout's timers are due, by name: `gate`, `hold`. Derived from the rollout each time.
 
-    What was ordered has no timer: its time is measured where it is executed.
+    Orders have no timer: their time is measured where they are executed.
     """
     if rollout.phase is Phase.HELD:
         ends = rollout.hold.deadline if rollout.hold else None
@@ -287,7 +304,7 @@ def timers(rollout: Rollout) -> Mapping[str, datetime]:
 
 
 def allowed_actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:
-    """The buttons that this state allows, most wanted first. Who may press them is decided at the press."""
+    """The actions that this state allows, most wanted first. Who may take them is decided at the press."""
     phase = rollout.phase
     if phase is Phase.HALTED:
         return (Action.ROLL_BACK, Action.CLOSE)
@@ -304,7 +321,7 @@ def allowed_actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:
         found.append(Action.EXTEND)
     if rollout.pause is None:
         found.append(Action.PAUSE)
-    elif not rollout.pause.panic:  # a panic stop ends for all at once
+    elif not rollout.pause.panic:  # a panic stop ends for all rollouts at once
         found.append(Action.RESUME)
     found.append(Action.ROLL_BACK if rollout.had_traffic else Action.CANCEL)
     return tuple(found)

@@ -1,8 +1,8 @@
-"""The words of a rollout as frozen data: releases, plans, policies, the rollout itself.
+"""Rollouts as frozen data: releases, lanes, plans, policies, the rollout itself.
 
-Nothing here decides anything; the rules are in `machine.py` (what may happen next), `gates.py` (who may
-say so) and `judge.py` (what the numbers say). Times are timezone-aware UTC datetimes, durations are seconds,
-weights are whole per cent of the requests that go to the candidate.
+Nothing here decides anything. `machine.py` says what may happen next, `approvals.py` who may order it, `steps/` what
+each kind of step does, and `bot/domain/judge/` what the measurements say. Times are timezone-aware UTC datetimes,
+durations are seconds, weights are whole per cent of the requests that go to the candidate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bot.domain.judge.judge import JudgePolicy
 
 
 class Phase(StrEnum):
-    """Where a rollout is. Each phase has one sentence in `PHASE_MEANS`, shown on the card."""
+    """What a rollout is waiting for, or how it ended. `PHASE_MEANS` has one sentence for each, shown on the card."""
 
     VERIFYING = "verifying"
     GATED = "gated"
@@ -41,27 +41,27 @@ class Phase(StrEnum):
 FINAL = frozenset({Phase.SUCCEEDED, Phase.ROLLED_BACK, Phase.CANCELLED, Phase.FAILED})
 
 PHASE_MEANS: Mapping[Phase, str] = {
-    Phase.VERIFYING: "The candidate is started and checked; it has no traffic yet.",
-    Phase.GATED: "Waiting for people to approve.",
-    Phase.SHIFTING: "Traffic is being moved; waiting until it is observed where it should be.",
-    Phase.SOAKING: "The candidate serves its share and is judged.",
-    Phase.OBSERVING: "The candidate serves everything and is still watched.",
-    Phase.HELD: "The judge could not say PASS; people are asked what to do.",
+    Phase.VERIFYING: "The candidate is starting and being checked. It has no traffic yet.",
+    Phase.GATED: "The rollout continues once it is approved.",
+    Phase.SHIFTING: "Traffic is moving. Done when the target reports the new weights.",
+    Phase.SOAKING: "The candidate serves its share of traffic and is being judged.",
+    Phase.OBSERVING: "The candidate serves all traffic and is still being judged.",
+    Phase.HELD: "The judge did not reach PASS. A decision is needed.",
     Phase.ROLLING_BACK: "All traffic is going back to the stable release.",
-    Phase.HALTED: "The rollback failed or is unsafe; a person must end this.",
-    Phase.SUCCEEDED: "The candidate took over and is the stable release now.",
-    Phase.ROLLED_BACK: "The stable release serves everything; the candidate has no traffic.",
-    Phase.CANCELLED: "Ended by people or by an expired gate before the candidate took over.",
+    Phase.HALTED: "The rollback failed or is unsafe. Manual action required.",
+    Phase.SUCCEEDED: "The candidate serves all traffic and is the stable release now.",
+    Phase.ROLLED_BACK: "The stable release serves all traffic. The candidate has none.",
+    Phase.CANCELLED: "Ended by a person or an expired gate before the candidate took over.",
     Phase.FAILED: "The candidate failed before it got any traffic.",
 }
 
 
-# What a rollout moves, and so how it is told: `bot.domain.rollout.wording` has the words.
+# What a rollout moves: shares of traffic, or slash commands. `wording.py` has the words for each.
 WordingKind = Literal["traffic", "commands"]
 
 
 class Action(StrEnum):
-    """What a person can ask of a rollout, by button, command line or HTTP."""
+    """What a person can do to a rollout, by button, command line or HTTP."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -75,14 +75,14 @@ class Action(StrEnum):
     CLOSE = "close"  # end a HALTED rollout
 
 
-# ---- who ---------------------------------------------------------------------------------------------------
+# ---- people ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something. `roles` are the catalog's role names, read at the moment of the action.
+    """A person, or Slipway itself. `roles` are the catalog's role names, read at the moment of the action.
 
-    `guild_id`: the Discord server in which they did it, and whose roles those are.
+    `guild_id`: the Discord server in which they did it, and which gave them those roles.
     """
 
     id: int
@@ -95,7 +95,7 @@ class Actor:
 SYSTEM = Actor(0, "Slipway", frozenset(), "system")
 
 
-# ---- what --------------------------------------------------------------------------------------------------
+# ---- releases, lanes and what runs -------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What should run in a lane; applied declaratively, any number of times.
+    """Desired state of a lane. A target may be given it any number of times.
 
     `weight` is the candidate's share in per cent. `warm` names releases that are kept running without
     traffic, ready to take over. A target refuses a generation lower than one it has seen.
@@ -162,7 +162,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class HostAbort:
-    """Somebody told the target directly, without us; kept there until it is in the audit log."""
+    """Abort ordered on the target's machine (`slipway abort`). The target keeps it until it is in the audit log."""
 
     generation: int
     at: datetime
@@ -172,7 +172,7 @@ class HostAbort:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What runs in a lane. `generation` is the newest that the target has accepted."""
+    """Observed state of a lane. `generation` is the newest that the target has accepted."""
 
     generation: int
     running: tuple[Running, ...] = ()
@@ -221,7 +221,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The ordered steps. Stored with the rollout; `version` says which reading of it the steps need."""
+    """Ordered steps, stored with the rollout. `version` is that of the stored form."""
 
     name: str
     steps: tuple[Step, ...]
@@ -230,7 +230,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Everything that was true when the rollout started and must not change under it."""
+    """Rules of a rollout, copied from the catalog when it starts: later edits do not change them."""
 
     judge: JudgePolicy
     tick_s: float = 5.0
@@ -260,7 +260,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A gate that was passed: which step, by whose approvals. Kept, so that no traffic is ordered without."""
+    """A gate that was passed, with its approvals. Checked again before every later step."""
 
     step: int
     gate: str
@@ -270,7 +270,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why people are asked, since when, and what happens at the deadline."""
+    """Why a decision is needed, since when, and what happens at the deadline."""
 
     why: str
     since: datetime
@@ -284,15 +284,13 @@ class Pause:
     reason: str
     since: datetime
     panic: bool = False
-    own_by: str = (
-        ""  # somebody paused this rollout itself as well: the end of a panic stop does not undo that
-    )
+    own_by: str = ""  # who also paused this rollout itself: it stays paused when the panic stop ends
     own_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What a rollback would be, shown before anyone approves."""
+    """What a rollback would lead to, shown before anyone approves."""
 
     to_version: str | None
     warm: bool
@@ -302,7 +300,7 @@ class Readiness:
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One execution of a plan. Only `machine.step` makes a new one out of an old one.
+    """One execution of a plan. Only `machine.step` makes the next version of it.
 
     `version` counts changes (optimistic lock), `step` indexes `plan.steps`, `generation` is that of the
     newest desired state it ordered, `confirmed` the newest that the target was observed to have reached.
@@ -334,7 +332,7 @@ class Rollout:
     weight: int = 0
     observed_weight: int = 0
     had_traffic: bool = False
-    step_done: bool = False  # finished, but may not go on while paused; moves on with Resume
+    step_done: bool = False  # finished while paused; Resume moves it on
     known_good: bool = False  # a return to a known-good release: exempt from gates, locks, prerequisites
     judge_state: judge.JudgeState | None = None
     verdict: judge.Verdict | None = None
@@ -342,10 +340,10 @@ class Rollout:
     hold: Hold | None = None
     pause: Pause | None = None
     readiness: Readiness | None = None
-    outcome: str = ""  # one sentence: why it is where it is
+    outcome: str = ""  # one sentence: what happened last
     ended_at: datetime | None = None
-    asked_again: int = 0  # how often its end was ordered once more, since the target did not confirm it
-    unseen: bool = False  # people ended the last soak without PASS: what took over is not known good
+    asked_again: int = 0  # how often the final state was ordered again, unconfirmed by the target
+    unseen: bool = False  # promoted without PASS: the release that took over is not known good
     schema: int = 1
 
     @property

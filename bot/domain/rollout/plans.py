@@ -1,4 +1,4 @@
-"""Plans: what makes one sound, how a step reads, and how plans stored by older versions are brought up to date."""
+"""Plans: checks, descriptions, and upgrades of stored ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PLAN_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class PlanProblem:
-    """A mistake in a plan. `step` is its index, None for the plan as a whole; `hint` what would be right.
+    """A mistake in a plan. `step` is its index, None for the whole plan; `hint` says what would be right.
 
     missing: something is not there; it may be what stands in a step that could not be read.
     """
@@ -43,10 +43,10 @@ def _check_steps(plan: Plan, exclusive: bool) -> Iterator[PlanProblem]:
 def _check_end(plan: Plan) -> Iterator[PlanProblem]:
     weights = [step.shifts_to for step in plan.steps if step.shifts_to is not None]
     if not weights:
-        yield PlanProblem(None, "no step shifts traffic", "end with a shift to 100", missing=True)
+        yield PlanProblem(None, "no step shifts traffic", "end with a shift to 100%", missing=True)
     elif weights[-1] != 100:
-        sentence = f"the last shift is to {weights[-1]} %"
-        yield PlanProblem(None, sentence, "end with a shift to 100", missing=True)
+        sentence = f"the last shift is to {weights[-1]}%"
+        yield PlanProblem(None, sentence, "end with a shift to 100%", missing=True)
 
 
 def describe(step: Step, words: WordingKind = "traffic") -> str:
@@ -60,14 +60,14 @@ def describe_plan(plan: Plan, words: WordingKind = "traffic") -> tuple[str, ...]
 
 
 def straight(usual: Plan | None = None) -> Plan:
-    """The plan of a return to a known-good release; `usual` is the lane's plan, of which some steps come along."""
+    """The plan of a return to a known-good release, with those steps of the lane's `usual` plan that belong to it."""
     known = usual.steps if usual else ()
     along = (kind.on_return([s for s in known if s.kind == name]) for name, kind in KINDS.items())
     return Plan("return", (Shift(100), *chain.from_iterable(along)), PLAN_VERSION)
 
 
 def renewal(usual: Plan) -> Plan:
-    """The plan by which a release that serves already is watched once more: as long as `usual` would judge it."""
+    """The plan that watches a release again which already serves: for as long as `usual` would judge it."""
     judged_s = sum(step.soak_s or 0.0 for step in usual.steps)
     watched = (Observe(judged_s),) if judged_s else ()
     return Plan("renewal", (Shift(100), *watched), PLAN_VERSION)

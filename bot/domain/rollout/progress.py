@@ -1,4 +1,4 @@
-"""The way forward: entering each step of the plan, finishing it, and taking over at the end."""
+"""Progress: entering each step of the plan, finishing it, and taking over at the end."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
 
 COMPLETION_TIMEOUT_S = 60.0
-# The end of a rollout that the target does not confirm is ordered again after so long, then twice as long, at most so.
+# A final state that the target does not confirm is ordered again, after pauses that double: first and longest one.
 _ASK_AGAIN_S, _ASK_AT_LEAST_S = 5.0, 600.0
 
 
 def enter(builder: StepBuilder, step: int) -> None:
-    """The rollout is at `step` of its plan from now on; past the last one the candidate takes over."""
+    """Begin `step` of the plan; past the last one the candidate takes over."""
     builder.change(
         step=step,
         step_since=builder.at,
@@ -46,16 +46,18 @@ def _go_on(builder: StepBuilder, result: StepResult) -> None:
 
 
 def finish(builder: StepBuilder) -> None:
-    """The present step is done: go on, or, while paused, remember that it may."""
+    """The present step is done: continue, or note while paused that it may."""
     if builder.rollout.pause is None:
         enter(builder, builder.rollout.step + 1)
     elif not builder.rollout.step_done:
         builder.change(step_done=True, deadline=None)
-        builder.tell("step_done", "This step is done; the rollout is paused and goes on when it is resumed.")
+        builder.tell(
+            "step_done", "This step is done. The rollout is paused and continues when it is resumed."
+        )
 
 
 def pass_gate(builder: StepBuilder) -> None:
-    """The quorum is there. With traffic and a judge that cannot see, people are asked once more."""
+    """The quorum is reached. With a judge that cannot measure, people decide once more."""
     verdict = builder.rollout.verdict
     builder.change(approvals=())  # they are in the grant; at a hold, votes are for going on without PASS
     if builder.rollout.pause is None and verdict is not None and troubled(verdict):
@@ -73,11 +75,11 @@ def _take_over(builder: StepBuilder, *, warm: bool, delay_s: float = 0.0) -> Non
     builder.change(weight=100)
     if not rollout.asked_again:
         builder.tell(
-            "taking_over", f"All steps are done: {rollout.candidate.version} becomes the stable release."
+            "taking_over", f"All steps are done. {rollout.candidate.version} becomes the stable release."
         )
 
 
-# ---- what the outside reports ------------------------------------------------------------------------------
+# ---- outcomes ------------------------------------------------------------------------------
 
 
 def applied(builder: StepBuilder, event: Applied) -> None:
@@ -113,14 +115,16 @@ def not_applied(builder: StepBuilder, event: ApplyFailed) -> None:
         rollout.had_traffic and rollout.current is not None and event.unsafe and not rollout.policy.exclusive
     ):
         # An exclusive service has no stable running during a shift; for all others, going back needs one.
-        rollback.halt(builder, f"Going back is unsafe, the stable release is gone or unhealthy: {event.why}")
+        rollback.halt(
+            builder, f"Rolling back is unsafe: the stable release is gone or unhealthy ({event.why})."
+        )
     else:
         rollback.catch_up(builder, event)
         rollback.automatic(builder, "apply_failed", event.why)
 
 
 def _ask_again(builder: StepBuilder, event: ApplyFailed) -> None:
-    """The candidate serves everything: a warm release that died is no reason to take traffic away from it."""
+    """Order the final state again. The candidate serves all traffic; a warm release that died changes nothing there."""
     rollout = builder.rollout
     sentence = builder.say.untidy.format(version=rollout.candidate.version, why=event.why)
     builder.change(asked_again=rollout.asked_again + 1, generation=max(rollout.generation, event.newest))
@@ -138,7 +142,7 @@ def _succeed(builder: StepBuilder, event: Applied) -> None:
         version=rollout.candidate.version, environment=rollout.lane.environment
     )
     if rollout.unseen:
-        sentence += " It is not known good: its observation was ended without PASS."
+        sentence += " It is not known good: its observation ended without PASS."
     rollback.close(builder, Phase.SUCCEEDED, "succeeded", sentence)
     builder.order(Notify("succeeded", text=sentence))
 
@@ -147,32 +151,32 @@ _REASONS_SHOWN = 3
 
 
 def hold(builder: StepBuilder, why: str) -> None:
-    """Stop here and ask people, with a deadline and what happens then."""
+    """Stop here until people decide, with a deadline and what happens then."""
     policy = builder.rollout.policy
     asked = Hold(why, builder.at, builder.after(policy.hold_deadline_s), policy.hold_outcome)
     builder.change(phase=Phase.HELD, hold=asked, deadline=None, step_done=False)
-    builder.tell("held", f"Held: {why}", outcome=policy.hold_outcome)
+    builder.tell("held", f"On hold: {why}", outcome=policy.hold_outcome)
     builder.order(Notify("held", policy.notify_roles, text=builder.rollout.outcome))
 
 
 def back_to_soak(builder: StepBuilder) -> None:
-    """HELD at a soak: the soak goes on; its measured time is kept."""
+    """HELD at a soak: continue the soak with its measured time."""
     step = builder.rollout.current
     assert step is not None
     builder.change(phase=steps.kind_of(step).watched, hold=None)
 
 
 def troubled(verdict: Verdict | None) -> bool:
-    """The judge cannot say whether it is the candidate: it is blind, or stable is in the same trouble."""
+    """Whether the judge cannot blame the candidate: it cannot measure, or stable has the same trouble."""
     return verdict is not None and (verdict.outcome is Outcome.ERROR or verdict.hold)
 
 
 def because(verdict: Verdict) -> str:
-    """The enforced reasons behind the outcome, as one sentence."""
+    """Enforced reasons behind the outcome, as one sentence."""
     said = [r.sentence for r in verdict.reasons if r.enforced and r.outcome is verdict.outcome]
-    return "; ".join(said[:_REASONS_SHOWN]) or f"the judge says {verdict.outcome}"
+    return "; ".join(said[:_REASONS_SHOWN]) or f"the verdict is {verdict.outcome}"
 
 
 def passed(verdict: Verdict) -> str:
-    """What was looked at for a PASS, in one sentence."""
-    return "; ".join(r.sentence for r in verdict.reasons[:_REASONS_SHOWN]) or "nothing is judged here"
+    """What the judge looked at for a PASS, as one sentence."""
+    return "; ".join(r.sentence for r in verdict.reasons[:_REASONS_SHOWN]) or "this lane has nothing to judge"

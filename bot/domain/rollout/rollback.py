@@ -1,4 +1,4 @@
-"""The ways back: rolling back, giving up before there was traffic, halting, and ending."""
+"""Rollback: turning back, giving up before there was traffic, halting, and ending."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from bot.domain.rollout.events import (
 from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 
-# A target that stays ahead however often it is caught up with has another controller.
+# A target that stays ahead after so many tries has another controller.
 _CATCH_UPS = 5
 
-# What belongs to going forward and means nothing once a rollout is on its way back or over.
+# State of going forward, which ends when a rollout turns back or ends.
 _NOTHING_PENDING = {
     "hold": None,
     "pause": None,
@@ -30,7 +30,7 @@ _NOTHING_PENDING = {
 
 
 def automatic(builder: StepBuilder, what: str, why: str) -> None:
-    """Slipway itself turns back: judge, crash, deadline or target said so. Quarantines a release that had traffic."""
+    """Turn back because of the judge, a crash, a deadline or the target. Quarantines a release that had traffic."""
     rollout = builder.rollout
     if not rollout.had_traffic:
         failed = builder.say.failed
@@ -40,13 +40,13 @@ def automatic(builder: StepBuilder, what: str, why: str) -> None:
     if not _order(builder, what, f"Automatic rollback: {why}"):
         return
     if rollout.policy.lock_after_rollback:
-        reason = f"{rollout.candidate.version} was rolled back by itself: {why}"
+        reason = f"{rollout.candidate.version} was rolled back automatically: {why}"
         builder.order(LockLane(rollout.lane, builder.actor.name, reason, rollout.candidate.digest))
     builder.order(Notify("rolled_back", rollout.policy.notify_roles, text=builder.rollout.outcome))
 
 
 def by_person(builder: StepBuilder, what: str, sentence: str) -> None:
-    """Somebody turns it back; a rollout without traffic is cancelled instead."""
+    """Turn back because a person ordered it; a rollout without traffic is cancelled instead."""
     rollout = builder.rollout
     if not rollout.had_traffic:
         end(builder, Phase.CANCELLED, what, sentence)
@@ -56,7 +56,7 @@ def by_person(builder: StepBuilder, what: str, sentence: str) -> None:
 
 
 def _order(builder: StepBuilder, what: str, sentence: str) -> bool:
-    """All traffic to stable, ahead of anything queued; False when there is no stable to go back to."""
+    """Send all traffic to stable, ahead of queued orders; False when there is no stable to go back to."""
     rollout = builder.rollout
     if rollout.stable is None:
         halt(builder, f"{sentence.rstrip('.')}. There is no earlier release to go back to.")
@@ -69,7 +69,7 @@ def _order(builder: StepBuilder, what: str, sentence: str) -> bool:
 
 
 def _undo(builder: StepBuilder) -> None:
-    """Take back what the steps did that were begun: the kind that was begun last comes first."""
+    """Take back what the begun steps did; the kind that was begun last comes first."""
     rollout = builder.rollout
     begun = rollout.plan.steps[: rollout.step + 1]
     for name in dict.fromkeys(step.kind for step in reversed(begun)):
@@ -77,14 +77,14 @@ def _undo(builder: StepBuilder) -> None:
 
 
 def halt(builder: StepBuilder, why: str) -> None:
-    """Leave the traffic where it is and call people; only a person ends this."""
+    """Leave traffic where it is and alert people; only a person ends this."""
     builder.change(phase=Phase.HALTED, **_NOTHING_PENDING)
     builder.tell("halted", why)
     builder.order(Notify("halted", builder.rollout.policy.notify_roles, text=why))
 
 
 def end(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
-    """Over before the candidate had traffic: take it away again."""
+    """End before the candidate had traffic, and stop the candidate."""
     rollout = builder.rollout
     builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s)
     _undo(builder)
@@ -92,16 +92,16 @@ def end(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
 
 
 def close(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
-    """Over, with nothing more to do."""
+    """End, with nothing more to order."""
     builder.change(phase=phase, ended_at=builder.at, **_NOTHING_PENDING)
     builder.tell(what, sentence)
 
 
-# ---- what the outside reports ------------------------------------------------------------------------------
+# ---- outcomes ------------------------------------------------------------------------------
 
 
 def returned(builder: StepBuilder, event: Applied) -> None:
-    """ROLLING_BACK: done only when the candidate is observed without traffic."""
+    """ROLLING_BACK: done when the candidate is observed without traffic."""
     builder.change(observed_weight=event.weight)
     if event.weight > 0:
         return
@@ -111,56 +111,58 @@ def returned(builder: StepBuilder, event: Applied) -> None:
     why = builder.rollout.outcome
     said = builder.say.returned
     close(builder, Phase.ROLLED_BACK, "rolled_back", said.format(version=version))
-    # The card's last word is why it was rolled back; that it was is said by the phase.
+    # The card shows why it was rolled back; the phase says that it was.
     builder.change(outcome=why)
 
 
 def returned_late(builder: StepBuilder, event: Applied) -> None:
-    """HALTED: the target got there after all. People were called, so a person ends it."""
+    """HALTED: the target got there after all. People were alerted, so a person ends it."""
     builder.change(observed_weight=event.weight, confirmed=event.generation)
     builder.tell("observed_late", builder.say.seen_late(event.weight))
 
 
 def not_returned(builder: StepBuilder, event: ApplyFailed) -> None:
-    """ROLLING_BACK: the target could not. One that is ahead of us says how far, and is ordered above it."""
+    """ROLLING_BACK: the target failed. When it is ahead of Slipway, the order is repeated above its generation."""
     rollout = builder.rollout
     if event.newest > rollout.generation and rollout.asked_again < _CATCH_UPS and rollout.stable is not None:
         catch_up(builder, event)
         builder.change(asked_again=rollout.asked_again + 1)
         builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
-        builder.tell("outpaced", f"The target is ahead of Slipway ({event.why}): ordered again above that.")
+        builder.tell(
+            "outpaced", f"The target is ahead of Slipway ({event.why}). Ordering the rollback again."
+        )
         return
     halt(builder, f"The rollback failed: {event.why}")
 
 
 def catch_up(builder: StepBuilder, event: ApplyFailed) -> None:
-    """After a failover or a restored backup the target may be ahead: the next order is above what it has."""
+    """Put the next order above the target's generation, which is ahead after a failover or a restored backup."""
     builder.change(generation=max(builder.rollout.generation, event.newest))
 
 
 def expired(builder: StepBuilder, event: TimerDue) -> None:
-    """GATED: nobody approved in time."""
+    """GATED: the approvals did not come in time."""
     if builder.rollout.had_traffic:
-        automatic(builder, "gate_expired", "the gate expired without its approvals")
+        automatic(builder, "gate_expired", "the gate expired before it was approved")
         return
-    end(builder, Phase.CANCELLED, "gate_expired", "The gate expired without its approvals.")
+    end(builder, Phase.CANCELLED, "gate_expired", "The gate expired before it was approved.")
     builder.order(
         Notify("expired", mention_users=(builder.rollout.requester.id,), text=builder.rollout.outcome)
     )
 
 
 def crashed(builder: StepBuilder, event: Crashed) -> None:
-    """The candidate died."""
+    """The candidate crashed."""
     automatic(builder, "crashed", f"{builder.rollout.candidate.version} crashed: {event.why}")
 
 
 def aborted(builder: StepBuilder, event: HostAborted) -> None:
-    """Somebody turned it back on the machine. Their generation becomes ours, and ours the next.
+    """The rollout was aborted on the machine. The abort's generation becomes ours, and ours the next.
 
-    An equal generation was ordered here before the abort was heard of, and the machine has refused it.
+    An equal generation was ordered here before the abort was known, and the machine has refused it.
     """
     if event.generation < builder.rollout.generation:
         return
     builder.change(generation=event.generation, confirmed=event.generation)
     why = f": {event.why}" if event.why else ""
-    by_person(builder, "host_aborted", f"{event.by} aborted this on the machine{why}.")
+    by_person(builder, "host_aborted", f"{event.by} aborted the rollout on the machine{why}.")

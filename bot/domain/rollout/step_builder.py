@@ -1,4 +1,4 @@
-"""A step in the making: the rollout as it will be, what it orders, and what the audit log will say."""
+"""Builder of one machine step: the next rollout, its effects, and its audit lines."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.domain.rollout.wording import Wording, wording_for
 
 
 class Stepped(NamedTuple):
-    """What one event led to. An event that changed nothing gives back the same rollout and nothing else."""
+    """Result of one event. An event that changed nothing returns the same rollout and nothing else."""
 
     rollout: Rollout
     effects: tuple[Effect, ...] = ()
@@ -35,7 +35,7 @@ class StepBuilder:
 
     @property
     def say(self) -> Wording:
-        """The words for what this rollout moves."""
+        """Words for what this rollout moves."""
         return wording_for(self.rollout.policy.words)
 
     def change(self, **changes: Any) -> None:
@@ -48,7 +48,7 @@ class StepBuilder:
         return self.at + timedelta(seconds=seconds)
 
     def tell(self, what: str, sentence: str, **details: object) -> None:
-        """Record a transition from the phase last told of to the present one; the card's thread gets the sentence."""
+        """Record a transition from the phase of the last one to the present; the card's thread gets the sentence."""
         told = self.transitions[-1].to_phase if self.transitions else str(self.before.phase)
         facts = {"step": self.rollout.step, "generation": self.rollout.generation, **details}
         self.transitions.append(
@@ -68,7 +68,7 @@ class StepBuilder:
         urgent: bool = False,
         delay_s: float = 0.0,
     ) -> None:
-        """Order the next generation and give the target `timeout_s` to be observed there.
+        """Order the next generation; the target has `timeout_s` seconds to be observed there.
 
         The time is measured where the order is executed, so it cannot race with the outcome.
         """
@@ -78,11 +78,11 @@ class StepBuilder:
         self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent, delay_s))
 
     def wait_for_outcome(self) -> None:
-        """Wait for what the step orders: in VERIFYING before there was traffic, then in SHIFTING."""
+        """Wait for an effect of the step: in VERIFYING before the candidate has traffic, then in SHIFTING."""
         self.change(phase=Phase.SHIFTING if self.rollout.had_traffic else Phase.VERIFYING, deadline=None)
 
     def done(self) -> Stepped:
-        """The result; `version` rises by one when anything changed, and then the card is drawn anew."""
+        """The result. When anything changed, `version` rises by one and the card is redrawn."""
         if self.rollout is self.before and not self.effects:
             return Stepped(self.before)
         self.change(version=self.before.version + 1)

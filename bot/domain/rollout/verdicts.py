@@ -1,4 +1,4 @@
-"""How the rollout listens to its judge: what each verdict does in each phase."""
+"""Effects of the judge's verdicts, phase by phase."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EPSILON_S = 1e-3
 
 
 def measured(builder: StepBuilder, event: Measured) -> None:
-    """Every phase in which the candidate has traffic: look, and turn back, hold or go on."""
+    """Every phase with candidate traffic: take the new verdict, and roll back, hold or continue."""
     rollout = builder.rollout
     if rollout.judge_state is None:
         return
@@ -39,7 +39,7 @@ def _in_soak(builder: StepBuilder, verdict: Verdict) -> None:
             progress.finish(builder)
         return
     if builder.rollout.step_done:
-        # It passed while paused; what counts is the verdict at the moment of going on.
+        # It passed while paused; what counts is the verdict when it resumes.
         builder.change(step_done=False)
     if troubled(verdict) or (complete(builder.rollout) and not unreadable(builder.rollout)):
         hold(builder, because(verdict))
@@ -49,39 +49,39 @@ def _in_hold(builder: StepBuilder, verdict: Verdict) -> None:
     if troubled(verdict):
         return
     if isinstance(builder.rollout.current, Gate):
-        builder.tell("hold_over", "Measuring again; the gate was passed.")
+        builder.tell("hold_over", "No longer on hold: measurements are back, and the gate was passed.")
         progress.pass_gate(builder)
     elif verdict.outcome is Outcome.PASS:
         back_to_soak(builder)
-        builder.tell("judged_pass", f"The hold is over, PASS: {passed(verdict)}")
+        builder.tell("judged_pass", f"No longer on hold. PASS: {passed(verdict)}")
         progress.finish(builder)
     elif not complete(builder.rollout):
         back_to_soak(builder)
-        builder.tell("hold_over", "The hold is over: measuring again, the soak goes on where it was.")
+        builder.tell("hold_over", "No longer on hold: measurements are back, and the soak continues.")
 
 
 def hold_due(builder: StepBuilder, event: TimerDue) -> None:
-    """HELD: nobody decided in time; do what the policy says."""
+    """HELD: no decision was made in time; do what the policy says."""
     held = builder.rollout.hold
     assert held is not None
     if held.outcome == "rollback":
-        rollback.automatic(builder, "hold_expired", f"nobody decided in time ({held.why})")
+        rollback.automatic(builder, "hold_expired", f"no decision was made in time ({held.why})")
     else:
         hold(builder, held.why)
 
 
 def required_s(rollout: Rollout) -> float | None:
-    """Measured seconds that the present soak demands; None outside of one."""
+    """Measured seconds that the present soak needs; None outside of one."""
     soak_s = rollout.current.soak_s if rollout.current is not None else None
     return None if soak_s is None else soak_s + rollout.soak_extra_s
 
 
 def complete(rollout: Rollout) -> bool:
-    """The present soak has been measured for as long as it must be."""
+    """Whether the present soak was measured for as long as it needs."""
     required, state = required_s(rollout), rollout.judge_state
     return required is not None and state is not None and state.soak.measured_s >= required - _EPSILON_S
 
 
 def unreadable(rollout: Rollout) -> bool:
-    """Something could not be read at the last look."""
+    """Whether a source could not be read in the last tick."""
     return rollout.judge_state is not None and bool(rollout.judge_state.errors)

@@ -1,6 +1,6 @@
-"""The words for what a rollout moves: shares of traffic between releases, or slash commands that Discord has.
+"""Words for what a rollout moves: shares of traffic, or slash commands in Discord.
 
-The machine is the same for both. Every sentence that differs stands here, so that nothing else asks which it is.
+The machine is the same for both. Every sentence that differs stands here, so that no other module asks which it is.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from bot.domain.rollout.model import PHASE_MEANS, Phase, WordingKind
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """Templates; `{version}`, `{weight}` and the like are filled in where they are used."""
+    """Templates with fields such as `{version}` and `{weight}`."""
 
     means: Mapping[Phase, str]
     # One step of the plan: as a dry run lists it, in the card's row, and while it is under way.
@@ -56,7 +56,7 @@ class Wording:
     share: str
 
     def standing(self, version: str, seen: int, wanted: int, phase: Phase) -> str:
-        """How the candidate stands: the first thing one wants to know of a bad release."""
+        """Share of traffic that the candidate has, in words."""
         if phase is Phase.SUCCEEDED:
             said = self.everything
         elif not seen and not wanted:
@@ -81,13 +81,13 @@ TRAFFIC = Wording(
     moving="Moving to {weight}%",
     shifting="Moving {weight}% of the traffic to {version}.",
     shifted="{version} has {weight}% of the traffic.",
-    untidy="{version} serves everything, but the target reports: {why}",
-    succeeded="{version} serves everything in {environment} and is stable now.",
+    untidy="{version} serves all traffic, but the target reports: {why}",
+    succeeded="{version} serves all traffic in {environment} and is the stable release now.",
     failed="{version} failed before it had traffic: {why}",
-    returned="{version} serves everything again.",
-    late="The target reports now that the candidate has {weight}% of the traffic.",
-    late_none="The target reports now that the candidate has 0% of the traffic.",
-    begun="The candidate has had traffic.",
+    returned="{version} serves all traffic again.",
+    late="The target now reports {weight}% of the traffic on the candidate.",
+    late_none="The target now reports no traffic on the candidate.",
+    begun="The candidate already had traffic, so the rollout cannot be cancelled.",
     still="{version} still has {weight}% of the traffic",
     instead="{version} has {weight}% of the traffic instead of {wanted}%",
     absent="{version} is not running",
@@ -97,66 +97,66 @@ TRAFFIC = Wording(
     rising=_ON_ITS_WAY,
     falling=_ON_ITS_WAY,
     some="{version} has {seen}% of traffic",
-    everything="{version} serves everything",
+    everything="{version} serves all traffic",
     observed="{version} {state} {weight}%",
-    straight="back to a known-good release, straight to 100%",
-    warm="to {version}, still warm: a change of weights, seconds",
-    cold="to {version}, cold: it has to be started first",
+    straight="return to a known-good release, straight to 100%",
+    warm="to {version}, which is still running: takes seconds",
+    cold="to {version}, which has to be started first",
     failed_head="failed before it got any traffic",
     heading="Traffic",
     going_back="all traffic is going back to {stable}",
-    stays="{stable} serves everything",
+    stays="{stable} serves all traffic",
     shared="{candidate} {seen}%, {stable} {rest}%",
     share="{weight}% of traffic",
 )
 
-_FROM_BACKUP = "the commands from before ({version}), from their backup"
+_FROM_BACKUP = "to the previous commands ({version}), from their backup"
 
 COMMANDS = Wording(
     means={
         **PHASE_MEANS,
-        Phase.VERIFYING: "The commands are looked at; nothing is applied yet.",
-        Phase.SHIFTING: "Discord is told the commands; done when it answers exactly these.",
-        Phase.SOAKING: "The commands are applied and watched.",
-        Phase.OBSERVING: "The commands are applied and still watched.",
-        Phase.ROLLING_BACK: "The commands from before are being put back.",
-        Phase.SUCCEEDED: "Discord answered exactly these commands when they were read back.",
-        Phase.ROLLED_BACK: "Discord has the commands from before.",
-        Phase.CANCELLED: "Ended by people or by an expired gate before it was done.",
-        Phase.FAILED: "It failed before anything was applied.",
+        Phase.VERIFYING: "The commands are being checked. Nothing is applied yet.",
+        Phase.SHIFTING: "The commands are being sent to Discord. Done when it returns exactly these.",
+        Phase.SOAKING: "The commands are applied and being watched.",
+        Phase.OBSERVING: "The commands are applied and still being watched.",
+        Phase.ROLLING_BACK: "The previous commands are being restored.",
+        Phase.SUCCEEDED: "Discord returned exactly these commands when they were read back.",
+        Phase.ROLLED_BACK: "Discord has the previous commands again.",
+        Phase.CANCELLED: "Ended by a person or an expired gate before it was done.",
+        Phase.FAILED: "Failed before anything was applied.",
     },
-    step="apply the commands to Discord, and read them back",
+    step="apply the commands to Discord and read them back",
     mark="apply",
     moving="Applying to Discord",
     shifting="Applying {version} to Discord.",
-    shifted="{version} is applied: this is what Discord has.",
+    shifted="{version} is applied, as read back from Discord.",
     untidy="{version} is applied, but Discord reports: {why}",
-    succeeded="{version} is applied in {environment}: this is what Discord has.",
+    succeeded="{version} is applied in {environment}, as read back from Discord.",
     failed="{version} was not applied: {why}",
-    returned="{version} is put back: this is what Discord has again.",
-    late="Discord shows now that the commands are applied in {weight}% of their places.",
-    late_none="Discord shows now that the commands are not applied.",
-    begun="The commands were given to Discord already.",
+    returned="{version} is restored, as read back from Discord.",
+    late="Discord now has the commands in {weight}% of their servers.",
+    late_none="Discord now has none of the commands.",
+    begun="The commands were already sent to Discord, so the rollout cannot be cancelled.",
     still="Discord still has {version}",
     instead="Discord does not have {version} everywhere",
     absent="Discord does not have {version}",
     before="{version} is not applied yet",
     after="{version} is not applied",
-    back="{version} is to be taken back",
+    back="{version} is being removed",
     rising="{version} is being applied",
-    falling="{version} is to be taken back",
-    some="{version} is applied: this is what Discord has",
-    everything="{version} is applied: this is what Discord has",
+    falling="{version} is being removed",
+    some="{version} is applied",
+    everything="{version} is applied",
     observed="Discord has {version}",
-    straight="back to commands from before, without approval",
+    straight="return to previous commands, without approval",
     warm=_FROM_BACKUP,
     cold=_FROM_BACKUP,
     failed_head="failed: nothing was applied",
     heading="Discord",
-    going_back="the commands from before ({stable}) are being put back",
+    going_back="the previous commands ({stable}) are being restored",
     stays="Discord has {stable}",
-    shared="{candidate} is applied, not yet everywhere taken back to {stable}",
-    share="applied in {weight}% of its places",
+    shared="{candidate} is applied, {stable} is not yet restored everywhere",
+    share="applied in {weight}% of its servers",
 )
 
 _OF: Mapping[WordingKind, Wording] = {"traffic": TRAFFIC, "commands": COMMANDS}

@@ -27,13 +27,13 @@ class CandidateChecks:
                 address = await self._address(effect)
                 found = [await self._checker.check(address, check) for check in effect.checks]
         except TimeoutError:
-            return [f"the checks did not end within {effect.timeout_s:g} s"]
+            return [f"the checks did not finish within {effect.timeout_s:g} s"]
         except _CannotCheck as problem:
             return [str(problem)]
         return [sentence for sentence in found if sentence]
 
     async def _address(self, effect: RunChecks) -> str:
-        """Where checks reach the candidate; waits for a target that cannot be asked."""
+        """Where checks reach the candidate; waits for a target that cannot be reached."""
         while True:
             try:
                 observed = await self._lanes.look(effect.lane)
@@ -45,7 +45,7 @@ class CandidateChecks:
                 state = running.state if running else "not running"
                 raise _CannotCheck(f"{effect.release.version} is {state}")
             if running.address is None and effect.checks:
-                raise _CannotCheck(f"the target does not say where {effect.release.version} can be checked")
+                raise _CannotCheck(f"the target gives no address for {effect.release.version}")
             return running.address or ""
 
 

@@ -19,7 +19,7 @@ from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.ports.store import Store
 from bot.ports.targets import DeployTarget
 
-# How often the target is asked whether it is there yet: often at first, since a weight change takes milliseconds.
+# How often the target is polled: often at first, since a weight change takes milliseconds.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
 _CALL_S = 2.0
 # A target that is not there after so long is left to itself for a while, and its place in the outbox is free.
@@ -28,7 +28,7 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.25, 5.0
 
 
 class Result(NamedTuple):
-    """How the target was left. `observed` is None when it could not be asked at all.
+    """State of the target at the end. `observed` is None when it could not be reached at all.
 
     waiting: it may get there yet.
     """
@@ -39,7 +39,7 @@ class Result(NamedTuple):
 
 
 class DesiredStates:
-    """Applies desired states, and looks until the target is there, has something newer, or the time is over."""
+    """Applies desired states, and polls until the target is there, has something newer, or time is up."""
 
     def __init__(self, store: Store, lanes: Lanes) -> None:
         self._store = store
@@ -48,7 +48,7 @@ class DesiredStates:
     async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf | NotYet:
         """Send the order if that is needed, and look for a short spell.
 
-        What is seen counts before the time does: an order that got there while nobody could look got there.
+        What is seen counts before the time does: an order that was reached while Slipway was away counts.
         """
         began = time.monotonic()
         left_s = effect.timeout_s - claim.watched_s
@@ -60,7 +60,7 @@ class DesiredStates:
             pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, left_s - spent_s)
             return NotYet(pause_s, spent_s + pause_s)
         observed = result.observed
-        # An abort is left to be heard, by the rollout or by the lane itself: either goes on from its generation.
+        # An abort is left to the rollout or the lane itself, which continue from its generation.
         if (
             observed is not None
             and observed.generation > effect.desired.generation
@@ -72,7 +72,7 @@ class DesiredStates:
 
 
 def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) -> Event | None:
-    """What the machine is told; None when a newer order of ours is under way."""
+    """The event for the machine; None when a newer order of ours is under way."""
     desired, observed = effect.desired, result.observed
     if rollout.generation > desired.generation:
         return None
@@ -80,7 +80,7 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
     if abort is not None:
         return abort
     if observed is not None and observed.generation > desired.generation:
-        why = f"somebody else gave the target a newer state (generation {observed.generation})"
+        why = f"the target got a newer state from elsewhere (generation {observed.generation})"
         return ApplyFailed(desired.generation, at, why, result.match.unsafe, newest=observed.generation)
     if result.match.reached and observed is not None:
         return Applied(desired.generation, at, observed.weight_of(rollout.candidate.digest))
@@ -88,7 +88,7 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
 
 
 def _aborted(desired: Desired, observed: Observed) -> bool:
-    """Somebody aborted on the machine instead: what was desired will not be."""
+    """Whether an abort on the machine replaced what was desired."""
     return observed.abort is not None and observed.abort.generation >= desired.generation
 
 
@@ -126,7 +126,7 @@ class _Attempt:
                 await self._target.apply(self._lane, self._desired)
                 self._applied = True
         except StaleGeneration:
-            # It has something newer; who gave it that is read off below.
+            # It has something newer; the observation below says from where.
             self._applied = True
         except TargetRefused as error:
             observed = await self._target.observe(self._lane)
@@ -137,7 +137,7 @@ class _Attempt:
         found = self._match(observed)
         self._last = Result(observed, found)
         if observed.generation < self._desired.generation:
-            # It forgot, or restarted from an older state: tell it again.
+            # It restarted from an older state: apply again.
             self._applied = False
             return False
         newer = observed.generation > self._desired.generation or _aborted(self._desired, observed)

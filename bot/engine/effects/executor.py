@@ -1,4 +1,4 @@
-"""Carry out orders: one table says which code does which kind of effect."""
+"""Executor of orders, with the table that says which code carries out which kind of effect."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from bot.ports.appcommands import AppCommandsSync
 from bot.ports.store import Store
 from bot.ports.targets import Checker
 
-# What carries out an effect within its time says better why it did not.
+# Extra time, so that code with a time limit of its own reports why it failed.
 _GRACE_S = 1.0
 
-# Carries out one kind of effect and returns what the machine is to be told. Raises `Unreachable` to be tried again.
+# Carries out one kind of effect and returns the machine's next event. Raises `Unreachable` to be tried again.
 Carrier = Callable[[Claimed, Any], Awaitable[EventOf | NotYet]]
 
 
 def carriers(
     store: Store, lanes: Lanes, checker: Checker, commands: AppCommandsSync | None = None
 ) -> Mapping[str, Carrier]:
-    """Who carries out which kind of effect. A step with effects of its own has its lines here.
+    """Code that carries out each kind of effect. A step with effects of its own has its lines here.
 
     `reported` makes a carrier of `(rollout id, effect) -> findings`, for effects that a step waits for; `silent` one
-    of `(rollout id, effect)` whose outcome nobody waits for.
+    of `(rollout id, effect)`, for effects without an answer.
     """
     sync = CommandSteps(commands)
     return {
@@ -51,7 +51,7 @@ def reported(
             async with asyncio.timeout(effect.timeout_s + _GRACE_S):
                 findings = await carry_out(_rollout(claim), effect)
         except TimeoutError:
-            findings = [f"not done within {effect.timeout_s:g} s"]
+            findings = [f"it did not finish within {effect.timeout_s:g} s"]
         event = Reported(effect.kind, effect.step, now(), not findings, tuple(findings))
         return lambda _: event
 
@@ -67,7 +67,7 @@ def silent(carry_out: Callable[[int, Any], Awaitable[None]]) -> Carrier:
 
 
 class Executor:
-    """Executes orders; every outcome goes back into the machine with the claim that it answers."""
+    """Executes orders; every outcome goes back into the machine with its claim."""
 
     def __init__(self, store: Store, stepper: Stepper, carriers: Mapping[str, Carrier]) -> None:
         self._store = store
@@ -75,11 +75,11 @@ class Executor:
         self.carriers = carriers
 
     async def execute(self, claim: Claimed) -> EventOf | NotYet:
-        """Do it; returns what the machine is to be told, if it is known. Raises `Unreachable` to be tried again."""
+        """Carry the order out; returns the machine's next event, if known. Raises `Unreachable` to be tried again."""
         return await self.carriers[claim.effect.kind](claim, claim.effect)
 
     async def record(self, claim: Claimed, event_of: EventOf, given_up: GivenUp | None = None) -> None:
-        """Step the rollout by the outcome, and close the claim with it or, when nobody waits for it, alone."""
+        """Step the rollout by the outcome, and close the claim with it or, when nothing waits for it, alone."""
         if claim.rollout_id is not None:
             done = await self._stepper.apply(claim.rollout_id, event_of, claim=claim, given_up=given_up)
             if done.changed:
@@ -91,7 +91,7 @@ class Executor:
 
 
 def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
-    """What the machine is told about an order that could not even be tried: that it failed."""
+    """The failure that the machine is told about an order that was given up."""
     effect, sentence = claim.effect, f"Slipway could not carry this out: {why}"
     event: Event | None = None
     if isinstance(effect, SetDesired):
@@ -102,19 +102,19 @@ def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
 
 
 class CommandSteps:
-    """Slash commands as steps of rollouts, in time, and also where no application is configured."""
+    """Slash commands as steps of rollouts, with a time limit, and without any where none are configured."""
 
     def __init__(self, commands: AppCommandsSync | None) -> None:
         self._commands = commands
 
     async def run(self, rollout_id: int, effect: RunSync) -> Sequence[str]:
         if self._commands is None:
-            return ["this Slipway syncs no slash commands"]
+            return ["Slipway is not set up to update slash commands"]
         try:
             async with asyncio.timeout(effect.timeout_s):
                 return await self._commands.sync(rollout_id, effect)
         except TimeoutError:
-            return [f"Discord did not have them within {effect.timeout_s:g} s"]
+            return [f"Discord did not confirm them within {effect.timeout_s:g} s"]
 
     async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
         if self._commands is not None:

@@ -114,7 +114,7 @@ async def test_a_target_that_stays_away_in_a_rollback_halts_and_calls_people(dsn
 
 
 class SlowTarget(FakeTarget):
-    """Holds back one apply until it is let go, as a slow network would."""
+    """Holds back one apply until it is released, as a slow network would."""
 
     def __init__(self, slow_weight: int) -> None:
         super().__init__()
@@ -176,7 +176,7 @@ async def test_discord_away_stops_no_rollout_and_nothing_is_lost_or_doubled(dsn:
 async def test_a_line_that_can_never_be_posted_is_given_up_and_audited(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
-    world.announcer.broken.add("dev deploys 1.5.0 from 1.4.0 to staging.")
+    world.announcer.broken.add("dev started deploying 1.5.0 to staging, replacing 1.4.0.")
     async with world.open() as slipway:
         rollout = await slipway.deploy()
         await slipway.reaches(rollout, Phase.SUCCEEDED)

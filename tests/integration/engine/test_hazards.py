@@ -223,7 +223,7 @@ async def test_a_press_whose_commit_was_answered_to_nobody_is_not_called_unrecor
         acted = await slipway.press(rollout, Action.CANCEL, DEV, interaction="press")
         assert not lost.armed
         assert acted.rollout.phase is Phase.CANCELLED
-        assert "dev cancelled this" in acted.sentence
+        assert "dev cancelled the rollout" in acted.sentence
         lost.armed = True
         again = await slipway.deploy(interaction="deploy")
         assert again.phase is Phase.VERIFYING

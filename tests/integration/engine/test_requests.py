@@ -130,7 +130,7 @@ async def test_one_interaction_delivered_to_two_processes_is_done_once(dsn: str)
         )
         view = await first.engine.view(rollout.id)
     assert sorted(one.repeated for one in pressed) == [False] + [True] * 5
-    assert {one.sentence for one in pressed} == {"dev paused this."}
+    assert {one.sentence for one in pressed} == {"dev paused the rollout."}
     assert len([t for t in view.transitions if t.what == "paused"]) == 1
 
 
@@ -170,7 +170,7 @@ async def test_the_requester_cannot_approve(dsn: str) -> None:
     both = Actor(DEV.id, DEV.name, frozenset({"deployer", "release-manager"}))
     async with world.open() as slipway:
         gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION, actor=both), Phase.GATED)
-        with pytest.raises(Refused, match="You asked for this rollout"):
+        with pytest.raises(Refused, match="You requested this rollout"):
             await slipway.press(gated, Action.APPROVE, both)
 
 
@@ -179,7 +179,7 @@ async def test_a_press_on_a_finished_rollout_is_told_how_it_ended(dsn: str) -> N
     await world.serve()
     async with world.open() as slipway:
         done = await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
-        with pytest.raises(Refused, match="over"):
+        with pytest.raises(Refused, match="has ended"):
             await slipway.press(done, Action.PAUSE, LEAD)
 
 

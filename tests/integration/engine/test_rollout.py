@@ -46,7 +46,7 @@ async def test_a_gate_waits_for_an_approval_and_then_it_rolls_through(dsn: str) 
     assert [n.mention_roles for n in world.announcer.heard("gate_opened")] == [("release-manager",)]
     assert view.series and any(point.candidate["errors"][0] for point in view.series)
     assert [t.actor.name for t in view.transitions if t.what == "approved"] == ["lead"]
-    assert world.announcer.log(done.id)[0] == "dev deploys 1.5.0 from 1.4.0 to production."
+    assert world.announcer.log(done.id)[0] == "dev started deploying 1.5.0 to production, replacing 1.4.0."
 
 
 async def test_a_failing_soak_rolls_back_and_stable_keeps_serving(dsn: str) -> None:

@@ -66,7 +66,7 @@ async def test_roles_count_where_they_are_held(dsn: str) -> None:
     await world.serve()
     async with world.open(working=False) as slipway:
         begun = await slipway.deploy(lane=PRODUCTION)
-        with pytest.raises(Refused, match="needs the role"):
+        with pytest.raises(Refused, match="need the role"):
             await slipway.press(begun, Action.CANCEL, GUEST, guild_id=PARTNERS)
 
 

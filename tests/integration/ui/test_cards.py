@@ -93,7 +93,7 @@ async def test_a_press_on_a_finished_card_is_told_so(stand: Stand) -> None:
     await stand.speak()
     late = await stand.press("lead2", card["id"], raw=custom_id)
     assert late["state"] == "answered"
-    assert "over" in late["message"]["text"]
+    assert "has ended" in late["message"]["text"]
 
 
 async def test_an_interaction_delivered_twice_does_one_thing_once(stand: Stand) -> None:

@@ -135,12 +135,12 @@ ONE_MISTAKE = {
     "weights that fall": (
         ("    - shift: 100\n    - observe: 1h30m", "    - shift: 3\n    - soak: 1s\n    - shift: 100"),
         "shift: 3",
-        "plans.canary[4]: the weight falls from 5 to 3 %. Weights only rise.",
+        "plans.canary[4]: the weight falls from 5% to 3%. Weights only rise.",
     ),
     "a last weight below a hundred": (
         ("    - shift: 100\n    - observe: 1h30m", "    - shift: 50"),
         "shift: 50",
-        "the last shift is to 50 %. End with a shift to 100.",
+        "the last shift is to 50%. End with a shift to 100%.",
     ),
     "a soak without traffic": (("    - shift: 5\n", ""), "soak: 30m", "a soak comes before any traffic"),
     "two kinds in one step": (
@@ -156,7 +156,7 @@ ONE_MISTAKE = {
     "an exclusive service with shares": (
         ("  checkout:\n", "  checkout:\n    exclusive: true\n"),
         "- shift: 5",
-        "checkout is exclusive: an exclusive service cannot have 5 %.",
+        "checkout is exclusive: an exclusive service cannot have 5%.",
     ),
     "alpha out of range": (
         ("  web:\n", "  web:\n    alpha: 150%\n"),

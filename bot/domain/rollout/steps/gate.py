@@ -10,7 +10,7 @@ from bot.domain.formatting import duration
 from bot.domain.rollout.events import Notify
 from bot.domain.rollout.model import Phase, Step
 from bot.domain.rollout.step_builder import StepBuilder
-from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepResult, not_positive
+from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepStatus, not_positive
 from bot.domain.rollout.wording import Wording
 
 
@@ -35,29 +35,29 @@ class Gate(Step):
 
 def problems(gate: Gate, place: Place) -> Iterator[Problem]:
     if gate.quorum < 1:
-        yield Problem(f"a gate for {gate.quorum} people", "at least 1")
+        yield Problem(f"a gate that needs {gate.quorum} approvals", "at least 1")
     if not gate.role:
         yield Problem("a gate without a role", "name the role that approves")
     yield from not_positive("expiry", gate.expires_s)
 
 
 def describe(gate: Gate, say: Wording) -> str:
-    return f"gate {gate.name}: {gate.people} by {gate.role} within {duration(gate.expires_s)}"
+    return f"gate {gate.name}: {gate.people} from {gate.role} within {duration(gate.expires_s)}"
 
 
 def mark(gate: Gate, say: Wording) -> str:
     return "approval" if gate.quorum == 1 else gate.people
 
 
-def enter(builder: StepBuilder, gate: Gate) -> StepResult:
+def enter(builder: StepBuilder, gate: Gate) -> StepStatus:
     builder.change(phase=Phase.GATED)
     if builder.rollout.known_good:
         builder.tell(
-            "gate_exempt", f"Going back to a known-good release: the gate {gate.name} does not apply."
+            "gate_exempt", f"The gate {gate.name} does not apply to a return to a known-good release."
         )
         return DONE
     builder.change(deadline=builder.after(gate.expires_s))
-    builder.tell("gate_opened", f"Waiting for {gate.people} by {gate.role} ({gate.name}).", gate=gate.name)
+    builder.tell("gate_opened", f"Waiting for {gate.people} from {gate.role} ({gate.name}).", gate=gate.name)
     builder.order(Notify("gate_opened", (gate.role,), text=builder.rollout.outcome))
     return WAITING
 

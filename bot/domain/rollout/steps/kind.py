@@ -1,4 +1,4 @@
-"""What every kind of step supplies, and what its functions are given."""
+"""Contract of a kind of step: what it supplies, and what its functions are given."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ S = TypeVar("S", bound=Step)
 
 
 class StepStatus(Enum):
-    """What becomes of a step that did not fail."""
+    """State of a step that has not failed."""
 
     WAITING = "waiting"  # for an outcome, a person or the judge
-    DONE = "done"  # the rollout goes on, or remembers while it is paused that it may
+    DONE = "done"  # the rollout continues, or while paused notes that it may
 
 
 @dataclass(frozen=True, slots=True)
 class StepFailed:
-    """The rollout turns back. `what` names the audit line; `why` is a clause to follow a colon."""
+    """The rollout turns back. `what` names the audit line; `why` is a clause that follows a colon."""
 
     what: str
     why: str
@@ -35,9 +35,9 @@ WAITING, DONE = StepStatus.WAITING, StepStatus.DONE
 
 
 class Problem(NamedTuple):
-    """A mistake in a step or in its place. `hint` is what would be right.
+    """A mistake in a step or in its place. `hint` says what would be right.
 
-    missing: something is not there; it may be what stands in an entry that could not be read.
+    missing: something is not there; it may stand in an entry that could not be read.
     """
 
     sentence: str
@@ -46,7 +46,7 @@ class Problem(NamedTuple):
 
 
 class StepWords(NamedTuple):
-    """How a rollout reads while a step of its own kind is under way: a title of two or three words, and a sentence."""
+    """The card's headline (two or three words) and sentence while a step waits for its outcome."""
 
     title: str
     sentence: str
@@ -54,7 +54,7 @@ class StepWords(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where in its plan a step stands. `exclusive`: two releases of the service never run at once."""
+    """A step's place in its plan. `exclusive`: two releases of the service never run at once."""
 
     steps: Sequence[Step]
     index: int
@@ -94,12 +94,12 @@ class StepKind(Generic[S]):
 
     step: the frozen dataclass; its field `kind` has the kind's name as default, and its fields are what is stored.
     problems: mistakes in its figures, then in its place; may be asked of figures that make no sense.
-    describe, mark: the step in one line without a full stop (dry run), and in a word or two (the card's row).
-    words: how the rollout reads while it waits for an outcome of this step; by default as its phase does.
+    describe, mark: the step in one line without a full stop (dry run), and in a word or two (row on the card).
+    words: the card's headline while it waits for an outcome of this step; by default that of the phase.
     enter: begin the step: set the phase, order effects, tell what happens.
-    outcomes: what comes of an answer, by what it answers: `applied` or the kind of an effect.
-    effects: the effects that are its own, by their kind.
-    undo: what a rollback orders, given the rollout and its steps of this kind that were begun, in the plan's order.
+    outcomes: handlers of answers, by what they answer: `applied` or the kind of an effect.
+    effects: the classes of its own effects, by kind.
+    undo: what a rollback orders, given the rollout and its begun steps of this kind, in the plan's order.
     on_return: the steps that a return to a known-good release takes along, given all of this kind in the usual plan.
     watched: the phase in which the judge's PASS ends the step, for kinds with `soak_s`.
     """
@@ -108,7 +108,7 @@ class StepKind(Generic[S]):
     problems: Callable[[S, Place], Iterator[Problem]]
     describe: Callable[[S, Wording], str]
     mark: Callable[[S, Wording], str]
-    enter: Callable[[StepBuilder, S], StepResult]
+    enter: Callable[[StepBuilder, S], StepStatus]
     words: Callable[[S, Wording], StepWords] | None = None
     outcomes: Mapping[str, Callable[[StepBuilder, S, Any], StepResult]] = field(default_factory=dict)
     effects: Mapping[str, type[StepEffect]] = field(default_factory=dict)

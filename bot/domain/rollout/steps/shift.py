@@ -11,7 +11,16 @@ from bot.domain.rollout.events import Applied
 from bot.domain.rollout.model import Phase, Step
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.gate import Gate
-from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepResult, not_positive
+from bot.domain.rollout.steps.kind import (
+    DONE,
+    WAITING,
+    Place,
+    Problem,
+    StepKind,
+    StepResult,
+    StepStatus,
+    not_positive,
+)
 from bot.domain.rollout.steps.verify import Verify, checked, order_checks
 from bot.domain.rollout.wording import Wording
 
@@ -31,18 +40,18 @@ class Shift(Step):
 
 def problems(shift: Shift, place: Place) -> Iterator[Problem]:
     if not 1 <= shift.weight <= 100:
-        yield Problem(f"a weight of {shift.weight} %", "1 to 100")
+        yield Problem(f"a weight of {shift.weight}%", "1 to 100%")
     yield from not_positive("timeout", shift.timeout_s)
     if shift.weight < place.weight:
-        yield Problem(f"the weight falls from {place.weight} to {shift.weight} %", "weights only rise")
+        yield Problem(f"the weight falls from {place.weight}% to {shift.weight}%", "weights only rise")
     if not place.soaked:
         yield Problem(
-            f"no soak between {place.weight} % and {shift.weight} %",
-            "only a PASS moves traffic forward: soak between",
+            f"no soak between {place.weight}% and {shift.weight}%",
+            "only a PASS moves traffic forward: add a soak between them",
             missing=True,
         )
     if place.exclusive and shift.weight != 100:
-        yield Problem(f"an exclusive service cannot have {shift.weight} %", "it has all of the traffic: 100")
+        yield Problem(f"an exclusive service cannot have {shift.weight}%", "it has all of the traffic: 100%")
 
 
 def describe(shift: Shift, say: Wording) -> str:
@@ -53,14 +62,14 @@ def mark(shift: Shift, say: Wording) -> str:
     return say.mark.format(weight=shift.weight)
 
 
-def enter(builder: StepBuilder, shift: Shift) -> StepResult:
+def enter(builder: StepBuilder, shift: Shift) -> StepStatus:
     rollout = builder.rollout
     # Set when sent: a lost answer may mean that traffic moved.
     watched = rollout.judge_state or (None if rollout.known_good else judge.begin(rollout.policy.judge))
     builder.change(phase=Phase.SHIFTING, had_traffic=True, judge_state=watched)
     weight = shift.weight
     if rollout.stable is None and not any(isinstance(s, Gate) for s in rollout.plan.steps[rollout.step :]):
-        weight = 100  # a first release has nobody to share with
+        weight = 100  # a first release has nothing to share traffic with
     builder.desire(rollout.stable, rollout.candidate, weight, shift.timeout_s)
     said = builder.say.shifting.format(weight=weight, version=rollout.candidate.version)
     builder.tell("shifting", said, weight=weight)

@@ -10,7 +10,7 @@ from bot.domain.formatting import duration
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Phase, Step
 from bot.domain.rollout.step_builder import StepBuilder
-from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepResult, not_positive
+from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepStatus, not_positive
 from bot.domain.rollout.wording import Wording
 
 
@@ -64,15 +64,15 @@ def mark(step: Soak | Observe, say: Wording) -> str:
     return f"{step.kind} {duration(step.duration_s)}"
 
 
-def enter_soak(builder: StepBuilder, soak: Soak) -> StepResult:
+def enter_soak(builder: StepBuilder, soak: Soak) -> StepStatus:
     return _begin(builder, Phase.SOAKING, "Soaking", soak.duration_s)
 
 
-def enter_observe(builder: StepBuilder, observe: Observe) -> StepResult:
+def enter_observe(builder: StepBuilder, observe: Observe) -> StepStatus:
     return _begin(builder, Phase.OBSERVING, "Observing", observe.duration_s)
 
 
-def _begin(builder: StepBuilder, phase: Phase, doing: str, seconds: float) -> StepResult:
+def _begin(builder: StepBuilder, phase: Phase, doing: str, seconds: float) -> StepStatus:
     state = builder.rollout.judge_state
     if state is None:  # a return to a known-good release is not judged
         return DONE
@@ -80,7 +80,7 @@ def _begin(builder: StepBuilder, phase: Phase, doing: str, seconds: float) -> St
     builder.change(phase=phase, verdict=None)
     builder.tell(
         doing.lower(),
-        f"{doing} at {builder.rollout.weight} % for {duration(seconds)} of measured time.",
+        f"{doing} at {builder.rollout.weight}% for {duration(seconds)} of measured time.",
     )
     return WAITING
 

@@ -1,4 +1,4 @@
-"""Sync commands: an application's slash commands go out with the release, and come back with it."""
+"""Sync commands: an application's slash commands, deployed and rolled back with the release."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from bot.domain.rollout.steps.kind import (
     StepFailed,
     StepKind,
     StepResult,
+    StepStatus,
     StepWords,
     not_positive,
 )
@@ -68,13 +69,13 @@ def problems(sync: SyncCommands, place: Place) -> Iterator[Problem]:
     yield from not_positive("timeout", sync.timeout_s)
     if sync.mode == "all" and any(step.shifts_to is not None for step in place.after):
         yield Problem(
-            "slash commands are deleted before the release serves",
-            "additions before the last shift, all after it",
+            "slash commands are deleted before the release serves traffic",
+            "use additions before the last shift, and all after it",
         )
 
 
 def describe(sync: SyncCommands, say: Wording) -> str:
-    what = "add new" if sync.mode == "additions" else "bring all"
+    what = "add the new" if sync.mode == "additions" else "update all"
     return f"{what} slash commands of {sync.application}"
 
 
@@ -82,36 +83,38 @@ def mark(sync: SyncCommands, say: Wording) -> str:
     return "new commands" if sync.mode == "additions" else "commands"
 
 
-def enter(builder: StepBuilder, sync: SyncCommands) -> StepResult:
+def enter(builder: StepBuilder, sync: SyncCommands) -> StepStatus:
     rollout = builder.rollout
     builder.wait_for_outcome()
     builder.order(
         RunSync(rollout.lane, rollout.step, rollout.candidate, sync.application, sync.mode, sync.timeout_s)
     )
-    what = "Adding the new slash commands" if sync.mode == "additions" else "Bringing the slash commands"
-    builder.tell("syncing", f"{what} of {sync.application} to those of {rollout.candidate.version}.")
+    what = "Adding the new" if sync.mode == "additions" else "Updating all"
+    builder.tell("syncing", f"{what} slash commands of {sync.application} for {rollout.candidate.version}.")
     return WAITING
 
 
 def synced(builder: StepBuilder, sync: SyncCommands, event: Reported) -> StepResult:
     if not event.passed:
-        return StepFailed("sync_failed", f"the slash commands of {sync.application}: {event.said}")
+        return StepFailed(
+            "sync_failed", f"the slash commands of {sync.application} were not updated: {event.said}"
+        )
     builder.change(deadline=None)
     builder.tell(
         "synced",
-        f"The slash commands of {sync.application} are as {builder.rollout.candidate.version} wants them.",
+        f"The slash commands of {sync.application} match {builder.rollout.candidate.version}.",
     )
     return DONE
 
 
 def restore(rollout: Rollout, begun: Sequence[SyncCommands]) -> Iterable[StepEffect]:
-    """Once for each application; of what was not changed yet, nothing is restored."""
+    """Restore each application once; the executor leaves alone what was not changed yet."""
     applications = dict.fromkeys(sync.application for sync in begun)
     return (RestoreCommands(rollout.lane, application) for application in applications)
 
 
 def on_return(usual: Sequence[SyncCommands]) -> Iterable[SyncCommands]:
-    """Slash commands that go out with releases come back with them, all at once."""
+    """Each application's commands return with the release, in one step."""
     last = {sync.application: sync for sync in usual}
     return (SyncCommands(sync.application, "all", sync.timeout_s) for sync in last.values())
 
@@ -119,7 +122,7 @@ def on_return(usual: Sequence[SyncCommands]) -> Iterable[SyncCommands]:
 def words(sync: SyncCommands, say: Wording) -> StepWords:
     return StepWords(
         "Updating slash commands",
-        f"Discord gets the slash commands of {sync.application}; then they are read back.",
+        f"Discord receives the slash commands of {sync.application}. Done when it returns exactly these.",
     )
 
 

@@ -18,6 +18,7 @@ from bot.domain.rollout.steps.kind import (
     StepFailed,
     StepKind,
     StepResult,
+    StepStatus,
     not_positive,
 )
 from bot.domain.rollout.wording import Wording
@@ -81,17 +82,17 @@ def mark(verify: Verify, say: Wording) -> str:
     return "verify"
 
 
-def enter(builder: StepBuilder, verify: Verify) -> StepResult:
+def enter(builder: StepBuilder, verify: Verify) -> StepStatus:
     rollout = builder.rollout
     builder.change(phase=Phase.VERIFYING)
     if rollout.policy.exclusive:
+        service, version = rollout.lane.service, rollout.candidate.version
         builder.tell(
-            "verify_later",
-            f"{rollout.lane.service} never runs twice: {rollout.candidate.version} is checked after the shift.",
+            "verify_later", f"{service} runs one release at a time: {version} is checked after the shift."
         )
         return DONE
     builder.desire(rollout.stable, rollout.candidate, 0, verify.timeout_s)
-    builder.tell("verifying", f"Starting {rollout.candidate.version}, without traffic, to check it.")
+    builder.tell("verifying", f"Starting {rollout.candidate.version} without traffic to check it.")
     return WAITING
 
 
@@ -105,7 +106,7 @@ def started(builder: StepBuilder, verify: Verify, event: Applied) -> StepResult:
 def order_checks(builder: StepBuilder, verify: Verify) -> None:
     rollout = builder.rollout
     builder.order(RunChecks(rollout.lane, rollout.step, rollout.candidate, verify.checks, verify.timeout_s))
-    builder.tell("checking", f"{rollout.candidate.version} is ready and is being checked.")
+    builder.tell("checking", f"{rollout.candidate.version} is ready. Running its checks.")
 
 
 def checked(builder: StepBuilder, step: Step, event: Reported) -> StepResult:

@@ -49,7 +49,7 @@ def test_commands_that_cannot_be_changed_after_the_shift_roll_it_back() -> None:
 
 def test_a_plan_deletes_commands_only_after_the_last_shift() -> None:
     wrong = plans.check(Plan("p", (SyncCommands("greeter", "all"), Shift(100))))
-    assert [p.sentence for p in wrong] == ["slash commands are deleted before the release serves"]
+    assert [p.sentence for p in wrong] == ["slash commands are deleted before the release serves traffic"]
     with pytest.raises(UserError, match="slash commands are deleted"):
         Story((SyncCommands("greeter", "all"), Shift(100)))
 
@@ -68,7 +68,7 @@ def test_a_return_to_a_known_good_release_takes_its_commands_along() -> None:
 
 def test_steps_read_as_what_they_do() -> None:
     assert plans.describe_plan(Plan("p", STEPS)) == (
-        "add new slash commands of greeter",
+        "add the new slash commands of greeter",
         "shift 100% of the traffic",
-        "bring all slash commands of greeter",
+        "update all slash commands of greeter",
     )

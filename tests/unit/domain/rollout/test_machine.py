@@ -141,7 +141,7 @@ def test_a_plan_without_verify_or_gate_shifts_at_once() -> None:
 
 
 def test_an_unsound_plan_does_not_begin() -> None:
-    with pytest.raises(UserError, match="last shift is to 5 %"):
+    with pytest.raises(UserError, match="last shift is to 5%"):
         Story((Shift(5), Soak(30)))
 
 
@@ -355,11 +355,11 @@ def test_a_target_that_stays_ahead_however_often_it_is_caught_up_with_halts() ->
 def test_only_a_person_ends_a_halted_rollout() -> None:
     story = Story().to_halted().applied(0)
     assert story.phase == "halted"
-    assert "0%" in story.rollout.outcome
+    assert "no traffic" in story.rollout.outcome
 
     story.act(ONCALL, Action.CLOSE, reason="moved by hand")
     assert story.phase == "cancelled"
-    assert story.rollout.outcome == "oncall closed this: moved by hand."
+    assert story.rollout.outcome == "oncall closed the rollout: moved by hand."
 
 
 def test_a_halted_rollback_can_be_tried_again() -> None:
@@ -414,7 +414,7 @@ def test_an_abort_without_traffic_cancels_and_without_reason_is_still_told() -> 
     story = Story().host_aborted(50, "")
     assert story.phase == "cancelled"
     assert story.ordered()[-1] == ("1.4.0", None, 0)
-    assert story.rollout.outcome == "root aborted this on the machine."
+    assert story.rollout.outcome == "root aborted the rollout on the machine."
 
 
 # ---- defence -----------------------------------------------------------------------------------------------

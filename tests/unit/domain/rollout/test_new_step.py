@@ -53,7 +53,7 @@ def through(rollout: Rollout) -> Rollout:
 def test_it_is_entered_waits_for_its_outcome_and_the_rollout_goes_on_to_the_end() -> None:
     story = Story(PLAN).act(LEAD, Action.APPROVE)
     assert (story.rollout.phase, story.rollout.step) == (Phase.VERIFYING, 1)
-    assert story.seen(RunMigration) == [RunMigration(LANE, 1, NEW, "1.sql")]
+    assert story.seen(RunMigration) == [RunMigration(LANE, 1, NEW, "1.sql", 300.0)]
     reported(story).applied().soaked()
     assert (story.rollout.phase, story.rollout.step) == (Phase.SHIFTING, 4)
     reported(story).applied().soaked().applied(100)
@@ -134,7 +134,7 @@ def test_the_executor_claims_its_effects() -> None:
 
 
 def test_an_effect_that_was_given_up_is_a_failed_outcome() -> None:
-    effect = RunMigration(LANE, 1, NEW, "1.sql")
+    effect = RunMigration(LANE, 1, NEW, "1.sql", 300.0)
     claim = Claimed(1, "7.0.0", 1, 1, 7, LANE, effect, T0)
     event = given_up(claim, "no connection", datetime(2026, 3, 2, tzinfo=UTC))(Story(PLAN).rollout)
     assert isinstance(event, Reported)

@@ -29,17 +29,17 @@ def test_sound_plans_have_no_problems() -> None:
     ("steps", "sentence"),
     [
         ((), "no step shifts traffic"),
-        ((Shift(50),), "the last shift is to 50 %"),
-        ((Shift(50), Soak(1), Shift(20), Soak(1), Shift(100)), "the weight falls from 50 to 20 %"),
-        ((Shift(50), Shift(100)), "no soak between 50 % and 100 %"),
-        ((Shift(50), Gate("g", "lead"), Shift(100)), "no soak between 50 % and 100 %"),
-        ((Shift(0), Soak(1), Shift(100)), "a weight of 0 %"),
+        ((Shift(50),), "the last shift is to 50%"),
+        ((Shift(50), Soak(1), Shift(20), Soak(1), Shift(100)), "the weight falls from 50% to 20%"),
+        ((Shift(50), Shift(100)), "no soak between 50% and 100%"),
+        ((Shift(50), Gate("g", "lead"), Shift(100)), "no soak between 50% and 100%"),
+        ((Shift(0), Soak(1), Shift(100)), "a weight of 0%"),
         ((Shift(100), Verify()), "a verify comes after traffic"),
         ((Verify(), Verify(), Shift(100)), "a plan verifies once"),
         ((Soak(1), Shift(100)), "a soak comes before any traffic"),
         ((Shift(100), Observe(1), Soak(1)), "an observe is not the last step"),
         ((Observe(1), Shift(100)), "an observe comes before any traffic"),
-        ((Gate("g", "lead", quorum=0), Shift(100)), "a gate for 0 people"),
+        ((Gate("g", "lead", quorum=0), Shift(100)), "a gate that needs 0 approvals"),
         ((Gate("g", ""), Shift(100)), "a gate without a role"),
         ((Gate("g", "lead", expires_s=0), Shift(100)), "expiry of 0 s"),
         ((Shift(100, timeout_s=-1),), "timeout of -1 s"),
@@ -61,20 +61,20 @@ def test_all_mistakes_are_found_at_once_with_their_steps() -> None:
 
 def test_an_exclusive_service_gets_all_or_nothing() -> None:
     assert _sentences(Shift(25), Soak(1), Shift(100), exclusive=True) == [
-        "an exclusive service cannot have 25 %",
+        "an exclusive service cannot have 25%",
     ]
 
 
 def test_steps_read_as_one_line_each() -> None:
     assert plans.describe_plan(Plan("p", (*GOOD, Verify(), Gate("two", "lead", quorum=2)))) == (
         "verify the candidate without traffic (1 check)",
-        "gate prod: 1 approval by lead within 30 min",
+        "gate prod: 1 approval from lead within 30 min",
         "shift 5% of the traffic",
         "soak for 60 s of measured time",
         "shift 100% of the traffic",
         "observe for 5 min at full weight",
         "verify the candidate without traffic (readiness)",
-        "gate two: 2 approvals by lead within 30 min",
+        "gate two: 2 approvals from lead within 30 min",
     )
     assert "2 checks" in plans.describe(Verify((HttpCheck("/a"), HttpCheck("/b"))))
 

@@ -70,7 +70,7 @@ def test_a_held_rollout_goes_on_by_itself_when_the_verdict_becomes_pass() -> Non
 
     assert story.phase == "shifting"
     assert story.rollout.hold is None
-    assert "The hold is over, PASS" in " ".join(t.why for t in story.transitions)
+    assert "No longer on hold. PASS" in " ".join(t.why for t in story.transitions)
 
 
 def test_more_of_too_little_stays_held_without_asking_again() -> None:
@@ -128,7 +128,7 @@ def test_a_hold_that_nobody_decides_rolls_back() -> None:
     story = Story().to_hold().due("hold")
 
     assert story.phase == "rolling_back"
-    assert "nobody decided in time" in story.rollout.outcome
+    assert "no decision was made in time" in story.rollout.outcome
     assert len(story.seen(LockLane)) == 1
 
 
@@ -159,7 +159,7 @@ def test_a_timer_row_of_an_older_deadline_does_nothing() -> None:
 
 def test_promoting_without_pass_needs_the_quorum_without_the_requester() -> None:
     story = Story(promote_quorum=2).to_hold()
-    with pytest.raises(Refused, match="asked for this rollout"):
+    with pytest.raises(Refused, match="requested this rollout"):
         story.act(DEV, Action.PROMOTE)
     with pytest.raises(Refused, match="release-manager"):
         story.act(ONCALL, Action.PROMOTE)
@@ -215,7 +215,7 @@ def test_extending_a_soak_without_a_time_doubles_it() -> None:
 
 @pytest.mark.parametrize("seconds", [-1.0, 1e9])
 def test_nonsensical_extensions_are_refused(seconds: float) -> None:
-    with pytest.raises(Refused, match="not a time to extend by"):
+    with pytest.raises(Refused, match="cannot be extended by"):
         Story().to_soak().act(DEV, Action.EXTEND, seconds=seconds)
 
 

@@ -209,7 +209,7 @@ async def test_a_target_that_does_not_say_where_leaves_nothing_to_check() -> Non
     await target.observe(STAGING)
     handler, _ = executor(target)
     event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
-    assert "does not say where" in event.findings[0]
+    assert "gives no address" in event.findings[0]
     assert (await handler.execute(claimed(checks())))(rollout(2)).passed
 
 
@@ -218,7 +218,7 @@ async def test_checks_end_with_their_time() -> None:
     target.away = True
     handler, _ = executor(target)
     event = (await handler.execute(claimed(checks("/a"))))(rollout(2))
-    assert event.findings == ("the checks did not end within 0.5 s",)
+    assert event.findings == ("the checks did not finish within 0.5 s",)
 
 
 def test_an_order_that_could_not_be_tried_is_told_to_the_machine_as_failed() -> None:

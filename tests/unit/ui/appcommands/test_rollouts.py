@@ -73,9 +73,9 @@ def test_no_card_message_or_log_of_commands_speaks_of_traffic() -> None:
         assert not OF_TRAFFIC.search(text), (phase, text)
     assert "is not applied yet" in found[Phase.GATED]
     assert "Applying 1.5.0 to Discord." in found[Phase.SHIFTING]
-    assert "is applied: this is what Discord has" in found[Phase.SUCCEEDED]
-    assert "is to be taken back" in found[Phase.ROLLING_BACK]
-    assert "1.4.0 is put back: this is what Discord has again." in found[Phase.ROLLED_BACK]
+    assert "is applied in production, as read back from Discord" in found[Phase.SUCCEEDED]
+    assert "is being removed" in found[Phase.ROLLING_BACK]
+    assert "1.4.0 is restored, as read back from Discord." in found[Phase.ROLLED_BACK]
 
 
 def test_every_word_for_commands_is_free_of_traffic() -> None:
@@ -95,7 +95,7 @@ def test_the_way_back_is_the_backup() -> None:
     readiness = Readiness(OLD.version, False, begun.created_at)
     seen = RolloutView(replace(begun, readiness=readiness), (), (), None)
     card = said(draw(seen, begun.created_at + timedelta(seconds=1)).view)
-    assert "**Rollback:** the commands from before (`1.4.0`), from their backup" in card
+    assert "**Rollback:** to the previous commands (`1.4.0`), from their backup" in card
 
 
 def test_status_dry_run_and_drift_say_what_discord_has() -> None:

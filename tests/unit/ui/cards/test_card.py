@@ -150,7 +150,7 @@ async def test_a_gate_says_who_may_how_many_and_until_when(
     assert "Approvals: 0 of 1" in shown
     assert "release-manager" in shown
     assert "Expires <t:" in shown
-    assert "Rollback:** to `1.4.0`, still warm" in shown
+    assert "Rollback:** to `1.4.0`, which is still running" in shown
     assert shown.index("Approvals") < shown.index("verify")
 
 
