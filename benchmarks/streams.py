@@ -2,7 +2,7 @@
 
 The evidence can only grow at a bad request; between two of them each `A_j` follows `A <- (A + w) * g` with
 constant w and g, which has a closed form. So a replay costs one step for each bad request, not one for each tick.
-`tests/unit/domain/test_judge_simulation.py` holds the replay against the judge itself, tick by tick.
+`tests/unit/domain/judge/test_judge_simulation.py` holds the replay against the judge itself, tick by tick.
 """
 
 from __future__ import annotations

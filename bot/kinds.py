@@ -103,7 +103,7 @@ class RouterSettings(Part):
 
 
 class WithSpec(Part, Generic[S]):
-    """A mapping with a `spec` of the service's target; whose, neither its name nor its description says."""
+    """A mapping with a `spec` of the service's target; neither its name nor its description says of which one."""
 
     spec: S = Field(default={}, validate_default=True, description="What the target needs to run them.")
 

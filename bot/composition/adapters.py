@@ -31,7 +31,7 @@ Adapter = TypeVar("Adapter")
 
 
 class Following(Mapping[str, Adapter], Generic[Adapter]):
-    """Adapters by name: made when first asked for, and again when a reload changed what is said of them."""
+    """Adapters by name: created on first use, and again when a reload changed their settings."""
 
     def __init__(
         self,
@@ -113,7 +113,7 @@ class TargetOfLane:
 
 
 class Manifests:
-    """Implements `bot.ports.ManifestSource` for every kind that the registry has."""
+    """Implements `bot.ports.appcommands.ManifestSource` for every kind that the registry has."""
 
     def __init__(self, context: ManifestContext) -> None:
         self._context = context

@@ -1,7 +1,6 @@
-"""The catalog as the rules and the engine see it: resolved, validated, immutable.
+"""Catalog as domain objects: resolved, validated, immutable.
 
-`bot/catalog/` reads the YAML and builds this; a reload builds a new one. Running rollouts keep the plan
-and the policy that were copied into them.
+`bot/catalog/` builds it from YAML; a reload builds a new one. Running rollouts keep their copies of plan and policy.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Meter(Protocol):
 
 
 class NoMeter:
-    """Implements `bot.ports.Meter` by forgetting."""
+    """Implements `bot.ports.meter.Meter` by forgetting."""
 
     def rollouts(self, by_phase: Mapping[str, int]) -> None: ...
 

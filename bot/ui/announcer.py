@@ -37,7 +37,7 @@ _REPORT_EVERY = timedelta(hours=1)
 
 
 class Announcer:
-    """Implements `ports.Announcer`. `rest` returns a logged-in client or raises `Unreachable`."""
+    """Implements `bot.ports.notifications.Announcer`. `rest` returns a logged-in client or raises `Unreachable`."""
 
     def __init__(  # noqa: PLR0917
         self,
@@ -121,7 +121,7 @@ class Announcer:
             raise trouble
 
     async def alert(self, alert: Alert) -> None:
-        """Implements `ports.Alarm`: post in #alerts, or in #deploys when #alerts is closed to us."""
+        """Implements `bot.ports.notifications.Alarm`: post in #alerts, or in #deploys when #alerts is closed to us."""
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
             return

@@ -43,6 +43,22 @@ class Line(NamedTuple):
     text: str
 
 
+def tracked() -> list[str]:
+    """Every file that git knows, relative to the root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=30
+    )
+    return [name for name in listed.stdout.split("\0") if name]
+
+
+def text_of(name: str) -> str:
+    """The text of a tracked file; empty for a binary one, and for one that was just deleted."""
+    try:
+        return (ROOT / name).read_text("utf-8")
+    except (UnicodeDecodeError, FileNotFoundError, IsADirectoryError):
+        return ""
+
+
 def documents() -> list[Path]:
     """Every Markdown file that people read."""
     found = [

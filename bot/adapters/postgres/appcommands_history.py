@@ -15,7 +15,7 @@ from bot.domain.records import AuditEntry, LaneRow
 
 
 class PostgresAppCommandHistory:
-    """Implements `bot.ports.CommandArchive`."""
+    """Implements `bot.ports.appcommands.AppCommandHistory`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

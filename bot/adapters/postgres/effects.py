@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 class PostgresEffects:
-    """Implements `bot.ports.EffectStore`. Leases and back-offs run on the server's clock, which all share."""
+    """Implements `bot.ports.store.EffectStore`. Leases and back-offs run on the server's clock, which all share."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -18,7 +18,7 @@ _TIDIED_AT_ONCE = 5000
 
 
 class PostgresHistory:
-    """Implements `bot.ports.HistoryStore`."""
+    """Implements `bot.ports.store.HistoryStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -42,7 +42,7 @@ class PostgresHistory:
 
 
 class PostgresNotes:
-    """Implements `bot.ports.CardBook` and `bot.ports.Notebook`."""
+    """Implements `bot.ports.store.CardStore` and `bot.ports.store.NoteStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,7 +71,7 @@ class PostgresNotes:
 
 
 class PostgresHousekeeping:
-    """Implements `bot.ports.Housekeeping`."""
+    """Implements `bot.ports.store.Housekeeping`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -16,7 +16,7 @@ from bot.domain.rollout.model import Lane
 
 
 class PostgresLanes:
-    """Implements `bot.ports.LaneStore`."""
+    """Implements `bot.ports.store.LaneStore`."""
 
     def __init__(self, database: Database, charters: Charters) -> None:
         self._database = database

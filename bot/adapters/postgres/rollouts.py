@@ -38,7 +38,7 @@ class Charters:
 
 
 class PostgresRollouts:
-    """Implements `bot.ports.RolloutStore`."""
+    """Implements `bot.ports.store.RolloutStore`."""
 
     def __init__(self, database: Database, charters: Charters) -> None:
         self._database = database

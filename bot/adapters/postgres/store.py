@@ -11,7 +11,7 @@ from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
 
 
 class PostgresStore:
-    """Implements `bot.ports.Store`. Connects when first asked; `database` is closed by whoever opened it."""
+    """Implements `bot.ports.store.Store`. Connects when first asked; `database` is closed by whoever opened it."""
 
     def __init__(self, database: Database) -> None:
         charters = Charters()

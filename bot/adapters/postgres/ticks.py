@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class PostgresTicks:
-    """Implements `bot.ports.TickStore`. Charters are read once; a tick carries only what ticks change."""
+    """Implements `bot.ports.store.TickStore`. Charters are read once; a tick carries only what ticks change."""
 
     def __init__(self, database: Database, charters: Charters) -> None:
         self._database = database
@@ -76,7 +76,7 @@ class PostgresTicks:
 
 
 class PostgresTimers:
-    """Implements `bot.ports.TimerStore`."""
+    """Implements `bot.ports.store.TimerStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -42,7 +42,7 @@ class _Memory(MemoryStorage):
 
 
 class BudgetLimiter:
-    """`ports.RateLimiter`. Never raises for a Redis that is away: counts in memory meanwhile, and says so.
+    """Implements `bot.ports.coordination.RateLimiter`. Without Redis it counts in memory; it never raises.
 
     `state`: `memory` (no Redis configured), `redis`, or `degraded` (configured and away). The windows of the
     memory start empty when Redis goes: a person may get up to twice their budget at that moment.

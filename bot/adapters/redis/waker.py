@@ -20,7 +20,7 @@ _BACKOFF_S, _LONGEST_BACKOFF_S = 0.2, 5.0
 
 
 class EventWaker:
-    """`ports.Waker`. With `url` it also wakes, and is woken by, other processes: use it with `async with`.
+    """Implements `bot.ports.coordination.Waker`. With `url` it also wakes other processes. Use `async with`.
 
     A wake that nobody waits for is kept for the next who does. A wake never waits for Redis.
     """

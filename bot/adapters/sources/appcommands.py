@@ -20,7 +20,7 @@ _LOOK_S = 1.0
 
 
 class CommandReleases:
-    """Implements `bot.ports.ReleaseSource` for lanes of commands, and passes every other service on."""
+    """Implements `bot.ports.releases.ReleaseSource` for lanes of commands, and passes every other service on."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """The judge: policy and ticks in, a state that can be stored in between, a verdict out.
 
 For an objective "at most `limit` of the requests are bad" the judge keeps the anytime-valid test of
-`mixture.py` and says `FAIL` as soon as it reaches n/alpha, n being the enforced tests. Objectives with a
+`sequential_test.py` and says `FAIL` as soon as it reaches n/alpha, n being the enforced tests. Objectives with a
 `ratio` are also compared with
 stable, in pairs: of the bad requests of both in a tick, the candidate's share is tested against what its
 traffic and the ratio allow. Verdicts are worded in `verdict.py`.

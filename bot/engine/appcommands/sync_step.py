@@ -23,7 +23,7 @@ _TRIES = 5
 
 
 class SyncStep:
-    """Implements `bot.ports.CommandsSync`. What was there before is noted before anything is changed."""
+    """Implements `bot.ports.appcommands.AppCommandsSync`. What was there before is noted before anything is changed."""
 
     def __init__(
         self,

@@ -2,9 +2,6 @@
 
 Made for Discord's dark theme on a phone: the image is 800 pixels wide and shown at 360, so the smallest letters still
 have the height of small print.
-
-Meant for Discord's dark theme at the size of a phone: the picture is 800 pixels wide and is shown at 360, so that the
-smallest letters still have the height of small print there.
 """
 
 from __future__ import annotations

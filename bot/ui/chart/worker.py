@@ -2,9 +2,6 @@
 
 Run as a script by `chart.py`. Frames on standard input and output: four bytes of length, then as many bytes. A reply
 starts with `+` and the PNG, or `-` and an error. Exits at the end of input or after some idle minutes.
-
-Run as a script by `chart.py`. Frames on standard input and output: four bytes of length, then that many bytes; an
-answer begins with `+` and the PNG or `-` and a sentence. Ends by itself at the end of input or after some idle minutes.
 """
 
 from __future__ import annotations

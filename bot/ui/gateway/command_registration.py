@@ -3,10 +3,6 @@
 Discord allows 200 new commands per day and server, which a crash loop that registers at every start would use up.
 The hash of the last registration is kept for each application and server. Discord's list is also read once per
 start (reads are free), which repairs commands that were removed by hand or lost by the server.
-
-Discord takes 200 new commands a day and server; a bot that syncs at every start of a crash loop runs into that. What
-was synced last is kept as a hash, for each application and server. Discord's own list is read once a start (reading is
-free), so that commands which somebody removed, or a server that forgot them, are put right.
 """
 
 from __future__ import annotations

@@ -2,9 +2,6 @@
 
 Discord allows 1000 per day; one more ends all sessions and resets the token. The first `FREE` per hour are free, then
 each waits twice as long as the one before, up to 15 minutes. After `DAY` in a day, all wait until the day has passed.
-
-Discord allows 1000 a day; the next one ends all sessions and resets the token. The first `FREE` in an hour are free,
-then each waits twice as long as the one before, up to 15 minutes; past `DAY` in a day all wait for the day to pass.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _SLACK = 1.5
 
 
 class ScopeReader:
-    """Implements `bot.ports.CommandsReader`. Every look is written down, and remembered until the next."""
+    """Implements `bot.ports.appcommands.CommandsReader`. Every look is written down, and remembered until the next."""
 
     def __init__(self, api: CommandsApi, records: AppCommandStore) -> None:
         self._api = api

@@ -53,7 +53,7 @@ class CommandsApi:
     # ---- what is called ----
 
     async def read(self, application: Application, scope: Scope) -> ServedCommands:
-        """Implements `bot.ports.CommandsReader`: one call, no repetition, within the application's answer time."""
+        """Implements `CommandsReader`: one call, no retry, within the application's answer time."""
         try:
             async with asyncio.timeout(application.answer_s):
                 return await self._read(application, scope)

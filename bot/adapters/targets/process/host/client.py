@@ -140,5 +140,5 @@ def _unwrap(answer: Json) -> Json:
 
 
 def _coverage() -> dict[str, str]:
-    """What coverage.py needs to measure programs that we start; absent outside of tests."""
+    """Variables for measuring test coverage of programs that we start; empty outside tests."""
     return {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}
