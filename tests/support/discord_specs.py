@@ -1,41 +1,21 @@
-"""Discord's OpenAPI description as an oracle for request bodies.
-
-The file is not part of the repository. It is looked for in the folder `SLIPWAY_DISCORD_SPECS` and, beside the
-repository, in `shared/discord`; without it the checks are skipped, with a notice.
-"""
+"""Discord's own description as an oracle for the bodies of requests; it lies with the sandbox's tests."""
 
 import functools
+import gzip
 import json
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import pytest
 
-NAME = "openapi.json"
+from tests.support.paths import ROOT
 
-
-def _folder() -> Path | None:
-    beside = Path(__file__).resolve().parents[2].parent / "shared" / "discord"
-    for place in (os.environ.get("SLIPWAY_DISCORD_SPECS"), beside):
-        if place and (Path(place) / NAME).is_file():
-            return Path(place)
-    return None
-
-
-needs_specs = pytest.mark.skipif(
-    _folder() is None,
-    reason="Discord's description is not here: set SLIPWAY_DISCORD_SPECS to check against them",
-)
+OPENAPI = ROOT / "sandbox" / "tests" / "descriptions" / "openapi.json.gz"
 
 
 @functools.cache
 def _openapi() -> dict[str, Any]:
-    folder = _folder()
-    assert folder is not None
-    loaded: dict[str, Any] = json.loads((folder / NAME).read_text())
+    loaded: dict[str, Any] = json.loads(gzip.decompress(OPENAPI.read_bytes()))
     return loaded
 
 

@@ -40,7 +40,6 @@ def test_zstd_streams_are_valid_frames_of_stored_blocks() -> None:
     assert second == bytes([1 << 3, 0, 0]) + b"b"
 
 
-@discord_specs.needs_specs
 async def test_payloads_are_what_discord_types(client: Client) -> None:
     option = {"type": 6, "name": "who", "description": "w"}
     await client.commands({"name": "ping", "description": "d", "options": [option]})

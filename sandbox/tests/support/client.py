@@ -33,7 +33,7 @@ class Client:
     def __init__(self, sandbox: Sandbox, application: str = "robot", *, check: bool = True) -> None:
         self.sandbox = sandbox
         self.application = application
-        self._check = check and discord_specs.folder() is not None
+        self._check = check
 
     async def __aenter__(self) -> Self:
         self.http = aiohttp.ClientSession()

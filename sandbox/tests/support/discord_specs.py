@@ -1,42 +1,25 @@
-"""Discord's own descriptions as oracles for REST answers and gateway payloads.
-
-The two files are not part of the repository. They are looked for in `DISCORD_SPECS` and beside the
-tea in `shared/discord`; without them the checks are skipped, with a notice.
-"""
+"""Discord's own descriptions as oracles for REST answers and gateway payloads."""
 
 import functools
+import gzip
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-import pytest
 
-NAMES = ("openapi.json", "gateway-types.schema.json")
-
-
-def folder() -> Path | None:
-    beside = Path(__file__).resolve().parents[3].parent / "shared" / "discord"
-    for place in (os.environ.get("DISCORD_SPECS"), beside):
-        if place and all((Path(place) / name).is_file() for name in NAMES):
-            return Path(place)
-    return None
+FOLDER = Path(__file__).resolve().parents[1] / "descriptions"
 
 
-needs_specs = pytest.mark.skipif(
-    folder() is None,
-    reason="Discord's descriptions are not here: set DISCORD_SPECS to check against them",
-)
+def _read(name: str) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads(gzip.decompress((FOLDER / f"{name}.gz").read_bytes()))
+    return loaded
 
 
 @functools.cache
 def _openapi() -> dict[str, Any]:
-    here = folder()
-    assert here is not None
-    loaded: dict[str, Any] = json.loads((here / NAMES[0]).read_text())
-    return loaded
+    return _read("openapi.json")
 
 
 @functools.cache
@@ -83,9 +66,7 @@ def check_rest(method: str, path: str, status: int, body: object) -> None:
 
 @functools.cache
 def _gateway(name: str) -> jsonschema_rs.Draft7Validator:
-    here = folder()
-    assert here is not None
-    document = json.loads((here / NAMES[1]).read_text())
+    document = _read("gateway-types.schema.json")
     for key, definition in document["definitions"].items():
         if key.endswith("Flags") and definition.keys() & {"enum", "const"}:
             document["definitions"][key] = {"type": "integer"}

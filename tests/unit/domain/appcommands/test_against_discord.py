@@ -108,7 +108,6 @@ def test_no_json_whatsoever_makes_validation_stumble(content: Any) -> None:
         assert Manifest.of(content).digest == digest(content)
 
 
-@discord_specs.needs_specs
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 @given(manifests)
 def test_what_validation_accepts_discords_description_accepts(manifest: list[dict[str, Any]]) -> None:
@@ -119,7 +118,6 @@ def test_what_validation_accepts_discords_description_accepts(manifest: list[dic
                 assert discord_specs.request_errors("PATCH", f"{PATH}/1", whole_command(command)) == []
 
 
-@discord_specs.needs_specs
 @pytest.mark.parametrize("name", TAKEN)
 def test_each_limit_from_below_is_taken_by_the_description_too(name: str) -> None:
     assert discord_specs.request_errors("PUT", PATH, sent(TAKEN[name])) == []
