@@ -108,7 +108,7 @@ def test_no_json_whatsoever_makes_validation_stumble(content: Any) -> None:
         assert Manifest.of(content).digest == digest(content)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 @given(manifests)
 def test_what_validation_accepts_discords_description_accepts(manifest: list[dict[str, Any]]) -> None:
     if not validate(manifest):
@@ -127,7 +127,7 @@ async def test_what_validation_accepts_the_sandbox_accepts_and_answers_with_the_
     """Over the wire, each right example once; what comes back is no difference."""
     found: list[list[dict[str, Any]]] = []
 
-    @settings(database=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(database=None, deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
     @given(manifests)
     def collect(manifest: list[dict[str, Any]]) -> None:
         if manifest and not validate(manifest):
