@@ -80,6 +80,8 @@ class Reference:
 
     def _said(self, part: Schema) -> str:
         """What a key means: its own description, or that of the one mapping it takes."""
+        if "const" in part:
+            return "Says which of these it is."
         names = list(dict.fromkeys(_references(part)))
         described = _meaning(self.kinds[names[0]]) if len(names) == 1 else ""
         return _meaning(part) or described

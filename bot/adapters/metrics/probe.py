@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import aiohttp
+from pydantic import Field
 
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.routers.counts import BOUNDS
@@ -23,8 +24,8 @@ class ProbeSettings(MetricSettings):
     """Every instance is asked once a tick: for services without requests through a router."""
 
     kind: Literal["probe"]
-    path: UrlPath = "/healthz"
-    timeout: Duration = 2.0
+    path: UrlPath = Field(default="/healthz", description="What each instance is asked.")
+    timeout: Duration = Field(default=2.0, description="How long the answer may take.")
 
     @property
     def bounds(self) -> Sequence[float]:

@@ -26,7 +26,7 @@ class NotThereError(Exception):
 class Selector(Part):
     """Series whose labels match, added up; `{service}`, `{environment}`, `{version}`, `{digest}` are filled in."""
 
-    metric: str
+    metric: str = Field(description="Name of the series.")
     labels: dict[str, Text] = Field(default={}, description='"5*" is a prefix, "!200" must not match.')
 
 
@@ -45,7 +45,9 @@ class ScrapeRules(Part):
     bad: _Selector = Field(description="The counter of failed ones.")
     latency: _Selector | None = Field(default=None, description="A histogram in seconds.")
     extra: dict[str, Share] = Field(default={}, description="Other proportions, by series.")
-    instance_label: str | None = None
+    instance_label: str | None = Field(
+        default=None, description="The label that names the instance, where one endpoint has several."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class ScrapeSettings(ScrapeRules, MetricSettings):
     kind: Literal["scrape"]
     url: _Url = Field(description="{address}/metrics, or http://….")
     buckets: tuple[float, ...] | None = Field(default=None, description="Bounds of the histogram, if known.")
-    timeout: Duration = 3.0
+    timeout: Duration = Field(default=3.0, description="How long an endpoint may take to answer.")
 
     @property
     def bounds(self) -> Sequence[float]:

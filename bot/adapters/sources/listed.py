@@ -13,9 +13,9 @@ from bot.values import Short, Text
 
 
 class ListedVersion(WithSpec[S], Generic[S]):
-    version: Text
-    digest: str = ""
-    commit: Text = ""
+    version: Text = Field(description="What people type; in quotes where YAML would read a number.")
+    digest: str = Field(default="", description="Digest of the artifact, where it has one.")
+    commit: Text = Field(default="", description="The commit that it was built from; shown to people.")
     spec: S = Field(default={}, validate_default=True, description="Laid over the spec of all, key by key.")
 
 
@@ -23,7 +23,9 @@ class ListedSettings(ReleaseSettings[S], Generic[S]):
     """The versions are listed here, newest first."""
 
     kind: Literal["listed"]
-    versions: tuple[Annotated[ListedVersion[S], Short("version", {"type": "string"})], ...]
+    versions: tuple[Annotated[ListedVersion[S], Short("version", {"type": "string"})], ...] = Field(
+        description="The versions, newest first."
+    )
 
     def layers(self) -> Sequence[tuple[str, SpecSettings]]:
         return [(version.version, version.spec) for version in self.versions]

@@ -12,6 +12,7 @@ from bot.catalog.models.applications import Application
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.services import Service, ServiceEnvironment
 from bot.kinds import Kinds, RouterSettings, SpecSettings
+from bot.values import Part
 
 
 class AnySpec(SpecSettings):
@@ -31,14 +32,16 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
         "Application",
         __base__=Application,
         __doc__=Application.__doc__,
-        manifest=(manifest, Field(description=Application.model_fields["manifest"].description)),
+        manifest=(manifest, _described(Application, "manifest")),
     )
     return create_model(
         "CatalogFile",
         __base__=CatalogFile,
         __doc__=CatalogFile.__doc__,
         targets=_section(kind.settings for kind in kinds.targets.values()),
-        metrics=_section(kind.settings for kind in kinds.metrics.values()),
+        metrics=_section(
+            (kind.settings for kind in kinds.metrics.values()), "What releases are measured by."
+        ),
         services=_section([service_of(kinds, *kinds.targets)]),
         applications=_section([application]),
     )
@@ -52,6 +55,7 @@ def service_of(kinds: Kinds, *targets: str) -> type[Service]:
     environment = create_model(
         "ServiceEnvironment",
         __base__=ServiceEnvironment,
+        __doc__=ServiceEnvironment.__doc__,
         router=(router | None, None),
         spec=(spec, ServiceEnvironment.model_fields["spec"]),
     )
@@ -59,15 +63,21 @@ def service_of(kinds: Kinds, *targets: str) -> type[Service]:
     return create_model(
         "Service",
         __base__=Service,
-        releases=(releases, ...),
-        environments=(dict[str, environment | None], ...),  # type: ignore[valid-type]
+        __doc__=Service.__doc__,
+        releases=(releases, _described(Service, "releases")),
+        environments=(dict[str, environment | None], _described(Service, "environments")),  # type: ignore[valid-type]
     )
 
 
-def _section(models: Iterable[Any]) -> Any:
+def _section(models: Iterable[Any], description: str | None = None) -> Any:
     """A section of things by name, each one of `models`."""
     model = _either(models)
-    return dict[str, model], Field(default={})  # type: ignore[valid-type]
+    return dict[str, model], Field(default={}, description=description)  # type: ignore[valid-type]
+
+
+def _described(model: type[Part], field: str) -> Any:
+    """A required field with the description that it has in `model`, and nothing else of it: the type is another."""
+    return Field(description=model.model_fields[field].description)
 
 
 def _either(models: Iterable[Any]) -> Any:

@@ -23,7 +23,7 @@ class CatalogFile(Part):
 
     guilds: dict[str, Guild] = Field(default={})
     defaults: LaneLayer = LaneLayer()
-    environments: dict[str, Environment | None] = Field(default={})
+    environments: dict[str, Environment | None] = Field(default={}, description="Where services run.")
     targets: dict[str, TargetSettings] = Field(default={})
     metrics: dict[str, MetricSettings] = Field(default={})
     approvals: dict[str, Approval] = Field(default={})

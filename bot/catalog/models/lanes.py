@@ -74,4 +74,4 @@ class LaneLayer(Part):
 
 
 class Environment(LaneLayer):
-    pass
+    """A place where services run, such as production."""

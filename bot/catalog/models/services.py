@@ -11,6 +11,8 @@ from bot.kinds import ReleaseSettings, RouterSettings, SpecSettings
 
 
 class ServiceEnvironment(LaneLayer):
+    """A lane: one service in one environment."""
+
     router: RouterSettings | None = None
     spec: SpecSettings = Field(
         default={}, validate_default=True, description="Laid over the releases' spec, key by key."
@@ -18,5 +20,7 @@ class ServiceEnvironment(LaneLayer):
 
 
 class Service(LaneLayer):
-    releases: ReleaseSettings[Any]
-    environments: dict[str, ServiceEnvironment | None]
+    """What is deployed."""
+
+    releases: ReleaseSettings[Any] = Field(description="Where its releases come from.")
+    environments: dict[str, ServiceEnvironment | None] = Field(description="Where it runs, each a lane.")

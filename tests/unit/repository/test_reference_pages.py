@@ -56,6 +56,16 @@ def test_every_key_of_the_catalog_is_there() -> None:
         assert [key for key in kind.get("properties", {}) if f"| `{key}` |" not in page] == []
 
 
+def test_every_key_of_the_catalog_says_what_it_means() -> None:
+    mute: list[str] = []
+    section = ""
+    for line in catalog.page().splitlines():
+        section = line if line.startswith("#") else section
+        if (rows := _rows(line)) and not rows[0][-1]:
+            mute.append(f"{section} {rows[0][0]}")
+    assert mute == [], "give the field a description, or its mapping a docstring"
+
+
 def test_links_between_mappings_lead_to_a_heading() -> None:
     page = catalog.page()
     headings = {anchor(heading) for heading in re.findall(r"^#+ (.+)$", page, re.M)}

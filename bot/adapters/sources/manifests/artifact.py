@@ -20,7 +20,7 @@ class ArtifactSettings(ManifestSettings):
     """A file that belongs to a release: it goes out and comes back with it."""
 
     kind: Literal["artifact"]
-    service: str
+    service: str = Field(description="The service that the release belongs to.")
     path: str = Field(description="In the release's folder; {version} is filled in.")
     folder: RelativePath = Field(
         default=Path(),

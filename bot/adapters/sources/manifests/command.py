@@ -28,7 +28,7 @@ class CommandSettings(ManifestSettings):
     cwd: RelativePath = Field(
         default=Path(), validate_default=True, description="Relative to the file that says it."
     )
-    timeout: Duration = 30.0
+    timeout: Duration = Field(default=30.0, description="How long the program may run.")
 
     @property
     def where(self) -> str:

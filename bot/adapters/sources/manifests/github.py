@@ -24,8 +24,10 @@ class GithubSettings(ManifestSettings):
     path: str = Field(description="The file in the repository.")
     ref: str = Field(default="HEAD", description="A branch, a tag or a commit.")
     token: SecretText | None = Field(default=None, description="For private repositories: ${NAME}.")
-    api: HttpUrl = "https://api.github.com"
-    timeout: Duration = 10.0
+    api: HttpUrl = Field(
+        default="https://api.github.com", description="Another address, for GitHub Enterprise."
+    )
+    timeout: Duration = Field(default=10.0, description="How long each answer may take.")
 
     @property
     def where(self) -> str:

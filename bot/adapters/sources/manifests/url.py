@@ -24,7 +24,7 @@ class UrlSettings(ManifestSettings):
         default=None, description="Hosts that it may redirect to; its own by default."
     )
     allow_loopback: bool = Field(default=False, description="Also http on this machine: for a try-out.")
-    timeout: Duration = 10.0
+    timeout: Duration = Field(default=10.0, description="How long the answer may take.")
 
     @property
     def where(self) -> str:

@@ -33,9 +33,19 @@ _ADDRESSES = ("_URL", "_URI")  # which often carry a password, or are a secret a
 class ReadySettings(Part):
     """A release is ready when `path` answers; without a path (`null`), once it has lived for `alive`."""
 
-    path: UrlPath | None = None
-    timeout: Duration | None = Field(default=None, serialization_alias="timeout_s")
-    alive: Duration | None = Field(default=None, serialization_alias="alive_s")
+    path: UrlPath | None = Field(
+        default=None, description="Ready when it answers below 400: /healthz by default, null for none."
+    )
+    timeout: Duration | None = Field(
+        default=None,
+        serialization_alias="timeout_s",
+        description="How long a release may take to become ready; 10s by default.",
+    )
+    alive: Duration | None = Field(
+        default=None,
+        serialization_alias="alive_s",
+        description="Without a path: ready once it has lived so long.",
+    )
 
     @model_serializer(mode="wrap")
     def _with_no_path(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -54,7 +64,9 @@ class ProcessSpecSettings(SpecSettings):
     private: ClassVar[tuple[str, ...]] = ("command", "env")
 
     command: tuple[Text, ...] | None = Field(default=None, description="The program and its arguments.")
-    env: dict[str, Text] | None = None
+    env: dict[str, Text] | None = Field(
+        default=None, description="Variables of the release, which inherits none of Slipway's secrets."
+    )
     env_file: RelativePath | None = Field(
         default=None,
         description="Secrets of the service, relative to the file that says it; read at each start.",
@@ -67,8 +79,12 @@ class ProcessSpecSettings(SpecSettings):
     stop: Duration | None = Field(
         default=None, serialization_alias="stop_s", description="How long it may take to exit."
     )
-    instances: int | None = Field(default=None, ge=1, le=64)
-    stop_signal: _StopSignal | None = None
+    instances: int | None = Field(
+        default=None, ge=1, le=64, description="How many run side by side; 1 by default."
+    )
+    stop_signal: _StopSignal | None = Field(
+        default=None, description="The signal that asks it to exit; SIGTERM by default."
+    )
 
 
 class _Frozen(BaseModel):
