@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from datetime import datetime
 from typing import NamedTuple
 
@@ -50,12 +49,13 @@ class DesiredStates:
 
         What is seen counts before the time does: an order that was reached while Slipway was away counts.
         """
-        began = time.monotonic()
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         left_s = effect.timeout_s - claim.watched_s
         target = self._lanes.target(effect.lane)
         attempt = _Attempt(target, effect, self._lanes.wording_for(effect.lane))
         result = await attempt.until(min(_SPELL_S, left_s))
-        spent_s = time.monotonic() - began
+        spent_s = loop.time() - began
         if result.waiting and spent_s < left_s:
             pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, left_s - spent_s)
             return NotYet(pause_s, spent_s + pause_s)

@@ -176,13 +176,14 @@ class Outbox:
 
     async def _record(self, claim: Claimed, outcome: Any) -> None:
         """What was done is not done again because the database is away for a while: it is said when it is back."""
-        ends = time.monotonic() + self._limits.record_s
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._limits.record_s
         while True:
             try:
                 await self._handler.record(claim, outcome)
                 return
             except Unreachable:
-                if time.monotonic() > ends:
+                if loop.time() > ends:
                     raise
                 await asyncio.sleep(self._limits.first_retry_s)
 

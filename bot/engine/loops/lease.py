@@ -7,7 +7,6 @@ import contextlib
 import os
 import secrets
 import socket
-import time
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -43,7 +42,7 @@ class Lease:
 
     @property
     def held(self) -> bool:
-        return time.monotonic() < self._until
+        return asyncio.get_running_loop().time() < self._until
 
     @property
     def term(self) -> int:
@@ -89,7 +88,7 @@ class Lease:
             await self._asked.wait_for(lambda: self.held is wanted)
 
     async def _renew(self) -> None:
-        held, asked = self.held, time.monotonic()
+        held, asked = self.held, asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout(self._ttl_s):
                 granted = await self._housekeeping.lead(self.name, self._owner, self._ttl_s)

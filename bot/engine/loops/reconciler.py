@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -68,7 +67,7 @@ class Reconciler:
         configs = due(free, rows, self._looked_at)
         for config in configs:
             lane = config.lane
-            self._looked_at[lane] = time.monotonic()
+            self._looked_at[lane] = asyncio.get_running_loop().time()
             self._busy[lane] = asyncio.create_task(
                 self._look(config, rows.get(lane), active.get(lane)), name=f"reconcile:{lane}"
             )
