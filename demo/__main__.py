@@ -1,4 +1,4 @@
-"""`make demo`: start everything and print one address; with `--play`, play the story and exit with 0 or 1."""
+"""`make demo`: start everything and print one address; with `--play`, play the stories and exit with 0 or 1."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 from demo.children import LaunchError
 from demo.launcher import Demo
-from demo.stories import commands_story, first_light
+from demo.stories.runner import STORIES, play, read
+from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage, StoryError, Transcript
 
 
@@ -38,16 +39,18 @@ async def stopped() -> None:
     await event.wait()
 
 
-async def play(url: str, manifests: Path) -> int:
+async def play_stories(running: Demo) -> int:
     transcript = Transcript(tell)
     try:
-        async with Stage(url, transcript) as stage:
-            await first_light.play(stage)
-            await commands_story.play(stage, manifests)
+        scripts = [read(path) for path in STORIES]
+        async with Stage(running.url, transcript) as stage:
+            world = SandboxWorld(running, stage)
+            for script in scripts:
+                await play(script, world, transcript)
     except StoryError as error:
         tell(f"\n✗ {error}")
         return 1
-    tell("\n✓ The story went as written.")
+    tell("\n✓ The stories went as written.")
     return 0
 
 
@@ -59,8 +62,8 @@ async def demo(port: int, folder: Path, *, play_story: bool) -> int:
             await end
             tell("· stopping")
             return 0
-        tell(f"· playing the story against {running.url}")
-        story = asyncio.create_task(play(running.url, running.manifests))
+        tell(f"· playing the stories against {running.url}")
+        story = asyncio.create_task(play_stories(running))
         await asyncio.wait({story, end}, return_when=asyncio.FIRST_COMPLETED)
         if not story.done():
             story.cancel()
@@ -73,7 +76,7 @@ def main() -> None:
         prog="python -m demo", description=__doc__, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--port", type=int, default=8300, help="port of the page and the JSON API")
-    parser.add_argument("--play", action="store_true", help="play the story, print it, exit with 0 or 1")
+    parser.add_argument("--play", action="store_true", help="play the stories, print them, exit with 0 or 1")
     parser.add_argument(
         "--folder",
         type=Path,

@@ -1,41 +1,22 @@
-"""People played through the sandbox's JSON API, with a transcript."""
+"""People played through the sandbox's JSON API; a transcript is told what they do and are answered."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import aiohttp
 
+from demo.stories.language import StoryError
+from demo.stories.transcript import Transcript, plain, short
+
+__all__ = ["Json", "Stage", "StoryError", "Transcript", "said"]
+
 Json = dict[str, Any]
 T = TypeVar("T")
-
-
-class StoryError(Exception):
-    """The story went otherwise; the sentence says what was expected and what was seen."""
-
-
-@dataclass
-class Transcript:
-    """Lines with the seconds since the start of the story; each also goes to `tell`."""
-
-    tell: Callable[[str], None] = print
-    started: float = field(default_factory=time.monotonic)
-    lines: list[str] = field(default_factory=list)
-
-    def chapter(self, title: str) -> None:
-        self._add(f"\n── {title} " + "─" * max(3, 74 - len(title)))
-
-    def say(self, who: str, what: str) -> None:
-        self._add(f"{time.monotonic() - self.started:6.1f} s  {who:>8}  {what}")
-
-    def _add(self, line: str) -> None:
-        self.lines.append(line)
-        self.tell(line)
 
 
 class Stage:
@@ -106,7 +87,9 @@ class Stage:
                 f"{found['type']} {found.get('command') or found.get('custom_id')}: {found['reason']}"
             )
         if text := said(found):
-            self.transcript.say("slipway", f"{'(only to them) ' if found['ephemeral'] else ''}{short(text)}")
+            self.transcript.say(
+                "slipway", f"{'(only to them) ' if found['ephemeral'] else ''}{short(plain(text))}"
+            )
         return found
 
     async def messages(self, channel: str, as_: str = "dev") -> list[Json]:
@@ -167,8 +150,3 @@ def said(interaction: Json) -> str:
     followups = interaction.get("followups") or [None]
     message = interaction.get("message") or followups[-1]
     return str(message["text"]) if message else ""
-
-
-def short(text: str, most: int = 150) -> str:
-    line = " · ".join(part.strip() for part in text.splitlines() if part.strip())
-    return line if len(line) <= most else line[: most - 1] + "…"

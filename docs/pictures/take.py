@@ -1,6 +1,6 @@
 """Pictures of the README: `python docs/pictures/take.py` takes them from the real page with the real bot.
 
-Plays the first story against a demo of its own and takes pictures of the page in the system's Chromium.
+Plays a story against a demo of its own and takes pictures of the page in the system's Chromium.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from playwright.async_api import Page, async_playwright
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from demo.launcher import Demo
-from demo.stories import first_light as story
+from demo.stories.runner import parse, play
+from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 
 HERE = Path(__file__).parent
@@ -34,25 +35,39 @@ async def photograph(page: Page, demo: Demo, where: str, name: str, settle_s: fl
     await page.screenshot(path=HERE / name)
 
 
+AT_THE_GATE = """\
+given 1.5.0 of checkout in staging
+dev: /deploy service:checkout version:1.5.0 environment:production reason:the summer sale
+wait until the card shows waiting for approval
+"""
+IN_A_SOAK = """\
+lead presses [Approve]
+wait until 1.5.0 serves 20% of checkout in production
+wait 1 s
+"""
+ROLLED_BACK = """\
+wait until the card shows succeeded
+given 1.5.1 of checkout in staging
+given 1.5.1 of checkout in production, rolled back
+wait until 1.5.1 serves 0% of checkout in production
+"""
+
+
 async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="slipway-pictures-"))
     async with Demo(folder, tell=print) as demo, async_playwright() as playwright, Stage(demo.url) as stage:
         browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         page = await browser.new_page(viewport={"width": 1280, "height": 1300})
         phone = await browser.new_page(viewport={"width": 390, "height": 844}, device_scale_factor=2)
-        await story.deploy(stage, story.GOOD, "staging")
-        await story.ended(stage, story.GOOD, "staging", "succeeded")
-        await story.deploy(stage, story.GOOD, "production", "the summer sale")
-        gate = await story.card(stage, story.GOOD, "production", button="Approve")
+
+        async def go_on(story: str) -> None:
+            await play(parse(story, Path(__file__)), SandboxWorld(demo, stage), stage.transcript)
+
+        await go_on(AT_THE_GATE)
         await photograph(phone, demo, "harbor/deploys?as=lead", "gate.png")
-        await stage.press("lead", gate["id"], "Approve")
-        await story.share_reaches(stage, story.GOOD, 0.2)
-        await asyncio.sleep(1)
+        await go_on(IN_A_SOAK)
         await photograph(page, demo, "harbor/deploys?as=dev2", "rollout.png")
-        await story.ended(stage, story.GOOD, "production", "succeeded")
-        await story.deploy(stage, story.BAD, "staging")
-        await story.ended(stage, story.BAD, "staging", "succeeded")
-        await story.rolled_back(stage)
+        await go_on(ROLLED_BACK)
         await photograph(phone, demo, "harbor/alerts?as=oncall", "alert.png")
         await browser.close()
 

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-from demo.stories import commands_story as story
+from demo.stories.runner import STORIES, play, read
+from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Json, said
 from tests.support.e2e import acts
 from tests.support.e2e.stack import Stack, lanes, marks, opened
@@ -23,7 +24,7 @@ from tests.support.postgres import PostgresServer
 
 pytestmark = marks("commands-sync")
 DEMO = ROOT / "config" / "demo"
-SERVICE = story.SERVICE
+SERVICE = "greeter-commands"
 
 
 class Said(NamedTuple):
@@ -75,6 +76,20 @@ def merge(stack: Stack, *names: str, **more: Any) -> None:
     (stack.demo.manifests / "greeter-1.5.0.json").write_text(json.dumps(manifest))
 
 
+async def commands(stack: Stack) -> tuple[list[str], list[str]]:
+    """The names of the application's commands: everywhere, and in the server alone."""
+    return await SandboxWorld(stack.demo, stack.stage).app_commands("greeter")
+
+
+async def everywhere(stack: Stack, *names: str) -> None:
+    """Waits until these are the application's commands, and the server has none of its own."""
+
+    async def look() -> bool | None:
+        return True if await commands(stack) == (sorted(names), []) else None
+
+    await stack.until(f"{names} everywhere", look)
+
+
 async def sync(stack: Stack, what: str, user: str = "dev", **options: Any) -> str:
     answer = await stack.stage.slash(user, f"commands-sync {what}", app="greeter", **options)
     return said(answer).replace("\\", "")
@@ -90,7 +105,7 @@ async def applied(stack: Stack, environment: str, user: str = "dev") -> int:
 async def in_staging(stack: Stack, *names: str) -> None:
     merge(stack, *names)
     await stack.phase(await applied(stack, "staging"), "succeeded")
-    assert (await story.commands(stack.stage))[1] == sorted(names)
+    assert (await commands(stack))[1] == sorted(names)
 
 
 async def slipway(stack: Stack, *words: str, **environment: str) -> Said:
@@ -134,7 +149,7 @@ async def now(stack: Stack) -> int:
 
 
 async def test_the_story_goes_as_told(stack: Stack) -> None:
-    await story.play(stack.stage, stack.demo.manifests)
+    await play(read(STORIES[1]), SandboxWorld(stack.demo, stack.stage), stack.stage.transcript)
 
 
 async def test_the_card_shows_who_approves_what_changes(stack: Stack) -> None:
@@ -177,7 +192,7 @@ async def test_a_bot_killed_between_staging_and_production_and_at_the_gate_goes_
     await acts.connected(stack)
     await stack.press("lead", id_, "Approve")
     await stack.phase(id_, "succeeded")
-    await story.commands_are(stack.stage, everywhere=["greet", "juggle"], here=[])
+    await everywhere(stack, "greet", "juggle")
     assert "Nothing is different" in await sync(stack, "apply", environment="production")
 
 
@@ -293,7 +308,7 @@ async def test_backups_are_listed_and_restored_while_the_gateway_is_down(stack: 
         stack, "rollback", "greeter", str(listed[0]["id"]), "--wait", "--json", "--reason", "worse"
     )
     assert back.code == 0, back
-    assert (await story.commands(stack.stage))[1] == ["greet", "yawn"]
+    assert (await commands(stack))[1] == ["greet", "yawn"]
     await stack.stage.call("DELETE", "faults")
     await acts.connected(stack)
 

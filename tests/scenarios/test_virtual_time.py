@@ -1,0 +1,58 @@
+"""Virtual time: an hour takes no time, and the database agrees on what time it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from tests.scenarios.virtual_time import EPOCH, VirtualClock, VirtualDatabase, VirtualLoop, fresh
+from tests.support.postgres import PostgresServer
+
+
+def run(what: object) -> object:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(what)  # type: ignore[arg-type]
+
+
+def test_an_hour_passes_at_once_and_in_order() -> None:
+    seen: list[str] = []
+
+    async def wait(seconds: float, name: str) -> None:
+        await asyncio.sleep(seconds)
+        seen.append(f"{name} at {VirtualClock().now() - EPOCH}")
+
+    async def story() -> None:
+        await asyncio.gather(wait(3600, "late"), wait(0.5, "soon"))
+
+    began = time.monotonic()
+    run(story())
+    assert seen == ["soon at 0:00:00.500000", "late at 1:00:00"]
+    assert time.monotonic() - began < 5
+
+
+def test_the_database_has_the_same_time_and_takes_none(postgres: PostgresServer) -> None:
+    dsn = asyncio.run(fresh(postgres))
+
+    async def story() -> None:
+        database = VirtualDatabase(dsn)
+        await asyncio.sleep(90)
+        async with database.connection() as connection:
+            assert await connection.fetchval("SELECT now()") == EPOCH + timedelta(seconds=90)
+            await connection.execute("SELECT pg_sleep(0.2)")
+            await connection.execute("INSERT INTO notes (kind, key, value) VALUES ('a', 'b', '{}')")
+            assert await connection.fetchval("SELECT updated_at FROM notes") == EPOCH + timedelta(seconds=90)
+        assert VirtualClock().now() == EPOCH + timedelta(seconds=90)
+        await database.close()
+
+    run(story())
+
+
+def test_waiting_for_what_will_never_happen_is_an_error() -> None:
+    async def story() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(RuntimeError, match="nothing will ever happen"):
+        run(story())
