@@ -9,9 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (("in all", "*", 85), ("in bot/domain", "bot/domain/*", 95))
-# pytest's exit code when tests ran and some failed; anything else (no tests, wrong usage) is not tried again.
-SOME_FAILED = 1
-REMEMBER = ("-o", "addopts=-ra --strict-markers --strict-config", "-o", "cache_dir=.pytest_cache")
+# The tests that start whole programs take longest: they begin first, so that no worker is left alone with them.
+ALL = ("tests/e2e", "tests/integration", "sandbox/tests", "tests")
 
 
 def run(*command: str) -> int:
@@ -23,13 +22,10 @@ def main() -> int:
         old.unlink()
     os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
     workers = os.environ.get("TEST_WORKERS", "2")
-    selected = sys.argv[1:] or ["tests", "sandbox/tests"]
-    # By file, since the tests of a file may share a world; pytest 9.2 no longer heeds xdist's groups.
-    pytest = ("coverage", "run", "-m", "pytest", "-q", *REMEMBER)
-    failed = run(*pytest, "-n", workers, "--dist", "loadfile", *selected)
-    if failed == SOME_FAILED:
-        print("\n— what failed beside everything else runs once more, by itself", flush=True)
-        failed = run(*pytest, "--last-failed", "--last-failed-no-failures", "none", *selected)
+    selected = sys.argv[1:] or ALL
+    # By file, since the tests of a file may share a world; in the order given.
+    spread = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "20")
+    failed = run("coverage", "run", "-m", "pytest", "-q", *spread, *selected)
     run("coverage", "combine", "-q")
     if sys.argv[1:]:
         return failed

@@ -151,7 +151,7 @@ class CommandsWorld(World):
         self, *, probe: Probe = no_probe, intervals: LoopIntervals = QUICK, working: bool = True
     ) -> AsyncIterator[CommandsSlipway]:
         """One process: new adapters and a new engine on the same world."""
-        async with Database(self.dsn, size=6) as database, aiohttp.ClientSession() as session:
+        async with Database(self.dsn, size=6, timeout_s=10.0) as database, aiohttp.ClientSession() as session:
             slipway = CommandsSlipway(self, database, session, probe, intervals)
             async with slipway.running(working):
                 yield slipway

@@ -71,7 +71,7 @@ class World:
         intervals: LoopIntervals = QUICK,
     ) -> AsyncIterator[Slipway]:
         """One process on this world; `working` says whether its loops run."""
-        async with Database(self.dsn, size=6) as database:
+        async with Database(self.dsn, size=6, timeout_s=10.0) as database:
             slipway = Slipway(
                 self,
                 database,
