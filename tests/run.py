@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FLOORS = (("in all", "*", 85), ("in bot/domain", "bot/domain/*", 95))
 # The tests that start whole programs take longest: they begin first, so that no worker is left alone with them.
-ALL = ("tests/e2e", "tests/integration", "sandbox/tests", "tests")
+ALL = ("tests/e2e", "tests/integration", "sandbox/tests", "tests/contract", "tests/scenarios", "tests/unit")
 
 
 def run(*command: str) -> int:
