@@ -98,7 +98,7 @@ async def sync(stack: Stack, what: str, user: str = "dev", **options: Any) -> st
 async def applied(stack: Stack, environment: str, user: str = "dev") -> int:
     """The rollout that an apply begins."""
     text = await sync(stack, "apply", user, environment=environment)
-    assert "** started" in text, text
+    assert " started**" in text, text
     return await stack.newest(SERVICE, environment)
 
 
@@ -168,7 +168,7 @@ async def test_two_people_applying_at_once_change_things_once(stack: Stack) -> N
     answers = await asyncio.gather(
         *(sync(stack, "apply", user, environment="staging") for user in ("dev", "dev2"))
     )
-    begun = [a for a in answers if "** started" in a]
+    begun = [a for a in answers if " started**" in a]
     assert len(begun) == 1, answers
     other = next(a for a in answers if a not in begun)
     assert "is active" in other or "Nothing is different" in other, other
@@ -216,7 +216,7 @@ async def test_an_emergency_goes_without_staging_by_its_role_and_everybody_hears
     await stack.stage.call("PATCH", "people/dev2", {"roles": ["deployer", "oncall"]})
     before = await stack.stage.last_message("deploys")
     text = await sync(stack, "apply", "dev2", environment="production", emergency=True, reason="on fire")
-    assert "** started" in text
+    assert " started**" in text
     assert await stack.stage.message("deploys", "goes on as an EMERGENCY", "on fire", after=before)
     id_ = await gate(stack)
     await stack.press("lead", id_, "Approve")
