@@ -217,7 +217,7 @@ async def test_an_emergency_goes_without_staging_by_its_role_and_everybody_hears
     before = await stack.stage.last_message("deploys")
     text = await sync(stack, "apply", "dev2", environment="production", emergency=True, reason="on fire")
     assert " started**" in text
-    assert await stack.stage.message("deploys", "goes on as an EMERGENCY", "on fire", after=before)
+    assert await stack.stage.message("deploys", "continues as an EMERGENCY", "on fire", after=before)
     id_ = await gate(stack)
     await stack.press("lead", id_, "Approve")
     await stack.phase(id_, "succeeded")
