@@ -109,7 +109,7 @@ async def test_without_permission_to_post_the_rollout_goes_on_and_alerts_says_so
 
 async def test_without_its_channel_the_rollout_goes_on_and_commands_still_work(stack: Stack) -> None:
     """In the other server, so that nothing of this one is in the way."""
-    assert " started**" in await acts.command(
+    assert "** started" in await acts.command(
         stack, "skipper", "deploy", "pier", service="ferry", version="1.5.0", environment="production"
     )
     id_ = await stack.newest("ferry", "production")
