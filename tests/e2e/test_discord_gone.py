@@ -100,7 +100,7 @@ async def test_without_permission_to_post_the_rollout_goes_on_and_alerts_says_so
         for action in ("pause", "resume"):
             custom = await acts.custom_id(stack, id_, action)
             assert (await acts.pressed_raw(stack, "dev2", card["id"], custom))["state"] == "answered"
-        report = await notice(stack, "alerts", id_, "cannot be shown")
+        report = await notice(stack, "alerts", id_, "cannot be posted")
         assert "/status" in report["text"]
         assert report["notified"] == []
         await acts.rolled_back(stack, id_)
@@ -122,4 +122,4 @@ async def test_without_its_channel_the_rollout_goes_on_and_commands_still_work(s
     await stack.phase(id_, "rolled_back")
     await stack.served_by("ferry", "production", "1.4.0")
     await stack.settled(id_)
-    await stack.stage.message("beacon", f"rollout {id_}", "cannot be shown", as_="mate")
+    await stack.stage.message("beacon", f"rollout {id_}", "cannot be posted", as_="mate")

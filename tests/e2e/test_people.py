@@ -96,7 +96,7 @@ async def test_an_approval_can_be_revoked_until_the_quorum_is_reached(stack: Sta
     id_ = await gated(stack)
     assert "approved (1 of 2)" in said(await stack.press("lead", id_, "Approve"))
     again = await acts.act(stack, "lead", id_, "approve")
-    assert "already" in said(again)
+    assert "Already done" in said(again)
     assert "revoked their approval" in said(await stack.press("lead", id_, "Revoke"))
     assert "have not approved this rollout" in said(await acts.act(stack, "lead", id_, "revoke"))
     await stack.press("lead2", id_, "Approve")
