@@ -15,7 +15,8 @@ WITH change AS (
         reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb, unless_stopped jsonb,
-        lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text)
+        lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text,
+        moot jsonb)
 ), mine AS (
     -- The rollout first, then its effects: whoever else changes it locks in that order, too.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
@@ -66,8 +67,7 @@ WITH change AS (
     WHERE e.state IN ('pending', 'leased') AND e.id IS DISTINCT FROM c.claim AND EXISTS (SELECT FROM saved)
         AND ((e.service = c.service AND e.environment = c.environment AND e.kind = 'set_desired'
                 AND c.desired IS NOT NULL AND e.generation < c.generation)
-            OR (e.rollout_id = c.id AND e.kind IN ('run_checks', 'run_sync')
-                AND c.phase NOT IN ('verifying', 'shifting')))
+            OR (e.rollout_id = c.id AND c.moot ? e.kind))
 ), ordered AS (
     INSERT INTO effects (key, rollout_id, service, environment, kind, payload, generation, urgent, due_at)
     SELECT e.key, s.id, c.service, c.environment, e.kind, e.payload, e.generation, COALESCE(e.urgent, false),

@@ -12,6 +12,7 @@ from bot.adapters.postgres import serialization
 from bot.adapters.postgres.database import Database, Row
 from bot.adapters.postgres.json import dumped, spliced
 from bot.domain.records import Active, Answer, Loaded, RolloutChange
+from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
 from bot.domain.rollout.model import Lane, Phase, Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -121,6 +122,7 @@ def _change(change: RolloutChange) -> str:
         "good": mark is not None and mark.good,
         "base": _base(rollout, desires) if change.before is None else None,
         "given_up": change.given_up.error[:500] if change.given_up else None,
+        "moot": [] if rollout.phase in machine.ORDERED else steps.reported_effects(),
     }
     return spliced(
         plain,

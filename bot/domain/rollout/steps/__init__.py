@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.domain.rollout.events import StepEffect
+from bot.domain.rollout.events import ReportedEffect, StepEffect
 from bot.domain.rollout.model import Phase, Rollout, Step
 from bot.domain.rollout.steps.gate import GATE, Gate
 from bot.domain.rollout.steps.kind import StepKind, StepWords
@@ -39,6 +39,7 @@ __all__ = [
     "Verify",
     "kind_of",
     "meaning",
+    "reported_effects",
     "step_effects",
     "words_under_way",
 ]
@@ -51,6 +52,11 @@ def kind_of(step: Step) -> StepKind[Any]:
 def step_effects() -> Mapping[str, type[StepEffect]]:
     """Every class of effect that steps order, by its kind."""
     return {name: effect for kind in KINDS.values() for name, effect in kind.effects.items()}
+
+
+def reported_effects() -> list[str]:
+    """Kinds of effects that only a rollout which waits for their step needs."""
+    return [name for name, effect in step_effects().items() if issubclass(effect, ReportedEffect)]
 
 
 def words_under_way(rollout: Rollout) -> StepWords | None:
