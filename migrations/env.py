@@ -1,4 +1,4 @@
-"""Alembic's entry point: runs the revisions on the connection that `bot.adapters.postgres.migrate` hands over."""
+"""Alembic's entry point: runs the revisions on the connection of `postgres/connection/migrate.py`."""
 
 from __future__ import annotations
 

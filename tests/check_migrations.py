@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.adapters.postgres.migrate import head, revisions, upgrade
-from bot.adapters.postgres.schema import is_newest, newest
+from bot.adapters.postgres.connection.migrate import head, revisions, upgrade
+from bot.adapters.postgres.connection.schema import is_newest, newest
 from tests.support.postgres import PostgresServer, postgres_server
 
 SNAPSHOT = Path(__file__).resolve().parent.parent / "migrations" / "schema.sql"

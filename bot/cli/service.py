@@ -70,7 +70,7 @@ def migrate() -> None:
 
 async def _migrate(given: Settings) -> None:
     from bot.adapters.embedded import database
-    from bot.adapters.postgres.migrate import revisions, upgrade
+    from bot.adapters.postgres.connection.migrate import revisions, upgrade
 
     async with database(given.database.dsn, given.data_dir) as dsn:
         before, head = await revisions(dsn)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 import aiohttp
 
-from bot.adapters.postgres.appcommands import PostgresAppCommands
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.appcommands.manifests import PostgresAppCommands
+from bot.adapters.postgres.connection.database import Database
 from bot.adapters.sources.appcommands import CommandReleases
 from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget
 from bot.catalog.resolution.appcommands import TARGET

@@ -17,9 +17,9 @@ import structlog
 from redis.exceptions import RedisError
 
 from bot.adapters.embedded import EmbeddedPostgres
-from bot.adapters.postgres.clock import DatabaseClock
-from bot.adapters.postgres.database import Database
-from bot.adapters.postgres.schema import is_newest
+from bot.adapters.postgres.connection.clock import DatabaseClock
+from bot.adapters.postgres.connection.database import Database
+from bot.adapters.postgres.connection.schema import is_newest
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
@@ -281,7 +281,7 @@ async def _migrated(dsn: str) -> None:
 async def _migrate(dsn: str) -> None:
     if await is_newest(dsn):
         return
-    from bot.adapters.postgres.migrate import upgrade  # not needed by most starts: see `is_newest`
+    from bot.adapters.postgres.connection.migrate import upgrade  # not needed by most starts: see `is_newest`
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
     await upgrade(dsn)

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from bot import __version__, catalog
 from bot.adapters.embedded import database
-from bot.adapters.postgres.migrate import revisions
+from bot.adapters.postgres.connection.migrate import revisions
 from bot.adapters.redis.waker import ping
 from bot.composition import registry
 from bot.composition.adapters import make_metrics, make_targets

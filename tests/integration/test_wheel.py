@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from bot.adapters.postgres.migrate import head, revisions
+from bot.adapters.postgres.connection.migrate import head, revisions
 from tests.support.paths import ROOT
 from tests.support.postgres import PostgresServer
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.connection.database import Database
 from bot.ports.errors import Unreachable
 from tests.support.postgres import TEMPLATE, PostgresServer
 

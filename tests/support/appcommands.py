@@ -12,8 +12,8 @@ import aiohttp
 import yaml
 from discord_sandbox import Sandbox
 
-from bot.adapters.postgres.appcommands import PostgresAppCommands
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.appcommands.manifests import PostgresAppCommands
+from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.sources.appcommands import CommandReleases
 from bot.adapters.targets.appcommands import CommandsApi, CommandsTarget

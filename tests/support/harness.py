@@ -9,7 +9,7 @@ from typing import Any
 
 import asyncpg
 
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import Catalog

@@ -15,7 +15,7 @@ from typing import Any
 
 import asyncpg
 
-from bot.adapters.postgres.migrate import upgrade
+from bot.adapters.postgres.connection.migrate import upgrade
 
 TEMPLATE = "slipway_template"
 

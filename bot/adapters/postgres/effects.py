@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import structlog
 
 from bot.adapters.postgres import serialization
-from bot.adapters.postgres.database import Connection, Database, Row
-from bot.adapters.postgres.json import dumped, storable, without_nul
+from bot.adapters.postgres.connection.database import Connection, Database, Row
+from bot.adapters.postgres.connection.json import dumped, storable, without_nul
 from bot.domain.records import AuditEntry, Claimed, GivenUp, LaneRow
 from bot.domain.rollout.events import CallPeople, SetDesired
 from bot.domain.rollout.model import Lane

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.adapters.postgres.database import Database, Row
-from bot.adapters.postgres.json import dumped
+from bot.adapters.postgres.connection.database import Database, Row
+from bot.adapters.postgres.connection.json import dumped
 from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.adapters.postgres import serialization
-from bot.adapters.postgres.database import Database, Row
+from bot.adapters.postgres.connection.database import Database, Row
+from bot.adapters.postgres.connection.json import storable
 from bot.adapters.postgres.effects import call, record
-from bot.adapters.postgres.json import storable
 from bot.adapters.postgres.rollouts import Charters, read
 from bot.domain.records import AuditEntry, KnownRelease, LaneRow, Lock, Situation
 from bot.domain.rollout.events import CallPeople

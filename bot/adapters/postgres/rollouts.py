@@ -9,8 +9,8 @@ from typing import Any
 import asyncpg
 
 from bot.adapters.postgres import serialization
-from bot.adapters.postgres.database import Database, Row
-from bot.adapters.postgres.json import dumped, spliced
+from bot.adapters.postgres.connection.database import Database, Row
+from bot.adapters.postgres.connection.json import dumped, spliced
 from bot.domain.records import Active, Answer, Loaded, RolloutChange
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition

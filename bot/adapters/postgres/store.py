@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.effects import PostgresEffects
 from bot.adapters.postgres.history import PostgresHistory, PostgresHousekeeping, PostgresNotes
 from bot.adapters.postgres.lanes import PostgresLanes

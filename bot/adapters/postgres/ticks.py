@@ -8,8 +8,8 @@ from datetime import datetime
 import structlog
 
 from bot.adapters.postgres import serialization
-from bot.adapters.postgres.database import Database, Row
-from bot.adapters.postgres.json import dumped, spliced, without_nul
+from bot.adapters.postgres.connection.database import Database, Row
+from bot.adapters.postgres.connection.json import dumped, spliced, without_nul
 from bot.adapters.postgres.rollouts import Charters
 from bot.domain.errors import UserError
 from bot.domain.records import Due, Judged, Loaded, SeriesPoint

@@ -62,9 +62,9 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
     """The service on the configured database. Raises `UserError`, `Unreachable`."""
     import aiohttp
 
-    from bot.adapters.postgres.clock import DatabaseClock
-    from bot.adapters.postgres.database import Database
-    from bot.adapters.postgres.schema import is_newest
+    from bot.adapters.postgres.connection.clock import DatabaseClock
+    from bot.adapters.postgres.connection.database import Database
+    from bot.adapters.postgres.connection.schema import is_newest
     from bot.adapters.postgres.store import PostgresStore
     from bot.adapters.redis.waker import EventWaker
     from bot.composition import adapters, registry

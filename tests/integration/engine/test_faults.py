@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from bot.adapters.postgres.migrate import upgrade
+from bot.adapters.postgres.connection.migrate import upgrade
 from bot.domain.errors import UserError
 from bot.domain.records import Claimed
 from bot.domain.rollout.model import Action, Desired, Lane, Observed, Phase, Plan

@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
-from bot.adapters.postgres.queries import SQL
+from bot.adapters.postgres.connection.queries import SQL
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.errors import Refused
 from bot.domain.records import AuditEntry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.adapters.postgres.clock import DatabaseClock
+from bot.adapters.postgres.connection.clock import DatabaseClock
 
 THERE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 

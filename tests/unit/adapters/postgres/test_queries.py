@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.adapters.postgres.json import dumped, spliced
-from bot.adapters.postgres.queries import SQL, Queries
+from bot.adapters.postgres.connection.json import dumped, spliced
+from bot.adapters.postgres.connection.queries import SQL, Queries
 
 
 def test_documents_are_put_into_others_as_they_are() -> None:

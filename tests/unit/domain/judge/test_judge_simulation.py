@@ -11,8 +11,8 @@ from statistics import fmean
 
 import pytest
 
-from benchmarks import detection
-from benchmarks.streams import (
+from benchmarks.judge import detection
+from benchmarks.judge.streams import (
     Replay,
     bad_ticks,
     kl,

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from bot.adapters.postgres.queries import SQL
+from bot.adapters.postgres.connection.queries import SQL
 from bot.ports.errors import Unreachable
 
 # What it means to be away. A constraint that is violated or a query that is wrong is not among these.

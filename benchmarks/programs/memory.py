@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import psutil
 
+from benchmarks.engine.scene import scene
 from benchmarks.report import Row, show
-from benchmarks.scene import scene
 
 MIB = 2**20
 ROLLOUTS = 1000

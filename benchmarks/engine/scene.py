@@ -169,7 +169,7 @@ async def bare_bot(demo: Demo, stage: Stage) -> AsyncIterator[tuple[psutil.Proce
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "benchmarks.bare_bot",
+        "benchmarks.discord.bare_bot",
         env={
             **os.environ,
             "BARE_TOKEN": token,

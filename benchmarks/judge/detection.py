@@ -13,8 +13,8 @@ from math import cos, inf, pi
 from random import Random
 from statistics import fmean
 
+from benchmarks.judge.streams import Replay, bad_ticks, mann_whitney_fails_at, threshold_fails_at, wald
 from benchmarks.report import Row, show
-from benchmarks.streams import Replay, bad_ticks, mann_whitney_fails_at, threshold_fails_at, wald
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, verdict
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.connection.database import Database
 from bot.ports.errors import Unreachable
 
 log = structlog.get_logger(__name__)

@@ -14,14 +14,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engine.scene import Json, listening, truth
 from benchmarks.report import Row, show
-from benchmarks.scene import Json, listening, truth
 from demo.lanes import DemoLane
 from demo.launcher import Demo
 from demo.stories.stage import Stage, Transcript
 
 LANE = DemoLane("checkout", "production", 250)
-_HERE = Path(__file__).resolve().parent.parent
+_HERE = Path(__file__).resolve().parents[2]
 CATALOG = f"""
 guilds:
   harbor:

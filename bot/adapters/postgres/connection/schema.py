@@ -6,7 +6,7 @@ from pathlib import Path
 
 import asyncpg
 
-from bot.adapters.postgres.database import translated
+from bot.adapters.postgres.connection.database import translated
 
 # As the migrations name it (migrate.py).
 _REVISION = "SELECT version_num FROM schema_revision"
@@ -31,5 +31,5 @@ def newest() -> str:
 
 def migrations() -> Path:
     """Alembic's folder: `bot/migrations` in a wheel and the container image, `migrations` in a checkout."""
-    installed = Path(__file__).parents[2] / "migrations"
+    installed = Path(__file__).parents[3] / "migrations"
     return installed if installed.is_dir() else installed.parents[1] / "migrations"

@@ -13,7 +13,7 @@ from typing import Any
 import asyncpg
 
 from benchmarks.report import Row, show
-from bot.adapters.postgres.database import Database
+from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
 from bot.engine.effects.notifications import NotificationHandler

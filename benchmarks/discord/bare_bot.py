@@ -1,7 +1,7 @@
 """The least that a discord.py bot can be: one button that answers. What Slipway's presses are compared with.
 
-`python -m benchmarks.bare_bot`, with BARE_TOKEN, BARE_API, BARE_GATEWAY and BARE_CHANNEL in the environment; prints the
-id of its message when it is ready.
+`python -m benchmarks.discord.bare_bot`, with BARE_TOKEN, BARE_API, BARE_GATEWAY and BARE_CHANNEL in the
+environment; prints the id of its message when it is ready.
 """
 
 from __future__ import annotations

@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from bot.adapters.postgres.database import translated
-from bot.adapters.postgres.schema import migrations
+from bot.adapters.postgres.connection.database import translated
+from bot.adapters.postgres.connection.schema import migrations
 from bot.ports.errors import Unreachable
 
 # Any constant: two processes that start at once take turns.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.adapters.postgres import serialization
-from bot.adapters.postgres.database import Database, Row
+from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.effects import record
 from bot.domain.appcommands.applications import Scope
 from bot.domain.appcommands.records import ScopeBackup, ScopeChange, StoredBackup, StoredChange

@@ -15,8 +15,8 @@ from math import inf
 import psutil
 from discord_sandbox.discord.state.ids import named_id
 
+from benchmarks.engine.scene import ASKERS, CROWD, Json, Scene, Waiting, person, scene
 from benchmarks.report import Row, show
-from benchmarks.scene import ASKERS, CROWD, Json, Scene, Waiting, person, scene
 
 AT_ONCE = 2000
 ROLLOUTS = 125  # for each crowd, so that each gets 16 approvals: below the gate's quorum of 20

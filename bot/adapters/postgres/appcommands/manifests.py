@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bot.adapters.postgres.appcommands_history import PostgresAppCommandHistory
-from bot.adapters.postgres.database import Database
-from bot.adapters.postgres.json import dumped
+from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
+from bot.adapters.postgres.connection.database import Database
+from bot.adapters.postgres.connection.json import dumped
 from bot.domain.appcommands.applications import Scope
 from bot.domain.appcommands.normalization import digest
 from bot.domain.appcommands.records import (

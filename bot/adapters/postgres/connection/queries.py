@@ -32,5 +32,6 @@ class Queries(Mapping[str, str]):
         return len(self._found)
 
 
-_FILES = ("queries.sql", "commands.sql")
-SQL = Queries("\n".join(files(__package__).joinpath(name).read_text(encoding="utf-8") for name in _FILES))
+_ADAPTER = files("bot.adapters.postgres")
+_FILES = ("queries.sql", "appcommands/queries.sql")
+SQL = Queries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
