@@ -10,13 +10,13 @@ import difflib
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 from bot.adapters.postgres.connection.migrate import head, revisions, upgrade
 from bot.adapters.postgres.connection.schema import is_newest, newest
+from tests.support.paths import ROOT
 from tests.support.postgres import PostgresServer, postgres_server
 
-SNAPSHOT = Path(__file__).resolve().parent.parent / "migrations" / "schema.sql"
+SNAPSHOT = ROOT / "migrations" / "schema.sql"
 
 
 def main() -> int:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
-import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,22 +16,21 @@ from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
 from tests.support.paths import SERVICE
+from tests.support.waiting import until
 
 LANE = Lane("checkout", "production")
 ALONE = Lane("herald", "production")
 
 
 @dataclass
-class World:
+class Subject:
+    """A target that is examined, and a maker of releases that it can run."""
+
     target: DeployTarget
     release: Callable[..., Release]
 
     async def until(self, holds: Callable[[Observed], object], lane: Lane = LANE) -> Observed:
-        deadline = time.monotonic() + 15
-        while not holds(observed := await self.target.observe(lane)):
-            assert time.monotonic() < deadline, f"still {observed}"
-            await asyncio.sleep(0.02)
-        return observed
+        return await until(lambda: self.target.observe(lane), holds)
 
     async def reach(self, lane: Lane, desired: Desired) -> Observed:
         """Apply, and wait until it is so."""
@@ -50,7 +47,7 @@ class World:
 
 
 @pytest.fixture(params=["fake", "process"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
 
@@ -60,7 +57,7 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
                 fake.dies.add(found.digest)
             return found
 
-        yield World(fake, fake_release)
+        yield Subject(fake, fake_release)
         return
 
     def release(version: str, *, dies: bool = False) -> Release:
@@ -72,16 +69,16 @@ async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     host = Host(tmp_path / "host")
     await host.start()
     lanes = {LANE: ProcessLaneSettings(listen_port=0), ALONE: ProcessLaneSettings(exclusive=True)}
-    yield World(ProcessTarget(host.data_dir, lanes, start_host=False), release)
+    yield Subject(ProcessTarget(host.data_dir, lanes, start_host=False), release)
     await host.stop()
 
 
-async def test_unknown_lane_has_generation_zero_and_nothing_runs(world: World) -> None:
-    assert await world.target.observe(Lane("nobody", "nowhere")) == Observed(0)
+async def test_unknown_lane_has_generation_zero_and_nothing_runs(subject: Subject) -> None:
+    assert await subject.target.observe(Lane("nobody", "nowhere")) == Observed(0)
 
 
-async def test_first_release_gets_ready_and_has_all_traffic(world: World) -> None:
-    observed = await world.reach(LANE, Desired(1, world.release("1")))
+async def test_first_release_gets_ready_and_has_all_traffic(subject: Subject) -> None:
+    observed = await subject.reach(LANE, Desired(1, subject.release("1")))
 
     assert observed.generation == 1
     (running,) = observed.running
@@ -89,115 +86,115 @@ async def test_first_release_gets_ready_and_has_all_traffic(world: World) -> Non
     assert running.address is not None and running.address.startswith("http://")
 
 
-async def test_candidate_without_weight_runs_and_serves_nobody(world: World) -> None:
-    stable, candidate = world.release("1"), world.release("2")
-    await world.reach(LANE, Desired(1, stable))
+async def test_candidate_without_weight_runs_and_serves_nobody(subject: Subject) -> None:
+    stable, candidate = subject.release("1"), subject.release("2")
+    await subject.reach(LANE, Desired(1, stable))
 
-    await world.target.apply(LANE, Desired(2, stable, candidate))
+    await subject.target.apply(LANE, Desired(2, stable, candidate))
 
     def ready(observed: Observed) -> bool:
         found = observed.of(candidate.digest)
         return found is not None and found.state is RunState.READY
 
-    observed = await world.until(ready)
+    observed = await subject.until(ready)
     assert observed.weight_of(candidate.digest) == 0
     assert observed.weight_of(stable.digest) == 100
 
 
-async def test_candidate_gets_its_weight_once_it_is_ready_and_loses_it_again(world: World) -> None:
-    stable, candidate = world.release("1"), world.release("2")
-    await world.reach(LANE, Desired(1, stable))
-    await world.reach(LANE, Desired(2, stable, candidate, 25))
+async def test_candidate_gets_its_weight_once_it_is_ready_and_loses_it_again(subject: Subject) -> None:
+    stable, candidate = subject.release("1"), subject.release("2")
+    await subject.reach(LANE, Desired(1, stable))
+    await subject.reach(LANE, Desired(2, stable, candidate, 25))
 
-    observed = await world.reach(LANE, Desired(3, stable, candidate, 0))
+    observed = await subject.reach(LANE, Desired(3, stable, candidate, 0))
 
     assert observed.weight_of(stable.digest) == 100
 
 
-async def test_older_generation_is_refused_and_changes_nothing(world: World) -> None:
-    stable, candidate = world.release("1"), world.release("2")
-    await world.reach(LANE, Desired(5, stable, candidate, 5))
-    await world.reach(LANE, Desired(7, stable, candidate, 0))
+async def test_older_generation_is_refused_and_changes_nothing(subject: Subject) -> None:
+    stable, candidate = subject.release("1"), subject.release("2")
+    await subject.reach(LANE, Desired(5, stable, candidate, 5))
+    await subject.reach(LANE, Desired(7, stable, candidate, 0))
 
     with pytest.raises(StaleGeneration):
-        await world.target.apply(LANE, Desired(6, stable, candidate, 25))
+        await subject.target.apply(LANE, Desired(6, stable, candidate, 25))
 
-    observed = await world.target.observe(LANE)
+    observed = await subject.target.observe(LANE)
     assert (observed.generation, observed.weight_of(candidate.digest)) == (7, 0)
 
 
-async def test_applying_the_same_again_changes_nothing(world: World) -> None:
-    desired = Desired(2, world.release("1"), world.release("2"), 25)
-    before = await world.reach(LANE, desired)
+async def test_applying_the_same_again_changes_nothing(subject: Subject) -> None:
+    desired = Desired(2, subject.release("1"), subject.release("2"), 25)
+    before = await subject.reach(LANE, desired)
 
-    await world.target.apply(LANE, desired)
+    await subject.target.apply(LANE, desired)
 
-    assert await world.target.observe(LANE) == before
+    assert await subject.target.observe(LANE) == before
 
 
-async def test_same_generation_cannot_mean_two_things(world: World) -> None:
-    desired = Desired(2, world.release("1"), world.release("2"), 25)
-    await world.reach(LANE, desired)
+async def test_same_generation_cannot_mean_two_things(subject: Subject) -> None:
+    desired = Desired(2, subject.release("1"), subject.release("2"), 25)
+    await subject.reach(LANE, desired)
 
     with pytest.raises(StaleGeneration):
-        await world.target.apply(LANE, replace(desired, weight=50))
+        await subject.target.apply(LANE, replace(desired, weight=50))
 
 
-async def test_candidate_that_dies_at_start_is_reported_and_never_serves(world: World) -> None:
-    stable, candidate = world.release("1"), world.release("2", dies=True)
-    await world.reach(LANE, Desired(1, stable))
-    await world.target.apply(LANE, Desired(2, stable, candidate, 25))
+async def test_candidate_that_dies_at_start_is_reported_and_never_serves(subject: Subject) -> None:
+    stable, candidate = subject.release("1"), subject.release("2", dies=True)
+    await subject.reach(LANE, Desired(1, stable))
+    await subject.target.apply(LANE, Desired(2, stable, candidate, 25))
 
     def crashed(observed: Observed) -> bool:
         found = observed.of(candidate.digest)
         return found is not None and found.state is RunState.CRASHED
 
-    observed = await world.until(crashed)
+    observed = await subject.until(crashed)
     found = observed.of(candidate.digest)
     assert found is not None and found.detail and found.weight == 0 and found.restarts == 0
     assert observed.weight_of(stable.digest) == 100
 
 
-async def test_crashed_candidate_gets_another_chance_in_another_rollout(world: World) -> None:
-    stable, candidate = world.release("1"), world.release("2", dies=True)
-    await world.target.apply(LANE, Desired(2, stable, candidate, 25))
-    await world.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
-    await world.reach(LANE, Desired(3, stable))
-    await world.until(lambda o: o.of(candidate.digest) is None)
+async def test_crashed_candidate_gets_another_chance_in_another_rollout(subject: Subject) -> None:
+    stable, candidate = subject.release("1"), subject.release("2", dies=True)
+    await subject.target.apply(LANE, Desired(2, stable, candidate, 25))
+    await subject.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
+    await subject.reach(LANE, Desired(3, stable))
+    await subject.until(lambda o: o.of(candidate.digest) is None)
 
-    await world.target.apply(LANE, Desired(4, stable, candidate))
+    await subject.target.apply(LANE, Desired(4, stable, candidate))
 
     # It crashes again, which shows that it was started again.
-    await world.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
+    await subject.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
 
 
-async def test_promoted_release_serves_alone_and_the_former_stays_warm(world: World) -> None:
-    old, new = world.release("1"), world.release("2")
-    await world.reach(LANE, Desired(1, old))
-    await world.reach(LANE, Desired(2, old, new, 100))
+async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: Subject) -> None:
+    old, new = subject.release("1"), subject.release("2")
+    await subject.reach(LANE, Desired(1, old))
+    await subject.reach(LANE, Desired(2, old, new, 100))
 
-    observed = await world.reach(LANE, Desired(3, new, None, 0, warm=(old,)))
+    observed = await subject.reach(LANE, Desired(3, new, None, 0, warm=(old,)))
 
     former = observed.of(old.digest)
     assert former is not None and (former.state, former.weight) == (RunState.READY, 0)
-    back = await world.reach(LANE, Desired(4, old, new, 0))
+    back = await subject.reach(LANE, Desired(4, old, new, 0))
     assert back.weight_of(old.digest) == 100
 
 
-async def test_release_that_is_no_longer_named_goes_away(world: World) -> None:
-    old, new = world.release("1"), world.release("2")
-    await world.reach(LANE, Desired(1, old, new, 50))
+async def test_release_that_is_no_longer_named_goes_away(subject: Subject) -> None:
+    old, new = subject.release("1"), subject.release("2")
+    await subject.reach(LANE, Desired(1, old, new, 50))
 
-    await world.reach(LANE, Desired(2, new))
+    await subject.reach(LANE, Desired(2, new))
 
-    await world.until(lambda observed: observed.of(old.digest) is None)
+    await subject.until(lambda observed: observed.of(old.digest) is None)
 
 
-async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembered(world: World) -> None:
-    stable, candidate = world.release("1"), world.release("2")
-    await world.reach(LANE, Desired(4, stable, candidate, 50))
+async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembered(subject: Subject) -> None:
+    stable, candidate = subject.release("1"), subject.release("2")
+    await subject.reach(LANE, Desired(4, stable, candidate, 50))
 
-    observed = await world.target.abort(LANE, "oncall", "payments fail")
+    observed = await subject.target.abort(LANE, "oncall", "payments fail")
 
     assert observed.generation == 5
     assert observed.weight_of(candidate.digest) == 0
@@ -209,68 +206,70 @@ async def test_abort_takes_all_traffic_under_a_newer_generation_and_is_remembere
         "payments fail",
     )
     with pytest.raises(StaleGeneration):
-        await world.target.apply(LANE, Desired(5, stable, candidate, 100))
-    assert (await world.target.observe(LANE)).abort is not None
+        await subject.target.apply(LANE, Desired(5, stable, candidate, 100))
+    assert (await subject.target.observe(LANE)).abort is not None
 
 
-async def test_abort_is_forgotten_when_a_newer_generation_is_applied(world: World) -> None:
-    stable = world.release("1")
-    await world.reach(LANE, Desired(4, stable))
-    await world.target.abort(LANE, "oncall", "")
+async def test_abort_is_forgotten_when_a_newer_generation_is_applied(subject: Subject) -> None:
+    stable = subject.release("1")
+    await subject.reach(LANE, Desired(4, stable))
+    await subject.target.abort(LANE, "oncall", "")
 
-    observed = await world.reach(LANE, Desired(6, stable))
+    observed = await subject.reach(LANE, Desired(6, stable))
 
     assert observed.abort is None
 
 
-async def test_abort_without_anything_stable_is_refused(world: World) -> None:
+async def test_abort_without_anything_stable_is_refused(subject: Subject) -> None:
     with pytest.raises(TargetRefused):
-        await world.target.abort(LANE, "oncall", "")
+        await subject.target.abort(LANE, "oncall", "")
 
 
 @pytest.mark.parametrize("weight", [-1, 101])
-async def test_weight_outside_of_a_hundred_is_refused(world: World, weight: int) -> None:
+async def test_weight_outside_of_a_hundred_is_refused(subject: Subject, weight: int) -> None:
     with pytest.raises(TargetRefused):
-        await world.target.apply(LANE, Desired(1, world.release("1"), world.release("2"), weight))
+        await subject.target.apply(LANE, Desired(1, subject.release("1"), subject.release("2"), weight))
 
 
-async def test_weight_without_a_candidate_is_refused(world: World) -> None:
+async def test_weight_without_a_candidate_is_refused(subject: Subject) -> None:
     with pytest.raises(TargetRefused):
-        await world.target.apply(LANE, Desired(1, world.release("1"), None, 5))
+        await subject.target.apply(LANE, Desired(1, subject.release("1"), None, 5))
 
 
-async def test_release_that_cannot_be_run_is_refused_and_the_lane_stays_as_it_was(world: World) -> None:
-    stable = world.release("1")
-    before = await world.reach(LANE, Desired(1, stable))
+async def test_release_that_cannot_be_run_is_refused_and_the_lane_stays_as_it_was(subject: Subject) -> None:
+    stable = subject.release("1")
+    before = await subject.reach(LANE, Desired(1, stable))
     bad = Release("checkout", "2", "sha256:2", spec={"command": []})
 
     with pytest.raises(TargetRefused):
-        await world.target.apply(LANE, Desired(2, stable, bad))
+        await subject.target.apply(LANE, Desired(2, stable, bad))
 
-    assert await world.target.observe(LANE) == before
+    assert await subject.target.observe(LANE) == before
 
 
-async def test_exclusive_lane_refuses_a_weight_between(world: World) -> None:
+async def test_exclusive_lane_refuses_a_weight_between(subject: Subject) -> None:
     with pytest.raises(TargetRefused):
-        await world.target.apply(ALONE, Desired(1, world.release("1"), world.release("2"), 5))
+        await subject.target.apply(ALONE, Desired(1, subject.release("1"), subject.release("2"), 5))
 
 
-async def test_exclusive_lane_replaces_one_release_by_the_other(world: World) -> None:
-    old, new = world.release("1"), world.release("2")
-    await world.reach(ALONE, Desired(1, old, new, 0))
+async def test_exclusive_lane_replaces_one_release_by_the_other(subject: Subject) -> None:
+    old, new = subject.release("1"), subject.release("2")
+    await subject.reach(ALONE, Desired(1, old, new, 0))
 
-    observed = await world.reach(ALONE, Desired(2, old, new, 100))
+    observed = await subject.reach(ALONE, Desired(2, old, new, 100))
 
     stopped = observed.of(old.digest)
     assert stopped is not None and stopped.state is RunState.STOPPED
 
 
-async def test_exclusive_candidate_that_fails_is_reported_and_the_former_can_come_back(world: World) -> None:
-    old, new = world.release("1"), world.release("2", dies=True)
-    await world.reach(ALONE, Desired(1, old))
-    await world.target.apply(ALONE, Desired(2, old, new, 100))
-    await world.until(lambda o: (r := o.of(new.digest)) and r.state is RunState.CRASHED, ALONE)
+async def test_exclusive_candidate_that_fails_is_reported_and_the_former_can_come_back(
+    subject: Subject,
+) -> None:
+    old, new = subject.release("1"), subject.release("2", dies=True)
+    await subject.reach(ALONE, Desired(1, old))
+    await subject.target.apply(ALONE, Desired(2, old, new, 100))
+    await subject.until(lambda o: (r := o.of(new.digest)) and r.state is RunState.CRASHED, ALONE)
 
-    observed = await world.reach(ALONE, Desired(3, old, new, 0))
+    observed = await subject.reach(ALONE, Desired(3, old, new, 0))
 
     assert observed.weight_of(old.digest) == 100

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+
+import pytest
 
 from demo.stories.stage import Json, said
 from tests.support.e2e.acts import audited, fault, part
 from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import Stack, lanes, marks
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, postgres_server
 
 pytestmark = marks("database")
 LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
 # Longer than all of the soak that is left would take.
 OUTAGE_S = 12.0
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """Of this file alone, since it is stopped."""
+    with postgres_server() as server:
+        yield server
 
 
 @asynccontextmanager

@@ -32,6 +32,10 @@ class PostgresServer:
         self._server: Any = get_server(folder, cleanup_mode=None)
         self._folder = folder
         self._names = count()
+        # Tests end processes, never the machine: what the kernel holds is safe without fsync.
+        with (folder / "postgresql.auto.conf").open("a") as settings:
+            settings.write("fsync = off\nfull_page_writes = off\n")
+        self._control("reload")
 
     def dsn(self, database: str = "postgres") -> str:
         return str(self._server.get_uri(database))

@@ -15,8 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 
 from discord_sandbox.server import PAGE
-
-PROJECT = Path(__file__).resolve().parents[2]
+from support.paths import PROJECT
 
 
 @pytest.fixture(scope="module")

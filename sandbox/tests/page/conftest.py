@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Playwright, async_playwright
 
 from discord_sandbox import Sandbox, World
+from support.paths import TESTS
 from support.tcp_proxy import TcpProxy
 
 CHROMIUM = "/usr/bin/chromium"
@@ -22,7 +23,6 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-TESTS = Path(__file__).parents[1]
 PATIENCE_MS = 8000
 WATCH = """
 window.violations = [];

@@ -4,12 +4,13 @@ import functools
 import gzip
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 
-FOLDER = Path(__file__).resolve().parents[1] / "descriptions"
+from support.paths import TESTS
+
+FOLDER = TESTS / "descriptions"
 
 
 def _read(name: str) -> dict[str, Any]:

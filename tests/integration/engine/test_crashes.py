@@ -18,11 +18,12 @@ from tests.support.actors import LEAD
 from tests.support.catalogs import PRODUCTION, V140, V150, V151
 from tests.support.harness import QUICK, Slipway, World
 from tests.support.postgres import PostgresServer
+from tests.support.waiting import PATIENCE_S
 
-AT_ONCE = 6
-# Leases as short as a test's patience.
-PACE = OutboxLimits(lease_s=0.4, renew_s=0.1, first_retry_s=0.05, attempts=3)
-RHYTHM = replace(QUICK, lead_s=0.3, orders=PACE, messages=PACE)
+AT_ONCE = 8
+# As short as it can be while a busy machine still renews in time: a lease that is lost repeats its effect.
+PACE = OutboxLimits(lease_s=1.2, renew_s=0.1, first_retry_s=0.05, attempts=3)
+RHYTHM = replace(QUICK, lead_s=0.6, orders=PACE, messages=PACE)
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Guillotine:
 async def ended(slipway: Slipway, rollout_id: int, blade: Guillotine | None = None) -> bool:
     """Approve when asked, until the rollout is over and everything is said; False when the blade fell."""
     try:
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 if blade is not None and blade.fallen.is_set():
                     return False

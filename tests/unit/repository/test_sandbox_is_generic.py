@@ -1,9 +1,10 @@
 """The sandbox is for any bot: no word of Slipway in its code, page, tests and documents."""
 
 import re
-from pathlib import Path
 
-SANDBOX = Path(__file__).resolve().parents[3] / "sandbox"
+from tests.support.paths import ROOT
+
+SANDBOX = ROOT / "sandbox"
 WORDS = re.compile(
     r"slipway|checkout|greeter|herald|deploy|rollout|rollback|canary|on-?call|harbor|release-manager",
     re.IGNORECASE,

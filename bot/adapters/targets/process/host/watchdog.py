@@ -42,8 +42,8 @@ def lock(data_dir: Path) -> int:
 
 
 def write_pids(fd: int, host: int, watchdog: int) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, json.dumps({"host": host, "watchdog": watchdog}).encode() + b"\n", 0)
+    """In one write of one length, so that a reader never sees half of it."""
+    os.pwrite(fd, f"{json.dumps({'host': host, 'watchdog': watchdog}):<63}\n".encode(), 0)
 
 
 class Watchdog:

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the run, and a fresh database with the schema for each test that asks for one."""
+"""One real PostgreSQL for each worker, and a fresh database with the schema for each test that asks for one."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from tests.support.postgres import PostgresServer, postgres_server
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
+    """Shared by all tests of a worker: to stop it, bring one of your own."""
     with postgres_server() as server:
         yield server
 
 
 @pytest.fixture
 async def dsn(postgres: PostgresServer) -> AsyncIterator[str]:
-    """Of a database of this test's own."""
+    """Of a database of this test's own, dropped afterwards."""
     name = await postgres.fresh()
     yield postgres.dsn(name)
     await postgres.drop(name)
