@@ -41,15 +41,25 @@ class CounterReading:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one source said about one release at one time (unix seconds).
+    """What the sources said about one release at one time (unix seconds).
 
     error: a sentence when the release could not be read. No readings and no error is "no data yet".
+    unread: `(source, sentence)` of further sources that could not be read; their instances are `source/...`.
     """
 
     at: float
     release: str
     readings: tuple[CounterReading, ...] = ()
     error: str | None = None
+    unread: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Requests of one kind in one tick: `bad` of `total`."""
+
+    total: int = 0
+    bad: int = 0
 
 
 @dataclass(frozen=True, slots=True)

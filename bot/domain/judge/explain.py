@@ -42,6 +42,8 @@ def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, ba
 
 
 def _trouble(state: JudgeState, policy: JudgePolicy, index: int) -> str:
+    if state.trials[index].trouble == "unknown":
+        return ": beyond chance, but stable cannot be read now and may be above it, too"
     total, bad = sums(state.recents[index], 4)[2:]
     lately = f"{percent(bad / total) if total else 'unknown'} in {duration(policy.recent_s)}"
     if state.trials[index].trouble == "perhaps":

@@ -138,17 +138,19 @@ def _advance_tests(state: JudgeState, policy: JudgePolicy, tick: Tick, counts: l
     trials, pairs, stables, recents = [], [], [], []
     for index, (objective, c) in enumerate(zip(policy.objectives, counts, strict=True)):
         s = (tick.stable or {}).get(objective.name, _NONE)
+        beside = tick.compared.get(objective.name, _NONE)
         recent = push(state.recents[index], policy.recent_s, tick.at, (c.total, c.bad, s.total, s.bad))
         stable = _stepped(state.stables[index], clock, policy, objective, (s, _NONE))
-        pair = _paired(state.pairs[index], clock, policy, objective, (c, s))
+        pair = _paired(state.pairs[index], clock, policy, objective, (beside, s))
         trial = _stepped(state.trials[index], clock, policy, objective, (c, s))
         if objective.ratio is not None:
             pair = _decided(pair, policy, clock)
         if trial.decided_at is None:
             trial = _decided(trial, policy, clock)
             if policy.on_common_trouble == "hold" and (trial.decided_at is not None or trial.trouble):
-                beside = _Beside(objective.limit, pair, stable, sums(recent, 4)[2:])
-                trial = _common_trouble(trial, policy, clock, beside)
+                unknown = 0 < tick.unread_s < policy.error_limit_s
+                known = _Beside(objective.limit, pair, stable, sums(recent, 4)[2:], unknown=unknown)
+                trial = _common_trouble(trial, policy, clock, known)
         recents.append(recent)
         stables.append(stable)
         pairs.append(pair)
@@ -218,12 +220,16 @@ def _decided(trial: Trial, policy: JudgePolicy, clock: _Clock) -> Trial:
 
 @dataclass(frozen=True, slots=True)
 class _Beside:
-    """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past."""
+    """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past.
+
+    unknown: one of the two releases cannot be read at present, so that stable may be in trouble unseen.
+    """
 
     limit: float
     pair: Trial
     stable: Trial
     recent: tuple[int, ...]
+    unknown: bool
 
 
 def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _Beside) -> Trial:
@@ -231,10 +237,15 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
 
     A stable that is above the limit, perhaps by chance, only delays the decision. Once its trouble is established,
     what was gathered against the candidate is dropped too, so that the end of the trouble is not held against it.
+    A stable that cannot be read delays the decision, too, but only for `error_limit_s`.
     """
     total, bad = beside.recent
     above = bad >= _TROUBLE and bad > beside.limit * total
-    if not above or beside.pair.log_m >= clock.need:
+    if beside.pair.log_m >= clock.need:
+        return replace(trial, trouble=None)
+    if not above and beside.unknown:
+        return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "unknown")
+    if not above:
         return replace(trial, trouble=None)
     chance = at_least(bad / policy.phi, total / policy.phi, beside.limit) if bad >= policy.min_bad else 1.0
     if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:

@@ -59,7 +59,7 @@ class Sampler:
             observed, problem = await observing
         finally:
             observing.cancel()
-        firsts, errors = _together(sources, sampled, digests, at, judged=bool(rollout.policy.judge.series))
+        firsts = _together(sources, sampled, digests, at, judged=bool(rollout.policy.judge.series))
         candidate, stable = firsts[0], firsts[1] if len(firsts) > 1 else None
         policy = rollout.policy.judge
         signals = _signals(rollout, observed, problem)
@@ -69,8 +69,6 @@ class Sampler:
             # A limit that the source's histogram cannot see: people must mend it, and no soak passes until then.
             evidence = replace(evidence, at=at)
             tick = Tick(at, 0.0, {}, errors=(str(mistake),), signals=signals)
-        if errors:
-            tick = replace(tick, errors=(*tick.errors, *errors))
         return Measurement(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
 
     def _sources(self, lane: Lane) -> list[MetricSource]:
@@ -169,25 +167,25 @@ def _together(
     at: float,
     *,
     judged: bool,
-) -> tuple[list[Sample], list[str]]:
-    """The first source's samples with the others' proportions laid beside, and what the others could not read.
+) -> list[Sample]:
+    """The first source's samples with the others' proportions laid beside.
 
     judged: requests are counted at all; without, no source is needed.
     """
     if not sources and not judged:
-        return [Sample(at, digest) for digest in digests], []
+        return [Sample(at, digest) for digest in digests]
     if not sources:
         why = "the catalog names no metric source that exists"
-        return [Sample(at, digest, error=why) for digest in digests], []
-    firsts, errors = list(sampled[0]), []
+        return [Sample(at, digest, error=why) for digest in digests]
+    firsts = list(sampled[0])
     for source, samples in zip(sources[1:], sampled[1:], strict=True):
-        for i, sample in enumerate(samples):
+        for i, (first, sample) in enumerate(zip(firsts, samples, strict=True)):
             if sample.error is not None:
-                errors.append(sample.error)
-            elif firsts[i].error is None:
+                firsts[i] = replace(first, unread=(*first.unread, (source.name, sample.error)))
+            elif first.error is None:
                 readings = (_proportions(source.name, reading) for reading in sample.readings)
-                firsts[i] = replace(firsts[i], readings=(*firsts[i].readings, *readings))
-    return firsts, list(dict.fromkeys(errors))
+                firsts[i] = replace(first, readings=(*first.readings, *readings))
+    return firsts
 
 
 def _proportions(source: str, reading: CounterReading) -> CounterReading:

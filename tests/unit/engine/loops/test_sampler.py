@@ -94,6 +94,21 @@ async def test_a_second_source_that_is_away_is_an_error_and_the_first_still_coun
     assert second.tick.errors == ("the endpoint refused",)
 
 
+async def test_a_second_source_that_could_not_be_read_keeps_the_comparison_waiting() -> None:
+    judging = judge.JudgePolicy((judge.Objective("scrape", "proportion", 0.5, ratio=1.0),), settle_s=0.0)
+    scrape, looking, evidence, ticks = Scrape(), rollout(judging), begin_evidence(), []
+    looker = sampler(await serving(), router=FakeMetrics(), scrape=scrape)
+    for number, error in enumerate((None, None, "the endpoint refused", None)):
+        scrape.error = error
+        look = await looker.look(looking, evidence, 100.0 + 5 * number)
+        evidence = look.evidence
+        ticks.append(look.tick)
+    compared = [(t.compared["scrape"].total, (t.stable or {})["scrape"].total) for t in (ticks[1], ticks[3])]
+    assert compared == [(50, 50), (100, 100)]
+    assert ticks[2].stable is None
+    assert ticks[3].crashed is None
+
+
 async def test_a_source_that_cannot_be_reached_is_an_error_of_the_tick() -> None:
     metrics = FakeMetrics(away=True)
     looker = sampler(await serving(), router=metrics)

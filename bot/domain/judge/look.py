@@ -1,0 +1,141 @@
+"""One release's sample beside what was known of it: what it did since it was last read, and what to remember."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bot.domain.judge.counters import (
+    Baseline,
+    CounterReading,
+    Counts,
+    InconsistentError,
+    Sample,
+    baseline,
+    gained,
+)
+from bot.domain.judge.policy import JudgePolicy
+
+# Instances that went away are remembered, so that one that comes back is not counted twice; this many at most.
+REMEMBERED_INSTANCES = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What was last read of one release.
+
+    seen: a baseline for each instance. present: the instances of the last look. at: when all of it could last be
+    read (unix seconds).
+    """
+
+    release: str
+    seen: tuple[Baseline, ...] = ()
+    present: tuple[str, ...] = ()
+    at: float | None = None
+
+    def to_json(self) -> list[Any]:
+        """As a JSON array."""
+        return [self.release, list(self.present), [b.to_json() for b in self.seen], self.at]
+
+    @classmethod
+    def from_json(cls, stored: list[Any]) -> Side:
+        """Inverse of `to_json`."""
+        return cls(stored[0], tuple(Baseline.from_json(b) for b in stored[2]), tuple(stored[1]), *stored[3:4])
+
+
+@dataclass(slots=True)
+class Look:
+    """One sample at `at` laid beside the `known` side. Lives for one call of `difference` only.
+
+    counts: by objective or rule, since each instance was last read. errors: what could not be read. traffic: any
+    request was completed. restarted: a sentence when an instance was replaced.
+    """
+
+    policy: JudgePolicy
+    at: float
+    sample: Sample
+    known: Side | None
+    side: Side | None = None
+    counts: dict[str, Counts] = field(default_factory=dict)
+    buckets: dict[str, float] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    restarted: str | None = None
+    traffic: bool = False
+    discarded: bool = False
+    before: dict[str, Baseline] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.known is not None and self.known.release != self.sample.release:
+            self.known = None
+        sums = [[0, 0] for _ in self.policy.series]
+        self.before = {b.instance: b for b in self.known.seen} if self.known else {}
+        self.errors.extend(sentence for _, sentence in self.sample.unread)
+        if self.sample.error is not None:
+            self.errors.insert(0, self.sample.error)
+            self.side = self.known
+        else:
+            seen = dict(self.before)
+            for reading in self.sample.readings:
+                self._read(reading, seen, sums)
+            self._compare_instances(seen)
+        for series, (total, bad) in zip(self.policy.series, sums, strict=True):
+            self.counts[series.name] = Counts(total, bad)
+
+    @property
+    def since(self) -> float | None:
+        """When the release was last read as a whole; None before its first sample."""
+        return self.known.at if self.known is not None else None
+
+    @property
+    def comparable(self) -> bool:
+        """The counts are all that the release did since it was last read."""
+        return self.known is not None and not self.discarded
+
+    def _read(self, reading: CounterReading, seen: dict[str, Baseline], sums: list[list[int]]) -> None:
+        try:
+            now = baseline(reading, self.policy.series, self.buckets)
+            before = seen.get(reading.instance)
+            if before is None and self.known is None:
+                seen[reading.instance] = now
+                return
+            # An instance that appears later has counted nothing but this rollout.
+            steps, reset = gained(before or Baseline(reading.instance), now)
+        except InconsistentError as problem:
+            self.errors.append(f"{self.sample.release}, {reading.instance}: {problem}")
+            return
+        if reset:
+            self.notes.append(f"{self.sample.release}, {reading.instance}: its counters started over")
+        seen[reading.instance] = now
+        self.traffic = self.traffic or now.total > (before.total if before and not reset else 0)
+        for total_bad, (total, bad) in zip(sums, steps, strict=True):
+            total_bad[0] += total
+            total_bad[1] += bad
+
+    def _compare_instances(self, seen: dict[str, Baseline]) -> None:
+        present = tuple(reading.instance for reading in self.sample.readings)
+        unread = tuple(f"{source}/" for source, _ in self.sample.unread)
+        gone = [name for name in self.before if name not in present and not name.startswith(unread)]
+        new = [name for name in present if name not in self.before]
+        if self.known is not None and gone and new:
+            self.restarted = (
+                f"{self.sample.release}: instance {gone[-1]} is gone and {new[0]} came in its place"
+            )
+            for name in gone:
+                del seen[name]
+        while len(seen) > REMEMBERED_INSTANCES and len(seen) > len(present):
+            del seen[next(name for name in seen if name not in present)]
+        at = self.since if self.errors else self.at
+        self.side = Side(self.sample.release, tuple(seen.values()), present, at)
+
+    def discard(self) -> None:
+        """Forget this look's completions. Requests that hang are none: they stay to be counted."""
+        self.discarded = True
+        self.counts = dict.fromkeys(self.counts, Counts())
+        if self.side is not None:
+            unseen = Baseline("")
+            kept = [
+                replace(now, overdue=min(now.overdue, self.before.get(now.instance, unseen).overdue))
+                for now in self.side.seen
+            ]
+            self.side = replace(self.side, seen=tuple(kept))
