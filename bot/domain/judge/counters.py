@@ -64,21 +64,26 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """Where one instance's counters stood: all requests, `(good, bad)` for each series, requests overdue."""
+    """Where one instance's counters stood: all requests, `(good, bad)` for each series, requests overdue.
+
+    doubted: what came after it did not fit, and was not taken.
+    """
 
     instance: str
     total: int = 0
     series: tuple[tuple[int, int, bool], ...] = ()
     overdue: int = 0
+    doubted: bool = False
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        return [self.instance, self.total, self.overdue, [list(s) for s in self.series]]
+        return [self.instance, self.total, self.overdue, [list(s) for s in self.series], self.doubted]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Baseline:
         """Inverse of `to_json`."""
-        return cls(stored[0], stored[1], tuple((s[0], s[1], bool(s[2])) for s in stored[3]), stored[2])
+        series = tuple((s[0], s[1], bool(s[2])) for s in stored[3])
+        return cls(stored[0], stored[1], series, stored[2], *stored[4:5])
 
 
 def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[str, float]) -> Baseline:
@@ -133,20 +138,44 @@ def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float |
 def gained(before: Baseline, now: Baseline) -> tuple[list[tuple[int, int]], bool]:
     """`(total, bad)` for each series since `before`, and whether the counters started over in between.
 
+    The counters of an instance start over together: one that fell is a reset of all. When none fell and yet more
+    requests failed than there were, either they were read while a request ended, and the next look fits, or they
+    started over and have overtaken what they were. So the first time it raises InconsistentError, and after a `before`
+    that is doubted it is a reset.
+
     A request that is overdue counts as slow at once, and not again when it completes: slow completions plus
-    requests overdue only ever grow by requests that became slow. Raises InconsistentError.
+    requests overdue only ever grow by requests that became slow.
     """
-    reset = now.total < before.total
-    if reset or not before.series:
-        before = Baseline(now.instance, 0, tuple((0, 0, latency) for _, _, latency in now.series))
+    reset = _fell(before, now)
+    if not reset:
+        steps = _steps(before, now)
+        odd = next(((total, bad) for total, bad in steps if not 0 <= bad <= total), None)
+        if odd is None:
+            return steps, False
+        if not before.doubted:
+            raise InconsistentError(f"{odd[1]} failed requests among {odd[0]} since the last look")
+    return _steps(Baseline(now.instance), now), True
+
+
+def _fell(before: Baseline, now: Baseline) -> bool:
+    """Any counter is lower than it was. Of a latency histogram those are the fast requests and all requests."""
+    if now.total < before.total:
+        return True
+    for (good0, bad0, latency), (good1, bad1, _) in zip(before.series, now.series, strict=False):
+        if good1 + bad1 < good0 + bad0 or (good1 < good0 if latency else bad1 < bad0):
+            return True
+    return False
+
+
+def _steps(before: Baseline, now: Baseline) -> list[tuple[int, int]]:
+    """The differences as they are; after a `before` without series all of `now`."""
     hanging = now.overdue - before.overdue
+    old = before.series or ((0, 0, False),) * len(now.series)
     steps = []
-    for (good0, bad0, latency), (good1, bad1, _) in zip(before.series, now.series, strict=True):
+    for (good0, bad0, _), (good1, bad1, latency) in zip(old, now.series, strict=True):
         good, bad = good1 - good0, bad1 - bad0
         if latency:
             steps.append((max(0, good) + max(0, bad + hanging), max(0, bad + hanging)))
-        elif good < 0 or bad < 0:
-            raise InconsistentError(f"{bad} failed requests among {good + bad} since the last look")
         else:
             steps.append((good + bad, bad))
-    return steps, reset
+    return steps

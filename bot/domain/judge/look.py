@@ -93,16 +93,22 @@ class Look:
         return self.known is not None and not self.discarded
 
     def _read(self, reading: CounterReading, seen: dict[str, Baseline], sums: list[list[int]]) -> None:
+        before = seen.get(reading.instance)
         try:
             now = baseline(reading, self.policy.series, self.buckets)
-            before = seen.get(reading.instance)
             if before is None and self.known is None:
                 seen[reading.instance] = now
                 return
+        except InconsistentError as problem:
+            self._unbelievable(reading, problem)
+            return
+        try:
             # An instance that appears later has counted nothing but this rollout.
             steps, reset = gained(before or Baseline(reading.instance), now)
         except InconsistentError as problem:
-            self.errors.append(f"{self.sample.release}, {reading.instance}: {problem}")
+            self._unbelievable(reading, problem)
+            if before is not None:
+                seen[reading.instance] = replace(before, doubted=True)
             return
         if reset:
             self.notes.append(f"{self.sample.release}, {reading.instance}: its counters started over")
@@ -111,6 +117,9 @@ class Look:
         for total_bad, (total, bad) in zip(sums, steps, strict=True):
             total_bad[0] += total
             total_bad[1] += bad
+
+    def _unbelievable(self, reading: CounterReading, problem: InconsistentError) -> None:
+        self.errors.append(f"{self.sample.release}, {reading.instance}: {problem}")
 
     def _compare_instances(self, seen: dict[str, Baseline]) -> None:
         present = tuple(reading.instance for reading in self.sample.readings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from math import inf
 
 import pytest
@@ -93,6 +94,71 @@ def test_counters_that_start_over_are_read_from_nought_and_noted() -> None:
     assert ticks[1].candidate["errors"] == Counts(7, 1)
     assert ticks[1].crashed is None
     assert "started over" in ticks[1].notes[0]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        CounterReading("a", 900, 2, ((2.0, 890), (inf, 900)), extra=(("login", (400, 2)),)),
+        CounterReading("a", 900, 9, ((2.0, 480), (inf, 900)), extra=(("login", (400, 9)),)),
+        CounterReading("a", 900, 9, ((2.0, 890), (inf, 900)), extra=(("login", (50, 9)),)),
+        CounterReading("a", 900, 9, ((2.0, 890), (inf, 900)), extra=(("login", (400, 0)),)),
+    ],
+    ids=["fewer failed", "fewer fast", "fewer logins", "fewer bad logins"],
+)
+def test_one_counter_that_fell_is_a_reset_of_all_although_the_total_has_overtaken_the_old(
+    now: CounterReading,
+) -> None:
+    objectives = (
+        Objective("errors", "errors", 0.01),
+        Objective("p99", "latency", 0.01, 2.0),
+        Objective("login", "proportion", 0.01),
+    )
+    before = CounterReading("a", 500, 5, ((2.0, 490), (inf, 500)), extra=(("login", (100, 5)),))
+    _, ticks = looks(JudgePolicy(objectives, settle_s=0), sample(0, before), sample(5, now))
+    assert ticks[1].errors == ()
+    assert "started over" in ticks[1].notes[0]
+    login = dict(now.extra)["login"]
+    slow = now.total - now.buckets[0][1]
+    assert [ticks[1].candidate[o.name] for o in objectives] == [
+        Counts(now.total, now.bad),
+        Counts(now.total, slow),
+        Counts(*login),
+    ]
+
+
+def test_counters_that_do_not_fit_twice_have_started_over() -> None:
+    _, ticks = looks(
+        ERRORS,
+        sample(0, CounterReading("a", 1000, 5)),
+        sample(5, CounterReading("a", 1010, 400)),
+        sample(10, CounterReading("a", 1030, 404)),
+        sample(15, CounterReading("a", 1040, 405)),
+    )
+    assert [t.candidate["errors"] for t in ticks[1:]] == [Counts(), Counts(1030, 404), Counts(10, 1)]
+    assert [bool(t.errors) for t in ticks] == [False, True, False, False]
+    assert "started over" in ticks[2].notes[0]
+
+
+counters = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (max(pair), min(pair)))
+
+
+@given(st.lists(st.tuples(counters, st.booleans()), min_size=2, max_size=20))
+def test_a_reset_is_never_an_error_for_longer_than_one_look_and_nothing_after_it_is_lost(
+    looked: list[tuple[tuple[int, int], bool]],
+) -> None:
+    total = bad = 0
+    readings = []
+    for (more, more_bad), restarts in looked:
+        total, bad = (more, more_bad) if restarts else (total + more, bad + more_bad)
+        readings.append(CounterReading("a", total, bad))
+    final = CounterReading("a", total + 1, bad)
+    _, ticks = looks(ERRORS, *(sample(5.0 * n, r) for n, r in enumerate([*readings, final, final])))
+    assert not any(a.errors and b.errors for a, b in pairwise(ticks))
+    started = [n for n, t in enumerate(ticks) if t.notes]
+    if started:
+        counted = [t.candidate["errors"] for t in ticks[started[-1] :]]
+        assert (sum(c.total for c in counted), sum(c.bad for c in counted)) == (final.total, final.bad)
 
 
 @pytest.mark.parametrize(
