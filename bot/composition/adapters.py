@@ -99,7 +99,7 @@ class TargetOfLane:
         config = self._current().lanes.get(lane)
         target = self._targets.get(config.target) if config else None
         if target is None:
-            raise Unreachable(f"the catalog names no target for {lane}")
+            raise Unreachable(f"the catalog has no target for {lane}")
         return target
 
     async def observe(self, lane: Lane) -> Observed:

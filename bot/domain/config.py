@@ -18,7 +18,7 @@ from bot.domain.secret import Secret
 
 
 class AdapterSettings(Protocol):
-    """What people wrote for one adapter. What is in it is the adapter's; equal settings mean the same adapter."""
+    """Settings of one adapter, in the adapter's own form. Equal settings mean the same adapter."""
 
     @property
     def kind(self) -> str: ...
@@ -26,7 +26,7 @@ class AdapterSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServedLane:
-    """How a target serves one lane. `router`: how users reach it, in the words of the target's kind; None: not."""
+    """How a target serves one lane. `router`: how users reach it, in the form of the target's kind; None: not."""
 
     exclusive: bool
     router: object | None = None
@@ -42,7 +42,7 @@ class TargetConfig:
 
 @dataclass(frozen=True, slots=True)
 class ReleasesConfig:
-    """Where a service's releases come from, and what each environment lays over their spec."""
+    """Where a service's releases come from, and each environment's overlay of their spec."""
 
     settings: AdapterSettings
     overlays: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
@@ -71,7 +71,7 @@ class LaneConfig:
     prerequisite: Prerequisite | None = None
     drift: Literal["repair", "report"] = "report"
     description: str = ""
-    # Who may go on without the prerequisite: with a reason, heard by everybody.
+    # Who may skip the prerequisite, with a reason; the skip is announced.
     emergency_roles: tuple[str, ...] = ()
     # How people start a rollout here; lane and version are filled in.
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
@@ -91,7 +91,7 @@ class GuildConfig:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """The whole. `digest` changes with any change of content."""
+    """The whole catalog. `digest` changes with any change of content."""
 
     guilds: Mapping[int, GuildConfig]
     lanes: Mapping[Lane, LaneConfig]
@@ -99,7 +99,7 @@ class Catalog:
     targets: Mapping[str, TargetConfig] = field(default_factory=dict)
     metrics: Mapping[str, AdapterSettings] = field(default_factory=dict)
     releases: Mapping[str, ReleasesConfig] = field(default_factory=dict)  # by service
-    applications: Mapping[str, Application] = field(default_factory=dict)  # whose slash commands are deployed
+    applications: Mapping[str, Application] = field(default_factory=dict)  # with deployed slash commands
     secrets: tuple[Secret, ...] = field(default=(), repr=False)  # of the environment, which no log may show
     accounts: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
@@ -115,7 +115,7 @@ class Catalog:
         return tuple(dict.fromkeys((own, *(config.guilds if config else ()))))
 
     def lane(self, guild_id: int, service: str, environment: str) -> LaneConfig:
-        """Raises `UserError` that offers the nearest names when there is no such lane for this guild."""
+        """One lane. Raises `UserError` that offers the closest names when this guild has no such lane."""
         seen = self.visible(guild_id)
         services = {c.lane.service for c in seen}
         if service not in services:
@@ -132,10 +132,10 @@ def is_id(entry: str) -> bool:
 
 
 def matching(entry: str, known: Iterable[tuple[int, str]]) -> list[int]:
-    """The Discord channels or roles that an entry of the catalog may mean, of all (id, name) in the server.
+    """The Discord channels or roles that an entry of the catalog can mean, of all (id, name) in the server.
 
     An id matches ids only: names are chosen by anyone who may create a role. A name, with or without its `@` or
-    `#`, matches everything of that name; whether several will do is for the caller to say.
+    `#`, matches everything of that name; the caller decides whether several are acceptable.
     """
     if is_id(entry):
         return [found for found, _ in known if found == int(entry)]
@@ -144,7 +144,7 @@ def matching(entry: str, known: Iterable[tuple[int, str]]) -> list[int]:
 
 
 def unknown(what: str, given: str, known: Iterable[str], where: str = "") -> UserError:
-    """The error for a name that does not exist; offers the nearest ones. `where`: as in `of checkout`."""
+    """The error for a name that does not exist; offers the closest ones. `where`: as in `of checkout`."""
     names = sorted(known)
     near = difflib.get_close_matches(given, names, n=3, cutoff=0.4) or names[:5]
     return phrasebook.unknown(what, given, near, where)

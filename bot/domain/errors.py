@@ -1,10 +1,10 @@
-"""Errors that a person caused: a sentence, the rule behind it, and a way out."""
+"""Errors that a person caused: a sentence, the rule behind it, and a remedy."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Shown to the person as it is. `rule` is a stable word for logs and metrics, `remedy` what would help."""
+    """An error shown to the person as it is. `rule`: stable word for logs and metrics; `remedy`: what to do next."""
 
     def __init__(self, sentence: str, *, rule: str, remedy: str = "") -> None:
         super().__init__(sentence)
@@ -17,7 +17,7 @@ class UserError(Exception):
 
 
 class Refused(UserError):
-    """What was asked is not allowed now, or not to this person."""
+    """A refusal: the request is not allowed now, or not for this person."""
 
 
 class IllegalTransition(Exception):
@@ -25,4 +25,4 @@ class IllegalTransition(Exception):
 
 
 class BadCatalog(UserError):
-    """The catalog has mistakes; the sentence lists all of them."""
+    """A catalog with mistakes; the sentence lists all of them."""

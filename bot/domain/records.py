@@ -1,4 +1,4 @@
-"""What is remembered between steps, as the engine and its store exchange it: no rules, no rows."""
+"""Records that the engine and its store exchange: plain data, without rules."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RolloutSummary:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """One judge tick as a chart needs it: requests and bad ones of that tick by objective."""
+    """One tick on the chart: requests and bad requests of that tick, by objective."""
 
     at: datetime
     weight: int
@@ -50,7 +50,7 @@ class SeriesPoint:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an interaction was told, and about which rollout."""
+    """The answer to an interaction, and its rollout."""
 
     rollout_id: int
     sentence: str
@@ -67,8 +67,8 @@ class Loaded:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """An effect that this process may do until its lease ends. `fence` grows with every claim, `attempts` with every
-    failure of the effect itself. `watched_s`: for how long it was looked at since it was sent; time in which nobody
-    could look does not count.
+    failure of the effect itself. `watched_s`: seconds for which it was polled since it was sent; time in which no
+    process could poll does not count.
     """
 
     id: int
@@ -84,7 +84,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class GivenUp:
-    """An effect that could not be done: why, the audit line, and who is called. Recorded with the end of the claim."""
+    """An effect that could not be done: why, its audit line and alerts. Recorded with the end of the claim."""
 
     error: str
     entry: AuditEntry
@@ -93,15 +93,14 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True)
 class RolloutChange:
-    """All that one step changes; it is saved as a whole or not at all.
+    """Everything that one step changes; it is saved as a whole or not at all.
 
     before: the version that `rollout` was computed from; None makes a new rollout.
     evidence: None leaves it as it is. tick_at: when to judge next; None keeps the time that is planned.
-    judged: whether the rollout is to be judged at all. claim: the effect whose outcome this is; it is closed with the
-    change, as done or, with `given_up`, as given up. answers: what each interaction is told, by its id, recorded so
-    that the same interaction finds its answer.
-    unless_stopped: servers whose panic stop keeps a new rollout from starting. rolled_back: a release that is no longer
-    known good here.
+    judged: whether the rollout is to be judged at all. claim: the effect that this is the outcome of; it is closed with
+    the change, as done or, with `given_up`, as given up. answers: the answer to each interaction, by its id, so that a
+    repeated interaction finds it. unless_stopped: servers in which a panic stop keeps a new rollout from starting.
+    rolled_back: a release that is no longer known good here.
     """
 
     rollout: Rollout
@@ -132,7 +131,7 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A tick that changed nothing but measurements: saved in batches."""
+    """A tick that changed only measurements: saved in batches."""
 
     rollout: Rollout
     before: int
@@ -144,7 +143,7 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """What is desired in a lane, between rollouts too. `generation` is the newest ordered or seen."""
+    """Desired state of a lane, also between rollouts. `generation`: the newest ordered or seen."""
 
     lane: Lane
     generation: int
@@ -156,7 +155,7 @@ class LaneRow:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A rollout that is not final. `judged`: its ticks look at the target already."""
+    """A rollout that is not final. `judged`: its ticks observe the target already."""
 
     id: int
     guild_id: int
@@ -181,7 +180,7 @@ class KnownRelease:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """A lane as a deploy finds it, read at one moment. `releases`: newest known good first."""
+    """State of a lane, read at one moment. `releases`: newest known good first."""
 
     row: LaneRow | None
     active: Rollout | None
@@ -190,9 +189,9 @@ class Situation:
 
     @property
     def stable(self) -> Release | None:
-        """What serves now, and keeps serving until something better is ready.
+        """The release that serves now, and keeps serving until another is ready.
 
-        Without a stable release that is the candidate with the traffic, of a first rollout that failed and was closed.
+        Without a stable release: the candidate that has the traffic, of a first rollout that failed and was closed.
         """
         if self.row is None:
             return None

@@ -27,11 +27,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class DeployRequest:
-    """`interaction` is Discord's interaction id (or any key of the caller's): asking twice starts once.
+    """Request to deploy a version.
 
-    release: the very release of that version, if the caller has it. emergency: go on without the prerequisite;
-    needs `reason` and the catalog's emergency role, and everybody hears of it. verified_at: when somebody last made
-    sure that what succeeded in the environment before is still there.
+    interaction: Discord's interaction id, or any key of the caller; repeating it starts one rollout. release: the
+    release of that version, if the caller has it. emergency: skip the prerequisite; needs `reason` and the catalog's
+    emergency role, and is announced. verified_at: when the prerequisite's success was last confirmed.
     """
 
     guild_id: int
@@ -49,9 +49,9 @@ class DeployRequest:
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """`version` None means: the newest known-good release before the present one.
+    """Request to return to an earlier release. `version` None: the newest known-good release before the present one.
 
-    release: the very release, where the caller knows that it was there before (a backup).
+    release: the release itself, where the caller knows that it ran before (a backup).
     """
 
     guild_id: int
@@ -66,7 +66,7 @@ class RollbackRequest:
 
 @dataclass(frozen=True, slots=True)
 class ActRequest:
-    """A press, or the same from the command line. `seal` and `step` are what the button was drawn for."""
+    """A button press, or the same from the command line. `seal`, `step`: what the button was drawn for."""
 
     rollout_id: int
     action: Action
@@ -81,7 +81,7 @@ class ActRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreflightFinding:
-    """One line of a dry run: a gate, lock, prerequisite or check, whether it stands in the way, and why."""
+    """One line of a dry run: a gate, lock, prerequisite or check, whether it blocks the deploy, and why."""
 
     what: str
     ok: bool
@@ -101,7 +101,7 @@ class DryRun:
 
 @dataclass(frozen=True, slots=True)
 class LaneStatus:
-    """What runs in a lane, and what is going on there."""
+    """Status of a lane: what runs, what is desired, rollout and lock."""
 
     lane: Lane
     desired_version: str | None
@@ -116,7 +116,7 @@ class LaneStatus:
 
 @dataclass(frozen=True, slots=True)
 class RolloutView:
-    """All that a card shows, read from the database alone."""
+    """Everything that a card shows, read from the database alone."""
 
     rollout: Rollout
     series: Sequence[SeriesPoint]
@@ -126,7 +126,7 @@ class RolloutView:
 
 @dataclass(frozen=True, slots=True)
 class ActResult:
-    """The answer to a press: the rollout after it, a sentence for the person, and whether it was done before."""
+    """Result of a press: the rollout after it, a sentence for the person, and whether it was done before."""
 
     rollout: Rollout
     sentence: str

@@ -1,4 +1,4 @@
-"""The outside of a lane: which target runs it, what is there, and which releases exist for it."""
+"""Lanes of the catalog: the target of each, what runs there, and which releases exist."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOOK_S = 1.0
 
 
 class Lanes:
-    """Finds a lane's target and releases by the present catalog, and adopts what runs at the first look."""
+    """Finds a lane's target and releases in the present catalog, and adopts what runs at the first look."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class Lanes:
         return self._catalog()
 
     def target(self, lane: Lane) -> DeployTarget:
-        """Raises `Unreachable` for a lane that the catalog names no more: it may come back with a reload."""
+        """The lane's target. Raises `Unreachable` for a lane that left the catalog: it may return with a reload."""
         config = self.catalog.lanes.get(lane)
         if config is None or config.target not in self._targets:
-            raise Unreachable(f"the catalog names no target for {lane}")
+            raise Unreachable(f"the catalog has no target for {lane}")
         return self._targets[config.target]
 
     def words(self, lane: Lane) -> WordingKind:
-        """How the lane is spoken of; lanes that the catalog names no more are spoken of as services."""
+        """The lane's wording; lanes that left the catalog are worded as services."""
         config = self.catalog.lanes.get(lane)
         return config.policy.words if config else "traffic"
 
@@ -74,14 +74,16 @@ class Lanes:
             raise Unreachable(f"the target of {lane} did not answer within {_LOOK_S:g} s") from None
 
     async def readiness(self, config: LaneConfig, stable: Release | None) -> Readiness:
-        """What a rollback would be: to which release, and whether it is a weight change or a start."""
+        """Rollback readiness: to which release, and whether that is a weight change or a start."""
         now = self._clock.now()
         if stable is None:
-            return Readiness(None, False, now, "Nothing ran here before: there is nothing to go back to.")
+            return Readiness(
+                None, False, now, "Nothing ran here before, so there is nothing to roll back to."
+            )
         try:
             observed = await self.look(config.lane)
         except Unreachable as error:
-            return Readiness(stable.version, False, None, f"The target cannot be asked: {error}.")
+            return Readiness(stable.version, False, None, f"The target cannot be reached: {error}.")
         running = observed.of(stable.digest)
         ready = running is not None and running.state is RunState.READY
         if config.policy.exclusive:
@@ -92,18 +94,18 @@ class Lanes:
         return Readiness(stable.version, ready, now, problem)
 
     async def releases(self, lane: Lane) -> Sequence[Release]:
-        """Newest first. Raises `Unreachable`."""
+        """Releases of the lane, newest first. Raises `Unreachable`."""
         return await self._releases.releases(lane.service, lane.environment)
 
     async def release(self, lane: Lane, version: str) -> Release:
-        """Raises `UserError` that offers the nearest versions."""
+        """The release of a version. Raises `UserError` that offers the closest versions."""
         known = {release.version: release for release in await self.releases(lane)}
         if version not in known:
             raise unknown("version", version, known, where=f"of {lane.service}")
         return known[version]
 
     async def situation(self, lane: Lane) -> Situation:
-        """The lane as it is, adopted if nobody owned it. Raises `UserError` when the target cannot be asked then."""
+        """The lane as it is, adopted if new. Raises `UserError` when the target of a new lane cannot be reached."""
         found = await self._store.lanes.situation(lane, self._clock.now())
         if found.row is not None:
             return found
@@ -119,7 +121,7 @@ class Lanes:
         return await self._store.lanes.situation(lane, self._clock.now())
 
     async def adopt(self, lane: Lane, observed: Observed) -> bool:
-        """What runs at the first look is stable from now on, and known good: it is what has been serving."""
+        """Make what runs at the first look stable and known good: it is what has been serving."""
         serving = max(observed.running, key=lambda running: running.weight, default=None)
         stable = None
         if serving is not None and serving.weight > 0:
@@ -130,7 +132,7 @@ class Lanes:
         return await self._store.lanes.adopt(row, AuditEntry(lane, SYSTEM, now, "adopted", what))
 
     async def _adopted(self, lane: Lane, digest: str, version: str) -> Release:
-        """The release as its source has it, with what it takes to run it again, or what little is known."""
+        """The release from its source, with its spec; if that fails, its version and digest alone."""
         try:
             known = await self.releases(lane)
         except (Unreachable, UserError):

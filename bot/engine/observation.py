@@ -1,4 +1,4 @@
-"""Whether somebody turned a lane back on the machine itself, past us: what of it is news to us."""
+"""Observations of a lane against its desired state, and aborts on the host that are new to the engine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bot.domain.rollout.wording import TRAFFIC, Wording
 
 
 def heard_by(rollout: Rollout, observed: Observed | None, at: datetime) -> HostAborted | None:
-    """The abort, when it is newer than what `rollout` ordered, or took the generation of its last order.
+    """The abort, when it is newer than the last order of `rollout`, or took that order's generation.
 
-    The target has refused that order then. An abort under a generation that was confirmed, or that the rollout
-    found when it began, is an old story.
+    In the second case the target has refused the order. An abort under a confirmed generation, or from before the
+    rollout, is known already.
     """
     abort = observed.abort if observed is not None else None
     if abort is None or abort.generation < rollout.generation:
@@ -27,10 +27,7 @@ def heard_by(rollout: Rollout, observed: Observed | None, at: datetime) -> HostA
 
 
 def unheard(row: LaneRow, observed: Observed) -> HostAbort | None:
-    """The abort that a lane without a rollout does not know of yet.
-
-    Newer than the row's generation, or in the place of what the row ordered under it.
-    """
+    """The abort that is new to a lane without a rollout: newer than the row's generation, or in place of its order."""
     abort = observed.abort
     if abort is None or abort.generation < row.generation:
         return None
@@ -41,9 +38,9 @@ def unheard(row: LaneRow, observed: Observed) -> HostAbort | None:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """reached: nothing is left to do. doomed: waiting will not help. why: a sentence, empty when reached.
+    """Result of a comparison. reached: nothing is left to do. doomed: waiting will not help.
 
-    unsafe: what was desired as stable does not serve.
+    why: a sentence, empty when reached. unsafe: the desired stable does not serve.
     """
 
     reached: bool
@@ -56,7 +53,7 @@ REACHED = Match(True)
 
 
 def match(desired: Desired, observed: Observed, *, beside: bool = True, say: Wording = TRAFFIC) -> Match:
-    """Compare. `beside` is False for targets that never run two releases at once; `say` has the words."""
+    """Compare a desired with an observed state. `beside`: whether the target runs two releases at once."""
     unsafe = _unsafe(desired, observed, beside)
     if desired.candidate is not None:
         found = _candidate(desired, desired.candidate, observed, beside, unsafe, say=say)
@@ -104,7 +101,7 @@ def _unsafe(desired: Desired, observed: Observed, beside: bool) -> bool:
     if desired.stable is None:
         return desired.candidate is None
     if not beside and desired.candidate is not None and desired.weight > 0:
-        # Stable was stopped to make room: that is the plan, not an accident.
+        # Stable was stopped to make room, as planned.
         return False
     running = observed.of(desired.stable.digest)
     return running is None or running.state is not RunState.READY

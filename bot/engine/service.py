@@ -23,15 +23,15 @@ from bot.ports.targets import DeployTarget
 
 T = TypeVar("T")
 
-# A press is answered within 3 s; what is left of them is for the way to Discord and back.
+# Discord wants an answer within 3 s; the rest is for the network.
 ANSWER_S = 2.0
 
 
 class Engine:
-    """What people ask of Slipway. All methods raise `UserError` with a sentence, or `Unreachable`.
+    """Requests of people. All methods raise `UserError` with a sentence, or `Unreachable`.
 
-    targets: by the name that the catalog gives them; may be changed while the engine runs. releases: knows every
-    service. What is asked is recorded here and done by `bot.engine.loops.worker.Worker`, in this process or another.
+    targets: by name in the catalog; may be changed while the engine runs. releases: for every service. A request is
+    recorded here and carried out by `bot.engine.loops.worker.Worker`, in this process or another.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Engine:
         return await self._soon(self._deploys.deploy(request))
 
     async def roll_back(self, request: api.RollbackRequest) -> Rollout:
-        """Return to an earlier release: of the active rollout when there is one, else a new straight rollout."""
+        """Return to an earlier release: roll back the active rollout, or begin a straight one when there is none."""
         return await self._soon(self._deploys.roll_back(request))
 
     async def act(self, request: api.ActRequest) -> api.ActResult:
@@ -66,7 +66,7 @@ class Engine:
 
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         """Pause or resume every rollout of the guild; returns how many."""
-        # Bounded by the number of rollouts, each of which gives up by itself.
+        # Bounded by the number of rollouts, each of which has its own time limit.
         return await self._actions.panic(guild_id, actor, reason, on)
 
     async def lock(
@@ -97,11 +97,11 @@ class Engine:
         return await self._soon(self._queries.view(rollout_id, guild_id))
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
-        """What `/deploy` may offer, newest first."""
+        """Releases that `/deploy` may offer, newest first."""
         return await self._soon(self._queries.releases(guild_id, service, environment))
 
     async def known_good(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
-        """What `/rollback` may offer, newest first."""
+        """Releases that `/rollback` may offer, newest first."""
         return await self._soon(self._queries.known_good(guild_id, service, environment))
 
     async def _soon(self, asked: Coroutine[Any, Any, T]) -> T:

@@ -21,15 +21,15 @@ from bot.ports.errors import AlreadyAnswered, Unreachable
 from bot.ports.meter import Meter, NoMeter
 from bot.ports.store import Store
 
-# Topics: one for each loop, so that no loop takes a wake-up from another.
+# Topics: one for each loop, so that no loop takes another's wake-up.
 ORDERS, MESSAGES, TICKS = "orders", "messages", "ticks"
 MESSAGE_KINDS = frozenset({"notify", "draw_card", "log_line", "call_people"})
 
-# Others change the same rollout only for as long as a statement takes; this many in a row do not happen.
+# Another change to the same rollout lasts one statement; this many in a row do not happen.
 _ATTEMPTS = 40
-# So many rollouts are saved side by side; all at once, they would keep each other from ending.
+# Rollouts that are saved at the same time; more would only slow each other down.
 _SAVES_AT_ONCE = 8
-# So many events on one rollout make one change.
+# Events on one rollout that are saved as one change.
 _GROUP = 64
 _NOT_JUDGED = frozenset({Phase.ROLLING_BACK, Phase.HALTED})
 
@@ -38,7 +38,7 @@ EventOf = Callable[[Rollout], Event | None]
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What became of an event. `changed` is False when nobody waited for it; `repeated` when it was done before."""
+    """Result of an event. `changed` is False when the rollout did not wait for it; `repeated`: it was done before."""
 
     rollout: Rollout
     sentence: str = ""
@@ -47,13 +47,13 @@ class StepResult:
 
 
 class Contended(Exception):
-    """A rollout changed under us every time; the caller tries again later."""
+    """The rollout changed during every attempt; the caller tries again later."""
 
 
 class Kept:
-    """Rollouts as they were last saved or loaded here, so that a press needs no load before its save.
+    """Cache of rollouts as last saved or loaded in this process, so that a press needs no load before its save.
 
-    What is kept may be old: nothing that is decided on it counts unless it is saved under its version.
+    An entry may be old: a decision on it only counts once it is saved under its version.
     """
 
     def __init__(self, most: int = 1024) -> None:
@@ -79,7 +79,7 @@ class Kept:
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """One event that waits for its turn. `claim`: the effect whose outcome it is."""
+    """An event in the queue of its rollout. `claim`: the effect that it is the outcome of."""
 
     event_of: EventOf
     interaction: str
@@ -88,14 +88,14 @@ class _Waiting:
     result: asyncio.Future[StepResult]
 
     def may_join(self, others: Sequence[_Waiting]) -> bool:
-        """Outcomes of effects are saved by themselves, and so is an interaction that comes a second time."""
+        """Whether it may be saved with others: not the outcome of an effect, nor an interaction delivered twice."""
         if self.claim is not None or any(other.claim is not None for other in others):
             return not others
         return not self.interaction or all(other.interaction != self.interaction for other in others)
 
 
 class _Group:
-    """Events on one rollout that are saved as one change, each stepped on what the one before it left."""
+    """Events on one rollout that are saved as one change, each stepped on the result of the one before it."""
 
     def __init__(self, loaded: Loaded, answers: Mapping[str, Answer]) -> None:
         self._loaded = loaded
@@ -107,7 +107,7 @@ class _Group:
         self._at: datetime | None = None
         self._claim: _Waiting | None = None
         self.settled: list[tuple[_Waiting, StepResult | Exception]] = []
-        self.undecided: list[_Waiting] = []  # refused, or nothing to do: what is known may be old
+        self.undecided: list[_Waiting] = []  # refused, or nothing to do: the cached rollout may be old
 
     def add(self, waiting: _Waiting) -> None:
         answer = self._answers.get(waiting.interaction) if waiting.interaction else None
@@ -143,7 +143,7 @@ class _Group:
 
     @property
     def change(self) -> RolloutChange | None:
-        """All of it as one change; None when nothing changed."""
+        """The events as one change; None when nothing changed."""
         if self._at is None:
             return None
         stepped = Stepped(self._rollout, tuple(self._effects), tuple(self._transitions))
@@ -153,10 +153,10 @@ class _Group:
 
 
 class Stepper:
-    """Drives rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from.
+    """Steps rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from.
 
-    Events on one rollout take turns; those that wait together are saved together. `kept` may be shared by all steppers
-    of a process.
+    Events on one rollout are queued, and those that wait together are saved together. `kept` may be shared by all
+    steppers of a process.
     """
 
     def __init__(
@@ -179,7 +179,7 @@ class Stepper:
     async def begin(
         self, stepped: Stepped, at: datetime, interaction: str, unless_stopped: Sequence[int] = ()
     ) -> bool:
-        """Save a new rollout; False when its lane moved on meanwhile, or one of those servers has a panic stop.
+        """Save a new rollout; False when its lane has changed meanwhile, or one of those servers has a panic stop.
 
         Raises `LaneTaken`, `AlreadyAnswered`.
         """
@@ -202,7 +202,7 @@ class Stepper:
         """Step one rollout by the event that `event_of` makes of it, and save; None or a late event changes nothing.
 
         Raises what the machine raises, `UserError` when there is no such rollout, `Contended`,
-        `Unreachable`. Who stops waiting may have been saved all the same.
+        `Unreachable`. A caller that is cancelled may have been saved all the same.
         """
         result: asyncio.Future[StepResult] = asyncio.get_running_loop().create_future()
         waiting = _Waiting(event_of, interaction, claim, given_up, result)
@@ -216,7 +216,7 @@ class Stepper:
         return await result
 
     async def _work_off(self, rollout_id: int, line: deque[_Waiting]) -> None:
-        """Take those that wait, group by group, until nobody waits."""
+        """Work off the queue, group by group, until it is empty."""
         try:
             while line:
                 async with self._slots:
@@ -229,7 +229,7 @@ class Stepper:
                 waiting.result.cancel()
 
     async def _settle(self, rollout_id: int, group: Sequence[_Waiting]) -> None:
-        """Everyone in the group gets a result or an error."""
+        """Save one group; each event in it gets a result or an error."""
         try:
             settled = await self._stepped(rollout_id, group)
         except Exception as error:
@@ -259,7 +259,7 @@ class Stepper:
                 group.add(each)
             if kept is not None and group.undecided:
                 self.kept.drop(rollout_id)
-                continue  # decided on what may be old: look again
+                continue  # decided on a rollout that may be old: load it and decide again
             change = group.change
             if change is None or await self._save(loaded, change):
                 return group.settled
@@ -279,7 +279,7 @@ class Stepper:
         return loaded, await self._store.rollouts.answers(asked) if asked else {}
 
     async def _save(self, loaded: Loaded, change: RolloutChange) -> bool:
-        """False when it is to be tried again on what is there by now."""
+        """Save one change; False when it must be tried again on the present rollout."""
         self.kept.drop(change.rollout.id)
         try:
             if not await self._saved(change):
@@ -305,7 +305,7 @@ class Stepper:
             return True
 
     async def amend(self, rollout_id: int, readiness: Readiness) -> None:
-        """Note a fact that the machine does not decide about. Not saved when the rollout moves on at that moment."""
+        """Save rollback readiness, which the machine does not decide on; skipped when the rollout changes meanwhile."""
         loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None or loaded.rollout.phase.final:
             return
@@ -335,7 +335,7 @@ class Stepper:
 
 
 def _joined(line: deque[_Waiting]) -> list[_Waiting]:
-    """Those at the head of the line that can be saved together. Who stopped waiting is left out."""
+    """Events at the head of the queue that can be saved together, without those with a cancelled caller."""
     group: list[_Waiting] = []
     while line and len(group) < _GROUP and (line[0].result.done() or line[0].may_join(group)):
         waiting = line.popleft()
@@ -347,12 +347,12 @@ def _joined(line: deque[_Waiting]) -> list[_Waiting]:
 def change_of(
     loaded: Loaded | None, stepped: Stepped, at: datetime, evidence: EvidenceState | None = None
 ) -> RolloutChange:
-    """Everything that one step changes, timers and judging included."""
+    """Everything that one step changes, timers and ticks included."""
     after, before = stepped.rollout, loaded.rollout if loaded else None
     rose = before is not None and after.observed_weight > before.observed_weight
     if rose and loaded is not None:
         evidence = traffic_rose(evidence or loaded.evidence, at.timestamp())
-    # The first look is at once: it says where the counters stand before there is traffic.
+    # The first tick is at once: it reads the counters before there is traffic.
     starts = judged(after) and (before is None or not judged(before))
     return RolloutChange(
         rollout=after,
@@ -374,7 +374,7 @@ def order_kinds() -> frozenset[str]:
 
 
 def judged(rollout: Rollout) -> bool:
-    """Whether measurements of this rollout mean anything now."""
+    """Whether the rollout is measured in its present state."""
     return (
         rollout.judge_state is not None
         and rollout.had_traffic
@@ -384,7 +384,7 @@ def judged(rollout: Rollout) -> bool:
 
 
 def _rolled_back(before: Rollout | None, after: Rollout) -> Release | None:
-    """The release that this step proves not to be known good any more."""
+    """The release that this step makes no longer known good."""
     if before is not None and before.phase is after.phase:
         return None
     if after.phase is Phase.ROLLED_BACK:

@@ -1,4 +1,4 @@
-"""Every Protocol that the inside needs of the outside, one module per area.
+"""Ports: the Protocols that adapters implement, one module per area.
 
 "No data" is a value; "cannot reach" is an error (`Unreachable`). Adapters translate their own exceptions into those of
 `errors`. Records, connections and payloads of a library never cross a port.

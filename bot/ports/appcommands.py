@@ -25,7 +25,7 @@ from bot.domain.rollout.steps import RestoreCommands, RunSync
 
 @dataclass(frozen=True, slots=True)
 class SourcedManifest:
-    """What a source gave: any JSON value, not validated. `where`: one line for people; `commit`: if it has one."""
+    """A manifest from its source: any JSON value, not validated. `where`: one line for people; `commit`: if known."""
 
     content: Any
     where: str
@@ -36,17 +36,17 @@ class ManifestSource(Protocol):
     """Reads an application's manifest from where the catalog says."""
 
     async def read(self, application: Application) -> SourcedManifest:
-        """As it is now. Raises `ManifestUnavailable`; bounded in time and size."""
+        """The present manifest. Raises `ManifestUnavailable`; bounded in time and size."""
         ...
 
     async def of_release(self, application: Application, release: Release) -> SourcedManifest:
-        """The one that belongs to this release, where manifests are artifacts; else as it is now."""
+        """The manifest of this release where manifests are artifacts, else the present one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ServedCommands:
-    """What Discord has in one scope, as it answers: with ids, defaults filled in, localisations included."""
+    """Commands that Discord has in one scope, as it answers: with ids, defaults filled in, localisations included."""
 
     commands: Sequence[Mapping[str, Any]]
     at: datetime
@@ -57,16 +57,16 @@ class AppCommandsSync(Protocol):
     """Slash commands as a step of another service's rollout."""
 
     async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
-        """Bring them to the release's manifest; sentences say why not. Raises `Unreachable` to be tried again."""
+        """Deploy the release's manifest; returns a sentence for each failure. Raises `Unreachable` to be retried."""
         ...
 
     async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
-        """Bring back what was there before that rollout. Raises `Unreachable`, `TargetRefused`."""
+        """Restore the commands from before the rollout. Raises `Unreachable`, `TargetRefused`."""
         ...
 
 
 class CommandsReader(Protocol):
-    """Reads Discord itself. One call each."""
+    """Reads commands from Discord, with one call each."""
 
     async def read(self, application: Application, scope: Scope) -> ServedCommands:
         """Raises `Unreachable`, `TargetRefused` (with a sentence: token, permission, unknown application)."""
@@ -74,12 +74,12 @@ class CommandsReader(Protocol):
 
 
 class ManifestStore(Protocol):
-    """Manifests by content, and where each was seen."""
+    """Manifests by digest, and where each was seen."""
 
     async def put(
         self, manifest: Manifest, application: str, where: str, commit: str = "", *, found: bool = False
     ) -> None:
-        """Keep it by its content. `found`: seen in Discord, which does not replace a better origin."""
+        """Store the manifest under its digest. `found`: seen in Discord, which does not replace a better origin."""
         ...
 
     async def get(self, digest: str) -> Manifest | None: ...
@@ -89,7 +89,7 @@ class ManifestStore(Protocol):
         ...
 
     async def with_guild_digest(self, guild_digest: str, application: str) -> Sequence[str]:
-        """Digests of the manifests that look like this in a guild; the application's newest first."""
+        """Digests of the manifests with this digest in a guild; the application's newest first."""
         ...
 
 
@@ -97,7 +97,7 @@ class AcceptedStates(Protocol):
     """The desired state that each lane of commands has accepted: the fence of this target."""
 
     async def accept(self, lane: Lane, desired: Desired) -> bool:
-        """Record the desired state; False for an older generation, or another meaning of the same."""
+        """Record the desired state; False for an older generation, or for other content under the same one."""
         ...
 
     async def accepted(self, lane: Lane) -> Accepted | None: ...
@@ -111,15 +111,15 @@ class CommandChanges(Protocol):
     """Changes of one scope, recorded before they are made."""
 
     async def back_up(self, change: ScopeChange, backup: ScopeBackup) -> None:
-        """Keep what is there before `change`; the same state is kept once for each generation."""
+        """Store what is there before `change`; the same state is stored once for each generation."""
         ...
 
     async def begin(self, change: ScopeChange) -> int:
-        """Record what is about to be done; what it creates counts against the day's budget from now on."""
+        """Record that `change` begins; what it creates counts against the day's budget from now on."""
         ...
 
     async def unfinished(self, change: ScopeChange) -> int | None:
-        """The id of this change if it began and its end was not recorded."""
+        """The id of this change if it began and no end was recorded."""
         ...
 
     async def end(self, change_id: int, result: str, detail: str, calls: int) -> None: ...
@@ -134,7 +134,7 @@ class CommandChanges(Protocol):
 
 
 class CommandReadings(Protocol):
-    """What Discord had, whenever it was asked."""
+    """Readings of Discord: what it had, and when."""
 
     async def put(self, reading: ScopeReading) -> None: ...
 
@@ -146,7 +146,7 @@ class CommandReadings(Protocol):
 
 
 class AppCommandHistory(Protocol):
-    """What was done to commands, for people to read."""
+    """History of changes to commands, for people to read."""
 
     async def backups(
         self, application: str, environment: str | None, before: int | None, limit: int
@@ -163,12 +163,12 @@ class AppCommandHistory(Protocol):
         ...
 
     async def took_over(self, row: LaneRow, base: int, entry: AuditEntry) -> bool:
-        """What was found is what the lane holds from now on; False while a rollout is active there."""
+        """Make what was found the lane's desired state; False while a rollout is active there."""
         ...
 
 
 class AppCommandStore(Protocol):
-    """What the database knows of slash commands. Every method may raise `Unreachable`."""
+    """Slash commands in the database. Every method may raise `Unreachable`."""
 
     @property
     def manifests(self) -> ManifestStore: ...

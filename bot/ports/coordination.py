@@ -10,12 +10,12 @@ class RateLimiter(Protocol):
     """Fixed budgets by person and category, shared by all processes where Redis is configured."""
 
     async def hit(self, category: str, person: int) -> float:
-        """Take one; 0.0 when allowed, else the seconds until the next one would be."""
+        """Use one; returns 0.0 when allowed, else the seconds until the next one is."""
         ...
 
 
 class Waker(Protocol):
-    """Tells other tasks and processes that there is work. May be lost: everybody polls as well."""
+    """Tells other tasks and processes that there is work. A wake-up may be lost, so each of them polls as well."""
 
     async def wake(self, topic: str) -> None: ...
 

@@ -1,10 +1,10 @@
-"""What a port may raise. Adapters translate their own exceptions into these."""
+"""Errors that ports raise. Adapters translate their own exceptions into these."""
 
 from __future__ import annotations
 
 
 class Unreachable(Exception):
-    """The outside did not answer. Says nothing about whether a call was applied."""
+    """The other side did not answer. Says nothing about whether a call was applied."""
 
 
 class StaleGeneration(Exception):
@@ -12,7 +12,7 @@ class StaleGeneration(Exception):
 
 
 class TargetRefused(Exception):
-    """The target understood and will not: the sentence says why (bad spec, exclusive, artifact missing)."""
+    """The target refused; the sentence says why (bad spec, exclusive, artifact missing)."""
 
 
 class LaneTaken(Exception):
@@ -20,8 +20,8 @@ class LaneTaken(Exception):
 
 
 class AlreadyAnswered(Exception):
-    """The interaction was recorded by somebody else in the meantime: load again and give its answer."""
+    """The interaction was recorded by another process in the meantime: load again and give its answer."""
 
 
 class ManifestUnavailable(Exception):
-    """The manifest cannot be had; the sentence says from where, and why."""
+    """The manifest cannot be read; the sentence says from where, and why."""

@@ -25,7 +25,7 @@ class Meter(Protocol):
 
 
 class NoMeter:
-    """Implements `bot.ports.meter.Meter` by forgetting."""
+    """Meter that records nothing."""
 
     def rollouts(self, by_phase: Mapping[str, int]) -> None: ...
 

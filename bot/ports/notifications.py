@@ -21,7 +21,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something that people must see and that belongs to no rollout. `over`: the end of what was told before.
+    """An alert that belongs to no rollout. `over`: it ends an earlier alert.
 
     `key` makes posting repeatable (≤ 24 characters).
     """
@@ -35,18 +35,18 @@ class Alert:
 
 
 class Alarm(Protocol):
-    """Calls people in #alerts."""
+    """Posts alerts in #alerts."""
 
     async def alert(self, alert: Alert) -> None:
-        """Posts once for each key. Raises `Unreachable` to be tried again later."""
+        """Post once for each key. Raises `Unreachable` to be retried later."""
         ...
 
 
 class Announcer(Alarm, Protocol):
-    """Speaks in Discord. Every call may be repeated with the same key and posts once.
+    """Posts to Discord. A call may be repeated with the same key and posts once.
 
-    Each returns when Discord has it. Raises `Unreachable` to be tried again later; a channel that is gone or
-    closed to us is reported by the announcer elsewhere and is not an error: a rollout never waits for a card.
+    Each returns when Discord has it. Raises `Unreachable` to be retried later; a channel that is gone or not
+    accessible is reported by the announcer elsewhere and is not an error: a rollout never waits for a card.
     """
 
     async def draw_card(self, rollout_id: int) -> None: ...

@@ -9,7 +9,7 @@ from bot.domain.rollout.model import Release
 
 
 class ReleaseSource(Protocol):
-    """Knows which releases of a service exist."""
+    """Lists the releases of a service."""
 
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
         """Newest first; specs resolved for `environment`. Raises `Unreachable`."""

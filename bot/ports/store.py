@@ -29,7 +29,7 @@ from bot.domain.rollout.model import Lane, Rollout
 
 @dataclass(frozen=True, slots=True)
 class CardRef:
-    """Where a rollout's card is. `drawn` is a hash of what was last drawn, so that equal edits are spared."""
+    """Where a rollout's card is. `drawn`: hash of what was last drawn, so that an equal edit is not sent."""
 
     rollout_id: int
     channel_id: int
@@ -40,7 +40,7 @@ class CardRef:
 
 
 class CardStore(Protocol):
-    """Remembers where cards are, in the database."""
+    """Where cards are."""
 
     async def card(self, rollout_id: int) -> CardRef | None: ...
 
@@ -56,22 +56,22 @@ class NoteStore(Protocol):
 
 
 class RolloutStore(Protocol):
-    """Rollouts, saved as one change or not at all."""
+    """Rollouts. A change is saved whole or not at all."""
 
     async def next_id(self) -> int: ...
 
     async def load(self, rollout_id: int) -> Loaded | None: ...
 
     async def answers(self, interactions: Sequence[str]) -> Mapping[str, Answer]:
-        """What these interactions were told, by id; those that were not recorded are left out."""
+        """Answers to these interactions, by id; those that were not recorded are left out."""
         ...
 
     async def save(self, change: RolloutChange) -> bool:
-        """False when the rollout has moved on or the claim was lost: nothing is saved.
+        """Save the change; False, with nothing saved, when the rollout has changed meanwhile or the claim was lost.
 
-        Of a new one, when its lane has moved on, or a panic stop keeps it from starting.
+        For a new rollout: False when its lane has changed meanwhile, or a panic stop keeps it from starting.
 
-        Raises `LaneTaken` for a new rollout, `AlreadyAnswered`.
+                Raises `LaneTaken` for a new rollout, `AlreadyAnswered`.
         """
         ...
 
@@ -85,30 +85,30 @@ class RolloutStore(Protocol):
 
 
 class EffectStore(Protocol):
-    """The outbox: what is to be done, claimed under a lease and a fence."""
+    """The outbox: effects that are not done yet, claimed under a lease and a fence."""
 
     async def claim(
         self, kinds: Sequence[str], limit: int, lease_s: float, holding: Sequence[int]
     ) -> Sequence[Claimed]:
-        """Open effects that are due, urgent ones first; `holding` are ids this process is busy with."""
+        """Claim open effects that are due, urgent ones first; `holding`: ids that this process works on already."""
         ...
 
     async def renew(self, claims: Sequence[Claimed], lease_s: float) -> set[int]:
-        """Extend leases; returns the ids that are still ours."""
+        """Extend leases; returns the ids that still belong to this process."""
         ...
 
     async def close(self, claims: Sequence[Claimed]) -> None: ...
 
     async def watch(self, claim: Claimed, after_s: float, spent_s: float) -> None:
-        """Sent, and to be looked at again after so long; `spent_s` more of its time are used up then."""
+        """Mark the effect as sent, to be polled after `after_s`; `spent_s` more of its time are used up then."""
         ...
 
     async def retry(self, claim: Claimed, after_s: float, error: str, *, failed: bool) -> None:
-        """Due again after so long. `failed`: count it as an attempt; being unreachable is none."""
+        """Make the effect due again after `after_s`. `failed`: count an attempt; `Unreachable` is none."""
         ...
 
     async def poison(self, claim: Claimed, given_up: GivenUp) -> None:
-        """Give up on an effect; the audit says so, and people are called, in the same transaction."""
+        """Give up an effect; its audit line and the alerts are written in the same transaction."""
         ...
 
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: AuditEntry) -> None:
@@ -120,53 +120,53 @@ class TimerStore(Protocol):
     async def due(self, now: datetime, limit: int) -> Sequence[Due]: ...
 
     async def drop(self, timer: Due) -> None:
-        """Forget a timer that nobody waits for; a newer one of that name stays."""
+        """Delete a timer that is not waited for; a newer one of that name stays."""
         ...
 
 
 class TickStore(Protocol):
-    """What is judged, in batches."""
+    """Ticks of the judge, in batches."""
 
     async def due_ticks(
         self, now: datetime, limit: int, without: Sequence[int] = ()
     ) -> Sequence[tuple[Loaded, datetime]]:
-        """Rollouts that are to be measured now, with the time each was planned for; not those being measured."""
+        """Rollouts to measure now, each with its planned time; `without`: ids that are being measured already."""
         ...
 
     async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
-        """Ids of those that were saved; the others have moved on in the meantime."""
+        """Save ticks; returns the ids of those saved. The other rollouts have changed in the meantime."""
         ...
 
     async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None: ...
 
     async def hasten(self, now: datetime) -> None:
-        """Measure now what is planned for later than one tick from now."""
+        """Make due now every tick that is planned for later than one tick from now."""
         ...
 
     async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:
-        """Measure it then; nothing else changes."""
+        """Set the time of the next tick; nothing else changes."""
         ...
 
 
 class LaneStore(Protocol):
-    """Lanes, locks and what is remembered about releases."""
+    """Lanes, locks and the releases known in a lane."""
 
     async def situation(self, lane: Lane, now: datetime) -> Situation: ...
 
     async def lanes(self) -> Sequence[LaneRow]: ...
 
     async def adopt(self, row: LaneRow, entry: AuditEntry) -> bool:
-        """Own a lane's state from now on; False when somebody did already."""
+        """Take over a lane's state; False when the lane has a row already."""
         ...
 
     async def newest(self, lane: Lane, generation: int) -> None:
-        """The target has seen this generation: what is ordered next must be newer."""
+        """Record a generation that the target has seen: the next order must be newer."""
         ...
 
     async def heard(
         self, row: LaneRow, drift: str, entry: AuditEntry | None, calls: Sequence[CallPeople] = ()
     ) -> bool:
-        """The drift that was found between rollouts; False, and nothing said, when the lane has moved on."""
+        """Record drift found between rollouts; False, with nothing recorded, when the lane has changed meanwhile."""
         ...
 
     async def lock(self, lock: Lock, entry: AuditEntry) -> None: ...
@@ -179,7 +179,7 @@ class LaneStore(Protocol):
 
 
 class HistoryStore(Protocol):
-    """What was, for people to read."""
+    """History, for people to read."""
 
     async def history(
         self, lanes: Sequence[Lane], before: int | None, limit: int
@@ -200,15 +200,15 @@ class Housekeeping(Protocol):
         ...
 
     async def resign(self, name: str, owner: str) -> None:
-        """Give the lease back, if this owner has it."""
+        """Release the lease, if this owner has it."""
         ...
 
     async def tidy(self, samples_before: datetime, effects_before: datetime) -> bool:
-        """Forget some of what nobody needs any more; True when there is more of it. The audit stays."""
+        """Delete some outdated rows; True when there are more. The audit log stays."""
         ...
 
     async def queue(self) -> tuple[int, float]:
-        """Open effects that are due, and for how many seconds the oldest has been."""
+        """Number of open effects that are due, and for how many seconds the oldest has been."""
         ...
 
     async def phases(self) -> Mapping[str, int]:
@@ -219,7 +219,7 @@ class Housekeeping(Protocol):
 
 
 class Store(Protocol):
-    """The database, by what is asked of it."""
+    """The database, one property per area."""
 
     @property
     def rollouts(self) -> RolloutStore: ...

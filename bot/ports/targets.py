@@ -13,7 +13,7 @@ from bot.domain.rollout.steps import HttpCheck
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a target can do. `weights`: any split, or only 0 and 100. `warm`: keeps a release without traffic."""
+    """Capabilities of a target. `weights`: any split, or only 0 and 100. `warm`: keeps a release without traffic."""
 
     weights: bool = True
     warm: bool = True
@@ -30,7 +30,7 @@ class DeployTarget(Protocol):
         ...
 
     async def apply(self, lane: Lane, desired: Desired) -> None:
-        """Accept what is desired and start to bring it about; `observe` tells when it is so.
+        """Accept the desired state and start to bring it about; `observe` shows when it is reached.
 
         Raises `StaleGeneration`, `TargetRefused`, `Unreachable` (perhaps applied).
         """
@@ -39,23 +39,23 @@ class DeployTarget(Protocol):
     async def abort(self, lane: Lane, by: str, why: str) -> Observed:
         """All traffic to stable, at once, under a generation newer than any seen. Raises `Unreachable`.
 
-        `Observed.abort` tells of it until a desired state of a newer generation is applied.
+        `Observed.abort` reports it until a desired state of a newer generation is applied.
         """
         ...
 
 
 class CatalogTarget(DeployTarget, Protocol):
-    """A target that the catalog names: it follows the catalog, and says where things are."""
+    """A target from the catalog: it follows the catalog, and gives addresses and counts."""
 
     async def reload(self, settings: Any, lanes: Mapping[Lane, ServedLane]) -> None:
-        """Bring about what the catalog says now; `settings` are those of its kind.
+        """Apply the present catalog; `settings`: those of the target's kind.
 
         Routers listen afterwards. Raises `TargetRefused` (an address is taken, say), `Unreachable`.
         """
         ...
 
     async def describe(self) -> Mapping[str, Any]:
-        """How it is, for people. Raises `Unreachable`."""
+        """State of the target, for people. Raises `Unreachable`."""
         ...
 
     async def router_address(self, lane: Lane) -> str | None:
@@ -63,7 +63,7 @@ class CatalogTarget(DeployTarget, Protocol):
         ...
 
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
-        """Addresses of the release's instances that are ready, by a name that changes with a restart."""
+        """Addresses of the release's ready instances, by a name that changes with a restart."""
         ...
 
     async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
@@ -75,5 +75,5 @@ class Checker(Protocol):
     """Asks a candidate over HTTP before it gets traffic."""
 
     async def check(self, address: str, check: HttpCheck) -> str | None:
-        """None when it passed, else a sentence with what was expected and what came."""
+        """Run one check; None when it passed, else a sentence with the expected and the actual result."""
         ...

@@ -92,5 +92,5 @@ async def test_metric_sources_follow_the_present_catalog(tmp_path: Path) -> None
 async def test_a_lane_that_the_catalog_does_not_have_is_unreachable(tmp_path: Path) -> None:
     catalog = load(write(tmp_path / "config", all=text(free_port())))
     targets = adapters.make_targets(catalog, tmp_path, start=False)
-    with pytest.raises(Unreachable, match="names no target"):
+    with pytest.raises(Unreachable, match="has no target"):
         await adapters.TargetOfLane(lambda: catalog, targets).observe(Lane("nothing", "nowhere"))

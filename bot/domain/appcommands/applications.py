@@ -1,4 +1,4 @@
-"""Applications whose slash commands are deployed: who they are, where their commands live, how they are watched."""
+"""Applications with deployed slash commands: identity, scopes, and limits of the watch."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ GLOBAL = Scope()
 
 
 class ManifestOrigin(Protocol):
-    """Where the catalog says that a manifest comes from: the settings of one kind of source, compared by value."""
+    """Origin of a manifest in the catalog: the settings of one kind of source, compared by value."""
 
     @property
     def kind(self) -> str: ...
 
     @property
     def released_with(self) -> str | None:
-        """The service that brings a manifest along with each of its releases; None: it comes by itself."""
+        """The service with a manifest in each of its releases; None: the manifest is on its own."""
         ...
 
     @property
     def where(self) -> str:
-        """One line for people, without anything secret."""
+        """One line for people, without secrets."""
         ...
 
 
@@ -50,9 +50,9 @@ class ManifestOrigin(Protocol):
 class Application:
     """One Discord application of the catalog. `source`: where its manifest comes from.
 
-    staging: guilds that try commands first. production: `(GLOBAL,)`, or guilds. emergency_roles: who may go to
-    production without the success in staging. check_s: how often Discord is read; deviation: of the number of
-    commands, from which on it is a finding; answer_s: how long Discord may take.
+    staging: guilds that try commands first. production: `(GLOBAL,)`, or guilds. emergency_roles: who may skip
+    staging. check_s: seconds between readings of Discord. deviation: relative difference in the number of commands
+    that makes a finding. answer_s: longest time that Discord may take to answer.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Application:
 
     @property
     def service(self) -> str:
-        """The name under which its commands are deployed, as any other service is."""
+        """The service name under which its commands are deployed."""
         return f"{self.name}{_SUFFIX}"
 
     @property

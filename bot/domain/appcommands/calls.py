@@ -1,4 +1,4 @@
-"""Which calls bring a scope from what it has to what is desired: as few, and as gentle, as will do."""
+"""Plan of calls from what a scope has to what is desired: as few and as gentle as possible."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 from bot.domain.appcommands.diff import Diff
 from bot.domain.appcommands.normalization import Json, normal_manifest, sent_command, whole_command
 
-# Beyond this, single calls cost more than they spare: one bulk call replaces everything at once, or nothing.
+# Above this, single calls cost more than they save: one bulk call replaces all commands or none.
 _SINGLES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call. `edit` and `delete` go by `id`; `overwrite` has all `commands` of the scope."""
+    """One call. `edit` and `delete` use `id`; `overwrite` sends all `commands` of the scope."""
 
     kind: Literal["edit", "create", "delete", "overwrite"]
     id: str = ""
@@ -24,9 +24,9 @@ class Call:
 
 
 def calls(diff: Diff, desired: Sequence[Json], *, guild: bool) -> tuple[Call, ...]:
-    """Renames first, by id, so that permissions stay; then the rest, singly where that touches less than a bulk call.
+    """Calls in order: renames first, by id, so that permissions stay; then the rest, singly where that changes less.
 
-    Additions come before deletions, so that nobody is without a command that only moved.
+    Additions come before deletions, so that a command that only moved is never missing.
     """
     renames = tuple(
         Call("edit", c.id, whole_command(c.desired, guild=guild))

@@ -1,7 +1,7 @@
-"""What an apply would change, said field by field, with what is dangerous marked.
+"""Changes of an apply, field by field, with dangers marked.
 
-A command that vanished under one name and appeared under another with (nearly) the same shape was renamed:
-its id is carried along, so that the permissions which administrators gave it stay.
+A command that is gone under one name and new under another with (nearly) the same shape was renamed: its id is
+kept, so that the permissions which administrators gave it stay.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import Any
 from bot.domain.appcommands import limits
 from bot.domain.appcommands.normalization import Json, key_of, normal_command
 
-ALIKE = 0.75  # share of equal leaves from which on a vanished and a new command are the same one, renamed
+ALIKE = 0.75  # share of equal leaves at which a missing and a new command count as one renamed command
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field: `path` inside the command (``options[city].required``), from → to; None where there is nothing."""
+    """Change of one field: `path` inside the command (``options[city].required``), before and after; None if absent."""
 
     path: str
     before: Any
@@ -28,7 +28,7 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class CommandDiff:
-    """One command. `what`: created, changed, renamed or deleted. `id` is Discord's, of what is there now."""
+    """Change of one command. `what`: created, changed, renamed or deleted. `id`: Discord's, of the present command."""
 
     what: str
     type: int
@@ -47,7 +47,7 @@ class CommandDiff:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """Everything that differs between what Discord has and what is desired, in one scope."""
+    """Differences between what Discord has and what is desired, in one scope."""
 
     commands: tuple[CommandDiff, ...]
     unchanged: int
@@ -60,7 +60,7 @@ class Diff:
 
     @property
     def creates(self) -> int:
-        """How many of the day's 200 creations an apply costs: new names only."""
+        """Creations that an apply uses of the 200 per day: new names only."""
         return len(self.of("created"))
 
     @property
@@ -71,7 +71,7 @@ class Diff:
 def compare(
     present: Iterable[Mapping[str, Any]], desired: Iterable[Mapping[str, Any]], *, guild: bool = False
 ) -> Diff:
-    """From what Discord has (`present`, as it answers) to what is `desired` (as it would be sent)."""
+    """Compare what Discord has (`present`, as it answers) with what is `desired` (as it would be sent)."""
     present = list(present)
     ids = {key_of(c): str(c["id"]) for c in present if c.get("id")}
     old = {key_of(c): normal_command(c, guild=guild) for c in present}
@@ -87,11 +87,11 @@ def compare(
     gone, fresh = old.keys() - new.keys(), new.keys() - old.keys()
     for was, now in _renames({k: old[k] for k in gone}, {k: new[k] for k in fresh}):
         changes = tuple(c for c in _fields("", old[was], new[now]) if c.path != "name")
-        danger = f"renamed from /{was[1]}: people and scripts that use the old name will not find it"
+        danger = f"renamed from /{was[1]}: people and scripts can no longer use the old name"
         found.append(CommandDiff("renamed", *now, ids.get(was), was[1], changes, danger, new[now]))
         gone, fresh = gone - {was}, fresh - {now}
     found += [CommandDiff("created", *key, desired=new[key]) for key in fresh]
-    danger = "deleted: it vanishes for everybody, and its permissions with it"
+    danger = "deleted for everyone, including its permissions"
     found += [CommandDiff("deleted", *key, ids.get(key), danger=danger) for key in gone]
     return Diff(tuple(sorted(found, key=lambda c: (c.type, c.name, c.what))), unchanged)
 
@@ -102,7 +102,7 @@ def compare(
 def _renames(
     gone: Mapping[tuple[int, str], Json], fresh: Mapping[tuple[int, str], Json]
 ) -> list[tuple[tuple[int, str], tuple[int, str]]]:
-    """Pairs of a vanished and a new command of one type that are alike; the most alike first, each once."""
+    """Pairs of a missing and a new command of one type that are alike; the most alike first, each once."""
     if not gone or not fresh:
         return []
     bits: dict[tuple[str, str], int] = {}
@@ -119,7 +119,7 @@ def _renames(
 
 
 def _shape(command: Json, bits: dict[tuple[str, str], int]) -> int:
-    """The leaves as a set of bits, since every vanished command is compared with every new one."""
+    """The leaves as a set of bits, since every missing command is compared with every new one."""
     shape = 0
     for leaf in _leaves(command):
         shape |= 1 << bits.setdefault(leaf, len(bits))
@@ -127,7 +127,7 @@ def _shape(command: Json, bits: dict[tuple[str, str], int]) -> int:
 
 
 def _leaves(command: Json) -> frozenset[tuple[str, str]]:
-    """The command as a set of (path, value), its own name left out; options go by name."""
+    """The command as a set of (path, value), without its own name; options by name."""
     found: set[tuple[str, str]] = set()
 
     def walk(path: str, value: Any) -> None:
@@ -146,7 +146,7 @@ def _leaves(command: Json) -> frozenset[tuple[str, str]]:
 
 
 def _alike(a: int, b: int) -> float:
-    """Jaccard similarity of the leaves; a command that is nothing but its type has no shape to be known by."""
+    """Jaccard similarity of the leaves; 0 for a command without any field but its type."""
     ones, others, both = a.bit_count(), b.bit_count(), (a & b).bit_count()
     return both / (ones + others - both) if ones > 1 and others > 1 else 0.0
 
@@ -168,7 +168,7 @@ def _fields(path: str, before: Any, after: Any) -> Iterable[FieldChange]:
 
 
 def _named(path: str, before: list[Json], after: list[Json]) -> Iterable[FieldChange]:
-    """Options and choices go by name; their order counts, since people see it."""
+    """Compare options and choices by name; their order counts, since people see it."""
     old, new = {o["name"]: o for o in before}, {o["name"]: o for o in after}
     for name in dict.fromkeys((*old, *new)):
         inner = f"{path}[{name}]"
@@ -184,25 +184,25 @@ def _named(path: str, before: list[Json], after: list[Json]) -> Iterable[FieldCh
 def _danger(path: str, before: Any, after: Any) -> str:  # noqa: PLR0911 - one case a line
     field = path.rsplit(".", 1)[-1]
     if field == "default_member_permissions" and _loosened(before, after):
-        return "more people may use it than before"
+        return "more people can use it"
     if field == "type" and path != "type":
         names = limits.OPTION_TYPE_NAMES
-        return f"the option's type changes from {names.get(before)} to {names.get(after)}"
+        return f"option type changes from {names.get(before)} to {names.get(after)}"
     if field == "contexts" and after == [0] and before != [0]:
-        return "it can no longer be used outside servers"
+        return "no longer usable outside servers"
     if field == "integration_types" and 1 not in (after or [0]) and 1 in (before or [0]):
-        return "people who installed the application for themselves lose it"
+        return "removed for people who installed the app for themselves"
     if field == "required" and after:
-        return "the option is required from now on"
+        return "option becomes required"
     if after is None and field.startswith("options["):
-        return "the option is taken away"
+        return "option removed"
     if before is None and isinstance(after, dict) and field.startswith("options[") and after.get("required"):
-        return "a new option that is required"
+        return "new required option"
     return ""
 
 
 def _loosened(before: str | None, after: str | None) -> bool:
-    """None: everybody may. "0": administrators only. Else: whoever holds all of these bits."""
+    """Whether more people may use it. None: everyone; "0": administrators only; else members with all these bits."""
     if before is None:
         return False
     if after is None:

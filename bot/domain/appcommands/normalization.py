@@ -1,4 +1,4 @@
-"""Manifests in one canonical form, so that two that mean the same to Discord are equal.
+"""Canonical form of manifests: two that mean the same to Discord are equal.
 
 Discord fills in defaults, answers with fields of its own, gives permissions as strings and takes them as
 numbers, treats null, missing and empty alike, and does not care in which order commands stand. The order of
@@ -16,7 +16,7 @@ from bot.domain.appcommands import limits
 
 Json = dict[str, Any]
 
-# What only Discord says: never part of what is desired.
+# Fields that only Discord sets: never part of what is desired.
 _ANSWERED = frozenset(
     {"id", "application_id", "guild_id", "version", "name_localized", "description_localized"}
 )
@@ -44,7 +44,7 @@ def normal_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
 
 
 def _contexts(command: Mapping[str, Any]) -> list[int] | None:
-    """Null means everywhere; `dm_permission: false` is the older way to say: in guilds only."""
+    """Contexts of a command. Null means everywhere; `dm_permission: false` is the older form of "guilds only"."""
     contexts = command.get("contexts")
     if contexts is None:
         return [0] if command.get("dm_permission") is False else None
@@ -77,7 +77,7 @@ def _choice(choice: Mapping[str, Any]) -> Json:
 
 
 def _number(value: Any) -> Any:
-    """2.0 and 2 are the same number to Discord."""
+    """`value` as Discord compares it: 2.0 and 2 are the same number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -86,13 +86,13 @@ def _locales(texts: Mapping[str, str] | None) -> dict[str, str] | None:
 
 
 def _put(result: Json, key: str, value: Any) -> None:
-    """Empty, false and null are what a missing field means."""
+    """Set a field, unless its value means the same as a missing field: empty, false or null."""
     if value:
         result[key] = value
 
 
 def key_of(command: Mapping[str, Any]) -> tuple[int, str]:
-    """Within a scope, type and name say which command it is."""
+    """Type and name, which identify a command within a scope."""
     kind = command.get("type") or limits.CHAT_INPUT
     return (kind if isinstance(kind, int) else 0, str(command.get("name")))
 
@@ -107,19 +107,19 @@ def digest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> str
     text = json.dumps(
         normal_manifest(commands, guild=guild), sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
-    # Half a surrogate pair is no text, and validation says so; it must not keep the digest from being made.
+    # Validation reports half a surrogate pair; the digest must still be computed.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sent_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
-    """As a request has it: permissions are a number there, though Discord answers with a text."""
+    """The command as a request has it: permissions are a number there, while Discord answers with a string."""
     result = normal_command(command, guild=guild)
     permissions = result.get("default_member_permissions")
     return result if permissions is None else {**result, "default_member_permissions": int(permissions)}
 
 
 def whole_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:
-    """The canonical command with every field spelled out, as an edit by id needs: what is left out stays as it was."""
+    """The canonical command with every field, as an edit by id needs: what is left out stays as it was."""
     normal = sent_command(command, guild=guild)
     blank: Json = {
         "name_localizations": None,

@@ -1,4 +1,4 @@
-"""What is remembered about manifests and about the changes that were made to Discord: no rules, no rows."""
+"""Records of manifests and of changes made to Discord: plain data, without rules."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ EMPTY_VERSION = "empty"
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A manifest by its content. Two digests, since some fields mean nothing in a guild.
+    """A manifest with its two digests: some fields mean nothing in a guild.
 
-    `digest` names it everywhere; `guild_digest` is what a guild that serves it shows.
+    `digest` identifies it; `guild_digest` is that of a guild which has these commands.
     """
 
     digest: str
@@ -41,15 +41,15 @@ EMPTY = Manifest.of(())
 
 
 def version_of(manifest_digest: str) -> str:
-    """How people call a manifest: its digest, short; the one without any command has a name."""
+    """The version that people see: the short digest, or a name for the empty manifest."""
     return EMPTY_VERSION if manifest_digest == EMPTY.digest else manifest_digest[:_SHORT]
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The newest desired state that a lane of commands was told: the fence that outlives every process.
+    """The newest desired state that a lane of commands accepted: the fence that outlives every process.
 
-    `withdrawn`: the manifest whose copies were taken away from staging, because production has them now.
+    `withdrawn`: the manifest with its copies removed from staging, because production has it now.
     """
 
     generation: int
@@ -61,13 +61,13 @@ class Accepted:
 
     @property
     def wanted(self) -> str:
-        """The digest of what is to be served."""
+        """The digest of the manifest to serve."""
         return self.candidate if self.candidate and self.weight == 100 else self.stable
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeChange:
-    """One change in one scope, as it is written down before it is made."""
+    """One change in one scope, recorded before it is made."""
 
     application: str
     application_id: int
@@ -78,12 +78,12 @@ class ScopeChange:
     from_digest: str
     to_digest: str
     creates: int
-    why: str = ""  # empty: what the rollout that ordered this generation says
+    why: str = ""  # empty: the reason of the rollout that ordered this generation
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeBackup:
-    """What was in a scope before a change: commands as Discord answers them, overwrites by guild and command."""
+    """A scope before a change: commands as Discord answers them, overwrites by guild and command."""
 
     commands: Sequence[Mapping[str, Any]]
     permissions: Sequence[Mapping[str, Any]] = ()
@@ -91,7 +91,7 @@ class ScopeBackup:
 
 @dataclass(frozen=True, slots=True)
 class ScopeReading:
-    """What one look at a scope gave. With `error`, `count` and `digest` are those of the look before."""
+    """One reading of a scope. With `error`, `count` and `digest` are those of the reading before."""
 
     application_id: int
     scope: Scope

@@ -1,4 +1,4 @@
-"""Names, descriptions and lengths: what is shared by commands, options and choices."""
+"""Mistakes in names, descriptions and lengths, which commands, options and choices share."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.domain.appcommands import limits
 
 @dataclass(frozen=True, slots=True)
 class ManifestProblem:
-    """`path` is a JSON path (``$[3].options[0].name``), `sentence` what is wrong and what Discord takes."""
+    """One mistake. `path`: JSON path (``$[3].options[0].name``); `sentence`: what is wrong and what Discord accepts."""
 
     path: str
     sentence: str
@@ -21,7 +21,7 @@ class ManifestProblem:
 
 
 def names(path: str, holder: Mapping[str, Any], *, strict: bool) -> Iterator[ManifestProblem]:
-    """Names of slash commands and options are `strict`; those of user and message commands are free text."""
+    """Mistakes in a name. `strict`: for slash commands and options; user and message commands have free text."""
     yield from _name(f"{path}.name", holder.get("name"), strict)
     for mistakes, text in localizations(path, holder, "name_localizations"):
         yield from mistakes
@@ -36,9 +36,9 @@ def _name(path: str, name: Any, strict: bool) -> Iterator[ManifestProblem]:
     wrong = sorted({c for c in name if not limits.name_character(c)})
     if wrong:
         shown = " ".join("blank" if c == " " else c for c in wrong)
-        yield ManifestProblem(path, f"only letters, digits, - _ and ' are allowed in a name, not: {shown}")
+        yield ManifestProblem(path, f"names can only have letters, digits, - _ and ', not: {shown}")
     if not limits.lower_cased(name):
-        yield ManifestProblem(path, f"a name is in lower case: {name.lower()}")
+        yield ManifestProblem(path, f"names must be in lower case: {name.lower()}")
 
 
 def descriptions(path: str, holder: Mapping[str, Any]) -> Iterator[ManifestProblem]:
@@ -50,7 +50,7 @@ def descriptions(path: str, holder: Mapping[str, Any]) -> Iterator[ManifestProbl
 
 def text_mistakes(path: str, text: Any, most: int) -> Iterator[ManifestProblem]:
     if not isinstance(text, str):
-        yield ManifestProblem(path, "is missing" if text is None else f"a text, not {kind_of(text)}")
+        yield ManifestProblem(path, "is missing" if text is None else f"must be text, not {kind_of(text)}")
     elif not text.strip():
         yield ManifestProblem(path, "is empty")
     elif len(text) > most:
@@ -60,23 +60,26 @@ def text_mistakes(path: str, text: Any, most: int) -> Iterator[ManifestProblem]:
 def localizations(
     path: str, holder: Mapping[str, Any], field: str
 ) -> Iterator[tuple[list[ManifestProblem], tuple[str, Any] | None]]:
-    """For each locale: mistakes about the locale itself, and the text with its path, to be checked further."""
+    """For each locale: mistakes in the locale itself, and the text with its path, to be checked further."""
     texts = holder.get(field)
     if texts is None:
         return
     if not isinstance(texts, dict):
-        yield [ManifestProblem(f"{path}.{field}", f"an object of locale: text, not {kind_of(texts)}")], None
+        yield (
+            [ManifestProblem(f"{path}.{field}", f"must be an object of locale: text, not {kind_of(texts)}")],
+            None,
+        )
         return
     for locale, text in texts.items():
         inner = f"{path}.{field}.{locale}"
         if locale not in limits.LOCALES:
-            yield [ManifestProblem(inner, "is no locale that Discord knows")], None
+            yield [ManifestProblem(inner, "is not a locale that Discord knows")], None
         else:
             yield [], (inner, text)
 
 
 def characters(holder: Mapping[str, Any]) -> int:
-    """As Discord adds them up: names, descriptions and values; of a localised text, the longest counts."""
+    """Characters as Discord counts them: names, descriptions and values; of a localised text, the longest counts."""
     total = sum(
         max(
             [
@@ -123,7 +126,7 @@ def duplicates(
 def unknown(path: str, holder: Mapping[str, Any], known: frozenset[str]) -> Iterator[ManifestProblem]:
     for key in holder:
         if key not in known:
-            yield ManifestProblem(f"{path}.{key}", "is nothing that Discord knows")
+            yield ManifestProblem(f"{path}.{key}", "is not a field that Discord knows")
 
 
 def kind_of(value: Any) -> str:
@@ -137,7 +140,7 @@ def set_of(path: str, value: Any, allowed: frozenset[int]) -> Iterator[ManifestP
     listed = value if isinstance(value, list) else None
     if not listed or any(not isinstance(v, int) or isinstance(v, bool) or v not in allowed for v in listed):
         yield ManifestProblem(
-            path, f"a list of {', '.join(map(str, sorted(allowed)))}, at least one, or null"
+            path, f"must be null or a list with at least one of {', '.join(map(str, sorted(allowed)))}"
         )
     elif len(set(listed)) != len(listed):
-        yield ManifestProblem(path, "each value once")
+        yield ManifestProblem(path, "must have each value once")

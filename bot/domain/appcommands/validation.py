@@ -1,4 +1,4 @@
-"""Every mistake in a manifest at once, each with its JSON path, before anything is sent to Discord."""
+"""Validation of manifests: every mistake at once, each with its JSON path, before anything is sent to Discord."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ __all__ = ["ManifestProblem", "budget", "validate"]
 
 
 def validate(manifest: Any) -> list[ManifestProblem]:
-    """All mistakes of a scope's full list of commands, in document order; empty when Discord would take it."""
+    """All mistakes in a scope's full list of commands, in document order; empty when Discord would accept it."""
     if not isinstance(manifest, list):
-        return [ManifestProblem("$", f"a manifest is a list of commands, not {kind_of(manifest)}")]
+        return [ManifestProblem("$", f"a manifest must be a list of commands, not {kind_of(manifest)}")]
     found: list[ManifestProblem] = []
     for i, command in enumerate(manifest):
         found += _command(f"$[{i}]", command)
@@ -37,13 +37,13 @@ def validate(manifest: Any) -> list[ManifestProblem]:
 
 
 def budget(creates: int, created_today: int) -> ManifestProblem | None:
-    """Discord allows 200 creations a day and scope (error 30034); an overwrite counts new names only."""
+    """The problem when `creates` exceeds Discord's 200 creations per day and scope; an overwrite counts new names."""
     if creates + created_today <= limits.CREATES_A_DAY:
         return None
     return ManifestProblem(
         "$",
-        f"{creates} new commands are more than what is left of today's {limits.CREATES_A_DAY} creations: "
-        f"{created_today} were made in the last 24 hours",
+        f"{creates} new commands exceed Discord's limit of {limits.CREATES_A_DAY} creations a day: "
+        f"{created_today} were created in the last 24 hours",
     )
 
 
@@ -56,12 +56,12 @@ _COMMAND_KEYS = frozenset(
 
 def _command(path: str, command: Any) -> Iterator[ManifestProblem]:
     if not isinstance(command, dict):
-        yield ManifestProblem(path, f"a command is an object, not {kind_of(command)}")
+        yield ManifestProblem(path, f"a command must be an object, not {kind_of(command)}")
         return
     yield from unknown(path, command, _COMMAND_KEYS)
     kind = command.get("type") or limits.CHAT_INPUT
     if not _typed(command):
-        yield ManifestProblem(f"{path}.type", f"{kind!r} is no type of command; 1 to 4 are")
+        yield ManifestProblem(f"{path}.type", f"{kind!r} is not a command type; use 1 to 4")
         return
     slash = kind in {limits.CHAT_INPUT, limits.PRIMARY_ENTRY_POINT}
     yield from names(path, command, strict=slash)
@@ -89,18 +89,18 @@ def _settings(path: str, command: Mapping[str, Any], kind: int) -> Iterator[Mani
         if not fits or int(plain) > limits.MAX_PERMISSIONS:
             yield ManifestProblem(
                 f"{path}.default_member_permissions",
-                "a whole number of permission bits (as a string), or null",
+                "must be a whole number of permission bits (as a string), or null",
             )
     for name in ("nsfw", "dm_permission", "default_permission"):
         if command.get(name) is not None and not isinstance(command[name], bool):
-            yield ManifestProblem(f"{path}.{name}", "true or false")
+            yield ManifestProblem(f"{path}.{name}", "must be true or false")
     yield from set_of(f"{path}.contexts", command.get("contexts"), limits.CONTEXTS)
     yield from set_of(f"{path}.integration_types", command.get("integration_types"), limits.INTEGRATION_TYPES)
     handler = command.get("handler")
     if handler is not None and kind != limits.PRIMARY_ENTRY_POINT:
-        yield ManifestProblem(f"{path}.handler", "only an entry point (type 4) has a handler")
+        yield ManifestProblem(f"{path}.handler", "only an entry point (type 4) can have a handler")
     elif handler is not None and (not isinstance(handler, int) or handler not in limits.HANDLERS):
-        yield ManifestProblem(f"{path}.handler", "1 (the application) or 2 (Discord)")
+        yield ManifestProblem(f"{path}.handler", "must be 1 (the application) or 2 (Discord)")
 
 
 def _counts(commands: Sequence[Mapping[str, Any]]) -> Iterator[ManifestProblem]:

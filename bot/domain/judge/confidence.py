@@ -1,4 +1,4 @@
-"""What the counts say about the true rate, for people: the test inverted on a fixed grid, and its power.
+"""Confidence bounds of the true rate and the power of the test, for people: the test inverted on a fixed grid.
 
 Display only: no verdict depends on anything here, so it is computed when a card is drawn and not on every
 tick. A bound holds at all times at once with probability 1 - alpha, by the inequality that the test rests on.
@@ -62,7 +62,7 @@ def _away(value: float) -> float:
 
 # 0.001% to 99%, 24 steps a decade below 10%, with two significant digits, as they are shown.
 _DECADES = [float(f"{10 ** (-5 + i / 24):.1e}") for i in range(4 * 24)]
-# Alternatives near the limit as well, which the test does without: many requests then give narrow bounds.
+# Unlike the test's, these include alternatives near the limit: many requests then give narrow bounds.
 _UP = tuple(0.05 * 2**i for i in range(7))
 _DOWN = tuple(-shift for shift in _UP)
 GRID: tuple[float, ...] = tuple(dict.fromkeys(_DECADES + [percent_ / 100 for percent_ in range(10, 100)]))
@@ -79,7 +79,7 @@ class Bounds:
 def log_mixture(
     bad: float, total: float, limit: float, *, shifts: Sequence[float] = LOG_ODDS, phi: float = 1.0
 ) -> float:
-    """Log of the mean likelihood ratio of alternatives whose log odds are `shifts` away from those of `limit`.
+    """Log of the mean likelihood ratio of alternatives with log odds `shifts` away from those of `limit`.
 
     Positive shifts speak against every rate up to the limit, negative ones against every rate down to it.
     """
@@ -102,10 +102,10 @@ def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bound
 def detectable(
     total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0, power: float = 0.95
 ) -> float | None:
-    """Smallest rate on the grid that `total` requests show to be above `limit`, with chance `power`.
+    """Smallest rate on the grid that `total` requests show to be above `limit`, with probability `power`.
 
     `needed` is what M must reach. Counts only a `FAIL` at the end, so the true power is a little higher. None
-    when not even 99% would have been found.
+    when not even a rate of 99% would have been found.
     """
     need = log(needed) - log(AT_ONCE)
     if total < min_bad or log_mixture(total, total, limit, phi=phi) < need:
@@ -128,11 +128,11 @@ def bounds_sentence(candidate: Bounds, stable: Bounds | None = None) -> str:
 
 
 def power_sentence(total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0) -> str:
-    """What the requests so far could have shown: `"a rate of 2% would have been caught with 95%"`."""
+    """The power of the test so far: `"95% power to detect a 2% rate after 1,200 requests"`."""
     rate = detectable(total, limit, needed, min_bad=min_bad, phi=phi)
     if rate is None:
-        return f"{count(total)} requests are too few to catch any rate above {percent(limit)}"
-    return f"after {count(total)} requests a rate of {percent(rate)} would have been caught with 95%"
+        return f"{count(total)} requests are too few to detect any rate above {percent(limit)}"
+    return f"95% power to detect a {percent(rate)} rate after {count(total)} requests"
 
 
 def _between(found: Bounds) -> str:
@@ -144,7 +144,7 @@ def _between(found: Bounds) -> str:
 
 
 def _count_true(holds: Callable[[float], bool]) -> int:
-    """How many grid points from the left satisfy `holds`, which is true up to a point and false after it."""
+    """Number of grid points that satisfy `holds`, which is true up to a point and false after it."""
     low, high = 0, len(GRID)
     while low < high:
         middle = (low + high) // 2

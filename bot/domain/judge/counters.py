@@ -11,11 +11,11 @@ from bot.domain.judge.policy import PolicyError, Series
 
 
 class BucketError(PolicyError):
-    """A latency limit that the source's histogram cannot see: a mistake in the configuration."""
+    """A latency limit above the source's histogram: a mistake in the configuration."""
 
 
 class InconsistentError(Exception):
-    """Counters that contradict each other, such as more failed requests than requests; a sentence."""
+    """Counters that contradict each other, such as more failed requests than requests; carries a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[
     Raises InconsistentError, or BucketError when a limit lies above the last finite bound.
     """
     if not 0 <= reading.bad <= reading.total:
-        raise InconsistentError(f"{reading.bad} failed requests among {reading.total}")
+        raise InconsistentError(f"{reading.bad} of {reading.total} requests failed, which is impossible")
     found = []
     for one in series:
         if one.kind == "latency":
@@ -105,7 +105,7 @@ def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[
         else:
             total, bad = dict(reading.extra).get(one.source, (0, 0))
             if not 0 <= bad <= total:
-                raise InconsistentError(f"{one.source}: {bad} bad among {total}")
+                raise InconsistentError(f"{one.source}: {bad} bad of {total}, which is impossible")
             found.append((total - bad, bad, False))
     return Baseline(reading.instance, reading.total, tuple(found), reading.overdue)
 
@@ -114,11 +114,11 @@ def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float |
     """(fast, slow, bound read), from the bucket at the limit or the next above it."""
     if not reading.buckets:
         if reading.total:
-            raise InconsistentError("requests, but no latency histogram")
+            raise InconsistentError("it counts requests, but has no latency histogram")
         return 0, 0, None
     counts = [count for _, count in reading.buckets]
     if counts != sorted(counts) or counts[0] < 0:
-        raise InconsistentError("a latency histogram that falls as its bounds rise")
+        raise InconsistentError("its latency histogram is not cumulative")
     # A bound such as 0.30000000000000004 is the bound 0.3.
     fits = (
         pair for pair in reading.buckets if pair[0] >= series.threshold_s * (1 - 1e-9) and not isinf(pair[0])
@@ -128,7 +128,7 @@ def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float |
         finite = [b for b, _ in reading.buckets if not isinf(b)]
         last = f"ends at {duration(finite[-1])}" if finite else "has no finite bucket"
         raise BucketError(
-            f"{series.name}: the limit of {duration(series.threshold_s)} lies above the latency histogram, "
+            f"{series.name}: the limit of {duration(series.threshold_s)} is above the latency histogram, "
             f"which {last}; lower the limit or add a bucket"
         )
     everything = counts[-1] if isinf(reading.buckets[-1][0]) else max(counts[-1], reading.total)
@@ -136,7 +136,7 @@ def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float |
 
 
 def gained(before: Baseline, now: Baseline) -> tuple[list[tuple[int, int]], bool]:
-    """`(total, bad)` for each series since `before`, and whether the counters started over in between.
+    """`(total, bad)` for each series since `before`, and whether the counters were reset in between.
 
     The counters of an instance start over together: one that fell is a reset of all. When none fell and yet more
     requests failed than there were, either they were read while a request ended, and the next look fits, or they
@@ -153,12 +153,14 @@ def gained(before: Baseline, now: Baseline) -> tuple[list[tuple[int, int]], bool
         if odd is None:
             return steps, False
         if not before.doubted:
-            raise InconsistentError(f"{odd[1]} failed requests among {odd[0]} since the last look")
+            raise InconsistentError(
+                f"{odd[1]} of {odd[0]} requests failed since the last look, which is impossible"
+            )
     return _steps(Baseline(now.instance), now), True
 
 
 def _fell(before: Baseline, now: Baseline) -> bool:
-    """Any counter is lower than it was. Of a latency histogram those are the fast requests and all requests."""
+    """Whether any counter is lower than it was. Of a latency histogram those are the fast requests and all requests."""
     if now.total < before.total:
         return True
     for (good0, bad0, latency), (good1, bad1, _) in zip(before.series, now.series, strict=False):

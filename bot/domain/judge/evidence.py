@@ -1,4 +1,4 @@
-"""Cumulative readings become ticks: what each release did since the last look, and what could not be read."""
+"""Ticks from cumulative readings: what each release did since the last look, and what could not be read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LONGEST_GAP_TICKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A yes-or-no source: `bad` is True in trouble, False when fine, None when it could not be read."""
+    """A yes-or-no reading: `bad` is True in trouble, False when fine, None when it could not be read."""
 
     bad: bool | None
     detail: str = ""
@@ -52,8 +52,8 @@ class Tick:
     errors: sentences on what could not be read; a tick with errors is not measured time.
     crashed: sentence when an instance of the candidate restarted.
     buckets: histogram bound in seconds that was read for each latency objective or rule.
-    signals: what plain rules listen to, by `Rule.signal`.
-    notes: sentences worth a line in the log (counters that started over).
+    signals: readings for plain rules, by `Rule.signal`.
+    notes: sentences for the rollout's log, such as counters that were reset.
     """
 
     at: float
@@ -76,9 +76,9 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceState:
-    """Where the counters stood.
+    """Counters at the last look.
 
-    rose_at: when candidate traffic last rose. served: it ever had any. window: what was not compared yet.
+    rose_at: when candidate traffic last rose. served: whether it ever had any. window: what was not compared yet.
     """
 
     at: float | None = None
@@ -116,12 +116,12 @@ class EvidenceState:
 
 
 def begin_evidence() -> EvidenceState:
-    """Before anything was read. The first sample of a release only says where its counters stand."""
+    """The state before the first sample, which only gives a release's counters a starting point."""
     return EvidenceState()
 
 
 def traffic_rose(state: EvidenceState, at: float) -> EvidenceState:
-    """Call when the candidate's weight was raised: completions of the next `settling_s` are discarded.
+    """Discard completions of the next `settling_s`; to be called when the candidate's weight was raised.
 
     Right after a rise, requests that fail fast have completed and slow successes have not, so that a good
     release looks bad. Candidate and stable are not compared over a time in which their shares of the traffic changed.
@@ -179,7 +179,7 @@ def _seconds(state: EvidenceState, policy: JudgePolicy, at: float) -> float:
 
 
 def _rose_at(state: EvidenceState, policy: JudgePolicy, at: float, traffic: bool) -> float | None:
-    """When traffic last rose; a first request that came long after the weight was set is a start, too."""
+    """When traffic last rose; a first request long after the weight was set counts as a rise."""
     first = traffic and not state.served and state.at is not None
     if first and (state.rose_at is None or state.at is None or state.at >= state.rose_at + policy.settling_s):
         return at
@@ -187,7 +187,7 @@ def _rose_at(state: EvidenceState, policy: JudgePolicy, at: float, traffic: bool
 
 
 def _settling(look: Look, policy: JudgePolicy, rose_at: float | None) -> bool:
-    """Some of the time that the look covers lies within the settling time after traffic rose."""
+    """Whether part of the time that the look covers is within the settling time after a rise in traffic."""
     if rose_at is None or look.since is None or not policy.settling_s:
         return False
     return look.since < rose_at + policy.settling_s

@@ -1,4 +1,4 @@
-"""Sentences for the card: each says value, limit, samples and window, and what follows from them."""
+"""Sentences for the card: each gives value, limit, samples and window, and what follows from them."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from bot.domain.judge.state import JudgeState, Trial
 
 
 def limit_sentence(state: JudgeState, policy: JudgePolicy, index: int, total: int, bad: int) -> str:
-    """How an objective stands against its limit, after `bad` of `total`."""
+    """An objective's rate against its limit, after `bad` of `total`."""
     objective = policy.objectives[index]
     if not total:
-        return f"no requests yet; the limit is {percent(objective.limit)} {_kind(state, objective)}"
+        return f"no requests yet; at most {percent(objective.limit)} of {_allowed(state, objective)}"
     return _standing(state, policy, index, total, bad)
 
 
@@ -28,35 +28,35 @@ def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, ba
         proven = (
             f"the true rate is at least {percent(low)}"
             if low > objective.limit
-            else f"more than {limit} is proven"
+            else f"the true rate is above {limit}"
         )
         return f"{said}: {proven}"
     if trial.trouble:
         return f"{said}{_trouble(state, policy, index)}"
     if bad > objective.limit * total:
-        return f"{said}: above it, but not beyond chance"
+        return f"{said}: above it, but within chance"
     if trial.log_m >= log(10):
-        return f"{said}; earlier requests leave it in doubt"
+        return f"{said}; earlier requests put it in doubt"
     missing = total < policy.floor(objective)
-    return f"{said}; {count(policy.floor(objective))} requests are needed" if missing else said
+    return f"{said}; needs {count(policy.floor(objective))} requests" if missing else said
 
 
 def _trouble(state: JudgeState, policy: JudgePolicy, index: int) -> str:
     if state.trials[index].trouble == "unknown":
-        return ": beyond chance, but stable cannot be read now and may be above it, too"
+        return ": beyond chance, but stable cannot be read now and may be above it too"
     total, bad = sums(state.recents[index], 4)[2:]
-    lately = f"{percent(bad / total) if total else 'unknown'} in {duration(policy.recent_s)}"
+    lately = f"{percent(bad / total) if total else 'unknown'} in the last {duration(policy.recent_s)}"
     if state.trials[index].trouble == "perhaps":
-        return f": beyond chance, but stable is above it now, too ({lately})"
+        return f": beyond chance, but stable is above it too ({lately})"
     return f"; stable breaks it too ({lately}): rolling back would not help"
 
 
-def _kind(state: JudgeState, objective: Objective) -> str:
+def _allowed(state: JudgeState, objective: Objective) -> str:
     if objective.kind == "errors":
-        return "of failed requests"
+        return "requests may fail"
     if objective.kind == "latency":
-        return f"of requests slower than {_bound(state, objective)}"
-    return f"of bad {objective.series or objective.name}"
+        return f"requests may take longer than {_bound(state, objective)}"
+    return f"{objective.series or objective.name} may be bad"
 
 
 def _share(state: JudgeState, objective: Objective, total: int, bad: int) -> str:
@@ -78,21 +78,21 @@ def _bound(state: JudgeState, objective: Objective) -> str:
 
 
 def compared_sentence(objective: Objective, trial: Trial) -> str:
-    """How the candidate stands beside stable, over the time in which both had traffic."""
-    tolerated = f"up to {times(objective.ratio or 1.0)} stable's rate is tolerated"
+    """The candidate's rate against stable's, over the time in which both had traffic."""
+    limit = f"limit {times(objective.ratio or 1.0)} stable's rate"
     if not trial.total or not trial.stable_total:
-        return f"no traffic on both releases at once yet; {tolerated}"
+        return f"no traffic on both releases at the same time yet; {limit}"
     rate, stable = trial.bad / trial.total, trial.stable_bad / trial.stable_total
     said = f"candidate {percent(rate)} (of {count(trial.total)})"
     said += f", stable {percent(stable)} (of {count(trial.stable_total)})"
     if trial.decided_at is None:
-        return f"{said}; {tolerated}"
+        return f"{said}; {limit}"
     excess = f"{times(rate / stable)} stable's rate" if stable else "stable has none"
-    return f"{said}: {excess}, {times(objective.ratio or 1.0)} is tolerated"
+    return f"{said}: {excess}, limit {times(objective.ratio or 1.0)}"
 
 
 def rule_sentence(rule: Rule, state: RuleState, *, failed: bool) -> str:
-    """How a plain rule stands."""
+    """A plain rule's value against its limit."""
     if rule.signal is not None:
         if not state.broken:
             return f"{rule.name}: no"
@@ -104,5 +104,5 @@ def rule_sentence(rule: Rule, state: RuleState, *, failed: bool) -> str:
     share = percent(state.bad / state.total)
     said = f"{rule.name}: {share}{slower} ({count(state.bad)} of {count(state.total)})"
     if state.total < rule.min_requests:
-        return f"{said}; {count(rule.min_requests)} requests are needed"
+        return f"{said}; applies from {count(rule.min_requests)} requests"
     return said if failed or not state.broken else f"{said}, for {duration(state.held_s)} so far"

@@ -75,14 +75,14 @@ def begin(policy: JudgePolicy) -> JudgeState:
 
 
 def begin_soak(state: JudgeState, at: float) -> JudgeState:
-    """A new soak starts at `at`: its own time and counts start at nought, the test goes on."""
+    """A new soak starts at `at`: its time and counts start at zero, and the test continues."""
     return replace(state, soak=SoakState(since=at, counts=((0, 0),) * len(state.soak.counts)))
 
 
 def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
-    """The state after one look. Raises ValueError when `state` was not begun with `policy`."""
+    """The state after one tick. Raises ValueError when `state` belongs to another policy."""
     if len(state.recents) != len(policy.objectives) or len(state.rules) != len(policy.rules):
-        raise ValueError("this judge's state belongs to another policy")
+        raise ValueError("the judge's state belongs to another policy")
     counts = [tick.candidate.get(o.name, _NONE) for o in policy.objectives]
     ticks = state.ticks + 1 if state.ticks or any(c.total for c in counts) else 0
     if ticks:
@@ -107,13 +107,13 @@ def _error_since(state: JudgeState, tick: Tick, errors: tuple[str, ...]) -> floa
 
 
 def _unheard(policy: JudgePolicy, tick: Tick) -> tuple[str, ...]:
-    """Signals that an enforced rule listens to and that could not be read."""
+    """One sentence for each signal of an enforced rule that could not be read."""
     said = []
     for rule in policy.rules:
         if rule.enforce and rule.signal is not None:
             signal = tick.signals.get(rule.signal)
             if signal is None or signal.bad is None:
-                said.append((signal.detail if signal else "") or f"no reading for the rule '{rule.name}'")
+                said.append((signal.detail if signal else "") or f"no data for the rule '{rule.name}'")
     return tuple(said)
 
 
@@ -188,7 +188,7 @@ def _paired(
     """The candidate's share of the bad requests of both, against the share that its traffic and the ratio allow."""
     c, s = both
     if not (c.total and s.total):
-        # No pair in this tick: its share of the weight starts with nothing to say.
+        # No pair in this tick: its share of the weight starts without evidence.
         return _counted(trial, step(trial.log_a, clock.share, 0, 0, EMPTY, power=1.0), clock, _NONE, _NONE)
     weighted = (objective.ratio or 1.0) * c.total
     cost = costs.__wrapped__(weighted / (weighted + s.total))
@@ -212,7 +212,7 @@ def _counted(trial: Trial, log_a: tuple[float, ...], clock: _Clock, c: Counts, s
 
 
 def _decided(trial: Trial, policy: JudgePolicy, clock: _Clock) -> Trial:
-    """A test that reached what it needs stays decided: that is what its promise is about."""
+    """Mark a test that reached its threshold as decided; it stays so, as its error bound allows."""
     if trial.decided_at is None and trial.log_m >= clock.need and trial.bad >= policy.min_bad:
         return replace(trial, decided_at=clock.at)
     return trial
@@ -233,7 +233,7 @@ class _Beside:
 
 
 def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _Beside) -> Trial:
-    """While stable breaks the same limit now, only the comparison convicts: rolling back would not help.
+    """Suspend a test while stable breaks the same limit: rolling back would not help, so only the comparison decides.
 
     A stable that is above the limit, perhaps by chance, only delays the decision. Once its trouble is established,
     what was gathered against the candidate is dropped too, so that the end of the trouble is not held against it.

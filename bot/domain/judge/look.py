@@ -1,4 +1,4 @@
-"""One release's sample beside what was known of it: what it did since it was last read, and what to remember."""
+"""Look at one release: its sample against what was known of it, what it did since, and what to remember."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Side:
 
 @dataclass(slots=True)
 class Look:
-    """One sample at `at` laid beside the `known` side. Lives for one call of `difference` only.
+    """One sample at `at` against the `known` side. Lives for one call of `difference` only.
 
     counts: by objective or rule, since each instance was last read. errors: what could not be read. traffic: any
     request was completed. restarted: a sentence when an instance was replaced.
@@ -89,7 +89,7 @@ class Look:
 
     @property
     def comparable(self) -> bool:
-        """The counts are all that the release did since it was last read."""
+        """Whether the counts are everything that the release did since it was last read."""
         return self.known is not None and not self.discarded
 
     def _read(self, reading: CounterReading, seen: dict[str, Baseline], sums: list[list[int]]) -> None:
@@ -103,7 +103,7 @@ class Look:
             self._unbelievable(reading, problem)
             return
         try:
-            # An instance that appears later has counted nothing but this rollout.
+            # An instance that appears later has counted only this rollout's requests.
             steps, reset = gained(before or Baseline(reading.instance), now)
         except InconsistentError as problem:
             self._unbelievable(reading, problem)
@@ -111,7 +111,7 @@ class Look:
                 seen[reading.instance] = replace(before, doubted=True)
             return
         if reset:
-            self.notes.append(f"{self.sample.release}, {reading.instance}: its counters started over")
+            self.notes.append(f"{self.sample.release}, {reading.instance}: its counters were reset")
         seen[reading.instance] = now
         self.traffic = self.traffic or now.total > (before.total if before and not reset else 0)
         for total_bad, (total, bad) in zip(sums, steps, strict=True):
@@ -127,9 +127,7 @@ class Look:
         gone = [name for name in self.before if name not in present and not name.startswith(unread)]
         new = [name for name in present if name not in self.before]
         if self.known is not None and gone and new:
-            self.restarted = (
-                f"{self.sample.release}: instance {gone[-1]} is gone and {new[0]} came in its place"
-            )
+            self.restarted = f"{self.sample.release}: instance {gone[-1]} was replaced by {new[0]}"
             for name in gone:
                 del seen[name]
         while len(seen) > REMEMBERED_INSTANCES and len(seen) > len(present):
@@ -138,7 +136,7 @@ class Look:
         self.side = Side(self.sample.release, tuple(seen.values()), present, at)
 
     def discard(self) -> None:
-        """Forget this look's completions. Requests that hang are none: they stay to be counted."""
+        """Discard this look's completions. Requests that hang have not completed and still count."""
         self.discarded = True
         self.counts = dict.fromkeys(self.counts, Counts())
         if self.side is not None:

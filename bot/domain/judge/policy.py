@@ -1,4 +1,4 @@
-"""What a rollout is judged by: objectives, plain rules and the figures of the test, as one frozen value."""
+"""Policy of the judge: objectives, plain rules and the figures of the test, as one frozen value."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SIGNAL_METRICS = frozenset({"health", "alert", "gateway"})
 
 
 class PolicyError(ValueError):
-    """A policy that cannot be judged by; the message is a sentence for whoever wrote it."""
+    """An invalid policy; the message is a sentence for its author."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Objective:
     def __post_init__(self) -> None:
         if self.kind not in ("errors", "latency", "proportion"):
             raise PolicyError(
-                f"objective {self.name}: kind {self.kind!r} is none of errors, latency, proportion"
+                f"objective {self.name}: kind must be errors, latency or proportion, not {self.kind!r}"
             )
         if not 0 < self.limit < 1:
-            raise PolicyError(f"objective {self.name}: limit must lie between 0 and 100%, not {self.limit:g}")
+            raise PolicyError(f"objective {self.name}: limit must be between 0 and 100%, not {self.limit:g}")
         if (self.kind == "latency") != (self.threshold_s is not None):
             raise PolicyError(
-                f"objective {self.name}: a time limit belongs to latency objectives, and only to them"
+                f"objective {self.name}: latency objectives need a time limit, and no others take one"
             )
         if self.threshold_s is not None and self.threshold_s <= 0:
             raise PolicyError(f"objective {self.name}: the time limit must be above 0 s")
@@ -58,7 +58,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Rule:
-    """One plain rule as teams write it; it carries no statistical promise.
+    """A plain threshold as teams write it, without the statistical promise of an objective.
 
     Request metrics (`error_rate`, `latency`, `proportion`): bad when the proportion in the last `over_s`
     seconds is `op` the limit, with at least `min_requests` in them, for `for_s` measured seconds. For
@@ -80,7 +80,7 @@ class Rule:
 
     @property
     def signal(self) -> str | None:
-        """Key of the signal this rule listens to in `Tick.signals`; None for request metrics."""
+        """Key of this rule's signal in `Tick.signals`; None for request metrics."""
         if self.metric not in SIGNAL_METRICS:
             return None
         return f"{self.metric}:{self.subject}" if self.subject else self.metric
@@ -88,7 +88,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One proportion to be read from cumulative readings; `name` is an objective's or a rule's."""
+    """One proportion to read from cumulative counters; `name` is an objective's or a rule's."""
 
     name: str
     kind: ObjectiveKind
@@ -101,13 +101,13 @@ class JudgePolicy:
     """Everything the judge needs besides measurements. Copied into the rollout when it starts.
 
     alpha: chance of a false alarm over the whole rollout, shared by the enforced tests.
-    phi: requests that may fail together (retries, sticky users, bursts); 1 is independence.
-    min_bad: bad requests without which no test says `FAIL`.
+    phi: requests that may fail together (retries, sticky users, bursts); 1 means independent requests.
+    min_bad: bad requests that a test needs before it says `FAIL`.
     min_requests: requests a soak needs before it may `PASS`.
     planned_ticks: measurements that the plan expects with candidate traffic; spreads the test's weight.
     error_limit_s: how long sources may be unreadable before the verdict is `ERROR`.
-    tick_s: planned distance of measurements; a gap counts as measured for at most three of them.
-    recent_s: what "now" means when candidate and stable are in trouble together.
+    tick_s: planned time between measurements; a gap counts as measured for at most three of them.
+    recent_s: seconds that count as "now" when candidate and stable break the same limit.
     settle_s: how long completions are discarded after traffic rose; None is the largest latency limit, or 1
         s.
     """
@@ -154,17 +154,19 @@ class JudgePolicy:
 
     def _check(self) -> None:
         if not 0 < self.alpha < 1:
-            raise PolicyError(f"alpha must lie between 0 and 1, not {self.alpha:g}")
+            raise PolicyError(f"alpha must be between 0 and 1, not {self.alpha:g}")
         if self.phi < 1:
-            raise PolicyError(f"phi is a number of requests that fail together: at least 1, not {self.phi:g}")
+            raise PolicyError(f"phi (requests that fail together) must be at least 1, not {self.phi:g}")
         if self.planned_ticks < 1:
             raise PolicyError("planned_ticks must be at least 1")
         if self.tick_s <= 0 or self.recent_s <= 0 or self.error_limit_s < 0 or (self.settle_s or 0) < 0:
-            raise PolicyError("tick_s and recent_s must be above 0 s, error_limit_s and settle_s not below")
+            raise PolicyError(
+                "tick_s and recent_s must be above 0 s, error_limit_s and settle_s at least 0 s"
+            )
         if self.on_common_trouble not in ("hold", "ignore"):
-            raise PolicyError(f"on_common_trouble is hold or ignore, not {self.on_common_trouble!r}")
+            raise PolicyError(f"on_common_trouble must be hold or ignore, not {self.on_common_trouble!r}")
         if self.on_restart not in ("fail", "ignore"):
-            raise PolicyError(f"on_restart is fail or ignore, not {self.on_restart!r}")
+            raise PolicyError(f"on_restart must be fail or ignore, not {self.on_restart!r}")
         names = [o.name for o in self.objectives] + [r.name for r in self.rules]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -202,7 +204,7 @@ def policy_from_json(stored: Mapping[str, Any]) -> JudgePolicy:
         plain["rules"] = tuple(Rule(**r) for r in plain.get("rules", ()))
         return JudgePolicy(**plain)
     except TypeError as problem:
-        raise PolicyError(f"the stored policy does not fit: {problem}") from None
+        raise PolicyError(f"the stored policy cannot be read: {problem}") from None
 
 
 def _plain(value: Objective | Rule) -> dict[str, Any]:

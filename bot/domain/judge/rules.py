@@ -1,4 +1,4 @@
-"""Plain rules: reading them as teams write them, and keeping track of whether they are broken."""
+"""Plain rules: parse them as teams write them, and track whether they are broken."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _SIGNALS = (
 
 
 class RuleError(PolicyError):
-    """A plain rule that cannot be read; says what is wrong and shows one that works."""
+    """A plain rule that cannot be read; the message says what is wrong and shows one that works."""
 
 
 def parse_rule(text: str, *, enforce: bool = True) -> Rule:
-    """Read one plain rule, such as those in `EXAMPLES`. Its name is its text. Raises RuleError.
+    """Parse one plain rule, such as those in `EXAMPLES`. Its name is its text. Raises RuleError.
 
     Request rules: `METRIC op LIMIT [over TIME] [for TIME] [with at least N requests]`, where METRIC is
     error_rate, success_rate, p50 to p99.9, or another proportion that readings carry. Signal rules may end in
@@ -51,7 +51,7 @@ def parse_rule(text: str, *, enforce: bool = True) -> Rule:
     found = _REQUESTS.match(said)
     if not found:
         close = difflib.get_close_matches(said, EXAMPLES, n=1, cutoff=0.4)
-        raise RuleError(f"cannot read the rule {said!r}; a rule looks like {(close or EXAMPLES)[0]!r}")
+        raise RuleError(f"cannot read the rule {said!r}; write it like {(close or EXAMPLES)[0]!r}")
     metric, op, limit, ending = found[1].lower(), found[2], found[3], found[4]
     rest = _tail(said, ending, {"over", "for", "requests"})
     timing = {"over_s": rest.get("over", 60.0), "for_s": rest.get("for", 0.0)}
@@ -64,12 +64,12 @@ def _request_rule(said: str, metric: str, op: str, limit: str) -> Rule:
     if quantile:
         share = float(quantile[1]) / 100
         if not 0 < share < 1:
-            raise RuleError(f"{said!r}: a quantile lies between p0 and p100, such as p99")
+            raise RuleError(f"{said!r}: a quantile is between p0 and p100, such as p99")
         return Rule(said, "latency", _upward(said, metric, op), _seconds(said, limit), quantile=share)
     if metric == "success_rate":
         if op not in ("<", "<="):
             raise RuleError(f"{said!r}: success_rate is bad when it is low: write 'success_rate < 95%'")
-        # Bad when fewer than 95% succeed is bad when more than 5% fail.
+        # Fewer than 95% succeed is the same as more than 5% fail.
         return Rule(said, "error_rate", ">" if op == "<" else ">=", round(1 - _proportion(said, limit), 12))
     op_ = _upward(said, metric, op)
     if metric == "error_rate":
@@ -83,20 +83,20 @@ def _request_rule(said: str, metric: str, op: str, limit: str) -> Rule:
 def _upward(said: str, metric: str, op: str) -> Operator:
     if op in (">", ">="):
         return ">" if op == ">" else ">="
-    raise RuleError(f"{said!r}: {metric} is bad when it is high: write > or >= in place of {op}")
+    raise RuleError(f"{said!r}: {metric} is bad when it is high: write > or >= instead of {op}")
 
 
 def _proportion(said: str, limit: str) -> float:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%", limit)
     if not found or not 0 <= float(found[1]) <= 100:
-        raise RuleError(f"{said!r}: {limit!r} is not a percentage; write it as 5%")
+        raise RuleError(f"{said!r}: {limit!r} is not a percentage; write it like 5%")
     return float(found[1]) / 100
 
 
 def _seconds(said: str, limit: str) -> float:
     found = re.fullmatch(_TIME, limit, re.I)
     if not found or float(found[1]) <= 0:
-        raise RuleError(f"{said!r}: {limit!r} is not a time; write it with its unit, as 5s or 250ms")
+        raise RuleError(f"{said!r}: {limit!r} is not a time; write it with a unit, such as 5s or 250ms")
     return float(found[1]) * _UNITS[found[2].lower()]
 
 
@@ -112,9 +112,7 @@ def _tail(said: str, text: str, allowed: set[str]) -> dict[str, float]:
         key = (match[1] or match[5]).lower() if match else ""
         if not match or key not in allowed or key in found:
             can = " and ".join(sorted(f"'{word} 2m'" for word in allowed - {"requests"}))
-            raise RuleError(
-                f"{said!r}: cannot read {rest.strip()!r} at its end; what can stand there is {can}"
-            )
+            raise RuleError(f"{said!r}: cannot read {rest.strip()!r} at its end; allowed there: {can}")
         found[key] = float(match[4]) if key == "requests" else float(match[2]) * _UNITS[match[3].lower()]
         if found[key] <= 0:
             raise RuleError(f"{said!r}: {rest.strip()!r} must be above 0")
@@ -124,7 +122,7 @@ def _tail(said: str, text: str, allowed: set[str]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class RuleState:
-    """How one rule stands: broken at the last readable look, and for how long without pause (measured)."""
+    """State of one rule: whether it was broken at the last readable look, and for how long without pause (measured)."""
 
     window: Window = ()
     broken: bool = False
@@ -144,7 +142,7 @@ class RuleState:
 
 
 def advance_rule(rule: Rule, state: RuleState, tick: Tick) -> RuleState:
-    """The rule after one look. What could not be read changes nothing: it is neither good nor bad."""
+    """The rule's state after one tick. What could not be read changes nothing: it is neither good nor bad."""
     if rule.signal is not None:
         signal = tick.signals.get(rule.signal)
         if signal is None or signal.bad is None:
@@ -164,14 +162,14 @@ def advance_rule(rule: Rule, state: RuleState, tick: Tick) -> RuleState:
 
 
 def _held(state: RuleState, broken: bool, seconds: float) -> float:
-    """Seconds without pause; the look that finds it broken first starts at nought."""
+    """Seconds without pause; the first tick that finds it broken starts at zero."""
     if not broken:
         return 0.0
     return state.held_s + seconds if state.broken else 0.0
 
 
 def fails(rule: Rule, state: RuleState) -> bool:
-    """Broken for as long as the rule demands."""
+    """Whether the rule has been broken for as long as it demands."""
     return state.broken and state.held_s >= rule.for_s
 
 

@@ -62,7 +62,7 @@ def log_waiting(tick: int, planned: int) -> float:
 
 @lru_cache(maxsize=4096)
 def costs(limit: float) -> tuple[float, ...]:
-    """What one request costs each alternative, in logs, when the limit is `limit`."""
+    """Cost of one request for each alternative, in logs, at `limit`."""
     return tuple(log1p(less * limit) for less in _LESS)
 
 
@@ -97,7 +97,7 @@ def log_evidence(log_a: tuple[float, ...], log_rest: float) -> float:
 
 
 def forgotten(log_a: tuple[float, ...], tick: int, planned: int) -> tuple[float, ...]:
-    """The evidence lowered to what it was worth without data: what was gathered against the limit is dropped.
+    """The evidence lowered to its value without data: what was gathered against the limit is dropped.
 
     Lowering a supermartingale leaves it one, and the weight already started can still win later.
     """

@@ -1,4 +1,4 @@
-"""What the judge remembers between two looks: frozen, small, and stored with the rollout as JSON."""
+"""State of the judge between two ticks: frozen, small, and stored with the rollout as JSON."""
 
 from __future__ import annotations
 
@@ -47,12 +47,11 @@ class SoakState:
 
 @dataclass(frozen=True, slots=True)
 class JudgeState:
-    """Everything between two looks.
+    """Everything that the judge remembers between two ticks.
 
-    ticks counts looks since first traffic. One test for each objective in each of: trials (the candidate
+    ticks: since first traffic. One test for each objective in each of: trials (the candidate
         against the limit), pairs (candidate against stable), stables (stable against the limit).
-    errors: what could not be read at the last look; error_since: since when something could not (unix
-        seconds).
+    errors: what could not be read at the last tick; error_since: since when that is so (unix seconds).
     buckets: `(objective or rule, histogram bound read in seconds)`.
     """
 
@@ -92,7 +91,7 @@ class JudgeState:
         """Inverse of `to_json`. Raises ValueError for a version that this Slipway does not know."""
         if stored.get("version") != STATE_VERSION:
             raise ValueError(
-                f"the stored judge has version {stored.get('version')!r}; this Slipway reads {STATE_VERSION}"
+                f"the judge's stored state has version {stored.get('version')!r}; this Slipway reads {STATE_VERSION}"
             )
         since, measured_s, counts = stored["soak"]
         return cls(

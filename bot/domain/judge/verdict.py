@@ -1,4 +1,4 @@
-"""What the judge says: one outcome, and for each thing it looked at a sentence for the card."""
+"""Verdicts of the judge: one outcome, and a sentence for the card on each objective and rule."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.judge.rules import fails
 from bot.domain.judge.state import JudgeState, Trial
 
-# An objective whose evidence reaches this much is in doubt: no FAIL yet, but no PASS either.
+# Evidence of this much puts an objective in doubt: not a FAIL yet, but not a PASS either.
 DOUBT = 10.0
 _MOST = 1e12
 
 
 class Outcome(StrEnum):
-    """What a verdict or a single reason says. The first in the order of `PRECEDENCE` wins."""
+    """Outcome of a verdict or of a single reason. The first in the order of `PRECEDENCE` wins."""
 
     PASS = "PASS"  # noqa: S105
     FAIL = "FAIL"
@@ -33,7 +33,7 @@ PRECEDENCE = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
 
 @dataclass(frozen=True)
 class Reason:
-    """One thing that was looked at.
+    """Result for one objective or rule.
 
     objective: name of the objective or rule, or `crash`, `sources`, `duration`. value and limit: as
     proportions (seconds for `duration`; None where there is none). samples: requests behind it. window_s:
@@ -52,10 +52,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Where the tests stand.
+    """State of the tests in figures.
 
-    objective, m, peak: whose M is largest among the enforced, its value, the highest so far. needed: what
-    `FAIL` takes. measured_s, requests: of the present soak. ticks: looks since first traffic.
+    objective, m, peak: the enforced objective with the largest M, that M, and the highest M so far. needed: what
+    `FAIL` takes. measured_s, requests: of the present soak. ticks: ticks since first traffic.
     """
 
     objective: str | None = None
@@ -69,7 +69,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judge's word. hold: people must look, because candidate and stable are in the same trouble."""
+    """The judge's result. hold: a person must decide, because stable breaks the same limit as the candidate."""
 
     outcome: Outcome
     reasons: tuple[Reason, ...] = ()
@@ -88,7 +88,7 @@ class Verdict:
 
 
 def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | None) -> Verdict:
-    """What the state says now. `soak_required_s` is the measured time that the present soak demands.
+    """The verdict on the present state. `soak_required_s`: measured time that the present soak needs.
 
     Outside a soak (a gate, a shift) it is None: then only `FAIL` and `ERROR` mean something, everything else
     is `INSUFFICIENT`, since nothing may pass there.
@@ -155,7 +155,7 @@ def _limit_reason(state: JudgeState, policy: JudgePolicy, index: int, objective:
 
 
 def _worst(state: JudgeState, policy: JudgePolicy, index: int) -> tuple[int, int]:
-    """The counts that show best why it failed: those of the whole rollout or of the present soak."""
+    """The counts that best show the failure: those of the whole rollout or of the present soak."""
     trial = state.trials[index]
     whole, soak = (trial.total, trial.bad), state.soak.counts[index]
     return soak if soak[1] >= policy.min_bad and soak[1] * whole[0] > whole[1] * soak[0] else whole
@@ -188,7 +188,7 @@ def _sources_reason(state: JudgeState, policy: JudgePolicy) -> Reason:
 
 def _duration_reason(state: JudgeState, required_s: float) -> Reason:
     measured = state.soak.measured_s
-    # Seconds are sums of differences of unix times; a microsecond must not cost a tick.
+    # Sums of differences of unix times are inexact; a microsecond must not cost a tick.
     enough = measured >= required_s - 1e-3
     sentence = f"{duration(round(measured, 1))} of {duration(required_s)} measured"
     outcome = Outcome.PASS if enough else Outcome.INSUFFICIENT

@@ -116,7 +116,7 @@ def returned(builder: StepBuilder, event: Applied) -> None:
 
 
 def returned_late(builder: StepBuilder, event: Applied) -> None:
-    """HALTED: the target got there after all. People were alerted, so a person ends it."""
+    """HALTED: the target reached the state after all. People were alerted, so a person ends it."""
     builder.change(observed_weight=event.weight, confirmed=event.generation)
     builder.tell("observed_late", builder.say.seen_late(event.weight))
 

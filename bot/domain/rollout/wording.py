@@ -20,7 +20,7 @@ class Wording:
     step: str
     mark: str
     moving: str
-    # What the log says.
+    # Lines of the log.
     shifting: str
     shifted: str
     untidy: str
@@ -34,7 +34,7 @@ class Wording:
     still: str
     instead: str
     absent: str
-    # How the candidate stands: before, at the end without it, on the way back, during, at the end with it.
+    # The candidate's share: before, at the end without it, on the way back, during, at the end with it.
     before: str
     after: str
     back: str
@@ -44,10 +44,10 @@ class Wording:
     everything: str
     observed: str
     straight: str
-    # The way back, before anybody needs it.
+    # Rollback readiness.
     warm: str
     cold: str
-    # Messages that call people.
+    # Messages that mention people.
     failed_head: str
     heading: str
     going_back: str

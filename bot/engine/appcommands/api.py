@@ -1,4 +1,4 @@
-"""What the commands desk is asked and what it answers. `cogs`, `ui` and the command line know it by these types."""
+"""Requests and results of the application commands service, as `cogs`, `ui` and the command line use them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ __all__ = [
 
 
 class InvalidManifest(UserError):
-    """The manifest has mistakes: all of them, each with its JSON path. The sentence says how many."""
+    """A manifest with mistakes: all of them, each with its JSON path. The sentence says how many."""
 
     def __init__(self, application: str, mistakes: Sequence[ManifestProblem]) -> None:
         many = f"{len(mistakes)} mistakes" if len(mistakes) > 1 else "a mistake"
@@ -53,7 +53,7 @@ class InvalidManifest(UserError):
 
 @dataclass(frozen=True, slots=True)
 class ApplicationView:
-    """An application as this guild may see it. `source`: one line that says where its manifest comes from."""
+    """An application as a guild may see it. `source`: one line on where its manifest comes from."""
 
     name: str
     id: int
@@ -63,7 +63,7 @@ class ApplicationView:
 
 @dataclass(frozen=True, slots=True)
 class ManifestView:
-    """A manifest: `version` is its short digest, `commands` the canonical form, `where` one line on its origin."""
+    """A manifest. `version`: its short digest; `commands`: the canonical form; `where`: one line on its origin."""
 
     digest: str
     version: str
@@ -73,7 +73,7 @@ class ManifestView:
 
 @dataclass(frozen=True, slots=True)
 class ScopeDiff:
-    """What an apply would change in one scope. `drift`: a sentence when somebody else changed what is there."""
+    """Changes that an apply would make in one scope. `drift`: a sentence when the commands were changed elsewhere."""
 
     scope: Scope
     present_digest: str
@@ -85,7 +85,7 @@ class ScopeDiff:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """From what Discord has now to what is wanted, scope by scope. `mistakes`: why it could not be applied."""
+    """Diff from what Discord has now to a manifest, scope by scope. `mistakes`: why it could not be applied."""
 
     application: str
     environment: str
@@ -120,7 +120,7 @@ class Validation:
 
 @dataclass(frozen=True, slots=True)
 class ApplyRequest:
-    """`emergency`: go to production without the success in staging; needs `reason` and the named role."""
+    """Request to apply a manifest. `emergency`: skip staging; needs `reason` and the catalog's emergency role."""
 
     guild_id: int
     actor: Actor
@@ -133,7 +133,7 @@ class ApplyRequest:
 
 @dataclass(frozen=True, slots=True)
 class ApplyResult:
-    """What became of it. `rollout` is None when nothing is different: then Discord was read, and nothing called."""
+    """Result of an apply. `rollout` is None when nothing differs: Discord was read and not changed."""
 
     comparison: Comparison
     rollout: Rollout | None
@@ -142,7 +142,7 @@ class ApplyResult:
 
 @dataclass(frozen=True, slots=True)
 class ManualStep:
-    """A permission overwrite that a bot cannot set: people do it in the server's settings, under Integrations."""
+    """A permission overwrite that a bot cannot set: a person does, in the server's settings under Integrations."""
 
     scope: Scope
     command: str
@@ -151,7 +151,7 @@ class ManualStep:
 
 @dataclass(frozen=True, slots=True)
 class BackupLine:
-    """A backup as a list shows it: what was there before a change. `scope` is the one that it is of."""
+    """A backup in a list: the commands of one scope before a change."""
 
     id: int
     application: str
@@ -169,12 +169,12 @@ class BackupLine:
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup whole: the commands as Discord answered them, ids included, and permissions by command name."""
+    """A complete backup: commands as Discord answered them, ids included, and permissions by command name."""
 
     line: BackupLine
     commands: Sequence[Mapping[str, Any]]
     permissions: Mapping[str, Sequence[Mapping[str, Any]]]
-    manual: tuple[ManualStep, ...]  # what a restore leaves to people
+    manual: tuple[ManualStep, ...]  # what people must set by hand after a restore
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +188,7 @@ class RestoreRequest:
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`rollout` is None when Discord has just that. `manual`: what must be set by hand afterwards."""
+    """Result of a restore. `rollout` is None when nothing differs. `manual`: what must be set by hand afterwards."""
 
     comparison: Comparison
     rollout: Rollout | None
@@ -198,7 +198,7 @@ class Restored:
 
 @dataclass(frozen=True, slots=True)
 class ScopeStatus:
-    """One look at a scope. `error` is a sentence when there was no answer; then `count` and `digest` are the last."""
+    """One reading of a scope. `error`: why there was no answer; `count` and `digest` are then the last known."""
 
     scope: Scope
     at: datetime
@@ -210,7 +210,7 @@ class ScopeStatus:
 
 @dataclass(frozen=True, slots=True)
 class WatchFinding:
-    """Something that watching found and that lasts: `what` is slow, away, count, drift; since when."""
+    """A problem that the watch found and that lasts. `what`: slow, away, count or drift."""
 
     what: str
     sentence: str
@@ -219,7 +219,7 @@ class WatchFinding:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentStatus:
-    """`served`: what Discord has; `desired`: what was applied last. `trend`: readings, oldest first."""
+    """Status in an environment. `served`: what Discord has; `desired`: what was applied last; `trend`: oldest first."""
 
     environment: str
     desired_version: str | None
@@ -264,7 +264,7 @@ class HistoryLine:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Newest first. `succeeded` of `finished` changes of the last 30 days were verified."""
+    """Changes, newest first. Of the last 30 days, `succeeded` of `finished` changes were verified."""
 
     lines: tuple[HistoryLine, ...]
     succeeded: int
@@ -277,7 +277,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """Whether there is anything to do, from checksums in the database alone: Discord is not asked.
+    """Whether there is anything to apply, from checksums in the database alone: Discord is not asked.
 
     `applied`: by environment, the version that was applied last (None: never); `pending`: where it differs.
     """

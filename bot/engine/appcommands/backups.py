@@ -1,4 +1,4 @@
-"""Backups as people see them, and what a restore leaves to people: permissions, which a bot cannot set."""
+"""Backups as people see them, and the permissions that people must restore by hand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def backup_of(stored: StoredBackup) -> Backup:
 
 
 def manual_steps(stored: StoredBackup, still_there: Collection[str] = ()) -> tuple[ManualStep, ...]:
-    """The overwrites that are gone with their commands. A command that still has its id has kept its own."""
+    """Permission overwrites that were lost with their commands. A command that kept its id has kept its overwrites."""
     names = {str(command.get("id")): str(command.get("name")) for command in stored.backup.commands}
     found: list[ManualStep] = []
     for overwrite in stored.backup.permissions:

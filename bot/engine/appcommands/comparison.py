@@ -1,4 +1,4 @@
-"""What is wanted against what Discord has now: read, compared, and what somebody else changed noticed."""
+"""Comparison of a manifest with what Discord has now, and drift."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from bot.ports.appcommands import (
 from bot.ports.errors import ManifestUnavailable, TargetRefused
 
 _DAY = timedelta(days=1)
-# Asking twice for one thing within a moment is asking once.
+# Repeated questions within this time get the same answer.
 _NOTHING = Diff((), 0)
 _DANGERS, _NAMES = 6, 12
 
@@ -45,10 +45,10 @@ class Comparer:
         self._records = records
         self._now = now
 
-    # ---- what is wanted ----
+    # ---- the manifest ----
 
     async def validated(self, application: Application) -> Validation:
-        """The manifest as its source has it, with every mistake. Raises `UserError` when it cannot be had."""
+        """The manifest from its source, with every mistake. Raises `UserError` when it cannot be read."""
         source = await self._sourced(application)
         mistakes = tuple(await asyncio.to_thread(validate, source.content))
         if mistakes:
@@ -62,13 +62,13 @@ class Comparer:
             return await self._manifests.read(application)
         except ManifestUnavailable as error:
             raise UserError(
-                f"The manifest of {application.name} cannot be had: {error}", rule="manifest_source"
+                f"The manifest of {application.name} cannot be read: {error}", rule="manifest_source"
             ) from None
 
-    # ---- against what is there ----
+    # ---- against what Discord has ----
 
     async def compare(self, application: Application, environment: str, wanted: ManifestView) -> Comparison:
-        """Raises `UserError` for what Discord refuses, `Unreachable`."""
+        """Compare a manifest with what Discord has. Raises `UserError` for what Discord refuses, `Unreachable`."""
         manifest = Manifest.of(wanted.commands)
         scopes = await asyncio.gather(
             *(
@@ -104,7 +104,7 @@ class Comparer:
     async def _in_production(
         self, application: Application, manifest: Manifest, served: ServedCommands
     ) -> bool:
-        """The copies in the staging guild were taken away because everybody has these commands now."""
+        """Whether the staging guild's copies were removed because the commands are global now."""
         if served.commands:
             return False
         staging = await self._records.states.accepted(application.lane(STAGING))
@@ -115,10 +115,10 @@ class Comparer:
             and staging.withdrawn == manifest.digest == production.wanted
         )
 
-    # ---- what somebody else did ----
+    # ---- drift ----
 
     async def expected(self, application: Application, environment: str, scope: Scope) -> Manifest | None:
-        """What our last change left in the scope; before the first one, nothing is expected."""
+        """What Slipway's last change left in the scope; None before the first one."""
         left = await self._records.changes.last(application.id, scope)
         return (
             None
@@ -129,15 +129,12 @@ class Comparer:
         )
 
     async def drift(self, application: Application, environment: str, scope: Scope, present: str) -> str:
-        """A sentence when the scope is not as our last change left it."""
+        """A sentence when the scope is not as Slipway's last change left it."""
         expected = await self.expected(application, environment, scope)
         if expected is None or expected.digest_in(scope) == present:
             return ""
-        where = "globally" if scope.is_global else f"in server {scope.guild_id}"
-        return (
-            f"The commands {where} were changed by somebody else: they are not {expected.version}, "
-            "which was applied last"
-        )
+        which = "The global commands" if scope.is_global else f"The commands in server {scope.guild_id}"
+        return f"{which} were changed outside Slipway after {expected.version} was applied"
 
     async def created_today(self, application: Application, environment: str, scope: Scope) -> int:
         lane = application.lane(environment)
@@ -150,7 +147,7 @@ def viewed(manifest: Manifest, where: str) -> ManifestView:
 
 
 def said(comparison: Comparison) -> str:
-    """What differs, counted, in a few words."""
+    """The number of differences by kind, in a few words."""
     counts: dict[str, set[tuple[int, str]]] = {}
     for scope in comparison.scopes:
         for command in scope.diff.commands:
@@ -164,11 +161,11 @@ def said(comparison: Comparison) -> str:
 
 
 def begun(comparison: Comparison, rollout: Rollout) -> str:
-    return said(comparison) + ("; it waits for approval." if rollout.phase is Phase.GATED else ".")
+    return said(comparison) + ("; waiting for approval." if rollout.phase is Phase.GATED else ".")
 
 
 def changes(comparison: Comparison) -> list[str]:
-    """What an approver must know, in a few lines: which commands, by what happens to them, and every danger first."""
+    """A summary for approvers in a few lines: dangers first, then the commands by kind of change."""
     names: dict[str, dict[str, None]] = {}
     for scope in comparison.scopes:
         for command in scope.diff.commands:

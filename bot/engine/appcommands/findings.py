@@ -1,4 +1,4 @@
-"""What watching finds in one look at a scope. Pure, but for the names under which findings are remembered."""
+"""Findings of the watch in one reading of a scope."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def finding_key(lane: Lane, scope: Scope, what: str) -> str:
 
 
 def no_answer(error: str) -> dict[str, str]:
-    """Discord could not be read: nothing else is known."""
+    """The finding that Discord could not be read: nothing else is known then."""
     return {ANSWER: error}
 
 
 def found(
     application: Application, *, ms: float, count: int, digest: str, expected: Manifest | None, drift: str
 ) -> dict[str, str]:
-    """By kind, a sentence for each finding; kinds that are missing are well."""
+    """A sentence for each finding, by kind; a kind that is missing is fine."""
     sentences: dict[str, str] = {}
     if ms > application.answer_s * 1000:
         sentences[ANSWER] = (
-            f"Discord took {duration(ms / 1000)} to answer; {duration(application.answer_s)} is the limit"
+            f"Discord took {duration(ms / 1000)} to answer; the limit is {duration(application.answer_s)}"
         )
     if expected is not None:
         wanted = len(expected.commands)

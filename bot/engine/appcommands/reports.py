@@ -110,7 +110,7 @@ class Reports:
 
 
 def _where(application: Application) -> str:
-    """Where the manifest comes from, in one line, without anything secret."""
+    """Where the manifest comes from, in one line without secrets."""
     return application.source.where if application.source else "nowhere"
 
 

@@ -1,4 +1,4 @@
-"""The commands desk: diff, validate, apply, back up, restore. What is deployed goes through the engine's own gates."""
+"""Application commands service: diff, validate, apply, back up, restore. Every change is a rollout with its gates."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AppCommandsService:
     # ---- looking ----
 
     def applications(self, guild_id: int) -> Sequence[api.ApplicationView]:
-        """Those that this guild may see, in catalog order. Answers at once: for autocomplete."""
+        """Applications that this guild may see, in catalog order. Answers at once, for autocomplete."""
         return [self._reports.view(found) for found in self._visible(guild_id)]
 
     async def diff(self, guild_id: int, application: str, environment: str) -> api.Comparison:
@@ -116,7 +116,7 @@ class AppCommandsService:
     async def _nothing(
         self, application: Application, config: LaneConfig, comparison: api.Comparison, actor: Actor
     ) -> api.ApplyResult:
-        """Nothing is called. In staging it counts as a look that all is still as it succeeded."""
+        """The result when nothing differs. In staging it confirms that the last success still stands."""
         wanted, environment = comparison.wanted, config.lane.environment
         sentence = f"Nothing is different: {environment} of {application.name} has {wanted.version} already."
         now = self._lanes.now()
@@ -133,7 +133,7 @@ class AppCommandsService:
         return datetime.fromisoformat(str(note["at"])) if note else None
 
     async def _take_over(self, application: Application, config: LaneConfig, actor: Actor) -> None:
-        """What Discord has now is what the lane holds: the rollout's from, and what a rollback goes back to."""
+        """Make what Discord has now the lane's stable: where the rollout starts, and what a rollback returns to."""
         lane = config.lane
         accepted = await self._records.states.accepted(lane)
         if accepted is not None and accepted.withdrawn:
@@ -175,7 +175,7 @@ class AppCommandsService:
         return backup_of((await self._stored(guild_id, backup_id))[1])
 
     async def compare(self, guild_id: int, backup_id: int) -> api.Comparison:
-        """What a restore would change: from what Discord has now to the backup."""
+        """The changes that a restore would make, from what Discord has now to the backup."""
         application, stored = await self._stored(guild_id, backup_id)
         wanted = viewed(Manifest.of(stored.backup.commands), f"backup {stored.id}")
         return await self._comparer.compare(application, stored.environment, wanted)
@@ -210,7 +210,7 @@ class AppCommandsService:
         manual = manual_steps(stored, there)
         return api.Restored(comparison, rollout, manual, begun(comparison, rollout))
 
-    # ---- which ----
+    # ---- lookup ----
 
     async def _wanted(self, application: Application) -> api.ManifestView:
         validation = await self._comparer.validated(application)
@@ -246,7 +246,7 @@ class AppCommandsService:
 
 
 def _release(application: Application, comparison: api.Comparison) -> Release:
-    """`changes` is for those who approve it: the card shows it."""
+    """The release that stands for a manifest; its `changes` are shown to approvers on the card."""
     wanted, shown = comparison.wanted, {"changes": changes(comparison)}
     return Release(application.service, wanted.version, wanted.digest, spec=shown)
 

@@ -1,4 +1,4 @@
-"""Slash commands as a step of another service's rollout: they go out with the release, and come back with it."""
+"""Slash commands as a step of another service's rollout: deployed and rolled back with the release."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRIES = 5
 
 
 class SyncStep:
-    """Implements `bot.ports.appcommands.AppCommandsSync`. What was there before is noted before anything is changed."""
+    """Implements `bot.ports.appcommands.AppCommandsSync`. Records what was there before it changes anything."""
 
     def __init__(
         self,
@@ -60,8 +60,8 @@ class SyncStep:
         self, rollout_id: int, effect: RunSync, application: Application, manifest: Manifest
     ) -> list[str]:
         lane = _lane(application, effect.lane)
-        # Read before it is asked whether the rollout is on its way back: what a rollback orders in between makes the
-        # lane's generation a newer one, and then this sync is too late.
+        # Read before the check for a rollback: an order of a rollback in between raises the lane's generation, and this
+        # sync is then refused.
         situation = await self._lanes.situation(lane)
         if situation.active is not None:
             return [f"rollout #{situation.active.id} is active in {lane}"]
@@ -80,7 +80,7 @@ class SyncStep:
         application = self._lanes.catalog.applications.get(effect.application)
         key = f"{rollout_id}/{effect.application}"
         note = await self._store.notes.note(_NOTE, key)
-        # Also where nothing was changed yet: an attempt that is still under way must find that it is too late.
+        # Also where nothing was changed yet: an attempt that is still under way must be refused.
         former = str((note or {}).get("former", ""))
         await self._store.notes.put_note(_NOTE, key, {"former": former, "over": True})
         if application is None or not former:
@@ -92,7 +92,7 @@ class SyncStep:
         await self._bring_back(lane, manifest, f"Rollout #{rollout_id} of {effect.lane} was rolled back.")
 
     async def _former(self, rollout_id: int, application: Application, lane: Lane) -> Manifest | None:
-        """What Discord had before this rollout touched it; None when it is being rolled back already."""
+        """What Discord had before this rollout changed it; None when it is being rolled back already."""
         key = f"{rollout_id}/{application.name}"
         note = await self._store.notes.note(_NOTE, key)
         if note is not None and note.get("over"):
@@ -108,7 +108,7 @@ class SyncStep:
         return EMPTY if digest == EMPTY.digest else await self._records.manifests.get(digest)
 
     async def _bring_back(self, lane: Lane, manifest: Manifest, why: str) -> None:
-        """A rollback: above whatever the lane or Discord's side holds by now."""
+        """Roll back, under a generation above that of the lane and of the target."""
         for _ in range(_TRIES):
             situation = await self._lanes.situation(lane)
             if situation.active is not None:
@@ -118,10 +118,10 @@ class SyncStep:
                 return
             except StaleGeneration:
                 await self._store.lanes.newest(lane, (await self._lanes.look(lane)).generation)
-        raise TargetRefused(f"{lane} is changed by something else all the time")
+        raise TargetRefused(f"{lane} keeps changing; its commands could not be restored")
 
     async def _serve(self, lane: Lane, situation: Situation, manifest: Manifest, why: str) -> None:
-        """The lane holds it from now on, and Discord has it. Raises `StaleGeneration` when it moved on meanwhile."""
+        """Make the manifest the lane's stable and deploy it. Raises `StaleGeneration` when the lane has changed."""
         assert situation.row is not None
         row, release = situation.row, Release(lane.service, manifest.version, manifest.digest)
         desired = Desired(row.generation, release)
@@ -130,17 +130,17 @@ class SyncStep:
             entry = AuditEntry(lane, SYSTEM, now, "commands_synced", why)
             held = LaneRow(lane, desired.generation, desired, None, now)
             if not await self._records.history.took_over(held, row.generation, entry):
-                raise StaleGeneration(f"{lane} moved on meanwhile")
+                raise StaleGeneration(f"{lane} changed meanwhile")
         await self._lanes.target(lane).apply(lane, desired)
 
 
 def _lane(application: Application, lane: Lane) -> Lane:
-    """A service's staging goes with staging's commands, every other environment with production's."""
+    """The lane of the commands: staging for a service's staging, production for every other environment."""
     return application.lane(STAGING if lane.environment == STAGING else PRODUCTION)
 
 
 def additions(former: Manifest, manifest: Manifest) -> Manifest:
-    """The former commands as they are, and beside them those that are new."""
+    """The former commands unchanged, followed by those that are new."""
     there = {key_of(command) for command in former.commands}
     new = [command for command in manifest.commands if key_of(command) not in there]
     return Manifest.of([*former.commands, *new])

@@ -1,4 +1,4 @@
-"""Watching: each application's commands are read once in its interval, spread out; what is found is told once."""
+"""Watch of slash commands: reads each application's commands once per interval, and reports each finding once."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _log = structlog.get_logger(__name__)
 
 _KEEP = timedelta(days=30)
 _TITLES: Mapping[str, str] = {
-    "answer": "Discord does not answer as it should",
-    "count": "The number of slash commands is off",
-    "drift": "Slash commands were changed by somebody else",
+    "answer": "Discord answers slowly or not at all",
+    "count": "Unexpected number of slash commands",
+    "drift": "Slash commands were changed outside Slipway",
 }
 
 
 @dataclass(slots=True)
 class _Due:
-    """The scopes that are watched, each with the time of its next look."""
+    """The watched scopes, each with the time of its next reading."""
 
     at: dict[tuple[int, Scope], datetime] = field(default_factory=dict)
     tidied: datetime | None = None
 
 
 class CommandWatch:
-    """One scope a round, the one that waits longest; a round is a second, so it never asks more than that often.
+    """Reads one scope a round, the longest-waiting first: at most one call to Discord per second.
 
-    Findings are kept in the database, told when they begin and when they end, and nothing in between.
+    Findings are kept in the database and announced when they begin and when they end.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class CommandWatch:
         self._due = _Due()
 
     async def once(self) -> bool:
-        """A round of the loop. Never more than one call to Discord."""
+        """One round of the loop, with at most one call to Discord."""
         now = self._lanes.now()
         await self._tidy(now)
         waiting = [
@@ -83,7 +83,7 @@ class CommandWatch:
         return False
 
     async def _next(self, application: Application, scope: Scope, now: datetime) -> datetime:
-        """After a start: an interval after the last look, or somewhere within the first interval."""
+        """Time of the next reading after a start: an interval after the last one, or within the first interval."""
         key = (application.id, scope)
         if key not in self._due.at:
             last = await self._records.readings.newest(application.id, scope, 1)
@@ -93,7 +93,7 @@ class CommandWatch:
         return self._due.at[key]
 
     async def look(self, application: Application, environment: str, scope: Scope) -> None:
-        """Read one scope now, and tell what changed about it."""
+        """Read one scope now, and announce what changed about it."""
         lane = application.lane(environment)
         situation = await self._store.lanes.situation(lane, self._lanes.now())
         if situation.active is not None:
@@ -117,7 +117,7 @@ class CommandWatch:
     async def _tell(
         self, lane: Lane, scope: Scope, sentences: Mapping[str, str], *, known: tuple[str, ...]
     ) -> None:
-        """What began and what is over; of what is not `known` this time, nothing is said."""
+        """Announce what began and what ended; kinds that are not `known` this time stay as they are."""
         for what in known:
             key = finding_key(lane, scope, what)
             note = await self._store.notes.note(FINDING, key)
@@ -126,8 +126,8 @@ class CommandWatch:
             if was == bool(sentence):
                 continue
             since = self._lanes.now().isoformat() if sentence else str((note or {}).get("since"))
-            said = sentence or f"It is over; it was: {(note or {}).get('sentence')}"
-            # Told first: whoever dies in between tells it again under the same key, which posts once.
+            said = sentence or f"Resolved. Before: {(note or {}).get('sentence')}"
+            # Announced first: after a crash in between it is announced again under the same key, which posts once.
             await self._alert(lane, what, f"{key}/{bool(sentence)}/{since[:16]}", said, over=not sentence)
             await self._store.notes.put_note(
                 FINDING, key, {"on": bool(sentence), "sentence": sentence, "since": since}

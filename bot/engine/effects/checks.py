@@ -1,4 +1,4 @@
-"""Check a candidate over HTTP."""
+"""Checks of a candidate over HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class CandidateChecks:
         return [sentence for sentence in found if sentence]
 
     async def _address(self, effect: RunChecks) -> str:
-        """Where checks reach the candidate; waits for a target that cannot be reached."""
+        """Address of the candidate for checks; waits for a target that cannot be reached."""
         while True:
             try:
                 observed = await self._lanes.look(effect.lane)
@@ -50,4 +50,4 @@ class CandidateChecks:
 
 
 class _CannotCheck(Exception):
-    """The candidate is not there, or not where checks reach it."""
+    """The candidate does not run, or has no address that checks can reach."""

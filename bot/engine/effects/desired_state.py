@@ -1,4 +1,4 @@
-"""Bring a lane to a desired state."""
+"""Orders of desired states: send one to the lane's target, then poll until it is reached."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from bot.ports.targets import DeployTarget
 # How often the target is polled: often at first, since a weight change takes milliseconds.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
 _CALL_S = 2.0
-# A target that is not there after so long is left to itself for a while, and its place in the outbox is free.
+# A target that is not there after this long is polled later, and its slot in the outbox is free meanwhile.
 _SPELL_S = 1.0
 _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.25, 5.0
 
 
 class Result(NamedTuple):
-    """State of the target at the end. `observed` is None when it could not be reached at all.
+    """State of the target at the end of an attempt. `observed` is None when it could not be reached at all.
 
-    waiting: it may get there yet.
+    waiting: the desired state may still be reached.
     """
 
     observed: Observed | None
@@ -38,16 +38,16 @@ class Result(NamedTuple):
 
 
 class DesiredStates:
-    """Applies desired states, and polls until the target is there, has something newer, or time is up."""
+    """Applies desired states, and polls until the target has reached one, has a newer one, or time is up."""
 
     def __init__(self, store: Store, lanes: Lanes) -> None:
         self._store = store
         self._lanes = lanes
 
     async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf | NotYet:
-        """Send the order if that is needed, and look for a short spell.
+        """Send the order if needed, and poll for a short time.
 
-        What is seen counts before the time does: an order that was reached while Slipway was away counts.
+        The observation counts before the deadline: an order that was reached while Slipway was away is reached.
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -60,7 +60,7 @@ class DesiredStates:
             pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, left_s - spent_s)
             return NotYet(pause_s, spent_s + pause_s)
         observed = result.observed
-        # An abort is left to the rollout or the lane itself, which continue from its generation.
+        # An abort is handled by the rollout or the lane, which continue from its generation.
         if (
             observed is not None
             and observed.generation > effect.desired.generation
@@ -72,7 +72,7 @@ class DesiredStates:
 
 
 def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) -> Event | None:
-    """The event for the machine; None when a newer order of ours is under way."""
+    """The event for the machine; None when a newer order of Slipway is under way."""
     desired, observed = effect.desired, result.observed
     if rollout.generation > desired.generation:
         return None
@@ -126,7 +126,7 @@ class _Attempt:
                 await self._target.apply(self._lane, self._desired)
                 self._applied = True
         except StaleGeneration:
-            # It has something newer; the observation below says from where.
+            # It has a newer state; the observation below says from where.
             self._applied = True
         except TargetRefused as error:
             observed = await self._target.observe(self._lane)

@@ -1,4 +1,4 @@
-"""Executor of orders, with the table that says which code carries out which kind of effect."""
+"""Executor of orders, with the table of carriers by kind of effect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.ports.targets import Checker
 # Extra time, so that code with a time limit of its own reports why it failed.
 _GRACE_S = 1.0
 
-# Carries out one kind of effect and returns the machine's next event. Raises `Unreachable` to be tried again.
+# Carries out one kind of effect and returns the machine's next event. Raises `Unreachable` to be retried.
 Carrier = Callable[[Claimed, Any], Awaitable[EventOf | NotYet]]
 
 
@@ -75,11 +75,11 @@ class Executor:
         self.carriers = carriers
 
     async def execute(self, claim: Claimed) -> EventOf | NotYet:
-        """Carry the order out; returns the machine's next event, if known. Raises `Unreachable` to be tried again."""
+        """Carry the order out; returns the machine's next event, if known. Raises `Unreachable` to be retried."""
         return await self.carriers[claim.effect.kind](claim, claim.effect)
 
     async def record(self, claim: Claimed, event_of: EventOf, given_up: GivenUp | None = None) -> None:
-        """Step the rollout by the outcome, and close the claim with it or, when nothing waits for it, alone."""
+        """Step the rollout by the outcome and close the claim with it; alone when the rollout does not wait for it."""
         if claim.rollout_id is not None:
             done = await self._stepper.apply(claim.rollout_id, event_of, claim=claim, given_up=given_up)
             if done.changed:
@@ -91,7 +91,7 @@ class Executor:
 
 
 def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
-    """The failure that the machine is told about an order that was given up."""
+    """The failure event for an order that was given up."""
     effect, sentence = claim.effect, f"Slipway could not carry this out: {why}"
     event: Event | None = None
     if isinstance(effect, SetDesired):
@@ -102,7 +102,7 @@ def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
 
 
 class CommandSteps:
-    """Slash commands as steps of rollouts, with a time limit, and without any where none are configured."""
+    """Slash commands as steps of rollouts, with a time limit; refused where none are configured."""
 
     def __init__(self, commands: AppCommandsSync | None) -> None:
         self._commands = commands

@@ -1,4 +1,4 @@
-"""Telling people: effects for Discord, done through the announcer under keys that may be repeated."""
+"""Notifications: effects for Discord, posted through the announcer under keys that may be repeated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.ports.store import EffectStore
 
 
 class NotificationHandler:
-    """Executes what is for people. Closes claims in batches: many small commits would be the slowest part."""
+    """Posts notifications. Closes claims in batches: many small commits would be the slowest part."""
 
     def __init__(self, announcer: Announcer, effects: EffectStore) -> None:
         self._announcer = announcer
@@ -26,13 +26,13 @@ class NotificationHandler:
         self._closing: asyncio.Task[None] | None = None
 
     async def execute(self, claim: Claimed) -> None:
-        """Raises `Unreachable` to be tried again."""
+        """Post one notification. Raises `Unreachable` to be retried."""
         if isinstance(claim.effect, CallPeople):
             await self._announcer.alert(_alert(claim.effect))
             return
         rollout_id = claim.rollout_id
         if rollout_id is None:
-            raise TypeError("what is told to people is about a rollout")
+            raise TypeError("a notification belongs to a rollout")
         match claim.effect:
             case DrawCard():
                 await self._announcer.draw_card(rollout_id)
@@ -50,17 +50,17 @@ class NotificationHandler:
                     )
                 )
             case other:
-                raise TypeError(f"{other.kind} is not for people")
+                raise TypeError(f"{other.kind} is not a notification")
 
     async def record(self, claim: Claimed, outcome: None, given_up: GivenUp | None = None) -> None:
-        """Returns when the claim is closed."""
+        """Close the claim, in the next batch; returns when that is done."""
         if given_up is not None:
             await self._effects.poison(claim, given_up)
             return
         closed = asyncio.get_running_loop().create_future()
         self._done.append((claim, closed))
         if self._closing is None or self._closing.done():
-            # A task of its own: whoever happens to come first may be cancelled, and the others still wait.
+            # A task of its own: the first caller may be cancelled while others still wait.
             self._closing = asyncio.create_task(self._close_all())
         await closed
 
@@ -89,11 +89,11 @@ def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:
     for closed in waiting:
         if not closed.done():
             closed.set_exception(error)
-            closed.exception()  # whoever waits raises it; a waiter that is gone is no reason for a warning
+            closed.exception()  # raised where it is awaited; marks it as seen if the waiter is gone
 
 
 class LaneAlerts:
-    """Makes the calls that a lane's guilds hear in #alerts."""
+    """Makes lane-level alerts for the guilds that see the lane."""
 
     def __init__(self, catalog: Callable[[], Catalog]) -> None:
         self._catalog = catalog
@@ -101,10 +101,9 @@ class LaneAlerts:
     def about(
         self, lane: Lane, what: str, sentence: str, once: str, *, over: bool = False
     ) -> Sequence[CallPeople]:
-        """One for each guild that sees the lane; none for a lane that the catalog does not have.
+        """One alert for each guild that sees the lane; none for a lane that the catalog does not have.
 
-        once: what is told under the same words here is told once. over: the end of what was told before, which
-        mentions nobody.
+        once: alerts with the same value are posted once. over: the end of an earlier alert, which mentions no one.
         """
         config = self._catalog().lanes.get(lane)
         if config is None:

@@ -1,4 +1,4 @@
-"""The outbox: claim what is due, do it, and close it under the fence it was claimed with."""
+"""Outbox worker: claim what is due, do it, and close it under the fence it was claimed with."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ Probe = Callable[[str, str], Awaitable[None]]
 
 
 async def no_probe(when: str, what: str) -> None:
-    """Nothing happens before and after an effect but the effect."""
+    """Probe that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotYet:
-    """Sent, but not there: to be looked at again in `after_s`; `spent_s` of its time are used up by then."""
+    """Sent, but not reached: to be polled again in `after_s`; `spent_s` of its time are used up by then."""
 
     after_s: float
     spent_s: float
@@ -43,7 +43,7 @@ class NotYet:
 
 @dataclass(frozen=True, slots=True)
 class OutboxLimits:
-    """How an outbox works. Leases are short, so that the effects of a process that died are soon somebody else's."""
+    """Limits of an outbox. Leases are short, so that another process soon takes over the effects of one that died."""
 
     lease_s: float = 2.5
     renew_s: float = 0.8
@@ -53,27 +53,27 @@ class OutboxLimits:
     last_retry_s: float = 15.0
     attempts: int = 8
     record_s: float = 60.0
-    patience_s: float = 24 * 3600.0  # for an outside that cannot be reached
+    patience_s: float = 24 * 3600.0  # while the other side cannot be reached
 
 
 class EffectHandler(Protocol):
-    """Does one kind of effects."""
+    """Executes some kinds of effects."""
 
     async def execute(self, claim: Claimed) -> Any:
-        """Do it, or begin to: `NotYet` gives the place to others meanwhile.
+        """Execute the effect, or begin to: `NotYet` frees the slot for others meanwhile.
 
-        Raises `Unreachable` to be tried again for long, anything else to be tried a few times.
+        Raises `Unreachable` to be retried for `patience_s`, anything else to be retried a few times.
         """
         ...
 
     async def record(self, claim: Claimed, outcome: Any, given_up: GivenUp | None = None) -> None:
-        """Save what came of it and close the claim, done or given up, in one transaction. Raises `Unreachable`."""
+        """Save the outcome and close the claim, done or given up, in one transaction. Raises `Unreachable`."""
         ...
 
 
 @dataclass(slots=True)
 class _Busy:
-    """What is being done now."""
+    """An effect that is being executed."""
 
     claim: Claimed
     task: asyncio.Task[None] | None = None
@@ -81,9 +81,9 @@ class _Busy:
 
 
 class Outbox:
-    """Works on some kinds of effects. Any number of these, in any number of processes, do each effect once.
+    """Works on some kinds of effects. Any number of outboxes, in any number of processes, do each effect once.
 
-    give_up: the outcome of an effect that was tried often enough; None if nobody waits for it.
+    give_up: the outcome of an effect after its last attempt; None if no rollout waits for it.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Outbox:
         self._give_up = give_up
         self._alerts = alerts
         self._busy: dict[int, _Busy] = {}
-        # How often in a row the outside was away, by effect: for the pauses, so it may be forgotten.
+        # How often in a row the other side was away, by effect. Only sets the pauses, so losing it does no harm.
         self._away: Counter[int] = Counter()
 
     async def once(self) -> bool:
@@ -128,19 +128,19 @@ class Outbox:
         return len(claims) == free
 
     async def renew(self) -> bool:
-        """Keep the leases of what is being done; what was taken from us or superseded is stopped."""
+        """Extend the leases of what is being done; stop what was taken over or superseded."""
         if self._busy:
             held = list(self._busy.values())
             ours = await self._effects.renew([busy.claim for busy in held], self._limits.lease_s)
             for busy in held:
-                # One that records its outcome is not ours any more as soon as it has done so.
+                # An effect that records its outcome is closed as soon as that is saved.
                 if busy.claim.id not in ours and not busy.recording and busy.task is not None:
                     busy.task.cancel()
         await asyncio.sleep(self._limits.renew_s)
         return True
 
     async def stop(self) -> None:
-        """Stop what is being done. Nothing is lost: its lease runs out and somebody does it again."""
+        """Stop what is being done. Nothing is lost: its lease expires and another process does it again."""
         tasks = [busy.task for busy in self._busy.values() if busy.task is not None]
         for task in tasks:
             task.cancel()
@@ -175,7 +175,7 @@ class Outbox:
             await self._waker.wake(self.name)
 
     async def _record(self, claim: Claimed, outcome: Any) -> None:
-        """What was done is not done again because the database is away for a while: it is said when it is back."""
+        """Record the outcome; while the database is away, wait for it instead of doing the effect again."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + self._limits.record_s
         while True:
@@ -197,7 +197,7 @@ class Outbox:
                 return "poisoned"
             await self._effects.retry(claim, self._pause(claim, away), str(error), failed=not away)
         except Unreachable:
-            # The lease runs out, and the effect is tried again then.
+            # The lease expires, and the effect is tried again then.
             log.warning("effect_not_closed", key=claim.key)
         except Exception:
             log.exception("effect_not_closed", key=claim.key)
@@ -216,7 +216,7 @@ class Outbox:
             SYSTEM,
             self._clock.now(),
             "effect_given_up",
-            f"{claim.effect.kind} could not be done after {claim.attempts + 1} attempts: {why}",
+            f"{claim.effect.kind} failed after {claim.attempts + 1} attempts: {why}",
             rollout_id=claim.rollout_id,
             details={"key": claim.key, "kind": claim.effect.kind},
         )
@@ -226,11 +226,11 @@ class Outbox:
                 await self._handler.record(claim, self._give_up(claim, why), given_up)
                 return
             except (IllegalTransition, UserError):
-                log.exception("effect_given_up_in_vain", key=claim.key)
+                log.exception("effect_give_up_failed", key=claim.key)
         await self._effects.poison(claim, given_up)
 
     def _calls(self, claim: Claimed, entry: AuditEntry) -> Sequence[CallPeople]:
-        """Once for each rollout and kind: a log that cannot be written does not ring for every line."""
+        """One alert for each rollout and kind: a log that cannot be written does not alert for every line."""
         if self._alerts is None or isinstance(claim.effect, CallPeople):
             return ()
         of = f" of rollout #{claim.rollout_id}" if claim.rollout_id is not None else ""

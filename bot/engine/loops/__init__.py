@@ -1,1 +1,1 @@
-"""What runs by itself: timers, judge ticks, reconciliation, cleanup."""
+"""Background loops: timers, judge ticks, reconciliation, cleanup."""

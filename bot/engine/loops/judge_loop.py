@@ -1,4 +1,4 @@
-"""The judge's clock: every rollout with traffic is measured when its next tick is due, many in one transaction."""
+"""Judge loop: measures each rollout with traffic when its next tick is due, and saves many in one transaction."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 # Taken in one round; what is left over is taken in the next one, at once.
 _BATCH = 250
-# Measured at the same time: more than that wait for those that hang.
+# Measured at the same time; more than this wait for a free place.
 _AT_ONCE = 2000
 _GATHER_S = 0.1
 
@@ -44,12 +44,12 @@ class _Tick(NamedTuple):
 
     @property
     def quiet(self) -> bool:
-        """Nothing but measurements changed: it can be saved with many others."""
+        """Whether only measurements changed: it can be saved with many others."""
         return not self.stepped.transitions and all(isinstance(e, DrawCard) for e in self.stepped.effects)
 
 
 class JudgeLoop:
-    """Measures what is due and lets the machine hear it. One process does this for all (`Controller`).
+    """Measures what is due and steps the machine by it. One process does this for all (`Controller`).
 
     Every rollout is measured as a task of its own, bounded in time by its sources' limits and saved when it is ready:
     a source that hangs or fails costs its own lane ticks, and no other lane anything. `term` rises when this process
@@ -93,11 +93,11 @@ class JudgeLoop:
         ticks = self._taken()
         saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
         saved += sum(await asyncio.gather(*(self._save_alone(tick) for tick in ticks if not tick.quiet)))
-        # What lost a race is due still, and measured again with what came in between.
+        # What lost a race is still due, and measured again on the newer state.
         return 0 < len(due) == most or saved < len(ticks)
 
     async def stop(self) -> None:
-        """Stop measuring. What was measured and not saved is due still."""
+        """Stop measuring. What was measured and not saved is still due."""
         tasks = list(self._busy.values())
         self._busy.clear()
         for task in tasks:
@@ -105,13 +105,13 @@ class JudgeLoop:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _taken(self) -> list[_Tick]:
-        """What is measured by now, out of the tasks that are."""
+        """The ticks that are measured by now, taken out of the running tasks."""
         ready = [rollout_id for rollout_id, task in self._busy.items() if task.done()]
         ticks = [self._busy.pop(rollout_id).result() for rollout_id in ready]
         return [tick for tick in ticks if tick is not None]
 
     async def _mind_the_clock(self, now: datetime) -> None:
-        """What is planned for later than one tick from now, by a clock that was ahead of ours, is due now."""
+        """Make due now what a clock that was ahead planned for later than one tick from now."""
         term = self._term()
         if now < self._last or term != self._seen_term:
             if now < self._last:
@@ -126,7 +126,7 @@ class JudgeLoop:
             look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
             stepped = heard(rollout, look, now)
         except Exception:
-            # A rollout that cannot be judged is one lane's trouble, whatever is wrong with it.
+            # A rollout that cannot be judged must not affect other lanes.
             log.exception("tick_failed", rollout=rollout.id)
             await self._postponed(rollout, next_at)
             return None
@@ -136,7 +136,7 @@ class JudgeLoop:
         return _Tick(loaded, stepped, look, next_at)
 
     async def _postponed(self, rollout: Rollout, next_at: datetime) -> None:
-        with contextlib.suppress(Unreachable):  # it is due still, and measured again
+        with contextlib.suppress(Unreachable):  # it is still due, and measured again
             await self._store.ticks.postpone(rollout, next_at)
 
     async def _save_quiet(self, ticks: Sequence[_Tick]) -> int:
@@ -161,7 +161,7 @@ class JudgeLoop:
             # One that cannot be written must not keep the others from being judged.
             if len(ticks) == 1:
                 raise
-            log.warning("ticks_apart", ticks=len(ticks))
+            log.warning("ticks_saved_one_by_one", ticks=len(ticks))
             return sum([await self._save_alone(tick) for tick in ticks])
         for tick in ticks:
             self._keep(tick, tick.look.evidence if tick.loaded.rollout.id in saved else None)
@@ -192,7 +192,7 @@ class JudgeLoop:
         return True
 
     def _keep(self, tick: _Tick, saved: EvidenceState | None) -> None:
-        """The next press finds what this tick saved, or loads it."""
+        """Keep what this tick saved, so that the next press need not load it."""
         if saved is not None:
             self._stepper.kept.put(Loaded(tick.stepped.rollout, saved))
         else:
@@ -200,20 +200,20 @@ class JudgeLoop:
 
 
 def measured_at(loaded: Loaded, now: datetime) -> float:
-    """Unix time of this look. For the judge time never goes back: it goes on from tick to tick until the clock, which
-    was set back, is there again."""
+    """Unix time of this look. The judge's time never goes back: after the clock was set back it advances tick by tick
+    until the clock has caught up."""
     at, last = now.timestamp(), loaded.evidence.at
     return at if last is None or at >= last else last + loaded.rollout.policy.tick_s
 
 
 def following(planned: datetime, now: datetime, tick_s: float) -> datetime:
-    """The next tick keeps the rhythm of those planned; after being away it starts anew."""
+    """Time of the next tick: in step with the planned ones, or one tick from now after a pause."""
     tick = timedelta(seconds=tick_s)
     return max(planned + tick, now + tick / 2)
 
 
 def heard(rollout: Rollout, look: Measurement, at: datetime) -> Stepped:
-    """The machine after this look: an abort on the machine first, then the numbers, then a crash."""
+    """The machine after this look: first an abort on the host, then the verdict, then a crash."""
     abort = heard_by(rollout, look.observed, at)
     if abort is not None:
         return machine.step(rollout, abort)

@@ -1,4 +1,4 @@
-"""Leases: which process does what only one may do, such as judging for all, or speaking to Discord."""
+"""Leases: which process does what only one may do, such as judging, or posting to Discord."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CONTROLLER, GATEWAY = "controller", "gateway"
 
 
 class Lease:
-    """Holds or seeks the lease called `name`. Renewed by `run` alone, so no loop's duration can cost it.
+    """Holds or seeks the lease called `name`. Only `run` renews it, so a slow loop cannot lose it.
 
-    ttl_s: a holder that dies is followed after this long. strict: while the database cannot be asked, the lease ends
-    here before it can be given to another process; otherwise it ends when another process is seen to have it. What two
-    holders do at once for a moment is caught by versions and fences.
+    ttl_s: another process takes over after a dead holder's last renewal plus this. strict: while the database cannot
+    be reached, the lease ends here before another process can get it; otherwise it ends when another process is seen
+    to have it. Versions and fences make two holders at once harmless.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class Lease:
 
     @property
     def term(self) -> int:
-        """Rises whenever this process gets the lease: who sees a new one looks at everything afresh."""
+        """Rises whenever this process gets the lease. With a new term, loops read everything from the database."""
         return self._terms
 
     async def run(self) -> None:
-        """Renew three times a lease, until cancelled; then give it back."""
+        """Renew three times per `ttl_s`, until cancelled; then release the lease."""
         try:
             while True:
                 await self._renew()
@@ -76,7 +76,7 @@ class Lease:
                 await asyncio.gather(working, losing, return_exceptions=True)
 
     def only(self, once: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
-        """`once`, for the holder alone."""
+        """`once`, which does nothing while this process does not hold the lease."""
 
         async def held() -> bool:
             return await once() if self.held else False
@@ -100,7 +100,7 @@ class Lease:
             log.exception("lease_not_renewed", lease=self.name)
             return
         self.elsewhere = not granted
-        # Counted from before the question, so that it ends here before it ends in the database.
+        # Counted from before the query, so that it ends here before it ends in the database.
         ends = asked + self._ttl_s if self._strict else float("inf")
         self._until = ends if granted else 0.0
         if granted and not held:
@@ -110,7 +110,7 @@ class Lease:
             log.warning("lease_lost", lease=self.name, owner=self._owner)
 
     async def _give_back(self) -> None:
-        """The next process need not wait for the end of the lease."""
+        """Release the lease, so that the next process need not wait for its end."""
         if self.held:
             self._until = 0.0
             with contextlib.suppress(Unreachable, TimeoutError):
@@ -119,5 +119,5 @@ class Lease:
 
 
 def process_name() -> str:
-    """A name that no other process has, and that people can place: host, pid, and some letters."""
+    """A unique name for this process that people can recognise: host, pid and random characters."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

@@ -1,4 +1,4 @@
-"""Loops that survive: a round that fails is logged and tried again, whatever it was."""
+"""Resilient loops: a round that fails is logged and tried again."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bot.ports.errors import Unreachable
 
 log = structlog.get_logger(__name__)
 
-# Between rounds that fail: soon, since being away is usually short, and never in a hurry.
+# Pause after a round that failed, in seconds: short at first, since most outages are short.
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """`once` does one round and says whether more is waiting; if not, the loop sleeps until woken or `poll_s`.
+    """Repeats `once`, which does one round and returns whether there is more; if not, sleeps until woken or `poll_s`.
 
-    gather_s: how long it lets what comes together gather, so that one round does it all.
+    gather_s: wait this long after a wake-up, so that one round does all that comes together.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Loop:
     gather_s: float = 0.0
 
     async def run(self, waker: Waker) -> None:
-        """Runs until cancelled."""
+        """Run until cancelled."""
         away, pause = False, _FIRST_RETRY_S
         while True:
             try:
@@ -40,13 +40,13 @@ class Loop:
                     more = await self.once()
             except Unreachable as error:
                 if not away:
-                    log.warning("loop_waits", loop=self.name, why=str(error))
+                    log.warning("loop_waiting", loop=self.name, why=str(error))
                 away = True
             except Exception:
                 log.exception("loop_failed", loop=self.name)
             else:
                 if away:
-                    log.info("loop_goes_on", loop=self.name)
+                    log.info("loop_resumed", loop=self.name)
                 away, pause = False, _FIRST_RETRY_S
                 await self._rest(waker, more)
                 continue

@@ -1,4 +1,4 @@
-"""Looks after lanes between rollouts: adoption at the first look, drift, aborts, and rollback readiness at gates."""
+"""Reconciler of lanes: adoption at the first look, drift, aborts, and rollback readiness at gates."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from bot.ports.store import Store
 log = structlog.get_logger(__name__)
 
 REPAIR_TIMEOUT_S = 60.0
-# A look costs a millisecond or two, so a thousand at once would be felt at every press: lanes are begun one after the
-# other, so many a second, and a round takes so many. New lanes come first, then those looked at longest ago.
+# A look costs a millisecond or two, so a thousand at once would slow down every press: lanes are started one after
+# the other, so many a second, and a round takes so many. New lanes come first, then those looked at longest ago.
 _A_ROUND, _LOOKS_A_SECOND, _UNPACED = 120, 60, 16
 _GATHER_S = 1.5  # longer than a look may take
 READINESS_AGE = timedelta(seconds=60)
@@ -42,7 +42,7 @@ def due(
 
 
 class Reconciler:
-    """Compares what is desired with what is, lane by lane. One process does this for all (`Controller`).
+    """Compares the desired with the observed state, lane by lane. One process does this for all (`Controller`).
 
     Every lane is looked at in a task of its own, so a target that hangs delays its own lanes only.
     """
@@ -60,7 +60,7 @@ class Reconciler:
         self._looked_at: dict[Lane, float] = {}
 
     async def once(self) -> bool:
-        # Rollouts first: one that begins in between makes its lane's row a newer one, which `heard` notices.
+        # Rollouts first: one that begins in between makes its lane's row newer, and `heard` then saves nothing.
         rows = {row.lane: row for row in await self._store.lanes.lanes()}
         active = {rollout.lane: rollout for rollout in await self._store.rollouts.active()}
         free = [config for config in self._lanes.catalog.lanes.values() if config.lane not in self._busy]
@@ -90,10 +90,10 @@ class Reconciler:
         try:
             await self._lane(config, row, active)
         except Unreachable as error:
-            log.info("lane_waits", lane=str(config.lane), why=str(error))
+            log.info("lane_waiting", lane=str(config.lane), why=str(error))
         except Exception:
-            # A rollout that cannot be read, or a target with a bug, is one lane's trouble.
-            log.exception("lane_not_looked_after", lane=str(config.lane))
+            # A rollout that cannot be read, or a target with a bug, must not affect other lanes.
+            log.exception("lane_not_reconciled", lane=str(config.lane))
 
     async def _lane(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
         if active is not None and active.judged:
@@ -114,7 +114,7 @@ class Reconciler:
             await self._between(config, row, observed)
 
     async def _rollout(self, config: LaneConfig, rollout: Rollout, observed: Observed) -> None:
-        """An active rollout owns its lane: it hears of aborts and crashes, and looks after its readiness."""
+        """Pass aborts and crashes to the active rollout that owns the lane, and update its rollback readiness."""
         event: Event | None = heard_by(rollout, observed, self._lanes.now())
         if event is None and rollout.phase in (Phase.GATED, Phase.HELD):
             why = crash(rollout, observed)
@@ -133,7 +133,7 @@ class Reconciler:
             await self._stepper.amend(rollout.id, now)
 
     async def _between(self, config: LaneConfig, row: LaneRow, observed: Observed) -> None:
-        """Nobody owns the lane but its row: note aborts, repair or report drift."""
+        """Reconcile a lane without a rollout: record aborts, repair or report drift."""
         abort = unheard(row, observed)
         if abort is not None:
             await self._aborted(row, abort)
@@ -142,14 +142,14 @@ class Reconciler:
             await self._store.lanes.newest(row.lane, observed.generation)
             return
         drift = self._drift(row, observed)
-        # What is on its way is no drift: it counts when it is there at the next look, too.
+        # A change under way is not drift: it counts when the next look still finds it.
         if drift and not row.drift and row.lane not in self._suspected:
             self._suspected.add(row.lane)
             return
         self._suspected.discard(row.lane)
         if drift == row.drift:
             return
-        said = drift or f"As desired again; it was: {row.drift}"
+        said = drift or f"Resolved. Before: {row.drift}"
         entry = AuditEntry(row.lane, SYSTEM, self._lanes.now(), "drift" if drift else "drift_over", said)
         if await self._store.lanes.heard(row, drift, entry, self._calls(config, row, drift, entry)):
             await self._waker.wake(MESSAGES)
@@ -157,23 +157,23 @@ class Reconciler:
                 await self._repair(row, drift)
 
     def _calls(self, config: LaneConfig, row: LaneRow, drift: str, entry: AuditEntry) -> Sequence[CallPeople]:
-        """People hear that it began and that it is over, not every word of it in between."""
+        """Alerts when drift begins and when it ends, not for every change in between."""
         if bool(drift) == bool(row.drift):
             return ()
-        what = "drifted from what is desired" if drift else "as desired again"
-        mending = " Slipway orders once more what is desired." if drift and config.drift == "repair" else ""
+        what = "not in the desired state" if drift else "back in the desired state"
+        mending = " Slipway is restoring the desired state." if drift and config.drift == "repair" else ""
         once = f"drift/{bool(drift)}/{entry.at.isoformat()}"
         return self._alerts.about(row.lane, what, f"{entry.why}.{mending}", once, over=not drift)
 
     async def _aborted(self, row: LaneRow, abort: HostAbort) -> None:
-        """What somebody did on the machine becomes what is desired: stable alone, under the next generation."""
-        why = f"{abort.by} aborted on the machine: {abort.why}".rstrip(": ")
+        """Adopt an abort on the host: stable alone becomes the desired state, under the next generation."""
+        why = f"{abort.by} ran `slipway abort`: {abort.why}".rstrip(": ")
         entry = AuditEntry(row.lane, Actor(0, abort.by, via="cli"), abort.at, "host_aborted", why)
         if row.desired.stable is not None and row.desired.stable.spec:
             newest = replace(row, generation=abort.generation)
             await self._order(newest, Desired(0, row.desired.stable), entry)
         elif await self._store.lanes.heard(row, row.drift, entry):
-            # Too little is known to order it once more.
+            # Too little is known to order it again.
             await self._store.lanes.newest(row.lane, abort.generation + 1)
 
     def _drift(self, row: LaneRow, observed: Observed) -> str:
@@ -184,7 +184,7 @@ class Reconciler:
         return match(row.desired, observed, beside=beside, say=self._lanes.wording_for(row.lane)).why
 
     async def _repair(self, row: LaneRow, drift: str) -> None:
-        """Order what is desired once more. If that does not help, the drift stays to be seen."""
+        """Order the desired state again. If that does not help, the drift stays visible."""
         entry = AuditEntry(row.lane, SYSTEM, self._lanes.now(), "drift_repaired", drift)
         await self._order(row, row.desired, entry)
 

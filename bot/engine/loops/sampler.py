@@ -1,4 +1,4 @@
-"""One look at a rollout: every metric source of the lane and the target, put together as a tick."""
+"""Sampler: one tick from every metric source of a lane and its target."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from bot.ports.metrics import MetricSource
 log = structlog.get_logger(__name__)
 
 _SOURCE_S = 2.0
-_REMEMBERED = 4096  # rollouts; who is looked at least recently is over
+_REMEMBERED = 4096  # rollouts; the one sampled longest ago is forgotten first
 _HEALTH = "health"
 
 
 class Measurement(NamedTuple):
-    """What one look gave. `observed` is None when the target could not be asked."""
+    """Result of one look. `observed` is None when the target could not be reached."""
 
     evidence: EvidenceState
     tick: Tick
@@ -50,7 +50,7 @@ class Sampler:
         self._before: OrderedDict[int, tuple[Sample, Sample | None]] = OrderedDict()
 
     async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Measurement:
-        """`at` is unix time. Never raises `Unreachable`: what cannot be read is an error of the tick."""
+        """Measure at `at` (unix time). Never raises `Unreachable`: what cannot be read is an error of the tick."""
         observing = asyncio.create_task(self._observed(rollout.lane))
         digests = [rollout.candidate.digest, *([rollout.stable.digest] if rollout.stable else [])]
         try:
@@ -66,7 +66,7 @@ class Sampler:
         try:
             evidence, tick = difference(evidence, policy, at, candidate, stable, signals=signals)
         except PolicyError as mistake:
-            # A limit that the source's histogram cannot see: people must mend it, and no soak passes until then.
+            # A limit above the source's histogram: people must correct it, and no soak passes until then.
             evidence = replace(evidence, at=at)
             tick = Tick(at, 0.0, {}, errors=(str(mistake),), signals=signals)
         return Measurement(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
@@ -86,7 +86,7 @@ class Sampler:
         except Unreachable as error:
             why = f"{source.name}: {error}"
         except Exception as error:
-            # A bug in a source, or an answer it did not expect: this lane cannot be measured, and says so.
+            # A bug in a source, or an unexpected answer: this lane cannot be measured, and the tick says so.
             log.exception("source_failed", source=source.name, lane=str(lane))
             why = f"{source.name} failed: {type(error).__name__}"
         return [Sample(at, digest, error=why) for digest in digests]
@@ -95,7 +95,7 @@ class Sampler:
         try:
             return await self._lanes.look(lane), ""
         except Unreachable as error:
-            return None, f"the target cannot be asked: {error}"
+            return None, f"the target cannot be reached: {error}"
 
     def _point(self, rollout: Rollout, tick: Tick, candidate: Sample, stable: Sample | None) -> SeriesPoint:
         before, stable_before = self._before.get(rollout.id, (None, None))
@@ -115,33 +115,33 @@ class Sampler:
 
 
 def crash(rollout: Rollout, observed: Observed) -> str | None:
-    """A sentence when the candidate, which should be running, is not."""
+    """A sentence when the candidate should run and does not."""
     if observed.generation != rollout.generation or rollout.confirmed != rollout.generation:
         return None
     if not _was_started(rollout):
         return None
     running = observed.of(rollout.candidate.digest)
     if running is None:
-        return "the target does not run it any more"
+        return "the target no longer runs it"
     if running.state in (RunState.CRASHED, RunState.STOPPED):
         return running.detail or f"it is {running.state}"
     return None
 
 
 def _was_started(rollout: Rollout) -> bool:
-    """Whether the target was told of the candidate: a gate before any check or shift starts nothing, and of an
-    exclusive service nothing is started for its checks either."""
+    """Whether the target was ordered to start the candidate: not by a gate before any check or shift, and for an
+    exclusive service not by its checks either."""
     started = any(step.starts_candidate for step in rollout.plan.steps[: rollout.step])
     return rollout.had_traffic or (started and not rollout.policy.exclusive)
 
 
 def latency_quantile(policy: JudgePolicy) -> float | None:
-    """The quantile that the first latency objective is about: 0.99 for "at most 1% slower than"."""
+    """The quantile of the first latency objective: 0.99 for "at most 1% slower than"."""
     return next((1 - objective.limit for objective in policy.objectives if objective.kind == "latency"), None)
 
 
 def latency(before: Sample | None, now: Sample | None, quantile: float | None) -> float | None:
-    """That quantile of the requests between two samples, in seconds, as the bound of the bucket that it falls in."""
+    """A quantile of the requests between two samples, in seconds: the upper bound of its bucket."""
     if before is None or now is None or quantile is None or now.error or before.release != now.release:
         return None
     was, is_now = _histogram(before.readings), _histogram(now.readings)
@@ -168,14 +168,14 @@ def _together(
     *,
     judged: bool,
 ) -> list[Sample]:
-    """The first source's samples with the others' proportions laid beside.
+    """The first source's samples with the proportions of the others.
 
-    judged: requests are counted at all; without, no source is needed.
+    judged: whether requests are counted; if not, no source is needed.
     """
     if not sources and not judged:
         return [Sample(at, digest) for digest in digests]
     if not sources:
-        why = "the catalog names no metric source that exists"
+        why = "the lane has no metric source"
         return [Sample(at, digest, error=why) for digest in digests]
     firsts = list(sampled[0])
     for source, samples in zip(sources[1:], sampled[1:], strict=True):
@@ -202,6 +202,6 @@ def _signals(rollout: Rollout, observed: Observed | None, problem: str) -> dict[
     state = running.state if running is not None else "not running"
     coming = running is None or running.state is RunState.STARTING
     if coming and rollout.confirmed != rollout.generation:
-        # Ordered, but not there yet: how long that may take is the order's own limit, not a failing health check.
+        # Ordered, but not ready yet: the order has its own time limit, so this is not a failing health check.
         return {_HEALTH: Signal(False, f"{rollout.candidate.version} is {state}")}
     return {_HEALTH: Signal(not ready, "" if ready else f"{rollout.candidate.version} is {state}")}

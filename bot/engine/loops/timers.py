@@ -1,4 +1,4 @@
-"""Timers are rows: what came due, also while nobody looked, is told to the machine."""
+"""Timer loop: steps rollouts by the timers that came due, also while no process ran."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 100
 
 
 class TimerLoop:
-    """Fires timers. A timer that the machine does not wait for any more is dropped."""
+    """Fires timers. A timer that the machine no longer waits for is deleted."""
 
     def __init__(self, timers: TimerStore, stepper: Stepper, clock: Clock) -> None:
         self._timers = timers
@@ -35,7 +35,7 @@ class TimerLoop:
         return len(due) == _BATCH and fired > 0
 
     async def _fire(self, timer: Due, now: datetime) -> bool:
-        """False when it is still due afterwards."""
+        """Fire one timer; False when it is still due afterwards."""
         event = TimerDue(timer.name, timer.step, now)
         try:
             done = await self._stepper.apply(timer.rollout_id, lambda _: event)
@@ -46,7 +46,7 @@ class TimerLoop:
         except Unreachable:
             raise
         except Exception:
-            # A rollout that this Slipway cannot read, say: it must not keep the timers of all others from firing.
+            # For example a rollout that this version cannot read: the timers of all others must still fire.
             if timer not in self._told:
                 self._told.add(timer)
                 log.exception("timer_kept", rollout=timer.rollout_id, timer=timer.name)

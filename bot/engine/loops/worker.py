@@ -1,4 +1,4 @@
-"""Everything that runs by itself: the outboxes, the timers, the judge's clock, the reconciler, the tidying up."""
+"""Worker: outboxes, timers, judge, reconciler and cleanup, in one process."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import Checker, DeployTarget
 
-# What a process does: everything, only what is for Discord, or everything else.
+# What a process does: everything, only what goes to Discord, or everything else.
 Role = Literal["all", "gateway", "worker"]
 
 
 @dataclass(frozen=True, slots=True)
 class LoopIntervals:
-    """How often each loop looks by itself, in seconds; wake-ups come on top."""
+    """How often each loop polls, in seconds, beside wake-ups."""
 
     orders_s: float = 0.25
     messages_s: float = 0.25
     gather_s: float = (
-        0.03  # what is told to people waits so long for more of it; they have their answer already
+        0.03  # notifications wait this long, so that one round takes several; presses were answered before
     )
     timers_s: float = 0.25
     ticks_s: float = 0.1
@@ -49,7 +49,7 @@ class LoopIntervals:
     tidy_s: float = 600.0
     gauge_s: float = 5.0
     watch_s: float = 1.0
-    lead_s: float = 1.5  # a leader that dies is followed after this long
+    lead_s: float = 1.5  # another process takes over a dead leader's work after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
     orders: OutboxLimits = field(default_factory=OutboxLimits)
@@ -57,12 +57,11 @@ class LoopIntervals:
 
 
 class Worker:
-    """Does what the engine records. Several may run, in one process or many: leases and fences keep them apart.
+    """Executes what the engine records. Several may run, in one process or many: leases and fences keep them apart.
 
-    targets, metrics: by the names that the catalog gives them. probe: awaited before and after every effect.
-    watch: one round of what else is looked after, once a second, by one process for all.
-    commands: what plans with slash commands in them need. gateway: what is for Discord is done while it is held; None
-    does it always.
+    targets, metrics: by their names in the catalog. probe: awaited before and after every effect. watch: one round of
+    further monitoring, once a second, in one process for all. commands: for plans that deploy slash commands. gateway:
+    effects for Discord are executed while this lease is held; None executes them always.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class Worker:
         )
 
     async def run(self, role: Role = "all") -> None:
-        """Runs until cancelled; leaves leases behind that others take over."""
+        """Run until cancelled; other processes then take over its leases."""
         try:
             async with asyncio.TaskGroup() as group:
                 if role != "gateway":
@@ -144,7 +143,7 @@ class Worker:
         return (*speaking, *(self._loops() if role != "gateway" else ()))
 
     def _speaking(self) -> tuple[Loop, ...]:
-        """What is for Discord."""
+        """The loops for Discord."""
         intervals = self._intervals
         once = self._gateway.only(self._messages.once) if self._gateway else self._messages.once
         return (

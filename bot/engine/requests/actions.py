@@ -64,7 +64,7 @@ class Actions:
     async def panic(self, guild_id: int, actor: Actor, reason: str, on: bool) -> int:
         """Pause or resume every rollout that the guild sees; while on, nothing new starts. Returns how many changed.
 
-        A lane that several servers share goes on once none of them has a panic stop on.
+        A lane that several servers share continues once none of them has a panic stop on.
         """
         guild = self._may_panic(guild_id, actor)
         at, reason = self._clock.now(), clean(reason)
@@ -86,7 +86,7 @@ class Actions:
 
         held = sum(await asyncio.gather(*(one(rollout) for rollout in active)))
         if away:
-            # All others are held. Asking again is safe and reaches the rest.
+            # All others are held. A repeated request is safe and reaches the rest.
             raise Unreachable(f"{len(away)} of {len(active)} rollouts could not be reached: {away[0]}")
         return held
 
@@ -126,7 +126,7 @@ class Actions:
 
     async def _panic_one(self, rollout_id: int, event: Acted) -> bool:
         def held_by_panic(rollout: Rollout) -> Acted | None:
-            # The end of the panic stop does not resume what a person paused by hand.
+            # Switching the panic stop off does not resume what a person paused by hand.
             paused = rollout.pause is not None and rollout.pause.panic
             return event if event.action is Action.PAUSE or paused else None
 

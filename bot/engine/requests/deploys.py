@@ -1,4 +1,4 @@
-"""How rollouts start: deploys with all that may stand in their way, and returns to what was known good."""
+"""Starts of rollouts: deploys with their preflight checks, and returns to known-good releases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TRIES = 5
 
 
 class Deploys:
-    """Begins rollouts. The same interaction begins one, however often it is delivered."""
+    """Begins rollouts. An interaction begins one rollout, however often it is delivered."""
 
     def __init__(self, store: Store, lanes: Lanes, stepper: Stepper, actions: Actions) -> None:
         self._store = store
@@ -90,7 +90,7 @@ class Deploys:
         return (await self._actions.act(asked)).rollout
 
     async def _told(self, interaction: str) -> Rollout | None:
-        """The rollout that this interaction began, when it comes a second time."""
+        """The rollout that this interaction began earlier, if it did."""
         told = await self._store.rollouts.answers([interaction]) if interaction else {}
         answer = told.get(interaction)
         loaded = await self._store.rollouts.load(answer.rollout_id) if answer else None
@@ -119,9 +119,9 @@ class Deploys:
         )
 
     async def _renewing(self, lane: Lane, candidate: Release, situation: Situation) -> bool:
-        """Whether the release runs here, but succeeded too long ago for an environment that asks for it first.
+        """Whether the release runs here, but its success is too old for an environment with this prerequisite.
 
-        Without this, production would send people to staging, and staging would send them away again.
+        Without this, production would send people to staging, and staging would refuse a release that runs already.
         """
         if situation.stable is None or situation.stable.digest != candidate.digest:
             return False
@@ -166,12 +166,12 @@ class Deploys:
         known_good: bool,
         shout: str = "",
     ) -> Rollout | None:
-        """None when the lane moved on since it was looked at (a repair, an abort on the machine), or all stopped."""
+        """Begin a rollout; None when the lane has changed (a repair, an abort on the host), or panic stop is on."""
         at = self._lanes.now()
         stable = situation.stable
         if (
             stable is not None and stable.digest == candidate.digest
-        ):  # watched once more: the way back is what was before
+        ):  # observed again: a rollback returns to the release before it
             stable = before(situation)
         stepped = machine.begin(
             id=await self._store.rollouts.next_id(),
@@ -203,12 +203,12 @@ class Deploys:
 
 
 async def _in_time(begin: Callable[[], Awaitable[T | None]]) -> T:
-    """What `begin` gives, looked at anew as often as the lane moves on under it."""
+    """The result of `begin`, repeated while the lane changes under it. Raises `Contended`."""
     for _ in range(_TRIES):
         begun = await begin()
         if begun is not None:
             return begun
-    raise Contended("the lane moves on all the time")
+    raise Contended("the lane keeps changing")
 
 
 def before(situation: Situation) -> Release | None:

@@ -1,4 +1,4 @@
-"""Preflight checks of a deploy: each has a sentence, a rule and a way out."""
+"""Preflight checks of a deploy: each has a sentence, a rule and a remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.engine.api import PreflightFinding
 
 @dataclass(frozen=True, slots=True)
 class PreflightCheck:
-    """One line of a dry run; when it is not ok, why a deploy is refused."""
+    """Result of one check; when it is not ok, the reason why a deploy is refused."""
 
     what: str
     ok: bool
@@ -36,7 +36,7 @@ class PreflightCheck:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the checks look at. `succeeded_at`: last success in the environment that must come first, if any."""
+    """Input of the checks. `succeeded_at`: last success in the prerequisite's environment, if any."""
 
     config: LaneConfig
     actor: Actor
@@ -51,7 +51,7 @@ class Facts:
 
 
 def checks(facts: Facts) -> tuple[PreflightCheck, ...]:
-    """Every check of a deploy, in the order in which people read them."""
+    """Every check of a deploy, in display order."""
     return (
         role(facts.config.deploy_roles, facts.actor, "deploy"),
         running(facts),
@@ -72,7 +72,7 @@ def role(roles: tuple[str, ...], actor: Actor, action: str) -> PreflightCheck:
 def running(facts: Facts) -> PreflightCheck:
     lane, version, stable = facts.config.lane, facts.candidate.version, facts.situation.stable
     if facts.renewing:
-        sentence = f"{lane.service} {version} runs in {lane.environment}; its success is old, so it is observed again."
+        sentence = f"{lane.service} {version} runs in {lane.environment}. Its success is old, so it is observed again."
         return PreflightCheck("version", True, sentence)
     if stable is not None and stable.digest == facts.candidate.digest:
         return _refused("version", phrasebook.already_running(lane.service, version, lane.environment))

@@ -1,4 +1,4 @@
-"""What people read: status, history, and all that a card shows."""
+"""Queries: status, history, and everything that a card shows."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST = 50
 
 
 class Queries:
-    """Everything is scoped to the guild that asks."""
+    """Answers for one guild: only lanes that it may see."""
 
     def __init__(self, store: Store, lanes: Lanes) -> None:
         self._store = store
@@ -85,7 +85,7 @@ class Queries:
         return [k.release for k in found.releases if k.known_good and k.release.digest != now]
 
     def _configs(self, guild_id: int, service: str | None, environment: str | None) -> list[LaneConfig]:
-        """The lanes that are meant. Raises `UserError` that offers the nearest names."""
+        """The lanes of a service and environment. Raises `UserError` that offers the closest names."""
         seen = self._lanes.catalog.visible(guild_id)
         services = {config.lane.service for config in seen}
         if service is not None and service not in services:

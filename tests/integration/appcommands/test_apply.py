@@ -162,7 +162,7 @@ async def test_commands_that_somebody_else_changed_are_noticed_backed_up_and_gon
         await world.someone_puts([command("stray")])
 
         comparison = await slipway.service.diff(world.guild, "greeter", "production")
-        assert "changed by somebody else" in comparison.drift
+        assert "changed outside Slipway" in comparison.drift
 
         rollout = await slipway.to_production()
         assert rollout.stable is not None and rollout.stable.version != rollout.candidate.version

@@ -86,7 +86,7 @@ async def test_an_abort_that_meets_the_end_of_a_rollout_is_audited_and_nothing_i
         await until(cleared)
         await slipway.quiet()
         assert [row["why"] for row in await slipway.audit("host_aborted")] == [
-            "root aborted on the machine: nothing new tonight"
+            "root ran `slipway abort`: nothing new tonight"
         ]
         assert world.target.running(PRODUCTION) == {V140.digest}
 
@@ -435,8 +435,8 @@ async def test_people_are_called_once_when_a_lane_drifts_and_hear_when_it_is_ove
         await slipway.quiet()
     told = [(alert.title, alert.mention_roles, alert.over) for alert in world.announcer.alerts.values()]
     assert told == [
-        ("checkout/staging: drifted from what is desired", ("on-call",), False),
-        ("checkout/staging: as desired again", (), True),
+        ("checkout/staging: not in the desired state", ("on-call",), False),
+        ("checkout/staging: back in the desired state", (), True),
     ]
 
 

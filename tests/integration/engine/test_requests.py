@@ -382,7 +382,7 @@ async def test_the_first_release_of_all_has_nothing_to_go_back_to(dsn: str) -> N
     async with world.open() as slipway:
         rollout = await slipway.deploy()
         assert rollout.readiness is not None
-        assert "nothing to go back to" in rollout.readiness.problem
+        assert "nothing to roll back to" in rollout.readiness.problem
         await slipway.reaches(rollout, Phase.SUCCEEDED)
     assert (await world.target.observe(STAGING)).weight_of(V150.digest) == 100
 

@@ -160,7 +160,7 @@ REFUSED = {
     "choices with autocomplete": (
         with_option(autocomplete=True, choices=[choice(1)]),
         "$[0].options[0].choices",
-        "exclude each other",
+        "both choices and autocomplete",
     ),
     "choices of a boolean": (
         with_option(type=5, choices=[choice(1)]),
@@ -205,15 +205,15 @@ REFUSED = {
     "an unknown channel type": (
         with_option(type=7, channel_types=[99]),
         "$[0].options[0].channel_types",
-        "a list of",
+        "a list with",
     ),
-    "option type 12": (with_option(type=12), "$[0].options[0].type", "no type of option"),
-    "command type 5": ([command(type=5)], "$[0].type", "no type of command"),
-    "sub-commands beside options": ([command(options=[sub(), option()])], "$[0].options", "beside"),
+    "option type 12": (with_option(type=12), "$[0].options[0].type", "not an option type"),
+    "command type 5": ([command(type=5)], "$[0].type", "not a command type"),
+    "sub-commands beside options": ([command(options=[sub(), option()])], "$[0].options", "mixed with"),
     "an option in a group": (
         [command(options=[{"type": 2, "name": "g", "description": "G", "options": [option()]}])],
         "$[0].options[0].options[0].type",
-        "sub-commands only",
+        "only have sub-commands",
     ),
     "a group in a group": (
         [
@@ -239,14 +239,14 @@ REFUSED = {
     "a required sub-command": (
         [command(options=[sub(required=True)])],
         "$[0].options[0].required",
-        "leave out",
+        "cannot be required",
     ),
     "options of a string": (with_option(options=[option()]), "$[0].options[0].options", "of its own"),
     "8001 characters": (chars(8001), "$[0]", "8001 characters"),
     "a locale that is none": (
         [command(name_localizations={"de-AT": "wetter"})],
         "$[0].name_localizations.de-AT",
-        "no locale",
+        "not a locale",
     ),
     "a localised name in upper case": (
         [command(name_localizations={"de": "Wetter"})],
@@ -275,22 +275,22 @@ REFUSED = {
     ),
     "no contexts at all": ([command(contexts=[])], "$[0].contexts", "at least one"),
     "a context twice": ([command(contexts=[0, 0])], "$[0].contexts", "once"),
-    "integration type 2": ([command(integration_types=[2])], "$[0].integration_types", "a list of"),
+    "integration type 2": ([command(integration_types=[2])], "$[0].integration_types", "a list with"),
     "a handler of a slash command": ([command(handler=1)], "$[0].handler", "entry point"),
     "a handler that is none": (
         [{"type": 4, "name": "a", "description": "d", "handler": 3}],
         "$[0].handler",
         "1 (the application)",
     ),
-    "an unknown key": ([command(colour="red")], "$[0].colour", "nothing that Discord knows"),
+    "an unknown key": ([command(colour="red")], "$[0].colour", "not a field that Discord knows"),
     "an unknown key of an option": (
         with_option(colour="red"),
         "$[0].options[0].colour",
-        "nothing that Discord knows",
+        "not a field that Discord knows",
     ),
     "nsfw that is a text": ([command(nsfw="yes")], "$[0].nsfw", "true or false"),
     "required that is a text": (with_option(required="yes"), "$[0].options[0].required", "true or false"),
-    "a command that is a text": (["weather"], "$[0]", "a command is an object"),
+    "a command that is a text": (["weather"], "$[0]", "a command must be an object"),
     "131 commands of four types": (
         [command(name=f"c{i}") for i in range(100)]
         + [{"type": 2, "name": f"User {i}"} for i in range(15)]
@@ -299,11 +299,15 @@ REFUSED = {
         "$",
         "at most 130 of all types together",
     ),
-    "an option that is a text": ([command(options=["city"])], "$[0].options[0]", "an option is an object"),
+    "an option that is a text": (
+        [command(options=["city"])],
+        "$[0].options[0]",
+        "an option must be an object",
+    ),
     "a choice that is a text": (
         with_option(choices=["x"]),
         "$[0].options[0].choices[0]",
-        "a choice is an object",
+        "a choice must be an object",
     ),
     "options that are an object": ([command(options={"a": 1})], "$[0].options", "a list of options"),
     "choices that are an object": (
@@ -312,6 +316,6 @@ REFUSED = {
         "a list of choices",
     ),
     "a name that is a number": ([command(name=3)], "$[0].name", "not a number"),
-    "an object": ({"name": "a"}, "$", "a manifest is a list"),
+    "an object": ({"name": "a"}, "$", "a manifest must be a list"),
     "nothing at all": (None, "$", "not null"),
 }

@@ -94,7 +94,7 @@ def test_created_and_deleted():
     diff = compare([answered({"name": "old", "description": "was"})], [weather()])
     assert [(c.what, c.name) for c in diff.commands] == [("deleted", "old"), ("created", "weather")]
     assert diff.creates == 1
-    assert any("vanishes" in d for d in diff.dangers)
+    assert any("deleted for everyone" in d for d in diff.dangers)
 
 
 def test_a_rename_is_recognised_by_shape_and_keeps_the_id():
@@ -136,7 +136,7 @@ def test_each_rename_takes_one_partner():
         ({"default_member_permissions": "0"}, {"default_member_permissions": "8"}, "more people"),
         ({"default_member_permissions": "24"}, {"default_member_permissions": "8"}, "more people"),
         ({}, {"contexts": [0]}, "outside servers"),
-        ({"integration_types": [0, 1]}, {}, "installed the application"),
+        ({"integration_types": [0, 1]}, {}, "installed the app"),
     ],
 )
 def test_dangerous_settings_are_marked(before, after, words):
@@ -162,12 +162,12 @@ def test_tightening_is_not_dangerous(before, after):
     ("change", "words"),
     [
         (lambda o: o[1].update(type=3, min_value=None, max_value=None), "from integer to string"),
-        (lambda o: o.pop(1), "taken away"),
+        (lambda o: o.pop(1), "removed"),
         (
             lambda o: o.insert(1, {"type": 3, "name": "new", "description": "n", "required": True}),
-            "new option",
+            "new required option",
         ),
-        (lambda o: o[1].update(required=True), "required from now on"),
+        (lambda o: o[1].update(required=True), "becomes required"),
     ],
 )
 def test_dangerous_options_are_marked(change, words):

@@ -69,7 +69,7 @@ def test_an_instance_replaced_by_another_is_a_crash() -> None:
         ERRORS, sample(0, CounterReading("web:1", 0, 0)), sample(5), sample(10, CounterReading("web:2", 0, 0))
     )
     assert ticks[1].crashed is None
-    assert ticks[2].crashed == "1.5.0: instance web:1 is gone and web:2 came in its place"
+    assert ticks[2].crashed == "1.5.0: instance web:1 was replaced by web:2"
 
 
 def test_a_restart_of_stable_is_no_crash_of_the_candidate() -> None:
@@ -84,7 +84,7 @@ def test_restarts_can_be_ignored_and_are_noted() -> None:
     policy = JudgePolicy((Objective("errors", "errors", 0.01),), on_restart="ignore")
     _, ticks = looks(policy, sample(0, CounterReading("a", 0, 0)), sample(5, CounterReading("b", 3, 1)))
     assert ticks[1].crashed is None
-    assert "came in its place" in ticks[1].notes[0]
+    assert "was replaced by" in ticks[1].notes[0]
 
 
 def test_counters_that_start_over_are_read_from_nought_and_noted() -> None:
@@ -93,7 +93,7 @@ def test_counters_that_start_over_are_read_from_nought_and_noted() -> None:
     )
     assert ticks[1].candidate["errors"] == Counts(7, 1)
     assert ticks[1].crashed is None
-    assert "started over" in ticks[1].notes[0]
+    assert "were reset" in ticks[1].notes[0]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_one_counter_that_fell_is_a_reset_of_all_although_the_total_has_overtake
     before = CounterReading("a", 500, 5, ((2.0, 490), (inf, 500)), extra=(("login", (100, 5)),))
     _, ticks = looks(JudgePolicy(objectives, settle_s=0), sample(0, before), sample(5, now))
     assert ticks[1].errors == ()
-    assert "started over" in ticks[1].notes[0]
+    assert "were reset" in ticks[1].notes[0]
     login = dict(now.extra)["login"]
     slow = now.total - now.buckets[0][1]
     assert [ticks[1].candidate[o.name] for o in objectives] == [
@@ -137,7 +137,7 @@ def test_counters_that_do_not_fit_twice_have_started_over() -> None:
     )
     assert [t.candidate["errors"] for t in ticks[1:]] == [Counts(), Counts(1030, 404), Counts(10, 1)]
     assert [bool(t.errors) for t in ticks] == [False, True, False, False]
-    assert "started over" in ticks[2].notes[0]
+    assert "were reset" in ticks[2].notes[0]
 
 
 counters = st.tuples(st.integers(0, 60), st.integers(0, 60)).map(lambda pair: (max(pair), min(pair)))
@@ -164,16 +164,16 @@ def test_a_reset_is_never_an_error_for_longer_than_one_look_and_nothing_after_it
 @pytest.mark.parametrize(
     ("before", "now", "words"),
     [
-        (CounterReading("a", 5, 0), CounterReading("a", 5, 6), "6 failed requests among 5"),
+        (CounterReading("a", 5, 0), CounterReading("a", 5, 6), "6 of 5 requests failed"),
         (
             CounterReading("a", 100, 3),
             CounterReading("a", 101, 9),
-            "6 failed requests among 1 since the last look",
+            "6 of 1 requests failed since the last look",
         ),
         (
             CounterReading("a", 1, 0, extra=(("login", (1, 0)),)),
             CounterReading("a", 2, 0, extra=(("login", (1, 2)),)),
-            "login: 2 bad among 1",
+            "login: 2 bad of 1",
         ),
     ],
 )
@@ -240,7 +240,7 @@ def test_a_limit_above_the_last_finite_bucket_is_a_configuration_error(
     ("reading", "words"),
     [
         (CounterReading("a", 4, 0), "no latency histogram"),
-        (CounterReading("a", 4, 0, ((1.0, 3), (5.0, 2), (inf, 4))), "falls as its bounds rise"),
+        (CounterReading("a", 4, 0, ((1.0, 3), (5.0, 2), (inf, 4))), "is not cumulative"),
     ],
 )
 def test_a_histogram_that_cannot_be_is_an_error(reading: CounterReading, words: str) -> None:

@@ -78,13 +78,13 @@ def test_time_that_could_not_be_measured_does_not_count() -> None:
 def test_no_traffic_is_not_success() -> None:
     found = said(POLICY, [tick(n, (0, 0)) for n in range(1, 30)])
     assert found.outcome is Outcome.INSUFFICIENT
-    assert reason(found, "errors") == "no requests yet; the limit is 1% of failed requests"
+    assert reason(found, "errors") == "no requests yet; at most 1% of requests may fail"
 
 
 def test_an_observed_rate_above_the_limit_is_in_doubt() -> None:
     found = said(POLICY, [tick(n, (10, 2 if n == 1 else 0)) for n in range(1, 13)])
     assert found.outcome is Outcome.INSUFFICIENT
-    assert reason(found, "errors").endswith("limit 1%: above it, but not beyond chance")
+    assert reason(found, "errors").endswith("limit 1%: above it, but within chance")
 
 
 def test_evidence_from_an_earlier_step_keeps_a_soak_in_doubt() -> None:
@@ -93,7 +93,7 @@ def test_evidence_from_an_earlier_step_keeps_a_soak_in_doubt() -> None:
     state = judged(policy, [tick(2, (5, 0))], begin_soak(state, 5.0))
     found = verdict(state, policy, soak_required_s=5)
     assert found.outcome is Outcome.INSUFFICIENT
-    assert "earlier requests leave it in doubt" in reason(found, "errors")
+    assert "earlier requests put it in doubt" in reason(found, "errors")
 
 
 def test_a_new_soak_counts_anew_and_the_test_goes_on() -> None:
@@ -146,8 +146,8 @@ def test_other_proportions_are_named_as_the_team_names_them() -> None:
     policy = JudgePolicy((Objective("login", "proportion", 0.01), SLOW))
     found = said(policy, [tick(1, (40, 8), names=("login",))])
     assert reason(found, "login").startswith("20% of login was bad (8 of 40)")
-    assert reason(found, "p99") == "no requests yet; the limit is 1% of requests slower than 2 s"
-    assert reason(said(policy, []), "login") == "no requests yet; the limit is 1% of bad login"
+    assert reason(found, "p99") == "no requests yet; at most 1% of requests may take longer than 2 s"
+    assert reason(said(policy, []), "login") == "no requests yet; at most 1% of login may be bad"
 
 
 def test_what_is_not_enforced_is_shown_without_consequences() -> None:
@@ -179,7 +179,7 @@ def test_a_candidate_worse_than_stable_fails_below_the_limit() -> None:
     found = said(policy, [tick(n, (200, 6), stable=(800, 2)) for n in range(1, 6)])
     assert found.outcome is Outcome.FAIL
     assert reason(found, "errors against stable") == (
-        "candidate 3% (of 1,000), stable 0.25% (of 4,000): 12 times stable's rate, 2 times is tolerated"
+        "candidate 3% (of 1,000), stable 0.25% (of 4,000): 12 times stable's rate, limit 2 times"
     )
     clean = said(policy, [tick(n, (200, 6), stable=(800, 0)) for n in range(1, 6)])
     assert "stable has none" in reason(clean, "errors against stable")
@@ -211,7 +211,9 @@ def test_common_trouble_holds_and_says_that_rolling_back_would_not_help(objectiv
     policy = JudgePolicy((objective,))
     found = said(policy, trouble(6))  # type: ignore[arg-type]
     assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT, True)
-    assert "stable breaks it too (8% in 3 min): rolling back would not help" in reason(found, "errors")
+    assert "stable breaks it too (8% in the last 3 min): rolling back would not help" in reason(
+        found, "errors"
+    )
 
 
 def test_common_trouble_can_be_ignored() -> None:
@@ -237,7 +239,7 @@ def test_a_stable_above_the_limit_by_chance_only_delays() -> None:
     blip = tick(1, (40, 5), stable=(150, 2))
     found = said(policy, [blip])
     assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT, False)
-    assert "beyond chance, but stable is above it now, too (1.3% in 3 min)" in reason(found, "errors")
+    assert "beyond chance, but stable is above it too (1.3% in the last 3 min)" in reason(found, "errors")
     assert said(policy, [blip, tick(2, (0, 0), stable=(150, 0))]).outcome is Outcome.FAIL
 
 
@@ -259,7 +261,7 @@ def test_a_signal_that_cannot_be_read_is_neither_good_nor_bad() -> None:
     assert found.outcome is Outcome.ERROR
     assert reason(found, "sources").endswith("connection refused")
     missing = said(policy, [tick(1)])
-    assert reason(missing, "sources").endswith(f"no reading for the rule '{HEALTH.name}'")
+    assert reason(missing, "sources").endswith(f"no data for the rule '{HEALTH.name}'")
 
 
 def test_a_state_of_another_policy_is_refused() -> None:
@@ -276,9 +278,9 @@ def test_a_state_of_another_version_is_refused() -> None:
     ("make", "words"),
     [
         (lambda: Objective("e", "errors", 1.0), "between 0 and 100%"),
-        (lambda: Objective("e", "speed", 0.1), "none of errors, latency, proportion"),  # type: ignore[arg-type]
-        (lambda: Objective("e", "latency", 0.1), "time limit belongs to latency"),
-        (lambda: Objective("e", "errors", 0.1, 2.0), "time limit belongs to latency"),
+        (lambda: Objective("e", "speed", 0.1), "must be errors, latency or proportion"),  # type: ignore[arg-type]
+        (lambda: Objective("e", "latency", 0.1), "need a time limit, and no others"),
+        (lambda: Objective("e", "errors", 0.1, 2.0), "need a time limit, and no others"),
         (lambda: Objective("e", "latency", 0.1, 0.0), "above 0 s"),
         (lambda: Objective("e", "errors", 0.1, ratio=0.0), "ratio"),
         (lambda: JudgePolicy(alpha=0.0), "alpha"),
@@ -289,7 +291,7 @@ def test_a_state_of_another_version_is_refused() -> None:
         (lambda: JudgePolicy(on_restart="shrug"), "fail or ignore"),  # type: ignore[arg-type]
         (lambda: JudgePolicy((ERRORS, ERRORS)), "two objectives or rules are called 'errors'"),
         (lambda: policy_from_json({"version": 2}), "version 2"),
-        (lambda: policy_from_json({"version": 1, "colour": "red"}), "does not fit"),
+        (lambda: policy_from_json({"version": 1, "colour": "red"}), "cannot be read"),
     ],
 )
 def test_a_policy_that_cannot_be_judged_by_is_refused_with_a_sentence(make: object, words: str) -> None:

@@ -49,19 +49,19 @@ def test_rules_read_as_teams_write_them(text: str, expected: dict[str, object]) 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "a rule looks like 'error_rate > 5% over 5m'"),
-        ("gatway disconected for 2m", "a rule looks like 'gateway disconnected for 2m'"),
-        ("error_rate > 5 over 5m", "'5' is not a percentage; write it as 5%"),
+        ("", "write it like 'error_rate > 5% over 5m'"),
+        ("gatway disconected for 2m", "write it like 'gateway disconnected for 2m'"),
+        ("error_rate > 5 over 5m", "'5' is not a percentage; write it like 5%"),
         ("error_rate > 500%", "'500%' is not a percentage"),
-        ("error_rate < 5%", "is bad when it is high: write > or >= in place of <"),
+        ("error_rate < 5%", "is bad when it is high: write > or >= instead of <"),
         ("success_rate > 95%", "bad when it is low"),
-        ("p99 > 5 for 2m", "'5' is not a time; write it with its unit, as 5s or 250ms"),
-        ("p0 > 5s", "a quantile lies between p0 and p100"),
+        ("p99 > 5 for 2m", "'5' is not a time; write it with a unit, such as 5s or 250ms"),
+        ("p0 > 5s", "a quantile is between p0 and p100"),
         ("eror_rate > 5%", "there is no eror_rate; did you mean error_rate?"),
         ("error_rate > 5% during 5m", "cannot read 'during 5m' at its end"),
         ("error_rate > 5% over 5m over 6m", "cannot read 'over 6m' at its end"),
         ("error_rate > 5% over 0s", "must be above 0"),
-        ("health check failing over 30s", "what can stand there is 'for 2m'"),
+        ("health check failing over 30s", "allowed there: 'for 2m'"),
         ("p99 > 0s", "is not a time"),
     ],
 )
@@ -142,7 +142,8 @@ def test_rules_say_where_they_stand() -> None:
     assert rule_sentence(rate, RuleState(), failed=False) == "error_rate > 5%: no requests"
     few = after(rate, rated(rate, 1, 10, 1))
     assert (
-        rule_sentence(rate, few, failed=False) == "error_rate > 5%: 10% bad (1 of 10); 20 requests are needed"
+        rule_sentence(rate, few, failed=False)
+        == "error_rate > 5%: 10% bad (1 of 10); applies from 20 requests"
     )
     lasting = after(slow, rated(slow, 1, 100, 9), rated(slow, 2, 100, 9))
     assert rule_sentence(slow, lasting, failed=False) == (

@@ -161,14 +161,11 @@ def test_the_power_of_a_soak_is_what_it_could_have_shown() -> None:
     assert rate is not None
     fewest = next(k for k in range(1000) if log_mixture(k, 1000, 0.01) >= log(200))
     assert at_least(fewest, 1000, rate) >= 0.95 > at_least(fewest, 1000, GRID[GRID.index(rate) - 1])
-    assert (
-        power_sentence(1000, 0.01, 100.0)
-        == "after 1,000 requests a rate of 3.5% would have been caught with 95%"
-    )
+    assert power_sentence(1000, 0.01, 100.0) == "95% power to detect a 3.5% rate after 1,000 requests"
     clustered = detectable(1000, 0.01, 100.0, phi=3.0)
     assert clustered is not None
     assert clustered > rate
-    assert power_sentence(2, 0.01, 100.0) == "2 requests are too few to catch any rate above 1%"
+    assert power_sentence(2, 0.01, 100.0) == "2 requests are too few to detect any rate above 1%"
     assert detectable(3, 0.01, 1e5, min_bad=3) is None
     assert detectable(3, 0.01, 100.0, min_bad=3) in (None, *GRID)
 

@@ -174,7 +174,7 @@ async def test_a_target_that_forgot_is_told_again() -> None:
 async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
     handler, _ = executor(await serving())
     gone = SetDesired(Lane("gone", "staging"), Desired(2, None), 1.0)
-    with pytest.raises(Unreachable, match="names no target"):
+    with pytest.raises(Unreachable, match="has no target"):
         await handler.execute(replace(claimed(order(2)), effect=gone))
 
 

@@ -80,7 +80,7 @@ async def test_everyone_in_a_batch_hears_that_the_database_is_away() -> None:
 
 async def test_what_is_not_for_people_is_a_mistake() -> None:
     handler, _ = announcing()
-    with pytest.raises(TypeError, match="not for people"):
+    with pytest.raises(TypeError, match="is not a notification"):
         await handler.execute(claim(1, RunChecks(LANE, 0, Release("checkout", "1", "d"), (), 1.0)))
-    with pytest.raises(TypeError, match="about a rollout"):
+    with pytest.raises(TypeError, match="belongs to a rollout"):
         await handler.execute(claim(1, rollout_id=None))

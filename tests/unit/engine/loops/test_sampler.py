@@ -119,7 +119,7 @@ async def test_a_source_that_cannot_be_reached_is_an_error_of_the_tick() -> None
 
 async def test_a_lane_without_sources_cannot_be_judged() -> None:
     look = await sampler(await serving()).look(rollout(), begin_evidence(), 100.0)
-    assert "names no metric source" in look.tick.errors[0]
+    assert "has no metric source" in look.tick.errors[0]
 
 
 async def test_a_limit_above_the_histogram_is_said_and_no_soak_passes() -> None:

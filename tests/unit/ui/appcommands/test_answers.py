@@ -85,8 +85,8 @@ def test_every_kind_of_change_is_named_with_its_dangers_in_words() -> None:
         "string → integer",
         "manage guild → everyone",
         "DANGER",
-        "more people may use it than before",
-        "the option is required from now on",
+        "more people can use it",
+        "option becomes required",
     ):
         assert expected in found.replace("\\", ""), expected
     assert found.index("/old") < found.index("/wave"), "what is dangerous comes first"

@@ -306,7 +306,7 @@ async def test_payloads_fit_discords_own_description(phases: dict[Phase, tuple[F
 async def test_who_approves_commands_sees_what_changes_dangers_in_words() -> None:
     engine = rollouts.engine()
     rollout = await rollouts.deployed(engine)
-    changes = ["DANGER old: deleted: it vanishes for everybody", "created: /wave, /greet"]
+    changes = ["DANGER old: deleted for everyone", "created: /wave, /greet"]
     candidate = replace(rollout.candidate, spec={"changes": changes})
     found = said(await drawn(engine, replace(rollout, candidate=candidate)))
     assert "⚠️ DANGER old: deleted" in found
