@@ -149,7 +149,8 @@ async def _assemble(
     pools = await _pools(dsn, settings, telemetry, stack)
     people, store = (PostgresStore(pool) for pool in pools)
     clock = DatabaseClock(pools[1])
-    session = await stack.enter_async_context(aiohttp.ClientSession())
+    # No limit: what hangs in one lane must not make the probes of others wait.
+    session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
     limiter = BudgetLimiter(settings.redis.dsn, refused=telemetry.rate_limited)
     stack.push_async_callback(limiter.close)

@@ -60,6 +60,7 @@ class JsonCounts:
 
     def __init__(self, name: str, settings: JsonSettings, context: MetricContext) -> None:
         self.name = name
+        self.limit_s = settings.timeout
         self._settings = settings
         self._session = context.session
 

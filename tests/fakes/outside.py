@@ -64,6 +64,7 @@ class FakeMetrics:
     """A source whose counters grow by `rate` requests a look, of which `bad` (a proportion, by digest) fail."""
 
     name: str = "router"
+    limit_s: float = 1.0
     rate: int = 100
     bad: dict[str, float] = field(default_factory=dict)
     error: str | None = None

@@ -116,6 +116,7 @@ class VirtualUsers:
     """
 
     name = "router"
+    limit_s = 1.0
 
     def __init__(self, target: VirtualTarget, rates: Mapping[Lane, float]) -> None:
         self._target = target
@@ -185,10 +186,10 @@ class VirtualProbe:
     """The metric source `probe`: asks a release at each look whether it is well."""
 
     name = "probe"
+    limit_s = 1.0
 
     def __init__(self, target: VirtualTarget) -> None:
         self._target = target
-        self._asked: defaultdict[tuple[Lane, str], list[int]] = defaultdict(lambda: [0, 0])
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         observed = await self._target.observe(lane)
@@ -198,11 +199,8 @@ class VirtualProbe:
         at, running = VirtualClock().now().timestamp(), observed.of(digest)
         if running is None or running.state is RunState.STOPPED:
             return Sample(at, digest)
-        counts = self._asked[lane, digest]
-        counts[0] += 1
-        counts[1] += running.state is not RunState.READY
-        total, bad = counts
-        return Sample(at, digest, (CounterReading("1", total, bad, ((0.1, total), (float("inf"), total))),))
+        bad = int(running.state is not RunState.READY)
+        return Sample(at, digest, (CounterReading("1", 1, bad, ((0.1, 1), (float("inf"), 1)), delta=True),))
 
 
 class VirtualChecker:

@@ -10,6 +10,9 @@ import aiohttp
 
 from bot.domain.rollout.model import Lane, Observed
 
+# How long a target may take to say what runs and where, and a router to say what it counted, in seconds.
+ASK_S = 2.0
+
 
 class LaneTargets(Protocol):
     """Every lane's own target, as far as it can be asked for numbers. Its calls raise `Unreachable`."""

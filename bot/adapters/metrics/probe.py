@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import aiohttp
 from pydantic import Field
 
-from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.context import ASK_S, MetricContext
 from bot.adapters.routers.counts import BOUNDS
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.values import Duration, UrlPath
+
+# What keeps this machine from connecting to anything.
+_OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 class ProbeSettings(MetricSettings):
@@ -39,7 +42,11 @@ class Addresses(Protocol):
 
 
 class ProbeMetrics:
-    """`GET path` answered below 400 within `timeout_s` is good; all else is bad. Counts since this was made."""
+    """`GET path` answered below 400 within `timeout_s` is good; all else that the instance does is bad.
+
+    A refused connection and no answer in time are bad, too. An error is only what says nothing about the instance: its
+    address is not known, or this machine cannot connect to anything. Readings are deltas: nothing is kept here.
+    """
 
     def __init__(
         self,
@@ -55,27 +62,32 @@ class ProbeMetrics:
         self._name = name
         self._path = path
         self._timeout_s = timeout_s
-        self._seen: dict[tuple[Lane, str], dict[str, _Tally]] = {}
 
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def limit_s(self) -> float:
+        return ASK_S + self._timeout_s
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         return await asyncio.gather(*(self._sample(lane, digest) for digest in digests))
 
     async def _sample(self, lane: Lane, digest: str) -> Sample:
         try:
-            addresses = await self._target.addresses(lane, digest)
-        except (Unreachable, TargetRefused) as problem:
-            return Sample(time.time(), digest, error=f"{self._name}: {problem}")
-        before = self._seen.get((lane, digest), {})
-        tallies = {instance: before.get(instance) or _Tally() for instance in addresses}
-        self._seen[(lane, digest)] = tallies
-        await asyncio.gather(*(self._probe(addresses[i], tally) for i, tally in tallies.items()))
-        return Sample(time.time(), digest, tuple(tally.reading(i) for i, tally in tallies.items()))
+            async with asyncio.timeout(ASK_S):
+                addresses = await self._target.addresses(lane, digest)
+            found = await asyncio.gather(*(self._probe(i, address) for i, address in addresses.items()))
+        except TimeoutError:
+            problem: object = f"the target did not say within {ASK_S:g} s where the release is"
+        except (Unreachable, TargetRefused, _NotAskedError) as error:
+            problem = error
+        else:
+            return Sample(time.time(), digest, tuple(found))
+        return Sample(time.time(), digest, error=f"{self._name}: {problem}")
 
-    async def _probe(self, address: str, tally: _Tally) -> None:
+    async def _probe(self, instance: str, address: str) -> CounterReading:
         began = time.monotonic()
         try:
             async with self._session.get(
@@ -84,9 +96,19 @@ class ProbeMetrics:
                 allow_redirects=False,
             ) as answer:
                 good = answer.status < 400
-        except (aiohttp.ClientError, OSError, TimeoutError):
+        except (aiohttp.InvalidURL, aiohttp.ClientConnectorDNSError) as problem:
+            raise _NotAskedError(f"{address} is no address: {type(problem).__name__}") from None
+        except OSError as problem:  # TimeoutError, and refused or broken connections
+            if problem.errno in _OURS:
+                raise _NotAskedError(f"this machine cannot connect: {problem.strerror}") from None
             good = False
-        tally.add(time.monotonic() - began, good=good)
+        except aiohttp.ClientError:
+            good = False
+        return _reading(instance, time.monotonic() - began, good=good)
+
+
+class _NotAskedError(Exception):
+    """The instance could not be asked, for a reason that lies here; a sentence."""
 
 
 def make_probe(name: str, settings: ProbeSettings, context: MetricContext) -> ProbeMetrics:
@@ -95,19 +117,6 @@ def make_probe(name: str, settings: ProbeSettings, context: MetricContext) -> Pr
     )
 
 
-class _Tally:
-    def __init__(self) -> None:
-        self._total = self._bad = 0
-        self._buckets = [0] * (len(BOUNDS) + 1)
-
-    def add(self, seconds: float, *, good: bool) -> None:
-        self._total += 1
-        self._bad += not good
-        self._buckets[bisect_left(BOUNDS, seconds)] += 1
-
-    def reading(self, instance: str) -> CounterReading:
-        so_far, buckets = 0, []
-        for bound, count in zip(BOUNDS, self._buckets, strict=False):
-            so_far += count
-            buckets.append((bound, so_far))
-        return CounterReading(instance, self._total, self._bad, tuple(buckets))
+def _reading(instance: str, seconds: float, *, good: bool) -> CounterReading:
+    buckets = tuple((bound, int(seconds <= bound)) for bound in BOUNDS)
+    return CounterReading(instance, 1, int(not good), buckets, delta=True)

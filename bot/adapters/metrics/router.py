@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.context import ASK_S, MetricContext
 from bot.adapters.routers.counts import BOUNDS
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane
@@ -53,6 +53,10 @@ class RouterMetrics:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def limit_s(self) -> float:
+        return ASK_S
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         try:

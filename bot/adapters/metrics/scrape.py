@@ -11,7 +11,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import Field
 
-from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.context import ASK_S, MetricContext
 from bot.adapters.metrics.rules import NotThereError, ScrapeRules, Subject, readings
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane, Observed
@@ -80,19 +80,30 @@ class ScrapeMetrics:
     def name(self) -> str:
         return self._name
 
+    @property
+    def limit_s(self) -> float:
+        return ASK_S + self._timeout_s
+
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         return await asyncio.gather(*(self._sample(lane, digest) for digest in digests))
 
     async def _sample(self, lane: Lane, digest: str) -> Sample:
+        per_instance = "{address}" in self._url
         try:
-            running = (await self._target.observe(lane)).of(digest)
-            if running is None:
-                return Sample(time.time(), digest)
-            subject = Subject(lane, running.version, digest)
-            if "{address}" not in self._url:
+            async with asyncio.timeout(ASK_S):
+                running = (await self._target.observe(lane)).of(digest)
+                addresses = await self._target.addresses(lane, digest) if running and per_instance else {}
+        except TimeoutError:
+            return Sample(time.time(), digest, error=f"{self._name}: the target did not say what runs")
+        except (Unreachable, TargetRefused) as problem:
+            return Sample(time.time(), digest, error=f"{self._name}: {problem}")
+        if running is None:
+            return Sample(time.time(), digest)
+        subject = Subject(lane, running.version, digest)
+        try:
+            if not per_instance:
                 found = await self._read(self._url, subject, "endpoint")
             else:
-                addresses = await self._target.addresses(lane, digest)
                 each = await asyncio.gather(
                     *(
                         self._read(self._url.replace("{address}", address), subject, instance)
@@ -100,7 +111,7 @@ class ScrapeMetrics:
                     )
                 )
                 found = tuple(reading for one in each for reading in one)
-        except (Unreachable, TargetRefused, _UnreadableError, NotThereError) as problem:
+        except (_UnreadableError, NotThereError) as problem:
             return Sample(time.time(), digest, error=f"{self._name}: {problem}")
         return Sample(time.time(), digest, found)
 

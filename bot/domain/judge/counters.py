@@ -20,7 +20,7 @@ class InconsistentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CounterReading:
-    """One instance of one release at one time, cumulative since the instance started.
+    """One instance of one release at one time, cumulative since the instance started unless it says `delta`.
 
     instance: identity; changes when the instance restarts. A source that counts for a release as a whole (a
         router) uses one constant name, and may start over: lower counts than before are a reset, not a crash.
@@ -29,6 +29,8 @@ class CounterReading:
         inf.
     overdue: gauge: requests in flight for longer than the largest latency limit of the policy.
     extra: other proportions by name: `(total, bad)`.
+    delta: the counts are what happened since the last look, of a source that keeps none (a probe). So it does not
+        matter which process looked before, and what a look found counts if the look was saved.
     """
 
     instance: str
@@ -37,6 +39,7 @@ class CounterReading:
     buckets: tuple[tuple[float, int], ...] = ()
     overdue: int = 0
     extra: tuple[tuple[str, tuple[int, int]], ...] = ()
+    delta: bool = False
 
 
 @dataclass(frozen=True, slots=True)

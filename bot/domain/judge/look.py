@@ -93,7 +93,7 @@ class Look:
         return self.known is not None and not self.discarded
 
     def _read(self, reading: CounterReading, seen: dict[str, Baseline], sums: list[list[int]]) -> None:
-        before = seen.get(reading.instance)
+        before = Baseline(reading.instance) if reading.delta else seen.get(reading.instance)
         try:
             now = baseline(reading, self.policy.series, self.buckets)
             if before is None and self.known is None:
@@ -107,12 +107,12 @@ class Look:
             steps, reset = gained(before or Baseline(reading.instance), now)
         except InconsistentError as problem:
             self._unbelievable(reading, problem)
-            if before is not None:
+            if before is not None and not reading.delta:
                 seen[reading.instance] = replace(before, doubted=True)
             return
         if reset:
             self.notes.append(f"{self.sample.release}, {reading.instance}: its counters were reset")
-        seen[reading.instance] = now
+        seen[reading.instance] = Baseline(reading.instance) if reading.delta else now
         self.traffic = self.traffic or now.total > (before.total if before and not reset else 0)
         for total_bad, (total, bad) in zip(sums, steps, strict=True):
             total_bad[0] += total

@@ -22,7 +22,8 @@ from bot.ports.metrics import MetricSource
 
 log = structlog.get_logger(__name__)
 
-_SOURCE_S = 2.0
+# Beyond a source's own limit, so that the source can say what it could not read.
+_GRACE_S = 1.0
 _REMEMBERED = 4096  # rollouts; the one sampled longest ago is forgotten first
 _HEALTH = "health"
 
@@ -78,11 +79,12 @@ class Sampler:
     async def _sample(
         self, source: MetricSource, lane: Lane, digests: Sequence[str], at: float
     ) -> Sequence[Sample]:
+        limit_s = source.limit_s + _GRACE_S
         try:
-            async with asyncio.timeout(_SOURCE_S):
+            async with asyncio.timeout(limit_s):
                 return await source.sample(lane, digests)
         except TimeoutError:
-            why = f"{source.name} did not answer within {_SOURCE_S:g} s"
+            why = f"{source.name} did not answer within {limit_s:g} s"
         except Unreachable as error:
             why = f"{source.name}: {error}"
         except Exception as error:
@@ -142,9 +144,13 @@ def latency_quantile(policy: JudgePolicy) -> float | None:
 
 def latency(before: Sample | None, now: Sample | None, quantile: float | None) -> float | None:
     """A quantile of the requests between two samples, in seconds: the upper bound of its bucket."""
-    if before is None or now is None or quantile is None or now.error or before.release != now.release:
+    if now is None or quantile is None or now.error:
         return None
-    was, is_now = _histogram(before.readings), _histogram(now.readings)
+    kept = [reading for reading in now.readings if not reading.delta]
+    if kept and (before is None or before.release != now.release):
+        return None
+    was = _histogram([r for r in before.readings if not r.delta]) if before and kept else {}
+    is_now = _histogram(now.readings)
     gained = [(bound, count - was.get(bound, 0)) for bound, count in sorted(is_now.items())]
     if not gained or gained[-1][1] <= 0 or any(b[1] < a[1] for a, b in pairwise(gained)) or gained[0][1] < 0:
         return None
@@ -190,7 +196,8 @@ def _together(
 
 def _proportions(source: str, reading: CounterReading) -> CounterReading:
     own = (source, (reading.total, reading.bad))
-    return CounterReading(f"{source}/{reading.instance}", 0, 0, extra=(own, *reading.extra))
+    name = f"{source}/{reading.instance}"
+    return CounterReading(name, 0, 0, extra=(own, *reading.extra), delta=reading.delta)
 
 
 def _signals(rollout: Rollout, observed: Observed | None, problem: str) -> dict[str, Signal]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import NoReturn
 
 import aiohttp
 import pytest
@@ -15,12 +18,14 @@ from bot.adapters.metrics.rules import ScrapeRules, Selector, Share, metric_name
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.process.target import ProcessTarget
-from bot.domain.judge.evidence import Sample
+from bot.domain.judge import judge
+from bot.domain.judge.evidence import Counts, EvidenceState, Sample, begin_evidence, difference
 from bot.domain.rollout.model import Desired, Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.support.host import LANE, Users, release, settled
+from tests.support.sampling import rollout, sampler
 
 ONE = Release("checkout", "1", "sha256:1")
 
@@ -222,18 +227,73 @@ async def test_probe_counts_good_and_bad_looks(
 
     endpoint.answer = answer
     source = ProbeMetrics(running, session)
+    found = []
     for _ in range(3):
         (sample,) = await source.sample(LANE, [ONE.digest])
+        found += sample.readings
+    assert (source.name, [(r.instance, r.total, r.bad) for r in found]) == (
+        "probe",
+        [("0.abc", 1, 0), ("0.abc", 1, 1), ("0.abc", 1, 0)],
+    )
+    assert found[0].buckets[-1] == (10.0, 1)
+    assert all(reading.delta for reading in found)
 
-    (found,) = sample.readings
-    assert (source.name, found.instance, found.total, found.bad) == ("probe", "0.abc", 3, 1)
-    assert found.buckets[-1] == (10.0, 3)
-    running.instances = {"0.abc": "http://127.0.0.1:1"}
-    (sample,) = await source.sample(LANE, [ONE.digest])
-    assert (sample.readings[0].total, sample.readings[0].bad) == (4, 2)
+
+async def test_an_instance_that_refuses_or_hangs_is_bad_and_not_unreadable(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    async def hang(_: web.BaseRequest) -> web.StreamResponse:
+        await asyncio.sleep(60)
+        return web.Response()
+
+    endpoint.answer = hang
+    running.instances = {"hung": endpoint.address, "refused": "http://127.0.0.1:1"}
+    policy = judge.JudgePolicy((judge.Objective("errors", "errors", 0.1),), settle_s=0.0)
+    # As it is configured: the sampler waits longer than the probe does.
+    looker = sampler(running, alive=ProbeMetrics(running, session, name="alive"))
+    look = await looker.look(rollout(policy), begin_evidence(), 100.0)
+    assert look.tick.errors == ()
+    assert look.tick.candidate["errors"] == Counts(2, 2)
 
 
-async def test_probe_of_an_instance_that_came_anew_starts_anew_and_no_instance_is_no_data(
+async def test_what_keeps_this_machine_from_asking_says_nothing_about_an_instance(
+    running: Running, session: aiohttp.ClientSession
+) -> None:
+    class Exhausted(aiohttp.TCPConnector):
+        async def connect(self, *args: object, **more: object) -> NoReturn:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    async with aiohttp.ClientSession(connector=Exhausted()) as exhausted:
+        (sample,) = await ProbeMetrics(running, exhausted).sample(LANE, [ONE.digest])
+    running.instances = {"0.abc": "nowhere"}
+    (astray,) = await ProbeMetrics(running, session).sample(LANE, [ONE.digest])
+    assert sample.error == "probe: this machine cannot connect: Too many open files"
+    assert "is no address" in str(astray.error)
+
+
+async def test_leaders_that_take_turns_count_what_was_probed(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    asked = 0
+
+    async def answer(_: web.BaseRequest) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        return web.Response(status=503 if asked in (30, 110) else 200)
+
+    endpoint.answer = answer
+    leaders = [ProbeMetrics(running, session) for _ in range(3)]
+    policy = judge.JudgePolicy((judge.Objective("errors", "errors", 0.1),), settle_s=0.0)
+    state, total, bad = begin_evidence(), 0, 0
+    for number in range(160):
+        (sample,) = await leaders[number // 7 % 3].sample(LANE, [ONE.digest])
+        state = EvidenceState.from_json(json.loads(json.dumps(state.to_json())))
+        state, tick = difference(state, policy, 5.0 * number, sample, None)
+        total, bad = total + tick.candidate["errors"].total, bad + tick.candidate["errors"].bad
+    assert (total, bad, asked) == (160, 2, 160)
+
+
+async def test_probe_of_another_instance_is_its_own_and_no_instance_is_no_data(
     endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
 ) -> None:
     source = ProbeMetrics(running, session)

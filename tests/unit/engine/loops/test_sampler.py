@@ -4,60 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import Any
 
 from bot.domain.judge import judge
 from bot.domain.judge.counters import CounterReading, Sample
 from bot.domain.judge.evidence import Tick, begin_evidence
-from bot.domain.rollout import machine
-from bot.domain.rollout.model import Desired, Lane, Rollout
-from bot.engine.lanes import Lanes
-from bot.engine.loops.sampler import Sampler, latency, latency_quantile
-from tests.fakes.outside import FakeMetrics, FakeReleases
+from bot.domain.rollout.model import Desired, Lane
+from bot.engine.loops.sampler import latency, latency_quantile
+from tests.fakes.outside import FakeMetrics
 from tests.fakes.target import FakeTarget
-from tests.support.actors import DEV
-from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, V140, V150, catalog, policy
-from tests.support.clocks import ShiftedClock
-
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
-
-
-def rollout(judging: judge.JudgePolicy | None = None) -> Rollout:
-    usual = policy()
-    begun = machine.begin(
-        id=1,
-        guild_id=GUILD,
-        lane=PRODUCTION,
-        stable=V140,
-        candidate=V150,
-        plan=STRAIGHT,
-        policy=replace(usual, judge=judging or usual.judge),
-        requester=DEV,
-        reason="",
-        at=NOW,
-        generation=1,
-    )
-    return replace(begun.rollout, had_traffic=True, observed_weight=10)
-
-
-async def serving() -> FakeTarget:
-    target = FakeTarget()
-    await target.apply(PRODUCTION, Desired(2, V140, V150, 10))
-    await target.observe(PRODUCTION)
-    return target
-
-
-def sampler(target: FakeTarget, **sources: Any) -> Sampler:
-    lanes = catalog(metrics=tuple(sources))
-    store: Any = None
-    return Sampler(Lanes(store, lambda: lanes, {"local": target}, FakeReleases({}), ShiftedClock()), sources)
+from tests.support.catalogs import PRODUCTION, V140, V150, policy
+from tests.support.sampling import NOW, rollout, sampler, serving
 
 
 class Scrape:
     """A second source, whose readings are one instance's own view."""
 
     name = "scrape"
+    limit_s = 1.0
 
     def __init__(self) -> None:
         self.total = 0

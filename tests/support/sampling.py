@@ -1,0 +1,51 @@
+"""A sampler over given sources and a target, and a rollout for it to look at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.domain.judge import judge
+from bot.domain.rollout import machine
+from bot.domain.rollout.model import Desired, Rollout
+from bot.engine.lanes import Lanes
+from bot.engine.loops.sampler import Sampler
+from tests.fakes.outside import FakeReleases
+from tests.fakes.target import FakeTarget
+from tests.support.actors import DEV
+from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, V140, V150, catalog, policy
+from tests.support.clocks import ShiftedClock
+
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+def rollout(judging: judge.JudgePolicy | None = None) -> Rollout:
+    usual = policy()
+    begun = machine.begin(
+        id=1,
+        guild_id=GUILD,
+        lane=PRODUCTION,
+        stable=V140,
+        candidate=V150,
+        plan=STRAIGHT,
+        policy=replace(usual, judge=judging or usual.judge),
+        requester=DEV,
+        reason="",
+        at=NOW,
+        generation=1,
+    )
+    return replace(begun.rollout, had_traffic=True, observed_weight=10)
+
+
+async def serving() -> FakeTarget:
+    target = FakeTarget()
+    await target.apply(PRODUCTION, Desired(2, V140, V150, 10))
+    await target.observe(PRODUCTION)
+    return target
+
+
+def sampler(target: FakeTarget, **sources: Any) -> Sampler:
+    lanes = catalog(metrics=tuple(sources))
+    store: Any = None
+    return Sampler(Lanes(store, lambda: lanes, {"local": target}, FakeReleases({}), ShiftedClock()), sources)
