@@ -1,9 +1,10 @@
-"""pytest plugin for every test of the repository: nothing is skipped in CI, and simulations run unmeasured."""
+"""pytest plugin for every test of the repository: no skips in CI, virtual time, simulations without coverage."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import coverage
@@ -31,3 +32,12 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     finally:
         measuring.start()
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Tests marked `virtual_time` wait without waiting: their loop jumps to the next timer."""
+    if item.get_closest_marker("virtual_time") is None:
+        return {"real": asyncio.new_event_loop}
+    from tests.scenarios.virtual_time import VirtualLoop
+
+    return {"virtual": VirtualLoop}

@@ -26,7 +26,8 @@ from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import DeployTarget
 
-_LOOK_S = 1.0
+# Loops look often and go on without an answer; a person who asks for a lane for the first time waits longer.
+_LOOK_S, _FIRST_LOOK_S = 1.0, 5.0
 
 
 class Lanes:
@@ -65,13 +66,13 @@ class Lanes:
     def wording_for(self, lane: Lane) -> Wording:
         return wording_for(self.words(lane))
 
-    async def look(self, lane: Lane) -> Observed:
-        """What runs now. Raises `Unreachable`, within about a second."""
+    async def look(self, lane: Lane, within_s: float = _LOOK_S) -> Observed:
+        """What runs now. Raises `Unreachable`, at the latest after `within_s`."""
         try:
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(within_s):
                 return await self.target(lane).observe(lane)
         except TimeoutError:
-            raise Unreachable(f"the target of {lane} did not answer within {_LOOK_S:g} s") from None
+            raise Unreachable(f"the target of {lane} did not answer within {within_s:g} s") from None
 
     async def readiness(self, config: LaneConfig, stable: Release | None) -> Readiness:
         """Rollback readiness: to which release, and whether that is a weight change or a start."""
@@ -110,7 +111,7 @@ class Lanes:
         if found.row is not None:
             return found
         try:
-            observed = await self.look(lane)
+            observed = await self.look(lane, _FIRST_LOOK_S)
         except Unreachable as error:
             raise Refused(
                 f"Slipway has not seen yet what runs in {lane}: {error}.",

@@ -22,7 +22,7 @@ _NUMBER = re.compile(r"Rollout (\d+)\b")
 class SandboxWorld:
     """Implements `World` with the real bot, real processes and real time."""
 
-    patience_s = 45.0
+    patience_s = 120.0
 
     def __init__(self, demo: Demo, stage: Stage) -> None:
         self._demo = demo

@@ -103,7 +103,8 @@ class Scene:
             if found is not None:
                 return found
             if loop.time() > ends:
-                raise StoryError(f"waited {patience_s:.0f} s in vain for {what}")
+                last = f"; the last answer was: {plain(self.answer.text)}" if self.answer else ""
+                raise StoryError(f"waited {patience_s:.0f} s in vain for {what}{last}")
             await asyncio.sleep(_LOOK_EVERY_S)
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from bot.ui.message_budget import MessageBudget, Priority
+
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_urgent_goes_before_what_waited_longer() -> None:

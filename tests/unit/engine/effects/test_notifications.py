@@ -19,6 +19,8 @@ from tests.fakes.outside import FakeAnnouncer
 
 LANE = Lane("checkout", "staging")
 
+pytestmark = pytest.mark.virtual_time
+
 
 class Effects:
     """Closes when it is let, and remembers the batches."""

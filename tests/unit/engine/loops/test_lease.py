@@ -13,6 +13,10 @@ from bot.ports.errors import Unreachable
 TTL_S = 0.3
 
 
+# A busy machine renews as punctually as an idle one.
+pytestmark = pytest.mark.virtual_time
+
+
 class Leases:
     """One lease for each name, for as long as its holder renews it. As strict as the database's."""
 

@@ -22,6 +22,8 @@ from tests.fakes.books import FakeLimiter
 from tests.support import rollouts
 from tests.support.clocks import FrozenClock
 
+pytestmark = pytest.mark.virtual_time
+
 
 class FakeResponse:
     """`Interaction.response` over a script of failures; takes one first answer, as Discord does."""
