@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from bot import __version__
-from bot.cli import backup, config, deploys, service
+from bot.cli import archive, backup, config, deploys, service
 from bot.cli.appcommands import commands
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, tell
 
@@ -33,7 +33,14 @@ def version() -> None:
     click.echo(__version__)
 
 
-for command in (*service.COMMANDS, *deploys.COMMANDS, *backup.COMMANDS, *commands.COMMANDS, config.config):
+for command in (
+    *service.COMMANDS,
+    *deploys.COMMANDS,
+    *backup.COMMANDS,
+    *archive.COMMANDS,
+    *commands.COMMANDS,
+    config.config,
+):
     cli.add_command(command)
 
 

@@ -21,6 +21,7 @@ _GAUGES_EVERY_S = 5.0
 _NAMES = {
     "gateway": "Discord gateway",
     "db": "Database",
+    "loops": "Loops",
     "redis": "Redis",
     "targets": "Targets",
     "metrics": "Metric sources",
@@ -43,7 +44,8 @@ class Gauges(Protocol):
 class HealthService:
     """`probes` by part, for HTTP. As a callable it implements `bot.ui.interactions.responder.HealthSource`.
 
-    speaks: whether this process holds the gateway.
+    late: the engine's loops that have not finished a round for too long, with seconds. speaks: whether this process
+    holds the gateway.
     """
 
     def __init__(
@@ -55,14 +57,16 @@ class HealthService:
         targets: Mapping[str, Described],
         telemetry: Gauges,
         sources: Probe,
+        late: Callable[[], Mapping[str, float]],
         speaks: Callable[[], bool] = lambda: True,
     ) -> None:
         self._started = time.monotonic()
         self._connection, self._ping, self._targets, self._telemetry = connection, ping, targets, telemetry
-        self._redis, self._speaks = redis, speaks
+        self._redis, self._speaks, self._late = redis, speaks, late
         self.probes: Mapping[str, Probe] = {
             "gateway": self._gateway,
             "db": self._database,
+            "loops": self._loops,
             "redis": redis,
             "targets": self._all_targets,
             "metrics": sources,
@@ -102,6 +106,12 @@ class HealthService:
             await self._ping()
         except Unreachable as error:
             raise ProbeFailed(str(error)) from None
+        return "ok"
+
+    async def _loops(self) -> str:
+        """A loop that hangs or fails every time: rollouts are not judged, or orders not carried out."""
+        if late := self._late():
+            raise ProbeFailed("; ".join(f"{name}: no round for {round(s)} s" for name, s in late.items()))
         return "ok"
 
     async def _all_targets(self) -> str:

@@ -200,6 +200,7 @@ async def _assemble(
         targets=configured,
         telemetry=telemetry,
         sources=MetricSourceHealth(current, targets, metrics),
+        late=worker.rounds.late,
         speaks=lambda: role != "worker" and not gateway.elsewhere,
     )
     responder = Responder(engine, current, limiter, clock, health, telemetry.interaction, service)

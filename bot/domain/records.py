@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.drift import Drift
 from bot.domain.judge.evidence import EvidenceState
 from bot.domain.rollout.events import CallPeople, Effect, Transition
 from bot.domain.rollout.model import Actor, Desired, Lane, Phase, Release, Rollout
@@ -150,7 +151,7 @@ class LaneRow:
     desired: Desired
     rollout_id: int | None
     adopted_at: datetime | None
-    drift: str = ""
+    drift: Drift = field(default_factory=Drift)
 
 
 @dataclass(frozen=True, slots=True)

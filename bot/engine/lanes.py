@@ -26,8 +26,7 @@ from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import DeployTarget
 
-# Loops look often and go on without an answer; a person who asks for a lane for the first time waits longer.
-_LOOK_S, _FIRST_LOOK_S = 1.0, 5.0
+_LOOK_S = 1.0
 
 
 class Lanes:
@@ -66,13 +65,13 @@ class Lanes:
     def wording_for(self, lane: Lane) -> Wording:
         return wording_for(self.words(lane))
 
-    async def look(self, lane: Lane, within_s: float = _LOOK_S) -> Observed:
-        """What runs now. Raises `Unreachable`, at the latest after `within_s`."""
+    async def look(self, lane: Lane) -> Observed:
+        """What runs now. Raises `Unreachable`, within about a second."""
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(_LOOK_S):
                 return await self.target(lane).observe(lane)
         except TimeoutError:
-            raise Unreachable(f"the target of {lane} did not answer within {within_s:g} s") from None
+            raise Unreachable(f"the target of {lane} did not answer within {_LOOK_S:g} s") from None
 
     async def readiness(self, config: LaneConfig, stable: Release | None) -> Readiness:
         """Rollback readiness: to which release, and whether that is a weight change or a start."""
@@ -111,7 +110,7 @@ class Lanes:
         if found.row is not None:
             return found
         try:
-            observed = await self.look(lane, _FIRST_LOOK_S)
+            observed = await self.look(lane)
         except Unreachable as error:
             raise Refused(
                 f"Slipway has not seen yet what runs in {lane}: {error}.",

@@ -40,11 +40,13 @@ def unheard(row: LaneRow, observed: Observed) -> HostAbort | None:
 class Match:
     """Result of a comparison. reached: nothing is left to do. doomed: waiting will not help.
 
-    why: a sentence, empty when reached. unsafe: the desired stable does not serve.
+    why: a sentence, empty when reached. kind: what is wrong, the same while it lasts; the sentence may end in the last
+    words of a process. unsafe: the desired stable does not serve.
     """
 
     reached: bool
     why: str = ""
+    kind: str = ""
     doomed: bool = False
     unsafe: bool = False
 
@@ -67,16 +69,16 @@ def match(desired: Desired, observed: Observed, *, beside: bool = True, say: Wor
         ]
         if others:
             why = say.still.format(version=others[0].version, weight=others[0].weight)
-            return Match(False, why, unsafe=unsafe)
+            return Match(False, why, f"still {others[0].digest}", unsafe=unsafe)
     share = 100 - (desired.weight if desired.candidate is not None else 0)
     if desired.stable is not None and share > 0:
         if unsafe:
-            return Match(False, _not_ready(desired.stable, observed, say), unsafe=True)
+            why = _not_ready(desired.stable, observed, say)
+            return Match(False, why, f"not ready {desired.stable.digest}", unsafe=True)
         weight = observed.weight_of(desired.stable.digest)
         if weight != share:
-            return Match(
-                False, say.instead.format(version=desired.stable.version, weight=weight, wanted=share)
-            )
+            why = say.instead.format(version=desired.stable.version, weight=weight, wanted=share)
+            return Match(False, why, f"weight {desired.stable.digest}")
     return REACHED
 
 
@@ -88,12 +90,14 @@ def _candidate(
         return None
     if running is not None and running.state is RunState.CRASHED:
         detail = f": {running.detail}" if running.detail else ""
-        return Match(False, f"{candidate.version} crashed{detail}", doomed=True, unsafe=unsafe)
+        why = f"{candidate.version} crashed{detail}"
+        return Match(False, why, f"not ready {candidate.digest}", doomed=True, unsafe=unsafe)
     if running is None or running.state is not RunState.READY:
-        return Match(False, _not_ready(candidate, observed, say), unsafe=unsafe)
+        why = _not_ready(candidate, observed, say)
+        return Match(False, why, f"not ready {candidate.digest}", unsafe=unsafe)
     if running.weight != desired.weight:
         why = say.instead.format(version=candidate.version, weight=running.weight, wanted=desired.weight)
-        return Match(False, why, unsafe=unsafe)
+        return Match(False, why, f"weight {candidate.digest}", unsafe=unsafe)
     return None
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from bot.domain.drift import Drift
 from bot.domain.records import (
     Active,
     Answer,
@@ -164,7 +165,7 @@ class LaneStore(Protocol):
         ...
 
     async def heard(
-        self, row: LaneRow, drift: str, entry: AuditEntry | None, calls: Sequence[CallPeople] = ()
+        self, row: LaneRow, drift: Drift, entry: AuditEntry | None, calls: Sequence[CallPeople] = ()
     ) -> bool:
         """Record drift found between rollouts; False, with nothing recorded, when the lane has changed meanwhile."""
         ...

@@ -16,6 +16,7 @@ from demo.stories.language import Lane, StoryError
 from demo.stories.stage import Json, Stage
 from demo.stories.world import Answer, Message, Traffic
 
+_NOT_SEEN = "Slipway has not seen yet what runs"
 _NUMBER = re.compile(r"Rollout (\d+)\b")
 
 
@@ -38,7 +39,13 @@ class SandboxWorld:
     # ---- people ----
 
     async def command(self, who: str, name: str, options: Mapping[str, str]) -> Answer:
-        return _answer(await self._stage.slash(who, name, "deploys", **options))
+        """Asked again, as a person would, while Slipway has not looked at the lane since it started."""
+        for _ in range(30):
+            answer = _answer(await self._stage.slash(who, name, "deploys", **options))
+            if _NOT_SEEN not in answer.text:
+                break
+            await asyncio.sleep(1.0)
+        return answer
 
     async def press(self, who: str, message: Message, button: str) -> Answer:
         return _answer(await self._stage.press(who, message.id, button))

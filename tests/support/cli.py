@@ -44,7 +44,7 @@ class Cli:
         out, err = await asyncio.wait_for(process.communicate(), 60)
         assert process.returncode is not None
         said = Said(process.returncode, out.decode(), err.decode())
-        assert "Traceback" not in said.err
+        assert "Traceback" not in said.err, said.err
         return said
 
 

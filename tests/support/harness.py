@@ -35,10 +35,13 @@ QUICK = LoopIntervals(
     timers_s=0.05,
     ticks_s=0.02,
     reconcile_s=0.1,
+    settled_s=0.0,
     lead_s=0.6,
     orders=OutboxLimits(lease_s=1.0, renew_s=0.2, first_retry_s=0.05, attempts=3),
     messages=OutboxLimits(lease_s=1.0, renew_s=0.2, first_retry_s=0.05, attempts=3),
 )
+# People wait 2 s for an answer; a test on a busy machine may wait longer.
+ANSWER_S = 20.0
 
 
 class World:
@@ -105,7 +108,7 @@ class Slipway:
         self.store = PostgresStore(database)
         outside: dict[str, Any] = {"targets": targets, "releases": releases}
         inside: dict[str, Any] = {"clock": world.clock, "waker": EventWaker()}
-        self.engine = Engine(self.store, lambda: world.catalog, **outside, **inside)
+        self.engine = Engine(self.store, lambda: world.catalog, **outside, **inside, answer_s=ANSWER_S)
         self.worker = Worker(
             self.store,
             lambda: world.catalog,

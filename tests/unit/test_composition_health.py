@@ -1,13 +1,16 @@
-"""Whether the metric sources can be read, as `/health` says it."""
+"""What `/health` says of metric sources and loops."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from bot.composition.health import MetricSourceHealth
+from bot.composition.health import HealthService, MetricSourceHealth
 from bot.domain.rollout.model import Desired, Release
+from bot.web.health import HealthChecks
 from tests.fakes.outside import FakeMetrics
 from tests.fakes.target import FakeTarget
 from tests.support.catalog_files import SOUND, reloader, write
@@ -51,3 +54,27 @@ async def test_where_nothing_runs_there_is_nothing_to_read(tmp_path: Path) -> No
         await MetricSourceHealth(lambda: catalog, {"local": FakeTarget()}, {"router": metrics})()
         == "ok: router"
     )
+
+
+async def test_a_loop_without_a_round_makes_the_process_unready_and_is_named() -> None:
+    late: dict[str, float] = {}
+
+    async def ping() -> None: ...
+
+    async def ok() -> str:
+        return "ok"
+
+    connection, telemetry = SimpleNamespace(connected=True, latency_s=0.04, trouble=""), SimpleNamespace()
+    health = HealthService(
+        connection=cast(Any, connection),
+        ping=ping,
+        redis=ok,
+        targets={},
+        telemetry=cast(Any, telemetry),
+        sources=ok,
+        late=lambda: late,
+    )
+    assert (await HealthChecks(health.probes)()).status == "ok"
+    late["ticks"] = 42.4
+    report = await HealthChecks(health.probes)()
+    assert (report.status, report.findings["loops"].detail) == ("unhealthy", "ticks: no round for 42 s")

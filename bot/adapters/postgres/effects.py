@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import structlog
 
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.connection.database import Connection, Database, Row
 from bot.adapters.postgres.connection.json import dumped, storable, without_nul
+from bot.domain.drift import Drift
 from bot.domain.records import AuditEntry, Claimed, GivenUp, LaneRow
 from bot.domain.rollout.events import CallPeople, SetDesired
 from bot.domain.rollout.model import Lane
@@ -68,9 +70,15 @@ class PostgresEffects:
                 serialization.desired_text(row.desired),
                 key,
                 serialization.effect_text(effect),
+                *drift_columns(row.drift),
             )
             if ordered:
                 await record(connection, entry)
+
+
+def drift_columns(drift: Drift) -> tuple[str, str, int, datetime | None]:
+    """The columns that keep it, in the order of the statements."""
+    return drift.kind, storable(drift.text[:1000]), drift.repairs, drift.repaired_at
 
 
 async def record(connection: Connection, entry: AuditEntry) -> None:

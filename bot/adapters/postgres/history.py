@@ -88,6 +88,7 @@ class PostgresHousekeeping:
             ("tidy_samples", samples_before),
             ("tidy_effects", effects_before),
             ("tidy_interactions", effects_before),
+            ("tidy_notes", samples_before),
         ):
             row = await self._database.one(name, before, _TIDIED_AT_ONCE)
             more = more or (row is not None and row["gone"] == _TIDIED_AT_ONCE)

@@ -7,9 +7,9 @@ from datetime import datetime
 
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.connection.database import Database, Row
-from bot.adapters.postgres.connection.json import storable
-from bot.adapters.postgres.effects import call, record
+from bot.adapters.postgres.effects import call, drift_columns, record
 from bot.adapters.postgres.rollouts import Charters, read
+from bot.domain.drift import Drift
 from bot.domain.records import AuditEntry, KnownRelease, LaneRow, Lock, Situation
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
@@ -66,12 +66,12 @@ class PostgresLanes:
         await self._database.one("newest", lane.service, lane.environment, generation)
 
     async def heard(
-        self, row: LaneRow, drift: str, entry: AuditEntry | None, calls: Sequence[CallPeople] = ()
+        self, row: LaneRow, drift: Drift, entry: AuditEntry | None, calls: Sequence[CallPeople] = ()
     ) -> bool:
         lane = row.lane
         async with self._database.transaction() as connection:
             found = await connection.one(
-                "heard", lane.service, lane.environment, row.generation, storable(drift[:1000])
+                "heard", lane.service, lane.environment, row.generation, *drift_columns(drift)
             )
             if found is not None and entry is not None:
                 await record(connection, entry)
@@ -115,7 +115,7 @@ def _lane(row: Row) -> LaneRow:
         desired=serialization.read_desired(row["desired"]),
         rollout_id=row["rollout_id"],
         adopted_at=row["adopted_at"],
-        drift=row["drift"],
+        drift=Drift(row["drift_kind"], row["drift"], row["repairs"], row["repaired_at"]),
     )
 
 

@@ -82,7 +82,7 @@ WITH change AS (
     FROM saved s, change c WHERE c.desired IS NOT NULL
     ON CONFLICT (service, environment) DO UPDATE SET
         generation = EXCLUDED.generation, desired = EXCLUDED.desired, rollout_id = EXCLUDED.rollout_id,
-        drift = '', updated_at = EXCLUDED.updated_at
+        drift = '', drift_kind = '', repairs = 0, repaired_at = NULL, updated_at = EXCLUDED.updated_at
         WHERE EXCLUDED.generation > l.generation
 ), audited AS (
     INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, via, at, what, why,
@@ -226,7 +226,8 @@ UPDATE rollouts SET next_tick = $3 WHERE id = $1 AND version = $2 AND next_tick 
 -- name: order
 -- A lane's desired state again, under its next generation, while no rollout is active there.
 WITH owned AS (
-    UPDATE lanes l SET generation = $3, desired = $4, updated_at = now()
+    UPDATE lanes l SET generation = $3, desired = $4, drift_kind = $7, drift = $8, repairs = $9,
+        repaired_at = $10, updated_at = now()
     WHERE l.service = $1 AND l.environment = $2 AND l.generation < $3 AND NOT EXISTS (
         SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
     RETURNING l.service
@@ -284,11 +285,10 @@ SELECT id FROM saved
 INSERT INTO samples (rollout_id, at, weight, digest, counts) VALUES ($1, $2, $3, $4, $5)
 
 -- name: lane
-SELECT service, environment, generation, desired, rollout_id, adopted_at, drift
-FROM lanes WHERE service = $1 AND environment = $2
+SELECT * FROM lanes WHERE service = $1 AND environment = $2
 
 -- name: lanes
-SELECT service, environment, generation, desired, rollout_id, adopted_at, drift FROM lanes
+SELECT * FROM lanes
 
 -- name: adopt
 WITH owned AS (
@@ -307,7 +307,7 @@ SELECT EXISTS (SELECT FROM owned) AS owned
 UPDATE lanes SET generation = $3 WHERE service = $1 AND environment = $2 AND generation < $3
 
 -- name: heard
-UPDATE lanes l SET drift = $4, updated_at = now()
+UPDATE lanes l SET drift_kind = $4, drift = $5, repairs = $6, repaired_at = $7, updated_at = now()
 WHERE l.service = $1 AND l.environment = $2 AND l.generation = $3 AND NOT EXISTS (
     SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
 RETURNING l.service
@@ -352,7 +352,7 @@ ORDER BY r.id DESC LIMIT $4
 
 -- name: transitions
 SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, details
-FROM audit WHERE rollout_id = $1 ORDER BY id LIMIT 500
+FROM (SELECT * FROM audit WHERE rollout_id = $1 ORDER BY id DESC LIMIT 500) AS newest ORDER BY id
 
 -- name: series
 SELECT at, weight, counts FROM (
@@ -392,6 +392,32 @@ WITH gone AS (
 WITH gone AS (
     DELETE FROM interactions WHERE id = ANY (ARRAY(SELECT id FROM interactions WHERE at < $1 LIMIT $2)) RETURNING 1
 ) SELECT count(*) AS gone FROM gone
+
+-- name: tidy_notes
+-- What was posted under which key, once no effect can repeat it; what cards remember of rollouts that are over. Panic
+-- stops, the budget of connections and the registered commands stay.
+WITH gone AS (
+    DELETE FROM notes WHERE ctid = ANY (ARRAY(
+        SELECT n.ctid FROM notes n WHERE n.updated_at < $1 AND (n.kind IN ('notice', 'report')
+            OR (n.kind = 'card' AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id::text = n.key AND NOT r.final)))
+        LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone
+
+-- name: archivable
+SELECT to_jsonb(a)::text AS line FROM audit a
+WHERE a.at < $1 AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id = a.rollout_id AND NOT r.final) ORDER BY a.id
+
+-- name: allow_archiving
+-- For this transaction alone: the audit log refuses to be changed otherwise.
+SELECT set_config('slipway.archiving', 'on', true)
+
+-- name: drop_archived
+DELETE FROM audit a
+WHERE a.at < $1 AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id = a.rollout_id AND NOT r.final)
+
+-- name: archived
+INSERT INTO audit (service, environment, actor_id, actor, via, at, what, why)
+VALUES ('', '', 0, $1, 'cli', now(), 'archived', $2)
 
 -- name: queue
 SELECT count(*) AS depth, COALESCE(EXTRACT(epoch FROM now() - min(due_at)), 0)::float8 AS oldest_s

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -16,6 +16,30 @@ log = structlog.get_logger(__name__)
 
 # Pause after a round that failed, in seconds: short at first, since most outages are short.
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 2.0
+_PATIENCE_S = 10.0
+
+
+class Rounds:
+    """When each loop of a process last finished a round. Times are of the event loop's clock."""
+
+    def __init__(self) -> None:
+        self._loops: dict[str, tuple[float, float]] = {}
+
+    def begins(self, name: str, poll_s: float) -> None:
+        """`name` is to finish a round every `poll_s` seconds from now on."""
+        self._loops[name] = (poll_s, asyncio.get_running_loop().time())
+
+    def finished(self, name: str) -> None:
+        self._loops[name] = (self._loops[name][0], asyncio.get_running_loop().time())
+
+    def late(self) -> Mapping[str, float]:
+        """Loops that missed three rounds and ten seconds, and for how many seconds they have finished none."""
+        now = asyncio.get_running_loop().time()
+        return {
+            name: now - at
+            for name, (poll_s, at) in self._loops.items()
+            if now - at > 3 * poll_s + _PATIENCE_S
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +55,9 @@ class Loop:
     topic: str = ""
     gather_s: float = 0.0
 
-    async def run(self, waker: Waker) -> None:
+    async def run(self, waker: Waker, rounds: Rounds) -> None:
         """Run until cancelled."""
+        rounds.begins(self.name, self.poll_s)
         away, pause = False, _FIRST_RETRY_S
         while True:
             try:
@@ -48,6 +73,7 @@ class Loop:
                 if away:
                     log.info("loop_resumed", loop=self.name)
                 away, pause = False, _FIRST_RETRY_S
+                rounds.finished(self.name)
                 await self._rest(waker, more)
                 continue
             await asyncio.sleep(pause)

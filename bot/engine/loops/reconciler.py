@@ -6,11 +6,12 @@ import asyncio
 import math
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot.domain.config import LaneConfig
+from bot.domain.drift import Drift
 from bot.domain.records import Active, AuditEntry, LaneRow
 from bot.domain.rollout.events import CallPeople, Crashed, Event
 from bot.domain.rollout.model import SYSTEM, Actor, Desired, HostAbort, Lane, Observed, Phase, Rollout
@@ -26,6 +27,8 @@ from bot.ports.store import Store
 log = structlog.get_logger(__name__)
 
 REPAIR_TIMEOUT_S = 60.0
+# A lane must be in its desired state for this long before its drift is over.
+SETTLED_S = 30.0
 # A look costs a millisecond or two, so a thousand at once would slow down every press: lanes are started one after
 # the other, so many a second, and a round takes so many. New lanes come first, then those looked at longest ago.
 _A_ROUND, _LOOKS_A_SECOND, _UNPACED = 120, 60, 16
@@ -48,14 +51,22 @@ class Reconciler:
     """
 
     def __init__(
-        self, store: Store, lanes: Lanes, stepper: Stepper, waker: Waker, alerts: LaneAlerts
+        self,
+        store: Store,
+        lanes: Lanes,
+        stepper: Stepper,
+        waker: Waker,
+        alerts: LaneAlerts,
+        *,
+        settled_s: float = SETTLED_S,
     ) -> None:
         self._store = store
         self._lanes = lanes
         self._stepper = stepper
         self._waker = waker
         self._alerts = alerts
-        self._suspected: set[Lane] = set()
+        self._settled_s = settled_s
+        self._changing: dict[Lane, float] = {}
         self._busy: dict[Lane, asyncio.Task[None]] = {}
         self._looked_at: dict[Lane, float] = {}
 
@@ -141,22 +152,38 @@ class Reconciler:
         if observed.generation > row.generation:
             await self._store.lanes.newest(row.lane, observed.generation)
             return
-        drift = self._drift(row, observed)
-        # A change under way is not drift: it counts when the next look still finds it.
-        if drift and not row.drift and row.lane not in self._suspected:
-            self._suspected.add(row.lane)
+        now = self._lanes.now()
+        drift = row.drift.seen(*self._drift(row, observed), now)
+        if self._passing(row, drift):
             return
-        self._suspected.discard(row.lane)
-        if drift == row.drift:
-            return
-        said = drift or f"Resolved. Before: {row.drift}"
-        entry = AuditEntry(row.lane, SYSTEM, self._lanes.now(), "drift" if drift else "drift_over", said)
-        if await self._store.lanes.heard(row, drift, entry, self._calls(config, row, drift, entry)):
+        if drift.kind != row.drift.kind:
+            said = drift.text or f"Resolved. Before: {row.drift.text}"
+            entry = AuditEntry(row.lane, SYSTEM, now, "drift" if drift else "drift_over", said)
+            if not await self._store.lanes.heard(row, drift, entry, self._calls(config, row, drift, entry)):
+                return  # a rollout has begun
             await self._waker.wake(MESSAGES)
-            if drift and config.drift == "repair":
-                await self._repair(row, drift)
+        if config.drift == "repair":
+            await self._repair(row, drift, now)
 
-    def _calls(self, config: LaneConfig, row: LaneRow, drift: str, entry: AuditEntry) -> Sequence[CallPeople]:
+    def _passing(self, row: LaneRow, drift: Drift) -> bool:
+        """Whether to wait before the change counts.
+
+        A change under way is not drift: it counts when the next look still finds it. And a release that crashes again
+        and again is one drift: it ends when the lane was in its desired state for a while.
+        """
+        if bool(drift) == bool(row.drift):
+            self._changing.pop(row.lane, None)
+            return False
+        now = asyncio.get_running_loop().time()
+        since = self._changing.setdefault(row.lane, now)
+        if since == now or (not drift and now - since < self._settled_s):
+            return True
+        del self._changing[row.lane]
+        return False
+
+    def _calls(
+        self, config: LaneConfig, row: LaneRow, drift: Drift, entry: AuditEntry
+    ) -> Sequence[CallPeople]:
         """Alerts when drift begins and when it ends, not for every change in between."""
         if bool(drift) == bool(row.drift):
             return ()
@@ -171,22 +198,34 @@ class Reconciler:
         entry = AuditEntry(row.lane, Actor(0, abort.by, via="cli"), abort.at, "host_aborted", why)
         if row.desired.stable is not None and row.desired.stable.spec:
             newest = replace(row, generation=abort.generation)
-            await self._order(newest, Desired(0, row.desired.stable), entry)
+            await self._order(replace(newest, drift=Drift()), Desired(0, row.desired.stable), entry)
         elif await self._store.lanes.heard(row, row.drift, entry):
             # Too little is known to order it again.
             await self._store.lanes.newest(row.lane, abort.generation + 1)
 
-    def _drift(self, row: LaneRow, observed: Observed) -> str:
+    def _drift(self, row: LaneRow, observed: Observed) -> tuple[str, str]:
+        """What is wrong, as its kind and as a sentence; both empty when the lane is as desired."""
         if row.desired.stable is None and row.desired.candidate is None:
             running = next((r for r in observed.running if r.weight > 0), None)
-            return f"{running.version} runs, which Slipway did not start" if running else ""
+            if running is None:
+                return "", ""
+            return f"still {running.digest}", f"{running.version} runs, which Slipway did not start"
         beside = self._lanes.target(row.lane).capabilities.weights
-        return match(row.desired, observed, beside=beside, say=self._lanes.wording_for(row.lane)).why
+        found = match(row.desired, observed, beside=beside, say=self._lanes.wording_for(row.lane))
+        return found.kind, found.why
 
-    async def _repair(self, row: LaneRow, drift: str) -> None:
-        """Order the desired state again. If that does not help, the drift stays visible."""
-        entry = AuditEntry(row.lane, SYSTEM, self._lanes.now(), "drift_repaired", drift)
-        await self._order(row, row.desired, entry)
+    async def _repair(self, row: LaneRow, drift: Drift, now: datetime) -> None:
+        """Order the desired state again, with growing pauses; after the last of them, call people."""
+        if drift.repair_due(now):
+            entry = AuditEntry(row.lane, SYSTEM, now, "drift_repaired", drift.text)
+            await self._order(replace(row, drift=drift.repaired(now)), row.desired, entry)
+        elif drift.hopeless(now):
+            tries = f"{drift.repairs} repairs did not help: {drift.text}. Repairs stop until the next deploy."
+            entry = AuditEntry(row.lane, SYSTEM, now, "repairs_given_up", tries)
+            once = f"repairs/{now.isoformat()}"
+            calls = self._alerts.about(row.lane, "manual action required", tries, once)
+            if await self._store.lanes.heard(row, drift.repaired(now), entry, calls):
+                await self._waker.wake(MESSAGES)
 
     async def _order(self, row: LaneRow, desired: Desired, entry: AuditEntry) -> None:
         generation = row.generation + 1

@@ -16,8 +16,8 @@ from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import Lanes
 from bot.engine.loops.judge_loop import JudgeLoop
 from bot.engine.loops.lease import CONTROLLER, Lease, process_name
-from bot.engine.loops.loops import Loop
-from bot.engine.loops.reconciler import Reconciler
+from bot.engine.loops.loops import Loop, Rounds
+from bot.engine.loops.reconciler import SETTLED_S, Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
@@ -46,6 +46,7 @@ class LoopIntervals:
     timers_s: float = 0.25
     ticks_s: float = 0.1
     reconcile_s: float = 3.0
+    settled_s: float = SETTLED_S
     tidy_s: float = 600.0
     gauge_s: float = 5.0
     watch_s: float = 1.0
@@ -84,6 +85,7 @@ class Worker:
         watch: Callable[[], Awaitable[bool]] | None = None,
         commands: AppCommandsSync | None = None,
     ) -> None:
+        self.rounds = Rounds()  # of this process, for its health
         self._store = store
         self._clock = clock
         self._waker = waker
@@ -99,7 +101,9 @@ class Worker:
             store, self._sampler, stepper, clock=clock, meter=self._meter, term=lambda: self._controller.term
         )
         alerts = LaneAlerts(catalog)
-        self._reconciling = Reconciler(store, lanes, stepper, waker, alerts)
+        self._reconciling = Reconciler(
+            store, lanes, stepper, waker, alerts, settled_s=self._intervals.settled_s
+        )
         self._timing = TimerLoop(store.timers, stepper, clock)
         outbox = partial(
             Outbox,
@@ -131,7 +135,7 @@ class Worker:
                 if role != "gateway":
                     group.create_task(self._controller.run(), name="controller")
                 for loop in self._loops_of(role):
-                    group.create_task(loop.run(self._waker), name=f"loop:{loop.name}")
+                    group.create_task(loop.run(self._waker, self.rounds), name=f"loop:{loop.name}")
         finally:
             await self._ticking.stop()
             await self._reconciling.stop()

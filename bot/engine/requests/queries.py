@@ -45,7 +45,7 @@ class Queries:
             problem=problem,
             active=found.active,
             lock=found.lock,
-            drift=found.row.drift if found.row else "",
+            drift=found.row.drift.text if found.row else "",
             words=self._lanes.words(lane),
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from bot.adapters.postgres.connection.queries import SQL
 from bot.adapters.redis.waker import EventWaker
+from bot.domain.drift import MOST_REPAIRS
 from bot.domain.errors import Refused
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import Applied
@@ -602,3 +603,76 @@ async def test_an_order_that_is_given_up_is_recorded_as_given_up_and_people_are_
             return any("gave up a set desired" in a.title for a in world.announcer.alerts.values())
 
         await until(called)
+
+
+class Watched(FakeTarget):
+    """Counts how often each lane was looked at."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.watched: Counter[Lane] = Counter()
+
+    async def observe(self, lane: Lane) -> Observed:
+        self.watched[lane] += 1
+        return await super().observe(lane)
+
+
+async def test_last_words_that_change_at_every_crash_are_one_drift_and_few_repairs(dsn: str) -> None:
+    """A release that cannot start says something else each time; people hear of it once."""
+    target = Watched()
+    world = World(dsn, catalog(drift="repair"), target)
+    await world.serve()
+    async with world.open() as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        await until(adopted)
+        world.target.looks_to_start = 10**6
+        before = target.watched[PRODUCTION]
+        crashes = 0
+        while target.watched[PRODUCTION] < before + 40:
+            crashes += 1
+            world.target.crash(PRODUCTION, V140.digest, f"last words {crashes}")
+            await asyncio.sleep(0.05)
+        drifts, repairs = await slipway.audit("drift"), await slipway.audit("drift_repaired")
+        (row,) = [row for row in await slipway.store.lanes.lanes() if row.lane == PRODUCTION]
+    assert len(drifts) == 1
+    assert len(repairs) == row.drift.repairs == 1
+    assert len(world.announcer.alerts) == 1
+
+
+async def test_when_repairs_do_not_help_people_are_called_and_repairs_end(dsn: str) -> None:
+    target = Watched()
+    world = World(dsn, catalog(drift="repair"), target)
+    await world.serve()
+    async with world.open() as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        async def given_up() -> Any:
+            world.clock.forward(600.0)
+            world.target.crash(PRODUCTION, V140.digest, "again")
+            return await slipway.audit("repairs_given_up")
+
+        await until(adopted)
+        world.target.looks_to_start = 10**6
+        world.target.crash(PRODUCTION, V140.digest, "gone")
+        (entry,) = await until(given_up)
+        repairs = len(await slipway.audit("drift_repaired"))
+        world.clock.forward(86_400.0)
+        looks = target.watched[PRODUCTION]
+
+        async def looked() -> bool:
+            return target.watched[PRODUCTION] > looks + 3
+
+        await until(looked)
+        assert len(await slipway.audit("drift_repaired")) == repairs == MOST_REPAIRS
+
+        async def called() -> bool:
+            titles = [alert.title for alert in world.announcer.alerts.values()]
+            return "checkout/production: manual action required" in titles
+
+        await until(called)
+    assert "8 repairs did not help" in entry["why"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from bot.adapters.redis.waker import EventWaker
 from bot.engine.loops.judge_loop import following
-from bot.engine.loops.loops import Loop
+from bot.engine.loops.loops import Loop, Rounds
 from bot.ports.errors import Unreachable
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 async def run(loop: Loop, waker: EventWaker, until: asyncio.Event) -> None:
-    task = asyncio.create_task(loop.run(waker))
+    task = asyncio.create_task(loop.run(waker, Rounds()))
     async with asyncio.timeout(5):
         await until.wait()
     task.cancel()
@@ -53,3 +55,48 @@ def test_ticks_keep_their_rhythm_and_start_anew_after_an_absence() -> None:
     seconds = timedelta(seconds=1)
     assert following(NOW, NOW + 0.2 * seconds, 5.0) == NOW + 5 * seconds
     assert following(NOW, NOW + 60 * seconds, 5.0) == NOW + 62.5 * seconds
+
+
+@pytest.mark.virtual_time
+async def test_a_loop_that_hangs_or_only_fails_is_late_and_no_other() -> None:
+    rounds = Rounds()
+
+    async def sound() -> bool:
+        return False
+
+    async def hangs() -> bool:
+        await asyncio.Event().wait()
+        return False
+
+    async def fails() -> bool:
+        raise ValueError("a bug")
+
+    async def waits() -> bool:
+        raise Unreachable("the database is away")
+
+    loops = [Loop(f.__name__, f, 3.0) for f in (sound, hangs, fails, waits)]
+    tasks = [asyncio.create_task(loop.run(EventWaker(), rounds)) for loop in loops]
+    await asyncio.sleep(18.9)
+    assert rounds.late() == {}
+    await asyncio.sleep(0.2)
+    assert set(rounds.late()) == {"hangs", "fails", "waits"}
+    assert all(19 < seconds < 19.2 for seconds in rounds.late().values())
+    for task in tasks:
+        task.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_a_loop_that_goes_on_is_late_no_longer() -> None:
+    rounds, let = Rounds(), asyncio.Event()
+
+    async def once() -> bool:
+        await let.wait()
+        return False
+
+    task = asyncio.create_task(Loop("reconcile", once, 3.0).run(EventWaker(), rounds))
+    await asyncio.sleep(60)
+    assert "reconcile" in rounds.late()
+    let.set()
+    await asyncio.sleep(600)
+    assert rounds.late() == {}
+    task.cancel()
