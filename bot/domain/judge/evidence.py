@@ -49,6 +49,7 @@ class Tick:
     stable, paired: counts of stable, and of the candidate over the same time (None: those of `candidate`). stable is
         None without one, and while one of them cannot be read: what the other did is carried until both can.
     unread_s: for how long the one that cannot be read now was not read, in seconds; 0 when both can be.
+    requests: all of the candidate, whether or not an objective or a rule counts them.
     errors: sentences on what could not be read; a tick with errors is not measured time.
     crashed: sentence when an instance of the candidate restarted.
     buckets: histogram bound in seconds that was read for each latency objective or rule.
@@ -67,6 +68,7 @@ class Tick:
     notes: tuple[str, ...] = ()
     paired: Mapping[str, Counts] | None = None
     unread_s: float = 0.0
+    requests: int = 0
 
     @property
     def compared(self) -> Mapping[str, Counts]:
@@ -145,7 +147,8 @@ def difference(
     mine = Look(policy, at, candidate, state.candidate)
     theirs = Look(policy, at, stable, state.stable) if stable is not None else None
     looks = [mine] if theirs is None else [mine, theirs]
-    rose_at = _rose_at(state, policy, at, mine.traffic)
+    traffic = mine.requests > 0
+    rose_at = _rose_at(state, policy, at, traffic)
     if _settling(mine, policy, rose_at):
         mine.discard()
     pair = paired(state.window, mine, theirs, at) if theirs is not None else None
@@ -163,11 +166,12 @@ def difference(
         notes=tuple(note for look in looks for note in look.notes) + tuple(ignored),
         paired=pair.candidate if pair else None,
         unread_s=pair.unread_s if pair else 0.0,
+        requests=mine.requests,
     )
     return EvidenceState(
         at,
         rose_at,
-        state.served or mine.traffic,
+        state.served or traffic,
         mine.side,
         theirs.side if theirs is not None else state.stable,
         pair.window if pair else None,

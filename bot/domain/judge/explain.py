@@ -91,6 +91,12 @@ def compared_sentence(objective: Objective, trial: Trial) -> str:
     return f"{said}: {excess}, limit {times(objective.ratio or 1.0)}"
 
 
+def traffic_sentence(seen: int, needed: int) -> str:
+    """How many requests a soak had that is judged by plain rules alone."""
+    said = f"{count(seen)} requests" if seen else "no requests yet"
+    return said if seen >= needed else f"{said}; {count(needed)} are needed"
+
+
 def rule_sentence(rule: Rule, state: RuleState, *, failed: bool) -> str:
     """A plain rule's value against its limit."""
     if rule.signal is not None:

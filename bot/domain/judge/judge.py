@@ -123,6 +123,7 @@ def _advance_soak(soak: SoakState, tick: Tick, counts: list[Counts], *, measured
         since=soak.since,
         measured_s=soak.measured_s + seconds if measured else soak.measured_s,
         counts=tuple((n + c.total, b + c.bad) for (n, b), c in zip(soak.counts, counts, strict=True)),
+        requests=soak.requests + max(tick.requests, *(c.total for c in tick.candidate.values()), 0),
     )
 
 

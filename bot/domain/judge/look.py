@@ -47,8 +47,8 @@ class Side:
 class Look:
     """One sample at `at` against the `known` side. Lives for one call of `difference` only.
 
-    counts: by objective or rule, since each instance was last read. errors: what could not be read. traffic: any
-    request was completed. restarted: a sentence when an instance was replaced.
+    counts: by objective or rule, since each instance was last read. errors: what could not be read. requests: all
+    that were completed. restarted: a sentence when an instance was replaced.
     """
 
     policy: JudgePolicy
@@ -61,7 +61,7 @@ class Look:
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     restarted: str | None = None
-    traffic: bool = False
+    requests: int = 0
     discarded: bool = False
     before: dict[str, Baseline] = field(default_factory=dict)
 
@@ -113,7 +113,7 @@ class Look:
         if reset:
             self.notes.append(f"{self.sample.release}, {reading.instance}: its counters were reset")
         seen[reading.instance] = Baseline(reading.instance) if reading.delta else now
-        self.traffic = self.traffic or now.total > (before.total if before and not reset else 0)
+        self.requests += now.total - (before.total if before and not reset else 0)
         for total_bad, (total, bad) in zip(sums, steps, strict=True):
             total_bad[0] += total
             total_bad[1] += bad
@@ -138,6 +138,7 @@ class Look:
     def discard(self) -> None:
         """Discard this look's completions. Requests that hang have not completed and still count."""
         self.discarded = True
+        self.requests = 0
         self.counts = dict.fromkeys(self.counts, Counts())
         if self.side is not None:
             unseen = Baseline("")

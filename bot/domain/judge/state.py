@@ -38,11 +38,12 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class SoakState:
-    """The present soak: when it began, seconds measured in it, `(total, bad)` for each objective."""
+    """The present soak: when it began, seconds measured in it, `(total, bad)` for each objective, all requests."""
 
     since: float | None = None
     measured_s: float = 0.0
     counts: tuple[tuple[int, int], ...] = ()
+    requests: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,12 @@ class JudgeState:
             "stables": [_trial_to_json(trial) for trial in self.stables],
             "recents": [[list(slot) for slot in recent] for recent in self.recents],
             "rules": [rule.to_json() for rule in self.rules],
-            "soak": [self.soak.since, self.soak.measured_s, [list(c) for c in self.soak.counts]],
+            "soak": [
+                self.soak.since,
+                self.soak.measured_s,
+                [list(c) for c in self.soak.counts],
+                self.soak.requests,
+            ],
             "errors": list(self.errors),
             "error_since": self.error_since,
             "crashed": self.crashed,
@@ -93,7 +99,7 @@ class JudgeState:
             raise ValueError(
                 f"the judge's stored state has version {stored.get('version')!r}; this Slipway reads {STATE_VERSION}"
             )
-        since, measured_s, counts = stored["soak"]
+        since, measured_s, counts, *requests = stored["soak"]
         return cls(
             at=stored["at"],
             ticks=stored["ticks"],
@@ -102,7 +108,7 @@ class JudgeState:
             stables=tuple(_trial_from_json(trial) for trial in stored["stables"]),
             recents=tuple(tuple(tuple(slot) for slot in recent) for recent in stored["recents"]),
             rules=tuple(RuleState.from_json(rule) for rule in stored["rules"]),
-            soak=SoakState(since, measured_s, tuple((total, bad) for total, bad in counts)),
+            soak=SoakState(since, measured_s, tuple((total, bad) for total, bad in counts), *requests),
             errors=tuple(stored["errors"]),
             error_since=stored["error_since"],
             crashed=stored["crashed"],

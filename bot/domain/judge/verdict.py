@@ -9,7 +9,7 @@ from math import exp, log
 from typing import Any
 
 from bot.domain.formatting import duration
-from bot.domain.judge.explain import compared_sentence, limit_sentence, rule_sentence
+from bot.domain.judge.explain import compared_sentence, limit_sentence, rule_sentence, traffic_sentence
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.judge.rules import fails
 from bot.domain.judge.state import JudgeState, Trial
@@ -35,7 +35,7 @@ PRECEDENCE = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
 class Reason:
     """Result for one objective or rule.
 
-    objective: name of the objective or rule, or `crash`, `sources`, `duration`. value and limit: as
+    objective: name of the objective or rule, or `crash`, `sources`, `traffic`, `duration`. value and limit: as
     proportions (seconds for `duration`; None where there is none). samples: requests behind it. window_s:
     seconds they cover.
     """
@@ -129,6 +129,8 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
     if state.errors:
         yield _sources_reason(state, policy)
     if soak_required_s is not None:
+        if not any(objective.enforce for objective in policy.objectives):
+            yield _traffic_reason(state, policy)
         yield _duration_reason(state, soak_required_s)
 
 
@@ -186,6 +188,14 @@ def _sources_reason(state: JudgeState, policy: JudgePolicy) -> Reason:
     return Reason("sources", outcome, sentence, lasted, policy.error_limit_s, window_s=lasted)
 
 
+def _traffic_reason(state: JudgeState, policy: JudgePolicy) -> Reason:
+    """Without traffic nothing can break a rule, so that says nothing. Objectives have floors of their own."""
+    seen, needed = state.soak.requests, max(1, policy.min_requests)
+    outcome = Outcome.PASS if seen >= needed else Outcome.INSUFFICIENT
+    window_s = state.soak.measured_s
+    return Reason("traffic", outcome, traffic_sentence(seen, needed), samples=seen, window_s=window_s)
+
+
 def _duration_reason(state: JudgeState, required_s: float) -> Reason:
     measured = state.soak.measured_s
     # Sums of differences of unix times are inexact; a microsecond must not cost a tick.
@@ -203,7 +213,7 @@ def _evidence(state: JudgeState, policy: JudgePolicy) -> Evidence:
         if o.enforce and o.ratio is not None
     ]
     leading = max(tests, key=lambda test: test[0].log_m, default=None)
-    requests = max((total for total, _ in state.soak.counts), default=0)
+    requests = max((total for total, _ in state.soak.counts), default=state.soak.requests)
     return Evidence(
         leading[1] if leading else None,
         min(_MOST, exp(min(leading[0].log_m, 40.0))) if leading else 1.0,

@@ -315,6 +315,12 @@ def test_a_long_gap_counts_as_measured_for_three_ticks_at_most() -> None:
     assert [t.seconds for t in ticks] == [0.0, 15.0, 0.0]
 
 
+def test_requests_that_no_series_counts_are_traffic_too() -> None:
+    readings = [CounterReading("a", total, 0) for total in (500, 530, 20, 25)]
+    _, ticks = looks(JudgePolicy(settle_s=0), *(sample(5.0 * n, r) for n, r in enumerate(readings)))
+    assert [t.requests for t in ticks] == [0, 30, 20, 5]
+
+
 def test_rules_have_counts_of_their_own() -> None:
     policy = JudgePolicy(
         rules=(parse_rule("error_rate > 5% over 5m"), parse_rule("p95 > 500ms"), parse_rule("login > 1%")),

@@ -251,7 +251,35 @@ def test_rules_fail_now_and_recover() -> None:
     assert found.outcome is Outcome.FAIL
     assert reason(found, HEALTH.name) == "health check failing for 10s: yes (503 from /health)"
     assert said(policy, [*failing, tick(4, signals=fine)]).outcome is Outcome.INSUFFICIENT
-    assert said(policy, [tick(n, signals=fine) for n in range(1, 13)]).outcome is Outcome.PASS
+    visited = [replace(tick(n, signals=fine), requests=5) for n in range(1, 13)]
+    assert said(policy, visited).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        JudgePolicy(rules=(parse_rule("error_rate > 5% over 5m"),)),
+        JudgePolicy(rules=(HEALTH,), min_requests=0),
+        JudgePolicy((replace(ERRORS, enforce=False),)),
+        JudgePolicy(),
+    ],
+    ids=["rules", "signals", "nothing enforced", "nothing"],
+)
+def test_no_traffic_is_never_a_pass_whatever_the_rules(policy: JudgePolicy) -> None:
+    fine = {"health": Signal(False)}
+    found = said(policy, [tick(n, (0, 0), signals=fine) for n in range(1, 40)])
+    assert found.outcome is Outcome.INSUFFICIENT
+    needed = max(1, policy.min_requests)
+    assert reason(found, "traffic") == f"no requests yet; {needed} are needed"
+    some = [
+        replace(tick(n, (0, 0), signals=fine), requests=needed - 1 if n == 1 else 0) for n in range(1, 40)
+    ]
+    assert said(policy, some).outcome is Outcome.INSUFFICIENT
+    state = judged(policy, [*some, replace(tick(40, signals=fine), requests=1)])
+    state = JudgeState.from_json(json.loads(json.dumps(state.to_json())))
+    assert verdict(state, policy, soak_required_s=60.0).outcome is Outcome.PASS
+    again = judged(policy, [tick(n, signals=fine) for n in range(41, 60)], begin_soak(state, 200.0))
+    assert verdict(again, policy, soak_required_s=60.0).outcome is Outcome.INSUFFICIENT
 
 
 def test_a_signal_that_cannot_be_read_is_neither_good_nor_bad() -> None:
