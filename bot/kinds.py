@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field, PrivateAttr
 
+from bot import references
 from bot.values import Part
 
 S = TypeVar("S", bound="SpecSettings")
@@ -66,15 +67,16 @@ class TargetSettings(KindSettings):
 class SpecSettings(Part):
     """What a target needs to run a release, as far as one layer says it: so every key may be left out.
 
-    needed: the keys of `said()` that some layer must give. private: the keys of which the release may print what came
-    from the environment: that is hidden wherever it is shown. Durations have a serialization alias that names their
-    unit (`drain` becomes `drain_s`).
+    needed: the keys of `said()` that some layer must give. private: the keys in which what comes from the environment
+    stays a reference until a release starts; it is hidden wherever it is shown. Durations have a serialization alias
+    that names their unit (`drain` becomes `drain_s`).
     """
 
     needed: ClassVar[tuple[str, ...]] = ()
     private: ClassVar[tuple[str, ...]] = ()
 
     _secrets: dict[str, list[str]] = PrivateAttr(default_factory=dict)
+    _written: dict[tuple[str | int, ...], str] = PrivateAttr(default_factory=dict)
 
     @property
     def secrets(self) -> Mapping[str, Sequence[str]]:
@@ -87,10 +89,26 @@ class SpecSettings(Part):
             names = [str(part) for part in path if not isinstance(part, int)]
             self._secrets.setdefault(".".join(names), []).extend(values)
 
+    def is_written(self, path: tuple[str | int, ...], text: str) -> None:
+        """What stands at `path` is written as `text`, with `${NAME}` in it."""
+        if path and path[0] in self.private:
+            self._written[path] = text
+
     def said(self) -> dict[str, Any]:
-        """What was written, as plain JSON: the form of `Release.spec`, which digests cover and targets read."""
-        written = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
-        return {**written, "secrets": dict(self._secrets)} if self._secrets else written
+        """What was written, as plain JSON: the form of `Release.spec`, which digests cover and targets read.
+
+        References stay as they are written: see `bot.references`.
+        """
+        said = self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+        for path, text in self._written.items():
+            _put(said, path, text)
+        return references.marked(said, self.private) if self._written else said
+
+
+def _put(said: Any, path: tuple[str | int, ...], text: str) -> None:
+    for part in path[:-1]:
+        said = said[part]
+    said[path[-1]] = text
 
 
 class RouterSettings(Part):

@@ -246,7 +246,8 @@ CREATE TABLE public.rollouts (
     reason text NOT NULL,
     outcome text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    ended_at timestamp with time zone
+    ended_at timestamp with time zone,
+    to_base text NOT NULL
 )
 WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05');
 
@@ -376,7 +377,7 @@ CREATE INDEX rollouts_lane_history ON public.rollouts USING btree (service, envi
 
 CREATE UNIQUE INDEX rollouts_one_active ON public.rollouts USING btree (service, environment) WHERE (NOT final);
 
-CREATE INDEX rollouts_succeeded ON public.rollouts USING btree (service, environment, to_digest) WHERE (phase = 'succeeded'::text);
+CREATE INDEX rollouts_succeeded ON public.rollouts USING btree (service, environment, to_base) WHERE (phase = 'succeeded'::text);
 
 CREATE INDEX rollouts_tick ON public.rollouts USING btree (next_tick) WHERE (next_tick IS NOT NULL);
 

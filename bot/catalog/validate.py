@@ -160,6 +160,9 @@ class _Validator:
         for at, values in self._document.references.items():
             if at[: len(path)] == path:
                 spec.refers_to(at[len(path) :], values.values())
+        for at, text in self._document.written.items():
+            if at[: len(path)] == path:
+                spec.is_written(at[len(path) :], text)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -16,11 +16,11 @@ from typing import Any
 import yaml
 
 from bot.catalog.diagnostics import Diagnostic, KeyPath, SourceLocation, dotted
+from bot.references import REFERENCE
 
 _LARGEST = 50_000  # values; aliases of aliases must not fill the memory
 _MERGE = "tag:yaml.org,2002:merge"
 _STRING = "tag:yaml.org,2002:str"
-_REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 @dataclass(slots=True)
@@ -33,7 +33,26 @@ class Document:
     expanded: set[KeyPath] = field(default_factory=set)  # may be secrets: never shown
     # By the value's path: the environment variables in it, with what they held. Defaults stand in the file anyway.
     references: dict[KeyPath, dict[str, str]] = field(default_factory=dict)
+    # Texts with a reference (or `$${`) in them, as they are written.
+    written: dict[KeyPath, str] = field(default_factory=dict)
     folder: str = ""
+
+    def as_written(self, path: KeyPath) -> Any:
+        """What stands at `path`, with `${NAME}` in place of what the environment gave; None when nothing does.
+
+        Numbers and switches are given as they are. `bot.references.expanded` is the way back.
+        """
+        value: Any = self.root
+        for part in path:
+            value = value.get(part) if isinstance(value, dict) else None
+        return self._as_written(value, path)
+
+    def _as_written(self, value: Any, path: KeyPath) -> Any:
+        if isinstance(value, dict):
+            return {key: self._as_written(each, (*path, key)) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._as_written(each, (*path, index)) for index, each in enumerate(value)]
+        return self.written.get(path, value) if isinstance(value, str) else value
 
     def place(self, path: KeyPath) -> SourceLocation:
         """Where `path` is, or the nearest thing around it that is written down."""
@@ -196,6 +215,7 @@ class _Reader:
             return None
         if text != node.value:
             self._document.expanded.add(path)
+            self._document.written[path] = node.value
         tag = node.tag
         if text and text != node.value and node.style is None and tag == _STRING:
             # What a reference stands for may be a number: `port: ${PORT:-8080}`.
@@ -224,7 +244,7 @@ class _Reader:
                 missing.append(match[1])
             return given or ""
 
-        text = _REFERENCE.sub(value, node.value)
+        text = REFERENCE.sub(value, node.value)
         for name in missing:
             hint = f"Set it, or give a default: ${{{name}:-…}}."
             self._wrong(_line(node), path, f"the environment variable {name} is not set.", hint)

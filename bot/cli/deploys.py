@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -141,14 +142,16 @@ async def _owned(given: Settings, lane: Lane) -> bool:
 
 
 async def _release(catalog: Catalog, lane: Lane, version: str) -> Release:
-    from bot.composition.adapters import make_releases
+    from bot import references
+    from bot.composition.adapters import Given, make_releases
 
     known = {
         r.version: r for r in await make_releases(lambda: catalog).releases(lane.service, lane.environment)
     }
     if version not in known:
         raise unknown("version", version, known, where=f"of {lane.service}")
-    return known[version]
+    found = known[version]
+    return replace(found, spec=references.resolved(found.spec, Given(lambda: catalog)))
 
 
 async def _wait_ready(target: DeployTarget, lane: Lane, release: Release, wait_s: float) -> None:

@@ -5,19 +5,23 @@ Used by the bot, the command line and the doctor alike. Which kinds there are, t
 
 from __future__ import annotations
 
+import os
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import aiohttp
 
+from bot import references
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.context import TargetContext
 from bot.composition import registry
 from bot.domain.appcommands.applications import Application
-from bot.domain.config import AdapterSettings, Catalog, TargetConfig
+from bot.domain.config import AdapterSettings, Catalog, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane, Observed, Release
 from bot.kinds import ReleaseSettings
 from bot.ports.appcommands import SourcedManifest
@@ -28,6 +32,25 @@ from bot.ports.targets import CatalogTarget
 
 Current = Callable[[], Catalog]
 Adapter = TypeVar("Adapter")
+
+
+class Given(Mapping[str, str]):
+    """What `${NAME}` stands for: as the present catalog was read, else as the environment is."""
+
+    def __init__(self, current: Current) -> None:
+        self._current = current
+
+    def _all(self) -> Mapping[str, str]:
+        return ChainMap(dict(self._current().given), os.environ)
+
+    def __getitem__(self, name: str) -> str:
+        return self._all()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
 
 
 class Following(Mapping[str, Adapter], Generic[Adapter]):
@@ -65,12 +88,19 @@ class Targets(Mapping[str, CatalogTarget]):
         for name, config in catalog.targets.items():
             self._add(name, config)
 
-    async def reload(self, catalog: Catalog) -> None:
-        """New targets are added, the others follow. Raises as `CatalogTarget.reload` does."""
+    async def reload(
+        self, catalog: Catalog, held: Mapping[Lane, tuple[str, ServedLane]] = MappingProxyType({})
+    ) -> None:
+        """New targets are added, the others follow. Raises as `CatalogTarget.reload` does.
+
+        held: lanes that do not follow, each with the name of its target and how that serves it.
+        """
         for name, config in catalog.targets.items():
+            lanes = {lane: served for lane, served in config.lanes.items() if lane not in held}
+            lanes |= {lane: served for lane, (on, served) in held.items() if on == name}
             if name not in self._made or self._made[name][0] != config.settings.kind:
                 self._add(name, config)
-            await self[name].reload(config.settings, config.lanes)
+            await self[name].reload(config.settings, lanes)
 
     def _add(self, name: str, config: TargetConfig) -> None:
         kind = config.settings.kind
@@ -162,6 +192,7 @@ def make_releases(current: Current) -> CatalogReleases:
             lambda: {name: config.settings for name, config in current().releases.items()},
             lambda service, settings: registry.KINDS.releases[settings.kind].make(service, settings),
         ),
+        Given(current),
     )
 
 
@@ -182,8 +213,7 @@ def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
     if config is None or not isinstance(config.settings, ReleaseSettings):
         return
     own = (spec for _, spec in config.settings.layers())
-    over = config.overlays.get(lane.environment, {}).get("secrets", {})
-    assert isinstance(over, Mapping)
+    over = references.resolved(config.overlays.get(lane.environment, {}), catalog.given).get("secrets", {})
     for secrets in (*(spec.secrets for spec in (config.settings.spec, *own)), over):
         for values in secrets.values():
             yield from values
@@ -191,7 +221,4 @@ def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
 
 def _latency_limit(catalog: Catalog, lane: Lane) -> float | None:
     config = catalog.lanes.get(lane)
-    if config is None:
-        return None
-    limits = [series.threshold_s for series in config.policy.judge.series if series.kind == "latency"]
-    return config.policy.judge.latency_limit_s or max(limits, default=None)
+    return config.bound.latency_limit_s if config else None

@@ -25,11 +25,13 @@ from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
 from bot.adapters.targets.checker import HttpChecker
+from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.redacted import RedactedTargets
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import CatalogReloader, Reloaded
 from bot.composition import adapters, registry
-from bot.composition.appcommands import AppCommands
+from bot.composition.appcommands import TARGET, AppCommands
+from bot.composition.bindings import Bindings, Routing
 from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
 from bot.domain.config import Catalog
@@ -160,13 +162,15 @@ async def _assemble(
 
     configured = adapters.make_targets(holder.current, settings.data_dir)
     metrics = adapters.make_metrics(current, configured, session)
-    services = adapters.make_releases(current)
-    commands = AppCommands(current, pools[1], session, services, settings.discord.api_base)
-    stack.push_async_callback(commands.target.close)
-    targets = RedactedTargets(
-        commands.beside(configured), lambda lane: adapters.release_secrets(holder.current, lane)
+    commands = AppCommands(
+        current, pools[1], session, adapters.make_releases(current), settings.discord.api_base
     )
-    engine = Engine(people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker)
+    stack.push_async_callback(commands.target.close)
+    targets, bound = _targets(current, configured, commands, session, settings)
+    routing = Routing(current, configured, bound, store.rollouts)
+    engine = Engine(
+        people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker, bound=bound
+    )
     service = commands.service(engine, people, targets, clock)
     connection, charts = GatewayConnection(), CardCharts()
     stack.push_async_callback(charts.close)
@@ -192,6 +196,7 @@ async def _assemble(
         gateway=gateway,
         watch=commands.watch(store, targets, clock, announcer).once,
         commands=commands.sync(store, targets, clock),
+        bound=bound,
     )
     health = HealthService(
         connection=connection,
@@ -210,7 +215,7 @@ async def _assemble(
         telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
         (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
         if done.changed:
-            await configured.reload(holder.current)
+            await routing.reload()
             await connection.resync()
         return done
 
@@ -219,8 +224,7 @@ async def _assemble(
         """The same wait for everybody who must have the schema."""
         return asyncio.create_task(_migrated(dsn))
 
-    admin = settings.web.admin_token.get_secret_value() if settings.web.admin_token else None
-    app = create_app(health.probes, telemetry, Admin(admin, reload))
+    app = create_app(health.probes, telemetry, Admin(_admin_token(settings), reload))
     web = await serve(app, settings.web.host, settings.web.port)
     stack.push_async_callback(web.cleanup)
     token = settings.discord.token.get_secret_value() if settings.discord.token else ""
@@ -230,6 +234,7 @@ async def _assemble(
 
     async def work() -> None:
         await ready()
+        await routing.begin()
         await worker.run(role)
 
     def connected() -> Coroutine[Any, Any, None]:
@@ -238,7 +243,35 @@ async def _assemble(
         )
 
     speaking = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
-    return _Slipway((work, health.watch, clock.run, *speaking), reload)
+    return _Slipway((work, routing.follow, health.watch, clock.run, *speaking), reload)
+
+
+def _admin_token(settings: Settings) -> str | None:
+    return settings.web.admin_token.get_secret_value() if settings.web.admin_token else None
+
+
+def _targets(
+    current: Callable[[], Catalog],
+    configured: adapters.Targets,
+    commands: AppCommands,
+    session: aiohttp.ClientSession,
+    settings: Settings,
+) -> tuple[RedactedTargets, Bindings]:
+    """Targets as the engine has them: by the names of the catalog, and by what rollouts were bound to."""
+    given = adapters.Given(current)
+    targets = RedactedTargets(
+        commands.beside(configured), lambda lane: adapters.release_secrets(current(), lane), given
+    )
+    bound = Bindings(
+        current,
+        configured,
+        TargetContext(settings.data_dir),
+        session,
+        environ=given,
+        around=targets.around,
+        beside={TARGET: commands.target},
+    )
+    return targets, bound
 
 
 async def _pools(

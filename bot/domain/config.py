@@ -1,6 +1,7 @@
 """Catalog as domain objects: resolved, validated, immutable.
 
-`bot/catalog/` builds it from YAML; a reload builds a new one. Running rollouts keep their copies of plan and policy.
+`bot/catalog/` builds it from YAML; a reload builds a new one. Running rollouts keep their copies of plan, policy, and
+lane binding.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Literal, Protocol
 from bot.domain import phrasebook
 from bot.domain.appcommands.applications import Application
 from bot.domain.errors import UserError
+from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limit
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
 
@@ -75,6 +77,17 @@ class LaneConfig:
     emergency_roles: tuple[str, ...] = ()
     # How people start a rollout here; lane and version are filled in.
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
+    binding: LaneBinding | None = None  # None: the adapters are known by name alone
+
+    @property
+    def bound(self) -> LaneBinding:
+        """What a rollout that starts now is bound to."""
+        return self.binding or LaneBinding(
+            AdapterBinding(self.target),
+            tuple(map(AdapterBinding, self.metrics)),
+            exclusive=self.policy.exclusive,
+            latency_limit_s=latency_limit(self.policy.judge),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,9 @@ class Catalog:
     releases: Mapping[str, ReleasesConfig] = field(default_factory=dict)  # by service
     applications: Mapping[str, Application] = field(default_factory=dict)  # with deployed slash commands
     secrets: tuple[Secret, ...] = field(default=(), repr=False)  # of the environment, which no log may show
+    given: Mapping[str, str] = field(
+        default_factory=dict, repr=False
+    )  # what `${NAME}` stood for when it was read
     accounts: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # of machines -> roles on the command line

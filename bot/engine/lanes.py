@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.config import Catalog, LaneConfig, unknown
+from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused, UserError
 from bot.domain.records import AuditEntry, LaneRow, Situation
+from bot.domain.rollout import approvals
+from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.model import (
     SYSTEM,
     Desired,
     Lane,
     Observed,
+    Policy,
     Readiness,
     Release,
+    Rollout,
     RunState,
     WordingKind,
 )
 from bot.domain.rollout.wording import Wording, wording_for
+from bot.ports.bindings import BoundAdapters
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
+from bot.ports.metrics import MetricSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import DeployTarget
@@ -29,8 +36,32 @@ from bot.ports.targets import DeployTarget
 _LOOK_S = 1.0
 
 
+class AdaptersByName:
+    """Implements `BoundAdapters` where targets and metric sources stay the same for as long as the program runs."""
+
+    def __init__(
+        self, targets: Mapping[str, DeployTarget], metrics: Mapping[str, MetricSource] | None = None
+    ) -> None:
+        self._targets = targets
+        self._metrics = metrics or {}
+
+    def target(self, lane: Lane, binding: LaneBinding) -> DeployTarget:
+        if binding.target.name not in self._targets:
+            raise Unreachable(f"there is no target {binding.target.name} for {lane}")
+        return self._targets[binding.target.name]
+
+    def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
+        return [self._metrics[source.name] for source in binding.metrics if source.name in self._metrics]
+
+    def changed(self, release: Release) -> str:
+        return ""
+
+
 class Lanes:
-    """Finds a lane's target and releases in the present catalog, and adopts what runs at the first look."""
+    """Finds a lane's target and releases, and adopts what runs at the first look.
+
+    A lane goes by the present catalog; a rollout, for as long as it is active, by what it was bound to (`bound`).
+    """
 
     def __init__(
         self,
@@ -39,8 +70,11 @@ class Lanes:
         targets: Mapping[str, DeployTarget],
         releases: ReleaseSource,
         clock: Clock,
+        *,
+        bound: BoundAdapters | None = None,
     ) -> None:
         self._store = store
+        self._bound = bound or AdaptersByName(targets)
         self._catalog = catalog
         self._targets = targets
         self._releases = releases
@@ -57,6 +91,35 @@ class Lanes:
             raise Unreachable(f"the catalog has no target for {lane}")
         return self._targets[config.target]
 
+    def target_of(self, rollout: Rollout) -> DeployTarget:
+        """The target that the rollout was started on. Raises `Unreachable`."""
+        if rollout.binding is None:
+            return self.target(rollout.lane)
+        return self._bound.target(rollout.lane, rollout.binding)
+
+    def sources_of(self, rollout: Rollout) -> Sequence[MetricSource]:
+        """The metric sources that the rollout is judged by. Raises `Unreachable`."""
+        config = self.catalog.lanes.get(rollout.lane)
+        binding = rollout.binding or (config.bound if config else None)
+        return self._bound.sources(rollout.lane, binding) if binding else ()
+
+    def unsealed(self, rollout: Rollout, desired: Desired) -> str:
+        """Why `desired` is not what was approved, as a sentence; empty when it is."""
+        given = desired.candidate or desired.stable
+        version = rollout.candidate.version
+        if rollout.binding is None:
+            return ""
+        if approvals.seal_now(rollout) != rollout.seal:
+            return (
+                f"The stored rollout of {version} is not the one that was approved: its seal does not match."
+            )
+        if given is None or not approvals.same(given, rollout.candidate):
+            return f"The order is not for the {version} that was approved."
+        if rollout.known_good:
+            return ""
+        why = self._bound.changed(rollout.candidate)
+        return f"{version} would not run as it was approved: {why}." if why else ""
+
     def words(self, lane: Lane) -> WordingKind:
         """The lane's wording; lanes that left the catalog are worded as services."""
         config = self.catalog.lanes.get(lane)
@@ -65,15 +128,18 @@ class Lanes:
     def wording_for(self, lane: Lane) -> Wording:
         return wording_for(self.words(lane))
 
-    async def look(self, lane: Lane) -> Observed:
-        """What runs now. Raises `Unreachable`, within about a second."""
+    async def look(self, lane: Lane, rollout: Rollout | None = None) -> Observed:
+        """What runs now, on the target of the rollout that owns the lane. Raises `Unreachable`, in about a second."""
         try:
             async with asyncio.timeout(_LOOK_S):
-                return await self.target(lane).observe(lane)
+                target = self.target(lane) if rollout is None else self.target_of(rollout)
+                return await target.observe(lane)
         except TimeoutError:
             raise Unreachable(f"the target of {lane} did not answer within {_LOOK_S:g} s") from None
 
-    async def readiness(self, config: LaneConfig, stable: Release | None) -> Readiness:
+    async def readiness(
+        self, lane: Lane, policy: Policy, stable: Release | None, rollout: Rollout | None = None
+    ) -> Readiness:
         """Rollback readiness: to which release, and whether that is a weight change or a start."""
         now = self._clock.now()
         if stable is None:
@@ -81,13 +147,13 @@ class Lanes:
                 None, False, now, "Nothing ran here before, so there is nothing to roll back to."
             )
         try:
-            observed = await self.look(config.lane)
+            observed = await self.look(lane, rollout)
         except Unreachable as error:
             return Readiness(stable.version, False, None, f"The target cannot be reached: {error}.")
         running = observed.of(stable.digest)
         ready = running is not None and running.state is RunState.READY
-        if config.policy.exclusive:
-            absent = wording_for(config.policy.words).absent.format(version=stable.version)
+        if policy.exclusive:
+            absent = wording_for(policy.words).absent.format(version=stable.version)
             problem = "" if ready else f"{absent} now."
             return Readiness(stable.version, False, now, problem)
         problem = "" if ready else f"{stable.version} is {running.state if running else 'not running'}."
@@ -137,8 +203,8 @@ class Lanes:
             known = await self.releases(lane)
         except (Unreachable, UserError):
             known = ()
-        found = next((release for release in known if release.digest == digest), None)
-        return found or Release(lane.service, version, digest)
+        found = next((release for release in known if digest in (release.digest, release.identity)), None)
+        return replace(found, digest=digest) if found else Release(lane.service, version, digest)
 
     def now(self) -> datetime:
         return self._clock.now()

@@ -15,6 +15,7 @@ from bot.engine.requests.actions import Actions, Locks
 from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
+from bot.ports.bindings import BoundAdapters
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.releases import ReleaseSource
@@ -44,9 +45,10 @@ class Engine:
         clock: Clock,
         waker: Waker,
         answer_s: float = ANSWER_S,
+        bound: BoundAdapters | None = None,
     ) -> None:
         self._answer_s = answer_s
-        lanes = Lanes(store, catalog, targets, releases, clock)
+        lanes = Lanes(store, catalog, targets, releases, clock, bound=bound)
         stepper = Stepper(store, clock, waker)
         self.kept = stepper.kept  # for a worker in the same process
         self._actions = Actions(store, catalog, stepper, clock)

@@ -9,7 +9,7 @@ from typing import Any
 from bot.domain.judge import judge
 from bot.domain.rollout import machine
 from bot.domain.rollout.model import Desired, Rollout
-from bot.engine.lanes import Lanes
+from bot.engine.lanes import AdaptersByName, Lanes
 from bot.engine.loops.sampler import Sampler
 from tests.fakes.outside import FakeReleases
 from tests.fakes.target import FakeTarget
@@ -46,6 +46,8 @@ async def serving() -> FakeTarget:
 
 
 def sampler(target: FakeTarget, **sources: Any) -> Sampler:
-    lanes = catalog(metrics=tuple(sources))
+    has = catalog(metrics=tuple(sources))
     store: Any = None
-    return Sampler(Lanes(store, lambda: lanes, {"local": target}, FakeReleases({}), ShiftedClock()), sources)
+    targets = {"local": target}
+    bound = AdaptersByName(targets, sources)
+    return Sampler(Lanes(store, lambda: has, targets, FakeReleases({}), ShiftedClock(), bound=bound))

@@ -12,7 +12,7 @@ WITH change AS (
         id bigint, before integer, at timestamptz, guild_id bigint, service text, environment text, phase text,
         final boolean, version integer, schema integer, charter jsonb, state jsonb, judge jsonb, evidence jsonb,
         judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
-        reason text,
+        to_base text, reason text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb, unless_stopped jsonb,
         lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text,
@@ -32,10 +32,10 @@ WITH change AS (
     FOR UPDATE OF l
 ), created AS (
     INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, schema, charter, state,
-        judge, evidence, next_tick, requester, from_version, to_version, to_digest, reason, outcome, created_at,
-        ended_at)
+        judge, evidence, next_tick, requester, from_version, to_version, to_digest, to_base, reason, outcome,
+        created_at, ended_at)
     SELECT id, guild_id, service, environment, phase, final, version, schema, charter, state, judge, evidence,
-        CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, reason, outcome,
+        CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, to_base, reason, outcome,
         created_at, ended_at
     FROM change c
     -- A lane that moved on since it was looked at has another generation: then it is to be looked at again.
@@ -362,9 +362,9 @@ ORDER BY at
 -- name: succeeded_at
 SELECT max(r.ended_at) AS at FROM rollouts r
 WHERE r.service = $1 AND r.environment = $2 AND r.phase = 'succeeded'
-    AND r.to_digest = $3
+    AND r.to_base = $3
     AND NOT EXISTS (
-        SELECT FROM releases k WHERE k.service = $1 AND k.environment = $2 AND k.digest = $3
+        SELECT FROM releases k WHERE k.service = $1 AND k.environment = $2 AND k.digest = r.to_digest
             AND k.rolled_back_at > r.ended_at)
 
 -- name: lead

@@ -156,6 +156,7 @@ def _columns(rollout: Rollout) -> dict[str, object]:
         "from_version": rollout.stable.version if rollout.stable else None,
         "to_version": rollout.candidate.version,
         "to_digest": rollout.candidate.digest,
+        "to_base": rollout.candidate.identity,
         "reason": rollout.reason,
         "outcome": rollout.outcome,
         "created_at": rollout.created_at,

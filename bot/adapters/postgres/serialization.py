@@ -37,6 +37,7 @@ CHARTER = (
     "seal",
     "created_at",
     "known_good",
+    "binding",
 )
 JUDGE = ("judge_state", "verdict")
 # In columns of their own.

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from bot import references
 from bot.domain.config import Catalog, unknown
 from bot.domain.rollout.model import Release
+from bot.ports.errors import Unreachable
 
 Spec = Mapping[str, Any]
 
@@ -41,13 +44,20 @@ class ReleaseFinder(Protocol):
 class CatalogReleases:
     """A `ReleaseSource` that follows the present catalog. `finders`: those of its services, by name.
 
-    A digest covers the artifact and the spec as it is written, not what an environment lays over it: the same
-    release has the same digest everywhere, which is what "it succeeded in staging" is about.
+    A digest covers the artifact and the spec, with what the environment lays over it and with what references stand
+    for. `base` leaves the overlay out: it is the same everywhere, which is what "it succeeded in staging" is about.
+    The spec itself keeps its references. `environ`: what they refer to.
     """
 
-    def __init__(self, current: Callable[[], Catalog], finders: Mapping[str, ReleaseFinder]) -> None:
+    def __init__(
+        self,
+        current: Callable[[], Catalog],
+        finders: Mapping[str, ReleaseFinder],
+        environ: Mapping[str, str],
+    ) -> None:
         self._current = current
         self._finders = finders
+        self._environ = environ
 
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
         """Newest first. Raises `UserError` for a service that the catalog does not have, `Unreachable`."""
@@ -55,7 +65,26 @@ class CatalogReleases:
         if service not in configs:
             raise unknown("service", service, configs)
         over = configs[service].overlays.get(environment, {})
-        return [_release(service, found, over) for found in await self._finders[service].find()]
+        try:
+            found = await self._finders[service].find()
+            return [self._release(service, each, over) for each in found]
+        except references.UnsetVariableError as error:
+            raise Unreachable(f"The releases of {service} cannot be resolved: {error}.") from None
+
+    def _release(self, service: str, found: FoundRelease, over: Spec) -> Release:
+        spec = overlaid(found.spec, over)
+        digest, base = (self._digest(service, found, each) for each in (spec, found.spec))
+        here = _fill(spec, {"service": service, "python": sys.executable, **found.places})
+        filled = references.hashed(here, self._environ)
+        return Release(service, found.version, digest, found.commit, filled, base if base != digest else "")
+
+    def _digest(self, service: str, found: FoundRelease, spec: Spec) -> str:
+        written = references.resolved(spec, self._environ)
+        written.pop("secrets", None)  # it follows from the rest
+        content = json.dumps(
+            [service, found.version, found.artifact, written], sort_keys=True, ensure_ascii=False
+        )
+        return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 def overlaid(spec: Spec, over: Spec) -> dict[str, Any]:
@@ -68,23 +97,20 @@ def overlaid(spec: Spec, over: Spec) -> dict[str, Any]:
     return merged
 
 
-def _release(service: str, found: FoundRelease, over: Spec) -> Release:
-    # What is to be hidden follows from the rest.
-    written = {key: value for key, value in found.spec.items() if key != "secrets"}
-    content = json.dumps(
-        [service, found.version, found.artifact, written], sort_keys=True, ensure_ascii=False
-    )
-    digest = f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
-    filled = _fill(overlaid(found.spec, over), {"service": service, "python": sys.executable, **found.places})
-    return Release(service, found.version, digest, found.commit, filled)
-
-
-def _fill(value: Any, places: Mapping[str, str]) -> Any:
+def _fill(spec: Spec, places: Mapping[str, str]) -> dict[str, Any]:
     """Replace what is known now; `{version}`, `{environment}`, `{port}`, `{instance}` are the target's."""
+    if references.is_marked(spec):
+        # A folder's name is no reference.
+        places = {name: references.escaped(text) for name, text in places.items()}
+    return {key: _filled(value, places) for key, value in spec.items()}
+
+
+def _filled(value: Any, places: Mapping[str, str]) -> Any:
     if isinstance(value, str):
         for name, text in places.items():
-            value = value.replace(f"{{{name}}}", text)
+            # What follows a `$` is a reference of the same name.
+            value = re.sub(rf"(?<!\$)\{{{name}\}}", text.replace("\\", r"\\"), value)
         return value
     if isinstance(value, Mapping):
-        return {k: _fill(v, places) for k, v in value.items()}
-    return [_fill(v, places) for v in value] if isinstance(value, list | tuple) else value
+        return {k: _filled(v, places) for k, v in value.items()}
+    return [_filled(v, places) for v in value] if isinstance(value, list | tuple) else value

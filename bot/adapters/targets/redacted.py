@@ -1,14 +1,16 @@
-"""Targets whose words are redacted before anything stores, shows or logs them, wherever they run releases."""
+"""Targets as the engine has them: releases get what their references stand for, and words come back redacted."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from bot.domain.rollout.model import Desired, Lane, Observed
+from bot import references
+from bot.domain.rollout.model import Desired, Lane, Observed, Release
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.ports.targets import DeployTarget
 from bot.redaction import Redactor
@@ -19,21 +21,48 @@ _REMEMBERED = 1000  # texts: a crashed release says the same at every look
 class RedactedTargets(Mapping[str, DeployTarget]):
     """The targets by name, as `targets` has them now.
 
-    secrets: what the releases of a lane know and must not tell.
+    secrets: what the releases of a lane know and must not tell. environ: what references in specs stand for.
     """
 
-    def __init__(self, targets: Mapping[str, Any], secrets: Callable[[Lane], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        targets: Mapping[str, Any],
+        secrets: Callable[[Lane], Iterable[str]],
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
         self._targets = targets
         self._redaction = _Redaction(secrets)
+        self._environ = environ
 
     def __getitem__(self, name: str) -> DeployTarget:
-        return _Redacted(self._targets[name], self._redaction)
+        return self.around(self._targets[name])
+
+    def around(self, target: Any) -> DeployTarget:
+        """The same for a target that is not among them."""
+        return _Redacted(target, self._redaction, self._environ)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._targets)
 
     def __len__(self) -> int:
         return len(self._targets)
+
+
+def with_values(desired: Desired, environ: Mapping[str, str]) -> Desired:
+    """`desired` with the values that its releases' references stand for. Raises `TargetRefused`."""
+    return replace(
+        desired,
+        stable=desired.stable and _with_values(desired.stable, environ),
+        candidate=desired.candidate and _with_values(desired.candidate, environ),
+        warm=tuple(_with_values(release, environ) for release in desired.warm),
+    )
+
+
+def _with_values(release: Release, environ: Mapping[str, str]) -> Release:
+    try:
+        return replace(release, spec=references.resolved(release.spec, environ))
+    except references.UnsetVariableError as error:
+        raise TargetRefused(f"{release.service} {release.version} cannot start: {error}") from None
 
 
 class _Redaction:
@@ -61,9 +90,10 @@ class _Redaction:
 class _Redacted:
     """One target; what is not text of its own passes through."""
 
-    def __init__(self, target: Any, redact: _Redaction) -> None:
+    def __init__(self, target: Any, redact: _Redaction, environ: Mapping[str, str]) -> None:
         self._target = target
         self._redact = redact
+        self._environ = environ
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._target, name)
@@ -74,7 +104,7 @@ class _Redacted:
 
     async def apply(self, lane: Lane, desired: Desired) -> None:
         async with self._errors(lane):
-            await self._target.apply(lane, desired)
+            await self._target.apply(lane, with_values(desired, self._environ))
 
     async def abort(self, lane: Lane, by: str, why: str) -> Observed:
         async with self._errors(lane):

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from bot.catalog import models
 from bot.catalog.diagnostics import nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
+from bot.catalog.resolution.bindings import binding
 from bot.catalog.resolution.layers import Layers, Said
 from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named
 from bot.catalog.resolution.plans import policy as judged_by
@@ -48,11 +49,12 @@ class LaneResolver:
         metrics = self._metrics(said, rules)
         if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
             return None
+        policy = _policy(said, rules, roles, exclusive)
         return LaneConfig(
             lane=said.lane,
             guilds=tuple(guild.id for guild in guilds.values()),
             plan=named(plan, steps),
-            policy=_policy(said, rules, roles, exclusive),
+            policy=policy,
             target=target,
             metrics=metrics,
             deploy_roles=roles["deploy"].value,
@@ -60,6 +62,9 @@ class LaneResolver:
             prerequisite=prerequisite,
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
+            binding=binding(
+                self._document, self._sections, said.lane, target=target, metrics=metrics, policy=policy
+            ),
         )
 
     # ---- references ----

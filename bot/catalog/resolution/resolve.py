@@ -52,6 +52,7 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         releases={n: releases(document, sections, n, s) for n, s in sections.of("services").items()},
         applications=found,
         secrets=_secrets(document),
+        given={name: value for values in document.references.values() for name, value in values.items()},
         accounts=_accounts(document, sections),
     )
 

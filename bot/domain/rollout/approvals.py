@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from datetime import datetime
 from typing import Any, LiteralString
 
 from bot.domain import phrasebook
 from bot.domain.errors import Refused
 from bot.domain.judge import judge
+from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.events import Acted
 from bot.domain.rollout.model import Action, Actor, Approval, Lane, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Gate
@@ -28,18 +29,44 @@ def seal_of(
     candidate: Release,
     plan: Plan,
     policy: Policy,
+    binding: LaneBinding | None = None,
 ) -> str:
-    """SHA-256 in hex of everything that an approver approves. Equal content gives an equal seal."""
-    content = {
+    """SHA-256 in hex of everything that an approver approves. Equal content gives an equal seal.
+
+    Without a binding, as rollouts of earlier versions were sealed.
+    """
+    plain = _plain if binding is None else _lean
+    content: dict[str, Any] = {
         "rollout": rollout_id,
         "guild": guild_id,
         "lane": [lane.service, lane.environment],
         "from": stable.digest if stable else None,
         "to": candidate.digest,
-        "plan": _plain(plan),
-        "policy": _plain(policy),
+        "plan": plain(plan),
+        "policy": plain(policy),
     }
+    if binding is not None:
+        content |= {"binding": _lean(binding), "spec": _plain(candidate.spec)}
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def same(release: Release, other: Release) -> bool:
+    """Whether both are one release that runs in the same way, however each was stored."""
+    return release.digest == other.digest and _plain(release.spec) == _plain(other.spec)
+
+
+def seal_now(rollout: Rollout) -> str:
+    """The seal of what the rollout holds now; another one than `rollout.seal` when that was changed since."""
+    return seal_of(
+        rollout_id=rollout.id,
+        guild_id=rollout.guild_id,
+        lane=rollout.lane,
+        stable=rollout.stable,
+        candidate=rollout.candidate,
+        plan=rollout.plan,
+        policy=rollout.policy,
+        binding=rollout.binding,
+    )
 
 
 def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
@@ -137,6 +164,22 @@ def cleared(rollout: Rollout) -> bool:
 def _valid(rollout: Rollout, gate: Gate, approvals: tuple[Approval, ...]) -> bool:
     own = any(a.actor_id == rollout.requester.id for a in approvals)
     return votes(rollout, approvals) >= gate.quorum and (gate.allow_requester or not own)
+
+
+def _lean(value: Any) -> Any:
+    """Like `_plain`, without fields that have their default: a field that a later version adds breaks no seal."""
+    if hasattr(value, "__dataclass_fields__"):
+        said = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+        return {name: _lean(each) for name, each in said.items() if name == "kind" or not _usual(value, name)}
+    if isinstance(value, Mapping):
+        return {str(key): _lean(each) for key, each in value.items()}
+    return [_lean(each) for each in value] if isinstance(value, (tuple, list)) else _plain(value)
+
+
+def _usual(value: Any, name: str) -> bool:
+    found = value.__dataclass_fields__[name]
+    usual = found.default_factory() if found.default_factory is not MISSING else found.default
+    return bool(getattr(value, name) == usual)
 
 
 def _plain(value: Any) -> Any:

@@ -77,6 +77,16 @@ class ApplyFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class SealBroken:
+    """What generation `generation` was about to execute is not what was approved; the order was not sent."""
+
+    generation: int
+    at: datetime
+    why: str
+    kind: Literal["seal_broken"] = "seal_broken"
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
     """One judge tick while the candidate has traffic, at gates and holds too."""
 
@@ -115,7 +125,7 @@ class HostAborted:
     kind: Literal["host_aborted"] = "host_aborted"
 
 
-Event = Acted | Reported | Applied | ApplyFailed | Measured | Crashed | TimerDue | HostAborted
+Event = Acted | Reported | Applied | ApplyFailed | SealBroken | Measured | Crashed | TimerDue | HostAborted
 
 
 # ---- effects -----------------------------------------------------------------------------------------------

@@ -34,6 +34,7 @@ from typing import Any
 
 from bot.domain.errors import IllegalTransition, Refused, UserError
 from bot.domain.rollout import actions, approvals, plans, progress, rollback, verdicts
+from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.events import (
     Acted,
     Applied,
@@ -42,6 +43,7 @@ from bot.domain.rollout.events import (
     HostAborted,
     Notify,
     Reported,
+    SealBroken,
     TimerDue,
 )
 from bot.domain.rollout.model import (
@@ -98,6 +100,7 @@ RULES = (
     _on("applied", {P.HALTED}, rollback.returned_late, set()),
     _on("apply_failed", ORDERED, progress.not_applied, _OFF),
     _on("apply_failed", {P.ROLLING_BACK}, rollback.not_returned, {P.HALTED}),
+    _on("seal_broken", ORDERED, rollback.seal_broken, _OFF),
     _on("reported", ORDERED, progress.reported, _AHEAD | _OFF),
     _on("measured", {P.VERIFYING, P.GATED, P.SHIFTING}, verdicts.measured, _OFF),
     _on("measured", WATCHED, verdicts.measured, _AHEAD | _OFF | {P.HELD}),
@@ -128,6 +131,7 @@ TABLE: Mapping[tuple[Phase, str], TransitionRule] = {
 LATE: Mapping[str, frozenset[Phase]] = {
     "applied": FINAL,
     "apply_failed": FINAL | {P.HALTED},
+    "seal_broken": frozenset(Phase) - ORDERED,
     "reported": FINAL | _BACK,
     "measured": FINAL | _BACK,
     "crashed": FINAL | _BACK,
@@ -159,6 +163,7 @@ def begin(
     generation: int,
     known_good: bool = False,
     readiness: Readiness | None = None,
+    binding: LaneBinding | None = None,
     shout: str = "",
 ) -> Stepped:
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
@@ -179,6 +184,7 @@ def begin(
         candidate=candidate,
         plan=plan,
         policy=policy,
+        binding=binding,
     )
     rollout = Rollout(
         id=id,
@@ -198,6 +204,7 @@ def begin(
         confirmed=generation,
         known_good=known_good,
         readiness=readiness,
+        binding=binding,
     )
     builder = StepBuilder(rollout, requester, at)
     was = f", replacing {stable.version}" if stable else ""
@@ -251,7 +258,7 @@ def _actor(event: Event) -> Actor:
 
 def _answers_older(rollout: Rollout, event: Event) -> bool:
     match event:
-        case Applied() | ApplyFailed():
+        case Applied() | ApplyFailed() | SealBroken():
             if event.generation > rollout.generation:
                 raise IllegalTransition(f"rollout {rollout.id}: never ordered generation {event.generation}")
             return event.generation < rollout.generation or event.generation == rollout.confirmed

@@ -15,6 +15,7 @@ from typing import Literal
 
 from bot.domain.judge import judge
 from bot.domain.judge.judge import JudgePolicy
+from bot.domain.rollout.binding import LaneBinding
 
 
 class Phase(StrEnum):
@@ -103,7 +104,8 @@ class Release:
     """One version of a service as an immutable artifact.
 
     `spec` is what the target needs to run it (for `process`: command, environment, readiness), resolved and
-    copied when the rollout starts. `digest` covers the artifact and the spec.
+    copied when the rollout starts. `digest` covers the artifact and the spec, the environment's overlay included.
+    `base` is the digest without that overlay, which is the same in every environment; empty when there is none.
     """
 
     service: str
@@ -111,6 +113,12 @@ class Release:
     digest: str
     commit: str = ""
     spec: Mapping[str, object] = field(default_factory=dict)
+    base: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What environments compare: "it succeeded in staging" is about this."""
+        return self.base or self.digest
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -344,6 +352,9 @@ class Rollout:
     ended_at: datetime | None = None
     asked_again: int = 0  # how often the final state was ordered again, unconfirmed by the target
     unseen: bool = False  # promoted without PASS: the release that took over is not known good
+    binding: LaneBinding | None = (
+        None  # None: started by an earlier version, which read the catalog each time
+    )
     schema: int = 1
 
     @property

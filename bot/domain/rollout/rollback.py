@@ -10,6 +10,7 @@ from bot.domain.rollout.events import (
     HostAborted,
     LockLane,
     Notify,
+    SealBroken,
     TimerDue,
 )
 from bot.domain.rollout.model import Phase
@@ -154,6 +155,11 @@ def expired(builder: StepBuilder, event: TimerDue) -> None:
 def crashed(builder: StepBuilder, event: Crashed) -> None:
     """The candidate crashed."""
     automatic(builder, "crashed", f"{builder.rollout.candidate.version} crashed: {event.why}")
+
+
+def seal_broken(builder: StepBuilder, event: SealBroken) -> None:
+    """VERIFYING, SHIFTING: what was about to be executed is not what was approved. It was not executed."""
+    automatic(builder, "seal_broken", event.why)
 
 
 def aborted(builder: StepBuilder, event: HostAborted) -> None:

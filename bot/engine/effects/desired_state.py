@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import NamedTuple
 
 from bot.domain.records import Claimed
-from bot.domain.rollout.events import Applied, ApplyFailed, Event, SetDesired
+from bot.domain.rollout.events import Applied, ApplyFailed, Event, SealBroken, SetDesired
 from bot.domain.rollout.model import Desired, Observed, Rollout
-from bot.domain.rollout.wording import Wording
+from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.observation import Match, heard_by, match
@@ -38,11 +39,15 @@ class Result(NamedTuple):
 
 
 class DesiredStates:
-    """Applies desired states, and polls until the target has reached one, has a newer one, or time is up."""
+    """Applies desired states, and polls until the target has reached one, has a newer one, or time is up.
 
-    def __init__(self, store: Store, lanes: Lanes) -> None:
+    `find` gives a rollout by its id: its orders go to the target that it was started on.
+    """
+
+    def __init__(self, store: Store, lanes: Lanes, find: Callable[[int], Awaitable[Rollout]]) -> None:
         self._store = store
         self._lanes = lanes
+        self._find = find
 
     async def apply(self, claim: Claimed, effect: SetDesired) -> EventOf | NotYet:
         """Send the order if needed, and poll for a short time.
@@ -52,8 +57,15 @@ class DesiredStates:
         loop = asyncio.get_running_loop()
         began = loop.time()
         left_s = effect.timeout_s - claim.watched_s
-        target = self._lanes.target(effect.lane)
-        attempt = _Attempt(target, effect, self._lanes.wording_for(effect.lane))
+        owner = None if claim.rollout_id is None else await self._find(claim.rollout_id)
+        if owner is not None and _forward(effect.desired, owner):
+            why = self._lanes.unsealed(owner, effect.desired)
+            if why:
+                broken = SealBroken(effect.desired.generation, self._lanes.now(), why)
+                return lambda rollout: broken
+        target = self._lanes.target(effect.lane) if owner is None else self._lanes.target_of(owner)
+        say = self._lanes.wording_for(effect.lane) if owner is None else wording_for(owner.policy.words)
+        attempt = _Attempt(target, effect, say)
         result = await attempt.until(min(_SPELL_S, left_s))
         spent_s = loop.time() - began
         if result.waiting and spent_s < left_s:
@@ -85,6 +97,13 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
     if result.match.reached and observed is not None:
         return Applied(desired.generation, at, observed.weight_of(rollout.candidate.digest))
     return ApplyFailed(desired.generation, at, result.match.why, result.match.unsafe)
+
+
+def _forward(desired: Desired, rollout: Rollout) -> bool:
+    """Whether it starts the candidate or gives it traffic. The way back is never held up."""
+    stable = desired.stable
+    taken_over = stable is not None and stable.digest == rollout.candidate.digest
+    return desired.candidate is not None or taken_over
 
 
 def _aborted(desired: Desired, observed: Observed) -> bool:

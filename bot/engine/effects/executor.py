@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from bot.domain import phrasebook
 from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import ApplyFailed, Event, Reported, ReportedEffect, SetDesired, StepEffect
+from bot.domain.rollout.model import Rollout
 from bot.domain.rollout.steps import RestoreCommands, RunSync
 from bot.engine.effects.checks import CandidateChecks
 from bot.engine.effects.desired_state import DesiredStates
 from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
-from bot.engine.stepper import EventOf, Stepper
+from bot.engine.stepper import EventOf, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.store import Store
 from bot.ports.targets import Checker
@@ -27,20 +30,33 @@ Carrier = Callable[[Claimed, Any], Awaitable[EventOf | NotYet]]
 
 
 def carriers(
-    store: Store, lanes: Lanes, checker: Checker, commands: AppCommandsSync | None = None
+    store: Store,
+    lanes: Lanes,
+    checker: Checker,
+    commands: AppCommandsSync | None = None,
+    kept: Kept | None = None,
 ) -> Mapping[str, Carrier]:
     """Code that carries out each kind of effect. A step with effects of its own has its lines here.
 
     `reported` makes a carrier of `(rollout id, effect) -> findings`, for effects that a step waits for; `silent` one
-    of `(rollout id, effect)`, for effects without an answer.
+    of `(rollout id, effect)`, for effects without an answer. `kept`: rollouts that need not be loaded.
     """
+    find = partial(_found, store, kept or Kept())
     sync = CommandSteps(commands)
     return {
-        "set_desired": DesiredStates(store, lanes).apply,
-        "run_checks": reported(CandidateChecks(lanes, checker).run, lanes.now),
+        "set_desired": DesiredStates(store, lanes, find).apply,
+        "run_checks": reported(CandidateChecks(lanes, checker, find).run, lanes.now),
         "run_sync": reported(sync.run, lanes.now),
         "restore_commands": silent(sync.restore),
     }
+
+
+async def _found(store: Store, kept: Kept, rollout_id: int) -> Rollout:
+    """What was fixed when the rollout started is the same in an older version of it."""
+    loaded = kept.get(rollout_id) or await store.rollouts.load(rollout_id)
+    if loaded is None:
+        raise phrasebook.no_rollout(rollout_id)
+    return loaded.rollout
 
 
 def reported(

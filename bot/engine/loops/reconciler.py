@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -76,12 +77,18 @@ class Reconciler:
         active = {rollout.lane: rollout for rollout in await self._store.rollouts.active()}
         free = [config for config in self._lanes.catalog.lanes.values() if config.lane not in self._busy]
         configs = due(free, rows, self._looked_at)
+        for rollout in active.values():
+            # The catalog lost its lane: it goes on to its end.
+            if rollout.lane not in self._lanes.catalog.lanes and rollout.lane not in self._busy:
+                self._busy[rollout.lane] = asyncio.create_task(
+                    self._look(rollout.lane, partial(self._owned, rollout)), name=f"reconcile:{rollout.lane}"
+                )
         for config in configs:
             lane = config.lane
             self._looked_at[lane] = asyncio.get_running_loop().time()
-            self._busy[lane] = asyncio.create_task(
-                self._look(config, rows.get(lane), active.get(lane)), name=f"reconcile:{lane}"
-            )
+            owner = active.get(lane)
+            looking = partial(self._owned, owner) if owner else partial(self._lane, config, rows.get(lane))
+            self._busy[lane] = asyncio.create_task(self._look(lane, looking), name=f"reconcile:{lane}")
             if len(configs) > _UNPACED and lane in rows:
                 await asyncio.sleep(1 / _LOOKS_A_SECOND)
         if self._busy:
@@ -97,18 +104,25 @@ class Reconciler:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
+    async def _look(self, lane: Lane, looking: Callable[[], Awaitable[None]]) -> None:
         try:
-            await self._lane(config, row, active)
+            await looking()
         except Unreachable as error:
-            log.info("lane_waiting", lane=str(config.lane), why=str(error))
+            log.info("lane_waiting", lane=str(lane), why=str(error))
         except Exception:
             # A rollout that cannot be read, or a target with a bug, must not affect other lanes.
-            log.exception("lane_not_reconciled", lane=str(config.lane))
+            log.exception("lane_not_reconciled", lane=str(lane))
 
-    async def _lane(self, config: LaneConfig, row: LaneRow | None, active: Active | None) -> None:
-        if active is not None and active.judged:
+    async def _owned(self, active: Active) -> None:
+        """An active rollout owns its lane, and is looked at on the target that it was started on."""
+        if active.judged:
             return
+        loaded = await self._store.rollouts.load(active.id)
+        if loaded is not None and not loaded.rollout.phase.final:
+            observed = await self._lanes.look(active.lane, loaded.rollout)
+            await self._rollout(loaded.rollout, observed)
+
+    async def _lane(self, config: LaneConfig, row: LaneRow | None) -> None:
         try:
             observed = await self._lanes.look(config.lane)
         except Unreachable as error:
@@ -117,14 +131,10 @@ class Reconciler:
         if row is None:
             if await self._lanes.adopt(config.lane, observed):
                 log.info("lane_adopted", lane=str(config.lane))
-        elif active is not None:
-            loaded = await self._store.rollouts.load(active.id)
-            if loaded is not None and not loaded.rollout.phase.final:
-                await self._rollout(config, loaded.rollout, observed)
         else:
             await self._between(config, row, observed)
 
-    async def _rollout(self, config: LaneConfig, rollout: Rollout, observed: Observed) -> None:
+    async def _rollout(self, rollout: Rollout, observed: Observed) -> None:
         """Pass aborts and crashes to the active rollout that owns the lane, and update its rollback readiness."""
         event: Event | None = heard_by(rollout, observed, self._lanes.now())
         if event is None and rollout.phase in (Phase.GATED, Phase.HELD):
@@ -134,10 +144,11 @@ class Reconciler:
             told = event
             await self._stepper.apply(rollout.id, lambda _: told)
         elif rollout.phase is Phase.GATED:
-            await self._readiness(config, rollout)
+            await self._readiness(rollout)
 
-    async def _readiness(self, config: LaneConfig, rollout: Rollout) -> None:
-        now, was = await self._lanes.readiness(config, rollout.stable), rollout.readiness
+    async def _readiness(self, rollout: Rollout) -> None:
+        now = await self._lanes.readiness(rollout.lane, rollout.policy, rollout.stable, rollout)
+        was = rollout.readiness
         same = was is not None and replace(was, checked_at=None) == replace(now, checked_at=None)
         aged = was is None or was.checked_at is None or self._lanes.now() - was.checked_at > READINESS_AGE
         if not same or (aged and now.checked_at is not None):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -38,29 +38,30 @@ class Measurement(NamedTuple):
 
 
 class Sampler:
-    """Samples lanes. The first source that the catalog names counts requests; the others only add proportions.
+    """Samples lanes. The first source that a rollout is bound to counts requests; the others only add proportions.
 
     A request that two sources saw is one request: of a further source, its requests and its bad ones are a
     proportion under the source's name, beside the proportions that it reads by itself.
     """
 
-    def __init__(self, lanes: Lanes, metrics: Mapping[str, MetricSource]) -> None:
+    def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
-        self._metrics = metrics
         # For the quantiles on the chart only; after a restart its first point has none.
         self._before: OrderedDict[int, tuple[Sample, Sample | None]] = OrderedDict()
 
     async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Measurement:
         """Measure at `at` (unix time). Never raises `Unreachable`: what cannot be read is an error of the tick."""
-        observing = asyncio.create_task(self._observed(rollout.lane))
+        observing = asyncio.create_task(self._observed(rollout))
         digests = [rollout.candidate.digest, *([rollout.stable.digest] if rollout.stable else [])]
         try:
-            sources = self._sources(rollout.lane)
+            sources, missing = self._sources(rollout)
             sampled = await asyncio.gather(*(self._sample(s, rollout.lane, digests, at) for s in sources))
             observed, problem = await observing
         finally:
             observing.cancel()
-        firsts = _together(sources, sampled, digests, at, judged=bool(rollout.policy.judge.series))
+        firsts = _together(
+            sources, sampled, digests, at, judged=bool(rollout.policy.judge.series), missing=missing
+        )
         candidate, stable = firsts[0], firsts[1] if len(firsts) > 1 else None
         policy = rollout.policy.judge
         signals = _signals(rollout, observed, problem)
@@ -72,9 +73,12 @@ class Sampler:
             tick = Tick(at, 0.0, {}, errors=(str(mistake),), signals=signals)
         return Measurement(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
 
-    def _sources(self, lane: Lane) -> list[MetricSource]:
-        config = self._lanes.catalog.lanes.get(lane)
-        return [self._metrics[name] for name in config.metrics if name in self._metrics] if config else []
+    def _sources(self, rollout: Rollout) -> tuple[Sequence[MetricSource], str]:
+        """The rollout's sources, or why there are none."""
+        try:
+            return self._lanes.sources_of(rollout), "the lane has no metric source"
+        except Unreachable as error:
+            return (), str(error)
 
     async def _sample(
         self, source: MetricSource, lane: Lane, digests: Sequence[str], at: float
@@ -93,9 +97,9 @@ class Sampler:
             why = f"{source.name} failed: {type(error).__name__}"
         return [Sample(at, digest, error=why) for digest in digests]
 
-    async def _observed(self, lane: Lane) -> tuple[Observed | None, str]:
+    async def _observed(self, rollout: Rollout) -> tuple[Observed | None, str]:
         try:
-            return await self._lanes.look(lane), ""
+            return await self._lanes.look(rollout.lane, rollout), ""
         except Unreachable as error:
             return None, f"the target cannot be reached: {error}"
 
@@ -173,6 +177,7 @@ def _together(
     at: float,
     *,
     judged: bool,
+    missing: str,
 ) -> list[Sample]:
     """The first source's samples with the proportions of the others.
 
@@ -181,8 +186,7 @@ def _together(
     if not sources and not judged:
         return [Sample(at, digest) for digest in digests]
     if not sources:
-        why = "the lane has no metric source"
-        return [Sample(at, digest, error=why) for digest in digests]
+        return [Sample(at, digest, error=missing) for digest in digests]
     firsts = list(sampled[0])
     for source, samples in zip(sources[1:], sampled[1:], strict=True):
         for i, (first, sample) in enumerate(zip(firsts, samples, strict=True)):

@@ -13,7 +13,7 @@ from bot.domain.config import Catalog
 from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
-from bot.engine.lanes import Lanes
+from bot.engine.lanes import AdaptersByName, Lanes
 from bot.engine.loops.judge_loop import JudgeLoop
 from bot.engine.loops.lease import CONTROLLER, Lease, process_name
 from bot.engine.loops.loops import Loop, Rounds
@@ -22,6 +22,7 @@ from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.ports.appcommands import AppCommandsSync
+from bot.ports.bindings import BoundAdapters
 from bot.ports.coordination import Clock, Waker
 from bot.ports.meter import Meter, NoMeter
 from bot.ports.metrics import MetricSource
@@ -60,7 +61,8 @@ class LoopIntervals:
 class Worker:
     """Executes what the engine records. Several may run, in one process or many: leases and fences keep them apart.
 
-    targets, metrics: by their names in the catalog. probe: awaited before and after every effect. watch: one round of
+    targets, metrics: by their names in the catalog. bound: adapters of running rollouts, by default those of the same
+    names. probe: awaited before and after every effect. watch: one round of
     further monitoring, once a second, in one process for all. commands: for plans that deploy slash commands. gateway:
     effects for Discord are executed while this lease is held; None executes them always.
     """
@@ -84,6 +86,7 @@ class Worker:
         gateway: Lease | None = None,
         watch: Callable[[], Awaitable[bool]] | None = None,
         commands: AppCommandsSync | None = None,
+        bound: BoundAdapters | None = None,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
         self._store = store
@@ -95,8 +98,9 @@ class Worker:
         self._gateway = gateway
         self._controller = Lease(store.housekeeping, CONTROLLER, process_name(), self._intervals.lead_s)
         stepper = Stepper(store, clock, waker, self._meter, kept)
-        lanes = Lanes(store, catalog, targets, releases, clock)
-        self._sampler = Sampler(lanes, metrics)
+        adapters = bound or AdaptersByName(targets, metrics)
+        lanes = Lanes(store, catalog, targets, releases, clock, bound=adapters)
+        self._sampler = Sampler(lanes)
         self._ticking = JudgeLoop(
             store, self._sampler, stepper, clock=clock, meter=self._meter, term=lambda: self._controller.term
         )
@@ -117,7 +121,7 @@ class Worker:
         self._orders = outbox(
             ORDERS,
             sorted(order_kinds()),
-            Executor(store, stepper, carriers(store, lanes, checker, commands)),
+            Executor(store, stepper, carriers(store, lanes, checker, commands, stepper.kept)),
             limits=self._intervals.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
         )

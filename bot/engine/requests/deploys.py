@@ -102,7 +102,7 @@ class Deploys:
         succeeded_at = None
         if config.prerequisite is not None:
             first = Lane(config.lane.service, config.prerequisite.environment)
-            succeeded_at = await self._store.history.succeeded_at(first, candidate.digest)
+            succeeded_at = await self._store.history.succeeded_at(first, candidate.identity)
             if succeeded_at is not None and request.verified_at is not None:
                 succeeded_at = max(succeeded_at, request.verified_at)
         return preflight.Facts(
@@ -134,7 +134,7 @@ class Deploys:
         ]
         if not ages:
             return False
-        succeeded_at = await self._store.history.succeeded_at(lane, candidate.digest)
+        succeeded_at = await self._store.history.succeeded_at(lane, candidate.identity)
         return succeeded_at is not None and self._lanes.now() - succeeded_at > timedelta(seconds=min(ages))
 
     async def _dry_run(
@@ -150,7 +150,7 @@ class Deploys:
             stable=situation.stable,
             candidate=candidate,
             steps=plans.describe_plan(plan, config.policy.words),
-            readiness=await self._lanes.readiness(config, situation.stable),
+            readiness=await self._lanes.readiness(config.lane, config.policy, situation.stable),
             findings=tuple(check.finding for check in found),
             words=config.policy.words,
         )
@@ -181,12 +181,13 @@ class Deploys:
             candidate=candidate,
             plan=plan,
             policy=config.policy,
+            binding=config.bound,
             requester=request.actor,
             reason=clean(request.reason),
             at=at,
             generation=situation.row.generation if situation.row else 0,
             known_good=known_good,
-            readiness=await self._lanes.readiness(config, stable),
+            readiness=await self._lanes.readiness(config.lane, config.policy, stable),
             shout=shout,
         )
         try:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig, unknown
-from bot.domain.rollout.model import Lane, Observed, Release
+from bot.domain.rollout.model import Lane, Observed, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.ports.errors import Unreachable
@@ -32,9 +32,8 @@ class Queries:
         return await asyncio.gather(*(self._status(config.lane) for config in configs))
 
     async def _status(self, lane: Lane) -> api.LaneStatus:
-        found, (observed, problem) = await asyncio.gather(
-            self._store.lanes.situation(lane, self._lanes.now()), self._look(lane)
-        )
+        found = await self._store.lanes.situation(lane, self._lanes.now())
+        observed, problem = await self._look(lane, found.active)
         stable = found.stable
         known = found.known(stable.digest) if stable else None
         return api.LaneStatus(
@@ -49,9 +48,9 @@ class Queries:
             words=self._lanes.words(lane),
         )
 
-    async def _look(self, lane: Lane) -> tuple[Observed | None, str]:
+    async def _look(self, lane: Lane, active: Rollout | None) -> tuple[Observed | None, str]:
         try:
-            return await self._lanes.look(lane), ""
+            return await self._lanes.look(lane, active), ""
         except Unreachable as error:
             return None, str(error)
 

@@ -371,6 +371,7 @@ async def test_a_rollout_of_an_older_stored_plan_is_finished(dsn: str) -> None:
         gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
     connection = await asyncpg.connect(dsn)
     charter = json.loads(await connection.fetchval("SELECT charter FROM rollouts WHERE id = $1", gated.id))
+    del charter["binding"]  # which Slipways of that time did not write
     charter["plan"] = {
         "name": "production",
         "version": 0,

@@ -40,14 +40,22 @@ async def test_what_is_known_now_is_filled_in_and_the_rest_left_to_the_target(tm
     assert release.spec["command"] == [sys.executable, "checkout", "{version}", "{environment}", "{port}"]
 
 
-async def test_the_same_release_has_one_digest_in_every_environment(tmp_path: Path) -> None:
+async def test_the_same_release_has_one_identity_in_every_environment_and_a_digest_in_each(
+    tmp_path: Path,
+) -> None:
     change = (
         'production: {router: "0.0.0.0:8402"}',
         "production: {router: 8402, spec: {env: {A: b}, ready: {timeout: 9s}}}",
     )
     staging = await releases(tmp_path, "staging", change)
     production = await releases(tmp_path, "production", change)
-    assert [r.digest for r in staging] == [r.digest for r in production]
+    assert [r.identity for r in staging] == [r.identity for r in production]
+    assert staging[0].digest == staging[0].identity
+    assert production[0].digest != staging[0].digest
+    other = ("A: b", "A: c")
+    (changed_only_there, _) = await releases(tmp_path, "production", change, other)
+    assert changed_only_there.digest != production[0].digest
+    assert changed_only_there.identity == production[0].identity
     assert production[0].spec["env"] == {"A": "b"}
     assert production[0].spec["ready"] == {"path": "/healthz", "timeout_s": 9.0}
     assert "env" not in staging[0].spec

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bot import catalog as catalogs
+from bot import references
 from bot.adapters.routers.settings import WeightedRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
@@ -235,7 +236,8 @@ async def test_what_a_spec_takes_from_the_environment_goes_with_it_to_be_hidden(
     found = {}
     for environment in ("staging", "production"):
         release, *_ = await make_releases(lambda: catalog).releases("checkout", environment)
-        found[environment] = release.spec["secrets"]
+        assert not any(value in str(release) for value in environ.values())
+        found[environment] = references.resolved(release.spec, catalog.given)["secrets"]
     assert found["production"] == {"command": ["of-shop"], "env.DB": ["of-db"], "env.LEVEL": ["info"]}
     assert found["staging"] == {"command": ["of-shop"], "env.DB": ["of-staging"], "env.LEVEL": ["info"]}
     # No log shows those whose name, or whose place's name, says that they are secret.

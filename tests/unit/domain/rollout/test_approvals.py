@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.domain.errors import Refused
 from bot.domain.rollout import approvals, machine
+from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import TimerDue
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Lane, Plan, Release
 from bot.domain.rollout.steps import Gate, Shift, Soak
@@ -60,6 +65,78 @@ def test_the_seal_is_the_same_for_the_same_content_however_it_was_stored() -> No
     same = {**SEALED, "candidate": Release("checkout", "1.5.0", NEW.digest, spec={"command": ["serve"]})}
     assert approvals.seal_of(**{**SEALED, "plan": whole}) == approvals.seal_of(**{**same, "plan": stored})  # type: ignore[arg-type]
     assert len(approvals.seal_of(**SEALED)) == 64  # type: ignore[arg-type]
+
+
+BOUND = {
+    **SEALED,
+    "candidate": replace(NEW, spec={"command": ["serve", "{port}"], "env": {"KEY": "${KEY}"}}),
+    "binding": LaneBinding(
+        target=AdapterBinding("local", {"kind": "process"}),
+        metrics=(
+            AdapterBinding("router", {"kind": "router"}),
+            AdapterBinding("own", {"url": "http://a"}, "/etc"),
+        ),
+        router={"listen": 8401},
+        latency_limit_s=2.0,
+    ),
+}
+
+
+def _parts(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The place of every single value in the sealed content."""
+    if hasattr(value, "__dataclass_fields__"):
+        inside = {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+    elif isinstance(value, dict):
+        inside = value
+    elif isinstance(value, tuple | list):
+        inside = dict(enumerate(value))
+    else:
+        return [path]
+    return [place for key, each in inside.items() for place in _parts(each, (*path, key))]
+
+
+def _altered(value: Any, path: tuple[Any, ...]) -> Any:
+    """`value` with another value at `path`."""
+    if not path:
+        return "another" if not isinstance(value, int | float) or isinstance(value, bool) else value + 1
+    key, rest = path[0], path[1:]
+    if hasattr(value, "__dataclass_fields__"):
+        changed = copy.copy(value)
+        object.__setattr__(changed, key, _altered(getattr(value, key), rest))
+        return changed
+    if isinstance(value, dict):
+        return {**value, key: _altered(value[key], rest)}
+    found = list(value)
+    found[key] = _altered(found[key], rest)
+    return type(value)(found)
+
+
+# What describes a release without deciding how it runs. The digest stands for these.
+_BY_DIGEST = {"service", "version", "commit", "base"}
+
+
+@given(st.data())
+def test_whatever_single_value_is_changed_the_seal_is_another_one(data: st.DataObject) -> None:
+    places = [
+        place
+        for place in _parts(BOUND)
+        if not (place[0] in ("stable", "candidate") and place[1] in _BY_DIGEST)
+        and place[:2] != ("stable", "spec")
+    ]
+    place = data.draw(st.sampled_from(places))
+    assert approvals.seal_of(**_altered(BOUND, place)) != approvals.seal_of(**BOUND), place  # type: ignore[arg-type]
+
+
+def test_a_field_that_a_later_version_adds_breaks_no_seal() -> None:
+    @dataclass(frozen=True)
+    class Later(LaneBinding):
+        mirror: str = ""
+
+    now = BOUND["binding"]
+    later = Later(**{f.name: getattr(now, f.name) for f in fields(LaneBinding)})
+    assert approvals.seal_of(**{**BOUND, "binding": later}) == approvals.seal_of(**BOUND)  # type: ignore[arg-type]
+    changed = replace(later, mirror="elsewhere")
+    assert approvals.seal_of(**{**BOUND, "binding": changed}) != approvals.seal_of(**BOUND)  # type: ignore[arg-type]
 
 
 def test_an_approval_under_another_seal_is_refused() -> None:
@@ -181,8 +258,8 @@ def test_no_traffic_is_cleared_by_too_few_or_by_the_requester() -> None:
 
     (grant,) = story.rollout.grants
     own = Approval(DEV.id, "dev", story.at, story.rollout.seal)
-    for given in (grant.approvals[:1], (own, grant.approvals[0]), (grant.approvals[0],) * 2):
-        assert not approvals.cleared(replace(story.rollout, grants=(replace(grant, approvals=given),)))
+    for votes in (grant.approvals[:1], (own, grant.approvals[0]), (grant.approvals[0],) * 2):
+        assert not approvals.cleared(replace(story.rollout, grants=(replace(grant, approvals=votes),)))
     assert not approvals.cleared(replace(story.rollout, grants=()))
     assert not approvals.cleared(replace(story.rollout, seal="another"))
 

@@ -20,6 +20,7 @@ from bot.domain.rollout.events import (
     HostAborted,
     Measured,
     Reported,
+    SealBroken,
     TimerDue,
 )
 from bot.domain.rollout.machine import LATE, TABLE
@@ -85,6 +86,7 @@ TABLE_OF_ALL = """
 applied        =  .  .  .  K  D  .  .  .  R  =  .  .  .  .  .  .
 apply_failed   F  .  .  .  B  =  .  .  .  X  .  .  .  .  .  .  .
 apply_unsafe   F  .  .  .  X  B  .  .  .  X  .  .  .  .  .  .  .
+seal_broken    F  .  .  .  B  B  .  .  .  .  .  .  .  .  .  .  .
 verified       !  G  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !
 verify_failed  !  F  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !
 synced         !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  S  =
@@ -141,6 +143,7 @@ def _event(row: str, story: Story) -> Event:
         "applied": Applied(rollout.generation, at, rollout.weight),
         "apply_failed": ApplyFailed(rollout.generation, at, "no room"),
         "apply_unsafe": ApplyFailed(rollout.generation, at, "stable is gone", unsafe=True),
+        "seal_broken": SealBroken(rollout.generation, at, "the seal does not match"),
         "verified": Reported("run_checks", rollout.step, at, True),
         "verify_failed": Reported("run_checks", rollout.step, at, False, ("/healthz answered 500",)),
         "synced": Reported("run_sync", rollout.step, at, True),

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.records import Claimed
+from bot.domain.judge.evidence import begin_evidence
+from bot.domain.records import Claimed, Loaded
 from bot.domain.rollout import machine
-from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SetDesired
-from bot.domain.rollout.model import Desired, Lane, Observed, Rollout
-from bot.domain.rollout.steps import HttpCheck, RunChecks
+from bot.domain.rollout.binding import AdapterBinding, LaneBinding
+from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SealBroken, SetDesired
+from bot.domain.rollout.model import Desired, Lane, Observed, Plan, Rollout
+from bot.domain.rollout.steps import HttpCheck, RunChecks, Shift
 from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import Stepper, order_kinds
@@ -21,7 +23,7 @@ from bot.ports.errors import TargetRefused, Unreachable
 from tests.fakes.outside import FakeChecker, FakeReleases
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV
-from tests.support.catalogs import GUILD, STAGING, STRAIGHT, V140, V150, catalog, policy
+from tests.support.catalogs import GUILD, STAGING, STRAIGHT, V140, V150, V151, catalog, policy
 from tests.support.clocks import ShiftedClock
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -37,9 +39,20 @@ class LaneRows:
         self.newest_seen[lane] = generation
 
 
+class Rollouts:
+    """The one rollout that the orders are of. `stored` is what is read of it."""
+
+    def __init__(self) -> None:
+        self.stored = rollout(2)
+
+    async def load(self, rollout_id: int) -> Loaded:
+        return Loaded(self.stored, begin_evidence())
+
+
 class Store:
     def __init__(self) -> None:
         self.lanes = LaneRows()
+        self.rollouts = Rollouts()
 
 
 def executor(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Executor, Store]:
@@ -175,7 +188,82 @@ async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
     handler, _ = executor(await serving())
     gone = SetDesired(Lane("gone", "staging"), Desired(2, None), 1.0)
     with pytest.raises(Unreachable, match="has no target"):
-        await handler.execute(replace(claimed(order(2)), effect=gone))
+        await handler.execute(replace(claimed(order(2)), effect=gone, rollout_id=None))
+
+
+# ---- seal --------------------------------------------------------------------------------------------------
+
+
+def sealed(**more: Any) -> Rollout:
+    """A rollout as it is started now, with its binding."""
+    begun = machine.begin(
+        id=1,
+        guild_id=GUILD,
+        lane=STAGING,
+        stable=V140,
+        candidate=V150,
+        plan=STRAIGHT,
+        policy=policy(),
+        requester=DEV,
+        reason="",
+        at=NOW,
+        generation=0,
+        binding=LaneBinding(AdapterBinding("local"), (AdapterBinding("router"),)),
+        **more,
+    ).rollout
+    return replace(begun, generation=2)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"binding": LaneBinding(AdapterBinding("elsewhere"))},
+        {"binding": LaneBinding(AdapterBinding("local", {"kind": "process"}), (AdapterBinding("router"),))},
+        {"plan": Plan("straight", (Shift(100),))},
+        {"policy": policy(promote_quorum=0)},
+        {"candidate": replace(V150, spec={"command": ["serve", "something else"]})},
+        {"stable": V151},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+async def test_what_is_not_what_was_approved_is_not_executed(change: dict[str, Any]) -> None:
+    target = await serving()
+    handler, store = executor(target)
+    store.rollouts.stored = replace(sealed(), **change)
+    desired = Desired(2, V140, store.rollouts.stored.candidate, 40)
+    event = (await handler.execute(claimed(SetDesired(STAGING, desired, 0.3))))(store.rollouts.stored)
+    assert isinstance(event, SealBroken)
+    assert "its seal does not match" in event.why
+    assert len(target.applied) == 1
+
+
+async def test_an_order_for_something_else_than_the_candidate_is_not_executed() -> None:
+    target = await serving()
+    handler, store = executor(target)
+    store.rollouts.stored = sealed()
+    other = replace(V150, spec={"command": ["serve", "something else"]})
+    order_of_other = SetDesired(STAGING, Desired(2, V140, other, 40), 0.3)
+    event = (await handler.execute(claimed(order_of_other)))(store.rollouts.stored)
+    assert isinstance(event, SealBroken)
+    assert event.why == "The order is not for the 1.5.0 that was approved."
+
+
+async def test_the_way_back_is_never_held_up_by_a_seal() -> None:
+    target = await serving()
+    await target.apply(STAGING, Desired(2, V140, V150, 40))
+    handler, store = executor(target)
+    store.rollouts.stored = replace(sealed(), seal="of something else", generation=3)
+    back = SetDesired(STAGING, Desired(3, V140), 0.3, urgent=True)
+    event = (await handler.execute(claimed(back)))(store.rollouts.stored)
+    assert isinstance(event, Applied)
+    assert event.weight == 0
+
+
+async def test_a_rollout_of_an_earlier_version_goes_on_without_a_binding() -> None:
+    handler, store = executor(await serving())
+    store.rollouts.stored = replace(rollout(2), seal="of an earlier version")
+    event = (await handler.execute(claimed(order(2, 40))))(store.rollouts.stored)
+    assert isinstance(event, Applied)
 
 
 def checks(*paths: str, timeout_s: float = 0.5) -> RunChecks:

@@ -1,0 +1,220 @@
+"""The adapters of running rollouts, made from what each was bound to when it started."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import aiohttp
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from bot import references
+from bot.adapters.metrics.context import MetricContext
+from bot.adapters.targets.context import TargetContext
+from bot.composition import registry
+from bot.composition.adapters import Targets
+from bot.domain.config import Catalog, ServedLane
+from bot.domain.rollout.binding import AdapterBinding, LaneBinding
+from bot.domain.rollout.model import Lane, Observed, Release
+from bot.ports.errors import Unreachable
+from bot.ports.metrics import MetricSource
+from bot.ports.store import RolloutStore
+from bot.ports.targets import CatalogTarget, DeployTarget
+
+_log = structlog.get_logger(__name__)
+
+_REMEMBERED = 4096  # bindings; most lanes have one for months
+_AGAIN_S = 2.0
+
+
+class Bindings:
+    """Implements `bot.ports.bindings.BoundAdapters`.
+
+    `live`: the catalog's own targets, which serve whatever is bound as the catalog is now. `around` is laid around
+    every target. `beside`: targets that are not made from settings, by name. `environ`: what references stand for.
+    """
+
+    def __init__(
+        self,
+        current: Callable[[], Catalog],
+        live: Mapping[str, CatalogTarget],
+        context: TargetContext,
+        session: aiohttp.ClientSession,
+        *,
+        environ: Mapping[str, str],
+        around: Callable[[Any], DeployTarget] = lambda target: target,
+        beside: Mapping[str, DeployTarget] | None = None,
+    ) -> None:
+        self._current = current
+        self._live = live
+        self._context = context
+        self._session = session
+        self._environ = environ
+        self._around = around
+        self._beside = beside or {}
+        self._targets: OrderedDict[str, CatalogTarget] = OrderedDict()
+        self._sources: OrderedDict[str, list[MetricSource]] = OrderedDict()
+
+    def target(self, lane: Lane, binding: LaneBinding) -> DeployTarget:
+        if binding.target.name in self._beside:
+            return self._around(self._beside[binding.target.name])
+        return self._around(self._target(lane, binding))
+
+    def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
+        key = _key(lane, binding)
+        found = self._sources.get(key)
+        if found is None:
+            targets = OneTarget(lambda: self._target(lane, binding))
+            context = MetricContext(targets, self._session, lambda _: binding.latency_limit_s)
+            found = _keep(self._sources, key, [self._source(source, context) for source in binding.metrics])
+        return found
+
+    def changed(self, release: Release) -> str:
+        return references.changed(release.spec, self._environ)
+
+    def served(self, binding: LaneBinding) -> ServedLane:
+        """How the binding's target serves the lane. Raises `Unreachable`."""
+        router = None
+        if binding.router is not None:
+            kind = str(binding.target.settings.get("kind"))
+            router = self._read(binding.target, registry.KINDS.targets[kind].router, binding.router)
+        return ServedLane(binding.exclusive, router)
+
+    def settings(self, bound: AdapterBinding, kinds: Mapping[str, Any]) -> Any:
+        """The settings of an adapter as its kind reads them. Raises `Unreachable`."""
+        kind = str(bound.settings.get("kind"))
+        if kind not in kinds:
+            raise Unreachable(f"{bound.name} is of the kind {kind}, which this Slipway does not have")
+        return self._read(bound, kinds[kind].settings, bound.settings)
+
+    def is_current(self, lane: Lane, binding: LaneBinding) -> bool:
+        """Whether the catalog says the same about the lane's target and router now."""
+        config = self._current().lanes.get(lane)
+        now = config.bound if config else None
+        return now is not None and (now.target, now.router, now.exclusive) == (
+            binding.target,
+            binding.router,
+            binding.exclusive,
+        )
+
+    def _target(self, lane: Lane, binding: LaneBinding) -> CatalogTarget:
+        name = binding.target.name
+        if name in self._live and (not binding.target.settings or self.is_current(lane, binding)):
+            return self._live[name]
+        key = _key(lane, binding)
+        found = self._targets.get(key)
+        if found is None:
+            settings = self.settings(binding.target, registry.KINDS.targets)
+            lanes = {lane: self.served(binding)}
+            made = registry.KINDS.targets[settings.kind].make(settings, lanes, self._context)
+            found = _keep(self._targets, key, made)
+        return found
+
+    def _source(self, bound: AdapterBinding, context: MetricContext) -> MetricSource:
+        settings = self.settings(bound, registry.KINDS.metrics)
+        made: MetricSource = registry.KINDS.metrics[settings.kind].make(bound.name, settings, context)
+        return made
+
+    def _read(self, bound: AdapterBinding, model: Any, written: Any) -> Any:
+        try:
+            filled = references.expanded(written, self._environ)
+            return TypeAdapter(model).validate_python(filled, context={"folder": bound.folder or None})
+        except references.UnsetVariableError as error:
+            raise Unreachable(f"{bound.name} cannot be used: {error}") from None
+        except ValidationError as error:
+            # Without the values, which may be secret.
+            _log.error("binding_not_read", adapter=bound.name, mistakes=error.error_count())
+            raise Unreachable(f"{bound.name} cannot be used as this rollout was bound to it") from None
+
+
+class OneTarget:
+    """Implements `LaneTargets` for the one target of a binding."""
+
+    def __init__(self, target: Callable[[], CatalogTarget]) -> None:
+        self._target = target
+
+    async def observe(self, lane: Lane) -> Observed:
+        return await self._target().observe(lane)
+
+    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
+        return await self._target().counts(lane, overdue_s)
+
+    async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
+        return await self._target().addresses(lane, digest)
+
+
+class Routing:
+    """Tells targets how lanes are served: by the catalog, and by its binding while a rollout is active."""
+
+    def __init__(
+        self,
+        current: Callable[[], Catalog],
+        targets: Targets,
+        bindings: Bindings,
+        rollouts: RolloutStore,
+    ) -> None:
+        self._current = current
+        self._targets = targets
+        self._bindings = bindings
+        self._rollouts = rollouts
+        self._due = asyncio.Event()
+
+    async def reload(self) -> None:
+        """Follow the catalog; lanes with a rollout that is bound otherwise keep what they have until it ends.
+
+        Raises as `CatalogTarget.reload` does.
+        """
+        held = await self._held()
+        await self._targets.reload(self._current(), held)
+        if held:
+            self._due.set()
+
+    async def begin(self) -> None:
+        """The catalog may have been edited while Slipway was away."""
+        if await self._held():
+            self._due.set()
+
+    async def follow(self) -> None:
+        """Until cancelled: look after what the catalog changed while a rollout was active."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            try:
+                await self.reload()
+            except Exception as error:
+                _log.warning("targets_not_reloaded", why=str(error))
+                self._due.set()
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _held(self) -> dict[Lane, tuple[str, ServedLane]]:
+        """Lanes that an active rollout keeps from following the catalog: on which target, and how it serves them."""
+        held = {}
+        for active in await self._rollouts.active():
+            loaded = await self._rollouts.load(active.id)
+            binding = loaded.rollout.binding if loaded else None
+            if (
+                binding is None
+                or not binding.target.settings
+                or self._bindings.is_current(active.lane, binding)
+            ):
+                continue
+            held[active.lane] = (binding.target.name, self._bindings.served(binding))
+        return held
+
+
+def _key(lane: Lane, binding: LaneBinding) -> str:
+    content = json.dumps([str(lane), asdict(binding)], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _keep(kept: OrderedDict[str, Any], key: str, made: Any) -> Any:
+    kept[key] = made
+    if len(kept) > _REMEMBERED:
+        kept.popitem(last=False)
+    return made
