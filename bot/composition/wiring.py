@@ -221,8 +221,8 @@ async def _assemble(
 
     @functools.cache
     def ready() -> asyncio.Task[None]:
-        """The same wait for everybody who must have the schema."""
-        return asyncio.create_task(_migrated(dsn))
+        """The same wait for everybody who must have the schema, and the server's time."""
+        return asyncio.create_task(_prepared(dsn, clock))
 
     app = create_app(health.probes, telemetry, Admin(_admin_token(settings), reload))
     web = await serve(app, settings.web.host, settings.web.port)
@@ -298,6 +298,12 @@ async def _speak(
     finally:
         seeking.cancel()
         await asyncio.gather(seeking, return_exceptions=True)
+
+
+async def _prepared(dsn: str, clock: DatabaseClock) -> None:
+    """Whether the schema is current and the time is known. Waits for an unavailable database."""
+    await _migrated(dsn)
+    await clock.known()
 
 
 async def _migrated(dsn: str) -> None:

@@ -17,13 +17,15 @@ log = structlog.get_logger(__name__)
 # A difference this small is the way to the server and back: not worth a step, which could go backwards.
 _STEP = timedelta(milliseconds=250)
 _EVERY_S = 10.0
+# Until the first answer, nothing else can begin.
+_FIRST_S = 0.5
 
 
 class DatabaseClock:
     """Implements `bot.ports.coordination.Clock`: server time, carried on between questions by the monotonic clock.
 
     Processes on machines whose clocks differ agree on it, and a step of this machine's clock does not move it. Until
-    the server was first asked it is this machine's own time.
+    the server was first asked it is this machine's own time: await `known` before acting on it.
     """
 
     def __init__(
@@ -37,9 +39,14 @@ class DatabaseClock:
         self._monotonic = monotonic
         self._asked_at = monotonic()
         self._known = local()
+        self._compared = asyncio.Event()
 
     def now(self) -> datetime:
         return self._known + timedelta(seconds=self._monotonic() - self._asked_at)
+
+    async def known(self) -> None:
+        """Returns once the server was asked; `run` asks it."""
+        await self._compared.wait()
 
     async def ask(self) -> None:
         """Ask the server once. Raises `Unreachable`."""
@@ -50,6 +57,7 @@ class DatabaseClock:
         # The answer was true somewhere between question and answer.
         there = row["now"] + timedelta(seconds=(after - before) / 2)
         here = self._known + timedelta(seconds=after - self._asked_at)
+        self._compared.set()
         off = there - here
         if abs(off) <= max(_STEP, timedelta(seconds=after - before)):
             return
@@ -65,4 +73,4 @@ class DatabaseClock:
                 pass  # carried on by the monotonic clock meanwhile
             except Exception:
                 log.exception("clock_not_compared")
-            await asyncio.sleep(_EVERY_S)
+            await asyncio.sleep(_EVERY_S if self._compared.is_set() else _FIRST_S)

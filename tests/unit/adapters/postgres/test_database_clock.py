@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.adapters.postgres.connection.clock import DatabaseClock
+from bot.ports.errors import Unreachable
 
 THERE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -67,3 +69,27 @@ async def test_a_server_whose_clock_was_set_is_followed() -> None:
     server.ahead = timedelta(minutes=-10)
     await here.ask()
     assert here.now() == THERE - timedelta(minutes=10)
+
+
+async def test_the_time_is_known_once_the_server_answered_and_it_is_asked_often_until_then() -> None:
+    """A machine that is ten minutes ahead must not act on its own time while the database is away at the start."""
+
+    class Away(Server):
+        asked = 0
+
+        async def one(self, name: str) -> dict[str, Any]:
+            self.asked += 1
+            if self.asked < 3:
+                raise Unreachable("away")
+            return await super().one(name)
+
+    server = Away()
+    here = clock(server, THERE + timedelta(minutes=10))
+    running = asyncio.create_task(here.run())
+    try:
+        async with asyncio.timeout(5):
+            await here.known()
+    finally:
+        running.cancel()
+    assert server.asked == 3
+    assert abs(here.now() - THERE) < timedelta(milliseconds=1)
