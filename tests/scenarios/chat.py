@@ -20,8 +20,8 @@ from bot.ui.interactions.handlers import orphaned, pressed
 from bot.ui.interactions.responder import Responder
 from demo.stories.language import StoryError
 from demo.stories.world import Answer, Message
-from tests.scenarios.virtual_time import VirtualClock
 from tests.support.paths import ROOT
+from tests.support.virtual_time import VirtualClock
 
 # The demo's server: who is there, with which roles.
 _HARBOR = json.loads((ROOT / "demo" / "world.json").read_text(encoding="utf-8"))["guilds"][0]

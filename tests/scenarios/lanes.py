@@ -14,7 +14,7 @@ from bot.ports.errors import StaleGeneration, Unreachable
 from bot.ports.targets import Capabilities
 from demo.services.behaviour import VERSIONS, Behaviour, kinds
 from tests.fakes.target import FakeTarget
-from tests.scenarios.virtual_time import VirtualClock, virtual_loop
+from tests.support.virtual_time import VirtualClock, virtual_loop
 
 OBSERVE_S, APPLY_S, CHECK_S, START_S = 0.01, 0.1, 0.2, 1.0
 _SLICE_S = 0.25

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from demo.stories.language import GIVEN, Line
 from demo.stories.transcript import Transcript
-from tests.scenarios.virtual_time import virtual_loop
+from tests.support.virtual_time import virtual_loop
 
 
 class _Entry(NamedTuple):

@@ -11,9 +11,10 @@ from typing import NamedTuple
 from demo.stories.language import Script, StoryError
 from demo.stories.runner import help_text, play
 from tests.scenarios.record import Record
-from tests.scenarios.virtual_time import VirtualLoop, fresh
+from tests.scenarios.virtual_time import fresh
 from tests.scenarios.world import VirtualWorld
 from tests.support.postgres import PostgresServer
+from tests.support.virtual_time import VirtualLoop
 
 HERE = Path(__file__).parent
 TESTDATA = HERE / "testdata"

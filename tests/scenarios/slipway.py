@@ -27,7 +27,8 @@ from demo.stories.transcript import plain
 from tests.fakes.books import FakeLimiter
 from tests.scenarios.chat import ROLES, Bot, Chat, readable
 from tests.scenarios.lanes import VirtualChecker, VirtualProbe, VirtualTarget, VirtualUsers
-from tests.scenarios.virtual_time import VirtualClock, VirtualDatabase, virtual_loop
+from tests.scenarios.virtual_time import VirtualDatabase
+from tests.support.virtual_time import VirtualClock, virtual_loop
 
 # One order at a time, and rare looks where a wake-up comes anyway: fewer statements, the same order of things.
 PACE = LoopIntervals(

@@ -8,8 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.scenarios.virtual_time import EPOCH, VirtualClock, VirtualDatabase, VirtualLoop, fresh
+from tests.scenarios.virtual_time import VirtualDatabase, fresh
 from tests.support.postgres import PostgresServer
+from tests.support.virtual_time import EPOCH, VirtualClock, VirtualLoop
 
 
 def run(what: object) -> object:

@@ -1,16 +1,9 @@
-"""Time that passes only while nothing else can happen: an event loop, a clock and a PostgreSQL that agree on it.
-
-A sleep of an hour takes no time, and everything happens in the same order in every run. A database is real, and answers
-take real time: while one is awaited, virtual time stands still.
-"""
+"""A PostgreSQL in virtual time (`tests.support.virtual_time`): time stands still while an answer is awaited."""
 
 from __future__ import annotations
 
-import asyncio
-import selectors
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -18,10 +11,7 @@ import asyncpg
 from bot.adapters.postgres.connection.database import Database
 from bot.ports.errors import Unreachable
 from tests.support.postgres import TEMPLATE, PostgresServer
-
-EPOCH = datetime(2026, 7, 1, 9, 0, tzinfo=UTC)
-# An answer of the database that takes longer than this will not come.
-_REAL_S = 20.0
+from tests.support.virtual_time import REAL_S, VirtualClock, virtual_loop
 
 # `now()` of the connection, found before PostgreSQL's own, also by the defaults of columns.
 _VIRTUAL_NOW = """
@@ -43,87 +33,12 @@ _VIRTUAL_TEMPLATE = "virtual_template"
 _SETTINGS = "search_path=virtual%2Cpublic%2Cpg_catalog&synchronous_commit=off"
 
 
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """Jumps to the next timer whenever nothing is ready and nothing real is awaited."""
-
-    def __init__(self) -> None:
-        self._at = 0.0
-        self._outside = 0
-        super().__init__(_Selector(self))
-
-    def time(self) -> float:
-        return self._at
-
-    @contextmanager
-    def outside(self) -> Iterator[None]:
-        """Something real is awaited meanwhile."""
-        self._outside += 1
-        try:
-            yield
-        finally:
-            self._outside -= 1
-
-    @property
-    def waits_outside(self) -> bool:
-        return self._outside > 0
-
-    def jump(self, seconds: float) -> None:
-        self._at += seconds
-
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Callable[..., Any], *args: Any
-    ) -> asyncio.Future[Any]:
-        """At once and here: a thread would come back at a time of its own."""
-        future = self.create_future()
-        try:
-            future.set_result(func(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-
-class _Selector(selectors.DefaultSelector):
-    """Waits for the outside, or lets time pass where nothing outside is awaited."""
-
-    def __init__(self, loop: VirtualLoop) -> None:
-        super().__init__()
-        self._loop = loop
-
-    def select(self, timeout: float | None = None) -> Any:
-        ready = super().select(0)
-        if ready or (timeout is not None and timeout <= 0):
-            return ready
-        if self._loop.waits_outside:
-            ready = super().select(_REAL_S)
-            if not ready:
-                raise RuntimeError(f"the database did not answer within {_REAL_S:.0f} s")
-            return ready
-        if timeout is None:
-            raise RuntimeError("everything waits, and nothing will ever happen")
-        self._loop.jump(timeout)
-        return []
-
-
-def virtual_loop() -> VirtualLoop:
-    """The loop that runs now."""
-    loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualLoop)
-    return loop
-
-
-class VirtualClock:
-    """Implements `ports.Clock`."""
-
-    def now(self) -> datetime:
-        return EPOCH + timedelta(seconds=virtual_loop().time())
-
-
 class VirtualDatabase(Database):
     """One connection, so that statements come in one order, which is told the time before each use."""
 
     def __init__(self, dsn: str) -> None:
         separator = "&" if "?" in dsn else "?"
-        super().__init__(f"{dsn}{separator}{_SETTINGS}", size=1, timeout_s=_REAL_S)
+        super().__init__(f"{dsn}{separator}{_SETTINGS}", size=1, timeout_s=REAL_S)
         self.away = False
 
     @asynccontextmanager

@@ -27,8 +27,8 @@ from tests.scenarios.discord_api import CommandsSession
 from tests.scenarios.lanes import START_S, VirtualTarget, VirtualUsers
 from tests.scenarios.record import Record
 from tests.scenarios.slipway import ChatAnnouncer, Slipway
-from tests.scenarios.virtual_time import EPOCH, virtual_loop
 from tests.support.paths import ROOT
+from tests.support.virtual_time import EPOCH, virtual_loop
 
 CATALOG = ROOT / "config" / "demo"
 GREET = {"name": "greet", "description": "Says hello, and which version says it"}
