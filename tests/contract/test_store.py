@@ -1,0 +1,570 @@
+"""What every `Store` promises, on the one in memory and on PostgreSQL, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.adapters.postgres.connection.database import Database
+from bot.adapters.postgres.store import PostgresStore
+from bot.domain.judge.evidence import Tick, begin_evidence
+from bot.domain.records import AuditEntry, Claimed, GivenUp, Judged, LaneRow, Lock, RolloutChange, SeriesPoint
+from bot.domain.rollout import machine
+from bot.domain.rollout.events import (
+    Acted,
+    Applied,
+    ApplyFailed,
+    CallPeople,
+    Crashed,
+    Event,
+    Measured,
+    Reported,
+)
+from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Phase, Plan, Release, Rollout
+from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
+from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds
+from bot.ports.errors import AlreadyAnswered, LaneTaken
+from bot.ports.store import Store
+from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.scenarios.virtual_time import fresh
+from tests.support.actors import DEV, LEAD, ONCALL
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, policy
+from tests.support.clocks import FrozenClock
+from tests.support.postgres import PostgresServer
+from tests.support.virtual_time import EPOCH
+
+ORDERS, MESSAGES = sorted(order_kinds()), sorted(MESSAGE_KINDS)
+PLAN = Plan("plan", (Verify(), Gate("go", "release-manager"), Shift(10), Soak(5), Shift(100), Observe(5)))
+
+
+class TimedDatabase(Database):
+    """PostgreSQL whose `now()` is the test's clock, on as many connections as it likes."""
+
+    def __init__(self, dsn: str, clock: FrozenClock) -> None:
+        super().__init__(f"{dsn}&search_path=virtual%2Cpublic%2Cpg_catalog", size=4, timeout_s=20.0)
+        self._clock = clock
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        async with super().connection() as connection:
+            now = self._clock.now().isoformat()
+            await connection.execute("SELECT set_config('virtual.now', $1, false)", now)
+            yield connection
+
+
+class World:
+    """A store with an adopted lane, and the steps of rollouts on it."""
+
+    def __init__(self, store: Store, clock: FrozenClock) -> None:
+        self.store = store
+        self.clock = clock
+
+    @property
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    async def adopted(self, lane: Lane = PRODUCTION, release: Release | None = V140) -> LaneRow:
+        row = LaneRow(lane, 3, Desired(3, release), None, self.now)
+        assert await self.store.lanes.adopt(row, AuditEntry(lane, SYSTEM, self.now, "adopted", "It ran."))
+        return row
+
+    async def begin(self, lane: Lane = PRODUCTION, *, interaction: str = "", **more: Any) -> Rollout:
+        change = await self.beginning(lane, **more)
+        if interaction:
+            change = replace(change, answers={interaction: "begun"})
+        assert await self.store.rollouts.save(change)
+        return change.rollout
+
+    async def beginning(
+        self, lane: Lane = PRODUCTION, *, generation: int = 3, plan: Plan = PLAN
+    ) -> RolloutChange:
+        stepped = machine.begin(
+            id=await self.store.rollouts.next_id(),
+            guild_id=GUILD,
+            lane=lane,
+            stable=V140,
+            candidate=V150,
+            plan=plan,
+            policy=policy(),
+            requester=DEV,
+            reason="",
+            at=self.now,
+            generation=generation,
+        )
+        return change_of(None, stepped, self.now)
+
+    async def tell(self, rollout: Rollout, event: Event, **more: Any) -> bool:
+        """Step it as it is stored, and save."""
+        return await self.store.rollouts.save(await self.step(rollout, event, **more))
+
+    async def step(self, rollout: Rollout, event: Event, **more: Any) -> RolloutChange:
+        loaded = await self.store.rollouts.load(rollout.id)
+        assert loaded is not None
+        return replace(change_of(loaded, machine.step(loaded.rollout, event), self.now), **more)
+
+    async def stored(self, rollout: Rollout) -> Rollout:
+        loaded = await self.store.rollouts.load(rollout.id)
+        assert loaded is not None
+        return loaded.rollout
+
+    async def claim(self, kinds: list[str] = ORDERS, lease_s: float = 10.0, limit: int = 50) -> list[Claimed]:
+        return list(await self.store.effects.claim(kinds, limit, lease_s, ()))
+
+    async def soaking(self, lane: Lane = PRODUCTION) -> Rollout:
+        plan = Plan("quick", (Shift(10), Soak(5), Shift(100)))
+        rollout = await self.begin(lane, plan=plan)
+        (claim,) = [c for c in await self.claim() if c.rollout_id == rollout.id]
+        assert await self.tell(rollout, Applied(rollout.generation, self.now, 10), claim=claim)
+        return await self.stored(rollout)
+
+    async def audited(self, rollout: Rollout) -> list[str]:
+        return [line.what for line in await self.store.history.transitions(rollout.id)]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
+    clock = FrozenClock(EPOCH)
+    if request.param == "memory":
+        yield World(MemoryStore(MemoryDatabase(clock.now)), clock)
+        return
+    async with TimedDatabase(await fresh(postgres), clock) as database:
+        yield World(PostgresStore(database), clock)
+
+
+# ---- rollouts -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_rollout_is_loaded_as_it_was_saved(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    assert await world.stored(rollout) == rollout
+    assert await world.store.rollouts.load(rollout.id + 1) is None
+
+
+async def test_a_change_is_saved_on_the_version_it_was_computed_from_and_on_no_other(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    press = await world.step(rollout, Acted(Action.PAUSE, LEAD, world.now))
+    other = await world.step(rollout, Acted(Action.CANCEL, LEAD, world.now))
+    assert await world.store.rollouts.save(press)
+    assert not await world.store.rollouts.save(other)
+    assert (await world.stored(rollout)).phase is Phase.VERIFYING
+    assert "cancelled" not in await world.audited(rollout)
+
+
+async def test_of_many_saves_at_once_one_wins(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    changes = [await world.step(rollout, Acted(Action.PAUSE, LEAD, world.now)) for _ in range(6)]
+    saved = await asyncio.gather(*(world.store.rollouts.save(change) for change in changes))
+    assert sorted(saved) == [False] * 5 + [True]
+    assert (await world.audited(rollout)).count("paused") == 1
+
+
+async def test_a_lane_has_one_active_rollout(world: World) -> None:
+    await world.adopted()
+    await world.adopted(STAGING)
+    first = await world.begin()
+    with pytest.raises(LaneTaken):
+        await world.store.rollouts.save(await world.beginning(generation=first.generation))
+    await world.begin(STAGING)
+    assert [active.lane for active in await world.store.rollouts.active()] == [PRODUCTION, STAGING]
+    assert await world.tell(first, Acted(Action.CANCEL, LEAD, world.now))
+    ended = await world.stored(first)
+    await world.begin(generation=ended.generation)
+
+
+async def test_a_rollout_does_not_begin_in_a_lane_that_moved_on(world: World) -> None:
+    row = await world.adopted()
+    change = await world.beginning()
+    await world.store.lanes.newest(PRODUCTION, row.generation + 4)
+    assert not await world.store.rollouts.save(change)
+    assert await world.store.rollouts.active() == []
+
+
+async def test_a_panic_stop_keeps_rollouts_from_starting_unless_they_go_back(world: World) -> None:
+    await world.adopted()
+    await world.store.rollouts.panic(GUILD, {"on": True})
+    change = await world.beginning()
+    assert not await world.store.rollouts.save(replace(change, unless_stopped=(GUILD,)))
+    await world.store.rollouts.panic(GUILD, {"on": False})
+    assert await world.store.rollouts.save(replace(change, unless_stopped=(GUILD,)))
+
+
+async def test_an_interaction_is_answered_once(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin(interaction="i1")
+    assert (await world.store.rollouts.answers(["i1", "i2"])).keys() == {"i1"}
+    press = await world.step(rollout, Acted(Action.PAUSE, LEAD, world.now), answers={"i1": "paused"})
+    with pytest.raises(AlreadyAnswered):
+        await world.store.rollouts.save(press)
+    assert (await world.stored(rollout)).pause is None
+
+
+async def test_a_step_replaces_the_timers_of_its_rollout(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (claim,) = await world.claim()
+    assert await world.tell(rollout, Applied(rollout.generation, world.now, 0), claim=claim)
+    (claim,) = await world.claim()
+    assert await world.tell(rollout, Reported("run_checks", 0, world.now, True), claim=claim)
+    gated = await world.stored(rollout)
+    assert gated.deadline is not None
+    assert await world.store.timers.due(gated.deadline - timedelta(seconds=1), 10) == []
+    (due,) = await world.store.timers.due(gated.deadline, 10)
+    assert (due.rollout_id, due.name, due.step, due.at) == (rollout.id, "gate", 1, gated.deadline)
+    await world.store.timers.drop(replace(due, step=2))
+    assert await world.store.timers.due(gated.deadline, 10) == [due]
+    assert await world.tell(rollout, Acted(Action.CANCEL, LEAD, world.now))
+    assert await world.store.timers.due(gated.deadline, 10) == []
+
+
+# ---- effects --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_effect_is_claimed_once_until_its_lease_ends_and_the_fence_rises(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (first,) = await world.claim(lease_s=5.0)
+    assert (first.key, first.fence, first.effect.kind) == (f"{rollout.id}.0.1", 1, "set_desired")
+    assert await world.claim() == []
+    world.clock.forward(5.0)
+    (second,) = await world.claim(lease_s=5.0)
+    assert (second.id, second.fence) == (first.id, 2)
+    assert await world.store.effects.renew([first], 9.0) == set()
+    assert await world.store.effects.renew([second], 9.0) == {second.id}
+    world.clock.forward(5.0)
+    assert await world.claim() == []
+
+
+async def test_many_claims_at_once_share_out_what_is_due(world: World) -> None:
+    for lane in (PRODUCTION, STAGING, Lane("mail", "production"), Lane("mail", "staging")):
+        await world.adopted(lane)
+        await world.begin(lane)
+    found = await asyncio.gather(*(world.claim(limit=2) for _ in range(4)))
+    ids = [claim.id for claims in found for claim in claims]
+    assert len(ids) == len(set(ids))
+    rest = [claim.id for claim in await world.claim()]
+    assert len({*ids, *rest}) == 4
+
+
+async def test_what_a_process_holds_is_left_out_and_others_do_not_wait_for_it(world: World) -> None:
+    await world.adopted()
+    await world.begin()
+    (claim,) = await world.claim(lease_s=1.0)
+    world.clock.forward(2.0)
+    assert await world.store.effects.claim(ORDERS, 10, 1.0, [claim.id]) == []
+    assert await world.store.effects.claim(MESSAGES, 10, 1.0, []) != []
+
+
+async def test_an_outcome_is_saved_only_by_who_holds_the_claim(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (stale,) = await world.claim(lease_s=1.0)
+    world.clock.forward(2.0)
+    (claim,) = await world.claim(lease_s=10.0)
+    applied = Applied(rollout.generation, world.now, 0)
+    assert not await world.tell(rollout, applied, claim=stale)
+    assert await world.tell(rollout, applied, claim=claim)
+    assert not await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now), claim=claim)
+
+
+async def test_a_newer_order_supersedes_an_older_one_that_is_under_way(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    assert await world.tell(rollout, Acted(Action.ROLL_BACK, ONCALL, world.now))
+    (back,) = await world.claim()
+    await world.store.effects.watch(back, 0.0, 1.0)
+    assert await world.tell(
+        rollout, ApplyFailed(back.effect.desired.generation, world.now, "gone", newest=40)
+    )  # type: ignore[union-attr]
+    (again,) = await world.claim()
+    assert again.effect.desired.generation == 41  # type: ignore[union-attr]
+    assert await world.store.effects.renew([back], 5.0) == set()
+
+
+async def test_checks_are_superseded_when_the_rollout_does_not_wait_for_them(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (claim,) = await world.claim()
+    assert await world.tell(rollout, Applied(rollout.generation, world.now, 0), claim=claim)
+    (checks,) = await world.claim()
+    assert checks.effect.kind == "run_checks"
+    assert await world.tell(rollout, Acted(Action.CANCEL, LEAD, world.now))
+    assert await world.store.effects.renew([checks], 5.0) == set()
+
+
+async def test_what_is_watched_keeps_its_time_and_comes_due_again(world: World) -> None:
+    await world.adopted()
+    await world.begin()
+    (claim,) = await world.claim()
+    await world.store.effects.watch(claim, 2.0, 1.5)
+    assert await world.claim() == []
+    world.clock.forward(2.0)
+    (again,) = await world.claim()
+    assert (again.watched_s, again.attempts, again.fence) == (1.5, 0, 2)
+
+
+async def test_a_retry_counts_failures_and_not_absences(world: World) -> None:
+    await world.adopted()
+    await world.begin()
+    for failed, attempts in ((True, 1), (False, 1), (True, 2)):
+        (claim,) = await world.claim()
+        await world.store.effects.retry(claim, 1.0, "no", failed=failed)
+        assert await world.claim() == []
+        world.clock.forward(1.0)
+        (claim,) = await world.claim(lease_s=0.0)
+        assert claim.attempts == attempts
+
+
+async def test_lines_of_a_log_are_claimed_in_order_and_of_redraws_one_is_pending(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    assert await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now))
+    first = await world.claim(MESSAGES)
+    assert sorted(claim.effect.kind for claim in first) == ["draw_card", "log_line"]
+    assert await world.claim(MESSAGES) == []
+    await world.store.effects.close(first)
+    second = await world.claim(MESSAGES)
+    assert [claim.effect.kind for claim in second] == ["log_line"]
+
+
+async def test_giving_up_is_audited_and_calls_people_in_one(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (claim,) = await world.claim(lease_s=1.0)
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "effect_given_up", "no", rollout_id=rollout.id)
+    given_up = GivenUp("no", entry, (CallPeople("call-1", GUILD, "title", "text"),))
+    await world.store.effects.poison(replace(claim, fence=7), given_up)
+    assert "effect_given_up" not in await world.audited(rollout)
+    await world.store.effects.poison(claim, given_up)
+    assert (await world.audited(rollout))[-1] == "effect_given_up"
+    calls = [c for c in await world.claim(MESSAGES) if isinstance(c.effect, CallPeople)]
+    assert [c.key for c in calls] == ["call-1"]
+    world.clock.forward(60.0)
+    assert await world.claim() == []
+
+
+async def test_giving_up_with_the_step_that_follows_is_one_change(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    (claim,) = await world.claim()
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "effect_given_up", "no", rollout_id=rollout.id)
+    given_up = GivenUp("no", entry, (CallPeople("call-2", GUILD, "title", "text"),))
+    failed = ApplyFailed(rollout.generation, world.now, "no")
+    assert await world.tell(rollout, failed, claim=claim, given_up=given_up)
+    assert (await world.stored(rollout)).phase is Phase.FAILED
+    assert "effect_given_up" in await world.audited(rollout)
+    assert "call-2" in {c.key for c in await world.claim(MESSAGES)}
+
+
+async def test_a_repair_is_ordered_only_while_no_rollout_is_active(world: World) -> None:
+    row = await world.adopted()
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "drift_repaired", "it drifted")
+    again = replace(row, generation=4, desired=replace(row.desired, generation=4))
+    await world.store.effects.order(again, "lane.1", 60.0, entry)
+    (claim,) = await world.claim()
+    assert (claim.key, claim.rollout_id) == ("lane.1", None)
+    await world.begin(generation=4)
+    later = replace(row, generation=9, desired=replace(row.desired, generation=9))
+    await world.store.effects.order(later, "lane.2", 60.0, entry)
+    assert "lane.2" not in {c.key for c in await world.claim()}
+    assert await world.store.effects.renew([claim], 5.0) == set()
+
+
+async def test_the_queue_counts_what_is_due(world: World) -> None:
+    await world.adopted()
+    assert await world.store.housekeeping.queue() == (0, 0.0)
+    await world.begin()
+    world.clock.forward(3.0)
+    depth, oldest_s = await world.store.housekeeping.queue()
+    assert (depth > 1, oldest_s) == (True, 3.0)
+
+
+# ---- ticks ----------------------------------------------------------------------------------------------------------
+
+
+def tick(rollout: Rollout, at: datetime, before: int | None = None) -> Judged:
+    stepped = machine.step(rollout, Measured(at, _empty(at))).rollout
+    point = SeriesPoint(at, 10, {"errors": (5, 0)}, {})
+    next_at = at + timedelta(seconds=1)
+    return Judged(
+        stepped, rollout.version if before is None else before, begin_evidence(), next_at, point, True
+    )
+
+
+def _empty(at: datetime) -> Any:
+    return Tick(at.timestamp(), 1.0, {})
+
+
+async def test_what_has_traffic_is_judged_at_once_and_then_when_planned(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    ((loaded, planned),) = await world.store.ticks.due_ticks(world.now, 10)
+    assert (loaded.rollout.id, planned) == (rollout.id, world.now)
+    assert await world.store.ticks.due_ticks(world.now, 10, [rollout.id]) == []
+    assert await world.store.ticks.save_ticks([tick(rollout, world.now)]) == {rollout.id}
+    assert await world.store.ticks.due_ticks(world.now, 10) == []
+    world.clock.forward(1.0)
+    assert len(await world.store.ticks.due_ticks(world.now, 10)) == 1
+    assert [point.candidate for point in await world.store.history.series(rollout.id, 10)] == [
+        {"errors": (5, 0)}
+    ]
+
+
+async def test_a_tick_on_an_older_version_is_not_saved(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    assert await world.tell(rollout, Acted(Action.PAUSE, LEAD, world.now))
+    assert await world.store.ticks.save_ticks([tick(rollout, world.now)]) == set()
+    assert (await world.stored(rollout)).pause is not None
+
+
+async def test_ticks_planned_by_a_clock_ahead_are_hastened_and_others_postponed(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    far = world.now + timedelta(minutes=10)
+    await world.store.ticks.postpone(replace(rollout, version=rollout.version + 1), far)
+    assert len(await world.store.ticks.due_ticks(world.now, 10)) == 1
+    await world.store.ticks.postpone(rollout, far)
+    assert await world.store.ticks.due_ticks(world.now, 10) == []
+    await world.store.ticks.hasten(world.now)
+    assert len(await world.store.ticks.due_ticks(world.now, 10)) == 1
+
+
+async def test_what_is_over_is_not_judged(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    assert await world.tell(rollout, Acted(Action.ROLL_BACK, ONCALL, world.now))
+    assert await world.store.ticks.due_ticks(world.now + timedelta(hours=1), 10) == []
+    (active,) = await world.store.rollouts.active()
+    assert (active.phase, active.judged) == (Phase.ROLLING_BACK, False)
+
+
+# ---- lanes ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_lane_is_adopted_once_and_what_ran_is_known_good(world: World) -> None:
+    row = await world.adopted()
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "adopted", "again")
+    assert not await world.store.lanes.adopt(row, entry)
+    found = await world.store.lanes.situation(PRODUCTION, world.now)
+    assert found.row == row
+    assert [(k.release, k.known_good) for k in found.releases] == [(V140, True)]
+
+
+async def test_the_lane_has_what_its_newest_rollout_ordered(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    found = await world.store.lanes.situation(PRODUCTION, world.now)
+    assert found.active == rollout
+    assert found.row is not None
+    assert (found.row.generation, found.row.rollout_id) == (rollout.generation, rollout.id)
+    assert found.row.desired.candidate == V150
+    await world.store.lanes.newest(PRODUCTION, 2)
+    assert (await world.store.lanes.situation(PRODUCTION, world.now)).row == found.row
+
+
+async def test_drift_is_heard_only_of_the_lane_as_it_was_looked_at(world: World) -> None:
+    row = await world.adopted()
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "drift", "gone")
+    assert not await world.store.lanes.heard(replace(row, generation=2), "gone", entry)
+    calls = (CallPeople("call-3", GUILD, "title", "text"),)
+    assert await world.store.lanes.heard(row, "gone", entry, calls)
+    assert await world.store.lanes.heard(row, "gone", entry, calls)
+    assert [c.key for c in await world.claim(MESSAGES)] == ["call-3"]
+    assert [found.drift for found in await world.store.lanes.lanes()] == ["gone"]
+    await world.begin()
+    assert not await world.store.lanes.heard(row, "", entry)
+
+
+async def test_locks_expire_and_are_lifted_once(world: World) -> None:
+    await world.adopted()
+    ends = world.now + timedelta(seconds=10)
+    lock = Lock(PRODUCTION, LEAD.id, LEAD.name, "holidays", world.now, ends)
+    entry = AuditEntry(PRODUCTION, LEAD, world.now, "locked", "holidays")
+    await world.store.lanes.lock(lock, entry)
+    assert await world.store.lanes.locks(world.now) == {PRODUCTION: lock}
+    assert (await world.store.lanes.situation(PRODUCTION, ends)).lock is None
+    assert await world.store.lanes.unlock(PRODUCTION, entry)
+    assert not await world.store.lanes.unlock(PRODUCTION, entry)
+
+
+async def test_an_automatic_rollback_locks_and_keeps_a_persons_lock(world: World) -> None:
+    await world.adopted()
+    await world.adopted(STAGING)
+    lock = Lock(STAGING, LEAD.id, LEAD.name, "holidays", world.now, world.now + timedelta(hours=1))
+    await world.store.lanes.lock(lock, AuditEntry(STAGING, LEAD, world.now, "locked", "holidays"))
+    for lane, owner in ((PRODUCTION, SYSTEM.name), (STAGING, LEAD.name)):
+        rollout = await world.soaking(lane)
+        crashed = await world.step(rollout, _crash(world.now))
+        assert await world.store.rollouts.save(crashed)
+        held = (await world.store.lanes.locks(world.now))[lane]
+        assert (held.owner, held.digest, held.expires) == (owner, V150.digest, None)
+
+
+def _crash(at: datetime) -> Event:
+    return Crashed(at, "exit code 1")
+
+
+async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin(plan=Plan("straight", (Shift(100),)))
+    for weight in (100, 100):
+        (claim,) = await world.claim()
+        now = await world.stored(rollout)
+        assert await world.tell(rollout, Applied(now.generation, world.now, weight), claim=claim)
+    assert (await world.stored(rollout)).phase is Phase.SUCCEEDED
+    assert await world.store.history.succeeded_at(PRODUCTION, V150.digest) == world.now
+    known = {
+        k.release.version: k for k in (await world.store.lanes.situation(PRODUCTION, world.now)).releases
+    }
+    assert known["1.5.0"].known_good
+    (summary,) = await world.store.history.history([PRODUCTION], None, 10)
+    assert (summary.to_version, summary.phase) == ("1.5.0", "succeeded")
+
+
+# ---- housekeeping ---------------------------------------------------------------------------------------------------
+
+
+async def test_a_lease_has_one_owner_until_it_ends_or_is_given_back(world: World) -> None:
+    keeping = world.store.housekeeping
+    assert await keeping.lead("controller", "a", 5.0)
+    assert not await keeping.lead("controller", "b", 5.0)
+    world.clock.forward(5.0)
+    assert not await keeping.lead("controller", "b", 5.0)
+    assert await keeping.lead("controller", "a", 5.0)
+    world.clock.forward(5.1)
+    assert await keeping.lead("controller", "b", 5.0)
+    await keeping.resign("controller", "a")
+    assert not await keeping.lead("controller", "a", 5.0)
+    await keeping.resign("controller", "b")
+    assert await keeping.lead("controller", "a", 5.0)
+
+
+async def test_notes_are_replaced_and_phases_counted(world: World) -> None:
+    notes = world.store.notes
+    assert await notes.note("kind", "key") is None
+    await notes.put_note("kind", "key", {"a": 1})
+    await notes.put_note("kind", "key", {"b": 2})
+    assert await notes.note("kind", "key") == {"b": 2}
+    await world.adopted()
+    await world.begin()
+    assert await world.store.housekeeping.phases() == {"verifying": 1}
+
+
+async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin(interaction="i1")
+    assert await world.tell(rollout, Acted(Action.CANCEL, LEAD, world.now))
+    lines = await world.audited(rollout)
+    world.clock.forward(10.0)
+    await world.store.housekeeping.tidy(world.now, world.now)
+    assert await world.store.rollouts.answers(["i1"]) == {}
+    assert await world.audited(rollout) == lines

@@ -1,0 +1,26 @@
+"""The database in memory, as strict as the real one: `tests/contract/test_store.py` runs on both."""
+
+from __future__ import annotations
+
+from tests.fakes.store.effects import MemoryEffects
+from tests.fakes.store.history import MemoryHistory, MemoryHousekeeping, MemoryNotes
+from tests.fakes.store.lanes import MemoryLanes
+from tests.fakes.store.rollouts import MemoryRollouts
+from tests.fakes.store.tables import MemoryDatabase, Statement, Tables
+from tests.fakes.store.ticks import MemoryTicks, MemoryTimers
+
+__all__ = ["MemoryDatabase", "MemoryStore", "Statement", "Tables"]
+
+
+class MemoryStore:
+    """Implements `bot.ports.store.Store`."""
+
+    def __init__(self, database: MemoryDatabase) -> None:
+        self.rollouts = MemoryRollouts(database)
+        self.effects = MemoryEffects(database)
+        self.timers = MemoryTimers(database)
+        self.ticks = MemoryTicks(database)
+        self.lanes = MemoryLanes(database)
+        self.history = MemoryHistory(database)
+        self.housekeeping = MemoryHousekeeping(database)
+        self.cards = self.notes = MemoryNotes(database)

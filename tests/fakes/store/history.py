@@ -1,0 +1,128 @@
+"""What was, and the small records, in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from bot.domain.records import RolloutSummary, SeriesPoint
+from bot.domain.rollout.events import Transition
+from bot.domain.rollout.model import Lane, Phase, Rollout
+from bot.ports.store import CardRef
+from tests.fakes.store.tables import Part, Tables, statement
+
+
+class MemoryHistory(Part):
+    """Implements `bot.ports.store.HistoryStore`."""
+
+    part = "history"
+
+    @statement
+    def history(
+        self, t: Tables, now: datetime, lanes: Sequence[Lane], before: int | None, limit: int
+    ) -> Sequence[RolloutSummary]:
+        ids = [i for i, r in t.rollouts.items() if r.rollout.lane in lanes and (before is None or i < before)]
+        return [_summary(t.rollouts[i].rollout) for i in sorted(ids, reverse=True)[:limit]]
+
+    @statement
+    def transitions(self, t: Tables, now: datetime, rollout_id: int) -> Sequence[Transition]:
+        return [row.line for row in t.audit if row.rollout_id == rollout_id][:500]
+
+    @statement
+    def series(self, t: Tables, now: datetime, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
+        return sorted((p for i, p in t.samples if i == rollout_id), key=lambda p: p.at)[-limit:]
+
+    @statement
+    def succeeded_at(self, t: Tables, now: datetime, lane: Lane, digest: str) -> datetime | None:
+        known = t.releases.get((lane, digest))
+        bad_at = known.rolled_back_at if known else None
+        ends = [
+            r.rollout.ended_at
+            for r in t.rollouts.values()
+            if r.rollout.lane == lane
+            and r.rollout.phase is Phase.SUCCEEDED
+            and r.rollout.candidate.digest == digest
+            and r.rollout.ended_at is not None
+            and not (bad_at is not None and bad_at > r.rollout.ended_at)
+        ]
+        return max(ends, default=None)
+
+
+class MemoryNotes(Part):
+    """Implements `bot.ports.store.CardStore` and `bot.ports.store.NoteStore`."""
+
+    part = "notes"
+
+    @statement
+    def card(self, t: Tables, now: datetime, rollout_id: int) -> CardRef | None:
+        return t.cards.get(rollout_id)
+
+    @statement
+    def put_card(self, t: Tables, now: datetime, ref: CardRef) -> None:
+        t.cards[ref.rollout_id] = ref
+
+    @statement
+    def note(self, t: Tables, now: datetime, kind: str, key: str) -> Mapping[str, object] | None:
+        return t.notes.get((kind, key))
+
+    @statement
+    def put_note(self, t: Tables, now: datetime, kind: str, key: str, value: Mapping[str, object]) -> None:
+        t.notes[kind, key] = dict(value)
+
+
+class MemoryHousekeeping(Part):
+    """Implements `bot.ports.store.Housekeeping`."""
+
+    part = "housekeeping"
+
+    @statement
+    def lead(self, t: Tables, now: datetime, name: str, owner: str, ttl_s: float) -> bool:
+        held = t.leases.get(name)
+        if held is not None and held[0] != owner and held[1] >= now:
+            return False
+        t.leases[name] = (owner, now + timedelta(seconds=ttl_s))
+        return True
+
+    @statement
+    def resign(self, t: Tables, now: datetime, name: str, owner: str) -> None:
+        if name in t.leases and t.leases[name][0] == owner:
+            del t.leases[name]
+
+    @statement
+    def tidy(self, t: Tables, now: datetime, samples_before: datetime, effects_before: datetime) -> bool:
+        t.samples = [(i, point) for i, point in t.samples if point.at >= samples_before]
+        for e in list(t.effects.values()):
+            if not e.open and e.done_at is not None and e.done_at < effects_before:
+                t.drop_effect(e.id)
+        for key in [key for key, (_, at) in t.interactions.items() if at < effects_before]:
+            del t.interactions[key]
+        return False
+
+    @statement
+    def queue(self, t: Tables, now: datetime) -> tuple[int, float]:
+        due = [e.due_at for e in t.open.values() if e.due_at <= now]
+        return len(due), (now - min(due)).total_seconds() if due else 0.0
+
+    @statement
+    def phases(self, t: Tables, now: datetime) -> Mapping[str, int]:
+        return Counter(str(t.rollouts[i].rollout.phase) for i in t.active.values())
+
+    @statement
+    def ping(self, t: Tables, now: datetime) -> None:
+        return None
+
+
+def _summary(rollout: Rollout) -> RolloutSummary:
+    return RolloutSummary(
+        id=rollout.id,
+        lane=rollout.lane,
+        from_version=rollout.stable.version if rollout.stable else None,
+        to_version=rollout.candidate.version,
+        phase=rollout.phase,
+        requester=rollout.requester.name,
+        reason=rollout.reason,
+        outcome=rollout.outcome,
+        created_at=rollout.created_at,
+        ended_at=rollout.ended_at,
+    )
