@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements
 
-.PHONY: demo setup setup-hooks run test check reference docs bench audit dist image lock clean help
+.PHONY: demo setup setup-hooks run test soak check reference docs bench audit dist image lock clean help
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
@@ -12,6 +12,7 @@ help:
 	@echo "make setup-hooks   the environment for changes, with git hooks: the fast part of check on a commit, types before a push"
 	@echo "make run     the bot against real Discord, from .env"
 	@echo "make test    all tests, with coverage"
+	@echo "make soak    random histories of the engine with faults (COUNT=10000, FIRST=1, JOBS=2; SEED=7 replays one)"
 	@echo "make check   format, lint, types, layers, migrations, container and workflow files"
 	@echo "make reference   the pages of the documentation that are made from code"
 	@echo "make docs    the documentation site, into site/ (SERVE=1 serves it and follows changes)"
@@ -49,6 +50,9 @@ run: $(VENV)/demo.stamp
 
 test: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.run
+
+soak: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--first $(or $(FIRST),1) --count $(or $(COUNT),10000) --jobs $(or $(JOBS),2))
 
 SCHEMA    := $(BIN)/check-jsonschema -q --builtin-schema vendor
 WORKFLOWS := $(wildcard .github/workflows/*.yml) config/examples/github-commands.yml

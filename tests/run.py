@@ -10,7 +10,15 @@ from tests.support.paths import ROOT
 
 FLOORS = (("in all", "*", 85), ("in bot/domain", "bot/domain/*", 95))
 # The tests that start whole programs take longest: they begin first, so that no worker is left alone with them.
-ALL = ("tests/e2e", "tests/integration", "sandbox/tests", "tests/contract", "tests/scenarios", "tests/unit")
+ALL = (
+    "tests/e2e",
+    "tests/integration",
+    "sandbox/tests",
+    "tests/contract",
+    "tests/scenarios",
+    "tests/simulation",
+    "tests/unit",
+)
 
 
 def run(*command: str) -> int:
