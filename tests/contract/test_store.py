@@ -13,6 +13,7 @@ import pytest
 
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
+from bot.domain.drift import Drift
 from bot.domain.judge.evidence import Tick, begin_evidence
 from bot.domain.records import AuditEntry, Claimed, GivenUp, Judged, LaneRow, Lock, RolloutChange, SeriesPoint
 from bot.domain.rollout import machine
@@ -40,6 +41,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.virtual_time import EPOCH
 
 ORDERS, MESSAGES = sorted(order_kinds()), sorted(MESSAGE_KINDS)
+GONE = Drift("absent", "it is gone")
 PLAN = Plan("plan", (Verify(), Gate("go", "release-manager"), Shift(10), Soak(5), Shift(100), Observe(5)))
 
 
@@ -474,14 +476,14 @@ async def test_the_lane_has_what_its_newest_rollout_ordered(world: World) -> Non
 async def test_drift_is_heard_only_of_the_lane_as_it_was_looked_at(world: World) -> None:
     row = await world.adopted()
     entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "drift", "gone")
-    assert not await world.store.lanes.heard(replace(row, generation=2), "gone", entry)
+    assert not await world.store.lanes.heard(replace(row, generation=2), GONE, entry)
     calls = (CallPeople("call-3", GUILD, "title", "text"),)
-    assert await world.store.lanes.heard(row, "gone", entry, calls)
-    assert await world.store.lanes.heard(row, "gone", entry, calls)
+    assert await world.store.lanes.heard(row, GONE, entry, calls)
+    assert await world.store.lanes.heard(row, GONE, entry, calls)
     assert [c.key for c in await world.claim(MESSAGES)] == ["call-3"]
-    assert [found.drift for found in await world.store.lanes.lanes()] == ["gone"]
+    assert [found.drift for found in await world.store.lanes.lanes()] == [GONE]
     await world.begin()
-    assert not await world.store.lanes.heard(row, "", entry)
+    assert not await world.store.lanes.heard(row, Drift(), entry)
 
 
 async def test_locks_expire_and_are_lifted_once(world: World) -> None:

@@ -92,7 +92,7 @@ class MemoryEffects(Part):
         was = t.lanes.get(row.lane)
         if was is None or was.generation >= row.generation or row.lane in t.active:
             return
-        t.lanes[row.lane] = replace(was, generation=row.generation, desired=row.desired)
+        t.lanes[row.lane] = replace(was, generation=row.generation, desired=row.desired, drift=row.drift)
         for e in [e for e in t.open.values() if e.lane == row.lane and e.kind == "set_desired"]:
             if e.generation is not None and e.generation < row.generation:
                 t.change_effect(e.id, state="superseded", done_at=now)

@@ -27,7 +27,7 @@ class MemoryHistory(Part):
 
     @statement
     def transitions(self, t: Tables, now: datetime, rollout_id: int) -> Sequence[Transition]:
-        return [row.line for row in t.audit if row.rollout_id == rollout_id][:500]
+        return [row.line for row in t.audit if row.rollout_id == rollout_id][-500:]
 
     @statement
     def series(self, t: Tables, now: datetime, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
@@ -35,18 +35,21 @@ class MemoryHistory(Part):
 
     @statement
     def succeeded_at(self, t: Tables, now: datetime, lane: Lane, digest: str) -> datetime | None:
-        known = t.releases.get((lane, digest))
-        bad_at = known.rolled_back_at if known else None
         ends = [
-            r.rollout.ended_at
-            for r in t.rollouts.values()
-            if r.rollout.lane == lane
-            and r.rollout.phase is Phase.SUCCEEDED
-            and r.rollout.candidate.digest == digest
-            and r.rollout.ended_at is not None
-            and not (bad_at is not None and bad_at > r.rollout.ended_at)
+            rollout.ended_at
+            for rollout in (row.rollout for row in t.rollouts.values())
+            if rollout.lane == lane
+            and rollout.phase is Phase.SUCCEEDED
+            and rollout.candidate.identity == digest
+            if rollout.ended_at is not None
+            and not _bad_since(t, lane, rollout.candidate.digest, rollout.ended_at)
         ]
         return max(ends, default=None)
+
+
+def _bad_since(t: Tables, lane: Lane, digest: str, at: datetime) -> bool:
+    known = t.releases.get((lane, digest))
+    return known is not None and known.rolled_back_at is not None and known.rolled_back_at > at
 
 
 class MemoryNotes(Part):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.domain.drift import Drift
 from bot.domain.records import AuditEntry, KnownRelease, LaneRow, Lock, Situation
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
@@ -38,7 +39,7 @@ class MemoryLanes(Part):
     def adopt(self, t: Tables, now: datetime, row: LaneRow, entry: AuditEntry) -> bool:
         if row.lane in t.lanes:
             return False
-        t.lanes[row.lane] = replace(row, rollout_id=None, drift="")
+        t.lanes[row.lane] = replace(row, rollout_id=None, drift=Drift())
         stable = row.desired.stable
         if stable is not None:
             t.releases.setdefault((row.lane, stable.digest), KnownRelease(stable, row.adopted_at, None))
@@ -57,14 +58,14 @@ class MemoryLanes(Part):
         t: Tables,
         now: datetime,
         row: LaneRow,
-        drift: str,
+        drift: Drift,
         entry: AuditEntry | None,
         calls: Sequence[CallPeople] = (),
     ) -> bool:
         was = t.lanes.get(row.lane)
         if was is None or was.generation != row.generation or row.lane in t.active:
             return False
-        t.lanes[row.lane] = replace(was, drift=drift[:1000])
+        t.lanes[row.lane] = replace(was, drift=replace(drift, text=drift.text[:1000]))
         if entry is not None:
             t.record(entry)
             call(t, now, row.lane, calls)

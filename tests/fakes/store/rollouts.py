@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.domain.drift import Drift
 from bot.domain.judge.evidence import begin_evidence
 from bot.domain.records import Active, Answer, KnownRelease, LaneRow, Loaded, Lock, RolloutChange
 from bot.domain.rollout import machine, steps
@@ -161,7 +162,7 @@ def _own(t: Tables, change: RolloutChange, desires: Sequence[SetDesired]) -> Non
         t.lanes[lane] = LaneRow(lane, desired.generation, desired, change.rollout.id, None)
     elif desired.generation > was.generation:
         t.lanes[lane] = replace(
-            was, generation=desired.generation, desired=desired, rollout_id=change.rollout.id, drift=""
+            was, generation=desired.generation, desired=desired, rollout_id=change.rollout.id, drift=Drift()
         )
 
 
