@@ -1,7 +1,7 @@
 """`make bench`, or `python -m benchmarks [--quick] [--only NAME …]`: every benchmark, then one table of all figures.
 
-Each runs in a process of its own with a bound on its time, one after the other, so that none disturbs the next. A
-goal that is missed is printed as missed; the exit code is only for benchmarks that did not run.
+Each runs in its own process with a time limit, one after the other, so that none disturbs the next. A missed goal is
+printed as missed; the exit code only reports benchmarks that did not run.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from pathlib import Path
 
 from benchmarks.report import Row, show
 
-# In this order: its folder, and what it is about.
+# In order of execution: folder and title.
 BENCHMARKS = {
-    "presses": ("discord", "Presses beside a bare discord.py bot"),
+    "presses": ("discord", "Presses compared with a bare discord.py bot"),
     "outbox": ("engine", "Effects through the outbox"),
-    "rollouts": ("engine", "1,000 rollouts that soak"),
+    "rollouts": ("engine", "1,000 soaking rollouts"),
     "rollback": ("engine", "From a press or a verdict to no traffic"),
     "restart": ("programs", "kill -9 until the bot acts again"),
-    "memory": ("programs", "Memory beside a bare discord.py bot"),
-    "router": ("engine", "The router beside direct requests"),
+    "memory": ("programs", "Memory compared with a bare discord.py bot"),
+    "router": ("engine", "The router compared with direct requests"),
     "detection": ("judge", "Detection and false alarms of the judge"),
-    "judging": ("judge", "What judging costs"),
+    "judging": ("judge", "Cost of judging"),
     "chart": ("discord", "Drawing a chart"),
     "commands": ("discord", "Slash commands: diff, apply, watch"),
     "container": ("programs", "The container image"),
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def everything(names: list[str], *, quick: bool) -> int:
-    """Runs them all. Returns 1 when one did not run to its end."""
+    """Run all benchmarks. Returns 1 when one did not finish."""
     found: dict[str, list[Row]] = {}
     broken: list[str] = []
     began = time.monotonic()
@@ -92,12 +92,12 @@ def tell(found: dict[str, list[Row]], broken: list[str], seconds: float) -> None
 
 
 def apart(name: str, *, quick: bool) -> tuple[list[Row], str]:
-    """The rows of one benchmark, run in a process of its own, or why there are none."""
+    """The rows of one benchmark, run in its own process, or why there are none."""
     with tempfile.TemporaryDirectory() as folder:
         into, log = Path(folder) / "rows.json", Path(folder) / "log"
         command = [sys.executable, "-m", "benchmarks", "--run", name, "--into", str(into)]
         with log.open("w") as sink:
-            # A session of its own, so that what it started can be ended with it.
+            # A new session, so that the processes it starts can be ended with it.
             process = subprocess.Popen(
                 [*command, *(["--quick"] if quick else [])],
                 stdout=sink,
@@ -108,7 +108,7 @@ def apart(name: str, *, quick: bool) -> tuple[list[Row], str]:
                 code = process.wait(_BOUND_S)
             except subprocess.TimeoutExpired:
                 _end(process)
-                return [], f"not done after {_BOUND_S:.0f} s"
+                return [], f"not finished after {_BOUND_S:.0f} s"
             except BaseException:
                 _end(process)
                 raise
@@ -118,7 +118,7 @@ def apart(name: str, *, quick: bool) -> tuple[list[Row], str]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """An interrupt first: benchmarks take down what they started."""
+    """End a benchmark, with an interrupt first, so that it can stop what it started."""
     process.send_signal(signal.SIGINT)
     try:
         process.wait(20)
@@ -132,7 +132,7 @@ def _last_lines(log: Path) -> str:
 
 
 def measured(name: str, quick: bool) -> list[Row]:
-    """The rows of one benchmark, here and now."""
+    """The rows of one benchmark, run in this process."""
     run = importlib.import_module(f"benchmarks.{BENCHMARKS[name][0]}.{name}").run
     takes_quick = "quick" in inspect.signature(run).parameters
     rows: list[Row] = run(quick=quick) if takes_quick else run()

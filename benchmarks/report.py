@@ -1,4 +1,4 @@
-"""One measured claim is one `Row`; this prints rows as the table that `make bench` shows."""
+"""Table of measurements that `make bench` prints; one `Row` for each claim."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 
 @dataclass(frozen=True)
 class Row:
-    """A figure beside what it is compared with.
+    """A figure and its baseline.
 
     value, baseline: in `unit`. ratio: value over baseline, or as `goal` says. ok: goal reached; None has no goal.
     """

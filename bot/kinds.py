@@ -123,7 +123,7 @@ class RouterSettings(Part):
 class WithSpec(Part, Generic[S]):
     """A mapping with a `spec` of the service's target; neither its name nor its description says of which one."""
 
-    spec: S = Field(default={}, validate_default=True, description="What the target needs to run them.")
+    spec: S = Field(default={}, validate_default=True, description="How the target runs them.")
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:

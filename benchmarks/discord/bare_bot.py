@@ -1,4 +1,4 @@
-"""The least that a discord.py bot can be: one button that answers. What Slipway's presses are compared with.
+"""A minimal discord.py bot, with one button that answers, as the baseline for presses.
 
 `python -m benchmarks.discord.bare_bot`, with BARE_TOKEN, BARE_API, BARE_GATEWAY and BARE_CHANNEL in the
 environment; prints the id of its message when it is ready.

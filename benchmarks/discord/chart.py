@@ -1,4 +1,4 @@
-"""How long a chart takes to draw, and how long the event loop waits while it is drawn."""
+"""Time to draw a chart, and delay of the event loop meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.ui.chart.chart import ChartData, Charts, ChartSeries, Panel, render
 
 
 def rollout(points: int) -> ChartData:
-    """A rollout of `points` looks, every 5 s, that goes bad in the middle."""
+    """A rollout of `points` ticks, every 5 s, that goes bad in the middle."""
     random = Random(points)
 
     def line(low: float, high: float, after: float) -> ChartSeries:
@@ -53,7 +53,7 @@ async def measure(times: int) -> tuple[list[float], list[float]]:
 
 
 def run(quick: bool = False) -> list[Row]:
-    """Charts of 120 and 720 looks in turn."""
+    """Measure charts of 120 and 720 ticks in turn."""
     took, late = asyncio.run(measure(40 if quick else 200))
     begun = perf_counter()
     for _ in range(5):
@@ -65,8 +65,8 @@ def run(quick: bool = False) -> list[Row]:
     return [
         Row("chart, p50", p50 * 1e3, "ms", "goal", 150.0, p50 / 0.15, "<= 150 ms", p50 <= 0.15),
         Row("chart, p99", p99 * 1e3, "ms", "goal", 150.0, p99 / 0.15, "<= 150 ms", p99 <= 0.15),
-        Row("chart, the first (starts the process)", took[0] * 1e3, "ms"),
-        Row("event loop late meanwhile, p99", worst * 1e3, "ms", beside, inside * 1e3, worst / inside),
+        Row("first chart (starts the process)", took[0] * 1e3, "ms"),
+        Row("event loop delay meanwhile, p99", worst * 1e3, "ms", beside, inside * 1e3, worst / inside),
     ]
 
 

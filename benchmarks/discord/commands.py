@@ -1,4 +1,4 @@
-"""Slash commands: what a diff costs, how many calls an apply that changes nothing makes, and what watching asks."""
+"""Slash commands: cost of a diff, calls of an apply without changes, and requests of the watch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _COMMANDS, _OPTIONS = 100, 25
 
 
 def manifest() -> list[dict[str, Any]]:
-    """As large as Discord takes it."""
+    """A manifest of the largest size that Discord accepts."""
     return [
         {
             "name": f"command-{c}",
@@ -59,7 +59,7 @@ def _timed(before: list[dict[str, Any]], after: list[dict[str, Any]], times: int
 
 
 async def against_the_sandbox(dsn: str, folder: Path, seconds: float) -> tuple[int, float]:
-    """(calls of an apply that changes nothing, requests a second of watching 50 applications in two scopes each)."""
+    """(calls of an apply that changes nothing, requests per second of watching 50 applications in two scopes each)."""
     async with Sandbox(discord_world(rate_limits=False)) as sandbox:
         world = CommandsWorld(sandbox, dsn, folder)
         async with world.open() as slipway:
@@ -95,7 +95,7 @@ def run(quick: bool = False) -> list[Row]:
     return [
         Row(f"diff, {size}, each changed", changed, "ms", "goal", 50.0, goal="< 50 ms", ok=changed < 50),
         Row(f"diff, {size}, each renamed", renamed, "ms", "goal", 50.0, goal="< 50 ms", ok=renamed < 50),
-        Row("apply that changes nothing", calls, "calls", "goal", 1, goal="1", ok=calls == 1),
+        Row("apply without changes", calls, "calls", "goal", 1, goal="1", ok=calls == 1),
         Row("watching 50 applications", asked, "requests/s", "goal", 1.0, goal="< 1", ok=asked < 1),
     ]
 

@@ -1,7 +1,7 @@
-"""Presses beside a bare discord.py bot, on the same sandbox, in the same run, in turns.
+"""Presses compared with a bare discord.py bot, on the same sandbox, in the same run, in turns.
 
-A press is counted from the moment the sandbox sends it on the gateway to the moment it has taken the bot's callback.
-Slipway's are approvals and their withdrawal at gates: each is a committed transition before it is answered.
+A press is measured from when the sandbox sends it on the gateway to when it has the bot's callback. Slipway's are
+approvals and their withdrawal at gates: each is a committed transition before it is answered.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from benchmarks.report import Row, show
 
 AT_ONCE = 2000
 ROLLOUTS = 125  # for each crowd, so that each gets 16 approvals: below the gate's quorum of 20
-BLOCK = 50  # presses in a row by one bot before it is the other's turn
-_PAUSE_S = 0.008  # nothing else is asked of the sandbox while a press is on its way
+BLOCK = 50  # presses of one bot in a row before the other's turn
+_PAUSE_S = 0.008  # the sandbox has no other request during a press
 _LIMIT_S = 3.0  # Discord's own, for the first answer
 
 Press = Json  # the body of one press
@@ -33,7 +33,7 @@ def bare_presses(here: Scene) -> Iterator[Press]:
 
 
 def turning_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
-    """One after the other approves a rollout and takes it back: every press is a transition, none is the quorum."""
+    """Presses of people who approve in turn and revoke again: each is a transition, and none reaches the quorum."""
     for number in count():
         rollout = waiting[number % len(waiting)]
         for action in ("approve", "revoke"):
@@ -45,7 +45,7 @@ def turning_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]
 
 
 def crowd_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
-    """As many people approve every rollout as it takes."""
+    """Presses of a crowd that approves every rollout."""
     for number in count():
         rollout = waiting[number % len(waiting)]
         who = _others(number + number // len(waiting))
@@ -53,7 +53,7 @@ def crowd_presses(waiting: Sequence[Waiting], message: str) -> Iterator[Press]:
 
 
 def _others(number: int) -> int:
-    """Not the first in the crowd: those asked for the rollouts, and may not approve them."""
+    """Member of the crowd by number, without the requesters, who may not approve."""
     return ASKERS + number % (CROWD - ASKERS)
 
 
@@ -62,7 +62,7 @@ def _id(number: int) -> str:
 
 
 async def one_by_one(here: Scene, presses: Iterator[Press], times: int) -> list[Json]:
-    """The interactions of so many presses, each sent when the one before was answered."""
+    """Interactions of presses, each sent when the one before was answered."""
     found = []
     for press in islice(presses, times):
         begun = await here.stage.call("POST", "presses", press)
@@ -72,15 +72,15 @@ async def one_by_one(here: Scene, presses: Iterator[Press], times: int) -> list[
 
 
 async def together(here: Scene, presses: Iterator[Press], times: int) -> list[Json]:
-    """The interactions of so many presses at the same moment."""
+    """Interactions of presses sent at the same time."""
     begun = await here.stage.call("POST", "presses", {"presses": list(islice(presses, times))})
-    await asyncio.sleep(_LIMIT_S + 1.0)  # nobody asks meanwhile
+    await asyncio.sleep(_LIMIT_S + 1.0)  # without any request meanwhile
     ids = begun["interactions"]
     return [await here.stage.call("GET", f"interactions/{each}", wait=20) for each in ids]
 
 
 def acknowledged(found: Sequence[Json]) -> list[float]:
-    """Milliseconds from press to callback, sorted; infinite for those that got none in time."""
+    """Milliseconds from press to callback, sorted; infinite for presses without one in time."""
     return sorted(inf if one["ack_ms"] is None else float(one["ack_ms"]) for one in found)
 
 
@@ -89,7 +89,7 @@ def at(values: Sequence[float], share: float) -> float:
 
 
 def recorded(found: Sequence[Json]) -> int:
-    """How many were answered with what Slipway recorded."""
+    """Number of presses that were answered after Slipway had recorded them."""
     return sum("\u2705" in (one["message"] or {}).get("text", "") for one in found)
 
 
@@ -114,7 +114,7 @@ def sequential_rows(bare: Sequence[Json], ours: Sequence[Json]) -> list[Row]:
 
 
 def rate(found: Sequence[Json]) -> float:
-    """Presses a second, from the moment of all presses to the last final answer (not the deferral)."""
+    """Presses per second, from the time of all presses to the last final answer (not the deferral)."""
     ended = [float(one["answered_ms"]) for one in found if one["state"] == "answered"]
     return len(ended) / max(ended) * 1e3 if ended else 0.0
 
@@ -150,7 +150,7 @@ async def measure(times: int, crowds: int) -> list[Row]:
         for first in range(0, len(waiting), ROLLOUTS):
             crowd = crowd_presses(waiting[first : first + ROLLOUTS], card)
             runs.append((await timed(here, bare, here.bare), await timed(here, crowd, here.slipway)))
-    # Whatever else this machine does only ever slows a run down: the best of each bot is what says most.
+    # Other load on this machine can only slow a run down, so the best run of each bot says most.
     theirs, ours = (max((found for found, _ in each), key=rate) for each in zip(*runs, strict=True))
     cheap, own = (min(spent for _, spent in each) for each in zip(*runs, strict=True))
     cost = Row("  processor time of the bot for each", own, "ms", "bare bot", cheap, own / cheap)
@@ -158,7 +158,7 @@ async def measure(times: int, crowds: int) -> list[Row]:
 
 
 async def timed(here: Scene, presses: Iterator[Press], bot: psutil.Process) -> tuple[list[Json], float]:
-    """A crowd, and the milliseconds of a processor that the bot spent on each press, with all that follows it."""
+    """A crowd's presses, and the processor milliseconds that the bot spent on each, with everything that follows."""
     began = bot.cpu_times()
     found = await together(here, presses, AT_ONCE)
     ended = bot.cpu_times()
@@ -169,9 +169,9 @@ async def timed(here: Scene, presses: Iterator[Press], bot: psutil.Process) -> t
 async def in_turns(
     here: Scene, bots: tuple[Iterator[Press], Iterator[Press]], times: int
 ) -> tuple[list[Json], list[Json]]:
-    """So many presses of each bot, one by one, in blocks that alternate."""
+    """Presses of each bot, one by one, in alternating blocks."""
     for bot in bots:
-        await one_by_one(here, bot, BLOCK)  # connections and caches, which nobody waits for twice
+        await one_by_one(here, bot, BLOCK)  # fills connections and caches, which is needed once
     found: tuple[list[Json], list[Json]] = ([], [])
     for _ in range(times // BLOCK):
         for bot, so_far in zip(bots, found, strict=True):

@@ -1,7 +1,7 @@
-"""Effects through the outbox: claimed under a lease, executed, closed under the fence; beside plain commits.
+"""Effects through the outbox: claimed under a lease, executed, closed under the fence; compared with plain commits.
 
 Plain commits are single-row inserts on the same PostgreSQL over as many connections; the outbox's executor does
-nothing, so that the figure is what the bookkeeping costs.
+nothing, so that the figure is the cost of the bookkeeping.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ FROM generate_series(1, $1) AS n
 
 
 async def commits(dsn: str, seconds: float) -> float:
-    """Single-row commits a second over `CONNECTIONS` connections."""
+    """Single-row commits per second over `CONNECTIONS` connections."""
     async with asyncpg.create_pool(dsn, min_size=CONNECTIONS, max_size=CONNECTIONS) as pool:
         await pool.execute("CREATE TABLE plain (n bigint)")
         ends, done = time.monotonic() + seconds, 0
@@ -52,7 +52,7 @@ async def commits(dsn: str, seconds: float) -> float:
 
 
 async def effects(dsn: str, count: int) -> float:
-    """Effects a second, from the first claim to the last one closed."""
+    """Effects per second, from the first claim to the last one closed."""
     connection: Any = await asyncpg.connect(dsn)
     await connection.execute(_INSERT, count)
     await connection.execute("ANALYZE effects")

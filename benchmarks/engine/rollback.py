@@ -1,8 +1,8 @@
-"""How long a candidate still serves after somebody pressed Roll back, or after the judge said FAIL.
+"""Time for which a candidate still serves after a press of Roll back, or after the judge's FAIL.
 
-All of it is real: the bot, its host and router, releases as processes, users who send requests, stable warm. Time runs
-from the press being sent (or from the verdict's own time in the audit log) to the last answer that a user got from
-the candidate.
+All parts are real: the bot, its host and router, releases as processes, users who send requests, stable warm. Time
+runs from the press (or from the verdict's time in the audit log) to the last answer that a user got from the
+candidate.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ services:
 
 
 class Lane:
-    """The one lane, seen from its users and from the database."""
+    """The lane, as its users and the database see it."""
 
     def __init__(self, stage: Stage, connection: Any) -> None:
         self._stage = stage
@@ -109,7 +109,7 @@ class Lane:
         return int(await self._connection.fetchval(query, rollout))
 
     async def _card(self) -> str:
-        """Any card will do: the id of a button says what it is about."""
+        """Message of any card: a button's id says which rollout it is about."""
         if not self._message:
             self._message = str((await self._stage.message("deploys", LANE.service, "1.5.0"))["id"])
         return self._message
@@ -118,7 +118,7 @@ class Lane:
         return int((await self._stage.users(LANE.service, LANE.environment))["cursor"])
 
     async def _last(self, rollout: int, version: str, cursor: int) -> float:
-        """When a user last got an answer of the candidate."""
+        """Time of the last answer that a user got from the candidate."""
         await self._reaches(rollout, "rolled_back")
         await asyncio.sleep(1.0)
         last = 0.0
@@ -131,10 +131,10 @@ class Lane:
 
 
 def rows(what: str, took: list[float]) -> list[Row]:
-    """Of seconds."""
+    """Rows for times in seconds."""
     took = sorted(max(0.0, each) for each in took)
     p50, p99 = took[len(took) // 2], took[min(len(took) - 1, int(len(took) * 0.99))]
-    promise = "what teams promise"
+    promise = "usual promise"
     return [
         Row(f"{what}, p50 of {len(took)}", p50, "s", promise, 120.0, p50 / 120),
         Row(f"{what}, p99", p99, "s", promise, 120.0, p99 / 120, "< 2 s", p99 < 2),

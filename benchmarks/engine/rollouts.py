@@ -1,7 +1,7 @@
-"""A thousand rollouts that soak, each judged every five seconds, by the real worker on a real PostgreSQL.
+"""A thousand soaking rollouts, each judged every five seconds, by the real worker on a real PostgreSQL.
 
-What lies outside of Slipway (target, metrics, Discord) answers at once from memory, so that the figures are of
-Slipway alone; the samples are shaped as the router's, with all its buckets. The CPU of PostgreSQL stands beside it.
+Everything outside of Slipway (target, metrics, Discord) answers at once from memory, so that the figures are
+Slipway's alone; samples have the router's form, with all its buckets. PostgreSQL's CPU time is listed too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PLAN = Plan("soak", (Shift(5, 60.0), Soak(3600.0), Shift(100, 60.0)))
 
 @dataclass
 class Lateness(NoMeter):
-    """Keeps how late each tick was."""
+    """Meter that records how late each tick was."""
 
     seconds: list[float] = field(default_factory=list)
 
@@ -46,7 +46,7 @@ class Lateness(NoMeter):
 
 
 class RouterLike(FakeMetrics):
-    """Histograms with as many buckets as the router has, of fast requests."""
+    """Metric source of fast requests, with as many buckets as the router."""
 
     def _one(self, key: str, digest: str, at: float) -> Sample:
         plain = super()._one(key, digest, at)
@@ -77,7 +77,7 @@ async def measure(dsn: str, server: PostgresServer, rollouts: int) -> dict[str, 
     world.releases.known = {service: releases(service) for service in services}
     world.metrics = RouterLike()
     meter = Lateness()
-    # The reconciler asks every lane's target; here that would measure the fake one.
+    # The reconciler observes every lane's target, which here would measure the fake one.
     async with world.open(working=False, meter=meter, intervals=LoopIntervals(reconcile_s=3600.0)) as slipway:
         for service in services:
             await world.target.apply(Lane(service, "production"), Desired(1, releases(service)[1]))
@@ -158,7 +158,7 @@ def rows_of(many: int, figures: dict[str, float]) -> list[Row]:
         Row("  the same, with PostgreSQL", both, "% of a core"),
         Row("  tick lateness, p99", late, "s", goal="< 1 s", ok=late < 1),
         Row("  ticks a second", figures["ticks"], "", "due", many / TICK_S, share, ">= 0.97x", share >= 0.97),
-        Row("  memory that they took", figures["grown"], "MiB", goal="<= 64 MiB", ok=figures["grown"] <= 64),
+        Row("  memory that they use", figures["grown"], "MiB", goal="<= 64 MiB", ok=figures["grown"] <= 64),
     ]
 
 

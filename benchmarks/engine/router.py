@@ -1,6 +1,6 @@
-"""What the router costs beside direct requests, and how soon a rollback has taken the candidate's traffic.
+"""Cost of the router compared with direct requests, and time until a rollback has removed the candidate's traffic.
 
-Router, release and clients are three programs that share the machine's cores, so the throughput figure holds
+Router, release and clients are three programs that share the machine's cores, so the throughput figure includes
 the cost of all three.
 """
 
@@ -21,7 +21,7 @@ from bot.domain.rollout.model import Desired, Lane, Release, RunState
 LANE = Lane("bench", "production")
 CLIENTS = 32
 
-# As little as an HTTP service can be, so that the comparison shows the router and not the release.
+# A minimal HTTP service, so that the comparison shows the router and not the release.
 SERVICE = """
 import asyncio, sys
 
@@ -146,7 +146,7 @@ def _percentiles(took: list[float]) -> list[Row]:
             "weight 0 ordered -> candidate's last answer, p99",
             p99 * 1e3,
             "ms",
-            "what teams promise",
+            "usual promise",
             120_000.0,
             goal="<= 2,000 ms",
             ok=p99 <= 2,

@@ -1,4 +1,4 @@
-"""Where presses are measured: one sandbox with a crowd of people, a bare bot and Slipway, each a process of its own."""
+"""Scene for presses: one sandbox with a crowd of people, a bare bot and Slipway, each in its own process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from demo.stories.stage import Stage, Transcript
 
 Json = dict[str, Any]
 
-ASKERS, CROWD = 400, 1200  # who asks for rollouts, and everybody
+ASKERS, CROWD = 400, 1200  # requesters of rollouts, and all people
 _GUILD_ID = "1459747831315891395"  # the sandbox derives ids from names: this is `harbor`
 _COMMON = f"""
 guilds:
@@ -57,7 +57,7 @@ def person(number: int) -> str:
 
 
 def _world() -> Json:
-    """Everybody may ask and approve: who may is decided at every press all the same."""
+    """A server in which everyone may deploy and approve; permissions are still checked at every press."""
     named = ({"name": person(i), "roles": ["deployer", "release-manager"]} for i in range(CROWD))
     people = [*named, {"name": "dev", "roles": ["deployer"]}]
     return {"guilds": [{"name": "harbor", "people": people}], "rate_limits": False}
@@ -65,7 +65,7 @@ def _world() -> Json:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A rollout that waits at a gate, as its card's buttons name it."""
+    """A rollout that waits at a gate, with what its card's buttons refer to."""
 
     rollout: int
     step: int
@@ -76,7 +76,7 @@ class Waiting:
 
 
 class Scene:
-    """What runs. `bare` and `slipway` are the processes; `bare_message` has the bare bot's button."""
+    """The running programs. `bare`, `slipway`: processes; `bare_message`: message with the bare bot's button."""
 
     def __init__(self, demo: Demo, stage: Stage, bare: psutil.Process, bare_message: str) -> None:
         self.demo = demo
@@ -86,12 +86,12 @@ class Scene:
         self.slipway = psutil.Process(demo.child("bot").process.pid)
 
     async def restart(self) -> None:
-        """Slipway anew, on the same data."""
+        """Restart Slipway on the same data."""
         await self.demo.end_bot()
         self.slipway = psutil.Process((await self.demo.start_bot()).process.pid)
 
     async def ask_for(self, services: Sequence[str], at_once: int = 8) -> list[Waiting]:
-        """`/deploy` for each service by another person; the rollouts, waiting at their gates."""
+        """`/deploy` each service by another person; returns the rollouts, waiting at their gates."""
         turns = asyncio.Semaphore(at_once)
 
         async def ask(number: int, service: str) -> None:
@@ -110,12 +110,12 @@ class Scene:
         return [Waiting(row["id"], row["step"], row["seal"]) for row in rows]
 
     async def card(self) -> str:
-        """The message of a card: one is enough to press buttons on by their ids."""
+        """Message of any card: a button's id says which rollout it is about."""
         return str((await self.stage.message("deploys", button="Approve", timeout_s=60))["id"])
 
 
 async def listening(stage: Stage) -> None:
-    """Returns once Discord has the bot's commands: it is well a moment before that."""
+    """Wait until Discord has the bot's commands, which is shortly after the bot is healthy."""
 
     async def look() -> bool | None:
         known = (await stage.call("GET", "state"))["applications"]
@@ -127,7 +127,7 @@ async def listening(stage: Stage) -> None:
 
 @asynccontextmanager
 async def truth(demo: Demo) -> AsyncIterator[Any]:
-    """A connection to the bot's own PostgreSQL, to look."""
+    """A connection to the bot's PostgreSQL, for reading."""
     async with EmbeddedPostgres(demo.folder / "data") as server:
         connection = await asyncpg.connect(server.dsn)
         try:
@@ -138,7 +138,7 @@ async def truth(demo: Demo) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
-    """All of it, in a folder of its own that is gone afterwards."""
+    """Run the scene in a temporary folder."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
         folder.chmod(0o755)

@@ -1,4 +1,4 @@
-"""How soon the judge finds a bad release and how often it accuses a good one, beside what teams use instead.
+"""Detection time and false alarms of the judge, compared with usual methods.
 
 One request a tick, limits 0.1, 1 and 5%, true rates 2, 3, 5 and 10 times the limit, alpha 1%, plans of ten times
 Wald's bound. "Late" streams run at half the limit for a third of the plan before they turn bad. The comparisons see
@@ -22,7 +22,7 @@ ALPHA = 0.01
 LIMITS = (0.001, 0.01, 0.05)
 TIMES = (2, 3, 5, 10)
 PLAN = 10  # plans last this many times Wald's bound
-PATIENCE = 60  # no test is waited for longer than this many times Wald's bound
+PATIENCE = 60  # a test ends after this many times Wald's bound
 
 Detector = Callable[[float, int, int, float, Random, list[tuple[int, float]]], float]
 
@@ -39,7 +39,7 @@ def mann_whitney(
 ) -> float:
     """Tick at which a Mann-Whitney test at every tick says so, with stable at half the limit.
 
-    A candidate at the limit itself is laid beside a stable at the limit: the test must not tell them apart.
+    A candidate at the limit is compared with a stable at the limit: the test must not distinguish them.
     """
     good = min(rates[0][1], limit) if len(rates) == 1 and rates[0][1] <= limit else limit / 2
     stable = bad_ticks(Random(random.random()), [(1, good)], cluster)
@@ -93,7 +93,7 @@ def false_alarms(detector: Detector, *, cluster: int, runs: int) -> float:
 
 
 def drifting(random: Random, ticks: int, requests: int, peak: float) -> Iterator[Counts]:
-    """Ticks of `requests` requests whose rate rises from 0.4% to `peak` in the middle and falls again."""
+    """Ticks of `requests` requests with a rate that rises from 0.4% to `peak` in the middle and falls again."""
     for at in range(ticks):
         rate = 0.004 + (peak - 0.004) * max(0.0, -cos(2 * pi * at / ticks)) ** 2
         yield Counts(requests, sum(random.random() < rate for _ in range(requests)))
@@ -114,7 +114,7 @@ def common_drift(runs: int, stable: int) -> float:
 
 
 def run(quick: bool = False) -> list[Row]:
-    """The design's detection row, measured."""
+    """Measure detection and false alarms."""
     runs, rollouts = (150, 60) if quick else (1000, 600)
     rows = []
     for late, goal in ((False, 1.5), (True, 2.3)):
@@ -129,7 +129,7 @@ def run(quick: bool = False) -> list[Row]:
             rows.append(Row("  accused while still good", early * 100, "%"))
         for name, (theirs, _, wrongly) in others:
             with_alarms = f"{name} ({wrongly:.0%} accused while good)" if late else name
-            rows.append(Row("  the judge beside it", mine, "x", with_alarms, theirs, mine / theirs))
+            rows.append(Row("  the judge compared with it", mine, "x", with_alarms, theirs, mine / theirs))
     many = runs * 2
     for cluster, what in ((1, "independent requests"), (3, "clusters of 3, phi = 3")):
         mine, *theirs = [false_alarms(detector, cluster=cluster, runs=many) for _, detector in DETECTORS]

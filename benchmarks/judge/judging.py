@@ -1,4 +1,4 @@
-"""What judging costs: one tick of one rollout, from readings to verdict, and a thousand rollouts every 5 s."""
+"""Cost of judging: one tick of one rollout, from readings to verdict, and a thousand rollouts every 5 s."""
 
 from __future__ import annotations
 
@@ -67,9 +67,14 @@ def run(quick: bool = False) -> list[Row]:
     rows[1] = Row("one tick: advance", each["advance"], "us", goal="<= 100 us", ok=each["advance"] <= 100)
     core = sum(each.values()) * 1e-6 * 1000 / 5 * 100
     rows.append(
-        Row("1,000 rollouts every 5 s, the judge's part", core, "% of a core", goal="<= 50% with all else")
+        Row(
+            "1,000 rollouts every 5 s, the judge's part",
+            core,
+            "% of a core",
+            goal="<= 50% with everything else",
+        )
     )
-    rows.append(Row("stored evidence and judge of a rollout", len(text), "bytes"))
+    rows.append(Row("stored evidence and judge state of a rollout", len(text), "bytes"))
     return rows
 
 

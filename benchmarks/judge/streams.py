@@ -21,14 +21,14 @@ def kl(p: float, q: float) -> float:
 
 
 def wald(p1: float, limit: float, alpha: float) -> float:
-    """Requests that no test of level alpha can undercut on average when the true rate is p1."""
+    """Wald's bound: the average number of requests that any test of level alpha needs when the true rate is p1."""
     return log(1 / alpha) / kl(p1, limit)
 
 
 def bad_ticks(random: Random, rates: list[tuple[int, float]], cluster: int = 1) -> Iterator[int]:
     """Ticks (from 1) with a bad request; `rates` is `(from tick, rate)` in order.
 
-    Clusters of `cluster` requests share one outcome. Ends never: the last rate lasts.
+    Clusters of `cluster` requests share one outcome. Never ends: the last rate continues.
     """
     starts = [start for start, _ in rates[1:]] + [inf]
     at = 0
@@ -89,7 +89,7 @@ class Replay:
 def mann_whitney_fails_at(
     candidate: Iterator[int], stable: Iterator[int], last: float, alpha: float = 0.01
 ) -> float:
-    """First tick at which a one-sided Mann-Whitney test of both series so far has p < alpha, looked at every tick.
+    """First tick at which a one-sided Mann-Whitney test of both series so far has p < alpha, tested at every tick.
 
     For yes-or-no data with its correction for ties this is the two-sample test of proportions.
     """

@@ -1,4 +1,4 @@
-"""How large the container image is, where a Docker Engine has one."""
+"""Size of the container image, where a Docker Engine has one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HOW = f"docker build -t {IMAGE} ."
 
 
 def run(quick: bool = False) -> list[Row]:
-    """One row; without an image it says how to get one, and measures nothing."""
+    """One row; without an image it says how to build one, and measures nothing."""
     size = _bytes()
     if size is None:
         return [Row("container image", float("nan"), "MB", f"not there: {_HOW}", goal=f"<= {_MOST_MB} MB")]
@@ -24,7 +24,7 @@ def run(quick: bool = False) -> list[Row]:
     ]
     own = _own_layers()
     if own is not None:
-        rows.append(Row("  Slipway's own layers on its base", own / 1e6, "MB"))
+        rows.append(Row("  Slipway's own layers", own / 1e6, "MB"))
     return rows
 
 
@@ -34,7 +34,7 @@ def _bytes() -> int | None:
 
 
 def _own_layers() -> int | None:
-    """Bytes of what the Dockerfile's last stage adds; None when its history does not tell."""
+    """Bytes that the Dockerfile's last stage adds; None when the image's history does not show it."""
     lines = _docker("history", "--human=false", "--format", "{{.Size}}\t{{.CreatedBy}}", IMAGE).splitlines()
     sizes = [int(line.split("\t", 1)[0]) for line in lines]
     started = [number for number, line in enumerate(lines) if "LABEL" in line]
@@ -42,7 +42,7 @@ def _own_layers() -> int | None:
 
 
 def _docker(*arguments: str) -> str:
-    """What it says; nothing without an engine or an image."""
+    """Output of a docker command; empty without an engine or an image."""
     docker = shutil.which("docker")
     if docker is None:
         return ""

@@ -1,7 +1,7 @@
-"""Memory of the bot process beside a bare discord.py bot: idle with the demo's catalog, and with 1,000 rollouts.
+"""Memory of the bot compared with a bare discord.py bot: idle with the demo's catalog, and with 1,000 rollouts.
 
-Resident memory of the bot alone; PostgreSQL, the process host and the chart's process are programs of their own and
-are listed beside it. The thousand are rollouts that wait at their gates; what a judged one costs is in `rollouts`.
+Resident memory of the bot alone; PostgreSQL, the process host and the chart's process are separate programs and are
+listed as such. The thousand rollouts wait at their gates; `rollouts` measures judged ones.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SETTLE_S = 6.0
 
 
 def resident(process: psutil.Process) -> float:
-    """MiB."""
+    """Resident memory in MiB."""
     return float(process.memory_info().rss) / MIB
 
 
@@ -45,7 +45,7 @@ async def loaded(services: Sequence[str]) -> list[Row]:
         waiting = await here.ask_for(services)
         await asyncio.sleep(_SETTLE_S)
         grown = resident(here.slipway) - before
-        what = f"memory, {len(waiting):,} rollouts more"
+        what = f"memory, with {len(waiting):,} more rollouts"
         return [Row(what, grown, "MiB", "before them", before, goal="<= 64 MiB", ok=grown <= 64)]
 
 

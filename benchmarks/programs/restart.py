@@ -1,6 +1,6 @@
-"""`kill -9` of the bot in a soak: how long until it judges again, and until it answers a press again.
+"""`kill -9` of the bot in a soak: time until it judges again, and until it answers a press again.
 
-All of it is real: the bot as a process that a supervisor starts again at once, releases under traffic, Discord on
+All parts are real: the bot as a process that a supervisor restarts at once, releases under traffic, Discord on
 loopback, PostgreSQL. A press is tried three times a second, as an impatient person would.
 """
 
@@ -22,7 +22,7 @@ PRESS_EVERY_S = 0.3
 
 
 async def killed(stack: Stack, rollout: int) -> tuple[float, float, float]:
-    """Seconds from the kill to the first look of the judge, to a press answered, and until both."""
+    """Seconds from the kill to the judge's first tick, to the first answered press, and to both."""
     card = await stack.card(rollout)
     began = time.time()
     await stack.kill_bot()
@@ -38,11 +38,11 @@ async def _judged(stack: Stack, rollout: int, began: float) -> float:
         found = await stack.one(newer, rollout, began)
         return found["at"].timestamp() - began if found and found["at"] else None
 
-    return await stack.until("the judge to look again", look)
+    return await stack.until("the judge to measure again", look)
 
 
 async def _answered(stack: Stack, message: str, began: float) -> float:
-    """Until the first of many presses is answered; those that the dead bot never got take 3 s to fail."""
+    """Seconds until the first of many presses is answered; one that the dead bot never got takes 3 s to fail."""
 
     async def press() -> float:
         body = {"user": "lead", "message": message, "button": "Extend"}
@@ -92,7 +92,7 @@ def run(quick: bool = False) -> list[Row]:
                 f"kill -9 → bot {what}, slowest of {len(seconds)}",
                 slowest,
                 "s",
-                "what teams promise",
+                "usual promise",
                 PROMISED_S,
                 slowest / PROMISED_S,
                 f"< {GOAL_S:g} s",

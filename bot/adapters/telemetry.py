@@ -1,6 +1,6 @@
 """Every Prometheus name and label of Slipway in one class; docs/operations.md explains each.
 
-Labels are bounded: values come from enumerations of ours, and a label that could grow (`_Bounded`) says `other`
+Labels are bounded: values come from Slipway's enumerations, and a label that could grow (`_Bounded`) becomes `other`
 after its hundredth value.
 """
 
@@ -32,7 +32,7 @@ PRESS = "press:"
 
 
 class _Bounded:
-    """Lets the first hundred values of a label through."""
+    """A label with at most a hundred values."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -47,9 +47,9 @@ class _Bounded:
 
 
 class Telemetry:
-    """Counts what happens. Nothing here can fail or block; times are seconds.
+    """Slipway's metrics. Nothing here can fail or block; times are in seconds.
 
-    registry: where the metrics are kept, by default one of its own with the process' figures in it.
+    registry: by default a new one, with the process metrics in it.
     """
 
     content_type = CONTENT_TYPE_LATEST
@@ -73,7 +73,7 @@ class Telemetry:
     # ---- people --------------------------------------------------------------------------------------------
 
     def interaction(self, command: str, outcome: str, seconds: float) -> None:
-        """A command or press was answered: `ok`, `repeated`, `refused`, `unreachable`, `error`, `lost`.
+        """Count an answered command or press: `ok`, `repeated`, `refused`, `unreachable`, `error`, `lost`.
 
         `command` of a button's press begins with `press:`.
         """
@@ -95,13 +95,13 @@ class Telemetry:
         )
         self._press_seconds = self._histogram("press_seconds", "Button presses: from arrival to the answer.")
         self._rate_limited = self._counter(
-            "rate_limit_refusals", "Requests over a person's budget.", "category"
+            "rate_limit_refusals", "Requests above a person's limit.", "category"
         )
 
     # ---- rollouts ------------------------------------------------------------------------------------------
 
     def rollouts(self, by_phase: Mapping[str, int]) -> None:
-        """How many rollouts are active in each phase now."""
+        """Set the number of active rollouts by phase."""
         for phase in self._phases - set(by_phase):
             self._active.labels(phase).set(0)
         for phase, count in by_phase.items():
@@ -112,29 +112,29 @@ class Telemetry:
         self._ended.labels(self._bound("phase", phase)).inc()
 
     def effect(self, kind: str, outcome: str, seconds: float) -> None:
-        """An effect was tried: `done`, `retry`, `failed`, `stale`."""
+        """Count an attempt of an effect: `done`, `retry`, `failed`, `stale`."""
         self._effects.labels(self._bound("kind", kind), self._bound("effect_outcome", outcome)).inc()
         self._effect_seconds.labels(self._bound("kind", kind)).observe(seconds)
 
     def effect_queue(self, depth: int, oldest_s: float) -> None:
-        """Effects that wait to be done, and for how long the oldest of them has."""
+        """Set the number of pending effects, and the age of the oldest."""
         self._queue_depth.set(depth)
         self._queue_age.set(oldest_s)
 
     def verdict(self, outcome: str) -> None:
-        """What the judge said in one tick: PASS, FAIL, INSUFFICIENT, ERROR."""
+        """Count the verdict of one tick: PASS, FAIL, INSUFFICIENT, ERROR."""
         self._verdicts.labels(self._bound("verdict", outcome)).inc()
 
     def rolled_back(self, seconds: float) -> None:
-        """From the order to roll back until the candidate was observed without traffic."""
+        """Record the time from the order to roll back until the candidate was observed without traffic."""
         self._rollback_seconds.observe(seconds)
 
     def tick(self, late_s: float) -> None:
-        """A judge tick began `late_s` after it was due."""
+        """Record a judge tick that began `late_s` after it was due."""
         self._tick_lateness.observe(max(0.0, late_s))
 
     def catalog_reload(self, outcome: str) -> None:
-        """`changed`, `unchanged` or `refused`."""
+        """Count a reload: `changed`, `unchanged` or `refused`."""
         self._reloads.labels(self._bound("reload", outcome)).inc()
 
     def _rollouts(self) -> None:
@@ -143,8 +143,8 @@ class Telemetry:
         self._ended = self._counter("rollouts_ended", "Rollouts that ended, by final phase.", "phase")
         self._effects = self._counter("effects", "Effects tried, by kind and outcome.", "kind", "outcome")
         self._effect_seconds = self._histogram("effect_seconds", "Time to carry out an effect.", "kind")
-        self._queue_depth = self._gauge("effects_pending", "Effects that wait to be done.")
-        self._queue_age = self._gauge("effects_oldest_seconds", "How long the oldest of them has waited.")
+        self._queue_depth = self._gauge("effects_pending", "Effects waiting to be done.")
+        self._queue_age = self._gauge("effects_oldest_seconds", "Age of the oldest pending effect.")
         self._verdicts = self._counter("verdicts", "Judge ticks by verdict.", "verdict")
         self._rollback_seconds = self._histogram(
             "rollback_seconds", "From the order until the candidate has no traffic.", buckets=_SLOW
@@ -155,7 +155,7 @@ class Telemetry:
     # ---- Discord -------------------------------------------------------------------------------------------
 
     def gateway(self, connected: bool, latency_s: float | None = None) -> None:
-        """The state of the gateway connection; `latency_s` of the last heartbeat, None before there was one."""
+        """Set the state of the gateway connection; `latency_s`: of the last heartbeat, None before the first."""
         self._gateway_up.set(connected)
         if latency_s is not None:
             self._gateway_latency.set(latency_s)
@@ -164,45 +164,47 @@ class Telemetry:
         self._reconnects.inc()
 
     def identified(self) -> None:
-        """Discord allows 1,000 a day."""
+        """Count an IDENTIFY; Discord allows 1,000 a day."""
         self._identifies.inc()
 
     def rest_call(self, status: int, seconds: float) -> None:
-        """A REST call to Discord was answered; `status` 0 for no answer at all."""
+        """Count a REST call to Discord; `status` is 0 for no answer."""
         self._rest.labels(str(status) if 100 <= status < 600 else "none").inc()
         self._rest_seconds.observe(seconds)
 
     def _discord(self) -> None:
-        self._gateway_up = self._gauge("gateway_connected", "1 while interactions can reach us.")
-        self._gateway_latency = self._gauge("gateway_latency_seconds", "Of the last heartbeat.")
+        self._gateway_up = self._gauge("gateway_connected", "1 while interactions can arrive.")
+        self._gateway_latency = self._gauge("gateway_latency_seconds", "Latency of the last heartbeat.")
         self._reconnects = self._counter("gateway_reconnects", "Connections to the gateway after the first.")
         self._identifies = self._counter("gateway_identifies", "IDENTIFYs; Discord allows 1,000 a day.")
         self._rest = self._counter("rest_calls", "REST calls to Discord by status.", "status")
         self._rest_seconds = self._histogram("rest_seconds", "Time to Discord's answer.")
 
-    # ---- what we depend on ---------------------------------------------------------------------------------
+    # ---- dependencies ---------------------------------------------------------------------------------
 
     def component(self, name: str, up: bool) -> None:
-        """What the last probe of `/health` found."""
+        """Set the result of the last probe of `/health`."""
         self._component.labels(self._bound("component", name)).set(up)
 
     def watch_database_pool(self, connections: Callable[[], tuple[int, int]]) -> None:
-        """`connections` is asked at each scrape: how many are in use, and how many idle."""
+        """Measure a pool. `connections`: called at each scrape, returns the numbers in use and idle."""
         self._pool.labels("in_use").set_function(lambda: connections()[0])
         self._pool.labels("idle").set_function(lambda: connections()[1])
 
     def query(self, seconds: float, failed: bool = False) -> None:
-        """A transaction or single statement ended."""
+        """Record a transaction or single statement."""
         self._query_seconds.observe(seconds)
         if failed:
             self._query_errors.inc()
 
     def redis(self, up: bool) -> None:
-        """Whether the configured Redis answers; not called when none is configured."""
+        """Set whether the configured Redis answers; not called without one."""
         self._redis_up.set(up)
 
     def _stores(self) -> None:
-        self._component = self._gauge("component_up", "1 if the last probe of it went well.", "component")
+        self._component = self._gauge(
+            "component_up", "1 if the component's last probe succeeded.", "component"
+        )
         self._pool = self._gauge("database_connections", "Connections of the pool by state.", "state")
         self._query_seconds = self._histogram("database_query_seconds", "Transactions and single statements.")
         self._query_errors = self._counter("database_errors", "Transactions and statements that failed.")

@@ -1,7 +1,7 @@
-"""The catalog: a folder of YAML files that says what is deployed where, how, by whom, and judged by what.
+"""The catalog: a folder of YAML files that describe what is deployed where, how, by whom, and with which policy.
 
-What may be written for targets, metric sources and the like is given as `Kinds`: the catalog knows no adapter.
-`load` gives the resolved catalog or all mistakes at once; `CatalogReloader` keeps the present one over reloads.
+The settings of targets, metric sources and other adapters are given as `Kinds`: the catalog imports no adapter.
+`load` returns the resolved catalog or all mistakes at once; `CatalogReloader` keeps the present one across reloads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["CatalogReloader", "Diagnostic", "Reloaded", "SourceLocation", "check
 
 
 class _Names(GenerateJsonSchema):
-    """Leaves out whose spec a release has: one name for one thing."""
+    """Schema generator that names a model without its target's spec."""
 
     def normalize_name(self, name: str) -> str:
         return super().normalize_name(name.partition("[")[0])

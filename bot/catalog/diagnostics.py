@@ -1,4 +1,4 @@
-"""What is wrong with a catalog: one `Diagnostic` for each thing to mend, with its place and a hint."""
+"""Mistakes in a catalog: one `Diagnostic` for each, with its place and a hint."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from bot.domain.errors import BadCatalog
 
-# Where a value is in the catalog: ("services", "checkout", "environments", "staging", "plan").
+# Path of a value in the catalog: ("services", "checkout", "environments", "staging", "plan").
 KeyPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class SourceLocation:
-    """A line of a file; lines count from 1, and 0 is the file as a whole."""
+    """A line of a file, counted from 1; 0 is the file as a whole."""
 
     file: str
     line: int = 0
@@ -25,7 +25,7 @@ class SourceLocation:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Diagnostic:
-    """`sentence` says what was expected and what is there, `hint` the way out; either may end a line."""
+    """One mistake. `sentence`: what was expected and what is there; `hint`: what to do."""
 
     place: SourceLocation
     key: str
@@ -46,7 +46,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def nearest(given: object, known: Iterable[str]) -> str:
-    """A hint that offers the name most like `given`, or all of them when they are few."""
+    """A hint that offers the name closest to `given`, or all of them when they are few."""
     names = sorted(known)
     close = difflib.get_close_matches(str(given), names, n=1, cutoff=0.6)
     if close:
@@ -57,7 +57,7 @@ def nearest(given: object, known: Iterable[str]) -> str:
 
 
 def bad_catalog(mistakes: Iterable[Diagnostic]) -> BadCatalog:
-    """The exception that carries all of them, sorted by place."""
+    """The exception with all mistakes, sorted by place."""
     lines = [str(m) for m in sorted(set(mistakes))]
     count = "1 mistake" if len(lines) == 1 else f"{len(lines)} mistakes"
     return BadCatalog(f"The catalog has {count}:\n" + "\n".join(lines), rule="bad_catalog")

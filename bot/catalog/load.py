@@ -1,4 +1,4 @@
-"""Reading a catalog from its folder: files to values, values to models, models to the catalog."""
+"""Loading of a catalog from its folder: files to values, values to models, models to the catalog."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bot.kinds import Kinds
 def check(
     folder: Path, kinds: Kinds, environ: Mapping[str, str] | None = None
 ) -> tuple[Catalog, tuple[Diagnostic, ...]]:
-    """The catalog in `folder` and every mistake in it; with mistakes the catalog is not to be used.
+    """The catalog in `folder` and every mistake in it; a catalog with mistakes must not be used.
 
-    kinds: the adapters that it may name. `environ` is what `${NAME}` refers to, by default the process environment.
+    kinds: the adapters that it may use. environ: variables for `${NAME}`, by default the process environment.
     """
     document = read_folder(folder, environ)
     catalog = resolve(document, validate(document, kinds))
@@ -26,7 +26,7 @@ def check(
 
 
 def load(folder: Path, kinds: Kinds, environ: Mapping[str, str] | None = None) -> Catalog:
-    """The catalog in `folder`. Raises `BadCatalog` whose sentence lists every mistake, one a line."""
+    """The catalog in `folder`. Raises `BadCatalog` with every mistake in its sentence, one per line."""
     catalog, mistakes = check(folder, kinds, environ)
     if mistakes:
         raise bad_catalog(mistakes)

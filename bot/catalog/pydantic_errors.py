@@ -1,4 +1,4 @@
-"""What pydantic finds wrong, told as people should read it: what was expected, what is there, what is known."""
+"""Translation of pydantic's errors into sentences: what was expected, what is there, what is known."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EXPECTED: Mapping[str, str] = {
 
 
 def report(document: Document, model: Any, path: KeyPath, error: Any) -> None:
-    """Add one of `ValidationError.errors()` of `model` to the mistakes of `document`; `path` is where it is."""
+    """Add one of `ValidationError.errors()` of `model` at `path` to the mistakes of `document`."""
     if any(m.place == document.place(path) and m.sentence.startswith("the env") for m in document.mistakes):
         return
     kind, context, last = error["type"], error.get("ctx", {}), error["loc"][-1] if error["loc"] else ""
@@ -62,12 +62,12 @@ def _no_kind(document: Document, path: KeyPath, given: object, names: list[str])
 
 
 def _is(document: Document, path: KeyPath, error: Any) -> str:
-    """What is there instead, unless it came from the environment and may be a secret."""
+    """The value that is there, unless it came from the environment and may be a secret."""
     given = error.get("input")
     if error["type"] == "secret":
         return ""
     if path in document.expanded:
-        return " (what the environment variable holds is not)"
+        return " (the environment variable's value is not)"
     if isinstance(given, Mapping | list | tuple | BaseModel):
         return f", not a {'mapping' if isinstance(given, Mapping) else 'list'}"
     if given is None:
@@ -94,7 +94,7 @@ def _models(annotation: Any, nested: bool = False) -> list[type[BaseModel]]:
 
 
 def _keys(model: Any, loc: tuple[str | int, ...]) -> set[str]:
-    """The keys that are known where an unknown one was found."""
+    """The known keys at the place of an unknown one."""
     candidates = _models(model)
     for part in loc[:-1]:
         inner = [

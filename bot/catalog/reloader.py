@@ -1,4 +1,4 @@
-"""The present catalog, which a reload replaces only by one without mistakes."""
+"""Holder of the present catalog; a reload only replaces it by one without mistakes."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from bot.kinds import Kinds
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What a reload did. With `errors` nothing changed."""
+    """Result of a reload. With `errors` nothing changed."""
 
     changed: bool
     errors: tuple[Diagnostic, ...] = ()
 
     @property
     def sentence(self) -> str:
-        """For the log, the admin's answer and the terminal."""
+        """The result as a sentence, for log, Discord and terminal."""
         if self.errors:
             lines = "\n".join(str(e) for e in self.errors)
-            return f"The catalog was not reloaded, the old one stays. Mistakes: {len(self.errors)}.\n{lines}"
+            return f"The catalog was not reloaded; the old one stays in use. Mistakes: {len(self.errors)}.\n{lines}"
         return "The catalog was reloaded." if self.changed else "The catalog has not changed."
 
 
 class CatalogReloader:
-    """Readers take `current` each time they need it and never keep it across an await that matters.
+    """The present catalog as `current`. Read it at each use, since a reload replaces it.
 
-    loaded: told of each catalog before it is the present one.
+    loaded: called with each catalog before it becomes the present one.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class CatalogReloader:
         *,
         loaded: Callable[[Catalog], object] = lambda catalog: None,
     ) -> None:
-        """Loads the catalog in folder `path`, which may name adapters of `kinds`. Raises `BadCatalog`."""
+        """Load the catalog in folder `path`, with adapters of `kinds`. Raises `BadCatalog`."""
         self._path = path
         self._kinds = kinds
         self._environ = environ
@@ -55,7 +55,7 @@ class CatalogReloader:
         return self._current
 
     def reload(self) -> Reloaded:
-        """Read the folder again. Blocking, a few milliseconds; never raises for what is in the files."""
+        """Read the folder again. Blocks for a few milliseconds; never raises for mistakes in the files."""
         catalog, mistakes = check(self._path, self._kinds, self._environ)
         if mistakes:
             return Reloaded(False, mistakes)

@@ -1,7 +1,6 @@
-"""Every named thing of a catalog against its model: what is wrong is reported and left out, the rest goes on.
+"""Validation of every entry of a catalog against its model: invalid parts are reported and left out.
 
-Leaving out only what is wrong lets the checks that follow look at everything else, so that one run finds all
-mistakes.
+Leaving out only the invalid parts lets the following checks see everything else, so that one run finds all mistakes.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ from bot.kinds import Kinds, KindSettings, SpecSettings
 from bot.values import is_name
 
 _NOTHING = object()
-_ROUNDS = 50  # each leaves something out, so this is never reached by what a person writes
+_ROUNDS = 50  # each leaves something out, so no file written by a person reaches this
 
 
 @dataclass(slots=True)
 class Sections:
-    """The validated things by section and name; `spoilt` are the paths at which something was left out."""
+    """Validated entries by section and name; `spoilt`: paths at which something was left out."""
 
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
     defaults: LaneLayer = field(default_factory=LaneLayer)
@@ -40,7 +39,7 @@ class Sections:
         return self.things.get(section, {})
 
     def known(self, section: str) -> set[str]:
-        """Names that are written down, right or wrong: a reference to a thing with mistakes is no mistake."""
+        """Names of all entries, valid or not: a reference to an entry with mistakes is not a mistake."""
         return self.names.get(section, set())
 
     def original(self, path: KeyPath) -> KeyPath:
@@ -61,7 +60,7 @@ class Sections:
 
 
 def validate(document: Document, kinds: Kinds) -> Sections:
-    """Check every thing in `document` alone; mistakes are added to it."""
+    """Check every entry in `document` by itself; mistakes are added to it."""
     return _Validator(document, kinds).sections()
 
 
@@ -101,7 +100,7 @@ class _Validator:
                 self._look_into(path, thing)
 
     def _runs_on(self, path: KeyPath, raw: Any) -> list[str]:
-        """The kind of target that runs a service, whose spec and router it has; empty when that is not clear."""
+        """The kinds of targets that run a service, which decide on its spec and router; empty when that is unclear."""
         root, targets = self._document.root, self._kinds.targets
         found: dict[str, str] = {}
         for environment, own in _mapping(_mapping(raw).get("environments")).items():
@@ -112,13 +111,13 @@ class _Validator:
                 found.setdefault(kind, environment)
         if len(found) > 1:
             on = " and ".join(f"{kind} in {environment}" for kind, environment in found.items())
-            hint = "All its environments need targets of one kind."
+            hint = "Use targets of one kind for all its environments."
             self._document.wrong(path, f"it runs on different kinds of targets: {on}.", hint)
             return []
         return list(found) or (list(targets) if len(targets) == 1 else [])
 
     def _checked(self, path: KeyPath, raw: Any, model: Any) -> Any:
-        """The model of `raw` without what is wrong in it; `_NOTHING` when nothing is left."""
+        """The model of `raw` without its invalid parts; `_NOTHING` when nothing is left."""
         adapter: TypeAdapter[Any] = TypeAdapter(model)
         raw, sections = copy.deepcopy(raw), self._sections
         context = {"folder": Path(self._document.place(path).file).parent}
@@ -140,14 +139,14 @@ class _Validator:
         return _NOTHING
 
     def _look_into(self, path: KeyPath, thing: Any) -> None:
-        """What is wrong between sound values: a secret that stands in a file, a problem that a kind finds."""
+        """Report problems of valid values: a secret in a file, or one that the kind finds."""
         document, original = self._document, self._sections.original
         for at, value in _inside(thing, path):
             if isinstance(value, Secret):
                 written = original(at)
                 if written in document.places and written not in document.expanded:
                     hint = "Write ${NAME} and set that variable."
-                    document.wrong(written, "a token does not belong into a file.", hint)
+                    document.wrong(written, "must not be written in a file.", hint)
             elif isinstance(value, SpecSettings):
                 self._referred(original(at), value)
             elif isinstance(value, KindSettings):
@@ -170,7 +169,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _inside(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    """`value` and everything in it, with where that is."""
+    """`value` and everything in it, each with its path."""
     yield path, value
     inner: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, BaseModel):
@@ -184,7 +183,7 @@ def _inside(value: Any, path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
 
 
 def _written(raw: Any, loc: Iterable[str | int]) -> KeyPath:
-    """The part of pydantic's location that stands in the file: it also names unions and spelled-out shorthands."""
+    """The part of pydantic's location that is in the file, without unions and expanded shorthands."""
     path: list[str | int] = []
     at = raw
     for part in loc:

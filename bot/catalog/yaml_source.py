@@ -1,7 +1,7 @@
-"""YAML files become one tree of plain values, and every value keeps the file and line it came from.
+"""Reading of YAML files into one tree of plain values, each with its file and line.
 
-Aliases and merge keys work as usual; a key given twice is a mistake. `${NAME}` and `${NAME:-default}` in
-scalars are replaced from the environment, `$${` stays `${`.
+Aliases and merge keys work as usual; a duplicate key is a mistake. `${NAME}` and `${NAME:-default}` in scalars are
+replaced from the environment; `$${` becomes `${`.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ import yaml
 from bot.catalog.diagnostics import Diagnostic, KeyPath, SourceLocation, dotted
 from bot.references import REFERENCE
 
-_LARGEST = 50_000  # values; aliases of aliases must not fill the memory
+_LARGEST = 50_000  # values, so that aliases of aliases cannot fill the memory
 _MERGE = "tag:yaml.org,2002:merge"
 _STRING = "tag:yaml.org,2002:str"
 
 
 @dataclass(slots=True)
 class Document:
-    """The merged tree of all files, with the place of every key path in it."""
+    """The merged tree of all files, with the place of every key path."""
 
     root: dict[str, Any] = field(default_factory=dict)
     places: dict[KeyPath, SourceLocation] = field(default_factory=dict)
     mistakes: list[Diagnostic] = field(default_factory=list)
     expanded: set[KeyPath] = field(default_factory=set)  # may be secrets: never shown
-    # By the value's path: the environment variables in it, with what they held. Defaults stand in the file anyway.
+    # By the value's path: the environment variables in it, with their values. Defaults are in the file anyway.
     references: dict[KeyPath, dict[str, str]] = field(default_factory=dict)
     # Texts with a reference (or `$${`) in them, as they are written.
     written: dict[KeyPath, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Document:
         return self.written.get(path, value) if isinstance(value, str) else value
 
     def place(self, path: KeyPath) -> SourceLocation:
-        """Where `path` is, or the nearest thing around it that is written down."""
+        """Place of `path`, or of the closest key around it that is in a file."""
         while path:
             if found := self.places.get(path):
                 return found
@@ -69,7 +69,7 @@ class Document:
 def read_folder(folder: Path, environ: Mapping[str, str] | None = None) -> Document:
     """Read and merge every `*.yaml` and `*.yml` below `folder`, in the order of their names.
 
-    GitHub's pipelines are left out.
+    GitHub workflows are left out.
     """
     document = Document(folder=str(folder))
     files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
@@ -82,12 +82,12 @@ def read_folder(folder: Path, environ: Mapping[str, str] | None = None) -> Docum
     return document
 
 
-# By these a pipeline of GitHub is known, such as the one that lies beside our examples: no part of a catalog.
+# Keys of a GitHub workflow, such as the one beside the examples: not part of a catalog.
 _WORKFLOW = {"on", "jobs"}
 
 
 class _Reader:
-    """Reads one file into a document."""
+    """Reader of one file into a document."""
 
     def __init__(self, document: Document, name: str, environ: Mapping[str, str]) -> None:
         self._document = document
@@ -118,7 +118,7 @@ class _Reader:
             self._section(section, key, value)
 
     def _section(self, section: str, key: yaml.Node, value: yaml.Node) -> None:
-        """Merge one section into the tree; a thing that another file has as well is a mistake of both."""
+        """Merge one section into the tree; an entry that another file has too is a mistake."""
         self._document.places.setdefault((section,), self._place(key))
         if not isinstance(value, yaml.MappingNode):
             built = self._build(value, (section,))
@@ -142,10 +142,10 @@ class _Reader:
         self._count += 1
         if self._count > _LARGEST:
             if self._count == _LARGEST + 1:
-                self._wrong(_line(node), path, f"the file unfolds to more than {_LARGEST} values.")
+                self._wrong(_line(node), path, f"the file expands to more than {_LARGEST} values.")
             return None
         if id(node) in self._open:
-            self._wrong(_line(node), path, "an alias refers to what it stands in.")
+            self._wrong(_line(node), path, "an alias refers to itself.")
             return None
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
@@ -172,7 +172,7 @@ class _Reader:
         return built
 
     def _entries(self, node: Any, path: KeyPath) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
-        """Keys as they count: merged ones last and only where the mapping has none of its own."""
+        """Entries of a mapping: merged ones last, and only for keys that it does not have itself."""
         own: dict[str, yaml.Node] = {}
         merged: list[yaml.Node] = []
         for key, value in node.value:
@@ -205,7 +205,7 @@ class _Reader:
 
     def _key(self, key: yaml.Node, path: KeyPath) -> str:
         if not isinstance(key, yaml.ScalarNode):
-            self._wrong(_line(key), path, "a key must be a word.")
+            self._wrong(_line(key), path, "a key must be text.")
             return "?"
         return str(key.value)
 
@@ -218,15 +218,15 @@ class _Reader:
             self._document.written[path] = node.value
         tag = node.tag
         if text and text != node.value and node.style is None and tag == _STRING:
-            # What a reference stands for may be a number: `port: ${PORT:-8080}`.
+            # A reference may resolve to a number: `port: ${PORT:-8080}`.
             tag = self._resolver.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
         try:
             return self._resolver.construct_object(
                 yaml.ScalarNode(tag, text, node.start_mark, node.end_mark), deep=True
             )
         except (yaml.YAMLError, ValueError, AttributeError, TypeError, OverflowError) as error:
-            # The library's own constructors stumble over what does not fit the tag.
-            why = getattr(error, "problem", None) or f"it is no {tag.rpartition(':')[2]}"
+            # The library's constructors fail with various errors on a value that does not fit its tag.
+            why = getattr(error, "problem", None) or f"it is not a valid {tag.rpartition(':')[2]}"
             self._wrong(_line(node), path, f"cannot be read: {why}.")
             return None
 

@@ -88,7 +88,7 @@ STATEMENTS = (
     "CREATE INDEX effects_open_lane ON effects (service, environment) "
     "WHERE state IN ('pending', 'leased') AND kind = 'set_desired'",
     "CREATE INDEX effects_closed ON effects (done_at) WHERE state NOT IN ('pending', 'leased')",
-    # A redraw that nobody has begun serves for all that is asked until then.
+    # A redraw that has not begun covers all requests until then.
     "CREATE UNIQUE INDEX effects_one_redraw ON effects (rollout_id) WHERE kind = 'draw_card' AND state = 'pending'",
     # -- timers ------------------------------------------------------------------------------------------------
     """

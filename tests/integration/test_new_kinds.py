@@ -182,7 +182,7 @@ MISTAKES = {
     ),
     "a secret in the file": (
         ('"${SLIPWAY_VAR_JSON_TOKEN}"', "plain"),
-        "metrics.router.token: a token does not belong into a file. Write ${NAME} and set that variable.",
+        "metrics.router.token: must not be written in a file. Write ${NAME} and set that variable.",
     ),
     "what its values are together": (
         ("buckets: [1, 5]", "buckets: [1, 5, 3]"),
@@ -190,7 +190,7 @@ MISTAKES = {
     ),
     "a limit above its bounds": (
         ("buckets: [1, 5]", "buckets: [1, 3]"),
-        'the limit of 5 s lies above the last finite bucket of "router", 3 s.',
+        'the limit of 5 s is above the last finite bucket of "router", 3 s.',
     ),
     "a kind that is near one": (
         ("kind: containers", "kind: container"),

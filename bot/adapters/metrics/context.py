@@ -1,4 +1,4 @@
-"""What metric sources are made with: the target of each lane, HTTP, and how the lane is judged."""
+"""Context of metric sources: the target of each lane, HTTP, and the lane's latency limit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ ASK_S = 2.0
 
 
 class LaneTargets(Protocol):
-    """Every lane's own target, as far as it can be asked for numbers. Its calls raise `Unreachable`."""
+    """The part of every lane's target that metric sources use. Its calls raise `Unreachable`."""
 
     async def observe(self, lane: Lane) -> Observed:
-        """What runs there."""
+        """What runs in the lane."""
         ...
 
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
@@ -32,7 +32,7 @@ class LaneTargets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetricContext:
-    """Handed to the factory of every kind of metric source.
+    """Argument of every metric source's factory.
 
     latency_limit_s: the largest latency limit (seconds) that a lane is judged by, None where there is none.
     """

@@ -1,4 +1,4 @@
-"""Health probes as evidence: each sample asks every instance once, for services without traffic through a router."""
+"""Health probes as a metric source: each sample asks every instance once, for services without a router."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.values import Duration, UrlPath
 
-# What keeps this machine from connecting to anything.
+# Errors that keep this machine from connecting to anything.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 
 class ProbeSettings(MetricSettings):
-    """Every instance is asked once a tick: for services without requests through a router."""
+    """Probes every instance once per tick, for services without requests through a router."""
 
     kind: Literal["probe"]
-    path: UrlPath = Field(default="/healthz", description="What each instance is asked.")
+    path: UrlPath = Field(default="/healthz", description="Path that is requested from each instance.")
     timeout: Duration = Field(default=2.0, description="How long the answer may take.")
 
     @property
@@ -36,16 +36,16 @@ class ProbeSettings(MetricSettings):
 
 
 class Addresses(Protocol):
-    """Where the instances of a release can be asked, by a name that changes when one restarts."""
+    """Source of the addresses of a release's instances."""
 
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]: ...
 
 
 class ProbeMetrics:
-    """`GET path` answered below 400 within `timeout_s` is good; all else that the instance does is bad.
+    """Metric source of probes: `GET path` answered below 400 within `timeout_s` is good, anything else is bad.
 
-    A refused connection and no answer in time are bad, too. An error is only what says nothing about the instance: its
-    address is not known, or this machine cannot connect to anything. Readings are deltas: nothing is kept here.
+    A refused connection and a missing answer are bad too. Only what says nothing about the instance is an error: its
+    address is unknown, or this machine cannot connect to anything. Readings are deltas, so no state is kept.
     """
 
     def __init__(

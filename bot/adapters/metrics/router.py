@@ -1,4 +1,4 @@
-"""What users met, from the process host's router: the first source of evidence."""
+"""The router's counts as a metric source: what users experienced, per release."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class RouterCountsSettings(MetricSettings):
 
 
 class CountsOf(Protocol):
-    """`ProcessTarget`, as far as it is needed here."""
+    """The part of `ProcessTarget` that this source uses."""
 
     async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]: ...
 
 
 class RouterMetrics:
-    """A reading for each instance; their names stay the same, because the router's counts outlive restarts.
+    """One reading for each instance, under a constant name, since the router's counts outlive restarts.
 
     overdue_s: the largest latency limit (seconds) that a lane is judged by, None where there is none.
     """
@@ -66,7 +66,7 @@ class RouterMetrics:
             return [Sample(time.time(), digest, error=error) for digest in digests]
         now = time.time()
         if not counts["routed"]:
-            error = f"{lane} has no router here"
+            error = f"{lane} has no router on this host"
             return [Sample(now, digest, error=error) for digest in digests]
         return [Sample(now, digest, _readings(counts["releases"].get(digest, {}))) for digest in digests]
 

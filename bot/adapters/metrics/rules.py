@@ -1,4 +1,4 @@
-"""How to find a release's numbers among the metrics of a Prometheus endpoint."""
+"""Rules for finding a release's counters among the metrics of a Prometheus endpoint."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ Series = tuple[Mapping[str, str], float]
 
 
 class NotThereError(Exception):
-    """The endpoint does not have what the configuration names; a sentence."""
+    """The endpoint lacks what the configuration names; carries a sentence."""
 
 
 class Selector(Part):
-    """Series whose labels match, added up; `{service}`, `{environment}`, `{version}`, `{digest}` are filled in."""
+    """Sum of the series with these labels; `{service}`, `{environment}`, `{version}`, `{digest}` are filled in."""
 
     metric: str = Field(description="Name of the series.")
     labels: dict[str, Text] = Field(default={}, description='"5*" is a prefix, "!200" must not match.')
@@ -39,10 +39,10 @@ class Share(Part):
 
 
 class ScrapeRules(Part):
-    """What to read. instance_label: when one endpoint answers for several instances, the label that names them."""
+    """Counters to read. instance_label: the label of the instance, where one endpoint has several."""
 
     total: _Selector = Field(description="The counter of all requests.")
-    bad: _Selector = Field(description="The counter of failed ones.")
+    bad: _Selector = Field(description="The counter of failed requests.")
     latency: _Selector | None = Field(default=None, description="A histogram in seconds.")
     extra: dict[str, Share] = Field(default={}, description="Other proportions, by series.")
     instance_label: str | None = Field(
@@ -52,7 +52,7 @@ class ScrapeRules(Part):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whose numbers are wanted; fills the places in labels and addresses."""
+    """The release to read; its values fill labels and addresses."""
 
     lane: Lane
     version: str
@@ -71,7 +71,7 @@ class Subject:
 
 @dataclass(slots=True)
 class _Found:
-    """One instance's numbers while they are being added up."""
+    """Running sums of one instance."""
 
     sums: dict[str, float] = field(default_factory=dict)
     buckets: dict[float, float] = field(default_factory=dict)
@@ -82,9 +82,9 @@ def readings(
 ) -> tuple[CounterReading, ...]:
     """The subject's readings, `instance` naming the endpoint's own.
 
-    A counter that is there without the subject's labels is "nothing yet"; one that the endpoint does not know
-    at all is a mistake: raises `NotThereError`. A `bad` counter may be missing, many libraries expose a label
-    only after its first use; then it is 0.
+    A counter without the subject's labels means "nothing yet"; one that the endpoint does not have at all is a
+    mistake and raises `NotThereError`. A `bad` counter may be missing and is then 0: many libraries expose a label
+    only after its first use.
     """
     named: dict[str, list[Series]] = defaultdict(list)
     declared = set()
@@ -134,7 +134,7 @@ def _matching(
     for labels, value in named.get(series, ()):
         if _fits(labels, wanted):
             if not math.isfinite(value) or value < 0:
-                raise NotThereError(f"{series} is {value}, which no counter can be")
+                raise NotThereError(f"{series} is {value}, which is impossible for a counter")
             yield labels, value
 
 

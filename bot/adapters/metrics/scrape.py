@@ -1,4 +1,4 @@
-"""Prometheus endpoints as evidence: the releases' own, or one that knows all of them."""
+"""Prometheus endpoints as a metric source: the releases' own, or one for all of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _Url = Annotated[str, *shaped(r"^(\{address\}|https?://)", "{address}/… or htt
 
 
 class ScrapeSettings(ScrapeRules, MetricSettings):
-    """Prometheus endpoints: the releases' own, or one that knows all of them."""
+    """Reads Prometheus endpoints: the releases' own, or one for all of them."""
 
     kind: Literal["scrape"]
     url: _Url = Field(description="{address}/metrics, or http://….")
@@ -40,7 +40,7 @@ class ScrapeSettings(ScrapeRules, MetricSettings):
 
 
 class AddressesOf(Protocol):
-    """A target, as far as it is needed here."""
+    """The part of a target that this source uses."""
 
     async def observe(self, lane: Lane) -> Observed: ...
 
@@ -48,11 +48,11 @@ class AddressesOf(Protocol):
 
 
 class _UnreadableError(Exception):
-    """The endpoint cannot be used; a sentence without the text that came."""
+    """The endpoint cannot be used; carries a sentence without the endpoint's text."""
 
 
 class ScrapeMetrics:
-    """Reads `url`: with `{address}` in it each instance's own endpoint, else one that has all releases.
+    """Metric source over `url`: with `{address}`, each instance's own endpoint; without, one for all releases.
 
     url: such as ``{address}/metrics`` or ``http://router:9464/metrics``; `{service}`, `{environment}`,
         `{version}`, `{digest}` are filled in. Redirects are not followed, more than 5 MB is not read.
@@ -117,7 +117,7 @@ class ScrapeMetrics:
 
     async def _read(self, url: str, subject: Subject, instance: str) -> tuple[CounterReading, ...]:
         text = await self._fetch(subject.fill(url))
-        # Megabytes take a second to parse: not in the event loop.
+        # Megabytes take a second to parse, so this runs in a thread.
         return await asyncio.to_thread(self._parse, text, subject, instance)
 
     def _parse(self, text: str, subject: Subject, instance: str) -> tuple[CounterReading, ...]:
@@ -126,7 +126,7 @@ class ScrapeMetrics:
         except NotThereError:
             raise
         except (ValueError, KeyError, IndexError, OverflowError) as problem:
-            raise _UnreadableError(f"what came is not Prometheus text ({type(problem).__name__})") from None
+            raise _UnreadableError(f"the answer is not Prometheus text ({type(problem).__name__})") from None
 
     async def _fetch(self, url: str) -> str:
         timeout = aiohttp.ClientTimeout(total=self._timeout_s)

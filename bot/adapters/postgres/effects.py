@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class PostgresEffects:
-    """Implements `bot.ports.store.EffectStore`. Leases and back-offs run on the server's clock, which all share."""
+    """Implements `bot.ports.store.EffectStore`. Leases and back-offs use the server's clock."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -33,7 +33,7 @@ class PostgresEffects:
             try:
                 claimed.append(_claimed(row))
             except ValueError:
-                # A newer Slipway's kind of effect, during an upgrade: it is for that one to do.
+                # A newer Slipway's kind of effect, during an upgrade: left to that one.
                 log.exception("effect_unreadable", key=row["key"])
         return sorted(claimed, key=lambda claim: claim.id)
 
@@ -100,7 +100,7 @@ async def record(connection: Connection, entry: AuditEntry) -> None:
 
 
 async def call(connection: Connection, lane: Lane, calls: Sequence[CallPeople]) -> None:
-    """Have people called; what was told under a key before is not told again."""
+    """Order alerts; an alert with the same key is not repeated."""
     for effect in calls:
         payload = without_nul(serialization.effect_text(effect))
         await connection.one("call", effect.key, lane.service, lane.environment, payload)

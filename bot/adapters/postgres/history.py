@@ -1,4 +1,4 @@
-"""What was, and the small records: history, audit, series, cards, notes, and tidying up."""
+"""History, audit, series, cards, notes and housekeeping in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane
 from bot.ports.store import CardRef
 
-# A statement has a second. What waits to be tidied after a long time away can be millions of rows.
+# A statement has one second, and after a long pause millions of rows can be outdated.
 _TIDIED_AT_ONCE = 5000
 
 
@@ -103,7 +103,7 @@ class PostgresHousekeeping:
         return {row["phase"]: row["rollouts"] for row in await self._database.fetch("phases")}
 
     async def ping(self) -> None:
-        """Write, and take it back. The key is this connection's own, so that no probe waits for another."""
+        """Write a row and roll it back. The key is this connection's own, so that no probe waits for another."""
         async with self._database.connection() as connection:
             transaction = connection.transaction()
             await transaction.start()

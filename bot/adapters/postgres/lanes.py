@@ -1,4 +1,4 @@
-"""Lanes, locks and what is remembered about releases, in PostgreSQL."""
+"""Lanes, locks and known releases in PostgreSQL."""
 
 from __future__ import annotations
 

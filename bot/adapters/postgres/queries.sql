@@ -5,8 +5,8 @@ SELECT nextval(pg_get_serial_sequence('rollouts', 'id')) AS id
 
 -- name: save
 -- One step of one rollout, as one statement and so one transaction and one round trip.
--- All or nothing hangs on `saved`: it is empty when the rollout has moved on (version) or the claim that this
--- step answers was lost (fence), and then no other part writes anything.
+-- All or nothing depends on `saved`: it is empty when the rollout has changed meanwhile (version) or the claim that
+-- this step answers was lost (fence), and then no other part writes anything.
 WITH change AS (
     SELECT * FROM jsonb_to_record($1) AS c (
         id bigint, before integer, at timestamptz, guild_id bigint, service text, environment text, phase text,
@@ -18,7 +18,7 @@ WITH change AS (
         lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text,
         moot jsonb)
 ), mine AS (
-    -- The rollout first, then its effects: whoever else changes it locks in that order, too.
+    -- The rollout first, then its effects: every statement locks in that order.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
     WHERE r.version = c.before
     FOR UPDATE OF r
@@ -38,7 +38,7 @@ WITH change AS (
         CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, to_base, reason, outcome,
         created_at, ended_at
     FROM change c
-    -- A lane that moved on since it was looked at has another generation: then it is to be looked at again.
+    -- A lane that has changed since it was read has another generation: then the engine reads it again.
     WHERE before IS NULL AND NOT EXISTS (SELECT FROM place p WHERE p.generation > c.base)
         AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = 'panic' AND c.unless_stopped ? n.key
             AND n.value ->> 'on' = 'true')
@@ -60,8 +60,8 @@ WITH change AS (
     FROM change c
     WHERE e.id IN (SELECT id FROM held) AND EXISTS (SELECT FROM saved)
 ), superseded AS (
-    -- A newer desired state makes an older one pointless, also one that a process is busy with. What a step of this
-    -- rollout ordered is pointless once the rollout does not wait for it.
+    -- A newer desired state supersedes an older one, also one that a process is working on. An order of a step is
+    -- superseded once the rollout does not wait for it.
     UPDATE effects e SET state = 'superseded', done_at = now()
     FROM change c
     WHERE e.state IN ('pending', 'leased') AND e.id IS DISTINCT FROM c.claim AND EXISTS (SELECT FROM saved)
@@ -87,7 +87,7 @@ WITH change AS (
 ), audited AS (
     INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, via, at, what, why,
         from_phase, to_phase, details)
-    -- The server is the one in which it was done: lanes may be shared.
+    -- The server in which it was done: lanes may be shared.
     SELECT s.id, COALESCE(t.guild_id, c.guild_id), c.service, c.environment, t.actor_id, t.actor, t.via, t.at,
         t.what, t.why, t.from_phase, t.to_phase, t.details
     FROM saved s, change c, jsonb_to_recordset(c.transitions) AS t (actor_id bigint, actor text, via text,
@@ -107,7 +107,7 @@ WITH change AS (
     INSERT INTO locks AS l (service, environment, owner_id, owner, reason, since, digest)
     SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest'
     FROM saved s, change c WHERE c.lock IS NOT NULL
-    -- Somebody's own lock stays theirs, and now holds until it is lifted.
+    -- A person's lock stays theirs, and now has no expiry.
     ON CONFLICT (service, environment) DO UPDATE SET
         owner_id = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner_id ELSE l.owner_id END,
         owner = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner ELSE l.owner END,
@@ -130,11 +130,11 @@ WITH change AS (
 SELECT EXISTS (SELECT FROM saved) AS saved
 
 -- name: start_lock
--- Taken by whoever starts a rollout, before the statement that looks for a panic stop.
+-- Taken by the start of a rollout, before the statement that checks for a panic stop.
 SELECT pg_advisory_xact_lock_shared(7512010)
 
 -- name: panic_lock
--- Taken by whoever switches the panic stop: what starts meanwhile is committed before, or sees it.
+-- Taken by a switch of the panic stop: a rollout that starts meanwhile is committed before, or sees it.
 SELECT pg_advisory_xact_lock(7512010)
 
 -- name: load
@@ -152,7 +152,7 @@ SELECT id, phase, version, schema, charter, state, judge, evidence
 FROM rollouts WHERE service = $1 AND environment = $2 AND NOT final
 
 -- name: claim
--- Take effects that are due: never begun, or begun by somebody whose lease ran out. Lines of a log stay in order,
+-- Claim effects that are due: never begun, or begun under a lease that has expired. Lines of a log stay in order,
 -- and of one rollout's redraws one runs at a time.
 WITH picked AS (
     SELECT e.id FROM effects e
@@ -174,7 +174,7 @@ RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environme
 
 -- name: renew
 WITH ours AS (
-    -- In the order in which everybody locks them.
+    -- In the order in which every statement locks them.
     SELECT e.id FROM effects e
     JOIN unnest($1::bigint[], $2::bigint[]) AS o (id, fence) ON e.id = o.id AND e.fence = o.fence
     WHERE e.state = 'leased'
@@ -184,7 +184,7 @@ UPDATE effects e SET due_at = now() + make_interval(secs => $3) FROM ours WHERE 
 RETURNING e.id
 
 -- name: close
--- A redraw says nothing once it is done; the others are kept until they are tidied away.
+-- A redraw is deleted once it is done; others are kept until they are tidied.
 WITH ours AS (
     SELECT e.id, e.kind FROM effects e
     JOIN unnest($1::bigint[], $2::bigint[]) AS o (id, fence) ON e.id = o.id AND e.fence = o.fence
@@ -197,12 +197,12 @@ UPDATE effects SET state = 'done', done_at = now()
 WHERE id IN (SELECT id FROM ours WHERE kind <> 'draw_card')
 
 -- name: retry
--- Only what went wrong is an attempt: a process that died, or an outside that is away, says nothing of the effect.
+-- Only a failure is an attempt: a process that died, or a system that is away, says nothing about the effect.
 UPDATE effects SET due_at = now() + make_interval(secs => $3), last_error = $4, attempts = attempts + $5::int
 WHERE id = $1 AND fence = $2 AND state = 'leased'
 
 -- name: watch
--- What was sent is looked at again later, by whichever process has time then.
+-- An effect that was sent is polled again later, by any process.
 UPDATE effects SET state = 'pending', due_at = now() + make_interval(secs => $3), watched_s = watched_s + $4
 WHERE id = $1 AND fence = $2 AND state = 'leased'
 
@@ -212,11 +212,11 @@ WHERE id = $1 AND fence = $2 AND state = 'leased'
 RETURNING id
 
 -- name: lane_held
--- Before an order outside of rollouts: one that begins in between is seen by the statement after this.
+-- Before an order outside of rollouts: the statement after this sees a rollout that begins in between.
 SELECT FROM lanes WHERE service = $1 AND environment = $2 FOR UPDATE
 
 -- name: hasten
--- Nothing is planned for later than one tick from now, unless by a clock that was ahead of ours.
+-- Ticks are planned at most one tick ahead, unless by a clock that was ahead of the server's.
 UPDATE rollouts SET next_tick = $1
 WHERE NOT final AND next_tick > $1::timestamptz + make_interval(secs => (charter #>> '{policy,tick_s}')::float8)
 
@@ -224,7 +224,7 @@ WHERE NOT final AND next_tick > $1::timestamptz + make_interval(secs => (charter
 UPDATE rollouts SET next_tick = $3 WHERE id = $1 AND version = $2 AND next_tick IS NOT NULL
 
 -- name: order
--- A lane's desired state again, under its next generation, while no rollout is active there.
+-- Order a lane's desired state again, under its next generation, while no rollout is active there.
 WITH owned AS (
     UPDATE lanes l SET generation = $3, desired = $4, drift_kind = $7, drift = $8, repairs = $9,
         repaired_at = $10, updated_at = now()
@@ -252,7 +252,7 @@ SELECT rollout_id, name, step, due_at FROM timers WHERE due_at <= $1 ORDER BY du
 DELETE FROM timers WHERE rollout_id = $1 AND name = $2 AND step = $3 AND due_at = $4
 
 -- name: due_ticks
--- Without the charter, which never changes and is remembered by whoever asks.
+-- Without the charter, which never changes and is cached by the caller.
 SELECT id, phase, version, schema, state, judge, evidence, next_tick
 FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) ORDER BY next_tick LIMIT $2
 
@@ -260,7 +260,7 @@ FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) O
 SELECT id, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])
 
 -- name: save_ticks
--- Many ticks that changed nothing but measurements. A rollout that moved on in the meantime is not touched.
+-- Many ticks that changed only measurements. A rollout that has changed meanwhile is not touched.
 WITH ticks AS (
     SELECT * FROM jsonb_to_recordset($1) AS t (id bigint, before integer, version integer, state jsonb, judge jsonb,
         evidence jsonb, tick_at timestamptz, service text, environment text, key text, draw boolean,
@@ -340,7 +340,7 @@ INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 
 -- name: history
--- Each lane gives its newest by its own index; the newest of those are the page.
+-- Each lane supplies its newest by its own index; the newest of those are the page.
 SELECT r.id, r.service, r.environment, r.from_version, r.to_version, r.phase, r.requester, r.reason, r.outcome,
     r.created_at, r.ended_at
 FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATERAL (
@@ -377,7 +377,7 @@ RETURNING name
 DELETE FROM leases WHERE name = $1 AND owner = $2
 
 -- name: tidy_samples
--- As much as is done within a statement's time; the next one takes more.
+-- As much as fits into a statement's time; the next one takes more.
 WITH gone AS (
     DELETE FROM samples WHERE ctid = ANY (ARRAY(SELECT ctid FROM samples WHERE at < $1 LIMIT $2)) RETURNING 1
 ) SELECT count(*) AS gone FROM gone
@@ -427,7 +427,7 @@ FROM effects WHERE state IN ('pending', 'leased') AND due_at <= now()
 SELECT phase, count(*) AS rollouts FROM rollouts WHERE NOT final GROUP BY phase
 
 -- name: ping
--- A write that its transaction takes back: reading also works where nothing can be recorded.
+-- A write that its transaction rolls back: reading also works where nothing can be written.
 INSERT INTO notes (kind, key, value) VALUES ('ready', pg_backend_pid()::text, '{}')
 ON CONFLICT (kind, key) DO UPDATE SET value = EXCLUDED.value
 

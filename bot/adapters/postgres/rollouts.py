@@ -21,7 +21,7 @@ _REMEMBERED = 4096
 
 
 class Charters:
-    """What was read of charters. They never change, so a rollout's is parsed once for each process."""
+    """Cache of parsed charters. A charter never changes, so each process parses it once."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, Mapping[str, Any]] = OrderedDict()
@@ -98,7 +98,7 @@ def read(row: Row, charters: Charters) -> Rollout:
 
 
 def _change(change: RolloutChange) -> str:
-    """The one parameter of `save`."""
+    """The one parameter of the query `save`."""
     rollout = change.rollout
     desires = [e for e in change.effects if isinstance(e, SetDesired)]
     newest = desires[-1].desired if desires else None
@@ -142,7 +142,7 @@ def _base(rollout: Rollout, desires: Sequence[SetDesired]) -> int:
 
 
 def _columns(rollout: Rollout) -> dict[str, object]:
-    """What stands in columns, to be searched and listed by."""
+    """Values with columns of their own, for searches and lists."""
     return {
         "id": rollout.id,
         "guild_id": rollout.guild_id,
@@ -165,8 +165,8 @@ def _columns(rollout: Rollout) -> dict[str, object]:
 
 
 def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDesired]) -> Iterator[str]:
-    """Rows of the outbox. A lock and a known-good mark are done by the save itself; of several desired states
-    in one step only the newest is worth doing."""
+    """Rows of the outbox. A lock and a known-good mark are part of the save itself; of several desired states in one
+    step only the newest is kept."""
     for index, effect in enumerate(effects):
         if isinstance(effect, (LockLane, MarkKnownGood)) or (
             isinstance(effect, SetDesired) and effect not in newest
@@ -180,12 +180,12 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
                 "delay_s": effect.delay_s,
             }
         elif isinstance(effect, Notify):
-            row |= {"urgent": True}  # who must act hears of it before a thousand cards are redrawn
+            row |= {"urgent": True}  # people who must act are told before a thousand cards are redrawn
         yield spliced(row, payload=serialization.effect_text(effect))
 
 
 def _calls(change: RolloutChange) -> Iterator[str]:
-    """Who is called because an effect was given up, as rows of the outbox."""
+    """Alerts for an effect that was given up, as rows of the outbox."""
     for call in change.given_up.calls if change.given_up else ():
         row = {"key": call.key, "kind": call.kind, "urgent": True}
         yield spliced(row, payload=serialization.effect_text(call))

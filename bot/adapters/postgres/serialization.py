@@ -1,4 +1,4 @@
-"""How rollouts, effects and their parts are stored as JSON, and how older documents are read.
+"""Rollouts and effects as JSON documents, and the reading of older ones.
 
 A rollout is stored in parts by how often they change: the charter (what was fixed when it started), the state
 (what steps change), the judge (what every tick changes). A field that a stored part does not have takes the
@@ -21,7 +21,7 @@ from bot.domain.rollout import model, plans, steps
 from bot.domain.rollout.events import Effect, StepEffect
 from bot.domain.rollout.model import Desired, Phase, Plan, Release, Rollout, Step
 
-# What the charter and the state look like now.
+# Version of charter and state.
 SCHEMA = 1
 
 CHARTER = (
@@ -62,7 +62,7 @@ def _read_step(stored: Any) -> Step:
     name = stored.get("kind") if isinstance(stored, Mapping) else None
     kind = steps.KINDS.get(str(name))
     if kind is None:
-        raise ValueError(f"there is no kind of step {name!r}")
+        raise ValueError(f"unknown kind of step {name!r}")
     step: Step = _adapter(kind.step).validate_python(stored)
     return step
 
@@ -114,7 +114,7 @@ _effects = {
 
 
 class UnknownSchemaError(Exception):
-    """The document was written by a newer Slipway: this one must not touch it."""
+    """The document was written by a newer Slipway, so this one must not change it."""
 
 
 def charter_text(rollout: Rollout) -> str:
@@ -137,7 +137,7 @@ def read_charter(schema: int, charter: str) -> dict[str, Any]:
     Raises `UnknownSchemaError`, or `UserError` for a plan that a newer Slipway wrote.
     """
     if schema > SCHEMA:
-        raise UnknownSchemaError(f"a rollout of schema {schema} cannot be read; this Slipway knows {SCHEMA}")
+        raise UnknownSchemaError(f"the rollout has schema {schema}; this Slipway reads up to {SCHEMA}")
     return _charter.validate_json(charter)
 
 
@@ -164,11 +164,11 @@ def effect_text(effect: Effect) -> str:
 
 
 def read_effect(text: str) -> Effect:
-    """Raises `ValueError` for what cannot be read, such as a newer Slipway's kind of effect."""
+    """Parse an effect. Raises `ValueError` if it cannot be read, such as a newer Slipway's kind of effect."""
     kind = json.loads(text).get("kind")
     of = _effects.get(kind) or steps.step_effects().get(kind)
     if of is None:
-        raise ValueError(f"there is no kind of effect {kind!r}")
+        raise ValueError(f"unknown kind of effect {kind!r}")
     effect: Effect = _adapter(of).validate_json(text)
     return effect
 

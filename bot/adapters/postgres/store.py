@@ -1,4 +1,4 @@
-"""The whole store on one pool."""
+"""The store in PostgreSQL, on one connection pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
 
 
 class PostgresStore:
-    """Implements `bot.ports.store.Store`. Connects when first asked; `database` is closed by whoever opened it."""
+    """Implements `bot.ports.store.Store`. Connects on first use; the caller closes `database`."""
 
     def __init__(self, database: Database) -> None:
         charters = Charters()

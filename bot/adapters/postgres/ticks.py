@@ -1,4 +1,4 @@
-"""What is judged, in batches, and the timers: both are read by when they are due."""
+"""Ticks of the judge, in batches, and timers: both are read by due time."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class PostgresTicks:
             try:
                 self._charters.read(row["id"], row["schema"], row["charter"])
             except (serialization.UnknownSchemaError, UserError, ValueError):
-                # One that this Slipway cannot read must not keep it from judging the others.
+                # A rollout that this Slipway cannot read must not keep it from judging the others.
                 self._unreadable(row["id"])
         read = [(self._loaded(row), row["next_tick"]) for row in rows]
         return [(loaded, planned) for loaded, planned in read if loaded is not None]
@@ -69,7 +69,7 @@ class PostgresTicks:
             return None
 
     def _unreadable(self, rollout_id: int) -> None:
-        """It stays due, so it is told once."""
+        """Log an unreadable rollout once, though it stays due."""
         if rollout_id not in self._told:
             self._told.add(rollout_id)
             log.exception("rollout_unreadable", rollout=rollout_id)

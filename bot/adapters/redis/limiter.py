@@ -1,4 +1,4 @@
-"""Rate limits by person and category on `limits`: in Redis for all processes, in memory without it."""
+"""Rate limits by person and category with `limits`: in Redis for all processes, in memory without it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
 
-# Category -> how many in how many seconds, for each person.
+# Category -> (requests, seconds) for each person.
 BUDGETS: Mapping[str, tuple[int, int]] = {"read": (20, 60), "deploy": (10, 10), "admin": (5, 60)}
 _TIMEOUT_S = 0.25
 _TRY_AGAIN_S = 5.0
@@ -26,10 +26,10 @@ State = Literal["memory", "redis", "degraded"]
 
 
 class _Memory(MemoryStorage):
-    """The library's store, tidied up every half minute instead of at every hit.
+    """The library's store, cleaned every half minute instead of at every hit.
 
-    It tidies in a thread for each person it knows: of a few hundred people's presses that was about a quarter of all
-    the cost. Windows are right without it. The method is the library's own, private one (limits 5).
+    The library cleans in a thread for each person: about a quarter of the cost of a few hundred people's presses.
+    Windows are correct without it. The method is private to the library (limits 5).
     """
 
     _tidied = -1e9
@@ -45,7 +45,7 @@ class BudgetLimiter:
     """Implements `bot.ports.coordination.RateLimiter`. Without Redis it counts in memory; it never raises.
 
     `state`: `memory` (no Redis configured), `redis`, or `degraded` (configured and away). The windows of the
-    memory start empty when Redis goes: a person may get up to twice their budget at that moment.
+    memory start empty when Redis goes away: a person may then get up to twice their budget.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class BudgetLimiter:
         budgets: Mapping[str, tuple[int, int]] = BUDGETS,
         refused: Callable[[str], None] = lambda category: None,
     ) -> None:
-        """`url`: `redis://…`, or None for this process alone. `refused` is told the category of each refusal."""
+        """`url`: `redis://…`, or None for this process alone. `refused` is called with the category of each refusal."""
         self._items: dict[str, RateLimitItem] = {
             category: RateLimitItemPerSecond(amount, seconds, namespace="SLIPWAY")
             for category, (amount, seconds) in budgets.items()
@@ -66,7 +66,7 @@ class BudgetLimiter:
         self.state: State = "redis" if url else "memory"
 
     async def hit(self, category: str, person: int) -> float:
-        """Take one; 0.0 when allowed, else the seconds until the next one would be. KeyError: no such category."""
+        """Use one; returns 0.0 when allowed, else the seconds until the next one is. Raises KeyError."""
         wait_s = await self._take(category, person)
         if wait_s > 0:
             self._refused(category)
@@ -87,7 +87,7 @@ class BudgetLimiter:
         return await _hit(self._memory, item, category, person)
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         storage = self._shared.storage if self._shared else None
         if isinstance(storage, RedisStorage) and isinstance(storage.bridge, RedispyBridge):
             await storage.bridge.storage.aclose()

@@ -1,4 +1,4 @@
-"""Telling other tasks, and over Redis other processes, that there is work. Wakes may be lost: everybody polls."""
+"""Wake-ups for other tasks and, over Redis, other processes. They may be lost, so every loop polls as well."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BACKOFF_S, _LONGEST_BACKOFF_S = 0.2, 5.0
 class EventWaker:
     """Implements `bot.ports.coordination.Waker`. With `url` it also wakes other processes. Use `async with`.
 
-    A wake that nobody waits for is kept for the next who does. A wake never waits for Redis.
+    A wake-up without a waiter is kept for the next one. `wake` never waits for Redis.
     """
 
     def __init__(self, url: str | None = None) -> None:
@@ -48,14 +48,14 @@ class EventWaker:
         self._tasks = []
 
     async def wake(self, topic: str) -> None:
-        """Returns at once; other processes hear of it soon, if Redis is there."""
+        """Wake waiters of `topic` and return at once; other processes follow soon, if Redis is there."""
         self._event(topic).set()
         if self._tasks:
             self._unsent.add(topic)
             self._send.set()
 
     async def wait(self, topic: str, timeout_s: float) -> None:
-        """Until somebody wakes `topic`, or `timeout_s` has passed."""
+        """Wait until `topic` is woken, or `timeout_s` has passed."""
         event = self._event(topic)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -90,7 +90,7 @@ class EventWaker:
             self._event(str(message["channel"]).removeprefix(_CHANNEL)).set()
 
     async def _publish(self) -> None:
-        """Wakes that come while one is being sent are sent once."""
+        """Publish wake-ups; those that come while one is being sent are sent as one."""
         client = self._client(_TIMEOUT_S)
         try:
             while True:
@@ -115,7 +115,7 @@ class EventWaker:
 
 
 async def ping(url: str) -> str:
-    """A probe: the answer as a sentence. Raises `RedisError` or OSError."""
+    """Probe Redis; returns a sentence. Raises `RedisError` or OSError."""
     client = aioredis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
     try:
         await client.ping()

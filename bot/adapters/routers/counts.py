@@ -1,7 +1,7 @@
-"""What the router saw of one instance of a release: cumulative counts that survive a kill of the router.
+"""The router's cumulative counts of one instance, which survive a kill of the router.
 
-The numbers live in a small memory-mapped file, so that a host that is killed finds them again and the judge
-sees no counter go backwards. Requests in flight are in memory only: they die with the router.
+The numbers are in a small memory-mapped file, so that a host that was killed finds them again and the judge
+sees no counter go backwards. Requests in flight are in memory only.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import time
 from bisect import bisect_left
 from pathlib import Path
 
-# Upper bounds of the latency histogram in seconds; teams' limits are among them.
+# Upper bounds of the latency histogram in seconds, with the usual latency limits among them.
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 OUTCOMES = ("ok", "error", "refused", "reset", "timeout", "cancelled")
 BAD = ("error", "refused", "reset", "timeout")
 
-# A client that leaves sooner says nothing about the release; one that waited this long was let down by it, and
-# counts with the time it waited.
+# A client that leaves sooner says nothing about the release; one that waited this long counts as a slow request, with
+# the time that it waited.
 CANCELLED_COUNTS_AFTER_S = 1.0
 
 _OUTCOME = {name: place for place, name in enumerate(OUTCOMES)}
@@ -44,17 +44,17 @@ class InstanceCounts:
         self._last = 0
 
     def begin(self) -> int:
-        """A request was given to the instance; returns its ticket for `finish`."""
+        """Count a request that was passed to the instance; returns its ticket for `finish`."""
         self._last += 1
         self._flights[self._last] = time.monotonic()
         return self._last
 
     def answered(self, ticket: int) -> None:
-        """An answer without a planned end began (an event stream): what follows is not latency."""
+        """Note that an endless answer began (an event stream): what follows is not latency."""
         self._answered[ticket] = time.monotonic() - self._flights[ticket]
 
     def finish(self, ticket: int, outcome: str | None) -> None:
-        """The request ended. None is not counted; `cancelled` only when the client had waited long."""
+        """Count the end of a request. None is not counted; `cancelled` only when the client had waited long."""
         elapsed = time.monotonic() - self._flights.pop(ticket)
         elapsed = self._answered.pop(ticket, elapsed)
         if outcome is None or (outcome == "cancelled" and elapsed < CANCELLED_COUNTS_AFTER_S):
@@ -92,7 +92,7 @@ class InstanceCounts:
         return self._cells[_SUM_US] / 1e6
 
     def buckets(self) -> list[tuple[float, int]]:
-        """Cumulative, up to and including infinity."""
+        """Cumulative latency histogram, up to and including infinity."""
         found, so_far = [], 0
         for place, bound in enumerate((*BOUNDS, float("inf"))):
             so_far += self._cells[_BUCKET0 + place]

@@ -1,4 +1,4 @@
-"""One request carried to one instance and its answer back, streamed both ways."""
+"""Forwarding of one request to one instance, streamed both ways."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from yarl import URL
 
 Outcome = Literal["ok", "error", "refused", "reset", "timeout", "cancelled"]
 
-# RFC 9110 section 7.6.1, with the older names that are still seen, and what the router answers itself.
+# RFC 9110 section 7.6.1, with older names that are still in use, and what the router answers itself.
 _HOP_BY_HOP = frozenset(
     {
         "connection",
@@ -47,7 +47,7 @@ class Undelivered(Exception):
 
 
 class Broken(Exception):
-    """The answer began and did not end well; the client's connection must be cut, so that it can tell."""
+    """The answer broke off; the client's connection must be cut, so that the client notices."""
 
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome)
@@ -74,7 +74,7 @@ async def forward(
     timeout_s: float,
     endless: Callable[[], None],
 ) -> tuple[web.StreamResponse, Outcome]:
-    """Ask the instance at `address` and stream its answer to the client.
+    """Send the request to the instance at `address` and stream its answer to the client.
 
     Calls `endless` when the answer that begins is an event stream. Raises `Undelivered` while the client has
     got nothing yet, `Broken` when the answer had begun.
@@ -92,7 +92,7 @@ async def forward(
             endless()
         await _stream(answer, response)
     finally:
-        # Closing is for answers that were not read to their end; a complete one goes back to the pool.
+        # Only for answers that were not read to their end; the connection of a complete one goes back to the pool.
         answer.close() if answer.connection is not None else answer.release()
     return response, "error" if answer.status >= 500 else "ok"
 
@@ -141,7 +141,7 @@ async def _stream(answer: aiohttp.ClientResponse, response: web.StreamResponse) 
 
 
 def upstream_url(address: str, request: web.BaseRequest) -> URL:
-    """The client's path and query, byte for byte but for a bare `?`, at the instance's address."""
+    """The client's path and query at the instance's address, byte for byte except for a bare `?`."""
     path = request.raw_path
     if not path.startswith("/"):
         path = URL(path).raw_path_qs
@@ -159,7 +159,7 @@ def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
 
 
 def forwarded_headers(request: web.BaseRequest) -> CIMultiDict[str]:
-    """What the instance is sent: the client's headers, and who the client was."""
+    """Headers for the instance: the client's, and the client's address."""
     headers = end_to_end(request.headers)
     before = request.headers.get("X-Forwarded-For")
     client = request.remote or "unknown"

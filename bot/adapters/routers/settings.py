@@ -1,4 +1,4 @@
-"""How users reach a lane through the weighted router, as people write it."""
+"""Settings of the weighted router in the catalog."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class WeightedRouterSettings(RouterSettings):
         return host_and_port(self.listen)[1] if self.listen else None
 
 
-# An address alone stands for the whole.
+# An address alone is short for the whole.
 WeightedRouterPart = Annotated[WeightedRouterSettings, Short("listen", {"type": ["integer", "string"]})]

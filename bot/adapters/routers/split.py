@@ -1,4 +1,4 @@
-"""Which requests go to the candidate: exactly its share, in no rhythm that traffic could share."""
+"""Choice of requests for the candidate: exactly its share, in random order."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 
 class Shuffle:
-    """Says for each request whether it goes to the candidate, `weight` in every 100.
+    """Decides for each request whether it goes to the candidate, `weight` in every 100.
 
     A hundred requests are cut into as many equal stretches as the rarer side gets requests, and each stretch
     sends one, at a random place, to that side. Counting every twentieth request would be as exact, but a
-    client whose every twentieth request is special would then meet only one of the releases.
+    client that makes every twentieth request a special one would then only meet one of the releases.
     """
 
     def __init__(self, rng: random.Random | None = None) -> None:
@@ -42,9 +42,9 @@ class Shuffle:
 
 
 def sticks(value: str, salt: str, weight: int) -> bool:
-    """Whether the holder of `value` belongs to the candidate at `weight`; who once does, does at any higher.
+    """Whether requests with `value` go to the candidate at `weight`; at any higher weight they still do.
 
-    `salt` (the candidate's digest) gives each rollout other people to begin with.
+    `salt` (the candidate's digest) makes each rollout start with other people.
     """
     drawn = hashlib.blake2b(f"{salt}\0{value}".encode(), digest_size=8).digest()
     return int.from_bytes(drawn, "big") / 2**64 * 100 < weight

@@ -32,7 +32,7 @@ def wants_websocket(request: web.BaseRequest) -> bool:
 async def open_upstream(
     session: aiohttp.ClientSession, address: str, request: web.BaseRequest
 ) -> aiohttp.ClientWebSocketResponse:
-    """Shake hands with the instance. Raises `Undelivered` as `forward` does, `Declined` when it answers otherwise."""
+    """Open a WebSocket to the instance. Raises `Undelivered` as `forward` does, `Declined` for another status."""
     headers = forwarded_headers(request)
     for name in _HANDSHAKE:
         headers.popall(name, None)

@@ -1,7 +1,7 @@
 """The weighted router: one listening address, two releases, exactly the ordered share to each.
 
-A new split holds for the very next request. What is counted is what users met: a request that an instance
-refused, broke or left hanging is bad for its release, also when stable then answered it.
+A new split applies to the next request. A request that an instance refused, broke off or left hanging counts as bad
+for its release, also when stable then answered it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from bot.adapters.routers.forward import LONGEST_FIELD, Broken, Outcome, Undeliv
 from bot.adapters.routers.split import Shuffle, sticks
 from bot.adapters.routers.upgrade import Declined, open_upstream, pass_messages, wants_websocket
 
-# Asked again elsewhere when the first instance gave no answer: RFC 9110 calls these safe.
+# Retried on another instance when the first gave no answer: RFC 9110 calls these methods safe.
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _AGAIN_AFTER_S = 0.05
 
@@ -39,9 +39,9 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Who is ready, and the candidate's share in per cent. `stable` is also who answers for a dead candidate.
+    """The ready instances, and the candidate's share in per cent. Stable also answers for a dead candidate.
 
-    `alone`: there is no stable release at all, so that the candidate's share is everything.
+    `alone`: there is no stable release, so the candidate gets everything.
     """
 
     stable: tuple[Backend, ...] = ()
@@ -51,7 +51,7 @@ class Split:
 
 
 class WeightedRouter:
-    """Serves one lane. `suspect` is called when an instance refuses or drops a connection."""
+    """Router of one lane. `suspect` is called when an instance refuses or drops a connection."""
 
     def __init__(
         self,
@@ -69,13 +69,13 @@ class WeightedRouter:
         self._runner: web.ServerRunner | None = None
 
     def configure(self, sticky_header: str | None, request_timeout_s: float, wait_s: float) -> None:
-        """For requests that come from now on; see `ProcessLaneSettings`."""
+        """Change settings for the next requests; see `ProcessLaneSettings`."""
         self._sticky_header = sticky_header
         self._request_timeout_s = request_timeout_s
         self._wait_s = wait_s
 
     def route(self, split: Split) -> None:
-        """From now on: the next request, and those that wait, follow `split`."""
+        """Route the next request, and those that wait, by `split`."""
         self._split = split
         self._changed.set()
         self._changed = asyncio.Event()
@@ -92,7 +92,7 @@ class WeightedRouter:
         )
         self._runner = web.ServerRunner(server, handle_signals=False, shutdown_timeout=1.0)
         await self._runner.setup()
-        # A duplicate, because aiohttp closes what it is given.
+        # A duplicate, because aiohttp closes the socket.
         await web.SockSite(self._runner, listening.dup()).start()
 
     async def close(self) -> None:
@@ -128,7 +128,7 @@ class WeightedRouter:
         failed: set[str],
         deadline: float,
     ) -> bool:
-        """Whether to try stable now. A refused request was seen by nobody, a safe one may be seen twice."""
+        """Whether to try stable now. A refused request reached no instance, and a safe one may be repeated."""
         self._suspect(backend.digest)
         first = backend.digest not in failed
         failed.add(backend.digest)
@@ -153,7 +153,7 @@ class WeightedRouter:
 
     def _backend(self, to_candidate: bool) -> Backend | None:
         split = self._split
-        # Decided a moment ago; the split may have changed while the request waited.
+        # The split may have changed while the request waited.
         chosen = split.candidate if to_candidate and split.weight else split.stable
         if not chosen and split.weight == 100:
             chosen = split.candidate
@@ -163,7 +163,7 @@ class WeightedRouter:
         return random.choice([backend for backend in chosen if backend.counts.in_flight == fewest])
 
     async def _wait(self, deadline: float) -> bool:
-        """Wait for another split, a moment at most; False when the time is up."""
+        """Wait briefly for another split; False when the time is up."""
         left = deadline - time.monotonic()
         if left <= 0:
             return False

@@ -1,4 +1,4 @@
-"""Which IP addresses lie on the public internet, also when one address is written inside another."""
+"""Classification of IP addresses as public or internal, also when one address is written inside another."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network
 
 Address = IPv4Address | IPv6Address
 
-# Of IPv6 only this is given out as global unicast; what else a library takes for global differs by its version.
+# The only global unicast range of IPv6 in use; what else a library considers global differs by version.
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Prefixes behind which a gateway or tunnel continues to the IPv4 address in the last 32 bits.
 _ENDS_IN_IPV4 = (
@@ -18,7 +18,7 @@ _RELAY_ANYCAST = ipaddress.IPv4Network("192.88.99.0/24")  # 6to4 relays, RFC 752
 
 
 def address(text: str) -> Address | None:
-    """The IP address that `text` is, without an interface; None for a name."""
+    """`text` as an IP address, without an interface; None for a name."""
     try:
         return ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -26,10 +26,10 @@ def address(text: str) -> Address | None:
 
 
 def is_public(where: Address) -> bool:
-    """Whether connecting to it leaves the network: every address that it leads through is a global one.
+    """Whether a connection to it leaves the network: every address on the way is a global one.
 
-    NAT64's local prefix (64:ff9b:1::/48, RFC 8215) never is: where the IPv4 address stands in it, and where that
-    leads, is known to the local network alone.
+    NAT64's local prefix (64:ff9b:1::/48, RFC 8215) is never public: only the local network knows where in it the IPv4
+    address is and where that leads.
     """
     if isinstance(where, IPv4Address):
         return where.is_global and not where.is_multicast and where not in _RELAY_ANYCAST
@@ -40,13 +40,13 @@ def is_public(where: Address) -> bool:
 
 
 def is_loopback(where: Address) -> bool:
-    """Whether it is this machine, by its usual addresses."""
+    """Whether it is a loopback address."""
     mapped = where.ipv4_mapped if isinstance(where, IPv6Address) else None
     return (mapped or where).is_loopback
 
 
 def _embedded(where: IPv6Address) -> tuple[IPv4Address, ...]:
-    """The IPv4 addresses that a transition mechanism continues to."""
+    """The IPv4 addresses that a transition mechanism leads to."""
     if where.ipv4_mapped is not None:
         return (where.ipv4_mapped,)
     if where.sixtofour is not None:

@@ -1,4 +1,4 @@
-"""The releases of slash commands: the present manifest and those that were seen before; all others as usual."""
+"""Releases of slash commands: the present manifest and those that were seen before."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.ports.releases import ReleaseSource
 
 _MOST = 30
-_FRESH_S = 15.0  # autocomplete asks with every key that is pressed
+_FRESH_S = 15.0  # autocomplete asks at every key press
 _LOOK_S = 1.0
 
 
 class CommandReleases:
-    """Implements `bot.ports.releases.ReleaseSource` for lanes of commands, and passes every other service on."""
+    """Implements `bot.ports.releases.ReleaseSource` for commands; passes every other service on."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class CommandReleases:
         return [_release(service, manifest) for manifest in known]
 
     async def _look(self, name: str) -> None:
-        """Take in the present manifest, if it is one; why it is not, its own commands say better."""
+        """Store the present manifest if it is valid; `/commands validate` reports the mistakes."""
         now = time.monotonic()
         if now - self._looked.get(name, -_FRESH_S) < _FRESH_S:
             return

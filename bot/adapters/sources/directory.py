@@ -1,4 +1,4 @@
-"""Releases as the sub-folders of a folder."""
+"""Releases from the sub-folders of a folder."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
 from bot.values import RelativePath
 
-# A release folder's files by name, with what tells whether one was changed.
+# A release folder's files by name, with what changes when one is written.
 _Listing = tuple[tuple[str, int, int, int], ...]
 
 
 class DirectorySettings(ReleaseSettings[S], Generic[S]):
-    """Every sub-folder of a folder is a release, named for its version."""
+    """Every sub-folder of a folder is a release, named after its version."""
 
     kind: Literal["directory"]
-    path: RelativePath = Field(description="The folder, relative to the file that says it.")
+    path: RelativePath = Field(description="The folder, relative to this file.")
     spec: S = Field(
         default={}, validate_default=True, description="As in listed; {path} is the release's folder."
     )
@@ -72,7 +72,7 @@ class DirectoryReleases:
 
 
 def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
-    """Sorts versions as people do: numbers as numbers, and a pre-release before what it leads to."""
+    """Sort key of a version: numbers as numbers, and a pre-release before its release."""
     core, _, suffix = version.removeprefix("v").partition("-")
     parts = [p for p in re.split(r"(\d+)", core) if p not in ("", ".")]
     rest = [p for p in re.split(r"(\d+)", suffix) if p not in ("", ".")]
@@ -96,7 +96,7 @@ def _files(folder: Path) -> _Listing:
 
 
 def _digest_of_files(folder: Path, listing: _Listing) -> str:
-    """Over names, contents, what is executable and where links point; not over times and owners."""
+    """Digest of names, contents, executable bits and link targets, without times and owners."""
     digest = hashlib.sha256()
     for name, mode, _, _ in listing:
         path = folder / name

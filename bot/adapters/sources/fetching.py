@@ -1,7 +1,7 @@
-"""Fetching text over HTTP from named hosts only, and never from an address inside the network.
+"""HTTP fetching of text from named hosts only, and never from an address inside the network.
 
-Names are resolved by ourselves, checked, and the connection goes to the very address that was checked: a name
-that answers differently the second time gains nothing.
+Names are resolved and checked here, and the connection goes to the address that was checked: a name that resolves
+differently the second time gains nothing.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _REDIRECTS = 5
 
 
 class Fetcher:
-    """GETs text. hosts: which may be asked, by default the first URL's own; redirects go nowhere else.
+    """Fetches text with GET. hosts: the only ones allowed, also in redirects; by default the first URL's own.
 
-    allow_loopback: plain http, and this machine, but still nothing else inside the network. Raises
-    `ManifestUnavailable` with a sentence for everything that goes wrong.
+    allow_loopback: also http, and this machine, but still nothing else inside the network. Raises
+    `ManifestUnavailable` with a sentence for every failure.
     """
 
     def __init__(
@@ -70,22 +70,24 @@ class Fetcher:
                         headers.pop("Authorization", None)
                     continue
                 if answer.status != 200:
-                    raise ManifestUnavailable(f"{at} answers {answer.status} {answer.reason}.")
+                    raise ManifestUnavailable(f"{at} answered {answer.status} {answer.reason}.")
                 return await self._text(answer, at)
-        raise ManifestUnavailable(f"{url} redirects more than {_REDIRECTS} times.")
+        raise ManifestUnavailable(f"{url} redirected more than {_REDIRECTS} times.")
 
     def _check(self, url: str, hosts: frozenset[str], *, first: str) -> None:
         parts = urlsplit(url)
-        said = f"{first} redirects to {url}, which is refused" if url != first else f"{url} is refused"
+        said = (
+            f"{first} redirects to {url}, which is not allowed" if url != first else f"{url} is not allowed"
+        )
         literal = address(parts.hostname or "")
         this_machine = parts.hostname == "localhost" or (literal is not None and is_loopback(literal))
         local = self._allow_loopback and this_machine
         if parts.scheme != "https" and not (parts.scheme == "http" and local):
-            raise ManifestUnavailable(f"{said}: only https is fetched.")
+            raise ManifestUnavailable(f"{said}: use https.")
         if parts.username or parts.password:
-            raise ManifestUnavailable(f"{said}: an address carries no name or password.")
+            raise ManifestUnavailable(f"{said}: remove the user name and password.")
         if (parts.hostname or "") not in hosts:
-            raise ManifestUnavailable(f"{said}: only {', '.join(sorted(hosts))} may be asked.")
+            raise ManifestUnavailable(f"{said}: allowed hosts are {', '.join(sorted(hosts))}.")
         if literal is not None and not _may_ask(literal, self._allow_loopback):
             raise ManifestUnavailable(f"{said}: {literal} is an address inside the network.")
 
@@ -102,11 +104,11 @@ class Fetcher:
 
 
 class InnerAddressError(OSError):
-    """A name leads to an address that must not be asked."""
+    """A name that resolves to an address inside the network."""
 
 
 class _Guard(AbstractResolver):
-    """Resolves names and gives out only addresses that may be connected to; one that may not spoils the name."""
+    """Resolver that returns only allowed addresses; a name with any other address is refused."""
 
     def __init__(self, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback
@@ -120,7 +122,7 @@ class _Guard(AbstractResolver):
         for kind, _, proto, _, there in found:
             where = address(str(there[0]))
             if where is None or not _may_ask(where, self._allow_loopback):
-                raise InnerAddressError(f"{host} leads to {where}, an address inside the network.")
+                raise InnerAddressError(f"{host} resolves to {where}, an address inside the network.")
             results.append(
                 ResolveResult(
                     hostname=host,
@@ -134,7 +136,7 @@ class _Guard(AbstractResolver):
         return results
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to close."""
 
 
 def _may_ask(where: Address, allow_loopback: bool) -> bool:
@@ -146,7 +148,7 @@ def _host(url: str) -> str:
 
 
 def _inner(error: BaseException) -> InnerAddressError | None:
-    """The guard's own error, which the client wraps."""
+    """The guard's error inside the client's, if it is one."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, InnerAddressError):

@@ -1,4 +1,4 @@
-"""Releases that the catalog lists."""
+"""Releases listed in the catalog."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from bot.values import Short, Text
 
 
 class ListedVersion(WithSpec[S], Generic[S]):
-    version: Text = Field(description="What people type; in quotes where YAML would read a number.")
+    version: Text = Field(description="The version that people type; in quotes if YAML would read a number.")
     digest: str = Field(default="", description="Digest of the artifact, where it has one.")
-    commit: Text = Field(default="", description="The commit that it was built from; shown to people.")
-    spec: S = Field(default={}, validate_default=True, description="Laid over the spec of all, key by key.")
+    commit: Text = Field(default="", description="The commit that it was built from, shown to people.")
+    spec: S = Field(default={}, validate_default=True, description="Overrides the common spec, key by key.")
 
 
 class ListedSettings(ReleaseSettings[S], Generic[S]):
-    """The versions are listed here, newest first."""
+    """A list of versions, newest first."""
 
     kind: Literal["listed"]
     versions: tuple[Annotated[ListedVersion[S], Short("version", {"type": "string"})], ...] = Field(

@@ -1,4 +1,4 @@
-"""The releases of every service, from where the catalog says, with the digest that names each."""
+"""Releases of every service from the catalog's sources, each with its digest."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ Spec = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FoundRelease:
-    """A release as its source has it.
+    """A release in its source.
 
-    artifact: digest of its files, "" where the source knows none. spec: everything that its service's settings say
-    of how it runs. places: what `{path}` and the like stand for in it.
+    artifact: digest of its files, "" where the source has none. spec: how it runs, from the service's settings.
+    places: values of `{path}` and other placeholders in it.
     """
 
     version: str
@@ -34,19 +34,19 @@ class FoundRelease:
 
 
 class ReleaseFinder(Protocol):
-    """Knows the releases of one service. Each kind of `releases:` is one."""
+    """Finder of one service's releases, one class for each kind of `releases:`."""
 
     async def find(self) -> Sequence[FoundRelease]:
-        """Newest first. Raises `Unreachable`."""
+        """Releases, newest first. Raises `Unreachable`."""
         ...
 
 
 class CatalogReleases:
-    """A `ReleaseSource` that follows the present catalog. `finders`: those of its services, by name.
+    """Implements `ReleaseSource` on the present catalog. `finders`: by service.
 
-    A digest covers the artifact and the spec, with what the environment lays over it and with what references stand
-    for. `base` leaves the overlay out: it is the same everywhere, which is what "it succeeded in staging" is about.
-    The spec itself keeps its references. `environ`: what they refer to.
+    A digest covers the artifact and the spec, with the environment's overlay and the values of references. `base`
+    leaves the overlay out: it is the same everywhere, so that "succeeded in staging" means the same release. The spec
+    itself keeps its references. `environ`: their values.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class CatalogReleases:
         self._environ = environ
 
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
-        """Newest first. Raises `UserError` for a service that the catalog does not have, `Unreachable`."""
+        """Releases, newest first. Raises `UserError` for a service that the catalog does not have, `Unreachable`."""
         configs = self._current().releases
         if service not in configs:
             raise unknown("service", service, configs)
@@ -88,7 +88,7 @@ class CatalogReleases:
 
 
 def overlaid(spec: Spec, over: Spec) -> dict[str, Any]:
-    """`spec` with the keys of `over`; mappings inside are laid together key by key, everything else replaced."""
+    """`spec` with the keys of `over`; nested mappings are merged key by key, everything else is replaced."""
     merged = dict(spec)
     for key, value in over.items():
         below = merged.get(key)
@@ -98,7 +98,7 @@ def overlaid(spec: Spec, over: Spec) -> dict[str, Any]:
 
 
 def _fill(spec: Spec, places: Mapping[str, str]) -> dict[str, Any]:
-    """Replace what is known now; `{version}`, `{environment}`, `{port}`, `{instance}` are the target's."""
+    """Fill in what is known now; the target fills in `{version}`, `{environment}`, `{port}`, `{instance}`."""
     if references.is_marked(spec):
         # A folder's name is no reference.
         places = {name: references.escaped(text) for name, text in places.items()}

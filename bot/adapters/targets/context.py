@@ -1,4 +1,4 @@
-"""What targets are made with."""
+"""Context of targets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class TargetContext:
-    """Handed to the factory of every kind of target.
+    """Argument of every target's factory.
 
     data_dir: Slipway's folder. start: whether the target may start programs of its own (`slipway doctor` starts none).
     """

@@ -1,4 +1,4 @@
-"""Targets as the engine has them: releases get what their references stand for, and words come back redacted."""
+"""Targets for the engine: references in specs are resolved, and texts from targets are redacted."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.ports.targets import DeployTarget
 from bot.redaction import Redactor
 
-_REMEMBERED = 1000  # texts: a crashed release says the same at every look
+_REMEMBERED = 1000  # texts: a crashed release has the same at every look
 
 
 class RedactedTargets(Mapping[str, DeployTarget]):
-    """The targets by name, as `targets` has them now.
+    """View of `targets` with redacted texts.
 
-    secrets: what the releases of a lane know and must not tell. environ: what references in specs stand for.
+    secrets: returns the secret values that a lane's releases know. environ: values of references in specs.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class RedactedTargets(Mapping[str, DeployTarget]):
         return self.around(self._targets[name])
 
     def around(self, target: Any) -> DeployTarget:
-        """The same for a target that is not among them."""
+        """Wrap a target that is not among `targets`."""
         return _Redacted(target, self._redaction, self._environ)
 
     def __iter__(self) -> Iterator[str]:
@@ -49,7 +49,7 @@ class RedactedTargets(Mapping[str, DeployTarget]):
 
 
 def with_values(desired: Desired, environ: Mapping[str, str]) -> Desired:
-    """`desired` with the values that its releases' references stand for. Raises `TargetRefused`."""
+    """`desired` with the values of its releases' references. Raises `TargetRefused`."""
     return replace(
         desired,
         stable=desired.stable and _with_values(desired.stable, environ),
@@ -66,7 +66,7 @@ def _with_values(release: Release, environ: Mapping[str, str]) -> Release:
 
 
 class _Redaction:
-    """Texts of lanes, each redacted once, beside the event loop."""
+    """Redacted texts of lanes; each is redacted once, in a thread."""
 
     def __init__(self, secrets: Callable[[Lane], Iterable[str]]) -> None:
         self._secrets = secrets
@@ -88,7 +88,7 @@ class _Redaction:
 
 
 class _Redacted:
-    """One target; what is not text of its own passes through."""
+    """One target, with its texts redacted."""
 
     def __init__(self, target: Any, redact: _Redaction, environ: Mapping[str, str]) -> None:
         self._target = target

@@ -1,6 +1,6 @@
-"""The sections of a catalog as pydantic models: what may be written where, and what each key means.
+"""Pydantic models of a catalog's sections: allowed keys, and what each one means.
 
-The descriptions are shown by editors (`slipway config schema`) and are the reference for docs/configuration.md.
+Editors show the descriptions (`slipway config schema`), and the reference in docs/ is generated from them.
 """
 
 from bot.catalog.models.applications import Application

@@ -1,4 +1,4 @@
-"""The models of a catalog, built for the kinds of adapters that there are."""
+"""Builder of the catalog's models for the known kinds of adapters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.values import Part
 
 
 class AnySpec(SpecSettings):
-    """Stands in where it is not known which target runs a service: that is told as a mistake of its own."""
+    """Placeholder where it is not known which target runs a service, which is a mistake of its own."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -26,7 +26,7 @@ AnyRouter = Annotated[RouterSettings, BeforeValidator(lambda written: RouterSett
 
 @functools.cache
 def catalog_file(kinds: Kinds) -> type[CatalogFile]:
-    """A file of the catalog with everything that may stand in it."""
+    """Model of a catalog file with every kind of adapter."""
     manifest = _either(kind.settings for kind in kinds.manifests.values())
     application = create_model(
         "Application",
@@ -40,7 +40,7 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
         __doc__=CatalogFile.__doc__,
         targets=_section(kind.settings for kind in kinds.targets.values()),
         metrics=_section(
-            (kind.settings for kind in kinds.metrics.values()), "What releases are measured by."
+            (kind.settings for kind in kinds.metrics.values()), "Sources of request counts and latencies."
         ),
         services=_section([service_of(kinds, *kinds.targets)]),
         applications=_section([application]),
@@ -49,7 +49,7 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
 
 @functools.cache
 def service_of(kinds: Kinds, *targets: str) -> type[Service]:
-    """A service that runs on a target of one of these kinds; of none: what is the target's own is not looked at."""
+    """Model of a service on a target of one of these kinds; without kinds, the target's own keys are not checked."""
     spec: Any = Union[tuple(kinds.targets[t].spec for t in targets)] if targets else AnySpec  # noqa: UP007
     router: Any = Union[tuple(kinds.targets[t].router for t in targets)] if targets else AnyRouter  # noqa: UP007
     environment = create_model(
@@ -70,17 +70,17 @@ def service_of(kinds: Kinds, *targets: str) -> type[Service]:
 
 
 def _section(models: Iterable[Any], description: str | None = None) -> Any:
-    """A section of things by name, each one of `models`."""
+    """A section of entries by name, each one of `models`."""
     model = _either(models)
     return dict[str, model], Field(default={}, description=description)  # type: ignore[valid-type]
 
 
 def _described(model: type[Part], field: str) -> Any:
-    """A required field with the description that it has in `model`, and nothing else of it: the type is another."""
+    """A required field with only the description that it has in `model`, since the type differs."""
     return Field(description=model.model_fields[field].description)
 
 
 def _either(models: Iterable[Any]) -> Any:
-    """One of `models`, told apart by `kind`."""
+    """One of `models`, discriminated by `kind`."""
     known = tuple(models)
     return known[0] if len(known) == 1 else Annotated[Union[known], Field(discriminator="kind")]  # noqa: UP007

@@ -1,4 +1,4 @@
-"""A file of the catalog: its sections. What the kinds of adapters add, `building` fills in."""
+"""A file of the catalog with its sections. `building` adds the kinds of adapters."""
 
 from __future__ import annotations
 

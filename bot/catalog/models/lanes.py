@@ -1,4 +1,4 @@
-"""What defaults, environments, services and their environments may all say about a lane."""
+"""Keys of a lane, which defaults, environments, services and their environments may all set."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ _STRING = {"type": "string"}
 
 
 class Roles(Part):
-    """Who may do what, by the catalog's names of roles. Inherited role by role."""
+    """Who may do what, by role names of the catalog. Each key is inherited separately."""
 
     deploy: Names | None = Field(default=None, description="Who may start a rollout.")
     rollback: Names | None = Field(default=None, description="Who may order a rollback.")
     operate: Names | None = Field(default=None, description="Who may pause, resume, extend, cancel.")
     lock: Names | None = Field(default=None, description="Who may lock and unlock.")
-    notify: Names | None = Field(default=None, description="Who is called on holds and rollbacks.")
+    notify: Names | None = Field(default=None, description="Who is mentioned on holds and rollbacks.")
 
 
 class Promote(Part):
-    """Who may go on without a PASS; the plan's first gate by default. Never the requester."""
+    """Who may continue without a PASS; by default as the plan's first gate. Never the requester."""
 
-    role: str = Field(description="Who may give their consent.")
-    quorum: int = Field(default=1, ge=1, le=20, description="How many of them it takes.")
+    role: str = Field(description="Who may vote to continue.")
+    quorum: int = Field(default=1, ge=1, le=20, description="How many votes are needed.")
 
 
 class Hold(Part):
-    """What happens when the judge cannot say PASS and people do not answer."""
+    """What happens when the judge does not reach PASS and no one decides."""
 
-    deadline: Duration = Field(default=1800.0, description="When the outcome is carried out; 30m by default.")
+    deadline: Duration = Field(default=1800.0, description="Time to decide; 30m by default.")
     outcome: Literal["rollback", "wait"] = Field(
         default="rollback", description="Roll back at the deadline, or keep waiting."
     )
 
 
 class Prerequisite(Part):
-    """Where the same release must have succeeded first; "none" lifts an inherited one."""
+    """Where the same release must have succeeded first; "none" removes an inherited one."""
 
     environment: str = Field(description='Where the release must have succeeded before; "none" for nowhere.')
     max_age: Duration = Field(default=3600.0, description="How long ago at most; 1h by default.")
 
 
 class LaneLayer(Part):
-    """Said in defaults, an environment, a service, or one environment of a service; the later one wins."""
+    """Keys for defaults, an environment, a service, or one environment of a service; the later one wins."""
 
     plan: str | None = Field(default=None, description="Name of an entry of plans:.")
     policy: str | None = Field(default=None, description="Name of an entry of policies:.")
@@ -56,20 +56,21 @@ class LaneLayer(Part):
     hold: Hold | None = None
     prerequisite: Annotated[Prerequisite, Short("environment", _STRING)] | None = None
     drift: Literal["repair", "report"] | None = Field(
-        default=None, description="What to do when something else runs than should; report by default."
+        default=None,
+        description="What to do when something other than the desired release runs; report by default.",
     )
     exclusive: bool | None = Field(
         default=None, description="Two releases never run at once (bots, queue consumers)."
     )
-    tick: Duration | None = Field(default=None, description="How often the judge looks; 5s by default.")
+    tick: Duration | None = Field(default=None, description="How often the judge measures; 5s by default.")
     rollback_timeout: Duration | None = Field(
         default=None,
-        description="After this a rollback counts as failed and people are called; 60s by default.",
+        description="After this a rollback counts as failed and people are alerted; 60s by default.",
     )
     lock_after_rollback: bool | None = Field(
         default=None, description="Lock the lane after an automatic rollback."
     )
-    guilds: Names | None = Field(default=None, description="Which guilds see it; all by default.")
+    guilds: Names | None = Field(default=None, description="Guilds that see it; all by default.")
     description: str | None = Field(default=None, description="Shown in lists.")
 
 

@@ -1,6 +1,6 @@
 """Plans, their steps, and the approvals that gates ask for.
 
-A new kind of step is a model here, which says what step of the domain it becomes, and a field of `Step`.
+A new kind of step is a model here, which builds the domain's step, and a field of `Step`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from bot.values import DURATION, WEIGHT, Duration, Part, Short, UrlPath, Weight,
 
 _STRING = {"type": "string"}
 
-# Stands for a step of which not even the weight is known; never leaves a catalog with mistakes.
+# Placeholder for a step without even a known weight; only used in a catalog with mistakes.
 UNKNOWN = steps.Shift(-1)
 UNKNOWN_GATE = steps.Gate("?", "?")
 
 
 class Surroundings(Protocol):
-    """What a step may ask of the catalog around it."""
+    """The part of the catalog that a step uses."""
 
     @property
     def shift_follows(self) -> bool:
@@ -30,11 +30,11 @@ class Surroundings(Protocol):
         ...
 
     def of(self, section: str) -> dict[str, Any]:
-        """The sound things of a section, by name."""
+        """The valid entries of a section, by name."""
         ...
 
     def known(self, section: str) -> set[str]:
-        """Names that are written down in a section, also of things with mistakes."""
+        """Names of a section's entries, also of those with mistakes."""
         ...
 
     def wrong(self, sentence: str, hint: str = "") -> None:
@@ -43,24 +43,24 @@ class Surroundings(Protocol):
 
 
 class StepPart(Part):
-    """One kind of step. `stand_in` takes the place of one that could not be read."""
+    """One kind of step. `stand_in` replaces one that could not be read."""
 
     stand_in: ClassVar[PlanStep]
 
     def step(self, around: Surroundings) -> PlanStep:
-        """The domain's step; mistakes are reported, and a stand-in is returned where they leave nothing else."""
+        """The domain's step; reports mistakes, and returns a stand-in if they leave nothing else."""
         raise NotImplementedError
 
 
 class Approval(Part):
-    """Whose consent a gate asks for."""
+    """Approvals that a gate needs."""
 
     role: str = Field(description="Who may approve.")
     quorum: int = Field(default=1, ge=1, le=20, description="How many of them, the requester not counted.")
     expires: Duration = Field(
         default=1800.0, description="After this the rollout is cancelled; 30m by default."
     )
-    allow_requester: bool = Field(default=False, description="Whether who asked may approve as well.")
+    allow_requester: bool = Field(default=False, description="Whether the requester may approve as well.")
 
 
 class Check(Part):
@@ -81,7 +81,7 @@ class VerifyStep(StepPart):
     stand_in = steps.Verify()
 
     checks: Annotated[tuple[_Check, ...], BeforeValidator(listed)] = Field(
-        default=(), description="What the candidate must answer; none: readiness alone."
+        default=(), description="Requests that the candidate must answer; without any, readiness is enough."
     )
     timeout: Duration = Field(default=60.0, description="How long the candidate may take to start and pass.")
 
@@ -91,12 +91,12 @@ class VerifyStep(StepPart):
 
 
 class GateStep(StepPart):
-    """Wait for people. An approval by name, or role and quorum in place, or both."""
+    """Wait for approvals: an entry of approvals: by name, or role and quorum here, or both."""
 
     stand_in = UNKNOWN_GATE
 
     approval: str | None = Field(default=None, description="Name of an entry of approvals:.")
-    name: str | None = Field(default=None, description="What the card calls this gate.")
+    name: str | None = Field(default=None, description="Name of the gate on the card.")
     role: str | None = Field(default=None, description="Instead of the approval's.")
     quorum: int | None = Field(default=None, ge=1, le=20, description="Instead of the approval's.")
     expires: Duration | None = Field(default=None, description="Instead of the approval's.")
@@ -139,7 +139,7 @@ class ShiftStep(StepPart):
 
 
 class SoakStep(StepPart):
-    """Let the candidate serve and be judged for a while."""
+    """Judge the candidate while it serves its share."""
 
     stand_in = steps.Soak(1.0)
 
@@ -150,7 +150,7 @@ class SoakStep(StepPart):
 
 
 class ObserveStep(StepPart):
-    """Watch the candidate at full weight while the former release stays warm."""
+    """Judge the candidate at full weight while the former release stays warm."""
 
     stand_in = steps.Observe(1.0)
 
@@ -161,14 +161,14 @@ class ObserveStep(StepPart):
 
 
 class SyncCommandsStep(StepPart):
-    """Bring an application's slash commands along."""
+    """Deploy an application's slash commands with the release."""
 
     stand_in = steps.SyncCommands("?")
 
     application: str = Field(description="Name of an entry of applications:.")
     mode: Literal["additions", "all"] | None = Field(
         default=None,
-        description="additions before the last shift, all after it: by default what its place asks.",
+        description="By default additions before the last shift, and all after it.",
     )
     timeout: Duration = Field(default=90.0, description="How long Discord may take.")
 
@@ -181,7 +181,7 @@ class SyncCommandsStep(StepPart):
 
 
 class Step(Part):
-    """Exactly one of these; a bare word is the step with its defaults."""
+    """Exactly one of these kinds; a bare word is the step with its defaults."""
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
@@ -201,7 +201,7 @@ class Step(Part):
 
     @property
     def parts(self) -> dict[str, StepPart]:
-        """What is given, by kind; one part in a sound step."""
+        """The parts that are given, by kind; exactly one in a valid step."""
         given = {kind: getattr(self, kind) for kind in type(self).model_fields}
         return {kind: part for kind, part in given.items() if part is not None}
 

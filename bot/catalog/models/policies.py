@@ -1,4 +1,4 @@
-"""Policies: what a release is judged by."""
+"""Policies for the judge."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _STRING = {"type": "string"}
 
 
 class Objective(Part):
-    """One promise: at most `limit` of the requests are bad. `latency` takes a time, others a proportion."""
+    """Limit on a proportion: at most `limit` of the requests are bad. `latency` takes a time, others a proportion."""
 
     limit: Any = Field(description='A proportion ("1%"), for latency a time ("2s").')
     kind: Literal["errors", "latency", "proportion"] | None = Field(
-        default=None, description="By default what the name says: errors, latency, else proportion."
+        default=None, description="By default from the name: errors, latency, else proportion."
     )
     quantile: Proportion = Field(
         default=0.99, description='Latency only: the share below the limit, "99%" by default.'
@@ -27,38 +27,43 @@ class Objective(Part):
     series: str | None = Field(default=None, description="The proportion's name in the metric source.")
     enforce: bool = Field(default=True, description="false: judged and shown, without consequences.")
     min_requests: int | None = Field(
-        default=None, ge=0, description="Requests this objective needs in a soak; the policy's by default."
+        default=None,
+        ge=0,
+        description="Requests that this objective needs in a soak; by default the policy's.",
     )
 
 
 class Rule(Part):
-    """A plain rule such as `error_rate > 5% over 5m`; it carries no statistical promise."""
+    """A plain threshold such as `error_rate > 5% over 5m`, without the statistical promise of an objective."""
 
-    rule: str = Field(description="What must not hold, such as `p99 > 5s for 2m`.")
+    rule: str = Field(description="The condition that fails a release, such as `p99 > 5s for 2m`.")
     enforce: bool = Field(default=True, description="false: judged and shown, without consequences.")
 
 
 class Policy(Part):
-    """What a release is judged by."""
+    """Policy for judging releases."""
 
     objectives: dict[str, Annotated[Objective, Short("limit", {"type": ["string", "number"]})]] = Field(
         default={}, description="Limits on proportions, tested with a bound on false alarms."
     )
     rules: tuple[Annotated[Rule, Short("rule", _STRING)], ...] = Field(
-        default=(), description="Plain thresholds beside them."
+        default=(), description="Plain thresholds."
     )
     alpha: Proportion = Field(default=0.01, description="Chance of a false alarm over a whole rollout.")
     phi: float = Field(default=1.0, ge=1, description="Requests that may fail together (retries, bursts).")
-    min_bad: int = Field(default=3, ge=1, description="Bad requests without which nothing fails.")
-    min_requests: int = Field(default=50, ge=0, description="Requests a soak needs to pass.")
+    min_bad: int = Field(default=3, ge=1, description="Bad requests that a FAIL needs.")
+    min_requests: int = Field(default=50, ge=0, description="Requests that a soak needs to pass.")
     on_common_trouble: Literal["hold", "ignore"] = Field(
         default="hold", description="When stable breaks the same limit: ask people, or judge as usual."
     )
     on_restart: Literal["fail", "ignore"] = Field(
-        default="fail", description="When an instance of the candidate crashed: fail it, or only note it."
+        default="fail",
+        description="When an instance of the candidate crashed: fail the candidate, or only log it.",
     )
     error_limit: Duration = Field(default=60.0, description="How long sources may be unreadable.")
-    recent: Duration = Field(default=180.0, description="What `now` means when stable is in trouble too.")
+    recent: Duration = Field(
+        default=180.0, description="Time over which stable is checked for the same trouble."
+    )
     settle: Duration | None = Field(
         default=None, description="How long completions are discarded after a shift."
     )

@@ -1,4 +1,4 @@
-"""Services: their environments and their releases, in the words of the kind of target that runs them."""
+"""Services with their environments and releases, in the form of the target that runs them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class ServiceEnvironment(LaneLayer):
 
     router: RouterSettings | None = None
     spec: SpecSettings = Field(
-        default={}, validate_default=True, description="Laid over the releases' spec, key by key."
+        default={}, validate_default=True, description="Overrides the releases' spec, key by key."
     )
 
 
 class Service(LaneLayer):
-    """What is deployed."""
+    """A service to deploy."""
 
     releases: ReleaseSettings[Any] = Field(description="Where its releases come from.")
-    environments: dict[str, ServiceEnvironment | None] = Field(description="Where it runs, each a lane.")
+    environments: dict[str, ServiceEnvironment | None] = Field(description="Where it runs; each is a lane.")

@@ -1,1 +1,1 @@
-"""The catalog's models become what the rules and the adapters use."""
+"""Resolution of the catalog's models into objects of the domain."""

@@ -1,4 +1,4 @@
-"""Applications of the catalog become those of the domain, each with a lane for staging and one for production."""
+"""Resolution of applications, each with a lane for staging and one for production."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.rollout.steps import Gate, Shift
 from bot.kinds import ManifestSettings
 
-# The target that serves them; no target of the catalog may have its name.
+# The target of their lanes; no target of the catalog may have its name.
 TARGET = "discord-commands"
 _TIMEOUT_S = 90.0  # a bulk call may be told to wait by Discord's rate limits
 
@@ -27,10 +27,10 @@ def applications(document: Document, sections: Sections) -> dict[str, Applicatio
     for name, written in sections.of("applications").items():
         path: KeyPath = ("applications", name)
         if ids.setdefault(written.id, name) != name:
-            document.wrong((*path, "id"), f'is the id of application "{ids[written.id]}" already.')
+            document.wrong((*path, "id"), f'is already the id of application "{ids[written.id]}".')
         if f"{name}-commands" in sections.known("services"):
             document.wrong(
-                path, f'its commands are deployed as "{name}-commands", which is a service already.'
+                path, f'its commands are deployed as "{name}-commands", but there is a service of that name.'
             )
         _released_with(document, sections, (*path, "manifest"), written.manifest)
         found[name] = Application(
@@ -46,14 +46,16 @@ def applications(document: Document, sections: Sections) -> dict[str, Applicatio
             answer_s=written.answer,
         )
     if TARGET in sections.known("targets"):
-        document.wrong(("targets", TARGET), "this name belongs to slash commands.", "Choose another one.")
+        document.wrong(
+            ("targets", TARGET), "this name is reserved for slash commands.", "Choose another one."
+        )
     return found
 
 
 def command_lanes(
     document: Document, sections: Sections, found: Mapping[str, Application]
 ) -> dict[Lane, LaneConfig]:
-    """Two lanes for each application: staging at once, production behind a gate and staging's success."""
+    """Two lanes for each application: staging without a gate, production behind a gate and a success in staging."""
     lanes: dict[Lane, LaneConfig] = {}
     for application in found.values():
         written: models.Application = sections.of("applications")[application.name]
@@ -84,7 +86,7 @@ def command_lanes(
 
 
 def _policy(written: models.Application, gate: Gate) -> Policy:
-    """Nothing is judged: Discord has the commands or it has not."""
+    """Policy of commands: nothing is judged, since Discord either has the commands or not."""
     return Policy(
         judge=judge.JudgePolicy(),
         promote_role=gate.role,
@@ -122,7 +124,7 @@ def _scopes(
     if not found and not sections.is_spoilt(path) and not list(names):
         document.wrong(path, "needs at least one guild.")
     if GLOBAL in found and len(found) > 1:
-        document.wrong(path, "is global, or guilds, not both: a command would show twice.")
+        document.wrong(path, "must be global or guilds, not both: commands would appear twice.")
     return tuple(dict.fromkeys(found))
 
 

@@ -1,4 +1,4 @@
-"""One service in one environment: what all layers say about it becomes a `LaneConfig`, or mistakes."""
+"""Resolution of one lane: the layers for a service in an environment become a `LaneConfig`, or mistakes."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from bot.domain.rollout.steps import Gate
 from bot.kinds import MetricSettings, RouterSettings
 
 _TICK_S = 5.0
-_NOWHERE = "none"  # `prerequisite: none` lifts one that an environment set
+_NOWHERE = "none"  # `prerequisite: none` removes one that an environment set
 
 
 class LaneResolver:
-    """Builds lanes from the layers about them; mistakes go into `document`."""
+    """Builds lanes from their layers; mistakes go into `document`."""
 
     def __init__(self, document: Document, sections: Sections, plans: Mapping[str, list[Placed]]) -> None:
         self._document = document
@@ -70,13 +70,13 @@ class LaneResolver:
     # ---- references ----
 
     def _reference(self, said: Layers, key: str, section: str) -> str | None:
-        """The name of a thing in another section; None when it is missing or not there."""
+        """The name of an entry in another section; None when it is missing or unknown."""
         value = said.get(key)
         known = self._sections.known(section)
         if not value.given:
             if key not in said.spoilt:
                 hint = f"Known: {', '.join(sorted(known))}." if known else f"Add {section}:."
-                self._document.wrong(value.path, f'"{key}" is missing, here and in what is above it.', hint)
+                self._document.wrong(value.path, f'"{key}" is missing, here and in the layers above.', hint)
             return None
         if value.value not in known:
             self._document.wrong(
@@ -105,7 +105,7 @@ class LaneResolver:
                 beyond_buckets(self._document, ("policies", policy), rules, f'"{name}"', source.bounds)
         if rules is not None and rules.series and not value.value and "metrics" not in said.spoilt:
             hint = f"Known: {', '.join(sorted(known))}." if known else "Add metrics:."
-            self._document.wrong(said.path, "its policy counts requests, and no metrics: says where.", hint)
+            self._document.wrong(said.path, "its policy counts requests, but metrics: is missing.", hint)
         return tuple(value.value)
 
     def _prerequisite(self, said: Layers) -> Prerequisite | None:
@@ -117,7 +117,7 @@ class LaneResolver:
         if environment not in service.environments:
             hint = nearest(environment, service.environments)
             sentence = (
-                f'{said.lane.service} has no environment "{environment}" to succeed in before {said.lane}.'
+                f'{said.lane.service} has no environment "{environment}", which {said.lane} needs first.'
             )
             self._document.wrong(value.path, sentence, hint)
             return None
@@ -129,7 +129,7 @@ class LaneResolver:
         deploy, rollback = said.role("deploy"), said.role("rollback")
         for duty, value in (("deploy", deploy), ("rollback", rollback)):
             if not value.value and "roles" not in said.spoilt:
-                sentence = f"nobody may {duty} {said.lane}."
+                sentence = f"no role may {duty} {said.lane}."
                 self._document.wrong(
                     value.path, sentence, f"Add roles: {{{duty}: […]}}, in defaults: for all."
                 )
@@ -184,7 +184,7 @@ class LaneResolver:
                     self._document.wrong(("guilds", name, "roles"), sentence)
 
     def _alone(self, said: Layers) -> None:
-        """No two lanes listen on one port."""
+        """Report a port that two lanes listen on."""
         port = router.port if (router := _router(said)) else None
         if port is None:
             return
@@ -196,7 +196,7 @@ class LaneResolver:
 
 
 def served(said: Layers, lane: LaneConfig) -> ServedLane:
-    """How the lane's target serves it."""
+    """The target's settings of the lane."""
     return ServedLane(lane.policy.exclusive, _router(said))
 
 

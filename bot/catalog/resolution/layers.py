@@ -1,4 +1,4 @@
-"""What a lane is told in defaults, its environment, its service and the service's environment, laid together."""
+"""Layers of a lane's settings: defaults, its environment, its service and the service's environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.domain.rollout.model import Lane
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A value and where it was said; `path` is where it is missing when nobody said it."""
+    """A value and its place; without a value, `path` is where it is missing."""
 
     value: Any
     path: KeyPath
@@ -22,11 +22,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Layers:
-    """All that is said about one lane, the strongest last."""
+    """All settings of one lane, the strongest last."""
 
     lane: Lane
     parts: tuple[tuple[KeyPath, LaneLayer], ...]
-    spoilt: frozenset[str]  # keys that somebody said wrongly: nobody may call them missing
+    spoilt: frozenset[str]  # keys with a mistake, which must not be reported as missing
 
     @property
     def path(self) -> KeyPath:
@@ -40,7 +40,7 @@ class Layers:
         return Said(default, self.path, given=False)
 
     def role(self, key: str, default: tuple[str, ...] | None = None) -> Said:
-        """Like `get`, for one key of `roles`: each is inherited by itself."""
+        """Like `get`, for one key of `roles`: each is inherited separately."""
         for path, part in reversed(self.parts):
             value = getattr(part.roles, key)
             if value is not None:
@@ -49,7 +49,7 @@ class Layers:
 
 
 def layers(sections: Sections, name: str, service: Service, environment: str) -> Layers:
-    """Lay together what is said about `name` in `environment`."""
+    """The layers of service `name` in `environment`."""
     own: KeyPath = ("services", name, "environments", environment)
     given: list[tuple[KeyPath, LaneLayer | None]] = [
         (("defaults",), sections.defaults),

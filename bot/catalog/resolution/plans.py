@@ -1,4 +1,4 @@
-"""Plans and policies of the catalog become those of the domain; what makes no sense in them is reported."""
+"""Resolution of plans and policies, with mistakes between their values."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _step(document: Document, sections: Sections, at: KeyPath, rest: Sequence[St
     if len(given) != 1:
         if not sections.is_spoilt(at):
             known = ", ".join(Step.model_fields)
-            document.wrong(at, f"a step is exactly one of {known}, not {len(given)} of them.")
+            document.wrong(at, f"a step must be exactly one of {known}, not {len(given)} of them.")
         return UNKNOWN
     ((kind, part),) = given.items()
     shift_follows = any(step.may_shift for step in rest[1:])
@@ -71,9 +71,9 @@ def _step(document: Document, sections: Sections, at: KeyPath, rest: Sequence[St
 
 
 def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
-    """What the domain finds wrong with the plan as a whole.
+    """Report the domain's problems with the plan as a whole.
 
-    Around a shift that could not be read nothing is said about what is missing: it may be what was meant.
+    Next to a shift that could not be read, nothing is reported as missing: it may be in that shift.
     """
     unsure = any(step is UNKNOWN for _, step in steps)
     known = [(at, step) for at, step in steps if step is not UNKNOWN]
@@ -86,7 +86,7 @@ def _order(document: Document, path: KeyPath, steps: list[Placed]) -> None:
 
 
 def exclusive_weights(document: Document, steps: list[Placed], service: str) -> None:
-    """An exclusive service never runs two releases at once, so no share of traffic lies between 0 and 100."""
+    """Report weights between 0 and 100 for an exclusive service, which never runs two releases at once."""
     known = [(at, step) for at, step in steps if step is not UNKNOWN]
     plan = named("", known)
     for problem in set(check(plan, exclusive=True)) - set(check(plan)):
@@ -106,7 +106,7 @@ def named(name: str, steps: Iterable[Placed]) -> Plan:
 def policy(
     document: Document, path: KeyPath, written: models.Policy, steps: Iterable[Placed], tick_s: float
 ) -> judge.JudgePolicy | None:
-    """The judge's policy for a plan that is looked at every `tick_s` seconds, without what is wrong in it."""
+    """The judge's policy for a plan with a tick every `tick_s` seconds, without invalid parts."""
     objectives = [
         _objective(document, (*path, "objectives", name), name, o) for name, o in written.objectives.items()
     ]
@@ -173,11 +173,11 @@ def _rule(document: Document, path: KeyPath, written: models.Rule) -> judge.Rule
 def beyond_buckets(
     document: Document, path: KeyPath, found: judge.JudgePolicy, source: str, bounds: Iterable[float]
 ) -> None:
-    """A latency limit above the last finite bound of a source's histogram can never be read."""
+    """Report a latency limit above the last finite bound of a source's histogram, which could never be read."""
     last = max(bounds)
     for series in found.series:
         if series.kind == "latency" and series.threshold_s > last:
-            limit = f"{duration(series.threshold_s)} lies above the last finite bucket of {source}, {duration(last)}"
+            limit = f"{duration(series.threshold_s)} is above the last finite bucket of {source}, {duration(last)}"
             document.wrong((*path, *_series_path(document, path, series.name)), f"the limit of {limit}.")
 
 

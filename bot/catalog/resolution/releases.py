@@ -1,4 +1,4 @@
-"""Where a service's releases come from, and what its environments lay over them."""
+"""Resolution of release sources, with the environments' overlays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.domain.config import ReleasesConfig
 
 
 def releases(document: Document, sections: Sections, name: str, service: models.Service) -> ReleasesConfig:
-    """The service's release source; a release that nothing says how to run is a mistake in `document`."""
+    """The service's release source; a release without a complete spec is a mistake in `document`."""
     found = ReleasesConfig(
         service.releases,
         {
@@ -26,7 +26,7 @@ def releases(document: Document, sections: Sections, name: str, service: models.
 
 
 def _runnable(document: Document, at: KeyPath, service: models.Service, found: ReleasesConfig) -> None:
-    """Every release needs what its target cannot do without: from the common spec, its own, or the environment's."""
+    """Check that each release has the keys its target requires: in the common spec, its own, or the environment's."""
     common = service.releases.spec
     for key in common.needed:
         if key in common.said() or all(key in over for over in found.overlays.values()):

@@ -1,4 +1,4 @@
-"""The validated things become the catalog that the rules and the engine see; references are checked here."""
+"""Resolution of validated sections into the catalog, with a check of every reference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.redaction import is_sensitive
 
 
 def resolve(document: Document, sections: Sections) -> Catalog:
-    """Build the catalog. What is wrong is left out and reported in `document.mistakes`: check those first."""
+    """Build the catalog. Entries with mistakes are left out; check `document.mistakes` before using it."""
     guilds = _guilds(document, sections)
     resolver = LaneResolver(document, sections, plans(document, sections))
     lanes: dict[Lane, LaneConfig] = {}
@@ -58,7 +58,7 @@ def resolve(document: Document, sections: Sections) -> Catalog:
 
 
 def _secrets(document: Document) -> tuple[Secret, ...]:
-    """What the environment gave to a place, or by a name, that says that it is secret."""
+    """Values from the environment that are secret by their key or by their variable's name."""
     found = {
         value
         for path, values in document.references.items()
@@ -89,12 +89,12 @@ def _guilds(document: Document, sections: Sections) -> dict[int, GuildConfig]:
             _mapped(document, guild, (*path, "on_call"), (guild.on_call,))
             _mapped(document, guild, (*path, "panic"), [role for role in panic if role != guild.on_call])
         if guild.id in found:
-            document.wrong((*path, "id"), f'is the id of guild "{found[guild.id].name}" already.')
+            document.wrong((*path, "id"), f'is already the id of guild "{found[guild.id].name}".')
             continue
         channels = guild.channels.model_dump(exclude_none=True)
         found[guild.id] = GuildConfig(guild.id, name, channels, guild.roles, tuple(panic), guild.on_call)
     if not sections.known("guilds") and document.root:
-        document.wrong((), "no guild says which Discord server this is for.", "Add guilds:.")
+        document.wrong((), "there is no guild, so Slipway has no Discord server.", "Add guilds:.")
     return found
 
 
@@ -116,7 +116,7 @@ def _environments(document: Document, sections: Sections, name: str, service: mo
 
 
 def _cycles(document: Document, sections: Sections, name: str, service: models.Service) -> None:
-    """Following prerequisites must end: in a circle nothing could ever be deployed."""
+    """Report prerequisites in a circle, in which nothing could ever be deployed."""
     said = {e: layers(sections, name, service, e).get("prerequisite") for e in service.environments}
     needs = {environment: s.value.environment for environment, s in said.items() if s.given}
     reported: set[str] = set()
@@ -128,5 +128,5 @@ def _cycles(document: Document, sections: Sections, name: str, service: models.S
             continue
         circle = [*walk[walk.index(after) :], after]
         reported |= set(circle)
-        sentence = f"prerequisites of {name} go in a circle: {' needs '.join(circle)}."
+        sentence = f"prerequisites of {name} form a circle: {' needs '.join(circle)}."
         document.wrong(said[circle[0]].path, sentence)

@@ -19,6 +19,7 @@ from bot.domain.appcommands.texts import (
     set_of,
     unknown,
 )
+from bot.domain.formatting import counted
 
 __all__ = ["ManifestProblem", "budget", "validate"]
 
@@ -42,7 +43,7 @@ def budget(creates: int, created_today: int) -> ManifestProblem | None:
         return None
     return ManifestProblem(
         "$",
-        f"{creates} new commands exceed Discord's limit of {limits.CREATES_A_DAY} creations a day: "
+        f"{counted(creates, 'new command')} would exceed Discord's limit of {limits.CREATES_A_DAY} creations a day: "
         f"{created_today} were created in the last 24 hours",
     )
 

@@ -94,7 +94,7 @@ class AppCommandsService:
         if not comparison.different:
             return await self._nothing(application, config, comparison, request.actor)
         if comparison.mistakes:
-            raise Refused(comparison.mistakes[0].sentence, rule="budget", remedy="Try again tomorrow.")
+            raise Refused(f"{comparison.mistakes[0].sentence}.", rule="budget", remedy="Try again tomorrow.")
         await self._take_over(application, config, request.actor)
         rollout = await self._engine.deploy(
             DeployRequest(

@@ -114,7 +114,7 @@ async def test_somebody_who_never_stops_editing_is_named_and_the_rollout_does_no
         rollout = (await slipway.apply("staging")).rollout
         ended = await slipway.reaches(rollout, Phase.HALTED, Phase.ROLLED_BACK)
         said = [t.why for t in await slipway.store.history.transitions(ended.id)]
-    assert any("somebody else may be changing commands" in why for why in said)
+    assert any("another program may be changing them" in why for why in said)
 
 
 async def test_two_people_who_apply_at_once_make_one_rollout(world: CommandsWorld) -> None:
@@ -137,7 +137,7 @@ async def test_the_token_of_another_application_is_refused_with_a_sentence(world
     other = replace(greeter, token=Secret(world.sandbox.token("slipway")))
     world.catalog = replace(world.catalog, applications={"greeter": other})
     async with world.open(working=False) as slipway:
-        with pytest.raises(UserError, match="belongs to another application"):
+        with pytest.raises(UserError, match="does not belong to application"):
             await slipway.apply("staging")
     assert world.calls("PUT", "POST", "PATCH", "DELETE") == []
 
@@ -162,7 +162,7 @@ async def test_the_days_budget_is_counted_from_our_own_history_and_explained(wor
         world.write([command("one-more")])
         before = world.cursor
 
-        with pytest.raises(UserError, match="200 were made in the last 24 hours"):
+        with pytest.raises(UserError, match="200 were created in the last 24 hours"):
             await slipway.apply("staging")
 
     assert world.calls("PUT", "POST", "PATCH", since=before) == []

@@ -122,7 +122,7 @@ async def test_killed_host_with_a_dead_candidate_brings_stable_back_unaided(
     observed = await target.observe(LANE)
     found = observed.of(TWO.digest)
     assert found is not None and found.state is RunState.CRASHED and found.weight == 0
-    assert "not running any more" in found.detail
+    assert "no longer running" in found.detail
 
 
 async def test_killed_host_accepts_no_older_generation_afterwards(target: ProcessTarget) -> None:

@@ -169,7 +169,7 @@ async def test_full_disk_refuses_more_traffic_but_never_a_rollback_or_a_restart(
         before = await settled(target, {"1": 95, "2": 5})
         lanes = tmp_path / "lanes"
         lanes.rename(tmp_path / "moved")
-        with pytest.raises(TargetRefused, match="cannot be kept"):
+        with pytest.raises(TargetRefused, match="cannot be saved"):
             await target.apply(LANE, Desired(2, ONE, two, 25))
         assert await target.observe(LANE) == before
         aborted = await target.abort(LANE, "root", "")

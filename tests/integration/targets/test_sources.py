@@ -180,7 +180,10 @@ async def test_release_that_does_not_run_is_no_data(
         ("# TYPE other counter\nother_total 1\n", "no metric http_requests_total"),
         ('http_requests_total{version="1"} 5\n', "no histogram http_seconds"),
         ("<html>hello</html>", "not Prometheus text"),
-        ('# TYPE http_requests counter\nhttp_requests_total{version="1"} NaN\n', "no histogram|no counter"),
+        (
+            '# TYPE http_requests counter\nhttp_requests_total{version="1"} NaN\n',
+            "no histogram|impossible",
+        ),
         ("x" * (6 * 1024 * 1024), "more than 5 MB"),
     ],
 )
@@ -336,7 +339,7 @@ async def test_real_release_can_be_scraped_probed_and_counted(
 
 async def test_lane_without_router_cannot_be_counted_at_the_router(target: ProcessTarget) -> None:
     (sample,) = await RouterMetrics(target).sample(Lane("nobody", "nowhere"), ["x"])
-    assert sample.error == "nobody/nowhere has no router here"
+    assert sample.error == "nobody/nowhere has no router on this host"
 
 
 async def test_check_passes_or_says_what_was_expected_and_what_came(

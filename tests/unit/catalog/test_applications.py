@@ -73,19 +73,19 @@ def test_the_token_is_shown_nowhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("over", "said"),
     [
-        ({"token": "abc"}, "a token does not belong into a file"),
+        ({"token": "abc"}, "must not be written in a file"),
         ({"staging": ["habor"]}, 'there is no guild "habor"'),
         ({"staging": []}, "needs at least one guild"),
-        ({"production": ["global", "harbor"]}, "is global, or guilds, not both"),
+        ({"production": ["global", "harbor"]}, "must be global or guilds, not both"),
         ({"owners": ["deployers"]}, 'there is no role "deployers" in guild "harbor"'),
         ({"approval": "prod"}, 'there is no approval "prod"'),
         ({"guilds": ["haven"]}, 'there is no guild "haven"'),
         ({"manifest": {"kind": "ftp"}}, 'there is no kind "ftp"'),
-        ({"manifest": {"kind": "url", "url": "http://example.org/x"}}, "must be https"),
+        ({"manifest": {"kind": "url", "url": "http://example.org/x"}}, "must begin with https"),
         ({"manifest": {"kind": "artifact", "service": "bot", "path": "x"}}, 'there is no service "bot"'),
         (
             {"manifest": {"kind": "github", "repository": "a/b", "path": "x", "token": "plain"}},
-            "a token does not belong into a file",
+            "must not be written in a file",
         ),
         ({"deviation": "0%"}, "above 0%"),
         ({"id": "12"}, "a Discord id of 15 to 20 digits"),

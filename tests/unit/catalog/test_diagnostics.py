@@ -146,7 +146,7 @@ ONE_MISTAKE = {
     "two kinds in one step": (
         ("    - shift: 5\n", "    - {shift: 5, observe: 1s}\n"),
         "{shift: 5",
-        "plans.canary[2]: a step is exactly one of verify, gate, shift, soak, observe, sync_commands, not 2 of them.",
+        "a step must be exactly one of verify, gate, shift, soak, observe, sync_commands, not 2 of them.",
     ),
     "a step that is not there": (
         ("- verify: /healthz", "- verfy: /healthz"),
@@ -176,7 +176,7 @@ ONE_MISTAKE = {
     "a latency above the last bucket": (
         ("limit: 2s", "limit: 20s"),
         "limit: 20s",
-        'the limit of 20 s lies above the last finite bucket of "router", 10 s.',
+        'the limit of 20 s is above the last finite bucket of "router", 10 s.',
     ),
     "a rule that cannot be read": (
         ("error_rate > 5%", "eror_rate > 5%"),
@@ -186,12 +186,12 @@ ONE_MISTAKE = {
     "a prerequisite in a circle": (
         ("  staging: {}", "  staging: {prerequisite: production}"),
         "{prerequisite: production}",
-        "prerequisites of checkout go in a circle: staging needs production needs staging.",
+        "prerequisites of checkout form a circle: staging needs production needs staging.",
     ),
     "a prerequisite elsewhere": (
         ("prerequisite: staging", "prerequisite: qa"),
         "prerequisite: qa",
-        'checkout has no environment "qa" to succeed in before checkout/production.',
+        'checkout has no environment "qa", which checkout/production needs first.',
     ),
     "two lanes on one port": (
         ('"0.0.0.0:8402"', "8401"),
@@ -210,15 +210,15 @@ ONE_MISTAKE = {
         "releases:",
         "nothing says how to run version 2.0.",
     ),
-    "nobody may deploy": (
+    "no role may deploy": (
         ("deploy: [deployer], ", ""),
         "staging: {router",
-        "nobody may deploy checkout/staging.",
+        "no role may deploy checkout/staging.",
     ),
     "requests that nobody counts": (
         ("  metrics: [router]\n", ""),
         "staging: {router",
-        "its policy counts requests, and no metrics: says where.",
+        "its policy counts requests, but metrics: is missing.",
     ),
     "a choice that is none": (
         ("  plan: canary\n", "  plan: canary\n  drift: repare\n"),
@@ -248,7 +248,7 @@ def test_a_single_mistake_is_told_once(tmp_path: Path) -> None:
         several = {
             "unknown section",
             "a role that on-call needs",
-            "nobody may deploy",
+            "no role may deploy",
             "requests that nobody counts",
         }
         mistakes = found(write(tmp_path / name.replace(" ", "-"), all=changed(change)))
@@ -319,9 +319,9 @@ def test_a_variable_that_is_not_set_is_a_mistake_and_its_value_is_never_shown(tm
         ("a: [1, }", "all.yaml:1: is not YAML"),
         ("- a\n- b\n", "all.yaml:1: must hold sections"),
         ("services: [1]\n", "all.yaml:1: services: must be a mapping of names."),
-        ("services: &a\n  x: *a\n", "an alias refers to what it stands in."),
+        ("services: &a\n  x: *a\n", "an alias refers to itself."),
         ("services:\n  x: {<<: 3}\n", "`<<` takes a mapping, or a list of mappings."),
-        ("services:\n  ? [a]\n  : b\n", "a key must be a word."),
+        ("services:\n  ? [a]\n  : b\n", "a key must be text."),
         ("services:\n  x: !!timestamp nonsense\n", "all.yaml:2"),
         ("services:\n  x: !python/object:os.system {}\n", "all.yaml:2"),
         ("\x00", "all.yaml"),
@@ -334,7 +334,7 @@ def test_files_that_are_no_catalog_are_told_without_a_traceback(tmp_path: Path, 
 def test_aliases_of_aliases_do_not_fill_the_memory(tmp_path: Path) -> None:
     levels = "\n".join(f"  l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 9))
     text = f"services:\n  l0: &l0 [x, x, x]\n{levels}\n"
-    assert any("unfolds to more than" in m for m in found(write(tmp_path, all=text)))
+    assert any("expands to more than" in m for m in found(write(tmp_path, all=text)))
 
 
 def test_a_file_that_is_not_text_is_told(tmp_path: Path) -> None:

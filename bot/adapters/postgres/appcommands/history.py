@@ -1,4 +1,4 @@
-"""Backups and the history of commands as people read them, and the taking over of what was found."""
+"""Backups and the history of commands for people, and taking over commands that were found."""
 
 from __future__ import annotations
 

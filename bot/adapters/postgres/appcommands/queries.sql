@@ -4,7 +4,7 @@
 INSERT INTO command_manifests (digest, guild_digest, manifest) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING
 
 -- name: command_saw_manifest
--- The newest origin counts; a manifest that is only found in Discord does not hide where it came from.
+-- The newest origin counts, except that a manifest found in Discord does not replace an earlier origin.
 INSERT INTO command_sources AS s (application, digest, origin, commit) VALUES ($1, $2, $3, $4)
 ON CONFLICT (application, digest) DO UPDATE SET origin = EXCLUDED.origin, commit = EXCLUDED.commit, at = now()
 WHERE NOT $5
@@ -16,13 +16,13 @@ SELECT digest, guild_digest, manifest FROM command_manifests WHERE digest = $1
 SELECT digest, origin, commit, at FROM command_sources WHERE application = $1 ORDER BY at DESC LIMIT $2
 
 -- name: command_guild_digest
--- Manifests that look the same in a guild; the one that this application had last comes first.
+-- Manifests that look the same in a guild; the application's newest first.
 SELECT m.digest FROM command_manifests m
 LEFT JOIN command_sources s ON s.digest = m.digest AND s.application = $2
 WHERE m.guild_digest = $1 ORDER BY s.at DESC NULLS LAST, m.at DESC LIMIT 20
 
 -- name: command_accept
--- A newer generation, or the same again; nothing comes back for an older one or another meaning of the same.
+-- A newer generation, or the same state again; no row for an older one, or for other content under the same one.
 INSERT INTO command_lanes AS l (service, environment, generation, stable, candidate, weight)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (service, environment) DO UPDATE SET
@@ -56,8 +56,8 @@ LEFT JOIN rollouts r ON r.id = l.rollout_id
 ON CONFLICT DO NOTHING
 
 -- name: command_change
--- Written before the first call, and again by whoever takes over: what was to be created counts once. What an older
--- generation left unfinished is over.
+-- Written before the first call, and again by a process that takes over: creations count once. A change that an older
+-- generation left unfinished is closed.
 WITH overtaken AS (
     UPDATE command_changes SET result = 'failed', detail = 'overtaken by a newer state', ended_at = now()
     WHERE service = $3 AND environment = $4 AND scope = $5 AND generation < $6 AND result = 'started' AND $6 > 0
@@ -125,8 +125,8 @@ SELECT count(*) FILTER (WHERE result = 'verified') AS succeeded,
 FROM command_changes WHERE application = ANY ($1::text[]) AND began_at > $2
 
 -- name: command_took_over
--- What was found in Discord is what the lane holds from now on, while no rollout is active there and nothing was
--- ordered since the generation on which that was decided.
+-- Make what was found in Discord the lane's desired state, if no rollout is active there and nothing was ordered
+-- since the generation on which that was decided.
 UPDATE lanes l SET generation = $3, desired = $4, rollout_id = NULL, drift = '', updated_at = now()
 WHERE l.service = $1 AND l.environment = $2 AND l.generation = $5 AND l.generation < $3 AND NOT EXISTS (
     SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)

@@ -14,18 +14,18 @@ from bot.ports.errors import Unreachable
 
 log = structlog.get_logger(__name__)
 
-# A difference this small is the way to the server and back: not worth a step, which could go backwards.
+# A difference this small is the round trip: not worth a step, which could go backwards.
 _STEP = timedelta(milliseconds=250)
 _EVERY_S = 10.0
-# Until the first answer, nothing else can begin.
+# Pause before the first answer, for which everything else waits.
 _FIRST_S = 0.5
 
 
 class DatabaseClock:
-    """Implements `bot.ports.coordination.Clock`: server time, carried on between questions by the monotonic clock.
+    """Implements `bot.ports.coordination.Clock`: server time, advanced by the monotonic clock between queries.
 
-    Processes on machines whose clocks differ agree on it, and a step of this machine's clock does not move it. Until
-    the server was first asked it is this machine's own time: await `known` before acting on it.
+    Processes on machines with different clocks agree on it, and a step of this machine's clock does not move it. Before
+    the first query it is this machine's own time: await `known` before acting on it.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class DatabaseClock:
         row = await self._database.one("server_time")
         after = self._monotonic()
         assert row is not None
-        # The answer was true somewhere between question and answer.
+        # The server read its clock at some time between query and answer.
         there = row["now"] + timedelta(seconds=(after - before) / 2)
         here = self._known + timedelta(seconds=after - self._asked_at)
         self._compared.set()
@@ -65,12 +65,12 @@ class DatabaseClock:
         self._known, self._asked_at = there, after
 
     async def run(self) -> None:
-        """Ask now and then, until cancelled."""
+        """Query the server's clock regularly, until cancelled."""
         while True:
             try:
                 await self.ask()
             except Unreachable:
-                pass  # carried on by the monotonic clock meanwhile
+                pass  # the monotonic clock advances it meanwhile
             except Exception:
                 log.exception("clock_not_compared")
             await asyncio.sleep(_EVERY_S if self._compared.is_set() else _FIRST_S)

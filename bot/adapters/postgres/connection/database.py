@@ -14,7 +14,7 @@ import asyncpg
 from bot.adapters.postgres.connection.queries import SQL
 from bot.ports.errors import Unreachable
 
-# What it means to be away. A constraint that is violated or a query that is wrong is not among these.
+# Errors that mean "away". A violated constraint or a wrong query is not among them.
 _AWAY = (
     OSError,
     TimeoutError,
@@ -27,12 +27,12 @@ _AWAY = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.InvalidPasswordError,
     asyncpg.InvalidCatalogNameError,
-    # Passing: whoever lost tries again.
+    # Transient: the transaction that lost is retried.
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
 )
 
-# The server at the other end is not, or soon no longer, the one to write to: so it is for every pooled connection.
+# The server is not, or soon no longer, the primary: this holds for every pooled connection.
 _MOVED = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.AdminShutdownError,
@@ -40,8 +40,8 @@ _MOVED = (
     asyncpg.CannotConnectNowError,
 )
 
-# Plans are made once for each connection, often while the tables are still empty and reading all of one looks
-# cheap. Every statement has its index, so that is what it shall use from the start.
+# Plans are made once per connection, often while tables are still empty and a sequential scan looks cheap. Every
+# statement has its index and must use it from the start.
 _SERVER = {
     "application_name": "slipway",
     "jit": "off",
@@ -58,7 +58,7 @@ def _unwatched(seconds: float, failed: bool) -> None:
 
 
 class Database:
-    """A pool that connects when first asked, so that it can be built while the server is away.
+    """Connection pool that connects on first use, so that it can be built while the server is away.
 
     timeout_s: for a connection and for a statement each. Every method raises `Unreachable`.
     observed: told of every transaction and single statement: seconds, and whether the database failed it.
@@ -120,7 +120,7 @@ class Database:
 
     @property
     def connections(self) -> tuple[int, int]:
-        """How many are in use and how many idle."""
+        """Number of connections in use, and idle."""
         if self._pool is None:
             return 0, 0
         idle: int = self._pool.get_idle_size()
@@ -166,15 +166,15 @@ class Connection:
 
 
 async def _as_it_is(connection: Any) -> None:
-    """Nothing here leaves a trace in the session, so a round trip to wipe it after every statement is spared."""
+    """Reset nothing: no statement changes the session, so the usual round trip for it is saved."""
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Whatever means that the server is away is raised as `Unreachable`."""
+    """Translate errors that mean that the server is away into `Unreachable`."""
     try:
         yield
     except asyncpg.DataError:
-        raise  # an `InterfaceError` by inheritance, but our mistake
+        raise  # an `InterfaceError` by inheritance, but a mistake in this code
     except _AWAY as error:
         raise Unreachable(f"the database does not answer ({type(error).__name__})") from error

@@ -1,4 +1,4 @@
-"""JSON parameters: documents that the codec wrote are put into others as they are, without parsing them again."""
+"""JSON parameters: serialized documents are put into others as they are, without parsing them again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def spliced(plain: Mapping[str, object], **documents: str | None) -> str:
-    """`plain` as JSON with further keys whose values are JSON already. `plain` must not be empty."""
+    """`plain` as JSON, with further keys that have JSON text as value. `plain` must not be empty."""
     text = json.dumps(plain, default=_default)
     more = "".join(f', "{key}": {value}' for key, value in documents.items() if value is not None)
     return without_nul(f"{text[:-1]}{more}}}")
@@ -27,7 +27,7 @@ def without_nul(text: str) -> str:
 
 
 def storable(text: str) -> str:
-    """Without what PostgreSQL's text cannot hold: NUL, and halves of characters."""
+    """`text` without what PostgreSQL cannot store: NUL, and halves of characters."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 

@@ -21,7 +21,7 @@ _LOCK = 7_512_009
 
 
 async def upgrade(dsn: str) -> None:
-    """Run what has not run yet, in one transaction; a second process waits and finds nothing to do.
+    """Run all missing migrations in one transaction; a second process waits and finds nothing to do.
 
     Raises `Unreachable`.
     """

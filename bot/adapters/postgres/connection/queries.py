@@ -1,4 +1,4 @@
-"""Named SQL: `-- name: save` opens a query, the comments under it say what it must hold."""
+"""Named SQL: `-- name: save` begins a query; the comments under it explain it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
 class Queries(Mapping[str, str]):
-    """Queries by name. Raises ValueError for a name that stands there twice."""
+    """Queries by name. Raises ValueError for a name that is used twice."""
 
     def __init__(self, text: str) -> None:
         self._found: dict[str, str] = {}
@@ -19,7 +19,7 @@ class Queries(Mapping[str, str]):
             name = match[1]
             if name in self._found:
                 raise ValueError(f"two queries are called {name!r}")
-            # The name stays in the text as a comment: that is how pg_stat_activity tells what runs.
+            # The name stays in the text as a comment, so that pg_stat_activity shows it.
             self._found[name] = text[match.start() : after.start() if after else len(text)].strip()
 
     def __getitem__(self, name: str) -> str:

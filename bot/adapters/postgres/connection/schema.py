@@ -1,4 +1,4 @@
-"""The schema's revision, read without Alembic, which costs 30 MiB and half a second at start."""
+"""The schema's revision, read without Alembic, which would cost 30 MiB and half a second at start."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import asyncpg
 
 from bot.adapters.postgres.connection.database import translated
 
-# As the migrations name it (migrate.py).
+# Table and column as set in migrate.py.
 _REVISION = "SELECT version_num FROM schema_revision"
 
 
 async def is_newest(dsn: str) -> bool:
-    """False if the database is empty or a revision has not run. Raises `Unreachable`."""
+    """Whether the database has every revision; False if it is empty. Raises `Unreachable`."""
     with translated():
         connection = await asyncpg.connect(dsn, timeout=5)
         try:

@@ -1,4 +1,4 @@
-"""Manifests that belong to a release."""
+"""Manifests from the artifact of a release."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.values import RelativePath
 
 
 class ArtifactSettings(ManifestSettings):
-    """A file that belongs to a release: it goes out and comes back with it."""
+    """A file in a release: deployed and rolled back with it."""
 
     kind: Literal["artifact"]
     service: str = Field(description="The service that the release belongs to.")
@@ -57,7 +57,7 @@ class ArtifactManifest:
             return (self._settings.folder / relative).resolve()
         path = (folder / relative).resolve()
         if not path.is_relative_to(folder.resolve()):
-            raise ManifestUnavailable(f"{relative} lies outside of the folder of {release.version}.")
+            raise ManifestUnavailable(f"{relative} is outside the folder of {release.version}.")
         return path
 
     async def _newest(self) -> Release:

@@ -1,4 +1,4 @@
-"""Manifests that a program prints."""
+"""Manifests printed by a program."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CommandSettings(ManifestSettings):
     kind: Literal["command"]
     command: tuple[Text, ...] = Field(min_length=1, description="A program that prints the JSON.")
     cwd: RelativePath = Field(
-        default=Path(), validate_default=True, description="Relative to the file that says it."
+        default=Path(), validate_default=True, description="Working directory, relative to this file."
     )
     timeout: Duration = Field(default=30.0, description="How long the program may run.")
 
@@ -48,7 +48,7 @@ class CommandManifest:
 
 
 async def _output(argv: Sequence[str], cwd: Path, timeout_s: float) -> str:
-    """What a program prints. It has no terminal, a bounded time, and nothing of it is left behind."""
+    """Output of a program that runs without a terminal, for a bounded time, and leaves no process behind."""
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
@@ -66,17 +66,17 @@ async def _output(argv: Sequence[str], cwd: Path, timeout_s: float) -> str:
             output, said = await asyncio.gather(_upto(process.stdout), _upto(process.stderr))
             status = await process.wait()
     except TimeoutError:
-        raise ManifestUnavailable(f"{argv[0]} was not done within {timeout_s:g} s.") from None
+        raise ManifestUnavailable(f"{argv[0]} did not finish within {timeout_s:g} s.") from None
     finally:
         await _end(process)
     if status != 0:
         why = said.decode("utf-8", "replace").strip()[-_SHOWN:]
-        raise ManifestUnavailable(f"{argv[0]} ended with exit code {status}: {why or 'it said nothing'}")
+        raise ManifestUnavailable(f"{argv[0]} exited with code {status}: {why or 'no error output'}")
     return decoded(output, f"output of {argv[0]}")
 
 
 async def _upto(stream: asyncio.StreamReader) -> bytes:
-    """Everything is read, so that the program can end; of what is too much, one byte is kept to tell."""
+    """Read everything, so that the program can end; beyond the limit one byte is kept as a mark."""
     found = bytearray()
     while part := await stream.read(65536):
         found += part[: LARGEST + 1 - len(found)]
@@ -84,7 +84,7 @@ async def _upto(stream: asyncio.StreamReader) -> bytes:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """The program and what it started are gone, and what they wrote last is thrown away."""
+    """Kill the program and what it started, and discard their last output."""
     if process.returncode is None:
         _kill(process)
         with contextlib.suppress(TimeoutError):

@@ -15,11 +15,11 @@ from bot.values import RelativePath
 
 class FileSettings(ManifestSettings):
     kind: Literal["file"]
-    path: RelativePath = Field(description="A JSON file, relative to the file that says it.")
+    path: RelativePath = Field(description="A JSON file, relative to this file.")
 
     @property
     def where(self) -> str:
-        """Not where on this machine it lies."""
+        """The file's name, without its folder on this machine."""
         return f"file {self.path.name}"
 
 

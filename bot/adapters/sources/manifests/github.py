@@ -1,4 +1,4 @@
-"""Manifests in a repository on GitHub."""
+"""Manifests from a repository on GitHub."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class GithubSettings(ManifestSettings):
     ref: str = Field(default="HEAD", description="A branch, a tag or a commit.")
     token: SecretText | None = Field(default=None, description="For private repositories: ${NAME}.")
     api: HttpUrl = Field(
-        default="https://api.github.com", description="Another address, for GitHub Enterprise."
+        default="https://api.github.com", description="Address of the API; change it for GitHub Enterprise."
     )
     timeout: Duration = Field(default=10.0, description="How long each answer may take.")
 
@@ -41,7 +41,7 @@ class GithubManifest:
         self._settings = settings
 
     async def read(self, release: Release | None) -> SourcedManifest:
-        """The file at a commit: the ref is resolved first, so that what was read can be named."""
+        """Read the file at a commit: the ref is resolved first, so that the commit is known."""
         settings = self._settings
         headers = {"X-GitHub-Api-Version": "2022-11-28"}
         if settings.token:

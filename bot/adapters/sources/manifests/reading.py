@@ -1,4 +1,4 @@
-"""From bytes to a manifest: bounded, UTF-8, JSON; and what every kind of source is made with."""
+"""Reading of manifests: bounded, UTF-8, JSON; and the contract of a kind of source."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bot.ports.errors import ManifestUnavailable
 from bot.ports.releases import ReleaseSource
 
 LARGEST = 1024 * 1024  # bytes
-_DEEPEST = 32  # a command's deepest choice lies at 10
+_DEEPEST = 32  # the deepest value in a command is at 10
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestContext:
-    """Handed to the factory of every kind of manifest source.
+    """Argument of every manifest source's factory.
 
     releases: those of every service. folder: of a service's release, by service and version, if it has one.
     """
@@ -30,10 +30,10 @@ class ManifestContext:
 
 
 class ManifestReader(Protocol):
-    """Reads one application's manifest. Each kind of `manifest:` is one."""
+    """Reader of one application's manifest, one class for each kind of `manifest:`."""
 
     async def read(self, release: Release | None) -> SourcedManifest:
-        """As it is now, or as it is in `release` where releases bring it along. Bounded in time and size.
+        """The present manifest, or that of `release` where releases contain it. Bounded in time and size.
 
         Raises `ManifestUnavailable`.
         """
@@ -53,7 +53,7 @@ def parsed(text: str, where: str) -> Any:
         if _deeper_than(_DEEPEST, found):
             raise RecursionError
         return found
-    except RecursionError:  # the parser's own, from about a thousand levels on, or ours
+    except RecursionError:  # the parser's own, from about a thousand levels on, or the one below
         why = f"it nests deeper than {_DEEPEST}"
     except ValueError as error:
         why = str(error)
@@ -62,7 +62,7 @@ def parsed(text: str, where: str) -> Any:
 
 
 def _deeper_than(limit: int, value: Any) -> bool:
-    """Level by level, so that every value is looked at once and the stack does not grow."""
+    """Whether the value nests deeper. Goes level by level, so that the stack does not grow."""
     level = [value]
     for _ in range(limit + 1):
         nested = [found for found in level if isinstance(found, dict | list)]
@@ -73,7 +73,7 @@ def _deeper_than(limit: int, value: Any) -> bool:
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON value")
+    raise ValueError(f"{name} is not a JSON value")
 
 
 def _bounded(path: Path) -> str:

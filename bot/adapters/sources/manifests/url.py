@@ -1,4 +1,4 @@
-"""Manifests from an address."""
+"""Manifests from a URL."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bot.values import Duration, HttpUrl, Names
 
 
 class UrlSettings(ManifestSettings):
-    """Only https, only the hosts that are named here, and never an address inside the network."""
+    """A URL: https only, on the hosts named here, and never inside the network."""
 
     kind: Literal["url"]
-    url: HttpUrl = Field(description="Where the JSON is.")
+    url: HttpUrl = Field(description="URL of the JSON.")
     hosts: Names | None = Field(
-        default=None, description="Hosts that it may redirect to; its own by default."
+        default=None, description="Hosts that it may redirect to; by default its own."
     )
-    allow_loopback: bool = Field(default=False, description="Also http on this machine: for a try-out.")
+    allow_loopback: bool = Field(default=False, description="Also allow http on this machine, to try it out.")
     timeout: Duration = Field(default=10.0, description="How long the answer may take.")
 
     @property
@@ -32,7 +32,7 @@ class UrlSettings(ManifestSettings):
 
     def problems(self) -> Iterator[Problem]:
         if self.url.startswith("http://") and not self.allow_loopback:
-            yield Problem(("url",), "must be https://.")
+            yield Problem(("url",), "must begin with https://.")
 
 
 class UrlManifest:

@@ -1,4 +1,4 @@
-"""Changing one scope: backup, write down, call, read back. Every step may be the last one before a crash."""
+"""Change of one scope: back up, record, call, read back. A crash after any of these is harmless."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Probe = Callable[[str], Awaitable[None]]
 Json = Mapping[str, Any]
 
 _DAY = timedelta(days=1)
-_ROUNDS = 2  # the second one when somebody else changed commands at the same moment
+_ROUNDS = 2  # the second one when commands were changed elsewhere at the same moment
 
 
 async def no_probe(point: str) -> None:
-    """Nothing happens between the steps."""
+    """Probe that does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What one scope is to have, and on whose behalf. `current`: raises `StaleGeneration` when it is not wanted."""
+    """Desired commands of one scope, with the change's origin. `current`: raises `StaleGeneration` if outdated."""
 
     application: Application
     service: str
@@ -62,7 +62,7 @@ class ScopeChanger:
         self._probe = probe
 
     async def bring(self, order: Order) -> ServedCommands:
-        """The commands that Discord answers with in the end, which are those desired.
+        """Bring a scope to its manifest; returns the commands that Discord has then.
 
         Raises `TargetRefused`, `Unreachable`, `StaleGeneration`.
         """
@@ -78,10 +78,10 @@ class ScopeChanger:
         return await self._change(order, found, diff)
 
     async def _already(self, order: Order) -> None:
-        """Nothing to do; if somebody began this change and died, it worked."""
+        """Close a change that is done already: an earlier attempt succeeded before a crash."""
         begun = await self._records.changes.unfinished(self._note(order, "", 0))
         if begun is not None:
-            await self._records.changes.end(begun, "verified", "found done after an interruption", 0)
+            await self._records.changes.end(begun, "verified", "found complete after an interruption", 0)
 
     async def _change(self, order: Order, found: ServedCommands, diff: Diff) -> ServedCommands:
         note = self._note(order, digest(found.commands, guild=order.guild), diff.creates)
@@ -111,11 +111,11 @@ class ScopeChanger:
             await self._end(change_id, "refused", sentence, made)
             raise TargetRefused(sentence) from None
         except Unreachable as error:
-            # The next attempt finds what of it was done.
+            # The next attempt finds out what was done.
             await self._end(change_id, "failed", str(error), made)
             raise
         except StaleGeneration:
-            await self._end(change_id, "failed", "overtaken by a newer state", made)
+            await self._end(change_id, "failed", "replaced by a newer change", made)
             raise
         sentence = _not_as_sent(diff)
         await self._end(change_id, "failed", sentence, made)
@@ -134,7 +134,7 @@ class ScopeChanger:
                 await self._api.overwrite(application, scope, call.commands)
 
     async def _backup(self, order: Order, present: Sequence[Json]) -> ScopeBackup:
-        """Overwrites belong to guilds: of global commands, those of the guilds that we know are kept."""
+        """Back up a scope. Overwrites belong to guilds: for global commands, those of the catalog's guilds are kept."""
         application = order.application
         guilds = [order.scope.guild_id] if order.guild else _guilds(application)
         ids = {str(command.get("id")) for command in present}
@@ -152,7 +152,7 @@ class ScopeChanger:
             raise TargetRefused(f"{mistake.sentence}. The limit resets {stamp(ends)}")
 
     async def _explained(self, order: Order, error: RefusedByDiscord) -> str:
-        """30034 with the time until it ends: by our own history, or a day at most when others created as well."""
+        """Error 30034 with the time until it ends: from Slipway's history, or a day at most if others created too."""
         if error.code != TOO_MANY_CREATED:
             return str(error)
         note = self._note(order, "", 0)
@@ -167,7 +167,7 @@ class ScopeChanger:
     async def _spent(self, note: ScopeChange) -> Sequence[tuple[datetime, int]]:
         return await self._records.changes.creates(note, datetime.now(UTC) - _DAY)
 
-    # ---- small things ----
+    # ---- helpers ----
 
     async def _end(self, change_id: int | None, result: str, detail: str, made: int) -> None:
         if change_id is not None:
@@ -197,7 +197,7 @@ def _guilds(application: Application) -> list[int]:
 
 
 def _free_again(spent: Sequence[tuple[datetime, int]], wanted: int) -> datetime:
-    """When enough of what was created is a day old that `wanted` more fit."""
+    """When enough creations are a day old for `wanted` more."""
     over = sum(n for _, n in spent) + wanted - CREATES_A_DAY
     for at, n in spent:
         over -= n
@@ -209,6 +209,6 @@ def _free_again(spent: Sequence[tuple[datetime, int]], wanted: int) -> datetime:
 def _not_as_sent(diff: Diff) -> str:
     named = ", ".join(f"/{c.name} ({c.what})" for c in diff.commands[:5])
     return (
-        "Discord does not have what was sent; somebody else may be changing commands at the same time. "
-        f"It differs in {len(diff.commands)}: {named}"
+        "Discord does not have the commands that were sent; another program may be changing them at the same time. "
+        f"{len(diff.commands)} differ: {named}"
     )

@@ -1,4 +1,4 @@
-"""What Discord was last seen to have, so that asking a lane costs no call; who looks regularly is the watch."""
+"""Reader of Discord's commands, with a cache, so that observing a lane costs no call. The watch refreshes it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from bot.ports.errors import TargetRefused, Unreachable
 
 Key = tuple[int, Scope]
 
-# A look is good for somewhat longer than the distance between two of the watch.
+# A reading is valid for somewhat longer than the watch's interval.
 _SLACK = 1.5
 
 
 class ScopeReader:
-    """Implements `bot.ports.appcommands.CommandsReader`. Every look is written down, and remembered until the next."""
+    """Implements `bot.ports.appcommands.CommandsReader`. Every reading is stored, and cached until the next."""
 
     def __init__(self, api: CommandsApi, records: AppCommandStore) -> None:
         self._api = api
@@ -28,7 +28,7 @@ class ScopeReader:
         self._last: dict[Key, ScopeReading] = {}
 
     async def read(self, application: Application, scope: Scope) -> ServedCommands:
-        """Ask Discord, now. What does not answer is written down as well."""
+        """Read from Discord now. A failure is stored as well."""
         at = datetime.now(UTC)
         try:
             found = await self._api.read(application, scope)
@@ -43,19 +43,19 @@ class ScopeReader:
         return found
 
     async def seen(self, application: Application, scope: Scope, found: ServedCommands) -> None:
-        """What a change read back is a look as well."""
+        """Store what a change read back."""
         await self._note(application, scope, found)
 
     def forget(self, application: Application, scope: Scope) -> None:
-        """What is there is not known any more."""
+        """Discard the cached reading of a scope."""
         self._last[application.id, scope] = ScopeReading(
             application.id, scope, datetime.min.replace(tzinfo=UTC), 0.0, 0, ""
         )
 
     async def served(self, application: Application, scope: Scope, accepted: Accepted | None) -> str:
-        """The digest of the manifest that the scope has. Asks Discord only when nobody did for long.
+        """Digest of the manifest in a scope. Reads from Discord only when the cached reading is too old.
 
-        Raises `Unreachable`: also what Discord refuses is, for a look, not to be known.
+        Raises `Unreachable`, also when Discord refuses.
         """
         last = await self._known(application, scope)
         oldest = datetime.now(UTC) - timedelta(seconds=application.check_s * _SLACK)
@@ -88,7 +88,7 @@ class ScopeReader:
     async def _keep(
         self, application: Application, scope: Scope, served: str, commands: Sequence[Mapping[str, Any]]
     ) -> None:
-        """What nobody has seen before is kept by its content, so that it can be gone back to."""
+        """Store an unknown manifest, so that a rollback can return to it."""
         if scope.is_global:
             known = await self._records.manifests.get(served) is not None
         else:
@@ -100,7 +100,7 @@ class ScopeReader:
     async def _manifest_of(
         self, application: Application, scope: Scope, served: str, accepted: Accepted | None
     ) -> str:
-        """A guild does not show all of a manifest: of those that look like this, the one that was desired."""
+        """Digest of the manifest behind a guild's digest: of all that look the same in a guild, the desired one."""
         if scope.is_global or served == EMPTY.guild_digest:
             return EMPTY.digest if served == EMPTY.guild_digest else served
         candidates = await self._records.manifests.with_guild_digest(served, application.name)

@@ -1,4 +1,4 @@
-"""Discord's refusals about commands, as sentences that say what would help."""
+"""Discord's refusals of commands, as sentences with a remedy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SHOWN = 10
 
 
 class RefusedByDiscord(TargetRefused):
-    """Discord understood and will not. `code` is Discord's."""
+    """Discord refused a call. `code` is Discord's."""
 
     def __init__(self, sentence: str, code: int = 0) -> None:
         super().__init__(sentence)
@@ -25,7 +25,7 @@ class RefusedByDiscord(TargetRefused):
 
 
 class Passing(Exception):
-    """It may work in a moment. `after_s`: when Discord said so, else 0."""
+    """A transient failure. `after_s`: the wait that Discord asked for, else 0."""
 
     def __init__(self, sentence: str, after_s: float = 0.0) -> None:
         super().__init__(sentence)
@@ -33,7 +33,7 @@ class Passing(Exception):
 
 
 def refused(application: Application, status: int, said: Mapping[str, Any]) -> RefusedByDiscord:
-    """The answer to a call as an error; `said` is Discord's error body."""
+    """Translate an error answer; `said` is Discord's error body."""
     code = said.get("code") if isinstance(said.get("code"), int) else 0
     assert isinstance(code, int)
     message = str(said.get("message") or f"HTTP {status}")[:200]
@@ -41,7 +41,7 @@ def refused(application: Application, status: int, said: Mapping[str, Any]) -> R
         sentence = f"Discord does not accept the token of {application.name}: it was reset, or it is not a bot's token."
     elif code in _OTHERS_TOKEN:
         sentence = (
-            f"The token of {application.name} belongs to another application than {application.id}: "
+            f"The token of {application.name} does not belong to application {application.id}: "
             f"Discord says “{message}” ({code})."
         )
     elif code in _NO_ACCESS:
@@ -50,7 +50,9 @@ def refused(application: Application, status: int, said: Mapping[str, Any]) -> R
             "the scope applications.commands."
         )
     elif code == TOO_MANY_CREATED:
-        sentence = f"Discord takes no new commands of {application.name} there today ({code}): {message}."
+        sentence = (
+            f"Discord accepts no more new commands of {application.name} there today ({code}): {message}."
+        )
     else:
         fields = list(_fields("$", said.get("errors")))
         more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
@@ -60,7 +62,7 @@ def refused(application: Application, status: int, said: Mapping[str, Any]) -> R
 
 
 def _fields(path: str, tree: Any) -> Iterator[str]:
-    """Discord's tree of field errors, flat, with the same JSON paths as our own validation."""
+    """Flatten Discord's tree of field errors, with the same JSON paths as validation."""
     if not isinstance(tree, dict):
         return
     for error in tree.get("_errors", ()):

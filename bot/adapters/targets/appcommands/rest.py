@@ -35,10 +35,10 @@ T = TypeVar("T")
 
 
 class CommandsApi:
-    """One connection pool for all applications; each call names the application whose token it uses.
+    """Client for all applications, on one connection pool; each call uses the token of its application.
 
     Every method raises `Unreachable`, or `RefusedByDiscord` (a `TargetRefused`) with a sentence. All calls may be
-    repeated: Discord takes names, not orders.
+    repeated, because Discord identifies commands by name.
     """
 
     def __init__(
@@ -47,10 +47,10 @@ class CommandsApi:
         self._session = session
         self._base = (api_base or API_BASE).rstrip("/")
         self._first_wait_s = first_wait_s
-        # Until when a route, or everything of an application (no route), must not be called.
+        # Until when a route, or all of an application (no route), must not be called.
         self._closed: dict[tuple[int, str], float] = {}
 
-    # ---- what is called ----
+    # ---- calls ----
 
     async def read(self, application: Application, scope: Scope) -> ServedCommands:
         """Implements `CommandsReader`: one call, no retry, within the application's answer time."""
@@ -63,21 +63,21 @@ class CommandsApi:
             raise Unreachable(str(error)) from None
 
     async def listed(self, application: Application, scope: Scope) -> ServedCommands:
-        """The commands of a scope, tried until there is an answer."""
+        """The commands of a scope, retried until there is an answer."""
         return await self._patiently(lambda: self._read(application, scope))
 
     async def overwrite(self, application: Application, scope: Scope, commands: Sequence[Json]) -> None:
         await self._call(application, "PUT", _commands(application, scope), list(commands))
 
     async def create(self, application: Application, scope: Scope, command: Json) -> None:
-        """Makes it, or replaces the one of that name and type."""
+        """Create a command, or replace the one of that name and type."""
         await self._call(application, "POST", _commands(application, scope), command)
 
     async def edit(self, application: Application, scope: Scope, command_id: str, command: Json) -> None:
         await self._call(application, "PATCH", f"{_commands(application, scope)}/{command_id}", command)
 
     async def delete(self, application: Application, scope: Scope, command_id: str) -> None:
-        """Gone already is gone."""
+        """Delete a command; one that does not exist is fine."""
         try:
             await self._call(application, "DELETE", f"{_commands(application, scope)}/{command_id}")
         except RefusedByDiscord as error:
@@ -85,7 +85,7 @@ class CommandsApi:
                 raise
 
     async def permissions(self, application: Application, guild_id: int) -> Sequence[Json]:
-        """The overwrites that administrators of a guild made, of global commands too."""
+        """Permission overwrites in a guild, also those of global commands."""
         path = f"{_commands(application, Scope(guild_id))}/permissions"
         try:
             return _listed(await self._call(application, "GET", path))
@@ -94,7 +94,7 @@ class CommandsApi:
                 return []
             raise
 
-    # ---- how ----
+    # ---- requests ----
 
     async def _read(self, application: Application, scope: Scope) -> ServedCommands:
         began, at = time.perf_counter(), datetime.now(UTC)
@@ -162,7 +162,7 @@ class CommandsApi:
             self._close(application, "" if whole else route, after)
             raise Passing(f"Discord asks to wait {after:g} s (429)", after)
         if answer.status in _PASSING:
-            raise Passing(f"Discord answers {answer.status}")
+            raise Passing(f"Discord answered {answer.status}")
         raise refused(application, answer.status, said)
 
     def _check_token(self, application: Application) -> None:
@@ -174,7 +174,7 @@ class CommandsApi:
     # ---- rate limits ----
 
     def _heed(self, application: Application, route: str, answer: aiohttp.ClientResponse) -> None:
-        """A bucket that is used up is left alone until it is filled again, before Discord has to say so."""
+        """Wait for a used-up bucket before Discord has to refuse."""
         if answer.headers.get("X-RateLimit-Remaining") == "0" and answer.status != 429:
             after = _seconds(answer.headers.get("X-RateLimit-Reset-After"), None)
             self._close(application, route, after)
@@ -186,13 +186,13 @@ class CommandsApi:
         until = max(self._closed.get((application.id, key), 0.0) for key in ("", route))
         seconds = until - time.monotonic()
         if seconds > _PATIENCE_S:
-            raise Unreachable(f"Discord asks to wait {seconds:.0f} s more")
+            raise Unreachable(f"Discord asks to wait another {seconds:.0f} s")
         if seconds > 0:
             await asyncio.sleep(seconds)
 
 
 def _pause(error: Exception) -> bool | float:
-    """What stamina asks: whether to try again, and after how long if Discord said so."""
+    """Decision for stamina: whether to try again, and after how long if Discord said so."""
     if not isinstance(error, Passing):
         return False
     return error.after_s + 0.05 if error.after_s else True

@@ -1,4 +1,4 @@
-"""The `DeployTarget` for slash commands: what is desired is a manifest, what serves it is Discord."""
+"""The `DeployTarget` for slash commands: desired states are manifests, and Discord serves them."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Applications = Callable[[], Mapping[str, Application]]
 class CommandsTarget:
     """One target for every application of the catalog; a lane is an application's commands in one environment.
 
-    An `apply` goes on when its caller gives up waiting, and the next one for the same generation joins it: a bulk
-    call that was sent cannot be taken back by not listening. `close` ends what is under way.
+    An `apply` continues when its caller stops waiting, and the next one for the same generation joins it: a bulk call
+    that was sent cannot be taken back. `close` ends what is under way.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class CommandsTarget:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def observe(self, lane: Lane) -> Observed:
-        """What was seen at the last look, which is not older than the application's check interval."""
+        """The last reading, which is not older than the application's check interval."""
         application = self._application(lane)
         if application is None:
             return Observed(0)
@@ -66,7 +66,7 @@ class CommandsTarget:
             for scope in application.scopes(lane.environment)
         ]
         if accepted is not None and accepted.withdrawn == accepted.wanted and set(served) == {EMPTY.digest}:
-            # The copies in the staging guild were taken away: production has the same commands.
+            # The copies in the staging guild were removed: production has the same commands.
             served = [accepted.wanted] * len(served)
         running = tuple(
             Running(digest, EMPTY.version if digest == EMPTY.digest else digest[:12], RunState.READY, share)
@@ -78,9 +78,9 @@ class CommandsTarget:
     async def apply(self, lane: Lane, desired: Desired) -> None:
         application = self._application(lane)
         if application is None:
-            raise TargetRefused(f"the catalog names no application for {lane}")
+            raise TargetRefused(f"the catalog has no application for {lane}")
         if not await self._records.states.accept(lane, desired):
-            raise StaleGeneration(f"{lane} was told something newer than generation {desired.generation}")
+            raise StaleGeneration(f"{lane} has a newer desired state than generation {desired.generation}")
         generation, task = self._under_way.get(lane, (0, None))
         if task is None or task.done() or generation != desired.generation:
             if task is not None and not task.done():
@@ -102,12 +102,12 @@ class CommandsTarget:
         await self._records.states.abort(lane, generation, told)
         return await self.observe(lane)
 
-    # ---- bringing it about ----
+    # ---- applying ----
 
     async def _bring(self, application: Application, lane: Lane, desired: Desired) -> None:
         wanted = desired.candidate if desired.candidate and desired.weight == 100 else desired.stable
         if wanted is None:
-            return  # nothing was ever desired: what is there is left alone
+            return  # nothing was ever desired: leave what is there
         manifest = await self._manifest(wanted)
         await self._everywhere(application, lane, desired.generation, manifest)
         if lane.environment == PRODUCTION and desired.candidate is None:
@@ -135,7 +135,7 @@ class CommandsTarget:
             await self.looking.seen(application, scope, found)
 
     async def _withdraw(self, application: Application, generation: int, manifest: Manifest) -> None:
-        """A guild's copy of a global command shows beside it: staging's copies go once production has them."""
+        """Remove staging's copies once production has them: a guild's copy would be shown beside the global command."""
         lane = application.lane(STAGING)
         accepted = await self._records.states.accepted(lane)
         served_globally = any(scope.is_global for scope in application.production)
@@ -143,7 +143,7 @@ class CommandsTarget:
             return
         if accepted.wanted != manifest.digest or accepted.withdrawn == manifest.digest:
             return
-        # Under the production's generation, below zero: staging's own changes keep their place in the history.
+        # Under the negative of production's generation, so that staging's own changes keep their place in the history.
         production = application.lane(PRODUCTION)
         for scope in application.staging:
             order = Order(
@@ -154,7 +154,7 @@ class CommandsTarget:
                 generation=-generation,
                 manifest=EMPTY,
                 current=lambda: self._current(production, generation),
-                why="taken away: production has these commands now",
+                why="removed: production has these commands now",
             )
             await self.looking.seen(application, scope, await self._changing.bring(order))
         await self._records.states.withdraw(lane, manifest.digest)
@@ -162,7 +162,7 @@ class CommandsTarget:
     async def _current(self, lane: Lane, generation: int) -> None:
         accepted = await self._records.states.accepted(lane)
         if accepted is not None and accepted.generation > generation:
-            raise StaleGeneration(f"{lane} was told something newer meanwhile")
+            raise StaleGeneration(f"{lane} has a newer desired state now")
 
     async def _manifest(self, release: Release) -> Manifest:
         found = EMPTY if release.digest == EMPTY.digest else await self._records.manifests.get(release.digest)
@@ -175,7 +175,7 @@ class CommandsTarget:
 
 
 def _shares(served: Sequence[str]) -> dict[str, int]:
-    """By manifest, the share of the scopes that have it, in per cent that add up to 100."""
+    """Share of the scopes that have each manifest, in whole per cent that add up to 100."""
     counts: dict[str, int] = {}
     for digest in served:
         counts[digest] = counts.get(digest, 0) + 1
@@ -194,6 +194,6 @@ def _abort(accepted: Accepted | None) -> HostAbort | None:
 
 
 def _heard(task: asyncio.Task[None]) -> None:
-    """Whoever waits hears of it; if nobody does any more, it is not lost either."""
+    """Log the error of an apply that is no longer awaited; a waiter gets it anyway."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.info("commands_not_applied", task=task.get_name(), why=str(error))

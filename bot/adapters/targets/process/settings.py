@@ -1,4 +1,4 @@
-"""Settings of the process target: its entry in the catalog, and what the host must know of each lane."""
+"""Settings of the process target: its entry in the catalog, and the host's settings of each lane."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from bot.values import Listen, host_and_port
 
 
 class ProcessSettings(TargetSettings):
-    """Releases as local processes behind a router, in a small host process of their own."""
+    """Releases as local processes behind a router, in a separate host process."""
 
     when_away: ClassVar[str] = "it starts with the bot; `slipway host` runs it on its own"
 
     kind: Literal["process"]
-    metrics: Listen | None = Field(default=None, description="Where the host serves its own metrics.")
+    metrics: Listen | None = Field(default=None, description="Address of the host's own metrics.")
 
 
 class ProcessLaneSettings(BaseModel):
-    """How one lane is served. Sent along with every desired state and kept by the host.
+    """Settings of one lane, sent with every desired state and saved by the host.
 
-    listen_port: where users reach the lane's router; 0 picks a free one and keeps it, None means that the
-        releases take no traffic through us (a queue consumer, a Discord bot).
-    sticky_header: requests with equal values of this header go to the same release; raising the weight
-        never moves one back to stable.
-    exclusive: never two releases at once; weights are 0 and 100 only.
-    request_timeout_s: longest silence of a release before its request counts as timed out.
-    wait_s: how long a request waits while no release is ready, before it gets a 503.
+    listen_port: port of the lane's router; 0 picks a free one and keeps it, None means that the releases take no
+    traffic through Slipway (a queue consumer, a Discord bot).
+        sticky_header: requests with equal values of this header go to the same release; raising the weight
+            never moves one back to stable.
+        exclusive: never two releases at once; weights are 0 and 100 only.
+        request_timeout_s: longest silence of a release before its request counts as timed out.
+        wait_s: how long a request waits while no release is ready, before it gets a 503.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,7 +44,7 @@ class ProcessLaneSettings(BaseModel):
 
 
 def lane_settings(lane: ServedLane) -> ProcessLaneSettings:
-    """From what the catalog says of a lane to what the host is told, in seconds."""
+    """The host's settings of a lane, from the catalog's."""
     router = lane.router
     if router is None:
         return ProcessLaneSettings(exclusive=lane.exclusive)

@@ -1,4 +1,4 @@
-"""What a release needs to run as a local process: as people write it, and as it is checked before it starts."""
+"""Spec of a local process: as written in the catalog, and as checked before a start."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from bot.values import Duration, Part, RelativePath, Text, UrlPath
 
 _StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]
 
-_ADDRESSES = ("_URL", "_URI")  # which often carry a password, or are a secret as webhooks are
+_ADDRESSES = ("_URL", "_URI")  # often with a password, or secret themselves, such as webhooks
 
 
 class ReadySettings(Part):
-    """A release is ready when `path` answers; without a path (`null`), once it has lived for `alive`."""
+    """A release is ready when `path` answers; without a path (`null`), after running for `alive`."""
 
     path: UrlPath | None = Field(
         default=None, description="Ready when it answers below 400: /healthz by default, null for none."
@@ -44,12 +44,12 @@ class ReadySettings(Part):
     alive: Duration | None = Field(
         default=None,
         serialization_alias="alive_s",
-        description="Without a path: ready once it has lived so long.",
+        description="Without a path: ready after running for this long.",
     )
 
     @model_serializer(mode="wrap")
     def _with_no_path(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Elsewhere an empty value is not said; here it says something."""
+        """Keep an empty path, which means "no path" here; elsewhere empty values are left out."""
         no_path = {"path": None} if "path" in self.model_fields_set and self.path is None else {}
         return {**handler(self), **no_path}
 
@@ -69,9 +69,9 @@ class ProcessSpecSettings(SpecSettings):
     )
     env_file: RelativePath | None = Field(
         default=None,
-        description="Secrets of the service, relative to the file that says it; read at each start.",
+        description="File with the service's secrets, relative to this file; read at each start.",
     )
-    cwd: RelativePath | None = Field(default=None, description="Relative to the file that says it.")
+    cwd: RelativePath | None = Field(default=None, description="Working directory, relative to this file.")
     ready: ReadySettings | None = None
     drain: Duration | None = Field(
         default=None, serialization_alias="drain_s", description="How long requests in flight may finish."
@@ -79,9 +79,7 @@ class ProcessSpecSettings(SpecSettings):
     stop: Duration | None = Field(
         default=None, serialization_alias="stop_s", description="How long it may take to exit."
     )
-    instances: int | None = Field(
-        default=None, ge=1, le=64, description="How many run side by side; 1 by default."
-    )
+    instances: int | None = Field(default=None, ge=1, le=64, description="Number of instances; 1 by default.")
     stop_signal: _StopSignal | None = Field(
         default=None, description="The signal that asks it to exit; SIGTERM by default."
     )
@@ -94,7 +92,7 @@ class _Frozen(BaseModel):
 class Ready(_Frozen):
     """A release is ready when `path` answers below 400 within `timeout_s`.
 
-    Without a path (nothing listens) it is ready once it has lived for `alive_s`.
+    Without a path (nothing listens) it is ready after running for `alive_s`.
     """
 
     path: str | None = Field(default="/healthz", pattern=r"^/")
@@ -105,11 +103,11 @@ class Ready(_Frozen):
 class ProcessSpec(_Frozen):
     """`Release.spec` of a process target; times in seconds.
 
-    command: argv; `{port}`, `{service}`, `{version}`, `{environment}`, `{instance}` and `{python}` (ours) are
+    command: argv; `{port}`, `{service}`, `{version}`, `{environment}`, `{instance}` and `{python}` (Slipway's) are
         filled in, here and in `env`.
-    env_file: variables that stay out of our database: the host reads it at each start, and only its path is known
-        elsewhere. `env` wins over it.
-    secrets: values that the catalog took from its environment, by where they stand (`env.STRIPE_KEY`, `command`).
+        env_file: variables that stay out of the database: the host reads it at each start, and only its path is known
+        elsewhere. `env` overrides it.
+        secrets: values that the catalog took from its environment, by place (`env.STRIPE_KEY`, `command`).
     drain_s: how long requests in flight may finish before the release is stopped.
     stop_s: how long it may take to exit after `stop_signal`, before its process group is killed.
     """
@@ -140,7 +138,7 @@ class ProcessSpec(_Frozen):
         return [_fill(word, places) for word in self.command]
 
     def environment(self, places: Mapping[str, str]) -> dict[str, str]:
-        """Raises OSError when `env_file` cannot be read."""
+        """Variables of the process. Raises OSError when `env_file` cannot be read."""
         return {**self._from_file(), **{key: _fill(value, places) for key, value in self.env.items()}}
 
     def _from_file(self) -> dict[str, str]:
@@ -150,7 +148,7 @@ class ProcessSpec(_Frozen):
             return {key: value or "" for key, value in dotenv_values(stream=file, interpolate=False).items()}
 
     def private(self, places: Mapping[str, str] | None = None) -> set[str]:
-        """Values that nothing the release prints may show: of `env_file`, of references, of variables named so."""
+        """Values to redact from the release's output: from `env_file`, references, and variables with secret names."""
         found = {value for values in self.secrets.values() for value in values}
         named = (name for name in self.env if is_sensitive(name) or name.endswith(_ADDRESSES))
         found |= {_fill(self.env[name], places or {}) for name in named}
@@ -160,7 +158,7 @@ class ProcessSpec(_Frozen):
 
 
 def parse_spec(release: Release, *, exclusive: bool = False) -> ProcessSpec:
-    """Raises `TargetRefused` with every mistake in one sentence; values are not repeated, they may be secret."""
+    """Parse a spec. Raises `TargetRefused` with every mistake in one sentence, without values, which may be secret."""
     try:
         spec = ProcessSpec.model_validate(dict(release.spec))
     except ValidationError as bad:

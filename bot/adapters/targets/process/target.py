@@ -1,4 +1,4 @@
-"""The `DeployTarget` for local processes: everything is asked of the host."""
+"""The `DeployTarget` for local processes, a client of the host."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ __all__ = ["ProcessLaneSettings", "ProcessTarget", "abort_lane", "host_dir", "ma
 
 
 def host_dir(data_dir: Path) -> Path:
-    """Where the host keeps its state and takes commands, below Slipway's own folder."""
+    """Folder of the host's state and socket, below Slipway's data folder."""
     return data_dir / "host"
 
 
 def make_process(
     settings: ProcessSettings, lanes: Mapping[Lane, ServedLane], context: TargetContext
 ) -> ProcessTarget:
-    """All targets of this kind share one host."""
+    """A process target. All targets of this kind share one host."""
     return ProcessTarget(
         host_dir(context.data_dir),
         {lane: lane_settings(served) for lane, served in lanes.items()},
@@ -41,8 +41,8 @@ def make_process(
 class ProcessTarget:
     """Runs releases as processes on this machine.
 
-    data_dir: the host's folder. lanes: how each lane is served; a lane that is not named takes no traffic
-    through us. metrics_listen: where the host serves Prometheus text, None for nowhere (port 0: any).
+    data_dir: the host's folder. lanes: how each lane is served; a lane without an entry takes no traffic through
+    Slipway. metrics_listen: where the host serves Prometheus text, None for nowhere (port 0: any).
     start_host: whether to start a host when none answers; it outlives this program.
     """
 
@@ -62,7 +62,7 @@ class ProcessTarget:
 
     @property
     def capabilities(self) -> Capabilities:
-        """Of the target as such; an exclusive lane refuses weights between, and keeps nothing warm."""
+        """Capabilities of the target; an exclusive lane refuses weights between 0 and 100, and keeps nothing warm."""
         shared = not self._lanes or any(not settings.exclusive for settings in self._lanes.values())
         return Capabilities(weights=shared, warm=shared)
 
@@ -70,9 +70,9 @@ class ProcessTarget:
         return self._lanes.get(lane) or ProcessLaneSettings()
 
     async def configure(self, lanes: Mapping[Lane, ProcessLaneSettings] | None = None) -> None:
-        """Tell the host how lanes are served, so that routers listen before the first release is there.
+        """Send the lanes' settings to the host, so that routers listen before the first release is there.
 
-        Done before the first call by itself; call it again when the catalog changed. Raises `TargetRefused`
+        Done automatically before the first call; call it again when the catalog has changed. Raises `TargetRefused`
         when an address is taken, `Unreachable`.
         """
         async with self._configuring:
@@ -87,7 +87,7 @@ class ProcessTarget:
             self._configured = True
 
     async def reload(self, settings: ProcessSettings, lanes: Mapping[Lane, ServedLane]) -> None:
-        """What the catalog says now. Raises as `configure` does."""
+        """Apply the present catalog. Raises as `configure` does."""
         if settings.metrics is not None:
             self._metrics_listen = host_and_port(settings.metrics)
         await self.configure({lane: lane_settings(served) for lane, served in lanes.items()})
@@ -118,7 +118,7 @@ class ProcessTarget:
         return await self.host.call({"do": "counts", "lane": wire.lane_to_json(lane), "overdue_s": overdue_s})
 
     async def describe(self) -> dict[str, Any]:
-        """Where the host, its routers and the instances are."""
+        """Addresses of the host, its routers and the instances."""
         await self._first_configure()
         return await self.host.call({"do": "describe"})
 
@@ -142,7 +142,7 @@ class ProcessTarget:
         await self.host.stop()
 
     async def _first_configure(self) -> None:
-        """One lane that cannot listen must not keep the others from work; its own `apply` will say so again."""
+        """Configure once, ignoring a lane that cannot listen: its own `apply` will report it."""
         if not self._configured:
             with contextlib.suppress(TargetRefused):
                 await self.configure()

@@ -1,4 +1,4 @@
-"""How desired and observed states travel between bot and host, and into the host's state files, as JSON."""
+"""JSON form of desired and observed states, between bot and host and in the host's state files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release
 
 Json = dict[str, Any]
 
-# One line of the protocol; a desired state with many releases stays far below.
+# Longest line of the protocol; a desired state with many releases is far shorter.
 MAX_LINE = 1 << 20
 
 
@@ -86,7 +86,7 @@ def observed_from_json(stored: Json) -> Observed:
 
 
 def _plain(value: Any) -> Any:
-    """Frozen mappings and tuples as the dicts and lists that JSON gives back, so that equal stays equal."""
+    """Frozen mappings and tuples as dicts and lists, as JSON returns them, so that equal values stay equal."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

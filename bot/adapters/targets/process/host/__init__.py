@@ -1,1 +1,1 @@
-"""The host: a small program that keeps releases and their routers running, whatever happens to the bot."""
+"""The host: a small program that keeps releases and their routers running when the bot is down."""

@@ -1,4 +1,4 @@
-"""Talks to the host over its socket, and starts one where none answers."""
+"""Client of the host's socket, which starts a host where none answers."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ _START_S = 15.0
 _LOOK_S = 0.05
 
 
-class _Nobody(Exception):
-    """Nobody listens on the socket: nothing was sent."""
+class _NoListener(Exception):
+    """No host listens on the socket: nothing was sent."""
 
 
 class HostClient:
-    """One connection for each call: simple, and nothing to repair after a restart of either side.
+    """Client with one connection for each call, so that a restart of either side breaks nothing.
 
     start: whether to start a host, detached from this program, when none answers.
     """
@@ -49,17 +49,17 @@ class HostClient:
         """The host's answer. Raises `StaleGeneration`, `TargetRefused`, `Unreachable` (perhaps applied)."""
         try:
             return await self._ask(request, timeout_s)
-        except _Nobody:
+        except _NoListener:
             if not self._start:
                 raise Unreachable(f"No host answers at {self.data_dir}.") from None
         await self.ensure()
         try:
             return await self._ask(request, timeout_s)
-        except _Nobody:
+        except _NoListener:
             raise Unreachable(f"The host at {self.data_dir} went away.") from None
 
     async def ensure(self) -> bool:
-        """Start a host if none answers; True when one was started. Raises `Unreachable`."""
+        """Start a host if none answers; True if one was started. Raises `Unreachable`."""
         async with self._starting:
             if await self._answers():
                 return False
@@ -75,7 +75,7 @@ class HostClient:
         """Stop the host and all it runs; returns when they are gone. Raises `Unreachable`."""
         try:
             await self._ask({"do": "stop"}, _ANSWER_S)
-        except _Nobody:
+        except _NoListener:
             raise Unreachable(f"No host answers at {self.data_dir}.") from None
         deadline = time.monotonic() + within_s
         while self.path.exists():
@@ -86,13 +86,13 @@ class HostClient:
     async def _answers(self) -> bool:
         try:
             await self._ask({"do": "ping"}, 2.0)
-        except (_Nobody, Unreachable):
+        except (_NoListener, Unreachable):
             return False
         return True
 
     async def _launch(self) -> None:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The host keeps none of our environment: it outlives us, and our secrets are not its business.
+        # The host outlives this program and must not have its secrets: it gets none of the environment.
         environment = {**base_environment(), "PYTHONPATH": _ROOT, **_coverage()}
         output = os.open(self.data_dir / "host.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
@@ -113,7 +113,7 @@ class HostClient:
         try:
             reader, writer = await asyncio.open_unix_connection(str(self.path), limit=MAX_LINE * 4)
         except OSError:
-            raise _Nobody from None
+            raise _NoListener from None
         try:
             async with asyncio.timeout(timeout_s):
                 writer.write(json.dumps(request).encode() + b"\n")
@@ -122,7 +122,7 @@ class HostClient:
         except TimeoutError:
             raise Unreachable(f"The host did not answer within {timeout_s:g} s.") from None
         except (OSError, ValueError) as problem:
-            raise Unreachable(f"The talk with the host broke: {problem}") from None
+            raise Unreachable(f"The connection to the host broke: {problem}") from None
         finally:
             writer.close()
         if not line.endswith(b"\n"):
@@ -140,5 +140,5 @@ def _unwrap(answer: Json) -> Json:
 
 
 def _coverage() -> dict[str, str]:
-    """Variables for measuring test coverage of programs that we start; empty outside tests."""
+    """Variables for test coverage of started programs; empty outside tests."""
     return {key: value for key, value in os.environ.items() if key.startswith("COVERAGE_")}

@@ -35,7 +35,7 @@ _STRAY_PATIENCE_S = 1.0
 
 
 class Host:
-    """`start`, wait for `stopped`, then `stop` (which leaves no process of a release behind)."""
+    """The host: `start`, wait for `stopped`, then `stop`, which leaves no process of a release behind."""
 
     def __init__(self, data_dir: Path, sockets: Sockets | None = None) -> None:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ class Host:
         )
 
     async def start(self) -> None:
-        """Bring back what was desired, then take commands. Raises ValueError, OSError."""
+        """Restore the desired states, then accept commands. Raises ValueError, OSError."""
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
         found = list(processes.started_by(self._store.host_id()))
         leaders = {token: process for token, process in found if process.leads}
@@ -81,7 +81,7 @@ class Host:
         log.info("host started with %d lanes", len(self._lanes))
 
     async def stop(self) -> None:
-        """Stop everything in good order. What is desired stays on disk for the next start."""
+        """Stop everything in order. The desired states stay on disk for the next start."""
         if self._housekeeper is not None:
             self._housekeeper.cancel()
         await self._server.close()
@@ -101,7 +101,7 @@ class Host:
         return {"pid": os.getpid(), "version": __version__}
 
     async def _configure(self, request: Json) -> Json:
-        """Everything that can be done is done, also when something else cannot."""
+        """Apply the settings of every lane; one that fails does not keep the others from theirs."""
         problems = []
         for named, settings in request["lanes"]:
             hosted = await self._lane(wire.lane_from_json(named))
@@ -138,7 +138,7 @@ class Host:
         return wire.observed_to_json(await self._lanes[lane].abort(request["by"], request["why"]))
 
     async def _counts(self, request: Json) -> Json:
-        """By digest and instance; `overdue` are in flight longer than `overdue_s`."""
+        """Counts by digest and instance; `overdue`: requests in flight longer than `overdue_s`."""
         hosted = self._lanes.get(wire.lane_from_json(request["lane"]))
         found: dict[str, dict[str, Json]] = {}
         for digest, _, index, counts in hosted.fleet.counts() if hosted else ():
@@ -153,7 +153,7 @@ class Host:
         return {"releases": found, "routed": hosted is not None and hosted.front.open}
 
     async def _describe(self, request: Json) -> Json:
-        """Where things are: routers, instances that are ready, metrics."""
+        """Addresses of routers, ready instances and metrics."""
         return {
             "pid": os.getpid(),
             "version": __version__,
@@ -174,7 +174,7 @@ class Host:
         self.stopped.set()
         return {}
 
-    # ---- the rest -------------------------------------------------------------------------------------
+    # ---- helpers -------------------------------------------------------------------------------------
 
     async def _lane(self, lane: Lane) -> HostedLane:
         async with self._making:
@@ -216,7 +216,7 @@ class Host:
         self._store.keep_metrics_at(*self._metrics_at)
 
     async def _stop_strays(self, found: list[tuple[str, Process]]) -> None:
-        """What an earlier host started and nobody looks after any more: none may run beside what starts now."""
+        """Stop processes that an earlier host started and no lane took over: none may run beside new ones."""
         looked_after = {token for hosted in self._lanes.values() for token in hosted.fleet.adopted()}
         strays = [process for token, process in found if token not in looked_after]
         if strays:

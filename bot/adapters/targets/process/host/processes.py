@@ -1,4 +1,4 @@
-"""Operating-system processes by group: started, recognised after a restart of the host, stopped as a whole."""
+"""Operating-system process groups: started, found again after a restart of the host, stopped as a whole."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HOST_ID = "SLIPWAY_HOST"
 POLL_S = 0.05
 _KILLED_GONE_S = 5.0
 
-# Releases inherit only this: the bot's own environment holds its secrets.
+# Releases inherit only these variables, since the bot's environment has its secrets.
 _INHERITED = frozenset(
     "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR VIRTUAL_ENV SSL_CERT_FILE SSL_CERT_DIR".split()
 )
@@ -30,9 +30,9 @@ _PORTS = range(20000, 32000)
 
 
 class Process:
-    """A process group's leader, ours by birth (`child`) or found again by pid and time of creation.
+    """Leader of a process group: a child, or found again by pid and time of creation.
 
-    `leads` is False for what a release had started itself and left behind: that is signalled alone.
+    `leads` is False for a process that a release had started and left behind: it is signalled alone.
     """
 
     def __init__(
@@ -50,11 +50,11 @@ class Process:
 
     @classmethod
     def start(cls, argv: list[str], env: Mapping[str, str], cwd: Path | None, log: Path) -> Process:
-        """Raises OSError when the command cannot be executed."""
+        """Start a process group. Raises OSError when the command cannot be executed."""
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
-            child = subprocess.Popen(  # noqa: S603 - what the catalog says
+            child = subprocess.Popen(  # noqa: S603 - a command of the catalog
                 argv,
                 env={**base_environment(), **env},
                 cwd=cwd,
@@ -73,7 +73,7 @@ class Process:
     def find(cls, pid: int, created: float, token: str) -> Process | None:
         """The process that an earlier host started, if it still lives.
 
-        Times of creation move with the system clock by a little, so the token in its environment counts too.
+        Creation times shift slightly with the system clock, so the token in its environment is compared too.
         """
         try:
             found = psutil.Process(pid)
@@ -96,7 +96,7 @@ class Process:
 
     @property
     def ending(self) -> str:
-        """How it ended, as a phrase."""
+        """How the process ended, as a phrase."""
         code = self._child.poll() if self._child is not None else None
         if code is None:
             return "is gone"
@@ -134,12 +134,12 @@ class Process:
     async def _gone_within(self, seconds: float) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self.group_alive():  # noqa: ASYNC110 - nobody tells us
+                while self.group_alive():  # noqa: ASYNC110 - there is no event for it
                     await asyncio.sleep(POLL_S / 2)
 
 
 def started_by(host_id: str) -> Iterator[tuple[str, Process]]:
-    """All processes that a host of this data folder started, and what those started: `(token, process)`."""
+    """Processes that a host of this data folder started, and their descendants: `(token, process)`."""
     for found in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             environment = found.environ()
@@ -154,7 +154,7 @@ def base_environment() -> dict[str, str]:
 
 
 def free_port(host: str, taken: Iterable[int]) -> int:
-    """A port that nobody listens on now. Raises OSError when there is none."""
+    """A port that is free now. Raises OSError when there is none."""
     avoid = set(taken)
     for _ in range(200):
         port = random.choice(_PORTS)

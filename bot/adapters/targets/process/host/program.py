@@ -1,4 +1,4 @@
-"""The host as a program: its log, its signals, and its watchdog, which it replaces when that one dies."""
+"""The host as a program: log, signals, and its watchdog, which it replaces when that one dies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LOG_BYTES = 5 * 1024 * 1024
 def serve(data_dir: Path, lock_fd: int, channel_fd: int, held: dict[str, int]) -> int:
     """Run until told to stop. Exit code 1 when the state of this folder cannot be read."""
     _log_to(data_dir)
-    # The watchdog talks with us; what we start must inherit neither.
+    # Descriptors between host and watchdog, which releases must not inherit.
     os.set_inheritable(lock_fd, False)
     channel = socket.socket(fileno=channel_fd)
     channel.set_inheritable(False)
@@ -60,7 +60,7 @@ async def _serve(data_dir: Path, sockets: Sockets, channel: socket.socket, lock_
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, host.stopped.set)
     await host.start()
-    # What is there now stays; collections of it would only interrupt requests.
+    # What is loaded now stays for good; collecting it would only interrupt requests.
     gc.freeze()
     guard = asyncio.create_task(_replace_watchdog(data_dir, sockets, channel, lock_fd))
     await host.stopped.wait()
@@ -76,7 +76,7 @@ async def _replace_watchdog(data_dir: Path, sockets: Sockets, channel: socket.so
         channel.close()
         log.warning("the watchdog is gone; starting another")
         channel, theirs = socket.socketpair()
-        child = subprocess.Popen(  # noqa: S603, ASYNC220 - our own program; returns at once
+        child = subprocess.Popen(  # noqa: S603, ASYNC220 - Slipway's own program; returns at once
             [
                 *(sys.executable, "-m", PROGRAM, "--data-dir", str(data_dir)),
                 *("--watch-pid", str(os.getpid())),
@@ -101,7 +101,7 @@ def _hung_up(channel: socket.socket) -> bool:
 
 
 class _Redacted(logging.Formatter):
-    """Lines without what looks like a secret; what releases print comes redacted."""
+    """Formatter that redacts what looks like a secret; output of releases is redacted before."""
 
     _redact = Redactor()
 

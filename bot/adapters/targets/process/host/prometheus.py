@@ -1,4 +1,4 @@
-"""The router's counts as Prometheus text; one place owns every name and label."""
+"""The router's counts as Prometheus text, with every name and label in one place."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = tuple[Lane, str, InstanceCounts]
 
 
 class RouterCollector(Collector):
-    """Releases of equal version are added up: Prometheus tells them apart by version only."""
+    """Collector of the router's counts. Releases of the same version are added up, since the label is the version."""
 
     def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
         self._rows = rows
@@ -66,7 +66,7 @@ def metrics_handler(rows: Callable[[], Iterable[Row]]) -> Callable[[web.BaseRequ
 
     def answer(request: web.BaseRequest) -> web.Response:
         if request.path != "/metrics":
-            return web.Response(status=404, text="There is only /metrics here.\n")
+            return web.Response(status=404, text="Only /metrics is here.\n")
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 

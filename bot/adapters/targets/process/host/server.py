@@ -1,4 +1,4 @@
-"""The host's ear: one JSON object a line over a unix socket, one answer a line."""
+"""JSON-lines server on the host's Unix socket: one request per line, one answer per line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Operation = Callable[[Json], Awaitable[Json]]
 
 
 class CommandServer:
-    """Calls `operations[request["do"]](request)`; errors that a caller can understand travel by kind."""
+    """Calls `operations[request["do"]](request)`; known errors are sent to the caller by kind."""
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = operations
@@ -27,7 +27,7 @@ class CommandServer:
         self._talks: set[asyncio.Task[None]] = set()
 
     async def serve(self, listening: socket.socket) -> None:
-        # A duplicate, because the server closes what it is given.
+        # A duplicate, because the server closes the socket.
         self._server = await asyncio.start_unix_server(self._talk, sock=listening.dup(), limit=MAX_LINE)
 
     async def close(self) -> None:
@@ -46,10 +46,10 @@ class CommandServer:
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
         except (OSError, ValueError):
-            # Gone in the middle, or a line beyond the limit: nobody is left to be answered.
-            log.debug("a client left")
+            # The client is gone, or its line was too long: there is no one to answer.
+            log.debug("a client disconnected")
         except asyncio.CancelledError:
-            log.debug("the host stops")
+            log.debug("the host is stopping")
         finally:
             self._talks.discard(task)
             writer.close()
@@ -68,7 +68,7 @@ class CommandServer:
             return _error("refused", str(refused))
         except Exception:
             log.exception("%s failed", request["do"])
-            return _error("failed", f"The host failed at {request['do']}; its log says why.")
+            return _error("failed", f"The host failed at {request['do']}; see its log.")
 
 
 def _error(kind: str, sentence: str) -> Json:

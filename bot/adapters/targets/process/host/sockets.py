@@ -22,7 +22,7 @@ _BACKLOG = 1024
 
 
 def control_path(data_dir: Path) -> Path:
-    """Where the host of `data_dir` takes commands. A path too long for a socket gets a short one elsewhere."""
+    """Path of the host's command socket; a short one elsewhere when the data folder's path is too long."""
     path = data_dir.resolve() / "host.sock"
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
@@ -31,15 +31,15 @@ def control_path(data_dir: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise PermissionError(f"{folder} is not a private folder of ours")
+        raise PermissionError(f"{folder} is not a private folder of this user")
     return folder / f"{name}.sock"
 
 
 class Sockets:
-    """Opens listening sockets by name; `held` are those that the watchdog already had.
+    """Listening sockets by name; `held`: those that the watchdog already had.
 
-    channel: stream socket to the watchdog, None when there is none (tests). Descriptors are sent along with
-    one line of JSON each, and every line is acknowledged so that two never arrive as one.
+    channel: stream socket to the watchdog, None without one (tests). Each descriptor is sent with one line of JSON,
+    and every line is acknowledged so that two never arrive as one.
     """
 
     def __init__(self, held: Mapping[str, int] | None = None, channel: socket.socket | None = None) -> None:
@@ -86,13 +86,13 @@ class Sockets:
             listening.close()
 
     def connect(self, channel: socket.socket) -> None:
-        """Give everything to a new watchdog."""
+        """Send all sockets to a new watchdog."""
         self._channel = channel
         for name, listening in self._open.items():
             self._tell({"hold": name}, listening)
 
     def say_done(self) -> None:
-        """The host stops in good order: do not start it again."""
+        """Tell the watchdog that the host stops in order and must not be restarted."""
         self._tell({"done": True})
 
     def close(self) -> None:

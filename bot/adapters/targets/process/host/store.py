@@ -1,4 +1,4 @@
-"""What the host must not forget: one JSON file a lane, replaced as a whole before anything is done."""
+"""State of the host on disk: one JSON file per lane, replaced as a whole before anything is done."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VERSION = 1
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """After this returns, a crash of the machine finds `content`; before, what was there."""
+    """Replace a file: after a crash of the machine it has either the old content or the new one, never a part."""
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -40,7 +40,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 class StateStore:
-    """Files of one data folder."""
+    """State files of one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
@@ -48,7 +48,7 @@ class StateStore:
         self._lanes.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def lanes(self) -> Iterator[Json]:
-        """Every lane's state. Raises ValueError for a file of another version: guessing would be worse."""
+        """Every lane's state. Raises ValueError for a file of another version."""
         for path in sorted(self._lanes.glob("*.json")):
             state = json.loads(path.read_bytes())
             if state.get("version") != VERSION:
@@ -56,12 +56,12 @@ class StateStore:
             yield state
 
     async def save(self, lane: Lane, state: Json) -> None:
-        """Callers take turns for one lane."""
+        """Save a lane's state. Callers must not save the same lane at the same time."""
         content = json.dumps({"version": VERSION, **state}).encode()
         await asyncio.to_thread(write_atomically, self._lanes / f"{folder_name(lane)}.json", content)
 
     def host_id(self) -> str:
-        """Marks the processes of this data folder."""
+        """Id that marks the processes of this data folder."""
         path = self.data_dir / "host.id"
         with contextlib.suppress(FileNotFoundError):
             return path.read_text().strip()
@@ -70,7 +70,7 @@ class StateStore:
         return made
 
     def metrics_at(self) -> tuple[str, int] | None:
-        """Where Prometheus text was served last."""
+        """Address at which Prometheus text was last served."""
         with contextlib.suppress(FileNotFoundError):
             host, port = json.loads((self.data_dir / "metrics.json").read_bytes())
             return str(host), int(port)

@@ -1,7 +1,7 @@
-"""The host's parent: starts it again when it dies, and holds its listening sockets meanwhile.
+"""Watchdog: the host's parent, which restarts it when it dies and holds its listening sockets meanwhile.
 
-It knows nothing of lanes or releases and imports next to nothing, so that there is little here that could
-fail. The lock on the pid file is shared by descriptor with the host: whichever of the two lives keeps it.
+It knows nothing of lanes or releases and imports next to nothing, so that little can fail here. Host and watchdog
+share the lock on the pid file by descriptor, so that it lasts while one of them lives.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_PAUSE_S = 2.0
 
 
 class AlreadyRunning(Exception):
-    """Another host has this data folder."""
+    """Another host uses this data folder."""
 
 
 def lock(data_dir: Path) -> int:
@@ -42,12 +42,12 @@ def lock(data_dir: Path) -> int:
 
 
 def write_pids(fd: int, host: int, watchdog: int) -> None:
-    """In one write of one length, so that a reader never sees half of it."""
+    """Write both pids at once and at a fixed length, so that a reader never sees a part."""
     os.pwrite(fd, f"{json.dumps({'host': host, 'watchdog': watchdog}):<63}\n".encode(), 0)
 
 
 class Watchdog:
-    """Runs until the host says that it stops in good order, or until it is told to stop itself."""
+    """Runs until the host stops in order, or until it is stopped itself."""
 
     def __init__(self, data_dir: Path, lock_fd: int) -> None:
         self._data_dir = data_dir
@@ -58,7 +58,7 @@ class Watchdog:
         self._stopping = False
 
     def run(self, channel: socket.socket | None = None, pid: int = 0) -> int:
-        """`channel` and `pid` are given when a living host started this watchdog in place of a dead one."""
+        """Run. `channel`, `pid`: given when a running host started this watchdog to replace a dead one."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
         pause = _FIRST_PAUSE_S
@@ -82,7 +82,7 @@ class Watchdog:
     def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
         inherited = {name: fd for name, fd in self._held.items() if fd >= 0}
-        self._child = subprocess.Popen(  # noqa: S603 - our own program
+        self._child = subprocess.Popen(  # noqa: S603 - Slipway's own program
             [
                 *(sys.executable, "-m", PROGRAM, "--data-dir", str(self._data_dir), "--serve"),
                 *("--lock-fd", str(self._lock_fd), "--channel", str(theirs.fileno())),
@@ -96,7 +96,7 @@ class Watchdog:
         return ours
 
     def _serve(self, channel: socket.socket) -> bool:
-        """Keep what the host hands over until it is gone; True when it said good-bye."""
+        """Hold the host's sockets until it is gone; True when it stopped in order."""
         done = False
         while True:
             try:

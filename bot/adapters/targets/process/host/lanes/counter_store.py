@@ -1,4 +1,4 @@
-"""The counts of a lane's releases, kept a while after a release is gone: the judge may still ask."""
+"""Counts of a lane's releases, kept for a while after a release is gone, since the judge may still read them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT = 8
 
 
 class CounterStore:
-    """Counts by digest and instance, those asked for last at the end."""
+    """Counts by digest and instance, the most recently used last."""
 
     def __init__(self, lane: Lane, store: StateStore) -> None:
         self._lane = lane
@@ -28,12 +28,12 @@ class CounterStore:
         return counts
 
     def rows(self) -> Iterator[tuple[str, str, int, InstanceCounts]]:
-        """`(digest, version, instance, counts)`."""
+        """Rows of `(digest, version, instance, counts)`."""
         for (digest, index), counts in self._counts.items():
             yield digest, self._versions[digest], index, counts
 
     def forget(self, running: Container[str]) -> None:
-        """Drop the oldest beyond a few, never those of a digest in `running`."""
+        """Drop all but the most recent counts, never those of a digest in `running`."""
         for key in list(self._counts)[: max(0, len(self._counts) - _KEPT)]:
             if key[0] not in running:
                 self._counts.pop(key).close()

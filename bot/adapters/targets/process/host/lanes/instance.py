@@ -1,4 +1,4 @@
-"""One instance of a release: started or found again, watched, restarted where that is allowed, stopped."""
+"""One instance of a release: started or recovered, watched, restarted where allowed, stopped."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _STEADY_S = 30.0
 
 @dataclass(slots=True)
 class Record:
-    """What is kept on disk of an instance. `token` and `port` are written before the process is started."""
+    """State of an instance on disk. `token` and `port` are written before the process is started."""
 
     index: int
     token: str = ""
@@ -50,7 +50,7 @@ class Record:
 
 
 class Surroundings(Protocol):
-    """What an instance needs of its lane."""
+    """The part of its lane that an instance uses."""
 
     lane: Lane
     host_id: str
@@ -61,14 +61,14 @@ class Surroundings(Protocol):
     def changed(self) -> None: ...
 
     def restarts(self, digest: str) -> bool:
-        """Whether a release that died is to be started again: a stable or warm one is, a candidate is not."""
+        """Whether a release that died is started again: a stable or warm one is, a candidate is not."""
         ...
 
     def ports(self) -> set[int]: ...
 
 
 class Instance:
-    """`state` is what is reported; `run` is the task that makes it so."""
+    """One instance. `state` is what is reported; `run` is the task behind it."""
 
     def __init__(
         self, around: Surroundings, release: Release, spec: ProcessSpec, record: Record, log_file: Path
@@ -91,7 +91,7 @@ class Instance:
 
     @property
     def name(self) -> str:
-        """Another one after each restart."""
+        """Name of the present process; it changes with each restart."""
         return f"{self.record.index}.{self.record.token[:6]}"
 
     @property
@@ -100,7 +100,7 @@ class Instance:
 
     @property
     def idle(self) -> bool:
-        """Nothing is being done about this instance."""
+        """Whether no task runs for this instance."""
         return self._task is None or self._task.done()
 
     @property
@@ -108,9 +108,9 @@ class Instance:
         return self._process is not None
 
     def adopt(self, found: Mapping[str, Process]) -> None:
-        """Before `start`, after a restart of the host: take over the process if it still lives.
+        """Take over the process if it still lives. Called before `start`, after a restart of the host.
 
-        `found` has processes by token, for one that was started just before its pid could be written down.
+        `found`: processes by token, for one that was started just before its pid could be saved.
         """
         record = self.record
         if record.crashed or not record.token:
@@ -125,14 +125,14 @@ class Instance:
         self._task = asyncio.create_task(self._run(), name=f"{self._release.version}.{self.record.index}")
 
     def suspect(self) -> None:
-        """Somebody found it unreachable: look now."""
+        """Check the instance now, because a request found it unreachable."""
         self._wake.set()
 
     def rotate_log(self) -> None:
         logs.rotate(self._log)
 
     async def stop(self) -> None:
-        """Returns when no process of it is left."""
+        """Stop the instance; returns when no process of it is left."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -143,14 +143,14 @@ class Instance:
         self.state = RunState.STOPPED
 
     async def _run(self) -> None:
-        """Start, get ready, watch, until it died and must not be started again."""
+        """Start, wait until ready, and watch, until it has died and must not be started again."""
         backoff = _FIRST_BACKOFF_S
         adopted = self._process is not None
         lost = bool(self.record.pid) and not adopted and not self.record.crashed
         while True:
             began = time.monotonic()
             if lost:
-                why = "was not running any more when the host came back"
+                why = "was no longer running when the host restarted"
             else:
                 why = await self._live(adopted)
             await self._crashed(why)
@@ -164,7 +164,7 @@ class Instance:
             self.record.restarts += 1
 
     async def _live(self, adopted: bool) -> str:
-        """One life; returns how it ended, as a phrase."""
+        """Run one process; returns how it ended, as a phrase."""
         self._set(RunState.STARTING)
         if not adopted:
             try:
@@ -181,7 +181,7 @@ class Instance:
         while self._process.alive:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), processes.POLL_S)
-            # A suspicion is looked into once; the next one waits for the next look.
+            # One check for each suspicion; further ones wait for the next check.
             if self._wake.is_set():
                 self._wake.clear()
                 await asyncio.sleep(0.005)
@@ -215,7 +215,7 @@ class Instance:
         log.info("%s %s.%d started", self._around.lane, self._release.version, record.index)
 
     async def _become_ready(self) -> str:
-        """Empty when it is ready, else how it failed."""
+        """Wait until the instance is ready; returns "" when it is, else how it failed."""
         assert self._process is not None
         ready = self._spec.ready
         needed = ready.timeout_s if ready.path else ready.alive_s
@@ -245,7 +245,7 @@ class Instance:
         return self._process.ending + (f"; last words: {printed}" if printed else "")
 
     def _redactor(self) -> Redactor:
-        """Knows what the release was started with, also when `env_file` says something else by now."""
+        """Redactor of the values that the release was started with, also when `env_file` has changed since."""
         return Redactor(self._spec.private() | self._private, scanning=True)
 
     async def _crashed(self, why: str) -> None:

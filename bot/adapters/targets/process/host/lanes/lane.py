@@ -1,4 +1,4 @@
-"""One lane: what is desired is checked and written down; its fleet then makes it so.
+"""One lane: checks and saves the desired state, which its reconciler then brings about.
 
 A generation that is not newer than the newest accepted one is refused.
 """
@@ -33,7 +33,7 @@ _LOOK_AGAIN_S = 1.0
 
 
 class HostedLane:
-    """Also what its instances see of the world (`Surroundings`)."""
+    """One lane on the host; implements `Surroundings` for its instances."""
 
     def __init__(
         self,
@@ -60,10 +60,10 @@ class HostedLane:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
-    # ---- what the bot asks ----------------------------------------------------------------------------
+    # ---- requests of the bot ----------------------------------------------------------------------------
 
     def restore(self, state: dict[str, Any], found: Mapping[str, Process]) -> None:
-        """Before `start`: go on where an earlier host stopped or died. `found`: processes by token."""
+        """Continue where an earlier host stopped or died. Called before `start`; `found`: processes by token."""
         self.settings = ProcessLaneSettings.model_validate(state["settings"])
         self.front.port = state["port"]
         self._abort = wire.abort_from_json(state["abort"])
@@ -77,12 +77,12 @@ class HostedLane:
         self.changed()
 
     async def configure(self, settings: ProcessLaneSettings) -> None:
-        """Raises `TargetRefused` when the router cannot listen where new settings say."""
+        """Apply settings. Raises `TargetRefused` when the router cannot listen on the new address."""
         async with self._accepting:
             await self._configure(settings)
 
     async def apply(self, desired: Desired, settings: ProcessLaneSettings) -> None:
-        """Raises `StaleGeneration` or `TargetRefused`; when it returns, `desired` survives anything."""
+        """Accept a desired state; it is on disk when this returns. Raises `StaleGeneration`, `TargetRefused`."""
         async with self._accepting:
             self._check(desired, settings)
             await self._configure(settings)
@@ -90,7 +90,7 @@ class HostedLane:
                 await self._accept(desired, None)
 
     async def abort(self, by: str, why: str) -> Observed:
-        """All traffic to stable. Raises `TargetRefused` when there is no stable release."""
+        """Send all traffic to stable. Raises `TargetRefused` when there is no stable release."""
         async with self._accepting:
             if self._accepted is None or self._accepted.stable is None:
                 raise TargetRefused(f"{self.lane} has no stable release to send the traffic to")
@@ -101,26 +101,26 @@ class HostedLane:
             return self.observed()
 
     def observed(self) -> Observed:
-        # An instance may have died a moment ago: what is told must fit together.
+        # An instance may have died a moment ago: the answer must be consistent.
         self._reconcile()
         generation = self._accepted.generation if self._accepted else 0
         return Observed(generation, self.fleet.running(self._desired), self._abort)
 
     async def stop(self) -> None:
-        """Stop every release, after its requests in flight; what is desired stays written down."""
+        """Stop every release, after its requests in flight; the desired state stays on disk."""
         if self._task is not None:
             self._task.cancel()
         await self.fleet.stop()
         await self.front.close()
 
-    # ---- what the instances ask -----------------------------------------------------------------------
+    # ---- for the instances -----------------------------------------------------------------------
 
     async def save(self) -> None:
-        """A full disk must not keep a release from running: its process can be recognised without us too."""
+        """Save the state. A full disk must not keep a release from running: its process can be recovered without it."""
         try:
             await self._write()
         except OSError as problem:
-            log.error("%s: the state cannot be kept: %s", self.lane, problem)
+            log.error("%s: the state cannot be saved: %s", self.lane, problem)
 
     def changed(self) -> None:
         self._wake.set()
@@ -130,18 +130,16 @@ class HostedLane:
             return False
         return digest in restarted(self._desired, exclusive=self.settings.exclusive)
 
-    # ---- how it is done -------------------------------------------------------------------------------
+    # ---- helpers -------------------------------------------------------------------------------
 
     def _check(self, desired: Desired, settings: ProcessLaneSettings) -> None:
         newest = self._accepted.generation if self._accepted else 0
         if desired.generation < newest:
             raise StaleGeneration(
-                f"{self.lane} has seen generation {newest}; {desired.generation} comes too late"
+                f"{self.lane} has seen generation {newest}; {desired.generation} is outdated"
             )
         if self._accepted is not None and desired.generation == newest and desired != self._accepted:
-            raise StaleGeneration(
-                f"{self.lane}: generation {newest} already stands for another desired state"
-            )
+            raise StaleGeneration(f"{self.lane}: generation {newest} already has another desired state")
         if not 0 <= desired.weight <= 100 or (desired.weight and desired.candidate is None):
             raise TargetRefused(f"{self.lane}: a weight of {desired.weight}% needs a candidate")
         if settings.exclusive and desired.weight not in (0, 100):
@@ -174,16 +172,16 @@ class HostedLane:
         try:
             await self._write()
         except OSError as problem:
-            # Taking a candidate's traffic away cannot wait for a disk; everything else can.
+            # Removing a candidate's traffic cannot wait for a disk; everything else can.
             if desired.weight:
                 self._accepted, self._abort = before
-                raise TargetRefused(f"{self.lane}: the desired state cannot be kept: {problem}") from None
-            log.error("%s: the state cannot be kept yet: %s", self.lane, problem)
+                raise TargetRefused(f"{self.lane}: the desired state cannot be saved: {problem}") from None
+            log.error("%s: the state cannot be saved yet: %s", self.lane, problem)
         self._desired = desired
         self._reconcile()
 
     async def _open_front(self) -> None:
-        """Tried again and again: somebody may have taken the port while no host was there."""
+        """Open the listener, retrying: another program may have taken the port while no host ran."""
         if self.front.open or self.settings.listen_port is None:
             return
         async with self._accepting:

@@ -1,4 +1,4 @@
-"""Where users reach a lane: its listening socket and router, opened anew when the settings change."""
+"""Listening socket and router of a lane, opened again when the settings change."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.adapters.targets.process.settings import ProcessLaneSettings
 
 
 class Listener:
-    """`port` is the one that was taken last; a lane that asked for any port keeps it."""
+    """Listener of a lane. `port`: the last one used; a lane that asked for any port keeps it."""
 
     def __init__(self, name: str, sockets: Sockets, suspect: Callable[[str], None]) -> None:
         self.port: int | None = None
@@ -27,7 +27,7 @@ class Listener:
 
     @property
     def unrouted(self) -> int:
-        """Requests that found no release within their time."""
+        """Number of requests that found no release in time."""
         return self._router.unrouted if self._router else 0
 
     def route(self, split: Split) -> None:
@@ -36,9 +36,9 @@ class Listener:
             self._router.route(split)
 
     async def serve(self, settings: ProcessLaneSettings) -> None:
-        """Listen as `settings` say, or not at all. Raises OSError when the address is taken.
+        """Listen according to `settings`, or not at all. Raises OSError when the address is taken.
 
-        Where the address stays, requests in flight do.
+        While the address stays the same, requests in flight continue.
         """
         wanted = settings.listen_port or self.port or 0
         if self._router is not None and self._address == (settings.listen_host, wanted):

@@ -1,4 +1,4 @@
-"""What releases print: files that stay readable when the host dies, cut before they grow without end."""
+"""Log files of releases: readable when the host is down, and limited in size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def size(log: Path) -> int:
 def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
     """The last lines written after offset `since`, joined by ` | `.
 
-    Redacted before anything is cut: half a secret is one that no redactor knows.
+    Redacted before anything is cut, since no redactor recognises half a secret.
     """
     try:
         with log.open("rb") as file:
@@ -36,7 +36,7 @@ def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
     except FileNotFoundError:
         return ""
     if start > since:
-        # It begins within a line, and perhaps within a secret.
+        # It may begin within a line, and within a secret.
         text = text.partition("\n")[2] or text[_READ_BYTES // 2 :]
     lines = [line.strip() for line in text.split("\n") if line.strip()]
     return " | ".join(lines[-_TAIL_LINES:])[-_TAIL_CHARS:]
@@ -45,7 +45,7 @@ def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
 def rotate(log: Path) -> None:
     """Copy and truncate: the release writes to an inherited descriptor, so the file cannot be swapped.
 
-    What is printed between the copy and the cut is lost.
+    Output between copy and truncation is lost.
     """
     if size(log) > LARGEST:
         shutil.copyfile(log, log.with_suffix(".log.1"))

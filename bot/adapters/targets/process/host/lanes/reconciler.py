@@ -1,4 +1,4 @@
-"""The releases of one lane: compared with what is desired, started, routed, drained and stopped until both agree."""
+"""Reconciler of one lane: starts, routes, drains and stops releases until they match the desired state."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.domain.rollout.model import Desired, Release, Running, RunState
 
 
 class LaneReconciler:
-    """`reconcile` is called whenever something changed, and now and then; it never waits."""
+    """Reconciler of one lane. `reconcile` is called on every change, and regularly; it never waits."""
 
     def __init__(self, around: Surroundings, store: StateStore, front: Listener) -> None:
         self._around = around
@@ -35,7 +35,7 @@ class LaneReconciler:
     def restore(
         self, state: Mapping[str, Any], desired: Desired | None, exclusive: bool, found: Mapping[str, Process]
     ) -> None:
-        """Take over what an earlier host had started; `found` has processes by token."""
+        """Take over what an earlier host had started; `found`: processes by token."""
         self._route = Route(**state["route"])
         for digest, release in wanted(desired, exclusive=exclusive).items() if desired else ():
             records = [Record(**record) for record in state["instances"].get(digest, ())]
@@ -63,7 +63,7 @@ class LaneReconciler:
         await asyncio.gather(*(group.drain_and_stop() for group in self._groups.values()))
 
     def suspect(self, digest: str) -> None:
-        """A request found an instance of it unreachable."""
+        """Check the release's instances now, because a request found one unreachable."""
         if digest in self._groups:
             self._groups[digest].suspect()
 
@@ -71,10 +71,10 @@ class LaneReconciler:
         for _, instance in self._instances():
             instance.rotate_log()
 
-    # ---- what is ----------------------------------------------------------------------------------------------
+    # ---- observed ----------------------------------------------------------------------------------------------
 
     def running(self, desired: Desired | None) -> tuple[Running, ...]:
-        """Every release that runs or is named."""
+        """Every release that runs or is desired."""
         found = [self._running(digest, group) for digest, group in self._groups.items()]
         for digest, release in (named(desired) if desired else {}).items():
             if digest not in self._groups:
@@ -82,11 +82,11 @@ class LaneReconciler:
         return tuple(found)
 
     def counts(self) -> Iterator[tuple[str, str, int, InstanceCounts]]:
-        """`(digest, version, instance, counts)` of what runs here or did lately."""
+        """Rows of `(digest, version, instance, counts)` for what runs here or did recently."""
         return self._book.rows()
 
     def addresses(self) -> dict[str, dict[str, str]]:
-        """Where instances that are ready can be asked: by digest, then by a name that a restart changes."""
+        """Addresses of ready instances, by digest, then by a name that a restart changes."""
         found: dict[str, dict[str, str]] = {digest: {} for digest in self._groups}
         for digest, instance in self._instances():
             if instance.state is RunState.READY:
@@ -101,13 +101,13 @@ class LaneReconciler:
         return {instance.record.token for _, instance in self._instances() if instance.adopted}
 
     def to_json(self) -> dict[str, Any]:
-        """What `restore` needs."""
+        """State for `restore`."""
         instances: dict[str, list[Any]] = {digest: [] for digest in self._groups}
         for digest, instance in self._instances():
             instances[digest].append(instance.record.to_json())
         return {"route": asdict(self._route), "instances": instances}
 
-    # ---- how it is done -----------------------------------------------------------------------------------------
+    # ---- helpers -----------------------------------------------------------------------------------------
 
     def _apply_route(self, desired: Desired, exclusive: bool) -> None:
         now = Route() if exclusive else self._route
@@ -125,7 +125,7 @@ class LaneReconciler:
         )
 
     def _usable(self, digest: str, group: ReleaseInstances, now: Route) -> bool:
-        """Ready, or serving with an instance missing that will be back."""
+        """Whether the release is ready, or serves while a missing instance restarts."""
         return group.ready or bool(now.needs(digest) and self._around.restarts(digest) and group.backends())
 
     def _backends(self, digest: str | None) -> tuple[Backend, ...]:

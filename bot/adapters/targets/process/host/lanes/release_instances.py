@@ -1,4 +1,4 @@
-"""All instances of one release in a lane, and how the release as a whole is doing."""
+"""All instances of one release in a lane, and the state of the release as a whole."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _DRAIN_POLL_S = 0.02
 
 @dataclass(slots=True)
 class CountedInstance:
-    """An instance and what the router counts of it."""
+    """An instance and the router's counts of it."""
 
     instance: Instance
     counts: InstanceCounts
 
 
 class ReleaseInstances:
-    """Ready when every instance is; crashed when one is and will stay so."""
+    """Instances of a release. It is ready when every instance is, and crashed when one is for good."""
 
     def __init__(
         self,
@@ -82,14 +82,14 @@ class ReleaseInstances:
             member.instance.adopt(found)
 
     def start(self, *, again: bool) -> None:
-        """Start what is not being looked after. A crashed instance is started only when `again`."""
+        """Start idle instances; crashed ones only if `again`."""
         for member in self.members:
             instance = member.instance
             if instance.idle and (again or instance.state is not RunState.CRASHED):
                 instance.start()
 
     def backends(self) -> tuple[Backend, ...]:
-        """The instances that requests can be given to."""
+        """The instances that can take requests."""
         return tuple(
             Backend(self.release.digest, self.release.version, m.instance.address, m.counts)
             for m in self.members
@@ -106,13 +106,13 @@ class ReleaseInstances:
             self._retiring = asyncio.create_task(self._retire(gone))
 
     def keep(self) -> None:
-        """It is wanted again: end the draining, unless it is being stopped already."""
+        """End draining because the release is desired again, unless it is being stopped already."""
         if self._retiring is not None and not self._stopping:
             self._retiring.cancel()
             self._retiring = None
 
     async def drain_and_stop(self) -> None:
-        """Returns when nothing of it is left."""
+        """Drain and stop; returns when nothing of it is left."""
         self._around.changed()
         deadline = time.monotonic() + self.spec.drain_s
         while any(m.counts.in_flight for m in self.members) and time.monotonic() < deadline:  # noqa: ASYNC110

@@ -1,4 +1,4 @@
-"""Who gets how much traffic now, given what is desired and what is ready. Pure."""
+"""Traffic of a lane: who gets which share, from the desired state and what is ready. Pure."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def decide(desired: Desired, ready: AbstractSet[str], now: Route) -> Route:
     """The next route.
 
     - A release that is not ready gets nothing. A candidate that died leaves its share to stable.
-    - A new stable release takes over when it is ready; until then the one that serves goes on, also when that
-      is the candidate at 100%: nobody is served by a release that does not run.
-    - A stable release that was serving and died is waited for; its requests are not given to a candidate,
-      whose share is what people approved.
+    - A new stable release takes over when it is ready; until then the one that serves continues, also when that
+    is the candidate at 100%.
+    - A stable release that was serving and died is waited for; its requests do not go to a candidate, since people
+    approved that candidate's share.
     """
     stable = desired.stable.digest if desired.stable else None
     candidate = desired.candidate.digest if desired.candidate else None
@@ -50,13 +50,13 @@ def decide(desired: Desired, ready: AbstractSet[str], now: Route) -> Route:
 
 
 def named(desired: Desired) -> dict[str, Release]:
-    """Every release that is named, by digest."""
+    """Every release in the desired state, by digest."""
     releases = (desired.stable, desired.candidate, *desired.warm)
     return {release.digest: release for release in releases if release is not None}
 
 
 def wanted(desired: Desired, *, exclusive: bool) -> dict[str, Release]:
-    """The releases that should run, by digest: all that are named, or the one that an exclusive lane may run."""
+    """The releases that should run, by digest: all desired ones, or the one that an exclusive lane may run."""
     if not exclusive:
         return named(desired)
     active = desired.candidate if desired.weight == 100 and desired.candidate else desired.stable
