@@ -47,7 +47,20 @@ class KindSettings(Part):
 
 
 class MetricSettings(KindSettings):
-    """An entry of `metrics:`."""
+    """An entry of `metrics:`.
+
+    signals, proportions: what plain rules and objectives can listen to, by name; nothing else does the source report.
+    """
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """Such as `gateway`, for `gateway disconnected for 2m`."""
+        return frozenset()
+
+    @property
+    def proportions(self) -> frozenset[str]:
+        """Those in the `extra` of its readings."""
+        return frozenset()
 
     @property
     def bounds(self) -> Sequence[float]:

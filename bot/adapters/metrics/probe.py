@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
@@ -13,12 +14,16 @@ from pydantic import Field
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
 from bot.adapters.routers.counts import BOUNDS
-from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.judge.evidence import CounterReading, Sample, Signal
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.values import Duration, UrlPath
+from bot.values import Duration, Text, UrlPath
 
+MAX_BYTES = 64 * 1024
+_GATEWAY = "gateway"
+# What a health answer says of a connection that is there.
+_CONNECTED = frozenset({"connected", "ok", "ready", "up"})
 # Errors that keep this machine from connecting to anything.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
@@ -29,6 +34,14 @@ class ProbeSettings(MetricSettings):
     kind: Literal["probe"]
     path: UrlPath = Field(default="/healthz", description="Path that is requested from each instance.")
     timeout: Duration = Field(default=2.0, description="How long the answer may take.")
+    gateway: Text | None = Field(
+        default=None,
+        description="Where a JSON answer says whether the bot is connected to Discord: keys, joined by dots.",
+    )
+
+    @property
+    def signals(self) -> frozenset[str]:
+        return frozenset({_GATEWAY} if self.gateway else ())
 
     @property
     def bounds(self) -> Sequence[float]:
@@ -56,12 +69,14 @@ class ProbeMetrics:
         name: str = "probe",
         path: str = "/healthz",
         timeout_s: float = 2.0,
+        gateway: str | None = None,
     ) -> None:
         self._target = target
         self._session = session
         self._name = name
         self._path = path
         self._timeout_s = timeout_s
+        self._gateway = gateway
 
     @property
     def name(self) -> str:
@@ -84,11 +99,13 @@ class ProbeMetrics:
         except (Unreachable, TargetRefused, _NotAskedError) as error:
             problem = error
         else:
-            return Sample(time.time(), digest, tuple(found))
+            signals = self._signals([body for _, body in found])
+            return Sample(time.time(), digest, tuple(reading for reading, _ in found), signals=signals)
         return Sample(time.time(), digest, error=f"{self._name}: {problem}")
 
-    async def _probe(self, instance: str, address: str) -> CounterReading:
-        began = time.monotonic()
+    async def _probe(self, instance: str, address: str) -> tuple[CounterReading, bytes | None]:
+        """The reading, and the answer's beginning where it is wanted; None without an answer."""
+        began, body = time.monotonic(), None
         try:
             async with self._session.get(
                 address + self._path,
@@ -96,6 +113,7 @@ class ProbeMetrics:
                 allow_redirects=False,
             ) as answer:
                 good = answer.status < 400
+                body = await _at_most(answer.content, MAX_BYTES) if self._gateway else b""
         except (aiohttp.InvalidURL, aiohttp.ClientConnectorDNSError) as problem:
             raise _NotAskedError(f"{address} is no address: {type(problem).__name__}") from None
         except OSError as problem:  # TimeoutError, and refused or broken connections
@@ -104,7 +122,15 @@ class ProbeMetrics:
             good = False
         except aiohttp.ClientError:
             good = False
-        return _reading(instance, time.monotonic() - began, good=good)
+        return _reading(instance, time.monotonic() - began, good=good), body
+
+    def _signals(self, answers: Sequence[bytes | None]) -> tuple[tuple[str, Signal], ...]:
+        """The gateway's state: bad when that of any instance is, unknown when that of any other cannot be read."""
+        if self._gateway is None or not answers:
+            return ()
+        each = [_connected(body, self._gateway) for body in answers]
+        order = {True: 0, None: 1, False: 2}
+        return ((_GATEWAY, min(each, key=lambda signal: order[signal.bad])),)
 
 
 class _NotAskedError(Exception):
@@ -113,10 +139,40 @@ class _NotAskedError(Exception):
 
 def make_probe(name: str, settings: ProbeSettings, context: MetricContext) -> ProbeMetrics:
     return ProbeMetrics(
-        context.targets, context.session, name=name, path=settings.path, timeout_s=settings.timeout
+        context.targets,
+        context.session,
+        name=name,
+        path=settings.path,
+        timeout_s=settings.timeout,
+        gateway=settings.gateway,
     )
 
 
 def _reading(instance: str, seconds: float, *, good: bool) -> CounterReading:
     buckets = tuple((bound, int(seconds <= bound)) for bound in BOUNDS)
     return CounterReading(instance, 1, int(not good), buckets, delta=True)
+
+
+async def _at_most(content: aiohttp.StreamReader, limit: int) -> bytes:
+    try:
+        return await content.readexactly(limit)
+    except asyncio.IncompleteReadError as all_of_it:
+        return all_of_it.partial
+
+
+def _connected(body: bytes | None, keys: str) -> Signal:
+    """What one instance's answer says at `keys`. An instance that does not answer is not connected."""
+    if body is None:
+        return Signal(True, "no answer")
+    try:
+        found = json.loads(body)
+        for key in keys.split("."):
+            found = found[key]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Signal(None, f"the answer is not JSON with {keys}")
+    if isinstance(found, bool):
+        return Signal(not found, "" if found else f"{keys} is false")
+    if not isinstance(found, str):
+        return Signal(None, f"{keys} is neither true, false nor a word")
+    well = found.lower() in _CONNECTED
+    return Signal(not well, "" if well else f"{keys} is {found[:40]}")

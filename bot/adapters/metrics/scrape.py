@@ -35,6 +35,10 @@ class ScrapeSettings(ScrapeRules, MetricSettings):
     timeout: Duration = Field(default=3.0, description="How long an endpoint may take to answer.")
 
     @property
+    def proportions(self) -> frozenset[str]:
+        return frozenset(self.extra)
+
+    @property
     def bounds(self) -> Sequence[float]:
         return self.buckets or ()
 

@@ -11,6 +11,7 @@ from bot.catalog.resolution.bindings import binding
 from bot.catalog.resolution.layers import Layers, Said
 from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named
 from bot.catalog.resolution.plans import policy as judged_by
+from bot.catalog.resolution.signals import Listeners
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import LaneConfig, Prerequisite, ServedLane
@@ -31,6 +32,7 @@ class LaneResolver:
         self._sections = sections
         self._plans = plans
         self._listening: dict[int, Layers] = {}
+        self._listeners = Listeners(document, sections)
 
     def lane(self, said: Layers) -> LaneConfig | None:
         """The lane, or None when a mistake keeps it from being built."""
@@ -46,7 +48,7 @@ class LaneResolver:
         guilds = self._guilds(said)
         self._mapped(roles, steps, guilds)
         self._alone(said)
-        metrics = self._metrics(said, rules)
+        metrics = self._metrics(said, rules, steps)
         if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
             return None
         policy = _policy(said, rules, roles, exclusive)
@@ -92,20 +94,33 @@ class LaneResolver:
             return None
         return judged_by(self._document, ("policies", name), written, steps, said.get("tick", _TICK_S).value)
 
-    def _metrics(self, said: Layers, rules: judge.JudgePolicy | None) -> tuple[str, ...]:
+    def _metrics(self, said: Layers, rules: judge.JudgePolicy | None, steps: list[Placed]) -> tuple[str, ...]:
         value = said.get("metrics", ())
         known = self._sections.known("metrics")
+        sources: dict[str, MetricSettings] = {}
+        policy = str(said.get("policy").value)
         for name in value.value:
             if name not in known:
                 self._document.wrong(value.path, f'there is no metric source "{name}".', nearest(name, known))
                 continue
             source: MetricSettings | None = self._sections.of("metrics").get(name)
+            if source is not None:
+                sources[name] = source
             if rules is not None and source is not None and source.bounds:
-                policy = str(said.get("policy").value)
                 beyond_buckets(self._document, ("policies", policy), rules, f'"{name}"', source.bounds)
-        if rules is not None and rules.series and not value.value and "metrics" not in said.spoilt:
+        if rules is None or "metrics" in said.spoilt:
+            return tuple(value.value)
+        soaks = any(step.soak_s for _, step in steps)
+        if not value.value and (rules.series or soaks):
             hint = f"Known: {', '.join(sorted(known))}." if known else "Add metrics:."
-            self._document.wrong(said.path, "its policy counts requests, but metrics: is missing.", hint)
+            says = (
+                "its policy counts requests, but metrics: is missing."
+                if rules.series
+                else "its plan soaks, which needs requests, but metrics: is missing."
+            )
+            self._document.wrong(said.path, says, hint)
+        elif len(sources) == len(value.value):
+            self._listeners.check(said.lane, policy, rules, sources)
         return tuple(value.value)
 
     def _prerequisite(self, said: Layers) -> Prerequisite | None:

@@ -43,11 +43,20 @@ class CounterReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Signal:
+    """A yes-or-no reading: `bad` is True in trouble, False when fine, None when it could not be read."""
+
+    bad: bool | None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What the sources said about one release at one time (unix seconds).
 
     error: a sentence when the release could not be read. No readings and no error is "no data yet".
     unread: `(source, sentence)` of further sources that could not be read; their instances are `source/...`.
+    signals: what the release said that plain rules listen to, by `Rule.signal`.
     """
 
     at: float
@@ -55,6 +64,7 @@ class Sample:
     readings: tuple[CounterReading, ...] = ()
     error: str | None = None
     unread: tuple[tuple[str, str], ...] = ()
+    signals: tuple[tuple[str, Signal], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

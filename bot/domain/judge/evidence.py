@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from bot.domain.judge.counters import BucketError, CounterReading, Counts, Sample
+from bot.domain.judge.counters import BucketError, CounterReading, Counts, Sample, Signal
 from bot.domain.judge.look import Look, Side
 from bot.domain.judge.pairing import Window, left_out, paired
 from bot.domain.judge.policy import JudgePolicy
@@ -27,14 +27,6 @@ __all__ = [
 
 # A gap between looks counts as measured for at most this many planned ticks.
 LONGEST_GAP_TICKS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A yes-or-no reading: `bad` is True in trouble, False when fine, None when it could not be read."""
-
-    bad: bool | None
-    detail: str = ""
 
 
 _NO_SIGNALS: Mapping[str, Signal] = MappingProxyType({})

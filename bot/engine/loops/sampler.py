@@ -64,7 +64,7 @@ class Sampler:
         )
         candidate, stable = firsts[0], firsts[1] if len(firsts) > 1 else None
         policy = rollout.policy.judge
-        signals = _signals(rollout, observed, problem)
+        signals = _signals(rollout, observed, problem, candidate)
         try:
             evidence, tick = difference(evidence, policy, at, candidate, stable, signals=signals)
         except PolicyError as mistake:
@@ -189,13 +189,19 @@ def _together(
         return [Sample(at, digest, error=missing) for digest in digests]
     firsts = list(sampled[0])
     for source, samples in zip(sources[1:], sampled[1:], strict=True):
-        for i, (first, sample) in enumerate(zip(firsts, samples, strict=True)):
-            if sample.error is not None:
-                firsts[i] = replace(first, unread=(*first.unread, (source.name, sample.error)))
-            elif first.error is None:
-                readings = (_proportions(source.name, reading) for reading in sample.readings)
-                firsts[i] = replace(first, readings=(*first.readings, *readings))
+        firsts = [_beside(f, source.name, sample) for f, sample in zip(firsts, samples, strict=True)]
     return firsts
+
+
+def _beside(first: Sample, source: str, further: Sample) -> Sample:
+    """The first source's sample with what a further source says about the same release."""
+    signals = (*first.signals, *further.signals)
+    if further.error is not None:
+        return replace(first, signals=signals, unread=(*first.unread, (source, further.error)))
+    readings = first.readings
+    if first.error is None:
+        readings += tuple(_proportions(source, reading) for reading in further.readings)
+    return replace(first, signals=signals, readings=readings)
 
 
 def _proportions(source: str, reading: CounterReading) -> CounterReading:
@@ -204,15 +210,18 @@ def _proportions(source: str, reading: CounterReading) -> CounterReading:
     return CounterReading(name, 0, 0, extra=(own, *reading.extra), delta=reading.delta)
 
 
-def _signals(rollout: Rollout, observed: Observed | None, problem: str) -> dict[str, Signal]:
-    """The candidate's readiness, as the target sees it, for rules about health."""
+def _signals(rollout: Rollout, observed: Observed | None, problem: str, sample: Sample) -> dict[str, Signal]:
+    """What plain rules listen to: the candidate's readiness, as the target sees it, and what the sources say."""
+    said = dict(sample.signals)
     if observed is None:
-        return {_HEALTH: Signal(None, problem)}
+        return {**said, _HEALTH: Signal(None, problem)}
     running = observed.of(rollout.candidate.digest)
-    ready = running is not None and running.state is RunState.READY
     state = running.state if running is not None else "not running"
+    detail = f"{rollout.candidate.version} is {state}"
     coming = running is None or running.state is RunState.STARTING
     if coming and rollout.confirmed != rollout.generation:
         # Ordered, but not ready yet: the order has its own time limit, so this is not a failing health check.
-        return {_HEALTH: Signal(False, f"{rollout.candidate.version} is {state}")}
-    return {_HEALTH: Signal(not ready, "" if ready else f"{rollout.candidate.version} is {state}")}
+        heard = (rule.signal for rule in rollout.policy.judge.rules)
+        return {signal: Signal(False, detail) for signal in (_HEALTH, *heard) if signal is not None}
+    ready = running is not None and running.state is RunState.READY
+    return {**said, _HEALTH: Signal(not ready, "" if ready else detail)}

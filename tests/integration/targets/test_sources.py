@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import NoReturn
 
 import aiohttp
@@ -19,7 +20,7 @@ from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.process.target import ProcessTarget
 from bot.domain.judge import judge
-from bot.domain.judge.evidence import Counts, EvidenceState, Sample, begin_evidence, difference
+from bot.domain.judge.evidence import Counts, EvidenceState, Sample, Signal, begin_evidence, difference
 from bot.domain.rollout.model import Desired, Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
@@ -294,6 +295,72 @@ async def test_leaders_that_take_turns_count_what_was_probed(
         state, tick = difference(state, policy, 5.0 * number, sample, None)
         total, bad = total + tick.candidate["errors"].total, bad + tick.candidate["errors"].bad
     assert (total, bad, asked) == (160, 2, 160)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "bad", "detail"),
+    [
+        (200, '{"discord": {"state": "Connected"}}', False, ""),
+        (200, '{"discord": {"state": true}}', False, ""),
+        (503, '{"discord": {"state": "connecting"}}', True, "discord.state is connecting"),
+        (503, '{"discord": {"state": false}}', True, "discord.state is false"),
+        (200, '{"discord": {"state": 4}}', None, "discord.state is neither true, false nor a word"),
+        (200, '{"discord": "ok"}', None, "the answer is not JSON with discord.state"),
+        (200, "all is well", None, "the answer is not JSON with discord.state"),
+        (200, "[" * 60_000, None, "the answer is not JSON with discord.state"),
+    ],
+)
+async def test_probe_reads_the_gateway_from_the_answer(
+    endpoint: Endpoint,
+    running: Running,
+    session: aiohttp.ClientSession,
+    status: int,
+    body: str,
+    bad: bool | None,
+    detail: str,
+) -> None:
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        said = web.StreamResponse(status=status)
+        await said.prepare(request)
+        for part in (body[:9], body[9:]):  # as it may come
+            await said.write(part.encode())
+            await asyncio.sleep(0.01)
+        return said
+
+    endpoint.answer = answer
+    source = ProbeMetrics(running, session, gateway="discord.state")
+    (sample,) = await source.sample(LANE, [ONE.digest])
+    assert dict(sample.signals) == {"gateway": Signal(bad, detail)}
+    assert (sample.readings[0].total, sample.readings[0].bad) == (1, int(status == 503))
+
+
+async def test_a_bot_that_does_not_answer_is_not_connected_and_one_bad_instance_is_enough(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    endpoint.text = '{"status": "ok"}'
+    running.instances = {"a": endpoint.address, "b": "http://127.0.0.1:1"}
+    (sample,) = await ProbeMetrics(running, session, gateway="status").sample(LANE, [ONE.digest])
+    assert dict(sample.signals) == {"gateway": Signal(True, "no answer")}
+    running.instances = {}
+    (sample,) = await ProbeMetrics(running, session, gateway="status").sample(LANE, [ONE.digest])
+    assert sample.signals == ()
+
+
+async def test_a_gateway_that_stays_disconnected_fails_the_rollout(
+    endpoint: Endpoint, running: Running, session: aiohttp.ClientSession
+) -> None:
+    policy = judge.JudgePolicy(rules=(judge.parse_rule("gateway disconnected for 10s"),), min_requests=3)
+    looker = sampler(running, alive=ProbeMetrics(running, session, name="alive", gateway="status"))
+    served, outcomes = rollout(policy), {}
+    served = replace(served, confirmed=served.generation)
+    for word in ("ok", "connecting"):
+        endpoint.text = json.dumps({"status": word})
+        evidence, state = begin_evidence(), judge.begin_soak(judge.begin(policy), 100.0)
+        for number in range(5):
+            look = await looker.look(served, evidence, 100.0 + 5 * number)
+            evidence, state = look.evidence, judge.advance(state, policy, look.tick)
+        outcomes[word] = judge.verdict(state, policy, soak_required_s=20.0).outcome
+    assert outcomes == {"ok": judge.Outcome.PASS, "connecting": judge.Outcome.FAIL}
 
 
 async def test_probe_of_another_instance_is_its_own_and_no_instance_is_no_data(

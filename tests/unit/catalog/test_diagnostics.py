@@ -220,6 +220,27 @@ ONE_MISTAKE = {
         "staging: {router",
         "its policy counts requests, but metrics: is missing.",
     ),
+    "a gateway that nobody reports": (
+        ("error_rate > 5% over 5m", "gateway  disconnected for 2m"),
+        "gateway  disc",
+        'policies.web.rules[0]: no metric source of checkout/staging reports what "gateway disconnected for 2m" '
+        "listens to. Name a probe in metrics: that reads it: {kind: probe, path: /healthz, gateway: status}.",
+    ),
+    "alerts that nobody reports": (
+        ("{rule: p99 > 5s for 2m,", "{rule: any P1 alert firing,"),
+        "any P1",
+        'no metric source of checkout/staging reports what "any P1 alert firing" listens to. No kind',
+    ),
+    "a proportion that nobody reads": (
+        ("error_rate > 5% over 5m", "db_errors > 1% over 5m"),
+        "db_errors",
+        'no metric source of checkout/staging reads "db_errors". Add it to extra: of a scrape',
+    ),
+    "an objective that nobody reads": (
+        ("errors: 1%", "orders: {limit: 1%, series: order_errors}"),
+        "orders:",
+        'policies.web.objectives.orders: no metric source of checkout/staging reads "order_errors".',
+    ),
     "a choice that is none": (
         ("  plan: canary\n", "  plan: canary\n  drift: repare\n"),
         "repare",
@@ -240,6 +261,42 @@ def test_a_mistake_has_its_line_and_says_what_was_expected(
     text = changed(change)
     mistakes = found(write(tmp_path, all=text))
     assert any(m.startswith(f"all.yaml:{line_of(text, words)}: ") and said in m for m in mistakes), mistakes
+
+
+def test_a_soak_that_nothing_visits_is_a_mistake_although_its_rules_count_nothing(tmp_path: Path) -> None:
+    begin, end = SOUND.index("    objectives:"), SOUND.index("services:")
+    text = SOUND.replace(SOUND[begin:end], "    rules: [health check failing for 30s]\n")
+    assert found(write(tmp_path / "counted", all=text)) == []
+    text = text.replace("  metrics: [router]\n", "")
+    here, there = line_of(text, "staging: {router"), line_of(text, "production: {router")
+    assert found(write(tmp_path / "uncounted", all=text)) == [
+        f"all.yaml:{line}: services.checkout.environments.{name}: its plan soaks, which needs requests, but "
+        "metrics: is missing. Known: router."
+        for line, name in ((here, "staging"), (there, "production"))
+    ]
+
+
+def test_what_a_source_of_the_lane_reports_can_be_listened_to(tmp_path: Path) -> None:
+    sources = """\
+  router: {kind: router}
+  alive: {kind: probe, path: /healthz, gateway: discord.state}
+  own:
+    {kind: scrape, url: "{address}/metrics", total: a, bad: b, extra: {db_errors: {total: c, bad: d}}}
+"""
+    rules = "[gateway disconnected for 2m, db_errors > 1% over 5m, alive > 10%, own > 5%]"
+    text = changed(
+        ("  metrics: [router]", "  metrics: [router, alive, own]"),
+        ("  router: {kind: router}\n", sources),
+        ("    rules:\n      - error_rate > 5% over 5m\n", f"    rules: {rules}\n"),
+        ("      - {rule: p99 > 5s for 2m, enforce: false}\n", ""),
+    )
+    assert found(write(tmp_path / "all", all=text)) == []
+    # The first source is what counts requests; it is no proportion of them.
+    text = text.replace("[router, alive, own]", "[own, alive, router]")
+    assert found(write(tmp_path / "turned", all=text)) == [
+        f"all.yaml:{line_of(text, 'rules: [gateway')}: policies.web.rules[3]: no metric source of checkout/staging "
+        'reads "own". Known: alive, db_errors, router.'
+    ]
 
 
 def test_a_single_mistake_is_told_once(tmp_path: Path) -> None:
