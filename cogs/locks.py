@@ -75,16 +75,21 @@ class Locks(commands.Cog):
         await self.responder.answer(interaction, "lock", work, category="admin")
 
     @app_commands.command(name="unlock", description="Allow rollouts to an environment again")
-    @app_commands.describe(service="Which service", environment="Which environment")
+    @app_commands.describe(
+        service="Which service",
+        environment="Which environment",
+        reason="What has changed; needed to lift a quarantine",
+    )
     async def unlock(
         self,
         interaction: AnyInteraction,
         service: app_commands.Range[str, 1, 100],
         environment: app_commands.Range[str, 1, 100],
+        reason: str = "",
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             lane = self.responder.catalog().lane(guild.id, service.strip(), environment.strip()).lane
-            await self.responder.engine.unlock(guild.id, actor, lane)
+            await self.responder.engine.unlock(guild.id, actor, lane, reason)
             return Reply(
                 f"🔓 **Unlocked** {escaping.code(lane.service)} → {escaping.code(lane.environment)}."
             )

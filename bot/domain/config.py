@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 from bot.domain import phrasebook
 from bot.domain.appcommands.applications import Application
 from bot.domain.errors import UserError
+from bot.domain.rollout import plans
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limit
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
@@ -78,6 +79,11 @@ class LaneConfig:
     # How people start a rollout here; lane and version are filled in.
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
     binding: LaneBinding | None = None  # None: the adapters are known by name alone
+
+    @property
+    def gated(self) -> bool:
+        """Whether people decide what goes forward here. That, not its name, makes an environment production."""
+        return plans.gated(self.plan)
 
     @property
     def bound(self) -> LaneBinding:

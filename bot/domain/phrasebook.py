@@ -131,20 +131,28 @@ def locked(lane: str, owner: str, reason: str, since: datetime, expiry: datetime
 
 
 def locked_after_rollback(lane: str, reason: str, since: datetime, expiry: datetime | None) -> Refused:
-    """A lock that an automatic rollback left, met by any other release or by `/lock`."""
+    """A lock that a rollback left, met by any other release or by `/lock`."""
     return Refused(
-        f"{_name(lane)} was locked {stamp(since)} by an automatic rollback.{_sentence(reason)} {_lock_end(expiry)}",
+        f"{_name(lane)} was locked {stamp(since)} by a rollback.{_sentence(reason)} {_lock_end(expiry)}",
         rule="locked",
-        remedy=_unlock(lane),
+        remedy=_lift(lane),
     )
 
 
 def quarantined(lane: str, version: str, reason: str, since: datetime) -> Refused:
-    """The release that an automatic rollback removed is asked for again."""
+    """The release that a rollback removed is asked for again."""
     return Refused(
         f"{_name(version)} was quarantined in {_name(lane)} {stamp(since)}.{_sentence(reason)}",
         rule="quarantined",
-        remedy=f"Deploy a fixed version. {_unlock(lane)}",
+        remedy=f"Deploy a fixed version. {_lift(lane)}",
+    )
+
+
+def quarantine_needs_reason(lane: str) -> Refused:
+    return Refused(
+        "A reason is required.",
+        rule="reason",
+        remedy=f"Say what has changed since the rollback. {_lift(lane)}",
     )
 
 
@@ -264,3 +272,9 @@ def _lock_end(expiry: datetime | None) -> str:
 def _unlock(lane: str) -> str:
     service, _, environment = lane.partition("/")
     return f"To remove the lock: `/unlock service:{_name(service)} environment:{_name(environment)}`."
+
+
+def _lift(lane: str) -> str:
+    service, _, environment = lane.partition("/")
+    place = f"service:{_name(service)} environment:{_name(environment)}"
+    return f"To lift the quarantine: `/unlock {place} reason:…`."

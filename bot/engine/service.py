@@ -76,8 +76,9 @@ class Engine:
     ) -> api.Lock:
         return await self._soon(self._locks.lock(guild_id, actor, lane, reason, expires))
 
-    async def unlock(self, guild_id: int, actor: Actor, lane: Lane) -> None:
-        await self._soon(self._locks.unlock(guild_id, actor, lane))
+    async def unlock(self, guild_id: int, actor: Actor, lane: Lane, reason: str = "") -> None:
+        """Lifting a quarantine needs a reason."""
+        await self._soon(self._locks.unlock(guild_id, actor, lane, reason))
 
     async def status(
         self, guild_id: int, service: str | None = None, environment: str | None = None

@@ -80,7 +80,8 @@ async def test_without_embeds_on_call_is_called_in_plain_words(stack: Stack) -> 
         alert = await notice(stack, "alerts", id_)
         assert "oncall" in alert["notified"]
         assert "is being rolled back" in alert["text"]
-    assert "Unlocked" in await acts.command(stack, "lead", "unlock", service="cart", environment="production")
+    lane = {"service": "cart", "environment": "production"}
+    assert "Unlocked" in await acts.command(stack, "lead", "unlock", reason="a new build", **lane)
 
 
 async def test_without_threads_the_rollout_goes_on_and_it_is_reported(stack: Stack) -> None:

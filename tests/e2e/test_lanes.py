@@ -70,11 +70,12 @@ async def test_an_automatic_rollback_locks_until_a_person_lifts_it(stack: Stack)
     assert alert["embeds"]
     deploy = {"service": "cart", "environment": "production"}
     refused = await acts.command(stack, "dev", "deploy", version="1.5.0", **deploy)
-    assert "cart/production was locked" in refused and "by an automatic rollback" in refused
+    assert "cart/production was locked" in refused and "by a rollback" in refused
     assert "/unlock service:cart environment:production" in refused
     assert "quarantined" in await acts.command(stack, "lead", "deploy", version="1.5.1", **deploy)
     assert "✋" in await acts.command(stack, "guest", "unlock", **deploy)
-    assert "Unlocked" in await acts.command(stack, "dev2", "unlock", **deploy)
+    assert "A reason is required" in await acts.command(stack, "dev2", "unlock", **deploy)
+    assert "Unlocked" in await acts.command(stack, "dev2", "unlock", reason="fixed in 1.5.0", **deploy)
     good = await stack.deploy("cart", "1.5.0", "production")
     await acts.promoted_by_all(stack, good)
 
@@ -94,7 +95,7 @@ async def test_a_return_to_any_known_good_release_goes_straight_and_through_a_lo
     await stack.phase(id_, "succeeded")
     await stack.served_by("cart", "production", "1.4.0")
     assert "soaking" not in await acts.audited(stack, id_)
-    assert "Unlocked" in await acts.command(stack, "lead", "unlock", **lane)
+    assert "Unlocked" in await acts.command(stack, "lead", "unlock", reason="audited", **lane)
 
 
 async def test_a_second_rollout_in_a_lane_is_refused(stack: Stack) -> None:

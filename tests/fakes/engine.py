@@ -131,12 +131,16 @@ class FakeEngine:
         self.locks[lane] = Lock(lane, actor.id, actor.name, reason, self.clock.now(), expires)
         return self.locks[lane]
 
-    async def unlock(self, guild_id: int, actor: Actor, lane: Lane) -> None:
+    async def unlock(self, guild_id: int, actor: Actor, lane: Lane, reason: str = "") -> None:
         await self._reached()
         config = self._lane(guild_id, lane.service, lane.environment)
         self._may(actor, config.lock_roles, "unlock")
-        if self.locks.pop(lane, None) is None:
+        held = self.locks.get(lane)
+        if held is None:
             raise Refused(f"{lane} is not locked.", rule="not_locked")
+        if held.digest and not reason.strip():
+            raise phrasebook.quarantine_needs_reason(str(lane))
+        del self.locks[lane]
 
     async def status(
         self, guild_id: int, service: str | None = None, environment: str | None = None

@@ -111,7 +111,9 @@ WITH change AS (
     ON CONFLICT (service, environment) DO UPDATE SET
         owner_id = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner_id ELSE l.owner_id END,
         owner = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.owner ELSE l.owner END,
-        reason = CASE WHEN l.expires < EXCLUDED.since THEN '' ELSE l.reason || ' · ' END || EXCLUDED.reason,
+        reason = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.reason
+            WHEN strpos(l.reason, EXCLUDED.reason) > 0 THEN l.reason
+            ELSE l.reason || ' · ' || EXCLUDED.reason END,
         since = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.since ELSE l.since END,
         expires = NULL, digest = EXCLUDED.digest
 ), known AS (

@@ -37,6 +37,7 @@ CHARTER = (
     "seal",
     "created_at",
     "known_good",
+    "gated",
     "binding",
 )
 JUDGE = ("judge_state", "verdict")

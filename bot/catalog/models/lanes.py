@@ -68,7 +68,7 @@ class LaneLayer(Part):
         description="After this a rollback counts as failed and people are alerted; 60s by default.",
     )
     lock_after_rollback: bool | None = Field(
-        default=None, description="Lock the lane after an automatic rollback."
+        default=None, description="Quarantine after rollbacks; by people, where the plan has a gate."
     )
     guilds: Names | None = Field(default=None, description="Guilds that see it; all by default.")
     description: str | None = Field(default=None, description="Shown in lists.")

@@ -164,11 +164,13 @@ def begin(
     known_good: bool = False,
     readiness: Readiness | None = None,
     binding: LaneBinding | None = None,
+    gated: bool | None = None,
     shout: str = "",
 ) -> Stepped:
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
 
     `known_good`: a return to a release that completed its observation here; use `plans.straight()` as plan.
+    `gated`: whether the environment counts as production; by default, whether `plan` has a gate.
     `shout`: a sentence posted to the whole team when it begins (an emergency). Raises `UserError` for an unsound plan.
     """
     problems = plans.check(plan, exclusive=policy.exclusive)
@@ -204,12 +206,15 @@ def begin(
         confirmed=generation,
         known_good=known_good,
         readiness=readiness,
+        gated=plans.gated(plan) if gated is None else gated,
         binding=binding,
     )
     builder = StepBuilder(rollout, requester, at)
     was = f", replacing {stable.version}" if stable else ""
     said = f"{requester.name} started deploying {candidate.version} to {lane.environment}{was}."
     builder.tell("began", said, reason=reason)
+    if known_good and stable is not None:
+        rollback.quarantine(builder, stable, reason)
     if shout:
         builder.tell("emergency", shout)
         builder.order(Notify("emergency", policy.notify_roles, text=shout))

@@ -352,6 +352,7 @@ class Rollout:
     ended_at: datetime | None = None
     asked_again: int = 0  # how often the final state was ordered again, unconfirmed by the target
     unseen: bool = False  # promoted without PASS: the release that took over is not known good
+    gated: bool = False  # people decide what goes forward here: a release that they roll back is quarantined
     binding: LaneBinding | None = (
         None  # None: started by an earlier version, which read the catalog each time
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Plan, Step, WordingKind
-from bot.domain.rollout.steps import KINDS, Observe, Shift, kind_of
+from bot.domain.rollout.steps import KINDS, Gate, Observe, Shift, kind_of
 from bot.domain.rollout.steps.kind import Place
 from bot.domain.rollout.wording import wording_for
 
@@ -57,6 +57,11 @@ def describe(step: Step, words: WordingKind = "traffic") -> str:
 def describe_plan(plan: Plan, words: WordingKind = "traffic") -> tuple[str, ...]:
     """One line for each step."""
     return tuple(describe(step, words) for step in plan.steps)
+
+
+def gated(plan: Plan) -> bool:
+    """Whether people decide on the way. Where they do, the environment counts as production."""
+    return any(isinstance(step, Gate) for step in plan.steps)
 
 
 def straight(usual: Plan | None = None) -> Plan:

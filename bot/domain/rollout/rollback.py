@@ -13,7 +13,7 @@ from bot.domain.rollout.events import (
     SealBroken,
     TimerDue,
 )
-from bot.domain.rollout.model import Phase
+from bot.domain.rollout.model import Phase, Release
 from bot.domain.rollout.step_builder import StepBuilder
 
 # A target that stays ahead after so many tries has another controller.
@@ -52,8 +52,24 @@ def by_person(builder: StepBuilder, what: str, sentence: str) -> None:
     if not rollout.had_traffic:
         end(builder, Phase.CANCELLED, what, sentence)
     elif _order(builder, what, sentence):
+        if not rollout.known_good:
+            quarantine(builder, rollout.candidate, sentence.partition(": ")[2].rstrip("."))
         told = () if builder.actor.id == rollout.requester.id else (rollout.requester.id,)
-        builder.order(Notify("rolled_back", mention_users=told, text=sentence))
+        builder.order(Notify("rolled_back", mention_users=told, text=builder.rollout.outcome))
+
+
+def quarantine(builder: StepBuilder, release: Release, reason: str) -> None:
+    """Lock the lane against the release that a person takes back, where people decide what goes forward."""
+    rollout = builder.rollout
+    if not rollout.gated or not rollout.policy.lock_after_rollback:
+        return
+    why = f": {reason}" if reason else ""
+    sentence = f"{release.version} was rolled back by {builder.actor.name}{why}"
+    builder.order(LockLane(rollout.lane, builder.actor.name, sentence, release.digest))
+    said = f"{release.version} is quarantined."
+    outcome = f"{builder.rollout.outcome} {said}"
+    builder.tell("quarantined", said)
+    builder.change(outcome=outcome)
 
 
 def _order(builder: StepBuilder, what: str, sentence: str) -> bool:

@@ -170,15 +170,20 @@ class Locks:
         )
         return lock
 
-    async def unlock(self, guild_id: int, actor: Actor, lane: Lane) -> None:
+    async def unlock(self, guild_id: int, actor: Actor, lane: Lane, reason: str = "") -> None:
+        """Remove the lock. Lifting a quarantine needs a reason."""
         config = self._lanes.catalog.lane(guild_id, lane.service, lane.environment)
         preflight.role(config.lock_roles, actor, "unlock").require()
         now = self._lanes.now()
         held = (await self._store.lanes.locks(now)).get(config.lane)
         if held is None:
             raise phrasebook.not_locked(str(config.lane))
-        details = {"owner": held.owner, "owner_id": held.owner_id, "digest": held.digest}
+        reason = clean(reason).strip()
+        if held.digest and not reason:
+            raise phrasebook.quarantine_needs_reason(str(config.lane))
+        details = {"owner": held.owner, "owner_id": held.owner_id, "digest": held.digest, "reason": reason}
         why = f"Removed the lock of {held.owner}: {held.reason}"
+        why = f"{reason} ({why})" if reason else why
         entry = AuditEntry(config.lane, actor, now, "unlocked", why, guild_id, details=details)
         if not await self._store.lanes.unlock(config.lane, entry):
             raise phrasebook.not_locked(str(config.lane))

@@ -182,6 +182,7 @@ class Deploys:
             plan=plan,
             policy=config.policy,
             binding=config.bound,
+            gated=config.gated,
             requester=request.actor,
             reason=clean(request.reason),
             at=at,

@@ -39,8 +39,11 @@ def readiness_line(readiness: Readiness, words: WordingKind = "traffic") -> str:
 def lock_line(lock: Lock) -> str:
     until = f"expires {escaping.relative(lock.expires)}" if lock.expires else phrasebook.NO_EXPIRY
     why = f": {escaping.sentence(lock.reason, 200)}" if lock.reason else ""
-    lift = f"`/unlock {escaping.name(lock.lane.service, 40)} {escaping.name(lock.lane.environment, 40)}`"
-    return f"🔒 **Locked** by {escaping.plain(lock.owner, 60)}, {until}{why}\n-# To remove it: {lift}"
+    lift = f"/unlock {escaping.name(lock.lane.service, 40)} {escaping.name(lock.lane.environment, 40)}"
+    if lock.digest:
+        said = f"🔒 **Quarantined** by {escaping.plain(lock.owner, 60)}, {until}{why}"
+        return f"{said}\n-# To lift it, with a reason: `{lift} reason:…`"
+    return f"🔒 **Locked** by {escaping.plain(lock.owner, 60)}, {until}{why}\n-# To remove it: `{lift}`"
 
 
 def people(approvals: tuple[Approval, ...]) -> str:

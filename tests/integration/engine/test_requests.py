@@ -10,11 +10,12 @@ import pytest
 
 from bot.domain.config import Prerequisite
 from bot.domain.errors import Refused, UserError
-from bot.domain.rollout.model import Action, Actor, Lane, Phase
+from bot.domain.rollout.model import Action, Actor, Lane, Phase, Plan, Release
+from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
-from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, V151, catalog
-from tests.support.harness import World
+from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, V150, V151, catalog
+from tests.support.harness import Slipway, World
 
 OTHER_GUILD = 43
 
@@ -271,13 +272,87 @@ async def test_a_rolled_back_release_is_quarantined_until_the_lock_is_removed(ds
         with pytest.raises(Refused, match="quarantined") as refused:
             await slipway.deploy(V151)
         assert refused.value.rule == "quarantined"
-        with pytest.raises(Refused, match=r"locked .* by an automatic rollback"):
+        with pytest.raises(Refused, match=r"locked .* by a rollback"):
             await slipway.deploy(V150)
-        with pytest.raises(Refused, match=r"locked .* by an automatic rollback") as refused:
+        with pytest.raises(Refused, match=r"locked .* by a rollback") as refused:
             await slipway.engine.lock(GUILD, LEAD, STAGING, "mine", None)
         assert refused.value.rule == "locked"
-        await slipway.engine.unlock(GUILD, LEAD, STAGING)
+        for reason in ("", "  \n"):
+            with pytest.raises(Refused, match="A reason is required") as refused:
+                await slipway.engine.unlock(GUILD, LEAD, STAGING, reason)
+            assert "/unlock service:checkout environment:staging reason:" in refused.value.remedy
+        await slipway.engine.unlock(GUILD, LEAD, STAGING, "the index is back")
+        (line,) = await slipway.audit("unlocked")
+        assert line["why"].startswith("the index is back (Removed the lock of Slipway: 1.5.1 was rolled back")
         await slipway.deploy(V150)
+
+
+async def quarantined(slipway: Slipway, release: Release, by: str) -> None:
+    """Production refuses the release until somebody lifts the quarantine with a reason."""
+    with pytest.raises(Refused, match=rf"quarantined .* was rolled back by {by}: it is slow"):
+        await slipway.deploy(release, PRODUCTION)
+    with pytest.raises(Refused, match="A reason is required"):
+        await slipway.engine.unlock(GUILD, LEAD, PRODUCTION)
+    await slipway.engine.unlock(GUILD, LEAD, PRODUCTION, "the index is back")
+    await slipway.deploy(release, PRODUCTION)
+
+
+@pytest.mark.parametrize("by", ["button", "command"])
+async def test_what_a_person_rolls_back_in_production_is_quarantined(dsn: str, by: str) -> None:
+    world = World(dsn, catalog(Plan("long", (*GATED.steps[:3], Soak(60.0), Shift(100, 5.0)))))
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        gated = await slipway.reaches(rollout, Phase.GATED)
+        await slipway.press(gated, Action.APPROVE, LEAD)
+        await slipway.reaches(rollout, Phase.SOAKING)
+        if by == "button":
+            await slipway.press(rollout, Action.ROLL_BACK, ONCALL, reason="it is slow")
+        else:
+            asked = RollbackRequest(GUILD, ONCALL, "checkout", "production", reason="it is slow")
+            await slipway.engine.roll_back(asked)
+        ended = await slipway.reaches(rollout, Phase.ROLLED_BACK)
+        assert ended.outcome == "oncall rolled back: it is slow. 1.5.0 is quarantined."
+        await quarantined(slipway, V150, "oncall")
+
+
+async def test_an_abort_on_the_machine_quarantines_too(dsn: str) -> None:
+    world = World(dsn, catalog(Plan("long", (*GATED.steps[:3], Soak(60.0), Shift(100, 5.0)))))
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        gated = await slipway.reaches(rollout, Phase.GATED)
+        await slipway.press(gated, Action.APPROVE, LEAD)
+        await slipway.reaches(rollout, Phase.SOAKING)
+        await world.target.abort(PRODUCTION, "root", "it is slow")
+        await slipway.reaches(rollout, Phase.ROLLED_BACK)
+        await quarantined(slipway, V150, "root")
+
+
+async def test_a_return_quarantines_the_release_that_it_leaves(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        gated = await slipway.reaches(rollout, Phase.GATED)
+        await slipway.press(gated, Action.APPROVE, LEAD)
+        await slipway.reaches(rollout, Phase.SUCCEEDED)
+        asked = RollbackRequest(GUILD, ONCALL, "checkout", "production", reason="it is slow")
+        back = await slipway.engine.roll_back(asked)
+        await slipway.reaches(back, Phase.SUCCEEDED)
+        assert [line["why"] for line in await slipway.audit("quarantined")] == ["1.5.0 is quarantined."]
+        await quarantined(slipway, V150, "oncall")
+
+
+async def test_where_no_gate_is_a_person_may_try_again(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy()
+        await slipway.reaches(rollout, Phase.SUCCEEDED)
+        back = await slipway.engine.roll_back(RollbackRequest(GUILD, ONCALL, "checkout", "staging"))
+        await slipway.reaches(back, Phase.SUCCEEDED)
+        await slipway.deploy()
 
 
 async def test_rollback_goes_straight_to_the_newest_known_good_release(dsn: str) -> None:

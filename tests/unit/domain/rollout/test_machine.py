@@ -279,13 +279,20 @@ def test_an_automatic_rollback_locks_the_lane_and_quarantines_the_release() -> N
     assert not Story(lock_after_rollback=False).to_soak().tick(100, 20).seen(LockLane)
 
 
-def test_a_persons_rollback_locks_nothing_and_tells_who_asked_for_the_release() -> None:
+def test_a_persons_rollback_quarantines_behind_a_gate_and_tells_who_asked_for_the_release() -> None:
     story = Story().to_soak().act(ONCALL, Action.ROLL_BACK, reason="users complain.")
 
     assert story.phase == "rolling_back"
-    assert not story.seen(LockLane)
+    (lock,) = story.seen(LockLane)
+    assert (lock.lane, lock.owner, lock.digest) == (LANE, "oncall", NEW.digest)
+    assert lock.reason == "1.5.0 was rolled back by oncall: users complain"
     assert story.posted()[-1].mention_users == (DEV.id,)
-    assert story.rollout.outcome == "oncall rolled back: users complain."
+    assert story.rollout.outcome == "oncall rolled back: users complain. 1.5.0 is quarantined."
+
+    ungated = Story((Shift(5), Soak(30), Shift(100))).applied().act(ONCALL, Action.ROLL_BACK)
+    assert not ungated.seen(LockLane)
+    assert ungated.rollout.outcome == "oncall rolled back."
+    assert not Story(lock_after_rollback=False).to_soak().act(ONCALL, Action.ROLL_BACK).seen(LockLane)
 
     assert Story().to_soak().act(DEV, Action.ROLL_BACK).posted()[-1].mention_users == ()
 
@@ -399,8 +406,8 @@ def test_an_abort_on_the_machine_is_adopted_confirmed_and_audited() -> None:
     assert story.phase == "rolling_back"
     assert story.rollout.generation == 51
     assert story.transitions[-1].actor == Actor(0, "root", via="cli")
-    assert "it burns" in story.transitions[-1].why
-    assert not story.seen(LockLane)
+    assert "it burns" in story.transitions[-2].why
+    assert [lock.digest for lock in story.seen(LockLane)] == [NEW.digest]
     assert story.applied(0).phase == "rolled_back"
 
 

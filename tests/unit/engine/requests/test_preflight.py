@@ -37,7 +37,7 @@ def test_a_release_without_a_digest_is_not_quarantined_by_a_lock_of_a_person() -
 def test_a_lock_over_a_quarantine_is_told_of_the_rollback() -> None:
     found = preflight.lock(QUARANTINE)
     assert found.rule == "locked"
-    assert "locked ⟨2026-11-20T14:03:20Z⟩ by an automatic rollback. 1.5.1 was rolled back" in found.sentence
+    assert "locked ⟨2026-11-20T14:03:20Z⟩ by a rollback. 1.5.1 was rolled back" in found.sentence
 
 
 def test_the_quarantined_release_is_told_so_and_others_of_the_lock() -> None:
