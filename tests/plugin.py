@@ -38,6 +38,6 @@ def pytest_asyncio_loop_factories(item: pytest.Item) -> Mapping[str, Callable[[]
     """Tests marked `virtual_time` wait without waiting: their loop jumps to the next timer."""
     if item.get_closest_marker("virtual_time") is None:
         return {"real": asyncio.new_event_loop}
-    from tests.scenarios.virtual_time import VirtualLoop
+    from tests.support.virtual_time import VirtualLoop
 
     return {"virtual": VirtualLoop}
