@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 
+from tests.simulation.planted import BUGS, found
 from tests.simulation.run import Played, play
 
 _ROUND_S = 30.0
+_MOST_PLANTED = 200
 
 
 @dataclass
@@ -64,7 +66,10 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="first seed")
     parser.add_argument("--count", type=int, default=1000, help="how many histories")
     parser.add_argument("--jobs", type=int, default=1, help="how many processes play them")
+    parser.add_argument("--planted", action="store_true", help="plant bugs, and say which history finds each")
     asked = parser.parse_args()
+    if asked.planted:
+        return plant_all()
     if asked.seed is not None:
         return replay(asked.seed)
     return soak(range(asked.first, asked.first + asked.count), asked.jobs)
@@ -75,6 +80,17 @@ def replay(seed: int) -> int:
     print(played.trace)
     print(f"seed {seed}:", *(played.violations or ["no violation"]), sep="\n  ")
     return int(bool(played.violations))
+
+
+def plant_all() -> int:
+    """Plant every bug, one after the other; each must be found."""
+    missed = 0
+    for name in BUGS:
+        played = found(name, most=_MOST_PLANTED)
+        missed += played is None
+        said = f"history {played.seed}: {played.violations[0]}" if played else "NOT FOUND"
+        print(f"{name:<30} {said}", flush=True)
+    return missed
 
 
 def soak(seeds: range, jobs: int) -> int:

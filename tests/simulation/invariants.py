@@ -170,6 +170,8 @@ class Invariants:
         self._halted(before, change)
         self._audited(before, change)
         self._in_time(before, change)
+        self._judged(change)
+        self._stopped(before, after)
 
     # ---- 1 ----
 
@@ -227,6 +229,30 @@ class Invariants:
                         "2 only PASS moves forward",
                         f"a soak of {soak_s:g} s of {after.id} took {took_s:.2f} s",
                     )
+
+    def _judged(self, change: RolloutChange) -> None:
+        """The judge against what the traffic really is."""
+        rollout, told = change.rollout, [line.what for line in change.transitions]
+        traffic = self._world.target[rollout.lane].traffic
+        digest = rollout.candidate.digest
+        if "judged_fail" in told and traffic.innocent(digest, self._began(rollout)):
+            self.fail("2 no innocent is failed", f"rollout {rollout.id}: {rollout.outcome}")
+        if "judged_pass" in told and traffic.guilty(digest, self._soaks.get((rollout.id, rollout.step), 0.0)):
+            self.fail("2 only PASS moves forward", f"rollout {rollout.id}: {digest} fails and got PASS")
+
+    def _began(self, rollout: Rollout) -> float:
+        return (rollout.created_at - EPOCH).total_seconds()
+
+    def _stopped(self, before: Rollout | None, after: Rollout) -> None:
+        if before is None and not after.known_good and self._world.panic:
+            self.fail("the panic stop stops", f"rollout {after.id} began under it")
+
+    def panicked(self) -> None:
+        """The panic stop was answered: nothing moves forward."""
+        for rollout_id in self._world.tables.active.values() if self._world.panic else ():
+            rollout = self._world.tables.rollouts[rollout_id].rollout
+            if rollout.phase in machine.GOING and rollout.pause is None and not rollout.known_good:
+                self.fail("the panic stop stops", f"rollout {rollout_id} is {rollout.phase} and not paused")
 
     # ---- 3 ----
 

@@ -21,6 +21,7 @@ from tests.simulation.wire import Caller, Link, at_once
 from tests.support.virtual_time import VirtualClock
 
 RATE = 200.0  # requests a second, in every lane
+_BAD = 0.3
 
 
 class SimulatedTarget(FakeTarget):
@@ -81,8 +82,11 @@ class Traffic:
     def __init__(self, target: SimulatedTarget) -> None:
         self._target = target
         self._at = 0.0
-        self.bad: dict[str, float] = {}  # by digest: share of its answers
-        self.outage = 0.0  # share of all answers that is bad, whoever gives it: a common dependency
+        self._bad: dict[str, float] = {}  # by digest: share of its answers
+        self._outage = 0.0  # share of all answers that is bad, whoever gives it: a common dependency
+        self._was_bad: dict[str, float] = {}  # until when
+        self._bad_since: dict[str, float] = {}
+        self._out_until = 0.0
         self._counts: defaultdict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
 
     def flows(self) -> None:
@@ -93,7 +97,34 @@ class Traffic:
             requests = RATE * passed_s * weight / 100
             counts = self._counts[digest]
             counts[0] += requests
-            counts[1] += requests * max(self.bad.get(digest, 0.0), self.outage)
+            counts[1] += requests * max(self._bad.get(digest, 0.0), self._outage)
+
+    def fails(self, digest: str, share: float) -> None:
+        """So many of its answers are bad from now on."""
+        self.flows()
+        now = self._at
+        if self._bad.get(digest):
+            self._was_bad[digest] = now
+        self._bad[digest] = share
+        if share >= _BAD:
+            self._bad_since.setdefault(digest, now)
+        else:
+            self._bad_since.pop(digest, None)
+
+    def fails_everywhere(self, share: float) -> None:
+        self.flows()
+        if self._outage:
+            self._out_until = self._at
+        self._outage = share
+
+    def innocent(self, digest: str, since: float) -> bool:
+        """None of its answers was bad since then."""
+        clean = not self._bad.get(digest) and self._was_bad.get(digest, -1.0) < since
+        return clean and not self._outage and self._out_until < since
+
+    def guilty(self, digest: str, since: float) -> bool:
+        """A good part of its answers was bad all the time since then."""
+        return self._bad_since.get(digest, float("inf")) <= since
 
     def restart(self) -> None:
         """The router restarts: all its counters start over."""

@@ -89,11 +89,12 @@ class People:
             self.ask(who, f"{action} on #{rollout.id}", lambda process: process.engine.act(request))
 
     def panic(self, who: Actor, *, on: bool) -> None:
-        self.ask(
-            who,
-            f"/panic {'on' if on else 'off'}",
-            lambda process: process.engine.panic(GUILD, who, "smoke", on),
-        )
+        async def switched(process: Process) -> None:
+            await process.engine.panic(GUILD, who, "smoke", on)
+            if on:
+                self._world.invariants.panicked()
+
+        self.ask(who, f"/panic {'on' if on else 'off'}", switched)
 
     def panic_off(self) -> None:
         self.panic(ONCALL, on=False)
@@ -308,23 +309,15 @@ def router_restarts(world: World, people: People, rng: random.Random) -> None:
 
 def release_is_bad(world: World, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
-    traffic = world.target[lane].traffic
-    traffic.flows()
     digest = f"sha256:{lane.service}-{rng.choice('2345')}"
-    traffic.bad[digest] = rng.choice([0.0, 0.05, 0.3, 1.0])
+    world.target[lane].traffic.fails(digest, rng.choice([0.0, 0.05, 0.3, 1.0]))
 
 
 def common_trouble(world: World, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
     traffic = world.target[lane].traffic
-    traffic.flows()
-    traffic.outage = 0.2
-
-    def over() -> None:
-        traffic.flows()
-        traffic.outage = 0.0
-
-    _later(rng.uniform(1.0, 10.0), over)
+    traffic.fails_everywhere(0.2)
+    _later(rng.uniform(1.0, 10.0), lambda: traffic.fails_everywhere(0.0))
 
 
 def checks_fail(world: World, people: People, rng: random.Random) -> None:

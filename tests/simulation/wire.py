@@ -31,6 +31,11 @@ class Link:
         self.hanging = False
         self.late_s = 0.0
         self.lose = 0
+        self._connection = 0
+
+    def cut(self) -> None:
+        """Every connection breaks: what is on its way is not carried out, or its answer gets lost."""
+        self._connection += 1
 
     @property
     def troubled(self) -> bool:
@@ -52,19 +57,24 @@ class Link:
         out_s, back_s = rng.random() * self._delay_s, rng.random() * self._delay_s
         if self.late_s:
             out_s += rng.random() * self.late_s
-        loop.call_later(out_s, self._arrived, caller, carry_out, answer, back_s)
+        loop.call_later(out_s, self._arrived, caller, carry_out, answer, back_s, self._connection)
         limit_s = self._times_out_s
         if limit_s is not None and out_s + back_s > limit_s:
             loop.call_later(limit_s, _answer, answer, None, self._silence)
         return await answer
 
     def _arrived(
-        self, caller: Caller, carry_out: Callable[[], T], answer: asyncio.Future[T], back_s: float
+        self,
+        caller: Caller,
+        carry_out: Callable[[], T],
+        answer: asyncio.Future[T],
+        back_s: float,
+        connection: int,
     ) -> None:
         loop = asyncio.get_running_loop()
         result: T | None = None
         error: BaseException | None = None
-        if self.away:
+        if self.away or connection != self._connection:
             error = Unreachable(f"{self.name} is away")
         else:
             try:
@@ -79,7 +89,14 @@ class Link:
             if self.lose > 0:
                 self.lose -= 1
                 error = Unreachable(f"the answer of {self.name} got lost")
-        loop.call_later(back_s, _answer, answer, result, error)
+        loop.call_later(back_s, self._answered, answer, result, error, connection)
+
+    def _answered(
+        self, answer: asyncio.Future[Any], result: Any, error: BaseException | None, connection: int
+    ) -> None:
+        if connection != self._connection:
+            error = Unreachable(f"the connection to {self.name} broke")
+        _answer(answer, result, error)
 
 
 def _answer(answer: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:

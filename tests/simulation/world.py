@@ -128,6 +128,11 @@ class World:
         self.invariants.after(statement, before, result)
         return result
 
+    @property
+    def panic(self) -> bool:
+        """Whether the panic stop is on."""
+        return self.tables.notes.get(("panic", str(GUILD)), {}).get("on") is True
+
     def back_up(self) -> None:
         self.backups.append((asyncio.get_running_loop().time(), self.tables.copy()))
 
@@ -138,6 +143,7 @@ class World:
         if not old:
             return False
         self.memory.tables = old[-1].copy()
+        self.database.cut()
         self.invariants.restored()
         self.restored += 1
         return True
@@ -172,6 +178,19 @@ class World:
                 at_once(target.apply(lane, Desired(1, _release(lane.service, "1"))))
                 at_once(target.observe(lane))
 
+    def spoil(self) -> None:
+        """Some releases are bad from the start: they answer with errors, crash at start, or fail their checks."""
+        for lane, target in self.target.items():
+            for version in ("3", "4", "5"):
+                digest = _release(lane.service, version).digest
+                what = self.rng.choice(["good", "good", "fails", "fails", "dies", "unwell"])
+                if what == "fails":
+                    target.traffic.fails(digest, self.rng.choice([0.05, 0.3, 1.0]))
+                elif what == "dies":
+                    target.dies.add(digest)
+                elif what == "unwell" and self.rng.random() < 0.5:
+                    self.failing.add(digest)
+
     def reload(self, rng: random.Random) -> str:
         """Another catalog from now on; says what is new."""
         lane = rng.choice(sorted(self.catalog.lanes))
@@ -192,8 +211,7 @@ class World:
             link.heal()
         for target in self.target.values():
             target.link.heal()
-            target.traffic.flows()
-            target.traffic.outage = 0.0
+            target.traffic.fails_everywhere(0.0)
         self.source.broken.clear()
         self.announcer.away = False
 
