@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
 from bot.domain.judge.evidence import Tick, begin_evidence
@@ -38,26 +36,12 @@ from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, policy
 from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
+from tests.support.timed_database import TimedDatabase
 from tests.support.virtual_time import EPOCH
 
 ORDERS, MESSAGES = sorted(order_kinds()), sorted(MESSAGE_KINDS)
 GONE = Drift("absent", "it is gone")
 PLAN = Plan("plan", (Verify(), Gate("go", "release-manager"), Shift(10), Soak(5), Shift(100), Observe(5)))
-
-
-class TimedDatabase(Database):
-    """PostgreSQL whose `now()` is the test's clock, on as many connections as it likes."""
-
-    def __init__(self, dsn: str, clock: FrozenClock) -> None:
-        super().__init__(f"{dsn}&search_path=virtual%2Cpublic%2Cpg_catalog", size=4, timeout_s=20.0)
-        self._clock = clock
-
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        async with super().connection() as connection:
-            now = self._clock.now().isoformat()
-            await connection.execute("SELECT set_config('virtual.now', $1, false)", now)
-            yield connection
 
 
 class World:

@@ -7,7 +7,7 @@ import random
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,10 +20,11 @@ from tests.simulation.invariants import Violation
 from tests.simulation.loop import SimulationLoop, Spinning, make_task
 from tests.simulation.rules import RULES, People, active
 from tests.simulation.wire import at_once
-from tests.simulation.world import World
+from tests.simulation.world import Heard, World
 
 # What is logged as an error and is part of the plan: sources and effects that fail are faults of the history.
 _EXPECTED = frozenset({"source_failed", "effect_failed"})
+_STEPS = 40
 _PEACE_S = 900.0
 _ADOPTED_S = 4.0
 
@@ -46,8 +47,15 @@ class Played:
     trace: str = ""
 
 
-def play(seed: int, *, steps: int = 40) -> Played:
-    """Play the history of this seed. The same seed plays the same history, on every machine."""
+def _unheard(*_: Any) -> None:
+    return None
+
+
+def play(seed: int, *, without: Container[str] = (), heard: Heard = _unheard) -> Played:
+    """Play the history of this seed. The same seed plays the same history, on every machine.
+
+    without: names of rules that do not happen. heard: told of every statement of the database.
+    """
     rng = random.Random(seed)
     random.seed(seed)  # pauses before retries
     played, began = Played(seed), time.perf_counter()
@@ -55,7 +63,7 @@ def play(seed: int, *, steps: int = 40) -> Played:
     loop.set_task_factory(make_task)  # type: ignore[arg-type]
     asyncio.set_event_loop(loop)
     try:
-        loop.run_until_complete(_history(rng, played, steps))
+        loop.run_until_complete(_history(rng, played, without, heard))
     finally:
         played.rounds, played.simulated_s = loop.rounds, loop.time()
         asyncio.set_event_loop(None)
@@ -64,14 +72,14 @@ def play(seed: int, *, steps: int = 40) -> Played:
     return played
 
 
-async def _history(rng: random.Random, played: Played, steps: int) -> None:
-    world = World(rng)
+async def _history(rng: random.Random, played: Played, without: Container[str], heard: Heard) -> None:
+    world = World(rng, heard)
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _unhandled(world, context))
     people = People(world)
     with _logged(world):
         try:
-            await _play(world, people, rng, played, steps)
+            await _play(world, people, rng, played, without)
         except Spinning as error:
             world.invariants.fail("time passes", str(error))
         await _end(world)
@@ -84,7 +92,9 @@ async def _history(rng: random.Random, played: Played, steps: int) -> None:
         played.ends[str(row.rollout.phase)] += 1
 
 
-async def _play(world: World, people: People, rng: random.Random, played: Played, steps: int) -> None:
+async def _play(
+    world: World, people: People, rng: random.Random, played: Played, without: Container[str]
+) -> None:
     world.spoil()
     world.serve()
     for _ in range(rng.choice([1, 1, 2, 3])):
@@ -92,8 +102,10 @@ async def _play(world: World, people: People, rng: random.Random, played: Played
     await asyncio.sleep(_ADOPTED_S)
     # Each history has its own mood: some faults are rarer, some do not happen at all.
     moods = [rule.weight * (rng.choice([0, 0.3, 1, 1]) if rule.fault else 1) for rule in RULES]
-    for _ in range(steps):
+    for _ in range(_STEPS):
         (rule,) = rng.choices(RULES, moods)
+        if rule.name in without:
+            continue
         played.happened[rule.name] += 1
         if rule.fault:
             played.faults[rule.name] += 1

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
@@ -21,6 +22,8 @@ from tests.simulation.wire import Link, at_once
 from tests.support.virtual_time import VirtualClock
 
 T = TypeVar("T")
+# Told of every statement: when it ran, and what came of it, an exception included.
+Heard = Callable[[Statement[Any], datetime, Any], None]
 
 GUILD = 42
 VERSIONS = ("1", "2", "3", "4", "5")
@@ -81,8 +84,9 @@ class Trace:
 class World:
     """Everything that one history plays in. Made inside a `SimulationLoop`."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, heard: Heard) -> None:
         self.rng = rng
+        self.heard = heard
         self.trace = Trace()
         self.faults: Counter[str] = Counter()
         self.catalog = _catalog(rng)
@@ -124,7 +128,12 @@ class World:
     def execute(self, statement: Statement[T]) -> T:
         """Run a statement at the server, and check what must hold after it."""
         before = self.invariants.before(statement)
-        result = statement.run(self.memory.tables, self.memory.now())
+        try:
+            result = statement.run(self.memory.tables, self.memory.now())
+        except Exception as error:
+            self.heard(statement, self.memory.now(), error)
+            raise
+        self.heard(statement, self.memory.now(), result)
         self.invariants.after(statement, before, result)
         return result
 

@@ -1,0 +1,25 @@
+"""A PostgreSQL whose time the test sets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from bot.adapters.postgres.connection.database import Database
+from tests.support.clocks import FrozenClock
+
+
+class TimedDatabase(Database):
+    """PostgreSQL whose `now()` is the test's clock, on as many connections as it likes."""
+
+    def __init__(self, dsn: str, clock: FrozenClock) -> None:
+        super().__init__(f"{dsn}&search_path=virtual%2Cpublic%2Cpg_catalog", size=4, timeout_s=20.0)
+        self._clock = clock
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Any]:
+        async with super().connection() as connection:
+            now = self._clock.now().isoformat()
+            await connection.execute("SELECT set_config('virtual.now', $1, false)", now)
+            yield connection
