@@ -7,8 +7,8 @@ from typing import Any
 
 import discord
 
+from bot.domain import phrasebook
 from bot.domain.config import GuildConfig, unknown
-from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Actor
 from bot.engine.appcommands.api import (
     ApplicationView,
@@ -17,7 +17,6 @@ from bot.engine.appcommands.api import (
     RestoreRequest,
 )
 from bot.engine.appcommands.service import AppCommandsService
-from bot.ui import escaping
 from bot.ui.appcommands import answers, lists
 from bot.ui.appcommands.buttons import ButtonId, RestoreForm
 from bot.ui.appcommands.wording import Place, place_of
@@ -41,11 +40,7 @@ class Answers:
     @property
     def service(self) -> AppCommandsService:
         if self.responder.commands is None:
-            raise Refused(
-                "The catalog has no applications.",
-                rule="no_applications",
-                remedy="The Slipway operator can add them under `applications` in the catalog.",
-            )
+            raise phrasebook.no_applications()
         return self.responder.commands
 
     def place(self) -> Place:
@@ -126,11 +121,7 @@ class Answers:
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             if emergency and not reason:
-                raise UserError(
-                    "An emergency needs a reason.",
-                    rule="reason",
-                    remedy="Say in `reason` what cannot wait for staging.",
-                )
+                raise phrasebook.reason_required("Say in `reason` why it cannot wait for staging.")
             request = ApplyRequest(
                 guild_id=guild.id,
                 actor=actor,
@@ -175,11 +166,7 @@ class Answers:
     async def _is_of(self, guild: GuildConfig, backup_id: int, app: str) -> None:
         owner = (await self.service.backup(guild.id, backup_id)).line.application
         if owner != app:
-            raise UserError(
-                f"Backup {backup_id} is of {escaping.code(owner)}, not of {escaping.code(app)}.",
-                rule="other_application",
-                remedy="`/commands-sync backups` lists those of an application.",
-            )
+            raise phrasebook.other_application(backup_id, owner, app, "/commands-sync backups")
 
     # ---- presses -------------------------------------------------------------------------------------------
 
@@ -208,9 +195,5 @@ class Answers:
 def _number(given: str) -> int:
     digits = given.strip().removeprefix("#")
     if not digits.isascii() or not digits.isdigit() or len(digits) > 18:
-        raise UserError(
-            f"{escaping.code(given, 40)} is not the number of a backup.",
-            rule="unknown_backup",
-            remedy="`/commands-sync backups` lists them.",
-        )
+        raise phrasebook.not_a_backup(given)
     return int(digits)

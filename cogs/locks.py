@@ -10,7 +10,6 @@ from discord.ext import commands
 
 from bot.domain import phrasebook
 from bot.domain.config import GuildConfig
-from bot.domain.errors import UserError
 from bot.domain.rollout.model import Actor
 from bot.ui import escaping
 from bot.ui.errors import Reply
@@ -32,11 +31,7 @@ def duration_of(words: str) -> timedelta | None:
     parts = _PART.findall(said)
     length = timedelta(seconds=sum(int(n) * _UNITS[unit] for n, unit in parts))
     if not re.fullmatch(rf"(?:{_PART.pattern}\s*)+", said) or not timedelta() < length <= _LONGEST:
-        raise UserError(
-            f"{escaping.code(words, 40)} is not a valid duration.",
-            rule="bad_duration",
-            remedy="Use `30m`, `2h` or `1d 12h`, up to a year, or leave it out to lock until `/unlock`.",
-        )
+        raise phrasebook.bad_duration(words)
     return length
 
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, unknown
-from bot.domain.errors import Refused, UserError
+from bot.domain.errors import UserError
 from bot.domain.records import AuditEntry, LaneRow, Situation
 from bot.domain.rollout import approvals
 from bot.domain.rollout.binding import LaneBinding
@@ -178,11 +179,7 @@ class Lanes:
         try:
             observed = await self.look(lane)
         except Unreachable as error:
-            raise Refused(
-                f"Slipway has not seen yet what runs in {lane}: {error}.",
-                rule="target_away",
-                remedy="`slipway doctor` on the machine says what is wrong.",
-            ) from None
+            raise phrasebook.not_adopted(str(lane), str(error)) from None
         await self.adopt(lane, observed)
         return await self._store.lanes.situation(lane, self._clock.now())
 

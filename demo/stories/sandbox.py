@@ -16,7 +16,7 @@ from demo.stories.language import Lane, StoryError
 from demo.stories.stage import Json, Stage
 from demo.stories.world import Answer, Message, Traffic
 
-_NOT_SEEN = "Slipway has not seen yet what runs"
+_NOT_SEEN = "Slipway does not know yet what runs"
 _NUMBER = re.compile(r"Rollout (\d+)\b")
 
 

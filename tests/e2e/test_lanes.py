@@ -87,7 +87,7 @@ async def test_a_return_to_any_known_good_release_goes_straight_and_through_a_lo
     assert "Locked" in await acts.command(stack, "lead", "lock", reason="audit week", **{**lane, "for": "1h"})
     assert "audit week" in await acts.command(stack, "dev", "deploy", version="1.4.0", **lane)
     assert "is not known good" in await acts.command(stack, "oncall", "rollback", version="1.5.3", **lane)
-    assert "runs in production now" in await acts.command(
+    assert "already runs in production" in await acts.command(
         stack, "oncall", "rollback", version="1.5.0", **lane
     )
     assert "Rolling back" in await acts.command(stack, "oncall", "rollback", version="1.4.0", **lane)

@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import phrasebook
-from bot.domain.errors import Refused
 from bot.domain.formatting import duration
 from bot.domain.rollout import approvals, progress, rollback
 from bot.domain.rollout.events import Acted, Notify
@@ -38,14 +37,10 @@ def revoke(builder: StepBuilder, acted: Acted) -> None:
     """GATED: take back an approval, until the quorum is reached."""
     rollout = builder.rollout
     if rollout.step_done:
-        raise Refused(
-            "The quorum is reached, so the approval can no longer be revoked.",
-            rule="quorum_reached",
-            remedy="**Cancel** or **Roll back** stops the rollout.",
-        )
+        raise phrasebook.too_late_to_revoke()
     kept = tuple(a for a in rollout.approvals if a.actor_id != acted.actor.id)
     if kept == rollout.approvals:
-        raise Refused("You have not approved this rollout.", rule="not_approved")
+        raise phrasebook.not_approved()
     builder.change(approvals=kept)
     builder.tell("revoked", f"{acted.actor.name} revoked their approval{_why(acted)}.")
 
@@ -106,11 +101,7 @@ def extend(builder: StepBuilder, acted: Acted) -> None:
     measured. Without `seconds`, as much again as the step had."""
     rollout, step = builder.rollout, builder.rollout.current
     if not 0 <= acted.seconds <= LONGEST_EXTENSION_S:
-        raise Refused(
-            f"A rollout cannot be extended by {'-' if acted.seconds < 0 else ''}{duration(abs(acted.seconds))}.",
-            rule="seconds",
-            remedy=f"Give up to {duration(LONGEST_EXTENSION_S)} at a time.",
-        )
+        raise phrasebook.bad_extension(acted.seconds, LONGEST_EXTENSION_S)
     blind = progress.troubled(rollout.verdict)
     if rollout.hold is not None and (blind or isinstance(step, Gate)):
         seconds = acted.seconds or rollout.policy.hold_deadline_s
@@ -119,7 +110,7 @@ def extend(builder: StepBuilder, acted: Acted) -> None:
         what = "to decide"
     elif isinstance(step, Gate):
         if rollout.deadline is None:
-            raise Refused("The quorum is reached, so the gate needs no more time.", rule="quorum_reached")
+            raise phrasebook.needs_no_extension()
         seconds = acted.seconds or step.expires_s
         builder.change(deadline=rollout.deadline + timedelta(seconds=seconds))
         what = "to approve"
@@ -136,7 +127,7 @@ def promote(builder: StepBuilder, acted: Acted) -> None:
     """SOAKING, OBSERVING, HELD: continue without `PASS`, by the environment's quorum. Later gates still apply."""
     rollout = builder.rollout
     if rollout.pause is not None:
-        raise Refused("The rollout is paused.", rule="paused", remedy="Resume it first.")
+        raise phrasebook.paused()
     approval = approvals.vote(rollout, acted)
     if any(a.actor_id == acted.actor.id for a in rollout.approvals):
         return
@@ -163,7 +154,7 @@ def roll_back(builder: StepBuilder, acted: Acted) -> None:
 def cancel(builder: StepBuilder, acted: Acted) -> None:
     """End the rollout before it had traffic."""
     if builder.rollout.had_traffic:
-        raise Refused(builder.say.begun, rule="has_traffic", remedy="Use **Roll back**.")
+        raise phrasebook.has_traffic(builder.say.begun)
     rollback.end(
         builder, Phase.CANCELLED, "cancelled", f"{acted.actor.name} cancelled the rollout{_why(acted)}."
     )

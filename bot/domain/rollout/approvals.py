@@ -73,14 +73,14 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
     """None when `actor` may take this action, else the refusal, which names who may. Ignores the phase."""
     if actor.via == "system":
         by_itself = action not in (Action.APPROVE, Action.PROMOTE)
-        return None if by_itself else Refused("Only people can approve.", rule="people_only")
+        return None if by_itself else phrasebook.people_only()
     policy = rollout.policy
     asked = actor.id == rollout.requester.id
     if action in VOTES:
         return _may_vote(rollout, action, actor, asked)
     if action is Action.PROMOTE:
         if asked:
-            return _own("promote", policy.promote_role)
+            return phrasebook.own_rollout("promote", policy.promote_role)
         return _needs(action, actor, (policy.promote_role,))
     # The requester may stop their own rollout, unless they lost all their roles.
     requester = asked and bool(actor.roles)
@@ -92,18 +92,10 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
 def _may_vote(rollout: Rollout, action: Action, actor: Actor, requester: bool) -> Refused | None:
     gate = rollout.current
     if not isinstance(gate, Gate):
-        return Refused("No approval is needed right now.", rule="no_gate")
+        return phrasebook.no_gate()
     if action is Action.APPROVE and requester and not gate.allow_requester:
-        return _own("approve", gate.role)
+        return phrasebook.own_rollout("approve", gate.role)
     return _needs(action, actor, (gate.role,))
-
-
-def _own(what: str, role: str) -> Refused:
-    return Refused(
-        f"You requested this rollout, so you cannot {what} it.",
-        rule="not_the_requester",
-        remedy=f"Someone else with the role `{role}` can.",
-    )
 
 
 def _needs(action: Action, actor: Actor, roles: tuple[str, ...]) -> Refused | None:
@@ -134,16 +126,12 @@ def expiry(rollout: Rollout, now: datetime) -> datetime | None:
 def vote(rollout: Rollout, acted: Acted) -> Approval:
     """The approval that this press gives. Raises `Refused` for another seal and after the expiry."""
     if acted.seal and acted.seal != rollout.seal:
-        raise Refused(
-            "The rollout has changed since this button was posted.",
-            rule="seal",
-            remedy="Check the current card and approve there.",
-        )
+        raise phrasebook.changed_since_posted()
     if not isinstance(rollout.current, Gate):
         return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
     ends = expiry(rollout, acted.at)
     if ends is not None and acted.at >= ends:
-        raise Refused("This gate has expired.", rule="expired", remedy="Start the deploy again.")
+        raise phrasebook.gate_expired()
     return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
 
 

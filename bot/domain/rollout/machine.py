@@ -32,7 +32,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.domain.errors import IllegalTransition, Refused, UserError
+from bot.domain import phrasebook
+from bot.domain.errors import IllegalTransition
 from bot.domain.rollout import actions, approvals, plans, progress, rollback, verdicts
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.events import (
@@ -175,9 +176,7 @@ def begin(
     """
     problems = plans.check(plan, exclusive=policy.exclusive)
     if problems:
-        said = "; ".join(p.sentence for p in problems)
-        remedy = f"{problems[0].hint[:1].upper()}{problems[0].hint[1:]}."
-        raise UserError(f"The plan {plan.name} has mistakes: {said}.", rule="plan", remedy=remedy)
+        raise phrasebook.unsound_plan(plan.name, [p.sentence for p in problems], problems[0].hint)
     seal = approvals.seal_of(
         rollout_id=id,
         guild_id=guild_id,
@@ -276,31 +275,21 @@ def _answers_older(rollout: Rollout, event: Event) -> bool:
 
 
 def _check_person(rollout: Rollout, acted: Acted, rule: TransitionRule | None) -> None:
-    since = f" {rollout.outcome}" if rollout.outcome else ""
     if rollout.phase.final:
         ended = str(rollout.phase).replace("_", " ")
-        raise Refused(f"This rollout has ended ({ended}).{since}", rule="over")
+        raise phrasebook.ended(ended, rollout.outcome)
     if acted.action in _ABOUT_A_STEP and acted.step is not None and acted.step != rollout.step:
-        raise Refused(
-            f"This button belongs to step {acted.step + 1}; the rollout is now at step {rollout.step + 1}.{since}",
-            rule="older_step",
-            remedy="Use the buttons on the current card.",
-        )
+        raise phrasebook.older_step(acted.step + 1, rollout.step + 1, rollout.outcome)
     if rule is None:
         what = approvals.WORDS[acted.action]
-        raise Refused(f"You cannot {what} right now. {rollout.outcome or meaning(rollout)}", rule="not_now")
+        raise phrasebook.not_now(what, rollout.outcome or meaning(rollout))
     refused = approvals.may(rollout, acted.action, acted.actor)
     # A panic stop is for everything at once: who may order it was checked against the server's own roles.
     if refused is not None and not (acted.panic and acted.action in (Action.PAUSE, Action.RESUME)):
         raise refused
     held = rollout.pause
     if acted.action is Action.RESUME and held is not None and held.panic and not acted.panic:
-        why = f": {held.reason}" if held.reason else ""
-        raise Refused(
-            f"{held.by} switched the panic stop on{why}. No rollout can be resumed on its own.",
-            rule="panic",
-            remedy="`/panic off` resumes all of them.",
-        )
+        raise phrasebook.paused_by_panic_stop(held.by, held.reason)
 
 
 def timers(rollout: Rollout) -> Mapping[str, datetime]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from bot.domain.errors import UserError
+from bot.domain import phrasebook
 from bot.domain.rollout.model import Plan, Step, WordingKind
 from bot.domain.rollout.steps import KINDS, Gate, Observe, Shift, kind_of
 from bot.domain.rollout.steps.kind import Place
@@ -90,11 +90,7 @@ def upgrade(stored: Mapping[str, Any]) -> dict[str, Any]:
     version = plan.get("version", 0)
     while version != PLAN_VERSION:
         if version not in _UPGRADES:
-            raise UserError(
-                f"The stored plan has version {version!r}; this Slipway reads up to {PLAN_VERSION}.",
-                rule="plan_version",
-                remedy="Finish the rollout with the newer Slipway that began it.",
-            )
+            raise phrasebook.newer_plan(str(version), PLAN_VERSION)
         plan = _UPGRADES[version](plan)
         version = plan["version"]
     return plan

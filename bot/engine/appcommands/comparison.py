@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.domain import phrasebook
 from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application, Scope
 from bot.domain.appcommands.diff import Diff, compare
 from bot.domain.appcommands.normalization import digest
@@ -61,9 +62,7 @@ class Comparer:
         try:
             return await self._manifests.read(application)
         except ManifestUnavailable as error:
-            raise UserError(
-                f"The manifest of {application.name} cannot be read: {error}", rule="manifest_source"
-            ) from None
+            raise phrasebook.manifest_unreadable(application.name, str(error)) from None
 
     # ---- against what Discord has ----
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain import phrasebook
 from bot.domain.appcommands.applications import STAGING, Application
 from bot.domain.appcommands.records import Manifest, StoredBackup
 from bot.domain.config import LaneConfig, unknown
-from bot.domain.errors import Refused, UserError
+from bot.domain.errors import Refused
 from bot.domain.formatting import duration
 from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import SYSTEM, Actor, Desired, Release, Rollout
@@ -222,7 +223,7 @@ class AppCommandsService:
         stored = await self._records.history.backup(backup_id)
         visible = {application.name: application for application in self._visible(guild_id)}
         if stored is None or stored.application not in visible:
-            raise UserError(f"There is no backup {backup_id} here.", rule="unknown_backup")
+            raise phrasebook.no_backup(backup_id)
         return visible[stored.application], stored
 
     def _visible(self, guild_id: int) -> list[Application]:

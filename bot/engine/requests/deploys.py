@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from bot.domain import phrasebook
 from bot.domain.config import LaneConfig
-from bot.domain.errors import Refused, UserError
 from bot.domain.formatting import clean
 from bot.domain.records import Situation
 from bot.domain.rollout import machine, plans
@@ -73,11 +73,8 @@ class Deploys:
     async def _roll_back_active(self, request: api.RollbackRequest, active: Rollout) -> Rollout:
         back_to = active.stable.version if active.stable else None
         if request.version not in (None, back_to):
-            raise Refused(
-                f"Rollout #{active.id} of {active.candidate.version} is active in {active.lane}; it can only go back "
-                f"to {back_to or 'nothing'}.",
-                rule="lane_busy",
-                remedy="Roll it back first, then return to the earlier release.",
+            raise phrasebook.only_back_to(
+                active.id, active.candidate.version, str(active.lane), back_to or ""
             )
         asked = api.ActRequest(
             rollout_id=active.id,
@@ -225,20 +222,11 @@ def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:
     good = [k.release for k in situation.releases if k.known_good and k.release.digest != now]
     if version is None:
         if not good:
-            raise UserError(
-                f"No earlier release is known good in {lane}.",
-                rule="no_known_good",
-                remedy="`/deploy` takes any version, by the plan.",
-            )
+            raise phrasebook.no_known_good(str(lane))
         return good[0]
     if situation.stable is not None and version == situation.stable.version:
-        raise UserError(f"{lane.service} {version} runs in {lane.environment} now.", rule="already_running")
+        raise phrasebook.already_running(lane.service, version, lane.environment)
     found = next((release for release in good if release.version == version), None)
     if found is None:
-        offered = ", ".join(f"`{release.version}`" for release in good[:5])
-        raise UserError(
-            f"`{version[:64]}` is not known good in {lane}: it did not complete there, or was rolled back.",
-            rule="not_known_good",
-            remedy=f"Known good: {offered}." if offered else "`/deploy` takes any version, by the plan.",
-        )
+        raise phrasebook.not_known_good(version, str(lane), [release.version for release in good])
     return found

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig
 from bot.domain.errors import Refused, UserError
-from bot.domain.formatting import duration, stamp
+from bot.domain.formatting import duration
 from bot.domain.records import Lock, Situation
 from bot.domain.rollout.model import Actor, Lane, Release
 from bot.engine.api import PreflightFinding
@@ -129,25 +129,21 @@ def _prerequisites(facts: Facts) -> Iterator[PreflightCheck]:
     service, version = facts.config.lane.service, facts.candidate.version
     first = Lane(service, needed.environment)
     since = facts.now - timedelta(seconds=needed.max_age_s)
-    age = duration(needed.max_age_s)
     if facts.succeeded_at is not None and facts.succeeded_at >= since:
         yield PreflightCheck(
-            "prerequisite", True, f"{version} succeeded in {first.environment} within {age}."
+            "prerequisite",
+            True,
+            f"{version} succeeded in {first.environment} within the last {duration(needed.max_age_s)}.",
         )
         return
-    missing = f"{version} has not succeeded in {first.environment} within the last {age}"
     if facts.emergency:
-        yield _emergency(facts, missing)
+        yield _emergency(facts, phrasebook.not_succeeded(version, first.environment, needed.max_age_s))
         return
-    last = f"Its last success was {stamp(facts.succeeded_at)}." if facts.succeeded_at else "It never has."
-    how = facts.config.asked_by.format(service=service, version=version, environment=first.environment)
-    yield PreflightCheck(
-        "prerequisite",
-        False,
-        f"{service} {missing}. {last}",
-        "prerequisite",
-        f"Run `{how}` first.",
+    command = facts.config.asked_by.format(service=service, version=version, environment=first.environment)
+    refused = phrasebook.prerequisite(
+        f"{service} {version}", first.environment, needed.max_age_s, facts.succeeded_at, command
     )
+    yield _refused("prerequisite", refused)
 
 
 EMERGENCY = "emergency"
@@ -159,12 +155,12 @@ def _emergency(facts: Facts, missing: str) -> PreflightCheck:
     if not facts.actor.roles & set(roles):
         refused = phrasebook.needs_role("skip that", roles, "emergency_role")
         return PreflightCheck(
-            "prerequisite", False, f"{missing}. {refused.sentence}", refused.rule, refused.remedy
+            "prerequisite", False, f"{missing} {refused.sentence}", refused.rule, refused.remedy
         )
     if not facts.reason.strip():
         refused = phrasebook.reason_required("Say in a sentence why it cannot wait.")
         return PreflightCheck(
-            "prerequisite", False, f"{missing}. {refused.sentence}", refused.rule, refused.remedy
+            "prerequisite", False, f"{missing} {refused.sentence}", refused.rule, refused.remedy
         )
     skipped = f"{facts.actor.name} skips it: {facts.reason.strip()}"
-    return PreflightCheck(EMERGENCY, True, f"EMERGENCY: {missing}. {skipped}")
+    return PreflightCheck(EMERGENCY, True, f"EMERGENCY: {missing} {skipped}")

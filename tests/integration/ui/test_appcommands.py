@@ -104,7 +104,7 @@ async def test_production_waits_for_staging_unless_it_is_an_emergency_with_a_rea
     refused = text_of(await ask(stand, "apply", app="greeter", environment="production"))
     assert "not succeeded in staging" in refused
     mute = text_of(await ask(stand, "apply", app="greeter", environment="production", emergency=True))
-    assert "An emergency needs a reason" in mute
+    assert "A reason is required" in mute
     done = await ask(
         stand, "apply", app="greeter", environment="production", emergency=True, reason="on fire"
     )

@@ -1,0 +1,59 @@
+"""Where a rollout stands, and what happens next."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import LiteralString
+
+from bot.domain.formatting import counted, stamp
+from bot.domain.phrasebook.values import because, code, name, sentence
+
+HALTED = "Halted: manual action required"
+WAITING_FOR_APPROVAL = "Waiting for approval"
+ROLLED_BACK_NEXT = "Users are safe. Find the cause before deploying again."
+HALTED_NEXT = (
+    "Open the card. **Roll back** tries again; **Close** ends the rollout and leaves everything as it is."
+)
+PAUSED_STILL = "Nothing moves forward. A failing judge and **Roll back** still work."
+NO_EXPIRY = "until it is unlocked"
+NOTHING_OLDER = "Nothing older."
+
+
+def on_hold(share: str) -> str:
+    """`share`: `25%`, or empty where a rollout has no traffic to speak of."""
+    return f"On hold{f' at {name(share)}' if share else ''}: decision needed"
+
+
+def expires(at: datetime) -> str:
+    return f"Expires {stamp(at)}; the rollout is then cancelled."
+
+
+def unless_decided(outcome: LiteralString, at: datetime | None) -> str:
+    """What happens to a rollout on hold without a decision. `outcome`: `rollback` or `wait`."""
+    if at is None or outcome != "rollback":
+        return "It stays on hold until someone decides."
+    return f"If no one acts, it is rolled back {stamp(at)}."
+
+
+def approvals_needed(many: int, role: str) -> str:
+    return f"Needs {counted(many, 'approval')} from {code(role)}."
+
+
+def already_done(outcome: str) -> str:
+    return f"Already done.{sentence(outcome)}"
+
+
+def panic_on(held: int, reason: str) -> str:
+    return (
+        f"**Panic stop is on**{because(reason)}. {counted(held, 'rollout')} paused; nothing moves forward until "
+        "`/panic off`. A failing judge and **Roll back** still work."
+    )
+
+
+def panic_off(resumed: int, reason: str) -> str:
+    return f"**Panic stop is off**{because(reason)}. {counted(resumed, 'rollout')} resumed."
+
+
+def more(left_out: int, where: LiteralString = "") -> str:
+    """Ends a list that was cut. `where`: how to see the rest."""
+    return f"… and {left_out} more{f': {where}' if where else ''}"
