@@ -178,7 +178,7 @@ async def test_rollback_takes_a_backup_of_this_application_by_its_number(stand: 
     wrong = text_of(await ask(stand, "rollback", app="greeter", backup="yesterday"))
     assert "not the number of a backup" in wrong
     assert "no backup 99" in text_of(await ask(stand, "rollback", app="greeter", backup="99"))
-    assert "is of `greeter`" in text_of(await ask(stand, "rollback", app="slipway", backup="2"))
+    assert "belongs to `greeter`" in text_of(await ask(stand, "rollback", app="slipway", backup="2"))
     stand.engine.rollouts.clear()
     done = text_of(await ask(stand, "rollback", app="greeter", backup="#2", reason="worse"))
     assert "Rollout 1" in done
