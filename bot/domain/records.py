@@ -101,7 +101,7 @@ class RolloutChange:
     judged: whether the rollout is to be judged at all. claim: the effect that this is the outcome of; it is closed with
     the change, as done or, with `given_up`, as given up. answers: the answer to each interaction, by its id, so that a
     repeated interaction finds it. unless_stopped: servers in which a panic stop keeps a new rollout from starting.
-    rolled_back: a release that is no longer known good here.
+    rolled_back: a release that is no longer known good here. point: what the tick measured that this is the outcome of.
     """
 
     rollout: Rollout
@@ -118,6 +118,7 @@ class RolloutChange:
     answers: Mapping[str, str] = field(default_factory=dict)
     unless_stopped: Sequence[int] = ()
     rolled_back: Release | None = None
+    point: SeriesPoint | None = None
 
 
 @dataclass(frozen=True, slots=True)

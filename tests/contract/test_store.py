@@ -404,6 +404,16 @@ async def test_what_has_traffic_is_judged_at_once_and_then_when_planned(world: W
     ]
 
 
+async def test_what_a_step_measured_is_saved_with_it_or_not_at_all(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    point = SeriesPoint(world.now, 10, {"errors": (40, 20)}, {"errors": (99, 0)}, 0.5, 0.25)
+    change = await world.step(rollout, Measured(world.now, _empty(world.now)), point=point)
+    assert await world.store.rollouts.save(change)
+    assert not await world.store.rollouts.save(change)
+    assert list(await world.store.history.series(rollout.id, 10)) == [point]
+
+
 async def test_a_tick_on_an_older_version_is_not_saved(world: World) -> None:
     await world.adopted()
     rollout = await world.soaking()

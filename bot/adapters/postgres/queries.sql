@@ -16,7 +16,7 @@ WITH change AS (
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb, unless_stopped jsonb,
         lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text,
-        moot jsonb)
+        moot jsonb, point jsonb)
 ), mine AS (
     -- The rollout first, then its effects: every statement locks in that order.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
@@ -123,6 +123,11 @@ WITH change AS (
     ON CONFLICT (service, environment, digest) DO UPDATE SET
         release = EXCLUDED.release, rollout_id = EXCLUDED.rollout_id,
         known_good_at = COALESCE(EXCLUDED.known_good_at, releases.known_good_at)
+), measured AS (
+    INSERT INTO samples (rollout_id, at, weight, digest, counts)
+    SELECT s.id, p.at, p.weight, c.to_digest, p.counts
+    FROM saved s, change c, jsonb_to_record(c.point) AS p (at timestamptz, weight integer, counts jsonb)
+    WHERE c.point IS NOT NULL
 ), bad AS (
     UPDATE releases r SET rolled_back_at = c.at
     FROM change c
@@ -282,9 +287,6 @@ WITH ticks AS (
     SELECT t.id, t.at, t.weight, t.digest, t.counts FROM ticks t JOIN saved s ON s.id = t.id
 )
 SELECT id FROM saved
-
--- name: add_point
-INSERT INTO samples (rollout_id, at, weight, digest, counts) VALUES ($1, $2, $3, $4, $5)
 
 -- name: lane
 SELECT * FROM lanes WHERE service = $1 AND environment = $2

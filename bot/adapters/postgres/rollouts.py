@@ -122,6 +122,7 @@ def _change(change: RolloutChange) -> str:
         "good": mark is not None and mark.good,
         "base": _base(rollout, desires) if change.before is None else None,
         "given_up": change.given_up.error[:500] if change.given_up else None,
+        "point": serialization.point_columns(change.point) if change.point else None,
         "moot": [] if rollout.phase in machine.ORDERED else steps.reported_effects(),
     }
     return spliced(

@@ -17,6 +17,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from typing_extensions import TypedDict
 
 from bot.domain.judge.evidence import EvidenceState, begin_evidence
+from bot.domain.records import SeriesPoint
 from bot.domain.rollout import model, plans, steps
 from bot.domain.rollout.events import Effect, StepEffect
 from bot.domain.rollout.model import Desired, Phase, Plan, Release, Rollout, Step
@@ -188,3 +189,13 @@ def desired_text(desired: Desired) -> str:
 
 def read_desired(text: str) -> Desired:
     return _desired.validate_json(text)
+
+
+def point_columns(point: SeriesPoint) -> dict[str, object]:
+    """A row of `samples`, without what is the rollout's own."""
+    counts = {
+        "candidate": dict(point.candidate),
+        "stable": dict(point.stable),
+        "latency": [point.candidate_latency_s, point.stable_latency_s],
+    }
+    return {"at": point.at, "weight": point.weight, "counts": counts}

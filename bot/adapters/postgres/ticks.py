@@ -9,10 +9,10 @@ import structlog
 
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.connection.database import Database, Row
-from bot.adapters.postgres.connection.json import dumped, spliced, without_nul
+from bot.adapters.postgres.connection.json import spliced, without_nul
 from bot.adapters.postgres.rollouts import Charters
 from bot.domain.errors import UserError
-from bot.domain.records import Due, Judged, Loaded, SeriesPoint
+from bot.domain.records import Due, Judged, Loaded
 from bot.domain.rollout.model import Rollout
 
 log = structlog.get_logger(__name__)
@@ -43,11 +43,6 @@ class PostgresTicks:
     async def save_ticks(self, ticks: Sequence[Judged]) -> set[int]:
         rows = await self._database.fetch("save_ticks", f"[{','.join(_tick(tick) for tick in ticks)}]")
         return {row["id"] for row in rows}
-
-    async def add_point(self, rollout: Rollout, point: SeriesPoint) -> None:
-        await self._database.fetch(
-            "add_point", rollout.id, point.at, point.weight, rollout.candidate.digest, dumped(_counts(point))
-        )
 
     async def hasten(self, now: datetime) -> None:
         await self._database.fetch("hasten", now)
@@ -101,20 +96,10 @@ def _tick(tick: Judged) -> str:
             "environment": rollout.lane.environment,
             "key": f"{rollout.id}.{rollout.version}.0",
             "draw": tick.draw,
-            "at": tick.point.at,
-            "weight": tick.point.weight,
             "digest": rollout.candidate.digest,
-            "counts": _counts(tick.point),
+            **serialization.point_columns(tick.point),
         },
         state=serialization.state_text(rollout),
         judge=serialization.judge_text(rollout) or "null",
         evidence=without_nul(serialization.evidence_text(tick.evidence)),
     )
-
-
-def _counts(point: SeriesPoint) -> dict[str, object]:
-    return {
-        "candidate": dict(point.candidate),
-        "stable": dict(point.stable),
-        "latency": [point.candidate_latency_s, point.stable_latency_s],
-    }

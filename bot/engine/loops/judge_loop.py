@@ -182,13 +182,12 @@ class JudgeLoop:
 
     async def _save(self, tick: _Tick) -> bool:
         change = change_of(tick.loaded, tick.stepped, tick.next_at, tick.look.evidence)
-        change = replace(change, at=self._clock.now(), tick_at=tick.next_at)
+        change = replace(change, at=self._clock.now(), tick_at=tick.next_at, point=tick.look.point)
         saved = await self._store.rollouts.save(change)
         self._keep(tick, change.evidence if saved else None)
         if not saved:
             return False
         await self._stepper.wake(change)
-        await self._store.ticks.add_point(tick.stepped.rollout, tick.look.point)
         return True
 
     def _keep(self, tick: _Tick, saved: EvidenceState | None) -> None:

@@ -71,6 +71,8 @@ def save(t: Tables, now: datetime, change: RolloutChange) -> bool:
     for key, sentence in change.answers.items():
         t.interactions[key] = (Answer(rollout.id, sentence), change.at)
     _remember(t, change)
+    if change.point is not None:
+        t.samples.append((rollout.id, change.point))
     return True
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.judge.evidence import begin_evidence
-from bot.domain.records import Due, Judged, Loaded, SeriesPoint
+from bot.domain.records import Due, Judged, Loaded
 from bot.domain.rollout.events import DrawCard
 from bot.domain.rollout.model import Rollout
 from tests.fakes.store.tables import Part, RolloutRow, Tables, statement
@@ -43,10 +43,6 @@ class MemoryTicks(Part):
                 key = f"{rollout.id}.{rollout.version}.0"
                 t.add_effect(now, key, rollout.id, rollout.lane, DrawCard())
         return saved
-
-    @statement
-    def add_point(self, t: Tables, now: datetime, rollout: Rollout, point: SeriesPoint) -> None:
-        t.samples.append((rollout.id, point))
 
     @statement
     def hasten(self, t: Tables, now: datetime, asked: datetime) -> None:
