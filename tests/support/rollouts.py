@@ -106,8 +106,7 @@ def measured(
     made: FakeEngine, rollout_id: int, total: int = 200, bad: int = 0, seconds: float = 5.0
 ) -> Rollout:
     """One look of the judge; also a point of the chart."""
-    assert isinstance(made.clock, FrozenClock)
-    made.clock.forward(seconds)
+    forward(made, seconds)
     now = made.clock.now()
     counts = {"errors": Counts(total, bad), "slow requests": Counts(total, 0)}
     stable = {"errors": Counts(total * 10, 2), "slow requests": Counts(total * 10, 1)}
@@ -122,6 +121,12 @@ def measured(
     )
     made.series.setdefault(rollout_id, []).append(point)
     return made.happen(rollout_id, Measured(now, tick))
+
+
+def forward(made: FakeEngine, seconds: float) -> None:
+    """Time passes."""
+    assert isinstance(made.clock, FrozenClock)
+    made.clock.forward(seconds)
 
 
 async def soaking(made: FakeEngine, environment: str = "production", version: str = "1.5.0") -> Rollout:

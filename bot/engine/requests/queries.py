@@ -13,8 +13,8 @@ from bot.engine.lanes import Lanes
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 
-# A chart is a few hundred pixels wide.
-_POINTS = 600
+# A chart is a few hundred pixels wide. The last one of a rollout shows all of it: a day of looks every 5 s.
+_POINTS, _WHOLE = 600, 20_000
 _MOST = 50
 
 
@@ -69,7 +69,8 @@ class Queries:
             lane, loaded.rollout.guild_id
         ):
             raise phrasebook.no_rollout(rollout_id)
-        series = await self._store.history.series(rollout_id, _POINTS)
+        points = _WHOLE if loaded.rollout.phase.final else _POINTS
+        series = await self._store.history.series(rollout_id, points)
         transitions = await self._store.history.transitions(rollout_id)
         locks = await self._store.lanes.locks(self._lanes.now())
         return api.RolloutView(loaded.rollout, series, transitions, locks.get(lane))

@@ -98,6 +98,7 @@ class CardPublisher:
                     raise
                 # Perhaps only files are forbidden; the card matters more than its chart.
                 _log.warning("chart_refused", rollout=rollout.id, error=str(closed))
+                entry.chart = picture.tag
                 await self._edit(channels, entry, seen, ref, None)
             except RejectedError as error:
                 if error.code != TOO_OLD:
@@ -106,21 +107,27 @@ class CardPublisher:
 
     def chart_due(self, entry: CardState, seen: RolloutView) -> bool:
         """Whether a new chart would show more than the card's present one."""
-        return self._chart is not None and len(seen.series) >= 2 and entry.chart != _chart_tag(seen)
+        enough = 1 if seen.rollout.phase.final else 2
+        return self._chart is not None and len(seen.series) >= enough and entry.chart != _chart_tag(seen)
 
     async def picture(self, entry: CardState, seen: RolloutView) -> Picture | None:
-        """A new chart, when one is due and can be drawn."""
+        """A new chart, when one is due and can be drawn. The last one of a rollout is always due."""
         now = asyncio.get_running_loop().time()
-        if self._chart is None or not self.chart_due(entry, seen) or now < entry.chart_at + CHART_EVERY_S:
+        if self._chart is None or not self.chart_due(entry, seen):
+            return None
+        if not seen.rollout.phase.final and now < entry.chart_at + CHART_EVERY_S:
             return None
         entry.chart_at = now
         try:
             png = await self._chart(seen)
         except Exception as error:
-            # A card without its chart still says everything.
-            _log.error("chart_failed", rollout=seen.rollout.id, exc_info=error)
+            # A card without its chart still says everything; the chart is tried again.
+            _log.warning("chart_failed", rollout=seen.rollout.id, error=str(error) or type(error).__name__)
             return None
-        return Picture(png, _chart_tag(seen)) if png is not None else None
+        if png is None:
+            entry.chart = _chart_tag(seen)
+            return None
+        return Picture(png, _chart_tag(seen))
 
     async def _edit(
         self,
@@ -219,5 +226,6 @@ def _is_card(message: discord.Message, mark: str) -> bool:
 
 
 def _chart_tag(seen: RolloutView) -> str:
-    """Changes when the chart would show more: another tick, or a different last one."""
-    return f"{len(seen.series)}@{seen.series[-1].at.isoformat()}"
+    """Changes when the chart would show more: another tick, a different last one, or how it ended."""
+    ended = f" {seen.rollout.phase}" if seen.rollout.phase.final else ""
+    return f"{len(seen.series)}@{seen.series[-1].at.isoformat()}{ended}"

@@ -135,7 +135,10 @@ class CardScheduler:
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
             return
         entry.covered = entry.asked
-        await self._show(channels, entry, await self._views(rollout_id), None)
+        seen = await self._views(rollout_id)
+        # What is over is shown as it ended, numbers and chart at once: nothing after this draws it again.
+        picture = await self._publisher.picture(entry, seen) if seen.rollout.phase.final else None
+        await self._show(channels, entry, seen, picture)
 
     async def _show(
         self, channels: GuildChannels, entry: CardState, seen: RolloutView, picture: Picture | None

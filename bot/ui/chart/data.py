@@ -58,7 +58,8 @@ class ChartData:
     candidate, stable: versions; stable is None for a first release.
     panels: at most two, from the top.
     weights: `(unix seconds, percent of traffic)` at each change.
-    begin, end: time axis (unix seconds).
+    begin, end: time axis (unix seconds). ended: the rollout is over, and `end` is when.
+    verdict: `(unix seconds, word)` of the decision that ended the judging.
     """
 
     candidate: str
@@ -67,6 +68,8 @@ class ChartData:
     weights: tuple[tuple[float, float], ...] = ()
     begin: float = 0.0
     end: float = 0.0
+    ended: bool = False
+    verdict: tuple[float, str] | None = None
 
 
 def pieces(line: Points) -> Iterator[list[tuple[float, float]]]:
@@ -84,8 +87,11 @@ def pieces(line: Points) -> Iterator[list[tuple[float, float]]]:
         yield piece
 
 
-def thinned(series: ChartSeries, low: float, high: float) -> Points:
-    """At most `MOST_POINTS` points: neighbours are averaged; a slot without values stays a gap."""
+def thinned(series: ChartSeries, low: float, high: float, limit: float | None = None) -> Points:
+    """At most `MOST_POINTS` points: neighbours are averaged; a slot without values stays a gap.
+
+    Where one of them is above the limit, the highest stands for all: a short failure must not be averaged away.
+    """
     points = [(at, value) for at, value in series.points if low <= at <= high]
     each = -(-len(points) // MOST_POINTS)
     if each <= 1:
@@ -94,5 +100,12 @@ def thinned(series: ChartSeries, low: float, high: float) -> Points:
     for first in range(0, len(points), each):
         some = points[first : first + each]
         values = [value for _, value in some if value is not None]
-        found.append((some[len(some) // 2][0], sum(values) / len(values) if values else None))
+        found.append((some[len(some) // 2][0], _together(values, limit)))
     return found
+
+
+def _together(values: list[float], limit: float | None) -> float | None:
+    if not values:
+        return None
+    highest = max(values)
+    return highest if limit is not None and highest > limit else sum(values) / len(values)

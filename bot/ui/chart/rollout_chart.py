@@ -6,13 +6,15 @@ import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
-from bot.domain.judge.judge import Objective
+from bot.domain.judge.judge import Objective, Outcome
+from bot.domain.rollout.model import Phase
 from bot.engine.api import RolloutView, SeriesPoint
 from bot.ui import escaping
-from bot.ui.chart.chart import ChartData, ChartError, Charts, ChartSeries, Panel
+from bot.ui.chart.chart import ChartData, Charts, ChartSeries, Panel
 
 Value = Callable[[SeriesPoint], float | None]
 _VERSION = 40
+_DECIDED = frozenset({Phase.ROLLING_BACK, Phase.HALTED, Phase.SUCCEEDED})
 
 
 class CardCharts:
@@ -22,24 +24,20 @@ class CardCharts:
         self._charts = charts or Charts()
 
     async def __call__(self, seen: RolloutView) -> bytes | None:
-        """The PNG, or None when there is nothing to draw or it cannot be drawn now."""
+        """The PNG, or None when there is nothing to draw. Raises ChartError when it cannot be drawn now."""
         data = chart_data(seen)
-        if data is None:
-            return None
-        try:
-            return await self._charts.render(data)
-        except ChartError:
-            return None
+        return await self._charts.render(data) if data is not None else None
 
     async def close(self) -> None:
         await asyncio.shield(self._charts.close())
 
 
 def chart_data(seen: RolloutView) -> ChartData | None:
-    """None with fewer than two measurements or without an objective."""
+    """None without an objective, or with too few measurements: two, and one when the rollout is over."""
     points, rollout = seen.series, seen.rollout
+    final = rollout.phase.final
     panels = tuple(_panels(rollout.policy.judge.objectives, points))[:2]
-    if len(points) < 2 or not panels:
+    if len(points) < (1 if final else 2) or not panels:
         return None
     times = [p.at.timestamp() for p in points]
     stable = escaping.name(rollout.stable.version, _VERSION) if rollout.stable else None
@@ -49,8 +47,25 @@ def chart_data(seen: RolloutView) -> ChartData | None:
         panels,
         _weights(points),
         times[0],
-        times[-1],
+        max(times[-1], rollout.ended_at.timestamp() if final and rollout.ended_at else times[-1]),
+        ended=final,
+        verdict=_verdict(seen),
     )
+
+
+def _verdict(seen: RolloutView) -> tuple[float, str] | None:
+    """The decision after which nothing is judged, and its word."""
+    rollout = seen.rollout
+    decided = (
+        t for t in reversed(seen.transitions) if t.to_phase in _DECIDED and t.from_phase not in _DECIDED
+    )
+    last = next(decided, None)
+    if last is None or not (rollout.phase.final or rollout.phase in _DECIDED):
+        return None
+    if last.to_phase == Phase.SUCCEEDED:
+        return last.at.timestamp(), "PASS"
+    failed = rollout.verdict is not None and rollout.verdict.outcome is Outcome.FAIL
+    return last.at.timestamp(), "FAIL" if failed else "rollback"
 
 
 def _panels(objectives: Sequence[Objective], points: Sequence[SeriesPoint]) -> Iterator[Panel]:

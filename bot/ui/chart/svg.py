@@ -26,9 +26,16 @@ _SMALL, _LETTER = 24, 12.3  # letters in pixels, and the width of one of them on
 
 def svg(data: ChartData) -> str:
     """The image as an SVG document of WIDTH by HEIGHT pixels."""
-    begin, end = data.begin, max(data.end, data.begin + 30.0)
-    time = _Axis(begin, end, _LEFT, _RIGHT)
-    parts = [*_legend(data), *_hours(time), *_panels(data, time), *_weights(data, time)]
+    end = max(data.end, data.begin + (1.0 if data.ended else 30.0))
+    time = _Axis(data.begin, end, _LEFT, _RIGHT)
+    parts = [
+        *_legend(data),
+        *_hours(time, ended=data.ended),
+        *_decision(data, time),
+        *_panels(data, time),
+        *_weights(data, time),
+        *_verdict(data, time),
+    ]
     look = f'font-family="{FONT}" font-stretch="condensed" font-size="{_SMALL}"'
     back = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{_BACK}"/>'
     frame = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" {look}>'
@@ -95,13 +102,21 @@ def _legend(data: ChartData) -> Iterator[str]:
         x += len(role) * _LETTER + 20
 
 
-def _hours(time: _Axis) -> Iterator[str]:
-    """Time since the start, at round intervals."""
+def _hours(time: _Axis, *, ended: bool) -> Iterator[str]:
+    """Time since the start, at round intervals, and how long it took when it is over."""
     span = time.high - time.low
     steps = (10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
     step = next((s for s in steps if span / s <= 5), max(86400, round(span / 5 / 86400) * 86400))
+    last = _RIGHT
+    if ended:
+        said = f"end, {duration(max(1, round(span)))}"
+        last -= len(said) * _LETTER + 40
+        yield _line(_RIGHT, _BOTTOM + 38, _RIGHT, _BOTTOM + 45, stroke=_WEIGHT, stroke_width=1.5)
+        yield _words(_RIGHT, _BOTTOM + 66, said, text_anchor="end", fill=_TEXT)
     for number in range(int(span // step) + 1):
         x = time(time.low + number * step)
+        if number and x > last:
+            break
         yield _line(x, _BOTTOM + 38, x, _BOTTOM + 45, stroke=_WEIGHT, stroke_width=1.5)
         said = "start" if number == 0 else _elapsed(number * step)
         yield _words(x, _BOTTOM + 66, said, text_anchor="middle" if number else "start")
@@ -123,8 +138,8 @@ def _panels(data: ChartData, time: _Axis) -> Iterator[str]:
 def _panel(panel: Panel, time: _Axis, top: float, has_stable: bool) -> Iterator[str]:
     low = top + _PANEL
     lines = {
-        True: thinned(panel.candidate, time.low, time.high),
-        False: thinned(panel.stable, time.low, time.high) if has_stable else [],
+        True: thinned(panel.candidate, time.low, time.high, panel.limit),
+        False: thinned(panel.stable, time.low, time.high, panel.limit) if has_stable else [],
     }
     values = [v for line in lines.values() for _, v in line if v is not None]
     step, highest = _scale(max([*values, (panel.limit or 0.0) * 1.25]), panel.unit)
@@ -217,6 +232,35 @@ def _weights(data: ChartData, time: _Axis) -> Iterator[str]:
         yield _words(
             left + width / 2, _BOTTOM + 30, said, text_anchor="middle", fill=_BACK, font_weight="bold"
         )
+
+
+def _decision(data: ChartData, time: _Axis) -> Iterator[str]:
+    """A solid line through all panels when it was decided, behind the measurements."""
+    if data.verdict is None:
+        return
+    x = time(data.verdict[0])
+    for top, _ in zip(_TOPS, data.panels, strict=False):
+        yield _line(x, top, x, top + _PANEL, stroke=_TEXT, stroke_width=3)
+
+
+def _verdict(data: ChartData, time: _Axis) -> Iterator[str]:
+    """The word of the decision on a chip beside its line, where the candidate's line is not."""
+    if data.verdict is None or not data.panels:
+        return
+    at, word = data.verdict
+    x, width = time(at), len(word) * _LETTER + 20
+    left = x - width - 8 if x - width - 8 >= _LEFT else x + 8
+    top = _TOPS[0] + (_PANEL * 0.55 if _high(data.panels[0], at) else 6)
+    yield f'<rect x="{left:.1f}" y="{top:.1f}" width="{width:.1f}" height="31" rx="4" fill="{_TEXT}"/>'
+    yield _words(left + width / 2, top + 24, word, text_anchor="middle", fill=_BACK, font_weight="bold")
+
+
+def _high(panel: Panel, at: float) -> bool:
+    """Whether the candidate's line is in the upper half of the panel at that time."""
+    line = [(when, value) for when, value in panel.candidate.points if value is not None and when <= at]
+    stable = [value for _, value in panel.stable.points if value is not None]
+    highest = max([*(value for _, value in line), *stable, (panel.limit or 0.0) * 1.25])
+    return bool(line) and line[-1][1] > highest / 2
 
 
 def _scale(highest: float, unit: str) -> tuple[float, float]:

@@ -60,8 +60,15 @@ async def test_a_failing_soak_rolls_back_and_stable_keeps_serving(dsn: str) -> N
         done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
         status = (await slipway.engine.status(42, "checkout", "production"))[0]
         good = await slipway.engine.known_good(42, "checkout", "production")
+        looks = (await slipway.engine.view(done.id)).series
         await slipway.quiet()
     assert done.observed_weight == 0
+    # The chart has what the verdict is about, to the last look.
+    assert done.judge_state is not None
+    trial = done.judge_state.trials[0]
+    counted = [point.candidate["errors"] for point in looks]
+    assert (sum(n for n, _ in counted), sum(bad for _, bad in counted)) == (trial.total, trial.bad)
+    assert trial.bad > 0
     observed = await world.target.observe(PRODUCTION)
     assert (observed.weight_of(V140.digest), observed.weight_of(V151.digest)) == (100, 0)
     assert status.lock is not None

@@ -10,6 +10,7 @@ import pytest
 from discord_sandbox.discord.actions import posts
 
 from bot.domain.rollout.model import Phase
+from bot.engine.api import RolloutView
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Notice
 from bot.ports.store import CardRef
@@ -321,6 +322,30 @@ async def test_a_card_from_before_a_restart_is_edited_and_keeps_its_chart(tmp_pa
         card = await stand.card()
         assert "Rolling back" in card["text"]
         assert len(card["attachments"]) == 1
+
+
+async def test_the_last_card_of_a_quick_rollback_has_a_chart_of_everything_measured(tmp_path: Path) -> None:
+    drawn: list[tuple[Phase, int]] = []
+
+    async def chart(seen: RolloutView) -> bytes:
+        drawn.append((seen.rollout.phase, len(seen.series)))
+        return bytes.fromhex("89504e470d0a1a0a") + bytes([len(drawn)]) * 64
+
+    async with standing(tmp_path, chart=chart) as stand:
+        rollout = await rollouts.soaking(stand.engine)
+        rollouts.measured(stand.engine, rollout.id)
+        await stand.announcer.draw_card(rollout.id)
+        await stand.until(lambda: _pictured(stand))
+        before = (await stand.card())["attachments"]
+        rollouts.serving(stand.engine, rollout.id)
+        rollouts.measured(stand.engine, rollout.id, 200, 60)
+        rollouts.serving(stand.engine, rollout.id)
+        # Well within the ten seconds that charts of running rollouts keep: it is there when the order is done.
+        await stand.announcer.draw_card(rollout.id)
+        card = await stand.card()
+        assert "Rolled back" in card["text"]
+        assert drawn[-1] == (Phase.ROLLED_BACK, 3)
+        assert len(card["attachments"]) == 1 and card["attachments"] != before
 
 
 async def _pictured(stand: Stand) -> bool:

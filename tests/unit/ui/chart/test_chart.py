@@ -6,6 +6,7 @@ import asyncio
 import io
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -70,6 +71,32 @@ def test_versions_limits_last_values_and_weights_are_words_on_it() -> None:
         assert expected in said
     assert {"traffic", "5%", "25%"} <= set(said)
     assert {"start", "10 s"} <= set(said)
+
+
+def test_the_axis_ends_where_the_rollout_ended_and_the_verdict_is_a_word() -> None:
+    ended = replace(CHART, ended=True, end=14.0, verdict=(10.0, "FAIL"))
+    assert {"FAIL", "end, 14 s", "start"} <= set(words(ended))
+    assert "10 s" not in words(replace(ended, end=11.0))  # it would touch the last one
+    assert "FAIL" not in words(CHART)
+    # The last measurement stands at 10 of 14 s; without an end, at 10 of at least 30 s.
+    for data, share in ((ended, 10 / 14), (CHART, 10 / 30)):
+        x = 98 + share * (636 - 98)
+        assert f'<circle cx="{x:.1f}"' in svg(data)
+
+
+def test_a_chart_of_one_look_can_be_drawn() -> None:
+    one = Panel("Failed requests", line(0.5), ChartSeries(), 0.01)
+    data = ChartData("1.5.1", None, (one,), (), 0.0, 0.0, ended=True, verdict=(0.0, "FAIL"))
+    assert size(render(data)) == (WIDTH, HEIGHT)
+    assert {"50%", "FAIL", "end, 1 s"} <= set(words(data))
+
+
+def test_a_short_failure_is_not_averaged_away() -> None:
+    values = [0.001] * 1000
+    values[777] = 0.4
+    drawn = [value for _, value in thinned(line(*values), 0.0, 5000.0, 0.01)]
+    assert max(value or 0.0 for value in drawn) == 0.4
+    assert min(value or 0.0 for value in drawn) == pytest.approx(0.001)
 
 
 def test_lines_differ_in_dash_and_marker_not_only_in_colour() -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from bot.domain.judge.judge import Objective
+from bot.domain.rollout.events import Acted
+from bot.domain.rollout.model import Action, Phase
 from bot.engine.api import RolloutView, SeriesPoint
 from bot.ui.chart.chart import ChartData, ChartError, Charts
 from bot.ui.chart.rollout_chart import CardCharts, chart_data
 from tests.support import rollouts
+from tests.support.actors import LEAD
 
 
 async def measured_view() -> RolloutView:
@@ -51,6 +56,47 @@ async def test_a_look_without_requests_breaks_the_line_and_each_change_of_weight
     assert [w for _, w in data.weights] == [5, 25, 100]
 
 
+async def test_a_quick_rollback_shows_its_failure_the_verdict_and_nothing_after_the_end() -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.soaking(engine)
+    running = chart_data(await engine.view(rollout.id))
+    assert running is None  # one look is no line yet
+    failed = rollouts.measured(engine, rollout.id, 40, 20)
+    assert failed.phase is Phase.ROLLING_BACK
+    decided = engine.clock.now().timestamp()
+    rollouts.forward(engine, 4.0)
+    over = rollouts.serving(engine, rollout.id)
+    data = chart_data(await engine.view(rollout.id))
+    assert over.phase is Phase.ROLLED_BACK and over.ended_at is not None and data is not None
+    assert data.panels[0].candidate.points[-1] == (decided, 0.5)
+    assert (data.verdict, data.ended) == ((decided, "FAIL"), True)
+    assert data.end == over.ended_at.timestamp() == decided + 4.0
+
+
+async def test_one_look_is_enough_for_a_rollout_that_is_over() -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.soaking(engine)
+    ordered = engine.happen(rollout.id, Acted(Action.ROLL_BACK, LEAD, engine.clock.now(), reason="why"))
+    assert ordered.phase is Phase.ROLLING_BACK
+    rollouts.serving(engine, rollout.id)
+    data = chart_data(await engine.view(rollout.id))
+    assert data is not None and data.verdict is not None
+    assert data.verdict[1] == "rollback"
+
+
+async def test_a_success_is_marked_at_its_end() -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.soaking(engine)
+    for _ in range(20):
+        if rollouts.measured(engine, rollout.id).phase is Phase.SHIFTING:
+            rollouts.serving(engine, rollout.id)
+        if engine.rollouts[rollout.id].phase.final:
+            break
+    data = chart_data(await engine.view(rollout.id))
+    assert engine.rollouts[rollout.id].phase is Phase.SUCCEEDED and data is not None
+    assert data.verdict == (data.end, "PASS")
+
+
 async def test_too_little_or_nothing_to_draw_is_no_chart() -> None:
     seen = await measured_view()
     assert chart_data(replace(seen, series=seen.series[:1])) is None
@@ -63,13 +109,16 @@ async def test_too_little_or_nothing_to_draw_is_no_chart() -> None:
     assert data is not None and [p.title for p in data.panels] == ["logins"]
 
 
-async def test_a_chart_that_cannot_be_made_is_none_and_no_error() -> None:
+async def test_a_chart_that_cannot_be_made_now_is_an_error_and_one_of_nothing_is_none() -> None:
     class Broken(Charts):
         async def render(self, data: ChartData) -> bytes:
             raise ChartError("no")
 
     charts = CardCharts(Broken())
-    assert await charts(await measured_view()) is None
+    seen = await measured_view()
+    with pytest.raises(ChartError):
+        await charts(seen)
+    assert await charts(replace(seen, series=[])) is None
     await charts.close()
 
 
