@@ -86,7 +86,7 @@ async def test_first_release_gets_ready_and_has_all_traffic(subject: Subject) ->
     assert running.address is not None and running.address.startswith("http://")
 
 
-async def test_candidate_without_weight_runs_and_serves_nobody(subject: Subject) -> None:
+async def test_candidate_without_weight_runs_and_serves_no_one(subject: Subject) -> None:
     stable, candidate = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, stable))
 

@@ -1,4 +1,4 @@
-"""Catalogs with mistakes, as whoever wrote them sees it: all of them at once, with their lines, no traceback."""
+"""Catalogs with mistakes, as their author sees it: all of them at once, with their lines, no traceback."""
 
 from __future__ import annotations
 

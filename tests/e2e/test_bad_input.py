@@ -109,7 +109,7 @@ async def test_a_dry_run_shows_the_plan_and_what_is_in_the_way_and_changes_nothi
 # ---- hostile words -----------------------------------------------------------------------------------------
 
 
-async def test_four_thousand_hostile_characters_are_cut_and_ping_nobody(stack: Stack) -> None:
+async def test_four_thousand_hostile_characters_are_cut_and_ping_no_one(stack: Stack) -> None:
     last = {c: await stack.stage.last_message(c) for c in ("deploys", "alerts")}
     reason = (HOSTILE * 50)[:4000]
     assert "** started" in await acts.command(
@@ -133,7 +133,7 @@ async def test_four_thousand_hostile_characters_are_cut_and_ping_nobody(stack: S
     for channel in ("deploys", "alerts"):
         for message in await stack.stage.messages(channel):
             if int(message["id"]) > last[channel]:
-                # `dev` is told that somebody else rolled it back; nobody else has anything to do.
+                # `dev` is told that someone else rolled it back; no one else has anything to do.
                 assert set(message["notified"]) <= {"dev"}, message["text"]
     for message in await stack.thread(id_):
         assert message["notified"] == []

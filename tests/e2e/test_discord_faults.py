@@ -44,7 +44,7 @@ async def test_a_broken_connection_is_resumed_and_presses_work(stack: Stack, kin
     assert await acts.identified(stack) == before
 
 
-async def test_an_invalid_session_identifies_anew_and_presses_work(stack: Stack) -> None:
+async def test_an_invalid_session_identifies_again_and_presses_work(stack: Stack) -> None:
     id_ = await acts.soaking(stack)
     before = await acts.identified(stack)
     await acts.struck(stack, await acts.fault(stack, "op9"))

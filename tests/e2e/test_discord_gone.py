@@ -27,11 +27,11 @@ async def notice(stack: Stack, channel: str, id_: int, *words: str) -> Json:
     return await stack.stage.message(channel, f"rollout {id_}", *words)
 
 
-async def test_a_deleted_card_is_made_anew_with_its_buttons(stack: Stack) -> None:
+async def test_a_deleted_card_is_made_again_with_its_buttons(stack: Stack) -> None:
     id_ = await acts.soaking(stack)
     old = await stack.card(id_)
     await stack.stage.call("DELETE", f"messages/{old['id']}")
-    # The press that somebody had under the finger counts; the card that it makes is a new one.
+    # The press that someone had under the finger counts; the card that it makes is a new one.
     answer = await acts.pressed_raw(stack, "dev2", old["id"], await acts.custom_id(stack, id_, "pause"))
     assert answer["state"] == "answered"
     fresh = await stack.button(id_, "Resume")
@@ -41,7 +41,7 @@ async def test_a_deleted_card_is_made_anew_with_its_buttons(stack: Stack) -> Non
     assert len(await heard.cards(stack, id_)) == 1
 
 
-async def test_a_deleted_thread_is_made_anew_and_the_log_goes_on(stack: Stack) -> None:
+async def test_a_deleted_thread_is_made_again_and_the_log_goes_on(stack: Stack) -> None:
     id_ = await acts.soaking(stack)
     card = await stack.card(id_)
     await stack.until("the thread's first lines", lambda: lines(stack, id_))

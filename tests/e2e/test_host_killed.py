@@ -28,7 +28,7 @@ async def test_the_host_killed_in_a_soak_comes_back_with_the_same_releases(stack
     assert row["phase"] == "succeeded", row["outcome"]
     assert [stack.starts("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")] == [1, 1]
     assert stack.release_pids("checkout", "endurance", "1.6.0") == were[1]
-    # What was in flight was cut; whoever came in the gap waited, since the watchdog keeps the listening socket.
+    # What was in flight was cut; a client that came in the gap waited, since the watchdog keeps the listening socket.
     errors = await stack.foreign_errors("checkout", "endurance", since)
     assert all(killed - 1 <= e["at"] for e in errors)
     assert len(errors) <= 10, errors

@@ -35,7 +35,7 @@ async def test_too_little_evidence_holds_and_asks_and_a_quorum_may_promote(stack
     form = await stack.stage.press("lead", card["id"], "Promote")
     assert "1 of 2" in said(await stack.stage.submit("lead", form["id"], reason="It is the archive."))
     assert (await stack.rollout(id_))["phase"] == "held"
-    await acts.act(stack, "lead2", id_, "promote", reason="Nobody reads it.")
+    await acts.act(stack, "lead2", id_, "promote", reason="No one reads it.")
     await stack.phase(id_, "held", "shifting", "observing")
     # At full weight it cannot be judged either; it is promoted there too.
     await at_hold(stack, id_, 3)

@@ -105,7 +105,7 @@ async def test_an_approval_can_be_revoked_until_the_quorum_is_reached(stack: Sta
     await stack.phase(id_, "cancelled")
 
 
-async def test_a_gate_that_nobody_answers_expires_and_its_asker_is_told(stack: Stack) -> None:
+async def test_a_gate_that_no_one_answers_expires_and_its_asker_is_told(stack: Stack) -> None:
     id_ = await stack.deploy("hasty", "1.5.0", "production")
     opened = await stack.stage.message("deploys", f"rollout {id_} · ref", "needs approval")
     assert re.search(r"<t:\d+:R>", opened["content"])
@@ -210,7 +210,7 @@ async def in_time(stack: Stack, who: str, name: str, **options: object) -> str:
 # ---- panic -------------------------------------------------------------------------------------------------
 
 
-async def test_a_panic_stop_holds_everything_at_once_and_lets_it_go(stack: Stack) -> None:
+async def test_a_panic_stop_holds_everything_at_once_and_releases_it(stack: Stack) -> None:
     ids = [await gated(stack), await acts.soaking(stack)]
     assert "**Panic stop is on**" in await acts.command(stack, "oncall", "panic", switch="on", reason="DNS")
     try:
@@ -221,7 +221,7 @@ async def test_a_panic_stop_holds_everything_at_once_and_lets_it_go(stack: Stack
         )
         assert "On-call switched the panic stop on: DNS" in refused
         assert "/panic off" in refused
-        # What a panic stop holds, whoever asked for it cannot let go; going back is always possible.
+        # The requester cannot resume what a panic stop holds; rolling back is always possible.
         await acts.act(stack, "oncall", ids[1], "rollback")
         await stack.phase(ids[1], "rolled_back")
     finally:

@@ -57,7 +57,7 @@ async def test_away_for_the_whole_story_everything_works_and_health_says_so(redi
     assert (await redis_is(stack, "degraded"))["ok"]
 
 
-async def test_gone_in_the_middle_of_a_soak_nobody_notices_but_health(
+async def test_gone_in_the_middle_of_a_soak_no_one_notices_but_health(
     redis_stack: Stack, redis: RedisServer
 ) -> None:
     stack = redis_stack

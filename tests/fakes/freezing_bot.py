@@ -1,6 +1,6 @@
 """The bot, stopped with SIGSTOP in the middle of its work: just before the second order that it gives to a target.
 
-What it was about to do, it does when somebody sends SIGCONT: too late, if another bot has taken over meanwhile.
+What it was about to do, it does when someone sends SIGCONT: too late, if another bot has taken over meanwhile.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class FakeAnnouncer:
 
 @dataclass
 class FakeMetrics:
-    """A source whose counters grow by `rate` requests a look, of which `bad` (a proportion, by digest) fail."""
+    """A source with counters that grow by `rate` requests a look, of which `bad` (a proportion, by digest) fail."""
 
     name: str = "router"
     limit_s: float = 1.0

@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback whose connections can be cut, as a network would cut them."""
+"""A TCP proxy on loopback that can cut connections, as a network would."""
 
 import asyncio
 from contextlib import suppress

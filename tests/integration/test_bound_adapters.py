@@ -167,7 +167,7 @@ async def test_a_variable_that_is_gone_is_named(made: Made) -> None:
         made.bindings.sources(STAGING, rollout.binding)
 
 
-async def test_a_release_whose_variables_changed_is_not_what_was_approved(made: Made) -> None:
+async def test_a_release_with_changed_variables_is_not_what_was_approved(made: Made) -> None:
     spec = ('command: [run, "{version}"]', 'command: [run, "--key=${KEY}"]')
     made.environ = {"SHARD": "7", "KEY": "before"}
     made.catalog = edited(made, free_port(), spec)

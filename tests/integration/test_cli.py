@@ -196,7 +196,7 @@ async def test_an_abort_of_a_lane_that_is_not_there_says_so(host: Cli) -> None:
     assert "nothing/nowhere" in said.err
 
 
-async def test_what_nobody_answers_is_exit_code_5(cli: Cli) -> None:
+async def test_what_no_one_answers_is_exit_code_5(cli: Cli) -> None:
     assert (await cli("host", "status")).code == 5
     assert (await cli("host", "stop")).code == 5
     said = await cli("status")

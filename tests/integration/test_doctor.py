@@ -217,7 +217,7 @@ async def test_a_data_folder_that_cannot_be_one_is_told(
     assert (await found())["data folder"].mark == "bad"
 
 
-# ---- applications whose slash commands are deployed ----
+# ---- applications with deployed slash commands ----
 
 
 async def test_an_applications_token_that_is_refused_is_told_and_never_shown(

@@ -211,7 +211,7 @@ async def test_every_error_has_one_shape(
         assert answered["Allow"]
 
 
-async def test_without_a_token_nobody_is_an_administrator() -> None:
+async def test_without_a_token_no_one_is_an_administrator() -> None:
     async with serving(token=None) as call:
         status, body, _ = await call("/admin/reload", "POST", Authorization="Bearer ")
         assert (status, body["error"]["code"]) == (403, "admin_off")

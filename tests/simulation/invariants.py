@@ -81,11 +81,11 @@ class Invariants:
         self._disturbed[lane] = self._now
 
     def voted(self, rollout: Rollout, actor: Actor) -> None:
-        """Somebody presses Approve, whatever becomes of it."""
+        """Someone presses Approve, whatever becomes of it."""
         self.votes[rollout.id, rollout.seal].setdefault(actor.id, []).append(self._now)
 
     def foreign(self, lane: Lane, desired: Desired) -> None:
-        """Somebody else orders something, or the target is ahead of the database: not what we must answer for."""
+        """Someone else orders something, or the target is ahead of the database: not what we must answer for."""
         self._ordered.add(_key(lane, desired))
         self._zero[lane].clear()
 

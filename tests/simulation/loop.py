@@ -1,4 +1,4 @@
-"""An event loop whose every choice is drawn from a seed: time, and the order of what is ready at the same time."""
+"""An event loop with every choice drawn from a seed: time, and the order of what is ready at the same time."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ class Traffic:
         self._target = target
         self._at = 0.0
         self._bad: dict[str, float] = {}  # by digest: share of its answers
-        self._outage = 0.0  # share of all answers that is bad, whoever gives it: a common dependency
+        self._outage = 0.0  # share of all answers that is bad, from every release: a common dependency
         self._was_bad: dict[str, float] = {}  # until when
         self._bad_since: dict[str, float] = {}
         self._out_until = 0.0

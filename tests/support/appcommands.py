@@ -41,7 +41,7 @@ HERALD = Lane("herald", "production")
 HELLO = {"name": "hello", "description": "Says hello"}
 WAVE = {
     "name": "wave",
-    "description": "Waves at somebody",
+    "description": "Waves at someone",
     "options": [{"type": 6, "name": "whom", "description": "At whom", "required": True}],
 }
 

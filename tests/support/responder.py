@@ -100,7 +100,7 @@ class Stand:
         return await self.call("POST", "faults", {"kind": kind, **more})
 
     async def requests(self, method: str, route: str) -> list[Json]:
-        """REST calls of the bot whose route looks like `route`."""
+        """REST calls of the bot to routes like `route`."""
         found = (await self.call("GET", "requests?limit=5000"))["requests"]
         return [r for r in found if r["method"] == method and route in r["path"]]
 

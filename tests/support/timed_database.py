@@ -1,4 +1,4 @@
-"""A PostgreSQL whose time the test sets."""
+"""A PostgreSQL with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.clocks import FrozenClock
 
 
 class TimedDatabase(Database):
-    """PostgreSQL whose `now()` is the test's clock, on as many connections as it likes."""
+    """PostgreSQL with the test's clock as `now()`, on as many connections as it likes."""
 
     def __init__(self, dsn: str, clock: FrozenClock) -> None:
         super().__init__(f"{dsn}&search_path=virtual%2Cpublic%2Cpg_catalog", size=4, timeout_s=20.0)

@@ -42,7 +42,7 @@ def test_the_account_is_the_systems_and_no_variable_changes_it(monkeypatch: pyte
     assert actor.via == "cli"
 
 
-def test_an_account_has_its_roles_and_an_id_that_nobody_in_discord_has(
+def test_an_account_has_its_roles_and_an_id_that_no_one_in_discord_has(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run_by(monkeypatch, "runner")
@@ -53,13 +53,13 @@ def test_an_account_has_its_roles_and_an_id_that_nobody_in_discord_has(
     assert account(CATALOG).name.startswith("uid-1001@")
 
 
-def test_a_refusal_says_whose_roles_these_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_names_the_account_of_the_roles(monkeypatch: pytest.MonkeyPatch) -> None:
     run_by(monkeypatch, "runner")
-    whose = r"The account `runner` has `deployer` here.*`command_line`"
-    with pytest.raises(Refused, match=whose), as_account(account(CATALOG)):
-        raise Refused("That is for `lead`.", rule="role", remedy="Ask somebody.")
-    with pytest.raises(Refused, match="Ask somebody"), as_account(account(CATALOG)):
-        raise Refused("It is locked.", rule="locked", remedy="Ask somebody.")
+    named = r"The account `runner` has `deployer` here.*`command_line`"
+    with pytest.raises(Refused, match=named), as_account(account(CATALOG)):
+        raise Refused("That is for `lead`.", rule="role", remedy="Ask someone.")
+    with pytest.raises(Refused, match="Ask someone"), as_account(account(CATALOG)):
+        raise Refused("It is locked.", rule="locked", remedy="Ask someone.")
 
 
 def test_errors_have_one_shape() -> None:

@@ -1,4 +1,4 @@
-"""Log lines are JSON with a trace id, whoever writes them, and hold no secret, wherever it came from."""
+"""Log lines are JSON with a trace id, whichever module writes them, and hold no secret, wherever it came from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings: every mistake at once, names that nobody knows, and secrets that nobody sees."""
+"""Settings: every mistake at once, names that no one knows, and secrets that no one sees."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
-    """A data folder whose server is gone afterwards, whatever the test did."""
+    """A data folder, with its server stopped afterwards, whatever the test did."""
     yield tmp_path / "data"
     server = EmbeddedPostgres(tmp_path / "data")
     if (pid := server.pid) is not None:
@@ -44,7 +44,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs; where nobody reaps orphans, a dead one keeps its pid."""
+    """Whether it runs; where no one reaps orphans, a dead one keeps its pid."""
     with suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
@@ -99,7 +99,7 @@ async def test_what_a_killed_process_left_is_taken_over_and_stopped(data_dir: Pa
     await gone(pid)
 
 
-async def test_a_stale_pid_file_of_a_pid_that_lives_again_stops_nobody(data_dir: Path) -> None:
+async def test_a_stale_pid_file_of_a_pid_that_lives_again_stops_no_one(data_dir: Path) -> None:
     async with EmbeddedPostgres(data_dir):
         pass
     ours = os.getpid()
@@ -134,7 +134,7 @@ async def test_who_comes_second_uses_the_server_and_does_not_stop_it(data_dir: P
         assert await answer(first, "SELECT 1") == 1
 
 
-async def test_it_can_be_stopped_and_started_as_by_somebody_else(data_dir: Path) -> None:
+async def test_it_can_be_stopped_and_started_as_by_someone_else(data_dir: Path) -> None:
     async with EmbeddedPostgres(data_dir) as server:
         await server.stop_server()
         assert server.pid is None
@@ -174,7 +174,7 @@ async def test_data_of_another_major_version_is_left_alone(data_dir: Path) -> No
     assert [f.name for f in cluster.iterdir()] == ["PG_VERSION"]
 
 
-async def test_a_beginning_that_was_cut_short_is_begun_anew(data_dir: Path) -> None:
+async def test_a_beginning_that_was_cut_short_is_begun_again(data_dir: Path) -> None:
     half = data_dir / "postgres.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")

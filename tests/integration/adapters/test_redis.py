@@ -177,7 +177,7 @@ async def eventually(what: Callable[[], bool], within_s: float = 5.0) -> None:
 
 
 async def woken(waker: Waker, topic: str, timeout_s: float = 5.0) -> bool:
-    """Whether somebody wakes us before the time is over."""
+    """Whether someone wakes us before the time is over."""
     started = time.monotonic()
     await waker.wait(topic, timeout_s)
     return time.monotonic() - started < timeout_s

@@ -153,7 +153,7 @@ async def test_a_rename_keeps_the_id_and_with_it_the_permissions(world: Commands
     assert [method for method, _ in world.calls(since=before)] == ["GET", "GET", "GET", "PATCH", "GET", "GET"]
 
 
-async def test_commands_that_somebody_else_changed_are_noticed_backed_up_and_gone_back_to(
+async def test_commands_that_someone_else_changed_are_noticed_backed_up_and_gone_back_to(
     world: CommandsWorld,
 ) -> None:
     async with world.open() as slipway:

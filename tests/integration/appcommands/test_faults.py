@@ -83,7 +83,7 @@ async def test_discords_own_faults_on_the_bulk_route_are_waited_out(
     assert len(spent[str(world.guild)]) == 5
 
 
-async def test_an_edit_by_somebody_else_during_the_apply_is_backed_up_and_replaced(
+async def test_an_edit_by_someone_else_during_the_apply_is_backed_up_and_replaced(
     world: CommandsWorld,
 ) -> None:
     interfered = False
@@ -103,7 +103,7 @@ async def test_an_edit_by_somebody_else_during_the_apply_is_backed_up_and_replac
     assert [c["name"] for c in stray.commands] == ["stray"]
 
 
-async def test_somebody_who_never_stops_editing_is_named_and_the_rollout_does_not_claim_success(
+async def test_someone_who_never_stops_editing_is_named_and_the_rollout_does_not_claim_success(
     world: CommandsWorld,
 ) -> None:
     async def probe(at: str) -> None:
@@ -169,7 +169,7 @@ async def test_the_days_budget_is_counted_from_our_own_history_and_explained(wor
 
 
 async def test_30034_is_explained_and_what_was_there_stays(world: CommandsWorld) -> None:
-    """Somebody else spent the budget: Discord says so, and the rollout goes back."""
+    """Someone else spent the budget: Discord says so, and the rollout goes back."""
     async with world.open() as slipway:
         await slipway.to_staging()
         spent = world.sandbox.core.state.applications[world.application_id].creates

@@ -1,4 +1,4 @@
-"""What a demo started is found again by its folder, and ended, whoever started it."""
+"""What a demo started is found again by its folder, and ended, also by another process."""
 
 import asyncio
 import os

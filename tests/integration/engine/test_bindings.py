@@ -25,7 +25,7 @@ from tests.support.waiting import until
 
 
 def without(world: World) -> Catalog:
-    """The catalog after somebody deleted production from it."""
+    """The catalog after someone deleted production from it."""
     return replace(world.catalog, lanes={STAGING: world.catalog.lanes[STAGING]})
 
 
@@ -78,7 +78,7 @@ async def test_the_next_rollout_goes_by_the_new_catalog(dsn: str) -> None:
         assert probe.looks
 
 
-async def test_a_rollout_whose_lane_is_deleted_goes_on_to_its_end(dsn: str) -> None:
+async def test_a_rollout_in_a_deleted_lane_goes_on_to_its_end(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:
@@ -90,7 +90,7 @@ async def test_a_rollout_whose_lane_is_deleted_goes_on_to_its_end(dsn: str) -> N
     assert (await world.target.observe(PRODUCTION)).weight_of(V150.digest) == 100
 
 
-async def test_a_rollout_whose_lane_is_deleted_can_be_rolled_back_after_a_restart(dsn: str) -> None:
+async def test_a_rollout_in_a_deleted_lane_can_be_rolled_back_after_a_restart(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
@@ -113,7 +113,7 @@ async def test_a_crash_is_heard_at_the_gate_of_a_deleted_lane(dsn: str) -> None:
         await slipway.reaches(rollout, Phase.FAILED)
 
 
-async def test_a_stored_rollout_that_somebody_changed_gets_no_traffic(dsn: str) -> None:
+async def test_a_stored_rollout_that_someone_changed_gets_no_traffic(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:
@@ -133,7 +133,7 @@ async def test_a_stored_rollout_that_somebody_changed_gets_no_traffic(dsn: str) 
     assert all(desired.weight == 0 for _, desired in world.target.applied)
 
 
-async def test_an_order_that_somebody_changed_is_not_carried_out(dsn: str) -> None:
+async def test_an_order_that_someone_changed_is_not_carried_out(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open(working=False) as slipway:

@@ -291,7 +291,7 @@ async def test_drift_is_reported_and_over_when_it_is_over(dsn: str) -> None:
     await world.serve()
     async with world.open() as slipway:
         await slipway.reaches(await slipway.deploy(), Phase.SUCCEEDED)
-        # Somebody gave the target something else under the same generation's successor.
+        # Someone gave the target something else under the same generation's successor.
         generation = (await world.target.observe(STAGING)).generation + 1
         await world.target.apply(STAGING, Desired(generation, V140))
 
@@ -328,7 +328,7 @@ async def test_drift_is_repaired_where_the_catalog_says_so(dsn: str) -> None:
     assert "1.5.0" in entry["why"]
 
 
-async def test_a_gate_that_nobody_answers_expires(dsn: str) -> None:
+async def test_a_gate_that_no_one_answers_expires(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:
@@ -421,7 +421,7 @@ async def test_a_database_that_stops_and_starts_in_a_soak_costs_time_and_nothing
             back = await slipway.now(rollout)
             assert back.phase is Phase.SOAKING
             assert back.judge_state is not None
-            # A gap counts as three planned ticks at most, so the soak did not pass while nobody looked.
+            # A gap counts as three planned ticks at most, so the soak did not pass while no one looked.
             assert back.judge_state.soak.measured_s < 1.0
             await slipway.reaches(rollout, Phase.SUCCEEDED)
 
@@ -476,7 +476,7 @@ async def test_a_return_to_known_good_works_while_the_release_source_is_away(dsn
         await slipway.reaches(back, Phase.SUCCEEDED)
 
 
-async def test_one_rollout_that_cannot_be_read_keeps_nobody_from_judging_the_others(dsn: str) -> None:
+async def test_one_rollout_that_cannot_be_read_keeps_no_one_from_judging_the_others(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:

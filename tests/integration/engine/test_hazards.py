@@ -39,7 +39,7 @@ def logged() -> Iterator[list[Any]]:
 
 
 class Raced(FakeTarget):
-    """Somebody aborts on the machine in the instant before an order of ours with that weight arrives."""
+    """Someone aborts on the machine in the instant before an order of ours with that weight arrives."""
 
     def __init__(self, weight: int) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ async def test_an_abort_under_the_generation_of_our_own_order_is_heard_at_once(d
 async def test_an_abort_that_meets_the_end_of_a_rollout_is_audited_and_nothing_is_left_running(
     dsn: str,
 ) -> None:
-    """The rollout is over when its last order finds the abort; nobody but the lane is there to hear of it."""
+    """The rollout is over when its last order finds the abort; no one but the lane is there to hear of it."""
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:
@@ -162,7 +162,7 @@ async def test_an_abort_heard_before_it_is_deployed_again_does_not_cancel_what_h
 async def test_a_press_and_the_outcome_that_it_supersedes_never_wait_for_each_other_in_a_circle(
     dsn: str,
 ) -> None:
-    """Both change the rollout and the order's row; whoever comes second waits for the first and no longer."""
+    """Both change the rollout and the order's row; the second waits for the first and no longer."""
     world = World(dsn)
     await world.serve()
     async with world.open(working=False) as slipway:
@@ -198,7 +198,7 @@ async def waiting(connection: asyncpg.Connection, many: int) -> None:
 
 
 class LostAnswer:
-    """A store whose next save is committed, while its answer gets lost."""
+    """A store that commits its next save and loses the answer."""
 
     def __init__(self, rollouts: Any) -> None:
         self._rollouts = rollouts
@@ -215,7 +215,7 @@ class LostAnswer:
         return saved
 
 
-async def test_a_press_whose_commit_was_answered_to_nobody_is_not_called_unrecorded(dsn: str) -> None:
+async def test_a_press_with_a_lost_commit_reply_is_not_called_unrecorded(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open(working=False) as slipway:
@@ -394,7 +394,7 @@ async def test_one_lane_that_cannot_be_looked_at_keeps_no_other_from_being_looke
         await until(drifted)
 
 
-async def test_an_effect_whose_error_cannot_be_stored_is_given_up_like_any_other(dsn: str) -> None:
+async def test_an_effect_with_an_error_that_cannot_be_stored_is_given_up_like_any_other(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
 
@@ -546,7 +546,7 @@ async def test_no_statement_reads_a_whole_table_that_grows(dsn: str) -> None:
             assert "Seq Scan on" not in said, f"{name}:\n{said}"
 
 
-async def test_a_clock_that_is_set_back_blinds_nobody(dsn: str) -> None:
+async def test_a_clock_that_is_set_back_blinds_no_one(dsn: str) -> None:
     world = World(dsn, catalog(LONG))
     await world.serve()
     world.clock.forward(7200.0)

@@ -1,4 +1,4 @@
-"""Trouble with one lane's source stays with that lane, and whoever becomes the controller judges at once."""
+"""Trouble with one lane's source stays with that lane, and a new controller judges at once."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ async def test_orders_to_a_dead_target_keep_no_other_lane_from_its_rollback(dsn:
     assert rolled_back.observed_weight == 0
 
 
-async def test_an_order_that_got_there_while_nobody_could_look_got_there(dsn: str) -> None:
+async def test_an_order_that_got_there_while_no_one_could_look_got_there(dsn: str) -> None:
     """However long Slipway or its database was away: a deadline never beats an outcome."""
     world = World(dsn, catalog(LONG, policy=policy(rollback_timeout_s=0.5)))
     await world.serve()

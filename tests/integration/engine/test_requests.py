@@ -135,7 +135,7 @@ async def test_one_interaction_delivered_to_two_processes_is_done_once(dsn: str)
     assert len([t for t in view.transitions if t.what == "paused"]) == 1
 
 
-async def test_an_automatic_rollback_keeps_the_lock_that_somebody_set(dsn: str) -> None:
+async def test_an_automatic_rollback_keeps_the_lock_that_someone_set(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     world.metrics.bad[V151.digest] = 0.2
@@ -288,7 +288,7 @@ async def test_a_rolled_back_release_is_quarantined_until_the_lock_is_removed(ds
 
 
 async def quarantined(slipway: Slipway, release: Release, by: str) -> None:
-    """Production refuses the release until somebody lifts the quarantine with a reason."""
+    """Production refuses the release until someone lifts the quarantine with a reason."""
     with pytest.raises(Refused, match=rf"quarantined .* was rolled back by {by}: it is slow"):
         await slipway.deploy(release, PRODUCTION)
     with pytest.raises(Refused, match="A reason is required"):
@@ -395,7 +395,7 @@ async def test_rollback_of_an_active_rollout_turns_it_back(dsn: str) -> None:
         assert (ended.id, ended.phase) == (gated.id, Phase.CANCELLED)
 
 
-async def test_a_panic_stop_holds_everything_and_lets_it_go_again(dsn: str) -> None:
+async def test_a_panic_stop_holds_everything_and_releases_it_again(dsn: str) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:

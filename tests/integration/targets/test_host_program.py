@@ -306,7 +306,7 @@ async def test_without_a_host_and_not_allowed_to_start_one_it_is_unreachable(tmp
     assert sample.error is not None and "could not be read" in sample.error
 
 
-async def test_commands_that_nobody_understands_are_refused(target: ProcessTarget) -> None:
+async def test_commands_that_no_one_understands_are_refused(target: ProcessTarget) -> None:
     await target.configure()
     with pytest.raises(TargetRefused):
         await target.host.call({"do": "dance"})

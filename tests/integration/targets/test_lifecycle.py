@@ -56,7 +56,7 @@ async def test_candidate_that_is_killed_leaves_its_share_and_no_client_sees_it(
     assert found is not None and "SIGKILL" in found.detail and found.weight == 0 and found.restarts == 0
     assert observed.weight_of(ONE.digest) == 100
     assert set(users.got) <= {"1", "2", "since"}, users.got
-    assert of(await target.observe(LANE), TWO) is RunState.CRASHED  # and nobody started it again
+    assert of(await target.observe(LANE), TWO) is RunState.CRASHED  # and no one started it again
 
 
 LEAKS = """

@@ -95,7 +95,7 @@ async def test_instance_that_was_never_started_is_started_also_as_a_candidate(tm
         await settled(target, {"1": 50, "2": 50})
 
 
-async def test_leftovers_that_nobody_wants_are_stopped_before_anything_starts(
+async def test_leftovers_that_no_one_wants_are_stopped_before_anything_starts(
     tmp_path: Path, born: list[subprocess.Popen[bytes]]
 ) -> None:
     born.append(start(tmp_path, "forgotten", processes.free_port("127.0.0.1", ())))
@@ -131,7 +131,7 @@ async def test_candidate_that_had_crashed_stays_crashed(tmp_path: Path) -> None:
         )
 
 
-async def test_lane_whose_port_was_taken_meanwhile_opens_when_it_is_free(tmp_path: Path) -> None:
+async def test_lane_opens_when_its_port_that_was_taken_is_free(tmp_path: Path) -> None:
     async with hosted(tmp_path) as target:
         await target.apply(LANE, Desired(1, ONE))
         await settled(target, {"1": 100})
@@ -140,7 +140,7 @@ async def test_lane_whose_port_was_taken_meanwhile_opens_when_it_is_free(tmp_pat
     port = int(address.rsplit(":", 1)[1])
     thief = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", port)
     async with hosted(tmp_path) as target:
-        await settled(target, {"1": 100})  # releases run, although nobody reaches them
+        await settled(target, {"1": 100})  # releases run, although no one reaches them
         assert await target.router_address(LANE) is None
         thief.close()
         await thief.wait_closed()

@@ -55,7 +55,7 @@ Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Endpoint:
-    """A real HTTP server whose answer tests set."""
+    """A real HTTP server with answers set by tests."""
 
     def __init__(self) -> None:
         self.text = TEXT

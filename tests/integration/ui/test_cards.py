@@ -55,7 +55,7 @@ async def test_a_gate_shows_one_card_with_a_log_and_calls_those_who_may_approve(
     assert len(cards) == 1
 
 
-async def test_roles_are_looked_at_when_somebody_presses(stand: Stand) -> None:
+async def test_roles_are_looked_at_when_someone_presses(stand: Stand) -> None:
     card = await gated(stand)
     refused = await stand.press("guest", card["id"], "Approve")
     assert refused["ephemeral"]
@@ -232,7 +232,7 @@ async def test_a_failing_notice_is_heard_once(stand: Stand, kind: str) -> None:
     assert len([m for m in await stand.messages() if "is being rolled back" in m["text"]]) == 1
 
 
-async def test_a_deleted_card_is_made_anew(stand: Stand) -> None:
+async def test_a_deleted_card_is_made_again(stand: Stand) -> None:
     card = await gated(stand)
     await stand.call("DELETE", f"messages/{card['id']}")
     rollouts.approved(stand.engine, 1)
@@ -242,7 +242,7 @@ async def test_a_deleted_card_is_made_anew(stand: Stand) -> None:
     assert "Moving to 5%" in fresh["text"]
 
 
-async def test_a_deleted_thread_is_made_anew(stand: Stand) -> None:
+async def test_a_deleted_thread_is_made_again(stand: Stand) -> None:
     card = await gated(stand)
     await stand.call("DELETE", f"channels/{card['thread']['id']}")
     await stand.announcer.log_line(1, "late", "Still going.", stand.clock.now())
@@ -483,7 +483,7 @@ async def test_an_archived_log_goes_on(stand: Stand) -> None:
     assert any("Woken up" in m["text"] for m in await stand.messages(card["thread"]["id"]))
 
 
-async def test_a_halt_calls_on_call_even_if_nobody_is_named(stand: Stand) -> None:
+async def test_a_halt_calls_on_call_even_if_no_one_is_named(stand: Stand) -> None:
     rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.notify(Notice("n-1", rollout.id, "halted", "Stable is gone."))
     (alert,) = await stand.messages("alerts")

@@ -122,7 +122,7 @@ async def test_lock_with_a_length_and_unlock(stand: Stand) -> None:
     assert "not a valid duration" in wrong["message"]["text"]
 
 
-async def test_panic_holds_everything_and_lets_it_go(stand: Stand) -> None:
+async def test_panic_holds_everything_and_releases_it(stand: Stand) -> None:
     await rollouts.soaking(stand.engine)
     done = await stand.slash("oncall", "panic", switch="on", reason="the lake is on fire")
     assert "1 rollout paused" in done["message"]["text"]

@@ -67,7 +67,7 @@ async def test_an_asked_for_reconnect_is_followed(stand: Stand) -> None:
     await back(stand)
 
 
-async def test_an_invalidated_session_identifies_anew(stand: Stand) -> None:
+async def test_an_invalidated_session_identifies_again(stand: Stand) -> None:
     before = await identified(stand)
     async with broken(stand):
         await stand.fault("op9")

@@ -95,7 +95,7 @@ async def stable(stack: Stack, service: str, environment: str) -> str:
 
 
 async def soaking(stack: Stack, service: str = "search", environment: str = "production") -> int:
-    """A rollout that soaks until somebody ends it: the one that does already, or a new one."""
+    """A rollout that soaks until someone ends it: the one that does already, or a new one."""
     id_ = await active(stack, service, environment)
     if id_ is None:
         now = await stable(stack, service, environment)

@@ -92,7 +92,7 @@ async def opened(
 
 
 def _spare_ports(config: Path, served: Sequence[DemoLane]) -> dict[str, str]:
-    """Lanes that nobody uses here need ports as well: the host listens for all that the catalog has."""
+    """Lanes that no one uses here need ports as well: the host listens for all that the catalog has."""
     services = yaml.safe_load((config / "services.yaml").read_text())["services"]
     every = (
         DemoLane(name, place, 0) for name, service in services.items() for place in service["environments"]
@@ -303,7 +303,7 @@ class Stack:
         await self.until("the bot to be well", look, timeout_s)
 
     async def health(self) -> Json:
-        """What `/health` says, with `ok` for status 200; empty while nobody answers."""
+        """What `/health` says, with `ok` for status 200; empty while no one answers."""
         async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session:
             with suppress(aiohttp.ClientError, TimeoutError):
                 async with session.get(f"{self.demo.bot_url}/health") as answer:

@@ -22,7 +22,7 @@ def with_option(**over):
 
 
 def chars(n):
-    """One command whose names, descriptions and values add up to n characters."""
+    """One command with names, descriptions and values of n characters in all."""
     found = command(name="a", description="b")
     left, options = n - 2, []
     for i in range(25):

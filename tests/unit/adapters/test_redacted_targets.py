@@ -1,4 +1,4 @@
-"""What targets say reaches nobody before it is redacted, whichever target it is."""
+"""What targets say reaches no one before it is redacted, whichever target it is."""
 
 from __future__ import annotations
 

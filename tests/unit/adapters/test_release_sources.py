@@ -138,7 +138,7 @@ async def test_a_folders_digest_covers_contents_names_and_what_is_executable(fol
     assert len(set(seen)) == 5
 
 
-async def test_a_folder_is_hashed_anew_only_when_it_changed(folders: Path) -> None:
+async def test_a_folder_is_hashed_again_only_when_it_changed(folders: Path) -> None:
     catalog = load(write(folders, all=changed(DIRECTORY)), {})
     source = make_releases(lambda: catalog)
     before = await source.releases("checkout", "staging")

@@ -144,7 +144,7 @@ class TestTime:
         (Desired(1, STABLE, CANDIDATE, 5), "b", Route("a", "b", 5), Route("a", "b", 5)),
         (Desired(1, STABLE, CANDIDATE, 0), "b", Route("a", "b", 5), Route("a")),
         (Desired(1, STABLE, CANDIDATE, 100), "b", Route("a", "b", 100), Route(None, "b", 100)),
-        # Back to a cold stable: the candidate goes on serving until there is somebody else.
+        # Back to a cold stable: the candidate goes on serving until there is someone else.
         (Desired(1, STABLE, CANDIDATE, 0), "b", Route(None, "b", 100), Route(None, "b", 100)),
         (Desired(1, STABLE), "b", Route("a", "b", 100), Route(None, "b", 100)),
         (Desired(1, STABLE), "ab", Route(None, "b", 100), Route("a")),

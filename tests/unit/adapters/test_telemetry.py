@@ -75,7 +75,7 @@ async def test_calls_of_a_traced_session_are_counted_by_status() -> None:
     assert value(telemetry, "slipway_rest_seconds_count") == 2
 
 
-def test_a_phase_without_rollouts_goes_back_to_nought() -> None:
+def test_a_phase_without_rollouts_goes_back_to_zero() -> None:
     telemetry = everything()
     telemetry.rollouts({"gated": 1})
     assert value(telemetry, "slipway_rollouts", phase="soaking") == 0

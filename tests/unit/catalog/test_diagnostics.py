@@ -215,28 +215,28 @@ ONE_MISTAKE = {
         "staging: {router",
         "no role may deploy checkout/staging.",
     ),
-    "requests that nobody counts": (
+    "requests that no one counts": (
         ("  metrics: [router]\n", ""),
         "staging: {router",
         "its policy counts requests, but metrics: is missing.",
     ),
-    "a gateway that nobody reports": (
+    "a gateway that no one reports": (
         ("error_rate > 5% over 5m", "gateway  disconnected for 2m"),
         "gateway  disc",
         'policies.web.rules[0]: no metric source of checkout/staging reports what "gateway disconnected for 2m" '
         "listens to. Name a probe in metrics: that reads it: {kind: probe, path: /healthz, gateway: status}.",
     ),
-    "alerts that nobody reports": (
+    "alerts that no one reports": (
         ("{rule: p99 > 5s for 2m,", "{rule: any P1 alert firing,"),
         "any P1",
         'no metric source of checkout/staging reports what "any P1 alert firing" listens to. No kind',
     ),
-    "a proportion that nobody reads": (
+    "a proportion that no one reads": (
         ("error_rate > 5% over 5m", "db_errors > 1% over 5m"),
         "db_errors",
         'no metric source of checkout/staging reads "db_errors". Add it to extra: of a scrape',
     ),
-    "an objective that nobody reads": (
+    "an objective that no one reads": (
         ("errors: 1%", "orders: {limit: 1%, series: order_errors}"),
         "orders:",
         'policies.web.objectives.orders: no metric source of checkout/staging reads "order_errors".',
@@ -306,7 +306,7 @@ def test_a_single_mistake_is_told_once(tmp_path: Path) -> None:
             "unknown section",
             "a role that on-call needs",
             "no role may deploy",
-            "requests that nobody counts",
+            "requests that no one counts",
         }
         mistakes = found(write(tmp_path / name.replace(" ", "-"), all=changed(change)))
         assert len(mistakes) == 1 or name in several, (name, mistakes)

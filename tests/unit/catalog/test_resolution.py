@@ -240,7 +240,7 @@ async def test_what_a_spec_takes_from_the_environment_goes_with_it_to_be_hidden(
         found[environment] = references.resolved(release.spec, catalog.given)["secrets"]
     assert found["production"] == {"command": ["of-shop"], "env.DB": ["of-db"], "env.LEVEL": ["info"]}
     assert found["staging"] == {"command": ["of-shop"], "env.DB": ["of-staging"], "env.LEVEL": ["info"]}
-    # No log shows those whose name, or whose place's name, says that they are secret.
+    # No log shows values with a name, or at a place with a name, that says that they are secret.
     assert {secret.reveal() for secret in catalog.secrets} == {"of-shop", "of-db"}
     assert "of-shop" not in repr(catalog.secrets)
 

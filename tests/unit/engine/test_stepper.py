@@ -123,7 +123,7 @@ async def test_what_another_process_saved_meanwhile_is_seen() -> None:
     assert [a.actor_id for a in store.rollouts.stored.approvals] == [first.id, second.id, third.id]
 
 
-async def test_nobody_is_refused_on_what_may_be_old() -> None:
+async def test_no_one_is_refused_on_what_may_be_old() -> None:
     store = Store()
     here, there = stepper(store), stepper(store)
     one, _ = people(2)
@@ -166,7 +166,7 @@ async def test_one_that_is_refused_costs_the_others_of_its_group_nothing() -> No
     assert {a.actor_id for a in store.rollouts.stored.approvals} == {lead.id, other.id}
 
 
-async def test_who_stops_waiting_holds_up_nobody() -> None:
+async def test_who_stops_waiting_holds_up_no_one() -> None:
     store = Store()
     steps = stepper(store)
     lead, other = people(2)

@@ -16,7 +16,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.repository import text_of, tracked
 
-# Folders of the repository whose paths are checked, and where a path may be relative to instead.
+# Folders of the repository with checked paths, and where a path may be relative to instead.
 TOP = "bot|cogs|tests|docs|config|demo|sandbox|migrations|benchmarks|requirements|\\.github|\\.ci"
 ENDINGS = "py|pyi|md|ya?ml|sql|toml|json|txt|service|js|css|html|svg|png|ttf|mako"
 PATH = re.compile(rf"(?<![\w./*{{-])(?:{TOP})/[\w./*-]*[\w*](?:/|\b)")

@@ -1,4 +1,4 @@
-"""Text from outside: whatever somebody writes, it neither pings nor formats nor exceeds a limit."""
+"""Text from outside: whatever someone writes neither pings nor formats nor exceeds a limit."""
 
 from __future__ import annotations
 

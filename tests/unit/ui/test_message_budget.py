@@ -41,7 +41,7 @@ async def test_numbers_never_use_up_the_last_of_the_budget() -> None:
     await asyncio.gather(waiting, return_exceptions=True)
 
 
-async def test_channels_do_not_wait_for_each_other_and_a_waiter_that_leaves_blocks_nobody() -> None:
+async def test_channels_do_not_wait_for_each_other_and_a_waiter_that_leaves_blocks_no_one() -> None:
     budget = MessageBudget(burst=1, window_s=0.2, kept_back=0)
     await budget.turn(1, Priority.LOG)
     async with asyncio.timeout(0.1):

@@ -1,4 +1,4 @@
-"""The words that people are called with: who is mentioned where, and nobody else."""
+"""The words that people are called with: who is mentioned where, and no one else."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ THERE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
 class Server:
-    """A database whose clock and whose distance the test sets. `at` is seconds on the monotonic clock."""
+    """A database with a clock and a distance that the test sets. `at` is seconds on the monotonic clock."""
 
     def __init__(self) -> None:
         self.at = 1000.0
@@ -62,7 +62,7 @@ async def test_a_slow_answer_is_taken_for_the_middle_of_the_way() -> None:
     assert abs(here.now() - (THERE + timedelta(seconds=0.8))) < timedelta(milliseconds=1)
 
 
-async def test_a_server_whose_clock_was_set_is_followed() -> None:
+async def test_a_server_with_a_changed_clock_is_followed() -> None:
     server = Server()
     here = clock(server, THERE)
     await here.ask()

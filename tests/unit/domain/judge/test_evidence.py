@@ -87,7 +87,7 @@ def test_restarts_can_be_ignored_and_are_noted() -> None:
     assert "was replaced by" in ticks[1].notes[0]
 
 
-def test_counters_that_start_over_are_read_from_nought_and_noted() -> None:
+def test_counters_that_start_over_are_read_from_zero_and_noted() -> None:
     _, ticks = looks(
         ERRORS, sample(0, CounterReading("router", 500, 9)), sample(5, CounterReading("router", 7, 1))
     )
@@ -212,7 +212,7 @@ def test_a_source_that_could_not_be_read_at_first_starts_with_the_first_reading(
     assert [t.candidate["errors"] for t in ticks] == [Counts(), Counts(), Counts(1, 0)]
 
 
-def test_another_release_under_the_same_name_starts_anew() -> None:
+def test_another_release_under_the_same_name_starts_again() -> None:
     _, ticks = looks(
         ERRORS, sample(0, CounterReading("a", 9, 0)), sample(5, CounterReading("a", 20, 9), release="1.5.1")
     )
@@ -296,7 +296,7 @@ def test_requests_that_hang_after_a_rise_are_not_lost_with_the_completions() -> 
     assert after.candidate["p99"] == Counts(13, 3)
 
 
-def test_first_traffic_settles_although_nobody_said_that_it_rose() -> None:
+def test_first_traffic_settles_although_no_one_said_that_it_rose() -> None:
     policy = JudgePolicy((Objective("errors", "errors", 0.01),), settle_s=3.0)
     _, ticks = looks(
         policy,

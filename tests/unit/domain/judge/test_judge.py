@@ -96,7 +96,7 @@ def test_evidence_from_an_earlier_step_keeps_a_soak_in_doubt() -> None:
     assert "earlier requests put it in doubt" in reason(found, "errors")
 
 
-def test_a_new_soak_counts_anew_and_the_test_goes_on() -> None:
+def test_a_new_soak_counts_again_and_the_test_goes_on() -> None:
     state = judged(POLICY, [tick(n, (10, 0)) for n in range(1, 13)])
     again = begin_soak(state, 60.0)
     assert (again.soak.measured_s, again.soak.counts) == (0.0, ((0, 0),))

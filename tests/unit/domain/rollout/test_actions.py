@@ -109,7 +109,7 @@ def test_a_panic_stop_takes_over_an_ordinary_pause() -> None:
 
 
 @pytest.mark.parametrize("first", ["paused", "panic"])
-def test_what_somebody_paused_by_hand_stays_paused_when_a_panic_stop_ends(first: str) -> None:
+def test_what_someone_paused_by_hand_stays_paused_when_a_panic_stop_ends(first: str) -> None:
     story = Story().to_soak()
     presses = [(LEAD, False), (ONCALL, True)]
     for actor, panic in presses if first == "paused" else reversed(presses):
@@ -131,7 +131,7 @@ def test_the_time_that_a_gate_was_paused_counts_through_a_panic_stop_as_once() -
     assert story.rollout.deadline == deadline + timedelta(seconds=180)
 
 
-def test_a_panic_stop_ends_for_all_at_once_and_nobody_lets_a_single_rollout_go() -> None:
+def test_a_panic_stop_ends_for_all_at_once_and_no_single_rollout_is_resumed() -> None:
     story = Story().to_soak().act(ONCALL, Action.PAUSE, panic=True, reason="database on fire")
     assert Action.RESUME not in machine.allowed_actions(story.rollout, story.at)
     for person in (DEV, LEAD):
@@ -150,7 +150,7 @@ def test_the_end_of_a_panic_stop_leaves_an_ordinary_pause_alone() -> None:
     assert story.rollout.pause is not None
 
 
-def test_the_requester_may_pause_and_cancel_whoever_else_is_named() -> None:
+def test_the_requester_may_pause_and_cancel_beside_the_roles_named() -> None:
     story = Story(operate_roles=())
     with pytest.raises(Refused, match="No role is allowed to pause"):
         story.act(DEV2, Action.PAUSE)

@@ -133,9 +133,7 @@ class Histories(RuleBasedStateMachine):
         rollout = self.rollout
         if rollout.phase is Phase.GATED:
             for actor in (LEAD, LEAD2):
-                self.somebody_presses(
-                    True, None, action=Action.APPROVE, actor=actor, panic=False, seconds=0.0
-                )
+                self.someone_presses(True, None, action=Action.APPROVE, actor=actor, panic=False, seconds=0.0)
         elif rollout.phase in (Phase.SOAKING, Phase.OBSERVING, Phase.HELD):
             self.the_judge_looks(100, 0, 3)
         elif self.checks and self.checks[-1].step == rollout.step and rollout.confirmed == rollout.generation:
@@ -253,7 +251,7 @@ class Histories(RuleBasedStateMachine):
         panic=st.sampled_from([False, False, True]),
         seconds=st.sampled_from([0.0, 30.0, -1.0]),
     )
-    def somebody_presses(self, sealed: bool, behind: int | None, **pressed: Any) -> None:
+    def someone_presses(self, sealed: bool, behind: int | None, **pressed: Any) -> None:
         step = None if behind is None else self.rollout.step - behind
         seal = self.rollout.seal if sealed else "another"
         try:
@@ -267,7 +265,7 @@ class Histories(RuleBasedStateMachine):
             self._tell(Crashed(self.at, "exit code 1"))
 
     @rule(rarely=RARELY, heard=st.booleans())
-    def somebody_aborts_on_the_machine(self, rarely: bool, heard: bool) -> None:
+    def someone_aborts_on_the_machine(self, rarely: bool, heard: bool) -> None:
         if not rarely:
             return
         event = HostAborted(self.target.abort(), self.at, "root")

@@ -230,7 +230,7 @@ def test_a_return_to_known_good_is_exempt_from_gates_and_soaks_but_not_from_the_
     assert story.applied().applied(100).phase == "succeeded"
 
 
-def test_a_first_release_gets_all_traffic_since_there_is_nobody_to_share_with() -> None:
+def test_a_first_release_gets_all_traffic_since_there_is_no_release_to_share_with() -> None:
     story = Story(stable=None).to_shift()
     assert story.ordered()[-1] == (None, "1.5.0", 100)
 
@@ -435,7 +435,7 @@ def test_traffic_past_a_gate_without_its_quorum_is_impossible_even_for_a_broken_
         story.act(LEAD, Action.PROMOTE)
 
 
-def test_checks_that_nobody_ordered_are_illegal() -> None:
+def test_checks_that_no_one_ordered_are_illegal() -> None:
     with pytest.raises(IllegalTransition, match="not ordered"):
         Story().verified()
 

@@ -124,7 +124,7 @@ def test_common_trouble_holds_since_going_back_would_not_help() -> None:
     assert story.rollout.verdict.hold
 
 
-def test_a_hold_that_nobody_decides_rolls_back() -> None:
+def test_a_hold_that_no_one_decides_rolls_back() -> None:
     story = Story().to_hold().due("hold")
 
     assert story.phase == "rolling_back"

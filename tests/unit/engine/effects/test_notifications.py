@@ -1,4 +1,4 @@
-"""Closing in batches: nobody waits for a batch that somebody else's end took away."""
+"""Closing in batches: no one waits for a batch that someone else's end took away."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ async def test_a_controller_that_stops_renewing_is_followed_and_knows_that_it_lo
 
 
 async def nothing(*_: object) -> None:
-    """As after a kill: nobody gives the lease back."""
+    """As after a kill: no one gives the lease back."""
 
 
 async def test_who_stops_gives_the_lease_back() -> None:

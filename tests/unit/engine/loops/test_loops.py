@@ -51,7 +51,7 @@ async def test_a_loop_that_sleeps_is_woken() -> None:
     await run(Loop("test", once, 60.0, "topic"), waker, done)
 
 
-def test_ticks_keep_their_rhythm_and_start_anew_after_an_absence() -> None:
+def test_ticks_keep_their_rhythm_and_start_again_after_an_absence() -> None:
     seconds = timedelta(seconds=1)
     assert following(NOW, NOW + 0.2 * seconds, 5.0) == NOW + 5 * seconds
     assert following(NOW, NOW + 60 * seconds, 5.0) == NOW + 62.5 * seconds

@@ -1,4 +1,4 @@
-"""Whose turn it is to be looked at."""
+"""Order in which lanes are looked at."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.sampling import NOW, rollout, sampler, serving
 
 
 class Scrape:
-    """A second source, whose readings are one instance's own view."""
+    """A second source, with one instance's own view as readings."""
 
     name = "scrape"
     limit_s = 1.0

@@ -129,10 +129,10 @@ def test_nothing_different_says_that_nothing_was_called() -> None:
 
 def test_drift_and_mistakes_are_told_with_the_difference() -> None:
     one = compared()
-    drifted = replace(one, scopes=(replace(one.scopes[0], drift="Somebody changed it since."),))
+    drifted = replace(one, scopes=(replace(one.scopes[0], drift="Someone changed it since."),))
     broken = replace(drifted, mistakes=(ManifestProblem("$[0].name", "is missing"),))
     found = shown(answers.difference([broken], PLACE))
-    assert "Somebody changed it since." in found
+    assert "Someone changed it since." in found
     assert "cannot be applied" in found
     assert "`$[0].name`" in found
 
@@ -280,7 +280,7 @@ def test_status_shows_versions_trends_and_findings() -> None:
         "production",
         "ffffffffffff",
         "dddddddddddd",
-        "Somebody deleted /greet.",
+        "Someone deleted /greet.",
         (trend[-1], away),
         trend,
         (WatchFinding("count", "4 commands, 20% fewer than before", rollouts.NOW),),

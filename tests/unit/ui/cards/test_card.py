@@ -152,7 +152,7 @@ async def test_a_gate_says_who_may_how_many_and_until_when(
     assert shown.index("Approvals") < shown.index("verify")
 
 
-async def test_a_hold_says_why_and_what_happens_if_nobody_acts(
+async def test_a_hold_says_why_and_what_happens_if_no_one_acts(
     phases: dict[Phase, tuple[FakeEngine, Rollout]],
 ) -> None:
     engine, rollout = phases[Phase.HELD]

@@ -1,4 +1,4 @@
-"""Roles: by id or by name, and never by a name that somebody could have made up."""
+"""Roles: by id or by name, and never by a name that someone could have made up."""
 
 from __future__ import annotations
 

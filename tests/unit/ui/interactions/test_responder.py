@@ -184,7 +184,7 @@ async def test_other_servers_are_refused_before_anything_is_done(responder: Resp
     assert "does not serve this server" in interaction.response.said[0]
 
 
-async def test_a_counter_that_is_away_stops_nobody(
+async def test_a_counter_that_is_away_stops_no_one(
     responder: Responder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Away:

@@ -38,7 +38,7 @@ function leaves(node, path) {
   return subs.flatMap((sub) => leaves(sub, `${path} ${sub.name}`));
 }
 
-/** Discord hides commands whose permissions a member lacks. The server checks again, with overrides. */
+/** Discord hides commands that a member lacks permissions for. The server checks again, with overrides. */
 function mayUse(command, store) {
   const asked = command.default_member_permissions;
   if (asked === null || asked === undefined) return true;

@@ -12,7 +12,7 @@ const TEXT_DISPLAY = 10;
 const SELECT_TYPES = { string_select: 3, user_select: 5, role_select: 6, mentionable_select: 7, channel_select: 8 };
 
 /**
- * @param {import("../base/types.js").Interaction} interaction whose state is `modal`
+ * @param {import("../base/types.js").Interaction} interaction with the state `modal`
  * @param {import("../state/store.js").Store} store @param {import("../state/interactions.js").Interactions} presses
  */
 export function openModal(interaction, store, presses) {
