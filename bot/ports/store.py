@@ -27,6 +27,9 @@ from bot.domain.records import (
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
 
+# Kind of the notes that hold the panic stop of a server; their key is the server's id.
+PANIC_NOTE = "panic"
+
 
 @dataclass(frozen=True, slots=True)
 class CardRef:

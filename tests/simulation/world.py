@@ -14,6 +14,7 @@ from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Desired, Lane, Plan, Policy, Release
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
+from bot.ports.store import PANIC_NOTE
 from tests.fakes.store import MemoryDatabase, Statement, Tables
 from tests.simulation.invariants import Invariants
 from tests.simulation.outside import SimulatedAnnouncer, SimulatedSource, SimulatedTarget
@@ -140,7 +141,7 @@ class World:
     @property
     def panic(self) -> bool:
         """Whether the panic stop is on."""
-        return self.tables.notes.get(("panic", str(GUILD)), {}).get("on") is True
+        return self.tables.notes.get((PANIC_NOTE, str(GUILD)), {}).get("on") is True
 
     def back_up(self) -> None:
         self.backups.append((asyncio.get_running_loop().time(), self.tables.copy()))

@@ -12,7 +12,7 @@ WITH change AS (
         id bigint, before integer, at timestamptz, guild_id bigint, service text, environment text, phase text,
         final boolean, version integer, schema integer, charter jsonb, state jsonb, judge jsonb, evidence jsonb,
         judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
-        to_base text, reason text,
+        to_base text, reason text, stop_note text,
         outcome text, created_at timestamptz, ended_at timestamptz, effects jsonb, transitions jsonb,
         timers jsonb, generation bigint, desired jsonb, claim bigint, fence bigint, answers jsonb, unless_stopped jsonb,
         lock jsonb, known_good jsonb, good boolean, rolled_back text, base bigint, given_up text,
@@ -40,7 +40,7 @@ WITH change AS (
     FROM change c
     -- A lane that has changed since it was read has another generation: then the engine reads it again.
     WHERE before IS NULL AND NOT EXISTS (SELECT FROM place p WHERE p.generation > c.base)
-        AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = 'panic' AND c.unless_stopped ? n.key
+        AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = c.stop_note AND c.unless_stopped ? n.key
             AND n.value ->> 'on' = 'true')
     RETURNING id
 ), updated AS (

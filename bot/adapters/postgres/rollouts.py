@@ -16,6 +16,7 @@ from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
 from bot.domain.rollout.model import Lane, Phase, Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
+from bot.ports.store import PANIC_NOTE
 
 _REMEMBERED = 4096
 
@@ -81,7 +82,7 @@ class PostgresRollouts:
     async def panic(self, guild_id: int, note: Mapping[str, object]) -> None:
         async with self._database.transaction() as connection:
             await connection.one("panic_lock")
-            await connection.one("put_note", "panic", str(guild_id), dumped(dict(note)))
+            await connection.one("put_note", PANIC_NOTE, str(guild_id), dumped(dict(note)))
 
     async def active(self) -> Sequence[Active]:
         return [
@@ -117,6 +118,7 @@ def _change(change: RolloutChange) -> str:
         "fence": change.claim.fence if change.claim else None,
         "answers": dict(change.answers),
         "unless_stopped": [str(guild) for guild in change.unless_stopped],
+        "stop_note": PANIC_NOTE,
         "lock": {"owner": lock.owner, "reason": lock.reason, "digest": lock.digest} if lock else None,
         "rolled_back": change.rolled_back.digest if change.rolled_back else None,
         "good": mark is not None and mark.good,

@@ -22,11 +22,10 @@ from bot.engine.requests import preflight
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
-from bot.ports.store import Store
+from bot.ports.store import PANIC_NOTE, Store
 
 log = structlog.get_logger(__name__)
 
-PANIC = "panic"
 # Holds a thousand rollouts in a second or two without using up the connection pool.
 _AT_ONCE = 4
 
@@ -96,7 +95,7 @@ class Actions:
         Another server's panic stop has its name as `where`.
         """
         for each in self._catalog().guilds_of(lane, guild_id):
-            note = await self._store.notes.note(PANIC, str(each))
+            note = await self._store.notes.note(PANIC_NOTE, str(each))
             if note is not None and note.get("on"):
                 return note if each == guild_id else {**note, "where": note.get("server")}
         return None
@@ -112,7 +111,7 @@ class Actions:
         if not still_held:
             return [rollout for rollout, _ in found]
         others = {guild for _, guilds in found for guild in guilds} - {guild_id}
-        notes = {guild: await self._store.notes.note(PANIC, str(guild)) or {} for guild in others}
+        notes = {guild: await self._store.notes.note(PANIC_NOTE, str(guild)) or {} for guild in others}
         stopped = {guild for guild, note in notes.items() if note.get("on")}
         return [rollout for rollout, guilds in found if not stopped & set(guilds)]
 

@@ -12,6 +12,7 @@ from bot.domain.records import Active, Answer, KnownRelease, LaneRow, Loaded, Lo
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import LockLane, MarkKnownGood, Notify, SetDesired
 from bot.ports.errors import AlreadyAnswered, LaneTaken
+from bot.ports.store import PANIC_NOTE
 from tests.fakes.store.tables import AuditRow, EffectRow, Part, RolloutRow, Tables, statement
 
 
@@ -40,7 +41,7 @@ class MemoryRollouts(Part):
 
     @statement
     def panic(self, t: Tables, now: datetime, guild_id: int, note: Mapping[str, object]) -> None:
-        t.notes["panic", str(guild_id)] = dict(note)
+        t.notes[PANIC_NOTE, str(guild_id)] = dict(note)
 
     @statement
     def active(self, t: Tables, now: datetime) -> Sequence[Active]:
@@ -83,7 +84,7 @@ def _may_begin(t: Tables, change: RolloutChange) -> bool:
     row = t.lanes.get(rollout.lane)
     if row is not None and row.generation > base:
         return False
-    if any(t.notes.get(("panic", str(guild)), {}).get("on") is True for guild in change.unless_stopped):
+    if any(t.notes.get((PANIC_NOTE, str(guild)), {}).get("on") is True for guild in change.unless_stopped):
         return False
     if rollout.lane in t.active and not rollout.phase.final:
         raise LaneTaken(str(rollout.lane))
