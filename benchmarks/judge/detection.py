@@ -15,7 +15,7 @@ from statistics import fmean
 
 from benchmarks.judge.streams import Replay, bad_ticks, mann_whitney_fails_at, threshold_fails_at, wald
 from benchmarks.report import Row, show
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence import CounterReading, Counts, Sample, Tick, begin_evidence, difference
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, verdict
 
 ALPHA = 0.01
@@ -113,6 +113,33 @@ def common_drift(runs: int, stable: int) -> float:
     return accused / runs
 
 
+def outage_with_gaps(runs: int, silent: float) -> float:
+    """Share of rollouts accused when 30% of both fail for 4 of 60 ticks and each is unreadable at random meanwhile.
+
+    silent: share of the ticks at which one release cannot be read.
+    """
+    policy = JudgePolicy((Objective("errors", "errors", 0.01, ratio=1.0),), planned_ticks=60, settle_s=0.0)
+    accused = 0
+    for run in range(runs):
+        random, served = Random(f"gaps {silent} {run}"), [[0, 0], [0, 0]]
+        outage = random.randrange(5, 50)
+        evidence, state, failed = begin_evidence(), begin(policy), False
+        for number in range(60):
+            samples = []
+            for name, counts, requests in zip(("1.5.0", "1.4.0"), served, (40, 160), strict=True):
+                rate = 0.3 if outage <= number < outage + 4 else 0.005
+                counts[0] += requests
+                counts[1] += sum(random.random() < rate for _ in range(requests))
+                hidden = number > 0 and random.random() < silent
+                readings = () if hidden else (CounterReading("router", counts[0], counts[1]),)
+                samples.append(Sample(number * 5.0, name, readings, "no answer" if hidden else None))
+            evidence, tick = difference(evidence, policy, number * 5.0, *samples)
+            state = advance(state, policy, tick)
+            failed = failed or any(test.decided_at is not None for test in (*state.trials, *state.pairs))
+        accused += failed
+    return accused / runs
+
+
 def run(quick: bool = False) -> list[Row]:
     """Measure detection and false alarms."""
     runs, rollouts = (150, 60) if quick else (1000, 600)
@@ -141,6 +168,10 @@ def run(quick: bool = False) -> list[Row]:
         drift = common_drift(rollouts, stable)
         what = f"false alarms, common drift, stable has {stable / 5:g} x the traffic"
         rows.append(Row(what, drift * 100, "%", goal="<= 1%", ok=drift <= ALPHA))
+    for silent in (0.0, 0.1, 0.4):
+        gaps = outage_with_gaps(rollouts, silent)
+        what = f"false alarms, outage of both, each unreadable in {silent:.0%} of the ticks"
+        rows.append(Row(what, gaps * 100, "%", goal="<= 1%", ok=gaps <= ALPHA))
     return rows
 
 
