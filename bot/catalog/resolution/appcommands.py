@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
@@ -11,8 +11,8 @@ from bot.catalog.yaml_source import Document
 from bot.domain.appcommands.applications import GLOBAL, PRODUCTION, STAGING, Application, Scope
 from bot.domain.config import LaneConfig, Prerequisite
 from bot.domain.judge import judge
-from bot.domain.rollout.model import Lane, Plan, Policy
-from bot.domain.rollout.steps import Gate, Shift
+from bot.domain.rollout.model import Lane, Plan, Policy, Step
+from bot.domain.rollout.steps import Gate, Shift, SyncCommands
 from bot.kinds import ManifestSettings
 
 # The target of their lanes; no target of the catalog may have its name.
@@ -83,6 +83,34 @@ def command_lanes(
                 asked_by=f"/commands-sync apply app:{application.name} environment:{{environment}}",
             )
     return lanes
+
+
+def covered(document: Document, sections: Sections, steps: Sequence[tuple[KeyPath, Step]]) -> None:
+    """A plan with a gate brings production's commands: before it does, it must ask whom the application asks."""
+    gates = [step for _, step in steps if isinstance(step, Gate)]
+    if not gates:
+        return
+    asked: list[Gate] = []
+    for path, step in steps:
+        if isinstance(step, Gate):
+            asked.append(step)
+        elif isinstance(step, SyncCommands):
+            application = sections.of("applications").get(step.application)
+            if application is None:
+                continue
+            approval = sections.of("approvals").get(application.approval)
+            if approval is not None and not any(_asks(gate, approval) for gate in asked):
+                sentence = (
+                    f"nothing before it asks for what the commands of {step.application} need: "
+                    f"{approval.quorum} × {approval.role}."
+                )
+                document.wrong(path, sentence, f"Add gate: {application.approval} before it.")
+
+
+def _asks(gate: Gate, approval: models.Approval) -> bool:
+    """Whether the gate asks for at least as much."""
+    stricter = approval.allow_requester or not gate.allow_requester
+    return gate.role == approval.role and gate.quorum >= approval.quorum and stricter
 
 
 def _policy(written: models.Application, gate: Gate) -> Policy:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
-from bot.catalog.resolution.appcommands import applications, command_lanes
+from bot.catalog.resolution.appcommands import applications, command_lanes, covered
 from bot.catalog.resolution.lanes import LaneResolver, served
 from bot.catalog.resolution.layers import layers
 from bot.catalog.resolution.plans import plans
@@ -24,7 +24,10 @@ from bot.redaction import is_sensitive
 def resolve(document: Document, sections: Sections) -> Catalog:
     """Build the catalog. Entries with mistakes are left out; check `document.mistakes` before using it."""
     guilds = _guilds(document, sections)
-    resolver = LaneResolver(document, sections, plans(document, sections))
+    known = plans(document, sections)
+    for steps in known.values():
+        covered(document, sections, steps)
+    resolver = LaneResolver(document, sections, known)
     lanes: dict[Lane, LaneConfig] = {}
     on_targets: dict[str, dict[Lane, ServedLane]] = {name: {} for name in sections.of("targets")}
     for name, service in sections.of("services").items():

@@ -149,6 +149,15 @@ def cleared(rollout: Rollout) -> bool:
     return all(_valid(rollout, gate, granted.get(i, ())) for i, gate in gates)
 
 
+def covers(rollout: Rollout, gate: Gate) -> bool:
+    """Whether people have already given what `gate` asks for, at a gate of this rollout for the same role."""
+    granted = {grant.step: grant.approvals for grant in rollout.grants}
+    return any(
+        isinstance(step, Gate) and step.role == gate.role and _valid(rollout, gate, granted.get(i, ()))
+        for i, step in enumerate(rollout.plan.steps)
+    )
+
+
 def _valid(rollout: Rollout, gate: Gate, approvals: tuple[Approval, ...]) -> bool:
     own = any(a.actor_id == rollout.requester.id for a in approvals)
     return votes(rollout, approvals) >= gate.quorum and (gate.allow_requester or not own)

@@ -18,13 +18,13 @@ from bot.engine.appcommands import api
 from bot.engine.appcommands.backups import backup_of, line_of, manual_steps
 from bot.engine.appcommands.comparison import Comparer, begun, changes, viewed
 from bot.engine.appcommands.reports import Reports
+from bot.engine.appcommands.sync_step import VERIFIED
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.service import Engine
 from bot.ports.appcommands import AppCommandStore, CommandsReader, ManifestSource
 from bot.ports.store import Store
 
-_VERIFIED = "commands_verified"
 _MOST = 50
 
 
@@ -123,14 +123,14 @@ class AppCommandsService:
         now = self._lanes.now()
         if environment == STAGING:
             note = {"at": now.isoformat(), "by": actor.name}
-            await self._store.notes.put_note(_VERIFIED, f"{application.name}:{wanted.digest}", note)
+            await self._store.notes.put_note(VERIFIED, f"{application.name}:{wanted.digest}", note)
             age = self._production_age(application)
             sentence += f" Production may have it within {duration(age)}." if age else ""
         await self._store.lanes.record(AuditEntry(config.lane, actor, now, "commands_unchanged", sentence))
         return api.ApplyResult(comparison, None, sentence)
 
     async def _verified_at(self, application: Application, digest: str) -> datetime | None:
-        note = await self._store.notes.note(_VERIFIED, f"{application.name}:{digest}")
+        note = await self._store.notes.note(VERIFIED, f"{application.name}:{digest}")
         return datetime.fromisoformat(str(note["at"])) if note else None
 
     async def _take_over(self, application: Application, config: LaneConfig, actor: Actor) -> None:

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 
 from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application
 from bot.domain.appcommands.normalization import key_of
 from bot.domain.appcommands.records import EMPTY, Manifest
 from bot.domain.appcommands.validation import validate
 from bot.domain.errors import UserError
+from bot.domain.formatting import counted, duration
 from bot.domain.records import AuditEntry, LaneRow, Situation
-from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
-from bot.domain.rollout.steps import RestoreCommands, RunSync
+from bot.domain.rollout import approvals, plans
+from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release, Rollout
+from bot.domain.rollout.steps import Gate, RestoreCommands, RunSync
 from bot.engine.lanes import Lanes
+from bot.engine.requests import preflight
 from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused
 from bot.ports.store import Store
 
 _NOTE = "commands_sync"
+VERIFIED = "commands_verified"
 _SHOWN = 5
 _TRIES = 5
 
@@ -59,12 +64,18 @@ class SyncStep:
     async def _sync(
         self, rollout_id: int, effect: RunSync, application: Application, manifest: Manifest
     ) -> list[str]:
-        lane = _lane(application, effect.lane)
+        loaded = await self._store.rollouts.load(rollout_id)
+        if loaded is None:
+            return [f"there is no rollout #{rollout_id}"]
+        rollout = loaded.rollout
+        lane = application.lane(PRODUCTION if self._gated(rollout) else STAGING)
         # Read before the check for a rollback: an order of a rollback in between raises the lane's generation, and this
         # sync is then refused.
         situation = await self._lanes.situation(lane)
         if situation.active is not None:
             return [f"rollout #{situation.active.id} is active in {lane}"]
+        if refused := await self._refused(rollout, application, situation, manifest):
+            return refused
         former = await self._former(rollout_id, application, lane)
         if former is None:
             return ["the rollout is on its way back"]
@@ -76,16 +87,70 @@ class SyncStep:
         await self._serve(lane, situation, wanted, why)
         return []
 
+    def _gated(self, rollout: Rollout) -> bool:
+        """Whether production's commands go with this rollout: those of an environment where people decide."""
+        if rollout.binding is not None:
+            return rollout.gated
+        config = self._lanes.catalog.lanes.get(rollout.lane)
+        return plans.gated(config.plan if config else rollout.plan)
+
+    async def _refused(
+        self, rollout: Rollout, application: Application, situation: Situation, manifest: Manifest
+    ) -> list[str]:
+        """What the application itself has against it: its lock, its gate, its prerequisite. A way back has none."""
+        if rollout.known_good:
+            return []
+        if situation.lock is not None:
+            return [preflight.lock(situation.lock).sentence]
+        row = situation.row
+        config = self._lanes.catalog.lanes.get(row.lane) if row else None
+        serving = situation.stable
+        if row is None or config is None or (serving is not None and serving.digest == manifest.digest):
+            return []
+        missing = [
+            f"the commands of {application.name} need {counted(gate.quorum, 'approval')} from {gate.role}, "
+            "which this rollout does not have"
+            for gate in config.plan.steps
+            if isinstance(gate, Gate) and not approvals.covers(rollout, gate)
+        ]
+        if missing or config.prerequisite is None:
+            return missing
+        first = application.lane(config.prerequisite.environment)
+        since = rollout.created_at - timedelta(seconds=config.prerequisite.max_age_s)
+        succeeded = await self._succeeded_at(application, first, manifest)
+        if succeeded is not None and succeeded >= since:
+            return []
+        age = duration(config.prerequisite.max_age_s)
+        return [f"{manifest.version} has not succeeded in {first} within {age} before this rollout"]
+
+    async def _succeeded_at(
+        self, application: Application, lane: Lane, manifest: Manifest
+    ) -> datetime | None:
+        """When the manifest was last known to work in a lane: by its own rollout, a look, or a step of a rollout."""
+        note = await self._store.notes.note(VERIFIED, f"{application.name}:{manifest.digest}")
+        row = (await self._store.lanes.situation(lane, self._lanes.now())).row
+        stable = row.desired.stable if row else None
+        found = [
+            await self._store.history.succeeded_at(lane, manifest.digest),
+            datetime.fromisoformat(str(note["at"])) if note else None,
+            row.adopted_at if row and stable and stable.digest == manifest.digest else None,
+        ]
+        return max((at for at in found if at is not None), default=None)
+
     async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
         application = self._lanes.catalog.applications.get(effect.application)
         key = f"{rollout_id}/{effect.application}"
         note = await self._store.notes.note(_NOTE, key)
         # Also where nothing was changed yet: an attempt that is still under way must be refused.
         former = str((note or {}).get("former", ""))
-        await self._store.notes.put_note(_NOTE, key, {"former": former, "over": True})
+        # Rollouts of earlier versions went by the environment's name.
+        usual = STAGING if effect.lane.environment == STAGING else PRODUCTION
+        environment = str((note or {}).get("environment", usual))
+        kept = {"former": former, "environment": environment}
+        await self._store.notes.put_note(_NOTE, key, {**kept, "over": True})
         if application is None or not former:
             return
-        lane = _lane(application, effect.lane)
+        lane = application.lane(environment)
         manifest = EMPTY if former == EMPTY.digest else await self._records.manifests.get(former)
         if manifest is None:
             raise TargetRefused(f"the manifest {former[:12]} is not in the database")
@@ -104,7 +169,8 @@ class SyncStep:
             digest = (
                 max(observed.running, key=lambda r: r.weight).digest if observed.running else EMPTY.digest
             )
-            await self._store.notes.put_note(_NOTE, key, {"former": digest})
+            kept = {"former": digest, "environment": lane.environment}
+            await self._store.notes.put_note(_NOTE, key, kept)
         return EMPTY if digest == EMPTY.digest else await self._records.manifests.get(digest)
 
     async def _bring_back(self, lane: Lane, manifest: Manifest, why: str) -> None:
@@ -132,11 +198,6 @@ class SyncStep:
             if not await self._records.history.took_over(held, row.generation, entry):
                 raise StaleGeneration(f"{lane} changed meanwhile")
         await self._lanes.target(lane).apply(lane, desired)
-
-
-def _lane(application: Application, lane: Lane) -> Lane:
-    """The lane of the commands: staging for a service's staging, production for every other environment."""
-    return application.lane(STAGING if lane.environment == STAGING else PRODUCTION)
 
 
 def additions(former: Manifest, manifest: Manifest) -> Manifest:

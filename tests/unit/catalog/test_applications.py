@@ -110,6 +110,41 @@ def test_a_plan_syncs_commands_by_where_the_step_stands(tmp_path: Path) -> None:
     assert sections
 
 
+@pytest.mark.parametrize(
+    ("gates", "mistaken"),
+    [
+        (["production"], False),
+        (["strict"], False),
+        (["mild", "production"], False),
+        (["mild"], True),
+        (["few"], True),
+        (["own"], True),
+        ([], False),  # staging's commands, which no one approves
+    ],
+)
+def test_a_gated_plan_asks_for_what_the_commands_need_before_it_brings_them(
+    tmp_path: Path, gates: list[str], mistaken: bool
+) -> None:
+    approvals = {
+        "production": {"role": "release-manager", "quorum": 2},
+        "strict": {"role": "release-manager", "quorum": 3},
+        "mild": {"role": "deployer", "quorum": 2},
+        "few": {"role": "release-manager", "quorum": 1},
+        "own": {"role": "release-manager", "quorum": 2, "allow_requester": True},
+    }
+    steps = [*({"gate": gate} for gate in gates), {"sync_commands": "greeter"}, {"shift": 100}]
+    _, mistakes = checked(tmp_path, greeter(), plans={"together": steps}, approvals=approvals)
+    said = [str(mistake) for mistake in mistakes]
+    assert any("what the commands of greeter need: 2 × release-manager" in each for each in said) is mistaken
+    assert all(mistake.place.line for mistake in mistakes)
+
+    # A gate that comes only after it does not count.
+    late = [*steps, {"observe": "5s"}]
+    late.insert(len(gates) + 1, {"gate": "production"})
+    _, mistakes = checked(tmp_path, greeter(), plans={"together": late}, approvals=approvals)
+    assert bool(mistakes) is (mistaken or not gates)
+
+
 def _resolved(folder: Path) -> tuple[dict[str, Any], Any]:
     from bot.catalog.resolution.plans import plans
     from bot.catalog.validate import validate
