@@ -140,7 +140,6 @@ class Judged:
     evidence: EvidenceState
     tick_at: datetime
     point: SeriesPoint
-    draw: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +156,14 @@ class LaneRow:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """A rollout that is not final. `judged`: its ticks observe the target already."""
+    """A rollout that is not final. `judged`: its ticks observe the target already, and each raises its version."""
 
     id: int
     guild_id: int
     lane: Lane
     phase: Phase
     judged: bool
+    version: int
 
 
 @dataclass(frozen=True, slots=True)

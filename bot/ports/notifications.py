@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+from bot.domain.records import Active
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,10 @@ class Announcer(Alarm, Protocol):
     """
 
     async def draw_card(self, rollout_id: int) -> None: ...
+
+    async def refresh(self, active: Sequence[Active]) -> None:
+        """Show the new measurements of some of these rollouts, as far as there is room for it. May do nothing."""
+        ...
 
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None: ...
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,6 +12,7 @@ import structlog
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import UserError
+from bot.domain.records import Active
 from bot.engine.api import RolloutView
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
@@ -69,6 +70,9 @@ class Announcer:
 
     async def draw_card(self, rollout_id: int) -> None:
         await self._scheduler.draw(rollout_id)
+
+    async def refresh(self, active: Sequence[Active]) -> None:
+        self._scheduler.refresh(active)
 
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None:
         """Post one line in the thread. A line from before this process started is looked for first: it may be there."""

@@ -52,10 +52,22 @@ class MessageBudget:
             channel.changed.set()
             self._forget_idle()
 
-    def _wait_s(self, channel: _Channel, ticket: tuple[int, int]) -> float:
+    def room(self, channel_id: int, priority: Priority) -> int:
+        """How many messages of this priority could be sent now, besides those that wait."""
+        channel = self._channels.get(channel_id)
+        taken = len(self._recent(channel)) + len(channel.waiting) if channel is not None else 0
+        return max(0, self._burst - self._held_from(int(priority)) - taken)
+
+    def _recent(self, channel: _Channel) -> deque[float]:
+        """When the messages of the present window were sent."""
         now = asyncio.get_running_loop().time()
         while channel.taken and now - channel.taken[0] >= self._window_s:
             channel.taken.popleft()
+        return channel.taken
+
+    def _wait_s(self, channel: _Channel, ticket: tuple[int, int]) -> float:
+        now = asyncio.get_running_loop().time()
+        self._recent(channel)
         kept_back = self._held_from(ticket[0])
         free = self._burst - kept_back - len(channel.taken)
         if free > 0:

@@ -380,9 +380,7 @@ def tick(rollout: Rollout, at: datetime, before: int | None = None) -> Judged:
     stepped = machine.step(rollout, Measured(at, _empty(at))).rollout
     point = SeriesPoint(at, 10, {"errors": (5, 0)}, {})
     next_at = at + timedelta(seconds=1)
-    return Judged(
-        stepped, rollout.version if before is None else before, begin_evidence(), next_at, point, True
-    )
+    return Judged(stepped, rollout.version if before is None else before, begin_evidence(), next_at, point)
 
 
 def _empty(at: datetime) -> Any:

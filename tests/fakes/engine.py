@@ -39,6 +39,7 @@ class FakeEngine:
         self.rollouts: dict[int, Rollout] = {}
         self.effects: list[tuple[int, Effect]] = []
         self.acts: list[ActRequest] = []
+        self.views = 0  # how often a card was read
         self.away = False
         self.stuck_s = 0.0
         self.raises: Exception | None = None
@@ -173,6 +174,7 @@ class FakeEngine:
         return [_summary(r) for r in fitting[:limit]]
 
     async def view(self, rollout_id: int, guild_id: int | None = None) -> RolloutView:
+        self.views += 1
         await self._reached()
         rollout = self.rollouts.get(rollout_id)
         if rollout is None or (guild_id is not None and not self._sees(guild_id, rollout)):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.records import Active
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
@@ -25,6 +26,12 @@ class FakeAnnouncer:
     notices: dict[str, Notice] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
+    refreshed: dict[int, int] = field(
+        default_factory=dict
+    )  # rollout -> newest version whose measurements were shown
+
+    async def refresh(self, active: Sequence[Active]) -> None:
+        self.refreshed.update({one.id: one.version for one in active if one.judged})
 
     async def draw_card(self, rollout_id: int) -> None:
         self._reach("draw_card")

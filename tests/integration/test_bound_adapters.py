@@ -64,7 +64,7 @@ class Made:
         return Routing(lambda: self.catalog, self.targets, self.bindings, store)
 
     async def active(self) -> Sequence[Active]:
-        return [Active(r.id, r.guild_id, r.lane, r.phase, False) for r in self.rollouts.values()]
+        return [Active(r.id, r.guild_id, r.lane, r.phase, False, r.version) for r in self.rollouts.values()]
 
     async def load(self, rollout_id: int) -> Loaded:
         return Loaded(self.rollouts[rollout_id], begin_evidence())

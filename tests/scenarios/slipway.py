@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from bot.composition.adapters import make_releases
 from bot.composition.appcommands import AppCommands
 from bot.composition.wiring import COGS
 from bot.domain.config import Catalog
+from bot.domain.records import Active
 from bot.engine.api import RolloutView
 from bot.engine.effects.outbox import OutboxLimits
 from bot.engine.loops.worker import LoopIntervals, Worker
@@ -35,6 +36,7 @@ PACE = LoopIntervals(
     orders_s=0.5,
     messages_s=2.0,
     timers_s=1.0,
+    numbers_s=5.0,
     ticks_s=0.5,
     gauge_s=3600.0,
     lead_s=5.0,
@@ -52,12 +54,19 @@ class ChatAnnouncer:
         self._tell = tell
         self._catalog = catalog
         self._posted: set[str] = set()
+        self._shown: dict[int, int] = {}
         self.view: Callable[[int], Any] | None = None
         self.away_until = 0.0
 
     async def draw_card(self, rollout_id: int) -> None:
         seen = await self._seen(rollout_id)
         self._chat.put_card(rollout_id, draw(seen, VirtualClock().now()).view)
+
+    async def refresh(self, active: Sequence[Active]) -> None:
+        for one in active:
+            if one.judged and self._shown.get(one.id) != one.version:
+                self._shown[one.id] = one.version
+                await self.draw_card(one.id)
 
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None:
         """The thread's lines are the audit log's sentences, which the transcript has."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.records import Active
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
@@ -230,6 +231,9 @@ class LinkedAnnouncer:
 
     async def draw_card(self, rollout_id: int) -> None:
         await self._post(lambda: self._announcer.draw_card(rollout_id))
+
+    async def refresh(self, active: Sequence[Active]) -> None:
+        await self._post(lambda: self._announcer.refresh(active))
 
     async def log_line(self, rollout_id: int, key: str, text: str, at: Any) -> None:
         await self._post(lambda: self._announcer.log_line(rollout_id, key, text, at))

@@ -33,6 +33,7 @@ QUICK = LoopIntervals(
     orders_s=0.05,
     messages_s=0.05,
     timers_s=0.05,
+    numbers_s=0.05,
     ticks_s=0.02,
     reconcile_s=0.1,
     settled_s=0.0,

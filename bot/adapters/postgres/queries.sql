@@ -151,7 +151,7 @@ SELECT id, phase, version, schema, charter, state, judge, evidence, next_tick FR
 SELECT id, rollout_id, sentence FROM interactions WHERE id = ANY ($1::text[])
 
 -- name: active
-SELECT id, guild_id, service, environment, phase, next_tick IS NOT NULL AS judged
+SELECT id, guild_id, service, environment, phase, next_tick IS NOT NULL AS judged, version
 FROM rollouts WHERE NOT final ORDER BY id
 
 -- name: active_in_lane
@@ -270,18 +270,12 @@ SELECT id, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])
 -- Many ticks that changed only measurements. A rollout that has changed meanwhile is not touched.
 WITH ticks AS (
     SELECT * FROM jsonb_to_recordset($1) AS t (id bigint, before integer, version integer, state jsonb, judge jsonb,
-        evidence jsonb, tick_at timestamptz, service text, environment text, key text, draw boolean,
-        at timestamptz, weight smallint, digest text, counts jsonb)
+        evidence jsonb, tick_at timestamptz, at timestamptz, weight smallint, digest text, counts jsonb)
 ), saved AS (
     UPDATE rollouts r SET version = t.version, state = t.state, judge = t.judge, evidence = t.evidence,
         next_tick = t.tick_at
     FROM ticks t WHERE r.id = t.id AND r.version = t.before
     RETURNING r.id
-), drawn AS (
-    INSERT INTO effects (key, rollout_id, service, environment, kind, payload)
-    SELECT t.key, t.id, t.service, t.environment, 'draw_card', '{"kind": "draw_card"}'
-    FROM ticks t JOIN saved s ON s.id = t.id WHERE t.draw
-    ON CONFLICT DO NOTHING
 ), noted AS (
     INSERT INTO samples (rollout_id, at, weight, digest, counts)
     SELECT t.id, t.at, t.weight, t.digest, t.counts FROM ticks t JOIN saved s ON s.id = t.id

@@ -87,7 +87,12 @@ class PostgresRollouts:
     async def active(self) -> Sequence[Active]:
         return [
             Active(
-                r["id"], r["guild_id"], Lane(r["service"], r["environment"]), Phase(r["phase"]), r["judged"]
+                id=r["id"],
+                guild_id=r["guild_id"],
+                lane=Lane(r["service"], r["environment"]),
+                phase=Phase(r["phase"]),
+                judged=r["judged"],
+                version=r["version"],
             )
             for r in await self._database.fetch("active")
         ]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import structlog
 
 from bot.domain.judge.evidence import EvidenceState
-from bot.domain.records import Judged, Loaded, RolloutChange
+from bot.domain.records import Judged, Loaded
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured
 from bot.domain.rollout.model import Rollout
@@ -149,7 +149,6 @@ class JudgeLoop:
                 evidence=tick.look.evidence,
                 tick_at=tick.next_at,
                 point=tick.look.point,
-                draw=bool(tick.stepped.effects),
             )
             for tick in ticks
         ]
@@ -165,8 +164,6 @@ class JudgeLoop:
             return sum([await self._save_alone(tick) for tick in ticks])
         for tick in ticks:
             self._keep(tick, tick.look.evidence if tick.loaded.rollout.id in saved else None)
-        if saved:
-            await self._stepper.wake(_any_change(ticks[0]))
         return len(saved)
 
     async def _save_alone(self, tick: _Tick) -> bool:
@@ -226,10 +223,4 @@ def heard(rollout: Rollout, look: Measurement, at: datetime) -> Stepped:
         replace(crashed.rollout, version=rollout.version + 1),
         (*stepped.effects[:-1], *crashed.effects),
         (*stepped.transitions, *crashed.transitions),
-    )
-
-
-def _any_change(tick: _Tick) -> RolloutChange:
-    return RolloutChange(
-        tick.stepped.rollout, tick.loaded.rollout.version, tick.next_at, tick.stepped.effects
     )

@@ -28,8 +28,8 @@ from bot.ports.store import Store
 log = structlog.get_logger(__name__)
 
 REPAIR_TIMEOUT_S = 60.0
-# A lane must be in its desired state for this long before its drift is over.
-SETTLED_S = 30.0
+# Drift that ended this recently ends again only when the lane was in its desired state for so long.
+FLAPPING_S, SETTLED_S = 600.0, 30.0
 # A look costs a millisecond or two, so a thousand at once would slow down every press: lanes are started one after
 # the other, so many a second, and a round takes so many. New lanes come first, then those looked at longest ago.
 _A_ROUND, _LOOKS_A_SECOND, _UNPACED = 120, 60, 16
@@ -68,6 +68,7 @@ class Reconciler:
         self._alerts = alerts
         self._settled_s = settled_s
         self._changing: dict[Lane, float] = {}
+        self._ended: dict[Lane, float] = {}
         self._busy: dict[Lane, asyncio.Task[None]] = {}
         self._looked_at: dict[Lane, float] = {}
 
@@ -180,16 +181,19 @@ class Reconciler:
         """Whether to wait before the change counts.
 
         A change under way is not drift: it counts when the next look still finds it. And a release that crashes again
-        and again is one drift: it ends when the lane was in its desired state for a while.
+        and again is one drift: after its first end, it ends when the lane was in its desired state for a while.
         """
         if bool(drift) == bool(row.drift):
             self._changing.pop(row.lane, None)
             return False
         now = asyncio.get_running_loop().time()
         since = self._changing.setdefault(row.lane, now)
-        if since == now or (not drift and now - since < self._settled_s):
+        flaps = now - self._ended.get(row.lane, -math.inf) < FLAPPING_S
+        if since == now if drift else flaps and now - since < self._settled_s:
             return True
         del self._changing[row.lane]
+        if not drift:
+            self._ended[row.lane] = now
         return False
 
     def _calls(

@@ -41,6 +41,7 @@ class LoopIntervals:
 
     orders_s: float = 0.25
     messages_s: float = 0.25
+    numbers_s: float = 1.0
     gather_s: float = (
         0.03  # notifications wait this long, so that one round takes several; presses were answered before
     )
@@ -90,6 +91,7 @@ class Worker:
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
         self._store = store
+        self._announcer = announcer
         self._clock = clock
         self._waker = waker
         self._meter = meter or NoMeter()
@@ -153,10 +155,11 @@ class Worker:
     def _speaking(self) -> tuple[Loop, ...]:
         """The loops for Discord."""
         intervals = self._intervals
-        once = self._gateway.only(self._messages.once) if self._gateway else self._messages.once
+        only = self._gateway.only if self._gateway else always
         return (
-            Loop("messages", once, intervals.messages_s, MESSAGES, intervals.gather_s),
+            Loop("messages", only(self._messages.once), intervals.messages_s, MESSAGES, intervals.gather_s),
             Loop("messages_leases", self._messages.renew, intervals.messages_s),
+            Loop("measurements", only(self._refresh), intervals.numbers_s),
         )
 
     def _loops(self) -> tuple[Loop, ...]:
@@ -172,6 +175,10 @@ class Worker:
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
         )
 
+    async def _refresh(self) -> bool:
+        await self._announcer.refresh(await self._store.rollouts.active())
+        return False
+
     async def _tidy(self) -> bool:
         now = self._clock.now()
         intervals = self._intervals
@@ -181,3 +188,8 @@ class Worker:
         self._meter.rollouts(await self._store.housekeeping.phases())
         self._meter.effect_queue(*await self._store.housekeeping.queue())
         return False
+
+
+def always(once: Callable[[], Awaitable[bool]]) -> Callable[[], Awaitable[bool]]:
+    """Instead of `Lease.only`, where there is no lease."""
+    return once

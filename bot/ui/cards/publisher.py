@@ -40,6 +40,8 @@ class CardState:
     asked: int = 0
     answered: int = 0
     covered: int = 0
+    version: int = 0
+    channel_id: int | None = None
     shape: str = ""
     edited_at: float = -1e9
     chart_at: float = -1e9

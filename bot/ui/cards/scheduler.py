@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 import discord
@@ -11,6 +12,7 @@ import structlog
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.errors import UserError
+from bot.domain.records import Active
 from bot.domain.rollout import machine
 from bot.domain.rollout.model import Rollout
 from bot.engine.api import RolloutView
@@ -60,6 +62,7 @@ class CardScheduler:
         self._publisher = CardPublisher(book, notes, clock, self._threads, chart)
         self._entries: dict[int, CardState] = {}
         self._closed: dict[int, float] = {}
+        self._found_in: dict[int, int] = {}  # guild -> channel
 
     async def draw(self, rollout_id: int) -> None:
         """Bring the card up to date. Raises `Unreachable` to be retried; other errors are reported."""
@@ -71,6 +74,33 @@ class CardScheduler:
             if entry.answered >= mine:
                 return
             await self._draw(rollout_id, entry)
+
+    def refresh(self, active: Sequence[Active]) -> None:
+        """Show new measurements, those of the oldest cards first, as many as their channels have room for now.
+
+        What finds no room waits for a later call: with a thousand rollouts in a channel, none is read in vain.
+        """
+        now = asyncio.get_running_loop().time()
+        room: dict[int, int] = {}
+        waiting = Counter(entry.channel_id for entry in self._entries.values() if entry.later is not None)
+        changed = [
+            (entry, one)
+            for one in active
+            if one.judged
+            and (entry := self._entry(one.id)).version < one.version
+            and entry.later is None
+            and not entry.lock.locked()
+            and now >= max(entry.edited_at + NUMBERS_EVERY_S, self._closed.get(one.guild_id, 0.0))
+        ]
+        for entry, one in sorted(changed, key=lambda pair: pair[0].edited_at):
+            # Until this process has found the card, it is where another card of the guild is.
+            place = entry.channel_id or self._found_in.get(one.guild_id, one.guild_id)
+            if place not in room:
+                room[place] = self._budget.room(place, Priority.NUMBERS) - waiting[place]
+            if room[place] > 0:
+                room[place] -= 1
+                entry.channel_id = place
+                self._later(one.id, entry, 0.0)
 
     async def close(self) -> None:
         """Cancel pending updates. Nothing is lost: cards are drawn from the database."""
@@ -125,7 +155,9 @@ class CardScheduler:
     ) -> None:
         channels = GuildChannels(self._rest(), guild)
         try:
-            channel_id = await self._channel(channels, rollout_id)
+            channel_id = entry.channel_id = self._found_in[guild.id] = await self._channel(
+                channels, rollout_id
+            )
             priority = priority_of(seen.rollout)
             if priority is not Priority.URGENT:
                 # Steps that take no time follow each other at once: one edit shows them all and saves the budget.
@@ -151,7 +183,7 @@ class CardScheduler:
             return
         except RejectedError as error:
             _log.error("card_rejected", rollout=rollout.id, error=str(error))
-        entry.shape = self._shape(seen)
+        entry.shape, entry.version = self._shape(seen), rollout.version
         if self._publisher.chart_due(entry, seen):
             now = asyncio.get_running_loop().time()
             self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
@@ -189,7 +221,9 @@ class CardScheduler:
     ) -> None:
         channels = GuildChannels(self._rest(), guild)
         try:
-            channel_id = await self._channel(channels, rollout_id)
+            channel_id = entry.channel_id = self._found_in[guild.id] = await self._channel(
+                channels, rollout_id
+            )
         except (ClosedError, GoneError) as error:
             entry.later = None
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)

@@ -47,7 +47,14 @@ class MemoryRollouts(Part):
     def active(self, t: Tables, now: datetime) -> Sequence[Active]:
         rows = [t.rollouts[i] for i in sorted(t.active.values())]
         return [
-            Active(r.rollout.id, r.rollout.guild_id, r.rollout.lane, r.rollout.phase, r.next_tick is not None)
+            Active(
+                id=r.rollout.id,
+                guild_id=r.rollout.guild_id,
+                lane=r.rollout.lane,
+                phase=r.rollout.phase,
+                judged=r.next_tick is not None,
+                version=r.rollout.version,
+            )
             for r in rows
         ]
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from bot.domain.judge.evidence import begin_evidence
 from bot.domain.records import Due, Judged, Loaded
-from bot.domain.rollout.events import DrawCard
 from bot.domain.rollout.model import Rollout
 from tests.fakes.store.tables import Part, RolloutRow, Tables, statement
 
@@ -39,9 +38,6 @@ class MemoryTicks(Part):
             saved.add(rollout.id)
             t.put_rollout(RolloutRow(rollout, tick.evidence, tick.tick_at))
             t.samples.append((rollout.id, tick.point))
-            if tick.draw:
-                key = f"{rollout.id}.{rollout.version}.0"
-                t.add_effect(now, key, rollout.id, rollout.lane, DrawCard())
         return saved
 
     @statement

@@ -27,7 +27,7 @@ from bot.ports.errors import Unreachable
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV, ONCALL
 from tests.support.catalogs import GUILD, LONG, PRODUCTION, STAGING, V140, V150, VERIFY, catalog
-from tests.support.harness import World
+from tests.support.harness import QUICK, World
 from tests.support.waiting import until
 
 
@@ -640,6 +640,32 @@ async def test_last_words_that_change_at_every_crash_are_one_drift_and_few_repai
     assert len(drifts) == 1
     assert len(repairs) == row.drift.repairs == 1
     assert len(world.announcer.alerts) == 1
+
+
+async def test_a_release_that_crashes_and_comes_back_again_and_again_is_told_of_twice(dsn: str) -> None:
+    target = Watched()
+    world = World(dsn, catalog(drift="report"), target)
+    await world.serve()
+    async with world.open(intervals=replace(QUICK, settled_s=600.0)) as slipway:
+
+        async def adopted() -> Any:
+            return await slipway.store.lanes.lanes()
+
+        async def looked() -> bool:
+            return target.watched[PRODUCTION] > looks + 2
+
+        await until(adopted)
+        for crash in range(4):
+            # A start that takes many looks, so that the crash is seen, and then a few looks at what serves.
+            world.target.looks_to_start = 10**6
+            world.target.crash(PRODUCTION, V140.digest, f"last words {crash}")
+            looks = target.watched[PRODUCTION]
+            await until(looked)
+            world.target.looks_to_start = 1
+            looks = target.watched[PRODUCTION]
+            await until(looked)
+        drifts, over = await slipway.audit("drift"), await slipway.audit("drift_over")
+    assert (len(drifts), len(over)) == (2, 1)
 
 
 async def test_when_repairs_do_not_help_people_are_called_and_repairs_end(dsn: str) -> None:

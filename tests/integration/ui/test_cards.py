@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from discord_sandbox.discord.actions import posts
 
+from bot.domain.records import Active
 from bot.domain.rollout.model import Phase
 from bot.engine.api import RolloutView
 from bot.ports.errors import Unreachable
@@ -503,3 +504,45 @@ async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(t
         async with asyncio.timeout(3):
             await stand.announcer.draw_card(rollout.id)
         assert "Rolling back" in (await stand.card())["text"]
+
+
+# ---- measurements of many ----------------------------------------------------------------------------------
+
+
+def measuring(stand: Stand) -> list[Active]:
+    return [
+        Active(r.id, r.guild_id, r.lane, r.phase, judged=True, version=r.version)
+        for r in stand.engine.rollouts.values()
+        if not r.phase.final
+    ]
+
+
+async def test_new_measurements_are_shown_and_the_same_ones_are_not_drawn_again(stand: Stand) -> None:
+    rollout = await rollouts.soaking(stand.engine)
+    await stand.announcer.draw_card(rollout.id)
+    stand.engine.views = 0
+    await stand.announcer.refresh(measuring(stand))
+    await asyncio.sleep(0.1)
+    assert stand.engine.views == 0, "nothing was measured since the card was drawn"
+    rollouts.measured(stand.engine, rollout.id, 777)
+
+    async def shown() -> bool:
+        await stand.announcer.refresh(measuring(stand))
+        return "977" in (await stand.card())["text"]
+
+    await stand.until(shown)
+
+
+async def test_of_many_cards_only_those_are_read_for_which_there_is_room(tmp_path: Path) -> None:
+    """A thousand rollouts in a channel, of which five messages in five seconds can tell."""
+    async with standing(tmp_path, budget=MessageBudget(burst=3, window_s=60.0, kept_back=1)) as stand:
+        one = await rollouts.soaking(stand.engine)
+        for number in range(1000, 2000):
+            stand.engine.rollouts[number] = replace(one, id=number)
+        stand.engine.views = 0
+        for _ in range(20):
+            await stand.announcer.refresh(measuring(stand))
+            await asyncio.sleep(0.1)
+        # Two messages are for numbers; each is read before and after it waits for its turn.
+        assert len(stand.books.cards) == 2
+        assert stand.engine.views <= 8

@@ -64,3 +64,20 @@ async def test_changes_of_state_leave_a_turn_for_a_stop_or_a_rollback() -> None:
     assert not waiting.done()
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_the_room_for_numbers_is_what_is_not_kept_back_taken_or_waited_for() -> None:
+    budget = MessageBudget(burst=5, window_s=30.0, kept_back=2)
+    assert budget.room(1, Priority.NUMBERS) == 3
+    await budget.turn(1, Priority.NUMBERS)
+    await budget.turn(1, Priority.URGENT)
+    assert (budget.room(1, Priority.NUMBERS), budget.room(1, Priority.URGENT)) == (1, 3)
+    await budget.turn(1, Priority.NUMBERS)
+    waiting = asyncio.create_task(budget.turn(1, Priority.NUMBERS))
+    await asyncio.sleep(0)
+    assert (budget.room(1, Priority.NUMBERS), budget.room(1, Priority.URGENT)) == (0, 1)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    await asyncio.sleep(30.0)
+    assert budget.room(1, Priority.NUMBERS) == 3
+    assert budget.room(2, Priority.NUMBERS) == 3
