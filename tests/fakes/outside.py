@@ -28,7 +28,7 @@ class FakeAnnouncer:
     calls: Counter[str] = field(default_factory=Counter)
     refreshed: dict[int, int] = field(
         default_factory=dict
-    )  # rollout -> newest version whose measurements were shown
+    )  # rollout -> newest version shown
 
     async def refresh(self, active: Sequence[Active]) -> None:
         self.refreshed.update({one.id: one.version for one in active if one.judged})
