@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from bot.domain.judge.judge import Objective, Outcome
 from bot.domain.rollout.model import Phase
 from bot.engine.api import RolloutView, SeriesPoint
 from bot.ui import escaping
-from bot.ui.chart.chart import ChartData, Charts, ChartSeries, Panel
+from bot.ui.chart.chart import ChartData, Charts, ChartSeries, Panel, pooled
 
 Value = Callable[[SeriesPoint], float | None]
 _VERSION = 40
@@ -80,14 +80,15 @@ def _panels(objectives: Sequence[Objective], points: Sequence[SeriesPoint]) -> I
 
 
 def _share(objective: Objective, points: Sequence[SeriesPoint]) -> Panel:
-    def of(counts: tuple[int, int] | None) -> float | None:
-        return counts[1] / counts[0] if counts and counts[0] else None
+    def of(release: Callable[[SeriesPoint], Mapping[str, tuple[int, int]]]) -> ChartSeries:
+        counts = ((p.at.timestamp(), release(p).get(objective.name)) for p in points)
+        return pooled((at, found if found and found[0] else None) for at, found in counts)
 
     title = "Failed requests" if objective.kind == "errors" else escaping.name(objective.name, 30)
     return Panel(
         title,
-        _series(points, lambda p: of(p.candidate.get(objective.name))),
-        _series(points, lambda p: of(p.stable.get(objective.name))),
+        of(lambda p: p.candidate),
+        of(lambda p: p.stable),
         objective.limit,
     )
 

@@ -30,7 +30,8 @@ async def test_errors_stand_above_latency_with_their_limits() -> None:
     assert (data.candidate, data.stable) == ("1.5.0", "1.4.0")
     errors, latency = data.panels
     assert (errors.title, errors.limit, errors.unit) == ("Failed requests", 0.01, "proportion")
-    assert [v for _, v in errors.candidate.points] == [0.0, 0.01]
+    # Rates over the last minute: 1 of the 300 requests of both looks.
+    assert [v for _, v in errors.candidate.points] == [0.0, 1 / 300]
     assert (latency.title, latency.limit, latency.unit) == ("Latency", 2.0, "seconds")
     assert data.begin < data.end
 
@@ -68,7 +69,9 @@ async def test_a_quick_rollback_shows_its_failure_the_verdict_and_nothing_after_
     over = rollouts.serving(engine, rollout.id)
     data = chart_data(await engine.view(rollout.id))
     assert over.phase is Phase.ROLLED_BACK and over.ended_at is not None and data is not None
-    assert data.panels[0].candidate.points[-1] == (decided, 0.5)
+    # The rate that the card's sentence gives: 20 of 240.
+    assert data.panels[0].candidate.points[-1] == (decided, 20 / 240)
+    assert "(20 of 240)" in over.outcome
     assert (data.verdict, data.ended) == ((decided, "FAIL"), True)
     assert data.end == over.ended_at.timestamp() == decided + 4.0
 
