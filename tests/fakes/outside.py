@@ -26,9 +26,7 @@ class FakeAnnouncer:
     notices: dict[str, Notice] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
-    refreshed: dict[int, int] = field(
-        default_factory=dict
-    )  # rollout -> newest version shown
+    refreshed: dict[int, int] = field(default_factory=dict)  # rollout -> newest version shown
 
     async def refresh(self, active: Sequence[Active]) -> None:
         self.refreshed.update({one.id: one.version for one in active if one.judged})
