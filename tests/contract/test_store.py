@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
 from bot.domain.judge.evidence import Tick, begin_evidence
@@ -31,6 +32,7 @@ from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import Store
 from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.fakes.store.commands import MemoryCommandHistory
 from tests.scenarios.virtual_time import fresh
 from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, policy
@@ -47,8 +49,9 @@ PLAN = Plan("plan", (Verify(), Gate("go", "release-manager"), Shift(10), Soak(5)
 class World:
     """A store with an adopted lane, and the steps of rollouts on it."""
 
-    def __init__(self, store: Store, clock: FrozenClock) -> None:
+    def __init__(self, store: Store, commands: Any, clock: FrozenClock) -> None:
         self.store = store
+        self.commands = commands  # `AppCommandHistory`
         self.clock = clock
 
     @property
@@ -117,10 +120,11 @@ class World:
 async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
     clock = FrozenClock(EPOCH)
     if request.param == "memory":
-        yield World(MemoryStore(MemoryDatabase(clock.now)), clock)
+        memory = MemoryDatabase(clock.now)
+        yield World(MemoryStore(memory), MemoryCommandHistory(memory), clock)
         return
     async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database), clock)
+        yield World(PostgresStore(database), PostgresAppCommandHistory(database), clock)
 
 
 # ---- rollouts -------------------------------------------------------------------------------------------------------
@@ -476,6 +480,19 @@ async def test_drift_is_heard_only_of_the_lane_as_it_was_looked_at(world: World)
     assert [found.drift for found in await world.store.lanes.lanes()] == [GONE]
     await world.begin()
     assert not await world.store.lanes.heard(row, Drift(), entry)
+
+
+async def test_commands_that_are_taken_over_end_the_drift_of_a_lane_that_has_not_changed(
+    world: World,
+) -> None:
+    row = await world.adopted()
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "commands_taken_over", "found")
+    assert await world.store.lanes.heard(row, GONE, entry)
+    held = replace(row, generation=4, desired=Desired(4, V150))
+    assert not await world.commands.took_over(held, 2, entry)
+    assert await world.commands.took_over(held, 3, entry)
+    (found,) = await world.store.lanes.lanes()
+    assert (found.generation, found.desired.stable, bool(found.drift)) == (4, V150, False)
 
 
 async def test_locks_expire_and_are_lifted_once(world: World) -> None:

@@ -21,7 +21,7 @@ from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused
 from bot.ports.store import Store
 
-_NOTE = "commands_sync"
+_NOTE, _OVER = "commands_sync", "commands_sync_over"
 VERIFIED = "commands_verified"
 _SHOWN = 5
 _TRIES = 5
@@ -140,14 +140,13 @@ class SyncStep:
     async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
         application = self._lanes.catalog.applications.get(effect.application)
         key = f"{rollout_id}/{effect.application}"
+        # Said before it is asked what a sync noted, which notes that before it asks this: one of the two finds out.
+        await self._store.notes.put_note(_OVER, key, {})
         note = await self._store.notes.note(_NOTE, key)
-        # Also where nothing was changed yet: an attempt that is still under way must be refused.
         former = str((note or {}).get("former", ""))
         # Rollouts of earlier versions went by the environment's name.
         usual = STAGING if effect.lane.environment == STAGING else PRODUCTION
         environment = str((note or {}).get("environment", usual))
-        kept = {"former": former, "environment": environment}
-        await self._store.notes.put_note(_NOTE, key, {**kept, "over": True})
         if application is None or not former:
             return
         lane = application.lane(environment)
@@ -160,8 +159,6 @@ class SyncStep:
         """What Discord had before this rollout changed it; None when it is being rolled back already."""
         key = f"{rollout_id}/{application.name}"
         note = await self._store.notes.note(_NOTE, key)
-        if note is not None and note.get("over"):
-            return None
         if note is not None:
             digest = str(note["former"])
         else:
@@ -171,6 +168,8 @@ class SyncStep:
             )
             kept = {"former": digest, "environment": lane.environment}
             await self._store.notes.put_note(_NOTE, key, kept)
+        if await self._store.notes.note(_OVER, key) is not None:
+            return None
         return EMPTY if digest == EMPTY.digest else await self._records.manifests.get(digest)
 
     async def _bring_back(self, lane: Lane, manifest: Manifest, why: str) -> None:
@@ -180,18 +179,21 @@ class SyncStep:
             if situation.active is not None:
                 raise TargetRefused(f"rollout #{situation.active.id} is active in {lane}")
             try:
-                await self._serve(lane, situation, manifest, why)
+                # A generation of its own even where nothing changes: a sync that is still under way is then too late.
+                await self._serve(lane, situation, manifest, why, again=True)
                 return
             except StaleGeneration:
                 await self._store.lanes.newest(lane, (await self._lanes.look(lane)).generation)
         raise TargetRefused(f"{lane} keeps changing; its commands could not be restored")
 
-    async def _serve(self, lane: Lane, situation: Situation, manifest: Manifest, why: str) -> None:
+    async def _serve(
+        self, lane: Lane, situation: Situation, manifest: Manifest, why: str, *, again: bool = False
+    ) -> None:
         """Make the manifest the lane's stable and deploy it. Raises `StaleGeneration` when the lane has changed."""
         assert situation.row is not None
         row, release = situation.row, Release(lane.service, manifest.version, manifest.digest)
         desired = Desired(row.generation, release)
-        if row.desired != desired:
+        if again or row.desired != desired:
             now, desired = self._lanes.now(), Desired(row.generation + 1, release)
             entry = AuditEntry(lane, SYSTEM, now, "commands_synced", why)
             held = LaneRow(lane, desired.generation, desired, None, now)
