@@ -15,6 +15,7 @@ from tests.simulation.run import Played, play
 
 _ROUND_S = 30.0
 _MOST_PLANTED = 200
+_SHOWN = 20
 
 
 @dataclass
@@ -52,7 +53,7 @@ class Report:
         yield f"faults: {_counted(self.faults)}"
         yield f"times a rollout was saved in each phase: {_counted(self.phases)}"
         yield f"{len(self.violations)} violations"
-        for seed, violation in self.violations:
+        for seed, violation in self.violations[:_SHOWN]:
             yield f"  seed {seed}: {violation} (python -m tests.simulation --seed {seed})"
 
 
@@ -98,7 +99,7 @@ def soak(seeds: range, jobs: int) -> int:
     report, began, said = Report(), time.monotonic(), time.monotonic()
     for played in _played(seeds, jobs):
         report.add(played)
-        if played.violations:
+        if played.violations and len(report.violations) <= _SHOWN:
             print(f"seed {played.seed}: {played.violations[0]}", flush=True)
         if time.monotonic() - said > _ROUND_S:
             said = time.monotonic()

@@ -23,11 +23,14 @@ from bot.domain.rollout.events import Acted, Measured, Notify, SetDesired, Trans
 from bot.domain.rollout.model import Action, Actor, Desired, Lane, Phase, Release, Rollout
 from bot.domain.rollout.steps import Gate
 from tests.fakes.store import Statement
+from tests.simulation.commands import SERVED, manifest
 from tests.support.actors import ONCALL
 from tests.support.virtual_time import EPOCH, VirtualClock
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
+
+GREETER = Lane("greeter", "production")
 
 # Clocks may differ by what a question to the server takes, and what is on its way arrives late.
 _TOLERANCE = timedelta(seconds=1.0)
@@ -138,6 +141,11 @@ class Invariants:
                 self._world.trace.say(
                     "database", f"{row.lane} is to have {_words(row.desired)}: {statement.args[3].why}"
                 )
+            case "command_history", "took_over" if result:
+                taken: LaneRow = statement.args[0]
+                self._ordered.add(_key(taken.lane, taken.desired))
+                said = f"{_words(taken.desired)}: {statement.args[2].why}"
+                self._world.trace.say("database", f"{taken.lane} is to have {said}")
             case "effects", "poison":
                 self._world.trace.say(
                     "database", f"gives up {statement.args[0].key}: {statement.args[1].error}"
@@ -349,6 +357,22 @@ class Invariants:
         ahead = line.at - VirtualClock().now()
         if ahead > _TOLERANCE:
             self.fail("7 audit", f"{of}: '{line.why}' is dated {ahead.total_seconds():.1f} s ahead")
+
+    def commands(self) -> None:
+        """In peace, Discord has the slash commands of the release that serves, and of no other."""
+        world, tables = self._world, self._world.tables
+        row = tables.lanes.get(GREETER)
+        ends = [r.rollout for r in tables.rollouts.values() if r.rollout.lane == GREETER]
+        closed = any(r.phase is Phase.CANCELLED and r.had_traffic for r in ends)
+        given_up = any(e.state == "poisoned" and e.lane == GREETER for e in tables.effects.values())
+        if world.restored or closed or given_up or world.tampered & {GREETER, SERVED}:
+            return
+        desired = world.target[SERVED].desired
+        if row is None or row.desired.stable is None or desired is None or desired.stable is None:
+            return
+        version = row.desired.stable.version
+        if desired.stable.digest != manifest(version).digest:
+            self.fail("syncs are superseded", f"{version} serves, and Discord has {desired.stable.version}")
 
     # ---- 8, and time ----
 

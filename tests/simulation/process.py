@@ -14,6 +14,7 @@ from bot.engine.effects.outbox import OutboxLimits
 from bot.engine.loops.worker import LoopIntervals, Worker
 from bot.engine.service import Engine
 from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
+from tests.simulation.commands import sync_step
 from tests.simulation.loop import Tasks, spawn
 from tests.simulation.outside import (
     LinkedAnnouncer,
@@ -78,6 +79,9 @@ class Process:
             checker=LinkedChecker(self.caller, world.checks, world.failing),
             announcer=LinkedAnnouncer(self.caller, world.discord, world.announcer),
             kept=self.engine.kept,
+            commands=sync_step(
+                self.caller, world.registry, database, store, lambda: world.catalog, **outside
+            ),
             intervals=PACE,
         )
         self.ready = False  # to be asked by people

@@ -132,7 +132,7 @@ def active(world: World) -> list[Rollout]:
 
 
 def deploys(world: World, people: People, rng: random.Random) -> None:
-    lane = rng.choice(sorted(world.target))
+    lane = rng.choice(world.lanes)
     people.deploy(rng.choice([DEV, DEV, DEV2, BOSS, GUEST]), lane, rng.choice("12345"))
 
 
@@ -178,7 +178,7 @@ def decides(world: World, people: People, rng: random.Random) -> None:
 
 
 def returns(world: World, people: People, rng: random.Random) -> None:
-    people.roll_back(ONCALL, rng.choice(sorted(world.target)))
+    people.roll_back(ONCALL, rng.choice(world.lanes))
 
 
 def panics(world: World, people: People, rng: random.Random) -> None:
@@ -273,12 +273,14 @@ def target_ahead(world: World, people: People, rng: random.Random) -> None:
         stable = target.desired.stable
         ahead = Desired(target.generation + rng.randint(1, 5), stable)
         world.invariants.foreign(lane, ahead)
+        world.tampered.add(lane)
         at_once_quietly(target.apply(lane, ahead))
         world.disturbed(lane)
 
 
 def aborts(world: World, people: People, rng: random.Random) -> None:
     lane = rng.choice(sorted(world.target))
+    world.tampered.add(lane)
     at_once_quietly(world.target[lane].abort(lane, "root", "users complain"))
     world.disturbed(lane)
 

@@ -142,6 +142,7 @@ async def _peace(world: World, people: People, rng: random.Random) -> None:
         for rollout in active(world):
             people.settle(rollout)
         if _settled(world):
+            world.invariants.commands()
             return
     if not world.invariants.violations:
         for rollout in active(world):

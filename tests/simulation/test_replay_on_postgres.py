@@ -11,10 +11,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
+from bot.adapters.postgres.appcommands.manifests import PostgresManifests
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.records import Claimed, RolloutChange
 from tests.fakes.store import Statement
 from tests.scenarios.virtual_time import fresh
+from tests.simulation.commands import APPLICATION, manifest
 from tests.simulation.run import play
 from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
@@ -34,13 +37,16 @@ class Heard(NamedTuple):
 class Replay:
     """Sends what was heard to PostgreSQL, where ids of effects are others: they are told by their keys."""
 
-    def __init__(self, store: PostgresStore) -> None:
-        self._store = store
+    def __init__(self, database: TimedDatabase) -> None:
+        self._store = PostgresStore(database)
+        self.manifests = PostgresManifests(database)
+        self._commands = {"manifests": self.manifests, "command_history": PostgresAppCommandHistory(database)}
         self._ids: dict[int, int] = {}  # of effects: in memory -> in PostgreSQL
 
     async def answer(self, heard: Heard) -> Any:
         statement = heard.statement
-        method = getattr(getattr(self._store, statement.part), statement.name)
+        part = self._commands.get(statement.part) or getattr(self._store, statement.part)
+        method = getattr(part, statement.name)
         try:
             found = await method(*map(self._there, statement.args), **statement.kwargs)
         except Exception as error:
@@ -106,7 +112,8 @@ async def test_a_history_has_the_same_answers_on_postgresql(seed: int, postgres:
     clock = FrozenClock(EPOCH)
     compared = 0
     async with TimedDatabase(await fresh(postgres), clock) as database:
-        replay = Replay(PostgresStore(database))
+        replay = Replay(database)
+        await replay.manifests.put(manifest("1"), APPLICATION.name, "before")
         for heard in _without_idle(history):
             clock.at = heard.at
             found = await replay.answer(heard)

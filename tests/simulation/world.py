@@ -13,10 +13,11 @@ from typing import Any, TypeVar
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Desired, Lane, Plan, Policy, Release
-from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
+from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, SyncCommands, Verify
 from bot.ports.store import PANIC_NOTE
 from tests.fakes.store import MemoryDatabase, Statement, Tables
-from tests.simulation.invariants import Invariants
+from tests.simulation.commands import APPLICATION, SERVED, manifest, served
+from tests.simulation.invariants import GREETER, Invariants
 from tests.simulation.outside import SimulatedAnnouncer, SimulatedSource, SimulatedTarget
 from tests.simulation.process import Process
 from tests.simulation.wire import Link, at_once
@@ -49,6 +50,15 @@ PLANS: Mapping[str, tuple[Any, ...]] = {
         Shift(100, 8.0),
     ),
     "straight": (CHECKED, Shift(50, 8.0), Soak(3.0), Shift(100, 8.0)),
+    "commands": (
+        CHECKED,
+        Gate("go", "release-manager", 1, 25.0),
+        SyncCommands("greeter", "additions", 8.0),
+        Shift(50, 8.0),
+        Soak(3.0),
+        Shift(100, 8.0),
+        SyncCommands("greeter", "all", 8.0),
+    ),
     "exclusive": (CHECKED, Gate("go", "release-manager", 1, 25.0), Shift(100, 8.0), Observe(4.0)),
 }
 LANES: Mapping[Lane, str] = {
@@ -56,6 +66,7 @@ LANES: Mapping[Lane, str] = {
     Lane("mail", "production"): "steps",
     Lane("shop", "staging"): "straight",
     Lane("herald", "production"): "exclusive",
+    Lane("greeter", "production"): "commands",
 }
 
 
@@ -94,7 +105,7 @@ class World:
         self.releases: Mapping[str, Sequence[Release]] = {
             service: [_release(service, version) for version in VERSIONS]
             for service in sorted({lane.service for lane in LANES})
-        }
+        } | {SERVED.service: []}
         self.failing: set[str] = set()  # digests that do not pass their checks
         self.database = Link(rng, "the database", 0.004, times_out_s=1.0)
         self.registry = Link(rng, "the registry", 0.01)
@@ -117,8 +128,14 @@ class World:
         self.source = SimulatedSource(self.target, links)
         self.processes: list[Process] = []
         self.backups: list[tuple[float, Tables]] = []
+        self.tampered: set[Lane] = set()  # lanes with a plan or traffic that someone else changed
         self.restored = 0  # how often the database became an older one
         self._started = 0
+
+    @property
+    def lanes(self) -> list[Lane]:
+        """Those that people deploy to."""
+        return sorted(LANES)
 
     # ---- the database ----
 
@@ -184,13 +201,17 @@ class World:
     def serve(self) -> None:
         """What ran before Slipway first looked."""
         for lane, target in self.target.items():
-            if self.rng.random() < 0.9:
+            if lane in LANES and (lane == GREETER or self.rng.random() < 0.9):
                 at_once(target.apply(lane, Desired(1, _release(lane.service, "1"))))
                 at_once(target.observe(lane))
+        at_once(self.target[SERVED].apply(SERVED, Desired(1, served("1"))))
+        at_once(self.target[SERVED].observe(SERVED))
+        self.tables.manifests[manifest("1").digest] = manifest("1")
 
     def spoil(self) -> None:
         """Some releases are bad from the start: they answer with errors, crash at start, or fail their checks."""
-        for lane, target in self.target.items():
+        for lane in self.lanes:
+            target = self.target[lane]
             for version in ("3", "4", "5"):
                 digest = _release(lane.service, version).digest
                 what = self.rng.choice(["good", "good", "fails", "fails", "dies", "unwell"])
@@ -203,7 +224,7 @@ class World:
 
     def reload(self, rng: random.Random) -> str:
         """Another catalog from now on; says what is new."""
-        lane = rng.choice(sorted(self.catalog.lanes))
+        lane = rng.choice(self.lanes)
         was = self.catalog.lanes[lane]
         what = rng.choice(["plan", "policy", "metrics", "roles"])
         new: dict[str, Any] = {
@@ -212,6 +233,8 @@ class World:
             "metrics": lambda: {"metrics": ()},
             "roles": lambda: {"deploy_roles": ("deployer", "release-manager")},
         }[what]()
+        if what == "plan":
+            self.tampered.add(lane)
         self.catalog = replace(self.catalog, lanes={**self.catalog.lanes, lane: replace(was, **new)})
         return f"{what} of {lane}"
 
@@ -232,8 +255,10 @@ def _release(service: str, version: str) -> Release:
 
 def _catalog(rng: random.Random) -> Catalog:
     lanes = {lane: _lane(rng, lane, plan) for lane, plan in LANES.items()}
+    straight = Plan("commands", (Shift(100, 8.0),))
+    lanes[SERVED] = replace(_lane(rng, SERVED, "straight"), plan=straight, metrics=(), drift="report")
     guild = GuildConfig(GUILD, "demo", {}, {}, panic_roles=("on-call",))
-    return Catalog({GUILD: guild}, lanes, "1")
+    return Catalog({GUILD: guild}, lanes, "1", applications={APPLICATION.name: APPLICATION})
 
 
 def _lane(rng: random.Random, lane: Lane, plan: str) -> LaneConfig:

@@ -134,7 +134,7 @@ async def test_a_sync_brings_the_new_commands_and_a_rollback_the_former_ones(wor
     assert await world.served() == FORMER.digest
 
 
-@pytest.mark.parametrize("statement", range(14))
+@pytest.mark.parametrize("statement", range(20))
 async def test_a_rollback_before_any_statement_of_a_sync_wins(world: World, statement: int) -> None:
     """Found by the simulation: a sync in another process put the candidate's commands back after a rollback."""
     world.database.left, world.database.happens = statement, world.restore
