@@ -65,7 +65,7 @@ class Applied:
 class ApplyFailed:
     """The target could not reach what was desired. `unsafe`: what was desired as stable is gone or unhealthy.
 
-    newest: the generation that the target has, when it is ahead of the order, else 0.
+    newest: the generation that the target has, when that of the order was taken or outpaced there, else 0.
     """
 
     generation: int

@@ -141,7 +141,7 @@ def returned_late(builder: StepBuilder, event: Applied) -> None:
 def not_returned(builder: StepBuilder, event: ApplyFailed) -> None:
     """ROLLING_BACK: the target failed. When it is ahead of Slipway, the order is repeated above its generation."""
     rollout = builder.rollout
-    if event.newest > rollout.generation and rollout.asked_again < _CATCH_UPS and rollout.stable is not None:
+    if event.newest >= rollout.generation and rollout.asked_again < _CATCH_UPS and rollout.stable is not None:
         catch_up(builder, event)
         builder.change(asked_again=rollout.asked_again + 1)
         builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)

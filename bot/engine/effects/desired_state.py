@@ -30,12 +30,14 @@ _FIRST_PAUSE_S, _LAST_PAUSE_S = 0.25, 5.0
 class Result(NamedTuple):
     """State of the target at the end of an attempt. `observed` is None when it could not be reached at all.
 
-    waiting: the desired state may still be reached.
+    waiting: the desired state may still be reached. outdone: the target has another state under the same generation or
+    a newer one, and refused this one.
     """
 
     observed: Observed | None
     match: Match
     waiting: bool = False
+    outdone: bool = False
 
 
 class DesiredStates:
@@ -91,7 +93,7 @@ def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) 
     abort = heard_by(rollout, observed, at)
     if abort is not None:
         return abort
-    if observed is not None and observed.generation > desired.generation:
+    if observed is not None and (observed.generation > desired.generation or result.outdone):
         why = f"the target got a newer state from elsewhere (generation {observed.generation})"
         return ApplyFailed(desired.generation, at, why, result.match.unsafe, newest=observed.generation)
     if result.match.reached and observed is not None:
@@ -120,6 +122,7 @@ class _Attempt:
         self._desired = order.desired
         self._say = say
         self._applied = False
+        self._refused = False
         self._last = Result(None, Match(False, "the target was never reached"))
 
     async def until(self, timeout_s: float) -> Result:
@@ -146,7 +149,7 @@ class _Attempt:
                 self._applied = True
         except StaleGeneration:
             # It has a newer state; the observation below says from where.
-            self._applied = True
+            self._applied = self._refused = True
         except TargetRefused as error:
             observed = await self._target.observe(self._lane)
             unsafe = self._match(observed).unsafe
@@ -154,13 +157,15 @@ class _Attempt:
             return True
         observed = await self._target.observe(self._lane)
         found = self._match(observed)
-        self._last = Result(observed, found)
+        # After a failover, the target may have an order under this generation that the database does not know.
+        other = self._refused and observed.generation == self._desired.generation and not found.reached
+        newer = observed.generation > self._desired.generation or _aborted(self._desired, observed)
+        self._last = Result(observed, found, outdone=other and not newer)
         if observed.generation < self._desired.generation:
             # It restarted from an older state: apply again.
             self._applied = False
             return False
-        newer = observed.generation > self._desired.generation or _aborted(self._desired, observed)
-        return newer or found.reached or found.doomed
+        return newer or other or found.reached or found.doomed
 
     def _match(self, observed: Observed) -> Match:
         beside = self._target.capabilities.weights

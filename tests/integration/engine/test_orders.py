@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from bot.domain.config import Catalog
 from bot.domain.rollout.model import Action, Desired, Lane, Phase, Plan
 from bot.domain.rollout.steps import Observe, Shift
@@ -102,14 +104,18 @@ async def test_an_order_that_never_gets_there_is_given_up_after_the_time_it_was_
         assert "cannot be reached" in halted.outcome
 
 
-async def test_a_target_that_is_ahead_of_a_restored_backup_is_rolled_back_all_the_same(dsn: str) -> None:
+@pytest.mark.parametrize("by", [1, 40])
+async def test_a_target_that_is_ahead_of_a_restored_backup_is_rolled_back_all_the_same(
+    dsn: str, by: int
+) -> None:
+    """Ahead by one, it has another state under the very generation of the rollback."""
     world = World(dsn, catalog(LONG))
     await world.serve()
     async with world.open() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
         observing = await slipway.reaches(rollout, Phase.OBSERVING)
     # What was ordered after the backup was taken: the same state, under generations that the database forgot.
-    ahead = Desired(observing.generation + 40, V140, V150, 100)
+    ahead = Desired(observing.generation + by, V140, V150, 100)
     await world.target.apply(PRODUCTION, ahead)
     async with world.open() as slipway:
         await slipway.press(rollout, Action.ROLL_BACK, ONCALL)
