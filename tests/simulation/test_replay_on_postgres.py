@@ -131,7 +131,7 @@ def test_these_histories_use_what_the_store_has() -> None:
         _play_apart(seed, history)
     names = Counter(heard.statement.name for heard in history)
     assert names.total() > 2000
-    assert {"save", "save_ticks", "claim", "close", "lead", "order"} <= set(names)
+    assert {"save", "save_ticks", "claim", "close", "renew", "lead", "adopt"} <= set(names)
 
 
 def _play_apart(seed: int, history: list[Heard]) -> Any:
