@@ -125,9 +125,8 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
         gate = rollout.current
         if isinstance(gate, Gate):
             needed = phrasebook.approvals_needed(gate.quorum, gate.role)
-            lines = [
-                f"{escaping.sentence(needed, 200)} Requested by {escaping.plain(rollout.requester.name, 40)}."
-            ]
+            asked = escaping.plain(rollout.requester.name, 40)
+            lines = [f"{escaping.sentence(needed, 200)} Requested by {asked}" + "." * (asked[-1:] != "…")]
         if rollout.deadline is not None:
             lines.append(f"⌛ {escaping.times(phrasebook.expires(rollout.deadline))}")
     elif notice.what == "held" and rollout.hold is not None:
@@ -158,12 +157,18 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
     lasted = (rollout.ended_at - rollout.created_at).total_seconds() if rollout.ended_at else None
     if lasted is not None:
         embed.add_field(name="Duration", value=duration(lasted), inline=True)
-    todo = phrasebook.HALTED_NEXT if notice.what == "halted" else phrasebook.ROLLED_BACK_NEXT
+    todo = _next_step(notice, rollout)
     embed.add_field(
         name="Next step", value=todo + (f" [Open the card]({card})" if card else ""), inline=False
     )
     embed.set_footer(text=mark.removeprefix("-# "))
     return embed
+
+
+def _next_step(notice: Notice, rollout: Rollout) -> str:
+    if notice.what == "halted":
+        return phrasebook.HALTED_NEXT
+    return phrasebook.ROLLING_BACK_NEXT if rollout.observed_weight else phrasebook.ROLLED_BACK_NEXT
 
 
 def _serves(say: Wording, rollout: Rollout, stable: str, candidate: str) -> str:

@@ -11,8 +11,9 @@ from bot.domain.phrasebook.values import because, code, name, sentence
 HALTED = "Halted: manual action required"
 WAITING_FOR_APPROVAL = "Waiting for approval"
 ROLLED_BACK_NEXT = "Users are safe. Find the cause before deploying again."
+ROLLING_BACK_NEXT = "No action needed unless the rollback fails. Find the cause before deploying again."
 HALTED_NEXT = (
-    "Open the card. **Roll back** tries again; **Close** ends the rollout and leaves everything as it is."
+    "On the card, **Roll back** tries again; **Close** ends the rollout and leaves everything as it is."
 )
 PAUSED_STILL = "Nothing moves forward. A failing judge and **Roll back** still work."
 NO_EXPIRY = "until it is unlocked"

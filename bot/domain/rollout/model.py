@@ -49,7 +49,7 @@ PHASE_MEANS: Mapping[Phase, str] = {
     Phase.OBSERVING: "The candidate serves all traffic and is still being judged.",
     Phase.HELD: "The judge did not reach PASS. A decision is needed.",
     Phase.ROLLING_BACK: "All traffic is going back to the stable release.",
-    Phase.HALTED: "The rollback failed or is unsafe. Manual action required.",
+    Phase.HALTED: "The rollback failed or is unsafe. Roll back tries again; Close leaves everything as it is.",
     Phase.SUCCEEDED: "The candidate serves all traffic and is the stable release now.",
     Phase.ROLLED_BACK: "The stable release serves all traffic. The candidate has none.",
     Phase.CANCELLED: "Ended by a person or an expired gate before the candidate took over.",

@@ -169,9 +169,9 @@ def changes(comparison: Comparison) -> list[str]:
     for scope in comparison.scopes:
         for command in scope.diff.commands:
             names.setdefault(command.what, {})[f"/{command.name}"] = None
-    dangers = [f"DANGER {danger}" for danger in comparison.dangers]
+    dangers = [f"DANGER: {danger}" for danger in comparison.dangers]
     if len(dangers) > _DANGERS:
-        dangers[_DANGERS:] = [f"DANGER and {len(dangers) - _DANGERS} more"]
+        dangers[_DANGERS:] = [f"DANGER: and {len(dangers) - _DANGERS} more"]
     return dangers + [
         f"{what}: {', '.join(list(names[what])[:_NAMES])}"
         + (f" and {len(names[what]) - _NAMES} more" if len(names[what]) > _NAMES else "")

@@ -137,14 +137,14 @@ def _command(command: CommandDiff) -> tuple[str, bool]:
     """One command as text, and whether the text is complete."""
     lines = [f"{SHAPE[command.what]} **{escaping.plain(words.title(command), 160)}**"]
     if command.danger:
-        lines.append(f"⚠️ DANGER {escaping.plain(command.danger, 200)}")
+        lines.append(f"⚠️ DANGER: {escaping.plain(command.danger, 200)}")
     if command.what == "renamed":
         lines.append("-# keeps its id, and so the permissions that the server set")
     changes = sorted(command.changes, key=lambda change: not change.danger)
     for change in changes[:_FIELDS]:
         lines.append(f"• {escaping.plain(words.change_line(change), 220)}")
         if change.danger:
-            lines.append(f"⚠️ DANGER {escaping.plain(change.danger, 200)}")
+            lines.append(f"⚠️ DANGER: {escaping.plain(change.danger, 200)}")
     if command.what == "created" and command.desired is not None:
         contents = list(words.contents(command.desired))
         lines += [f"• {escaping.plain(line, 160)}" for line in contents[:3]]

@@ -168,7 +168,9 @@ def health(checks: Sequence[HealthLine], lanes: Sequence[LaneStatus] | None) -> 
     """State of Slipway, one line per part, then what runs where if that could be read."""
     bad = [c for c in checks if c.ok is False]
     head = (
-        "✅ **Everything is healthy.**" if not bad else f"❌ **{len(bad)} of {len(checks)} checks failed.**"
+        "✅ **All components are healthy.**"
+        if not bad
+        else f"❌ **{len(bad)} of {len(checks)} checks failed.**"
     )
     ordered = sorted(checks, key=lambda c: c.ok is not False)
     lines = [

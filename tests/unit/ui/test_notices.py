@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain import phrasebook
 from bot.ports.notifications import Notice
 from bot.ui import escaping
 from bot.ui.notices import nonce, words
@@ -62,6 +63,28 @@ async def test_every_notice_fits_whatever_it_says(what: str) -> None:
         if post.embed is not None:
             assert len(post.embed) <= 6000
             assert len(post.embed.title or "") <= 256
+
+
+@pytest.mark.parametrize(("weight", "step"), [(5, "ROLLING_BACK_NEXT"), (0, "ROLLED_BACK_NEXT")])
+async def test_users_are_only_called_safe_without_candidate_traffic(weight: int, step: str) -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.deployed(engine)
+    seen = await engine.view(rollout.id)
+    seen = replace(seen, rollout=replace(seen.rollout, observed_weight=weight))
+    notice = Notice("n-7", rollout.id, "rolled_back", "It failed.", ("on-call",))
+    (alert, *_) = words(notice, seen, [500], "")
+    assert alert.embed is not None
+    assert {f.name: f.value for f in alert.embed.fields}["Next step"] == getattr(phrasebook, step)
+
+
+async def test_a_shortened_name_is_followed_by_no_full_stop() -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.deployed(engine, who=replace(rollouts.DEV, name="Ada Lovelace " * 9))
+    rollouts.started(engine, rollout.id)
+    notice = Notice("n-1", rollout.id, "gate_opened", "", ("release-manager",))
+    (post,) = words(notice, await engine.view(rollout.id), [501], "")
+    assert "Requested by Ada Lovelace" in post.content
+    assert "….\n" not in post.content and "…\n" in post.content
 
 
 def test_nonces_are_short_stable_and_apart() -> None:

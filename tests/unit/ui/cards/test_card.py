@@ -148,7 +148,7 @@ async def test_a_gate_says_who_may_how_many_and_until_when(
     assert "Approvals: 0 of 1" in shown
     assert "release-manager" in shown
     assert "Expires <t:" in shown
-    assert "Rollback:** to `1.4.0`, which is still running" in shown
+    assert "Rollback:** to `1.4.0` in seconds: it is still running" in shown
     assert shown.index("Approvals") < shown.index("verify")
 
 
@@ -306,8 +306,8 @@ async def test_payloads_fit_discords_own_description(phases: dict[Phase, tuple[F
 async def test_who_approves_commands_sees_what_changes_dangers_in_words() -> None:
     engine = rollouts.engine()
     rollout = await rollouts.deployed(engine)
-    changes = ["DANGER old: deleted for everyone", "created: /wave, /greet"]
+    changes = ["DANGER: old: deleted for everyone", "created: /wave, /greet"]
     candidate = replace(rollout.candidate, spec={"changes": changes})
     found = said(await drawn(engine, replace(rollout, candidate=candidate)))
-    assert "⚠️ DANGER old: deleted" in found
+    assert "⚠️ DANGER: old: deleted" in found
     assert "• created: /wave, /greet" in found

@@ -107,7 +107,7 @@ def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
     found = shown(lists.dry_run(plan))
     assert found.index("prerequisite") < found.index("**lock**")
     assert "1 check failed" in found
-    assert "which has to be started first" in found
+    assert "which must be started first" in found
 
 
 def test_health_shows_what_is_broken_first() -> None:
