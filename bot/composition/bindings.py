@@ -1,4 +1,4 @@
-"""The adapters of running rollouts, made from what each was bound to when it started."""
+"""Adapters of running rollouts, made from each one's binding."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Bindings:
         return self._read(bound, kinds[kind].settings, bound.settings)
 
     def is_current(self, lane: Lane, binding: LaneBinding) -> bool:
-        """Whether the catalog says the same about the lane's target and router now."""
+        """Whether the binding has the catalog's present target and router."""
         config = self._current().lanes.get(lane)
         now = config.bound if config else None
         return now is not None and (now.target, now.router, now.exclusive) == (
@@ -150,7 +150,7 @@ class OneTarget:
 
 
 class Routing:
-    """Tells targets how lanes are served: by the catalog, and by its binding while a rollout is active."""
+    """Sends lanes' settings to targets: the catalog's, or the binding's while a rollout is active."""
 
     def __init__(
         self,
@@ -176,12 +176,12 @@ class Routing:
             self._due.set()
 
     async def begin(self) -> None:
-        """The catalog may have been edited while Slipway was away."""
+        """Apply a catalog that was edited while Slipway was away."""
         if await self._held():
             self._due.set()
 
     async def follow(self) -> None:
-        """Until cancelled: look after what the catalog changed while a rollout was active."""
+        """Apply, until cancelled, changes of the catalog that waited for a rollout's end."""
         while True:
             await self._due.wait()
             self._due.clear()

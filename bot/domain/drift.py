@@ -11,9 +11,9 @@ FIRST_S, LONGEST_S, MOST_REPAIRS = 10.0, 1800.0, 8
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What is wrong in a lane, and what was done about it. Falsy when nothing is wrong.
+    """Drift of a lane and its repairs. Falsy when the lane is as desired.
 
-    kind: what is wrong without what changes at every look, such as the last words of a process; empty when nothing is.
+    kind: the problem without details that change at every look, such as a process' last words; empty without drift.
     text: the sentence for people. repairs, repaired_at: how often the desired state was ordered again, and when last.
     """
 
@@ -26,7 +26,7 @@ class Drift:
         return bool(self.kind)
 
     def seen(self, kind: str, text: str, now: datetime) -> Drift:
-        """The drift after a look. A lane that was as desired for the longest pause starts to count over."""
+        """The drift after a look. Counts start again for a lane that was as desired for the longest pause."""
         known = self if self or self._recent(now) else Drift()
         return replace(known, kind=kind, text=text)
 

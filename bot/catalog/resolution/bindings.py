@@ -1,4 +1,4 @@
-"""What a rollout copies of its lane: the adapters as they are written, without what the environment gave."""
+"""Bindings of lanes: the adapters' settings as written, without values of the environment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def binding(
     metrics: tuple[str, ...],
     policy: Policy,
 ) -> LaneBinding:
-    """The binding of a lane that has no mistakes."""
+    """The binding of a lane without mistakes."""
     own: KeyPath = ("services", lane.service, "environments", lane.environment, "router")
     return LaneBinding(
         target=_adapter(document, sections, "targets", target),

@@ -1,4 +1,4 @@
-"""What a lane's metric sources report, and what its policy listens to: nothing may be listened to in vain."""
+"""Check that a lane's metric sources report every signal and series that its policy uses."""
 
 from __future__ import annotations
 
