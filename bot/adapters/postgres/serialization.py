@@ -38,6 +38,7 @@ CHARTER = (
     "seal",
     "created_at",
     "known_good",
+    "extra_approvals",
     "gated",
     "binding",
 )
