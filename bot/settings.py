@@ -166,14 +166,6 @@ class Settings(BaseSettings):
         description="Everything that Slipway writes: its PostgreSQL, the process host's state, sockets and logs.",
     )
 
-    shared_account: bool = Field(
-        default=False,
-        description="Every command here runs as the same user, as in a container: changes need `--as` and a token.",
-    )
-    personal_token: SecretStr | None = Field(
-        default=None, description="For `slipway commands … --as NAME`: the token of that account."
-    )
-
     @classmethod
     def settings_customise_sources(
         cls,

@@ -175,7 +175,14 @@ async def _assemble(
     connection, charts = GatewayConnection(), CardCharts()
     stack.push_async_callback(charts.close)
     announcer = Announcer(
-        connection.rest, engine.view, store.cards, store.notes, current, clock, chart=charts
+        connection.rest,
+        engine.card,
+        store.cards,
+        store.notes,
+        current,
+        clock,
+        chart=charts,
+        measured=engine.view,
     )
     stack.push_async_callback(announcer.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)

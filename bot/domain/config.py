@@ -109,18 +109,6 @@ class GuildConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """An account on machines. `person`: the Discord id of whom it belongs to; None when that is not known.
-
-    `token`: ``sha256:…`` of the personal token that proves who asks; empty where there is none.
-    """
-
-    roles: tuple[str, ...] = ()
-    person: int | None = None
-    token: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Catalog:
     """The whole catalog. `digest` changes with any change of content."""
 
@@ -135,7 +123,9 @@ class Catalog:
     given: Mapping[str, str] = field(
         default_factory=dict, repr=False
     )  # what `${NAME}` stood for when it was read
-    accounts: Mapping[str, Account] = field(default_factory=dict)  # on machines, by name
+    accounts: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # of machines -> roles on the command line
 
     def visible(self, guild_id: int) -> list[LaneConfig]:
         """The lanes that this guild may see and press, in catalog order."""

@@ -96,7 +96,12 @@ class Engine:
     ) -> Sequence[api.RolloutSummary]:
         return await self._soon(self._queries.history(guild_id, service, environment, before, limit))
 
+    async def card(self, rollout_id: int) -> api.RolloutView:
+        """The rollout as its card says it in words: without measurements and audit lines."""
+        return await self._soon(self._queries.card(rollout_id))
+
     async def view(self, rollout_id: int, guild_id: int | None = None) -> api.RolloutView:
+        """The rollout with all that its chart shows."""
         return await self._soon(self._queries.view(rollout_id, guild_id))
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,7 +19,7 @@ from bot.ports.errors import Unreachable
 from bot.ports.notifications import Alert, Notice
 from bot.ports.store import CardStore, NoteStore
 from bot.ui import escaping
-from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, ChartOf, Views
+from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
 from bot.ui.message_budget import MessageBudget, Priority
 from bot.ui.notices import ALARMS, NoticeText, alert_words, nonce, words
 from bot.ui.rest import (
@@ -33,12 +33,17 @@ from bot.ui.rest import (
     mentions,
 )
 
+Chart = Callable[[RolloutView], Awaitable[bytes | None]]
+
 _log = structlog.get_logger(__name__)
 _REPORT_EVERY = timedelta(hours=1)
 
 
 class Announcer:
-    """Implements `bot.ports.notifications.Announcer`. `rest` returns a logged-in client or raises `Unreachable`."""
+    """Implements `bot.ports.notifications.Announcer`. `rest` returns a logged-in client or raises `Unreachable`.
+
+    views: rollouts as cards say them in words. measured: the same with what charts show; `views` where there is none.
+    """
 
     def __init__(  # noqa: PLR0917
         self,
@@ -49,7 +54,8 @@ class Announcer:
         catalog: Callable[[], Catalog],
         clock: Clock,
         *,
-        chart: ChartOf | None = None,
+        chart: Chart | None = None,
+        measured: Views | None = None,
         budget: MessageBudget | None = None,
     ) -> None:
         self._rest = rest
@@ -58,8 +64,14 @@ class Announcer:
         self._catalog = catalog
         self._clock = clock
         self._budget = budget or MessageBudget()
+
+        async def charted(rollout_id: int) -> bytes | None:
+            assert chart is not None
+            return await chart(await (measured or views)(rollout_id))
+
+        chart_of = charted if chart is not None else None
         self._scheduler = CardScheduler(
-            rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart
+            rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart_of
         )
         self._began = clock.now()
         self._tried: set[str] = set()

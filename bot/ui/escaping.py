@@ -37,7 +37,7 @@ _SENTENCE_START = re.compile(r"^(\s*)(#{1,3}\s|-#\s|>{1,3}\s)", re.MULTILINE)
 
 def units(text: str) -> int:
     """Length as Discord counts it."""
-    return len(text) + sum(ord(c) > 0xFFFF for c in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 _HALF_A_TIME = re.compile(r"<(?:t(?::[^>]*)?)?$")

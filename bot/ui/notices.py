@@ -13,7 +13,6 @@ from bot.domain.formatting import count, duration, percent
 from bot.domain.judge.judge import Reason
 from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.rollout.steps import Gate
-from bot.domain.rollout.steps.gate import needed
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import RolloutView
 from bot.ports.notifications import Alert, Notice
@@ -125,9 +124,9 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
     if notice.what == "gate_opened":
         gate = rollout.current
         if isinstance(gate, Gate):
-            asks = phrasebook.approvals_needed(needed(rollout, gate), gate.role)
+            needed = phrasebook.approvals_needed(gate.quorum, gate.role)
             asked = escaping.plain(rollout.requester.name, 40)
-            lines = [f"{escaping.sentence(asks, 200)} Requested by {asked}" + "." * (asked[-1:] != "…")]
+            lines = [f"{escaping.sentence(needed, 200)} Requested by {asked}" + "." * (asked[-1:] != "…")]
         if rollout.deadline is not None:
             lines.append(f"⌛ {escaping.times(phrasebook.expires(rollout.deadline))}")
     elif notice.what == "held" and rollout.hold is not None:

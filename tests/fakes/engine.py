@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import phrasebook
@@ -181,6 +182,9 @@ class FakeEngine:
             raise phrasebook.no_rollout(rollout_id)
         found = self._transitions.get(rollout_id, [])
         return RolloutView(rollout, self.series.get(rollout_id, []), found, self.locks.get(rollout.lane))
+
+    async def card(self, rollout_id: int) -> RolloutView:
+        return replace(await self.view(rollout_id), series=(), transitions=())
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
         await self._reached()

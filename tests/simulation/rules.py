@@ -188,9 +188,7 @@ def panics(world: World, people: People, rng: random.Random) -> None:
 def unlocks(world: World, people: People, rng: random.Random) -> None:
     for lane in list(world.tables.locks):
         people.ask(
-            LEAD,
-            f"/unlock {lane}",
-            lambda process, lane=lane: process.engine.unlock(GUILD, LEAD, lane, "fixed"),
+            LEAD, f"/unlock {lane}", lambda process, lane=lane: process.engine.unlock(GUILD, LEAD, lane)
         )
 
 

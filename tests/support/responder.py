@@ -169,11 +169,12 @@ async def standing(
         budget = IdentifyBudget(books, clock, "test", folder, free=50)
         spoken = Announcer(
             line.rest,
-            engine.view,
+            engine.card,
             books,
             books,
             lambda: engine.catalog,
             clock,
+            measured=engine.view,
             **{"budget": MessageBudget(burst=50), **announcer},
         )
         token = sandbox.token("slipway")

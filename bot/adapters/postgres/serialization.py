@@ -38,7 +38,6 @@ CHARTER = (
     "seal",
     "created_at",
     "known_good",
-    "extra_approvals",
     "gated",
     "binding",
 )

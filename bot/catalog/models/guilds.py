@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from bot.values import NameOrId, Names, Part, Snowflake, shaped
-
-TokenHash = Annotated[str, *shaped("^sha256:[0-9a-f]{64}$", "the line that `slipway commands token` prints")]
+from bot.values import NameOrId, Names, Part, Snowflake
 
 
 class Channels(Part):
@@ -33,11 +29,3 @@ class Account(Part):
     """An account of the operating system, and what it may do with `slipway commands` on a machine."""
 
     roles: Names = Field(description="Roles of the account; approvals are only possible in Discord.")
-    person: Snowflake | None = Field(
-        default=None,
-        description="Discord id of the person it belongs to, who cannot approve what it requests. Without it, every "
-        "gate needs one approval more.",
-    )
-    token: TokenHash | None = Field(
-        default=None, description="Hash of a personal token, for `--as`; `slipway commands token` makes one."
-    )

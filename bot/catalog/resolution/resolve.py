@@ -15,7 +15,7 @@ from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import Account, Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
+from bot.domain.config import Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane
 from bot.domain.secret import Secret
 from bot.redaction import is_sensitive
@@ -71,11 +71,11 @@ def _secrets(document: Document) -> tuple[Secret, ...]:
     return tuple(map(Secret, sorted(found)))
 
 
-def _accounts(document: Document, sections: Sections) -> dict[str, Account]:
+def _accounts(document: Document, sections: Sections) -> dict[str, tuple[str, ...]]:
     known = {role for guild in sections.of("guilds").values() for role in guild.roles}
-    found: dict[str, Account] = {}
+    found: dict[str, tuple[str, ...]] = {}
     for name, account in sections.of("command_line").items():
-        found[name] = Account(account.roles, account.person, account.token or "")
+        found[name] = account.roles
         for role in account.roles:
             if role not in known and not sections.is_spoilt(("guilds",)):
                 hint = nearest(role, known)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 
 import click
 
 from bot.cli.appcommands import output as shapes
-from bot.cli.appcommands.group import ENVIRONMENTS, application_argument, command, commands, print_json
-from bot.cli.appcommands.service import OpenedService, as_account, hash_of, opened
+from bot.cli.appcommands.group import ENVIRONMENTS, application_argument, command, print_json
+from bot.cli.appcommands.service import OpenedService, as_account, opened
 from bot.cli.exits import EXIT_FAILED, EXIT_WAITING, tell
 from bot.domain import phrasebook
 from bot.domain.rollout.model import Phase, Rollout
@@ -20,7 +19,6 @@ _LONGEST_WAIT_S = 24 * 3600.0
 _reason = click.option("--reason", default="", help="Why; shown on the card and in the history.")
 _wait = click.option("--wait", is_flag=True, help="Wait for the result. Approvals are given in Discord.")
 _timeout = click.option("--timeout", default=1800.0, show_default=True, help="Longest wait in seconds.")
-_as = click.option("--as", "named", metavar="NAME", help="Act as this account, by SLIPWAY_PERSONAL_TOKEN.")
 _key = click.option("--key", default="", help="A repeated key does not start a second change.")
 
 
@@ -32,7 +30,6 @@ _key = click.option("--key", default="", help="A repeated key does not start a s
 @_wait
 @_timeout
 @_key
-@_as
 async def apply(
     *,
     application: str,
@@ -42,14 +39,13 @@ async def apply(
     wait: bool,
     timeout: float,
     key: str,
-    named: str | None,
     as_json: bool,
     server: str | None,
 ) -> int:
     """Apply the catalog's manifest to ENVIRONMENT. Production waits for approval in Discord."""
     if emergency and not reason.strip():
         raise phrasebook.reason_required("Give it with --reason.")
-    async with opened(application, server, changes=True, named=named) as service:
+    async with opened(application, server) as service:
         request = ApplyRequest(
             guild_id=service.guild_id,
             actor=service.actor,
@@ -71,7 +67,6 @@ async def apply(
 @_wait
 @_timeout
 @_key
-@_as
 async def rollback(
     *,
     application: str,
@@ -80,12 +75,11 @@ async def rollback(
     wait: bool,
     timeout: float,
     key: str,
-    named: str | None,
     as_json: bool,
     server: str | None,
 ) -> int:
     """Restore BACKUP. Needs no approval, like any rollback; what it replaces is backed up first."""
-    async with opened(application, server, changes=True, named=named) as service:
+    async with opened(application, server) as service:
         held = await service.commands.backup(service.guild_id, backup)
         if held.line.application != application:
             raise phrasebook.other_application(
@@ -97,14 +91,6 @@ async def rollback(
         with as_account(service.actor):
             done = await service.commands.restore(request)
         return await _followed(service, done, timeout if wait else None, as_json)
-
-
-@commands.command("token")
-def token() -> None:
-    """Make a personal token for `--as`, and the hash of it for the catalog. Nothing is stored."""
-    made = secrets.token_urlsafe(32)
-    tell(f"Keep this for yourself, as SLIPWAY_PERSONAL_TOKEN: {made}")
-    tell(f"Add this to your account under command_line in the catalog: token: {hash_of(made)}")
 
 
 def _interaction(service: OpenedService, key: str) -> str:

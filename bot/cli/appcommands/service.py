@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import os
 import pwd
 import socket
@@ -16,12 +14,11 @@ from dataclasses import dataclass
 from bot.adapters.embedded import database
 from bot.catalog import load
 from bot.cli.exits import settings
-from bot.domain.config import Account, Catalog, unknown
+from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Actor, Rollout
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
-from bot.settings import Settings
 
 _LOOK_S = 0.5
 
@@ -61,13 +58,8 @@ class OpenedService:
 
 
 @asynccontextmanager
-async def opened(
-    application: str | None, server: str | None, *, changes: bool = False, named: str | None = None
-) -> AsyncIterator[OpenedService]:
-    """The service on the configured database, for the account that asks; `named` by `--as`.
-
-    changes: something is to be changed, so it must be clear who asks. Raises `UserError`, `Unreachable`.
-    """
+async def opened(application: str | None, server: str | None) -> AsyncIterator[OpenedService]:
+    """The service on the configured database. Raises `UserError`, `Unreachable`."""
     import aiohttp
 
     from bot.adapters.postgres.connection.clock import DatabaseClock
@@ -81,7 +73,6 @@ async def opened(
     given = settings()
     catalog = load(given.config_dir, registry.KINDS)
     guild_id = _guild(catalog, application, server)
-    actor = who(catalog, given, named, changes=changes)
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
         if not await is_newest(dsn):
@@ -104,7 +95,7 @@ async def opened(
             store, lambda: catalog, targets=targets, releases=made.releases, clock=clock, waker=waker
         )
         service = made.service(engine, store, targets, clock)
-        yield OpenedService(service, engine, catalog, guild_id, actor)
+        yield OpenedService(service, engine, catalog, guild_id, account(catalog))
 
 
 @contextmanager
@@ -122,56 +113,16 @@ def as_account(actor: Actor) -> Iterator[None]:
 
 
 def account(catalog: Catalog) -> Actor:
-    """The account of the operating system: no flag or variable changes who runs this."""
+    """The account of the operating system: no flag or variable changes who runs this.
+
+    The id is negative, unlike any Discord id: the requester here can never approve in Discord.
+    """
     try:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = f"uid-{os.getuid()}"
-    return _actor(catalog, name)
-
-
-def who(catalog: Catalog, given: Settings, named: str | None, *, changes: bool) -> Actor:
-    """The account that asks: `named` with its personal token, otherwise that of the operating system.
-
-    Raises `Refused` for a token that is not that account's, and for changes where everyone is the same account.
-    """
-    if named is None:
-        asks = account(catalog)
-        if changes and given.shared_account:
-            raise Refused(
-                f"Everyone here is {asks.name}, so Slipway cannot tell who asks.",
-                rule="who",
-                remedy="Say it with --as NAME, and set SLIPWAY_PERSONAL_TOKEN to that account's token.",
-            )
-        return asks
-    token = given.personal_token.get_secret_value() if given.personal_token else ""
-    if not token:
-        raise Refused(
-            f"To act as {named[:64]} takes a personal token.",
-            rule="who",
-            remedy="Set SLIPWAY_PERSONAL_TOKEN.",
-        )
-    known = catalog.accounts.get(named)
-    if not hmac.compare_digest(hash_of(token), known.token if known and known.token else hash_of("")):
-        raise Refused(
-            f"The personal token is not that of {named[:64]}.",
-            rule="who",
-            remedy="`slipway commands token` makes one; its hash belongs into the catalog, under `command_line`.",
-        )
-    return _actor(catalog, named)
-
-
-def hash_of(token: str) -> str:
-    """A personal token as the catalog has it. Tokens are random and long, so one round is enough."""
-    return f"sha256:{hashlib.sha256(token.encode()).hexdigest()}"
-
-
-def _actor(catalog: Catalog, name: str) -> Actor:
-    """The id is negative, unlike any Discord id, so that no request looks like one from Discord."""
-    known = catalog.accounts.get(name) or Account()
-    id_ = -zlib.crc32(name.encode()) - 1
-    host = socket.gethostname()
-    return Actor(id_, f"{name}@{host}", frozenset(known.roles), "cli", person=known.person)
+    roles = frozenset(catalog.accounts.get(name, ()))
+    return Actor(-zlib.crc32(name.encode()) - 1, f"{name}@{socket.gethostname()}", roles, "cli")
 
 
 def _guild(catalog: Catalog, application: str | None, server: str | None) -> int:

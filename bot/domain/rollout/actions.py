@@ -12,7 +12,6 @@ from bot.domain.rollout.events import Acted, Notify
 from bot.domain.rollout.model import Grant, Pause, Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps import Gate
-from bot.domain.rollout.steps.gate import needed
 
 LONGEST_EXTENSION_S = 24 * 3600.0
 
@@ -25,10 +24,10 @@ def approve(builder: StepBuilder, acted: Acted) -> None:
     if rollout.step_done or any(a.actor_id == acted.actor.id for a in rollout.approvals):
         return
     given = (*rollout.approvals, approval)
-    count, quorum = approvals.votes(rollout, given), needed(rollout, gate)
+    count = approvals.votes(rollout, given)
     builder.change(approvals=given)
-    builder.tell("approved", f"{acted.actor.name} approved ({count} of {quorum}).", seal=rollout.seal)
-    if count >= quorum:
+    builder.tell("approved", f"{acted.actor.name} approved ({count} of {gate.quorum}).", seal=rollout.seal)
+    if count >= gate.quorum:
         grant = Grant(rollout.step, gate.name, builder.at, given)
         builder.change(grants=(*rollout.grants, grant), deadline=None)
         progress.pass_gate(builder)
@@ -133,7 +132,7 @@ def promote(builder: StepBuilder, acted: Acted) -> None:
     if any(a.actor_id == acted.actor.id for a in rollout.approvals):
         return
     given = (*rollout.approvals, approval)
-    count, quorum = approvals.votes(rollout, given), approvals.to_promote(rollout)
+    count, quorum = approvals.votes(rollout, given), rollout.policy.promote_quorum
     builder.change(approvals=given)
     verdict = rollout.verdict.outcome if rollout.verdict else "none yet"
     builder.tell(

@@ -16,7 +16,6 @@ from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.events import Acted
 from bot.domain.rollout.model import Action, Actor, Approval, Lane, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Gate
-from bot.domain.rollout.steps.gate import needed
 
 VOTES = frozenset({Action.APPROVE, Action.REVOKE, Action.REJECT})
 
@@ -31,8 +30,6 @@ def seal_of(
     plan: Plan,
     policy: Policy,
     binding: LaneBinding | None = None,
-    requester: Actor | None = None,
-    extra_approvals: int = 0,
 ) -> str:
     """SHA-256 in hex of everything that an approver approves. Equal content gives an equal seal.
 
@@ -50,7 +47,6 @@ def seal_of(
     }
     if binding is not None:
         content |= {"binding": _lean(binding), "spec": _plain(candidate.spec)}
-        content["requester"] = [sorted(requester.ids) if requester else [], extra_approvals]
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
@@ -70,8 +66,6 @@ def seal_now(rollout: Rollout) -> str:
         plan=rollout.plan,
         policy=rollout.policy,
         binding=rollout.binding,
-        requester=rollout.requester,
-        extra_approvals=rollout.extra_approvals,
     )
 
 
@@ -81,7 +75,7 @@ def may(rollout: Rollout, action: Action, actor: Actor) -> Refused | None:
         by_itself = action not in (Action.APPROVE, Action.PROMOTE)
         return None if by_itself else phrasebook.people_only()
     policy = rollout.policy
-    asked = actor.id in rollout.requester.ids
+    asked = actor.id == rollout.requester.id
     if action in VOTES:
         return _may_vote(rollout, action, actor, asked)
     if action is Action.PROMOTE:
@@ -129,16 +123,6 @@ def expiry(rollout: Rollout, now: datetime) -> datetime | None:
     return rollout.deadline + (now - rollout.pause.since)
 
 
-def to_promote(rollout: Rollout) -> int:
-    """How many people have to vote to continue without PASS."""
-    return rollout.policy.promote_quorum + rollout.extra_approvals
-
-
-def unknown_person(requester: Actor) -> int:
-    """One approval more where no one knows which person asks: they could be among those who approve."""
-    return 1 if requester.via in ("cli", "http") and requester.person is None else 0
-
-
 def vote(rollout: Rollout, acted: Acted) -> Approval:
     """The approval that this press gives. Raises `Refused` for another seal and after the expiry."""
     if acted.seal and acted.seal != rollout.seal:
@@ -175,8 +159,8 @@ def covers(rollout: Rollout, gate: Gate) -> bool:
 
 
 def _valid(rollout: Rollout, gate: Gate, approvals: tuple[Approval, ...]) -> bool:
-    own = any(a.actor_id in rollout.requester.ids for a in approvals)
-    return votes(rollout, approvals) >= needed(rollout, gate) and (gate.allow_requester or not own)
+    own = any(a.actor_id == rollout.requester.id for a in approvals)
+    return votes(rollout, approvals) >= gate.quorum and (gate.allow_requester or not own)
 
 
 def _lean(value: Any) -> Any:

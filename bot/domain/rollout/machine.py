@@ -186,8 +186,6 @@ def begin(
         plan=plan,
         policy=policy,
         binding=binding,
-        requester=requester,
-        extra_approvals=approvals.unknown_person(requester),
     )
     rollout = Rollout(
         id=id,
@@ -207,7 +205,6 @@ def begin(
         confirmed=generation,
         known_good=known_good,
         readiness=readiness,
-        extra_approvals=approvals.unknown_person(requester),
         gated=plans.gated(plan) if gated is None else gated,
         binding=binding,
     )

@@ -36,9 +36,7 @@ def automatic(builder: StepBuilder, what: str, why: str) -> None:
     if not rollout.had_traffic:
         failed = builder.say.failed
         end(builder, Phase.FAILED, what, failed.format(version=rollout.candidate.version, why=why))
-        builder.order(
-            Notify("failed", mention_users=(rollout.requester.mention,), text=builder.rollout.outcome)
-        )
+        builder.order(Notify("failed", mention_users=(rollout.requester.id,), text=builder.rollout.outcome))
         return
     if not _order(builder, what, f"Automatic rollback: {why}"):
         return
@@ -56,8 +54,7 @@ def by_person(builder: StepBuilder, what: str, sentence: str) -> None:
     elif _order(builder, what, sentence):
         if not rollout.known_good:
             quarantine(builder, rollout.candidate, sentence.partition(": ")[2].rstrip("."))
-        asked = rollout.requester
-        told = () if builder.actor.id in asked.ids else (asked.mention,)
+        told = () if builder.actor.id == rollout.requester.id else (rollout.requester.id,)
         builder.order(Notify("rolled_back", mention_users=told, text=builder.rollout.outcome))
 
 
@@ -167,7 +164,7 @@ def expired(builder: StepBuilder, event: TimerDue) -> None:
         return
     end(builder, Phase.CANCELLED, "gate_expired", "The gate expired before it was approved.")
     builder.order(
-        Notify("expired", mention_users=(builder.rollout.requester.mention,), text=builder.rollout.outcome)
+        Notify("expired", mention_users=(builder.rollout.requester.id,), text=builder.rollout.outcome)
     )
 
 

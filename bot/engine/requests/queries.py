@@ -60,6 +60,15 @@ class Queries:
         lanes = [config.lane for config in self._configs(guild_id, service, environment)]
         return await self._store.history.history(lanes, before, max(1, min(limit, _MOST)))
 
+    async def card(self, rollout_id: int) -> api.RolloutView:
+        """What a card says in words, without what its chart shows: one query, two when the rollout is over."""
+        loaded = await self._store.rollouts.load(rollout_id)
+        if loaded is None:
+            raise phrasebook.no_rollout(rollout_id)
+        rollout = loaded.rollout
+        locks = await self._store.lanes.locks(self._lanes.now()) if rollout.phase.final else {}
+        return api.RolloutView(rollout, (), (), locks.get(rollout.lane))
+
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None:

@@ -130,9 +130,7 @@ def _serving(rollout: Rollout) -> str:
 def _facts(rollout: Rollout) -> str:
     before = escaping.code(rollout.stable.version, 40) if rollout.stable else "nothing"
     by = (
-        "Slipway"
-        if rollout.requester.via == "system"
-        else _who(rollout.requester.mention, rollout.requester.name)
+        "Slipway" if rollout.requester.via == "system" else _who(rollout.requester.id, rollout.requester.name)
     )
     lines = [f"{before} → {escaping.code(rollout.candidate.version, 40)} · requested by {by}"]
     if rollout.known_good:

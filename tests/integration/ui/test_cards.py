@@ -309,12 +309,13 @@ async def test_a_card_from_before_a_restart_is_edited_and_keeps_its_chart(tmp_pa
 
         again = Announcer(
             stand.line.rest,
-            stand.engine.view,
+            stand.engine.card,
             stand.books,
             stand.books,
             lambda: stand.engine.catalog,
             stand.clock,
             chart=chart,
+            measured=stand.engine.view,
         )
         rollouts.serving(stand.engine, rollout.id)
         rollouts.measured(stand.engine, rollout.id, 200, 60)

@@ -59,7 +59,7 @@ class Story:
     def __init__(
         self, steps: Iterable[Step] = CANARY, *, stable: Release | None = OLD, **policy: Any
     ) -> None:
-        known_good, requester = policy.pop("known_good", False), policy.pop("requester", DEV)
+        known_good = policy.pop("known_good", False)
         self.at = T0
         self.effects: list[Effect] = []
         self.transitions: list[Transition] = []
@@ -72,7 +72,7 @@ class Story:
             candidate=NEW,
             plan=Plan("canary", tuple(steps)),
             policy=replace(POLICY, **policy),
-            requester=requester,
+            requester=DEV,
             reason="new prices",
             at=T0,
             generation=3,

@@ -15,7 +15,7 @@ from bot import references
 from bot.adapters.routers.settings import WeightedRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
-from bot.domain.config import Account, Catalog, Prerequisite
+from bot.domain.config import Catalog, Prerequisite
 from bot.domain.errors import BadCatalog
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
@@ -211,27 +211,11 @@ def test_a_pipeline_beside_the_catalog_is_no_part_of_it(tmp_path: Path) -> None:
     assert "no such section" in str(check(tmp_path, {})[1][0])
 
 
-ALICE = f"""\
-  alice: {{roles: lead, person: "1459747831315891300", token: "sha256:{"0" * 64}"}}
-"""
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"), [("person: alice", "Discord id"), ("token: secret", "commands token")]
-)
-def test_an_account_names_a_person_and_a_hash(tmp_path: Path, wrong: str, said: str) -> None:
-    write(tmp_path, catalog=SOUND + f"command_line:\n  alice: {{roles: lead, {wrong}}}\n")
-    (mistake,) = check(tmp_path, {})[1]
-    assert said in str(mistake)
-    assert mistake.place.line
-
-
 def test_accounts_of_machines_have_roles_that_some_guild_knows(tmp_path: Path) -> None:
-    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployer]\n" + ALICE)
+    write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployer]\n  alice: {roles: lead}\n")
     catalog, mistakes = check(tmp_path, {})
     assert mistakes == ()
-    alice = Account(("lead",), 1459747831315891300, f"sha256:{'0' * 64}")
-    assert catalog.accounts == {"runner": Account(("deployer",)), "alice": alice}
+    assert catalog.accounts == {"runner": ("deployer",), "alice": ("lead",)}
     write(tmp_path, catalog=SOUND + "command_line:\n  runner: [deployr]\n")
     assert 'there is no role "deployr" in any guild. Did you mean "deployer"?' in str(
         check(tmp_path, {})[1][0]
