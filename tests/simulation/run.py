@@ -77,7 +77,7 @@ async def _history(rng: random.Random, played: Played, without: Container[str], 
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _unhandled(world, context))
     people = People(world)
-    with _logged(world):
+    with listening(world):
         try:
             await _play(world, people, rng, played, without)
         except Spinning as error:
@@ -190,7 +190,7 @@ def _unhandled(world: World, context: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _logged(world: World) -> Iterator[None]:
+def listening(world: World) -> Iterator[None]:
     """Errors in the log that no fault explains are violations."""
 
     def listen(_: Any, method: str, event: Any) -> Any:

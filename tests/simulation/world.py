@@ -198,10 +198,10 @@ class World:
 
     # ---- lanes ----
 
-    def serve(self) -> None:
-        """What ran before Slipway first looked."""
+    def serve(self, *, everywhere: bool = False) -> None:
+        """What ran before Slipway first looked: in most lanes something, or `everywhere`."""
         for lane, target in self.target.items():
-            if lane in LANES and (lane == GREETER or self.rng.random() < 0.9):
+            if lane in LANES and (everywhere or lane == GREETER or self.rng.random() < 0.9):
                 at_once(target.apply(lane, Desired(1, _release(lane.service, "1"))))
                 at_once(target.observe(lane))
         at_once(self.target[SERVED].apply(SERVED, Desired(1, served("1"))))
