@@ -19,11 +19,14 @@ from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
+from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 from bot.ports.targets import Checker
 
 # Extra time, so that code with a time limit of its own reports why it failed.
 _GRACE_S = 1.0
+# A restore that takes longer is begun again: what it does may be repeated.
+_RESTORE_S = 120.0
 
 # Carries out one kind of effect and returns the machine's next event. Raises `Unreachable` to be retried.
 Carrier = Callable[[Claimed, Any], Awaitable[EventOf | NotYet]]
@@ -133,8 +136,13 @@ class CommandSteps:
             return [f"Discord did not confirm them within {effect.timeout_s:g} s"]
 
     async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
-        if self._commands is not None:
-            await self._commands.restore(rollout_id, effect)
+        if self._commands is None:
+            return
+        try:
+            async with asyncio.timeout(_RESTORE_S):
+                await self._commands.restore(rollout_id, effect)
+        except TimeoutError:
+            raise Unreachable(f"the commands were not restored within {_RESTORE_S:g} s") from None
 
 
 def _rollout(claim: Claimed) -> int:

@@ -70,7 +70,14 @@ class Actions:
         note = {"on": on, "by": actor.name, "by_id": actor.id, "reason": reason, "since": at.isoformat()}
         await self._store.rollouts.panic(guild_id, {**note, "server": guild.name})
         event = Acted(Action.PAUSE if on else Action.RESUME, actor, at, reason=reason, panic=True)
-        active = await self._concerned(guild_id, still_held=not on)
+        changed = await self._tell_all(guild_id, event)
+        if not on:
+            await self._stopped_again(guild_id, event)
+        return changed
+
+    async def _tell_all(self, guild_id: int, event: Acted) -> int:
+        """Returns how many rollouts changed. Raises `Unreachable` once all that can be reached have heard."""
+        active = await self._concerned(guild_id, still_held=event.action is Action.RESUME)
         few, away = asyncio.Semaphore(_AT_ONCE), []
 
         async def one(rollout: Active) -> bool:
@@ -88,6 +95,15 @@ class Actions:
             # All others are held. A repeated request is safe and reaches the rest.
             raise Unreachable(f"{len(away)} of {len(active)} rollouts could not be reached: {away[0]}")
         return held
+
+    async def _stopped_again(self, guild_id: int, over: Acted) -> None:
+        """A panic stop that came while the last one ended may have been resumed with it: the stop wins."""
+        note = await self._store.notes.note(PANIC_NOTE, str(guild_id))
+        if note is None or not note.get("on"):
+            return
+        by = replace(over.actor, id=int(str(note["by_id"])), name=str(note["by"]))
+        stop = replace(over, action=Action.PAUSE, actor=by, reason=str(note["reason"]))
+        await self._tell_all(guild_id, stop)
 
     async def stopped(self, lane: Lane, guild_id: int) -> Mapping[str, object] | None:
         """The panic stop that keeps rollouts from starting: of this server, or of one that shares the lane.

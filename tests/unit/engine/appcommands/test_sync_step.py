@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 
@@ -21,14 +21,14 @@ from bot.engine.lanes import Lanes
 from bot.engine.stepper import change_of
 from bot.ports.appcommands import AppCommandStore, SourcedManifest
 from tests.fakes.outside import FakeReleases
-from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
+from tests.fakes.store import MemoryStore
 from tests.fakes.store.commands import MemoryCommandRecords
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV
 from tests.support.catalogs import GUILD, PRODUCTION, V140, V150, catalog, policy
 from tests.support.clocks import FrozenClock
+from tests.support.interrupted import Interrupted
 
-T = TypeVar("T")
 APPLICATION = Application("greeter", 7, Secret("token"))
 COMMANDS = APPLICATION.lane("production")
 PLAN = Plan("plan", (Gate("go", "release-manager"), Shift(100)))
@@ -41,23 +41,6 @@ def commands(name: str) -> list[dict[str, Any]]:
 FORMER, NEW = Manifest.of(commands("greet")), Manifest.of(commands("wave"))
 
 
-class Interrupted(MemoryDatabase):
-    """Before one statement, counted from when it is armed, something else happens."""
-
-    def __init__(self) -> None:
-        super().__init__(FrozenClock().now)
-        self.left = -1
-        self.happens: Callable[[], Awaitable[object]] | None = None
-
-    async def do(self, statement: Statement[T]) -> T:
-        if self.happens is not None:
-            self.left -= 1
-            if self.left < 0:
-                happens, self.happens = self.happens, None
-                await happens()
-        return await super().do(statement)
-
-
 class Manifests:
     async def of_release(self, application: Application, release: Release) -> SourcedManifest:
         return SourcedManifest(commands("wave"), "wave.json")
@@ -67,7 +50,7 @@ class World:
     """A rollout that brings new commands; the application's lane has the former ones."""
 
     def __init__(self) -> None:
-        self.database = Interrupted()
+        self.database = Interrupted(FrozenClock().now)
         self.target = FakeTarget()
         self.store = MemoryStore(self.database)
         self.records = MemoryCommandRecords(self.database)

@@ -15,8 +15,8 @@ from bot.domain.rollout import machine
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SealBroken, SetDesired
 from bot.domain.rollout.model import Desired, Lane, Observed, Plan, Rollout
-from bot.domain.rollout.steps import HttpCheck, RunChecks, Shift
-from bot.engine.effects.executor import Executor, carriers, given_up
+from bot.domain.rollout.steps import HttpCheck, RestoreCommands, RunChecks, RunSync, Shift
+from bot.engine.effects.executor import CommandSteps, Executor, carriers, given_up
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import Stepper, order_kinds
 from bot.ports.errors import TargetRefused, Unreachable
@@ -321,3 +321,19 @@ def test_an_order_that_could_not_be_tried_is_told_to_the_machine_as_failed() -> 
 async def test_every_kind_of_order_has_its_carrier() -> None:
     handler, _ = executor(await serving())
     assert set(handler.carriers) == order_kinds()
+
+
+async def test_a_restore_of_commands_that_hangs_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Found by the simulation: it kept its lease for ever, and the candidate's commands stayed."""
+
+    class Hanging:
+        async def sync(self, rollout_id: int, effect: RunSync) -> list[str]:
+            raise NotImplementedError
+
+        async def restore(self, rollout_id: int, effect: RestoreCommands) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("bot.engine.effects.executor._RESTORE_S", 0.01)
+    steps = CommandSteps(Hanging())
+    with pytest.raises(Unreachable, match="not restored"):
+        await steps.restore(1, RestoreCommands(STAGING, "greeter"))
