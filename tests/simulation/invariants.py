@@ -256,10 +256,11 @@ class Invariants:
             self.fail("the panic stop stops", f"rollout {after.id} began under it")
 
     def panicked(self) -> None:
-        """The panic stop was answered: nothing moves forward."""
+        """The panic stop was answered a moment ago: nothing moves forward."""
         for rollout_id in self._world.tables.active.values() if self._world.panic else ():
             rollout = self._world.tables.rollouts[rollout_id].rollout
-            if rollout.phase in machine.GOING and rollout.pause is None and not rollout.known_good:
+            going = rollout.phase in machine.GOING and rollout.pause is None and not rollout.known_good
+            if going and self._calm_for(rollout.lane) > 4.0:
                 self.fail("the panic stop stops", f"rollout {rollout_id} is {rollout.phase} and not paused")
 
     # ---- 3 ----
@@ -406,7 +407,9 @@ class Invariants:
             if calm_s > _SETTLED_S and waits > _LATEST_TICK_S:
                 self.fail("8 lanes are apart", f"{lane} was not judged for {waits:.1f} s")
             turns = self._now - self._turned.get(rollout_id, self._now)
-            if calm_s > _SETTLED_S + turns and turns > _LATEST_ROLLBACK_S:
+            stable = row.rollout.stable
+            starts = stable is None or stable.digest not in self._world.target[lane].dies
+            if starts and calm_s > _SETTLED_S + turns and turns > _LATEST_ROLLBACK_S:
                 self.fail("8 lanes are apart", f"the rollback of {lane} takes {turns:.1f} s")
 
     def _calm_for(self, lane: Lane) -> float:

@@ -91,8 +91,8 @@ class People:
     def panic(self, who: Actor, *, on: bool) -> None:
         async def switched(process: Process) -> None:
             await process.engine.panic(GUILD, who, "smoke", on)
-            if on:
-                self._world.invariants.panicked()
+            if on:  # one that ends at the same time may still be resuming
+                _later(3.0, self._world.invariants.panicked)
 
         self.ask(who, f"/panic {'on' if on else 'off'}", switched)
 
