@@ -8,7 +8,12 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 import coverage
+import hypothesis
 import pytest
+
+# A busy machine is no reason for an example to fail.
+hypothesis.settings.register_profile("slipway", deadline=None)
+hypothesis.settings.load_profile("slipway")
 
 
 @pytest.hookimpl(wrapper=True)

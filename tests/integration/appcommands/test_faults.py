@@ -125,7 +125,8 @@ async def test_two_people_who_apply_at_once_make_one_rollout(world: CommandsWorl
         begun = [one.rollout for one in done if not isinstance(one, BaseException)]
         refused = [one for one in done if isinstance(one, UserError)]
         assert len(begun) == 1 and len(refused) == 1
-        assert refused[0].rule == "lane_busy"
+        # The second one finds the other's rollout, or what it brought when it is over already.
+        assert refused[0].rule in ("lane_busy", "already_running")
         await slipway.reaches(begun[0], Phase.SUCCEEDED)
     assert world.calls("PUT", "POST") == [
         ("PUT", f"/applications/{world.application_id}/guilds/{world.guild}/commands")
