@@ -178,7 +178,7 @@ class Invariants:
         self._halted(before, change)
         self._audited(before, change)
         self._in_time(before, change)
-        self._judged(change)
+        self._judged(before, change)
         self._stopped(before, after)
 
     # ---- 1 ----
@@ -238,14 +238,15 @@ class Invariants:
                         f"a soak of {soak_s:g} s of {after.id} took {took_s:.2f} s",
                     )
 
-    def _judged(self, change: RolloutChange) -> None:
+    def _judged(self, before: Rollout | None, change: RolloutChange) -> None:
         """The judge against what the traffic really is."""
         rollout, told = change.rollout, [line.what for line in change.transitions]
         traffic = self._world.target[rollout.lane].traffic
         digest = rollout.candidate.digest
         if "judged_fail" in told and traffic.innocent(digest, self._began(rollout)):
             self.fail("2 no innocent is failed", f"rollout {rollout.id}: {rollout.outcome}")
-        if "judged_pass" in told and traffic.guilty(digest, self._soaks.get((rollout.id, rollout.step), 0.0)):
+        began = self._soaks.get((rollout.id, before.step), -1.0) if before is not None else -1.0
+        if "judged_pass" in told and traffic.guilty(digest, began):
             self.fail("2 only PASS moves forward", f"rollout {rollout.id}: {digest} fails and got PASS")
 
     def _began(self, rollout: Rollout) -> float:
