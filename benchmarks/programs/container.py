@@ -8,7 +8,7 @@ import subprocess
 from benchmarks.report import Row, show
 
 IMAGE = "slipway:local"
-_MOST_MB = 200
+_MOST_MB = 150
 _HOW = f"docker build -t {IMAGE} ."
 
 
