@@ -134,12 +134,14 @@ async def rolled_back(stack: Stack, id_: int, user: str = "oncall") -> None:
 
 
 async def cleared(stack: Stack, service: str, environment: str) -> None:
-    """Nothing is active there any more."""
+    """Nothing is active there any more, and what a rollback quarantined may be deployed again."""
     if (id_ := await active(stack, service, environment)) is None:
         return
     row = await stack.rollout(id_)
     await act(stack, "lead", id_, "rollback" if part(row, "state")["had_traffic"] else "cancel")
     await stack.phase(id_, *FINAL)
+    lane = {"service": service, "environment": environment}
+    await command(stack, "lead", "unlock", reason="The next test deploys it.", **lane)
 
 
 async def audited(stack: Stack, id_: int) -> Counter[str]:
