@@ -144,7 +144,7 @@ def run(quick: bool = False) -> list[Row]:
     """Measure detection and false alarms."""
     runs, rollouts = (150, 60) if quick else (1000, 600)
     rows = []
-    for late, goal in ((False, 1.5), (True, 2.3)):
+    for late, goal in ((False, 1.5), (True, 2.2)):
         what = "bad from a third on" if late else "bad from the start"
         figures = [(name, detection(detector, late=late, runs=runs)) for name, detector in DETECTORS]
         (_, (mine, worst, early)), *others = figures

@@ -33,7 +33,7 @@ async def idle() -> list[Row]:
         await asyncio.sleep(_SETTLE_S)
         ours = resident(here.slipway)
         return [
-            Row("memory, idle", ours, "MiB", "bare bot", bare, ours / bare, "<= 3x", ours / bare <= 3),
+            Row("memory, idle", ours, "MiB", "bare bot", bare, ours / bare, "<= 2x", ours / bare <= 2),
             Row("  after a start that migrated the database", first, "MiB", "bare bot", bare, first / bare),
         ]
 
@@ -46,7 +46,7 @@ async def loaded(services: Sequence[str]) -> list[Row]:
         await asyncio.sleep(_SETTLE_S)
         grown = resident(here.slipway) - before
         what = f"memory, with {len(waiting):,} more rollouts"
-        return [Row(what, grown, "MiB", "before them", before, goal="<= 64 MiB", ok=grown <= 64)]
+        return [Row(what, grown, "MiB", "before them", before, goal="<= 32 MiB", ok=grown <= 32)]
 
 
 def run(quick: bool = False) -> list[Row]:

@@ -17,7 +17,7 @@ from tests.support.e2e.stack import Stack, lanes, opened
 from tests.support.postgres import postgres_server
 
 SERVED = lanes("checkout/endurance")
-GOAL_S, PROMISED_S = 5.0, 10.0
+GOAL_S, PROMISED_S = 3.0, 10.0
 PRESS_EVERY_S = 0.3
 
 
