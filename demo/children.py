@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import functools
 import json
 import os
 import random
 import socket
 import sys
+import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +23,8 @@ from demo.processes import VARIABLE, Descendants
 
 _LIST_EVERY_S = 1.0
 _READY_S = 30.0
-_PORTS = (20_000, 32_000)
+# Beside the range from which the process host takes ports of releases.
+_PORTS = (12_000, 20_000)
 
 
 class LaunchError(Exception):
@@ -150,13 +154,33 @@ class Children:
 def free_port(wanted: int = 0, taken: Collection[int] = ()) -> int:
     """`wanted` if it is free, else another free port that is not in `taken`. Raises LaunchError.
 
-    Random, and below the range of outgoing connections, since the port is bound only later.
+    Random, and below the range of outgoing connections, since the port is bound only later. Until this process ends, no
+    other process gets it from here.
     """
     for port in (wanted, *(random.randrange(*_PORTS) for _ in range(200))):
-        if port == 0 or port in taken:
+        if port == 0 or port in taken or (port != wanted and port in _given) or not _reserved(port):
             continue
         with socket.socket() as s, contextlib.suppress(OSError):
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             s.bind(("127.0.0.1", port))
+            _given.add(port)
             return port
     raise LaunchError("no free port on 127.0.0.1")
+
+
+_given: set[int] = set()
+
+
+def _reserved(port: int) -> bool:
+    """Whether this process has the port's byte of a shared file: each byte is locked by one process at most."""
+    try:
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+    except OSError:
+        return False
+    return True
+
+
+@functools.cache
+def _reservations() -> int:
+    path = Path(tempfile.gettempdir()) / f"slipway-ports-{os.getuid()}"
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,8 +1,10 @@
 """What a demo started is found again by its folder, and ended, also by another process."""
 
 import asyncio
+import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import psutil
 import pytest
 
 from demo.processes import VARIABLE, Descendants, name_of
+from tests.support.paths import ROOT
 
 SLEEPER = """
 import signal, sys, time
@@ -84,3 +87,29 @@ async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Pat
 )
 def test_processes_have_names_that_people_know(command: str, name: str) -> None:
     assert name_of(command.split()) == name
+
+
+def test_no_two_processes_are_given_the_same_port(tmp_path: Path) -> None:
+    """Ports are bound later, by another program: what one launcher was given, no other one may get meanwhile."""
+    script = (
+        "import random, sys; random.seed(7)\n"  # both draw the same numbers
+        "from demo.children import free_port\n"
+        "print([free_port() for _ in range(20)], flush=True); sys.stdin.read()"
+    )
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            cwd=ROOT,
+        )
+        for _ in range(2)
+    ]
+    try:
+        given = [json.loads(process.stdout.readline()) for process in started if process.stdout]
+    finally:
+        for process in started:
+            process.communicate("")
+    assert len({*given[0], *given[1]}) == 40
