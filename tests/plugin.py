@@ -16,6 +16,12 @@ hypothesis.settings.register_profile("slipway", deadline=None)
 hypothesis.settings.load_profile("slipway")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Programs that tests start run as they run elsewhere: coverage would triple the time of every start."""
+    if hasattr(config, "workerinput"):
+        os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     """In CI a test that skips itself has failed: its Chromium, redis-server or fonts are missing."""

@@ -31,7 +31,7 @@ def main() -> int:
     os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
     # Programs that tests start need their bytecode: without it, each start costs half as much again.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    # Twice as many workers as cores: a test of whole programs mostly waits.
+    # More workers than cores: a test of whole programs mostly waits.
     workers = os.environ.get("TEST_WORKERS", str(2 * (os.cpu_count() or 1)))
     selected = sys.argv[1:] or ALL
     # By file, since the tests of a file may share a world; in the order given.

@@ -16,7 +16,6 @@ QUICK = (
     "one vote for free",
     "INSUFFICIENT passes",
     "FAIL is not heard",
-    "two rollouts in a lane",
     "steps without a line",
 )
 
@@ -24,6 +23,6 @@ QUICK = (
 @pytest.mark.simulation
 @pytest.mark.parametrize("name", QUICK)
 def test_a_planted_bug_is_found(name: str) -> None:
-    played = found(name, most=200)
+    played = found(name, most=60)
     assert played is not None, "no history found it"
     assert "no code fails unseen" not in str(played.violations[0]), "the planted code is broken itself"

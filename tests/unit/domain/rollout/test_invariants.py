@@ -7,6 +7,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -382,7 +383,7 @@ class Histories(RuleBasedStateMachine):
         assert self.rollout.outcome
 
 
-TestHistories = Histories.TestCase
+TestHistories = pytest.mark.simulation(Histories.TestCase)
 TestHistories.settings = settings(
     max_examples=300,
     stateful_step_count=30,
