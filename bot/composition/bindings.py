@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import structlog
@@ -29,8 +25,11 @@ from bot.ports.targets import CatalogTarget, DeployTarget
 
 _log = structlog.get_logger(__name__)
 
-_REMEMBERED = 4096  # bindings; most lanes have one for months
 _AGAIN_S = 2.0
+
+T = TypeVar("T")
+# Adapters by lane, each with the binding that it was made from.
+Made = dict[Lane, tuple[LaneBinding, T]]
 
 
 class Bindings:
@@ -58,8 +57,8 @@ class Bindings:
         self._environ = environ
         self._around = around
         self._beside = beside or {}
-        self._targets: OrderedDict[str, CatalogTarget] = OrderedDict()
-        self._sources: OrderedDict[str, list[MetricSource]] = OrderedDict()
+        self._targets: Made[CatalogTarget] = {}
+        self._sources: Made[list[MetricSource]] = {}
 
     def target(self, lane: Lane, binding: LaneBinding) -> DeployTarget:
         if binding.target.name in self._beside:
@@ -67,13 +66,12 @@ class Bindings:
         return self._around(self._target(lane, binding))
 
     def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
-        key = _key(lane, binding)
-        found = self._sources.get(key)
-        if found is None:
+        def make() -> list[MetricSource]:
             targets = OneTarget(lambda: self._target(lane, binding))
             context = MetricContext(targets, self._session, lambda _: binding.latency_limit_s)
-            found = _keep(self._sources, key, [self._source(source, context) for source in binding.metrics])
-        return found
+            return [self._source(source, context) for source in binding.metrics]
+
+        return _made(self._sources, lane, binding, make)
 
     def changed(self, release: Release) -> str:
         return references.changed(release.spec, self._environ)
@@ -107,14 +105,14 @@ class Bindings:
         name = binding.target.name
         if name in self._live and (not binding.target.settings or self.is_current(lane, binding)):
             return self._live[name]
-        key = _key(lane, binding)
-        found = self._targets.get(key)
-        if found is None:
+
+        def make() -> CatalogTarget:
             settings = self.settings(binding.target, registry.KINDS.targets)
             lanes = {lane: self.served(binding)}
-            made = registry.KINDS.targets[settings.kind].make(settings, lanes, self._context)
-            found = _keep(self._targets, key, made)
-        return found
+            made: CatalogTarget = registry.KINDS.targets[settings.kind].make(settings, lanes, self._context)
+            return made
+
+        return _made(self._targets, lane, binding, make)
 
     def _source(self, bound: AdapterBinding, context: MetricContext) -> MetricSource:
         settings = self.settings(bound, registry.KINDS.metrics)
@@ -163,6 +161,7 @@ class Routing:
         self._targets = targets
         self._bindings = bindings
         self._rollouts = rollouts
+        self._bound: dict[int, LaneBinding | None] = {}
         self._due = asyncio.Event()
 
     async def reload(self) -> None:
@@ -194,10 +193,14 @@ class Routing:
 
     async def _held(self) -> dict[Lane, tuple[str, ServedLane]]:
         """Lanes that an active rollout keeps from following the catalog: on which target, and how it serves them."""
-        held = {}
-        for active in await self._rollouts.active():
-            loaded = await self._rollouts.load(active.id)
-            binding = loaded.rollout.binding if loaded else None
+        held, actives = {}, await self._rollouts.active()
+        # A rollout's binding never changes, so each is read once.
+        self._bound = {
+            active.id: self._bound[active.id] if active.id in self._bound else await self._binding(active.id)
+            for active in actives
+        }
+        for active in actives:
+            binding = self._bound[active.id]
             if (
                 binding is None
                 or not binding.target.settings
@@ -207,14 +210,14 @@ class Routing:
             held[active.lane] = (binding.target.name, self._bindings.served(binding))
         return held
 
+    async def _binding(self, rollout_id: int) -> LaneBinding | None:
+        loaded = await self._rollouts.load(rollout_id)
+        return loaded.rollout.binding if loaded else None
 
-def _key(lane: Lane, binding: LaneBinding) -> str:
-    content = json.dumps([str(lane), asdict(binding)], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()
 
-
-def _keep(kept: OrderedDict[str, Any], key: str, made: Any) -> Any:
-    kept[key] = made
-    if len(kept) > _REMEMBERED:
-        kept.popitem(last=False)
-    return made
+def _made(kept: Made[T], lane: Lane, binding: LaneBinding, make: Callable[[], T]) -> T:
+    """What was made for the lane, made again when its binding is another one."""
+    known = kept.get(lane)
+    if known is None or known[0] != binding:
+        known = kept[lane] = (binding, make())
+    return known[1]
