@@ -155,9 +155,7 @@ class CardScheduler:
     ) -> None:
         channels = GuildChannels(self._rest(), guild)
         try:
-            channel_id = entry.channel_id = self._found_in[guild.id] = await self._channel(
-                channels, rollout_id
-            )
+            channel_id = await self._channel(channels, rollout_id, entry)
             priority = priority_of(seen.rollout)
             if priority is not Priority.URGENT:
                 # Steps that take no time follow each other at once: one edit shows them all and saves the budget.
@@ -221,9 +219,7 @@ class CardScheduler:
     ) -> None:
         channels = GuildChannels(self._rest(), guild)
         try:
-            channel_id = entry.channel_id = self._found_in[guild.id] = await self._channel(
-                channels, rollout_id
-            )
+            channel_id = await self._channel(channels, rollout_id, entry)
         except (ClosedError, GoneError) as error:
             entry.later = None
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
@@ -244,9 +240,12 @@ class CardScheduler:
         guild = self._guild(seen.rollout)
         return (seen, guild) if guild is not None else None
 
-    async def _channel(self, channels: GuildChannels, rollout_id: int) -> int:
+    async def _channel(self, channels: GuildChannels, rollout_id: int, entry: CardState) -> int:
+        """The channel of the card, remembered for `refresh`."""
         ref = await self._book.card(rollout_id)
-        return ref.channel_id if ref is not None else (await channels.channel("deploys")).id
+        found = ref.channel_id if ref is not None else (await channels.channel("deploys")).id
+        entry.channel_id = self._found_in[channels.guild.id] = found
+        return found
 
     def _shape(self, seen: RolloutView) -> str:
         return shape_of(seen.rollout, machine.allowed_actions(seen.rollout, self._clock.now()))
