@@ -312,11 +312,7 @@ async def test_drift_is_repaired_where_the_catalog_says_so(dsn: str) -> None:
     world = World(dsn, catalog(drift="repair"))
     await world.serve()
     async with world.open() as slipway:
-
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         generation = (await world.target.observe(PRODUCTION)).generation + 1
         await world.target.apply(PRODUCTION, Desired(generation, V150))
 

@@ -109,11 +109,7 @@ async def test_an_abort_that_meets_a_repair_is_audited_once(dsn: str) -> None:
     world = World(dsn, catalog(drift="repair"), target)
     await world.serve()
     async with world.open() as slipway:
-
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         target.crash(PRODUCTION, V140.digest)
         target.looks_to_start = 10**6
 
@@ -140,11 +136,7 @@ async def test_an_abort_heard_before_it_is_deployed_again_does_not_cancel_what_h
     world = World(dsn, catalog(plan))
     await world.serve()
     async with world.open() as slipway:
-
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         await world.target.abort(PRODUCTION, "root", "just in case")
 
         async def audited() -> Any:
@@ -380,11 +372,7 @@ async def test_one_lane_that_cannot_be_looked_at_keeps_no_other_from_being_looke
     world = World(dsn, target=Broken())
     await world.serve(lanes=(STAGING,))
     async with world.open() as slipway:
-
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         world.target.crash(STAGING, V140.digest, "gone")
         world.target.looks_to_start = 10**6
 
@@ -415,11 +403,7 @@ async def test_people_are_called_once_when_a_lane_drifts_and_hear_when_it_is_ove
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:
-
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         world.target.crash(STAGING, V140.digest, "gone")
         world.target.looks_to_start = 10**6
 
@@ -623,11 +607,7 @@ async def test_last_words_that_change_at_every_crash_are_one_drift_and_few_repai
     world = World(dsn, catalog(drift="repair"), target)
     await world.serve()
     async with world.open() as slipway:
-
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         world.target.looks_to_start = 10**6
         before = target.watched[PRODUCTION]
         crashes = 0
@@ -648,13 +628,10 @@ async def test_a_release_that_crashes_and_comes_back_again_and_again_is_told_of_
     await world.serve()
     async with world.open(intervals=replace(QUICK, settled_s=600.0)) as slipway:
 
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
         async def looked() -> bool:
             return target.watched[PRODUCTION] > looks + 2
 
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         for crash in range(4):
             # A start that takes many looks, so that the crash is seen, and then a few looks at what serves.
             world.target.looks_to_start = 10**6
@@ -674,15 +651,12 @@ async def test_when_repairs_do_not_help_people_are_called_and_repairs_end(dsn: s
     await world.serve()
     async with world.open() as slipway:
 
-        async def adopted() -> Any:
-            return await slipway.store.lanes.lanes()
-
         async def given_up() -> Any:
             world.clock.forward(600.0)
             world.target.crash(PRODUCTION, V140.digest, "again")
             return await slipway.audit("repairs_given_up")
 
-        await until(adopted)
+        await until(slipway.store.lanes.lanes)
         world.target.looks_to_start = 10**6
         world.target.crash(PRODUCTION, V140.digest, "gone")
         (entry,) = await until(given_up)
