@@ -74,7 +74,7 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 async def test_unknown_lane_has_generation_zero_and_nothing_runs(subject: Subject) -> None:
-    assert await subject.target.observe(Lane("nobody", "nowhere")) == Observed(0)
+    assert await subject.target.observe(Lane("missing", "nowhere")) == Observed(0)
 
 
 async def test_first_release_gets_ready_and_has_all_traffic(subject: Subject) -> None:

@@ -405,8 +405,8 @@ async def test_real_release_can_be_scraped_probed_and_counted(
 
 
 async def test_lane_without_router_cannot_be_counted_at_the_router(target: ProcessTarget) -> None:
-    (sample,) = await RouterMetrics(target).sample(Lane("nobody", "nowhere"), ["x"])
-    assert sample.error == "nobody/nowhere has no router on this host"
+    (sample,) = await RouterMetrics(target).sample(Lane("missing", "nowhere"), ["x"])
+    assert sample.error == "missing/nowhere has no router on this host"
 
 
 async def test_check_passes_or_says_what_was_expected_and_what_came(
