@@ -34,8 +34,8 @@ from bot.ports.store import Store
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.fakes.store.commands import MemoryCommandHistory
 from tests.scenarios.virtual_time import fresh
-from tests.support.actors import DEV, LEAD, ONCALL
-from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, policy
+from tests.support.actors import LEAD, ONCALL
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, V140, V150, begin_rollout
 from tests.support.clocks import FrozenClock
 from tests.support.postgres import PostgresServer
 from tests.support.timed_database import TimedDatabase
@@ -73,18 +73,8 @@ class World:
     async def beginning(
         self, lane: Lane = PRODUCTION, *, generation: int = 3, plan: Plan = PLAN
     ) -> RolloutChange:
-        stepped = machine.begin(
-            id=await self.store.rollouts.next_id(),
-            guild_id=GUILD,
-            lane=lane,
-            stable=V140,
-            candidate=V150,
-            plan=plan,
-            policy=policy(),
-            requester=DEV,
-            reason="",
-            at=self.now,
-            generation=generation,
+        stepped = begin_rollout(
+            id=await self.store.rollouts.next_id(), lane=lane, plan=plan, at=self.now, generation=generation
         )
         return change_of(None, stepped, self.now)
 

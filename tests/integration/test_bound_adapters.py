@@ -20,13 +20,11 @@ from bot.composition.bindings import Bindings, Routing
 from bot.domain.config import Catalog
 from bot.domain.judge.evidence import begin_evidence
 from bot.domain.records import Active, Loaded
-from bot.domain.rollout import machine
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.model import Desired, Lane, Rollout
 from bot.ports.errors import Unreachable
-from tests.support.actors import DEV
 from tests.support.catalog_files import changed, load, write
-from tests.support.catalogs import GUILD, STRAIGHT, V140, V150, policy
+from tests.support.catalogs import STRAIGHT, begin_rollout
 from tests.support.clocks import ShiftedClock
 
 STAGING = Lane("checkout", "staging")
@@ -89,16 +87,10 @@ async def made(tmp_path: Path) -> AsyncIterator[Made]:
 
 def started(made: Made) -> Rollout:
     """A rollout in staging that is active from now on."""
-    begun = machine.begin(
+    begun = begin_rollout(
         id=1,
-        guild_id=GUILD,
         lane=STAGING,
-        stable=V140,
-        candidate=V150,
         plan=STRAIGHT,
-        policy=policy(),
-        requester=DEV,
-        reason="",
         at=ShiftedClock().now(),
         generation=0,
         binding=made.catalog.lanes[STAGING].bound,

@@ -7,8 +7,11 @@ from typing import Any
 
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
+from bot.domain.rollout import machine
 from bot.domain.rollout.model import Lane, Plan, Policy, Release
+from bot.domain.rollout.step_builder import Stepped
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
+from tests.support.actors import DEV
 
 GUILD = 42
 STAGING, PRODUCTION = Lane("checkout", "staging"), Lane("checkout", "production")
@@ -52,3 +55,9 @@ def catalog(production: Plan = GATED, **changes: Any) -> Catalog:
     lanes = {STAGING: staging, PRODUCTION: replace(usual, **changes)}
     guild = GuildConfig(GUILD, "demo", {}, {}, panic_roles=("on-call",))
     return Catalog({GUILD: guild}, lanes, "1")
+
+
+def begin_rollout(**given: Any) -> Stepped:
+    """The first step of a rollout of 1.5.0 over 1.4.0. `id`, `lane`, `plan`, `at` and `generation` are always given."""
+    usual = {"guild_id": GUILD, "stable": V140, "candidate": V150, "requester": DEV, "reason": ""}
+    return machine.begin(**{**usual, "policy": policy(), **given})

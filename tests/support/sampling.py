@@ -7,14 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.judge import judge
-from bot.domain.rollout import machine
 from bot.domain.rollout.model import Desired, Rollout
 from bot.engine.lanes import AdaptersByName, Lanes
 from bot.engine.loops.sampler import Sampler
 from tests.fakes.outside import FakeReleases
 from tests.fakes.target import FakeTarget
-from tests.support.actors import DEV
-from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, V140, V150, catalog, policy
+from tests.support.catalogs import PRODUCTION, STRAIGHT, V140, V150, begin_rollout, catalog, policy
 from tests.support.clocks import ShiftedClock
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -22,16 +20,11 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 def rollout(judging: judge.JudgePolicy | None = None) -> Rollout:
     usual = policy()
-    begun = machine.begin(
+    begun = begin_rollout(
         id=1,
-        guild_id=GUILD,
         lane=PRODUCTION,
-        stable=V140,
-        candidate=V150,
         plan=STRAIGHT,
         policy=replace(usual, judge=judging or usual.judge),
-        requester=DEV,
-        reason="",
         at=NOW,
         generation=1,
     )

@@ -12,14 +12,13 @@ import pytest
 from bot.domain.errors import Refused
 from bot.domain.judge.evidence import EvidenceState
 from bot.domain.records import Answer, Loaded, RolloutChange
-from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, DrawCard
 from bot.domain.rollout.model import Action, Actor, Plan, Rollout
 from bot.domain.rollout.steps import Gate, Shift
 from bot.engine.stepper import Kept, Stepper
 from bot.ports.errors import AlreadyAnswered
 from tests.support.actors import DEV
-from tests.support.catalogs import PRODUCTION, V140, V150, policy
+from tests.support.catalogs import PRODUCTION, begin_rollout
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 PLAN = Plan("asked", (Gate("go", "lead", quorum=20), Shift(100)))
@@ -33,19 +32,7 @@ class Rollouts:
     """One rollout, saved under its version. Counts what it is asked; as strict as the database."""
 
     def __init__(self) -> None:
-        begun = machine.begin(
-            id=7,
-            guild_id=1,
-            lane=PRODUCTION,
-            stable=V140,
-            candidate=V150,
-            plan=PLAN,
-            policy=policy(),
-            requester=DEV,
-            reason="",
-            at=NOW,
-            generation=1,
-        )
+        begun = begin_rollout(id=7, guild_id=1, lane=PRODUCTION, plan=PLAN, at=NOW, generation=1)
         self.stored = begun.rollout
         self.told: dict[str, Answer] = {}
         self.changes: list[RolloutChange] = []

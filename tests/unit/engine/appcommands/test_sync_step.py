@@ -12,7 +12,6 @@ import pytest
 from bot.domain.appcommands.applications import Application
 from bot.domain.appcommands.records import Manifest
 from bot.domain.records import AuditEntry, LaneRow
-from bot.domain.rollout import machine
 from bot.domain.rollout.model import SYSTEM, Desired, Plan, Release
 from bot.domain.rollout.steps import Gate, RestoreCommands, RunSync, Shift
 from bot.domain.secret import Secret
@@ -24,8 +23,7 @@ from tests.fakes.outside import FakeReleases
 from tests.fakes.store import MemoryStore
 from tests.fakes.store.commands import MemoryCommandRecords
 from tests.fakes.target import FakeTarget
-from tests.support.actors import DEV
-from tests.support.catalogs import GUILD, PRODUCTION, V140, V150, catalog, policy
+from tests.support.catalogs import PRODUCTION, V150, begin_rollout, catalog
 from tests.support.clocks import FrozenClock
 from tests.support.interrupted import Interrupted
 
@@ -76,19 +74,7 @@ class World:
         await self.store.lanes.adopt(row, AuditEntry(COMMANDS, SYSTEM, now, "adopted", "It was there."))
         await self.records.manifests.put(FORMER, "greeter", "before")
         self.rollout_id = await self.store.rollouts.next_id()
-        stepped = machine.begin(
-            id=self.rollout_id,
-            guild_id=GUILD,
-            lane=PRODUCTION,
-            stable=V140,
-            candidate=V150,
-            plan=PLAN,
-            policy=policy(),
-            requester=DEV,
-            reason="",
-            at=now,
-            generation=0,
-        )
+        stepped = begin_rollout(id=self.rollout_id, lane=PRODUCTION, plan=PLAN, at=now, generation=0)
         await self.store.rollouts.save(change_of(None, stepped, now))
 
     async def sync(self) -> Sequence[str]:

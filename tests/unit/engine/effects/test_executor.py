@@ -11,7 +11,6 @@ import pytest
 
 from bot.domain.judge.evidence import begin_evidence
 from bot.domain.records import Claimed, Loaded
-from bot.domain.rollout import machine
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SealBroken, SetDesired
 from bot.domain.rollout.model import Desired, Lane, Observed, Plan, Rollout
@@ -22,8 +21,7 @@ from bot.engine.stepper import Stepper, order_kinds
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.fakes.outside import FakeChecker, FakeReleases
 from tests.fakes.target import FakeTarget
-from tests.support.actors import DEV
-from tests.support.catalogs import GUILD, STAGING, STRAIGHT, V140, V150, V151, catalog, policy
+from tests.support.catalogs import STAGING, STRAIGHT, V140, V150, V151, begin_rollout, catalog, policy
 from tests.support.clocks import ShiftedClock
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -69,19 +67,7 @@ def claimed(effect: SetDesired | RunChecks) -> Claimed:
 
 
 def rollout(generation: int) -> Rollout:
-    begun = machine.begin(
-        id=1,
-        guild_id=GUILD,
-        lane=STAGING,
-        stable=V140,
-        candidate=V150,
-        plan=STRAIGHT,
-        policy=policy(),
-        requester=DEV,
-        reason="",
-        at=NOW,
-        generation=0,
-    ).rollout
+    begun = begin_rollout(id=1, lane=STAGING, plan=STRAIGHT, at=NOW, generation=0).rollout
     return replace(begun, generation=generation)
 
 
@@ -196,16 +182,10 @@ async def test_a_lane_without_a_target_waits_for_the_catalog() -> None:
 
 def sealed(**more: Any) -> Rollout:
     """A rollout as it is started now, with its binding."""
-    begun = machine.begin(
+    begun = begin_rollout(
         id=1,
-        guild_id=GUILD,
         lane=STAGING,
-        stable=V140,
-        candidate=V150,
         plan=STRAIGHT,
-        policy=policy(),
-        requester=DEV,
-        reason="",
         at=NOW,
         generation=0,
         binding=LaneBinding(AdapterBinding("local"), (AdapterBinding("router"),)),

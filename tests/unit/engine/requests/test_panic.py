@@ -5,15 +5,21 @@ from __future__ import annotations
 import pytest
 
 from bot.adapters.redis.waker import EventWaker
-from bot.domain.rollout import machine
 from bot.engine.service import Engine
 from bot.engine.stepper import change_of
 from bot.ports.store import PANIC_NOTE
 from tests.fakes.outside import FakeReleases
 from tests.fakes.store import MemoryStore
 from tests.fakes.target import FakeTarget
-from tests.support.actors import DEV, ONCALL
-from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, V150, catalog, policy
+from tests.support.actors import ONCALL
+from tests.support.catalogs import (
+    GATED,
+    GUILD,
+    PRODUCTION,
+    STAGING,
+    begin_rollout,
+    catalog,
+)
 from tests.support.clocks import FrozenClock
 from tests.support.interrupted import Interrupted
 
@@ -28,18 +34,8 @@ async def test_a_panic_stop_holds_whenever_it_comes_while_another_ends(statement
     outside = {"targets": {"local": FakeTarget()}, "releases": FakeReleases({}), "waker": EventWaker()}
     engine, other = (Engine(store, lambda: known, clock=clock, **outside) for _ in range(2))  # type: ignore[arg-type]
     for lane in (STAGING, PRODUCTION):
-        stepped = machine.begin(
-            id=await store.rollouts.next_id(),
-            guild_id=GUILD,
-            lane=lane,
-            stable=V140,
-            candidate=V150,
-            plan=GATED,
-            policy=policy(),
-            requester=DEV,
-            reason="",
-            at=clock.now(),
-            generation=0,
+        stepped = begin_rollout(
+            id=await store.rollouts.next_id(), lane=lane, plan=GATED, at=clock.now(), generation=0
         )
         assert await store.rollouts.save(change_of(None, stepped, clock.now()))
     assert await engine.panic(GUILD, ONCALL, "smoke", True) == 2
