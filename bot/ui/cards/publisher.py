@@ -135,6 +135,12 @@ class CardPublisher:
             return None
         return Picture(png, _chart_tag(seen.rollout))
 
+    async def still(self, picture: Picture | None, entry: CardState, seen: RolloutView) -> Picture | None:
+        """`picture`, or the last chart of a rollout that has ended since it was drawn; None when the card has that."""
+        if not seen.rollout.phase.final or (picture is not None and picture.tag == _chart_tag(seen.rollout)):
+            return picture
+        return await self.picture(entry, seen)
+
     async def _edit(
         self,
         channels: GuildChannels,

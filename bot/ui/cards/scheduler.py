@@ -229,7 +229,8 @@ class CardScheduler:
         await self._budget.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
         async with entry.lock:
             entry.later = None
-            await self._show(channels, entry, await self._views(rollout_id), picture)
+            seen = await self._views(rollout_id)
+            await self._show(channels, entry, seen, await self._publisher.still(picture, entry, seen))
 
     async def _seen(self, rollout_id: int) -> tuple[RolloutView, GuildConfig] | None:
         try:

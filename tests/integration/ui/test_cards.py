@@ -350,6 +350,35 @@ async def test_the_last_card_of_a_quick_rollback_has_a_chart_of_everything_measu
         assert len(card["attachments"]) == 1 and card["attachments"] != before
 
 
+async def test_a_chart_that_was_slow_does_not_replace_the_last_one(tmp_path: Path) -> None:
+    """A soaking rollout's chart is still being drawn when the rollout ends."""
+    drawing, go_on = asyncio.Event(), asyncio.Event()
+    last = bytes.fromhex("89504e470d0a1a0a") + b"\2" * 80
+
+    async def chart(seen: RolloutView) -> bytes:
+        if seen.rollout.phase.final:
+            return last
+        drawing.set()
+        await go_on.wait()
+        return bytes.fromhex("89504e470d0a1a0a") + b"\1" * 64
+
+    async with standing(tmp_path, chart=chart) as stand:
+        rollout = await rollouts.soaking(stand.engine)
+        rollouts.measured(stand.engine, rollout.id)
+        await stand.announcer.draw_card(rollout.id)
+        await drawing.wait()
+        rollouts.serving(stand.engine, rollout.id)
+        rollouts.measured(stand.engine, rollout.id, 200, 60)
+        rollouts.serving(stand.engine, rollout.id)
+        await stand.announcer.draw_card(rollout.id)
+        before = await stand.card()
+        assert [a["size"] for a in before["attachments"]] == [len(last)]
+        go_on.set()
+        for _ in range(20):
+            await asyncio.sleep(0.02)
+            assert (await stand.card())["attachments"] == before["attachments"]
+
+
 async def _pictured(stand: Stand) -> bool:
     return bool((await stand.card())["attachments"])
 
