@@ -173,7 +173,7 @@ def mistakes(application: str, found: Sequence[ManifestProblem], where: str = ""
     if len(found) > _MISTAKES:
         upload = Upload(f"{_safe(application)}-mistakes.txt", words.mistakes_text(application, found))
     parts = [f"{head}\n{where}".rstrip()]
-    parts += [_listed(found[start : start + 4], 4, "") for start in range(0, min(len(found), _MISTAKES), 4)]
+    parts += [_mistake(one) for one in found[:_MISTAKES]]
     if upload is not None:
         parts.append(f"-# … and {len(found) - _MISTAKES} more: see the attached file.")
     reply = lists.layout(parts, upload=upload, more="see the file")
@@ -181,13 +181,15 @@ def mistakes(application: str, found: Sequence[ManifestProblem], where: str = ""
 
 
 def _listed(found: Sequence[ManifestProblem], most: int, head: str) -> str:
-    lines = [head] if head else []
-    lines += [
-        f"❌ {escaping.code(one.path, 120)} {escaping.plain(one.sentence, 200)}" for one in found[:most]
-    ]
+    lines = [head]
+    lines += [_mistake(one) for one in found[:most]]
     if len(found) > most:
         lines.append(f"-# {phrasebook.more(len(found) - most)}")
     return "\n".join(lines)
+
+
+def _mistake(one: ManifestProblem) -> str:
+    return f"❌ {escaping.code(one.path, 120)} {escaping.plain(one.sentence, 200)}"
 
 
 def applied(done: ApplyResult, place: Place, card: str) -> Reply:
