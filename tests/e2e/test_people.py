@@ -220,7 +220,7 @@ async def test_a_panic_stop_holds_everything_at_once_and_releases_it(stack: Stac
             stack, "dev", "deploy", service="cart", version="1.5.0", environment="production"
         )
         assert "On-call switched the panic stop on: DNS" in refused
-        assert "/panic off" in refused
+        assert "/panic switch:off" in refused
         # The requester cannot resume what a panic stop holds; rolling back is always possible.
         await acts.act(stack, "oncall", ids[1], "rollback")
         await stack.phase(ids[1], "rolled_back")

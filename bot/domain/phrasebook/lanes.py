@@ -61,7 +61,7 @@ def panic_stop(by: str, reason: str, server: str = "") -> Refused:
     return Refused(
         f"{name(by)} switched the panic stop on{where}{because(reason)}.",
         rule="panic",
-        remedy=f"Deploys are possible again after `/panic off`{where}.",
+        remedy=f"Deploys are possible again after `/panic switch:off`{where}.",
     )
 
 

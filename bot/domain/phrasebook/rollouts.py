@@ -36,7 +36,7 @@ def paused_by_panic_stop(by: str, reason: str) -> Refused:
     return Refused(
         f"{name(by)} switched the panic stop on{because(reason)}. No rollout can be resumed on its own.",
         rule="panic",
-        remedy="`/panic off` resumes all of them.",
+        remedy="`/panic switch:off` resumes all of them.",
     )
 
 

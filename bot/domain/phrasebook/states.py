@@ -47,7 +47,7 @@ def already_done(outcome: str) -> str:
 def panic_on(held: int, reason: str) -> str:
     return (
         f"**Panic stop is on**{because(reason)}. {counted(held, 'rollout')} paused; nothing moves forward until "
-        "`/panic off`. A failing judge and **Roll back** still work."
+        "`/panic switch:off`. A failing judge and **Roll back** still work."
     )
 
 

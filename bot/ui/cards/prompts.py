@@ -100,6 +100,6 @@ def _pause(rollout: Rollout) -> str:
     what = "Panic stop" if pause.panic else "Paused"
     why = f": {escaping.plain(pause.reason, 300)}" if pause.reason else ""
     still = phrasebook.PAUSED_STILL
-    still += " `/panic off` resumes everything." if pause.panic and not pause.own_by else ""
+    still += " `/panic switch:off` resumes everything." if pause.panic and not pause.own_by else ""
     still += f" {escaping.plain(pause.own_by, 60)} had already paused this rollout." if pause.own_by else ""
     return f"⏸️ **{what}** by {escaping.plain(pause.by, 60)} {escaping.relative(pause.since)}{why}\n-# {still}"

@@ -137,7 +137,7 @@ def test_a_panic_stop_ends_for_all_at_once_and_no_single_rollout_is_resumed() ->
     for person in (DEV, LEAD):
         with pytest.raises(Refused, match="oncall switched the panic stop on: database on fire") as refused:
             story.act(person, Action.RESUME)
-        assert "/panic off" in refused.value.remedy
+        assert "/panic switch:off" in refused.value.remedy
         with pytest.raises(Refused):
             story.act(person, Action.PROMOTE)
 
