@@ -73,11 +73,12 @@ class PostgresRollouts:
         return row is not None and bool(row["saved"])
 
     async def _saved(self, change: RolloutChange) -> Row | None:
+        leave_out = _unneeded(change)
         if change.before is not None:
-            return await self._database.one("save", _change(change))
+            return await self._database.one("save", _change(change), leave_out=leave_out)
         async with self._database.transaction() as connection:
             await connection.one("start_lock")
-            return await connection.one("save", _change(change))
+            return await connection.one("save", _change(change), leave_out=leave_out)
 
     async def panic(self, guild_id: int, note: Mapping[str, object]) -> None:
         async with self._database.transaction() as connection:
@@ -101,6 +102,33 @@ class PostgresRollouts:
 def read(row: Row, charters: Charters) -> Rollout:
     charter = charters.read(row["id"], row["schema"], row["charter"])
     return serialization.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
+
+
+def _unneeded(change: RolloutChange) -> frozenset[str]:
+    """Parts of the query `save` that would find nothing to do for this change: they would take half of its time."""
+    kinds = {type(effect) for effect in change.effects}
+    needed = {
+        ("mine", "updated", "stopped"): change.before is not None,
+        ("place", "created"): change.before is None,
+        ("held", "closed"): change.claim is not None,
+        ("superseded", "owned"): SetDesired in kinds,
+        ("dropped",): bool(_moot(change)),
+        ("ordered",): bool(change.effects or change.given_up),
+        ("audited",): bool(change.transitions or change.given_up),
+        ("started",): bool(change.timers),
+        ("answered",): bool(change.answers),
+        ("locked",): LockLane in kinds,
+        ("known",): MarkKnownGood in kinds,
+        ("measured",): change.point is not None,
+        ("bad",): change.rolled_back is not None,
+    }
+    return frozenset(part for parts, wanted in needed.items() if not wanted for part in parts)
+
+
+def _moot(change: RolloutChange) -> list[str]:
+    """Kinds of orders that the rollout does not wait for."""
+    new, waits = change.before is None, change.rollout.phase in machine.ORDERED
+    return [] if new or waits else steps.reported_effects()
 
 
 def _change(change: RolloutChange) -> str:
@@ -130,7 +158,7 @@ def _change(change: RolloutChange) -> str:
         "base": _base(rollout, desires) if change.before is None else None,
         "given_up": change.given_up.error[:500] if change.given_up else None,
         "point": serialization.point_columns(change.point) if change.point else None,
-        "moot": [] if rollout.phase in machine.ORDERED else steps.reported_effects(),
+        "moot": _moot(change),
     }
     return spliced(
         plain,

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import asyncpg
 
-from bot.adapters.postgres.connection.queries import SQL
+from bot.adapters.postgres.connection.queries import SQL, without
 from bot.ports.errors import Unreachable
 
 # Errors that mean "away". A violated constraint or a wrong query is not among them.
@@ -95,9 +95,9 @@ class Database:
         async with self.connection() as connection:
             return await self.on(connection).fetch(name, *args)
 
-    async def one(self, name: str, *args: object) -> Row | None:
+    async def one(self, name: str, *args: object, leave_out: frozenset[str] = frozenset()) -> Row | None:
         async with self.connection() as connection:
-            return await self.on(connection).one(name, *args)
+            return await self.on(connection).one(name, *args, leave_out=leave_out)
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Any]:
@@ -161,8 +161,9 @@ class Connection:
         found: Sequence[Row] = await self.raw.fetch(SQL[name], *args)
         return found
 
-    async def one(self, name: str, *args: object) -> Row | None:
-        return await self.raw.fetchrow(SQL[name], *args)
+    async def one(self, name: str, *args: object, leave_out: frozenset[str] = frozenset()) -> Row | None:
+        """The first row. leave_out: parts of the query's WITH that this call does not need."""
+        return await self.raw.fetchrow(without(name, leave_out) if leave_out else SQL[name], *args)
 
 
 async def _as_it_is(connection: Any) -> None:

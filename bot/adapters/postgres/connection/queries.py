@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib.resources import files
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+# Where a part of a WITH begins; it ends where the next one begins, or with a line that is only a bracket.
+_PART = re.compile(r"^(?:WITH|\),) (\w+) AS \($", re.MULTILINE)
+_LAST = re.compile(r"^\)$", re.MULTILINE)
+_EMPTY = "\n    SELECT NULL::bigint AS id WHERE false\n"
 
 
 class Queries(Mapping[str, str]):
@@ -35,3 +40,27 @@ class Queries(Mapping[str, str]):
 _ADAPTER = files("bot.adapters.postgres")
 _FILES = ("queries.sql", "appcommands/queries.sql")
 SQL = Queries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
+
+
+@cache
+def without(name: str, parts: frozenset[str]) -> str:
+    """The query with these parts of its WITH empty, and left out where no other part reads them.
+
+    Raises KeyError for a part that it does not have.
+    """
+    text = SQL[name]
+    begins = list(_PART.finditer(text))
+    last = _LAST.search(text, begins[-1].end())
+    assert last is not None
+    ends = [*(begin.start() for begin in begins[1:]), last.start()]
+    bodies = {begin[1]: text[begin.end() : end] for begin, end in zip(begins, ends, strict=True)}
+    if unknown := parts - bodies.keys():
+        raise KeyError(f"{name} has no part {', '.join(sorted(unknown))}")
+    rest = "".join(body for part, body in bodies.items() if part not in parts) + text[last.end() :]
+    for part in parts:
+        if re.search(rf"\b(?:FROM|JOIN) {part}\b", rest):
+            bodies[part] = _EMPTY
+        else:
+            del bodies[part]
+    joined = "), ".join(f"{part} AS ({body}" for part, body in bodies.items())
+    return f"{text[: begins[0].start()]}WITH {joined}{text[last.start() :]}"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.adapters.postgres.connection.json import dumped, spliced
-from bot.adapters.postgres.connection.queries import SQL, Queries
+from bot.adapters.postgres.connection.queries import SQL, Queries, without
 
 
 def test_documents_are_put_into_others_as_they_are() -> None:
@@ -35,3 +35,15 @@ def test_queries_are_found_by_name_and_carry_it() -> None:
 def test_a_name_that_stands_twice_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="two queries"):
         Queries("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")
+
+
+def test_parts_that_a_call_does_not_need_are_left_out_or_empty_where_others_read_them() -> None:
+    assert without("save", frozenset()) == SQL["save"]
+    text = without("save", frozenset({"held", "closed", "bad"}))
+    assert "held AS (\n    SELECT NULL::bigint AS id WHERE false\n)" in text  # `updated` reads it
+    assert "closed AS" not in text
+    assert "bad AS" not in text
+    assert text.startswith("-- name: save")
+    assert text.endswith("SELECT EXISTS (SELECT FROM saved) AS saved")
+    with pytest.raises(KeyError, match="no part other"):
+        without("save", frozenset({"other"}))
