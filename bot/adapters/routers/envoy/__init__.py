@@ -1,0 +1,1 @@
+"""Envoy as the router: discovery by files, acknowledged and counted through its admin interface."""

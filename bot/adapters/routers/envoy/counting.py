@@ -1,0 +1,95 @@
+"""What the access loggers counted, as counts of releases."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.adapters.routers.envoy.config import Listening
+from bot.adapters.routers.envoy.loggers import limit_ms
+from bot.adapters.routers.envoy.names import COUNTS, cluster_name
+from bot.domain.rollout.model import Lane
+from bot.ports.routers import RouterCounts, Split
+
+Json = dict[str, Any]
+_ACTIVE = ".upstream_rq_active"
+
+
+@dataclass(slots=True)
+class _Stats:
+    """Statistics of one cluster. `series`: the series of the listener that counted."""
+
+    numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    ladders: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
+    active: int = 0
+
+
+def parse_counts(
+    stats: Json, epoch: str, lanes: Mapping[Lane, Listening], splits: Mapping[Lane, Split]
+) -> dict[Lane, dict[str, RouterCounts]]:
+    """Counts from Envoy's statistics as JSON, for the releases of the splits."""
+    clusters = _by_cluster(stats["stats"])
+    return {
+        lane: {
+            share.digest: _counts(clusters[cluster_name(lane, share.digest)], epoch, listening)
+            for share in splits[lane].shares
+        }
+        for lane, listening in lanes.items()
+        if lane in splits
+    }
+
+
+def _by_cluster(stats: Iterable[Json]) -> defaultdict[str, _Stats]:
+    found: defaultdict[str, _Stats] = defaultdict(_Stats)
+    for stat in stats:
+        if "histograms" in stat:
+            for histogram in stat["histograms"]:
+                series, _, cluster = _parts(histogram["name"])
+                # A bound at 249 ms counts what took less than 250 ms.
+                found[cluster].ladders[series] = [
+                    ((bucket["upper_bound"] + 1) / 1000, bucket["cumulative"])
+                    for bucket in histogram["buckets"]
+                ]
+        elif stat["name"].endswith(_ACTIVE):
+            found[stat["name"].removeprefix("cluster.").removesuffix(_ACTIVE)].active = int(stat["value"])
+        else:
+            series, what, cluster = _parts(stat["name"])
+            found[cluster].numbers[series, what] = int(stat["value"])
+    return found
+
+
+def _parts(name: str) -> tuple[str, str, str]:
+    what, _, cluster = name.removeprefix(f"{COUNTS}.").partition(".release.")
+    series, _, what = what.partition(".")
+    return series, what, cluster
+
+
+def _counts(stats: _Stats, epoch: str, listening: Listening) -> RouterCounts:
+    def number(what: str) -> int:
+        return stats.numbers.get((listening.series, what), 0)
+
+    total = number("total")
+    exact = {limit: number(f"within.{limit_ms(limit)}") for limit in listening.route.latency_limits_s}
+    return RouterCounts(
+        epoch=f"{epoch}.{listening.series}",
+        total=total,
+        bad=number("bad"),
+        buckets=_rising(exact, stats.ladders.get(listening.series, []), total),
+        in_flight=stats.active,
+        overdue=number("overdue"),
+    )
+
+
+def _rising(
+    exact: Mapping[float, int], ladder: Iterable[tuple[float, int]], total: int
+) -> tuple[tuple[float, int], ...]:
+    """Cumulative buckets: the limits' own counters, and between them the histogram, which is up to a second behind."""
+    found = dict(exact)
+    for bound, number in ladder:
+        if bound not in exact:
+            floor = max((n for limit, n in exact.items() if limit < bound), default=0)
+            ceiling = min((n for limit, n in exact.items() if limit > bound), default=total)
+            found[bound] = max(floor, min(number, ceiling))
+    return tuple(sorted(found.items()))

@@ -1,0 +1,43 @@
+"""Folder of discovery files that Envoy watches: written aside, then renamed, so that it never reads half a file."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+Json = dict[str, Any]
+
+
+class DiscoveryFiles:
+    """One JSON file for each kind of resource. `seen_at`: the same folder as Envoy sees it, in its container perhaps."""
+
+    def __init__(self, folder: Path, seen_at: Path | None = None) -> None:
+        self.folder = folder
+        self.seen_at = seen_at or folder
+        self._begun = time.time_ns()
+        self._numbers = count(1)
+
+    def write(self, kind: str, resources: Sequence[Json]) -> str:
+        """Replace the file of a kind; returns its version, which is like no other. Raises OSError."""
+        version = f"{self._begun}.{next(self._numbers)}"
+        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        # Elsewhere in the same file system: what appears in the folder itself wakes Envoy up.
+        aside = self.folder.with_name(f"{self.folder.name}.{kind}.new")
+        aside.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
+        aside.replace(self.path(kind))
+        return version
+
+    def read(self, kind: str) -> list[Json]:
+        """Resources of a kind as last written; none where nothing was, or where it cannot be read."""
+        try:
+            found = json.loads(self.path(kind).read_text())
+        except (OSError, ValueError):
+            return []
+        return list(found.get("resources", ()))
+
+    def path(self, kind: str) -> Path:
+        return self.folder / f"{kind}.json"

@@ -1,0 +1,58 @@
+"""Settings of Envoy as a target's router, and the router made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from bot.adapters.routers.envoy.admin import Admin
+from bot.adapters.routers.envoy.config import Limits
+from bot.adapters.routers.envoy.files import DiscoveryFiles
+from bot.adapters.routers.envoy.process import EnvoyProcess
+from bot.adapters.routers.envoy.router import EnvoyRouter
+from bot.kinds import KindSettings, Problem
+from bot.values import RelativePath
+
+
+class EnvoySettings(KindSettings):
+    """The router: Envoy. With `admin` and `config_dir` one that others run, without them one of Slipway's own."""
+
+    kind: Literal["envoy"] = "envoy"
+    admin: str | None = Field(
+        default=None, description="Admin interface of your own Envoy: a Unix socket's path, or `host:port`."
+    )
+    config_dir: RelativePath | None = Field(
+        default=None,
+        description="Folder that your own Envoy watches for `listeners.json` and `clusters.json`.",
+    )
+    config_dir_in_envoy: Path | None = Field(
+        default=None, description="The same folder as Envoy sees it, when it runs in a container."
+    )
+    connections: int = Field(default=10_000, ge=4, description="Connections of clients to one lane at once.")
+    trusted_hops: int = Field(
+        default=0,
+        ge=0,
+        description="Proxies in front of Envoy, the X-Forwarded headers of which are believed.",
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        if (self.admin is None) != (self.config_dir is None):
+            yield Problem(
+                ("admin" if self.admin else "config_dir",),
+                "`admin` and `config_dir` belong together",
+                "give both for your own Envoy, none for Slipway's",
+            )
+
+
+def make_envoy(settings: EnvoySettings, data_dir: Path) -> EnvoyRouter:
+    """The router. `data_dir`: where an Envoy of Slipway's own has its folder."""
+    limits = Limits(settings.connections, settings.trusted_hops)
+    if settings.admin is None or settings.config_dir is None:
+        process = EnvoyProcess(data_dir / "envoy")
+        return EnvoyRouter(Admin(process.socket), DiscoveryFiles(process.discovery), process, limits)
+    admin = Path(settings.admin) if "/" in settings.admin else settings.admin
+    files = DiscoveryFiles(settings.config_dir.absolute(), settings.config_dir_in_envoy)
+    return EnvoyRouter(Admin(admin), files, None, limits)

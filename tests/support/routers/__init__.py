@@ -1,0 +1,1 @@
+"""What tests of routers share: releases as small servers, clients that say exactly what they are told."""

@@ -1,0 +1,147 @@
+"""Names, patterns and counts of the Envoy adapter, which need no Envoy."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.adapters.routers.envoy import config
+from bot.adapters.routers.envoy.config import Limits, Listening
+from bot.adapters.routers.envoy.counting import parse_counts
+from bot.adapters.routers.envoy.loggers import overdue_after_ms, up_to
+from bot.adapters.routers.envoy.names import cluster_name, lane_name, parse_cluster, parse_lane
+from bot.domain.rollout.model import Lane
+from bot.ports.routers import Backend, LaneRoute, RouterCounts, Share, Split, Stickiness
+
+LANE = Lane("checkout", "production")
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+lanes = st.builds(Lane, texts, texts)
+
+
+@given(lanes, texts)
+def test_names_are_safe_and_lead_back(lane: Lane, digest: str) -> None:
+    assert parse_lane(lane_name(lane)) == lane
+    assert parse_cluster(cluster_name(lane, digest)) == (lane, digest)
+    assert re.fullmatch(r"[a-z0-9_~-]+/[a-z0-9_~-]+/[a-z0-9_~-]+", cluster_name(lane, digest))
+
+
+@given(st.integers(0, 200_000), st.integers(0, 400_000))
+def test_pattern_matches_numbers_up_to_its_last(last: int, number: int) -> None:
+    assert bool(re.fullmatch(up_to(last), str(number))) == (number <= last)
+    assert re.fullmatch(up_to(last), str(last))
+    assert not re.fullmatch(up_to(last), str(last + 1))
+    assert not re.fullmatch(up_to(last), "-")
+
+
+@given(st.floats(0.001, 600))
+def test_overdue_requests_have_waited_longer_than_the_limit(limit_s: float) -> None:
+    """Seen 50 ms early at most, after an arrival of 400 ms at most; at a look, of which there are two a second."""
+    age = overdue_after_ms(limit_s)
+    assert age - 50 - 400 >= limit_s * 1000 - 1e-6
+    assert age % 500 == 0
+    assert age <= limit_s * 1000 + 450 + 500
+
+
+routes = st.builds(
+    LaneRoute,
+    port=st.integers(0, 65535),
+    sticky=st.none() | st.builds(Stickiness, st.sampled_from(["cookie", "header"]), st.just("x-user")),
+    latency_limits_s=st.lists(st.floats(0.001, 60), max_size=3).map(tuple),
+)
+
+
+@given(routes, st.integers(0, 100))
+def test_what_resources_were_made_of_is_read_back(route: LaneRoute, weight: int) -> None:
+    listening = Listening(route, 8080, "1")
+    split = Split(
+        3,
+        4,
+        (
+            Share("sha256:b", "2", weight, (Backend("b#1", "127.0.0.1", 1), Backend("b#2", "b.internal", 2))),
+            Share("sha256:a", "1", 100 - weight),
+        ),
+    )
+    (listener,) = config.listeners({LANE: listening}, Limits(), config.Path("/envoy/routes.json"))
+    assert config.parse_listener(listener) == (LANE, listening)
+    (host,) = config.route_table({LANE: listening}, {LANE: split})["virtual_hosts"]
+    lane, found, weights = config.parse_virtual_host(host)
+    assert (lane, found) == (LANE, split)
+    assert weights == {digest: n for digest, n in (("sha256:a", 100 - weight), ("sha256:b", weight)) if n}
+
+
+def test_growing_share_keeps_its_place_among_the_clusters() -> None:
+    """Hashes below the first weight go to the first cluster: in another order users would change sides."""
+    for shares in (("a", "b"), ("b", "a")):
+        split = Split(1, 1, tuple(Share(digest, digest, 50) for digest in shares))
+        (host,) = config.route_table({LANE: Listening(LaneRoute(), 80, "1")}, {LANE: split})["virtual_hosts"]
+        clusters = host["routes"][-1]["route"]["weighted_clusters"]["clusters"]
+        assert [parse_cluster(cluster["name"])[1] for cluster in clusters] == ["a", "b"]
+
+
+def test_nothing_is_retried_and_nothing_has_a_time_limit_but_its_first_byte() -> None:
+    split = Split(1, 1, (Share("a", "1", 100),))
+    listening = Listening(LaneRoute(request_timeout_s=7), 80, "1")
+    (host,) = config.route_table({LANE: listening}, {LANE: split})["virtual_hosts"]
+    for route in host["routes"]:
+        assert route["route"]["retry_policy"] == {"per_try_timeout": "7s"}
+        assert route["route"]["timeout"] == "0s"
+
+
+def stats(series: str = "1", **numbers: int) -> dict[str, Any]:
+    cluster = cluster_name(LANE, "sha256:a")
+    histogram = {
+        "name": f"slipway.{series}.wait.release.{cluster}",
+        "buckets": [{"upper_bound": bound, "cumulative": n} for bound, n in ((99, 3), (249, 5), (999, 5))],
+    }
+    named = {what.replace("_", "."): n for what, n in numbers.items()}
+    return {
+        "stats": [
+            *(
+                {"name": f"slipway.{series}.{what}.release.{cluster}", "value": n}
+                for what, n in named.items()
+            ),
+            {"name": f"slipway.{series}.total.release.-", "value": 99},
+            {"name": "cluster.their/own/cluster.upstream_rq_active", "value": 1},
+            {"name": f"cluster.{cluster}.upstream_rq_active", "value": 2},
+            {"histograms": [histogram]},
+        ]
+    }
+
+
+def counted(found: dict[str, Any], *limits_s: float) -> RouterCounts:
+    listening = Listening(LaneRoute(latency_limits_s=limits_s), 80, "1")
+    split = Split(1, 1, (Share("sha256:a", "1", 100),))
+    return parse_counts(found, "boot", {LANE: listening}, {LANE: split})[LANE]["sha256:a"]
+
+
+def test_statistics_become_counts() -> None:
+    counts = counted(stats(total=10, bad=2, within_300=8, overdue=1), 0.3)
+    assert counts == RouterCounts(
+        epoch="boot.1",
+        total=10,
+        bad=2,
+        buckets=((0.1, 3), (0.25, 5), (0.3, 8), (1.0, 8)),
+        in_flight=2,
+        overdue=1,
+    )
+
+
+def test_another_series_counts_nothing() -> None:
+    counts = counted(stats("0", total=10, bad=2, within_300=8), 0.3)
+    assert (counts.total, counts.bad, counts.buckets) == (0, 0, ((0.3, 0),))
+
+
+def test_release_that_got_no_request_has_a_bucket_at_each_limit() -> None:
+    assert counted({"stats": []}, 0.3, 0.2).buckets == ((0.2, 0), (0.3, 0))
+
+
+@given(st.integers(0, 20), st.integers(0, 20), st.integers(0, 20))
+def test_buckets_rise_whatever_the_histogram_says(total: int, within: int, late: int) -> None:
+    buckets = counted(stats(total=total, within_150=min(within, total), late=late), 0.15).buckets
+    numbers = [number for _, number in buckets]
+    assert numbers == sorted(numbers)
+    assert dict(buckets)[0.15] == min(within, total)
+    assert all(number <= total for number in numbers)
