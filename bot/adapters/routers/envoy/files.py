@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class DiscoveryFiles:
-    """One JSON file for each kind of resource. `seen_at`: the same folder as Envoy sees it, in its container perhaps."""
+    """One JSON file for each kind of resource. `seen_at`: the same folder as Envoy sees it, perhaps in a container."""
 
     def __init__(self, folder: Path, seen_at: Path | None = None) -> None:
         self.folder = folder
