@@ -1,0 +1,183 @@
+"""Client of a Docker Engine's HTTP API: requests, event stream, and errors as sentences.
+
+The dozen requests that Slipway makes go through aiohttp. The asyncio library for Docker has no
+`/distribution`, needs a second SSH implementation for ssh://, and does not resume an event stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bot.adapters.runtimes.docker.forwarding import ForwardedSocket
+from bot.adapters.runtimes.docker.settings import EngineSettings
+from bot.ports.errors import Unreachable
+
+Json = Any
+# The newest version of the API that this was written for; an older engine is spoken to in its own.
+_NEWEST = (1, 44)
+_CONNECT_S = 5.0
+_ANSWER_S = 30.0
+
+
+class EngineError(Exception):
+    """The engine refused a request. `status`: of HTTP; 200 when it failed while the answer was under way."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Engine:
+    """One engine. folder: private, for the socket that an ssh connection forwards.
+
+    `outages` counts how often a connection to the engine failed: what ran before may be gone since.
+    Requests raise `EngineError`, and `Unreachable` while the engine does not answer.
+    """
+
+    def __init__(self, settings: EngineSettings, folder: Path) -> None:
+        self.address = settings.engine
+        self.outages = 0
+        self._settings = settings
+        self._forwarded: ForwardedSocket | None = None
+        self._base, self._connector = "http://engine", self._connect(folder)
+        self._session: aiohttp.ClientSession | None = None
+        self._version = ""
+
+    def _connect(self, folder: Path) -> aiohttp.BaseConnector:
+        parts = urlsplit(self._settings.engine)
+        if parts.scheme == "tcp":
+            self._base = f"{'https' if self._settings.tls else 'http'}://{parts.netloc}"
+            return aiohttp.TCPConnector(ssl=self._context() or True, limit=0)
+        path = parts.path
+        if parts.scheme == "ssh":
+            self._forwarded = ForwardedSocket(self._settings.engine, folder)
+            path = str(self._forwarded.path)
+        return aiohttp.UnixConnector(path, limit=0)
+
+    def _context(self) -> ssl.SSLContext | None:
+        tls = self._settings.tls
+        if tls is None:
+            return None
+        try:
+            context = ssl.create_default_context(cafile=str(tls.ca))
+            context.load_cert_chain(str(tls.cert), str(tls.key))
+        except (OSError, ssl.SSLError) as problem:
+            raise OSError(f"The certificates for {self.address} cannot be read: {problem}") from None
+        return context
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+        if self._forwarded is not None:
+            await self._forwarded.close()
+
+    async def get(self, path: str, **more: Any) -> Json:
+        """The answer's JSON."""
+        async with self.request("GET", path, **more) as answer:
+            return await answer.json(content_type=None)
+
+    async def post(self, path: str, **more: Any) -> Json:
+        """The answer's JSON; None when it has none."""
+        async with self.request("POST", path, **more) as answer:
+            text = await answer.text()
+            return json.loads(text) if text.strip() else None
+
+    async def delete(self, path: str, **more: Any) -> None:
+        async with self.request("DELETE", path, **more):
+            pass
+
+    async def put(self, path: str, data: bytes, **more: Any) -> None:
+        async with self.request("PUT", path, data=data, **more):
+            pass
+
+    async def stream(
+        self, method: str, path: str, *, silence_s: float | None, **more: Any
+    ) -> AsyncGenerator[Json, None]:
+        """JSON objects as they come. Raises TimeoutError when none came for `silence_s`."""
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S)
+        async with self.request(method, path, timeout=timeout, **more) as answer:
+            lines = aiter(answer.content)
+            while True:
+                async with asyncio.timeout(silence_s):
+                    line = await anext(lines, b"")
+                if not line:
+                    return
+                if line.strip():
+                    yield json.loads(line)
+
+    @contextlib.asynccontextmanager
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout_s: float = _ANSWER_S,
+        timeout: aiohttp.ClientTimeout | None = None,
+        params: Mapping[str, Any] | None = None,
+        **more: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """params: values that are no text are sent as JSON."""
+        said = {
+            key: each if isinstance(each, str) else json.dumps(each) for key, each in (params or {}).items()
+        }
+        timeout = timeout or aiohttp.ClientTimeout(total=timeout_s, sock_connect=_CONNECT_S)
+        try:
+            session = await self._ready()
+            url = f"{self._base}/{self._version}{path}"
+            async with session.request(method, url, params=said, timeout=timeout, **more) as answer:
+                if answer.status >= 400:
+                    raise EngineError(answer.status, _message(await answer.text()))
+                yield answer
+        except TimeoutError as late:
+            if timeout.total is None:
+                raise
+            self.outages += 1
+            raise Unreachable(f"{self.name} did not answer within {timeout.total:g} s") from late
+        except (aiohttp.ClientError, OSError) as problem:
+            self.outages += 1
+            self._version = ""  # it may be another one when it is back
+            raise Unreachable(f"{self.name} cannot be reached: {self._why(problem)}") from problem
+
+    @property
+    def name(self) -> str:
+        return f"The Docker Engine at {self.address}"
+
+    async def _ready(self) -> aiohttp.ClientSession:
+        if self._forwarded is not None:
+            await self._forwarded.open()
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=self._connector)
+        if not self._version:
+            timeout = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
+            async with self._session.get(f"{self._base}/version", timeout=timeout) as answer:
+                told = await answer.json(content_type=None)
+            newest, oldest = (_numbers(told.get(key, "")) for key in ("ApiVersion", "MinAPIVersion"))
+            major, minor = max(min(newest, _NEWEST), oldest)
+            self._version = f"v{major}.{minor}"
+        return self._session
+
+    def _why(self, problem: Exception) -> str:
+        if isinstance(problem, aiohttp.ClientConnectorError):
+            return problem.strerror or str(problem)
+        return str(problem) or type(problem).__name__
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, _, minor = version.partition(".")
+    return (int(major), int(minor)) if major.isdigit() and minor.isdigit() else _NEWEST
+
+
+def _message(text: str) -> str:
+    """The engine's own words."""
+    with contextlib.suppress(ValueError, AttributeError):
+        return str(json.loads(text).get("message") or text).strip()
+    return text.strip()

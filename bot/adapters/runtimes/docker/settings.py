@@ -1,0 +1,84 @@
+"""Settings of a Docker Engine: an entry of `targets:` in the catalog."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+from typing import Annotated, ClassVar
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from bot.kinds import Problem
+from bot.values import Part, RelativePath, Text, shaped
+
+_ADDRESS = r"^unix:///.|^tcp://[^/:]+:\d+$|^ssh://[^/]+(/.*)?$"
+
+
+def _is_ip(text: str) -> bool:
+    try:
+        return not ipaddress.ip_address(text).is_unspecified
+    except ValueError:
+        return False
+
+
+class TlsSettings(Part):
+    """Client certificate for an engine at `tcp://`, and the authority that signed the engine's own."""
+
+    ca: RelativePath
+    cert: RelativePath
+    key: RelativePath
+
+
+class EngineSettings(Part):
+    """A Docker Engine, and how releases on it are reached."""
+
+    when_away: ClassVar[str] = "check that the Docker Engine runs, and that Slipway may use its socket"
+
+    engine: Annotated[str, *shaped(_ADDRESS, "unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]")] = (
+        Field(
+            default="unix:///var/run/docker.sock",
+            description="Where the engine listens. ssh:// uses the system's ssh and its settings.",
+        )
+    )
+    tls: TlsSettings | None = Field(default=None, description="Certificates for an engine at tcp://.")
+    publish: Text = Field(
+        default="127.0.0.1",
+        description="IP address of the engine's machine on which ports of releases are published.",
+    )
+    network: Text | None = Field(
+        default=None,
+        description="Network that releases join and in which the router reaches them, instead of `publish`.",
+    )
+    logins: RelativePath | None = Field(
+        default=None,
+        description="Docker's config.json with logins to registries (`docker login`); read at each pull.",
+    )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine runs on this machine."""
+        parts = urlsplit(self.engine)
+        if parts.scheme == "unix":
+            return True
+        return parts.hostname == "localhost" or (
+            _is_ip(parts.hostname or "") and _loopback(parts.hostname or "")
+        )
+
+    def problems(self) -> Iterator[Problem]:
+        if not _is_ip(self.publish):
+            yield Problem(("publish",), f'"{self.publish}" is not the IP address of one interface.')
+        elif not self.is_local and self.network is None and _loopback(self.publish):
+            sentence = f"releases on {self.engine} cannot be reached at {self.publish}."
+            hint = "Write an address of the engine's machine, or the network that the router shares with releases."
+            yield Problem(("publish",), sentence, hint)
+        scheme = urlsplit(self.engine).scheme
+        if scheme == "tcp" and self.tls is None and not self.is_local:
+            sentence = f"{self.engine} without TLS gives the engine's machine to everyone who can reach it."
+            yield Problem(("engine",), sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
+        if scheme != "tcp" and self.tls is not None:
+            yield Problem(("tls",), f"{scheme}:// has no TLS.", "It is for engines at tcp://.")
+
+
+def _loopback(address: str) -> bool:
+    return ipaddress.ip_address(address).is_loopback

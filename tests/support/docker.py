@@ -1,0 +1,263 @@
+"""A real Docker Engine and a real registry for tests, each with everything it has below one temporary folder."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+# A service in an image of 2 MB: /healthz, /version, and whatever its command does instead.
+_SERVE = """#!/bin/sh
+trap 'exit 0' TERM
+mkdir -p /tmp/www && echo ok > /tmp/www/healthz && echo "$VERSION" > /tmp/www/version
+httpd -p "$PORT" -h /tmp/www
+while :; do sleep 0.05; done
+"""
+_APPLETS = (
+    "sh",
+    "httpd",
+    "mkdir",
+    "sleep",
+    "cat",
+    "echo",
+    "id",
+    "ls",
+    "test",
+    "touch",
+    "rm",
+    "dd",
+    "tail",
+    "env",
+)
+_STARTS_S = 30.0
+
+
+class DockerEngine:
+    """`dockerd` with its own data, bridge and socket. Use `docker_engine`.
+
+    size: of a file system of its own in memory, such as "30m"; a folder on disk without one.
+    """
+
+    def __init__(self, folder: Path, *, size: str = "") -> None:
+        self.folder = folder
+        self.socket = folder / "docker.sock"
+        self._data = folder / "data"
+        self._data.mkdir()
+        self._size = size
+        # Below 2 ** 7 networks of tests at a time on one machine.
+        self._number = os.getpid() % 120 + (120 if size else 0)
+        self._bridge = f"sliptest{self._number}"
+        self._process: subprocess.Popen[bytes] | None = None
+        if size:
+            _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self._data))
+
+    @property
+    def address(self) -> str:
+        return f"unix://{self.socket}"
+
+    def start(self) -> None:
+        net = f"172.30.{self._number}"
+        if not Path("/sys/class/net", self._bridge).exists():
+            _run("ip", "link", "add", "name", self._bridge, "type", "bridge")
+            _run("ip", "address", "add", f"{net}.1/24", "dev", self._bridge)
+            _run("ip", "link", "set", self._bridge, "up")
+        options = {
+            "data-root": self._data,
+            "exec-root": self.folder / "exec",
+            "pidfile": self.folder / "pid",
+            "bridge": self._bridge,
+            "iptables": "false",
+            "ip-masq": "false",
+            "ip": "127.0.0.1",
+            "default-address-pool": f"base=172.31.{self._number}.0/24,size=28",
+            "shutdown-timeout": "2",
+        }
+        command = ["dockerd", "-H", self.address, *(f"--{name}={value}" for name, value in options.items())]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + _STARTS_S
+        while self.call("GET", "/_ping")[0] != 200:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join((self.folder / "log").read_text().splitlines()[-5:])
+                raise RuntimeError(f"dockerd did not start: {tail}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        """In order; its containers end."""
+        if self._process is not None:
+            self._process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(20)
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        for entry in self._listed() if self._process is not None else []:
+            self.call("DELETE", f"/containers/{entry['Id']}?force=1&v=1")
+        self.stop()
+        subprocess.run(["ip", "link", "delete", self._bridge], check=False, capture_output=True)
+        if self._size:
+            subprocess.run(["umount", "-l", str(self._data)], check=False, capture_output=True)
+
+    def call(self, method: str, path: str, body: bytes = b"", timeout_s: float = 30.0) -> tuple[int, bytes]:
+        """Status and body of a request; status 0 when nothing answers."""
+        head = f"{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n"
+        with socket.socket(socket.AF_UNIX) as asking, suppress(OSError):
+            asking.settimeout(timeout_s)
+            asking.connect(str(self.socket))
+            asking.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            answer = b"".join(iter(lambda: asking.recv(65536), b""))
+            told, _, content = answer.partition(b"\r\n\r\n")
+            return int(told.split()[1]), content
+        return 0, b""
+
+    def ask(self, method: str, path: str, body: bytes = b"") -> bytes:
+        """Raises RuntimeError with the engine's words."""
+        status, content = self.call(method, path, body)
+        if status not in range(200, 400):
+            raise RuntimeError(f"{method} {path}: {status} {content.decode(errors='replace')}")
+        return content
+
+    def load(self, name: str, *, more: int = 0) -> str:
+        """Import the image of the test service as `name`; its id. more: random bytes that make it larger."""
+        changes = "&".join(f"changes={each}" for each in ("CMD%20[%22/serve%22]",))
+        repo, _, tag = name.rpartition(":")
+        said = self.ask("POST", f"/images/create?fromSrc=-&repo={repo}&tag={tag}&{changes}", image(more))
+        return str(json.loads(said.splitlines()[-1])["status"])
+
+    def push(self, name: str) -> str:
+        """Push an image to its registry, forget it here, and return its digest there."""
+        repo, _, tag = name.rpartition(":")
+        head = f"POST /images/{repo}/push?tag={tag} HTTP/1.0\r\nHost: engine\r\nX-Registry-Auth: e30=\r\n\r\n"
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.settimeout(60)
+            asking.connect(str(self.socket))
+            asking.sendall(head.encode())
+            answer = b"".join(iter(lambda: asking.recv(65536), b"")).decode()
+        if "Digest" not in answer:
+            raise RuntimeError(f"{name} was not pushed: {answer}")
+        self.ask("DELETE", f"/images/{name}?force=1")
+        return f"sha256:{answer.split('sha256:')[1][:64]}"
+
+    def containers(self) -> list[dict[str, object]]:
+        """All that the engine has, of any owner."""
+        return self._listed()
+
+    def _listed(self) -> list[dict[str, object]]:
+        status, content = self.call("GET", "/containers/json?all=1")
+        found: list[dict[str, object]] = json.loads(content) if status == 200 else []
+        return found
+
+
+def image(more: int = 0) -> bytes:
+    """The root file system of the test service as a tar archive."""
+    busybox = Path(shutil.which("busybox") or "/bin/busybox").read_bytes()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+
+        def add(name: str, content: bytes, mode: int) -> None:
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), mode
+            archive.addfile(entry, io.BytesIO(content))
+
+        temporary = tarfile.TarInfo("tmp")
+        temporary.type, temporary.mode = tarfile.DIRTYPE, 0o1777
+        archive.addfile(temporary)
+        add("bin/busybox", busybox, 0o755)
+        add("serve", _SERVE.encode(), 0o755)
+        add("etc/passwd", b"app:x:1000:1000::/:/bin/sh\n", 0o644)
+        if more:
+            add("data", os.urandom(more), 0o644)
+        for applet in _APPLETS:
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(link)
+    return packed.getvalue()
+
+
+class Registry:
+    """`docker-registry` on loopback. Use `registry`."""
+
+    def __init__(self, folder: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self._config = folder / "registry.yml"
+        storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
+        http = f"http: {{addr: '127.0.0.1:{self.port}'}}\n"
+        self._config.write_text(f"version: 0.1\nlog: {{level: error}}\n{storage}{http}")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = ["docker-registry", "serve", str(self._config)]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + _STARTS_S
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return
+            time.sleep(0.02)
+        raise RuntimeError("docker-registry did not start")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def docker_engine(*, size: str = "") -> Iterator[DockerEngine]:
+    """Skips where there is no Docker Engine, or no right to start one."""
+    if os.geteuid() != 0 or not all(map(shutil.which, ("dockerd", "busybox", "ip"))):
+        pytest.skip("needs root, dockerd (docker.io), busybox-static and iproute2")
+    folder = Path(tempfile.mkdtemp(prefix="slipway-docker-"))
+    engine = DockerEngine(folder, size=size)
+    try:
+        engine.start()
+        yield engine
+    finally:
+        engine.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def registry() -> Iterator[Registry]:
+    """Skips where Debian's docker-registry is not installed."""
+    if shutil.which("docker-registry") is None:
+        pytest.skip("needs docker-registry")
+    with tempfile.TemporaryDirectory(prefix="slipway-registry-") as folder:
+        served = Registry(Path(folder))
+        served.start()
+        try:
+            yield served
+        finally:
+            served.stop()
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
