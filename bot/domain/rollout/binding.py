@@ -36,5 +36,4 @@ class LaneBinding:
 
 def latency_limit(policy: JudgePolicy) -> float | None:
     """The largest latency limit (seconds) that a policy judges by; None where there is none."""
-    limits = [series.threshold_s for series in policy.series if series.kind == "latency"]
-    return policy.latency_limit_s or max(limits, default=None)
+    return max((series.threshold_s for series in policy.series if series.kind == "latency"), default=None)
