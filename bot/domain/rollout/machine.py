@@ -297,11 +297,12 @@ def timers(rollout: Rollout) -> Mapping[str, datetime]:
 
     Orders have no timer: their time is measured where they are executed.
     """
-    if rollout.phase is Phase.HELD:
-        ends = rollout.hold.deadline if rollout.hold else None
-        return {"hold": ends} if ends else {}
-    waiting = rollout.phase is Phase.GATED and rollout.deadline is not None and rollout.pause is None
-    return {"gate": rollout.deadline} if waiting and rollout.deadline else {}
+    due: dict[str, datetime | None] = {}
+    if rollout.hold is not None:
+        due = {"hold": rollout.hold.deadline}
+    elif rollout.phase is Phase.GATED and rollout.pause is None:
+        due = {"gate": rollout.deadline}
+    return {name: at for name, at in due.items() if at is not None}
 
 
 def allowed_actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:
@@ -314,12 +315,10 @@ def allowed_actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:
     found: list[Action] = []
     ends = approvals.expiry(rollout, now)
     if phase is Phase.GATED and not rollout.step_done and (ends is None or now < ends):
-        found += [Action.APPROVE, Action.REJECT]
-        found += [Action.REVOKE] if rollout.approvals else []
-        found.append(Action.EXTEND)
+        revoke = [Action.REVOKE] if rollout.approvals else []
+        found = [Action.APPROVE, Action.REJECT, *revoke, Action.EXTEND]
     elif phase in WATCHED | {Phase.HELD}:
-        found += [] if rollout.pause else [Action.PROMOTE]
-        found.append(Action.EXTEND)
+        found = [Action.EXTEND] if rollout.pause else [Action.PROMOTE, Action.EXTEND]
     if rollout.pause is None:
         found.append(Action.PAUSE)
     elif not rollout.pause.panic:  # a panic stop ends for all rollouts at once

@@ -333,7 +333,7 @@ class Rollout:
     version: int = 0
     generation: int = 0
     step_since: datetime | None = None
-    deadline: datetime | None = None  # of the step: gate expiry, progress deadline
+    deadline: datetime | None = None  # when the gate expires, until its quorum
     approvals: tuple[Approval, ...] = ()
     grants: tuple[Grant, ...] = ()
     confirmed: int = 0

@@ -50,7 +50,7 @@ def finish(builder: StepBuilder) -> None:
     if builder.rollout.pause is None:
         enter(builder, builder.rollout.step + 1)
     elif not builder.rollout.step_done:
-        builder.change(step_done=True, deadline=None)
+        builder.change(step_done=True)
         builder.tell(
             "step_done", "This step is done. The rollout is paused and continues when it is resumed."
         )
@@ -154,7 +154,7 @@ def hold(builder: StepBuilder, why: str) -> None:
     """Stop here until people decide, with a deadline and what happens then."""
     policy = builder.rollout.policy
     asked = Hold(why, builder.at, builder.after(policy.hold_deadline_s), policy.hold_outcome)
-    builder.change(phase=Phase.HELD, hold=asked, deadline=None, step_done=False)
+    builder.change(phase=Phase.HELD, hold=asked, step_done=False)
     builder.tell("held", f"On hold: {why}", outcome=policy.hold_outcome)
     builder.order(Notify("held", policy.notify_roles, text=builder.rollout.outcome))
 

@@ -73,13 +73,13 @@ class StepBuilder:
         The time is measured where the order is executed, so it cannot race with the outcome.
         """
         generation = self.rollout.generation + 1
-        self.change(generation=generation, weight=weight, deadline=None)
+        self.change(generation=generation, weight=weight)
         desired = Desired(generation, stable, candidate, weight, warm)
         self.order(SetDesired(self.rollout.lane, desired, timeout_s, urgent, delay_s))
 
     def wait_for_outcome(self) -> None:
         """Wait for an effect of the step: in VERIFYING before the candidate has traffic, then in SHIFTING."""
-        self.change(phase=Phase.SHIFTING if self.rollout.had_traffic else Phase.VERIFYING, deadline=None)
+        self.change(phase=Phase.SHIFTING if self.rollout.had_traffic else Phase.VERIFYING)
 
     def done(self) -> Stepped:
         """The result. When anything changed, `version` rises by one and the card is redrawn."""

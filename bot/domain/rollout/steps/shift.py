@@ -82,7 +82,7 @@ def shifted(builder: StepBuilder, shift: Shift, event: Applied) -> StepResult:
     builder.change(observed_weight=event.weight)
     if event.weight != rollout.weight:
         return WAITING
-    builder.change(confirmed=event.generation, deadline=None)
+    builder.change(confirmed=event.generation)
     said = builder.say.shifted
     builder.tell("shifted", said.format(version=rollout.candidate.version, weight=event.weight))
     verify = next((step for step in rollout.plan.steps if isinstance(step, Verify)), None)

@@ -99,7 +99,6 @@ def synced(builder: StepBuilder, sync: SyncCommands, event: Reported) -> StepRes
         return StepFailed(
             "sync_failed", f"the slash commands of {sync.application} were not updated: {event.said}"
         )
-    builder.change(deadline=None)
     builder.tell(
         "synced",
         f"The slash commands of {sync.application} match {builder.rollout.candidate.version}.",

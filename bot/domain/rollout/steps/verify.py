@@ -116,7 +116,6 @@ def checked(builder: StepBuilder, step: Step, event: Reported) -> StepResult:
         raise IllegalTransition(f"rollout {rollout.id}: checks ended that were not ordered")
     if not event.passed:
         return StepFailed("verify_failed", f"checks failed: {event.said}")
-    builder.change(deadline=None)
     builder.tell("verified", f"{rollout.candidate.version} passed its checks.")
     return DONE
 
