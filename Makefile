@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements
 
-.PHONY: demo setup setup-hooks run test soak check reference docs bench audit dist image lock clean help
+.PHONY: demo setup setup-hooks run test soak mutate check reference docs bench audit dist image lock clean help
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
@@ -13,6 +13,7 @@ help:
 	@echo "make run     the bot against real Discord, from .env"
 	@echo "make test    all tests, with coverage"
 	@echo "make soak    random histories of the engine with faults (COUNT=10000, FIRST=1, JOBS=2; SEED=7 replays one)"
+	@echo "make mutate  small changes to bot/domain, and which of them its unit tests notice (ONLY=bot.domain.judge, JOBS=2)"
 	@echo "make check   format, lint, types, layers, migrations, container and workflow files"
 	@echo "make reference   the pages of the documentation that are made from code"
 	@echo "make docs    the documentation site, into site/ (SERVE=1 serves it and follows changes)"
@@ -53,6 +54,9 @@ test: $(VENV)/dev.stamp
 
 soak: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--first $(or $(FIRST),1) --count $(or $(COUNT),10000) --jobs $(or $(JOBS),2))
+
+mutate: $(VENV)/dev.stamp
+	@nice -n 19 $(BIN)/python -m tests.mutation $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 SCHEMA    := $(BIN)/check-jsonschema -q --builtin-schema vendor
 WORKFLOWS := $(wildcard .github/workflows/*.yml) config/examples/github-commands.yml
@@ -104,4 +108,4 @@ lock: | $(BIN)/python
 	@$(UVC) --extra release -c $(LOCKS)/dev.txt -o $(LOCKS)/release.txt
 
 clean:
-	rm -rf $(VENV) .slipway .coverage .coverage.* dist site
+	rm -rf $(VENV) .slipway .coverage .coverage.* dist site mutants

@@ -13,6 +13,15 @@ import pytest
 
 # A busy machine is no reason for an example to fail.
 hypothesis.settings.register_profile("slipway", deadline=None)
+# For `make mutate`, which runs each test hundreds of times: few examples, the same each time, and no shrinking.
+hypothesis.settings.register_profile(
+    "mutation",
+    deadline=None,
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+)
 hypothesis.settings.load_profile("slipway")
 
 

@@ -417,6 +417,7 @@ def test_one_more_bad_request_never_weakens_the_evidence(
     assert more.trials[0].log_m >= less.trials[0].log_m - 1e-9
 
 
+@pytest.mark.simulation
 def test_good_soaks_at_the_limit_itself_are_not_accused() -> None:
     random, policy, accused = Random(3), JudgePolicy((ERRORS,), planned_ticks=24), 0
     for _ in range(300):

@@ -23,6 +23,8 @@ from benchmarks.judge.streams import (
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, verdict
 from tests.support.rules.judging import failures, judged, said, tick
 
+pytestmark = pytest.mark.simulation
+
 
 @pytest.mark.parametrize(("rate", "phi", "planned"), [(0.05, 1.0, 40), (0.01, 3.0, 200), (0.08, 2.0, 700)])
 def test_the_fast_replay_fails_at_the_very_tick_of_the_judge(rate: float, phi: float, planned: int) -> None:

@@ -91,6 +91,7 @@ def _failed(ticks: Iterator[Tick]) -> bool:
 OUTAGE = range(20, 24)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize(
     ("candidate", "stable"),
     [
@@ -117,6 +118,7 @@ def test_a_common_outage_with_one_side_silent_fails_no_innocent_candidate(
     assert failed(100, silent=(candidate, stable), outage=OUTAGE) <= 1
 
 
+@pytest.mark.simulation
 def test_silence_at_random_times_in_a_common_outage_fails_no_innocent_candidate() -> None:
     found = 0
     for seed in range(100):
