@@ -64,6 +64,7 @@ class Story:
         self.effects: list[Effect] = []
         self.transitions: list[Transition] = []
         self.rollout: Rollout
+        self.before: Rollout | None = None  # the rollout as the last event found it
         begun = machine.begin(
             id=7,
             guild_id=99,
@@ -89,6 +90,7 @@ class Story:
     # ---- telling -------------------------------------------------------------------------------------------
 
     def tell(self, event: Event) -> Story:
+        self.before = self.rollout
         self._keep(machine.step(self.rollout, event))
         return self
 
@@ -161,10 +163,15 @@ class Story:
 
     def to_hold(self) -> Story:
         """Held, since nothing can be read."""
-        self.to_soak()
-        while self.rollout.hold is None:
+        return self.to_soak().blinded()
+
+    def blinded(self) -> Story:
+        """Nothing can be read until people are asked."""
+        for _ in range(99):
+            if self.rollout.hold is not None:
+                return self
             self.blind()
-        return self
+        raise AssertionError("however long nothing can be read, it is not held")
 
     def blind(self) -> Story:
         return self.tick(0, errors=("router: connection refused",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,8 +11,11 @@ from bot.domain.errors import Refused
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Notify
 from bot.domain.rollout.model import Action
+from bot.domain.rollout.steps import Gate, Shift
 from tests.support.actors import DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL
-from tests.support.rules.story import SOAK_S, Story
+from tests.support.rules.story import SOAK_S, VERIFY, Story
+
+PAIR = Gate("production", "release-manager", quorum=2)
 
 
 def test_while_paused_nothing_moves_forward_and_resume_goes_on() -> None:
@@ -179,7 +183,9 @@ def test_a_press_on_an_older_step_is_told_what_happened_since() -> None:
     with pytest.raises(Refused) as refused:
         story.act(LEAD2, Action.APPROVE, step=1)
     assert refused.value.rule == "older_step"
-    assert "Soaking at 5%" in refused.value.sentence
+    assert refused.value.sentence == (
+        "This button belongs to step 2; the rollout is now at step 4. Soaking at 5% for 30 s of measured time."
+    )
 
 
 def test_an_emergency_press_counts_even_when_the_rollout_moved_on_under_the_finger() -> None:
@@ -192,7 +198,10 @@ def test_a_press_on_a_finished_rollout_is_told_how_it_ended() -> None:
     with pytest.raises(Refused) as refused:
         story.act(ONCALL, Action.ROLL_BACK)
     assert refused.value.rule == "over"
-    assert "rolled back" in refused.value.sentence
+    assert (
+        refused.value.sentence
+        == "This rollout has ended (rolled back). oncall rolled back. 1.5.0 is quarantined."
+    )
 
 
 def test_a_press_that_does_not_fit_the_phase_says_what_the_phase_means() -> None:
@@ -220,6 +229,19 @@ def test_the_buttons_of_each_state() -> None:
             Story().to_soak().act(LEAD, Action.PAUSE),
             [Action.EXTEND, Action.RESUME, Action.ROLL_BACK],
         ),
+        "gated for two": (
+            Story((VERIFY, PAIR, Shift(100))).to_gate().act(LEAD, Action.APPROVE),
+            [Action.APPROVE, Action.REJECT, Action.REVOKE, Action.EXTEND, Action.PAUSE, Action.CANCEL],
+        ),
+        "gated, and paused for longer than the gate is open": (
+            Story().to_gate().act(LEAD, Action.PAUSE).later(7200),
+            [Action.APPROVE, Action.REJECT, Action.EXTEND, Action.RESUME, Action.CANCEL],
+        ),
+        "held": (Story().to_hold(), [Action.PROMOTE, Action.EXTEND, Action.PAUSE, Action.ROLL_BACK]),
+        "stopped by panic": (
+            Story().to_soak().act(ONCALL, Action.PAUSE, panic=True),
+            [Action.EXTEND, Action.ROLL_BACK],
+        ),
         "halted": (Story().to_halted(), [Action.ROLL_BACK, Action.CLOSE]),
         "rolling_back": (Story().to_rolling_back(), []),
     }
@@ -231,3 +253,29 @@ def test_an_expired_gate_offers_no_approval_even_before_its_timer_was_heard() ->
     story = Story().to_gate()
     late = machine.timers(story.rollout)["gate"]
     assert Action.APPROVE not in machine.allowed_actions(story.rollout, late)
+
+
+def test_a_step_that_is_extended_while_paused_is_not_done_any_more() -> None:
+    story = Story().to_soak().act(LEAD, Action.PAUSE).soaked().act(LEAD, Action.EXTEND)
+    assert not story.rollout.step_done
+    assert story.act(LEAD, Action.RESUME).phase == "soaking"
+
+
+def test_a_step_is_extended_by_a_day_at_most() -> None:
+    day = 24 * 3600.0
+    assert Story().to_soak().act(LEAD, Action.EXTEND, seconds=day).rollout.soak_extra_s == day
+    with pytest.raises(Refused) as refused:
+        Story().to_soak().act(LEAD, Action.EXTEND, seconds=day + 1)
+    assert "24 h" in str(refused.value)
+
+
+def test_a_rejection_without_a_reason_is_asked_for_one() -> None:
+    with pytest.raises(Refused) as refused:
+        Story().to_gate().act(LEAD, Action.REJECT, reason=" ")
+    assert str(refused.value) == "A reason is required. Say in one sentence what is wrong."
+
+
+def test_a_hold_that_was_stored_without_a_deadline_has_no_timer() -> None:
+    rollout = Story().to_hold().rollout
+    assert rollout.hold is not None
+    assert machine.timers(replace(rollout, hold=replace(rollout.hold, deadline=None))) == {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from bot.domain.rollout import approvals, machine
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import TimerDue
 from bot.domain.rollout.model import SYSTEM, Action, Actor, Approval, Lane, Plan, Release
-from bot.domain.rollout.steps import Gate, Shift, Soak
+from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
 from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
 from tests.support.rules.story import CANARY, JUDGE, LANE, NEW, OLD, POLICY, SOAK_S, VERIFY, Story
 
@@ -137,6 +137,74 @@ def test_a_field_that_a_later_version_adds_breaks_no_seal() -> None:
     assert approvals.seal_of(**{**BOUND, "binding": later}) == approvals.seal_of(**BOUND)  # type: ignore[arg-type]
     changed = replace(later, mirror="elsewhere")
     assert approvals.seal_of(**{**BOUND, "binding": changed}) != approvals.seal_of(**BOUND)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"url": "http://a", "token": "b"}, {"url": "http://b", "token": "a"}, {"at": "http://b", "token": "b"}],
+)
+def test_names_and_values_of_an_adapters_settings_are_sealed(settings: dict[str, object]) -> None:
+    def sealed(settings: dict[str, object]) -> str:
+        bound = replace(BOUND["binding"], target=AdapterBinding("local", settings))  # type: ignore[type-var]
+        return approvals.seal_of(**{**BOUND, "binding": bound})  # type: ignore[arg-type]
+
+    assert sealed(settings) != sealed({"url": "http://b", "token": "b"})
+
+
+def test_a_step_of_another_kind_with_the_same_figures_breaks_the_seal() -> None:
+    soaked, observed = (Plan("p", (Shift(100), kind(60.0))) for kind in (Soak, Observe))
+    assert approvals.seal_of(**{**BOUND, "plan": soaked}) != approvals.seal_of(**{**BOUND, "plan": observed})  # type: ignore[arg-type]
+
+
+def test_a_field_that_a_step_gets_later_breaks_no_seal() -> None:
+    @dataclass(frozen=True)
+    class Later(Soak):
+        regions: list[str] = field(default_factory=list)
+
+    now, later = (Plan("p", (Shift(100), kind(60.0))) for kind in (Soak, Later))
+    assert approvals.seal_of(**{**BOUND, "plan": now}) == approvals.seal_of(**{**BOUND, "plan": later})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"id": 8},
+        {"guild_id": 98},
+        {"lane": Lane("checkout", "staging")},
+        {"stable": replace(OLD, digest="sha256:other")},
+        {"candidate": replace(NEW, digest="sha256:other")},
+        {"plan": Plan("canary", CANARY[:-1])},
+        {"policy": replace(POLICY, promote_quorum=3)},
+        {"binding": replace(BOUND["binding"], exclusive=True)},  # type: ignore[type-var]
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_rollout_that_was_changed_since_it_was_sealed_has_another_seal_now(change: dict[str, Any]) -> None:
+    begun = Story().rollout
+    sealed = replace(begun, binding=BOUND["binding"])  # type: ignore[arg-type]
+    sealed = replace(sealed, seal=approvals.seal_now(sealed))
+    assert approvals.seal_now(begun) == begun.seal != sealed.seal
+    assert approvals.seal_now(replace(sealed, reason="another", version=9)) == sealed.seal
+    assert approvals.seal_now(replace(sealed, **change)) != sealed.seal
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (NEW, True),
+        (replace(NEW, version="1.5", commit="abc"), True),
+        (replace(NEW, spec={"port": 1}), False),
+        (replace(NEW, digest="sha256:other"), False),
+    ],
+)
+def test_releases_are_the_same_by_digest_and_by_how_they_run(other: Release, same: bool) -> None:
+    assert approvals.same(NEW, other) is same
+
+
+def test_a_whole_number_that_was_stored_as_a_float_is_the_same() -> None:
+    whole, stored = (replace(NEW, spec={"port": port, "flags": (True, None)}) for port in (8080, 8080.0))
+    assert approvals.same(whole, stored)
+    assert not approvals.same(whole, replace(NEW, spec={"port": 8080, "flags": (False, None)}))
 
 
 def test_an_approval_under_another_seal_is_refused() -> None:
@@ -264,6 +332,22 @@ def test_no_traffic_is_cleared_by_too_few_or_by_the_requester() -> None:
     assert not approvals.cleared(replace(story.rollout, seal="another"))
 
 
+@pytest.mark.parametrize(
+    ("gate", "covered"),
+    [
+        (Gate("once more", "release-manager", quorum=2), True),
+        (Gate("for one", "release-manager"), True),
+        (Gate("for three", "release-manager", quorum=3), False),
+        (Gate("others", "on-call"), False),
+    ],
+)
+def test_a_gate_is_covered_by_what_people_gave_at_a_gate_for_the_same_role(gate: Gate, covered: bool) -> None:
+    passed = _two().act(LEAD, Action.APPROVE).act(LEAD2, Action.APPROVE).rollout
+    assert approvals.covers(passed, gate) is covered
+    assert not approvals.covers(replace(passed, grants=()), gate)
+    assert not approvals.covers(replace(passed, seal="another"), gate)
+
+
 # ---- roles -------------------------------------------------------------------------------------------------
 
 MAY = """
@@ -299,6 +383,23 @@ def test_who_may_do_what(action: str, who: str, allowed: bool) -> None:
     assert (refused is None) is allowed
     if refused is not None and who != "system":
         assert refused.remedy
+
+
+@pytest.mark.parametrize(
+    ("action", "actor", "said"),
+    [
+        (Action.APPROVE, DEV, "You requested this rollout, so you cannot approve it."),
+        (Action.PROMOTE, DEV, "You requested this rollout, so you cannot promote it."),
+        (Action.APPROVE, GUEST, "You need the role `release-manager` to approve."),
+        (Action.PROMOTE, GUEST, "You need the role `release-manager` to promote."),
+        (Action.ROLL_BACK, GUEST, "You need the role `on-call` or `release-manager` to roll back."),
+        (Action.PAUSE, GUEST, "You need the role `deployer` or `release-manager` to pause."),
+        (Action.APPROVE, SYSTEM, "Only people can approve."),
+    ],
+)
+def test_a_refusal_says_who_may(action: Action, actor: Actor, said: str) -> None:
+    refused = approvals.may(_two().rollout, action, actor)
+    assert refused is not None and refused.sentence == said
 
 
 def test_nothing_can_be_approved_where_nothing_waits() -> None:

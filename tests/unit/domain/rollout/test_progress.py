@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.errors import Refused
+from bot.domain.judge.judge import Outcome, Reason, Verdict
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import LockLane, TimerDue
 from bot.domain.rollout.model import Action
+from bot.domain.rollout.progress import because, passed
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak
 from tests.support.actors import DEV, LEAD, LEAD2, ONCALL
 from tests.support.rules.story import GATE, SOAK_S, VERIFY, Story
@@ -84,9 +86,8 @@ def test_sources_that_cannot_be_read_hold_only_beyond_the_policys_limit() -> Non
     story = Story().to_soak().tick().blind()
     assert story.phase == "soaking"
 
-    while story.rollout.hold is None:
-        story.blind()
-    assert "could not measure" in story.rollout.hold.why
+    story.blinded()
+    assert story.rollout.hold is not None and "could not measure" in story.rollout.hold.why
     assert story.phase == "held"
 
 
@@ -100,8 +101,7 @@ def test_measuring_again_lets_the_soak_go_on_where_it_was() -> None:
 
 def test_measuring_again_while_observing_goes_on_observing() -> None:
     story = Story().to_soak().soaked().applied().tick()
-    while story.rollout.hold is None:
-        story.blind()
+    story.blinded()
     assert story.tick().phase == "observing"
 
 
@@ -172,8 +172,7 @@ def test_promoting_without_pass_needs_the_quorum_without_the_requester() -> None
 
 def test_votes_given_in_the_soak_count_in_the_hold() -> None:
     story = Story(promote_quorum=2).to_soak().act(LEAD, Action.PROMOTE)
-    while story.rollout.hold is None:
-        story.blind()
+    story.blinded()
     assert story.act(LEAD2, Action.PROMOTE).phase == "shifting"
 
 
@@ -278,3 +277,25 @@ def test_a_gate_for_two_counts_its_own_votes_and_not_those_to_promote() -> None:
 
     assert story.phase == "gated"
     assert story.act(LEAD2, Action.APPROVE).phase == "gated"
+
+
+def _verdict(outcome: Outcome, *reasons: tuple[str, Outcome, bool]) -> Verdict:
+    said = (Reason(name, each, f"{name}: {each}", enforced=enforced) for name, each, enforced in reasons)
+    return Verdict(outcome, tuple(said))
+
+
+def test_people_hear_the_enforced_reasons_behind_the_outcome_and_three_at_most() -> None:
+    verdict = _verdict(
+        Outcome.FAIL,
+        ("watched", Outcome.FAIL, False),
+        ("good", Outcome.PASS, True),
+        *((name, Outcome.FAIL, True) for name in ("one", "two", "three", "four")),
+    )
+    assert because(verdict) == "one: FAIL; two: FAIL; three: FAIL"
+    assert because(_verdict(Outcome.ERROR, ("watched", Outcome.ERROR, False))) == "the verdict is ERROR"
+
+
+def test_people_hear_what_a_pass_rests_on_and_three_reasons_at_most() -> None:
+    four = _verdict(Outcome.PASS, *((name, Outcome.PASS, True) for name in ("one", "two", "three", "four")))
+    assert passed(four) == "one: PASS; two: PASS; three: PASS"
+    assert passed(_verdict(Outcome.PASS)) == "this lane has nothing to judge"
