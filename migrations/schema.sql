@@ -188,7 +188,8 @@ CREATE TABLE public.lanes (
     updated_at timestamp with time zone NOT NULL,
     drift_kind text DEFAULT ''::text NOT NULL,
     repairs integer DEFAULT 0 NOT NULL,
-    repaired_at timestamp with time zone
+    repaired_at timestamp with time zone,
+    stamp text DEFAULT ''::text NOT NULL
 );
 
 CREATE TABLE public.leases (
@@ -247,7 +248,8 @@ CREATE TABLE public.rollouts (
     outcome text DEFAULT ''::text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
-    to_base text NOT NULL
+    to_base text NOT NULL,
+    stamp text DEFAULT ''::text NOT NULL
 )
 WITH (fillfactor='60', autovacuum_vacuum_scale_factor='0.05');
 

@@ -17,7 +17,7 @@ from bot.composition import registry
 from bot.composition.adapters import Targets
 from bot.domain.config import Catalog, ServedLane
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
-from bot.domain.rollout.model import Lane, Observed, Release
+from bot.domain.rollout.model import Identity, Lane, Observed, Release
 from bot.ports.errors import Unreachable
 from bot.ports.metrics import MetricSource
 from bot.ports.store import RolloutStore
@@ -161,7 +161,7 @@ class Routing:
         self._targets = targets
         self._bindings = bindings
         self._rollouts = rollouts
-        self._bound: dict[int, LaneBinding | None] = {}
+        self._bound: dict[Identity, LaneBinding | None] = {}
         self._due = asyncio.Event()
 
     async def reload(self) -> None:
@@ -196,11 +196,13 @@ class Routing:
         held, actives = {}, await self._rollouts.active()
         # A rollout's binding never changes, so each is read once.
         self._bound = {
-            active.id: self._bound[active.id] if active.id in self._bound else await self._binding(active.id)
+            active.identity: self._bound[active.identity]
+            if active.identity in self._bound
+            else await self._binding(active.id)
             for active in actives
         }
         for active in actives:
-            binding = self._bound[active.id]
+            binding = self._bound[active.identity]
             if (
                 binding is None
                 or not binding.target.settings

@@ -9,7 +9,12 @@ from datetime import datetime
 from bot.domain.drift import Drift
 from bot.domain.judge.evidence import EvidenceState
 from bot.domain.rollout.events import CallPeople, Effect, Transition
-from bot.domain.rollout.model import Actor, Desired, Lane, Phase, Release, Rollout
+from bot.domain.rollout.model import Actor, Desired, Identity, Lane, Phase, Release, Rollout
+
+
+def effect_key(rollout: Rollout, index: int) -> str:
+    """The key of the effect at `index` of the step that led to `rollout`: no other effect has it, in any database."""
+    return f"{rollout.id}.{rollout.version}.{index}.{rollout.stamp}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +72,9 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An effect that this process may do until its lease ends. `fence` grows with every claim, `attempts` with every
-    failure of the effect itself. `watched_s`: seconds for which it was polled since it was sent; time in which no
-    process could poll does not count.
+    """An effect that this process may do until its lease ends. `fence` is a random number, new with every claim;
+    `attempts` grows with every failure of the effect itself. `watched_s`: seconds for which it was polled since it was
+    sent; time in which no process could poll does not count. `requested_at`: when its rollout was.
     """
 
     id: int
@@ -81,6 +86,7 @@ class Claimed:
     effect: Effect
     created_at: datetime
     watched_s: float = 0.0
+    requested_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,8 @@ class GivenUp:
 class RolloutChange:
     """Everything that one step changes; it is saved as a whole or not at all.
 
-    before: the version that `rollout` was computed from; None makes a new rollout.
+    before: what `rollout` was computed from; it is saved on that version and stamp alone. None makes a new rollout,
+    which `lane` is for: the stamp of the lane's row that it was computed from, None without one.
     evidence: None leaves it as it is. tick_at: when to judge next; None keeps the time that is planned.
     judged: whether the rollout is to be judged at all. claim: the effect that this is the outcome of; it is closed with
     the change, as done or, with `given_up`, as given up. answers: the answer to each interaction, by its id, so that a
@@ -105,7 +112,7 @@ class RolloutChange:
     """
 
     rollout: Rollout
-    before: int | None
+    before: Rollout | None
     at: datetime
     effects: Sequence[Effect] = ()
     transitions: Sequence[Transition] = ()
@@ -119,6 +126,7 @@ class RolloutChange:
     unless_stopped: Sequence[int] = ()
     rolled_back: Release | None = None
     point: SeriesPoint | None = None
+    lane: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +141,10 @@ class Due:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A tick that changed only measurements: saved in batches."""
+    """A tick that changed only measurements: saved in batches. `before` as in `RolloutChange`."""
 
     rollout: Rollout
-    before: int
+    before: Rollout
     evidence: EvidenceState
     tick_at: datetime
     point: SeriesPoint
@@ -144,7 +152,9 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
-    """Desired state of a lane, also between rollouts. `generation`: the newest ordered or seen."""
+    """Desired state of a lane, also between rollouts. `generation`: the newest ordered or seen. `stamp`: a random value
+    that the database gives to every new desired state.
+    """
 
     lane: Lane
     generation: int
@@ -152,6 +162,7 @@ class LaneRow:
     rollout_id: int | None
     adopted_at: datetime | None
     drift: Drift = field(default_factory=Drift)
+    stamp: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +175,12 @@ class Active:
     phase: Phase
     judged: bool
     version: int
+    created_at: datetime
+    stamp: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return self.id, self.created_at
 
 
 @dataclass(frozen=True, slots=True)

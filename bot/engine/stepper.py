@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from datetime import datetime
 
 from bot.domain import phrasebook
 from bot.domain.judge.evidence import EvidenceState, traffic_rose
-from bot.domain.records import Answer, Claimed, GivenUp, Loaded, RolloutChange
+from bot.domain.records import Answer, Claimed, GivenUp, LaneRow, Loaded, RolloutChange
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import DrawCard, Effect, Event, Transition
 from bot.domain.rollout.model import Phase, Readiness, Release, Rollout
@@ -53,7 +54,8 @@ class Contended(Exception):
 class Kept:
     """Cache of rollouts as last saved or loaded in this process, so that a press needs no load before its save.
 
-    An entry may be old: a decision on it only counts once it is saved under its version.
+    An entry may be old, or from a history that the database lost: a decision on it only counts once it is saved on its
+    version and stamp.
     """
 
     def __init__(self, most: int = 1024) -> None:
@@ -75,6 +77,12 @@ class Kept:
 
     def drop(self, rollout_id: int) -> None:
         self._known.pop(rollout_id, None)
+
+    def drop_another(self, claim: Claimed) -> None:
+        """Drop what is kept under the number of the claim's rollout and is another one: the database lost that one."""
+        known = self._known.get(claim.rollout_id) if claim.rollout_id is not None else None
+        if known is not None and known.rollout.created_at != claim.requested_at:
+            self.drop(known.rollout.id)
 
 
 @dataclass(slots=True, eq=False)
@@ -153,7 +161,7 @@ class _Group:
 
 
 class Stepper:
-    """Steps rollouts. Safe with any number of processes: a save only succeeds on the version it was computed from.
+    """Steps rollouts. Safe with any number of processes: a save only succeeds on the save that it was computed from.
 
     Events on one rollout are queued, and those that wait together are saved together. `kept` may be shared by all
     steppers of a process.
@@ -177,14 +185,23 @@ class Stepper:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def begin(
-        self, stepped: Stepped, at: datetime, interaction: str, unless_stopped: Sequence[int] = ()
+        self,
+        stepped: Stepped,
+        at: datetime,
+        interaction: str,
+        unless_stopped: Sequence[int] = (),
+        row: LaneRow | None = None,
     ) -> bool:
-        """Save a new rollout; False when its lane has changed meanwhile, or one of those servers has a panic stop.
+        """Save a new rollout; False when its lane has changed since `row` was read, its number was given to another
+        rollout, or one of those servers has a panic stop.
 
         Raises `LaneTaken`, `AlreadyAnswered`.
         """
         answers = {interaction: stepped.rollout.outcome} if interaction else {}
-        change = replace(change_of(None, stepped, at), answers=answers, unless_stopped=unless_stopped)
+        change = change_of(None, stepped, at)
+        change = replace(
+            change, answers=answers, unless_stopped=unless_stopped, lane=row.stamp if row else None
+        )
         saved = await self._saved(change)
         if saved:
             await self.wake(change)
@@ -355,8 +372,8 @@ def change_of(
     # The first tick is at once: it reads the counters before there is traffic.
     starts = judged(after) and (before is None or not judged(before))
     return RolloutChange(
-        rollout=after,
-        before=before.version if before else None,
+        rollout=stamped(after),
+        before=before,
         at=at,
         effects=stepped.effects,
         transitions=stepped.transitions,
@@ -366,6 +383,11 @@ def change_of(
         tick_at=at if starts else None,
         rolled_back=_rolled_back(before, after),
     )
+
+
+def stamped(rollout: Rollout) -> Rollout:
+    """The rollout as the next save of it."""
+    return replace(rollout, stamp=secrets.token_hex(4))
 
 
 def order_kinds() -> frozenset[str]:

@@ -162,7 +162,7 @@ class AppCommandHistory(Protocol):
         """How many changes were verified, of how many that ended."""
         ...
 
-    async def took_over(self, row: LaneRow, base: int, entry: AuditEntry) -> bool:
+    async def took_over(self, row: LaneRow, base: LaneRow, entry: AuditEntry) -> bool:
         """Make what was found the lane's desired state; False while a rollout is active there."""
         ...
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,18 @@ from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
 from bot.domain.judge.evidence import Tick, begin_evidence
-from bot.domain.records import AuditEntry, Claimed, GivenUp, Judged, LaneRow, Lock, RolloutChange, SeriesPoint
+from bot.domain.records import (
+    AuditEntry,
+    Claimed,
+    GivenUp,
+    Judged,
+    LaneRow,
+    Loaded,
+    Lock,
+    RolloutChange,
+    SeriesPoint,
+    effect_key,
+)
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import (
     Acted,
@@ -28,10 +40,10 @@ from bot.domain.rollout.events import (
 )
 from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Phase, Plan, Release, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
-from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds
+from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds, stamped
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import Store
-from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.fakes.store import MemoryDatabase, MemoryStore, Tables
 from tests.fakes.store.commands import MemoryCommandHistory
 from tests.scenarios.virtual_time import fresh
 from tests.support.actors import LEAD, ONCALL
@@ -49,8 +61,11 @@ PLAN = Plan("plan", (Verify(), Gate("go", "release-manager"), Shift(10), Soak(5)
 class World:
     """A store with an adopted lane, and the steps of rollouts on it."""
 
-    def __init__(self, store: Store, commands: Any, clock: FrozenClock) -> None:
+    def __init__(
+        self, store: Store, commands: Any, clock: FrozenClock, lose: Callable[[], Awaitable[None]]
+    ) -> None:
         self.store = store
+        self.lose = lose  # every row and every number that was given, as by a failover to an empty replica
         self.commands = commands  # `AppCommandHistory`
         self.clock = clock
 
@@ -61,7 +76,10 @@ class World:
     async def adopted(self, lane: Lane = PRODUCTION, release: Release | None = V140) -> LaneRow:
         row = LaneRow(lane, 3, Desired(3, release), None, self.now)
         assert await self.store.lanes.adopt(row, AuditEntry(lane, SYSTEM, self.now, "adopted", "It ran."))
-        return row
+        return await self.row(lane)
+
+    async def row(self, lane: Lane = PRODUCTION) -> LaneRow:
+        return next(row for row in await self.store.lanes.lanes() if row.lane == lane)
 
     async def begin(self, lane: Lane = PRODUCTION, *, interaction: str = "", **more: Any) -> Rollout:
         change = await self.beginning(lane, **more)
@@ -83,14 +101,16 @@ class World:
         return await self.store.rollouts.save(await self.step(rollout, event, **more))
 
     async def step(self, rollout: Rollout, event: Event, **more: Any) -> RolloutChange:
-        loaded = await self.store.rollouts.load(rollout.id)
-        assert loaded is not None
+        loaded = await self.loaded(rollout)
         return replace(change_of(loaded, machine.step(loaded.rollout, event), self.now), **more)
 
     async def stored(self, rollout: Rollout) -> Rollout:
-        loaded = await self.store.rollouts.load(rollout.id)
-        assert loaded is not None
-        return loaded.rollout
+        return (await self.loaded(rollout)).rollout
+
+    async def loaded(self, rollout: Rollout) -> Loaded:
+        found = await self.store.rollouts.load(rollout.id)
+        assert found is not None
+        return found
 
     async def claim(self, kinds: list[str] = ORDERS, lease_s: float = 10.0, limit: int = 50) -> list[Claimed]:
         return list(await self.store.effects.claim(kinds, limit, lease_s, ()))
@@ -111,10 +131,23 @@ async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> Asy
     clock = FrozenClock(EPOCH)
     if request.param == "memory":
         memory = MemoryDatabase(clock.now)
-        yield World(MemoryStore(memory), MemoryCommandHistory(memory), clock)
+        yield World(MemoryStore(memory), MemoryCommandHistory(memory), clock, partial(_emptied, memory))
         return
     async with TimedDatabase(await fresh(postgres), clock) as database:
-        yield World(PostgresStore(database), PostgresAppCommandHistory(database), clock)
+        lose = partial(_truncated, database)
+        yield World(PostgresStore(database), PostgresAppCommandHistory(database), clock, lose)
+
+
+async def _emptied(memory: MemoryDatabase) -> None:
+    memory.tables = Tables()
+
+
+async def _truncated(database: TimedDatabase) -> None:
+    async with database.connection() as connection:
+        await connection.execute("ALTER TABLE audit DISABLE TRIGGER ALL")
+        await connection.execute(
+            "TRUNCATE rollouts, effects, lanes, releases, timers, audit, interactions, samples RESTART IDENTITY"
+        )
 
 
 # ---- rollouts -------------------------------------------------------------------------------------------------------
@@ -208,15 +241,19 @@ async def test_a_step_replaces_the_timers_of_its_rollout(world: World) -> None:
 # ---- effects --------------------------------------------------------------------------------------------------------
 
 
-async def test_an_effect_is_claimed_once_until_its_lease_ends_and_the_fence_rises(world: World) -> None:
+async def test_an_effect_is_claimed_once_until_its_lease_ends_and_then_under_another_fence(
+    world: World,
+) -> None:
     await world.adopted()
     rollout = await world.begin()
     (first,) = await world.claim(lease_s=5.0)
-    assert (first.key, first.fence, first.effect.kind) == (f"{rollout.id}.0.1", 1, "set_desired")
+    assert (first.key, first.effect.kind) == (effect_key(rollout, 1), "set_desired")
+    assert first.requested_at == rollout.created_at
     assert await world.claim() == []
     world.clock.forward(5.0)
     (second,) = await world.claim(lease_s=5.0)
-    assert (second.id, second.fence) == (first.id, 2)
+    assert second.id == first.id
+    assert second.fence != first.fence
     assert await world.store.effects.renew([first], 9.0) == set()
     assert await world.store.effects.renew([second], 9.0) == {second.id}
     world.clock.forward(5.0)
@@ -288,7 +325,8 @@ async def test_what_is_watched_keeps_its_time_and_comes_due_again(world: World) 
     assert await world.claim() == []
     world.clock.forward(2.0)
     (again,) = await world.claim()
-    assert (again.watched_s, again.attempts, again.fence) == (1.5, 0, 2)
+    assert (again.watched_s, again.attempts) == (1.5, 0)
+    assert again.fence != claim.fence
 
 
 async def test_a_retry_counts_failures_and_not_absences(world: World) -> None:
@@ -370,11 +408,11 @@ async def test_the_queue_counts_what_is_due(world: World) -> None:
 # ---- ticks ----------------------------------------------------------------------------------------------------------
 
 
-def tick(rollout: Rollout, at: datetime, before: int | None = None) -> Judged:
+def tick(rollout: Rollout, at: datetime, before: Rollout | None = None) -> Judged:
     stepped = machine.step(rollout, Measured(at, _empty(at))).rollout
     point = SeriesPoint(at, 10, {"errors": (5, 0)}, {})
     next_at = at + timedelta(seconds=1)
-    return Judged(stepped, rollout.version if before is None else before, begin_evidence(), next_at, point)
+    return Judged(stamped(stepped), before or rollout, begin_evidence(), next_at, point)
 
 
 def _empty(at: datetime) -> Any:
@@ -479,8 +517,9 @@ async def test_commands_that_are_taken_over_end_the_drift_of_a_lane_that_has_not
     entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "commands_taken_over", "found")
     assert await world.store.lanes.heard(row, GONE, entry)
     held = replace(row, generation=4, desired=Desired(4, V150))
-    assert not await world.commands.took_over(held, 2, entry)
-    assert await world.commands.took_over(held, 3, entry)
+    assert not await world.commands.took_over(held, replace(row, generation=2), entry)
+    assert not await world.commands.took_over(held, replace(row, stamp="of a lost row"), entry)
+    assert await world.commands.took_over(held, row, entry)
     (found,) = await world.store.lanes.lanes()
     assert (found.generation, found.desired.stable, bool(found.drift)) == (4, V150, False)
 
@@ -529,6 +568,105 @@ async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: World)
     assert known["1.5.0"].known_good
     (summary,) = await world.store.history.history([PRODUCTION], None, 10)
     assert (summary.to_version, summary.phase) == ("1.5.0", "succeeded")
+
+
+# ---- a database that lost commits -----------------------------------------------------------------------------------
+
+
+async def lost(world: World) -> tuple[Rollout, Rollout]:
+    """A soaking rollout that the database loses, and one in another lane that it gives the same number and version."""
+    await world.adopted()
+    gone = await world.soaking()
+    await world.store.ticks.due_ticks(world.now, 10)
+    await world.lose()
+    world.clock.forward(1.0)
+    await world.adopted(STAGING)
+    here = await world.soaking(STAGING)
+    assert (here.id, here.version) == (gone.id, gone.version)
+    return gone, here
+
+
+async def test_a_number_that_a_lost_rollout_had_is_read_as_the_rollout_that_has_it_now(world: World) -> None:
+    _, here = await lost(world)
+    assert here.lane == STAGING
+    ((loaded, _),) = await world.store.ticks.due_ticks(world.now, 10)
+    assert loaded.rollout == here
+    assert (await world.store.lanes.situation(STAGING, world.now)).active == here
+    (active,) = await world.store.rollouts.active()
+    assert (active.identity, active.stamp) == (here.identity, here.stamp)
+
+
+async def test_what_was_decided_on_a_lost_rollout_is_not_saved_on_the_one_with_its_number(
+    world: World,
+) -> None:
+    gone, here = await lost(world)
+    paused = machine.step(gone, Acted(Action.PAUSE, LEAD, world.now))
+    known = replace(await world.loaded(here), rollout=gone)
+    assert not await world.store.rollouts.save(change_of(known, paused, world.now))
+    assert await world.store.ticks.save_ticks([tick(gone, world.now)]) == set()
+    await world.store.ticks.postpone(gone, world.now + timedelta(hours=1))
+    assert len(await world.store.ticks.due_ticks(world.now, 10)) == 1
+    assert await world.stored(here) == here
+    assert await world.store.ticks.save_ticks([tick(here, world.now)]) == {here.id}
+
+
+async def test_a_version_that_was_reached_again_with_other_content_is_not_overwritten(world: World) -> None:
+    """A replica that lagged: the rollout is the same, and its last step was another one."""
+    await world.adopted()
+    rollout = await world.begin()
+    lost_step = await world.step(rollout, Acted(Action.PAUSE, LEAD, world.now))
+    assert await world.tell(rollout, Acted(Action.CANCEL, LEAD, world.now))
+    ended = await world.stored(rollout)
+    assert ended.version == lost_step.rollout.version
+    known = replace(await world.loaded(rollout), rollout=lost_step.rollout)
+    resumed = machine.step(lost_step.rollout, Acted(Action.RESUME, LEAD, world.now))
+    assert not await world.store.rollouts.save(change_of(known, resumed, world.now))
+    assert await world.stored(rollout) == ended
+
+
+async def test_a_claim_of_a_lost_effect_does_nothing_to_the_one_with_its_number(world: World) -> None:
+    await world.adopted()
+    await world.begin()
+    (gone,) = await world.claim()
+    await world.lose()
+    await world.adopted(STAGING)
+    here = await world.begin(STAGING)
+    (claim,) = await world.claim()
+    assert claim.id == gone.id
+    assert claim.key != gone.key
+    assert await world.store.effects.renew([gone], 5.0) == set()
+    await world.store.effects.close([gone])
+    await world.store.effects.watch(gone, 0.0, 1.0)
+    await world.store.effects.retry(gone, 0.0, "no", failed=True)
+    assert not await world.tell(here, Applied(here.generation, world.now, 0), claim=gone)
+    assert await world.store.effects.renew([claim], 5.0) == {claim.id}
+
+
+async def test_a_number_that_a_lost_database_gave_is_not_taken_twice(world: World) -> None:
+    await world.adopted()
+    await world.adopted(STAGING)
+    first = await world.begin()
+    second = await world.beginning(STAGING)
+    again = replace(second, rollout=replace(second.rollout, id=first.id))
+    assert not await world.store.rollouts.save(again)
+    assert (await world.stored(first)).lane == PRODUCTION
+
+
+async def test_what_was_decided_on_a_lost_row_of_a_lane_is_not_recorded(world: World) -> None:
+    """The same generation stands for another desired state since the failover."""
+    gone = await world.adopted(release=V150)
+    beginning = replace(await world.beginning(), lane=gone.stamp)
+    await world.lose()
+    here = await world.adopted()
+    assert gone.generation == here.generation
+    entry = AuditEntry(PRODUCTION, SYSTEM, world.now, "drift_repaired", "it drifted")
+    assert not await world.store.rollouts.save(beginning)
+    assert not await world.store.lanes.heard(gone, GONE, entry)
+    newer = replace(gone, generation=4, desired=replace(gone.desired, generation=4))
+    await world.store.effects.order(newer, "lane.1", 60.0, entry)
+    assert not await world.commands.took_over(newer, gone, entry)
+    assert await world.row() == here
+    assert await world.store.rollouts.save(replace(beginning, lane=here.stamp))
 
 
 # ---- housekeeping ---------------------------------------------------------------------------------------------------

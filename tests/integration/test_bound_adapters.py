@@ -6,6 +6,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ class Made:
         return Routing(lambda: self.catalog, self.targets, self.bindings, store)
 
     async def active(self) -> Sequence[Active]:
-        return [Active(r.id, r.guild_id, r.lane, r.phase, False, r.version) for r in self.rollouts.values()]
+        return [
+            Active(r.id, r.guild_id, r.lane, r.phase, False, r.version, r.created_at)
+            for r in self.rollouts.values()
+        ]
 
     async def load(self, rollout_id: int) -> Loaded:
         return Loaded(self.rollouts[rollout_id], begin_evidence())
@@ -122,6 +126,19 @@ async def test_a_lane_keeps_its_router_while_its_rollout_runs_and_follows_when_i
     assert await own.router_address(STAGING) == before
     made.rollouts.clear()
     await made.routing.reload()
+    assert await made.targets["local"].router_address(STAGING) == f"http://127.0.0.1:{port}"
+
+
+async def test_a_number_that_another_rollout_had_before_the_database_lost_it_has_its_own_binding(
+    made: Made,
+) -> None:
+    lost, port = started(made), free_port()
+    made.catalog = edited(made, port)
+    routing = made.routing
+    await routing.reload()
+    assert await made.targets["local"].router_address(STAGING) != f"http://127.0.0.1:{port}"
+    made.rollouts[1] = replace(lost, binding=bound(made), created_at=lost.created_at + timedelta(seconds=1))
+    await routing.reload()
     assert await made.targets["local"].router_address(STAGING) == f"http://127.0.0.1:{port}"
 
 

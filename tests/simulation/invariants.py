@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bot.domain.errors import IllegalTransition, UserError
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.judge.judge import Outcome
-from bot.domain.records import Judged, LaneRow, RolloutChange
+from bot.domain.records import Claimed, Judged, LaneRow, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, Measured, Notify, SetDesired, Transition
 from bot.domain.rollout.model import Action, Actor, Desired, Lane, Phase, Release, Rollout
@@ -51,6 +51,11 @@ class Violation:
 
 
 Ordered = tuple[Lane, int, str, str, int]
+
+
+def _given_up(claim: Claimed) -> str:
+    """Without its key, which is random."""
+    return f"{claim.effect.kind} of {claim.lane}"
 
 
 class Invariants:
@@ -148,17 +153,16 @@ class Invariants:
                 self._world.trace.say("database", f"{taken.lane} is to have {said}")
             case "effects", "poison":
                 self._world.trace.say(
-                    "database", f"gives up {statement.args[0].key}: {statement.args[1].error}"
+                    "database", f"gives up {_given_up(statement.args[0])}: {statement.args[1].error}"
                 )
             case "housekeeping" | "timers" | "notes" | "history", _:
                 pass
 
     def _quiet(self, tick: Judged) -> None:
         self._tick(tick.rollout)
-        if tick.rollout.version != tick.before + 1:
-            self.fail(
-                "versions", f"rollout {tick.rollout.id} went from {tick.before} to {tick.rollout.version}"
-            )
+        was, now = tick.before.version, tick.rollout.version
+        if now != was + 1:
+            self.fail("versions", f"rollout {tick.rollout.id} went from {was} to {now}")
 
     def _saved(self, before: Rollout | None, change: RolloutChange) -> None:
         after = change.rollout

@@ -14,7 +14,8 @@ import pytest
 from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
 from bot.adapters.postgres.appcommands.manifests import PostgresManifests
 from bot.adapters.postgres.store import PostgresStore
-from bot.domain.records import Claimed, RolloutChange
+from bot.domain.records import Claimed, LaneRow, RolloutChange
+from bot.domain.rollout.model import Lane
 from tests.fakes.store import Statement
 from tests.scenarios.virtual_time import fresh
 from tests.simulation.commands import APPLICATION, manifest
@@ -35,31 +36,43 @@ class Heard(NamedTuple):
 
 
 class Replay:
-    """Sends what was heard to PostgreSQL, where ids of effects are others: they are told by their keys."""
+    """Sends what was heard to PostgreSQL, where effects have other ids and fences: they are told by their keys.
+
+    Lanes have other stamps: without a failover, a stamp never refuses what a generation allows.
+    """
 
     def __init__(self, database: TimedDatabase) -> None:
         self._store = PostgresStore(database)
         self.manifests = PostgresManifests(database)
         self._commands = {"manifests": self.manifests, "command_history": PostgresAppCommandHistory(database)}
         self._ids: dict[int, int] = {}  # of effects: in memory -> in PostgreSQL
+        self._fences: dict[int, int] = {}
+        self._stamps: dict[Lane, str] = {}
 
     async def answer(self, heard: Heard) -> Any:
         statement = heard.statement
         part = self._commands.get(statement.part) or getattr(self._store, statement.part)
         method = getattr(part, statement.name)
+        if any(isinstance(value, (LaneRow, RolloutChange)) for value in statement.args):
+            self._stamps = {row.lane: row.stamp for row in await self._store.lanes.lanes()}
         try:
             found = await method(*map(self._there, statement.args), **statement.kwargs)
         except Exception as error:
             return error
         if statement.name == "claim":
-            self._ids |= {mine.id: theirs.id for mine, theirs in zip(heard.result, found, strict=False)}
+            for mine, theirs in zip(heard.result, found, strict=False):
+                self._ids[mine.id], self._fences[mine.fence] = theirs.id, theirs.fence
         return found
 
     def _there(self, value: Any) -> Any:
         if isinstance(value, Claimed):
-            return replace(value, id=self._ids[value.id])
-        if isinstance(value, RolloutChange) and value.claim is not None:
-            return replace(value, claim=self._there(value.claim))
+            return replace(value, id=self._ids[value.id], fence=self._fences[value.fence])
+        if isinstance(value, LaneRow):
+            return replace(value, stamp=self._stamps.get(value.lane, ""))
+        if isinstance(value, RolloutChange):
+            claim = self._there(value.claim) if value.claim is not None else None
+            lane = self._stamps.get(value.rollout.lane) if value.lane is not None else None
+            return replace(value, claim=claim, lane=lane)
         if isinstance(value, list) and value and isinstance(value[0], Claimed):
             return [self._there(claim) for claim in value]
         if isinstance(value, list) and value and isinstance(value[0], int) and value[0] in self._ids:

@@ -71,6 +71,7 @@ class PostgresEffects:
                 key,
                 serialization.effect_text(effect),
                 *drift_columns(row.drift),
+                row.stamp,
             )
             if ordered:
                 await record(connection, entry)
@@ -117,6 +118,7 @@ def _claimed(row: Row) -> Claimed:
         effect=serialization.read_effect(row["payload"]),
         created_at=row["created_at"],
         watched_s=row["watched_s"],
+        requested_at=row["requested_at"],
     )
 
 

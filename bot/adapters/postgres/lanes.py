@@ -71,7 +71,7 @@ class PostgresLanes:
         lane = row.lane
         async with self._database.transaction() as connection:
             found = await connection.one(
-                "heard", lane.service, lane.environment, row.generation, *drift_columns(drift)
+                "heard", lane.service, lane.environment, row.generation, *drift_columns(drift), row.stamp
             )
             if found is not None and entry is not None:
                 await record(connection, entry)
@@ -116,6 +116,7 @@ def _lane(row: Row) -> LaneRow:
         rollout_id=row["rollout_id"],
         adopted_at=row["adopted_at"],
         drift=Drift(row["drift_kind"], row["drift"], row["repairs"], row["repaired_at"]),
+        stamp=row["stamp"],
     )
 
 

@@ -5,12 +5,13 @@ SELECT nextval(pg_get_serial_sequence('rollouts', 'id')) AS id
 
 -- name: save
 -- One step of one rollout, as one statement and so one transaction and one round trip.
--- All or nothing depends on `saved`: it is empty when the rollout has changed meanwhile (version) or the claim that
--- this step answers was lost (fence), and then no other part writes anything. Parts that a change does not need are
--- left out of the statement (rollouts.py): each costs time, even if it finds nothing.
+-- All or nothing depends on `saved`: it is empty when the rollout has changed meanwhile (version and stamp) or the
+-- claim that this step answers was lost (fence), and then no other part writes anything. Parts that a change does not
+-- need are left out of the statement (rollouts.py): each costs time, even if it finds nothing.
 WITH change AS (
     SELECT * FROM jsonb_to_record($1) AS c (
-        id bigint, before integer, at timestamptz, guild_id bigint, service text, environment text, phase text,
+        id bigint, before integer, before_stamp text, lane_stamp text, stamp text, at timestamptz,
+        guild_id bigint, service text, environment text, phase text,
         final boolean, version integer, schema integer, charter jsonb, state jsonb, judge jsonb, evidence jsonb,
         judged boolean, tick_at timestamptz, requester text, from_version text, to_version text, to_digest text,
         to_base text, reason text, stop_note text,
@@ -21,36 +22,37 @@ WITH change AS (
 ), mine AS (
     -- The rollout first, then its effects: every statement locks in that order.
     SELECT r.id FROM rollouts r JOIN change c ON r.id = c.id
-    WHERE r.version = c.before
+    WHERE r.version = c.before AND r.stamp = c.before_stamp
     FOR UPDATE OF r
 ), held AS (
     SELECT e.id FROM effects e JOIN change c ON e.id = c.claim
     WHERE e.fence = c.fence AND e.state = 'leased' AND EXISTS (SELECT FROM mine)
     FOR UPDATE OF e
 ), place AS (
-    SELECT l.generation FROM lanes l JOIN change c ON l.service = c.service AND l.environment = c.environment
+    SELECT l.generation, l.stamp FROM lanes l JOIN change c ON l.service = c.service AND l.environment = c.environment
     WHERE c.before IS NULL
     FOR UPDATE OF l
 ), created AS (
-    INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, schema, charter, state,
+    INSERT INTO rollouts (id, guild_id, service, environment, phase, final, version, stamp, schema, charter, state,
         judge, evidence, next_tick, requester, from_version, to_version, to_digest, to_base, reason, outcome,
         created_at, ended_at)
-    SELECT id, guild_id, service, environment, phase, final, version, schema, charter, state, judge, evidence,
+    SELECT id, guild_id, service, environment, phase, final, version, stamp, schema, charter, state, judge, evidence,
         CASE WHEN judged THEN tick_at END, requester, from_version, to_version, to_digest, to_base, reason, outcome,
         created_at, ended_at
     FROM change c
-    -- A lane that has changed since it was read has another generation: then the engine reads it again.
-    WHERE before IS NULL AND NOT EXISTS (SELECT FROM place p WHERE p.generation > c.base)
+    -- A lane that has changed since it was read has another generation or stamp: then the engine reads it again.
+    WHERE before IS NULL AND NOT EXISTS (
+            SELECT FROM place p WHERE p.generation > c.base OR p.stamp <> c.lane_stamp)
         AND NOT EXISTS (SELECT FROM notes n WHERE n.kind = c.stop_note AND c.unless_stopped ? n.key
             AND n.value ->> 'on' = 'true')
     RETURNING id
 ), updated AS (
     UPDATE rollouts r SET
-        phase = c.phase, final = c.final, version = c.version, schema = c.schema, state = c.state,
+        phase = c.phase, final = c.final, version = c.version, stamp = c.stamp, schema = c.schema, state = c.state,
         judge = c.judge, evidence = COALESCE(c.evidence, r.evidence), outcome = c.outcome, ended_at = c.ended_at,
         next_tick = CASE WHEN c.judged THEN COALESCE(c.tick_at, r.next_tick, c.at) END
     FROM change c
-    WHERE r.id = c.id AND r.version = c.before AND EXISTS (SELECT FROM mine)
+    WHERE r.id = c.id AND r.version = c.before AND r.stamp = c.before_stamp AND EXISTS (SELECT FROM mine)
         AND (c.claim IS NULL OR EXISTS (SELECT FROM held))
     RETURNING r.id
 ), saved AS (
@@ -82,11 +84,12 @@ WITH change AS (
             delay_s float8)
     ON CONFLICT DO NOTHING
 ), owned AS (
-    INSERT INTO lanes AS l (service, environment, generation, desired, rollout_id, updated_at)
-    SELECT c.service, c.environment, c.generation, c.desired, s.id, c.at
+    INSERT INTO lanes AS l (service, environment, generation, desired, stamp, rollout_id, updated_at)
+    SELECT c.service, c.environment, c.generation, c.desired, gen_random_uuid()::text, s.id, c.at
     FROM saved s, change c WHERE c.desired IS NOT NULL
     ON CONFLICT (service, environment) DO UPDATE SET
-        generation = EXCLUDED.generation, desired = EXCLUDED.desired, rollout_id = EXCLUDED.rollout_id,
+        generation = EXCLUDED.generation, desired = EXCLUDED.desired, stamp = EXCLUDED.stamp,
+        rollout_id = EXCLUDED.rollout_id,
         drift = '', drift_kind = '', repairs = 0, repaired_at = NULL, updated_at = EXCLUDED.updated_at
         WHERE EXCLUDED.generation > l.generation
 ), audited AS (
@@ -151,22 +154,24 @@ SELECT pg_advisory_xact_lock_shared(7512010)
 SELECT pg_advisory_xact_lock(7512010)
 
 -- name: load
-SELECT id, phase, version, schema, charter, state, judge, evidence, next_tick FROM rollouts WHERE id = $1
+SELECT id, created_at, phase, version, stamp, schema, charter, state, judge, evidence, next_tick
+FROM rollouts WHERE id = $1
 
 -- name: answers
 SELECT id, rollout_id, sentence FROM interactions WHERE id = ANY ($1::text[])
 
 -- name: active
-SELECT id, guild_id, service, environment, phase, next_tick IS NOT NULL AS judged, version
+SELECT id, guild_id, service, environment, phase, next_tick IS NOT NULL AS judged, version, created_at, stamp
 FROM rollouts WHERE NOT final ORDER BY id
 
 -- name: active_in_lane
-SELECT id, phase, version, schema, charter, state, judge, evidence
+SELECT id, created_at, phase, version, stamp, schema, charter, state, judge, evidence
 FROM rollouts WHERE service = $1 AND environment = $2 AND NOT final
 
 -- name: claim
 -- Claim effects that are due: never begun, or begun under a lease that has expired. Lines of a log stay in order,
--- and of one rollout's redraws one runs at a time.
+-- and of one rollout's redraws one runs at a time. The fence is random: a database that lost commits never gives one
+-- again that a process still holds.
 WITH picked AS (
     SELECT e.id FROM effects e
     WHERE e.state IN ('pending', 'leased') AND e.due_at <= now() AND e.kind = ANY ($1::text[])
@@ -180,10 +185,10 @@ WITH picked AS (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE effects e SET
-    state = 'leased', fence = fence + 1, due_at = now() + make_interval(secs => $3)
+    state = 'leased', fence = floor(random() * 9007199254740992)::bigint, due_at = now() + make_interval(secs => $3)
 FROM picked p WHERE e.id = p.id
 RETURNING e.id, e.key, e.fence, e.attempts, e.rollout_id, e.service, e.environment, e.payload, e.created_at,
-    e.watched_s
+    e.watched_s, (SELECT r.created_at FROM rollouts r WHERE r.id = e.rollout_id) AS requested_at
 
 -- name: renew
 WITH ours AS (
@@ -234,14 +239,15 @@ UPDATE rollouts SET next_tick = $1
 WHERE NOT final AND next_tick > $1::timestamptz + make_interval(secs => (charter #>> '{policy,tick_s}')::float8)
 
 -- name: postpone
-UPDATE rollouts SET next_tick = $3 WHERE id = $1 AND version = $2 AND next_tick IS NOT NULL
+UPDATE rollouts SET next_tick = $4 WHERE id = $1 AND version = $2 AND stamp = $3 AND next_tick IS NOT NULL
 
 -- name: order
 -- Order a lane's desired state again, under its next generation, while no rollout is active there.
 WITH owned AS (
-    UPDATE lanes l SET generation = $3, desired = $4, drift_kind = $7, drift = $8, repairs = $9,
+    UPDATE lanes l SET generation = $3, desired = $4, stamp = gen_random_uuid()::text,
+        drift_kind = $7, drift = $8, repairs = $9,
         repaired_at = $10, updated_at = now()
-    WHERE l.service = $1 AND l.environment = $2 AND l.generation < $3 AND NOT EXISTS (
+    WHERE l.service = $1 AND l.environment = $2 AND l.generation < $3 AND l.stamp = $11 AND NOT EXISTS (
         SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
     RETURNING l.service
 ), superseded AS (
@@ -266,21 +272,22 @@ DELETE FROM timers WHERE rollout_id = $1 AND name = $2 AND step = $3 AND due_at 
 
 -- name: due_ticks
 -- Without the charter, which never changes and is cached by the caller.
-SELECT id, phase, version, schema, state, judge, evidence, next_tick
+SELECT id, created_at, phase, version, stamp, schema, state, judge, evidence, next_tick
 FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) ORDER BY next_tick LIMIT $2
 
 -- name: charters
-SELECT id, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])
+SELECT id, created_at, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])
 
 -- name: save_ticks
 -- Many ticks that changed only measurements. A rollout that has changed meanwhile is not touched.
 WITH ticks AS (
-    SELECT * FROM jsonb_to_recordset($1) AS t (id bigint, before integer, version integer, state jsonb, judge jsonb,
-        evidence jsonb, tick_at timestamptz, at timestamptz, weight smallint, digest text, counts jsonb)
+    SELECT * FROM jsonb_to_recordset($1) AS t (id bigint, before integer, before_stamp text, version integer,
+        stamp text, state jsonb, judge jsonb, evidence jsonb, tick_at timestamptz, at timestamptz, weight smallint,
+        digest text, counts jsonb)
 ), saved AS (
-    UPDATE rollouts r SET version = t.version, state = t.state, judge = t.judge, evidence = t.evidence,
-        next_tick = t.tick_at
-    FROM ticks t WHERE r.id = t.id AND r.version = t.before
+    UPDATE rollouts r SET version = t.version, stamp = t.stamp, state = t.state, judge = t.judge,
+        evidence = t.evidence, next_tick = t.tick_at
+    FROM ticks t WHERE r.id = t.id AND r.version = t.before AND r.stamp = t.before_stamp
     RETURNING r.id
 ), noted AS (
     INSERT INTO samples (rollout_id, at, weight, digest, counts)
@@ -296,8 +303,8 @@ SELECT * FROM lanes
 
 -- name: adopt
 WITH owned AS (
-    INSERT INTO lanes (service, environment, generation, desired, adopted_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $5)
+    INSERT INTO lanes (service, environment, generation, desired, stamp, adopted_at, updated_at)
+    VALUES ($1, $2, $3, $4, gen_random_uuid()::text, $5, $5)
     ON CONFLICT (service, environment) DO NOTHING
     RETURNING service
 ), known AS (
@@ -312,7 +319,7 @@ UPDATE lanes SET generation = $3 WHERE service = $1 AND environment = $2 AND gen
 
 -- name: heard
 UPDATE lanes l SET drift_kind = $4, drift = $5, repairs = $6, repaired_at = $7, updated_at = now()
-WHERE l.service = $1 AND l.environment = $2 AND l.generation = $3 AND NOT EXISTS (
+WHERE l.service = $1 AND l.environment = $2 AND l.generation = $3 AND l.stamp = $8 AND NOT EXISTS (
     SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
 RETURNING l.service
 

@@ -11,10 +11,10 @@ import asyncpg
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped, spliced
-from bot.domain.records import Active, Answer, Loaded, RolloutChange
+from bot.domain.records import Active, Answer, Loaded, RolloutChange, effect_key
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
-from bot.domain.rollout.model import Lane, Phase, Rollout
+from bot.domain.rollout.model import Identity, Lane, Phase, Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import PANIC_NOTE
 
@@ -25,15 +25,17 @@ class Charters:
     """Cache of parsed charters. A charter never changes, so each process parses it once."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, Mapping[str, Any]] = OrderedDict()
+        self._known: OrderedDict[Identity, Mapping[str, Any]] = OrderedDict()
 
-    def get(self, rollout_id: int) -> Mapping[str, Any] | None:
-        return self._known.get(rollout_id)
+    def get(self, row: Row) -> Mapping[str, Any] | None:
+        return self._known.get((row["id"], row["created_at"]))
 
-    def read(self, rollout_id: int, schema: int, text: str) -> Mapping[str, Any]:
-        known = self._known.get(rollout_id)
+    def read(self, row: Row) -> Mapping[str, Any]:
+        """The charter of a row that has it as text."""
+        known = self.get(row)
         if known is None:
-            known = self._known[rollout_id] = serialization.read_charter(schema, text)
+            known = serialization.read_charter(row["schema"], row["charter"])
+            self._known[row["id"], row["created_at"]] = known
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return known
@@ -69,6 +71,8 @@ class PostgresRollouts:
                 raise LaneTaken(str(change.rollout.lane)) from None
             if error.constraint_name == "interactions_pkey":
                 raise AlreadyAnswered(", ".join(change.answers)) from None
+            if error.constraint_name == "rollouts_pkey":
+                return False  # the number was given by a database that lost commits since
             raise
         return row is not None and bool(row["saved"])
 
@@ -94,14 +98,20 @@ class PostgresRollouts:
                 phase=Phase(r["phase"]),
                 judged=r["judged"],
                 version=r["version"],
+                created_at=r["created_at"],
+                stamp=r["stamp"],
             )
             for r in await self._database.fetch("active")
         ]
 
 
 def read(row: Row, charters: Charters) -> Rollout:
-    charter = charters.read(row["id"], row["schema"], row["charter"])
-    return serialization.read_rollout(charter, row["phase"], row["version"], row["state"], row["judge"])
+    return with_charter(row, charters.read(row))
+
+
+def with_charter(row: Row, charter: Mapping[str, Any]) -> Rollout:
+    phase, version, stamp = row["phase"], row["version"], row["stamp"]
+    return serialization.read_rollout(charter, phase, version, row["state"], row["judge"], stamp=stamp)
 
 
 def _unneeded(change: RolloutChange) -> frozenset[str]:
@@ -140,7 +150,9 @@ def _change(change: RolloutChange) -> str:
     mark = next((e for e in change.effects if isinstance(e, MarkKnownGood)), None)
     plain = {
         **_columns(rollout),
-        "before": change.before,
+        "before": change.before.version if change.before else None,
+        "before_stamp": change.before.stamp if change.before else None,
+        "lane_stamp": change.lane,
         "at": change.at,
         "judged": change.judged,
         "tick_at": change.tick_at,
@@ -187,6 +199,7 @@ def _columns(rollout: Rollout) -> dict[str, object]:
         "phase": rollout.phase,
         "final": rollout.phase.final,
         "version": rollout.version,
+        "stamp": rollout.stamp,
         "schema": serialization.SCHEMA,
         "requester": rollout.requester.name,
         "from_version": rollout.stable.version if rollout.stable else None,
@@ -208,7 +221,7 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
             isinstance(effect, SetDesired) and effect not in newest
         ):
             continue
-        row: dict[str, Any] = {"key": f"{rollout.id}.{rollout.version}.{index}", "kind": effect.kind}
+        row: dict[str, Any] = {"key": effect_key(rollout, index), "kind": effect.kind}
         if isinstance(effect, SetDesired):
             row |= {
                 "generation": effect.desired.generation,

@@ -43,7 +43,7 @@ CHARTER = (
 )
 JUDGE = ("judge_state", "verdict")
 # In columns of their own.
-COLUMNS = ("phase", "version", "schema")
+COLUMNS = ("phase", "version", "stamp", "schema")
 
 
 _adapters: dict[type[Any], TypeAdapter[Any]] = {}
@@ -144,13 +144,12 @@ def read_charter(schema: int, charter: str) -> dict[str, Any]:
 
 
 def read_rollout(
-    charter: Mapping[str, Any], phase: str, version: int, state: str, judge: str | None
+    charter: Mapping[str, Any], phase: str, version: int, state: str, judge: str | None, *, stamp: str = ""
 ) -> Rollout:
     """A rollout from its parts."""
     judged = _judge.validate_json(judge) if judge is not None else {}
-    return Rollout(
-        **charter, phase=Phase(phase), version=version, schema=SCHEMA, **_state.validate_json(state), **judged
-    )
+    columns: dict[str, Any] = {"phase": Phase(phase), "version": version, "stamp": stamp, "schema": SCHEMA}
+    return Rollout(**charter, **columns, **_state.validate_json(state), **judged)
 
 
 def evidence_text(evidence: EvidenceState) -> str:

@@ -10,7 +10,7 @@ import structlog
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import spliced, without_nul
-from bot.adapters.postgres.rollouts import Charters
+from bot.adapters.postgres.rollouts import Charters, with_charter
 from bot.domain.errors import UserError
 from bot.domain.records import Due, Judged, Loaded
 from bot.domain.rollout.model import Rollout
@@ -30,10 +30,10 @@ class PostgresTicks:
         self, now: datetime, limit: int, without: Sequence[int] = ()
     ) -> Sequence[tuple[Loaded, datetime]]:
         rows = await self._database.fetch("due_ticks", now, limit, list(without))
-        unread = [row["id"] for row in rows if self._charters.get(row["id"]) is None]
+        unread = [row["id"] for row in rows if self._charters.get(row) is None]
         for row in await self._database.fetch("charters", unread) if unread else ():
             try:
-                self._charters.read(row["id"], row["schema"], row["charter"])
+                self._charters.read(row)
             except (serialization.UnknownSchemaError, UserError, ValueError):
                 # A rollout that this Slipway cannot read must not keep it from judging the others.
                 self._unreadable(row["id"])
@@ -48,17 +48,14 @@ class PostgresTicks:
         await self._database.fetch("hasten", now)
 
     async def postpone(self, rollout: Rollout, tick_at: datetime) -> None:
-        await self._database.fetch("postpone", rollout.id, rollout.version, tick_at)
+        await self._database.fetch("postpone", rollout.id, rollout.version, rollout.stamp, tick_at)
 
     def _loaded(self, row: Row) -> Loaded | None:
-        charter = self._charters.get(row["id"])
+        charter = self._charters.get(row)
         if charter is None:
             return None
         try:
-            rollout = serialization.read_rollout(
-                charter, row["phase"], row["version"], row["state"], row["judge"]
-            )
-            return Loaded(rollout, serialization.read_evidence(row["evidence"]))
+            return Loaded(with_charter(row, charter), serialization.read_evidence(row["evidence"]))
         except (ValueError, TypeError, KeyError, IndexError):
             self._unreadable(row["id"])
             return None
@@ -89,8 +86,10 @@ def _tick(tick: Judged) -> str:
     return spliced(
         {
             "id": rollout.id,
-            "before": tick.before,
+            "before": tick.before.version,
+            "before_stamp": tick.before.stamp,
             "version": rollout.version,
+            "stamp": rollout.stamp,
             "tick_at": tick.tick_at,
             "digest": rollout.candidate.digest,
             **serialization.point_columns(tick.point),

@@ -60,7 +60,7 @@ def changed_since_posted() -> Refused:
     return Refused(
         "The rollout has changed since this button was posted.",
         rule="seal",
-        remedy="Check the current card and approve there.",
+        remedy="Use the buttons of the current card.",
     )
 
 

@@ -124,9 +124,7 @@ def expiry(rollout: Rollout, now: datetime) -> datetime | None:
 
 
 def vote(rollout: Rollout, acted: Acted) -> Approval:
-    """The approval that this press gives. Raises `Refused` for another seal and after the expiry."""
-    if acted.seal and acted.seal != rollout.seal:
-        raise phrasebook.changed_since_posted()
+    """The approval that this press gives. Raises `Refused` after the expiry."""
     if not isinstance(rollout.current, Gate):
         return Approval(acted.actor.id, acted.actor.name, acted.at, rollout.seal)
     ends = expiry(rollout, acted.at)

@@ -283,6 +283,9 @@ def _check_person(rollout: Rollout, acted: Acted, rule: TransitionRule | None) -
     if rule is None:
         what = approvals.WORDS[acted.action]
         raise phrasebook.not_now(what, rollout.outcome or meaning(rollout))
+    if acted.seal and acted.seal != rollout.seal:
+        # Most likely a card of another rollout, which had this number before the database lost it.
+        raise phrasebook.changed_since_posted()
     refused = approvals.may(rollout, acted.action, acted.actor)
     # A panic stop is for everything at once: who may order it was checked against the server's own roles.
     if refused is not None and not (acted.panic and acted.action in (Action.PAUSE, Action.RESUME)):

@@ -306,14 +306,20 @@ class Readiness:
     problem: str = ""
 
 
+# A rollout's number and when it was requested. A database that lost commits may give the number alone to another one.
+Identity = tuple[int, datetime]
+
+
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """One execution of a plan. Only `machine.step` makes the next version of it.
 
-    `version` counts changes (optimistic lock), `step` indexes `plan.steps`, `generation` is that of the
-    newest desired state it ordered, `confirmed` the newest that the target was observed to have reached.
-    `observed_weight` is the candidate's share when last observed. `approvals` belong to the present step: to
-    its gate, or, at a soak or hold, to promoting without `PASS`; those of gates passed are in `grants`.
+    `version` counts changes, and every save gives a new `stamp`, a random value: a save counts on the version and stamp
+    that it was computed from (optimistic lock), also when the database lost commits and counted up again. `step`
+    indexes `plan.steps`, `generation` is that of the newest desired state it ordered, `confirmed` the newest that the
+    target was observed to have reached. `observed_weight` is the candidate's share when last observed. `approvals`
+    belong to the present step: to its gate, or, at a soak or hold, to promoting without `PASS`; those of gates passed
+    are in `grants`.
     `step` counts past the end of the plan while the candidate becomes the stable release.
     """
 
@@ -357,6 +363,11 @@ class Rollout:
         None  # None: started by an earlier version, which read the catalog each time
     )
     schema: int = 1
+    stamp: str = ""
+
+    @property
+    def identity(self) -> Identity:
+        return self.id, self.created_at
 
     @property
     def current(self) -> Step | None:

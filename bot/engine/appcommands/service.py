@@ -154,7 +154,7 @@ class AppCommandsService:
         was = stable.version if stable else "nothing"
         why = f"Discord has {found.version} instead of {was}: that is what the next change starts from."
         await self._records.history.took_over(
-            row, situation.row.generation, AuditEntry(lane, SYSTEM, now, "found_changed", why)
+            row, situation.row, AuditEntry(lane, SYSTEM, now, "found_changed", why)
         )
 
     # ---- backups ----

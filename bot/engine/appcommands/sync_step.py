@@ -197,7 +197,7 @@ class SyncStep:
             now, desired = self._lanes.now(), Desired(row.generation + 1, release)
             entry = AuditEntry(lane, SYSTEM, now, "commands_synced", why)
             held = LaneRow(lane, desired.generation, desired, None, now)
-            if not await self._records.history.took_over(held, row.generation, entry):
+            if not await self._records.history.took_over(held, row, entry):
                 raise StaleGeneration(f"{lane} changed meanwhile")
         await self._lanes.target(lane).apply(lane, desired)
 

@@ -95,6 +95,7 @@ class Executor:
 
     async def execute(self, claim: Claimed) -> EventOf | NotYet:
         """Carry the order out; returns the machine's next event, if known. Raises `Unreachable` to be retried."""
+        self._stepper.kept.drop_another(claim)
         return await self.carriers[claim.effect.kind](claim, claim.effect)
 
     async def record(self, claim: Claimed, event_of: EventOf, given_up: GivenUp | None = None) -> None:

@@ -235,7 +235,7 @@ class Outbox:
             return ()
         of = f" of rollout #{claim.rollout_id}" if claim.rollout_id is not None else ""
         kind = claim.effect.kind.replace("_", " ")
-        once = f"poisoned/{claim.rollout_id or claim.key}/{kind}"
+        once = f"poisoned/{claim.rollout_id or claim.key}/{claim.requested_at}/{kind}"
         return self._alerts.about(claim.lane, f"Slipway gave up a {kind}{of}", entry.why, once)
 
     def _pause(self, claim: Claimed, away: bool) -> float:

@@ -19,7 +19,7 @@ from bot.domain.rollout.model import Rollout
 from bot.domain.rollout.step_builder import Stepped
 from bot.engine.loops.sampler import Measurement, Sampler, crash
 from bot.engine.observation import heard_by
-from bot.engine.stepper import Stepper, change_of
+from bot.engine.stepper import Stepper, change_of, stamped
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.meter import Meter
@@ -144,8 +144,8 @@ class JudgeLoop:
             return 0
         judged = [
             Judged(
-                rollout=tick.stepped.rollout,
-                before=tick.loaded.rollout.version,
+                rollout=stamped(tick.stepped.rollout),
+                before=tick.loaded.rollout,
                 evidence=tick.look.evidence,
                 tick_at=tick.next_at,
                 point=tick.look.point,
@@ -162,8 +162,8 @@ class JudgeLoop:
                 raise
             log.warning("ticks_saved_one_by_one", ticks=len(ticks))
             return sum([await self._save_alone(tick) for tick in ticks])
-        for tick in ticks:
-            self._keep(tick, tick.look.evidence if tick.loaded.rollout.id in saved else None)
+        for tick in judged:
+            self._keep(tick.rollout, tick.evidence if tick.rollout.id in saved else None)
         return len(saved)
 
     async def _save_alone(self, tick: _Tick) -> bool:
@@ -181,18 +181,18 @@ class JudgeLoop:
         change = change_of(tick.loaded, tick.stepped, tick.next_at, tick.look.evidence)
         change = replace(change, at=self._clock.now(), tick_at=tick.next_at, point=tick.look.point)
         saved = await self._store.rollouts.save(change)
-        self._keep(tick, change.evidence if saved else None)
+        self._keep(change.rollout, change.evidence if saved else None)
         if not saved:
             return False
         await self._stepper.wake(change)
         return True
 
-    def _keep(self, tick: _Tick, saved: EvidenceState | None) -> None:
+    def _keep(self, rollout: Rollout, saved: EvidenceState | None) -> None:
         """Keep what this tick saved, so that the next press need not load it."""
         if saved is not None:
-            self._stepper.kept.put(Loaded(tick.stepped.rollout, saved))
+            self._stepper.kept.put(Loaded(rollout, saved))
         else:
-            self._stepper.kept.drop(tick.loaded.rollout.id)
+            self._stepper.kept.drop(rollout.id)
 
 
 def measured_at(loaded: Loaded, now: datetime) -> float:

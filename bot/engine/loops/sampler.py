@@ -15,7 +15,7 @@ from bot.domain.judge.counters import CounterReading, Sample
 from bot.domain.judge.evidence import EvidenceState, Signal, Tick, difference
 from bot.domain.judge.judge import JudgePolicy, PolicyError
 from bot.domain.records import SeriesPoint
-from bot.domain.rollout.model import Lane, Observed, Rollout, RunState
+from bot.domain.rollout.model import Identity, Lane, Observed, Rollout, RunState
 from bot.engine.lanes import Lanes
 from bot.ports.errors import Unreachable
 from bot.ports.metrics import MetricSource
@@ -47,7 +47,7 @@ class Sampler:
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
         # For the quantiles on the chart only; after a restart its first point has none.
-        self._before: OrderedDict[int, tuple[Sample, Sample | None]] = OrderedDict()
+        self._before: OrderedDict[Identity, tuple[Sample, Sample | None]] = OrderedDict()
 
     async def look(self, rollout: Rollout, evidence: EvidenceState, at: float) -> Measurement:
         """Measure at `at` (unix time). Never raises `Unreachable`: what cannot be read is an error of the tick."""
@@ -104,9 +104,9 @@ class Sampler:
             return None, f"the target cannot be reached: {error}"
 
     def _point(self, rollout: Rollout, tick: Tick, candidate: Sample, stable: Sample | None) -> SeriesPoint:
-        before, stable_before = self._before.get(rollout.id, (None, None))
-        self._before[rollout.id] = (candidate, stable)
-        self._before.move_to_end(rollout.id)
+        before, stable_before = self._before.get(rollout.identity, (None, None))
+        self._before[rollout.identity] = (candidate, stable)
+        self._before.move_to_end(rollout.identity)
         if len(self._before) > _REMEMBERED:
             self._before.popitem(last=False)
         quantile = latency_quantile(rollout.policy.judge)

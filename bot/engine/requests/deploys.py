@@ -191,7 +191,7 @@ class Deploys:
         try:
             servers = self._lanes.catalog.guilds_of(config.lane, request.guild_id)
             unless_stopped = () if known_good else tuple(servers)
-            if not await self._stepper.begin(stepped, at, request.interaction, unless_stopped):
+            if not await self._stepper.begin(stepped, at, request.interaction, unless_stopped, situation.row):
                 return None
         except (AlreadyAnswered, LaneTaken):
             if told := await self._told(request.interaction):

@@ -7,7 +7,7 @@ import contextlib
 import io
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import discord
 import structlog
@@ -41,7 +41,8 @@ class CardState:
     asked: int = 0
     answered: int = 0
     covered: int = 0
-    version: int = 0
+    requested_at: datetime | None = None
+    shown: tuple[int, str] = (0, "")  # version and stamp
     channel_id: int | None = None
     shape: str = ""
     edited_at: float = -1e9
@@ -50,6 +51,12 @@ class CardState:
     kept: list[discord.Attachment] | None = None
     later: asyncio.Task[None] | None = None
     later_at: float = -1e9
+
+    def belongs_to(self, rollout: Rollout) -> None:
+        """Forget the card of another rollout with this number, when the database lost that one."""
+        if self.requested_at not in (None, rollout.created_at):
+            self.shown, self.shape, self.chart, self.kept, self.channel_id = (0, ""), "", "", None, None
+        self.requested_at = rollout.created_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +191,7 @@ class CardPublisher:
         message = await channels.find(channel, lambda m: _is_card(m, mark)) if again else None
         found = message is not None
         if message is None:
-            message = await calling(
-                lambda: channel.send(view=drawn.view, nonce=f"card-{rollout.id}-{number}")
-            )
+            message = await calling(lambda: channel.send(view=drawn.view, nonce=_nonce(rollout, number)))
         thread_id = old.thread_id if old is not None else None
         digest = "" if found else drawn.digest
         ref = CardRef(rollout.id, channel.id, message.id, thread_id, self._clock.now(), digest)
@@ -214,6 +219,11 @@ class CardPublisher:
         return draw(seen, self._clock.now(), CardPosition(max(1, number), thread_id, moved), chart=chart)
 
 
+def _nonce(rollout: Rollout, number: int) -> str:
+    """Another one for another rollout with the same number; at most 25 characters."""
+    return f"{rollout.id}-{number}-{round(rollout.created_at.timestamp() * 1000):x}"
+
+
 def _remember(entry: CardState, message: discord.Message, chart: str) -> None:
     entry.edited_at = asyncio.get_running_loop().time()
     entry.kept, entry.chart = _charts(message), chart
@@ -238,5 +248,5 @@ def _is_card(message: discord.Message, mark: str) -> bool:
 
 
 def _chart_tag(rollout: Rollout) -> str:
-    """Changes when the chart would show more: each tick and each step raises the version."""
-    return str(rollout.version)
+    """Changes when the chart would show more: with each tick and each step."""
+    return f"{rollout.version}.{rollout.stamp}"

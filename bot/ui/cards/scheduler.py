@@ -87,7 +87,7 @@ class CardScheduler:
             (entry, one)
             for one in active
             if one.judged
-            and (entry := self._entry(one.id)).version < one.version
+            and (entry := self._entry(one.id)).shown != (one.version, one.stamp)
             and entry.later is None
             and not entry.lock.locked()
             and now >= max(entry.edited_at + NUMBERS_EVERY_S, self._closed.get(one.guild_id, 0.0))
@@ -134,7 +134,7 @@ class CardScheduler:
     async def _draw(self, rollout_id: int, entry: CardState) -> None:
         """Show a changed state now and changed numbers later."""
         asked = entry.asked
-        found = await self._seen(rollout_id)
+        found = await self._seen(rollout_id, entry)
         if found is None:
             return
         seen, guild = found
@@ -165,7 +165,7 @@ class CardScheduler:
             await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
             return
         entry.covered = entry.asked
-        seen = await self._views(rollout_id)
+        seen = await self._view(rollout_id, entry)
         # What is over is shown as it ended, numbers and chart at once: nothing after this draws it again.
         picture = await self._publisher.picture(entry, seen) if seen.rollout.phase.final else None
         await self._show(channels, entry, seen, picture)
@@ -181,7 +181,7 @@ class CardScheduler:
             return
         except RejectedError as error:
             _log.error("card_rejected", rollout=rollout.id, error=str(error))
-        entry.shape, entry.version = self._shape(seen), rollout.version
+        entry.shape, entry.shown = self._shape(seen), (rollout.version, rollout.stamp)
         if self._publisher.chart_due(entry, seen):
             now = asyncio.get_running_loop().time()
             self._later(rollout.id, entry, max(0.1, entry.chart_at + CHART_EVERY_S - now))
@@ -202,7 +202,7 @@ class CardScheduler:
         try:
             await asyncio.sleep(delay_s)
             entry.later_at = -1e9
-            found = await self._seen(rollout_id)
+            found = await self._seen(rollout_id, entry)
             if found is None:
                 return
             await self._catch_up(rollout_id, entry, *found)
@@ -229,12 +229,17 @@ class CardScheduler:
         await self._budget.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
         async with entry.lock:
             entry.later = None
-            seen = await self._views(rollout_id)
+            seen = await self._view(rollout_id, entry)
             await self._show(channels, entry, seen, await self._publisher.still(picture, entry, seen))
 
-    async def _seen(self, rollout_id: int) -> tuple[RolloutView, GuildConfig] | None:
+    async def _view(self, rollout_id: int, entry: CardState) -> RolloutView:
+        seen = await self._views(rollout_id)
+        entry.belongs_to(seen.rollout)
+        return seen
+
+    async def _seen(self, rollout_id: int, entry: CardState) -> tuple[RolloutView, GuildConfig] | None:
         try:
-            seen = await self._views(rollout_id)
+            seen = await self._view(rollout_id, entry)
         except UserError as error:
             _log.warning("unknown_rollout", rollout=rollout_id, error=str(error))
             return None

@@ -32,11 +32,12 @@ class MemoryCommandHistory(Part):
     part = "command_history"
 
     @statement
-    def took_over(self, t: Tables, now: datetime, row: LaneRow, base: int, entry: AuditEntry) -> bool:
+    def took_over(self, t: Tables, now: datetime, row: LaneRow, base: LaneRow, entry: AuditEntry) -> bool:
         was = t.lanes.get(row.lane)
-        if was is None or was.generation != base or base >= row.generation or row.lane in t.active:
+        same = was is not None and (was.generation, was.stamp) == (base.generation, base.stamp)
+        if was is None or not same or base.generation >= row.generation or row.lane in t.active:
             return False
-        t.lanes[row.lane] = LaneRow(row.lane, row.generation, row.desired, None, was.adopted_at)
+        t.put_lane(LaneRow(row.lane, row.generation, row.desired, None, was.adopted_at))
         t.record(entry)
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -43,8 +44,9 @@ class MemoryEffects(Part):
         ]
         due.sort(key=lambda e: (not e.urgent, e.due_at, e.id))
         for e in due[:limit]:
-            t.change_effect(e.id, state="leased", fence=e.fence + 1, due_at=now + timedelta(seconds=lease_s))
-        return [_claimed(t.effects[i]) for i in sorted(e.id for e in due[:limit])]
+            fence, until = secrets.randbits(53), now + timedelta(seconds=lease_s)
+            t.change_effect(e.id, state="leased", fence=fence, due_at=until)
+        return [_claimed(t, t.effects[i]) for i in sorted(e.id for e in due[:limit])]
 
     @statement
     def renew(self, t: Tables, now: datetime, claims: Sequence[Claimed], lease_s: float) -> set[int]:
@@ -90,9 +92,9 @@ class MemoryEffects(Part):
         self, t: Tables, now: datetime, row: LaneRow, key: str, timeout_s: float, entry: AuditEntry
     ) -> None:
         was = t.lanes.get(row.lane)
-        if was is None or was.generation >= row.generation or row.lane in t.active:
+        if was is None or was.generation >= row.generation or was.stamp != row.stamp or row.lane in t.active:
             return
-        t.lanes[row.lane] = replace(was, generation=row.generation, desired=row.desired, drift=row.drift)
+        t.put_lane(replace(was, generation=row.generation, desired=row.desired, drift=row.drift))
         for e in [e for e in t.open.values() if e.lane == row.lane and e.kind == "set_desired"]:
             if e.generation is not None and e.generation < row.generation:
                 t.change_effect(e.id, state="superseded", done_at=now)
@@ -106,7 +108,8 @@ def call(t: Tables, now: datetime, lane: Lane, calls: Sequence[CallPeople]) -> N
         t.add_effect(now, effect.key, None, lane, effect, urgent=True)
 
 
-def _claimed(row: EffectRow) -> Claimed:
+def _claimed(t: Tables, row: EffectRow) -> Claimed:
+    owner = t.rollouts.get(row.rollout_id) if row.rollout_id is not None else None
     return Claimed(
         id=row.id,
         key=row.key,
@@ -117,4 +120,5 @@ def _claimed(row: EffectRow) -> Claimed:
         effect=row.effect,
         created_at=row.created_at,
         watched_s=row.watched_s,
+        requested_at=owner.rollout.created_at if owner else None,
     )

@@ -39,7 +39,7 @@ class MemoryLanes(Part):
     def adopt(self, t: Tables, now: datetime, row: LaneRow, entry: AuditEntry) -> bool:
         if row.lane in t.lanes:
             return False
-        t.lanes[row.lane] = replace(row, rollout_id=None, drift=Drift())
+        t.put_lane(replace(row, rollout_id=None, drift=Drift()))
         stable = row.desired.stable
         if stable is not None:
             t.releases.setdefault((row.lane, stable.digest), KnownRelease(stable, row.adopted_at, None))
@@ -63,7 +63,8 @@ class MemoryLanes(Part):
         calls: Sequence[CallPeople] = (),
     ) -> bool:
         was = t.lanes.get(row.lane)
-        if was is None or was.generation != row.generation or row.lane in t.active:
+        same = was is not None and (was.generation, was.stamp) == (row.generation, row.stamp)
+        if was is None or not same or row.lane in t.active:
             return False
         t.lanes[row.lane] = replace(was, drift=replace(drift, text=drift.text[:1000]))
         if entry is not None:

@@ -8,9 +8,19 @@ from datetime import datetime, timedelta
 
 from bot.domain.drift import Drift
 from bot.domain.judge.evidence import begin_evidence
-from bot.domain.records import Active, Answer, KnownRelease, LaneRow, Loaded, Lock, RolloutChange
+from bot.domain.records import (
+    Active,
+    Answer,
+    KnownRelease,
+    LaneRow,
+    Loaded,
+    Lock,
+    RolloutChange,
+    effect_key,
+)
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import LockLane, MarkKnownGood, Notify, SetDesired
+from bot.domain.rollout.model import Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.store import PANIC_NOTE
 from tests.fakes.store.tables import AuditRow, EffectRow, Part, RolloutRow, Tables, statement
@@ -54,6 +64,8 @@ class MemoryRollouts(Part):
                 phase=r.rollout.phase,
                 judged=r.next_tick is not None,
                 version=r.rollout.version,
+                created_at=r.rollout.created_at,
+                stamp=r.rollout.stamp,
             )
             for r in rows
         ]
@@ -89,20 +101,25 @@ def _may_begin(t: Tables, change: RolloutChange) -> bool:
     first = next((e for e in change.effects if isinstance(e, SetDesired)), None)
     base = first.desired.generation - 1 if first else rollout.generation
     row = t.lanes.get(rollout.lane)
-    if row is not None and row.generation > base:
+    if row is not None and (row.generation > base or change.lane not in (None, row.stamp)):
         return False
     if any(t.notes.get((PANIC_NOTE, str(guild)), {}).get("on") is True for guild in change.unless_stopped):
         return False
     if rollout.lane in t.active and not rollout.phase.final:
         raise LaneTaken(str(rollout.lane))
-    return True
+    return rollout.id not in t.rollouts
 
 
 def _may_move(t: Tables, change: RolloutChange) -> bool:
     row = t.rollouts.get(change.rollout.id)
-    if row is None or row.rollout.version != change.before:
+    if row is None or not same(row.rollout, change.before):
         return False
     return change.claim is None or t.claimed(change.claim.id, change.claim.fence) is not None
+
+
+def same(stored: Rollout, before: Rollout | None) -> bool:
+    """Whether what is stored is what the change was computed from."""
+    return before is not None and (stored.version, stored.stamp) == (before.version, before.stamp)
 
 
 def _put(t: Tables, change: RolloutChange) -> None:
@@ -145,7 +162,7 @@ def _order(t: Tables, now: datetime, change: RolloutChange, desires: Sequence[Se
     for index, effect in enumerate(change.effects):
         if isinstance(effect, (LockLane, MarkKnownGood)):
             continue
-        key = f"{rollout.id}.{rollout.version}.{index}"
+        key = effect_key(rollout, index)
         if not isinstance(effect, SetDesired):
             t.add_effect(now, key, rollout.id, rollout.lane, effect, urgent=isinstance(effect, Notify))
         elif effect in desires[-1:]:
@@ -169,11 +186,10 @@ def _own(t: Tables, change: RolloutChange, desires: Sequence[SetDesired]) -> Non
     lane, desired = change.rollout.lane, desires[-1].desired
     was = t.lanes.get(lane)
     if was is None:
-        t.lanes[lane] = LaneRow(lane, desired.generation, desired, change.rollout.id, None)
+        t.put_lane(LaneRow(lane, desired.generation, desired, change.rollout.id, None))
     elif desired.generation > was.generation:
-        t.lanes[lane] = replace(
-            was, generation=desired.generation, desired=desired, rollout_id=change.rollout.id, drift=Drift()
-        )
+        changes = {"generation": desired.generation, "desired": desired, "rollout_id": change.rollout.id}
+        t.put_lane(replace(was, **changes, drift=Drift()))  # type: ignore[arg-type]
 
 
 def _time(t: Tables, change: RolloutChange) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
@@ -102,6 +103,10 @@ class Tables:
             self.active[rollout.lane] = rollout.id
         elif self.active.get(rollout.lane) == rollout.id:
             del self.active[rollout.lane]
+
+    def put_lane(self, row: LaneRow) -> None:
+        """The row with a new desired state."""
+        self.lanes[row.lane] = replace(row, stamp=secrets.token_hex(4))
 
     def put_effect(self, row: EffectRow) -> None:
         self.effects[row.id] = row

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bot.domain.judge.evidence import begin_evidence
 from bot.domain.records import Due, Judged, Loaded
 from bot.domain.rollout.model import Rollout
+from tests.fakes.store.rollouts import same
 from tests.fakes.store.tables import Part, RolloutRow, Tables, statement
 
 
@@ -33,7 +34,7 @@ class MemoryTicks(Part):
         saved = set()
         for tick in ticks:
             rollout, was = tick.rollout, t.rollouts.get(tick.rollout.id)
-            if was is None or was.rollout.version != tick.before:
+            if was is None or not same(was.rollout, tick.before):
                 continue
             saved.add(rollout.id)
             t.put_rollout(RolloutRow(rollout, tick.evidence, tick.tick_at))
@@ -51,7 +52,7 @@ class MemoryTicks(Part):
     @statement
     def postpone(self, t: Tables, now: datetime, rollout: Rollout, tick_at: datetime) -> None:
         row = t.rollouts.get(rollout.id)
-        if row is not None and row.rollout.version == rollout.version and row.next_tick is not None:
+        if row is not None and same(row.rollout, rollout) and row.next_tick is not None:
             t.rollouts[rollout.id] = replace(row, next_tick=tick_at)
 
 

@@ -212,7 +212,7 @@ async def test_only_failures_count_as_attempts_not_processes_that_died_or_an_out
         assert (await claimed()).attempts == 0
         await effects.retry(await claimed(), 0.0, "broken", failed=True)
         again = await claimed()
-        assert (again.attempts, again.fence) == (1, 24)
+        assert again.attempts == 1
 
 
 async def test_two_workers_do_each_effect_once(dsn: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -536,12 +537,31 @@ async def test_a_rollback_does_not_stand_behind_the_numbers_of_its_own_rollout(t
         assert "Rolling back" in (await stand.card())["text"]
 
 
+async def test_a_rollout_with_the_number_of_one_that_the_database_lost_has_a_card_of_its_own(
+    stand: Stand,
+) -> None:
+    lost = await rollouts.deployed(stand.engine)
+    await stand.announcer.draw_card(lost.id)
+    old = await stand.card()
+    stand.books.cards.clear()
+    stand.books.notes.clear()
+    later = lost.created_at + timedelta(seconds=5)
+    stand.engine.edit(lost.id, lambda r: replace(r, created_at=later, reason="the one after the failover"))
+    await stand.announcer.draw_card(lost.id)
+    assert stand.books.cards[lost.id].message_id != int(old["id"])
+    cards = [m for m in await stand.messages() if m["buttons"]]
+    assert len(cards) == 2
+    assert (
+        "the one after the failover" in cards[-1]["text"] or "the one after the failover" in cards[0]["text"]
+    )
+
+
 # ---- measurements of many ----------------------------------------------------------------------------------
 
 
 def measuring(stand: Stand) -> list[Active]:
     return [
-        Active(r.id, r.guild_id, r.lane, r.phase, judged=True, version=r.version)
+        Active(r.id, r.guild_id, r.lane, r.phase, judged=True, version=r.version, created_at=r.created_at)
         for r in stand.engine.rollouts.values()
         if not r.phase.final
     ]

@@ -43,7 +43,7 @@ class PostgresAppCommandHistory:
         assert row is not None
         return row["succeeded"], row["finished"]
 
-    async def took_over(self, row: LaneRow, base: int, entry: AuditEntry) -> bool:
+    async def took_over(self, row: LaneRow, base: LaneRow, entry: AuditEntry) -> bool:
         async with self._database.transaction() as connection:
             done = await connection.one(
                 "command_took_over",
@@ -51,7 +51,8 @@ class PostgresAppCommandHistory:
                 row.lane.environment,
                 row.generation,
                 serialization.desired_text(row.desired),
-                base,
+                base.generation,
+                base.stamp,
             )
             if done is not None:
                 await record(connection, entry)

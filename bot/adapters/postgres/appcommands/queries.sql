@@ -126,9 +126,11 @@ FROM command_changes WHERE application = ANY ($1::text[]) AND began_at > $2
 
 -- name: command_took_over
 -- Make what was found in Discord the lane's desired state, if no rollout is active there and nothing was ordered
--- since the generation on which that was decided.
-UPDATE lanes l SET generation = $3, desired = $4, rollout_id = NULL, drift = '', drift_kind = '', repairs = 0,
+-- since the row on which that was decided.
+UPDATE lanes l SET generation = $3, desired = $4, stamp = gen_random_uuid()::text,
+    rollout_id = NULL, drift = '', drift_kind = '', repairs = 0,
     repaired_at = NULL, updated_at = now()
-WHERE l.service = $1 AND l.environment = $2 AND l.generation = $5 AND l.generation < $3 AND NOT EXISTS (
+WHERE l.service = $1 AND l.environment = $2 AND l.generation = $5 AND l.stamp = $6
+    AND l.generation < $3 AND NOT EXISTS (
     SELECT FROM rollouts r WHERE r.service = $1 AND r.environment = $2 AND NOT r.final)
 RETURNING l.generation

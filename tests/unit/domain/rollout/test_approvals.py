@@ -216,6 +216,17 @@ def test_an_approval_under_another_seal_is_refused() -> None:
     assert len(story.act(LEAD, Action.APPROVE, seal=story.rollout.seal).rollout.approvals) == 1
 
 
+@pytest.mark.parametrize("action", [Action.PAUSE, Action.CANCEL, Action.ROLL_BACK])
+def test_a_button_of_another_rollout_with_this_number_does_nothing(action: Action) -> None:
+    """The card of a rollout that the database lost is still in the channel."""
+    with pytest.raises(Refused) as refused:
+        _two().act(LEAD, action, seal="of the lost rollout")
+    assert refused.value.rule == "seal"
+    story = _two()
+    before = story.rollout
+    assert story.act(LEAD, action, seal=before.seal).rollout != before
+
+
 def test_approvals_for_another_seal_do_not_count() -> None:
     story = _two()
     foreign = Approval(LEAD2.id, "lead2", story.at, "of something else")

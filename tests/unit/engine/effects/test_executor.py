@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from bot.domain.rollout.model import Desired, Lane, Observed, Plan, Rollout
 from bot.domain.rollout.steps import HttpCheck, RestoreCommands, RunChecks, RunSync, Shift
 from bot.engine.effects.executor import CommandSteps, Executor, carriers, given_up
 from bot.engine.lanes import Lanes
-from bot.engine.stepper import Stepper, order_kinds
+from bot.engine.stepper import Kept, Stepper, order_kinds
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.fakes.outside import FakeChecker, FakeReleases
 from tests.fakes.target import FakeTarget
@@ -53,17 +53,20 @@ class Store:
         self.rollouts = Rollouts()
 
 
-def executor(target: FakeTarget, checker: FakeChecker | None = None) -> tuple[Executor, Store]:
+def executor(
+    target: FakeTarget, checker: FakeChecker | None = None, kept: Kept | None = None
+) -> tuple[Executor, Store]:
     store: Any = Store()
     waker: Any = None
     clock = ShiftedClock()
     lanes = Lanes(store, catalog, {"local": target}, FakeReleases({}), clock)
-    by = carriers(store, lanes, checker or FakeChecker())
-    return Executor(store, Stepper(store, clock, waker), by), store
+    stepper = Stepper(store, clock, waker, kept=kept)
+    by = carriers(store, lanes, checker or FakeChecker(), kept=stepper.kept)
+    return Executor(store, stepper, by), store
 
 
 def claimed(effect: SetDesired | RunChecks) -> Claimed:
-    return Claimed(1, "1.0.0", 1, 1, 1, STAGING, effect, NOW)
+    return Claimed(1, "1.0.0", 1, 1, 1, STAGING, effect, NOW, requested_at=NOW)
 
 
 def rollout(generation: int) -> Rollout:
@@ -237,6 +240,17 @@ async def test_the_way_back_is_never_held_up_by_a_seal() -> None:
     event = (await handler.execute(claimed(back)))(store.rollouts.stored)
     assert isinstance(event, Applied)
     assert event.weight == 0
+
+
+async def test_an_order_goes_by_the_rollout_that_has_its_number_now() -> None:
+    """The database lost the one that this process still keeps under the number, with its binding and its seal."""
+    kept = Kept()
+    lost = replace(sealed(), seal="of something else", created_at=NOW - timedelta(hours=1))
+    kept.put(Loaded(lost, begin_evidence()))
+    handler, store = executor(await serving(), kept=kept)
+    store.rollouts.stored = sealed()
+    event = (await handler.execute(claimed(order(2, 40))))(store.rollouts.stored)
+    assert isinstance(event, Applied)
 
 
 async def test_a_rollout_of_an_earlier_version_goes_on_without_a_binding() -> None:

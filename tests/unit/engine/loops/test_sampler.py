@@ -147,4 +147,4 @@ async def test_what_is_kept_for_the_chart_is_bounded_however_many_rollouts_there
     for number in range(5000):
         looking._point(replace(rollout(), id=number), Tick(0.0, 0.0, {}), Sample(0.0, "d"), None)
     assert len(looking._before) == 4096
-    assert 4999 in looking._before
+    assert (4999, rollout().created_at) in looking._before
