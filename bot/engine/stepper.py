@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import phrasebook
-from bot.domain.judge.evidence import EvidenceState, traffic_rose
+from bot.domain.judge.evidence import EvidenceState, begin_evidence, traffic_rose
 from bot.domain.records import Answer, Claimed, GivenUp, LaneRow, Loaded, RolloutChange
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import DrawCard, Effect, Event, Transition
@@ -204,6 +204,7 @@ class Stepper:
         )
         saved = await self._saved(change)
         if saved:
+            self.kept.put(Loaded(change.rollout, begin_evidence()))
             await self.wake(change)
         return saved
 
@@ -269,14 +270,17 @@ class Stepper:
         for attempt in range(_ATTEMPTS):
             if attempt > 3:
                 await asyncio.sleep(random.uniform(0, 0.002 * attempt))
-            kept = self.kept.get(rollout_id) if attempt == 0 else None
-            loaded, answers = (kept, {}) if kept else await self._loaded(rollout_id, waiting)
+            # The first attempt reads no earlier answers: a save finds out, and a refusal is decided again with them.
+            first = attempt == 0
+            kept = self.kept.get(rollout_id) if first else None
+            loaded = kept or await self._load(rollout_id)
+            answers = {} if first else await self._answers(waiting)
             group = _Group(loaded, answers)
             for each in waiting:
                 group.add(each)
-            if kept is not None and group.undecided:
+            if group.undecided and first and (kept is not None or _asked(waiting)):
                 self.kept.drop(rollout_id)
-                continue  # decided on a rollout that may be old: load it and decide again
+                continue
             change = group.change
             if change is None or await self._save(loaded, change):
                 return group.settled
@@ -285,15 +289,16 @@ class Stepper:
                 return [(each, StepResult(loaded.rollout, changed=False)) for each in waiting]
         raise Contended(f"rollout {rollout_id}")
 
-    async def _loaded(
-        self, rollout_id: int, waiting: Sequence[_Waiting]
-    ) -> tuple[Loaded, Mapping[str, Answer]]:
+    async def _load(self, rollout_id: int) -> Loaded:
         loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None:
             raise phrasebook.no_rollout(rollout_id)
         self.kept.put(loaded)
-        asked = [each.interaction for each in waiting if each.interaction]
-        return loaded, await self._store.rollouts.answers(asked) if asked else {}
+        return loaded
+
+    async def _answers(self, waiting: Sequence[_Waiting]) -> Mapping[str, Answer]:
+        asked = _asked(waiting)
+        return await self._store.rollouts.answers(asked) if asked else {}
 
     async def _save(self, loaded: Loaded, change: RolloutChange) -> bool:
         """Save one change; False when it must be tried again on the present rollout."""
@@ -331,6 +336,7 @@ class Stepper:
         change = change_of(loaded, Stepped(now, (DrawCard(),)), self._clock.now())
         self.kept.drop(rollout_id)
         if await self._store.rollouts.save(change):
+            self.kept.put(Loaded(change.rollout, loaded.evidence))
             await self.wake(change)
 
     def _count(self, change: RolloutChange) -> None:
@@ -349,6 +355,11 @@ class Stepper:
             await self._waker.wake(MESSAGES)
         if change.tick_at is not None:
             await self._waker.wake(TICKS)
+
+
+def _asked(waiting: Sequence[_Waiting]) -> list[str]:
+    """The interactions among these events."""
+    return [each.interaction for each in waiting if each.interaction]
 
 
 def _joined(line: deque[_Waiting]) -> list[_Waiting]:

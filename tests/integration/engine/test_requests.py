@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from bot.adapters.postgres.connection.database import Database
+from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import Prerequisite
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Action, Actor, Lane, Phase, Plan, Release
 from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
+from bot.engine.service import Engine
 from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
 from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, V150, V151, catalog
 from tests.support.harness import Slipway, World
@@ -163,6 +168,26 @@ async def test_approving_twice_is_said_to_be_done_already(dsn: str) -> None:
         assert (first.repeated, again.repeated) == (False, True)
         assert again.rollout.phase is Phase.GATED
         assert len(again.rollout.approvals) == 1
+
+
+async def test_a_press_is_one_round_trip_to_the_database_and_two_when_its_rollout_is_not_known(dsn: str) -> None:
+    world = World(dsn)
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+        await slipway.quiet()
+    trips: list[float] = []
+    async with Database(dsn, timeout_s=10.0, observed=lambda took, failed: trips.append(took)) as database:
+        outside: dict[str, Any] = {"targets": {"local": world.target}, "releases": world.releases}
+        engine = Engine(
+            PostgresStore(database), lambda: world.catalog, **outside, clock=world.clock, waker=EventWaker()
+        )
+        counts = []
+        for number, action in enumerate((Action.PAUSE, Action.RESUME, Action.PAUSE)):
+            before = len(trips)
+            await engine.act(slipway.request(rollout, action, LEAD, interaction=str(number)))
+            counts.append(len(trips) - before)
+    assert counts == [2, 1, 1]  # one statement each, and no other trip
 
 
 async def test_the_requester_cannot_approve(dsn: str) -> None:
