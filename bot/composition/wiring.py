@@ -82,6 +82,7 @@ async def run(
         slipway = await _assemble(
             settings, stack, role, redact=redact or Redactor(), probe=probe, intervals=intervals
         )
+        _collect_seldom()
         await slipway.until_stopped()
 
 

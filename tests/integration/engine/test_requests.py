@@ -170,7 +170,9 @@ async def test_approving_twice_is_said_to_be_done_already(dsn: str) -> None:
         assert len(again.rollout.approvals) == 1
 
 
-async def test_a_press_is_one_round_trip_to_the_database_and_two_when_its_rollout_is_not_known(dsn: str) -> None:
+async def test_a_press_is_one_round_trip_to_the_database_and_two_when_its_rollout_is_not_known(
+    dsn: str,
+) -> None:
     world = World(dsn)
     await world.serve()
     async with world.open() as slipway:
