@@ -176,4 +176,5 @@ async def test_every_field_may_hold_anything(client: Client) -> None:
                 holder[key] = odd
                 status = await send(client, kind, body)
                 assert status < 500, (kind, key, odd)
-                await client.api("DELETE", "faults")
+                if kind == "fault":
+                    await client.api("DELETE", "faults")

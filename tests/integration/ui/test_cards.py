@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from discord_sandbox.discord.actions import posts
+from discord_sandbox.discord.rest import endpoint
 
 from bot.domain.records import Active
 from bot.domain.rollout.model import Phase
@@ -492,6 +493,7 @@ async def test_without_thread_permission_the_card_stands_alone(stand: Stand) -> 
 async def test_a_message_too_old_to_edit_moves(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Discord's clock ran ahead of ours: the cap on edits of old messages is met, and the card moves."""
     monkeypatch.setattr(posts, "OLD_EDITS", 3)
+    monkeypatch.setattr(endpoint, "RETRY_AFTER_S", 0.05)  # discord.py tries five times
     rollout = await rollouts.soaking(stand.engine)
     await stand.announcer.draw_card(rollout.id)
     old = await stand.card()

@@ -21,6 +21,7 @@ from discord_sandbox.discord.traffic.request_log import LoggedCall
 
 BANNED_AFTER, BAN_WINDOW = 10_000, 600.0
 LOGGED_HEADERS = ("X-Audit-Log-Reason", "User-Agent")
+RETRY_AFTER_S = 2.0  # of a refusal with 429 that no bucket explains
 
 Handler = Callable[[Context], Awaitable[Result]]
 
@@ -92,7 +93,7 @@ class Endpoint:
             self._count_refusal(core, application, error)
             if error.status == 429:
                 headers = headers | {"Via": "1.1 sandbox", "X-RateLimit-Scope": "user"}
-                entry.error |= {"retry_after": 2.0, "global": False}
+                entry.error |= {"retry_after": RETRY_AFTER_S, "global": False}
             result = reply(entry.error, error.status)
         response = result if isinstance(result, web.Response) else respond(result)
         if fault is not None and fault.kind == "500_after_apply":
