@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from bot.domain.judge import judge
 from bot.domain.judge.counters import CounterReading, Sample
 from bot.domain.judge.evidence import Tick, begin_evidence
@@ -142,6 +144,7 @@ async def test_what_is_still_coming_up_does_not_fail_its_health_check() -> None:
     assert (coming.tick.signals["health"].bad, gone.tick.signals["health"].bad) == (False, True)
 
 
+@pytest.mark.simulation
 async def test_what_is_kept_for_the_chart_is_bounded_however_many_rollouts_there_were() -> None:
     looking = sampler(await serving(), router=FakeMetrics())
     for number in range(5000):

@@ -29,6 +29,7 @@ def test_near_the_days_end_all_wait_for_the_day_to_pass() -> None:
     assert wait_s(times, NOW) == pytest.approx(4 * 3600)
 
 
+@pytest.mark.simulation
 @pytest.mark.parametrize("between_s", [0.0, 20.0, 90.0])
 def test_no_crash_loop_burns_a_thousand_in_a_day(between_s: float) -> None:
     times: list[datetime] = []
