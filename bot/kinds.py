@@ -124,6 +124,10 @@ def _put(said: Any, path: tuple[str | int, ...], text: str) -> None:
     said[path[-1]] = text
 
 
+class RouterProgramSettings(KindSettings):
+    """`router:` of an entry of `targets:`: what routes the requests of all its lanes."""
+
+
 class RouterSettings(Part):
     """How users reach one lane: `router:` of a service's environment."""
 
@@ -186,6 +190,13 @@ class TargetKind(Kind):
 
     spec: type[SpecSettings] = SpecSettings
     router: Any = RouterSettings
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeKind(Kind):
+    """`settings` are those of the kind of target that runs releases on it, `spec` is what a release needs there."""
+
+    spec: type[SpecSettings] = SpecSettings
 
 
 @dataclass(frozen=True, slots=True, eq=False)

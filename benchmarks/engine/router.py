@@ -15,7 +15,9 @@ from time import perf_counter
 import aiohttp
 
 from benchmarks.report import Row, show
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
+from bot.adapters.targets.hosted.target import HostedTarget
+from bot.composition.registry import KINDS
 from bot.domain.rollout.model import Desired, Lane, Release, RunState
 
 LANE = Lane("bench", "production")
@@ -46,7 +48,7 @@ def release(version: str) -> Release:
     return Release("bench", version, f"sha256:{version}", spec={"command": command, "stop_s": 2.0})
 
 
-async def settled(target: ProcessTarget, digest: str, weight: int) -> str:
+async def settled(target: HostedTarget, digest: str, weight: int) -> str:
     """The address of the release once it has the weight."""
     while True:
         found = (await target.observe(LANE)).of(digest)
@@ -74,7 +76,7 @@ async def together(session: aiohttp.ClientSession, address: str, times: int) -> 
 
 
 async def rollbacks(
-    target: ProcessTarget, session: aiohttp.ClientSession, address: str, times: int
+    target: HostedTarget, session: aiohttp.ClientSession, address: str, times: int
 ) -> list[float]:
     """Seconds from the order of weight 0 to the answer of the candidate's last request, sorted, under traffic."""
     one, two = release("1"), release("2")
@@ -106,7 +108,8 @@ async def rollbacks(
 
 async def measure(times: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        target = ProcessTarget(Path(folder) / "host", {LANE: ProcessLaneSettings(listen_port=0)})
+        platform = platform_settings(KINDS.targets["process"].settings(kind="process"))
+        target = HostedTarget(Path(folder) / "host", platform, {LANE: HostedLaneSettings(listen_port=0)})
         try:
             await target.apply(LANE, Desired(1, release("1")))
             direct = await settled(target, "sha256:1", 100)

@@ -37,7 +37,7 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
     Needs only the process host on this machine, neither Discord nor the database. The bot adds it to the audit log as
     soon as it notices.
     """
-    from bot.adapters.targets.process.target import abort_lane, host_dir
+    from bot.adapters.targets.hosted.target import abort_lane, host_dir
 
     folder = host_dir(data_dir or _data_dir())
     observed = asyncio.run(abort_lane(folder, Lane(service, environment), _me(), reason))

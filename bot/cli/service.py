@@ -95,7 +95,7 @@ def host(context: click.Context, data_dir: Path | None) -> None:
 @click.pass_obj
 def host_run(data_dir: Path | None) -> None:
     """Run the host under its watchdog. The bot starts one if none is running."""
-    from bot.adapters.targets.process.host.__main__ import main
+    from bot.composition.host import main
 
     sys.exit(main(["run", "--data-dir", str(_host_dir(data_dir))]))
 
@@ -104,7 +104,7 @@ def host_run(data_dir: Path | None) -> None:
 @click.pass_obj
 def host_stop(data_dir: Path | None) -> None:
     """Stop the host and all releases that it runs."""
-    from bot.adapters.targets.process.host.client import HostClient
+    from bot.adapters.targets.hosted.host.client import HostClient
 
     asyncio.run(HostClient(_host_dir(data_dir), start=False).stop())
     tell("✓ the host and its releases are stopped")
@@ -114,7 +114,7 @@ def host_stop(data_dir: Path | None) -> None:
 @click.pass_obj
 def host_status(data_dir: Path | None) -> None:
     """Show whether the host runs, and the address of each lane."""
-    from bot.adapters.targets.process.host.client import HostClient
+    from bot.adapters.targets.hosted.host.client import HostClient
 
     described = asyncio.run(HostClient(_host_dir(data_dir), start=False).call({"do": "describe"}))
     for lane in described["lanes"]:
@@ -125,7 +125,7 @@ def host_status(data_dir: Path | None) -> None:
 
 
 def _host_dir(data_dir: Path | None) -> Path:
-    from bot.adapters.targets.process.target import host_dir
+    from bot.adapters.targets.hosted.target import host_dir
 
     return host_dir(data_dir or settings().data_dir)
 

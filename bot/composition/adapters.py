@@ -135,8 +135,8 @@ class TargetOfLane:
     async def observe(self, lane: Lane) -> Observed:
         return await self.of(lane).observe(lane)
 
-    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
-        return await self.of(lane).counts(lane, overdue_s)
+    async def counts(self, lane: Lane) -> Mapping[str, Any]:
+        return await self.of(lane).counts(lane)
 
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
         return await self.of(lane).addresses(lane, digest)
@@ -173,9 +173,7 @@ def make_metrics(
     current: Current, targets: Mapping[str, CatalogTarget], session: aiohttp.ClientSession
 ) -> Mapping[str, MetricSource]:
     """The metric sources of the present catalog by name; each reads a lane from the lane's own target."""
-    context = MetricContext(
-        TargetOfLane(current, targets), session, lambda lane: _latency_limit(current(), lane)
-    )
+    context = MetricContext(TargetOfLane(current, targets), session)
 
     def make(name: str, settings: AdapterSettings) -> MetricSource:
         made: MetricSource = registry.KINDS.metrics[settings.kind].make(name, settings, context)
@@ -217,8 +215,3 @@ def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
     for secrets in (*(spec.secrets for spec in (config.settings.spec, *own)), over):
         for values in secrets.values():
             yield from values
-
-
-def _latency_limit(catalog: Catalog, lane: Lane) -> float | None:
-    config = catalog.lanes.get(lane)
-    return config.bound.latency_limit_s if config else None

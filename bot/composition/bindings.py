@@ -68,7 +68,7 @@ class Bindings:
     def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
         def make() -> list[MetricSource]:
             targets = OneTarget(lambda: self._target(lane, binding))
-            context = MetricContext(targets, self._session, lambda _: binding.latency_limit_s)
+            context = MetricContext(targets, self._session)
             return [self._source(source, context) for source in binding.metrics]
 
         return _made(self._sources, lane, binding, make)
@@ -82,7 +82,8 @@ class Bindings:
         if binding.router is not None:
             kind = str(binding.target.settings.get("kind"))
             router = self._read(binding.target, registry.KINDS.targets[kind].router, binding.router)
-        return ServedLane(binding.exclusive, router)
+        limit = binding.latency_limit_s
+        return ServedLane(binding.exclusive, router, (limit,) if limit is not None else ())
 
     def settings(self, bound: AdapterBinding, kinds: Mapping[str, Any]) -> Any:
         """The settings of an adapter as its kind reads them. Raises `Unreachable`."""
@@ -140,8 +141,8 @@ class OneTarget:
     async def observe(self, lane: Lane) -> Observed:
         return await self._target().observe(lane)
 
-    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
-        return await self._target().counts(lane, overdue_s)
+    async def counts(self, lane: Lane) -> Mapping[str, Any]:
+        return await self._target().counts(lane)
 
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
         return await self._target().addresses(lane, digest)

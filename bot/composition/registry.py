@@ -7,13 +7,21 @@ add one: docs/extending.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, Union
+
+from pydantic import Field, create_model
 
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.probe import ProbeSettings, make_probe
 from bot.adapters.metrics.router import RouterCountsSettings, make_router
 from bot.adapters.metrics.scrape import ScrapeSettings, make_scrape
-from bot.adapters.routers.settings import WeightedRouterPart
+from bot.adapters.routers.context import RouterContext
+from bot.adapters.routers.in_host import make_weighted
+from bot.adapters.routers.settings import WeightedRouterSettings
+from bot.adapters.runtimes.context import RuntimeContext
+from bot.adapters.runtimes.process.runtime import make_process_runtime
+from bot.adapters.runtimes.process.settings import ProcessSettings
+from bot.adapters.runtimes.process.spec import ProcessSpecSettings
 from bot.adapters.sources.directory import DirectoryReleases, DirectorySettings
 from bot.adapters.sources.listed import ListedReleases, ListedSettings
 from bot.adapters.sources.manifests.artifact import ArtifactManifest, ArtifactSettings
@@ -24,9 +32,8 @@ from bot.adapters.sources.manifests.reading import ManifestContext, ManifestRead
 from bot.adapters.sources.manifests.url import UrlManifest, UrlSettings
 from bot.adapters.sources.releases import ReleaseFinder
 from bot.adapters.targets.context import TargetContext
-from bot.adapters.targets.process.settings import ProcessSettings
-from bot.adapters.targets.process.spec import ProcessSpecSettings
-from bot.adapters.targets.process.target import make_process
+from bot.adapters.targets.hosted.settings import HostedTargetSettings, LaneRouterPart
+from bot.adapters.targets.hosted.target import make_hosted
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane
 from bot.kinds import (
@@ -35,14 +42,20 @@ from bot.kinds import (
     ManifestSettings,
     MetricSettings,
     ReleaseSettings,
+    RouterProgramSettings,
+    RuntimeKind,
     SpecSettings,
     TargetKind,
     TargetSettings,
 )
 from bot.ports.metrics import MetricSource
+from bot.ports.routers import Router
+from bot.ports.runtimes import Runtime
 from bot.ports.targets import CatalogTarget
 
 T = TypeVar("T", bound=TargetSettings)
+H = TypeVar("H", bound=HostedTargetSettings)
+P = TypeVar("P", bound=RouterProgramSettings)
 M = TypeVar("M", bound=MetricSettings)
 R = TypeVar("R", bound=ReleaseSettings[Any])
 A = TypeVar("A", bound=ManifestSettings)
@@ -72,10 +85,42 @@ def manifest(settings: type[A], make: Callable[[A, ManifestContext], ManifestRea
     return Kind(settings, make)
 
 
+def runtime(
+    settings: type[H], make: Callable[[H, RuntimeContext], Runtime], *, spec: type[SpecSettings]
+) -> RuntimeKind:
+    """A runtime, which is a kind of target too: behind a router, served by the host."""
+    return RuntimeKind(settings, make, spec)
+
+
+def router(settings: type[P], make: Callable[[P, RouterContext], Router]) -> Kind:
+    """The first router is the one of targets that name none: every field of its settings has a default."""
+    return Kind(settings, make)
+
+
+def hosted(kind: RuntimeKind) -> TargetKind:
+    """The target of a runtime behind any of `ROUTERS`."""
+    models = tuple(known.settings for known in ROUTERS.values())
+    either: Any = models[0] if len(models) == 1 else Annotated[Union[models], Field(discriminator="kind")]  # noqa: UP007
+    described = "What routes the requests of its lanes."
+    settings = create_model(
+        kind.settings.__name__,
+        __base__=kind.settings,
+        __doc__=kind.settings.__doc__,
+        router=(either, Field(default=models[0](), description=described)),
+    )
+    return target(settings, make_hosted, spec=kind.spec, router=LaneRouterPart)
+
+
+RUNTIMES = {
+    "process": runtime(ProcessSettings, make_process_runtime, spec=ProcessSpecSettings),
+}
+
+ROUTERS = {
+    "weighted": router(WeightedRouterSettings, make_weighted),
+}
+
 KINDS = Kinds(
-    targets={
-        "process": target(ProcessSettings, make_process, spec=ProcessSpecSettings, router=WeightedRouterPart),
-    },
+    targets={name: hosted(kind) for name, kind in RUNTIMES.items()},
     metrics={
         "router": metric(RouterCountsSettings, make_router),
         "probe": metric(ProbeSettings, make_probe),

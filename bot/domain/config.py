@@ -29,10 +29,15 @@ class AdapterSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ServedLane:
-    """How a target serves one lane. `router`: how users reach it, in the form of the target's kind; None: not."""
+    """How a target serves one lane.
+
+    router: how users reach it, in the form of the target's kind; None: not. latency_limits_s: what its releases are
+        judged by, in seconds.
+    """
 
     exclusive: bool
     router: object | None = None
+    latency_limits_s: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

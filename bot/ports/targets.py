@@ -66,8 +66,8 @@ class CatalogTarget(DeployTarget, Protocol):
         """Addresses of the release's ready instances, by a name that changes with a restart."""
         ...
 
-    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
-        """The router's counts by digest and instance; see `RouterMetrics`."""
+    async def counts(self, lane: Lane) -> Mapping[str, Any]:
+        """The router's counts by digest; see `RouterMetrics`."""
         ...
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
+from tests.support.host import host_of_processes, process_target
 from tests.support.paths import SERVICE
 from tests.support.waiting import until
 
@@ -66,10 +66,10 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         spec = {"command": command, "stop_s": 3.0}
         return Release("checkout", version, f"sha256:{version}", spec=spec)
 
-    host = Host(tmp_path / "host")
+    host = host_of_processes(tmp_path / "host")
     await host.start()
-    lanes = {LANE: ProcessLaneSettings(listen_port=0), ALONE: ProcessLaneSettings(exclusive=True)}
-    yield Subject(ProcessTarget(host.data_dir, lanes, start_host=False), release)
+    lanes = {LANE: HostedLaneSettings(listen_port=0), ALONE: HostedLaneSettings(exclusive=True)}
+    yield Subject(process_target(host.data_dir, lanes, start_host=False), release)
     await host.stop()
 
 

@@ -9,8 +9,8 @@ import psutil
 import pytest
 
 from bot.adapters.postgres import serialization
-from bot.adapters.targets.process.host.client import HostClient
-from bot.adapters.targets.process.wire import desired_to_json
+from bot.adapters.targets.hosted.host.client import HostClient
+from bot.adapters.targets.hosted.wire import desired_to_json
 from bot.ports.errors import StaleGeneration
 from tests.support.e2e.acts import part
 from tests.support.e2e.heard import said_once

@@ -157,7 +157,7 @@ class Containers(FakeTarget):
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
         return {}
 
-    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
+    async def counts(self, lane: Lane) -> Mapping[str, Any]:
         return {"routed": True, "releases": {}}
 
 

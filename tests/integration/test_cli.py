@@ -16,7 +16,7 @@ import pytest
 from discord_sandbox import Sandbox
 
 from bot import __version__
-from bot.adapters.targets.process.target import host_dir
+from bot.adapters.targets.hosted.target import host_dir
 from tests.support.catalog_files import changed, write
 from tests.support.cli import Cli, free_port
 from tests.support.discord import discord_world

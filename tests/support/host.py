@@ -6,16 +6,38 @@ import asyncio
 import sys
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 
 import aiohttp
 
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.adapters.targets.hosted.host.host import Host
+from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
+from bot.adapters.targets.hosted.target import HostedTarget
+from bot.composition import registry
+from bot.composition.platforms import make_platform
 from bot.domain.rollout.model import Lane, Observed, Release, RunState
 from tests.support.paths import SERVICE
 from tests.support.waiting import PATIENCE_S, until
 
 LANE = Lane("checkout", "production")
-EXCLUSIVE = ProcessLaneSettings(listen_port=0, exclusive=True, wait_s=10)
+EXCLUSIVE = HostedLaneSettings(listen_port=0, exclusive=True)
+# Processes of this machine behind the router that targets have by default.
+PROCESSES = platform_settings(registry.KINDS.targets["process"].settings(kind="process"))
+
+
+def host_of_processes(folder: Path) -> Host:
+    """A host to be run in a test's own process."""
+    return Host(folder, make_platform)
+
+
+def process_target(
+    folder: Path,
+    lanes: Mapping[Lane, HostedLaneSettings],
+    *,
+    metrics_listen: tuple[str, int] | None = None,
+    start_host: bool = True,
+) -> HostedTarget:
+    return HostedTarget(folder, PROCESSES, lanes, metrics_listen=metrics_listen, start_host=start_host)
 
 
 def release(version: str, *arguments: str, **spec: object) -> Release:
@@ -29,7 +51,7 @@ def release(version: str, *arguments: str, **spec: object) -> Release:
 
 
 async def settled(
-    target: ProcessTarget, weights: Mapping[str, int], lane: Lane = LANE, within_s: float = PATIENCE_S
+    target: HostedTarget, weights: Mapping[str, int], lane: Lane = LANE, within_s: float = PATIENCE_S
 ) -> Observed:
     """Until each version (with a weight) is ready with exactly that weight, and nothing else has traffic."""
 

@@ -1,8 +1,8 @@
-"""Context of metric sources: the target of each lane, HTTP, and the lane's latency limit."""
+"""Context of metric sources: the target of each lane, and HTTP."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,18 +25,14 @@ class LaneTargets(Protocol):
         """Addresses of the release's instances, by a name that changes when one restarts."""
         ...
 
-    async def counts(self, lane: Lane, overdue_s: float) -> Mapping[str, Any]:
-        """The router's counts by digest and instance; see `RouterMetrics`."""
+    async def counts(self, lane: Lane) -> Mapping[str, Any]:
+        """The router's counts by digest; see `RouterMetrics`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class MetricContext:
-    """Argument of every metric source's factory.
-
-    latency_limit_s: the largest latency limit (seconds) that a lane is judged by, None where there is none.
-    """
+    """Argument of every metric source's factory."""
 
     targets: LaneTargets
     session: aiohttp.ClientSession
-    latency_limit_s: Callable[[Lane], float | None]

@@ -69,7 +69,7 @@ class WeightedRouter:
         self._runner: web.ServerRunner | None = None
 
     def configure(self, sticky_header: str | None, request_timeout_s: float, wait_s: float) -> None:
-        """Change settings for the next requests; see `ProcessLaneSettings`."""
+        """Change settings for the next requests; see `HostedLaneSettings`."""
         self._sticky_header = sticky_header
         self._request_timeout_s = request_timeout_s
         self._wait_s = wait_s

@@ -212,7 +212,8 @@ class LaneResolver:
 
 def served(said: Layers, lane: LaneConfig) -> ServedLane:
     """The target's settings of the lane."""
-    return ServedLane(lane.policy.exclusive, _router(said))
+    limit = lane.bound.latency_limit_s
+    return ServedLane(lane.policy.exclusive, _router(said), (limit,) if limit is not None else ())
 
 
 def _router(said: Layers) -> RouterSettings | None:

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from bot.adapters.runtimes.process.spec import ProcessSpecSettings
 from bot.adapters.sources.directory import DirectorySettings
 from bot.adapters.sources.fetching import Fetcher
 from bot.adapters.sources.manifests.reading import LARGEST
-from bot.adapters.targets.process.spec import ProcessSpecSettings
 from bot.composition.adapters import Manifests, make_manifests, make_releases
 from bot.composition.registry import KINDS
 from bot.domain.appcommands.applications import Application

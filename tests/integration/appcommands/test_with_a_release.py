@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.runtimes.process.spec import ProcessSpecSettings
 from bot.adapters.sources.directory import DirectorySettings
 from bot.adapters.sources.manifests.artifact import ArtifactSettings
-from bot.adapters.targets.process.spec import ProcessSpecSettings
 from bot.domain.config import LaneConfig, ReleasesConfig
 from bot.domain.judge import judge
 from bot.domain.records import AuditEntry, LaneRow

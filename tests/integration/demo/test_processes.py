@@ -78,8 +78,8 @@ async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Pat
     [
         ("python -m demo.services.service --service a --version 1 --environment b", "a/b 1"),
         ("python -m demo.services.herald --version 1.4.0 --port 1", "herald 1.4.0"),
-        ("python -m bot.adapters.targets.process.host --data-dir x --serve", "host"),
-        ("python -m bot.adapters.targets.process.host --data-dir x --detach", "host watchdog"),
+        ("python -m bot.composition.host --data-dir x --serve", "host"),
+        ("python -m bot.composition.host --data-dir x --detach", "host watchdog"),
         ("/wheel/bin/postgres -D /data/postgres -c jit=off", "postgres"),
         ("postgres: checkpointer", ""),
         ("python -I /x/chart_worker.py", "chart_worker"),

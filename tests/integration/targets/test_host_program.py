@@ -19,23 +19,24 @@ import psutil
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.targets.process.host.__main__ import main as host_main
-from bot.adapters.targets.process.host.client import HostClient
-from bot.adapters.targets.process.host.sockets import control_path
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget, abort_lane
+from bot.adapters.targets.hosted.host.client import HostClient
+from bot.adapters.targets.hosted.host.sockets import control_path
+from bot.adapters.targets.hosted.settings import HostedLaneSettings
+from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
+from bot.composition.host import main as host_main
 from bot.domain.rollout.model import Desired, Lane, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from tests.support.host import LANE, Users, release, settled
+from tests.support.host import LANE, Users, process_target, release, settled
 from tests.support.waiting import until
 
 ONE, TWO = release("1"), release("2")
 T = TypeVar("T")
-SETTINGS = {LANE: ProcessLaneSettings(listen_port=0, wait_s=10)}
+SETTINGS = {LANE: HostedLaneSettings(listen_port=0)}
 
 
 @pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[ProcessTarget]:
-    target = ProcessTarget(tmp_path / "host", SETTINGS)
+async def target(tmp_path: Path) -> AsyncIterator[HostedTarget]:
+    target = process_target(tmp_path / "host", SETTINGS)
     yield target
     try:
         await target.stop_host()
@@ -45,7 +46,7 @@ async def target(tmp_path: Path) -> AsyncIterator[ProcessTarget]:
 
 
 @pytest.fixture
-async def users(target: ProcessTarget) -> AsyncIterator[Users]:
+async def users(target: HostedTarget) -> AsyncIterator[Users]:
     address = await target.router_address(LANE)
     assert address is not None
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
@@ -53,17 +54,17 @@ async def users(target: ProcessTarget) -> AsyncIterator[Users]:
 
 
 async def _stop_everything(data_dir: Path) -> None:
-    target = ProcessTarget(data_dir, {})
+    target = process_target(data_dir, {})
     await target.host.ensure()
     await target.stop_host()
 
 
-def pids(target: ProcessTarget) -> dict[str, int]:
+def pids(target: HostedTarget) -> dict[str, int]:
     found: dict[str, int] = json.loads((target.host.data_dir / "host.pid").read_text())
     return found
 
 
-def services(target: ProcessTarget) -> dict[str, int]:
+def services(target: HostedTarget) -> dict[str, int]:
     """Pids of all processes of the test service that this host started, by version."""
     host_id = (target.host.data_dir / "host.id").read_text()
     found = {}
@@ -78,7 +79,7 @@ def services(target: ProcessTarget) -> dict[str, int]:
 
 
 async def test_killed_host_comes_back_with_the_same_processes_and_weights(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 25))
     await settled(target, {"1": 75, "2": 25})
@@ -107,7 +108,7 @@ async def test_killed_host_comes_back_with_the_same_processes_and_weights(
 
 
 async def test_killed_host_with_a_dead_candidate_brings_stable_back_unaided(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
@@ -125,7 +126,7 @@ async def test_killed_host_with_a_dead_candidate_brings_stable_back_unaided(
     assert "no longer running" in found.detail
 
 
-async def test_killed_host_accepts_no_older_generation_afterwards(target: ProcessTarget) -> None:
+async def test_killed_host_accepts_no_older_generation_afterwards(target: HostedTarget) -> None:
     await target.apply(LANE, Desired(7, ONE))
     await settled(target, {"1": 100})
     os.kill(pids(target)["host"], signal.SIGKILL)
@@ -133,7 +134,7 @@ async def test_killed_host_accepts_no_older_generation_afterwards(target: Proces
         await target.apply(LANE, Desired(6, ONE, TWO, 50))
 
 
-async def test_killed_watchdog_is_replaced_and_watches_again(target: ProcessTarget, users: Users) -> None:
+async def test_killed_watchdog_is_replaced_and_watches_again(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     old = pids(target)
@@ -149,7 +150,7 @@ async def test_killed_watchdog_is_replaced_and_watches_again(target: ProcessTarg
 
 
 async def test_when_both_are_killed_releases_go_on_and_the_next_call_finds_them(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
@@ -171,14 +172,14 @@ async def test_bot_that_is_killed_interrupts_no_request(tmp_path: Path) -> None:
     program = textwrap.dedent(f"""
         import asyncio, sys
         from pathlib import Path
-        from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+        from bot.adapters.targets.hosted.settings import HostedLaneSettings
         from bot.domain.rollout.model import Desired
-        from tests.support.host import LANE, release, settled
+        from tests.support.host import LANE, process_target, release, settled
 
-        settings = {{LANE: ProcessLaneSettings(listen_port=0, wait_s=10)}}
+        settings = {{LANE: HostedLaneSettings(listen_port=0)}}
 
         async def bot():
-            target = ProcessTarget(Path({str(tmp_path / "host")!r}), settings)
+            target = process_target(Path({str(tmp_path / "host")!r}), settings)
             await target.apply(LANE, Desired(1, release("1"), release("2"), 50))
             await settled(target, {{"1": 50, "2": 50}})
             print(await target.router_address(LANE), flush=True)
@@ -205,12 +206,12 @@ async def test_bot_that_is_killed_interrupts_no_request(tmp_path: Path) -> None:
         await asyncio.gather(*crowd)
 
     assert set(users.got) == {"1", "2"}, users.got
-    again = ProcessTarget(tmp_path / "host", SETTINGS)
+    again = process_target(tmp_path / "host", SETTINGS)
     assert (await again.observe(LANE)).generation == 1
     await again.stop_host()
 
 
-async def test_abort_needs_nothing_but_the_folder(target: ProcessTarget, users: Users) -> None:
+async def test_abort_needs_nothing_but_the_folder(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(3, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
 
@@ -223,7 +224,7 @@ async def test_abort_needs_nothing_but_the_folder(target: ProcessTarget, users: 
         await target.apply(LANE, Desired(4, ONE, TWO, 100))
 
 
-async def test_abort_survives_a_kill_of_the_host(target: ProcessTarget) -> None:
+async def test_abort_survives_a_kill_of_the_host(target: HostedTarget) -> None:
     await target.apply(LANE, Desired(3, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
     told = await target.abort(LANE, "root", "because")
@@ -232,14 +233,14 @@ async def test_abort_survives_a_kill_of_the_host(target: ProcessTarget) -> None:
     assert observed.abort == told.abort and observed.generation == 4
 
 
-async def test_abort_of_an_unknown_lane_names_those_there_are(target: ProcessTarget) -> None:
+async def test_abort_of_an_unknown_lane_names_those_there_are(target: HostedTarget) -> None:
     await target.configure()
     with pytest.raises(TargetRefused, match="checkout/production"):
         await target.abort(Lane("chekout", "production"), "root", "")
 
 
 async def test_orderly_stop_leaves_no_process_and_the_next_start_brings_stable_back(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
@@ -256,7 +257,7 @@ async def test_orderly_stop_leaves_no_process_and_the_next_start_brings_stable_b
     await settled(target, {"1": 100})
 
 
-async def test_stop_by_signal_to_the_watchdog_is_orderly_too(target: ProcessTarget) -> None:
+async def test_stop_by_signal_to_the_watchdog_is_orderly_too(target: HostedTarget) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     os.kill(pids(target)["watchdog"], signal.SIGTERM)
@@ -265,7 +266,7 @@ async def test_stop_by_signal_to_the_watchdog_is_orderly_too(target: ProcessTarg
 
 
 async def test_only_one_host_runs_for_a_folder(
-    target: ProcessTarget, capfd: pytest.CaptureFixture[str]
+    target: HostedTarget, capfd: pytest.CaptureFixture[str]
 ) -> None:
     await target.configure()
     assert host_main(["--data-dir", str(target.host.data_dir)]) == 3
@@ -273,7 +274,7 @@ async def test_only_one_host_runs_for_a_folder(
 
 
 async def test_many_clients_at_once_start_one_host(tmp_path: Path) -> None:
-    targets = [ProcessTarget(tmp_path / "host", SETTINGS) for _ in range(4)]
+    targets = [process_target(tmp_path / "host", SETTINGS) for _ in range(4)]
     try:
         answers = await asyncio.gather(*(target.describe() for target in targets))
         assert len({answer["pid"] for answer in answers}) == 1
@@ -281,7 +282,7 @@ async def test_many_clients_at_once_start_one_host(tmp_path: Path) -> None:
         await targets[0].stop_host()
 
 
-async def test_socket_and_state_are_for_their_owner_only(target: ProcessTarget) -> None:
+async def test_socket_and_state_are_for_their_owner_only(target: HostedTarget) -> None:
     await target.apply(LANE, Desired(1, ONE))
     folder = target.host.data_dir
     assert stat.S_IMODE(target.host.path.stat().st_mode) == 0o600
@@ -290,7 +291,7 @@ async def test_socket_and_state_are_for_their_owner_only(target: ProcessTarget) 
 
 
 async def test_host_keeps_none_of_the_bots_secrets(
-    target: ProcessTarget, monkeypatch: pytest.MonkeyPatch
+    target: HostedTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", "do-not-tell")
     await target.configure()
@@ -299,14 +300,14 @@ async def test_host_keeps_none_of_the_bots_secrets(
 
 
 async def test_without_a_host_and_not_allowed_to_start_one_it_is_unreachable(tmp_path: Path) -> None:
-    target = ProcessTarget(tmp_path / "host", SETTINGS, start_host=False)
+    target = process_target(tmp_path / "host", SETTINGS, start_host=False)
     with pytest.raises(Unreachable):
         await target.observe(LANE)
     (sample,) = await RouterMetrics(target).sample(LANE, ["sha256:1"])
     assert sample.error is not None and "could not be read" in sample.error
 
 
-async def test_commands_that_no_one_understands_are_refused(target: ProcessTarget) -> None:
+async def test_commands_that_no_one_understands_are_refused(target: HostedTarget) -> None:
     await target.configure()
     with pytest.raises(TargetRefused):
         await target.host.call({"do": "dance"})
@@ -338,7 +339,7 @@ async def test_state_of_another_version_stops_the_host_with_a_sentence(tmp_path:
     lanes.mkdir(parents=True)
     (lanes / "checkout@production.json").write_text('{"version": 99}')
     ran = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.adapters.targets.process.host", "--data-dir", str(tmp_path / "host")),
+        *(sys.executable, "-m", "bot.composition.host", "--data-dir", str(tmp_path / "host")),
         stderr=subprocess.PIPE,
     )
     try:
@@ -365,17 +366,16 @@ async def _now(value: T) -> T:
     return value
 
 
-async def _in_flight(target: ProcessTarget) -> int:
-    releases = (await target.counts(LANE, 10))["releases"]
-    return sum(found["in_flight"] for instances in releases.values() for found in instances.values())
+async def _in_flight(target: HostedTarget) -> int:
+    return sum(found["in_flight"] for found in (await target.counts(LANE))["releases"].values())
 
 
 async def test_host_killed_again_and_again_in_the_middle_of_changes_ends_right(
-    target: ProcessTarget, tmp_path: Path
+    target: HostedTarget, tmp_path: Path
 ) -> None:
     """At six moments of six changes; an exclusive lane, where one process too many would show."""
     lane = Lane("herald", "production")
-    await target.configure({lane: ProcessLaneSettings(exclusive=True)})
+    await target.configure({lane: HostedLaneSettings(exclusive=True)})
     lock = tmp_path / "lock"
     old, new = (release(version, "--only-one", str(lock)) for version in ("1", "2"))
 

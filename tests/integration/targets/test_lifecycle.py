@@ -12,8 +12,9 @@ import psutil
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.adapters.targets.hosted.host.host import Host
+from bot.adapters.targets.hosted.settings import HostedLaneSettings
+from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.rollout.model import Desired, Observed, Release, RunState
 from bot.ports.errors import TargetRefused
 from tests.support.host import EXCLUSIVE, LANE, Users, release, settled
@@ -36,7 +37,7 @@ def of(observed: Observed, found: Release) -> RunState | None:
 
 
 async def test_candidate_that_is_killed_leaves_its_share_and_no_client_sees_it(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
@@ -80,7 +81,7 @@ ENV = {
 
 
 async def test_last_words_of_a_crashed_candidate_are_told_without_its_secrets(
-    target: ProcessTarget, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    target: HostedTarget, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "shop.env").write_text("FROM_FILE=only-in-a-file\n")
     spec = {
@@ -105,7 +106,7 @@ async def test_last_words_of_a_crashed_candidate_are_told_without_its_secrets(
         assert secret == "green" or secret not in caplog.text
 
 
-async def test_command_that_does_not_exist_is_a_crash_with_a_reason(target: ProcessTarget) -> None:
+async def test_command_that_does_not_exist_is_a_crash_with_a_reason(target: HostedTarget) -> None:
     bad = Release("checkout", "2", "sha256:2", spec={"command": ["/no/such/program"]})
     await target.apply(LANE, Desired(1, ONE, bad))
     observed = await until(lambda: target.observe(LANE), lambda o: of(o, bad) is RunState.CRASHED)
@@ -113,7 +114,7 @@ async def test_command_that_does_not_exist_is_a_crash_with_a_reason(target: Proc
     assert found is not None and "No such file" in found.detail
 
 
-async def test_candidate_that_never_gets_ready_is_stopped_and_reported(target: ProcessTarget) -> None:
+async def test_candidate_that_never_gets_ready_is_stopped_and_reported(target: HostedTarget) -> None:
     bad = release("2", "--never-ready", ready={"timeout_s": 0.6})
     await target.apply(LANE, Desired(1, ONE, bad, 50))
     observed = await until(lambda: target.observe(LANE), lambda o: of(o, bad) is RunState.CRASHED)
@@ -123,7 +124,7 @@ async def test_candidate_that_never_gets_ready_is_stopped_and_reported(target: P
 
 
 async def test_stable_that_dies_is_started_again_and_requests_wait_for_it(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
@@ -139,7 +140,7 @@ async def test_stable_that_dies_is_started_again_and_requests_wait_for_it(
 
 
 async def test_dead_stable_does_not_give_its_share_to_the_candidate(
-    target: ProcessTarget, users: Users, tmp_path: Path
+    target: HostedTarget, users: Users, tmp_path: Path
 ) -> None:
     alive = tmp_path / "alive"
     alive.touch()
@@ -155,7 +156,7 @@ async def test_dead_stable_does_not_give_its_share_to_the_candidate(
 
 
 async def test_release_that_loses_all_traffic_finishes_what_it_began(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
@@ -170,7 +171,7 @@ async def test_release_that_loses_all_traffic_finishes_what_it_began(
     assert users.got == {"2": 1, "1": 2}
 
 
-async def test_drain_ends_after_its_time(target: ProcessTarget, users: Users) -> None:
+async def test_drain_ends_after_its_time(target: HostedTarget, users: Users) -> None:
     short = release("2", drain_s=0.3, stop_s=0.3)
     await target.apply(LANE, Desired(1, ONE, short, 100))
     await settled(target, {"2": 100})
@@ -182,7 +183,7 @@ async def test_drain_ends_after_its_time(target: ProcessTarget, users: Users) ->
     hanging.cancel()
 
 
-async def test_draining_release_that_is_wanted_again_goes_on(target: ProcessTarget, users: Users) -> None:
+async def test_draining_release_that_is_wanted_again_goes_on(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
     pid = await pid_of(users, "2")
@@ -198,7 +199,7 @@ async def test_draining_release_that_is_wanted_again_goes_on(target: ProcessTarg
 
 
 async def test_cold_rollback_keeps_the_old_one_serving_until_the_former_is_ready(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     late = release("1", "--ready-after", "0.5")
     await target.apply(LANE, Desired(1, TWO))
@@ -215,7 +216,7 @@ async def test_cold_rollback_keeps_the_old_one_serving_until_the_former_is_ready
 
 
 async def test_every_instance_serves_and_one_that_dies_is_not_missed(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     three = release("1", instances=3)
     await target.apply(LANE, Desired(1, three))
@@ -231,11 +232,11 @@ async def test_every_instance_serves_and_one_that_dies_is_not_missed(
     await users.ask(30)
     assert users.got == {"1": 30}
     (sample,) = await RouterMetrics(target).sample(LANE, [three.digest])
-    assert [r.instance for r in sample.readings] == ["router#0", "router#1", "router#2"]
+    assert [r.instance for r in sample.readings] == ["router"]
 
 
 async def test_whole_process_group_goes_also_when_a_child_ignores_the_signal(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     parent = release("2", "--child", stop_s=0.5)
     await target.apply(LANE, Desired(1, ONE, parent, 50))
@@ -248,7 +249,7 @@ async def test_whole_process_group_goes_also_when_a_child_ignores_the_signal(
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
 
 
-async def test_release_that_ignores_the_stop_signal_is_killed(target: ProcessTarget, users: Users) -> None:
+async def test_release_that_ignores_the_stop_signal_is_killed(target: HostedTarget, users: Users) -> None:
     stubborn = release("2", "--ignore-term", stop_s=0.3)
     await target.apply(LANE, Desired(1, ONE, stubborn, 50))
     await settled(target, {"1": 50, "2": 50})
@@ -259,7 +260,7 @@ async def test_release_that_ignores_the_stop_signal_is_killed(target: ProcessTar
 
 
 async def test_release_inherits_no_secrets_of_ours(
-    target: ProcessTarget, users: Users, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    target: HostedTarget, users: Users, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("DISCORD_TOKEN", "do-not-tell")
     await target.apply(LANE, Desired(1, release("1", env={"MINE": "{environment}/{instance}"})))
@@ -269,7 +270,7 @@ async def test_release_inherits_no_secrets_of_ours(
     assert environment["MINE"] == "production/0" and environment["PORT"].isdigit()
 
 
-async def test_spec_with_mistakes_is_refused_with_all_of_them_and_no_values(target: ProcessTarget) -> None:
+async def test_spec_with_mistakes_is_refused_with_all_of_them_and_no_values(target: HostedTarget) -> None:
     bad = Release(
         "checkout",
         "9",
@@ -284,11 +285,11 @@ async def test_spec_with_mistakes_is_refused_with_all_of_them_and_no_values(targ
 
 class TestExclusive:
     @pytest.fixture
-    def settings(self) -> ProcessLaneSettings:
+    def settings(self) -> HostedLaneSettings:
         return EXCLUSIVE
 
     async def test_two_releases_never_run_at_once(
-        self, target: ProcessTarget, users: Users, tmp_path: Path
+        self, target: HostedTarget, users: Users, tmp_path: Path
     ) -> None:
         lock, journal = tmp_path / "lock", tmp_path / "journal"
         alone = ("--only-one", str(lock), "--journal", str(journal))
@@ -314,13 +315,13 @@ class TestExclusive:
         assert "start start" not in " ".join(starts)
         assert set(users.got) <= {"1", "2"}, users.got  # requests waited meanwhile
 
-    async def test_more_than_one_instance_is_refused(self, target: ProcessTarget) -> None:
+    async def test_more_than_one_instance_is_refused(self, target: HostedTarget) -> None:
         with pytest.raises(TargetRefused, match="exclusive"):
             await target.apply(LANE, Desired(1, release("1", instances=2)))
 
 
 async def test_release_without_anything_to_ask_is_ready_when_it_has_lived(
-    host: Host, target: ProcessTarget
+    host: Host, target: HostedTarget
 ) -> None:
     consumer = Release(
         "queue",
@@ -337,6 +338,6 @@ async def _say(number: int) -> int:
     return number
 
 
-async def _in_flight(target: ProcessTarget, digest: str) -> int:
-    counts = (await target.counts(LANE, 10))["releases"].get(digest, {})
-    return sum(found["in_flight"] for found in counts.values())
+async def _in_flight(target: HostedTarget, digest: str) -> int:
+    counts = (await target.counts(LANE))["releases"].get(digest)
+    return int(counts["in_flight"]) if counts else 0

@@ -13,14 +13,15 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.adapters.targets.process import wire
-from bot.adapters.targets.process.host import processes
-from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.host.store import StateStore
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.adapters.lane_files import LaneFiles, release_to_json
+from bot.adapters.runtimes.process import processes
+from bot.adapters.targets.hosted import wire
+from bot.adapters.targets.hosted.host.store import StateStore
+from bot.adapters.targets.hosted.settings import HostedLaneSettings
+from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.rollout.model import Desired, Release, RunState
 from bot.ports.errors import TargetRefused
-from tests.support.host import LANE, SERVICE, release, settled
+from tests.support.host import LANE, PROCESSES, SERVICE, host_of_processes, process_target, release, settled
 from tests.support.waiting import until
 
 ONE = release("1")
@@ -46,27 +47,31 @@ def start(folder: Path, token: str, port: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=environment, start_new_session=True)
 
 
-async def write_state(folder: Path, desired: Desired, instances: dict[str, list[dict[str, object]]]) -> None:
-    await StateStore(folder).save(
+async def write_state(folder: Path, desired: Desired, *instances: tuple[Release, dict[str, object]]) -> None:
+    """The files of a host that was killed, with records of instances."""
+    store = StateStore(folder)
+    store.keep_platforms([PROCESSES])
+    await store.lanes.save(
         LANE,
         {
-            "lane": wire.lane_to_json(LANE),
-            "settings": ProcessLaneSettings(listen_port=0).model_dump(),
+            "settings": HostedLaneSettings(listen_port=0).model_dump(),
             "port": None,
             "desired": wire.desired_to_json(desired),
             "abort": None,
             "route": {"stable": ONE.digest, "candidate": None, "weight": 0},
-            "instances": instances,
         },
     )
+    releases = [{"release": release_to_json(release), "instances": [record]} for release, record in instances]
+    runtime = LaneFiles(folder / "platforms" / PROCESSES.place / "runtime", 1)
+    await runtime.save(LANE, {"releases": releases})
 
 
 @asynccontextmanager
-async def hosted(folder: Path) -> AsyncIterator[ProcessTarget]:
-    host = Host(folder)
+async def hosted(folder: Path) -> AsyncIterator[HostedTarget]:
+    host = host_of_processes(folder)
     await host.start()
     try:
-        yield ProcessTarget(folder, {LANE: ProcessLaneSettings(listen_port=0)}, start_host=False)
+        yield process_target(folder, {LANE: HostedLaneSettings(listen_port=0)}, start_host=False)
     finally:
         await host.stop()
 
@@ -76,9 +81,7 @@ async def test_process_that_was_started_just_before_its_pid_was_written_is_found
 ) -> None:
     port = processes.free_port("127.0.0.1", ())
     born.append(start(tmp_path, "token-1", port))
-    await write_state(
-        tmp_path, Desired(3, ONE), {ONE.digest: [{"index": 0, "token": "token-1", "port": port}]}
-    )
+    await write_state(tmp_path, Desired(3, ONE), (ONE, {"index": 0, "token": "token-1", "port": port}))
 
     async with hosted(tmp_path) as target:
         observed = await settled(target, {"1": 100})
@@ -89,8 +92,8 @@ async def test_process_that_was_started_just_before_its_pid_was_written_is_found
 
 async def test_instance_that_was_never_started_is_started_also_as_a_candidate(tmp_path: Path) -> None:
     two = release("2")
-    planned = [{"index": 0, "token": "never", "port": 20001}]
-    await write_state(tmp_path, Desired(3, ONE, two, 50), {two.digest: planned})
+    planned = {"index": 0, "token": "never", "port": 20001}
+    await write_state(tmp_path, Desired(3, ONE, two, 50), (two, planned))
     async with hosted(tmp_path) as target:
         await settled(target, {"1": 50, "2": 50})
 
@@ -98,6 +101,7 @@ async def test_instance_that_was_never_started_is_started_also_as_a_candidate(tm
 async def test_leftovers_that_no_one_wants_are_stopped_before_anything_starts(
     tmp_path: Path, born: list[subprocess.Popen[bytes]]
 ) -> None:
+    await write_state(tmp_path, Desired(3, None))
     born.append(start(tmp_path, "forgotten", processes.free_port("127.0.0.1", ())))
     await until(lambda: _environment(born[0].pid), lambda e: processes.TOKEN in e)
     async with hosted(tmp_path):
@@ -110,7 +114,7 @@ async def test_another_process_that_got_the_pid_is_left_alone(
     stranger = subprocess.Popen(["sleep", "600"], start_new_session=True)
     born.append(stranger)
     record = {"index": 0, "token": "old", "port": 20002, "pid": stranger.pid, "created": 12345.0}
-    await write_state(tmp_path, Desired(3, ONE), {ONE.digest: [record]})
+    await write_state(tmp_path, Desired(3, ONE), (ONE, record))
 
     async with hosted(tmp_path) as target:
         observed = await settled(target, {"1": 100})
@@ -121,7 +125,7 @@ async def test_another_process_that_got_the_pid_is_left_alone(
 async def test_candidate_that_had_crashed_stays_crashed(tmp_path: Path) -> None:
     two = release("2")
     record = {"index": 0, "token": "t", "port": 20003, "crashed": True, "detail": "exited with code 7"}
-    await write_state(tmp_path, Desired(3, ONE, two, 5), {two.digest: [record]})
+    await write_state(tmp_path, Desired(3, ONE, two, 5), (two, record))
     async with hosted(tmp_path) as target:
         observed = await settled(target, {"1": 100})
         found = observed.of(two.digest)

@@ -11,27 +11,32 @@ import aiohttp
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.target import ProcessLaneSettings, ProcessTarget
+from bot.adapters.routers import in_host
+from bot.adapters.targets.hosted.host.host import Host
+from bot.adapters.targets.hosted.settings import HostedLaneSettings
+from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.judge.evidence import CounterReading
 from bot.domain.rollout.model import Desired, Lane
 from bot.ports.errors import TargetRefused
-from tests.support.host import LANE, Users, release, settled
+from tests.support.host import LANE, Users, process_target, release, settled
 from tests.support.waiting import until
 
 ONE, TWO = release("1"), release("2")
 
 
-async def reading(target: ProcessTarget, digest: str, overdue_s: float = 10.0) -> CounterReading:
+async def reading(target: HostedTarget, digest: str) -> CounterReading:
     """The one reading of a release, once all its requests are counted."""
-    source = RouterMetrics(target, overdue_s=lambda lane: overdue_s)
-    (sample,) = await source.sample(LANE, [digest])
+    (sample,) = await RouterMetrics(target).sample(LANE, [digest])
     assert sample.error is None
     (found,) = sample.readings
     return found
 
 
-async def test_five_per_cent_is_five_in_a_hundred(target: ProcessTarget, users: Users) -> None:
+async def judged_by(target: HostedTarget, limit_s: float) -> None:
+    await target.configure({LANE: HostedLaneSettings(listen_port=0, latency_limits_s=(limit_s,))})
+
+
+async def test_five_per_cent_is_five_in_a_hundred(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 5))
     await settled(target, {"1": 95, "2": 5})
     await users.ask(1)  # the hundred in which the weight changed
@@ -42,7 +47,7 @@ async def test_five_per_cent_is_five_in_a_hundred(target: ProcessTarget, users: 
     assert sum(users.got.values()) == 201 and set(users.got) == {"1", "2"}
 
 
-async def test_weight_zero_holds_for_the_very_next_request(target: ProcessTarget, users: Users) -> None:
+async def test_weight_zero_holds_for_the_very_next_request(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 50))
     await settled(target, {"1": 50, "2": 50})
     await users.ask(10)
@@ -54,7 +59,7 @@ async def test_weight_zero_holds_for_the_very_next_request(target: ProcessTarget
     assert users.got == {"1": 50}
 
 
-async def test_counts_tell_good_from_bad_and_slow_from_fast(target: ProcessTarget, users: Users) -> None:
+async def test_counts_tell_good_from_bad_and_slow_from_fast(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     await users.ask(6)
@@ -66,35 +71,35 @@ async def test_counts_tell_good_from_bad_and_slow_from_fast(target: ProcessTarge
     assert (found.total, found.bad) == (9, 2)
     buckets = dict(found.buckets)
     assert buckets[0.3] == 8 and buckets[10.0] == 9
-    assert found.instance == "router#0"
+    assert found.instance == "router"
 
 
-async def test_request_in_flight_beyond_the_limit_is_overdue(target: ProcessTarget, users: Users) -> None:
+async def test_request_in_flight_beyond_the_limit_is_overdue(target: HostedTarget, users: Users) -> None:
+    await judged_by(target, 0.1)
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     hanging = asyncio.create_task(users.ask(1, "/hang"))
 
-    found = await until(lambda: reading(target, ONE.digest, 0.1), lambda r: r.overdue)
+    found = await until(lambda: reading(target, ONE.digest), lambda r: r.overdue)
 
     assert (found.total, found.overdue) == (0, 1)
     hanging.cancel()
 
 
 async def test_client_that_gives_up_quickly_is_not_held_against_the_release(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
+    await judged_by(target, 0.05)
     await users.ask(1, "/hang", timeout=aiohttp.ClientTimeout(total=0.2))
 
-    found = await until(lambda: reading(target, ONE.digest, 0.05), lambda r: not r.overdue)
+    found = await until(lambda: reading(target, ONE.digest), lambda r: not r.overdue)
 
     assert found.total == 0
 
 
-async def test_client_that_waited_long_and_gave_up_counts_as_slow(
-    target: ProcessTarget, users: Users
-) -> None:
+async def test_client_that_waited_long_and_gave_up_counts_as_slow(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     await users.ask(1, "/hang", timeout=aiohttp.ClientTimeout(total=1.2))
@@ -104,7 +109,7 @@ async def test_client_that_waited_long_and_gave_up_counts_as_slow(
     assert (found.total, found.bad, dict(found.buckets)[1.0]) == (1, 0, 0)
 
 
-async def test_answers_and_bodies_are_streamed_both_ways(target: ProcessTarget, users: Users) -> None:
+async def test_answers_and_bodies_are_streamed_both_ways(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     more = asyncio.Event()
@@ -121,7 +126,7 @@ async def test_answers_and_bodies_are_streamed_both_ways(target: ProcessTarget, 
         assert await answer.content.read() == b"second"
 
 
-async def test_large_body_arrives_unchanged(target: ProcessTarget, users: Users) -> None:
+async def test_large_body_arrives_unchanged(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     sent = bytes(range(256)) * 4_000
@@ -130,7 +135,7 @@ async def test_large_body_arrives_unchanged(target: ProcessTarget, users: Users)
         assert await answer.read() == sent
 
 
-async def test_connections_are_kept_alive(target: ProcessTarget, users: Users) -> None:
+async def test_connections_are_kept_alive(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     host, port = users.address.removeprefix("http://").split(":")
@@ -144,7 +149,7 @@ async def test_connections_are_kept_alive(target: ProcessTarget, users: Users) -
     assert (await reading(target, ONE.digest)).total == 3
 
 
-async def test_headers_pass_except_those_of_one_connection(target: ProcessTarget, users: Users) -> None:
+async def test_headers_pass_except_those_of_one_connection(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     sent = {
@@ -168,7 +173,7 @@ async def test_headers_pass_except_those_of_one_connection(target: ProcessTarget
 
 
 @pytest.mark.parametrize("path", ["/a%2Fb?q=%20x&y", "/caf%C3%A9?x=", "/a//b/../c"])
-async def test_path_and_query_arrive_byte_for_byte(target: ProcessTarget, users: Users, path: str) -> None:
+async def test_path_and_query_arrive_byte_for_byte(target: HostedTarget, users: Users, path: str) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     host, port = users.address.removeprefix("http://").split(":")
@@ -179,7 +184,7 @@ async def test_path_and_query_arrive_byte_for_byte(target: ProcessTarget, users:
     assert json.loads(answer.split(b"\r\n\r\n", 1)[1])["path"] == path
 
 
-async def test_head_request_keeps_its_length_and_has_no_body(target: ProcessTarget, users: Users) -> None:
+async def test_head_request_keeps_its_length_and_has_no_body(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     async with users.session.head(users.address + "/") as answer:
@@ -188,7 +193,7 @@ async def test_head_request_keeps_its_length_and_has_no_body(target: ProcessTarg
         assert await answer.read() == b""
 
 
-async def test_websocket_passes_messages_both_ways(target: ProcessTarget, users: Users) -> None:
+async def test_websocket_passes_messages_both_ways(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     async with users.session.ws_connect(users.address + "/ws") as ws:
@@ -198,7 +203,7 @@ async def test_websocket_passes_messages_both_ways(target: ProcessTarget, users:
         assert await ws.receive_bytes() == b"\0\1"
 
 
-async def test_websocket_that_is_declined_says_so(target: ProcessTarget, users: Users) -> None:
+async def test_websocket_that_is_declined_says_so(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     with pytest.raises(aiohttp.WSServerHandshakeError) as declined:
@@ -208,7 +213,7 @@ async def test_websocket_that_is_declined_says_so(target: ProcessTarget, users: 
 
 
 async def test_answer_that_breaks_in_the_middle_is_cut_for_the_client_too(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
@@ -218,7 +223,7 @@ async def test_answer_that_breaks_in_the_middle_is_cut_for_the_client_too(
     assert (await reading(target, ONE.digest)).bad == 1
 
 
-async def test_unsafe_request_that_was_sent_is_never_sent_twice(target: ProcessTarget, users: Users) -> None:
+async def test_unsafe_request_that_was_sent_is_never_sent_twice(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
 
@@ -230,7 +235,7 @@ async def test_unsafe_request_that_was_sent_is_never_sent_twice(target: ProcessT
 
 
 async def test_metrics_page_has_a_line_for_each_release_and_outcome(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
@@ -262,11 +267,11 @@ def _samples(text: str) -> list[str]:
 
 class TestSticky:
     @pytest.fixture
-    def settings(self) -> ProcessLaneSettings:
-        return ProcessLaneSettings(listen_port=0, sticky_header="X-User")
+    def settings(self) -> HostedLaneSettings:
+        return HostedLaneSettings(listen_port=0, sticky_header="X-User")
 
     async def test_user_stays_with_a_release_and_a_higher_weight_never_moves_one_back(
-        self, target: ProcessTarget, users: Users
+        self, target: HostedTarget, users: Users
     ) -> None:
         async def homes() -> dict[str, str]:
             found = {}
@@ -289,23 +294,25 @@ class TestSticky:
 
 class TestNobodyThere:
     @pytest.fixture
-    def settings(self) -> ProcessLaneSettings:
-        return ProcessLaneSettings(listen_port=0, wait_s=0.2)
+    def settings(self) -> HostedLaneSettings:
+        return HostedLaneSettings(listen_port=0)
 
     async def test_request_without_any_release_waits_and_then_gets_a_503(
-        self, target: ProcessTarget, users: Users
+        self, target: HostedTarget, users: Users, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(in_host, "WAIT_S", 0.2)
+        await target.configure({LANE: HostedLaneSettings(listen_port=0, sticky_header="X-User")})
         async with users.session.get(users.address + "/") as answer:
             assert answer.status == 503 and answer.headers["Retry-After"] == "1"
 
 
 class TestTimeout:
     @pytest.fixture
-    def settings(self) -> ProcessLaneSettings:
-        return ProcessLaneSettings(listen_port=0, request_timeout_s=0.3)
+    def settings(self) -> HostedLaneSettings:
+        return HostedLaneSettings(listen_port=0, request_timeout_s=0.3)
 
     async def test_hung_candidate_is_counted_and_stable_is_asked(
-        self, target: ProcessTarget, users: Users
+        self, target: HostedTarget, users: Users
     ) -> None:
         await target.apply(LANE, Desired(1, ONE, TWO, 100))
         await settled(target, {"2": 100})
@@ -315,7 +322,7 @@ class TestTimeout:
         assert (found.total, found.bad) == (1, 1)
 
     async def test_hung_release_without_another_one_gets_a_504_once(
-        self, target: ProcessTarget, users: Users
+        self, target: HostedTarget, users: Users
     ) -> None:
         await target.apply(LANE, Desired(1, ONE))
         await settled(target, {"1": 100})
@@ -324,22 +331,22 @@ class TestTimeout:
         assert (await reading(target, ONE.digest)).total == 1
 
 
-async def test_address_that_is_taken_is_refused_with_a_sentence(target: ProcessTarget) -> None:
+async def test_address_that_is_taken_is_refused_with_a_sentence(target: HostedTarget) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(TargetRefused, match="cannot listen"):
-            await target.configure({LANE: ProcessLaneSettings(listen_port=port)})
+            await target.configure({LANE: HostedLaneSettings(listen_port=port)})
 
 
 async def test_lane_that_cannot_listen_does_not_keep_the_others_from_work(
-    host: Host, target: ProcessTarget
+    host: Host, target: HostedTarget
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         other = Lane("other", "production")
         port = taken.getsockname()[1]
-        both = ProcessTarget(
+        both = process_target(
             host.data_dir,
-            {other: ProcessLaneSettings(listen_port=port), LANE: ProcessLaneSettings(listen_port=0)},
+            {other: HostedLaneSettings(listen_port=port), LANE: HostedLaneSettings(listen_port=0)},
             start_host=False,
         )
         await both.apply(LANE, Desired(1, ONE))
@@ -349,7 +356,7 @@ async def test_lane_that_cannot_listen_does_not_keep_the_others_from_work(
 
 
 async def test_client_that_asks_whether_to_send_its_body_is_told_to(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
@@ -357,31 +364,32 @@ async def test_client_that_asks_whether_to_send_its_body_is_told_to(
         assert await answer.read() == b"x" * 100_000
 
 
-async def test_long_headers_pass(target: ProcessTarget, users: Users) -> None:
+async def test_long_headers_pass(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     async with users.session.get(users.address + "/", headers={"X-Long": "x" * 7000}) as answer:
         assert answer.status == 200
 
 
-async def test_event_stream_is_counted_when_it_begins(target: ProcessTarget, users: Users) -> None:
+async def test_event_stream_is_counted_when_it_begins(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
+    await judged_by(target, 0.005)
     async with users.session.get(users.address + "/drip?n=4&s=0.15") as answer:
         assert await answer.content.readline() == b"data: 0\n"
-        assert (await reading(target, ONE.digest, 0.005)).overdue == 0
+        assert (await reading(target, ONE.digest)).overdue == 0
         await answer.read()
     found = await reading(target, ONE.digest)
     assert (found.total, dict(found.buckets)[0.5]) == (1, 1)
 
 
 async def test_settings_that_keep_the_address_interrupt_no_request(
-    target: ProcessTarget, users: Users
+    target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
     slow = asyncio.create_task(users.ask(1, "/slow?s=1.5"))
     await asyncio.sleep(0.1)
-    await target.configure({LANE: ProcessLaneSettings(listen_port=0, sticky_header="X-User")})
+    await target.configure({LANE: HostedLaneSettings(listen_port=0, sticky_header="X-User")})
     await slow
     assert users.got == {"1": 1}

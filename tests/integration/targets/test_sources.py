@@ -18,7 +18,7 @@ from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.metrics.rules import ScrapeRules, Selector, Share, metric_names
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
-from bot.adapters.targets.process.target import ProcessTarget
+from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.judge import judge
 from bot.domain.judge.evidence import Counts, EvidenceState, Sample, Signal, begin_evidence, difference
 from bot.domain.rollout.model import Desired, Lane, Release
@@ -380,7 +380,7 @@ async def test_probe_of_another_instance_is_its_own_and_no_instance_is_no_data(
 
 
 async def test_real_release_can_be_scraped_probed_and_counted(
-    target: ProcessTarget, users: Users, session: aiohttp.ClientSession
+    target: HostedTarget, users: Users, session: aiohttp.ClientSession
 ) -> None:
     one = release("1")
     await target.apply(LANE, Desired(1, one))
@@ -404,7 +404,7 @@ async def test_real_release_can_be_scraped_probed_and_counted(
     assert scraped.readings[0].instance == probed.readings[0].instance
 
 
-async def test_lane_without_router_cannot_be_counted_at_the_router(target: ProcessTarget) -> None:
+async def test_lane_without_router_cannot_be_counted_at_the_router(target: HostedTarget) -> None:
     (sample,) = await RouterMetrics(target).sample(Lane("missing", "nowhere"), ["x"])
     assert sample.error == "missing/nowhere has no router on this host"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.adapters.runtimes.process.spec import parse_spec
 from bot.adapters.sources.directory import version_key
-from bot.adapters.targets.process.spec import parse_spec
 from bot.composition.adapters import make_releases
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Release

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bot.adapters.routers import counts as counting
 from bot.adapters.routers.counts import BOUNDS, InstanceCounts
 from bot.adapters.routers.split import Shuffle, sticks
-from bot.adapters.targets.process.host.lanes.traffic import Route, decide, restarted, wanted
+from bot.adapters.targets.hosted.host.traffic import Route, decide, restarted, wanted
 from bot.domain.rollout.model import Desired, Release
 
 STABLE, CANDIDATE = Release("shop", "1", "a"), Release("shop", "2", "b")

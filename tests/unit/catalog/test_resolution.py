@@ -12,7 +12,7 @@ import yaml
 
 from bot import catalog as catalogs
 from bot import references
-from bot.adapters.routers.settings import WeightedRouterSettings
+from bot.adapters.targets.hosted.settings import LaneRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
 from bot.domain.config import Catalog, Prerequisite
@@ -55,9 +55,9 @@ def test_objectives_and_rules_become_the_judges_policy(tmp_path: Path) -> None:
     assert policy.alpha == 0.01
 
 
-def routers(catalog: Catalog) -> dict[str, WeightedRouterSettings]:
+def routers(catalog: Catalog) -> dict[str, LaneRouterSettings]:
     found = {str(lane): served.router for lane, served in catalog.targets["local"].lanes.items()}
-    return {lane: router for lane, router in found.items() if isinstance(router, WeightedRouterSettings)}
+    return {lane: router for lane, router in found.items() if isinstance(router, LaneRouterSettings)}
 
 
 def test_adapters_get_their_settings_in_seconds_with_addresses_and_specs(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import socket
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from bot.adapters.targets.process.wire import MAX_LINE
-from bot.ports.errors import StaleGeneration, TargetRefused
+from bot.adapters.targets.hosted.wire import MAX_LINE
+from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,8 @@ class CommandServer:
             return _error("stale", str(stale))
         except TargetRefused as refused:
             return _error("refused", str(refused))
+        except Unreachable as problem:
+            return _error("unreachable", str(problem))
         except Exception:
             log.exception("%s failed", request["do"])
             return _error("failed", f"The host failed at {request['do']}; see its log.")

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import bot
-from bot.adapters.targets.process.host.processes import base_environment
-from bot.adapters.targets.process.host.sockets import control_path
-from bot.adapters.targets.process.host.watchdog import PROGRAM
-from bot.adapters.targets.process.wire import MAX_LINE
+from bot.adapters.inherited import base_environment
+from bot.adapters.targets.hosted.host.sockets import control_path
+from bot.adapters.targets.hosted.host.watchdog import PROGRAM
+from bot.adapters.targets.hosted.wire import MAX_LINE
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 
 Json = dict[str, Any]

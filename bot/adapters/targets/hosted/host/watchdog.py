@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from types import FrameType
 
-PROGRAM = "bot.adapters.targets.process.host"
+PROGRAM = "bot.composition.host"
 
 _QUICK_DEATH_S = 3.0
 _FIRST_PAUSE_S = 0.05

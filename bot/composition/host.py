@@ -1,4 +1,4 @@
-"""`python -m bot.adapters.targets.process.host`: run the host under its watchdog, or stop a running one."""
+"""`python -m bot.adapters.targets.hosted.host`: run the host under its watchdog, or stop a running one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.adapters.targets.process.host.watchdog import AlreadyRunning, Watchdog, lock
+from bot.adapters.targets.hosted.host.watchdog import AlreadyRunning, Watchdog, lock
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,11 +18,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     data_dir: Path = options.data_dir.resolve()
     if options.serve:
-        from bot.adapters.targets.process.host.program import serve
+        from bot.adapters.targets.hosted.host.program import serve
+        from bot.composition.platforms import make_platform
 
-        return serve(data_dir, options.lock_fd, options.channel, json.loads(options.held))
+        return serve(data_dir, make_platform, options.lock_fd, options.channel, json.loads(options.held))
     if options.command == "stop":
-        from bot.adapters.targets.process.host.program import stop
+        from bot.adapters.targets.hosted.host.program import stop
 
         return stop(data_dir)
     if options.watch_pid:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -16,19 +16,20 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from bot.adapters.routers.counts import InstanceCounts
 from bot.domain.rollout.model import Lane
+from bot.ports.errors import Unreachable
+from bot.ports.routers import RouterCounts
 
 _RELEASE = ("service", "environment", "version")
 
-# A lane, a version and the counts of one of its instances.
-Row = tuple[Lane, str, InstanceCounts]
+# A lane, a version and its counts.
+Row = tuple[Lane, str, RouterCounts]
 
 
 class RouterCollector(Collector):
     """Collector of the router's counts. Releases of the same version are added up, since the label is the version."""
 
-    def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
+    def __init__(self, rows: Iterable[Row]) -> None:
         self._rows = rows
 
     def collect(self) -> Iterator[Metric]:
@@ -37,36 +38,37 @@ class RouterCollector(Collector):
         )
         seconds = HistogramMetricFamily(
             "slipway_router_request_duration_seconds",
-            "Time until a request was answered in full.",
+            "Time until a request was answered.",
             labels=_RELEASE,
         )
         flying = GaugeMetricFamily(
             "slipway_router_requests_in_flight", "Requests not answered yet.", labels=_RELEASE
         )
-        by_release: dict[tuple[str, str, str], list[InstanceCounts]] = defaultdict(list)
-        for lane, version, counts in self._rows():
+        by_release: dict[tuple[str, str, str], list[RouterCounts]] = defaultdict(list)
+        for lane, version, counts in self._rows:
             by_release[(lane.service, lane.environment, version)].append(counts)
         for labels, found in by_release.items():
-            outcomes = [counts.outcomes() for counts in found]
-            for outcome in outcomes[0]:
-                requests.add_metric((*labels, outcome), sum(o[outcome] for o in outcomes))
-            ladders = zip(*(counts.buckets() for counts in found), strict=True)
-            buckets = [
-                ("+Inf" if step[0][0] == float("inf") else str(step[0][0]), sum(n for _, n in step))
-                for step in ladders
-            ]
-            seconds.add_metric(labels, buckets, sum(counts.seconds for counts in found))
+            total, bad = sum(counts.total for counts in found), sum(counts.bad for counts in found)
+            requests.add_metric((*labels, "ok"), total - bad)
+            requests.add_metric((*labels, "error"), bad)
+            ladders = zip(*(counts.buckets for counts in found), strict=True)
+            buckets = [(str(step[0][0]), sum(n for _, n in step)) for step in ladders]
+            seconds.add_metric(labels, [*buckets, ("+Inf", total)], None)
             flying.add_metric(labels, sum(counts.in_flight for counts in found))
         yield from (requests, seconds, flying)
 
 
-def metrics_handler(rows: Callable[[], Iterable[Row]]) -> Callable[[web.BaseRequest], web.Response]:
-    registry = CollectorRegistry()
-    registry.register(RouterCollector(rows))
-
-    def answer(request: web.BaseRequest) -> web.Response:
+def metrics_handler(
+    rows: Callable[[], Awaitable[Iterable[Row]]],
+) -> Callable[[web.BaseRequest], Awaitable[web.Response]]:
+    async def answer(request: web.BaseRequest) -> web.Response:
         if request.path != "/metrics":
             return web.Response(status=404, text="Only /metrics is here.\n")
+        registry = CollectorRegistry()
+        try:
+            registry.register(RouterCollector(await rows()))
+        except Unreachable as problem:
+            return web.Response(status=503, text=f"{problem}\n")
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         return web.Response(body=encode(registry), headers={"Content-Type": content_type})
 

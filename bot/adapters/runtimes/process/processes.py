@@ -14,16 +14,13 @@ from pathlib import Path
 
 import psutil
 
+from bot.adapters.inherited import base_environment
+
 TOKEN = "SLIPWAY_TOKEN"  # noqa: S105 - a name, not a secret
 HOST_ID = "SLIPWAY_HOST"
 
 POLL_S = 0.05
 _KILLED_GONE_S = 5.0
-
-# Releases inherit only these variables, since the bot's environment has its secrets.
-_INHERITED = frozenset(
-    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR VIRTUAL_ENV SSL_CERT_FILE SSL_CERT_DIR".split()
-)
 
 # Below Linux' ephemeral range: an outgoing connection must not take a port before its release binds it.
 _PORTS = range(20000, 32000)
@@ -147,10 +144,6 @@ def started_by(host_id: str) -> Iterator[tuple[str, Process]]:
             if ours and found.status() != psutil.STATUS_ZOMBIE:
                 leads = _pgid(found.pid) == found.pid
                 yield environment[TOKEN], Process(found.pid, found.create_time(), leads=leads)
-
-
-def base_environment() -> dict[str, str]:
-    return {k: v for k, v in os.environ.items() if k in _INHERITED or k.startswith("LC_")}
 
 
 def free_port(host: str, taken: Iterable[int]) -> int:

@@ -15,10 +15,9 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from bot.adapters.targets.process.host import processes
-from bot.adapters.targets.process.host.lanes import logs
-from bot.adapters.targets.process.host.processes import Process
-from bot.adapters.targets.process.spec import ProcessSpec
+from bot.adapters.runtimes.process import logs, processes
+from bot.adapters.runtimes.process.processes import Process
+from bot.adapters.runtimes.process.spec import ProcessSpec
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.redaction import Redactor
 
@@ -50,19 +49,23 @@ class Record:
 
 
 class Surroundings(Protocol):
-    """The part of its lane that an instance uses."""
+    """What an instance is part of. `restart`: whether it is started again when it died."""
 
-    lane: Lane
-    host_id: str
-    session: aiohttp.ClientSession
+    @property
+    def lane(self) -> Lane: ...
+
+    @property
+    def owner(self) -> str: ...
+
+    @property
+    def session(self) -> aiohttp.ClientSession: ...
+
+    @property
+    def restart(self) -> bool: ...
 
     async def save(self) -> None: ...
 
     def changed(self) -> None: ...
-
-    def restarts(self, digest: str) -> bool:
-        """Whether a release that died is started again: a stable or warm one is, a candidate is not."""
-        ...
 
     def ports(self) -> set[int]: ...
 
@@ -83,7 +86,6 @@ class Instance:
         self._private: set[str] = set()
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
-        self._wake = asyncio.Event()
 
     @property
     def address(self) -> str:
@@ -93,10 +95,6 @@ class Instance:
     def name(self) -> str:
         """Name of the present process; it changes with each restart."""
         return f"{self.record.index}.{self.record.token[:6]}"
-
-    @property
-    def detail(self) -> str:
-        return self.record.detail
 
     @property
     def idle(self) -> bool:
@@ -124,10 +122,6 @@ class Instance:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"{self._release.version}.{self.record.index}")
 
-    def suspect(self) -> None:
-        """Check the instance now, because a request found it unreachable."""
-        self._wake.set()
-
     def rotate_log(self) -> None:
         logs.rotate(self._log)
 
@@ -154,7 +148,7 @@ class Instance:
             else:
                 why = await self._live(adopted)
             await self._crashed(why)
-            if not self._around.restarts(self._release.digest):
+            if not self._around.restart:
                 return
             if not lost:
                 backoff = _FIRST_BACKOFF_S if time.monotonic() - began > _STEADY_S else backoff
@@ -178,13 +172,8 @@ class Instance:
         self.record.detail = ""
         self._set(RunState.READY)
         assert self._process is not None
-        while self._process.alive:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), processes.POLL_S)
-            # One check for each suspicion; further ones wait for the next check.
-            if self._wake.is_set():
-                self._wake.clear()
-                await asyncio.sleep(0.005)
+        while self._process.alive:  # noqa: ASYNC110 - an adopted process is no child, so there is no event for it
+            await asyncio.sleep(processes.POLL_S)
         return await self._ending()
 
     async def _spawn(self) -> None:
@@ -206,7 +195,7 @@ class Instance:
             "PORT": str(record.port),
             **self._spec.environment(places),
             processes.TOKEN: record.token,
-            processes.HOST_ID: self._around.host_id,
+            processes.HOST_ID: self._around.owner,
         }
         self._private = self._spec.private(places)
         self._process = Process.start(self._spec.argv(places), env, self._spec.cwd, self._log)

@@ -49,6 +49,22 @@ def decide(desired: Desired, ready: AbstractSet[str], now: Route) -> Route:
     return Route(stable, candidate if weight else None, weight)
 
 
+def weights(route: Route, desired: Desired) -> dict[str, int]:
+    """What the router is told: per cent by digest, adding up to 100, or nothing.
+
+    Without a stable release a candidate that has any share serves everyone.
+    """
+    if desired.stable is None and route.candidate is not None and route.weight:
+        return {route.candidate: 100}
+    return {digest: route.share(digest) for digest in (route.stable, route.candidate) if digest is not None}
+
+
+def reported(route: Route, desired: Desired, digest: str, routed: int) -> int:
+    """The release's share as it was ordered, of the per cent that the router gives it."""
+    alone = desired.stable is None and digest == route.candidate
+    return min(routed, route.weight) if alone else routed
+
+
 def named(desired: Desired) -> dict[str, Release]:
     """Every release in the desired state, by digest."""
     releases = (desired.stable, desired.candidate, *desired.warm)

@@ -2,40 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.adapters.lane_files import release_from_json, release_to_json
+from bot.domain.rollout.model import Desired, HostAbort, Observed, Running, RunState
+from bot.ports.routers import RouterCounts
 
 Json = dict[str, Any]
 
 # Longest line of the protocol; a desired state with many releases is far shorter.
 MAX_LINE = 1 << 20
-
-
-def lane_to_json(lane: Lane) -> list[str]:
-    return [lane.service, lane.environment]
-
-
-def lane_from_json(stored: Any) -> Lane:
-    service, environment = stored
-    return Lane(str(service), str(environment))
-
-
-def release_to_json(release: Release) -> Json:
-    return {
-        "service": release.service,
-        "version": release.version,
-        "digest": release.digest,
-        "commit": release.commit,
-        "spec": _plain(release.spec),
-    }
-
-
-def release_from_json(stored: Json) -> Release:
-    return Release(**stored)
 
 
 def desired_to_json(desired: Desired) -> Json:
@@ -85,10 +63,5 @@ def observed_from_json(stored: Json) -> Observed:
     )
 
 
-def _plain(value: Any) -> Any:
-    """Frozen mappings and tuples as dicts and lists, as JSON returns them, so that equal values stay equal."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+def counts_to_json(counts: RouterCounts) -> Json:
+    return asdict(counts)

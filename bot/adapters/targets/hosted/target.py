@@ -1,4 +1,4 @@
-"""The `DeployTarget` for local processes, a client of the host."""
+"""The `DeployTarget` for runtimes behind routers, a client of the host."""
 
 from __future__ import annotations
 
@@ -8,17 +8,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.lane_files import lane_from_json, lane_to_json
 from bot.adapters.targets.context import TargetContext
-from bot.adapters.targets.process import wire
-from bot.adapters.targets.process.host.client import HostClient
-from bot.adapters.targets.process.settings import ProcessLaneSettings, ProcessSettings, lane_settings
+from bot.adapters.targets.hosted import wire
+from bot.adapters.targets.hosted.host.client import HostClient
+from bot.adapters.targets.hosted.settings import (
+    HostedLaneSettings,
+    HostedTargetSettings,
+    PlatformSettings,
+    lane_settings,
+    platform_settings,
+)
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed
 from bot.ports.errors import TargetRefused
 from bot.ports.targets import Capabilities
 from bot.values import host_and_port
-
-__all__ = ["ProcessLaneSettings", "ProcessTarget", "abort_lane", "host_dir", "make_process"]
 
 
 def host_dir(data_dir: Path) -> Path:
@@ -26,35 +31,38 @@ def host_dir(data_dir: Path) -> Path:
     return data_dir / "host"
 
 
-def make_process(
-    settings: ProcessSettings, lanes: Mapping[Lane, ServedLane], context: TargetContext
-) -> ProcessTarget:
-    """A process target. All targets of this kind share one host."""
-    return ProcessTarget(
+def make_hosted(
+    settings: HostedTargetSettings, lanes: Mapping[Lane, ServedLane], context: TargetContext
+) -> HostedTarget:
+    """A target that the host serves. All of them share one host."""
+    return HostedTarget(
         host_dir(context.data_dir),
-        {lane: lane_settings(served) for lane, served in lanes.items()},
+        platform_settings(settings),
+        {lane: lane_settings(settings, served) for lane, served in lanes.items()},
         metrics_listen=host_and_port(settings.metrics) if settings.metrics else None,
         start_host=context.start,
     )
 
 
-class ProcessTarget:
-    """Runs releases as processes on this machine.
+class HostedTarget:
+    """Runs releases on a runtime behind a router.
 
-    data_dir: the host's folder. lanes: how each lane is served; a lane without an entry takes no traffic through
-    Slipway. metrics_listen: where the host serves Prometheus text, None for nowhere (port 0: any).
-    start_host: whether to start a host when none answers; it outlives this program.
+    data_dir: the host's folder. platform: the runtime and the router. lanes: how each lane is served; a lane without
+    an entry takes no traffic through Slipway. metrics_listen: where the host serves Prometheus text, None for nowhere
+    (port 0: any). start_host: whether to start a host when none answers; it outlives this program.
     """
 
     def __init__(
         self,
         data_dir: Path,
-        lanes: Mapping[Lane, ProcessLaneSettings],
+        platform: PlatformSettings,
+        lanes: Mapping[Lane, HostedLaneSettings],
         *,
         metrics_listen: tuple[str, int] | None = None,
         start_host: bool = True,
     ) -> None:
         self.host = HostClient(data_dir, start=start_host)
+        self._platform = platform
         self._lanes = dict(lanes)
         self._metrics_listen = metrics_listen
         self._configured = False
@@ -66,10 +74,10 @@ class ProcessTarget:
         shared = not self._lanes or any(not settings.exclusive for settings in self._lanes.values())
         return Capabilities(weights=shared, warm=shared)
 
-    def settings(self, lane: Lane) -> ProcessLaneSettings:
-        return self._lanes.get(lane) or ProcessLaneSettings()
+    def settings(self, lane: Lane) -> HostedLaneSettings:
+        return self._lanes.get(lane) or HostedLaneSettings(place=self._platform.place)
 
-    async def configure(self, lanes: Mapping[Lane, ProcessLaneSettings] | None = None) -> None:
+    async def configure(self, lanes: Mapping[Lane, HostedLaneSettings] | None = None) -> None:
         """Send the lanes' settings to the host, so that routers listen before the first release is there.
 
         Done automatically before the first call; call it again when the catalog has changed. Raises `TargetRefused`
@@ -80,30 +88,30 @@ class ProcessTarget:
                 self._lanes = dict(lanes)
             request: dict[str, Any] = {
                 "do": "configure",
-                "lanes": [[wire.lane_to_json(lane), s.model_dump()] for lane, s in self._lanes.items()],
+                "platform": self._platform.model_dump(),
+                "lanes": [[lane_to_json(lane), s.model_dump()] for lane, s in self._lanes.items()],
                 "metrics": self._metrics_listen,
             }
             await self.host.call(request)
             self._configured = True
 
-    async def reload(self, settings: ProcessSettings, lanes: Mapping[Lane, ServedLane]) -> None:
+    async def reload(self, settings: HostedTargetSettings, lanes: Mapping[Lane, ServedLane]) -> None:
         """Apply the present catalog. Raises as `configure` does."""
         if settings.metrics is not None:
             self._metrics_listen = host_and_port(settings.metrics)
-        await self.configure({lane: lane_settings(served) for lane, served in lanes.items()})
+        self._platform = platform_settings(settings)
+        await self.configure({lane: lane_settings(settings, served) for lane, served in lanes.items()})
 
     async def observe(self, lane: Lane) -> Observed:
         await self._first_configure()
-        return wire.observed_from_json(
-            await self.host.call({"do": "observe", "lane": wire.lane_to_json(lane)})
-        )
+        return wire.observed_from_json(await self.host.call({"do": "observe", "lane": lane_to_json(lane)}))
 
     async def apply(self, lane: Lane, desired: Desired) -> None:
         await self._first_configure()
         await self.host.call(
             {
                 "do": "apply",
-                "lane": wire.lane_to_json(lane),
+                "lane": lane_to_json(lane),
                 "settings": self.settings(lane).model_dump(),
                 "desired": wire.desired_to_json(desired),
             }
@@ -112,10 +120,10 @@ class ProcessTarget:
     async def abort(self, lane: Lane, by: str, why: str) -> Observed:
         return await _abort(self.host, lane, by, why)
 
-    async def counts(self, lane: Lane, overdue_s: float) -> dict[str, Any]:
-        """The router's counts by digest and instance; see `RouterMetrics`."""
+    async def counts(self, lane: Lane) -> dict[str, Any]:
+        """The router's counts by digest; see `RouterMetrics`."""
         await self._first_configure()
-        return await self.host.call({"do": "counts", "lane": wire.lane_to_json(lane), "overdue_s": overdue_s})
+        return await self.host.call({"do": "counts", "lane": lane_to_json(lane)})
 
     async def describe(self) -> dict[str, Any]:
         """Addresses of the host, its routers and the instances."""
@@ -125,14 +133,14 @@ class ProcessTarget:
     async def router_address(self, lane: Lane) -> str | None:
         """``http://host:port`` where users reach the lane, None when it takes no traffic."""
         for found in (await self.describe())["lanes"]:
-            if wire.lane_from_json(found["lane"]) == lane and found["port"] is not None:
+            if lane_from_json(found["lane"]) == lane and found["port"] is not None:
                 return f"http://{found['host']}:{found['port']}"
         return None
 
     async def addresses(self, lane: Lane, digest: str) -> Mapping[str, str]:
         """Addresses of the release's instances that are ready, by a name that changes with a restart."""
         for found in (await self.describe())["lanes"]:
-            if wire.lane_from_json(found["lane"]) == lane:
+            if lane_from_json(found["lane"]) == lane:
                 instances: Mapping[str, str] = found["addresses"].get(digest, {})
                 return dict(instances)
         return {}
@@ -159,5 +167,5 @@ async def abort_lane(data_dir: Path, lane: Lane, by: str, why: str) -> Observed:
 
 async def _abort(host: HostClient, lane: Lane, by: str, why: str) -> Observed:
     return wire.observed_from_json(
-        await host.call({"do": "abort", "lane": wire.lane_to_json(lane), "by": by, "why": why})
+        await host.call({"do": "abort", "lane": lane_to_json(lane), "by": by, "why": why})
     )

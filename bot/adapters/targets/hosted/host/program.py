@@ -14,9 +14,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bot.adapters.targets.process.host.host import Host
-from bot.adapters.targets.process.host.sockets import Sockets
-from bot.adapters.targets.process.host.watchdog import PROGRAM
+from bot.adapters.targets.hosted.host.host import Host
+from bot.adapters.targets.hosted.host.platform import MakePlatform
+from bot.adapters.targets.hosted.host.sockets import Sockets
+from bot.adapters.targets.hosted.host.watchdog import PROGRAM
+from bot.ports.errors import Unreachable
 from bot.redaction import Redactor
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,9 @@ log = logging.getLogger(__name__)
 _LOG_BYTES = 5 * 1024 * 1024
 
 
-def serve(data_dir: Path, lock_fd: int, channel_fd: int, held: dict[str, int]) -> int:
+def serve(
+    data_dir: Path, make_platform: MakePlatform, lock_fd: int, channel_fd: int, held: dict[str, int]
+) -> int:
     """Run until told to stop. Exit code 1 when the state of this folder cannot be read."""
     _log_to(data_dir)
     # Descriptors between host and watchdog, which releases must not inherit.
@@ -33,8 +37,8 @@ def serve(data_dir: Path, lock_fd: int, channel_fd: int, held: dict[str, int]) -
     channel.set_inheritable(False)
     sockets = Sockets(held, channel.dup())
     try:
-        asyncio.run(_serve(data_dir, sockets, channel, lock_fd))
-    except (OSError, ValueError) as problem:
+        asyncio.run(_serve(Host(data_dir, make_platform, sockets), sockets, channel, lock_fd))
+    except (OSError, ValueError, Unreachable) as problem:
         log.critical("the host cannot run: %s", problem)
         print(f"slipway host: {problem}", file=sys.stderr)
         return 1
@@ -43,8 +47,7 @@ def serve(data_dir: Path, lock_fd: int, channel_fd: int, held: dict[str, int]) -
 
 def stop(data_dir: Path) -> int:
     """Stop the running host and all it runs; returns when they are gone."""
-    from bot.adapters.targets.process.host.client import HostClient
-    from bot.ports.errors import Unreachable
+    from bot.adapters.targets.hosted.host.client import HostClient
 
     try:
         asyncio.run(HostClient(data_dir, start=False).stop())
@@ -54,15 +57,14 @@ def stop(data_dir: Path) -> int:
     return 0
 
 
-async def _serve(data_dir: Path, sockets: Sockets, channel: socket.socket, lock_fd: int) -> None:
-    host = Host(data_dir, sockets)
+async def _serve(host: Host, sockets: Sockets, channel: socket.socket, lock_fd: int) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, host.stopped.set)
     await host.start()
     # What is loaded now stays for good; collecting it would only interrupt requests.
     gc.freeze()
-    guard = asyncio.create_task(_replace_watchdog(data_dir, sockets, channel, lock_fd))
+    guard = asyncio.create_task(_replace_watchdog(host.data_dir, sockets, channel, lock_fd))
     await host.stopped.wait()
     guard.cancel()
     await host.stop()

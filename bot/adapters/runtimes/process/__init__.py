@@ -1,0 +1,1 @@
+"""Releases as supervised processes of this machine."""

@@ -1,0 +1,164 @@
+"""The process runtime: releases as process groups of this machine, found again after a restart of the host."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+
+from bot.adapters.lane_files import LaneFiles, folder_name, lane_from_json, release_from_json
+from bot.adapters.runtimes.context import RuntimeContext
+from bot.adapters.runtimes.process import logs, processes
+from bot.adapters.runtimes.process.instance import Record
+from bot.adapters.runtimes.process.processes import Process
+from bot.adapters.runtimes.process.release import ProcessRelease
+from bot.adapters.runtimes.process.settings import ProcessSettings
+from bot.adapters.runtimes.process.spec import parse_spec
+from bot.domain.rollout.model import Lane, Release
+from bot.ports.errors import TargetRefused
+from bot.ports.runtimes import RunningRelease
+
+log = logging.getLogger(__name__)
+
+_VERSION = 1
+_HOUSEKEEPING_S = 5.0
+_STRAY_PATIENCE_S = 1.0
+
+
+class ProcessRuntime:
+    """Implements `bot.ports.runtimes.Runtime`. Its files say which processes belong to which release."""
+
+    def __init__(self, context: RuntimeContext) -> None:
+        self.owner = context.owner
+        self._files = LaneFiles(context.folder, _VERSION)
+        self._logs = context.logs
+        self._lanes: dict[Lane, dict[str, ProcessRelease]] = {}
+        self._saving: dict[Lane, asyncio.Lock] = {}
+        self._unsaved: set[Lane] = set()
+        self._changed: Callable[[Lane], None] = lambda lane: None
+        self._housekeeper: asyncio.Task[None] | None = None
+
+    async def start(self, changed: Callable[[Lane], None]) -> None:
+        """Raises ValueError for files of another version, besides what the port says."""
+        self._changed = changed
+        self.session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True))
+        found = list(processes.started_by(self.owner))
+        leaders = {token: process for token, process in found if process.leads}
+        for state in self._files.lanes():
+            lane = lane_from_json(state["lane"])
+            for stored in state["releases"]:
+                self._restore(lane, release_from_json(stored["release"]), stored["instances"], leaders)
+        await self._stop_strays(found)
+        self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")
+
+    async def close(self) -> None:
+        if self._housekeeper is not None:
+            self._housekeeper.cancel()
+        await asyncio.gather(*(release.exit() for release in self._releases()))
+        for releases in self._lanes.values():
+            releases.clear()
+        await asyncio.gather(*map(self.save, self._lanes))
+        await self.session.close()
+
+    def check(self, release: Release, *, exclusive: bool) -> None:
+        parse_spec(release, exclusive=exclusive)
+
+    def run(self, lane: Lane, release: Release, *, restart: bool) -> None:
+        releases = self._lanes.setdefault(lane, {})
+        if release.digest not in releases:
+            releases[release.digest] = self._made(lane, release)
+        releases[release.digest].run(restart=restart)
+
+    def stop(self, lane: Lane, digest: str, *, drained: bool) -> None:
+        release = self._lanes.get(lane, {}).get(digest)
+        if release is not None:
+            release.stop(self._gone, drained=drained)
+
+    async def observe(self) -> Mapping[Lane, Mapping[str, RunningRelease]]:
+        return {
+            lane: {digest: release.observed() for digest, release in releases.items()}
+            for lane, releases in self._lanes.items()
+        }
+
+    # ---- for the releases --------------------------------------------------------------------------------------
+
+    async def save(self, lane: Lane) -> None:
+        """Save the lane's records. A full disk must not keep a release from running: it is tried again later."""
+        async with self._saving.setdefault(lane, asyncio.Lock()):
+            releases = [release.to_json() for release in self._lanes.get(lane, {}).values()]
+            try:
+                await self._files.save(lane, {"releases": releases})
+            except OSError as problem:
+                self._unsaved.add(lane)
+                log.error("%s: its processes cannot be recorded: %s", lane, problem)
+            else:
+                self._unsaved.discard(lane)
+
+    def changed(self, lane: Lane) -> None:
+        self._changed(lane)
+
+    def ports(self) -> set[int]:
+        return {instance.record.port for release in self._releases() for instance in release.instances}
+
+    # ---- helpers -----------------------------------------------------------------------------------------------
+
+    def _releases(self) -> Iterator[ProcessRelease]:
+        for releases in self._lanes.values():
+            yield from releases.values()
+
+    def _made(self, lane: Lane, release: Release, records: tuple[Record, ...] = ()) -> ProcessRelease:
+        def log_of(index: int) -> Path:
+            name = (
+                f"{quote(release.version, safe='')[:60]}-{quote(release.digest, safe='')[-12:]}.{index}.log"
+            )
+            return self._logs / folder_name(lane) / name
+
+        return ProcessRelease(self, lane, release, parse_spec(release), log=log_of, records=records)
+
+    def _restore(
+        self,
+        lane: Lane,
+        release: Release,
+        records: list[dict[str, object]],
+        found: Mapping[str, Process],
+    ) -> None:
+        try:
+            made = self._made(lane, release, tuple(Record(**record) for record in records))  # type: ignore[arg-type]
+        except TargetRefused as refused:
+            log.error("%s: %s", lane, refused)
+            return
+        made.adopt(found)
+        self._lanes.setdefault(lane, {})[release.digest] = made
+
+    def _gone(self, release: ProcessRelease) -> None:
+        self._lanes[release.lane].pop(release.release.digest, None)
+        self._unsaved.add(release.lane)
+        logs.tidy(self._logs / folder_name(release.lane))
+        self._changed(release.lane)
+
+    async def _stop_strays(self, found: list[tuple[str, Process]]) -> None:
+        """Stop processes that an earlier host started and no release took over: none may run beside new ones."""
+        known = {i.record.token for release in self._releases() for i in release.instances if i.adopted}
+        strays = [process for token, process in found if token not in known]
+        if strays:
+            log.warning("stopping stray processes %s", [process.pid for process in strays])
+        await asyncio.gather(*(process.stop(signal.SIGTERM, _STRAY_PATIENCE_S) for process in strays))
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(_HOUSEKEEPING_S)
+            for lane in list(self._unsaved):
+                await self.save(lane)
+            for release in list(self._releases()):
+                with contextlib.suppress(OSError):
+                    release.rotate_logs()
+
+
+def make_process_runtime(settings: ProcessSettings, context: RuntimeContext) -> ProcessRuntime:
+    return ProcessRuntime(context)

@@ -1,1 +1,0 @@
-"""One lane on the host: its releases, listener, counts and logs."""
