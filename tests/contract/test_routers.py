@@ -421,10 +421,16 @@ async def test_hung_requests_are_overdue_before_they_time_out(
     subject: RouterSubject, stable: TestRelease
 ) -> None:
     address = await subject.split(stable.share(100))
-    asking = [asyncio.create_task(ask(address, "/hang")) for _ in range(5)]
+    continued = {"method": "POST", "body": b"x", "Expect": "100-continue"}
+    clients = [await Connection.open(address) for _ in range(5)]
+    for number, client in enumerate(clients):
+        await client.send(request("/hang", **(continued if number == 4 else {})))
     counts = await subject.counts(stable.digest, lambda counts: counts.overdue)
     assert (counts.overdue, counts.in_flight, counts.total) == (5, 5, 0)
-    assert {response.status for response in await asyncio.gather(*asking)} == {504}
+    assert {(await client.receive()).status for client in clients[:4]} == {504}
+    assert [(await clients[4].receive()).status for _ in range(2)] == [100, 504]
+    for client in clients:
+        client.close()
     counts = await subject.counts(stable.digest, lambda counts: counts.total == 5)
     assert (counts.bad, counts.overdue, counts.in_flight, dict(counts.buckets)[0.25]) == (5, 0, 0, 0)
 

@@ -43,7 +43,7 @@ class Connection:
             head = await self.reader.readuntil(b"\r\n\r\n")
             status = int(head.split(b" ", 2)[1])
             response = Response(status, head, b"")
-            if status == 101:
+            if status < 200:
                 return response
             if "chunked" in response.values("transfer-encoding"):
                 return Response(status, head, await self._chunked())

@@ -32,10 +32,10 @@ class TestRelease:
     __test__ = False
 
     digest: str
-    heads: list[bytes] = field(default_factory=list)
-    _server: asyncio.Server | None = None
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    heads: list[bytes] = field(default_factory=list, repr=False)
+    _server: asyncio.Server | None = field(default=None, repr=False)
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set, repr=False)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set, repr=False)
     port: int = 0
 
     async def __aenter__(self) -> Self:
@@ -93,13 +93,14 @@ class TestRelease:
 
     async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Whether the connection can be used again."""
-        _, path, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
+        method, path, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
         what, _, more = path.removeprefix("/").partition("/")
+        upgrade = b"upgrade: websocket" in head.lower()
         if what == "early":
             writer.write(_response(200, b"ok"))
             await _body(head, reader)
             return True
-        if what == "ws" or (what == "redirect" and b"upgrade:" in head.lower()):
+        if upgrade and what in ("ws", "redirect"):
             return await self._upgrade(what, reader, writer)
         body = await _body(head, reader)
         if what == "hang":
@@ -119,7 +120,8 @@ class TestRelease:
             await asyncio.sleep(0.05)
             writer.transport.abort()
             return False
-        writer.write(self._plain(what, more, head, body))
+        response = self._plain(what, more, head, body)
+        writer.write(response if method != "HEAD" else response.split(b"\r\n\r\n")[0] + b"\r\n\r\n")
         await writer.drain()
         return True
 
@@ -134,8 +136,8 @@ class TestRelease:
             return _response(200, head)
         if what == "redirect":
             return _response(302, b"", b"Location: /elsewhere\r\n")
-        if what == "large":
-            return _response(200, b"x" * int(more))
+        if what == "large" and more.isdecimal():
+            return _response(200, b"x" * min(int(more), 10_000_000))
         return _response(200, self.digest.encode())
 
     async def _upgrade(self, what: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:

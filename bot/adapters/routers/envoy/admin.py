@@ -63,8 +63,8 @@ class Admin:
             os.close(self._folder)
             self._folder = None
 
-    async def get(self, path: str) -> str:
-        """The text of a page."""
+    async def get(self, path: str, missing: str | None = None) -> str:
+        """The text of a page; `missing`, where it is given, for one that is not there."""
         session = self._opened()
         host = self._address if isinstance(self._address, str) else "admin"
         try:
@@ -74,6 +74,8 @@ class Admin:
             raise Unreachable(
                 f"Envoy's admin interface at {self._address} does not answer: {problem}"
             ) from None
+        if answer.status == 404 and missing is not None:
+            return missing
         if answer.status != 200:
             raise Unreachable(f"Envoy's admin interface answered {answer.status} for {path}: {text.strip()}")
         return text
@@ -104,7 +106,7 @@ class Admin:
 
     async def dump(self, resource: str) -> list[Json]:
         """`dynamic_listeners` or `dynamic_route_configs` as they run; empty when there are none."""
-        found: Json = json.loads(await self.get(f"/config_dump?resource={resource}") or "{}")
+        found: Json = json.loads(await self.get(f"/config_dump?resource={resource}", missing="{}"))
         return list(found.get("configs", ()))
 
     async def listeners(self) -> list[Json]:

@@ -28,8 +28,7 @@ from bot.ports.routers import Backend, LaneRoute, Share, Split
 
 Json = dict[str, Any]
 
-# How long a client may take for the head of its request, and keep a connection without one.
-_HEADERS_S = 10
+# How long a client may keep a connection without a request.
 _KEEPALIVE_S = 60
 # Silence in both directions after which a request is given up; longer than any release may take for its first byte.
 _SILENCE_S = 300
@@ -53,10 +52,15 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Of one lane. `connections`: of clients at once. `trusted_hops`: proxies in front of Envoy that it believes."""
+    """Of one lane.
+
+    connections: of clients at once. trusted_hops: proxies in front of Envoy that it believes. head_s: how long a client
+    may take for the head of a request.
+    """
 
     connections: int = 10_000
     trusted_hops: int = 0
+    head_s: int = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,7 @@ def _connection_manager(lane: Lane, listening: Listening, limits: Limits, routes
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": lane.service},
         "common_http_protocol_options": {"idle_timeout": f"{_KEEPALIVE_S}s", "max_headers_count": 200},
         "max_request_headers_kb": _REQUEST_HEAD_KB,
-        "request_headers_timeout": f"{_HEADERS_S}s",
+        "request_headers_timeout": f"{limits.head_s}s",
         "stream_idle_timeout": f"{silence_s:g}s",
         "use_remote_address": True,
         "xff_num_trusted_hops": limits.trusted_hops,
@@ -236,7 +240,7 @@ def route_table(lanes: Mapping[Lane, Listening], splits: Mapping[Lane, Split]) -
         "@type": f"{_TYPE}.config.route.v3.RouteConfiguration",
         "name": ROUTES,
         "vhost_header": LANE_HEADER,
-        "request_headers_to_remove": [LANE_HEADER],
+        "request_headers_to_remove": [LANE_HEADER, "x-envoy-internal"],
         "virtual_hosts": [
             _virtual_host(lane, listening.route, splits.get(lane, _NOTHING))
             for lane, listening in lanes.items()

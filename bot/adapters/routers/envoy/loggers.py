@@ -51,7 +51,9 @@ def loggers(series: str, limits_s: Sequence[float], overdue_s: float) -> list[Js
     series: part of the names of what they count. Loggers of one series go on where the ones before them stopped.
     """
     age = overdue_after_ms(overdue_s)
-    ended, answered = _at("DownstreamEnd"), _status("GE", 1)
+    ended = _at("DownstreamEnd")
+    # Envoy's own 100 Continue is a status, and not yet a response.
+    answered, waiting = _status("GE", 200), _status("LE", 199)
     plain, websocket = _websocket(False), _websocket(True)
     failed = _either(_status("GE", 500), {"response_flag_filter": {"flags": _RELEASE_FAILED}})
     received, promptly = _if(_ARRIVAL, "[0-9]+"), _if(_ARRIVAL, up_to(_ARRIVED_WITHIN_MS))
@@ -64,19 +66,17 @@ def loggers(series: str, limits_s: Sequence[float], overdue_s: float) -> list[Js
         _logger(_all(ended, answered, plain, failed), counters=[_counter("bad", received)]),
         # A handshake is complete with its headers; its connection ends as its users please.
         _logger(
-            _all(ended, answered, websocket),
+            _all(ended, _status("GE", 101), websocket),
             counters=[_counter("total"), *_within(limits_s, _HANDSHAKE)],
         ),
         _logger(_all(ended, websocket, _status("GE", 500)), counters=[_counter("bad")]),
         # Its client gave up after the time in which the release had to answer.
-        _logger(
-            _all(ended, _status("EQ", 0), plain, _age("GE", age)), counters=[_counter("total", promptly)]
-        ),
+        _logger(_all(ended, waiting, plain, _age("GE", age)), counters=[_counter("total", promptly)]),
         # Each request is added at one look, and its end subtracts it.
         _logger(
             _all(
                 _at("DownstreamPeriodic"),
-                _status("EQ", 0),
+                waiting,
                 plain,
                 _age("GE", age - _EARLY_MS),
                 _age("LE", age + _LATE_MS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import json
 import os
 import resource
 import secrets
@@ -35,7 +36,7 @@ def find_program() -> Path:
     program = Path(wheel.origin).parent / "_bin" / "envoy" if wheel and wheel.origin else None
     if program is None or not program.exists():
         raise FileNotFoundError(f"Envoy is not installed. {_INSTALL}")
-    return program
+    return program.resolve()
 
 
 class EnvoyProcess:
@@ -75,7 +76,10 @@ class EnvoyProcess:
         self.folder.chmod(0o700)
         self.discovery.mkdir(exist_ok=True)
         self._found = self._left_running()
-        if self._found is None:
+        if self._found is not None and self._is_outdated(self._found):
+            _log.info("envoy_outdated", pid=self._found.pid)
+            await self._stop()
+        if self.pid is None:
             self._launch()
         await self._answering(admin)
         self._keeper = asyncio.create_task(self._keep_running())
@@ -85,17 +89,7 @@ class EnvoyProcess:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
             self._keeper = None
-        if (pid := self.pid) is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    while self.pid is not None:  # noqa: ASYNC110 - there is no event for it
-                        await asyncio.sleep(_LOOK_EVERY_S)
-        if (pid := self.pid) is not None:
-            os.kill(pid, signal.SIGKILL)
-            if self._child is not None:
-                self._child.wait()
+        await self._stop()
         self._pid_file.unlink(missing_ok=True)
 
     def words_since(self, place: int) -> str:
@@ -118,7 +112,7 @@ class EnvoyProcess:
     def _launch(self) -> None:
         # Another name at each start, by which readers of the counts notice that they began again.
         config = self.folder / "bootstrap.json"
-        config.write_text(bootstrap(OWN + secrets.token_hex(8), self.socket.name, self.discovery))
+        config.write_text(self._bootstrap(OWN + secrets.token_hex(8)))
         self.socket.unlink(missing_ok=True)
         if self.log_end() > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -143,6 +137,29 @@ class EnvoyProcess:
         self._found = None
         self._allow_open_files(self._child.pid)
         self._pid_file.write_text(str(self._child.pid))
+
+    def _bootstrap(self, node: str) -> str:
+        return bootstrap(node, self.socket.name, self.discovery)
+
+    def _is_outdated(self, found: psutil.Process) -> bool:
+        """Whether it runs another program, or with another configuration of its own, than a new start would."""
+        try:
+            runs = json.loads((self.folder / "bootstrap.json").read_text())
+            program = Path(found.exe())
+        except (OSError, ValueError, psutil.Error):
+            return True
+        return bool(program != self._program or runs != json.loads(self._bootstrap(runs["node"]["id"])))
+
+    async def _stop(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if (pid := self.pid) is None:
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    while self.pid is not None:  # noqa: ASYNC110 - there is no event for it
+                        await asyncio.sleep(_LOOK_EVERY_S / 5)
 
     def _allow_open_files(self, pid: int) -> None:
         if hasattr(resource, "prlimit"):

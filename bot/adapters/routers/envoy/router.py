@@ -76,7 +76,11 @@ class EnvoyRouter:
 
     async def configure(self, lanes: Mapping[Lane, LaneRoute]) -> None:
         async with self._changing:
-            wanted = {lane: self._listening(lane, route) for lane, route in lanes.items()}
+            wanted: dict[Lane, Listening] = {}
+            for lane, route in lanes.items():
+                wanted[lane] = self._listening(
+                    lane, route, {*self._ports(wanted), *(r.port for r in lanes.values())}
+                )
             # Routes first, for the lanes of both: no listener may be without its virtual host.
             await self._accepted(ROUTES, [config.route_table({**self._lanes, **wanted}, self._splits)])
             listening, problems = await self._listen(wanted)
@@ -131,16 +135,16 @@ class EnvoyRouter:
 
     # ---- listeners ------------------------------------------------------------------------------------------
 
-    def _listening(self, lane: Lane, route: LaneRoute) -> Listening:
+    def _listening(self, lane: Lane, route: LaneRoute, taken: set[int]) -> Listening:
         """A lane keeps its port, and its counts unless other limits make them incomparable."""
         had = self._lanes.get(lane)
         series = f"{time.time_ns():x}"
         if had is None:
-            return Listening(route, route.port or self._free_port(route.host), series)
+            return Listening(route, route.port or self._free_port(route.host, taken), series)
         port = route.port
         if not port:
             same = not had.route.port and had.route.host == route.host
-            port = had.port if same else self._free_port(route.host)
+            port = had.port if same else self._free_port(route.host, taken)
         same_limits = had.route.latency_limits_s == route.latency_limits_s
         return Listening(route, port, had.series if same_limits else series)
 
@@ -161,7 +165,9 @@ class EnvoyRouter:
                         continue
                     listening = wanted.pop(lane)
                     if not listening.route.port and "already in use" in why:
-                        wanted[lane] = replace(listening, port=self._free_port(listening.route.host))
+                        wanted[lane] = replace(
+                            listening, port=self._free_port(listening.route.host, self._ports(wanted))
+                        )
                         continue
                     problems.append(
                         f"Envoy cannot listen at {listening.route.host}:{listening.port} for {lane}: {why}."
@@ -202,9 +208,11 @@ class EnvoyRouter:
                     found[parse_lane(name)] = _plain(failure.get("details", "it did not say why"))
         return found
 
-    def _free_port(self, host: str) -> int:
-        taken = {listening.port for listening in self._lanes.values()}
-        for port in random.sample(_PORTS, 200):
+    def _ports(self, wanted: Mapping[Lane, Listening]) -> set[int]:
+        return {listening.port for lanes in (self._lanes, wanted) for listening in lanes.values()}
+
+    def _free_port(self, host: str, taken: set[int]) -> int:
+        for port in random.sample(_PORTS, 500):
             if port in taken:
                 continue
             with socket.socket() as probe, contextlib.suppress(OSError):

@@ -1,0 +1,231 @@
+"""The real Envoy: its admin interface, its configuration, and what happens when it or its host dies."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import stat
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import psutil
+import pytest
+
+from bot.adapters.routers.envoy.admin import Admin
+from bot.adapters.routers.envoy.files import DiscoveryFiles
+from bot.adapters.routers.envoy.process import EnvoyProcess
+from bot.adapters.routers.envoy.router import EnvoyRouter
+from bot.domain.rollout.model import Lane
+from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.routers import Backend, LaneRoute, Share, Split, Stickiness
+from tests.support.routers.client import ask
+from tests.support.routers.release import TestRelease
+from tests.support.routers.subjects import LANE, RouterSubject, envoy_process, envoy_router
+from tests.support.waiting import until
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> EnvoyProcess:
+    return envoy_process(tmp_path)
+
+
+# ---- admin interface --------------------------------------------------------------------------------------
+
+
+async def test_admin_interface_is_a_socket_of_this_user_and_changes_nothing(
+    envoy: RouterSubject, tmp_path: Path
+) -> None:
+    socket = tmp_path / "envoy" / "admin.sock"
+    assert stat.S_IMODE(socket.stat().st_mode) == 0o600
+    assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o700
+    pid = envoy.pid()
+    async with aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session:
+        for path in (
+            "/quitquitquit",
+            "/drain_listeners",
+            "/runtime_modify?a=b",
+            "/reset_counters",
+            "/logging?level=trace",
+        ):
+            async with session.post(f"http://admin{path}") as answer:
+                assert answer.status == 403
+    assert envoy.pid() == pid
+
+
+async def test_admin_interface_is_reached_in_a_folder_with_a_long_name(tmp_path: Path) -> None:
+    process = envoy_process(tmp_path / ("long" * 30))
+    router = envoy_router(process)
+    await router.start()
+    assert await router.observe() == {}
+    await router.close()
+
+
+async def test_envoy_that_is_away_is_unreachable(tmp_path: Path) -> None:
+    files = DiscoveryFiles(tmp_path / "discovery")
+    router = EnvoyRouter(Admin(tmp_path / "nothing.sock"), files, None)
+    with pytest.raises(Unreachable, match=r"nothing\.sock"):
+        await router.start()
+    with pytest.raises(Unreachable):
+        await router.counts()
+    await router.close()
+
+
+# ---- configuration ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sticky", [None, Stickiness("cookie", "us.er"), Stickiness("header", "X-User")])
+async def test_envoy_finds_no_fault_with_any_kind_of_lane(
+    process: EnvoyProcess, sticky: Stickiness | None
+) -> None:
+    """Fields that it does not know are faults, too."""
+    router = envoy_router(process)
+    await router.start()
+    split = Split(
+        1,
+        1,
+        (
+            Share("sha256:a", "1", 40, (Backend("a#0", "127.0.0.1", 81), Backend("a#1", "::1", 81))),
+            Share("sha256:b", "2", 60, (Backend("b#0", "b.invalid", 82),)),
+            Share("sha256:c", "3", 0),
+        ),
+    )
+    route = LaneRoute(sticky=sticky, latency_limits_s=(0.05, 12.34), request_timeout_s=600.5)
+    odd = Lane("Mail Ω/1", "staging:eu%")
+    await router.configure({LANE: route, odd: route})
+    for lane in (LANE, odd):
+        await router.apply(lane, split)
+    observed = await router.observe()
+    assert observed[odd].weights == observed[LANE].weights == {"sha256:a": 40, "sha256:b": 60, "sha256:c": 0}
+    assert dict((await router.counts())[odd]["sha256:c"].buckets) == {0.05: 0, 12.34: 0}
+    await router.close()
+    assert process._child is not None
+    assert process._child.returncode == 0
+
+
+async def test_parts_of_a_refused_configuration_are_taken_back(
+    process: EnvoyProcess, release: TestRelease
+) -> None:
+    """Envoy applies the good clusters of a refused file; what runs is then what ran before."""
+    router = envoy_router(process)
+    await router.start()
+    await router.configure({LANE: LaneRoute()})
+    await router.apply(LANE, Split(1, 1, (release.share(100),)))
+    good, bad = (
+        Share("sha256:good", "2", 50, (release.backend,)),
+        Share("sha256:bad", "3", 50, (Backend("b", "127.0.0.1", 99999),)),
+    )
+    before = process.discovery.joinpath("clusters.json").read_text()
+    with pytest.raises(TargetRefused, match=r"checkout/production: .*PortValue: value must be less"):
+        await router.apply(LANE, Split(2, 1, (good, bad)))
+    after = process.discovery.joinpath("clusters.json").read_text()
+    assert json.loads(after)["resources"] == json.loads(before)["resources"]
+    stats = await Admin(process.socket).counts("none")
+    assert not [stat for stat in stats["stats"] if "good" in stat.get("name", "")]
+    await router.close()
+
+
+async def test_200_lanes_need_one_watch_and_are_read_at_once(
+    process: EnvoyProcess, release: TestRelease
+) -> None:
+    router = envoy_router(process)
+    await router.start()
+    lanes = {
+        Lane(f"service-{number}", "production"): LaneRoute(latency_limits_s=(0.3,)) for number in range(200)
+    }
+    await router.configure(lanes)
+    for number, lane in enumerate(list(lanes)[:10]):
+        await router.apply(lane, Split(number + 1, 1, (release.share(100),)))
+    observed = await router.observe()
+    assert len(observed) == 200
+    assert len({found.address for found in observed.values()}) == 200
+    assert observed[Lane("service-9", "production")].generation == 10
+    address = observed[Lane("service-9", "production")].address
+    assert address is not None
+    assert (await ask(address)).status == 200
+    assert len(await router.counts()) == 10
+    assert psutil.Process(process.pid).memory_info().rss < 400e6
+    await router.close()
+
+
+# ---- what dies --------------------------------------------------------------------------------------------
+
+
+async def test_envoy_outlives_its_host_and_is_found_again(
+    process: EnvoyProcess, release: TestRelease
+) -> None:
+    first = envoy_router(process)
+    await first.start()
+    await first.configure({LANE: LaneRoute()})
+    await first.apply(LANE, Split(4, 2, (release.share(100),)))
+    before = await first.observe()
+    pid = process.pid
+    # What is left of a host after `kill -9`: nothing of it runs on, and Envoy is no child of the next one.
+    assert process._keeper is not None
+    process._keeper.cancel()
+
+    found = EnvoyProcess(process.folder)
+    second = envoy_router(found)
+    await second.start()
+    assert found.pid == pid
+    assert await second.observe() == before
+    await second.apply(LANE, Split(5, 1, (release.share(100),)))
+    assert (await second.observe())[LANE].generation == 5
+    assert pid is not None
+    psutil.Process(pid).send_signal(signal.SIGKILL)
+    assert process._child is not None
+    await asyncio.to_thread(process._child.wait)
+
+    async def other() -> bool:
+        return found.pid not in (None, pid) and await Admin(found.socket).ready()
+
+    await until(lambda: _tolerant(other))
+    assert (await second.observe())[LANE].generation == 5
+    await second.close()
+    await first._admin.close()
+
+
+async def test_envoy_with_another_configuration_of_its_own_is_replaced(process: EnvoyProcess) -> None:
+    first = envoy_router(process)
+    await first.start()
+    assert process._keeper is not None
+    process._keeper.cancel()
+    written = process.folder / "bootstrap.json"
+    written.write_text(json.dumps(json.loads(written.read_text()) | {"stats_flush_interval": "7s"}))
+
+    found = EnvoyProcess(process.folder)
+    second = envoy_router(found)
+    stopped = asyncio.create_task(asyncio.to_thread(process._child.wait)) if process._child else None
+    pid = process.pid
+    await second.start()
+    assert found.pid not in (None, pid)
+    assert stopped is not None
+    await stopped
+    await second.close()
+    await first._admin.close()
+
+
+async def test_envoy_that_cannot_start_says_why(process: EnvoyProcess) -> None:
+    process.folder.mkdir(parents=True)
+    process.socket.mkdir()  # where its socket should be
+    router = envoy_router(process)
+    with pytest.raises((OSError, Unreachable)):
+        await router.start()
+    await router.close()
+
+
+async def test_program_that_is_not_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    process = EnvoyProcess(tmp_path / "envoy")
+    with pytest.raises(FileNotFoundError, match=r"slipway\[envoy\]"):
+        await process.start(Admin(process.socket))
+
+
+async def _tolerant(ask: Any) -> bool:
+    try:
+        return bool(await ask())
+    except Unreachable:
+        return False
