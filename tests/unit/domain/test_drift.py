@@ -51,3 +51,15 @@ def test_a_lane_that_was_left_alone_for_the_longest_pause_starts_over() -> None:
     assert over.seen("", "", after(LONGEST_S)) == Drift()
     assert over.seen("not ready a", "crashed", after(LONGEST_S)).repairs == 0
     assert over.seen("not ready a", "crashed", after(LONGEST_S - 1)).repairs == 1
+
+
+def test_drift_is_what_was_seen_last() -> None:
+    seen = Drift().seen("not ready a", "crashed: 1", T0).seen("instead b", "b has 5%", after(1))
+    assert (seen.kind, seen.text, bool(seen)) == ("instead b", "b has 5%", True)
+    assert seen.repair_due(T0) and not Drift().repair_due(T0)
+
+
+def test_pauses_between_repairs_are_at_most_half_an_hour() -> None:
+    last = Drift("not ready a", "crashed", MOST_REPAIRS - 1, T0)
+    assert not last.repair_due(after(639)) and last.repair_due(after(640))
+    assert not last.hopeless(after(10**6))

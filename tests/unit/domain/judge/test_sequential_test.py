@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from math import comb, exp, inf, log
+from math import comb, exp, log
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.formatting import count, duration, percent, times
 from bot.domain.judge.confidence import (
     GRID,
     Bounds,
@@ -168,45 +167,6 @@ def test_the_power_of_a_soak_is_what_it_could_have_shown() -> None:
     assert power_sentence(2, 0.01, 100.0) == "2 requests are too few to detect any rate above 1%"
     assert detectable(3, 0.01, 1e5, min_bad=3) is None
     assert detectable(3, 0.01, 100.0, min_bad=3) in (None, *GRID)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0%"),
-        (0.0312, "3.1%"),
-        (0.00049, "0.049%"),
-        (0.12, "12%"),
-        (1, "100%"),
-        (0.997, "99.7%"),
-        (inf, "inf%"),
-    ],
-)
-def test_percentages_read_well(value: float, text: str) -> None:
-    assert percent(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0, "0 s"),
-        (0.25, "250 ms"),
-        (0.506777, "507 ms"),
-        (0.99996, "1 s"),
-        (2.5, "2.5 s"),
-        (90, "90 s"),
-        (300, "5 min"),
-        (330, "5 min 30 s"),
-        (5400, "1 h 30 min"),
-        (7200, "2 h"),
-    ],
-)
-def test_durations_read_well(value: float, text: str) -> None:
-    assert duration(value) == text
-
-
-def test_other_figures_read_well() -> None:
-    assert (count(12345), times(4.23), times(250)) == ("12,345", "4.2 times", "250 times")
 
 
 def test_a_window_holds_at_most_thirteen_slots_and_the_sums_of_its_time() -> None:
