@@ -9,13 +9,13 @@ import inspect
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from textwrap import dedent, indent
 from typing import Any, LiteralString, get_type_hints
 
 import pytest
 
 from bot.domain import phrasebook
 from bot.domain.errors import UserError
+from tests.support.kept import keep, kept
 
 FILE = Path(__file__).parent / "messages.txt"
 NOW = datetime(2026, 11, 20, 14, 3, 20, tzinfo=UTC)
@@ -65,20 +65,14 @@ def _written(message: Callable[..., Any]) -> Iterator[str]:
         yield f"{rule}{told}"
 
 
-def _kept() -> dict[str, str]:
-    blocks = FILE.read_text().strip().split("\n\n")
-    return {name: dedent(text) for name, _, text in (block.partition("\n") for block in blocks)}
-
-
 @pytest.mark.parametrize("message", MESSAGES)
 def test_a_message_reads_as_it_is_kept(message: str) -> None:
-    assert "\n".join(_written(MESSAGES[message])) == _kept()[message]
+    assert "\n".join(_written(MESSAGES[message])) == kept(FILE)[message]
 
 
 def test_the_file_has_these_messages_and_no_others() -> None:
-    assert list(_kept()) == list(MESSAGES)
+    assert list(kept(FILE)) == list(MESSAGES)
 
 
 if __name__ == "__main__":
-    texts = ((name, indent("\n".join(_written(message)), "    ")) for name, message in MESSAGES.items())
-    FILE.write_text("\n".join(f"{name}\n{text}\n" for name, text in texts))
+    keep(FILE, {name: "\n".join(_written(message)) for name, message in MESSAGES.items()})

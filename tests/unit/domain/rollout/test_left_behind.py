@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from textwrap import dedent, indent
 from typing import Any
 
 import pytest
@@ -38,6 +37,7 @@ from bot.domain.rollout.steps import (
     SyncCommands,
 )
 from tests.support.actors import DEV, LEAD, LEAD2, ONCALL
+from tests.support.kept import keep, kept
 from tests.support.rules.story import GATE, LANE, SOAK_S, T0, VERIFY, Story
 
 FILE = Path(__file__).parent / "left_behind.txt"
@@ -288,14 +288,9 @@ def _value(value: object) -> str:
     return str(value) or "-"
 
 
-def _kept() -> dict[str, str]:
-    blocks = FILE.read_text().strip().split("\n\n")
-    return {name: dedent(text) for name, _, text in (block.partition("\n") for block in blocks)}
-
-
 @pytest.mark.parametrize("case", TOLD)
 def test_every_event_leaves_its_lines_orders_and_messages_behind(case: str) -> None:
-    assert _left_behind(TOLD[case]()) == _kept()[case]
+    assert _left_behind(TOLD[case]()) == kept(FILE)[case]
 
 
 @pytest.mark.parametrize("case", TOLD)
@@ -307,10 +302,8 @@ def test_every_line_of_the_log_is_posted_and_the_card_is_drawn_last(case: str) -
 
 
 def test_the_file_has_these_stories_and_no_others() -> None:
-    assert list(_kept()) == list(TOLD)
+    assert list(kept(FILE)) == list(TOLD)
 
 
 if __name__ == "__main__":
-    FILE.write_text(
-        "\n".join(f"{name}\n{indent(_left_behind(tell()), '    ')}\n" for name, tell in TOLD.items())
-    )
+    keep(FILE, {name: _left_behind(tell()) for name, tell in TOLD.items()})
