@@ -8,6 +8,7 @@ from typing import Any
 from bot.domain.appcommands import limits
 from bot.domain.appcommands.texts import (
     ManifestProblem,
+    a,
     descriptions,
     duplicates,
     kind_of,
@@ -71,7 +72,7 @@ def _option(path: str, option: Any, depth: int) -> Iterator[ManifestProblem]:
     elif kind == limits.SUB_COMMAND and depth > 1:
         yield ManifestProblem(f"{path}.type", "a sub-command must be in a command or a group, not deeper")
     elif depth == 1 and kind != limits.SUB_COMMAND:
-        yield ManifestProblem(f"{path}.type", f"a group can only have sub-commands, not a {word} option")
+        yield ManifestProblem(f"{path}.type", f"a group can only have sub-commands, not {a(word)} option")
     for flag in ("required", "autocomplete"):
         if option.get(flag) is not None and not isinstance(option[flag], bool):
             yield ManifestProblem(f"{path}.{flag}", "must be true or false")
@@ -80,9 +81,9 @@ def _option(path: str, option: Any, depth: int) -> Iterator[ManifestProblem]:
             f"{path}.options", option.get("options"), depth=2 if kind == limits.SUB_COMMAND else 1
         )
         if option.get("required"):
-            yield ManifestProblem(f"{path}.required", f"a {word} cannot be required")
+            yield ManifestProblem(f"{path}.required", f"{a(word)} cannot be required")
     elif option.get("options"):
-        yield ManifestProblem(f"{path}.options", f"a {word} option has no options of its own")
+        yield ManifestProblem(f"{path}.options", f"{a(word)} option has no options of its own")
     yield from _choices(path, option, kind)
     yield from _bounds(path, option, kind)
 
@@ -91,14 +92,14 @@ def _choices(path: str, option: Mapping[str, Any], kind: int) -> Iterator[Manife
     choices = option.get("choices")
     word = limits.OPTION_TYPE_NAMES[kind]
     if option.get("autocomplete") is True and kind not in limits.WITH_CHOICES:
-        yield ManifestProblem(f"{path}.autocomplete", f"a {word} option has no autocomplete")
+        yield ManifestProblem(f"{path}.autocomplete", f"{a(word)} option has no autocomplete")
     if not choices:
         return
     if not isinstance(choices, list):
         yield ManifestProblem(f"{path}.choices", f"must be a list of choices, not {kind_of(choices)}")
         return
     if kind not in limits.WITH_CHOICES:
-        yield ManifestProblem(f"{path}.choices", f"a {word} option has no choices")
+        yield ManifestProblem(f"{path}.choices", f"{a(word)} option has no choices")
         return
     if option.get("autocomplete") is True:
         yield ManifestProblem(f"{path}.choices", "an option cannot have both choices and autocomplete")
@@ -136,7 +137,7 @@ def _bounds(path: str, option: Mapping[str, Any], kind: int) -> Iterator[Manifes
         given = [name for name in (low, high) if option.get(name) is not None]
         for name in given:
             if kind not in types:
-                yield ManifestProblem(f"{path}.{name}", f"a {word} option has no {name}")
+                yield ManifestProblem(f"{path}.{name}", f"{a(word)} option has no {name}")
             elif types is limits.NUMERIC and not _number(option[name], whole=kind == limits.INTEGER):
                 yield ManifestProblem(f"{path}.{name}", _a_number(kind))
             elif types is not limits.NUMERIC and not _length(option[name], least=int(name == high)):
@@ -148,7 +149,7 @@ def _bounds(path: str, option: Mapping[str, Any], kind: int) -> Iterator[Manifes
             yield ManifestProblem(f"{path}.{low}", f"{low} {both[0]} is above {high} {both[1]}")
     channels = option.get("channel_types")
     if channels and kind != limits.CHANNEL:
-        yield ManifestProblem(f"{path}.channel_types", f"a {word} option has no channel types")
+        yield ManifestProblem(f"{path}.channel_types", f"{a(word)} option has no channel types")
     elif channels:
         yield from set_of(f"{path}.channel_types", channels, limits.CHANNEL_TYPES)
 

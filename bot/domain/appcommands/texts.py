@@ -134,6 +134,11 @@ def kind_of(value: Any) -> str:
     return names.get(type(value), "a number")
 
 
+def a(noun: str) -> str:
+    """The noun with its article: `"a string"`, `"an integer"`."""
+    return f"{'an' if noun[0] in 'aei' else 'a'} {noun}"
+
+
 def set_of(path: str, value: Any, allowed: frozenset[int]) -> Iterator[ManifestProblem]:
     if value is None:
         return

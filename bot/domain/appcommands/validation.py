@@ -11,6 +11,7 @@ from bot.domain.appcommands.normalization import key_of
 from bot.domain.appcommands.options import options
 from bot.domain.appcommands.texts import (
     ManifestProblem,
+    a,
     characters,
     descriptions,
     duplicates,
@@ -69,11 +70,11 @@ def _command(path: str, command: Any) -> Iterator[ManifestProblem]:
     if slash:
         yield from descriptions(path, command)
     elif command.get("description"):
-        yield ManifestProblem(f"{path}.description", f"a {limits.TYPE_NAMES[kind]} has no description")
+        yield ManifestProblem(f"{path}.description", f"{a(limits.TYPE_NAMES[kind])} has no description")
     if kind == limits.CHAT_INPUT:
         yield from options(f"{path}.options", command.get("options"), depth=0)
     elif command.get("options"):
-        yield ManifestProblem(f"{path}.options", f"a {limits.TYPE_NAMES[kind]} has no options")
+        yield ManifestProblem(f"{path}.options", f"{a(limits.TYPE_NAMES[kind])} has no options")
     yield from _settings(path, command, kind)
     total = characters(command)
     if total > limits.TOTAL:
