@@ -45,6 +45,13 @@ class KindSettings(Part):
         """Mistakes between values, each of which is sound by itself."""
         yield from ()
 
+    def examine(self) -> Iterator[Problem]:
+        """Mistakes that only the server can tell, such as a query that it cannot parse.
+
+        Takes a few seconds at most; a server that cannot be asked tells none. Asked once all else is right.
+        """
+        yield from ()
+
 
 class MetricSettings(KindSettings):
     """An entry of `metrics:`.
@@ -53,8 +60,13 @@ class MetricSettings(KindSettings):
     """
 
     @property
+    def counts(self) -> bool:
+        """Whether it counts requests, so that it can be the first source of a lane."""
+        return True
+
+    @property
     def signals(self) -> frozenset[str]:
-        """Such as `gateway`, for `gateway disconnected for 2m`."""
+        """By `Rule.signal`: `gateway` for `gateway disconnected for 2m`, `alert:P1` for `any P1 alert firing`."""
         return frozenset()
 
     @property

@@ -47,7 +47,7 @@ class CatalogReloader:
         self._kinds = kinds
         self._environ = environ
         self._loaded = loaded
-        self._current = load(path, kinds, environ)
+        self._current = load(path, kinds, environ, asking=True)
         loaded(self._current)
 
     @property
@@ -55,8 +55,10 @@ class CatalogReloader:
         return self._current
 
     def reload(self) -> Reloaded:
-        """Read the folder again. Blocks for a few milliseconds; never raises for mistakes in the files."""
-        catalog, mistakes = check(self._path, self._kinds, self._environ)
+        """Read the folder again. Blocks for a few milliseconds, and seconds when a server that is asked about its
+        queries is away; never raises for mistakes in the files.
+        """
+        catalog, mistakes = check(self._path, self._kinds, self._environ, asking=True)
         if mistakes:
             return Reloaded(False, mistakes)
         changed = catalog.digest != self._current.digest

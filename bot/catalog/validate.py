@@ -19,7 +19,7 @@ from bot.catalog.models import LaneLayer, catalog_file, service_of
 from bot.catalog.pydantic_errors import report
 from bot.catalog.yaml_source import Document
 from bot.domain.secret import Secret
-from bot.kinds import Kinds, KindSettings, SpecSettings
+from bot.kinds import Kinds, KindSettings, Problem, SpecSettings
 from bot.values import is_name
 
 _NOTHING = object()
@@ -150,10 +150,7 @@ class _Validator:
             elif isinstance(value, SpecSettings):
                 self._referred(original(at), value)
             elif isinstance(value, KindSettings):
-                for problem in value.problems():
-                    first = document.place(original((*at, *problem.first)))
-                    sentence = problem.sentence.replace("{first}", str(first))
-                    document.wrong(original((*at, *problem.path)), sentence, problem.hint)
+                _report(document, self._sections, at, value.problems())
 
     def _referred(self, path: KeyPath, spec: SpecSettings) -> None:
         for at, values in self._document.references.items():
@@ -162,6 +159,21 @@ class _Validator:
         for at, text in self._document.written.items():
             if at[: len(path)] == path:
                 spec.is_written(at[len(path) :], text)
+
+
+def examine(document: Document, sections: Sections) -> None:
+    """Report what only servers can tell of the settings of adapters."""
+    for name, section in sections.things.items():
+        for at, value in _inside(section, (name,)):
+            if isinstance(value, KindSettings):
+                _report(document, sections, at, value.examine())
+
+
+def _report(document: Document, sections: Sections, at: KeyPath, problems: Iterable[Problem]) -> None:
+    for problem in problems:
+        first = document.place(sections.original((*at, *problem.first)))
+        sentence = problem.sentence.replace("{first}", str(first))
+        document.wrong(sections.original((*at, *problem.path)), sentence, problem.hint)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -37,7 +37,7 @@ def check(folder: Path | None) -> None:
     """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
     from bot.composition.registry import KINDS
 
-    found, mistakes = catalog.check(_folder(folder), KINDS)
+    found, mistakes = catalog.check(_folder(folder), KINDS, asking=True)
     if mistakes:
         tell(listed(mistakes), err=True)
         sys.exit(EXIT_CONFIG)

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot import references
 from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.shared import SharedAnswers
 from bot.adapters.targets.context import TargetContext
 from bot.composition import registry
 from bot.composition.adapters import Targets
@@ -59,6 +60,7 @@ class Bindings:
         self._beside = beside or {}
         self._targets: Made[CatalogTarget] = {}
         self._sources: Made[list[MetricSource]] = {}
+        self._answers = SharedAnswers()
 
     def target(self, lane: Lane, binding: LaneBinding) -> DeployTarget:
         if binding.target.name in self._beside:
@@ -68,7 +70,7 @@ class Bindings:
     def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
         def make() -> list[MetricSource]:
             targets = OneTarget(lambda: self._target(lane, binding))
-            context = MetricContext(targets, self._session)
+            context = MetricContext(targets, self._session, self._answers)
             return [self._source(source, context) for source in binding.metrics]
 
         return _made(self._sources, lane, binding, make)

@@ -13,6 +13,9 @@ from pydantic import Field, create_model
 
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.probe import ProbeSettings, make_probe
+from bot.adapters.metrics.prometheus.alerts import make_alerts
+from bot.adapters.metrics.prometheus.counters import make_prometheus
+from bot.adapters.metrics.prometheus.settings import AlertsSettings, PrometheusSettings
 from bot.adapters.metrics.router import RouterCountsSettings, make_router
 from bot.adapters.metrics.scrape import ScrapeSettings, make_scrape
 from bot.adapters.routers.context import RouterContext
@@ -125,6 +128,8 @@ KINDS = Kinds(
         "router": metric(RouterCountsSettings, make_router),
         "probe": metric(ProbeSettings, make_probe),
         "scrape": metric(ScrapeSettings, make_scrape),
+        "prometheus": metric(PrometheusSettings, make_prometheus),
+        "alerts": metric(AlertsSettings, make_alerts),
     },
     releases={
         "listed": release(ListedSettings, ListedReleases),

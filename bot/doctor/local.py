@@ -49,7 +49,7 @@ def examine_env_file(file: Path) -> CheckLine:
 
 def examine_catalog(folder: Path) -> tuple[Catalog | None, list[CheckLine]]:
     """The catalog if it is valid, and a line per mistake."""
-    found, mistakes = catalog.check(folder, registry.KINDS)
+    found, mistakes = catalog.check(folder, registry.KINDS, asking=True)
     if mistakes:
         return None, [bad("catalog", str(m), "") for m in mistakes]
     services = {lane.service for lane in found.lanes}

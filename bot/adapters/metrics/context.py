@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import aiohttp
 
+from bot.adapters.metrics.shared import SharedAnswers
 from bot.domain.rollout.model import Lane, Observed
 
 # How long a target may take to say what runs and where, and a router to say what it counted, in seconds.
@@ -32,7 +33,8 @@ class LaneTargets(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MetricContext:
-    """Argument of every metric source's factory."""
+    """Argument of every metric source's factory. answers: what sources asked servers that many lanes share."""
 
     targets: LaneTargets
     session: aiohttp.ClientSession
+    answers: SharedAnswers = field(default_factory=SharedAnswers)

@@ -15,7 +15,7 @@ from bot.kinds import MetricSettings
 _OF_EVERY_TARGET = frozenset({"health"})
 _REMEDY = {
     "gateway": "Name a probe in metrics: that reads it: {kind: probe, path: /healthz, gateway: status}.",
-    "alert": "No kind of metric source reports alerts; remove the rule.",
+    "alert": "Name a source of alerts in metrics: that knows this severity: {kind: alerts, url: …, severities: …}.",
 }
 
 
@@ -31,12 +31,19 @@ class Listeners:
         self, lane: Lane, name: str, policy: JudgePolicy, sources: Mapping[str, MetricSettings]
     ) -> None:
         """`name` and `policy` are what judges the lane, `sources` its metric sources by name, in order."""
+        first, source = next(iter(sources.items()), ("", None))
+        if source is not None and not source.counts and policy.series:
+            self._wrong(
+                ("metrics", first),
+                f"{first} counts no requests, so it cannot be the first source of {lane}.",
+                "Name a source that does before it.",
+            )
         signals = _OF_EVERY_TARGET.union(*(source.signals for source in sources.values()))
         # Of a further source, its requests are a proportion under its own name.
         further = list(sources)[1:]
         proportions = frozenset(further).union(*(source.proportions for source in sources.values()))
         for path, rule in self._places(name, policy.rules):
-            if rule.signal is not None and rule.metric not in signals:
+            if rule.signal is not None and rule.signal not in signals:
                 sentence = f'no metric source of {lane} reports what "{rule.name}" listens to.'
                 self._wrong(path, sentence, _REMEDY.get(rule.metric, ""))
             elif rule.metric == "proportion" and rule.subject not in proportions:

@@ -44,10 +44,14 @@ class CounterReading:
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """A yes-or-no reading: `bad` is True in trouble, False when fine, None when it could not be read."""
+    """A yes-or-no reading: `bad` is True in trouble, False when fine, None when it could not be read.
+
+    since: unix seconds when the trouble began, where that is known: older trouble is none of the candidate's.
+    """
 
     bad: bool | None
     detail: str = ""
+    since: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

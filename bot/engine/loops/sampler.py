@@ -120,6 +120,13 @@ class Sampler:
         )
 
 
+def _of_its_own(signal: Signal, rollout: Rollout) -> Signal:
+    """The signal; trouble from before the rollout is none of its candidate's, which may be the way out of it."""
+    if signal.since is None or signal.since >= rollout.created_at.timestamp():
+        return signal
+    return Signal(False, f"{signal.detail} since before this rollout")
+
+
 def crash(rollout: Rollout, observed: Observed) -> str | None:
     """A sentence when the candidate should run and does not."""
     if observed.generation != rollout.generation or rollout.confirmed != rollout.generation:
@@ -212,7 +219,7 @@ def _proportions(source: str, reading: CounterReading) -> CounterReading:
 
 def _signals(rollout: Rollout, observed: Observed | None, problem: str, sample: Sample) -> dict[str, Signal]:
     """What plain rules listen to: the candidate's readiness, as the target sees it, and what the sources say."""
-    said = dict(sample.signals)
+    said = {name: _of_its_own(signal, rollout) for name, signal in sample.signals}
     if observed is None:
         return {**said, _HEALTH: Signal(None, problem)}
     running = observed.of(rollout.candidate.digest)

@@ -229,7 +229,14 @@ ONE_MISTAKE = {
     "alerts that no one reports": (
         ("{rule: p99 > 5s for 2m,", "{rule: any P1 alert firing,"),
         "any P1",
-        'no metric source of checkout/staging reports what "any P1 alert firing" listens to. No kind',
+        'no metric source of checkout/staging reports what "any P1 alert firing" listens to. '
+        "Name a source of alerts",
+    ),
+    "a first source that counts nothing": (
+        ("  router: {kind: router}", "  router: {kind: alerts, url: http://alertmanager}"),
+        "router: {kind: alerts",
+        "metrics.router: router counts no requests, so it cannot be the first source of checkout/staging. "
+        "Name a source that does before it.",
     ),
     "a proportion that no one reads": (
         ("error_rate > 5% over 5m", "db_errors > 1% over 5m"),

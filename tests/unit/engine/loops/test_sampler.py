@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.judge import judge
-from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.judge.counters import CounterReading, Sample, Signal
 from bot.domain.judge.evidence import Tick, begin_evidence
 from bot.domain.rollout.model import Desired, Lane
 from bot.engine.loops.sampler import latency, latency_quantile
@@ -105,6 +105,22 @@ async def test_health_is_unknown_while_the_target_is_away() -> None:
     look = await looker.look(rollout(), begin_evidence(), 110.0)
     assert look.tick.signals["health"].bad is None
     assert look.observed is None
+
+
+async def test_an_alert_from_before_the_rollout_is_none_of_the_candidates() -> None:
+    def fires(since: float) -> Signal:
+        return Signal(True, "CheckoutBurns fires", since=since)
+
+    class Alerts(FakeMetrics):
+        async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
+            signals = (("alert:P1", fires(began - 1)), ("alert:P2", fires(began)))
+            return [Sample(began, digest, signals=signals) for digest in digests]
+
+    began = NOW.timestamp()
+    looker = sampler(await serving(), router=FakeMetrics(), pages=Alerts())
+    signals = (await looker.look(rollout(), begin_evidence(), began + 60)).tick.signals
+    assert signals["alert:P1"] == Signal(False, "CheckoutBurns fires since before this rollout")
+    assert signals["alert:P2"].bad is True
 
 
 def histogram(*counts: int, release: str = "d") -> Sample:
