@@ -9,7 +9,8 @@ import sys
 from tests.support.paths import ROOT
 
 FLOORS = (("in all", "*", 85), ("in bot/domain", "bot/domain/*", 95))
-# The tests that start whole programs take longest: they begin first, so that no worker is left alone with them.
+# The tests that start whole programs take longest: they begin first, those marked `long` before all others, so that
+# no worker is left alone with them.
 ALL = (
     "tests/e2e",
     "tests/integration",

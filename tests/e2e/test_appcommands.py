@@ -22,7 +22,7 @@ from tests.support.e2e.stack import Stack, lanes, marks, opened
 from tests.support.paths import ROOT
 from tests.support.postgres import PostgresServer
 
-pytestmark = marks("commands-sync")
+pytestmark = [*marks("commands-sync"), pytest.mark.long]
 DEMO = ROOT / "config" / "demo"
 SERVICE = "greeter-commands"
 

@@ -2,11 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from demo.launcher import Demo
 from demo.stories.runner import STORIES, play, read
 from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 from demo.stories.transcript import Transcript
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 async def test_the_first_story_of_the_demo_goes_as_told(tmp_path: Path) -> None:

@@ -2,8 +2,9 @@
 
 `python -m tests.fakes.crashing_bot run` in place of `python -m bot run`; any other command is the bot's own. The
 points are appended to the file in `CRASH_POINTS` and synced before the kill. A parent that has imported the
-product, and does nothing else, forks each life: what a life knows, it read from the database. Leases are shorter
-than usual, since each kill waits for one; the breaker for crash loops would stop what is the purpose here.
+product, and does nothing else, forks each life: what a life knows, it read from the database. Before it, the time
+passes that the leases of the dead one still had, since each of a hundred lives would wait for it; the breaker for
+crash loops would stop what is the purpose here.
 """
 
 from __future__ import annotations
@@ -53,15 +54,18 @@ class Crashes:
 
 
 async def live(settings: Settings, points: Path) -> None:
-    await forget_identifies(settings)
+    await while_no_one_lives(settings)
     await wiring.run(settings, probe=Crashes(points).probe, intervals=QUICK)
 
 
-async def forget_identifies(settings: Settings) -> None:
+async def while_no_one_lives(settings: Settings) -> None:
+    """Leases run out, as they would if one waited, and the starts of this day are forgotten."""
     (settings.data_dir / "identify.json").unlink(missing_ok=True)
     connection = await asyncpg.connect(settings.database.dsn)
     try:
         await connection.execute("DELETE FROM notes WHERE kind = 'identify'")
+        await connection.execute("UPDATE leases SET until = now()")
+        await connection.execute("UPDATE effects SET due_at = now() WHERE state = 'leased'")
     finally:
         await connection.close()
 
