@@ -4,14 +4,15 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements
 
-.PHONY: demo setup setup-hooks run test soak mutate check reference docs bench audit dist image lock clean help
+.PHONY: demo setup setup-hooks run test test-real soak mutate check reference docs bench audit dist image lock clean help
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
 	@echo "make setup   the environment alone: then . $(BIN)/activate, and slipway --help"
 	@echo "make setup-hooks   the environment for changes, with git hooks: the fast part of check on a commit, types before a push"
 	@echo "make run     the bot against real Discord, from .env"
-	@echo "make test    all tests, with coverage"
+	@echo "make test    all tests that need no component of the system, with coverage"
+	@echo "make test-real   the others: a Docker Engine and a registry, each as the program it is (as root)"
 	@echo "make soak    random histories of the engine with faults (COUNT=10000, FIRST=1, JOBS=2; SEED=7 replays one)"
 	@echo "make mutate  small changes to bot/domain, and which of them its unit tests notice (ONLY=bot.domain.judge, JOBS=2)"
 	@echo "make check   format, lint, types, layers, migrations, container and workflow files"
@@ -51,6 +52,9 @@ run: $(VENV)/demo.stamp
 
 test: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.run
+
+test-real: $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.run --real
 
 soak: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--first $(or $(FIRST),1) --count $(or $(COUNT),10000) --jobs $(or $(JOBS),2))

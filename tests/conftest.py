@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from tests.support.docker import DockerEngine, docker_engine
 from tests.support.postgres import PostgresServer, postgres_server
 
 
@@ -22,3 +23,10 @@ async def dsn(postgres: PostgresServer) -> AsyncIterator[str]:
     name = await postgres.fresh()
     yield postgres.dsn(name)
     await postgres.drop(name)
+
+
+@pytest.fixture(scope="session")
+def docker() -> Iterator[DockerEngine]:
+    """A Docker Engine for all tests of a worker. A test that stops its engine brings its own."""
+    with docker_engine() as engine:
+        yield engine

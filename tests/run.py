@@ -1,4 +1,4 @@
-"""`make test`: every test, on two workers for each core, with branch coverage printed and held to its floors."""
+"""`make test`: every test but those marked `real`, with branch coverage held to its floors; `make test-real`: those."""
 
 from __future__ import annotations
 
@@ -26,18 +26,26 @@ def run(*command: str) -> int:
     return subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode
 
 
+def real() -> int:
+    """Tests of components. Their engines and containers need the cores: one worker for each."""
+    spread = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--durations", "10")
+    return run("pytest", "-q", "-m", "real", *spread, "tests/contract", "tests/integration")
+
+
 def main() -> int:
+    # Programs that tests start need their bytecode: without it, each start costs half as much again.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if sys.argv[1:] == ["--real"]:
+        return real()
     for old in ROOT.glob(".coverage*"):
         old.unlink()
     os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
-    # Programs that tests start need their bytecode: without it, each start costs half as much again.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # More workers than cores: a test of whole programs mostly waits.
     workers = os.environ.get("TEST_WORKERS", str(2 * (os.cpu_count() or 1)))
     selected = sys.argv[1:] or ALL
     # By file, since the tests of a file may share a world; in the order given.
     spread = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "20")
-    failed = run("coverage", "run", "-m", "pytest", "-q", *spread, *selected)
+    failed = run("coverage", "run", "-m", "pytest", "-q", "-m", "not real", *spread, *selected)
     run("coverage", "combine", "-q")
     if sys.argv[1:]:
         return failed

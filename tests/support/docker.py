@@ -42,6 +42,7 @@ _APPLETS = (
     "env",
 )
 _STARTS_S = 30.0
+_BRIDGE = "sliptest"
 
 
 class DockerEngine:
@@ -56,9 +57,8 @@ class DockerEngine:
         self._data = folder / "data"
         self._data.mkdir()
         self._size = size
-        # Below 2 ** 7 networks of tests at a time on one machine.
-        self._number = os.getpid() % 120 + (120 if size else 0)
-        self._bridge = f"sliptest{self._number}"
+        self._number = _bridge()
+        self._bridge = f"{_BRIDGE}{self._number}"
         self._process: subprocess.Popen[bytes] | None = None
         if size:
             _run("mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(self._data))
@@ -68,11 +68,6 @@ class DockerEngine:
         return f"unix://{self.socket}"
 
     def start(self) -> None:
-        net = f"172.30.{self._number}"
-        if not Path("/sys/class/net", self._bridge).exists():
-            _run("ip", "link", "add", "name", self._bridge, "type", "bridge")
-            _run("ip", "address", "add", f"{net}.1/24", "dev", self._bridge)
-            _run("ip", "link", "set", self._bridge, "up")
         options = {
             "data-root": self._data,
             "exec-root": self.folder / "exec",
@@ -257,6 +252,21 @@ def registry() -> Iterator[Registry]:
             yield served
         finally:
             served.stop()
+
+
+def _bridge() -> int:
+    """Number of a bridge that no other engine of tests has, also not of other workers."""
+    for number in range(250):
+        made = subprocess.run(
+            ["ip", "link", "add", "name", f"{_BRIDGE}{number}", "type", "bridge"],
+            check=False,
+            capture_output=True,
+        )
+        if made.returncode == 0:
+            _run("ip", "address", "add", f"172.30.{number}.1/24", "dev", f"{_BRIDGE}{number}")
+            _run("ip", "link", "set", f"{_BRIDGE}{number}", "up")
+            return number
+    raise RuntimeError("no bridge is free, or none can be made here")
 
 
 def _run(*command: str) -> None:

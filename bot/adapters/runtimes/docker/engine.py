@@ -48,20 +48,23 @@ class Engine:
         self.outages = 0
         self._settings = settings
         self._forwarded: ForwardedSocket | None = None
-        self._base, self._connector = "http://engine", self._connect(folder)
+        self._base, self._path = "http://engine", ""
+        parts = urlsplit(self.address)
+        if parts.scheme == "tcp":
+            self._base = f"{'https' if settings.tls else 'http'}://{parts.netloc}"
+        elif parts.scheme == "ssh":
+            self._forwarded = ForwardedSocket(self.address, folder)
+            self._path = str(self._forwarded.path)
+        else:
+            self._path = parts.path
+        self._tls = self._context()
         self._session: aiohttp.ClientSession | None = None
         self._version = ""
 
-    def _connect(self, folder: Path) -> aiohttp.BaseConnector:
-        parts = urlsplit(self._settings.engine)
-        if parts.scheme == "tcp":
-            self._base = f"{'https' if self._settings.tls else 'http'}://{parts.netloc}"
-            return aiohttp.TCPConnector(ssl=self._context() or True, limit=0)
-        path = parts.path
-        if parts.scheme == "ssh":
-            self._forwarded = ForwardedSocket(self._settings.engine, folder)
-            path = str(self._forwarded.path)
-        return aiohttp.UnixConnector(path, limit=0)
+    def _connect(self) -> aiohttp.BaseConnector:
+        if self._path:
+            return aiohttp.UnixConnector(self._path, limit=0)
+        return aiohttp.TCPConnector(ssl=self._tls or True, limit=0)
 
     def _context(self) -> ssl.SSLContext | None:
         tls = self._settings.tls
@@ -77,6 +80,7 @@ class Engine:
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
+            self._session = None
         if self._forwarded is not None:
             await self._forwarded.close()
 
@@ -147,6 +151,21 @@ class Engine:
             self._version = ""  # it may be another one when it is back
             raise Unreachable(f"{self.name} cannot be reached: {self._why(problem)}") from problem
 
+    async def probe(self) -> None:
+        """Count an outage unless the engine takes a new connection.
+
+        An engine that stops refuses those first, then ends its containers, and answers on old connections meanwhile.
+        """
+        timeout = aiohttp.ClientTimeout(total=_CONNECT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=self._connect(), timeout=timeout) as session,
+                session.get(f"{self._base}/_ping") as answer,
+            ):
+                await answer.read()
+        except (aiohttp.ClientError, OSError):
+            self.outages += 1
+
     @property
     def name(self) -> str:
         return f"The Docker Engine at {self.address}"
@@ -155,7 +174,7 @@ class Engine:
         if self._forwarded is not None:
             await self._forwarded.open()
         if self._session is None:
-            self._session = aiohttp.ClientSession(connector=self._connector)
+            self._session = aiohttp.ClientSession(connector=self._connect())
         if not self._version:
             timeout = aiohttp.ClientTimeout(total=_ANSWER_S, sock_connect=_CONNECT_S)
             async with self._session.get(f"{self._base}/version", timeout=timeout) as answer:

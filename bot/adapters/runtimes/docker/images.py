@@ -63,7 +63,7 @@ class Reference:
 
 
 class Logins:
-    """Logins to registries from Docker's config.json, its credential helpers included. None without a file."""
+    """Logins to registries from the file that `docker login` writes, with its credential helpers. None without it."""
 
     def __init__(self, file: Path | None) -> None:
         self._file = file

@@ -50,6 +50,8 @@ class Surroundings(Protocol):
     @property
     def outages(self) -> int: ...
 
+    async def probe(self) -> None: ...
+
     async def pull(self, progress: Callable[[str], None]) -> None: ...
 
     def was_ready(self, container: Container) -> bool: ...
@@ -159,7 +161,7 @@ class Instance:
             await self._watch()
         except Ended as ended:
             # A container ends with its engine, and is not to blame for that.
-            return Ended(str(ended), ours=self._id != "" and outages != self._around.outages)
+            return Ended(str(ended), ours=outages != self._around.outages)
 
     async def _start(self) -> None:
         around = self._around
@@ -175,6 +177,7 @@ class Instance:
         try:
             made = await _finished(self._patiently(create))
         except EngineError as error:
+            await around.probe()
             raise Ended(f"could not be started: {error}") from None
         except OSError as problem:
             what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
@@ -248,6 +251,7 @@ class Instance:
             raise Ended("was removed")
         container = self.container
         if container is not None and not container.runs and container.state not in ("created", "restarting"):
+            await self._around.probe()
             raise Ended(
                 await self._patiently(lambda: self._around.containers.ending(container, self._redactor()))
             )

@@ -125,6 +125,9 @@ class DockerRelease:
     def outages(self) -> int:
         return self._runtime.engine.outages
 
+    async def probe(self) -> None:
+        await self._runtime.engine.probe()
+
     async def pull(self, progress: Callable[[str], None]) -> None:
         await self._runtime.pull(self.spec.image, progress)
 

@@ -41,6 +41,7 @@ class DockerRuntime:
         self._pulls: dict[str, asyncio.Lock] = {}
         self._changed: Callable[[Lane], None] = lambda lane: None
         self._looking: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._wake = asyncio.Event()
 
@@ -53,6 +54,7 @@ class DockerRuntime:
             found = await self._listed()
         except Unreachable:
             await self.session.close()
+            await self.engine.close()
             raise
         await asyncio.to_thread(self.readiness.keep_only, {container.id for container in found})
         for container in found:
@@ -64,9 +66,10 @@ class DockerRuntime:
 
     async def close(self) -> None:
         await asyncio.gather(*(release.exit() for release in self._releases()))
-        for task in (*self._tasks, *([self._looking] if self._looking else [])):
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        for task in (*self._tasks, self._looking, self._next):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         self._lanes.clear()
         await self.session.close()
         await self.engine.close()
@@ -130,12 +133,18 @@ class DockerRuntime:
         releases[container.digest].adopt(container)
 
     async def _look(self) -> None:
-        """Take in what the engine lists now; those who ask at the same time share one request. Raises `Unreachable`."""
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._take_in())
-        await asyncio.shield(self._looking)
+        """Take in what the engine lists, asked after this call; those who wait share one request.
 
-    async def _take_in(self) -> None:
+        Raises `Unreachable`.
+        """
+        if self._next is None:
+            self._next = asyncio.create_task(self._after(self._looking))
+        await asyncio.shield(self._next)
+
+    async def _after(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
+        self._looking, self._next = self._next, None
         asked_at = asyncio.get_running_loop().time()
         by_release: dict[tuple[Lane, str], list[Container]] = {}
         for container in await self._listed():
@@ -143,7 +152,7 @@ class DockerRuntime:
         for release in self._releases():
             release.see(by_release.pop((release.lane, release.release.digest), []), asked_at)
         for left in by_release.values():
-            for container in left:  # of a request whose answer was lost
+            for container in left:  # of a request with a lost answer
                 self._adopt(container)
                 release = self._lanes[container.lane][container.digest]
                 release.stop(drained=True)

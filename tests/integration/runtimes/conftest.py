@@ -1,0 +1,20 @@
+"""A Docker runtime on the engine of this worker."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.docker import DockerEngine
+from tests.support.runtimes import DockerKit, DockerWorld
+
+
+@pytest.fixture
+async def on_docker(docker: DockerEngine, tmp_path: Path) -> AsyncIterator[DockerWorld]:
+    kit = DockerKit(docker, tmp_path)
+    runtime = kit.make()
+    await runtime.start(lambda lane: None)
+    yield DockerWorld(kit, runtime)
+    await runtime.close()

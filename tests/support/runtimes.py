@@ -1,0 +1,136 @@
+"""Runtimes for the tests that all of them share: how each is made, and releases that behave well or badly on it."""
+
+from __future__ import annotations
+
+import asyncio
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from bot.adapters.runtimes.context import RuntimeContext
+from bot.adapters.runtimes.docker.runtime import DockerRuntime
+from bot.adapters.runtimes.docker.settings import EngineSettings
+from bot.domain.rollout.model import Lane, Release, RunState
+from bot.ports.runtimes import RunningInstance, RunningRelease, Runtime
+from tests.support.docker import DockerEngine
+from tests.support.waiting import until
+
+Behaviour = Literal["serves", "dies", "never ready", "stubborn"]
+
+LANE = Lane("web", "production")
+
+# What a release that dies prints last, and what of it must not be seen.
+TOKEN = "sk-9f8e7d6c5b4a"
+
+
+class RuntimeKit(Protocol):
+    def make(self, owner: str = "one") -> Runtime:
+        """The runtime of a host; a later one of the same owner takes over what it left."""
+        ...
+
+    def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
+        """A release with half a second for its drain and one for its end."""
+        ...
+
+    async def kill(self, instance: RunningInstance) -> None:
+        """End an instance from outside."""
+        ...
+
+
+async def host_dies() -> None:
+    """Everything that this process does ends at once, as when a host is killed."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def answer(instance: RunningInstance, path: str = "/version") -> str:
+    """The body that it answers with. Raises OSError."""
+    url = f"http://{instance.host}:{instance.port}{path}"
+
+    def read() -> str:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return str(response.read().decode().strip())
+
+    return await asyncio.to_thread(read)
+
+
+class DockerKit:
+    """Releases run in the image `test:1` of the engine."""
+
+    _COMMANDS: ClassVar[dict[Behaviour, list[str] | None]] = {
+        "serves": None,
+        "dies": ["sh", "-c", "echo token=$API_TOKEN; echo no database; exit 3"],
+        "never ready": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"],
+        "stubborn": [
+            "sh",
+            "-c",
+            "httpd -p 8080 -h / ; touch /healthz; trap '' TERM; while :; do sleep 1; done",
+        ],
+    }
+
+    def __init__(self, engine: DockerEngine, folder: Path) -> None:
+        self.engine = engine
+        self._folder = folder
+        self.image = engine.load("test:1")
+
+    def make(self, owner: str = "one", **settings: Any) -> DockerRuntime:
+        folder = self._folder / owner
+        context = RuntimeContext(folder, folder / "logs", owner)
+        return DockerRuntime(
+            EngineSettings.model_validate({"engine": self.engine.address, **settings}), context
+        )
+
+    def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
+        command = self._COMMANDS[behaviour]
+        said = {
+            "image": self.image,
+            "port": 8080,
+            "env": {"VERSION": "{version}", "API_TOKEN": TOKEN},
+            "ready": {"timeout_s": 1.0 if behaviour == "never ready" else 30.0},
+            "drain_s": 0.5,
+            "stop_s": 1.0,
+            **({"command": command} if command else {}),
+            **spec,
+        }
+        return Release("web", version, f"sha256:{version}", spec=said)
+
+    async def kill(self, instance: RunningInstance) -> None:
+        short = instance.name.partition(".")[2]
+        status, said = await asyncio.to_thread(self.engine.call, "POST", f"/containers/{short}/kill")
+        assert status == 204, said
+
+
+@dataclass
+class DockerWorld:
+    """A started Docker runtime with its kit and its engine."""
+
+    kit: DockerKit
+    runtime: DockerRuntime
+
+    @property
+    def engine(self) -> DockerEngine:
+        return self.kit.engine
+
+    async def until(self, release: Release, holds: Callable[[RunningRelease], object]) -> RunningRelease:
+        async def seen() -> RunningRelease | None:
+            return (await self.runtime.observe()).get(LANE, {}).get(release.digest)
+
+        found = await until(seen, lambda seen: seen is not None and holds(seen))
+        assert found is not None
+        return found
+
+    async def ready(self, release: Release, *, restart: bool = False) -> RunningRelease:
+        self.runtime.run(LANE, release, restart=restart)
+        return await self.until(release, lambda seen: seen.state is RunState.READY)
+
+    async def crashed(self, release: Release) -> str:
+        """How it crashed."""
+        self.runtime.run(LANE, release, restart=False)
+        seen = await self.until(
+            release, lambda seen: seen.state is RunState.CRASHED and seen.instances[0].detail
+        )
+        return seen.instances[0].detail
