@@ -14,8 +14,9 @@ from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
-from tests.support.host import host_of_processes, process_target
+from tests.support.host import BEHIND_ENVOY, PROCESSES, host_of_processes, process_target
 from tests.support.paths import SERVICE
+from tests.support.routers.subjects import need_envoy
 from tests.support.waiting import until
 
 LANE = Lane("checkout", "production")
@@ -46,7 +47,7 @@ class Subject:
         return await self.until(holds, lane)
 
 
-@pytest.fixture(params=["fake", "process"])
+@pytest.fixture(params=["fake", "process", "process behind envoy"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
@@ -69,7 +70,10 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     host = host_of_processes(tmp_path / "host")
     await host.start()
     lanes = {LANE: HostedLaneSettings(listen_port=0), ALONE: HostedLaneSettings(exclusive=True)}
-    yield Subject(process_target(host.data_dir, lanes, start_host=False), release)
+    if request.param != "process":
+        need_envoy()
+    platform = PROCESSES if request.param == "process" else BEHIND_ENVOY
+    yield Subject(process_target(host.data_dir, lanes, start_host=False, platform=platform), release)
     await host.stop()
 
 

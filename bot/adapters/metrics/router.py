@@ -72,5 +72,6 @@ def _readings(found: Mapping[str, Any] | None) -> tuple[CounterReading, ...]:
             bad=found["bad"],
             buckets=tuple((float(bound), int(count)) for bound, count in found["buckets"]),
             overdue=found["overdue"],
+            epoch=found["epoch"],
         ),
     )

@@ -16,6 +16,7 @@ from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import LaneConfig, Prerequisite, ServedLane
 from bot.domain.judge import judge
+from bot.domain.rollout.binding import latency_limits
 from bot.domain.rollout.model import Policy
 from bot.domain.rollout.steps import Gate
 from bot.kinds import MetricSettings, RouterSettings
@@ -212,8 +213,7 @@ class LaneResolver:
 
 def served(said: Layers, lane: LaneConfig) -> ServedLane:
     """The target's settings of the lane."""
-    limit = lane.bound.latency_limit_s
-    return ServedLane(lane.policy.exclusive, _router(said), (limit,) if limit is not None else ())
+    return ServedLane(lane.policy.exclusive, _router(said), latency_limits(lane.policy.judge))
 
 
 def _router(said: Layers) -> RouterSettings | None:

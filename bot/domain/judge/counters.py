@@ -24,6 +24,7 @@ class CounterReading:
 
     instance: identity; changes when the instance restarts. A source that counts for a release as a whole (a
         router) uses one constant name, and may start over: lower counts than before are a reset, not a crash.
+    epoch: of such a source: changes when its counters start over, if it can tell.
     total, bad: requests completed, and those failed among them (5xx, refused, reset, timed out).
     buckets: cumulative histogram of latency, `(upper bound in seconds, requests up to it)`; the last may be
         inf.
@@ -40,6 +41,7 @@ class CounterReading:
     overdue: int = 0
     extra: tuple[tuple[str, tuple[int, int]], ...] = ()
     delta: bool = False
+    epoch: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Counts:
 class Baseline:
     """Where one instance's counters stood: all requests, `(good, bad)` for each series, requests overdue.
 
-    doubted: what came after it did not fit, and was not taken.
+    doubted: what came after it did not fit, and was not taken. epoch: of the reading.
     """
 
     instance: str
@@ -91,16 +93,18 @@ class Baseline:
     series: tuple[tuple[int, int, bool], ...] = ()
     overdue: int = 0
     doubted: bool = False
+    epoch: str = ""
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        return [self.instance, self.total, self.overdue, [list(s) for s in self.series], self.doubted]
+        series = [list(s) for s in self.series]
+        return [self.instance, self.total, self.overdue, series, self.doubted, self.epoch]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Baseline:
         """Inverse of `to_json`."""
         series = tuple((s[0], s[1], bool(s[2])) for s in stored[3])
-        return cls(stored[0], stored[1], series, stored[2], *stored[4:5])
+        return cls(stored[0], stored[1], series, stored[2], *stored[4:6])
 
 
 def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[str, float]) -> Baseline:
@@ -124,7 +128,7 @@ def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[
             if not 0 <= bad <= total:
                 raise InconsistentError(f"{one.source}: {bad} bad of {total}, which is impossible")
             found.append((total - bad, bad, False))
-    return Baseline(reading.instance, reading.total, tuple(found), reading.overdue)
+    return Baseline(reading.instance, reading.total, tuple(found), reading.overdue, epoch=reading.epoch)
 
 
 def _latency(reading: CounterReading, series: Series) -> tuple[int, int, float | None]:
@@ -163,7 +167,7 @@ def gained(before: Baseline, now: Baseline) -> tuple[list[tuple[int, int]], bool
     A request that is overdue counts as slow at once, and not again when it completes: slow completions plus
     requests overdue only ever grow by requests that became slow.
     """
-    reset = _fell(before, now)
+    reset = before.epoch != now.epoch or _fell(before, now)
     if not reset:
         steps = _steps(before, now)
         odd = next(((total, bad) for total, bad in steps if not 0 <= bad <= total), None)

@@ -93,7 +93,9 @@ class Look:
         return self.known is not None and not self.discarded
 
     def _read(self, reading: CounterReading, seen: dict[str, Baseline], sums: list[list[int]]) -> None:
-        before = Baseline(reading.instance) if reading.delta else seen.get(reading.instance)
+        before = (
+            Baseline(reading.instance, epoch=reading.epoch) if reading.delta else seen.get(reading.instance)
+        )
         try:
             now = baseline(reading, self.policy.series, self.buckets)
             if before is None and self.known is None:
@@ -104,7 +106,7 @@ class Look:
             return
         try:
             # An instance that appears later has counted only this rollout's requests.
-            steps, reset = gained(before or Baseline(reading.instance), now)
+            steps, reset = gained(before or Baseline(reading.instance, epoch=reading.epoch), now)
         except InconsistentError as problem:
             self._unbelievable(reading, problem)
             if before is not None and not reading.delta:

@@ -34,6 +34,11 @@ class LaneBinding:
     latency_limit_s: float | None = None
 
 
+def latency_limits(policy: JudgePolicy) -> tuple[float, ...]:
+    """Every latency limit (seconds) that a policy judges by, in rising order."""
+    return tuple(sorted({series.threshold_s for series in policy.series if series.kind == "latency"}))
+
+
 def latency_limit(policy: JudgePolicy) -> float | None:
     """The largest latency limit (seconds) that a policy judges by; None where there is none."""
     return max((series.threshold_s for series in policy.series if series.kind == "latency"), default=None)

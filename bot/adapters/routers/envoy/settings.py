@@ -8,16 +8,17 @@ from typing import Literal
 
 from pydantic import Field
 
+from bot.adapters.routers.context import RouterContext
 from bot.adapters.routers.envoy.admin import Admin
 from bot.adapters.routers.envoy.config import Limits
 from bot.adapters.routers.envoy.files import DiscoveryFiles
 from bot.adapters.routers.envoy.process import EnvoyProcess
 from bot.adapters.routers.envoy.router import EnvoyRouter
-from bot.kinds import KindSettings, Problem
+from bot.kinds import Problem, RouterProgramSettings
 from bot.values import RelativePath
 
 
-class EnvoySettings(KindSettings):
+class EnvoySettings(RouterProgramSettings):
     """The router: Envoy. With `admin` and `config_dir` one that others run, without them one of Slipway's own."""
 
     kind: Literal["envoy"] = "envoy"
@@ -47,11 +48,10 @@ class EnvoySettings(KindSettings):
             )
 
 
-def make_envoy(settings: EnvoySettings, data_dir: Path) -> EnvoyRouter:
-    """The router. `data_dir`: where an Envoy of Slipway's own has its folder."""
+def make_envoy(settings: EnvoySettings, context: RouterContext) -> EnvoyRouter:
     limits = Limits(settings.connections, settings.trusted_hops)
     if settings.admin is None or settings.config_dir is None:
-        process = EnvoyProcess(data_dir / "envoy")
+        process = EnvoyProcess(context.folder)
         return EnvoyRouter(Admin(process.socket), DiscoveryFiles(process.discovery), process, limits)
     admin = Path(settings.admin) if "/" in settings.admin else settings.admin
     files = DiscoveryFiles(settings.config_dir.absolute(), settings.config_dir_in_envoy)

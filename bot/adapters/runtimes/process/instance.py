@@ -33,7 +33,10 @@ _STEADY_S = 30.0
 
 @dataclass(slots=True)
 class Record:
-    """State of an instance on disk. `token` and `port` are written before the process is started."""
+    """State of an instance on disk. `token` and `port` are written before the process is started.
+
+    ready: whether the process had become ready: one that is adopted goes on serving while it is asked again.
+    """
 
     index: int
     token: str = ""
@@ -42,6 +45,7 @@ class Record:
     created: float = 0.0
     restarts: int = 0
     crashed: bool = False
+    ready: bool = False
     detail: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -118,6 +122,8 @@ class Instance:
         elif record.token in found:
             self._process = found[record.token]
             record.pid, record.created = self._process.pid, self._process.created
+        if self._process is not None and record.ready:
+            self.state = RunState.READY
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"{self._release.version}.{self.record.index}")
@@ -159,8 +165,8 @@ class Instance:
 
     async def _live(self, adopted: bool) -> str:
         """Run one process; returns how it ended, as a phrase."""
-        self._set(RunState.STARTING)
         if not adopted:
+            self._set(RunState.STARTING)
             try:
                 await self._spawn()
             except OSError as problem:
@@ -171,6 +177,9 @@ class Instance:
             return problem_text
         self.record.detail = ""
         self._set(RunState.READY)
+        if not self.record.ready:
+            self.record.ready = True
+            await self._around.save()
         assert self._process is not None
         while self._process.alive:  # noqa: ASYNC110 - an adopted process is no child, so there is no event for it
             await asyncio.sleep(processes.POLL_S)
@@ -178,7 +187,7 @@ class Instance:
 
     async def _spawn(self) -> None:
         record = self.record
-        record.crashed, record.pid, record.created = False, 0, 0.0
+        record.crashed, record.ready, record.pid, record.created = False, False, 0, 0.0
         record.token = secrets.token_hex(12)
         record.port = processes.free_port(HOST, self._around.ports())
         await self._around.save()

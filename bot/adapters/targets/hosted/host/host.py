@@ -95,7 +95,10 @@ class Host:
 
     async def _configure(self, request: Json) -> Json:
         """Apply the settings of every lane; one that fails does not keep the others from theirs."""
-        await self._add(PlatformSettings.model_validate(request["platform"]))
+        try:
+            await self._add(PlatformSettings.model_validate(request["platform"]))
+        except (OSError, ValueError) as problem:
+            raise TargetRefused(str(problem)) from None
         lanes = [
             await self._lane(lane_from_json(named), HostedLaneSettings.model_validate(settings))
             for named, settings in request["lanes"]
@@ -185,8 +188,8 @@ class Host:
                 sockets=self._sockets,
             )
             platform = self._make_platform(settings, context)
-            await platform.runtime.start(self._changed)
             await platform.router.start()
+            await platform.runtime.start(self._changed)
             self._platforms[settings.place] = platform
             self._store.keep_platforms(found.settings for found in self._platforms.values())
             restored = [

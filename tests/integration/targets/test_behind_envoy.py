@@ -1,0 +1,187 @@
+"""The host with Envoy as its router: killed on either side, and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import psutil
+import pytest
+
+from bot.adapters.metrics.router import RouterMetrics
+from bot.adapters.targets.hosted.settings import HostedLaneSettings
+from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
+from bot.domain.rollout.model import Desired, RunState
+from bot.ports.errors import Unreachable
+from tests.support.host import BEHIND_ENVOY, LANE, Users, process_target, release, settled
+from tests.support.routers.subjects import need_envoy
+from tests.support.waiting import until
+
+ONE, TWO = release("1"), release("2")
+LANES = {LANE: HostedLaneSettings(listen_port=0, latency_limits_s=(0.3,))}
+
+
+@pytest.fixture
+async def target(tmp_path: Path) -> AsyncIterator[HostedTarget]:
+    need_envoy()
+    target = process_target(tmp_path / "host", LANES, platform=BEHIND_ENVOY)
+    yield target
+    try:
+        await target.stop_host()
+    except Unreachable:
+        await target.host.ensure()
+        await target.stop_host()
+
+
+@pytest.fixture
+async def users(target: HostedTarget) -> AsyncIterator[Users]:
+    address = await target.router_address(LANE)
+    assert address is not None
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        yield Users(session, address)
+
+
+def host_pid(target: HostedTarget) -> int:
+    return int(json.loads((target.host.data_dir / "host.pid").read_text())["host"])
+
+
+def envoy_pid(target: HostedTarget) -> int:
+    return int((target.host.data_dir / "platforms" / "process" / "router" / "envoy.pid").read_text())
+
+
+async def test_killed_host_interrupts_no_request_and_finds_its_envoy_again(
+    target: HostedTarget, users: Users
+) -> None:
+    await target.apply(LANE, Desired(1, ONE, TWO, 25))
+    await settled(target, {"1": 75, "2": 25})
+    stop = asyncio.Event()
+    crowd = [asyncio.create_task(users.ask_until(stop)) for _ in range(3)]
+    await until(lambda: _now(users.got["2"]), lambda n: n > 10)
+    envoy, host = envoy_pid(target), host_pid(target)
+
+    os.kill(host, signal.SIGKILL)
+    await until(lambda: _now(host_pid(target)), lambda pid: pid != host)
+    await settled(target, {"1": 75, "2": 25})
+    stop.set()
+    await asyncio.gather(*crowd)
+
+    assert set(users.got) == {"1", "2"}, users.got
+    assert envoy_pid(target) == envoy
+
+    async def counted() -> int:
+        (sample,) = await RouterMetrics(target).sample(LANE, [TWO.digest])
+        return sample.readings[0].total if sample.readings else 0
+
+    await until(counted, lambda n: n == users.got["2"])
+
+
+async def test_killed_envoy_is_back_within_a_second_with_the_right_weights(
+    target: HostedTarget, users: Users
+) -> None:
+    await target.apply(LANE, Desired(1, ONE, TWO, 100))
+    await settled(target, {"2": 100})
+    await users.ask(3)
+    before = envoy_pid(target)
+
+    os.kill(before, signal.SIGKILL)
+    killed = time.monotonic()
+    users.got.clear()
+    while not users.got["2"]:
+        await users.ask()
+        await asyncio.sleep(0.005)
+    # Speed is measured by the benchmarks; this bound leaves room for a busy machine.
+    assert time.monotonic() - killed < 10
+
+    assert "1" not in users.got
+    assert (await settled(target, {"2": 100})).generation == 1
+    assert await until(lambda: _now(envoy_pid(target)), lambda pid: pid != before)
+
+
+async def test_restarted_counters_are_a_reset_and_no_crash_of_the_candidate(
+    target: HostedTarget, users: Users
+) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    source = RouterMetrics(target)
+
+    async def epoch() -> tuple[str, str]:
+        (sample,) = await source.sample(LANE, [ONE.digest])
+        return (sample.readings[0].instance, sample.readings[0].epoch) if sample.readings else ("", "")
+
+    before = await until(epoch, lambda found: found[1])
+    os.kill(envoy_pid(target), signal.SIGKILL)
+    after = await until(epoch, lambda found: found[1] not in ("", before[1]))
+    assert after[0] == before[0]
+
+
+async def test_abort_while_a_candidate_serves(target: HostedTarget, users: Users) -> None:
+    await target.apply(LANE, Desired(3, ONE, TWO, 50))
+    await settled(target, {"1": 50, "2": 50})
+
+    observed = await abort_lane(target.host.data_dir, LANE, "root", "the database is away")
+    await users.ask(20)
+
+    assert observed.generation == 4 and observed.weight_of(ONE.digest) == 100
+    assert users.got == {"1": 20}
+
+
+async def test_dead_stable_comes_back_and_its_users_with_it(target: HostedTarget, users: Users) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    async with users.session.get(users.address + "/") as answer:
+        victim = int((await answer.json())["pid"])
+
+    os.kill(victim, signal.SIGKILL)
+    await until(lambda: _restarts(target), lambda n: n == 1)
+    await settled(target, {"1": 100})
+    users.got.clear()
+    await users.ask(20)
+
+    assert users.got == {"1": 20}
+
+
+async def test_release_that_leaves_ends_its_requests_first(target: HostedTarget, users: Users) -> None:
+    await target.apply(LANE, Desired(1, ONE, TWO, 100))
+    await settled(target, {"2": 100})
+    slow = asyncio.create_task(users.ask(1, "/slow?s=1"))
+    await until(lambda: _in_flight(target, TWO.digest), lambda n: n == 1)
+
+    await target.apply(LANE, Desired(2, ONE))
+    await until(lambda: _state(target, TWO.digest), lambda state: state is RunState.DRAINING)
+    await slow
+    await until(lambda: _state(target, TWO.digest), lambda state: state is None)
+
+    assert users.got == {"2": 1}
+
+
+async def test_orderly_stop_leaves_no_process(target: HostedTarget, users: Users) -> None:
+    await target.apply(LANE, Desired(1, ONE))
+    await settled(target, {"1": 100})
+    envoy = envoy_pid(target)
+    await target.stop_host()
+    assert not psutil.pid_exists(envoy)
+
+
+async def _now(value: int) -> int:
+    return value
+
+
+async def _restarts(target: HostedTarget) -> int:
+    found = (await target.observe(LANE)).of(ONE.digest)
+    return found.restarts if found else 0
+
+
+async def _state(target: HostedTarget, digest: str) -> RunState | None:
+    found = (await target.observe(LANE)).of(digest)
+    return found.state if found else None
+
+
+async def _in_flight(target: HostedTarget, digest: str) -> int:
+    found = (await target.counts(LANE))["releases"].get(digest)
+    return int(found["in_flight"]) if found else 0
