@@ -14,7 +14,6 @@ from typing import Any
 
 import aiohttp
 import structlog
-from redis.exceptions import RedisError
 
 from bot.adapters.embedded import EmbeddedPostgres
 from bot.adapters.postgres.connection.clock import DatabaseClock
@@ -349,6 +348,8 @@ def _redis(settings: Settings) -> Callable[[], asyncio.Future[str]]:
     async def look() -> str:
         if url is None:
             return "memory: not configured; limits and wake-ups are local to this process"
+        from redis.exceptions import RedisError  # 7 MiB, for those who use it
+
         try:
             return await redis.ping(url)
         except (RedisError, OSError, TimeoutError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -37,3 +39,11 @@ async def test_the_program_runs_with_a_collector_that_leaves_long_lived_objects_
     threshold, frozen = seen[0]
     assert threshold >= 20 * usual_collector[0]
     assert frozen > 50_000
+
+
+def test_what_most_processes_do_not_need_is_not_imported() -> None:
+    """Each costs megabytes of idle memory: a client of Redis, migrations, charts (a process of their own)."""
+    look = "import sys, bot.__main__, bot.composition.wiring; print(*sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    heavy = {"redis", "alembic", "sqlalchemy", "pygal", "resvg_py", "detect_secrets", "bot.doctor"}
+    assert not heavy & set(ran.stdout.split())

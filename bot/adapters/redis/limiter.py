@@ -12,7 +12,6 @@ from limits import RateLimitItem, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.storage.redis.redispy import RedispyBridge
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.exceptions import RedisError
 
 _log = structlog.get_logger(__name__)
 
@@ -76,6 +75,8 @@ class BudgetLimiter:
         item = self._items[category]
         shared = self._shared
         if shared is not None and time.monotonic() >= self._away_until:
+            from redis.exceptions import RedisError  # see waker.py
+
             try:
                 async with asyncio.timeout(_TIMEOUT_S):
                     wait_s = await _hit(shared, item, category, person)

@@ -1,4 +1,7 @@
-"""Wake-ups for other tasks and, over Redis, other processes. They may be lost, so every loop polls as well."""
+"""Wake-ups for other tasks and, over Redis, other processes. They may be lost, so every loop polls as well.
+
+The client library is imported where it is used: a process without Redis does without its 7 MiB.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import asyncio
 import contextlib
 import secrets
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import structlog
-from redis import asyncio as aioredis
-from redis.exceptions import RedisError
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 _log = structlog.get_logger(__name__)
 
@@ -66,6 +70,8 @@ class EventWaker:
         return self._events.setdefault(topic, asyncio.Event())
 
     async def _listen(self) -> None:
+        from redis.exceptions import RedisError
+
         backoff_s = _BACKOFF_S
         while True:
             client = self._client(None)
@@ -91,6 +97,8 @@ class EventWaker:
 
     async def _publish(self) -> None:
         """Publish wake-ups; those that come while one is being sent are sent as one."""
+        from redis.exceptions import RedisError
+
         client = self._client(_TIMEOUT_S)
         try:
             while True:
@@ -104,8 +112,10 @@ class EventWaker:
             with contextlib.suppress(RedisError, OSError):
                 await client.aclose()
 
-    def _client(self, timeout_s: float | None) -> aioredis.Redis:
-        return aioredis.Redis.from_url(
+    def _client(self, timeout_s: float | None) -> Redis:
+        from redis.asyncio import Redis
+
+        return Redis.from_url(
             self._url or "",
             decode_responses=True,
             socket_timeout=timeout_s,
@@ -116,7 +126,9 @@ class EventWaker:
 
 async def ping(url: str) -> str:
     """Probe Redis; returns a sentence. Raises `RedisError` or OSError."""
-    client = aioredis.Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
+    from redis.asyncio import Redis
+
+    client = Redis.from_url(url, socket_timeout=_TIMEOUT_S, socket_connect_timeout=_TIMEOUT_S)
     try:
         await client.ping()
         return "ok"
