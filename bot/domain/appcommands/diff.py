@@ -6,12 +6,14 @@ kept, so that the permissions which administrators gave it stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.appcommands import limits
 from bot.domain.appcommands.normalization import Json, key_of, normal_command
+
+Leaf = tuple[str, str, tuple[type, Any]]
 
 ALIKE = 0.75  # share of equal leaves at which a missing and a new command count as one renamed command
 
@@ -105,7 +107,7 @@ def _renames(
     """Pairs of a missing and a new command of one type that are alike; the most alike first, each once."""
     if not gone or not fresh:
         return []
-    bits: dict[tuple[str, str], int] = {}
+    bits: dict[Leaf, int] = {}
     old, new = ({key: _shape(c, bits) for key, c in side.items()} for side in (gone, fresh))
     alike = ((_alike(old[was], new[now]), was, now) for was in gone for now in fresh if was[0] == now[0])
     scored = sorted((s for s in alike if s[0] >= ALIKE), key=lambda s: (-s[0], s[1], s[2]))
@@ -118,36 +120,36 @@ def _renames(
     return list(pairs.items())
 
 
-def _shape(command: Json, bits: dict[tuple[str, str], int]) -> int:
-    """The leaves as a set of bits, since every missing command is compared with every new one."""
-    shape = 0
-    for leaf in _leaves(command):
-        shape |= 1 << bits.setdefault(leaf, len(bits))
-    return shape
+def _shape(command: Json, bits: dict[Leaf, int]) -> tuple[int, int]:
+    """The leaves as a set of bits, since every missing command is compared with every new one; and how many they are."""
+    own = (leaf for leaf in _leaves("", command) if leaf[:2] != ("", "name"))
+    numbers = {bits.setdefault(leaf, len(bits)) for leaf in own}
+    shape = bytearray(max(numbers, default=0) // 8 + 1)
+    for number in numbers:
+        shape[number >> 3] |= 1 << (number & 7)
+    return int.from_bytes(shape, "little"), len(numbers)
 
 
-def _leaves(command: Json) -> frozenset[tuple[str, str]]:
-    """The command as a set of (path, value), without its own name; options by name."""
-    found: set[tuple[str, str]] = set()
-
-    def walk(path: str, value: Any) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if path or key != "name":
-                    walk(f"{path}.{key}", inner)
-        elif isinstance(value, list):
-            for i, inner in enumerate(value):
-                walk(f"{path}[{inner.get('name', i) if isinstance(inner, dict) else i}]", inner)
+def _leaves(path: str, value: Json) -> Iterator[Leaf]:
+    """(path, key, value) of everything in the command that is not a container; options are found by name."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from _leaves(f"{path}.{key}", inner)
+        elif not isinstance(inner, list):
+            # With its type: to Discord, true and 1 are different values.
+            yield path, key, (inner.__class__, inner)
         else:
-            found.add((path, repr(value)))
+            for i, item in enumerate(inner):
+                if isinstance(item, dict):
+                    yield from _leaves(f"{path}.{key}[{item.get('name', i)}]", item)
+                else:
+                    yield path, f"{key}[{i}]", (item.__class__, item)
 
-    walk("", command)
-    return frozenset(found)
 
-
-def _alike(a: int, b: int) -> float:
+def _alike(a: tuple[int, int], b: tuple[int, int]) -> float:
     """Jaccard similarity of the leaves; 0 for a command without any field but its type."""
-    ones, others, both = a.bit_count(), b.bit_count(), (a & b).bit_count()
+    (some, ones), (more, others) = a, b
+    both = (some & more).bit_count()
     return both / (ones + others - both) if ones > 1 and others > 1 else 0.0
 
 

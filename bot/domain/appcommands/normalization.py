@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from bot.domain.appcommands import limits
@@ -53,16 +53,16 @@ def _contexts(command: Mapping[str, Any]) -> list[int] | None:
 
 
 def normal_option(option: Mapping[str, Any]) -> Json:
-    kind = option.get("type")
-    result: Json = {"type": kind, "name": option.get("name"), "description": option.get("description") or ""}
-    _put(result, "name_localizations", _locales(option.get("name_localizations")))
-    _put(result, "description_localizations", _locales(option.get("description_localizations")))
-    _put(result, "required", bool(option.get("required")))
-    _put(result, "autocomplete", bool(option.get("autocomplete")))
-    _put(result, "options", [normal_option(o) for o in option.get("options") or ()])
-    _put(result, "choices", [_choice(c) for c in option.get("choices") or ()])
-    _put(result, "channel_types", sorted(set(option.get("channel_types") or ())))
-    for bound in ("min_value", "max_value", "min_length", "max_length"):
+    result: Json = {
+        "type": option.get("type"),
+        "name": option.get("name"),
+        "description": option.get("description") or "",
+    }
+    # Most options have few of the fields: only those are looked at, since a manifest may have thousands of options.
+    for field, normal in _OPTION_FIELDS.items():
+        if field in option:
+            _put(result, field, normal(option[field]))
+    for bound in _BOUNDS:
         if option.get(bound) is not None:
             result[bound] = _number(option[bound])
     if result.get("min_length") == 0:
@@ -89,6 +89,18 @@ def _put(result: Json, key: str, value: Any) -> None:
     """Set a field, unless its value means the same as a missing field: empty, false or null."""
     if value:
         result[key] = value
+
+
+_OPTION_FIELDS: Mapping[str, Callable[[Any], Any]] = {
+    "name_localizations": _locales,
+    "description_localizations": _locales,
+    "required": bool,
+    "autocomplete": bool,
+    "options": lambda options: [normal_option(o) for o in options or ()],
+    "choices": lambda choices: [_choice(c) for c in choices or ()],
+    "channel_types": lambda types: sorted(set(types or ())),
+}
+_BOUNDS = ("min_value", "max_value", "min_length", "max_length")
 
 
 def key_of(command: Mapping[str, Any]) -> tuple[int, str]:
