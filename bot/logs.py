@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
+import random
 import sys
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -71,7 +71,7 @@ def configure(
 
 def new_trace_id() -> str:
     """Eight characters that are easy to read out; shown to people as a reference and found in the log."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return "".join(random.choices(_ALPHABET, k=8))  # no secret, and needed for every press and effect
 
 
 def trace_id() -> str | None:
