@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engine.catalog import catalog
 from benchmarks.engine.scene import Json, listening, truth
 from benchmarks.report import Row, show
 from demo.lanes import DemoLane
@@ -22,26 +23,11 @@ from demo.stories.stage import Stage, Transcript
 
 LANE = DemoLane("checkout", "production", 250)
 _HERE = Path(__file__).resolve().parents[2]
-CATALOG = f"""
-guilds:
-  harbor:
-    id: "1459747831315891395"
-    channels: {{deploys: deploys, alerts: alerts}}
-    roles: {{deployer: deployer, release-manager: release-manager, on-call: oncall}}
-defaults:
-  target: local
-  metrics: [router]
-  policy: web
-  plan: half
-  tick: 1s
-  lock_after_rollback: false
-  roles: {{deploy: [deployer], rollback: [on-call], operate: [deployer], lock: [on-call], notify: [on-call]}}
-environments: {{production: {{}}}}
-targets: {{local: {{kind: process}}}}
-metrics: {{router: {{kind: router}}}}
-plans: {{half: [{{verify: /healthz}}, {{shift: 50}}, {{soak: 1h}}, {{shift: 100}}, {{observe: 1h}}]}}
-policies: {{web: {{objectives: {{errors: 1%}}, settle: 1s}}}}
-services:
+CATALOG = catalog(
+    plan="[{verify: /healthz}, {shift: 50}, {soak: 1h}, {shift: 100}, {observe: 1h}]",
+    policy="{objectives: {errors: 1%}, settle: 1s}",
+    defaults="  tick: 1s\n  lock_after_rollback: false",
+    services=f"""
   checkout:
     releases:
       kind: listed
@@ -56,7 +42,8 @@ services:
     environments:
       production:
         router: ${{{LANE.port_variable}:-18402}}
-"""
+""",
+)
 
 
 class Lane:

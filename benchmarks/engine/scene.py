@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import sys
 import tempfile
@@ -12,36 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 import psutil
 
+from benchmarks.discord.bare_bot import PREFIX
+from benchmarks.engine.catalog import catalog
 from bot.adapters.embedded import EmbeddedPostgres
 from demo.launcher import Demo
 from demo.stories.stage import Stage, Transcript
 
 Json = dict[str, Any]
 
+_COMPONENTS_V2 = 1 << 15
 ASKERS, CROWD = 400, 1200  # requesters of rollouts, and all people
-_GUILD_ID = "1459747831315891395"  # the sandbox derives ids from names: this is `harbor`
-_COMMON = f"""
-guilds:
-  harbor:
-    id: "{_GUILD_ID}"
-    channels: {{deploys: deploys, alerts: alerts}}
-    roles: {{deployer: deployer, release-manager: release-manager, on-call: oncall}}
-defaults:
-  target: local
-  metrics: [router]
-  policy: web
-  plan: gated
-  roles: {{deploy: [deployer], rollback: [on-call], operate: [deployer], lock: [on-call], notify: [on-call]}}
-environments: {{production: {{}}}}
-targets: {{local: {{kind: process}}}}
-metrics: {{router: {{kind: router}}}}
-plans: {{gated: [{{gate: {{role: release-manager, quorum: 20, expires: 2h}}}}, {{shift: 100}}, {{observe: 10s}}]}}
-policies: {{web: {{objectives: {{errors: 1%}}}}}}
-services:
-"""
+_PLAN = "[{gate: {role: release-manager, quorum: 20, expires: 2h}}, {shift: 100}, {observe: 10s}]"
 _SERVICE = """
   {name}:
     releases:
@@ -71,18 +58,17 @@ class Waiting:
     step: int
     seal: str
 
-    def custom_id(self, action: str) -> str:
-        return f"slipway:{self.rollout}:{self.step}:{action}:{self.seal}"
+    def custom_id(self, action: str, prefix: str = "slipway:") -> str:
+        return f"{prefix}{self.rollout}:{self.step}:{action}:{self.seal}"
 
 
 class Scene:
-    """The running programs. `bare`, `slipway`: processes; `bare_message`: message with the bare bot's button."""
+    """The running programs. `bare`, `slipway`: the two bots' processes."""
 
-    def __init__(self, demo: Demo, stage: Stage, bare: psutil.Process, bare_message: str) -> None:
+    def __init__(self, demo: Demo, stage: Stage, bare: psutil.Process) -> None:
         self.demo = demo
         self.stage = stage
         self.bare = bare
-        self.bare_message = bare_message
         self.slipway = psutil.Process(demo.child("bot").process.pid)
 
     async def restart(self) -> None:
@@ -112,6 +98,37 @@ class Scene:
     async def card(self) -> str:
         """Message of any card: a button's id says which rollout it is about."""
         return str((await self.stage.message("deploys", button="Approve", timeout_s=60))["id"])
+
+    async def bare_card(self, card: str) -> str:
+        """Message of the bare bot that is a copy of a card, with buttons of its own: both bots get the same payload."""
+        channel = await _channel(self.stage)
+        base = f"{self.demo.child('sandbox').ready['api_base']}/channels/{channel}/messages"
+        headers = {"Authorization": f"Bot {_bare_token(self.demo)}"}
+        async with aiohttp.ClientSession(headers=headers, raise_for_status=True) as session:
+            async with session.get(f"{base}/{card}") as found:
+                shown = await found.text()
+            shown = json.loads(shown.replace('"custom_id":"slipway:', f'"custom_id":"{PREFIX}'))
+            body = {"components": shown["components"], "flags": _COMPONENTS_V2}
+            async with session.post(base, json=body) as posted:
+                return str((await posted.json())["id"])
+
+    def postgres(self) -> list[psutil.Process]:
+        """The processes of the bot's PostgreSQL."""
+        with contextlib.suppress(FileNotFoundError):
+            pid = int((self.demo.folder / "data" / "postgres" / "postmaster.pid").read_text().split()[0])
+            server = psutil.Process(pid)
+            return [server, *server.children(recursive=True)]
+        return []
+
+
+def _bare_token(demo: Demo) -> str:
+    applications = demo.child("sandbox").ready["applications"]
+    return str(next(one["token"] for one in applications if one["name"] == "greeter"))
+
+
+async def _channel(stage: Stage) -> str:
+    channels = (await stage.call("GET", "state"))["channels"]
+    return str(next(one["id"] for one in channels if one["name"] == "deploys"))
 
 
 async def listening(stage: Stage) -> None:
@@ -143,7 +160,8 @@ async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="slipway-bench-")))
         folder.chmod(0o755)
         (folder / "config").mkdir()
-        text = _COMMON + "".join(_SERVICE.format(name=name) for name in services)
+        entries = "".join(_SERVICE.format(name=name) for name in services)
+        text = catalog(plan=_PLAN, policy="{objectives: {errors: 1%}}", services=entries)
         (folder / "config" / "catalog.yaml").write_text(text)
         demo = Demo(
             folder / "run",
@@ -155,35 +173,31 @@ async def scene(services: Sequence[str]) -> AsyncIterator[Scene]:
         await stack.enter_async_context(demo)
         stage = await stack.enter_async_context(Stage(demo.url, Transcript(lambda line: None)))
         await listening(stage)
-        bare, message = await stack.enter_async_context(bare_bot(demo, stage))
-        yield Scene(demo, stage, bare, message)
+        bare = await stack.enter_async_context(bare_bot(demo))
+        yield Scene(demo, stage, bare)
 
 
 @asynccontextmanager
-async def bare_bot(demo: Demo, stage: Stage) -> AsyncIterator[tuple[psutil.Process, str]]:
-    """The bare bot on the sandbox's second application, and the id of its message."""
-    state = await stage.call("GET", "state")
-    channel = next(one["id"] for one in state["channels"] if one["name"] == "deploys")
+async def bare_bot(demo: Demo) -> AsyncIterator[psutil.Process]:
+    """The bare bot on the sandbox's second application."""
     told = demo.child("sandbox").ready
-    token = next(one["token"] for one in told["applications"] if one["name"] == "greeter")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "benchmarks.discord.bare_bot",
         env={
             **os.environ,
-            "BARE_TOKEN": token,
+            "BARE_TOKEN": _bare_token(demo),
             "BARE_API": told["api_base"],
             "BARE_GATEWAY": told["gateway_url"],
-            "BARE_CHANNEL": channel,
         },
         stdout=asyncio.subprocess.PIPE,
         start_new_session=True,
     )
     try:
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), 30)
-        yield psutil.Process(process.pid), line.decode().strip()
+        await asyncio.wait_for(process.stdout.readline(), 30)
+        yield psutil.Process(process.pid)
     finally:
         process.terminate()
         await process.wait()
