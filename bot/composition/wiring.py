@@ -204,6 +204,7 @@ async def _assemble(
         watch=commands.watch(store, targets, clock, announcer).once,
         commands=commands.sync(store, targets, clock),
         bound=bound,
+        crowded=lambda: responder.crowded,
     )
     health = HealthService(
         connection=connection,

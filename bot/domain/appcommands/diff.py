@@ -121,7 +121,7 @@ def _renames(
 
 
 def _shape(command: Json, bits: dict[Leaf, int]) -> tuple[int, int]:
-    """The leaves as a set of bits, since every missing command is compared with every new one; and how many they are."""
+    """The leaves as a set of bits, since each is compared with every new command; and their number."""
     own = (leaf for leaf in _leaves("", command) if leaf[:2] != ("", "name"))
     numbers = {bits.setdefault(leaf, len(bits)) for leaf in own}
     shape = bytearray(max(numbers, default=0) // 8 + 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 # Pause after a round that failed, in seconds: short at first, since most outages are short.
 _FIRST_RETRY_S, _LAST_RETRY_S = 0.2, 2.0
 _PATIENCE_S = 10.0
+# Between two looks at whether a crowd is still there.
+_LOOK_S = 0.05
 
 
 class Rounds:
@@ -88,3 +90,25 @@ class Loop:
                 await asyncio.sleep(self.gather_s)
         else:
             await asyncio.sleep(self.poll_s)
+
+
+@dataclass(slots=True)
+class AfterCrowd:
+    """`once`, which comes after the answers to a crowd: it waits while `crowded`, for up to `courtesy_s` per crowd."""
+
+    once: Callable[[], Awaitable[bool]]
+    crowded: Callable[[], bool]
+    courtesy_s: float
+    _since: float | None = field(default=None, init=False)
+
+    async def __call__(self) -> bool:
+        now = asyncio.get_running_loop().time
+        while self.crowded():
+            if self._since is None:
+                self._since = now()
+            if now() - self._since >= self.courtesy_s:
+                break
+            await asyncio.sleep(_LOOK_S)
+        else:
+            self._since = None
+        return await self.once()

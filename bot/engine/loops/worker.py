@@ -16,7 +16,7 @@ from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import AdaptersByName, Lanes
 from bot.engine.loops.judge_loop import JudgeLoop
 from bot.engine.loops.lease import CONTROLLER, Lease, process_name
-from bot.engine.loops.loops import Loop, Rounds
+from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
 from bot.engine.loops.reconciler import SETTLED_S, Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
@@ -45,6 +45,7 @@ class LoopIntervals:
     gather_s: float = (
         0.03  # notifications wait this long, so that one round takes several; presses were answered before
     )
+    courtesy_s: float = 2.0
     timers_s: float = 0.25
     ticks_s: float = 0.1
     reconcile_s: float = 3.0
@@ -65,7 +66,8 @@ class Worker:
     targets, metrics: by their names in the catalog. bound: adapters of running rollouts, by default those of the same
     names. probe: awaited before and after every effect. watch: one round of
     further monitoring, once a second, in one process for all. commands: for plans that deploy slash commands. gateway:
-    effects for Discord are executed while this lease is held; None executes them always.
+    effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
+    wait for answers of this process; messages then wait for up to `courtesy_s`.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Worker:
         watch: Callable[[], Awaitable[bool]] | None = None,
         commands: AppCommandsSync | None = None,
         bound: BoundAdapters | None = None,
+        crowded: Callable[[], bool] = lambda: False,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
         self._store = store
@@ -133,6 +136,7 @@ class Worker:
             NotificationHandler(announcer, store.effects),
             limits=self._intervals.messages,
         )
+        self._post = AfterCrowd(self._messages.once, crowded, self._intervals.courtesy_s)
 
     async def run(self, role: Role = "all") -> None:
         """Run until cancelled; other processes then take over its leases."""
@@ -157,7 +161,7 @@ class Worker:
         intervals = self._intervals
         only = self._gateway.only if self._gateway else always
         return (
-            Loop("messages", only(self._messages.once), intervals.messages_s, MESSAGES, intervals.gather_s),
+            Loop("messages", only(self._post), intervals.messages_s, MESSAGES, intervals.gather_s),
             Loop("messages_leases", self._messages.renew, intervals.messages_s),
             Loop("measurements", only(self._refresh), intervals.numbers_s),
         )

@@ -32,6 +32,8 @@ LOOK_UP_S = 20.0
 SUGGEST_S = 0.9
 # Extra patience per open press: a queue is not a dead database.
 QUEUE_S = 0.02
+# More open presses than one team makes: cards and log lines come after the answers.
+CROWD = 16
 # Deferrals come due together. Send them in parallel, but not each on a new connection.
 DEFERRALS_AT_ONCE = 24
 # Upper bound of an interaction's measured age: clocks differ, and a wrong one must cost no more than an unneeded
@@ -77,6 +79,11 @@ class Responder:
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )
     _open: int = field(default=0, init=False)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more people wait for an answer than a team has."""
+        return self._open >= CROWD
 
     async def answer(
         self,

@@ -9,7 +9,7 @@ import pytest
 
 from bot.adapters.redis.waker import EventWaker
 from bot.engine.loops.judge_loop import following
-from bot.engine.loops.loops import Loop, Rounds
+from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
 from bot.ports.errors import Unreachable
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
@@ -100,3 +100,24 @@ async def test_a_loop_that_goes_on_is_late_no_longer() -> None:
     await asyncio.sleep(600)
     assert rounds.late() == {}
     task.cancel()
+
+
+@pytest.mark.virtual_time
+async def test_messages_come_after_a_crowd_but_not_for_long() -> None:
+    now, rounds, crowd_until = asyncio.get_running_loop().time, list[float](), 1.0
+    begun = now()
+
+    async def once() -> bool:
+        rounds.append(now() - begun)
+        return False
+
+    post = AfterCrowd(once, lambda: now() - begun < crowd_until, courtesy_s=2.0)
+    await post()
+    assert rounds.pop() == pytest.approx(1.0, abs=0.1)
+    await post()
+    assert rounds.pop() == pytest.approx(1.0, abs=0.1)  # no crowd, no wait
+    crowd_until = 60.0
+    await post()
+    assert rounds.pop() == pytest.approx(3.0, abs=0.1)
+    await post()
+    assert rounds.pop() == pytest.approx(3.0, abs=0.1)  # the same crowd has had its time
