@@ -71,13 +71,12 @@ def _request_rule(said: str, metric: str, op: str, limit: str) -> Rule:
             raise RuleError(f"{said!r}: success_rate is bad when it is low: write 'success_rate < 95%'")
         # Fewer than 95% succeed is the same as more than 5% fail.
         return Rule(said, "error_rate", ">" if op == "<" else ">=", round(1 - _proportion(said, limit), 12))
-    op_ = _upward(said, metric, op)
     if metric == "error_rate":
-        return Rule(said, "error_rate", op_, _proportion(said, limit))
+        return Rule(said, "error_rate", _upward(said, metric, op), _proportion(said, limit))
     close = difflib.get_close_matches(metric, ("error_rate", "success_rate"), n=1, cutoff=0.7)
     if close:
         raise RuleError(f"{said!r}: there is no {metric}; did you mean {close[0]}?")
-    return Rule(said, "proportion", op_, _proportion(said, limit), subject=metric)
+    return Rule(said, "proportion", _upward(said, metric, op), _proportion(said, limit), subject=metric)
 
 
 def _upward(said: str, metric: str, op: str) -> Operator:
