@@ -17,6 +17,7 @@ from bot.domain.judge.judge import (
     Objective,
     Outcome,
     PolicyError,
+    Rule,
     Verdict,
     advance,
     begin,
@@ -26,6 +27,7 @@ from bot.domain.judge.judge import (
     policy_to_json,
     verdict,
 )
+from bot.domain.judge.policy import Series
 from tests.support.rules.judging import COMPARED, ERRORS, SLOW, failures, judged, said, tick
 
 POLICY = JudgePolicy((ERRORS,), planned_ticks=24, min_requests=50)
@@ -302,29 +304,88 @@ def test_a_state_of_another_version_is_refused() -> None:
         JudgeState.from_json({"version": 7})
 
 
+SPANS = "tick_s and recent_s must be above 0 s, error_limit_s and settle_s at least 0 s"
+TIME_LIMIT = "objective e: latency objectives need a time limit, and no others take one"
+
+
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("make", "said"),
     [
-        (lambda: Objective("e", "errors", 1.0), "between 0 and 100%"),
-        (lambda: Objective("e", "speed", 0.1), "must be errors, latency or proportion"),  # type: ignore[arg-type]
-        (lambda: Objective("e", "latency", 0.1), "need a time limit, and no others"),
-        (lambda: Objective("e", "errors", 0.1, 2.0), "need a time limit, and no others"),
-        (lambda: Objective("e", "latency", 0.1, 0.0), "above 0 s"),
-        (lambda: Objective("e", "errors", 0.1, ratio=0.0), "ratio"),
-        (lambda: JudgePolicy(alpha=0.0), "alpha"),
-        (lambda: JudgePolicy(phi=0.5), "phi"),
-        (lambda: JudgePolicy(planned_ticks=0), "planned_ticks"),
-        (lambda: JudgePolicy(tick_s=0.0), "tick_s"),
-        (lambda: JudgePolicy(on_common_trouble="shrug"), "hold or ignore"),  # type: ignore[arg-type]
-        (lambda: JudgePolicy(on_restart="shrug"), "fail or ignore"),  # type: ignore[arg-type]
+        (lambda: Objective("e", "errors", 1.0), "objective e: limit must be between 0 and 100%, not 1"),
+        (lambda: Objective("e", "errors", 0.0), "objective e: limit must be between 0 and 100%, not 0"),
+        (
+            lambda: Objective("e", "speed", 0.1),  # type: ignore[arg-type]
+            "objective e: kind must be errors, latency or proportion, not 'speed'",
+        ),
+        (lambda: Objective("e", "latency", 0.1), TIME_LIMIT),
+        (lambda: Objective("e", "errors", 0.1, 2.0), TIME_LIMIT),
+        (lambda: Objective("e", "latency", 0.1, 0.0), "objective e: the time limit must be above 0 s"),
+        (
+            lambda: Objective("e", "errors", 0.1, ratio=0.0),
+            "objective e: the ratio to stable must be above 0",
+        ),
+        (lambda: JudgePolicy(alpha=0.0), "alpha must be between 0 and 1, not 0"),
+        (lambda: JudgePolicy(alpha=1.0), "alpha must be between 0 and 1, not 1"),
+        (lambda: JudgePolicy(phi=0.5), "phi (requests that fail together) must be at least 1, not 0.5"),
+        (lambda: JudgePolicy(planned_ticks=0), "planned_ticks must be at least 1"),
+        (lambda: JudgePolicy(tick_s=0.0), SPANS),
+        (lambda: JudgePolicy(recent_s=0.0), SPANS),
+        (lambda: JudgePolicy(error_limit_s=-1.0), SPANS),
+        (lambda: JudgePolicy(settle_s=-1.0), SPANS),
+        (
+            lambda: JudgePolicy(on_common_trouble="shrug"),  # type: ignore[arg-type]
+            "on_common_trouble must be hold or ignore, not 'shrug'",
+        ),
+        (lambda: JudgePolicy(on_restart="shrug"), "on_restart must be fail or ignore, not 'shrug'"),  # type: ignore[arg-type]
         (lambda: JudgePolicy((ERRORS, ERRORS)), "two objectives or rules are called 'errors'"),
-        (lambda: policy_from_json({"version": 2}), "version 2"),
-        (lambda: policy_from_json({"version": 1, "colour": "red"}), "cannot be read"),
+        (
+            lambda: JudgePolicy((SLOW, ERRORS), (Rule("p99", "error_rate"), Rule("errors", "error_rate"))),
+            "two objectives or rules are called 'errors'",
+        ),
+        (lambda: policy_from_json({"version": 2}), "the stored policy has version 2; this Slipway reads 1"),
     ],
 )
-def test_a_policy_that_cannot_be_judged_by_is_refused_with_a_sentence(make: object, words: str) -> None:
-    with pytest.raises(PolicyError, match=words):
+def test_a_policy_that_cannot_be_judged_by_is_refused_with_a_sentence(make: object, said: str) -> None:
+    with pytest.raises(PolicyError) as refused:
         make()  # type: ignore[operator]
+    assert str(refused.value) == said
+
+
+def test_a_stored_policy_with_a_field_that_is_not_known_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"^the stored policy cannot be read: .*colour"):
+        policy_from_json({"version": 1, "colour": "red"})
+
+
+def test_a_policy_at_its_bounds_is_taken() -> None:
+    edge = JudgePolicy(phi=1.0, planned_ticks=1, error_limit_s=0.0, settle_s=0.0, tick_s=0.1, recent_s=0.1)
+    assert (edge.settling_s, JudgePolicy().settling_s, JudgePolicy((SLOW,)).settling_s) == (0.0, 1.0, 2.0)
+    assert policy_from_json(policy_to_json(edge)) == edge
+    assert Objective("e", "latency", 0.1, 0.1, ratio=0.1).ratio == 0.1
+
+
+def test_a_policy_names_what_is_to_be_read_and_how_much_evidence_it_needs() -> None:
+    logins = Objective("logins", "proportion", 0.1, ratio=2.0, series="failed logins", min_requests=3)
+    watched = Objective("watched", "latency", 0.1, 9.0, enforce=False, ratio=2.0)
+    rules = (
+        Rule("rate", "error_rate"),
+        Rule("p50", "latency", limit=0.25, quantile=0.5),
+        Rule("carts", "proportion", subject="lost carts"),
+        Rule("own", "proportion"),
+        HEALTH,
+    )
+    policy = JudgePolicy((ERRORS, SLOW, logins, watched), rules)
+    assert policy.series == (
+        Series("errors", "errors", 0.0, "errors"),
+        Series("p99", "latency", 2.0, "p99"),
+        Series("logins", "proportion", 0.0, "failed logins"),
+        Series("watched", "latency", 9.0, "watched"),
+        Series("rate", "errors"),
+        Series("p50", "latency", 0.25),
+        Series("carts", "proportion", 0.0, "lost carts"),
+        Series("own", "proportion", 0.0, "own"),
+    )
+    assert (policy.latency_limit_s, policy.tests, policy.evidence_needed) == (9.0, 4, 400.0)
+    assert (policy.floor(ERRORS), policy.floor(logins)) == (50, 3)
 
 
 objectives = st.builds(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.judge.evidence import Signal, Tick
 from bot.domain.judge.explain import rule_sentence
 from bot.domain.judge.judge import JudgePolicy, Rule, RuleError, parse_rule
-from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails
+from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails, push, sums
 from tests.support.rules.judging import tick
 
 
@@ -46,29 +48,106 @@ def test_rules_read_as_teams_write_them(text: str, expected: dict[str, object]) 
     assert parse_rule(rule.name) == rule
 
 
+READ_AS = "allowed there: 'for 2m' and 'over 2m'"
+UNIT = "is not a time; write it with a unit, such as 5s or 250ms"
+
+
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "said"),
     [
-        ("", "write it like 'error_rate > 5% over 5m'"),
-        ("gatway disconected for 2m", "write it like 'gateway disconnected for 2m'"),
-        ("error_rate > 5 over 5m", "'5' is not a percentage; write it like 5%"),
-        ("error_rate > 500%", "'500%' is not a percentage"),
-        ("error_rate < 5%", "is bad when it is high: write > or >= instead of <"),
-        ("success_rate > 95%", "bad when it is low"),
-        ("p99 > 5 for 2m", "'5' is not a time; write it with a unit, such as 5s or 250ms"),
-        ("p0 > 5s", "a quantile is between p0 and p100"),
-        ("eror_rate > 5%", "there is no eror_rate; did you mean error_rate?"),
-        ("error_rate > 5% during 5m", "cannot read 'during 5m' at its end"),
-        ("error_rate > 5% over 5m over 6m", "cannot read 'over 6m' at its end"),
-        ("error_rate > 5% over 0s", "must be above 0"),
-        ("health check failing over 30s", "allowed there: 'for 2m'"),
-        ("p99 > 0s", "is not a time"),
+        ("", "cannot read the rule ''; write it like 'error_rate > 5% over 5m'"),
+        (
+            "gatway disconected for 2m",
+            "cannot read the rule 'gatway disconected for 2m'; write it like 'gateway disconnected for 2m'",
+        ),
+        ("error_rate > 5 over 5m", "'error_rate > 5 over 5m': '5' is not a percentage; write it like 5%"),
+        ("error_rate > 101%", "'error_rate > 101%': '101%' is not a percentage; write it like 5%"),
+        ("logins > 5s", "'logins > 5s': '5s' is not a percentage; write it like 5%"),
+        (
+            "error_rate < 5%",
+            "'error_rate < 5%': error_rate is bad when it is high: write > or >= instead of <",
+        ),
+        ("logins == 5%", "'logins == 5%': logins is bad when it is high: write > or >= instead of =="),
+        (
+            "success_rate > 95%",
+            "'success_rate > 95%': success_rate is bad when it is low: write 'success_rate < 95%'",
+        ),
+        ("p99 > 5 for 2m", f"'p99 > 5 for 2m': '5' {UNIT}"),
+        ("p99 > 0s", f"'p99 > 0s': '0s' {UNIT}"),
+        ("p0 > 5s", "'p0 > 5s': a quantile is between p0 and p100, such as p99"),
+        ("eror_rate > 5%", "'eror_rate > 5%': there is no eror_rate; did you mean error_rate?"),
+        ("sucess_rate < 95%", "'sucess_rate < 95%': there is no sucess_rate; did you mean success_rate?"),
+        (
+            "error_rate > 5% during 5m",
+            f"'error_rate > 5% during 5m': cannot read 'during 5m' at its end; {READ_AS}",
+        ),
+        (
+            "error_rate > 5% over 5m over 6m",
+            f"'error_rate > 5% over 5m over 6m': cannot read 'over 6m' at its end; {READ_AS}",
+        ),
+        ("error_rate > 5% over 0s", "'error_rate > 5% over 0s': 'over 0s' must be above 0"),
+        (
+            "error_rate > 5% at least 0 requests",
+            "'error_rate > 5% at least 0 requests': 'at least 0 requests' must be above 0",
+        ),
+        (
+            "health check failing over 30s",
+            "'health check failing over 30s': cannot read 'over 30s' at its end; allowed there: 'for 2m'",
+        ),
+        (
+            "any alert firing with at least 3 requests",
+            "'any alert firing with at least 3 requests': cannot read 'with at least 3 requests' at its end; "
+            "allowed there: 'for 2m'",
+        ),
     ],
 )
-def test_what_cannot_be_read_is_said_with_a_way_out(text: str, words: str) -> None:
+def test_what_cannot_be_read_is_said_with_a_way_out(text: str, said: str) -> None:
     with pytest.raises(RuleError) as found:
         parse_rule(text)
-    assert words in str(found.value)
+    assert str(found.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("error_rate > 100%", Rule("error_rate > 100%", "error_rate", limit=1.0)),
+        ("error_rate >= 0%", Rule("error_rate >= 0%", "error_rate", ">=", 0.0)),
+        ("Logins  > 2%", Rule("Logins > 2%", "proportion", limit=0.02, subject="logins")),
+        ("P99 >= 5S FOR 2M", Rule("P99 >= 5S FOR 2M", "latency", ">=", 5.0, for_s=120.0, quantile=0.99)),
+        (
+            "error_rate > 5% at least 3 requests for 1m over 2m",
+            Rule(
+                "error_rate > 5% at least 3 requests for 1m over 2m",
+                "error_rate",
+                limit=0.05,
+                over_s=120.0,
+                for_s=60.0,
+                min_requests=3,
+            ),
+        ),
+        ("success_rate < 99.9%", Rule("success_rate < 99.9%", "error_rate", limit=0.001)),
+        ("Any p1 alert is firing", Rule("Any p1 alert is firing", "alert", subject="p1")),
+    ],
+)
+def test_a_rule_that_is_only_watched_reads_the_same(text: str, rule: Rule) -> None:
+    assert parse_rule(text) == rule
+    assert parse_rule(text, enforce=False) == replace(rule, enforce=False)
+
+
+def test_a_window_keeps_a_slot_until_all_of_it_is_too_old() -> None:
+    window = push(push((), 60.0, 7.0, (10, 1)), 60.0, 9.9, (5, 0))
+    assert window == ((5.0, 15, 1),)
+    assert push(window, 60.0, 69.9, (1, 1)) == ((5.0, 15, 1), (65.0, 1, 1))
+    assert push(window, 60.0, 70.0, (1, 1)) == ((70.0, 1, 1),)
+    assert push(window, 60.0, 10.0, (2, 0)) == ((5.0, 15, 1), (10.0, 2, 0))
+    assert push(window, 60.0, 3.0, (2, 0)) == ((5.0, 17, 1),)  # the clock went back
+    assert (sums((), 3), sums(window, 2)) == ((0, 0, 0), (15, 1))
+
+
+def test_a_rule_is_stored_and_read_with_all_that_it_knows() -> None:
+    state = RuleState(((5.0, 15, 1),), True, 2.5, 15, 1, "503")
+    assert state.to_json() == [[[5.0, 15, 1]], True, 2.5, 15, 1, "503"]
+    assert RuleState.from_json(state.to_json()) == state
 
 
 def test_the_examples_are_rules() -> None:
