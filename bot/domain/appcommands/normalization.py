@@ -120,7 +120,7 @@ def digest(commands: Iterable[Mapping[str, Any]], *, guild: bool = False) -> str
         normal_manifest(commands, guild=guild), sort_keys=True, ensure_ascii=False, separators=(",", ":")
     )
     # Validation reports half a surrogate pair; the digest must still be computed.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 def sent_command(command: Mapping[str, Any], *, guild: bool = False) -> Json:

@@ -200,7 +200,7 @@ def _duration_reason(state: JudgeState, required_s: float) -> Reason:
     measured = state.soak.measured_s
     # Sums of differences of unix times are inexact; a microsecond must not cost a tick.
     enough = measured >= required_s - 1e-3
-    sentence = f"{duration(round(measured, 1))} of {duration(required_s)} measured"
+    sentence = f"{duration(measured)} of {duration(required_s)} measured"
     outcome = Outcome.PASS if enough else Outcome.INSUFFICIENT
     return Reason("duration", outcome, sentence, measured, required_s, window_s=measured)
 

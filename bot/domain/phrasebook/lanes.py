@@ -138,11 +138,13 @@ def _lock_end(expiry: datetime | None) -> str:
 
 
 def _unlock(lane: str) -> str:
-    service, _, environment = lane.partition("/")
-    return f"To remove the lock: `/unlock service:{name(service)} environment:{name(environment)}`."
+    return f"To remove the lock: `/unlock {_place(lane)}`."
 
 
 def _lift(lane: str) -> str:
+    return f"To lift the quarantine: `/unlock {_place(lane)} reason:…`."
+
+
+def _place(lane: str) -> str:
     service, _, environment = lane.partition("/")
-    place = f"service:{name(service)} environment:{name(environment)}"
-    return f"To lift the quarantine: `/unlock {place} reason:…`."
+    return f"service:{name(service)} environment:{name(environment)}"
