@@ -59,7 +59,9 @@ class Story:
     def __init__(
         self, steps: Iterable[Step] = CANARY, *, stable: Release | None = OLD, **policy: Any
     ) -> None:
-        known_good = policy.pop("known_good", False)
+        more = {
+            name: policy.pop(name) for name in ("known_good", "gated", "shout", "readiness") if name in policy
+        }
         self.at = T0
         self.effects: list[Effect] = []
         self.transitions: list[Transition] = []
@@ -77,7 +79,7 @@ class Story:
             reason="new prices",
             at=T0,
             generation=3,
-            known_good=known_good,
+            **more,
         )
         self._keep(begun)
 

@@ -9,12 +9,12 @@ import pytest
 from bot.domain.config import Catalog, LaneConfig, is_id, matching, unknown
 from bot.domain.errors import UserError
 from bot.domain.judge.judge import JudgePolicy, Objective
-from bot.domain.records import KnownRelease
+from bot.domain.records import KnownRelease, LaneRow, Situation
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
-from bot.domain.rollout.model import Lane, Plan
+from bot.domain.rollout.model import Desired, Lane, Plan, Release
 from bot.domain.rollout.steps import Gate, Shift
 from bot.domain.secret import Secret
-from tests.support.rules.story import NEW, POLICY, T0
+from tests.support.rules.story import NEW, OLD, POLICY, T0
 
 SLOW = JudgePolicy((Objective("slow", "latency", 0.05, threshold_s=0.5),))
 
@@ -138,6 +138,7 @@ def test_an_id_is_written_in_digits(entry: str, said: bool) -> None:
         ("@@on-call", []),
         ("on-call", [4]),
         ("eploys", []),
+        ("xdeploys", []),
     ],
 )
 def test_an_entry_means_an_id_or_everything_of_that_name(entry: str, found: list[int]) -> None:
@@ -153,6 +154,28 @@ def test_a_secret_is_used_and_never_shown() -> None:
     assert secret != "hunter2"
     assert len({secret, Secret("hunter2"), Secret("")}) == 2
     assert not Secret("") and repr(Secret("")) == "Secret()"
+
+
+@pytest.mark.parametrize(
+    ("desired", "stable"),
+    [
+        (Desired(1, OLD, NEW, 50), OLD),
+        (Desired(1, None, NEW, 100), NEW),  # a first rollout that failed and was closed keeps serving
+        (Desired(1, None, NEW, 1), NEW),
+        (Desired(1, None, NEW, 0), None),
+        (Desired(1, None), None),
+    ],
+)
+def test_what_serves_counts_as_stable(desired: Desired, stable: Release | None) -> None:
+    row = LaneRow(Lane("checkout", "production"), 1, desired, None, T0)
+    assert Situation(row, None, None).stable == stable
+
+
+def test_a_lane_that_was_never_seen_has_no_stable_release_and_knows_none() -> None:
+    known = tuple(KnownRelease(release, T0, None) for release in (OLD, NEW))
+    seen = Situation(None, None, None, known)
+    assert seen.stable is None
+    assert (seen.known(NEW.digest), seen.known("sha256:none")) == (known[1], None)
 
 
 @pytest.mark.parametrize(("good", "bad", "known"), [(None, None, False), (T0, None, True), (T0, T0, False)])

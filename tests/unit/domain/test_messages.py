@@ -26,6 +26,7 @@ MESSAGES: dict[str, Callable[..., Any]] = {
 }
 
 
+LEFT_OUT = object()
 # What a parameter is given, turn by turn, where its name in capitals does not do.
 OWN: dict[str, list[Any]] = {
     "lane": ["SERVICE/ENVIRONMENT", ""],
@@ -51,16 +52,20 @@ def _values(parameter: inspect.Parameter, hint: Any) -> list[Any]:
         datetime: [NOW],
         datetime | None: [NOW + timedelta(hours=2), None],
         Sequence[str]: [several[:2], [], several[:1], several],
-        LiteralString: fixed if parameter.default is parameter.empty else [said, parameter.default],
+        LiteralString: fixed,
     }
-    return OWN[parameter.name] if parameter.name in OWN else values[hint]
+    found = OWN[parameter.name] if parameter.name in OWN else values[hint]
+    return found if parameter.default is parameter.empty else [found[0], LEFT_OUT]
 
 
 def _written(message: Callable[..., Any]) -> Iterator[str]:
     hints = get_type_hints(message)
     given = [_values(each, hints[name]) for name, each in inspect.signature(message).parameters.items()]
     for turn in range(max(map(len, given), default=1)):
-        told = message(*(values[min(turn, len(values) - 1)] for values in given))
+        values = [values[min(turn, len(values) - 1)] for values in given]
+        while values and values[-1] is LEFT_OUT:
+            values.pop()
+        told = message(*values)
         rule = f"[{told.rule}] " if isinstance(told, UserError) else ""
         yield f"{rule}{told}"
 

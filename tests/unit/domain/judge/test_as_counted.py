@@ -165,6 +165,10 @@ CASES: Mapping[str, tuple[JudgePolicy, Sequence[Seen]]] = {
         Seen(0, _read(_a(0, 0)), _old(0, 0)), Seen(5, DOWN, _read(release="old", error="down")),
         Seen(10, DOWN, _old(9, 1)), Seen(15, _read(_a(7, 1)), _old(12, 1)),
     ]),
+    "compared, while first stable cannot be read, and then the candidate": (AT_ONCE, [
+        Seen(0, _read(_a(0, 0)), _old(0, 0)), Seen(5, _read(_a(10, 1)), _read(release="old", error="down")),
+        Seen(10, DOWN, _old(90, 4)), Seen(15, _read(_a(40, 4)), _old(300, 7)),
+    ]),
     "compared after a rise": (AT_ONCE, [
         Seen(0, _read(_a(0, 0)), _old(0, 0)), Seen(5, _read(_a(10, 1)), _old(90, 2)),
         Seen(10, _read(_a(20, 2)), _old(180, 4), rose=True), Seen(15, _read(_a(30, 3)), _old(270, 6)),

@@ -111,6 +111,8 @@ TOLD: dict[str, Callable[[], Story]] = {
     "begun": Story,
     "begun without a stable release": lambda: Story(stable=None),
     "begun as a return to a known-good release": lambda: Story((Shift(100),), known_good=True),
+    "begun as a return, where people decide": lambda: Story((Shift(100),), known_good=True, gated=True),
+    "begun in an emergency": lambda: Story(shout="dev deploys 1.5.0 without staging: prices are wrong."),
     "begun with an exclusive service": lambda: Story(UNGATED, exclusive=True),
     "started": lambda: Story().applied(),
     "checked, and a gate opens": lambda: Story().to_gate(),
