@@ -97,9 +97,9 @@ class Admin:
         # Another's Envoy has the same name after a restart. Its uptime has whole seconds, its start is exact.
         started = time.time() - float(info["uptime_current_epoch"].removesuffix("s"))
         if abs(started - self._started[0]) > _CLOCK_S:
-            dump = json.loads(await self.get("/config_dump?mask=bootstrap"))
+            dump = json.loads(await self.get("/config_dump?mask=last_updated"))
             begun = next(
-                (c["last_updated"] for c in dump["configs"] if "last_updated" in c), f"{started:.0f}"
+                c["last_updated"] for c in dump["configs"] if c["@type"].endswith(".BootstrapConfigDump")
             )
             self._started = started, str(begun)
         return self._started[1]

@@ -25,9 +25,11 @@ class DiscoveryFiles:
         """Replace the file of a kind; returns its version, which is like no other. Raises OSError."""
         version = f"{self._begun}.{next(self._numbers)}"
         self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-        # Elsewhere in the same file system: what appears in the folder itself wakes Envoy up.
-        aside = self.folder.with_name(f"{self.folder.name}.{kind}.new")
+        # In the same file system. Envoy looks when something is renamed, not when it is written.
+        aside = self.folder / f".{kind}.new"
         aside.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
+        # An Envoy that others run has another user; Slipway's own has a private folder around this one.
+        aside.chmod(0o644)
         aside.replace(self.path(kind))
         return version
 

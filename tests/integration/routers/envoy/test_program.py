@@ -6,6 +6,7 @@ import asyncio
 import json
 import signal
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,15 @@ import pytest
 
 from bot.adapters.routers.envoy.admin import Admin
 from bot.adapters.routers.envoy.files import DiscoveryFiles
-from bot.adapters.routers.envoy.process import EnvoyProcess
+from bot.adapters.routers.envoy.process import EnvoyProcess, find_program
 from bot.adapters.routers.envoy.router import EnvoyRouter
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.routers import Backend, LaneRoute, Share, Split, Stickiness
+from tests.support.repository import EXAMPLES
 from tests.support.routers.client import ask
 from tests.support.routers.release import TestRelease
-from tests.support.routers.subjects import LANE, RouterSubject, envoy_process, envoy_router
+from tests.support.routers.subjects import LANE, RouterSubject, envoy_process, envoy_router, need_envoy
 from tests.support.waiting import until
 
 
@@ -229,3 +231,49 @@ async def _tolerant(ask: Any) -> bool:
         return bool(await ask())
     except Unreachable:
         return False
+
+
+# ---- an Envoy that others run -----------------------------------------------------------------------------
+
+
+async def test_example_of_an_own_envoy_is_routed_by_files_and_left_running(
+    tmp_path: Path, release: TestRelease
+) -> None:
+    need_envoy()
+    discovery, socket = tmp_path / "config", tmp_path / "admin.sock"
+    example = (EXAMPLES / "envoy.json").read_text()
+    example = example.replace("/var/lib/slipway-envoy", str(discovery))
+    file = tmp_path / "envoy.json"
+    file.write_text(example.replace("/run/slipway-envoy/admin.sock", str(socket)))
+    for kind in ("listeners", "clusters", "routes"):
+        DiscoveryFiles(discovery).write(kind, [])
+    program = subprocess.Popen(
+        [str(find_program()), "--config-path", str(file), "--disable-hot-restart", "--log-level", "error"],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        router = EnvoyRouter(Admin(socket), DiscoveryFiles(discovery), None)
+        await until(lambda: _tolerant(Admin(socket).ready))
+        await router.start()
+        await router.configure({LANE: LaneRoute(latency_limits_s=(0.25,))})
+        subject = RouterSubject(router, lambda: program.pid)
+        address = await subject.split(release.share(100), generation=4)
+        assert (await ask(address)).body.decode() == release.digest
+        counts = await subject.counts(release.digest, lambda counts: counts.total == 1)
+        assert (await subject.counts(release.digest)).epoch == counts.epoch
+        with pytest.raises(TargetRefused, match="its log says why"):
+            await subject.split(release.share(100, Backend("x", "127.0.0.1", 99999)), revision=2)
+        assert (await router.observe())[LANE].generation == 4
+
+        after_a_restart = EnvoyRouter(Admin(socket), DiscoveryFiles(discovery), None)
+        await after_a_restart.start()
+        assert await after_a_restart.observe() == await router.observe()
+        assert (await after_a_restart.counts())[LANE][release.digest].epoch == counts.epoch
+        await after_a_restart.close()
+        assert program.poll() is None
+        with pytest.raises(ConnectionRefusedError):
+            await ask(address)
+        await router._admin.close()
+    finally:
+        program.terminate()
+        program.wait()
