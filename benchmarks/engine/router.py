@@ -1,18 +1,21 @@
-"""Cost of the router compared with direct requests, and time until a rollback has removed the candidate's traffic.
+"""Cost of Envoy compared with direct requests, and time until a rollback has removed the candidate's traffic.
 
 Router, release and clients are three programs that share the machine's cores, so the throughput figure includes
-the cost of all three.
+the cost of all three. Clients and release are as small as they can be, so that they do not hide what Envoy costs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from urllib.parse import urlsplit
 
 import aiohttp
+import psutil
 
 from benchmarks.report import Row, show
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
@@ -43,6 +46,45 @@ asyncio.run(main())
 """
 
 
+# As many connections as it is told, each asking again as soon as it is answered. Prints requests per second, and the
+# seconds of each request.
+CLIENT = """
+import asyncio, json, sys, time
+
+class Client(asyncio.Protocol):
+    def __init__(self, left, done):
+        self.left, self.done, self.took, self.got = left, done, [], b""
+    def connection_made(self, transport):
+        self.transport = transport
+        self.ask()
+    def ask(self):
+        self.begun = time.perf_counter()
+        self.transport.write(b"GET / HTTP/1.1\\r\\nHost: bench\\r\\n\\r\\n")
+    def data_received(self, data):
+        self.got += data
+        if not self.got.endswith(b"\\r\\n\\r\\nok"):
+            return
+        self.got = b""
+        self.took.append(time.perf_counter() - self.begun)
+        self.left -= 1
+        self.ask() if self.left else self.done.set_result(self.took)
+    def connection_lost(self, problem):
+        if self.left:
+            self.done.set_exception(problem or ConnectionError("closed"))
+
+async def main(host, port, connections, times):
+    loop = asyncio.get_running_loop()
+    done = [loop.create_future() for _ in range(connections)]
+    begun = time.perf_counter()
+    for future in done:
+        await loop.create_connection(lambda: Client(times // connections, future), host, port)
+    took = [seconds for one in await asyncio.gather(*done) for seconds in one]
+    print(json.dumps([len(took) / (time.perf_counter() - begun), took]))
+
+asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+"""
+
+
 def release(version: str) -> Release:
     command = [sys.executable, "-c", SERVICE, "{port}", "{version}"]
     return Release("bench", version, f"sha256:{version}", spec={"command": command, "stop_s": 2.0})
@@ -57,22 +99,14 @@ async def settled(target: HostedTarget, digest: str, weight: int) -> str:
         await asyncio.sleep(0.02)
 
 
-async def one_by_one(session: aiohttp.ClientSession, address: str, times: int) -> list[float]:
-    """Seconds of each request, sorted."""
-    took = []
-    for _ in range(times):
-        begun = perf_counter()
-        async with session.get(address) as answer:
-            await answer.read()
-        took.append(perf_counter() - begun)
-    return sorted(took)
-
-
-async def together(session: aiohttp.ClientSession, address: str, times: int) -> float:
-    """Requests per second of `CLIENTS` clients."""
-    begun = perf_counter()
-    await asyncio.gather(*(one_by_one(session, address, times // CLIENTS) for _ in range(CLIENTS)))
-    return times // CLIENTS * CLIENTS / (perf_counter() - begun)
+async def load(address: str, connections: int, times: int) -> tuple[float, list[float]]:
+    """Requests per second of so many clients, and the seconds of each request, sorted."""
+    url = urlsplit(address)
+    command = [sys.executable, "-c", CLIENT, str(url.hostname), str(url.port), str(connections), str(times)]
+    client = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await client.communicate()
+    rate, took = json.loads(output)
+    return rate, sorted(took)
 
 
 async def rollbacks(
@@ -99,7 +133,8 @@ async def rollbacks(
         await asyncio.sleep(0.05)
         begun = perf_counter()
         await target.apply(LANE, Desired(generation + 1, one, two, 0))
-        await asyncio.sleep(0.05)
+        await settled(target, two.digest, 0)
+        await asyncio.sleep(0.5)
         took.append(max(0.0, last - begun))
     running = False
     await asyncio.gather(*users)
@@ -108,38 +143,52 @@ async def rollbacks(
 
 async def measure(times: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        platform = platform_settings(KINDS.targets["process"].settings(kind="process"))
-        target = HostedTarget(Path(folder) / "host", platform, {LANE: HostedLaneSettings(listen_port=0)})
+        made = KINDS.targets["process"].settings(kind="process", router={"kind": "envoy"})
+        lanes = {LANE: HostedLaneSettings(listen_port=0)}
+        target = HostedTarget(Path(folder) / "host", platform_settings(made), lanes)
         try:
             await target.apply(LANE, Desired(1, release("1")))
             direct = await settled(target, "sha256:1", 100)
             routed = await target.router_address(LANE)
             assert routed is not None
-            connector = aiohttp.TCPConnector(limit=0)
-            async with aiohttp.ClientSession(connector=connector) as session:
-                return [
-                    *await _latency(session, direct, routed, times),
-                    await _rate(session, direct, routed, times),
-                    *_percentiles(await rollbacks(target, session, routed, max(20, times // 50))),
-                ]
+            rows = [*await _latency(direct, routed, times), await _rate(direct, routed, times * 10)]
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+                rows += _percentiles(await rollbacks(target, session, routed, max(20, times // 50)))
+            return [*rows, _memory(Path(folder))]
         finally:
             await target.stop_host()
 
 
-async def _latency(session: aiohttp.ClientSession, direct: str, routed: str, times: int) -> list[Row]:
-    await one_by_one(session, routed, 200)
-    through, past = await one_by_one(session, routed, times), await one_by_one(session, direct, times)
+async def _latency(direct: str, routed: str, times: int) -> list[Row]:
+    await load(routed, 1, 200)
+    (_, through), (_, past) = await load(routed, 1, times), await load(direct, 1, times)
     rows = []
     for name, share in (("p50", 0.5), ("p99", 0.99)):
         ours, bare = through[int(times * share)] * 1e3, past[int(times * share)] * 1e3
-        rows.append(Row(f"request through the router, {name}", ours, "ms", "direct", bare, ours / bare))
+        goal = {"goal": "<= 2 ms more", "ok": ours - bare <= 2.0} if name == "p99" else {}
+        rows.append(Row(f"request through Envoy, {name}", ours, "ms", "direct", bare, ours / bare, **goal))
     return rows
 
 
-async def _rate(session: aiohttp.ClientSession, direct: str, routed: str, times: int) -> Row:
-    ours, bare = await together(session, routed, times), await together(session, direct, times)
+async def _rate(direct: str, routed: str, times: int) -> Row:
+    await load(routed, CLIENTS, times // 10)
+    (ours, _), (bare, _) = await load(routed, CLIENTS, times), await load(direct, CLIENTS, times)
     share = ours / bare
-    return Row(f"requests of {CLIENTS} clients", ours, "/s", "direct", bare, share, ">= 0.6x", share >= 0.6)
+    return Row(
+        f"requests of {CLIENTS} clients through Envoy",
+        ours,
+        "/s",
+        "direct",
+        bare,
+        share,
+        ">= 0.6x",
+        share >= 0.6,
+    )
+
+
+def _memory(folder: Path) -> Row:
+    (pid,) = (int(file.read_text()) for file in folder.rglob("envoy.pid"))
+    return Row("memory of Envoy with one lane, after this", psutil.Process(pid).memory_info().rss / 1e6, "MB")
 
 
 def _percentiles(took: list[float]) -> list[Row]:
