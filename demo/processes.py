@@ -41,17 +41,16 @@ class Descendants:
 
     def end(self) -> None:
         """Terminate all of them, then kill those that stay for five seconds."""
-        killing_from = time.monotonic() + _ASK_S
-        asked: set[psutil.Process] = set()
+        asked: dict[psutil.Process, float] = {}
         while left := [psutil.Process(e["pid"]) for e in self.listed() if psutil.pid_exists(e["pid"])]:
             for process in left:
                 with contextlib.suppress(psutil.Error):
-                    if time.monotonic() >= killing_from:
-                        process.kill()
-                    elif process not in asked:
+                    if process not in asked:
+                        asked[process] = time.monotonic()
                         process.terminate()
-                        asked.add(process)
-            if time.monotonic() > killing_from + _ASK_S:
+                    elif time.monotonic() >= asked[process] + _ASK_S:
+                        process.kill()
+            if time.monotonic() > min(asked.values()) + 2 * _ASK_S:
                 return
             time.sleep(_LOOK_EVERY_S)
 

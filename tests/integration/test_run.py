@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.support.catalog_files import changed, write
 from tests.support.cli import Cli, free_port
 from tests.support.discord import discord_world
+from tests.support.waiting import PATIENCE_S
 
 TOKEN = "an-admin-token-of-a-test"
 
@@ -87,7 +88,7 @@ async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
 
 
 async def until_well(running: Running) -> dict[str, Any]:
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             assert running.process.returncode is None, running.log.read_text()
             try:
@@ -114,13 +115,13 @@ async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn
 
     write(running.folder / "config", all="services: [")
     running.process.send_signal(signal.SIGHUP)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while await running.value("slipway_catalog_reloads_total", outcome="refused") < 1:
             await asyncio.sleep(0.1)
     assert (await running.get("/health"))[0] == 200
 
     running.process.terminate()
-    assert await asyncio.wait_for(running.process.wait(), 15) == 0
+    assert await asyncio.wait_for(running.process.wait(), PATIENCE_S) == 0
     connection = await asyncpg.connect(dsn)
     try:
         assert await connection.fetchval("SELECT count(*) FROM rollouts") == 0
@@ -130,11 +131,11 @@ async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn
 
 async def test_its_log_is_json_without_the_token(running: Running) -> None:
     await until_well(running)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         while not any(line["event"] == "discord_ready" for line in running.lines()):
             await asyncio.sleep(0.1)
     running.process.terminate()
-    await asyncio.wait_for(running.process.wait(), 15)
+    await asyncio.wait_for(running.process.wait(), PATIENCE_S)
     lines = running.lines()
     assert all({"timestamp", "level", "event"} <= set(line) for line in lines)
     assert running.token not in running.log.read_text()

@@ -19,6 +19,7 @@ from bot.catalog import Reloaded
 from bot.web.app import Admin, create_app, serve
 from bot.web.health import ProbeFailed
 from tests.support.catalog_files import SOUND, changed, reloader, write
+from tests.support.waiting import PATIENCE_S
 
 TOKEN = "an-admin-token-of-a-test"
 
@@ -116,7 +117,7 @@ async def test_health_says_how_every_part_is() -> None:
 @pytest.mark.parametrize("broken", [never, deaf, refused, surprised])
 async def test_health_answers_503_in_time_whatever_is_broken(broken: Callable[[], Awaitable[str]]) -> None:
     async with serving({"gateway": connected, "db": broken, "redis": broken}) as call:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(PATIENCE_S):
             status, body, _ = await call("/health")
         assert status == 503
         assert (body["status"], body["db"], body["gateway"]) == ("unhealthy", "down", "connected")

@@ -27,6 +27,7 @@ from tests.fakes.engine import FakeEngine
 from tests.support import rollouts
 from tests.support.clocks import FrozenClock
 from tests.support.discord import discord_world
+from tests.support.waiting import PATIENCE_S
 
 Json = dict[str, Any]
 
@@ -121,7 +122,7 @@ class Stand:
         return await self.call("GET", f"messages/{ref.message_id}?as=dev")
 
     async def until(
-        self, what: Callable[[], Awaitable[Any]] | Callable[[], Any], timeout_s: float = 15.0
+        self, what: Callable[[], Awaitable[Any]] | Callable[[], Any], timeout_s: float = PATIENCE_S
     ) -> Any:
         """Looks until there is something true; fails after a bounded time."""
         async with asyncio.timeout(timeout_s):

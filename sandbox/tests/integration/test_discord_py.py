@@ -88,7 +88,7 @@ async def bot(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[discord.Cl
         bot = build()
         async with bot:
             running = asyncio.create_task(bot.start(sandbox.token()))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not bot.is_ready():
                     await asyncio.sleep(0.01)
             await bot.tree.sync()  # type: ignore[attr-defined]
@@ -141,7 +141,7 @@ async def test_a_modal_is_opened_and_submitted(bot: tuple[discord.Client, Client
 async def test_follow_ups(bot: tuple[discord.Client, Client]) -> None:
     _, client = bot
     shown = await run(client, "twice")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (shown["followups"] and shown["message"]["text"] == "one, edited"):
             shown = (await client.api("GET", f"interactions/{shown['id']}")).body
     assert shown["followups"][0]["text"] == "two"
@@ -173,7 +173,7 @@ async def test_channels_messages_threads_and_files(bot: tuple[discord.Client, Cl
     member = channel.guild.get_member(int(client.sandbox.person_id("ada")))
     assert member is not None
     await client.api("PATCH", "people/ada", {"roles": ["helper"]})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while role not in member.roles:
             await asyncio.sleep(0.01)
 
@@ -208,7 +208,7 @@ async def test_after_a_reset_it_identifies_again(bot: tuple[discord.Client, Clie
     _, client = bot
     before = {one["id"] for one in (await client.api("GET", "state")).body["sessions"]}
     await client.api("POST", "reset", {})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             sessions = (await client.api("GET", "state")).body["sessions"]
             if any(one["connected"] and one["id"] not in before for one in sessions):

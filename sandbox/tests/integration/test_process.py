@@ -17,13 +17,13 @@ async def start(*options: str) -> tuple[asyncio.subprocess.Process, Any]:
     """The process, and the line it prints when it is ready."""
     process = await asyncio.create_subprocess_exec(*COMMAND, "--port", "0", *options, stdout=PIPE)
     assert process.stdout is not None
-    return process, json.loads(await asyncio.wait_for(process.stdout.readline(), 20))
+    return process, json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
 
 
 async def refused(*options: str) -> tuple[int | None, str]:
     """Exit code and last line on standard error."""
     process = await asyncio.create_subprocess_exec(*COMMAND, *options, stdout=PIPE, stderr=PIPE)
-    _, said = await asyncio.wait_for(process.communicate(), 20)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
     return process.returncode, said.decode().strip().splitlines()[-1]
 
 
@@ -55,7 +55,7 @@ async def test_it_says_where_it_is_and_ends_when_told() -> None:
                     assert (got.status, got.content_type) == (200, kind)
     finally:
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 async def test_a_world_file_describes_what_is_there(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ async def test_a_world_file_describes_what_is_there(tmp_path: Path) -> None:
     file.write_text(json.dumps({"guilds": [{"name": "club"}], "applications": [{"name": "dj"}]}))
     process, ready = await start("--world", str(file))
     process.terminate()
-    assert await asyncio.wait_for(process.wait(), 10) == 0
+    assert await asyncio.wait_for(process.wait(), 60) == 0
     assert [one["name"] for one in ready["guilds"]] == ["club"]
     assert [one["name"] for one in ready["applications"]] == ["dj"]
 

@@ -57,12 +57,12 @@ async def test_the_installed_command_starts_with_the_declared_dependencies_alone
     )
     assert process.stdout is not None
     try:
-        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 30))
+        ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
         async with aiohttp.ClientSession() as http, http.get(ready["url"]) as got:
             assert "<title>Sandbox</title>" in await got.text()
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 10) == 0
+        assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
 def install_from_here(requirements: list[str], site: Path) -> None:

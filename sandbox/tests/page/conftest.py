@@ -23,7 +23,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 ).split()
-PATIENCE_MS = 8000
+PATIENCE_MS = 60_000
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -135,7 +135,7 @@ async def stage(browser: Browser) -> AsyncIterator[Stage]:
         async with aiohttp.ClientSession() as http, TcpProxy("127.0.0.1", port) as proxy:
             it = Stage(sandbox, proxy, http)
             try:
-                await asyncio.wait_for(_commands_registered(it), 30)
+                await asyncio.wait_for(_commands_registered(it), 60)
                 yield it
             finally:
                 bot.kill()

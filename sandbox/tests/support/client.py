@@ -123,7 +123,7 @@ class Wire:
 
     async def receive(self) -> JSON:
         """The next payload. Raises ClosedError with the close code at the end of the connection."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             message = await self.ws.receive()
         if message.type is aiohttp.WSMsgType.TEXT:
             raw: Any = message.data

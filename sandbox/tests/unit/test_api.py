@@ -310,7 +310,7 @@ async def test_what_a_person_was_refused_is_in_the_log(app: Client) -> None:
 async def read_event(stream: aiohttp.StreamReader) -> JSON:
     found: JSON = {}
     while True:
-        line = (await asyncio.wait_for(stream.readline(), 5)).decode().rstrip("\n")
+        line = (await asyncio.wait_for(stream.readline(), 60)).decode().rstrip("\n")
         if not line and "data" in found:
             return found
         if line and not line.startswith(":"):

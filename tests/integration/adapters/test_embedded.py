@@ -16,6 +16,7 @@ import pytest
 
 from bot.adapters.embedded import EmbeddedError, EmbeddedPostgres
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_S
 
 HOLDER = """
 import asyncio, sys
@@ -52,7 +53,7 @@ def alive(pid: int) -> bool:
 
 async def gone(pid: int) -> None:
     """Returns when it is; it removes its pid file a moment before it ends."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         while alive(pid):
             await asyncio.sleep(0.02)
 
@@ -71,7 +72,7 @@ async def hold(data_dir: Path) -> tuple[asyncio.subprocess.Process, int]:
         sys.executable, "-c", HOLDER, str(data_dir), stdout=asyncio.subprocess.PIPE, cwd=ROOT
     )
     assert process.stdout is not None
-    return process, int(await asyncio.wait_for(process.stdout.readline(), 30))
+    return process, int(await asyncio.wait_for(process.stdout.readline(), PATIENCE_S))
 
 
 async def test_it_serves_while_we_are_here_and_keeps_what_was_written(data_dir: Path) -> None:
@@ -116,7 +117,7 @@ async def test_a_server_that_dies_is_started_again(data_dir: Path) -> None:
         first = server.pid
         assert first is not None
         psutil.Process(first).kill()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while server.pid in (None, first):
                 await asyncio.sleep(0.05)
             while True:

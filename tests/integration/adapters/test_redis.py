@@ -176,7 +176,7 @@ async def eventually(what: Callable[[], bool], within_s: float = 5.0) -> None:
         await asyncio.sleep(0.02)
 
 
-async def woken(waker: Waker, topic: str, timeout_s: float = 5.0) -> bool:
+async def woken(waker: Waker, topic: str, timeout_s: float = PATIENCE_S) -> bool:
     """Whether someone wakes us before the time is over."""
     started = time.monotonic()
     await waker.wait(topic, timeout_s)

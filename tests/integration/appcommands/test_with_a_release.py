@@ -20,6 +20,7 @@ from bot.domain.rollout.steps import Gate, RestoreCommands, RunSync, Shift, Sync
 from bot.engine.api import ActRequest, DeployRequest, RollbackRequest
 from tests.support.actors import DEV, LEAD
 from tests.support.appcommands import HELLO, HERALD, WAVE, CommandsSlipway, CommandsWorld, command
+from tests.support.waiting import PATIENCE_S
 
 VERSIONS = {"1.0.0": [HELLO, command("old")], "1.1.0": [HELLO, WAVE]}
 GATE = Gate("production", "release-manager")
@@ -106,7 +107,7 @@ async def test_a_rollback_brings_the_former_commands_back(together: CommandsWorl
 
         assert "crashed" in rollout.outcome
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await together.names() != ["hello", "old"]:
                 await asyncio.sleep(0.05)
         kept = [b.count for b in await slipway.service.backups(together.guild, "greeter", "production")]
@@ -136,7 +137,7 @@ async def test_a_cancel_between_additions_and_the_shift_takes_the_additions_back
             assert "has ended" in str(error)
         ended = await slipway.reaches(rollout, Phase.CANCELLED, Phase.ROLLED_BACK, Phase.SUCCEEDED)
         wanted = ["hello", "wave"] if ended.phase is Phase.SUCCEEDED else ["hello", "old"]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while await together.names() != wanted:
                 await asyncio.sleep(0.05)
 

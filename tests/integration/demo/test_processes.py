@@ -13,6 +13,7 @@ import pytest
 
 from demo.processes import VARIABLE, Descendants, name_of
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_S
 
 SLEEPER = """
 import signal, sys, time
@@ -38,7 +39,7 @@ async def start(tmp_path: Path):
             stdout=asyncio.subprocess.PIPE,
         )
         started.append(process)
-        assert await asyncio.wait_for(process.stdout.readline(), 20) == b"up\n"
+        assert await asyncio.wait_for(process.stdout.readline(), PATIENCE_S) == b"up\n"
         return process
 
     yield run

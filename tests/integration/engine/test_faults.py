@@ -23,7 +23,7 @@ from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.catalogs import GUILD, LONG, PRODUCTION, STAGING, V140, V150, VERIFY, catalog, policy
 from tests.support.harness import World
 from tests.support.postgres import postgres_server
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 async def test_a_candidate_that_dies_in_a_soak_is_rolled_back(dsn: str) -> None:
@@ -145,13 +145,13 @@ async def test_an_apply_that_lands_after_the_rollback_changes_nothing(dsn: str) 
     await world.serve()
     async with world.open() as slipway:
         rollout = await slipway.deploy(lane=PRODUCTION)
-        await asyncio.wait_for(target.waiting.wait(), 5)
+        await asyncio.wait_for(target.waiting.wait(), PATIENCE_S)
         shifting = await slipway.now(rollout)
         assert shifting.phase is Phase.SHIFTING
         await slipway.press(shifting, Action.ROLL_BACK, ONCALL)
         done = await slipway.reaches(rollout, Phase.ROLLED_BACK)
         target.go.set()
-        await asyncio.wait_for(target.late.wait(), 5)
+        await asyncio.wait_for(target.late.wait(), PATIENCE_S)
     assert type(target.refused).__name__ == "StaleGeneration"
     assert (await target.observe(PRODUCTION)).weight_of(V150.digest) == 0
     assert done.generation == (await target.observe(PRODUCTION)).generation

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.paths import ROOT
 from tests.support.repository import EXAMPLES, unit
+from tests.support.waiting import PATIENCE_S
 
 UNITS = sorted(EXAMPLES.glob("*.service"))
 INSTALLED = "/opt/slipway/.venv/bin/slipway"
@@ -68,7 +69,7 @@ async def test_the_unit_of_the_host_runs_the_host(slipway: Path, tmp_path: Path)
         again, _ = await _run(command, tmp_path)
         assert str(again) in unit(EXAMPLES / "slipway-host.service")["RestartPreventExitStatus"]
         host.terminate()
-        assert await asyncio.wait_for(host.wait(), 30) == 0
+        assert await asyncio.wait_for(host.wait(), PATIENCE_S) == 0
 
 
 async def test_the_unit_of_the_bot_finds_its_catalog_and_says_what_it_lacks(
@@ -123,4 +124,4 @@ async def _started(command: list[str], folder: Path) -> AsyncIterator[asyncio.su
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 30)
+            await asyncio.wait_for(process.wait(), PATIENCE_S)

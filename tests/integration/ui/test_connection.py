@@ -20,6 +20,7 @@ from tests.support import rollouts
 from tests.support.clocks import FrozenClock
 from tests.support.discord import discord_world
 from tests.support.responder import Stand, healthy, standing
+from tests.support.waiting import PATIENCE_S
 
 
 async def answers(stand: Stand) -> None:
@@ -29,7 +30,7 @@ async def answers(stand: Stand) -> None:
 
 
 @asynccontextmanager
-async def broken(stand: Stand, timeout_s: float = 20.0) -> AsyncIterator[None]:
+async def broken(stand: Stand, timeout_s: float = PATIENCE_S) -> AsyncIterator[None]:
     """What is done inside must make the connection break."""
     client = stand.line._client
     assert client is not None
@@ -45,7 +46,7 @@ async def broken(stand: Stand, timeout_s: float = 20.0) -> AsyncIterator[None]:
 
 
 async def back(stand: Stand) -> None:
-    await stand.until(lambda: stand.line.connected, 25.0)
+    await stand.until(lambda: stand.line.connected)
     await answers(stand)
 
 
@@ -105,7 +106,7 @@ async def test_answered_heartbeats_leave_the_connection_alone(tmp_path: Path) ->
             dropped = True
 
         client.add_listener(on_disconnect)
-        await stand.until(lambda: client.ws._keep_alive.latency < 3600, 20.0)
+        await stand.until(lambda: client.ws._keep_alive.latency < 3600)
         beat = client.ws._keep_alive
         beat._last_ack = beat._last_send - 0.01
         await asyncio.sleep(10)
@@ -127,7 +128,7 @@ async def test_a_token_that_discord_refuses_ends_in_one_sentence(tmp_path: Path)
 
 async def test_a_token_that_is_reset_while_connected_stops_the_bot(stand: Stand) -> None:
     await stand.call("POST", "applications/slipway/token")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         with pytest.raises(TokenRefused):
             await stand.supervisor
 
@@ -190,7 +191,7 @@ async def test_a_malformed_dispatch_is_survived(stand: Stand) -> None:
     client = stand.line.rest()
     client._connection.parsers["RESUMED"] = _raise  # what discord.py does with one: the client's loop ends
     await stand.fault("gateway_drop")
-    await stand.until(lambda: stand.line._client is not client and stand.line.connected, 20.0)
+    await stand.until(lambda: stand.line._client is not client and stand.line.connected)
     await answers(stand)
 
 

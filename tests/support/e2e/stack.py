@@ -331,7 +331,7 @@ class Stack:
         finally:
             if process.returncode is None:
                 process.terminate()
-            await asyncio.wait_for(process.wait(), 20)
+            await asyncio.wait_for(process.wait(), PATIENCE_S)
 
     @property
     def data(self) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.ports.errors import Unreachable
+from tests.support.waiting import PATIENCE_S
 
 THERE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -87,7 +88,7 @@ async def test_the_time_is_known_once_the_server_answered_and_it_is_asked_often_
     here = clock(server, THERE + timedelta(minutes=10))
     running = asyncio.create_task(here.run())
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await here.known()
     finally:
         running.cancel()

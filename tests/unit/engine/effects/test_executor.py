@@ -23,6 +23,7 @@ from tests.fakes.outside import FakeChecker, FakeReleases
 from tests.fakes.target import FakeTarget
 from tests.support.catalogs import STAGING, STRAIGHT, V140, V150, V151, begin_rollout, catalog, policy
 from tests.support.clocks import ShiftedClock
+from tests.support.waiting import PATIENCE_S
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -121,8 +122,8 @@ async def test_a_refusal_fails_at_once_with_the_targets_sentence() -> None:
     await target.apply(STAGING, Desired(1, V140))
     await target.observe(STAGING)
     handler, _ = executor(target)
-    async with asyncio.timeout(5):
-        event = (await handler.execute(claimed(order(2, timeout_s=60.0))))(rollout(2))
+    async with asyncio.timeout(PATIENCE_S):
+        event = (await handler.execute(claimed(order(2, timeout_s=600.0))))(rollout(2))
     assert isinstance(event, ApplyFailed)
     assert (event.why, event.unsafe) == ("the artifact is missing", False)
 

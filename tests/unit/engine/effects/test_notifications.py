@@ -16,6 +16,7 @@ from bot.domain.rollout.steps import RunChecks
 from bot.engine.effects.notifications import NotificationHandler
 from bot.ports.errors import Unreachable
 from tests.fakes.outside import FakeAnnouncer
+from tests.support.waiting import PATIENCE_S
 
 LANE = Lane("checkout", "staging")
 
@@ -67,7 +68,7 @@ async def test_one_that_is_stopped_leaves_the_others_to_be_closed() -> None:
     await asyncio.sleep(0.01)
     first.cancel()
     effects.go.set()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(PATIENCE_S):
         await second
     assert effects.batches == [[1], [2]]
 

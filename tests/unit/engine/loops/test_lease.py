@@ -9,6 +9,7 @@ import pytest
 
 from bot.engine.loops.lease import CONTROLLER, GATEWAY, Lease
 from bot.ports.errors import Unreachable
+from tests.support.waiting import PATIENCE_S
 
 TTL_S = 0.3
 
@@ -47,7 +48,7 @@ def two(leases: Any, name: str = CONTROLLER, *, strict: bool = True) -> tuple[Le
 
 
 async def until(true: Any) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not true():
             await asyncio.sleep(0.01)
 

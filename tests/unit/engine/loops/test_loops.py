@@ -11,13 +11,14 @@ from bot.adapters.redis.waker import EventWaker
 from bot.engine.loops.judge_loop import following
 from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
 from bot.ports.errors import Unreachable
+from tests.support.waiting import PATIENCE_S
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 async def run(loop: Loop, waker: EventWaker, until: asyncio.Event) -> None:
     task = asyncio.create_task(loop.run(waker, Rounds()))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await until.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
