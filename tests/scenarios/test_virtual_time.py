@@ -51,6 +51,34 @@ def test_the_database_has_the_same_time_and_takes_none(postgres: PostgresServer)
     run(story())
 
 
+def test_an_answer_that_is_there_already_waits_until_nothing_else_is_left_to_do(
+    postgres: PostgresServer,
+) -> None:
+    """Else the order of things would tell how busy the machine is."""
+    dsn, seen = asyncio.run(fresh(postgres)), list[str]()
+
+    async def ask(database: VirtualDatabase) -> None:
+        async with database.connection() as connection:
+            await connection.execute("SELECT 1")
+        seen.append("answered")
+
+    async def steps() -> None:
+        for number in range(40):
+            await asyncio.sleep(0)
+            time.sleep(0.005)  # long enough for an answer to come meanwhile
+            seen.append(str(number))
+
+    async def story() -> None:
+        database = VirtualDatabase(dsn)
+        await ask(database)
+        seen.clear()
+        await asyncio.gather(ask(database), steps())
+        await database.close()
+
+    run(story())
+    assert seen == [*map(str, range(40)), "answered"]
+
+
 def test_waiting_for_what_will_never_happen_is_an_error() -> None:
     async def story() -> None:
         await asyncio.Event().wait()
