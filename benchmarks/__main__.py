@@ -38,7 +38,7 @@ BENCHMARKS = {
     "commands": ("discord", "Slash commands: diff, apply, watch"),
     "container": ("programs", "The container image"),
 }
-_BOUND_S = 240.0
+_BOUND_S = 600.0  # several times what the longest takes on an idle machine
 
 
 def main() -> int:

@@ -19,6 +19,7 @@ import psutil
 from benchmarks.engine.discord_rest import servers
 from benchmarks.report import Row, show
 from bot.adapters.routers.counts import BOUNDS
+from bot.composition.wiring import collect_seldom
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge.evidence import Sample
 from bot.domain.rollout.model import Desired, Lane, Plan, Release
@@ -95,6 +96,7 @@ async def measure(dsn: str, server: PostgresServer, rollouts: int) -> dict[str, 
 async def _measured(
     slipway: Slipway, server: PostgresServer, services: Sequence[str], meter: Lateness
 ) -> dict[str, float]:
+    collect_seldom()  # as the program does
     process = psutil.Process()
     before = process.memory_info().rss
     await start(slipway, services)

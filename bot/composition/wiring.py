@@ -81,11 +81,11 @@ async def run(
         slipway = await _assemble(
             settings, stack, role, redact=redact or Redactor(), probe=probe, intervals=intervals
         )
-        _collect_seldom()
+        collect_seldom()
         await slipway.until_stopped()
 
 
-def _collect_seldom() -> None:
+def collect_seldom() -> None:
     """Run the garbage collector less often. A crowd of presses creates many objects that live a second or two; with the
     usual thresholds, much time goes into scanning them, and all long-lived objects, again and again.
     """
