@@ -18,6 +18,7 @@ from bot.domain.rollout.events import Crashed, DrawCard, Measured
 from bot.domain.rollout.model import Rollout
 from bot.domain.rollout.step_builder import Stepped
 from bot.engine.loops.sampler import Measurement, Sampler, crash
+from bot.engine.loops.tasks import Tasks
 from bot.engine.observation import heard_by
 from bot.engine.stepper import Stepper, change_of, stamped
 from bot.ports.coordination import Clock
@@ -74,23 +75,22 @@ class JudgeLoop:
         self._term = term
         self._seen_term = 0
         self._last = clock.now()
-        self._busy: dict[int, asyncio.Task[_Tick | None]] = {}
+        self._busy = Tasks[int, _Tick | None]()
 
     async def once(self) -> bool:
         now = self._clock.now()
         await self._mind_the_clock(now)
         most = min(_BATCH, _AT_ONCE - len(self._busy))
-        due = await self._store.ticks.due_ticks(now, most, list(self._busy)) if most > 0 else ()
+        due = await self._store.ticks.due_ticks(now, most, self._busy.keys) if most > 0 else ()
         begun = []
         for loaded, planned in due:
             self._meter.tick(max(0.0, (now - planned).total_seconds()))
-            task = asyncio.create_task(self._measure(loaded, planned, now), name=f"tick:{loaded.rollout.id}")
-            self._busy[loaded.rollout.id] = task
-            begun.append(task)
+            measuring = self._measure(loaded, planned, now)
+            begun.append(self._busy.start(loaded.rollout.id, measuring, f"tick:{loaded.rollout.id}"))
         # Most are measured within milliseconds and saved together; what takes longer is saved in a later round.
         if begun:
             await asyncio.wait(begun, timeout=_GATHER_S)
-        ticks = self._taken()
+        ticks = [tick for tick in self._busy.finished() if tick is not None]
         saved = await self._save_quiet([tick for tick in ticks if tick.quiet])
         saved += sum(await asyncio.gather(*(self._save_alone(tick) for tick in ticks if not tick.quiet)))
         # What lost a race is still due, and measured again on the newer state.
@@ -98,17 +98,7 @@ class JudgeLoop:
 
     async def stop(self) -> None:
         """Stop measuring. What was measured and not saved is still due."""
-        tasks = list(self._busy.values())
-        self._busy.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _taken(self) -> list[_Tick]:
-        """The ticks that are measured by now, taken out of the running tasks."""
-        ready = [rollout_id for rollout_id, task in self._busy.items() if task.done()]
-        ticks = [self._busy.pop(rollout_id).result() for rollout_id in ready]
-        return [tick for tick in ticks if tick is not None]
+        await self._busy.stop()
 
     async def _mind_the_clock(self, now: datetime) -> None:
         """Make due now what a clock that was ahead planned for later than one tick from now."""

@@ -19,6 +19,7 @@ from bot.domain.rollout.model import SYSTEM, Actor, Desired, HostAbort, Lane, Ob
 from bot.engine.effects.notifications import LaneAlerts
 from bot.engine.lanes import Lanes
 from bot.engine.loops.sampler import crash
+from bot.engine.loops.tasks import Tasks
 from bot.engine.observation import heard_by, match, unheard
 from bot.engine.stepper import MESSAGES, ORDERS, Stepper
 from bot.ports.coordination import Waker
@@ -69,7 +70,7 @@ class Reconciler:
         self._settled_s = settled_s
         self._changing: dict[Lane, float] = {}
         self._ended: dict[Lane, float] = {}
-        self._busy: dict[Lane, asyncio.Task[None]] = {}
+        self._busy = Tasks[Lane, None]()
         self._looked_at: dict[Lane, float] = {}
 
     async def once(self) -> bool:
@@ -81,29 +82,24 @@ class Reconciler:
         for rollout in active.values():
             # The catalog lost its lane: it goes on to its end.
             if rollout.lane not in self._lanes.catalog.lanes and rollout.lane not in self._busy:
-                self._busy[rollout.lane] = asyncio.create_task(
-                    self._look(rollout.lane, partial(self._owned, rollout)), name=f"reconcile:{rollout.lane}"
-                )
+                self._begin(rollout.lane, partial(self._owned, rollout))
         for config in configs:
             lane = config.lane
             self._looked_at[lane] = asyncio.get_running_loop().time()
             owner = active.get(lane)
             looking = partial(self._owned, owner) if owner else partial(self._lane, config, rows.get(lane))
-            self._busy[lane] = asyncio.create_task(self._look(lane, looking), name=f"reconcile:{lane}")
+            self._begin(lane, looking)
             if len(configs) > _UNPACED and lane in rows:
                 await asyncio.sleep(1 / _LOOKS_A_SECOND)
-        if self._busy:
-            await asyncio.wait(self._busy.values(), timeout=_GATHER_S)
-        for lane in [lane for lane, task in self._busy.items() if task.done()]:
-            self._busy.pop(lane).result()
+        await self._busy.wait(_GATHER_S)
+        self._busy.finished()
         return False
 
     async def stop(self) -> None:
-        tasks = list(self._busy.values())
-        self._busy.clear()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._busy.stop()
+
+    def _begin(self, lane: Lane, looking: Callable[[], Awaitable[None]]) -> None:
+        self._busy.start(lane, self._look(lane, looking), f"reconcile:{lane}")
 
     async def _look(self, lane: Lane, looking: Callable[[], Awaitable[None]]) -> None:
         try:
