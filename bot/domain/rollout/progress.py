@@ -21,7 +21,6 @@ def enter(builder: StepBuilder, step: int) -> None:
     builder.change(
         step=step,
         step_since=builder.at,
-        deadline=None,
         approvals=(),
         step_done=False,
         soak_extra_s=0.0,
