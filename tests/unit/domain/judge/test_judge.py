@@ -297,6 +297,14 @@ def test_a_signal_that_cannot_be_read_is_neither_good_nor_bad() -> None:
 def test_a_state_of_another_policy_is_refused() -> None:
     with pytest.raises(ValueError, match="another policy"):
         advance(begin(POLICY), JudgePolicy((ERRORS, SLOW)), tick(1))
+    with pytest.raises(ValueError, match="another policy"):
+        advance(begin(POLICY), replace(POLICY, rules=(HEALTH,)), tick(1))
+
+
+@pytest.mark.parametrize("policy", [POLICY, JudgePolicy(rules=(HEALTH,))], ids=["objectives", "rules"])
+def test_no_verdict_is_given_on_a_state_of_another_policy(policy: JudgePolicy) -> None:
+    with pytest.raises(ValueError):
+        verdict(begin(policy), JudgePolicy(), soak_required_s=60.0)
 
 
 def test_a_state_of_another_version_is_refused() -> None:

@@ -8,15 +8,20 @@ from itertools import pairwise
 import pytest
 
 from bot.domain.errors import IllegalTransition, UserError
+from bot.domain.judge.evidence import Tick
 from bot.domain.rollout import machine, plans
 from bot.domain.rollout.events import (
     Applied,
     ApplyFailed,
     DrawCard,
+    Event,
     LockLane,
     LogLine,
     MarkKnownGood,
+    Measured,
+    Reported,
     SetDesired,
+    TimerDue,
 )
 from bot.domain.rollout.model import Action, Actor, Phase
 from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak, Verify
@@ -430,7 +435,7 @@ def test_an_abort_without_traffic_cancels_and_without_reason_is_still_told() -> 
 def test_traffic_past_a_gate_without_its_quorum_is_impossible_even_for_a_broken_rollout() -> None:
     story = Story(CANARY[1:])
     tampered = replace(story.rollout, step=0, phase=Phase.SOAKING, had_traffic=True)
-    with pytest.raises(IllegalTransition, match="without its quorum"):
+    with pytest.raises(IllegalTransition, match=r"^rollout 7: step 1 lies behind a gate without its quorum$"):
         story.rollout = tampered
         story.act(LEAD, Action.PROMOTE)
 
@@ -463,3 +468,45 @@ def test_a_soak_that_people_cut_short_does_not_count_against_an_observation_that
     story.act(LEAD, Action.PROMOTE).applied().soaked().applied(100)
     (mark,) = story.seen(MarkKnownGood)
     assert mark.good
+
+
+def test_an_exclusive_service_begins_no_plan_with_a_part_of_the_traffic() -> None:
+    with pytest.raises(UserError, match="an exclusive service cannot have 25%"):
+        Story((Shift(25), Soak(SOAK_S), Shift(100)), exclusive=True)
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (Applied(5, T0, 0), "rollout 7: never ordered generation 5"),
+        (ApplyFailed(5, T0, "no"), "rollout 7: never ordered generation 5"),
+        (Measured(T0, Tick(0.0, 5.0, {})), None),
+        (Reported("run_sync", 0, T0, True), "rollout 7: an answer (run_sync) to what was not ordered"),
+        (Reported("run_checks", 0, T0, True), "rollout 7: checks ended that were not ordered"),
+        (TimerDue("tea", 0, T0), "rollout 7: tea_due in verifying"),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_an_event_that_cannot_have_happened_is_named(event: Event, said: str | None) -> None:
+    rollout = Story().rollout
+    if said is None:  # nothing is judged before there is traffic
+        assert machine.step(rollout, event).rollout is rollout
+        return
+    with pytest.raises(IllegalTransition) as illegal:
+        machine.step(rollout, event)
+    assert str(illegal.value) == said
+
+
+def test_answers_of_an_earlier_step_change_nothing() -> None:
+    """Of the step before, and of this one after it was done while paused."""
+    shifting = Story().to_shift()
+    assert (
+        machine.step(shifting.rollout, Reported("run_checks", 0, T0, False, ("late",))).rollout
+        is shifting.rollout
+    )
+    paused = Story().applied().act(LEAD, Action.PAUSE).verified()
+    assert paused.rollout.step_done
+    assert (
+        machine.step(paused.rollout, Reported("run_checks", 0, T0, False, ("again",))).rollout
+        is paused.rollout
+    )
