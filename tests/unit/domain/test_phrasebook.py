@@ -13,6 +13,7 @@ import pytest
 from bot.domain import phrasebook
 from bot.domain.errors import UserError
 from bot.domain.formatting import plain_time, stamp, with_times
+from bot.domain.phrasebook import values
 from bot.ui import escaping
 
 NOW = datetime(2026, 11, 20, 14, 3, 20, tzinfo=UTC)
@@ -145,3 +146,24 @@ def test_every_refusal_has_a_rule_for_logs_and_metrics() -> None:
     rules = [refusal.rule for refusal in refusals if isinstance(refusal, UserError)]
     assert len(rules) > 40
     assert all(re.fullmatch(r"[a-z][a-z_]*( here)?", rule) for rule in rules), rules
+
+
+@pytest.mark.parametrize(
+    ("reason", "after_a_colon", "as_a_sentence"),
+    [
+        ("too slow", ": too slow", " too slow."),
+        ("... too slow. . ", ": ... too slow", " ... too slow."),
+        ("XX too `slow` X", ": XX too 'slow' X", " XX too 'slow' X."),
+        (" . ", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_reason_ends_in_one_full_stop(reason: str, after_a_colon: str, as_a_sentence: str) -> None:
+    assert (values.because(reason), values.sentence(reason)) == (after_a_colon, as_a_sentence)
+
+
+def test_a_value_is_short_and_ends_no_code_span() -> None:
+    assert (values.name("x" * 60), values.name("x" * 61)) == ("x" * 60, "x" * 59 + "…")
+    assert values.because("y" * 301) == f": {'y' * 299}…"
+    assert values.sentence("y" * 301) == f" {'y' * 299}…."
+    assert (values.code("a`b"), values.code(""), values.name(" ")) == ("`a'b`", "`-`", "-")
