@@ -1,4 +1,4 @@
-"""Readings and the ticks they become, in `as_counted.txt`: counts, what is compared, errors, notes, and what is kept.
+"""Readings and the ticks they become, in `as_counted.txt`: counts, what is compared, errors and notes.
 
 `python -m tests.unit.domain.judge.test_as_counted` writes the file again: read the diff.
 """
@@ -204,7 +204,7 @@ def _counted(policy: JudgePolicy, looks: Sequence[Seen]) -> str:
         stable = replace(seen.stable, at=seen.at) if seen.stable else None
         state, tick = difference(state, policy, seen.at, replace(seen.candidate, at=seen.at), stable)
         assert EvidenceState.from_json(state.to_json()) == state
-        lines += [_told(seen, tick), f"  {state.to_json()}"]
+        lines.append(_told(seen, tick))
     return "\n".join(lines)
 
 
