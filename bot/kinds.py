@@ -6,7 +6,7 @@ sections from that list: so no adapter imports the catalog and the catalog impor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
@@ -14,9 +14,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 from pydantic import Field, PrivateAttr
 
 from bot import references
+from bot.domain.rollout.model import Release
 from bot.values import Part
 
 S = TypeVar("S", bound="SpecSettings")
+
+# From the target's settings, a release and its environment. Raises `TargetRefused`, `Unreachable`.
+Pin = Callable[[Any, Release, str], Awaitable[Release]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,17 +202,25 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class TargetKind(Kind):
-    """`spec` is what a release needs to run there, `router` how users reach a lane: a model, or one with `Short`."""
+    """`spec` is what a release needs to run there, `router` how users reach a lane: a model, or one with `Short`.
+
+    pin: see `RuntimeKind`.
+    """
 
     spec: type[SpecSettings] = SpecSettings
     router: Any = RouterSettings
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeKind(Kind):
-    """`settings` are those of the kind of target that runs releases on it, `spec` is what a release needs there."""
+    """`settings` are those of the kind of target that runs releases on it, `spec` is what a release needs there.
+
+    pin: makes a release immutable that names a part of itself by something that may change, such as an image's tag.
+    """
 
     spec: type[SpecSettings] = SpecSettings
+    pin: Pin | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

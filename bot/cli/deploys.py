@@ -145,12 +145,11 @@ async def _release(catalog: Catalog, lane: Lane, version: str) -> Release:
     from bot import references
     from bot.composition.adapters import Given, make_releases
 
-    known = {
-        r.version: r for r in await make_releases(lambda: catalog).releases(lane.service, lane.environment)
-    }
+    releases = make_releases(lambda: catalog)
+    known = {r.version: r for r in await releases.releases(lane.service, lane.environment)}
     if version not in known:
         raise unknown("version", version, known, where=f"of {lane.service}")
-    found = known[version]
+    found = await releases.pinned(known[version], lane.environment)
     return replace(found, spec=references.resolved(found.spec, Given(lambda: catalog)))
 
 

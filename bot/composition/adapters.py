@@ -191,7 +191,15 @@ def make_releases(current: Current) -> CatalogReleases:
             lambda service, settings: registry.KINDS.releases[settings.kind].make(service, settings),
         ),
         Given(current),
+        lambda lane, release: _pinned(current(), lane, release),
     )
+
+
+async def _pinned(catalog: Catalog, lane: Lane, release: Release) -> Release:
+    config = catalog.lanes.get(lane)
+    target = catalog.targets.get(config.target) if config else None
+    pin = registry.KINDS.targets[target.settings.kind].pin if target else None
+    return await pin(target.settings, release, lane.environment) if target and pin else release
 
 
 def make_manifests(current: Current, releases: ReleaseSource) -> Manifests:

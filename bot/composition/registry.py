@@ -6,7 +6,8 @@ add one: docs/extending.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import Field, create_model
@@ -23,6 +24,10 @@ from bot.adapters.routers.envoy.settings import EnvoySettings, make_envoy
 from bot.adapters.routers.in_host import make_weighted
 from bot.adapters.routers.settings import WeightedRouterSettings
 from bot.adapters.runtimes.context import RuntimeContext
+from bot.adapters.runtimes.docker.images import pin
+from bot.adapters.runtimes.docker.runtime import make_docker_runtime
+from bot.adapters.runtimes.docker.settings import DockerSettings
+from bot.adapters.runtimes.docker.spec import DockerSpecSettings
 from bot.adapters.runtimes.process.runtime import make_process_runtime
 from bot.adapters.runtimes.process.settings import ProcessSettings
 from bot.adapters.runtimes.process.spec import ProcessSpecSettings
@@ -39,7 +44,7 @@ from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.hosted.settings import HostedTargetSettings, LaneRouterPart
 from bot.adapters.targets.hosted.target import make_hosted
 from bot.domain.config import ServedLane
-from bot.domain.rollout.model import Lane
+from bot.domain.rollout.model import Lane, Release
 from bot.kinds import (
     Kind,
     Kinds,
@@ -90,10 +95,14 @@ def manifest(settings: type[A], make: Callable[[A, ManifestContext], ManifestRea
 
 
 def runtime(
-    settings: type[H], make: Callable[[H, RuntimeContext], Runtime], *, spec: type[SpecSettings]
+    settings: type[H],
+    make: Callable[[H, RuntimeContext], Runtime],
+    *,
+    spec: type[SpecSettings],
+    pin: Callable[[H, Release, str], Awaitable[Release]] | None = None,
 ) -> RuntimeKind:
     """A runtime, which is a kind of target too: behind a router, served by the host."""
-    return RuntimeKind(settings, make, spec)
+    return RuntimeKind(settings, make, spec, pin)
 
 
 def router(settings: type[P], make: Callable[[P, RouterContext], Router]) -> Kind:
@@ -112,11 +121,12 @@ def hosted(kind: RuntimeKind) -> TargetKind:
         __doc__=kind.settings.__doc__,
         router=(either, Field(default=models[0](), description=described)),
     )
-    return target(settings, make_hosted, spec=kind.spec, router=LaneRouterPart)
+    return replace(target(settings, make_hosted, spec=kind.spec, router=LaneRouterPart), pin=kind.pin)
 
 
 RUNTIMES = {
     "process": runtime(ProcessSettings, make_process_runtime, spec=ProcessSpecSettings),
+    "docker": runtime(DockerSettings, make_docker_runtime, spec=DockerSpecSettings, pin=pin),
 }
 
 ROUTERS = {

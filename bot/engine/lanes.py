@@ -165,11 +165,11 @@ class Lanes:
         return await self._releases.releases(lane.service, lane.environment)
 
     async def release(self, lane: Lane, version: str) -> Release:
-        """The release of a version. Raises `UserError` that offers the closest versions."""
+        """The release of a version, immutable. Raises `UserError` that offers the closest versions, `Unreachable`."""
         known = {release.version: release for release in await self.releases(lane)}
         if version not in known:
             raise unknown("version", version, known, where=f"of {lane.service}")
-        return known[version]
+        return await self._releases.pinned(known[version], lane.environment)
 
     async def situation(self, lane: Lane) -> Situation:
         """The lane as it is, adopted if new. Raises `UserError` when the target of a new lane cannot be reached."""
@@ -196,10 +196,13 @@ class Lanes:
 
     async def _adopted(self, lane: Lane, digest: str, version: str) -> Release:
         """The release from its source, with its spec; if that fails, its version and digest alone."""
+        known: list[Release] = []
         try:
-            known = await self.releases(lane)
+            known += await self.releases(lane)
+            same = [release for release in known if release.version == version]
+            known += [await self._releases.pinned(release, lane.environment) for release in same]
         except (Unreachable, UserError):
-            known = ()
+            pass
         found = next((release for release in known if digest in (release.digest, release.identity)), None)
         return replace(found, digest=digest) if found else Release(lane.service, version, digest)
 

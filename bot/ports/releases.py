@@ -9,8 +9,15 @@ from bot.domain.rollout.model import Release
 
 
 class ReleaseSource(Protocol):
-    """Lists the releases of a service."""
+    """Lists the releases of services, and makes one immutable."""
 
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
         """Newest first; specs resolved for `environment`. Raises `Unreachable`."""
+        ...
+
+    async def pinned(self, release: Release, environment: str) -> Release:
+        """The release as its rollout runs it: what it names by a tag is named by its digest.
+
+        Raises `UserError` for one that does not exist, `Unreachable`.
+        """
         ...

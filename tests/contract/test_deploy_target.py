@@ -1,22 +1,27 @@
-"""What every `DeployTarget` promises, on the fake and on the real process host."""
+"""What every `DeployTarget` promises: the fake, and the real host with processes and with containers."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from bot.adapters.targets.hosted.settings import HostedLaneSettings
+from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
+from bot.adapters.targets.hosted.target import HostedTarget
+from bot.composition import registry
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
+from tests.support.docker import DockerEngine
 from tests.support.host import BEHIND_ENVOY, PROCESSES, host_of_processes, process_target
 from tests.support.paths import SERVICE
 from tests.support.routers.subjects import need_envoy
+from tests.support.runtimes import DockerKit
 from tests.support.waiting import until
 
 LANE = Lane("checkout", "production")
@@ -47,7 +52,14 @@ class Subject:
         return await self.until(holds, lane)
 
 
-@pytest.fixture(params=["fake", "process", "process behind envoy"])
+@pytest.fixture(
+    params=[
+        "fake",
+        "process",
+        "process behind envoy",
+        pytest.param("docker behind envoy", marks=pytest.mark.real),
+    ]
+)
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
@@ -59,6 +71,12 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             return found
 
         yield Subject(fake, fake_release)
+        return
+
+    if request.param == "docker behind envoy":
+        need_envoy()
+        async with on_docker(request.getfixturevalue("docker"), tmp_path) as examined:
+            yield examined
         return
 
     def release(version: str, *, dies: bool = False) -> Release:
@@ -74,6 +92,27 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         need_envoy()
     platform = PROCESSES if request.param == "process" else BEHIND_ENVOY
     yield Subject(process_target(host.data_dir, lanes, start_host=False, platform=platform), release)
+    await host.stop()
+
+
+@asynccontextmanager
+async def on_docker(engine: DockerEngine, folder: Path) -> AsyncIterator[Subject]:
+    kit = DockerKit(engine, folder)
+    kind = registry.KINDS.targets["docker"].settings
+    platform = platform_settings(
+        kind.model_validate({"kind": "docker", "engine": engine.address, "router": {"kind": "envoy"}})
+    )
+
+    def release(version: str, *, dies: bool = False) -> Release:
+        return replace(kit.release(version, "dies" if dies else "serves"), service="checkout")
+
+    lanes = {
+        LANE: HostedLaneSettings(place=platform.place, listen_port=0),
+        ALONE: HostedLaneSettings(place=platform.place, exclusive=True),
+    }
+    host = host_of_processes(folder / "host")
+    await host.start()
+    yield Subject(HostedTarget(host.data_dir, platform, lanes, start_host=False), release)
     await host.stop()
 
 

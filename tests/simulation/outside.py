@@ -256,6 +256,9 @@ class LinkedReleases:
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
         return await self.link.call(self.caller, lambda: self.known[service])
 
+    async def pinned(self, release: Release, environment: str) -> Release:
+        return release
+
 
 def raising(rng: random.Random) -> Exception:
     """What a metric source may raise: being away, or a bug."""

@@ -43,6 +43,10 @@ class CommandReleases:
         known = await self._records.manifests.known(found.name, _MOST)
         return [_release(service, manifest) for manifest in known]
 
+    async def pinned(self, release: Release, environment: str) -> Release:
+        commands = any(a.service == release.service for a in self._current().applications.values())
+        return release if commands else await self._services.pinned(release, environment)
+
     async def _look(self, name: str) -> None:
         """Store the present manifest if it is valid; `/commands validate` reports the mistakes."""
         now = time.monotonic()

@@ -6,14 +6,15 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bot import references
 from bot.domain.config import Catalog, unknown
-from bot.domain.rollout.model import Release
-from bot.ports.errors import Unreachable
+from bot.domain.errors import UserError
+from bot.domain.rollout.model import Lane, Release
+from bot.ports.errors import TargetRefused, Unreachable
 
 Spec = Mapping[str, Any]
 
@@ -46,7 +47,7 @@ class CatalogReleases:
 
     A digest covers the artifact and the spec, with the environment's overlay and the values of references. `base`
     leaves the overlay out: it is the same everywhere, so that "succeeded in staging" means the same release. The spec
-    itself keeps its references. `environ`: their values.
+    itself keeps its references. `environ`: their values. pin: as `bot.kinds.Pin`, by the target of a lane.
     """
 
     def __init__(
@@ -54,10 +55,12 @@ class CatalogReleases:
         current: Callable[[], Catalog],
         finders: Mapping[str, ReleaseFinder],
         environ: Mapping[str, str],
+        pin: Callable[[Lane, Release], Awaitable[Release]],
     ) -> None:
         self._current = current
         self._finders = finders
         self._environ = environ
+        self._pin = pin
 
     async def releases(self, service: str, environment: str) -> Sequence[Release]:
         """Releases, newest first. Raises `UserError` for a service that the catalog does not have, `Unreachable`."""
@@ -70,6 +73,13 @@ class CatalogReleases:
             return [self._release(service, each, over) for each in found]
         except references.UnsetVariableError as error:
             raise Unreachable(f"The releases of {service} cannot be resolved: {error}.") from None
+
+    async def pinned(self, release: Release, environment: str) -> Release:
+        try:
+            found = await self._pin(Lane(release.service, environment), release)
+            return replace(found, spec=references.hashed(found.spec, self._environ))
+        except TargetRefused as refused:
+            raise UserError(f"{refused}.", rule="release") from None
 
     def _release(self, service: str, found: FoundRelease, over: Spec) -> Release:
         spec = overlaid(found.spec, over)

@@ -38,7 +38,7 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
         "CatalogFile",
         __base__=CatalogFile,
         __doc__=CatalogFile.__doc__,
-        targets=_section(kind.settings for kind in kinds.targets.values()),
+        targets=_section((kind.settings for kind in kinds.targets.values()), "Where releases run."),
         metrics=_section(
             (kind.settings for kind in kinds.metrics.values()), "Sources of request counts and latencies."
         ),
@@ -49,9 +49,10 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
 
 @functools.cache
 def service_of(kinds: Kinds, *targets: str) -> type[Service]:
-    """Model of a service on a target of one of these kinds; without kinds, the target's own keys are not checked."""
+    """Model of a service on a target of one of these kinds; without kinds, only what all targets share is checked."""
     spec: Any = Union[tuple(kinds.targets[t].spec for t in targets)] if targets else AnySpec  # noqa: UP007
-    router: Any = Union[tuple(kinds.targets[t].router for t in targets)] if targets else AnyRouter  # noqa: UP007
+    routers = tuple({kinds.targets[t].router: None for t in targets or kinds.targets})
+    router: Any = Union[routers] if targets or len(routers) == 1 else AnyRouter  # noqa: UP007
     environment = create_model(
         "ServiceEnvironment",
         __base__=ServiceEnvironment,

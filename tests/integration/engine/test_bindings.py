@@ -201,6 +201,9 @@ class PerEnvironment:
         spec = {"command": [self.command, "1.5.0"]}
         return [replace(V150, digest=f"sha256:1.5.0-{self.command}", base=V150.digest, spec=spec)]
 
+    async def pinned(self, release: Release, environment: str) -> Release:
+        return release
+
 
 async def test_what_succeeded_in_staging_may_go_to_production_with_its_overlay(dsn: str) -> None:
     from bot.domain.config import Prerequisite

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from bot import references
 from bot.adapters.runtimes.process.spec import parse_spec
 from bot.adapters.sources.directory import version_key
+from bot.adapters.sources.releases import CatalogReleases
 from bot.composition.adapters import make_releases
 from bot.domain.errors import UserError
-from bot.domain.rollout.model import Release
-from bot.ports.errors import Unreachable
+from bot.domain.rollout.model import Lane, Release
+from bot.ports.errors import TargetRefused, Unreachable
 from tests.support.catalog_files import changed, load, write
 
 LISTED = """\
@@ -158,3 +161,35 @@ def test_versions_sort_as_people_do() -> None:
     shuffled = [*right[1::2], *right[0::2]]
     assert sorted(shuffled, key=version_key) == right
     assert sorted(["build12", "build7", "1.0"], key=version_key) == ["build7", "build12", "1.0"]
+
+
+async def test_pinned_release_stands_for_what_it_stood_for_when_it_was_pinned(tmp_path: Path) -> None:
+    environ = {"TOKEN": "secret"}
+    catalog = load(write(tmp_path, all=changed()), {})
+
+    async def pin(lane: Lane, release: Release) -> Release:
+        assert lane == Lane("checkout", "staging")
+        return replace(release, digest="sha256:pinned", spec={**release.spec, "image": "web@sha256:1"})
+
+    written = references.marked({"image": "web:1", "env": {"TOKEN": "${TOKEN}"}}, ("env",))
+    release = Release("checkout", "1", "sha256:1", spec=references.hashed(written, environ))
+    found = await CatalogReleases(lambda: catalog, {}, environ, pin).pinned(release, "staging")
+    assert (found.digest, found.spec["image"]) == ("sha256:pinned", "web@sha256:1")
+    assert references.changed(found.spec, environ) == ""
+    assert references.changed(found.spec, {"TOKEN": "other"}) != ""
+
+
+async def test_release_that_cannot_be_pinned_is_the_mistake_of_a_person(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path, all=changed()), {})
+
+    async def pin(lane: Lane, release: Release) -> Release:
+        raise TargetRefused("web 9: docker.io has no image web:9")
+
+    with pytest.raises(UserError, match=r"docker\.io has no image web:9"):
+        await CatalogReleases(lambda: catalog, {}, {}, pin).pinned(Release("web", "9", ""), "staging")
+
+
+async def test_releases_of_processes_are_what_they_are(tmp_path: Path) -> None:
+    catalog = load(write(tmp_path, all=changed()), {})
+    (release, *_) = await releases(tmp_path)
+    assert await make_releases(lambda: catalog).pinned(release, "staging") == release

@@ -7,6 +7,7 @@ import base64
 import contextlib
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.settings import EngineSettings
 from bot.adapters.runtimes.docker.spec import fill
 from bot.domain.rollout.model import Release
 from bot.ports.errors import TargetRefused, Unreachable
@@ -117,6 +119,16 @@ class Logins:
         if found["Username"] == "<token>":
             return {"identitytoken": found["Secret"]}
         return {"username": found["Username"], "password": found["Secret"], "serveraddress": server}
+
+
+async def pin(settings: EngineSettings, release: Release, environment: str) -> Release:
+    """`resolve`, by an engine that is asked this once."""
+    with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
+        engine = Engine(settings, Path(folder))
+        try:
+            return await resolve(engine, Logins(settings.logins), release, environment=environment)
+        finally:
+            await engine.close()
 
 
 async def resolve(engine: Engine, logins: Logins, release: Release, *, environment: str = "") -> Release:

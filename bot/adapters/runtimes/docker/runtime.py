@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import aiohttp
 
@@ -15,7 +16,7 @@ from bot.adapters.runtimes.docker.containers import OWNER, Container, Containers
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
 from bot.adapters.runtimes.docker.readiness import Readiness
 from bot.adapters.runtimes.docker.release import DockerRelease
-from bot.adapters.runtimes.docker.settings import EngineSettings
+from bot.adapters.runtimes.docker.settings import DockerSettings, EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused, Unreachable
@@ -196,5 +197,6 @@ class DockerRuntime:
             await asyncio.sleep(_ENGINE_BACK_S)
 
 
-def make_docker_runtime(settings: EngineSettings, context: RuntimeContext) -> DockerRuntime:
-    return DockerRuntime(settings, context)
+def make_docker_runtime(settings: DockerSettings, context: RuntimeContext) -> DockerRuntime:
+    """Two engines of one host may be the same one under two addresses, so each has its own part of the containers."""
+    return DockerRuntime(settings, replace(context, owner=f"{context.owner}.{settings.place}"))

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field
 
+from bot.adapters.targets.hosted.settings import HostedTargetSettings
 from bot.kinds import Problem
 from bot.values import Part, RelativePath, Text, shaped
 
+DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 _ADDRESS = r"^unix:///.|^tcp://[^/:]+:\d+$|^ssh://[^/]+(/.*)?$"
 
 
@@ -25,19 +28,17 @@ def _is_ip(text: str) -> bool:
 class TlsSettings(Part):
     """Client certificate for an engine at `tcp://`, and the authority that signed the engine's own."""
 
-    ca: RelativePath
-    cert: RelativePath
-    key: RelativePath
+    ca: RelativePath = Field(description="Certificate of the authority that signed the engine's.")
+    cert: RelativePath = Field(description="Certificate of the client.")
+    key: RelativePath = Field(description="Private key of the client.")
 
 
 class EngineSettings(Part):
     """A Docker Engine, and how releases on it are reached."""
 
-    when_away: ClassVar[str] = "check that the Docker Engine runs, and that Slipway may use its socket"
-
     engine: Annotated[str, *shaped(_ADDRESS, "unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]")] = (
         Field(
-            default="unix:///var/run/docker.sock",
+            default=DEFAULT_ENGINE,
             description="Where the engine listens. ssh:// uses the system's ssh and its settings.",
         )
     )
@@ -78,6 +79,20 @@ class EngineSettings(Part):
             yield Problem(("engine",), sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
         if scheme != "tcp" and self.tls is not None:
             yield Problem(("tls",), f"{scheme}:// has no TLS.", "It is for engines at tcp://.")
+
+
+class DockerSettings(EngineSettings, HostedTargetSettings):
+    """Releases as containers of a Docker Engine, behind a router."""
+
+    when_away: ClassVar[str] = "check that the Docker Engine runs, and that Slipway's host may use its socket"
+
+    kind: Literal["docker"]
+
+    @property
+    def place(self) -> str:
+        """Each engine is a place of its own."""
+        address = hashlib.sha256(self.engine.encode()).hexdigest()[:8]
+        return self.kind if self.engine == DEFAULT_ENGINE else f"{self.kind}-{address}"
 
 
 def _loopback(address: str) -> bool:
