@@ -22,7 +22,7 @@ _STATISTICS = [
     "server.live",
 ]
 # Milliseconds. A bound at 249 counts requests below 250: Envoy's histograms have two significant digits.
-_BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
+BOUNDS_MS = (5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000)
 
 
 def bootstrap(node: str, admin: str, discovery: Path) -> str:
@@ -53,7 +53,7 @@ def bootstrap(node: str, admin: str, discovery: Path) -> str:
                     }
                 },
                 "histogram_bucket_settings": [
-                    {"match": {"prefix": f"{COUNTS}."}, "buckets": [bound - 1 for bound in _BOUNDS_MS]}
+                    {"match": {"prefix": f"{COUNTS}."}, "buckets": [bound - 1 for bound in BOUNDS_MS]}
                 ],
             },
         },

@@ -130,8 +130,8 @@ def _connection_manager(lane: Lane, listening: Listening, limits: Limits, routes
         "use_remote_address": True,
         "xff_num_trusted_hops": limits.trusted_hops,
         "internal_address_config": {"unix_sockets": False},
-        # A sticky cookie begins as the id of its first request, which must be Envoy's own then.
-        "preserve_external_request_id": route.sticky is None or route.sticky.by == "header",
+        # Only a sticky cookie needs an id, which its first request gets; making one is a tenth of a request's cost.
+        "generate_request_id": route.sticky is not None and route.sticky.by == "cookie",
         "server_header_transformation": "PASS_THROUGH",
         "upgrade_configs": [{"upgrade_type": "websocket"}],
         "early_header_mutation_extensions": [_lane_header(lane)],

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.adapters.routers.envoy.bootstrap import BOUNDS_MS
 from bot.adapters.routers.envoy.config import Listening
 from bot.adapters.routers.envoy.loggers import limit_ms
 from bot.adapters.routers.envoy.names import COUNTS, cluster_name
@@ -15,6 +16,8 @@ from bot.ports.routers import RouterCounts, Split
 
 Json = dict[str, Any]
 _ACTIVE = ".upstream_rq_active"
+# Of a release before its first response.
+_NO_LADDER = [(bound / 1000, 0) for bound in BOUNDS_MS]
 
 
 @dataclass(slots=True)
@@ -76,7 +79,7 @@ def _counts(stats: _Stats, epoch: str, listening: Listening) -> RouterCounts:
         epoch=f"{epoch}.{listening.series}",
         total=total,
         bad=number("bad"),
-        buckets=_rising(exact, stats.ladders.get(listening.series, []), total),
+        buckets=_rising(exact, stats.ladders.get(listening.series, _NO_LADDER), total),
         in_flight=stats.active,
         overdue=number("overdue"),
     )

@@ -100,7 +100,7 @@ async def test_envoy_finds_no_fault_with_any_kind_of_lane(
         await router.apply(lane, split)
     observed = await router.observe()
     assert observed[odd].weights == observed[LANE].weights == {"sha256:a": 40, "sha256:b": 60, "sha256:c": 0}
-    assert dict((await router.counts())[odd]["sha256:c"].buckets) == {0.05: 0, 12.34: 0}
+    assert {0.05: 0, 12.34: 0}.items() <= dict((await router.counts())[odd]["sha256:c"].buckets).items()
     await router.close()
     assert process._child is not None
     assert process._child.returncode == 0

@@ -38,11 +38,16 @@ class RouterCollector(Collector):
         )
         seconds = HistogramMetricFamily(
             "slipway_router_request_duration_seconds",
-            "Time until a request was answered.",
+            "Time from a request's last byte to the first byte of its response.",
             labels=_RELEASE,
         )
         flying = GaugeMetricFamily(
             "slipway_router_requests_in_flight", "Requests not answered yet.", labels=_RELEASE
+        )
+        overdue = GaugeMetricFamily(
+            "slipway_router_requests_overdue",
+            "Requests that wait for longer than the lane's largest latency limit.",
+            labels=_RELEASE,
         )
         by_release: dict[tuple[str, str, str], list[RouterCounts]] = defaultdict(list)
         for lane, version, counts in self._rows:
@@ -51,11 +56,17 @@ class RouterCollector(Collector):
             total, bad = sum(counts.total for counts in found), sum(counts.bad for counts in found)
             requests.add_metric((*labels, "ok"), total - bad)
             requests.add_metric((*labels, "error"), bad)
-            ladders = zip(*(counts.buckets for counts in found), strict=True)
-            buckets = [(str(step[0][0]), sum(n for _, n in step)) for step in ladders]
-            seconds.add_metric(labels, [*buckets, ("+Inf", total)], None)
+            seconds.add_metric(labels, [*_added_up(found), ("+Inf", total)], None)
             flying.add_metric(labels, sum(counts.in_flight for counts in found))
-        yield from (requests, seconds, flying)
+            overdue.add_metric(labels, sum(counts.overdue for counts in found))
+        yield from (requests, seconds, flying, overdue)
+
+
+def _added_up(found: Iterable[RouterCounts]) -> list[tuple[str, int]]:
+    """Cumulative buckets of several releases at the bounds that all of them have."""
+    ladders = [dict(counts.buckets) for counts in found]
+    bounds = sorted(set.intersection(*(set(ladder) for ladder in ladders)))
+    return [(str(bound), sum(ladder[bound] for ladder in ladders)) for bound in bounds]
 
 
 def metrics_handler(
