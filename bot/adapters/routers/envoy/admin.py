@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from bot.adapters.routers.envoy.files import CLUSTERS, LISTENERS, ROUTES
 from bot.ports.errors import Unreachable
 
 Json = dict[str, Any]
@@ -21,8 +22,6 @@ _LONGEST_SOCKET_PATH = 100
 _CLOCK_S = 3.0
 # How the names of Slipway's own Envoys begin, each of which is used once.
 OWN = "slipway-"
-
-LISTENERS, CLUSTERS, ROUTES = "listeners", "clusters", "routes"
 
 # What Envoy says about each kind of discovery begins with:
 _SUBSCRIPTION = {

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.routers.envoy.config import watched
+from bot.adapters.routers.envoy.files import CLUSTERS, LISTENERS, place
 from bot.adapters.routers.envoy.names import COUNTS
 
 Json = dict[str, Any]
@@ -39,8 +40,8 @@ def bootstrap(node: str, admin: str, discovery: Path) -> str:
                 "allow_paths": [{"prefix": path} for path in _READABLE],
             },
             "dynamic_resources": {
-                "lds_config": watched(discovery / "listeners.json"),
-                "cds_config": watched(discovery / "clusters.json"),
+                "lds_config": watched(place(discovery, LISTENERS)),
+                "cds_config": watched(place(discovery, CLUSTERS)),
             },
             "stats_flush_interval": "1s",
             "stats_config": {

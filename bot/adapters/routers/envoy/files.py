@@ -1,4 +1,7 @@
-"""Folder of discovery files that Envoy watches: written aside, then renamed, so that it never reads half a file."""
+"""Discovery files that Envoy watches: written aside, then renamed, so that it never reads half a file.
+
+Each kind has a folder of its own: Envoy reads all files of a folder again when one of them is renamed.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,12 @@ from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+
+LISTENERS, CLUSTERS, ROUTES = "listeners", "clusters", "routes"
+
+
+def place(folder: Path, kind: str) -> Path:
+    return folder / kind / f"{kind}.json"
 
 
 class DiscoveryFiles:
@@ -24,9 +33,9 @@ class DiscoveryFiles:
     def write(self, kind: str, resources: Sequence[Json]) -> str:
         """Replace the file of a kind; returns its version, which is like no other. Raises OSError."""
         version = f"{self._begun}.{next(self._numbers)}"
-        self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+        self.path(kind).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # In the same file system. Envoy looks when something is renamed, not when it is written.
-        aside = self.folder / f".{kind}.new"
+        aside = self.path(kind).with_suffix(".new")
         aside.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
         # An Envoy that others run has another user; Slipway's own has a private folder around this one.
         aside.chmod(0o644)
@@ -42,4 +51,4 @@ class DiscoveryFiles:
         return list(found.get("resources", ()))
 
     def path(self, kind: str) -> Path:
-        return self.folder / f"{kind}.json"
+        return place(self.folder, kind)

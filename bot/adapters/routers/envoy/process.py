@@ -74,7 +74,6 @@ class EnvoyProcess:
         self._program = self._program or find_program()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        self.discovery.mkdir(exist_ok=True)
         self._found = self._left_running()
         if self._found is not None and self._is_outdated(self._found):
             _log.info("envoy_outdated", pid=self._found.pid)

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from bot.adapters.routers.envoy import config
-from bot.adapters.routers.envoy.admin import CLUSTERS, LISTENERS, ROUTES, Admin, Json
+from bot.adapters.routers.envoy.admin import Admin, Json
 from bot.adapters.routers.envoy.config import Limits, Listening
 from bot.adapters.routers.envoy.counting import parse_counts
-from bot.adapters.routers.envoy.files import DiscoveryFiles
+from bot.adapters.routers.envoy.files import CLUSTERS, LISTENERS, ROUTES, DiscoveryFiles, place
 from bot.adapters.routers.envoy.names import COUNTS, parse_lane
 from bot.adapters.routers.envoy.process import EnvoyProcess
 from bot.domain.rollout.model import Lane
@@ -178,8 +178,7 @@ class EnvoyRouter:
 
     def _listeners(self, lanes: Mapping[Lane, Listening]) -> list[Json]:
         limits = replace(self._limits, connections=self._connections(len(lanes)))
-        seen_at = self._files.seen_at / self._files.path(ROUTES).name
-        return config.listeners(lanes, limits, seen_at)
+        return config.listeners(lanes, limits, place(self._files.seen_at, ROUTES))
 
     def _connections(self, lanes: int) -> int:
         """Connections for each lane, so that all together leave Envoy the descriptors that it needs.

@@ -27,7 +27,7 @@ class EnvoySettings(RouterProgramSettings):
     )
     config_dir: RelativePath | None = Field(
         default=None,
-        description="Folder that your own Envoy watches for `listeners.json` and `clusters.json`.",
+        description="Folder with the discovery files that your own Envoy watches.",
     )
     config_dir_in_envoy: Path | None = Field(
         default=None, description="The same folder as Envoy sees it, when it runs in a container."

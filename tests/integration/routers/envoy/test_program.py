@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from bot.adapters.routers.envoy.admin import Admin
-from bot.adapters.routers.envoy.files import DiscoveryFiles
+from bot.adapters.routers.envoy.files import DiscoveryFiles, place
 from bot.adapters.routers.envoy.process import EnvoyProcess, find_program
 from bot.adapters.routers.envoy.router import EnvoyRouter
 from bot.domain.rollout.model import Lane
@@ -118,13 +118,38 @@ async def test_parts_of_a_refused_configuration_are_taken_back(
         Share("sha256:good", "2", 50, (release.backend,)),
         Share("sha256:bad", "3", 50, (Backend("b", "127.0.0.1", 99999),)),
     )
-    before = process.discovery.joinpath("clusters.json").read_text()
+    before = place(process.discovery, "clusters").read_text()
     with pytest.raises(TargetRefused, match=r"checkout/production: .*PortValue: value must be less"):
         await router.apply(LANE, Split(2, 1, (good, bad)))
-    after = process.discovery.joinpath("clusters.json").read_text()
+    after = place(process.discovery, "clusters").read_text()
     assert json.loads(after)["resources"] == json.loads(before)["resources"]
     stats = await Admin(process.socket).counts("none")
     assert not [stat for stat in stats["stats"] if "good" in stat.get("name", "")]
+    await router.close()
+
+
+async def test_another_weight_makes_envoy_read_its_routes_alone(
+    process: EnvoyProcess, release: TestRelease
+) -> None:
+    """It reads all files of a folder in which one changed, and the listeners of many lanes are large."""
+    router = envoy_router(process)
+    await router.start()
+    await router.configure({LANE: LaneRoute()})
+    await router.apply(LANE, Split(1, 1, (release.share(100),)))
+    admin = Admin(process.socket)
+
+    async def attempts() -> tuple[str, str]:
+        listeners = await admin.get("/stats?filter=lds.update_attempt")
+        return listeners + await admin.get("/stats?filter=cds.update_attempt"), await admin.get(
+            "/stats?filter=rds.*update_attempt"
+        )
+
+    before = await attempts()
+    await router.apply(LANE, Split(1, 2, (release.share(0),)))
+    after = await attempts()
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    await admin.close()
     await router.close()
 
 
