@@ -39,11 +39,15 @@ def test_a_value_that_is_not_set_is_named(tmp_path: Path) -> None:
     assert [name for name in needed(EXAMPLES) if name not in said.stderr] == []
 
 
-def test_the_first_service_of_the_documentation_is_a_whole_catalog(tmp_path: Path) -> None:
-    (block,) = [b for b in blocks(ROOT / "docs/how-to/first-service.md") if b.language == "yaml"]
+@pytest.mark.parametrize(
+    ("page", "lane"),
+    [("first-service", "hello/production"), ("docker", "shop/production")],
+)
+def test_the_catalog_of_a_page_of_the_documentation_is_whole(page: str, lane: str, tmp_path: Path) -> None:
+    (block,) = [b for b in blocks(ROOT / f"docs/how-to/{page}.md") if b.language == "yaml"]
     (tmp_path / "config" / "catalog").mkdir(parents=True)
     (tmp_path / "config" / "catalog" / "slipway.yaml").write_text(block.text, encoding="utf-8")
     for words in (("config", "check"), ("config", "show")):
         said = slipway(*words, folder=tmp_path, environment={})
         assert (said.returncode, said.stderr) == (0, "")
-    assert "hello/production" in said.stdout
+    assert lane in said.stdout
