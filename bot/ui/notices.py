@@ -30,6 +30,7 @@ _HEADS = {
     "failed": ("❌", "failed"),
     "succeeded": ("✅", "succeeded"),
     "expired": ("⌛", "expired without approval"),
+    "rejected": ("🚫", "was rejected"),
     "emergency": ("🚨", "continues as an EMERGENCY"),
     "unconfirmed": ("⚠️", "is not confirmed by its target"),
 }

@@ -50,6 +50,10 @@ def reject(builder: StepBuilder, acted: Acted) -> None:
     if not acted.reason.strip():
         raise phrasebook.reason_required("Say in one sentence what is wrong.")
     rollback.by_person(builder, "rejected", f"{acted.actor.name} rejected the rollout{_why(acted)}.")
+    if not builder.rollout.had_traffic:
+        requester = builder.rollout.requester.id
+        told = () if acted.actor.id == requester else (requester,)
+        builder.order(Notify("rejected", mention_users=told, text=builder.rollout.outcome))
 
 
 def pause(builder: StepBuilder, acted: Acted) -> None:

@@ -172,6 +172,7 @@ class Notify:
         "failed",
         "succeeded",
         "expired",
+        "rejected",
         "emergency",
         "unconfirmed",
     ]

@@ -46,7 +46,10 @@ async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["gate_opened", "held", "rolled_back", "halted", "paused", "failed", "succeeded", "expired", "new_kind"],
+    [
+        *("gate_opened", "held", "rolled_back", "halted", "paused", "failed", "succeeded", "expired"),
+        *("rejected", "new_kind"),
+    ],
 )
 async def test_every_notice_fits_whatever_it_says(what: str) -> None:
     engine = rollouts.engine()

@@ -297,6 +297,8 @@ def test_a_rejection_ends_it_and_needs_a_reason() -> None:
     story = _two().act(LEAD, Action.REJECT, reason="not before the holidays")
     assert story.phase == "cancelled"
     assert story.rollout.outcome == "lead rejected the rollout: not before the holidays."
+    told = story.posted()[-1]
+    assert (told.what, told.mention_users, told.text) == ("rejected", (DEV.id,), story.rollout.outcome)
     assert story.ordered()[-1] == ("1.4.0", None, 0)
 
 
