@@ -267,6 +267,7 @@ async def test_a_panic_stop_reaches_all_that_it_can_reach(dsn: str) -> None:
                 "UPDATE rollouts SET state = jsonb_set(state, '{step}', '\"of a newer version\"') WHERE id = $1",
                 first.id,
             )
+    async with world.open(working=False) as slipway:  # another process, which must read both
         assert await slipway.engine.panic(GUILD, ONCALL, "fire", True) == 1
         assert (await slipway.now(second)).pause is not None
 
