@@ -370,5 +370,10 @@ class Rollout:
         return self.id, self.created_at
 
     @property
+    def left_as_it_was(self) -> bool:
+        """Whether it was halted and then closed: the traffic is where a person chose to leave it."""
+        return self.phase is Phase.CANCELLED and self.had_traffic
+
+    @property
     def current(self) -> Step | None:
         return self.plan.steps[self.step] if self.step < len(self.plan.steps) else None

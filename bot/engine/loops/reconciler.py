@@ -36,6 +36,10 @@ FLAPPING_S, SETTLED_S = 600.0, 30.0
 _A_ROUND, _LOOKS_A_SECOND, _UNPACED = 120, 60, 16
 _GATHER_S = 1.5  # longer than a look may take
 READINESS_AGE = timedelta(seconds=60)
+_REPAIRING = " Slipway is restoring the desired state."
+_LEFT = (
+    " The last rollout was closed after a halt, so nothing is repaired: deploy, or `/rollback` to a version."
+)
 
 
 def due(
@@ -164,14 +168,23 @@ class Reconciler:
         drift = row.drift.seen(*self._drift(row, observed), now)
         if self._passing(row, drift):
             return
+        mends = bool(drift) and config.drift == "repair"
+        left = mends and await self._left_as_it_was(row)
         if drift.kind != row.drift.kind:
             said = drift.text or f"Resolved. Before: {row.drift.text}"
             entry = AuditEntry(row.lane, SYSTEM, now, "drift" if drift else "drift_over", said)
-            if not await self._store.lanes.heard(row, drift, entry, self._calls(config, row, drift, entry)):
+            doing = _LEFT if left else _REPAIRING if mends else ""
+            calls = self._calls(row, drift, entry, doing)
+            if not await self._store.lanes.heard(row, drift, entry, calls):
                 return  # a rollout has begun
             await self._waker.wake(MESSAGES)
-        if config.drift == "repair":
+        if mends and not left:
             await self._repair(row, drift, now)
+
+    async def _left_as_it_was(self, row: LaneRow) -> bool:
+        """Whether the lane's last rollout was closed after a halt: only the next rollout moves its traffic."""
+        loaded = await self._store.rollouts.load(row.rollout_id) if row.rollout_id is not None else None
+        return loaded is not None and loaded.rollout.left_as_it_was
 
     def _passing(self, row: LaneRow, drift: Drift) -> bool:
         """Whether to wait before the change counts.
@@ -192,16 +205,13 @@ class Reconciler:
             self._ended[row.lane] = now
         return False
 
-    def _calls(
-        self, config: LaneConfig, row: LaneRow, drift: Drift, entry: AuditEntry
-    ) -> Sequence[CallPeople]:
+    def _calls(self, row: LaneRow, drift: Drift, entry: AuditEntry, doing: str) -> Sequence[CallPeople]:
         """Alerts when drift begins and when it ends, not for every change in between."""
         if bool(drift) == bool(row.drift):
             return ()
         what = "not in the desired state" if drift else "back in the desired state"
-        mending = " Slipway is restoring the desired state." if drift and config.drift == "repair" else ""
         once = f"drift/{bool(drift)}/{entry.at.isoformat()}"
-        return self._alerts.about(row.lane, what, f"{entry.why}.{mending}", once, over=not drift)
+        return self._alerts.about(row.lane, what, f"{entry.why}.{doing}", once, over=not drift)
 
     async def _aborted(self, row: LaneRow, abort: HostAbort) -> None:
         """Adopt an abort on the host: stable alone becomes the desired state, under the next generation."""

@@ -225,7 +225,9 @@ def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:
             raise phrasebook.no_known_good(str(lane))
         return good[0]
     if situation.stable is not None and version == situation.stable.version:
-        raise phrasebook.already_running(lane.service, version, lane.environment)
+        if situation.row is None or not situation.row.drift:
+            raise phrasebook.already_running(lane.service, version, lane.environment)
+        return situation.stable  # desired, but not what runs
     found = next((release for release in good if release.version == version), None)
     if found is None:
         raise phrasebook.not_known_good(version, str(lane), [release.version for release in good])

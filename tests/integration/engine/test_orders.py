@@ -104,6 +104,34 @@ async def test_an_order_that_never_gets_there_is_given_up_after_the_time_it_was_
         assert "cannot be reached" in halted.outcome
 
 
+async def test_after_close_on_a_halted_rollout_the_traffic_stays_where_it_is(dsn: str) -> None:
+    """Drift repair would order the rollback again that had failed."""
+    world = World(dsn, catalog(LONG, policy=policy(rollback_timeout_s=0.3), drift="repair"))
+    await world.serve()
+    async with world.open() as slipway:
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        await slipway.reaches(rollout, Phase.OBSERVING)
+        world.target.away = True
+        await slipway.press(rollout, Action.ROLL_BACK, ONCALL)
+        await slipway.reaches(rollout, Phase.HALTED)
+        world.target.away = False
+        await slipway.press(rollout, Action.CLOSE, ONCALL)
+        await slipway.reaches(rollout, Phase.CANCELLED)
+
+        async def drifted() -> Any:
+            return await slipway.audit("drift")
+
+        await until(drifted)
+        orders = len(world.target.applied)
+        await slipway.quiet()
+        await asyncio.sleep(0.5)  # for several more looks
+        assert len(world.target.applied) == orders
+        assert await slipway.audit("drift_repaired") == []
+        assert (await world.target.observe(PRODUCTION)).weight_of(V150.digest) == 100
+        (alert,) = [a for a in world.announcer.alerts.values() if "not in the desired state" in a.title]
+        assert "nothing is repaired" in alert.text
+
+
 @pytest.mark.parametrize("by", [1, 40])
 async def test_a_target_that_is_ahead_of_a_restored_backup_is_rolled_back_all_the_same(
     dsn: str, by: int
