@@ -144,7 +144,8 @@ CASES: Mapping[str, Case] = {
     "stable above the limit by one request": Case(
         JudgePolicy((ERRORS,)), _even(1, (100, 20), stable=(60, 1))
     ),
-    "stable at the limit": Case(JudgePolicy((ERRORS,)), _even(1, (100, 20), stable=(200, 2))),
+    "stable just above the limit": Case(JudgePolicy((ERRORS,)), _even(1, (20_000, 400), stable=(199, 2))),
+    "stable at the limit": Case(JudgePolicy((ERRORS,)), _even(1, (20_000, 400), stable=(200, 2))),
     "stable above the limit, perhaps by chance": Case(
         JudgePolicy((ERRORS,)), [*_even(2, (100, 0), stable=(60, 1)), tick(3, (100, 20), stable=(60, 1))]
     ),
