@@ -22,7 +22,7 @@ _TIME = r"(\d+(?:\.\d+)?)\s*(ms|sec|s|min|m|h)"
 _REQUESTS = re.compile(
     r"^([a-z][\w.-]*)\s*(>=|<=|>|<|=+)\s*(\S+(?:\s+(?:%|ms|sec|s|min|m|h)(?=\s|$))?)\s*(.*)$", re.I
 )
-_QUANTILE = re.compile(r"^p(\d{1,2}(?:\.\d+)?)$", re.I)
+_QUANTILE = re.compile(r"^p(\d{1,3}(?:\.\d+)?)$", re.I)
 _SIGNALS = (
     (re.compile(r"^health(?:\s*check)?\s+(?:is\s+)?failing\b\s*(.*)$", re.I), "health"),
     (re.compile(r"^gateway\s+(?:is\s+)?disconnected\b\s*(.*)$", re.I), "gateway"),

@@ -75,6 +75,7 @@ UNIT = "is not a time; write it with a unit, such as 5s or 250ms"
         ("p99 > 5 for 2m", f"'p99 > 5 for 2m': '5' {UNIT}"),
         ("p99 > 0s", f"'p99 > 0s': '0s' {UNIT}"),
         ("p0 > 5s", "'p0 > 5s': a quantile is between p0 and p100, such as p99"),
+        ("p100 > 5s", "'p100 > 5s': a quantile is between p0 and p100, such as p99"),
         ("eror_rate > 5%", "'eror_rate > 5%': there is no eror_rate; did you mean error_rate?"),
         ("sucess_rate < 95%", "'sucess_rate < 95%': there is no sucess_rate; did you mean success_rate?"),
         (
