@@ -95,6 +95,7 @@ def test_counts_read_well() -> None:
         (1, "in 1 s (12:00 UTC)"),
         (119, "in 119 s (12:01 UTC)"),
         (-119, "119 s ago (11:58 UTC)"),
+        (120.6, "in 2 min (12:02 UTC)"),
         (125, "in 2 min (12:02 UTC)"),
         (-7260, "2 h 1 min ago (09:59 UTC)"),
         (43_200, "in 12 h (2026-11-21 00:00 UTC)"),
@@ -103,7 +104,7 @@ def test_counts_read_well() -> None:
         (182_000, "in 51 h (2026-11-22 14:33 UTC)"),
     ],
 )
-def test_a_time_in_a_terminal_says_how_far_it_is_away(seconds: int, text: str) -> None:
+def test_a_time_in_a_terminal_says_how_far_it_is_away(seconds: float, text: str) -> None:
     assert plain_time(NOON + timedelta(seconds=seconds), NOON) == text
     elsewhere = timezone(timedelta(hours=-9))
     at, now = (NOON + timedelta(seconds=seconds)).astimezone(elsewhere), NOON.astimezone(elsewhere)

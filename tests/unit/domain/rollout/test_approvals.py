@@ -151,6 +151,18 @@ def test_names_and_values_of_an_adapters_settings_are_sealed(settings: dict[str,
     assert sealed(settings) != sealed({"url": "http://b", "token": "b"})
 
 
+def test_the_order_in_which_settings_are_written_breaks_no_seal() -> None:
+    def sealed(settings: dict[str, object]) -> str:
+        return approvals.seal_of(**{**BOUND, "candidate": replace(NEW, spec=settings)})  # type: ignore[arg-type]
+
+    assert sealed({"a": 1, "b": 2}) == sealed({"b": 2, "a": 1})
+
+
+def test_what_is_not_a_number_cannot_be_sealed() -> None:
+    with pytest.raises(ValueError):
+        approvals.seal_of(**{**SEALED, "plan": Plan("p", (Soak(float("nan")),))})  # type: ignore[arg-type]
+
+
 def test_a_step_of_another_kind_with_the_same_figures_breaks_the_seal() -> None:
     soaked, observed = (Plan("p", (Shift(100), kind(60.0))) for kind in (Soak, Observe))
     assert approvals.seal_of(**{**BOUND, "plan": soaked}) != approvals.seal_of(**{**BOUND, "plan": observed})  # type: ignore[arg-type]

@@ -115,6 +115,7 @@ TOLD: dict[str, Callable[[], Story]] = {
     "begun in an emergency": lambda: Story(shout="dev deploys 1.5.0 without staging: prices are wrong."),
     "begun with an exclusive service": lambda: Story(UNGATED, exclusive=True),
     "started": lambda: Story().applied(),
+    "started, and seen with traffic": lambda: Story().applied(3),
     "checked, and a gate opens": lambda: Story().to_gate(),
     "a gate of two opens": lambda: Story(TWO).to_gate(),
     "checks failed": lambda: Story().applied().verified(False, "/healthz answered 500", "/ready timed out"),
