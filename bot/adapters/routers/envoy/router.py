@@ -237,17 +237,20 @@ class EnvoyRouter:
     async def _accepted(self, kind: str, resources: list[Json]) -> None:
         """Publish what Envoy has accepted before, or made of it."""
         try:
-            await self._publish(kind, resources)
+            await self._publish(kind, resources, awaited=False)
         except _Refused as refusal:
             raise TargetRefused(f"Envoy refused the {kind}: {refusal}") from None
 
-    async def _publish(self, kind: str, resources: Iterable[Json]) -> None:
-        """Write configuration of a kind and wait until Envoy runs it. Raises `_Refused`, `Unreachable`."""
+    async def _publish(self, kind: str, resources: Iterable[Json], *, awaited: bool = True) -> None:
+        """Write configuration of a kind and wait until Envoy runs it. Raises `_Refused`, `Unreachable`.
+
+        awaited: False does not wait while nothing subscribes, as to routes before the first listener, which reads them.
+        """
         before = await self._admin.subscription(kind)
         place = self._process.log_end() if self._process is not None else 0
         version = self._files.write(kind, list(resources))
-        if before.version is None:
-            return  # nothing subscribes to routes before the first listener, which reads the file then
+        if before.version is None and not awaited:
+            return
         trouble = "it did not say whether it accepts them"
         pause_s, ends = 0.0005, time.monotonic() + _ACKNOWLEDGED_S
         while time.monotonic() < ends:
