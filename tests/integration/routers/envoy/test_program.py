@@ -7,6 +7,7 @@ import json
 import signal
 import stat
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,11 @@ from tests.support.waiting import until
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> EnvoyProcess:
-    return envoy_process(tmp_path)
+async def process(tmp_path: Path) -> AsyncIterator[EnvoyProcess]:
+    """A test that fails leaves no Envoy behind."""
+    process = envoy_process(tmp_path)
+    yield process
+    await process.close()
 
 
 # ---- admin interface --------------------------------------------------------------------------------------
@@ -59,9 +63,11 @@ async def test_admin_interface_is_a_socket_of_this_user_and_changes_nothing(
 async def test_admin_interface_is_reached_in_a_folder_with_a_long_name(tmp_path: Path) -> None:
     process = envoy_process(tmp_path / ("long" * 30))
     router = envoy_router(process)
-    await router.start()
-    assert await router.observe() == {}
-    await router.close()
+    try:
+        await router.start()
+        assert await router.observe() == {}
+    finally:
+        await router.close()
 
 
 async def test_envoy_that_is_away_is_unreachable(tmp_path: Path) -> None:
