@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,8 +42,19 @@ def run(role: Literal["all", "gateway", "worker"]) -> None:
 
     result: Any = wiring.run(given, role=role, redact=redact)
     if inspect.isawaitable(result):
-        result = asyncio.run(_awaited(result))
+        with asyncio.Runner(loop_factory=_event_loop()) as runner:
+            result = runner.run(_awaited(result))
     sys.exit(result if isinstance(result, int) else 0)
+
+
+def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed (the extra `fast`): a press costs about a tenth less. None: asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    make: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return make
 
 
 async def _awaited(result: Any) -> Any:
