@@ -13,7 +13,7 @@ import pytest
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.errors import TargetRefused
 from bot.ports.runtimes import RunningRelease, Runtime
-from tests.support.runtimes import TOKEN, Behaviour, DockerKit, RuntimeKit, answer, host_dies
+from tests.support.runtimes import TOKEN, Behaviour, DockerKit, ProcessKit, RuntimeKit, answer, host_dies
 from tests.support.waiting import until
 
 LANE = Lane("web", "production")
@@ -58,9 +58,11 @@ class Subject:
         await self.runtime.start(self.changed.append)
 
 
-@pytest.fixture(params=[pytest.param("docker", marks=pytest.mark.real)])
+@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.real)])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
-    kit = DockerKit(request.getfixturevalue("docker"), tmp_path)
+    kit: RuntimeKit = ProcessKit(tmp_path)
+    if request.param == "docker":
+        kit = DockerKit(request.getfixturevalue("docker"), tmp_path)
     subject = Subject(kit, kit.make())
     await subject.runtime.start(subject.changed.append)
     yield subject
@@ -219,8 +221,8 @@ async def test_next_host_takes_over_what_runs_and_its_users_notice_nothing(subje
     release = subject.release("1.0", instances=2)
     before = await subject.ready(release)
     await subject.replaced()
-    assert await subject.seen(release) == before  # before the host has asked for anything
     subject.runtime.run(LANE, release, restart=True)
+    assert await subject.until(release, lambda seen: seen.state is RunState.READY) == before
     await asyncio.sleep(0.5)
     assert await subject.seen(release) == before
     assert {await answer(instance) for instance in before.instances} == {"1.0"}

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
+import psutil
+
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.docker.runtime import DockerRuntime
 from bot.adapters.runtimes.docker.settings import EngineSettings
+from bot.adapters.runtimes.process.runtime import ProcessRuntime
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.runtimes import RunningInstance, RunningRelease, Runtime
 from tests.support.docker import DockerEngine
+from tests.support.paths import SERVICE
 from tests.support.waiting import until
 
 Behaviour = Literal["serves", "dies", "never ready", "stubborn"]
@@ -48,14 +54,52 @@ async def host_dies() -> None:
 
 
 async def answer(instance: RunningInstance, path: str = "/version") -> str:
-    """The body that it answers with. Raises OSError."""
+    """The text that it answers with, or the version in its JSON. Raises OSError."""
     url = f"http://{instance.host}:{instance.port}{path}"
 
     def read() -> str:
         with urllib.request.urlopen(url, timeout=5) as response:
-            return str(response.read().decode().strip())
+            text = str(response.read().decode().strip())
+            return str(json.loads(text)["version"]) if text.startswith("{") else text
 
     return await asyncio.to_thread(read)
+
+
+class ProcessKit:
+    """Releases are the service of the tests as a process of this machine."""
+
+    _ARGUMENTS: ClassVar[dict[Behaviour, list[str]]] = {
+        "serves": [],
+        "never ready": ["--never-ready"],
+        "stubborn": ["--ignore-term"],
+    }
+    _DIES = "import os, sys; print('token=' + os.environ['API_TOKEN']); print('no database'); sys.exit(3)"
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def make(self, owner: str = "one") -> ProcessRuntime:
+        folder = self._folder / owner
+        return ProcessRuntime(RuntimeContext(folder / "runtime", folder / "logs", owner))
+
+    def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
+        serves = [sys.executable, SERVICE, "--port", "{port}", "--version", "{version}"]
+        dies = [sys.executable, "-c", self._DIES]
+        said = {
+            "command": dies if behaviour == "dies" else [*serves, *self._ARGUMENTS[behaviour]],
+            "env": {"API_TOKEN": TOKEN},
+            "ready": {"timeout_s": 1.0 if behaviour == "never ready" else 30.0},
+            "drain_s": 0.5,
+            "stop_s": 1.0,
+            **spec,
+        }
+        return Release("web", version, f"sha256:{version}", spec=said)
+
+    async def kill(self, instance: RunningInstance) -> None:
+        for process in psutil.process_iter(["cmdline"]):
+            words = process.info["cmdline"] or []
+            if SERVICE in words and str(instance.port) in words:
+                process.kill()
 
 
 class DockerKit:

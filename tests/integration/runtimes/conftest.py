@@ -14,7 +14,7 @@ from tests.support.runtimes import DockerKit, DockerWorld
 @pytest.fixture
 async def on_docker(docker: DockerEngine, tmp_path: Path) -> AsyncIterator[DockerWorld]:
     kit = DockerKit(docker, tmp_path)
-    runtime = kit.make()
-    await runtime.start(lambda lane: None)
-    yield DockerWorld(kit, runtime)
-    await runtime.close()
+    world = DockerWorld(kit, kit.make())
+    await world.runtime.start(lambda lane: None)
+    yield world
+    await world.runtime.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from bot.adapters.runtimes.docker.runtime import DockerRuntime
 from bot.domain.rollout.model import RunState
 from bot.ports.errors import Unreachable
 from tests.support.docker import docker_engine
-from tests.support.runtimes import LANE, DockerKit, DockerWorld, answer
+from tests.support.runtimes import LANE, DockerKit, DockerWorld, answer, host_dies
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -157,6 +158,17 @@ async def test_router_in_the_same_network_reaches_releases_without_published_por
     finally:
         await runtime.close()
         on_docker.engine.ask("DELETE", "/networks/routed")
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # a host that is killed closes nothing
+async def test_next_host_finds_ready_what_was_ready_and_asks_it_nothing(on_docker: DockerWorld) -> None:
+    release = on_docker.kit.release("1.0")
+    before = await on_docker.ready(release)
+    await host_dies()
+    on_docker.runtime = on_docker.kit.make()
+    await on_docker.runtime.start(lambda lane: None)
+    assert (await on_docker.runtime.observe())[LANE][release.digest] == before
+    gc.collect()
 
 
 async def test_container_of_others_is_never_touched(on_docker: DockerWorld) -> None:
