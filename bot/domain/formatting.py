@@ -88,7 +88,7 @@ def plain_time(at: datetime, now: datetime) -> str:
 
 def clean(text: str, longest: int = LONGEST_REASON) -> str:
     """`text` without characters that cannot be stored, at most `longest` characters. Escape it where it is shown."""
-    kept = text.replace("\0", "").encode("utf-8", "replace").decode("utf-8").strip()
+    kept = text.replace("\0", "").encode(errors="replace").decode().strip()
     return kept if len(kept) <= longest else f"{kept[: longest - 1]}…"
 
 

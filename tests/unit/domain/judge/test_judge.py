@@ -307,6 +307,13 @@ def test_no_verdict_is_given_on_a_state_of_another_policy(policy: JudgePolicy) -
         verdict(begin(policy), JudgePolicy(), soak_required_s=60.0)
 
 
+def test_what_a_tick_left_behind_is_stored() -> None:
+    ticks = [tick(1, (10, 1), stable=(90, 2)), tick(2, errors=("down",), crashed="a was replaced by b")]
+    state = judged(POLICY, [ticks[0], replace(ticks[1], buckets={"errors": 2.5})])
+    assert (state.crashed, state.errors, state.error_since) == ("a was replaced by b", ("down",), 5.0)
+    assert JudgeState.from_json(json.loads(json.dumps(state.to_json()))) == state
+
+
 def test_a_state_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="version 7"):
         JudgeState.from_json({"version": 7})

@@ -158,6 +158,10 @@ def test_the_order_in_which_settings_are_written_breaks_no_seal() -> None:
     assert sealed({"a": 1, "b": 2}) == sealed({"b": 2, "a": 1})
 
 
+def test_a_seal_that_was_given_stays_valid_in_later_versions() -> None:
+    assert approvals.seal_of(**BOUND) == "cf14f948759d699b7c0ce89951913028184d7d233acb0a6eed56a5621fd8d5e7"  # type: ignore[arg-type]
+
+
 def test_what_is_not_a_number_cannot_be_sealed() -> None:
     with pytest.raises(ValueError):
         approvals.seal_of(**{**SEALED, "plan": Plan("p", (Soak(float("nan")),))})  # type: ignore[arg-type]
