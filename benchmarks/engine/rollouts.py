@@ -18,7 +18,7 @@ import psutil
 
 from benchmarks.engine.discord_rest import servers
 from benchmarks.report import Row, show
-from bot.adapters.routers.counts import BOUNDS
+from bot.adapters.metrics.probe import BOUNDS
 from bot.composition.wiring import collect_seldom
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge.evidence import Sample

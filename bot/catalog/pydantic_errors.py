@@ -83,7 +83,8 @@ def _close(error: Any, names: list[str]) -> str:
 
 
 def _tags(model: Any) -> str:
-    return ", ".join(sorted(kind for m in _models(model, nested=True) if (kind := _kind(m))))
+    own, nested = ([kind for m in _models(model, deep) if (kind := _kind(m))] for deep in (False, True))
+    return ", ".join(sorted(own or nested))
 
 
 def _models(annotation: Any, nested: bool = False) -> list[type[BaseModel]]:

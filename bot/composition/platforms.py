@@ -24,7 +24,7 @@ def make_platform(settings: PlatformSettings, context: PlatformContext) -> Platf
         registry.RUNTIMES[target.kind].make(
             target, RuntimeContext(context.folder / "runtime", context.logs, context.owner)
         ),
-        registry.ROUTERS[router.kind].make(router, RouterContext(context.folder / "router", context.sockets)),
+        registry.ROUTERS[router.kind].make(router, RouterContext(context.folder / "router")),
     )
 
 

@@ -21,8 +21,6 @@ from bot.adapters.metrics.router import RouterCountsSettings, make_router
 from bot.adapters.metrics.scrape import ScrapeSettings, make_scrape
 from bot.adapters.routers.context import RouterContext
 from bot.adapters.routers.envoy.settings import EnvoySettings, make_envoy
-from bot.adapters.routers.in_host import make_weighted
-from bot.adapters.routers.settings import WeightedRouterSettings
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.docker.images import pin
 from bot.adapters.runtimes.docker.runtime import make_docker_runtime
@@ -130,7 +128,6 @@ RUNTIMES = {
 }
 
 ROUTERS = {
-    "weighted": router(WeightedRouterSettings, make_weighted),
     "envoy": router(EnvoySettings, make_envoy),
 }
 

@@ -18,7 +18,7 @@ from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
 from tests.support.docker import DockerEngine
-from tests.support.host import BEHIND_ENVOY, PROCESSES, host_of_processes, process_target
+from tests.support.host import host_of_processes, process_target
 from tests.support.paths import SERVICE
 from tests.support.routers.subjects import need_envoy
 from tests.support.runtimes import DockerKit
@@ -52,14 +52,7 @@ class Subject:
         return await self.until(holds, lane)
 
 
-@pytest.fixture(
-    params=[
-        "fake",
-        "process",
-        "process behind envoy",
-        pytest.param("docker behind envoy", marks=pytest.mark.real),
-    ]
-)
+@pytest.fixture(params=["fake", "process", pytest.param("docker behind envoy", marks=pytest.mark.real)])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
@@ -85,13 +78,11 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
         spec = {"command": command, "stop_s": 3.0}
         return Release("checkout", version, f"sha256:{version}", spec=spec)
 
+    need_envoy()
     host = host_of_processes(tmp_path / "host")
     await host.start()
     lanes = {LANE: HostedLaneSettings(listen_port=0), ALONE: HostedLaneSettings(exclusive=True)}
-    if request.param != "process":
-        need_envoy()
-    platform = PROCESSES if request.param == "process" else BEHIND_ENVOY
-    yield Subject(process_target(host.data_dir, lanes, start_host=False, platform=platform), release)
+    yield Subject(process_target(host.data_dir, lanes, start_host=False), release)
     await host.stop()
 
 

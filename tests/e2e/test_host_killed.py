@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from typing import Any
 
 from tests.support.e2e.acts import audited
 from tests.support.e2e.heard import said_once
@@ -20,7 +21,6 @@ async def test_the_host_killed_in_a_soak_comes_back_with_the_same_releases(stack
     id_ = await stack.deploy("checkout", "1.6.0", "endurance")
     await stack.phase(id_, "soaking")
     were = [stack.release_pids("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")]
-    killed = time.time()
     await stack.kill_host()
     row = await stack.phase(id_, "succeeded", "rolled_back")
     back = "1.6.0" if row["phase"] == "succeeded" else "1.4.0"
@@ -28,10 +28,8 @@ async def test_the_host_killed_in_a_soak_comes_back_with_the_same_releases(stack
     assert row["phase"] == "succeeded", row["outcome"]
     assert [stack.starts("checkout", "endurance", v) for v in ("1.4.0", "1.6.0")] == [1, 1]
     assert stack.release_pids("checkout", "endurance", "1.6.0") == were[1]
-    # What was in flight was cut; a client that came in the gap waited, since the watchdog keeps the listening socket.
-    errors = await stack.foreign_errors("checkout", "endurance", since)
-    assert all(killed - 1 <= e["at"] for e in errors)
-    assert len(errors) <= 10, errors
+    # The router is a program of its own, which the host finds again.
+    assert await stack.foreign_errors("checkout", "endurance", since) == []
 
 
 async def test_host_and_watchdog_killed_the_bot_brings_stable_back(stack: Stack) -> None:
@@ -54,12 +52,15 @@ async def served(stack: Stack, service: str) -> bool | None:
     return True if shares and "none" not in shares else None
 
 
-async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_no_user_sees_an_error(stack: Stack) -> None:
+async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_only_its_own_users_see_it(
+    stack: Stack,
+) -> None:
     since = await stack.cursor("search", "endurance")
     before = await stack.stage.last_message("alerts")
     id_ = await stack.deploy("search", "1.6.0", "endurance")
     await stack.phase(id_, "soaking")
     (pid,) = stack.release_pids("search", "endurance", "1.6.0")
+    killed = time.time()
     os.kill(pid, signal.SIGKILL)
     row = await stack.phase(id_, "rolled_back")
     await stack.served_by("search", "endurance", "1.4.0")
@@ -67,7 +68,8 @@ async def test_a_candidate_that_dies_in_a_soak_is_rolled_back_and_no_user_sees_a
     assert re.search(r"1\.6\.0 crashed|requests failed", row["outcome"]), row["outcome"]
     alert = await stack.stage.message("alerts", "search", "1.6.0", after=before)
     assert alert["notified"] == ["oncall"]
-    assert await stack.foreign_errors("search", "endurance", since) == []
+    # The router answers for it until its share is stable's: a moment.
+    assert_soon_over(await stack.foreign_errors("search", "endurance", since), killed)
     assert stack.starts("search", "endurance", "1.6.0") == 1
     assert (await audited(stack, id_))["rolled_back"] == 1
     await said_once(stack, id_)
@@ -78,10 +80,16 @@ async def test_a_stable_that_dies_in_a_soak_is_started_again_and_the_rollout_goe
     id_ = await stack.deploy("mail", "1.6.0", "endurance")
     await stack.phase(id_, "soaking")
     (pid,) = stack.release_pids("mail", "endurance", "1.4.0")
+    killed = time.time()
     os.kill(pid, signal.SIGKILL)
     await stack.phase(id_, "succeeded")
     await stack.served_by("mail", "endurance", "1.6.0")
-    assert await stack.foreign_errors("mail", "endurance", since) == []
+    assert_soon_over(await stack.foreign_errors("mail", "endurance", since), killed)
+
+
+def assert_soon_over(errors: list[dict[str, Any]], killed: float) -> None:
+    """Errors only from the kill until another process was ready, on a machine that may be busy."""
+    assert all(killed - 1 <= error["at"] <= killed + 20 for error in errors), errors
 
 
 async def test_after_a_reboot_in_a_soak_stable_serves_and_the_rollout_is_ended_right(stack: Stack) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from bot.adapters.targets.hosted.host.host import Host
-from bot.adapters.targets.hosted.settings import HostedLaneSettings, PlatformSettings, platform_settings
+from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry
 from bot.composition.platforms import make_platform
@@ -21,11 +21,8 @@ from tests.support.waiting import PATIENCE_S, until
 
 LANE = Lane("checkout", "production")
 EXCLUSIVE = HostedLaneSettings(listen_port=0, exclusive=True)
-# Processes of this machine behind the router that targets have by default.
+# Processes of this machine behind Envoy.
 PROCESSES = platform_settings(registry.KINDS.targets["process"].settings(kind="process"))
-BEHIND_ENVOY = platform_settings(
-    registry.KINDS.targets["process"].settings(kind="process", router={"kind": "envoy"})
-)
 
 
 def host_of_processes(folder: Path) -> Host:
@@ -39,9 +36,8 @@ def process_target(
     *,
     metrics_listen: tuple[str, int] | None = None,
     start_host: bool = True,
-    platform: PlatformSettings = PROCESSES,
 ) -> HostedTarget:
-    return HostedTarget(folder, platform, lanes, metrics_listen=metrics_listen, start_host=start_host)
+    return HostedTarget(folder, PROCESSES, lanes, metrics_listen=metrics_listen, start_host=start_host)
 
 
 def release(version: str, *arguments: str, **spec: object) -> Release:

@@ -13,7 +13,6 @@ import aiohttp
 from pydantic import Field
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
-from bot.adapters.routers.counts import BOUNDS
 from bot.domain.judge.evidence import CounterReading, Sample, Signal
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
@@ -26,6 +25,9 @@ _GATEWAY = "gateway"
 _CONNECTED = frozenset({"connected", "ok", "ready", "up"})
 # Errors that keep this machine from connecting to anything.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+# Upper bounds of its latency histogram in seconds, with the usual latency limits among them.
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 2.5, 3.0, 5.0, 10.0)
 
 
 class ProbeSettings(MetricSettings):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
-from bot.adapters.routers.counts import BOUNDS
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
@@ -18,10 +17,6 @@ class RouterCountsSettings(MetricSettings):
     """The router's own counts per release: the first source."""
 
     kind: Literal["router"]
-
-    @property
-    def bounds(self) -> Sequence[float]:
-        return BOUNDS
 
 
 class CountsOf(Protocol):

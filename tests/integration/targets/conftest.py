@@ -10,11 +10,13 @@ from bot.adapters.targets.hosted.host.host import Host
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget
 from tests.support.host import LANE, Users, host_of_processes, process_target
+from tests.support.routers.subjects import need_envoy
 
 
 @pytest.fixture
 async def host(tmp_path: Path) -> AsyncIterator[Host]:
     """A host in this very process, so that nothing but it is under test."""
+    need_envoy()
     host = host_of_processes(tmp_path / "host")
     await host.start()
     yield host

@@ -19,7 +19,7 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
 from bot.domain.rollout.model import Desired, RunState
 from bot.ports.errors import Unreachable
-from tests.support.host import BEHIND_ENVOY, LANE, Users, process_target, release, settled
+from tests.support.host import LANE, Users, process_target, release, settled
 from tests.support.routers.subjects import need_envoy
 from tests.support.waiting import until
 
@@ -30,7 +30,7 @@ LANES = {LANE: HostedLaneSettings(listen_port=0, latency_limits_s=(0.3,))}
 @pytest.fixture
 async def target(tmp_path: Path) -> AsyncIterator[HostedTarget]:
     need_envoy()
-    target = process_target(tmp_path / "host", LANES, platform=BEHIND_ENVOY)
+    target = process_target(tmp_path / "host", LANES)
     yield target
     try:
         await target.stop_host()

@@ -97,14 +97,11 @@ async def test_killed_host_comes_back_with_the_same_processes_and_weights(
     stop.set()
     await asyncio.gather(*crowd)
 
-    # Only what was in flight at that instant was lost: at most one request of each of the four.
-    lost = users.got.total() - users.got["1"] - users.got["2"]
-    assert lost <= 4, users.got
+    assert set(users.got) == {"1", "2"}, users.got
     assert services(target) == before
     assert pids(target)["host"] != old["host"] and pids(target)["watchdog"] == old["watchdog"]
     (sample,) = await RouterMetrics(target).sample(LANE, [TWO.digest])
     assert sample.readings[0].total >= counted  # the counts are older than this host
-    assert sample.readings[0].total >= users.got["2"]
 
 
 async def test_killed_host_with_a_dead_candidate_brings_stable_back_unaided(
@@ -117,10 +114,10 @@ async def test_killed_host_with_a_dead_candidate_brings_stable_back_unaided(
     os.kill(pids(target)["host"], signal.SIGKILL)
     for pid in running.values():
         os.kill(pid, signal.SIGKILL)
+    observed = await settled(target, {"1": 100})
     await users.ask(20)
 
     assert users.got == {"1": 20}
-    observed = await target.observe(LANE)
     found = observed.of(TWO.digest)
     assert found is not None and found.state is RunState.CRASHED and found.weight == 0
     assert "no longer running" in found.detail
@@ -239,7 +236,7 @@ async def test_abort_of_an_unknown_lane_names_those_there_are(target: HostedTarg
         await target.abort(Lane("chekout", "production"), "root", "")
 
 
-async def test_orderly_stop_leaves_no_process_and_the_next_start_brings_stable_back(
+async def test_orderly_stop_leaves_no_process_and_the_next_start_brings_both_releases_back(
     target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 50))
@@ -254,7 +251,7 @@ async def test_orderly_stop_leaves_no_process_and_the_next_start_brings_stable_b
     assert services(target) == {}
     await until(lambda: _now([p for p in found.values() if psutil.pid_exists(p)]), lambda left: not left)
     assert users.got.total() == 1 and not {"500", "502", "503"} & set(users.got), users.got
-    await settled(target, {"1": 100})
+    await settled(target, {"1": 50, "2": 50})
 
 
 async def test_stop_by_signal_to_the_watchdog_is_orderly_too(target: HostedTarget) -> None:
@@ -287,7 +284,10 @@ async def test_socket_and_state_are_for_their_owner_only(target: HostedTarget) -
     folder = target.host.data_dir
     assert stat.S_IMODE(target.host.path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*.json")} == {0o600}
+    routers = folder / "platforms" / "process" / "router"
+    assert stat.S_IMODE(routers.stat().st_mode) == 0o700
+    own = [path for path in folder.rglob("*.json") if not path.is_relative_to(routers)]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in own} == {0o600}
 
 
 async def test_host_keeps_none_of_the_bots_secrets(
@@ -356,9 +356,9 @@ def test_client_finds_the_socket_in_its_folder(tmp_path: Path) -> None:
 
 
 def _holds_sockets(pid: int) -> bool:
-    """The listening socket of the lane and that for commands, besides the channel to the host."""
+    """The listening socket for commands, besides the channel to the host."""
     return (
-        len([fd for fd in Path(f"/proc/{pid}/fd").iterdir() if str(fd.readlink()).startswith("socket:")]) >= 3
+        len([fd for fd in Path(f"/proc/{pid}/fd").iterdir() if str(fd.readlink()).startswith("socket:")]) >= 2
     )
 
 

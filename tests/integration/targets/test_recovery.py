@@ -144,11 +144,15 @@ async def test_lane_opens_when_its_port_that_was_taken_is_free(tmp_path: Path) -
     port = int(address.rsplit(":", 1)[1])
     thief = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", port)
     async with hosted(tmp_path) as target:
-        await settled(target, {"1": 100})  # releases run, although no one reaches them
+        # Releases run, although no one reaches them.
+        await until(
+            lambda: target.observe(LANE), lambda o: o.running and o.running[0].state is RunState.READY
+        )
         assert await target.router_address(LANE) is None
         thief.close()
         await thief.wait_closed()
         assert await until(lambda: target.router_address(LANE), bool) == address
+        await settled(target, {"1": 100})
 
 
 async def test_state_is_on_disk_before_a_release_runs(tmp_path: Path) -> None:

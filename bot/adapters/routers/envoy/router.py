@@ -172,8 +172,10 @@ class EnvoyRouter:
                     problems.append(
                         f"Envoy cannot listen at {listening.route.host}:{listening.port} for {lane}: {why}."
                     )
-                    if lane in self._lanes and self._lanes[lane] != listening:
-                        wanted[lane] = self._lanes[lane]
+                    had = self._lanes.get(lane)
+                    taken = "already in use" in why and had is not None and had.port == listening.port
+                    if had is not None and had != listening and not taken:
+                        wanted[lane] = had
         raise TargetRefused("Envoy found no free ports.")
 
     def _listeners(self, lanes: Mapping[Lane, Listening]) -> list[Json]:

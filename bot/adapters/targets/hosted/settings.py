@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.config import ServedLane
 from bot.kinds import RouterProgramSettings, RouterSettings, TargetSettings
@@ -34,7 +34,19 @@ class LaneRouterSettings(RouterSettings):
 
     listen: Listen | None = Field(default=None, description="Address and port that users connect to.")
     sticky_header: str | None = Field(default=None, description="Equal values go to the same release.")
-    request_timeout: Duration | None = Field(default=None, description="Longest silence of a release.")
+    sticky_cookie: str | None = Field(
+        default=None,
+        description="Cookie that the router sets to keep a user on a release; not with a header.",
+    )
+    request_timeout: Duration | None = Field(
+        default=None, description="How long a release may take to begin its response; 30s by default."
+    )
+
+    @model_validator(mode="after")
+    def _one_way_to_stick(self) -> LaneRouterSettings:
+        if self.sticky_header and self.sticky_cookie:
+            raise ValueError("only one of sticky_header and sticky_cookie")
+        return self
 
     @property
     def port(self) -> int | None:
@@ -66,10 +78,10 @@ class HostedLaneSettings(_Sent):
     place: the platform that runs it.
     listen_port: port of the lane's router; 0 picks a free one and keeps it, None means that the releases take no
         traffic through Slipway (a queue consumer, a Discord bot).
-    sticky_header: requests with equal values of this header go to the same release; raising the weight never moves
-        one back to stable.
+    sticky_header, sticky_cookie: requests with equal values of this header or cookie go to the same release; raising
+        the weight never moves one back to stable.
     exclusive: never two releases at once; weights are 0 and 100 only.
-    request_timeout_s: longest silence of a release before its request counts as timed out.
+    request_timeout_s: how long a release may take to begin its response.
     latency_limits_s: what the lane's releases are judged by.
     """
 
@@ -77,6 +89,7 @@ class HostedLaneSettings(_Sent):
     listen_host: str = "127.0.0.1"
     listen_port: int | None = Field(default=None, ge=0, le=65535)
     sticky_header: str | None = None
+    sticky_cookie: str | None = None
     exclusive: bool = False
     request_timeout_s: float = Field(default=30.0, gt=0)
     latency_limits_s: tuple[float, ...] = ()
@@ -88,10 +101,15 @@ class HostedLaneSettings(_Sent):
         return LaneRoute(
             host=self.listen_host,
             port=self.listen_port or port or 0,
-            sticky=Stickiness("header", self.sticky_header) if self.sticky_header else None,
+            sticky=self._sticky(),
             request_timeout_s=self.request_timeout_s,
             latency_limits_s=self.latency_limits_s,
         )
+
+    def _sticky(self) -> Stickiness | None:
+        if self.sticky_cookie:
+            return Stickiness("cookie", self.sticky_cookie)
+        return Stickiness("header", self.sticky_header) if self.sticky_header else None
 
 
 def platform_settings(target: HostedTargetSettings) -> PlatformSettings:
@@ -112,6 +130,7 @@ def lane_settings(target: HostedTargetSettings, lane: ServedLane) -> HostedLaneS
     if lane.router is not None:
         assert isinstance(lane.router, LaneRouterSettings)
         told["sticky_header"] = lane.router.sticky_header
+        told["sticky_cookie"] = lane.router.sticky_cookie
         told["request_timeout_s"] = lane.router.request_timeout
         if lane.router.listen is not None:
             told["listen_host"], told["listen_port"] = host_and_port(lane.router.listen)

@@ -43,6 +43,7 @@ class Host:
         self._platforms: dict[str, Platform] = {}
         self._lanes: dict[Lane, HostedLane] = {}
         self._making = asyncio.Lock()
+        self._failed: dict[str, str] = {}
         self._metrics: web.ServerRunner | None = None
         self._metrics_at: tuple[str, int] | None = None
         self._server = CommandServer(
@@ -95,9 +96,11 @@ class Host:
 
     async def _configure(self, request: Json) -> Json:
         """Apply the settings of every lane; one that fails does not keep the others from theirs."""
+        platform = PlatformSettings.model_validate(request["platform"])
         try:
-            await self._add(PlatformSettings.model_validate(request["platform"]))
-        except (OSError, ValueError) as problem:
+            await self._add(platform)
+        except (OSError, ValueError, Unreachable) as problem:
+            self._failed[platform.place] = str(problem)
             raise TargetRefused(str(problem)) from None
         lanes = [
             await self._lane(lane_from_json(named), HostedLaneSettings.model_validate(settings))
@@ -185,7 +188,6 @@ class Host:
                 folder=self.data_dir / "platforms" / settings.place,
                 logs=self.data_dir / "logs",
                 owner=self._store.host_id(),
-                sockets=self._sockets,
             )
             platform = self._make_platform(settings, context)
             await platform.router.start()
@@ -217,7 +219,8 @@ class Host:
             return hosted
         platform = self._platforms.get(settings.place)
         if platform is None:
-            raise TargetRefused(f"The host has no {settings.place} to run {lane} on.")
+            why = self._failed.get(settings.place, "it was not told of one")
+            raise TargetRefused(f"The host cannot run {lane} on {settings.place}: {why}")
         hosted = self._lanes[lane] = HostedLane(lane, platform, self._store.lanes, settings)
         hosted.start()
         return hosted

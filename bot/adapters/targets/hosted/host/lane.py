@@ -52,6 +52,7 @@ class HostedLane:
         self._accepting = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._unwritten = False
+        self._trouble = ""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -83,11 +84,7 @@ class HostedLane:
 
     async def listened(self) -> None:
         """Take note of where the router listens, after it was configured. Raises `Unreachable`."""
-        routed = await self.routed()
-        if routed is not None and routed.address is not None and self.port != routed.address[1]:
-            self.port = routed.address[1]
-            await self.save()
-            self.changed()
+        await self._keep_port(await self.routed())
 
     async def configure(self, settings: HostedLaneSettings) -> None:
         """Keep other settings; `listen` makes the router follow them."""
@@ -219,9 +216,16 @@ class HostedLane:
 
     async def _listens(self) -> bool:
         """Whether the router serves this lane where it should."""
-        routed = await self.routed()
-        route = self.route
+        routed, route = await self.routed(), self.route
+        await self._keep_port(routed)
         return routed is None if route is None else listens(routed, route)
+
+    async def _keep_port(self, routed: RoutedLane | None) -> None:
+        """Keep the port that the router took, so that users find the lane there after a restart."""
+        if routed is not None and routed.address is not None and self.port != routed.address[1]:
+            self.port = routed.address[1]
+            await self.save()
+            self.changed()
 
     async def _run(self) -> None:
         while True:
@@ -244,8 +248,11 @@ class HostedLane:
             if not await self._listens():
                 # Another program may have taken the port while no host ran.
                 await self.listen()
+            self._trouble = ""
         except (TargetRefused, Unreachable) as problem:
-            log.error("%s: %s; trying again", self.lane, problem)
+            if str(problem) != self._trouble:
+                log.error("%s: %s Trying again.", self.lane, problem)
+            self._trouble = str(problem)
         if self._desired is not None:
             await self._reconcile(self._desired)
 

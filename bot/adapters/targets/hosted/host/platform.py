@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from bot.adapters.targets.hosted.host.sockets import Sockets
 from bot.adapters.targets.hosted.settings import PlatformSettings
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import TargetRefused
@@ -75,14 +74,12 @@ class Platform:
 class PlatformContext:
     """What the host gives a platform.
 
-    folder: for its own files. logs: for output of releases. owner: marks what this host starts. sockets: listening
-    sockets that outlive the host.
+    folder: for its own files. logs: for output of releases. owner: marks what this host starts.
     """
 
     folder: Path
     logs: Path
     owner: str
-    sockets: Sockets
 
 
 # Raises ValueError for settings that cannot be read.
