@@ -39,7 +39,8 @@ def main() -> int:
 def _run(only: list[str], jobs: int) -> int:
     # mutmut copies the tests, and does not delete from the copy.
     shutil.rmtree(ROOT / "mutants" / "tests", ignore_errors=True)
-    for data in _results():
+    # What is asked for runs again in any case, and the rest keeps its results.
+    for data in () if only else _results():
         # What was killed stays killed until its function changes. The rest may have a test by now, or more time.
         codes = data.exit_code_by_key.items()
         kept = {key: code if status_by_exit_code[code] == "killed" else None for key, code in codes}
