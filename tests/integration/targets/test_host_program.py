@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
+from bot.adapters.targets.hosted.host import sockets
 from bot.adapters.targets.hosted.host.client import HostClient
 from bot.adapters.targets.hosted.host.sockets import control_path
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
@@ -317,6 +318,32 @@ async def test_commands_that_no_one_understands_are_refused(target: HostedTarget
     writer.close()
 
 
+async def test_process_of_another_user_commands_nothing(target: HostedTarget) -> None:
+    await target.configure()
+    for path in (target.host.path, *target.host.path.parents):
+        if path.is_relative_to(target.host.data_dir) or path.stat().st_mode & 0o005 != 0o005:
+            path.chmod(0o777)  # as wide as a careless administrator could make it
+    program = (
+        "import socket, sys; s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); "
+        's.sendall(b\'{"do": "ping"}\\n\'); print(s.recv(100))'
+    )
+    # Only root can become another user; anyone else asks as the user that may.
+    other = {"user": 65534, "group": 65534, "extra_groups": []} if os.getuid() == 0 else {}
+    asked = await asyncio.create_subprocess_exec(
+        *("/usr/bin/python3", "-c", program, str(target.host.path)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **other,  # type: ignore[arg-type]
+    )
+    said, trouble = await asked.communicate()
+    if other:
+        assert b"pid" not in said and (said == b"b''\n" or b"reset" in trouble or b"Broken" in trouble), (
+            trouble
+        )
+    else:
+        assert b"pid" in said
+
+
 async def test_stopping_without_a_host_says_so(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     code = await asyncio.to_thread(host_main, ["stop", "--data-dir", str(tmp_path / "nothing")])
     assert code == 1 and "No host answers" in capfd.readouterr().err
@@ -325,9 +352,12 @@ async def test_stopping_without_a_host_says_so(tmp_path: Path, capfd: pytest.Cap
 def test_path_too_long_for_a_socket_gets_a_private_short_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    monkeypatch.setattr(sockets, "_SHORT", tmp_path)
     data_dir = tmp_path / ("x" * 120)
     path = control_path(data_dir)
+    for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+        monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
+        assert control_path(data_dir) == path
     assert path.parent.parent == tmp_path and stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     path.parent.chmod(0o755)
     with pytest.raises(PermissionError):

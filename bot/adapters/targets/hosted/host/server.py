@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
+import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -15,6 +17,8 @@ from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+# pid, uid and gid of a peer.
+_CREDENTIALS = struct.Struct("3i")
 Operation = Callable[[Json], Awaitable[Json]]
 
 
@@ -42,6 +46,9 @@ class CommandServer:
         assert task is not None
         self._talks.add(task)
         try:
+            if not _is_trusted(writer.get_extra_info("socket")):
+                log.warning("a process of another user was turned away")
+                return
             while line := await reader.readline():
                 writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                 await writer.drain()
@@ -71,6 +78,15 @@ class CommandServer:
         except Exception:
             log.exception("%s failed", request["do"])
             return _error("failed", f"The host failed at {request['do']}; see its log.")
+
+
+def _is_trusted(connection: socket.socket) -> bool:
+    """Whether the peer is this user or root, where the system can say so."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, uid, _ = _CREDENTIALS.unpack(credentials)
+    return uid in (0, os.getuid())
 
 
 def _error(kind: str, sentence: str) -> Json:

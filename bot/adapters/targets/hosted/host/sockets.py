@@ -12,22 +12,25 @@ import json
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 # `sun_path` holds 108 bytes on Linux and 104 on macOS.
 _LONGEST_PATH = 100
 _BACKLOG = 1024
+_SHORT = Path("/tmp")  # noqa: S108 - the folder below it must belong to this user alone
 
 
 def control_path(data_dir: Path) -> Path:
-    """Path of the host's command socket; a short one elsewhere when the data folder's path is too long."""
+    """Path of the host's command socket; a short one elsewhere when the data folder's path is too long.
+
+    Nothing in the environment changes it: bot, command line and host must agree in every session.
+    """
     path = data_dir.resolve() / "host.sock"
     if len(os.fsencode(path)) <= _LONGEST_PATH:
         return path
     name = hashlib.blake2b(os.fsencode(path), digest_size=8).hexdigest()
-    folder = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()) / f"slipway-{os.getuid()}"
+    folder = _SHORT / f"slipway-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
