@@ -67,6 +67,11 @@ class DockerEngine:
     def address(self) -> str:
         return f"unix://{self.socket}"
 
+    @property
+    def loopback(self) -> str:
+        """An address for published ports that no other engine of tests uses."""
+        return f"127.1.{self._number}.1"
+
     def start(self) -> None:
         options = {
             "data-root": self._data,

@@ -125,7 +125,10 @@ class DockerKit:
         folder = self._folder / owner
         context = RuntimeContext(folder, folder / "logs", owner)
         return DockerRuntime(
-            EngineSettings.model_validate({"engine": self.engine.address, **settings}), context
+            EngineSettings.model_validate(
+                {"engine": self.engine.address, "publish": self.engine.loopback, **settings}
+            ),
+            context,
         )
 
     def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:

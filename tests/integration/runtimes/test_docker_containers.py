@@ -54,7 +54,10 @@ async def test_limits_user_files_and_labels_are_those_of_the_spec(
     assert [mount["Name"] for mount in told["Mounts"]] == ["slipway-test"]
     expected = {"service": "web", "environment": "production", "version": "1.0", "digest": release.digest}
     assert expected.items() <= {k.removeprefix("slipway."): v for k, v in config["Labels"].items()}.items()
-    assert all(ports == [{"HostIp": "127.0.0.1", "HostPort": ""}] for ports in host["PortBindings"].values())
+    assert all(
+        ports == [{"HostIp": on_docker.engine.loopback, "HostPort": ""}]
+        for ports in host["PortBindings"].values()
+    )
 
 
 async def test_secret_files_are_readable_by_the_release_alone_and_leave_with_it(
