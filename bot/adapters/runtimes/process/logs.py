@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -43,13 +42,14 @@ def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
 
 
 def rotate(log: Path) -> None:
-    """Copy and truncate: the release writes to an inherited descriptor, so the file cannot be swapped.
+    """Copy the end and truncate: the release writes to an inherited descriptor, so the file cannot be swapped.
 
-    Output between copy and truncation is lost.
+    However much was printed, at most twice `LARGEST` is copied. Output between copy and truncation is lost.
     """
     if size(log) > LARGEST:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
         with log.open("r+b") as file:
+            file.seek(max(0, size(log) - 2 * LARGEST))
+            log.with_suffix(".log.1").write_bytes(file.read(2 * LARGEST))
             file.truncate(0)
 
 

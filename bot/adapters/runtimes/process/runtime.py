@@ -157,7 +157,8 @@ class ProcessRuntime:
                 await self.save(lane)
             for release in list(self._releases()):
                 with contextlib.suppress(OSError):
-                    release.rotate_logs()
+                    # In a thread: a release that prints a lot must not hold up the other lanes.
+                    await asyncio.to_thread(release.rotate_logs)
 
 
 def make_process_runtime(settings: ProcessSettings, context: RuntimeContext) -> ProcessRuntime:
