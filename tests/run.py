@@ -1,4 +1,7 @@
-"""`make test`: every test but those marked `real`, with branch coverage held to its floors; `make test-real`: those."""
+"""`make test`: every test but those marked `real`; `make test-real`: those.
+
+With COVERAGE=1, `make test` measures branch coverage as well and holds it to its floors, which takes a third longer.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 
 from tests.support.paths import ROOT
 
+REAL = "real or browser"
 FLOORS = (("in all", "*", 85), ("in bot/domain", "bot/domain/*", 95))
 # The tests that start whole programs take longest: they begin first, those marked `long` before all others, so that
 # no worker is left alone with them.
@@ -29,7 +33,7 @@ def run(*command: str) -> int:
 def real() -> int:
     """Tests of components. Their engines and containers need the cores: one worker for each."""
     spread = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--durations", "10")
-    return run("pytest", "-q", "-m", "real", *spread, "tests/contract", "tests/integration")
+    return run("pytest", "-q", "-m", REAL, *spread, *ALL)
 
 
 def main() -> int:
@@ -37,15 +41,21 @@ def main() -> int:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if sys.argv[1:] == ["--real"]:
         return real()
-    for old in ROOT.glob(".coverage*"):
-        old.unlink()
-    os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
     # More workers than cores: a test of whole programs mostly waits.
     workers = os.environ.get("TEST_WORKERS", str(2 * (os.cpu_count() or 1)))
     selected = sys.argv[1:] or ALL
     # By file, since the tests of a file may share a world; in the order given.
     spread = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "20")
-    failed = run("coverage", "run", "-m", "pytest", "-q", "-m", "not real", *spread, *selected)
+    pytest = ("pytest", "-q", "-m", f"not ({REAL})", *spread, *selected)
+    return covered(*pytest) if os.environ.get("COVERAGE") else run(*pytest)
+
+
+def covered(*pytest: str) -> int:
+    """Run with coverage; fails below a floor too, unless only a part was run."""
+    for old in ROOT.glob(".coverage*"):
+        old.unlink()
+    os.environ.setdefault("COVERAGE_FILE", str(ROOT / ".coverage"))
+    failed = run("coverage", "run", "-m", *pytest)
     run("coverage", "combine", "-q")
     if sys.argv[1:]:
         return failed

@@ -20,6 +20,8 @@ from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import LANE, OTHER, RouterSubject, envoy_process, envoy_router
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 ROUTE = LaneRoute(latency_limits_s=(0.25,), request_timeout_s=2.0)
 
 

@@ -15,7 +15,7 @@ from tests.support.e2e.acts import audited
 from tests.support.e2e.stack import Stack, lanes, marks, opened
 from tests.support.postgres import PostgresServer, Standby, postgres_server
 
-pytestmark = marks("failover")
+pytestmark = [*marks("failover"), pytest.mark.real]
 LANES = lanes("checkout/endurance")
 
 

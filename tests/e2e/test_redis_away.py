@@ -13,7 +13,7 @@ from tests.support.e2e.stack import Stack, lanes, marks, opened
 from tests.support.postgres import PostgresServer
 from tests.support.redis import RedisServer, redis_server
 
-pytestmark = marks("redis")
+pytestmark = [*marks("redis"), pytest.mark.real]
 LANES = lanes("checkout/production", "search/endurance")
 
 

@@ -14,6 +14,8 @@ from tests.fakes.tcp_proxy import TcpProxy
 from tests.support.postgres import PostgresServer, Standby, postgres_server
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 SIZE = 4
 
 

@@ -19,7 +19,10 @@ from bot.ports.coordination import RateLimiter, Waker
 from tests.support.redis import RedisServer, redis_server
 from tests.support.waiting import PATIENCE_S
 
-pytestmark = pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("redis-server") is None, reason="redis-server is not installed"),
+    pytest.mark.real,
+]
 
 DEV, LEAD = 101, 102
 

@@ -27,6 +27,8 @@ from tests.support import prometheus
 from tests.support.catalog_files import changed, check, line_of, reloader, write
 from tests.support.prometheus import Exporter, Program
 
+pytestmark = pytest.mark.real
+
 LANE, OTHER = Lane("checkout", "production"), Lane("search", "production")
 ONE, TWO = Release("checkout", "1.4.0", "sha256:1"), Release("checkout", "1.5.0", "sha256:2")
 

@@ -17,6 +17,8 @@ from tests.support.routers.client import WEBSOCKET, Address, Connection, ask, re
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import RouterSubject
 
+pytestmark = pytest.mark.real
+
 CHUNKED = (
     request("/echo", "POST", Transfer_Encoding="chunked") + b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\n\r\n"
 )

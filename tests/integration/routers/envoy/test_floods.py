@@ -14,6 +14,8 @@ from tests.support.routers.client import Connection, ask, request
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import LANE, OTHER, RouterSubject, envoy_process, envoy_router
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 async def envoy(tmp_path: Path) -> AsyncIterator[RouterSubject]:

@@ -28,6 +28,8 @@ from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import LANE, RouterSubject, envoy_process, envoy_router, need_envoy
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 
 @pytest.fixture
 async def process(tmp_path: Path) -> AsyncIterator[EnvoyProcess]:
