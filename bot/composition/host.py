@@ -1,4 +1,4 @@
-"""`python -m bot.adapters.targets.hosted.host`: run the host under its watchdog, or stop a running one."""
+"""`python -m bot.composition.host`: run the host under its watchdog, or stop a running one."""
 
 from __future__ import annotations
 

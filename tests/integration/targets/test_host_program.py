@@ -22,6 +22,7 @@ from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.targets.hosted.host import sockets
 from bot.adapters.targets.hosted.host.client import HostClient
 from bot.adapters.targets.hosted.host.sockets import control_path
+from bot.adapters.targets.hosted.host.watchdog import is_locked, lock
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
 from bot.composition.host import main as host_main
@@ -261,6 +262,19 @@ async def test_stop_by_signal_to_the_watchdog_is_orderly_too(target: HostedTarge
     os.kill(pids(target)["watchdog"], signal.SIGTERM)
     await until(lambda: _now(services(target)), lambda left: not left)
     await until(lambda: _now(target.host.path.exists()), lambda there: not there)
+
+
+async def test_host_starts_also_while_another_one_of_its_folder_is_not_quite_gone(
+    target: HostedTarget, tmp_path: Path
+) -> None:
+    going = lock(tmp_path / "host")
+    starting = asyncio.create_task(target.configure())
+    await asyncio.sleep(0.5)
+    assert not starting.done()
+    os.close(going)
+    await starting
+    await target.stop_host()
+    assert not is_locked(tmp_path / "host")
 
 
 async def test_only_one_host_runs_for_a_folder(

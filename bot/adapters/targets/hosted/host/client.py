@@ -14,7 +14,7 @@ from typing import Any
 import bot
 from bot.adapters.inherited import base_environment
 from bot.adapters.targets.hosted.host.sockets import control_path
-from bot.adapters.targets.hosted.host.watchdog import PROGRAM
+from bot.adapters.targets.hosted.host.watchdog import PROGRAM, is_locked
 from bot.adapters.targets.hosted.wire import MAX_LINE
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 
@@ -63,9 +63,11 @@ class HostClient:
         async with self._starting:
             if await self._answers():
                 return False
-            await self._launch()
             deadline = time.monotonic() + _START_S
             while time.monotonic() < deadline:
+                # A host that stops removes its socket first and keeps the folder a little longer.
+                if not is_locked(self.data_dir):
+                    await self._launch()
                 if await self._answers():
                     return True
                 await asyncio.sleep(_LOOK_S)
@@ -78,7 +80,7 @@ class HostClient:
         except _NoListener:
             raise Unreachable(f"No host answers at {self.data_dir}.") from None
         deadline = time.monotonic() + within_s
-        while self.path.exists():
+        while self.path.exists() or is_locked(self.data_dir):
             if time.monotonic() > deadline:
                 raise Unreachable(f"The host is still stopping after {within_s:g} s.")
             await asyncio.sleep(_LOOK_S)

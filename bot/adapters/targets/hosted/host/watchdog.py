@@ -41,6 +41,15 @@ def lock(data_dir: Path) -> int:
     return fd
 
 
+def is_locked(data_dir: Path) -> bool:
+    """Whether a host has the folder: one that runs, starts, or has not quite stopped."""
+    try:
+        os.close(lock(data_dir))
+    except AlreadyRunning:
+        return True
+    return False
+
+
 def write_pids(fd: int, host: int, watchdog: int) -> None:
     """Write both pids at once and at a fixed length, so that a reader never sees a part."""
     os.pwrite(fd, f"{json.dumps({'host': host, 'watchdog': watchdog}):<63}\n".encode(), 0)
