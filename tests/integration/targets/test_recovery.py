@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bot.adapters.free_ports import free_port
 from bot.adapters.lane_files import LaneFiles, release_to_json
 from bot.adapters.runtimes.process import processes
 from bot.adapters.targets.hosted import wire
@@ -79,7 +80,7 @@ async def hosted(folder: Path) -> AsyncIterator[HostedTarget]:
 async def test_process_that_was_started_just_before_its_pid_was_written_is_found(
     tmp_path: Path, born: list[subprocess.Popen[bytes]]
 ) -> None:
-    port = processes.free_port("127.0.0.1", ())
+    port = free_port("127.0.0.1", ())
     born.append(start(tmp_path, "token-1", port))
     await write_state(tmp_path, Desired(3, ONE), (ONE, {"index": 0, "token": "token-1", "port": port}))
 
@@ -102,7 +103,7 @@ async def test_leftovers_that_no_one_wants_are_stopped_before_anything_starts(
     tmp_path: Path, born: list[subprocess.Popen[bytes]]
 ) -> None:
     await write_state(tmp_path, Desired(3, None))
-    born.append(start(tmp_path, "forgotten", processes.free_port("127.0.0.1", ())))
+    born.append(start(tmp_path, "forgotten", free_port("127.0.0.1", ())))
     await until(lambda: _environment(born[0].pid), lambda e: processes.TOKEN in e)
     async with hosted(tmp_path):
         assert born[0].wait(timeout=5) is not None

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import re
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from bot.adapters.free_ports import PORTS, free_port
 from bot.adapters.routers.envoy import config
 from bot.adapters.routers.envoy.admin import Admin, Json
 from bot.adapters.routers.envoy.config import Limits, Listening
@@ -25,8 +24,6 @@ from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts, Split
 _ACKNOWLEDGED_S = 10.0
 _WORDS_S = 1.0
 _PORT_TRIES = 5
-# Below Linux' ephemeral range: an outgoing connection must not take a port before Envoy binds it.
-_PORTS = range(20000, 32000)
 # Descriptors for Envoy itself; each connection of a client needs two more.
 _OWN_FILES = 150
 _FEWEST_LANES = 4
@@ -213,14 +210,12 @@ class EnvoyRouter:
         return {listening.port for lanes in (self._lanes, wanted) for listening in lanes.values()}
 
     def _free_port(self, host: str, taken: set[int]) -> int:
-        for port in random.sample(_PORTS, 500):
-            if port in taken:
-                continue
-            with socket.socket() as probe, contextlib.suppress(OSError):
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-                return port
-        raise TargetRefused(f"No port between {_PORTS.start} and {_PORTS.stop} is free at {host}.")
+        try:
+            return free_port(host, taken)
+        except OSError:
+            raise TargetRefused(
+                f"No port between {PORTS.start} and {PORTS.stop} is free at {host}."
+            ) from None
 
     # ---- discovery ------------------------------------------------------------------------------------------
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
 from bot.adapters.runtimes.docker.settings import EngineSettings
-from bot.adapters.runtimes.docker.spec import DockerSpec, fill
+from bot.adapters.runtimes.docker.spec import DockerSpec
+from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Lane, Release
 
 OWNER = "slipway.owner"

@@ -16,7 +16,7 @@ from typing import Any
 
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
 from bot.adapters.runtimes.docker.settings import EngineSettings
-from bot.adapters.runtimes.docker.spec import fill
+from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Release
 from bot.ports.errors import TargetRefused, Unreachable
 

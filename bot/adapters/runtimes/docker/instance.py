@@ -14,6 +14,14 @@ from bot.adapters.runtimes.docker.containers import Container, Containers
 from bot.adapters.runtimes.docker.engine import EngineError
 from bot.adapters.runtimes.docker.images import ImageUnavailable
 from bot.adapters.runtimes.docker.spec import DockerSpec
+from bot.adapters.runtimes.instances import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    READY_POLL_S,
+    Pauses,
+    answers,
+    not_started,
+)
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.errors import Unreachable
 from bot.ports.runtimes import RunningInstance
@@ -23,11 +31,6 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-_READY_POLL_S = 0.05
-_READY_ANSWER_S = 2.0
-_FIRST_BACKOFF_S = 0.2
-_LONGEST_BACKOFF_S = 10.0
-_STEADY_S = 30.0
 _PULLS = 3  # of a release that is not started again, while its registry is away
 _ENGINE_BACK_S = 0.5
 _GOES_ON_S = 1.0
@@ -133,16 +136,14 @@ class Instance:
             await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self) -> None:
-        backoff = _FIRST_BACKOFF_S
+        pauses = Pauses()
         while True:
             began = time.monotonic()
             ended = await self._life()
             await self._crashed(str(ended))
             while not (self._around.restart or ended.ours):  # noqa: ASYNC110 - decided by later calls of `run`
                 await asyncio.sleep(_GOES_ON_S)
-            backoff = _FIRST_BACKOFF_S if time.monotonic() - began > _STEADY_S else backoff
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, _LONGEST_BACKOFF_S)
+            await asyncio.sleep(pauses.after(time.monotonic() - began))
             self.restarts += 1
             await self._clear()
 
@@ -180,8 +181,7 @@ class Instance:
             await around.probe()
             raise Ended(f"could not be started: {error}") from None
         except OSError as problem:
-            what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
-            raise Ended(f"could not be started: {what}") from None
+            raise Ended(not_started(problem)) from None
         finally:
             self.creating = False
         self._since = asyncio.get_running_loop().time()
@@ -200,7 +200,7 @@ class Instance:
                 if not problem.again or (tries >= _PULLS and not self._around.restart):
                     raise Ended(str(problem)) from None
                 self._set(RunState.STARTING, str(problem))
-            await asyncio.sleep(min(_FIRST_BACKOFF_S * 4**tries, _LONGEST_BACKOFF_S))
+            await asyncio.sleep(min(FIRST_PAUSE_S * 4**tries, LONGEST_PAUSE_S))
 
     def _progress(self, phrase: str) -> None:
         self._set(RunState.STARTING, phrase)
@@ -210,16 +210,16 @@ class Instance:
         began = time.monotonic()
         needed = spec.ready.timeout_s
         while True:
-            container = await self._look(_READY_POLL_S)
+            container = await self._look(READY_POLL_S)
             path = spec.ready_path
-            answers = path is None or (container is not None and await self._answers(container, path))
-            if container is not None and answers and container.health in ("", "healthy"):
+            well = path is None or (container is not None and await self._answers(container, path))
+            if container is not None and well and container.health in ("", "healthy"):
                 bare = path is None and not container.health
                 if not bare or time.monotonic() - began >= spec.ready.alive_s:
                     self._set(RunState.READY, "")
                     return
             if time.monotonic() - began >= needed:
-                raise Ended(await self._not_ready(container, path if not answers else None))
+                raise Ended(await self._not_ready(container, path if not well else None))
 
     async def _not_ready(self, container: Container | None, path: str | None) -> str:
         needed = f"{self._around.spec.ready.timeout_s:g} s"
@@ -258,17 +258,8 @@ class Instance:
         return container
 
     async def _answers(self, container: Container, path: str) -> bool:
-        if container.host is None:
-            return False
-        try:
-            async with self._around.session.get(
-                f"http://{container.host}:{container.port}{path}",
-                timeout=aiohttp.ClientTimeout(total=_READY_ANSWER_S),
-                allow_redirects=False,
-            ) as answer:
-                return answer.status < 400
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
+        at = f"http://{container.host}:{container.port}{path}"
+        return container.host is not None and await answers(self._around.session, at)
 
     async def _complaint(self, container: Container) -> str:
         return await self._patiently(lambda: self._around.containers.complaint(container, self._redactor()))

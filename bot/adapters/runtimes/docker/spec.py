@@ -6,28 +6,15 @@ import contextlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar
 
-from dotenv import dotenv_values
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    field_validator,
-    model_serializer,
-)
+from pydantic import Field, field_validator
 
+from bot.adapters.runtimes.spec import Frozen, ReadyPart, RuntimeSpec, StopSignal, parsed
 from bot.domain.rollout.model import Release
 from bot.kinds import SpecSettings
-from bot.ports.errors import TargetRefused
-from bot.redaction import is_sensitive
 from bot.values import Duration, Part, RelativePath, Text, UrlPath, shaped
 
-StopSignal = Literal["SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2"]
-
-_ADDRESSES = ("_URL", "_URI")  # often with a password, or secret themselves, such as webhooks
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?) ?([KMG]?)i?B?$", re.IGNORECASE)
 _PINNED = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
@@ -42,7 +29,7 @@ Mount = Annotated[
 ]
 
 
-class ReadySettings(Part):
+class ReadySettings(ReadyPart):
     """A release is ready when `path` answers; without a path (`null`), after running for `alive`.
 
     A health check of the image or of `health` must pass besides.
@@ -62,12 +49,6 @@ class ReadySettings(Part):
         serialization_alias="alive_s",
         description="Without a path and a health check: ready after running for this long.",
     )
-
-    @model_serializer(mode="wrap")
-    def _with_no_path(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep an empty path, which means "no path" here; elsewhere empty values are left out."""
-        no_path = {"path": None} if "path" in self.model_fields_set and self.path is None else {}
-        return {**handler(self), **no_path}
 
 
 class HealthSettings(Part):
@@ -158,11 +139,7 @@ class DockerSpecSettings(SpecSettings):
     )
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Ready(_Frozen):
+class Ready(Frozen):
     """See `ReadySettings`; times in seconds."""
 
     path: str | None = Field(default=None, pattern=r"^/")
@@ -170,7 +147,7 @@ class Ready(_Frozen):
     alive_s: float = Field(default=1.0, ge=0)
 
 
-class Health(_Frozen):
+class Health(Frozen):
     """See `HealthSettings`; times in seconds."""
 
     command: tuple[str, ...] = Field(min_length=1)
@@ -180,7 +157,7 @@ class Health(_Frozen):
     retries: int = Field(default=3, ge=1)
 
 
-class Limits(_Frozen):
+class Limits(Frozen):
     """memory: as text, such as `512MB`, in powers of 1024."""
 
     memory: str | None = Field(default=None, pattern=_SIZE)
@@ -194,20 +171,16 @@ class Limits(_Frozen):
         return int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
 
 
-class DockerSpec(_Frozen):
+class DockerSpec(RuntimeSpec):
     """`Release.spec` of a Docker target; times in seconds.
 
     image: pinned by digest once the rollout has started; see `images.resolve`.
-    env_file, secret_files: stay out of the database: the host reads them at each start. `env` overrides `env_file`.
-    secrets: values that the catalog took from its environment, by place (`env.STRIPE_KEY`, `command`).
+    secret_files: stay out of the database, as `env_file` does: the host reads them at each start.
     """
 
     image: str = Field(min_length=1)
     command: tuple[str, ...] | None = None
-    env: Mapping[str, str] = Field(default_factory=dict)
-    env_file: Path | None = None
     secret_files: Mapping[Annotated[str, Field(pattern=_FILE_NAME)], Path] = Field(default_factory=dict)
-    secrets: Mapping[str, tuple[str, ...]] = Field(default_factory=dict, repr=False)
     port: int | None = Field(default=None, ge=1, le=65535)
     ready: Ready = Ready()
     health: Health | None = None
@@ -218,17 +191,7 @@ class DockerSpec(_Frozen):
     read_only: bool = False
     tmpfs: tuple[str, ...] = ()
     limits: Limits = Limits()
-    drain_s: float = Field(default=5.0, ge=0)
-    stop_s: float = Field(default=10.0, ge=0)
-    instances: int = Field(default=1, ge=1, le=64)
     stop_signal: StopSignal | None = None
-
-    @field_validator("env_file")
-    @classmethod
-    def _absolute(cls, path: Path | None) -> Path | None:
-        if path is not None and not path.is_absolute():
-            raise ValueError("must be an absolute path")
-        return path
 
     @field_validator("volumes")
     @classmethod
@@ -271,23 +234,12 @@ class DockerSpec(_Frozen):
         ]
 
     def environment(self, places: Mapping[str, str]) -> dict[str, str]:
-        """Variables of the release. Raises OSError when `env_file` cannot be read."""
         port = {"PORT": str(self.port)} if self.port else {}
-        return {**port, **self._from_file(), **{key: fill(value, places) for key, value in self.env.items()}}
-
-    def _from_file(self) -> dict[str, str]:
-        if self.env_file is None:
-            return {}
-        with self.env_file.open(encoding="utf-8") as file:
-            return {key: value or "" for key, value in dotenv_values(stream=file, interpolate=False).items()}
+        return {**port, **super().environment(places)}
 
     def private(self, places: Mapping[str, str] | None = None) -> set[str]:
-        """Values to redact from the release's output: from files, references, and variables with secret names."""
-        found = {value for values in self.secrets.values() for value in values}
-        named = (name for name in self.env if is_sensitive(name) or name.endswith(_ADDRESSES))
-        found |= {fill(self.env[name], places or {}) for name in named}
-        with contextlib.suppress(OSError):
-            found |= set(self._from_file().values())
+        """The contents of `secret_files` too."""
+        found = super().private(places)
         for path in self.secret_files.values():
             with contextlib.suppress(OSError, UnicodeDecodeError):
                 found.add(path.read_text(encoding="utf-8").strip())
@@ -295,26 +247,5 @@ class DockerSpec(_Frozen):
 
 
 def parse_spec(release: Release, *, exclusive: bool = False) -> DockerSpec:
-    """Parse a spec. Raises `TargetRefused` with every mistake in one sentence, without values, which may be secret."""
-    try:
-        spec = DockerSpec.model_validate(dict(release.spec))
-    except ValidationError as bad:
-        mistakes = "; ".join(
-            f"{'.'.join(map(str, e['loc'])) or 'spec'}: {e['msg']}"
-            for e in bad.errors(include_input=False, include_url=False, include_context=False)
-        )
-        raise TargetRefused(
-            f"{release.service} {release.version} cannot run in a container: {mistakes}"
-        ) from None
-    if exclusive and spec.instances != 1:
-        raise TargetRefused(
-            f"{release.service} is exclusive, so {release.version} cannot have {spec.instances} instances"
-        )
-    return spec
-
-
-def fill(word: str, places: Mapping[str, str]) -> str:
-    """`word` with its placeholders filled in."""
-    for name, value in places.items():
-        word = word.replace("{" + name + "}", value)
-    return word
+    """Raises `TargetRefused` as `parsed` does."""
+    return parsed(DockerSpec, release, "in a container", exclusive=exclusive)

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from bot.adapters.free_ports import free_port
+from bot.adapters.runtimes.instances import READY_POLL_S, Pauses, answers, not_started
 from bot.adapters.runtimes.process import logs, processes
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.spec import ProcessSpec
@@ -24,11 +26,6 @@ from bot.redaction import Redactor
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-_READY_POLL_S = 0.05
-_READY_ANSWER_S = 2.0
-_FIRST_BACKOFF_S = 0.2
-_LONGEST_BACKOFF_S = 10.0
-_STEADY_S = 30.0
 
 
 @dataclass(slots=True)
@@ -144,7 +141,7 @@ class Instance:
 
     async def _run(self) -> None:
         """Start, wait until ready, and watch, until it has died and must not be started again."""
-        backoff = _FIRST_BACKOFF_S
+        pauses = Pauses()
         adopted = self._process is not None
         lost = bool(self.record.pid) and not adopted and not self.record.crashed
         while True:
@@ -157,9 +154,7 @@ class Instance:
             if not self._around.restart:
                 return
             if not lost:
-                backoff = _FIRST_BACKOFF_S if time.monotonic() - began > _STEADY_S else backoff
-                await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, _LONGEST_BACKOFF_S)
+                await asyncio.sleep(pauses.after(time.monotonic() - began))
             adopted = lost = False
             self.record.restarts += 1
 
@@ -170,8 +165,7 @@ class Instance:
             try:
                 await self._spawn()
             except OSError as problem:
-                what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
-                return f"could not be started: {what}"
+                return not_started(problem)
         problem_text = await self._become_ready()
         if problem_text:
             return problem_text
@@ -189,7 +183,7 @@ class Instance:
         record = self.record
         record.crashed, record.ready, record.pid, record.created = False, False, 0, 0.0
         record.token = secrets.token_hex(12)
-        record.port = processes.free_port(HOST, self._around.ports())
+        record.port = free_port(HOST, self._around.ports())
         await self._around.save()
         self._log_start = logs.size(self._log)
         places = {
@@ -219,23 +213,12 @@ class Instance:
         needed = ready.timeout_s if ready.path else ready.alive_s
         deadline = time.monotonic() + needed
         while self._process.alive:
-            if ready.path and await self._answers(ready.path):
+            if ready.path and await answers(self._around.session, self.address + ready.path):
                 return ""
             if time.monotonic() >= deadline:
                 return f"did not answer GET {ready.path} within {needed:g} s" if ready.path else ""
-            await asyncio.sleep(_READY_POLL_S)
+            await asyncio.sleep(READY_POLL_S)
         return await self._ending()
-
-    async def _answers(self, path: str) -> bool:
-        try:
-            async with self._around.session.get(
-                self.address + path,
-                timeout=aiohttp.ClientTimeout(total=_READY_ANSWER_S),
-                allow_redirects=False,
-            ) as answer:
-                return answer.status < 400
-        except (aiohttp.ClientError, OSError, TimeoutError):
-            return False
 
     async def _ending(self) -> str:
         assert self._process is not None

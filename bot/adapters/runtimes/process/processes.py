@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -21,9 +19,6 @@ HOST_ID = "SLIPWAY_HOST"
 
 POLL_S = 0.05
 _KILLED_GONE_S = 5.0
-
-# Below Linux' ephemeral range: an outgoing connection must not take a port before its release binds it.
-_PORTS = range(20000, 32000)
 
 
 class Process:
@@ -144,20 +139,6 @@ def started_by(host_id: str) -> Iterator[tuple[str, Process]]:
             if ours and found.status() != psutil.STATUS_ZOMBIE:
                 leads = _pgid(found.pid) == found.pid
                 yield environment[TOKEN], Process(found.pid, found.create_time(), leads=leads)
-
-
-def free_port(host: str, taken: Iterable[int]) -> int:
-    """A port that is free now. Raises OSError when there is none."""
-    avoid = set(taken)
-    for _ in range(200):
-        port = random.choice(_PORTS)
-        if port in avoid:
-            continue
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            return port
-    raise OSError(f"no free port between {_PORTS.start} and {_PORTS.stop}")
 
 
 def _token_of(found: psutil.Process) -> str | None:

@@ -1,0 +1,40 @@
+"""What instances of every runtime share: whether they answer, pauses between starts, how a start failed."""
+
+from __future__ import annotations
+
+import aiohttp
+
+READY_POLL_S = 0.05
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
+_ANSWER_S = 2.0
+_STEADY_S = 30.0
+
+
+class Pauses:
+    """Growing pauses between the starts of one instance."""
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_PAUSE_S
+
+    def after(self, ran_s: float) -> float:
+        """Seconds to wait now; few again once it has run for a while."""
+        pause_s = FIRST_PAUSE_S if ran_s > _STEADY_S else self._next_s
+        self._next_s = min(pause_s * 2, LONGEST_PAUSE_S)
+        return pause_s
+
+
+async def answers(session: aiohttp.ClientSession, url: str) -> bool:
+    """Whether GET `url` answers below 400; redirects are not followed."""
+    try:
+        async with session.get(
+            url, timeout=aiohttp.ClientTimeout(total=_ANSWER_S), allow_redirects=False
+        ) as answer:
+            return answer.status < 400
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        return False
+
+
+def not_started(problem: OSError) -> str:
+    """How the start failed, as a phrase."""
+    what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
+    return f"could not be started: {what}"
