@@ -7,6 +7,12 @@ differences · 11 `commands … --wait`: no decision in time.
 
 from __future__ import annotations
 
+from bot.protection import close_process
+
+# Before the imports below, which take a while: the environment has the bot's secrets from the start.
+close_process()
+
+# ruff: noqa: E402
 import sys
 from collections.abc import Sequence
 

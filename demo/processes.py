@@ -1,13 +1,16 @@
 """Processes of a demo other than the launcher's children: find, name and end them.
 
 Every program that the launcher starts inherits `SANDBOX_DEMO_DIR` and passes it on, or names a folder in it as its
-`--data-dir`. So scripts can list, kill and watch them, and a new launcher ends what a killed one left behind.
+`--data-dir` (PostgreSQL: `-D`). So scripts can list, kill and watch them, and a new launcher ends what a killed one
+left behind. The bot closes its environment to other processes of its user: it is known from the list that its
+launcher wrote.
 """
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import os
 import time
 from collections.abc import Collection
@@ -26,6 +29,7 @@ class Descendants:
 
     def __init__(self, folder: Path) -> None:
         self._folder = str(folder)
+        self._list = folder / "processes.json"
         self._known: dict[psutil.Process, str] = {}
 
     def listed(self, without: Collection[int] = ()) -> list[dict[str, Any]]:
@@ -76,14 +80,21 @@ class Descendants:
         """Its name; empty if it is not one of ours."""
         with contextlib.suppress(psutil.Error, OSError):
             command = process.cmdline()
-            if process.pid != os.getpid() and (self._works_in(command) or self._inherits(process)):
+            ours = self._works_in(command) or self._is_listed(process) or self._inherits(process)
+            if process.pid != os.getpid() and ours:
                 return name_of(command)
         return ""
 
+    def _is_listed(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            listed = json.loads(self._list.read_text())
+            return any((e["pid"], e["started"]) == (process.pid, process.create_time()) for e in listed)
+        return False
+
     def _works_in(self, command: list[str]) -> bool:
-        """Whether it names our folder: the process host keeps nothing of its environment."""
-        data_dir = dict(itertools.pairwise(command)).get("--data-dir", "")
-        return Path(data_dir).is_relative_to(self._folder)
+        """Whether it names our folder: process host and PostgreSQL keep nothing of the launcher's environment."""
+        words = dict(itertools.pairwise(command))
+        return Path(words.get("--data-dir") or words.get("-D", "")).is_relative_to(self._folder)
 
     def _inherits(self, process: psutil.Process) -> bool:
         return process.environ().get(VARIABLE) == self._folder

@@ -28,6 +28,7 @@ import asyncpg
 import psutil
 import structlog
 
+from bot.adapters.inherited import base_environment
 from bot.domain.errors import UserError
 
 _log = structlog.get_logger(__name__)
@@ -287,6 +288,7 @@ class EmbeddedPostgres:
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     cwd="/",
+                    env=base_environment(),  # the server keeps it, and the bot's has secrets
                     **as_user,
                     timeout=_START_S + 10,
                     check=False,

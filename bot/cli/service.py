@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -107,9 +108,10 @@ def host(context: click.Context, data_dir: Path | None) -> None:
 @click.pass_obj
 def host_run(data_dir: Path | None) -> None:
     """Run the host under its watchdog. The bot starts one if none is running."""
-    from bot.composition.host import main
+    from bot.adapters.targets.hosted.host.client import host_command, host_environment
 
-    sys.exit(main(["run", "--data-dir", str(_host_dir(data_dir))]))
+    # In place of this program: its environment may have the bot's secrets.
+    os.execve(sys.executable, host_command(_host_dir(data_dir)), host_environment())  # noqa: S606 - no shell
 
 
 @host.command("stop")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.adapters.targets.hosted.host.watchdog import AlreadyRunning, Watchdog, lock
+from bot.protection import close_process, forbid_new_privileges
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,6 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     data_dir: Path = options.data_dir.resolve()
     if options.serve:
+        _protect()
         from bot.adapters.targets.hosted.host.program import serve
         from bot.composition.platforms import make_platform
 
@@ -27,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return stop(data_dir)
     if options.watch_pid:
+        _protect()
         channel = socket.socket(fileno=options.channel)
         return Watchdog(data_dir, options.lock_fd).run(channel, options.watch_pid)
     try:
@@ -34,11 +37,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AlreadyRunning as running:
         print(f"slipway host: {running}", file=sys.stderr)
         return 3
+    _protect()
     if options.detach:
         if os.fork():
             return 0
         os.setsid()
     return Watchdog(data_dir, lock_fd).run()
+
+
+def _protect() -> None:
+    """Host and watchdog hold the listening sockets and the secrets of releases; neither needs more rights later."""
+    close_process()
+    forbid_new_privileges()
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -107,6 +107,7 @@ class Charts:
                 str(Path(svg_worker.__file__)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
+                env={},  # the bot's has secrets
             )
         if worker.stdin is None or worker.stdout is None:
             raise EOFError("no pipes")

@@ -61,8 +61,19 @@ async def test_what_runs_for_a_folder_is_listed_and_nothing_else(start, tmp_path
 
 async def test_who_hands_no_environment_on_is_known_by_where_it_works(start, tmp_path: Path) -> None:
     host = await start(Path("/elsewhere"), "--data-dir", str(tmp_path / "one" / "data" / "host"))
+    database = await start(Path("/elsewhere"), "-D", str(tmp_path / "one" / "data" / "postgres"))
     await start(Path("/elsewhere"), "--data-dir", str(tmp_path / "one-more"))
-    assert [e["pid"] for e in Descendants(tmp_path / "one").listed()] == [host.pid]
+    assert {e["pid"] for e in Descendants(tmp_path / "one").listed()} == {host.pid, database.pid}
+
+
+async def test_who_closes_its_environment_is_known_from_the_list_of_its_launcher(
+    start, tmp_path: Path
+) -> None:
+    bot, other = await start(Path("/elsewhere")), await start(Path("/elsewhere"))
+    born = psutil.Process(bot.pid).create_time()
+    listed = [{"pid": bot.pid, "started": born}, {"pid": other.pid, "started": born - 60}]
+    (tmp_path / "processes.json").write_text(json.dumps(listed))
+    assert [e["pid"] for e in Descendants(tmp_path).listed()] == [bot.pid]
 
 
 async def test_all_of_it_is_ended_also_what_does_not_listen(start, tmp_path: Path, monkeypatch) -> None:

@@ -94,13 +94,11 @@ class HostClient:
 
     async def _launch(self) -> None:
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # The host outlives this program and must not have its secrets: it gets none of the environment.
-        environment = {**base_environment(), "PYTHONPATH": _ROOT, **_coverage()}
         output = os.open(self.data_dir / "host.out", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             started = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", PROGRAM, "--data-dir", str(self.data_dir), "--detach"),
-                env=environment,
+                *(*host_command(self.data_dir), "--detach"),
+                env=host_environment(),
                 cwd=self.data_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -130,6 +128,15 @@ class HostClient:
         if not line.endswith(b"\n"):
             raise Unreachable("The host died before it answered.")
         return _unwrap(json.loads(line))
+
+
+def host_command(data_dir: Path) -> list[str]:
+    return [sys.executable, "-m", PROGRAM, "--data-dir", str(data_dir)]
+
+
+def host_environment() -> dict[str, str]:
+    """Variables of the host, which runs releases and must not have the bot's secrets."""
+    return {**base_environment(), "PYTHONPATH": _ROOT, **_coverage()}
 
 
 def _unwrap(answer: Json) -> Json:
