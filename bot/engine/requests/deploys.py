@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig
+from bot.domain.errors import UserError
 from bot.domain.formatting import clean
 from bot.domain.records import Situation
 from bot.domain.rollout import machine, plans
@@ -51,8 +52,14 @@ class Deploys:
         plan = plans.renewal(config.plan) if facts.renewing else config.plan
         if request.dry_run:
             return await self._dry_run(config, plan, candidate, situation, found)
-        for check in found:
-            check.require()
+        try:
+            for check in found:
+                check.require()
+        except UserError:
+            # The same interaction, delivered twice at once, is not in its own way.
+            if told := await self._told(request.interaction):
+                return told
+            raise
         shout = next((check.sentence for check in found if check.what == preflight.EMERGENCY), "")
         return await self._begin(config, plan, request, candidate, situation, known_good=False, shout=shout)
 
