@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import click
 
 from bot import __version__
-from bot.cli import archive, backup, config, deploys, service
+from bot.cli import archive, backup, config, deploys, service, tokens
 from bot.cli.appcommands import commands
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, tell
 
@@ -44,6 +44,7 @@ for command in (
     *deploys.COMMANDS,
     *backup.COMMANDS,
     *archive.COMMANDS,
+    *tokens.COMMANDS,
     *commands.COMMANDS,
     config.config,
 ):

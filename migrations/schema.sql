@@ -281,6 +281,33 @@ CREATE TABLE public.timers (
     due_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.tokens (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    hash bytea NOT NULL,
+    guild_id bigint NOT NULL,
+    owner_id bigint NOT NULL,
+    owner text NOT NULL,
+    roles text[] NOT NULL,
+    scopes text[] NOT NULL,
+    services text[] NOT NULL,
+    environments text[] NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_by text NOT NULL,
+    expires_at timestamp with time zone,
+    last_used_at timestamp with time zone,
+    revoked_at timestamp with time zone
+);
+
+ALTER TABLE public.tokens ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.tokens_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 ALTER TABLE ONLY public.audit
     ADD CONSTRAINT audit_pkey PRIMARY KEY (id);
 
@@ -341,6 +368,12 @@ ALTER TABLE ONLY public.schema_revision
 ALTER TABLE ONLY public.timers
     ADD CONSTRAINT timers_pkey PRIMARY KEY (rollout_id, name);
 
+ALTER TABLE ONLY public.tokens
+    ADD CONSTRAINT tokens_hash_key UNIQUE (hash);
+
+ALTER TABLE ONLY public.tokens
+    ADD CONSTRAINT tokens_pkey PRIMARY KEY (id);
+
 CREATE INDEX audit_lane ON public.audit USING btree (service, environment, id);
 
 CREATE INDEX audit_rollout ON public.audit USING btree (rollout_id, id);
@@ -388,6 +421,8 @@ CREATE INDEX samples_at ON public.samples USING brin (at);
 CREATE INDEX samples_rollout ON public.samples USING btree (rollout_id, at);
 
 CREATE INDEX timers_due ON public.timers USING btree (due_at);
+
+CREATE UNIQUE INDEX tokens_name ON public.tokens USING btree (name) WHERE (revoked_at IS NULL);
 
 CREATE TRIGGER audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION public.audit_is_append_only();
 

@@ -462,3 +462,52 @@ ON CONFLICT (kind, key) DO UPDATE SET value = EXCLUDED.value, updated_at = now()
 -- name: server_time
 -- The clock itself, not the start of a transaction.
 SELECT clock_timestamp() AS now
+
+-- name: token
+-- The token with this hash, in the state before this use. The use of a valid one is recorded once a minute.
+WITH used AS (
+    UPDATE tokens SET last_used_at = now()
+    WHERE hash = $1 AND revoked_at IS NULL AND COALESCE(expires_at > now(), true)
+        AND COALESCE(last_used_at < now() - interval '1 minute', true)
+)
+SELECT id, name, guild_id, owner_id, owner, roles, scopes, services, environments, created_at, created_by, expires_at,
+    last_used_at, revoked_at
+FROM tokens WHERE hash = $1
+
+-- name: create_token
+-- Nothing is returned, and no audit line is written, when a token of that name is valid.
+WITH made AS (
+    INSERT INTO tokens (name, hash, guild_id, owner_id, owner, roles, scopes, services, environments, created_by,
+        expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+    ON CONFLICT (name) WHERE revoked_at IS NULL DO NOTHING
+    RETURNING *
+), told AS (
+    INSERT INTO audit (guild_id, service, environment, actor_id, actor, via, at, what, why, details)
+    SELECT guild_id, '', '', 0, created_by, 'cli', now(), 'token_created',
+        'Token ' || name || ' acts for ' || owner || ' (' || owner_id || ').',
+        jsonb_build_object('token', id, 'name', name, 'owner_id', owner_id, 'roles', roles, 'scopes', scopes,
+            'services', services, 'environments', environments, 'expires_at', expires_at)
+    FROM made
+)
+SELECT id, name, guild_id, owner_id, owner, roles, scopes, services, environments, created_at, created_by, expires_at,
+    last_used_at, revoked_at
+FROM made
+
+-- name: revoke_token
+WITH gone AS (
+    UPDATE tokens SET revoked_at = now() WHERE name = $1 AND revoked_at IS NULL RETURNING *
+), told AS (
+    INSERT INTO audit (guild_id, service, environment, actor_id, actor, via, at, what, why, details)
+    SELECT guild_id, '', '', 0, $2, 'cli', now(), 'token_revoked', 'Token ' || name || ' of ' || owner || '.',
+        jsonb_build_object('token', id, 'name', name, 'owner_id', owner_id)
+    FROM gone
+)
+SELECT id, name, guild_id, owner_id, owner, roles, scopes, services, environments, created_at, created_by, expires_at,
+    last_used_at, revoked_at
+FROM gone
+
+-- name: tokens
+SELECT id, name, guild_id, owner_id, owner, roles, scopes, services, environments, created_at, created_by, expires_at,
+    last_used_at, revoked_at
+FROM tokens ORDER BY id
