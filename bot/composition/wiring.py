@@ -20,6 +20,7 @@ from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.schema import is_newest
 from bot.adapters.postgres.store import PostgresStore
+from bot.adapters.postgres.tokens import PostgresTokens
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
@@ -46,6 +47,7 @@ from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import GatewayConnection, MakeCog, SlipwayBot, point_at
 from bot.ui.gateway.supervisor import run_supervised
 from bot.ui.interactions.responder import Responder
+from bot.web.api.app import Parts, create_api
 from bot.web.app import Admin, create_app, serve
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
@@ -232,8 +234,22 @@ async def _assemble(
         """The same wait for everybody who must have the schema, and the server's time."""
         return asyncio.create_task(_prepared(dsn, clock))
 
-    app = create_app(health.probes, telemetry, Admin(_admin_token(settings), reload))
-    web = await serve(app, settings.web.host, settings.web.port)
+    api = create_api(
+        Parts(
+            engine,
+            current,
+            PostgresTokens(pools[0]),
+            limiter,
+            clock,
+            ready=lambda: ready().done(),
+            observed=telemetry.interaction,
+        )
+    )
+    web = await serve(
+        create_app(health.probes, telemetry, Admin(_admin_token(settings), reload), api),
+        settings.web.host,
+        settings.web.port,
+    )
     stack.push_async_callback(web.cleanup)
     token = settings.discord.token.get_secret_value() if settings.discord.token else ""
     point_at(settings.discord.api_base, settings.discord.gateway_url)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,6 +23,15 @@ __all__ = [
     "RolloutView",
     "SeriesPoint",
 ]
+
+
+# Which lanes a caller may see, beyond what the server may.
+Within = Callable[[Lane], bool]
+
+
+def everywhere(lane: Lane) -> bool:
+    """No limit."""
+    return True
 
 
 @dataclass(frozen=True, slots=True)

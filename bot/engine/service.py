@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from bot.domain.config import Catalog
+from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
@@ -81,9 +82,14 @@ class Engine:
         await self._soon(self._locks.unlock(guild_id, actor, lane, reason))
 
     async def status(
-        self, guild_id: int, service: str | None = None, environment: str | None = None
+        self,
+        guild_id: int,
+        service: str | None = None,
+        environment: str | None = None,
+        *,
+        within: api.Within = api.everywhere,
     ) -> Sequence[api.LaneStatus]:
-        return await self._soon(self._queries.status(guild_id, service, environment))
+        return await self._soon(self._queries.status(guild_id, service, environment, within))
 
     async def history(
         self,
@@ -93,8 +99,20 @@ class Engine:
         *,
         before: int | None = None,
         limit: int = 10,
+        within: api.Within = api.everywhere,
     ) -> Sequence[api.RolloutSummary]:
-        return await self._soon(self._queries.history(guild_id, service, environment, before, limit))
+        asked = self._queries.history(
+            guild_id, service, environment, before=before, limit=limit, within=within
+        )
+        return await self._soon(asked)
+
+    async def rollout(self, rollout_id: int, guild_id: int) -> Rollout:
+        """The rollout as it is stored now."""
+        return await self._soon(self._queries.rollout(rollout_id, guild_id))
+
+    async def log(self, rollout_id: int, guild_id: int) -> Sequence[Transition]:
+        """Audit lines of the rollout, oldest first; at most the newest 500."""
+        return await self._soon(self._queries.log(rollout_id, guild_id))
 
     async def card(self, rollout_id: int) -> api.RolloutView:
         """The rollout as its card says it in words: without measurements and audit lines."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class RateLimiter(Protocol):
-    """Fixed budgets by person and category, shared by all processes where Redis is configured."""
+    """Fixed budgets by person (or token) and category, shared by all processes where Redis is configured."""
 
     async def hit(self, category: str, person: int) -> float:
         """Use one; returns 0.0 when allowed, else the seconds until the next one is."""

@@ -1,4 +1,4 @@
-"""HTTP server: health, metrics, and admin calls with a bearer token."""
+"""HTTP server: health, metrics, admin calls with a bearer token, and the API."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from bot import __version__
+from bot.web.api.operations import PREFIX
 from bot.web.errors import ApiError, errors
 from bot.web.health import HealthChecks, Probe
 
@@ -48,9 +49,17 @@ class Admin:
     reload: Callable[[], Awaitable[Reload]]
 
 
-def create_app(probes: Mapping[str, Probe], telemetry: Exposition, admin: Admin) -> web.Application:
-    """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`."""
-    return _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
+def create_app(
+    probes: Mapping[str, Probe], telemetry: Exposition, admin: Admin, api: web.Application | None = None
+) -> web.Application:
+    """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`.
+
+    api: served below `/api/v1`.
+    """
+    app = _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
+    if api is not None:
+        app.add_subapp(PREFIX, api)
+    return app
 
 
 async def serve(app: web.Application, host: str, port: int) -> web.AppRunner:

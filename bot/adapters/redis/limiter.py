@@ -15,8 +15,14 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 _log = structlog.get_logger(__name__)
 
-# Category -> (requests, seconds) for each person.
-BUDGETS: Mapping[str, tuple[int, int]] = {"read": (20, 60), "deploy": (10, 10), "admin": (5, 60)}
+# Category -> (requests, seconds) for each person; of `api_…` for each token.
+BUDGETS: Mapping[str, tuple[int, int]] = {
+    "read": (20, 60),
+    "deploy": (10, 10),
+    "admin": (5, 60),
+    "api_read": (240, 60),
+    "api_change": (20, 60),
+}
 _TIMEOUT_S = 0.25
 _TRY_AGAIN_S = 5.0
 _TIDY_EVERY_S = 30.0

@@ -18,6 +18,8 @@ from bot.domain.rollout.model import Action, Actor, Approval, Lane, Plan, Policy
 from bot.domain.rollout.steps import Gate
 
 VOTES = frozenset({Action.APPROVE, Action.REVOKE, Action.REJECT})
+# A form or a request without a reason is refused. Roll back never asks: at 3 a.m. it is one press.
+NEEDS_REASON = frozenset({Action.REJECT, Action.PROMOTE, Action.CLOSE})
 
 
 def seal_of(

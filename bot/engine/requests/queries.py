@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig, unknown
+from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Observed, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
@@ -26,9 +27,9 @@ class Queries:
         self._lanes = lanes
 
     async def status(
-        self, guild_id: int, service: str | None, environment: str | None
+        self, guild_id: int, service: str | None, environment: str | None, within: api.Within
     ) -> Sequence[api.LaneStatus]:
-        configs = self._configs(guild_id, service, environment)
+        configs = [c for c in self._configs(guild_id, service, environment) if within(c.lane)]
         return await asyncio.gather(*(self._status(config.lane) for config in configs))
 
     async def _status(self, lane: Lane) -> api.LaneStatus:
@@ -55,9 +56,16 @@ class Queries:
             return None, str(error)
 
     async def history(
-        self, guild_id: int, service: str | None, environment: str | None, before: int | None, limit: int
+        self,
+        guild_id: int,
+        service: str | None,
+        environment: str | None,
+        *,
+        before: int | None,
+        limit: int,
+        within: api.Within,
     ) -> Sequence[api.RolloutSummary]:
-        lanes = [config.lane for config in self._configs(guild_id, service, environment)]
+        lanes = [c.lane for c in self._configs(guild_id, service, environment) if within(c.lane)]
         return await self._store.history.history(lanes, before, max(1, min(limit, _MOST)))
 
     async def card(self, rollout_id: int) -> api.RolloutView:
@@ -69,20 +77,28 @@ class Queries:
         locks = await self._store.lanes.locks(self._lanes.now()) if rollout.phase.final else {}
         return api.RolloutView(rollout, (), (), locks.get(rollout.lane))
 
-    async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
+    async def rollout(self, rollout_id: int, guild_id: int | None) -> Rollout:
+        """The rollout alone, in one query. None: for any server."""
         loaded = await self._store.rollouts.load(rollout_id)
         if loaded is None:
             raise phrasebook.no_rollout(rollout_id)
-        lane = loaded.rollout.lane
-        if guild_id is not None and guild_id not in self._lanes.catalog.guilds_of(
-            lane, loaded.rollout.guild_id
-        ):
+        found = loaded.rollout
+        if guild_id is not None and guild_id not in self._lanes.catalog.guilds_of(found.lane, found.guild_id):
             raise phrasebook.no_rollout(rollout_id)
-        points = _WHOLE if loaded.rollout.phase.final else _POINTS
+        return found
+
+    async def log(self, rollout_id: int, guild_id: int) -> Sequence[Transition]:
+        """Its audit lines, oldest first."""
+        found = await self.rollout(rollout_id, guild_id)
+        return await self._store.history.transitions(found.id)
+
+    async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
+        rollout = await self.rollout(rollout_id, guild_id)
+        points = _WHOLE if rollout.phase.final else _POINTS
         series = await self._store.history.series(rollout_id, points)
         transitions = await self._store.history.transitions(rollout_id)
         locks = await self._store.lanes.locks(self._lanes.now())
-        return api.RolloutView(loaded.rollout, series, transitions, locks.get(lane))
+        return api.RolloutView(rollout, series, transitions, locks.get(rollout.lane))
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
         return await self._lanes.releases(self._lanes.catalog.lane(guild_id, service, environment).lane)

@@ -1,0 +1,109 @@
+"""The API as an application below `/api/v1`: each operation reads its request, checks the token, and answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+from pydantic import BaseModel
+
+from bot.domain import phrasebook
+from bot.domain.config import Catalog
+from bot.engine.service import Engine
+from bot.ports.coordination import Clock, RateLimiter
+from bot.ports.tokens import TokenStore
+from bot.web.api import openapi
+from bot.web.api.access import Access, require
+from bot.web.api.handlers import Call, Handlers
+from bot.web.api.operations import OPERATIONS, PREFIX, Operation
+from bot.web.api.problems import Problem, problem_of, problems
+from bot.web.api.reading import interaction_of, read
+
+Handle = Callable[[Call], Awaitable[BaseModel]]
+
+
+def _unmeasured(operation: str, outcome: str, seconds: float) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the API is made of. ready: whether the database has its schema. observed: as of `Responder`."""
+
+    engine: Engine
+    catalog: Callable[[], Catalog]
+    tokens: TokenStore
+    limiter: RateLimiter
+    clock: Clock
+    ready: Callable[[], bool] = lambda: True
+    observed: Callable[[str, str, float], None] = _unmeasured
+
+
+def create_api(parts: Parts) -> web.Application:
+    """The application to add below `PREFIX`."""
+    app = web.Application(middlewares=[problems])
+    access = Access(parts.tokens, parts.limiter, parts.clock.now)
+    handlers = Handlers(parts.engine, parts.catalog, access, parts.clock.now)
+    for operation in OPERATIONS:
+        handle: Handle = getattr(handlers, operation.name)
+        route = _Route(operation, handle, access, parts)
+        app.router.add_route(operation.method, operation.path, route.answer)
+    app.router.add_get("/openapi.json", _description)
+    return app
+
+
+async def _description(request: web.Request) -> web.Response:
+    return web.Response(text=openapi.text(), content_type="application/json")
+
+
+class _Route:
+    """One operation as a handler of aiohttp."""
+
+    def __init__(self, operation: Operation, handle: Handle, access: Access, parts: Parts) -> None:
+        self._operation = operation
+        self._handle = handle
+        self._access = access
+        self._parts = parts
+
+    async def answer(self, request: web.Request) -> web.Response:
+        started, outcome = time.perf_counter(), "ok"
+        try:
+            return await self._answered(request)
+        except Exception as error:
+            outcome = _outcome(problem_of(error).status) if isinstance(error, Problem) else "refused"
+            raise
+        finally:
+            self._parts.observed(f"http:{self._operation.name}", outcome, time.perf_counter() - started)
+
+    async def _answered(self, request: web.Request) -> web.Response:
+        if not self._parts.ready():
+            raise Problem(503, "starting", "Slipway is starting.", headers={"Retry-After": "2"})
+        operation, token = self._operation, await self._access.token(request)
+        if operation.scope is not None:
+            require(token, operation.scope)
+        if operation.budget is not None:
+            await self._access.spend(token, operation.budget)
+        guild = self._parts.catalog().guilds.get(token.guild_id)
+        if guild is None:
+            raise phrasebook.unknown_server()
+        asked = await read(operation, request)
+        call = Call(token, guild, asked, interaction_of(token.id, asked.key, operation))
+        found = await self._handle(call)
+        return web.Response(
+            status=operation.status,
+            text=found.model_dump_json(),
+            content_type="application/json",
+            headers=_location(operation, found),
+        )
+
+
+def _location(operation: Operation, found: BaseModel) -> dict[str, str]:
+    number = getattr(found, "id", None)
+    headers = {"Cache-Control": "no-store"}
+    return headers | {"Location": f"{PREFIX}/rollouts/{number}"} if operation.status == 201 else headers
+
+
+def _outcome(status: int) -> str:
+    return "unreachable" if status == 503 else "error" if status >= 500 else "refused"

@@ -1,0 +1,165 @@
+"""Domain objects as answers of the API."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.formatting import with_times
+from bot.domain.records import Lock, RolloutSummary
+from bot.domain.rollout import approvals, machine, plans
+from bot.domain.rollout.events import Transition
+from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
+from bot.domain.rollout.steps import Gate
+from bot.domain.rollout.wording import wording_for
+from bot.engine.api import DryRun, LaneStatus
+from bot.web.api import models
+
+
+def plain(text: str) -> str:
+    """A sentence without marks of bold text, and with its times in ISO 8601."""
+    return with_times(text.replace("**", ""), lambda at: f"{at:%Y-%m-%dT%H:%M:%SZ}")
+
+
+def rollout(found: Rollout, now: datetime) -> models.RolloutInfo:
+    return models.RolloutInfo(
+        id=found.id,
+        service=found.lane.service,
+        environment=found.lane.environment,
+        from_version=found.stable.version if found.stable else None,
+        to_version=found.candidate.version,
+        phase=found.phase,
+        final=found.phase.final,
+        means=wording_for(found.policy.words).means[found.phase],
+        outcome=plain(found.outcome),
+        step=found.step,
+        steps=list(plans.describe_plan(found.plan, found.policy.words)),
+        weight=found.weight,
+        observed_weight=found.observed_weight,
+        verdict=str(found.verdict.outcome) if found.verdict else None,
+        requester=found.requester.name,
+        reason=found.reason,
+        seal=found.seal,
+        gate=_gate(found, now),
+        approvals=[models.ApprovalInfo(by=a.actor_name, at=a.at) for a in _approvals(found)],
+        hold=_hold(found),
+        pause=_pause(found),
+        actions=list(machine.allowed_actions(found, now)),
+        created_at=found.created_at,
+        ended_at=found.ended_at,
+        mark=mark(found),
+    )
+
+
+def mark(found: Rollout) -> str:
+    """Changes with what people would notice, and not with every measurement."""
+    seen = (
+        *(found.created_at, found.phase, found.step, found.step_done, found.outcome, found.weight),
+        *(found.observed_weight, found.approvals, found.pause, found.hold and found.hold.why),
+    )
+    return hashlib.sha256(repr(seen).encode(errors="replace")).hexdigest()[:16]
+
+
+def _approvals(found: Rollout) -> list[Approval]:
+    passed = [approval for grant in found.grants for approval in grant.approvals]
+    return [*passed, *(a for a in found.approvals if a not in passed)]
+
+
+def _gate(found: Rollout, now: datetime) -> models.GateInfo | None:
+    gate = found.current
+    if found.phase is not Phase.GATED or not isinstance(gate, Gate):
+        return None
+    return models.GateInfo(role=gate.role, quorum=gate.quorum, expires_at=approvals.expiry(found, now))
+
+
+def _hold(found: Rollout) -> models.HoldInfo | None:
+    hold = found.hold
+    if hold is None:
+        return None
+    return models.HoldInfo(why=plain(hold.why), deadline=hold.deadline, outcome=hold.outcome)
+
+
+def _pause(found: Rollout) -> models.PauseInfo | None:
+    pause = found.pause
+    return models.PauseInfo(by=pause.by, reason=pause.reason, since=pause.since) if pause else None
+
+
+def summary(found: RolloutSummary) -> models.SummaryInfo:
+    return models.SummaryInfo(
+        id=found.id,
+        service=found.lane.service,
+        environment=found.lane.environment,
+        from_version=found.from_version,
+        to_version=found.to_version,
+        phase=found.phase,
+        requester=found.requester,
+        reason=found.reason,
+        outcome=plain(found.outcome),
+        created_at=found.created_at,
+        ended_at=found.ended_at,
+    )
+
+
+def log(lines: Sequence[Transition]) -> models.LogInfo:
+    return models.LogInfo(
+        lines=[
+            models.LogLine(
+                at=line.at,
+                who=line.actor.name,
+                via=line.actor.via,
+                what=line.what,
+                why=plain(line.why),
+                from_phase=line.from_phase,
+                to_phase=line.to_phase,
+            )
+            for line in lines
+        ]
+    )
+
+
+def lane(found: LaneStatus, now: datetime) -> models.LaneInfo:
+    return models.LaneInfo(
+        service=found.lane.service,
+        environment=found.lane.environment,
+        desired_version=found.desired_version,
+        known_good=found.known_good,
+        running=_running(found.observed),
+        problem=plain(found.problem),
+        drift=plain(found.drift),
+        lock=lock(found.lock) if found.lock else None,
+        active=rollout(found.active, now) if found.active else None,
+    )
+
+
+def _running(observed: Observed | None) -> list[models.RunningInfo] | None:
+    if observed is None:
+        return None
+    return [
+        models.RunningInfo(
+            version=r.version, digest=r.digest, weight=r.weight, state=str(r.state), detail=r.detail
+        )
+        for r in observed.running
+    ]
+
+
+def lock(held: Lock) -> models.LockInfo:
+    return models.LockInfo(
+        owner=held.owner,
+        reason=plain(held.reason),
+        since=held.since,
+        expires=held.expires,
+        quarantine=bool(held.digest),
+    )
+
+
+def dry_run(found: DryRun) -> models.DryRunInfo:
+    return models.DryRunInfo(
+        would_start=all(finding.ok for finding in found.findings),
+        from_version=found.stable.version if found.stable else None,
+        to_version=found.candidate.version,
+        steps=list(found.steps),
+        findings=[
+            models.FindingInfo(what=f.what, ok=f.ok, sentence=plain(f.sentence)) for f in found.findings
+        ],
+    )

@@ -1,0 +1,246 @@
+"""Handlers of the API, one for each operation: the engine's own requests, for the owner of the token."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel
+
+from bot.domain import phrasebook
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.rollout import approvals
+from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
+from bot.domain.tokens import SCOPE_OF, ApiToken
+from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest
+from bot.engine.service import Engine
+from bot.web.api import formatting, models
+from bot.web.api.access import Access, require, require_lane, require_unlimited
+from bot.web.api.problems import Problem
+from bot.web.api.reading import Request
+
+LOOK_S = 0.5
+_ENDS = frozenset({Phase.HALTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request of a token. `interaction`: what a repeated one is known by; empty without a key."""
+
+    token: ApiToken
+    guild: GuildConfig
+    request: Request
+    interaction: str
+
+    @property
+    def actor(self) -> Actor:
+        return self.token.actor
+
+
+class Handlers:
+    """All raise `Problem`, `UserError` or `Unreachable`."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: Callable[[], Catalog],
+        access: Access,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._access = access
+        self._now = now
+
+    # ---- reading -------------------------------------------------------------------------------------------
+
+    async def token(self, call: Call) -> BaseModel:
+        token = call.token
+        return models.TokenInfo(
+            name=token.name,
+            owner=token.owner,
+            owner_id=str(token.owner_id),
+            server=call.guild.name,
+            roles=sorted(token.roles),
+            scopes=sorted(token.scopes),
+            services=list(token.services),
+            environments=list(token.environments),
+            expires_at=token.expires_at,
+        )
+
+    async def lanes(self, call: Call) -> BaseModel:
+        query: models.LaneQuery = call.request.query
+        found = await self._engine.status(
+            call.guild.id, query.service, query.environment, within=call.token.covers
+        )
+        return models.LanesInfo(lanes=[formatting.lane(one, self._now()) for one in found])
+
+    async def releases(self, call: Call) -> BaseModel:
+        lane = self._lane(call)
+        found = await self._engine.releases(call.guild.id, lane.service, lane.environment)
+        return models.ReleasesInfo(
+            releases=[models.ReleaseInfo(version=r.version, digest=r.digest, commit=r.commit) for r in found]
+        )
+
+    async def history(self, call: Call) -> BaseModel:
+        query: models.HistoryQuery = call.request.query
+        found = await self._engine.history(
+            call.guild.id,
+            query.service,
+            query.environment,
+            before=query.before,
+            limit=query.limit + 1,
+            within=call.token.covers,
+        )
+        page = [formatting.summary(one) for one in found[: query.limit]]
+        return models.HistoryInfo(rollouts=page, next=page[-1].id if len(found) > query.limit else None)
+
+    async def rollout(self, call: Call) -> BaseModel:
+        query: models.WaitQuery = call.request.query
+        found = await self._rollout(call)
+        if query.wait_s and not _over(found, query.mark):
+            with self._access.waiting(call.token):
+                found = await self._waited(call, query)
+        return formatting.rollout(found, self._now())
+
+    async def _waited(self, call: Call, query: models.WaitQuery) -> Rollout:
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + query.wait_s
+        while True:
+            found = await self._rollout(call)
+            left_s = deadline - clock()
+            if left_s <= 0 or _over(found, query.mark):
+                return found
+            await asyncio.sleep(min(LOOK_S, left_s))
+
+    async def log(self, call: Call) -> BaseModel:
+        found = await self._rollout(call)
+        return formatting.log(await self._engine.log(found.id, call.guild.id))
+
+    # ---- changes -------------------------------------------------------------------------------------------
+
+    async def check(self, call: Call) -> BaseModel:
+        found = await self._engine.deploy(self._deploy_request(call, dry_run=True))
+        assert isinstance(found, DryRun)
+        return formatting.dry_run(found)
+
+    async def deploy(self, call: Call) -> BaseModel:
+        body: models.DeployBody = call.request.body
+        begun = await self._engine.deploy(self._deploy_request(call, dry_run=False))
+        assert isinstance(begun, Rollout)
+        _same_request(call, begun.lane == Lane(body.service, body.environment))
+        _same_request(call, begun.candidate.version == body.version)
+        return formatting.rollout(begun, self._now())
+
+    async def roll_back(self, call: Call) -> BaseModel:
+        body: models.RollbackBody = call.request.body
+        lane = Lane(body.service, body.environment)
+        require_lane(call.token, lane)
+        await self._spend_unless_on_call(call)
+        begun = await self._engine.roll_back(
+            RollbackRequest(
+                guild_id=call.guild.id,
+                actor=call.actor,
+                service=body.service,
+                environment=body.environment,
+                version=body.version,
+                reason=body.reason,
+                interaction=call.interaction,
+            )
+        )
+        _same_request(call, begun.lane == lane)
+        return formatting.rollout(begun, self._now())
+
+    async def act(self, call: Call) -> BaseModel:
+        body: models.ActBody = call.request.body
+        require(call.token, SCOPE_OF[body.action])
+        found = await self._rollout(call)
+        if body.action is Action.ROLL_BACK:
+            await self._spend_unless_on_call(call)
+        else:
+            await self._access.spend(call.token, "api_change")
+        if body.action in approvals.NEEDS_REASON and not body.reason.strip():
+            raise phrasebook.reason_required("Say why in `reason`.")
+        if body.action in (Action.APPROVE, Action.PROMOTE) and not body.seal:
+            raise Problem(409, "seal", "Send the `seal` of the rollout that you looked at.")
+        done = await self._engine.act(
+            ActRequest(
+                rollout_id=found.id,
+                action=body.action,
+                actor=call.actor,
+                guild_id=call.guild.id,
+                step=body.step,
+                seal=body.seal,
+                reason=body.reason,
+                seconds=float(body.seconds),
+                # One key for several rollouts or actions must not answer one with the result of another.
+                interaction=call.interaction and f"{call.interaction}:{found.id}:{body.action}",
+            )
+        )
+        shown = formatting.rollout(done.rollout, self._now())
+        return models.ActInfo(sentence=formatting.plain(done.sentence), repeated=done.repeated, rollout=shown)
+
+    async def lock(self, call: Call) -> BaseModel:
+        body: models.LockBody = call.request.body
+        expires = self._now() + timedelta(seconds=body.for_s) if body.for_s is not None else None
+        held = await self._engine.lock(call.guild.id, call.actor, self._lane(call), body.reason, expires)
+        return formatting.lock(held)
+
+    async def unlock(self, call: Call) -> BaseModel:
+        body: models.UnlockBody = call.request.body
+        lane = self._lane(call)
+        await self._engine.unlock(call.guild.id, call.actor, lane, body.reason)
+        found = await self._engine.status(call.guild.id, lane.service, lane.environment)
+        return models.LanesInfo(lanes=[formatting.lane(one, self._now()) for one in found])
+
+    async def panic(self, call: Call) -> BaseModel:
+        body: models.PanicBody = call.request.body
+        require_unlimited(call.token, "use the panic stop")
+        if not body.on:
+            await self._access.spend(call.token, "api_change")
+        changed = await self._engine.panic(call.guild.id, call.actor, body.reason, body.on)
+        return models.PanicInfo(on=body.on, rollouts=changed)
+
+    # ---- shared --------------------------------------------------------------------------------------------
+
+    def _deploy_request(self, call: Call, *, dry_run: bool) -> DeployRequest:
+        body: models.DeployBody = call.request.body
+        require_lane(call.token, Lane(body.service, body.environment))
+        return DeployRequest(
+            guild_id=call.guild.id,
+            actor=call.actor,
+            service=body.service,
+            version=body.version,
+            environment=body.environment,
+            reason=body.reason,
+            interaction="" if dry_run else call.interaction,
+            dry_run=dry_run,
+        )
+
+    def _lane(self, call: Call) -> Lane:
+        path: models.LanePath = call.request.path
+        require_lane(call.token, Lane(path.service, path.environment))
+        return self._catalog().lane(call.guild.id, path.service, path.environment).lane
+
+    async def _rollout(self, call: Call) -> Rollout:
+        path: models.RolloutPath = call.request.path
+        found = await self._engine.rollout(path.rollout, call.guild.id)
+        require_lane(call.token, found.lane)
+        return found
+
+    async def _spend_unless_on_call(self, call: Call) -> None:
+        if call.guild.oncall_role not in call.actor.roles:
+            await self._access.spend(call.token, "api_change")
+
+
+def _over(found: Rollout, mark: str | None) -> bool:
+    changed = mark is not None and formatting.mark(found) != mark
+    return changed or found.phase.final or found.phase in _ENDS
+
+
+def _same_request(call: Call, same: bool) -> None:
+    if not same:
+        sentence = "This Idempotency-Key was used for another request. Use a new one for each deploy."
+        raise Problem(409, "key_reused", sentence)

@@ -1,0 +1,368 @@
+"""Requests and answers of the API as pydantic models, which the OpenAPI description is made from."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bot.domain.rollout.model import Action, Phase
+
+LONGEST_WAIT_S = 50
+_BIGGEST = 2**63 - 1
+
+
+def _digits(value: Any) -> Any:
+    """Path and query hold text; only plain digits are a number, not `1_000` or ` 7`."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{1,19}", value):
+        raise ValueError("must be a whole number in digits")
+    return value
+
+
+Number = Annotated[int, BeforeValidator(_digits)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+ReasonText = Annotated[str, Field(max_length=500)]
+
+
+class _Given(BaseModel):
+    """What a caller sends. Unknown names are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Body(_Given):
+    model_config = ConfigDict(strict=True)
+
+
+# ---- requests ----------------------------------------------------------------------------------------------
+
+
+class Nothing(_Given):
+    """No parameters."""
+
+
+class RolloutPath(_Given):
+    rollout: Annotated[Number, Field(ge=1, le=_BIGGEST, description="Number of the rollout.")]
+
+
+class LanePath(_Given):
+    service: Annotated[Name, Field(description="Service, as in the catalog.")]
+    environment: Annotated[Name, Field(description="Environment, as in the catalog.")]
+
+
+class LaneQuery(_Given):
+    service: Annotated[Name | None, Field(description="Only this service.")] = None
+    environment: Annotated[Name | None, Field(description="Only this environment.")] = None
+
+
+class HistoryQuery(LaneQuery):
+    before: Annotated[
+        Number | None,
+        Field(ge=1, le=_BIGGEST, description="Only rollouts below this number: `next` of a page."),
+    ] = None
+    limit: Annotated[Number, Field(ge=1, le=50, description="Rollouts in a page.")] = 20
+
+
+class WaitQuery(_Given):
+    wait_s: Annotated[
+        Number,
+        Field(
+            ge=0,
+            le=LONGEST_WAIT_S,
+            description="Answer once the rollout has ended or is halted, at the latest after this many seconds.",
+        ),
+    ] = 0
+    mark: Annotated[
+        str | None,
+        Field(max_length=64, description="With `wait_s`: answer also once `mark` is another one than this."),
+    ] = None
+
+
+class KeyHeader(BaseModel):
+    """Other headers are no business of the API."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    key: Annotated[
+        str | None,
+        Field(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=128,
+            pattern=r"^[!-~]+$",
+            description="A repeated key of this token gives the answer of the first request, and changes nothing.",
+        ),
+    ] = None
+
+
+class DeployBody(_Body):
+    """A version to deploy."""
+
+    service: Name
+    version: Name
+    environment: Name
+    reason: Annotated[ReasonText, Field(description="Shown on the card and in the history.")] = ""
+
+
+class RollbackBody(_Body):
+    """A lane to roll back: the active rollout, or what runs."""
+
+    service: Name
+    environment: Name
+    version: Annotated[
+        Name | None,
+        Field(description="Known-good release to return to; without it, the one before the present."),
+    ] = None
+    reason: ReasonText = ""
+
+
+class ActBody(_Body):
+    """An action on a rollout, as by its button."""
+
+    model_config = ConfigDict(strict=False)
+
+    action: Action
+    reason: Annotated[ReasonText, Field(description="Required to reject, promote and close.")] = ""
+    seal: Annotated[
+        str,
+        Field(
+            pattern=r"^([0-9a-f]{64})?$",
+            description="`seal` of the rollout that you looked at. Required to approve and promote.",
+        ),
+    ] = ""
+    step: Annotated[
+        int | None, Field(strict=True, ge=0, le=9999, description="`step` that you looked at.")
+    ] = None
+    seconds: Annotated[
+        int, Field(strict=True, ge=0, le=86_400, description="To extend by; 0: as long as the step had.")
+    ] = 0
+
+
+class LockBody(_Body):
+    reason: Annotated[str, Field(max_length=500, pattern=r"\S")]
+    for_s: Annotated[
+        int | None,
+        Field(ge=1, le=365 * 86_400, description="Seconds until it ends; without it, until unlocked."),
+    ] = None
+
+
+class UnlockBody(_Body):
+    reason: Annotated[ReasonText, Field(description="Required to lift a quarantine.")] = ""
+
+
+class PanicBody(_Body):
+    on: Annotated[bool, Field(description="true pauses every rollout of the server, false resumes them.")]
+    reason: ReasonText = ""
+
+
+# ---- answers -----------------------------------------------------------------------------------------------
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApprovalInfo(_Answer):
+    by: str
+    at: datetime
+
+
+class GateInfo(_Answer):
+    """Open gate: who may pass it, and how many are needed."""
+
+    role: str
+    quorum: int
+    expires_at: datetime | None
+
+
+class HoldInfo(_Answer):
+    """Why a decision is needed, and what happens at the deadline."""
+
+    why: str
+    deadline: datetime | None
+    outcome: Literal["rollback", "wait"]
+
+
+class PauseInfo(_Answer):
+    by: str
+    reason: str
+    since: datetime
+
+
+class RolloutInfo(_Answer):
+    """A rollout. `mark` changes whenever something that people would notice has changed."""
+
+    id: int
+    service: str
+    environment: str
+    from_version: str | None
+    to_version: str
+    phase: Phase
+    final: bool
+    means: Annotated[str, Field(description="What the phase means, in a sentence.")]
+    outcome: Annotated[str, Field(description="What happened last, in a sentence.")]
+    step: int
+    steps: list[str]
+    weight: Annotated[
+        int, Field(description="Share of the traffic ordered for the new version, in per cent.")
+    ]
+    observed_weight: Annotated[int, Field(description="Share that the target reports, in per cent.")]
+    verdict: Annotated[str | None, Field(description="PASS, FAIL, INSUFFICIENT or ERROR.")]
+    requester: str
+    reason: str
+    seal: str
+    gate: GateInfo | None
+    approvals: list[ApprovalInfo]
+    hold: HoldInfo | None
+    pause: PauseInfo | None
+    actions: Annotated[list[Action], Field(description="What this state allows; roles decide who may do it.")]
+    created_at: datetime
+    ended_at: datetime | None
+    mark: str
+
+
+class ActInfo(_Answer):
+    sentence: str
+    repeated: bool
+    rollout: RolloutInfo
+
+
+class SummaryInfo(_Answer):
+    id: int
+    service: str
+    environment: str
+    from_version: str | None
+    to_version: str
+    phase: str
+    requester: str
+    reason: str
+    outcome: str
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class HistoryInfo(_Answer):
+    rollouts: list[SummaryInfo]
+    next: Annotated[int | None, Field(description="`before` of the next page; null on the last one.")]
+
+
+class LogLine(_Answer):
+    at: datetime
+    who: str
+    via: str
+    what: str
+    why: str
+    from_phase: str
+    to_phase: str
+
+
+class LogInfo(_Answer):
+    """Audit lines of a rollout, oldest first; at most the newest 500."""
+
+    lines: list[LogLine]
+
+
+class RunningInfo(_Answer):
+    version: str
+    digest: str
+    weight: int
+    state: str
+    detail: str
+
+
+class LockInfo(_Answer):
+    owner: str
+    reason: str
+    since: datetime
+    expires: datetime | None
+    quarantine: bool
+
+
+class LaneInfo(_Answer):
+    """What is desired and what runs. `running` is null when the target could not be asked; `problem` says why."""
+
+    service: str
+    environment: str
+    desired_version: str | None
+    known_good: bool
+    running: list[RunningInfo] | None
+    problem: str
+    drift: str
+    lock: LockInfo | None
+    active: RolloutInfo | None
+
+
+class LanesInfo(_Answer):
+    lanes: list[LaneInfo]
+
+
+class ReleaseInfo(_Answer):
+    version: str
+    digest: str
+    commit: str
+
+
+class ReleasesInfo(_Answer):
+    """Releases that can be deployed, newest first."""
+
+    releases: list[ReleaseInfo]
+
+
+class FindingInfo(_Answer):
+    what: str
+    ok: bool
+    sentence: str
+
+
+class DryRunInfo(_Answer):
+    """What a deploy would do, and what blocks it."""
+
+    would_start: bool
+    from_version: str | None
+    to_version: str
+    steps: list[str]
+    findings: list[FindingInfo]
+
+
+class PanicInfo(_Answer):
+    on: bool
+    rollouts: Annotated[int, Field(description="How many were paused or resumed.")]
+
+
+class TokenInfo(_Answer):
+    """The token that is used."""
+
+    name: str
+    owner: str
+    owner_id: Annotated[str, Field(description="Discord id. A string: JavaScript would round the number.")]
+    server: str
+    roles: list[str]
+    scopes: list[str]
+    services: Annotated[list[str], Field(description="What it is limited to; empty: all.")]
+    environments: Annotated[list[str], Field(description="What it is limited to; empty: all.")]
+    expires_at: datetime | None
+
+
+# ---- errors ------------------------------------------------------------------------------------------------
+
+
+class Mistake(_Answer):
+    """A mistake in a request. `pointer` leads into the body (JSON Pointer), `parameter` is in path, query or header."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class ProblemInfo(_Answer):
+    """RFC 9457. `rule` is a stable word for programs, `ref` the trace id of the log lines about it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    rule: str
+    ref: str
+    errors: list[Mistake] | None = None

@@ -1,0 +1,182 @@
+"""Operations of the API: one table, from which the routes and the OpenAPI description are made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel
+
+from bot.domain.tokens import Scope
+from bot.web.api import models
+
+PREFIX = "/api/v1"
+Budget = Literal["api_read", "api_change"]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One request. `name` is also that of its handler.
+
+    scope: None where the body decides (an action). budget: None where the handler takes it, since some are exempt.
+    status: of success.
+    """
+
+    name: str
+    method: Literal["GET", "POST"]
+    path: str
+    summary: str
+    answer: type[BaseModel]
+    scope: Scope | None = Scope.READ
+    budget: Budget | None = "api_read"
+    status: int = 200
+    in_path: type[BaseModel] = models.Nothing
+    query: type[BaseModel] = models.Nothing
+    body: type[BaseModel] | None = None
+    keyed: bool = False
+    details: str = ""
+
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation("token", "GET", "/token", "The token that is used", models.TokenInfo),
+    Operation(
+        "lanes",
+        "GET",
+        "/lanes",
+        "What runs where, and active rollouts",
+        models.LanesInfo,
+        query=models.LaneQuery,
+    ),
+    Operation(
+        "releases",
+        "GET",
+        "/lanes/{service}/{environment}/releases",
+        "Releases that can be deployed",
+        models.ReleasesInfo,
+        in_path=models.LanePath,
+    ),
+    Operation(
+        "history",
+        "GET",
+        "/rollouts",
+        "Rollouts, newest first",
+        models.HistoryInfo,
+        query=models.HistoryQuery,
+    ),
+    Operation(
+        "rollout",
+        "GET",
+        "/rollouts/{rollout}",
+        "One rollout, now or when it has ended",
+        models.RolloutInfo,
+        in_path=models.RolloutPath,
+        query=models.WaitQuery,
+    ),
+    Operation(
+        "log",
+        "GET",
+        "/rollouts/{rollout}/log",
+        "Audit lines of a rollout",
+        models.LogInfo,
+        in_path=models.RolloutPath,
+    ),
+    Operation(
+        "check",
+        "POST",
+        "/deploys/check",
+        "What a deploy would do, and what blocks it",
+        models.DryRunInfo,
+        body=models.DeployBody,
+    ),
+    Operation(
+        "deploy",
+        "POST",
+        "/deploys",
+        "Deploy a version",
+        models.RolloutInfo,
+        scope=Scope.DEPLOY,
+        budget="api_change",
+        status=201,
+        body=models.DeployBody,
+        keyed=True,
+        details="The answer has the rollout that began; gates are waited for like any other rollout's.",
+    ),
+    Operation(
+        "roll_back",
+        "POST",
+        "/rollbacks",
+        "Roll back the active rollout, or return to an earlier release",
+        models.RolloutInfo,
+        scope=Scope.OPERATE,
+        budget=None,
+        status=201,
+        body=models.RollbackBody,
+        keyed=True,
+        details="Never rate-limited for the role that is on call.",
+    ),
+    Operation(
+        "act",
+        "POST",
+        "/rollouts/{rollout}/actions",
+        "Approve, reject, pause … as by a button",
+        models.ActInfo,
+        scope=None,
+        budget=None,
+        in_path=models.RolloutPath,
+        body=models.ActBody,
+        keyed=True,
+        details="`approve`, `reject`, `revoke` and `promote` need the scope `approve`, all others `operate`. "
+        "An approval counts as one of the token's owner.",
+    ),
+    Operation(
+        "lock",
+        "POST",
+        "/lanes/{service}/{environment}/lock",
+        "Lock a lane against new rollouts",
+        models.LockInfo,
+        scope=Scope.LOCK,
+        budget="api_change",
+        in_path=models.LanePath,
+        body=models.LockBody,
+    ),
+    Operation(
+        "unlock",
+        "POST",
+        "/lanes/{service}/{environment}/unlock",
+        "Unlock a lane",
+        models.LanesInfo,
+        scope=Scope.LOCK,
+        budget="api_change",
+        in_path=models.LanePath,
+        body=models.UnlockBody,
+    ),
+    Operation(
+        "panic",
+        "POST",
+        "/panic",
+        "Pause every rollout of the server, or resume them",
+        models.PanicInfo,
+        scope=Scope.LOCK,
+        budget=None,
+        body=models.PanicBody,
+        details="Switching it on is never rate-limited. Needs a token that is not limited to services or environments.",
+    ),
+)
+
+# What a request may be answered with besides success, and when.
+REFUSALS: Mapping[int, str] = MappingProxyType(
+    {
+        400: "The body is not JSON.",
+        401: "The token is missing, unknown, expired or revoked.",
+        403: "The token's scopes or limits, or the owner's roles, do not allow it.",
+        404: "There is no such thing for this token's server.",
+        409: "Refused by a rule: a lock, another rollout, a prerequisite, an older step …",
+        413: "The body is too large.",
+        415: "The body is not `application/json`.",
+        422: "Mistakes in the request, all of them at once.",
+        429: "Too many requests; `Retry-After` says when to try again.",
+        503: "The database or the target does not answer; `Retry-After` says when to try again.",
+    }
+)
