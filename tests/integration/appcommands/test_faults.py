@@ -239,7 +239,7 @@ async def test_the_watch_tells_drift_and_count_once_and_that_it_is_over(world: C
 
 def findings(world: CommandsWorld) -> list[Alert]:
     """What the watch told. The reconciler has a word for the lane as well, if its round comes in between."""
-    return [a for a in world.announcer.alerts.values() if "not in the desired state" not in a.title]
+    return [a for a in world.announcer.alerts.values() if "in the desired state" not in a.title]
 
 
 async def test_the_watch_notices_that_discord_is_slow(world: CommandsWorld) -> None:
