@@ -19,7 +19,7 @@ from collections.abc import Sequence
 import click
 
 from bot import __version__
-from bot.cli import archive, backup, config, deploys, service, tokens
+from bot.cli import archive, backup, bootstrap, config, deploys, service, tokens
 from bot.cli.appcommands import commands
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, tell
 
@@ -42,6 +42,7 @@ def version() -> None:
 for command in (
     *service.COMMANDS,
     *deploys.COMMANDS,
+    bootstrap.bootstrap,
     *backup.COMMANDS,
     *archive.COMMANDS,
     *tokens.COMMANDS,

@@ -147,9 +147,9 @@ class Demo:
         if not self.lanes:
             return
         self._tell(f"· starting {', '.join(map(str, self.lanes))} {STABLE}")
-        first, *others = self.lanes
-        await self.cli("bootstrap", first.service, first.environment, STABLE)  # brings the host up
-        await asyncio.gather(*(self.cli("bootstrap", x.service, x.environment, STABLE) for x in others))
+        await self.cli(
+            "bootstrap", *(word for x in self.lanes for word in (x.service, x.environment, STABLE))
+        )
 
     async def _start_traffic(self) -> None:
         if not any(lane.rate for lane in self.lanes):

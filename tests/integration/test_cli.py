@@ -133,6 +133,28 @@ async def test_a_second_first_release_is_refused(host: Cli) -> None:
     assert said.err == "checkout/staging already runs 1.0. Use /deploy.\n"
 
 
+async def test_several_first_releases_are_checked_before_any_starts(host: Cli) -> None:
+    wrong = ("checkout", "staging", "1.0", "chekout", "staging", "1.0", "checkout", "production", "0.1")
+    said = await host("bootstrap", *wrong)
+    assert said.code == 1
+    assert [line.partition(".")[0] for line in said.err.splitlines()] == [
+        "There is no service `chekout`",
+        "There is no version `0",
+    ]
+    assert not json.loads((await host("status", "--json")).out)["checkout/staging"]["running"]
+
+    said = await host("bootstrap", "checkout", "staging", "1.0", "checkout", "production", "2.0")
+    assert (said.code, said.err) == (0, "")
+    assert {line.partition(" at ")[0] for line in said.out.splitlines()} == {
+        "✓ checkout/staging runs 1.0",
+        "✓ checkout/production runs 2.0",
+    }
+
+    said = await host("bootstrap", "checkout", "staging")
+    assert said.code == 2
+    assert "Each lane takes three words" in said.err
+
+
 async def test_a_lane_that_the_database_owns_gets_its_releases_by_rollouts_alone(host: Cli, dsn: str) -> None:
     await execute(
         dsn,
