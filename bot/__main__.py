@@ -14,17 +14,47 @@ close_process()
 
 # ruff: noqa: E402
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 
 import click
 
 from bot import __version__
-from bot.cli import archive, backup, bootstrap, config, deploys, service, tokens
-from bot.cli.appcommands import commands
 from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, tell
 
+# Where each command is. Its module is imported when it is called: an abort does not wait for what others need.
+COMMANDS: Mapping[str, str] = {
+    "abort": "deploys:abort",
+    "archive": "archive:archive",
+    "backup": "backup:backup",
+    "bootstrap": "bootstrap:bootstrap",
+    "commands": "appcommands.commands:commands",
+    "config": "config:config",
+    "doctor": "service:doctor",
+    "host": "service:host",
+    "migrate": "service:migrate",
+    "restore": "backup:restore",
+    "run": "service:run",
+    "status": "deploys:status",
+    "token": "tokens:token",
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class _Commands(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted([*COMMANDS, *self.commands])
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return self.commands.get(name)
+        module, attribute = COMMANDS[name].split(":")
+        found: click.Command = getattr(import_module(f"bot.cli.{module}"), attribute)
+        return found
+
+
+@click.group(
+    cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.version_option(__version__, prog_name="slipway")
 def cli() -> None:
     """Slipway deploys your services from a Discord channel.
@@ -37,19 +67,6 @@ def cli() -> None:
 def version() -> None:
     """Print the version."""
     click.echo(__version__)
-
-
-for command in (
-    *service.COMMANDS,
-    *deploys.COMMANDS,
-    bootstrap.bootstrap,
-    *backup.COMMANDS,
-    *archive.COMMANDS,
-    *tokens.COMMANDS,
-    *commands.COMMANDS,
-    config.config,
-):
-    cli.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

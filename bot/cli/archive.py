@@ -73,6 +73,3 @@ async def _written(connection: asyncpg.Connection[asyncpg.Record], raw: BinaryIO
     raw.flush()
     os.fsync(raw.fileno())
     return lines
-
-
-COMMANDS: tuple[click.Command, ...] = (archive,)

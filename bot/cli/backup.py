@@ -118,6 +118,3 @@ def _program(name: str) -> str:
             f"{name} is not installed.", rule="postgresql_tool", remedy="Install PostgreSQL's client tools."
         )
     return in_path
-
-
-COMMANDS: tuple[click.Command, ...] = (backup, restore)

@@ -15,7 +15,7 @@ import yaml
 from pydantic import BaseModel
 
 from bot import catalog
-from bot.cli.exits import EXIT_CONFIG, listed, settings, tell
+from bot.cli.exits import EXIT_CONFIG, settings, tell
 from bot.domain.config import Catalog
 from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
@@ -39,7 +39,7 @@ def check(folder: Path | None) -> None:
 
     found, mistakes = catalog.check(_folder(folder), KINDS, asking=True)
     if mistakes:
-        tell(listed(mistakes), err=True)
+        tell("\n".join([*map(str, mistakes), f"✗ {counted(len(mistakes), 'mistake')}"]), err=True)
         sys.exit(EXIT_CONFIG)
     services = len({lane.service for lane in found.lanes})
     counts = ((len(found.guilds), "guild"), (services, "service"), (len(found.lanes), "lane"))

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from bot.catalog import load
 from bot.cli.exits import sentence, settings, tell
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused
@@ -71,6 +70,7 @@ def status(service: str | None, as_json: bool) -> None:
 
 
 def _catalog(given: Settings) -> Catalog:
+    from bot.catalog import load
     from bot.composition.registry import KINDS
 
     return load(given.config_dir, KINDS)
@@ -132,6 +132,3 @@ def _as_json(seen: Observed | str) -> dict[str, object]:
         for r in seen.running
     ]
     return {"generation": seen.generation, "running": running}
-
-
-COMMANDS: tuple[click.Command, ...] = (abort, status)

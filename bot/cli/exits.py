@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 import click
 
-from bot.catalog import Diagnostic
 from bot.domain.errors import BadCatalog, UserError
-from bot.domain.formatting import counted, plain_time, with_times
+from bot.domain.formatting import plain_time, with_times
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.redaction import Redactor
 from bot.settings import Settings, SettingsError, load_settings
@@ -58,8 +57,3 @@ def _of_the_machine(error: OSError) -> str:
 def settings() -> Settings:
     """The settings. Raises `SettingsError`."""
     return load_settings()
-
-
-def listed(mistakes: tuple[Diagnostic, ...]) -> str:
-    """All mistakes, one per line, then their number."""
-    return "\n".join([*map(str, mistakes), f"✗ {counted(len(mistakes), 'mistake')}"])

@@ -142,6 +142,3 @@ def _host_dir(data_dir: Path | None) -> Path:
     from bot.adapters.targets.hosted.target import host_dir
 
     return host_dir(data_dir or settings().data_dir)
-
-
-COMMANDS: tuple[click.Command, ...] = (run, doctor, migrate, host)

@@ -239,6 +239,3 @@ def _shape(found: ApiToken) -> dict[str, Any]:
         "created_by": found.created_by,
         **{name: value.isoformat() if value else None for name, value in at.items()},
     }
-
-
-COMMANDS: tuple[click.Command, ...] = (token,)

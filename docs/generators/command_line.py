@@ -47,7 +47,9 @@ def commands() -> Iterator[click.Context]:
 def _below(context: click.Context) -> Iterator[click.Context]:
     yield context
     if isinstance(context.command, click.Group):
-        for name, command in context.command.commands.items():
+        for name in context.command.list_commands(context):
+            command = context.command.get_command(context, name)
+            assert command is not None
             yield from _below(_typed(command, name, context))
 
 

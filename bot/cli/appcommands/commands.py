@@ -15,7 +15,7 @@ from bot.cli.exits import EXIT_DIFFERENT, EXIT_FAILED, tell
 from bot.domain.formatting import counted
 from bot.engine.appcommands.api import Comparison, Validation
 
-__all__ = ["COMMANDS", "change"]
+__all__ = ["change", "commands"]
 
 _file = click.option(
     "--file", type=click.Path(path_type=Path), help="Use this manifest instead of the catalog's."
@@ -164,6 +164,3 @@ async def health(*, application: str | None, as_json: bool, server: str | None) 
         tell(f"✗ {line}")
     tell("✓ everything is healthy" if not troubles else f"✗ {counted(len(troubles), 'finding')}")
     return EXIT_FAILED if troubles else 0
-
-
-COMMANDS: tuple[click.Command, ...] = (commands,)

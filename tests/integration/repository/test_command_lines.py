@@ -178,8 +178,9 @@ def _problem(text: str) -> str | None:
             if word.partition("=")[0] not in {*options, "--help", "--version"}:
                 return f"{command.name} has no option {word}"
         elif isinstance(command, click.Group) and re.match(r"[a-z]", word):
-            names = word.split("|")
-            if unknown := [name for name in names if name not in command.commands]:
+            context = click.Context(command)
+            named = {name: command.get_command(context, name) for name in word.split("|")}
+            if unknown := [name for name, found in named.items() if found is None]:
                 return f"{command.name} has no command {unknown[0]}"
-            command = command.commands[names[0]]
+            command = next(found for found in named.values() if found)
     return None
