@@ -92,6 +92,11 @@ class TargetSettings(KindSettings):
 
     when_away: ClassVar[str] = "check that it runs"
 
+    @property
+    def trust(self) -> str:
+        """Whom its releases must be trusted with, where nothing keeps them apart; a phrase for `slipway doctor`."""
+        return ""
+
 
 class SpecSettings(Part):
     """What a target needs to run a release, as far as one layer says it: so every key may be left out.

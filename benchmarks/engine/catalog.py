@@ -22,7 +22,7 @@ defaults:
   roles: {{deploy: [deployer], rollback: [on-call], operate: [deployer], lock: [on-call], notify: [on-call]}}
 {defaults}
 environments: {{production: {{}}}}
-targets: {{local: {{kind: process}}}}
+targets: {{local: {{kind: process, users: host}}}}
 metrics: {{router: {{kind: router}}}}
 plans: {{measured: {plan}}}
 policies: {{web: {policy}}}

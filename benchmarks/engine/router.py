@@ -143,7 +143,7 @@ async def rollbacks(
 
 async def measure(times: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as folder:
-        made = KINDS.targets["process"].settings(kind="process", router={"kind": "envoy"})
+        made = KINDS.targets["process"].settings(kind="process", users="host", router={"kind": "envoy"})
         lanes = {LANE: HostedLaneSettings(listen_port=0)}
         target = HostedTarget(Path(folder) / "host", platform_settings(made), lanes)
         try:

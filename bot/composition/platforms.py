@@ -22,7 +22,8 @@ def make_platform(settings: PlatformSettings, context: PlatformContext) -> Platf
     return Platform(
         settings,
         registry.RUNTIMES[target.kind].make(
-            target, RuntimeContext(context.folder / "runtime", context.logs, context.owner)
+            target,
+            RuntimeContext(context.folder / "runtime", context.logs, context.owner, context.releases),
         ),
         registry.ROUTERS[router.kind].make(router, RouterContext(context.folder / "router")),
     )

@@ -24,6 +24,7 @@ from bot.domain.config import Catalog
 from bot.domain.errors import UserError
 from bot.domain.formatting import counted
 from bot.domain.rollout.model import Lane, Observed
+from bot.kinds import TargetSettings
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.metrics import MetricSource
 from bot.ports.targets import CatalogTarget
@@ -123,8 +124,9 @@ async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Check
     observed: dict[Lane, Observed] = {}
     for name, target in targets.items():
         lanes = [lane for lane, config in found.lanes.items() if config.target == name]
-        when_away = registry.KINDS.targets[found.targets[name].settings.kind].settings.when_away
-        line, seen = await _target(name, target, when_away, lanes)
+        settings = found.targets[name].settings
+        assert isinstance(settings, TargetSettings)
+        line, seen = await _target(name, target, settings, lanes)
         observed |= seen
         yield line
     async with aiohttp.ClientSession() as session:
@@ -134,18 +136,19 @@ async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Check
 
 
 async def _target(
-    name: str, target: CatalogTarget, when_away: str, lanes: list[Lane]
+    name: str, target: CatalogTarget, settings: TargetSettings, lanes: list[Lane]
 ) -> tuple[CheckLine, dict[Lane, Observed]]:
     what = f"target {name}"
+    trust = f"; {settings.trust}" if settings.trust else ""
     try:
         seen = {lane: await target.observe(lane) for lane in lanes}
     except (Unreachable, TargetRefused) as error:
-        return warn(what, f"does not answer ({error})", when_away), {}
+        return warn(what, f"does not answer ({error}){trust}", settings.when_away), {}
     empty = [str(lane) for lane, o in seen.items() if not o.running]
     if empty:
         fix = "`slipway bootstrap SERVICE ENVIRONMENT VERSION` starts a first release"
-        return warn(what, f"answers; nothing runs in {', '.join(empty)}", fix), seen
-    return ok(what, f"answers; {counted(len(seen), 'lane')} running"), seen
+        return warn(what, f"answers; nothing runs in {', '.join(empty)}{trust}", fix), seen
+    return ok(what, f"answers; {counted(len(seen), 'lane')} running{trust}"), seen
 
 
 async def _source(

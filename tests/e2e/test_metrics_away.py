@@ -26,7 +26,7 @@ def scraped(folder: Path, host_port: int, seen_at: int) -> Path:
     shutil.copytree(CONFIG, folder)
     services = yaml.safe_load((folder / "services.yaml").read_text())
     services["services"]["checkout"] |= {"policy": "impatient"}
-    services["targets"] = {"local": {"kind": "process", "metrics": f"127.0.0.1:{host_port}"}}
+    services["targets"] = {"local": {"kind": "process", "users": "host", "metrics": f"127.0.0.1:{host_port}"}}
     services["metrics"] = {
         "prometheus": {
             "kind": "scrape",

@@ -2,7 +2,7 @@
 
 WORLD is a JSON file with `pids`, `files`, `folders` and `sockets`, each by a name of the test's choice. `GET /` answers
 as JSON what it managed: `{attempt: what it got}`; an attempt that was refused is not in it. With port 0 it prints that
-and exits.
+and exits. A third argument makes it leave a process behind that belongs to nothing.
 """
 
 from __future__ import annotations
@@ -145,6 +145,13 @@ def attempts(world: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Callable[[
     yield "become root", become_root
 
 
+def leave_behind() -> None:
+    """A process with another parent, group and session, and without the variables that it could be known by."""
+    if os.fork() == 0:
+        os.setsid()
+        os.execve(sys.executable, [sys.executable, "-c", "import time; time.sleep(600)"], {})
+
+
 def managed(world: dict[str, dict[str, Any]]) -> dict[str, object]:
     done: dict[str, object] = {}
     for name, attempt in attempts(world):
@@ -168,6 +175,8 @@ class Answers(BaseHTTPRequestHandler):
 def main() -> None:
     port, place = int(sys.argv[1]), Path(sys.argv[2])
     before = inherited()
+    if len(sys.argv) > 3:
+        leave_behind()
     found: dict[str, object] = {
         "managed": managed(json.loads(place.read_text())),
         "inherited": before,

@@ -57,7 +57,10 @@ async def targets(tmp_path: Path) -> AsyncIterator[Targets]:
 async def test_a_reload_moves_a_router_and_adds_a_target(targets: Targets, tmp_path: Path) -> None:
     await targets["local"].configure()
     port = free_port()
-    new = ("  local: {kind: process}", "  local: {kind: process}\n  second: {kind: process}")
+    new = (
+        "  local: {kind: process, users: host}",
+        "  local: {kind: process, users: host}\n  second: {kind: process, users: host}",
+    )
     moved = ("environments:\n      staging: {", "environments:\n      staging: {target: second, ")
     catalog = load(write(tmp_path / "config", all=text(port, new, moved)))
     await targets.reload(catalog)
@@ -68,7 +71,10 @@ async def test_a_reload_moves_the_metrics_of_the_host(targets: Targets, tmp_path
     await targets["local"].configure()
     assert (await targets["local"].describe())["metrics"] is None
     port = free_port()
-    listens = ("local: {kind: process}", f"local: {{kind: process, metrics: {port}}}")
+    listens = (
+        "local: {kind: process, users: host}",
+        f"local: {{kind: process, users: host, metrics: {port}}}",
+    )
     await targets.reload(load(write(tmp_path / "config", all=text(free_port(), listens))))
     assert (await targets["local"].describe())["metrics"] == ["127.0.0.1", port]
 

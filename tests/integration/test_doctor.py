@@ -77,6 +77,7 @@ async def test_all_that_a_deploy_needs_is_looked_at(sandbox: Sandbox, database: 
         "manifest of greeter", "token of greeter", "server harbor of greeter",
     ):  # fmt: skip
         assert f" {what}" in text
+    assert "releases run as the host's user: trusted code only" in text
     assert "✗" not in text
     assert sandbox.token("slipway") not in text
     assert sandbox.token("greeter") not in text

@@ -86,7 +86,7 @@ def text(counts: Counts, *more: tuple[str, str]) -> str:
     source = f'{{kind: json, url: "{counts.address}", token: "${{SLIPWAY_VAR_JSON_TOKEN}}", buckets: [1, 5]}}'
     return changed(
         ("router: {kind: router}", f"router: {source}"),
-        ("local: {kind: process}", "local: {kind: containers, network: shops}"),
+        ("local: {kind: process, users: host}", "local: {kind: containers, network: shops}"),
         (LISTED, AS_TEXT),
         ("router: 8401", "router: shop-staging"),
         ('"0.0.0.0:8402"', "{name: shop}"),
@@ -207,7 +207,7 @@ MISTAKES = {
     "targets of two kinds for one service": (
         (
             "targets:\n  local:",
-            "targets:\n  other: {kind: process}\n  local:",
+            "targets:\n  other: {kind: process, users: host}\n  local:",
         ),
         "services.checkout: it runs on different kinds of targets: containers in staging and process in production.",
     ),

@@ -28,7 +28,7 @@ environments:
   staging: {}
   production: {prerequisite: staging}
 targets:
-  local: {kind: process}
+  local: {kind: process, users: host}
 metrics:
   router: {kind: router}
 approvals:

@@ -22,7 +22,7 @@ from tests.support.waiting import PATIENCE_S, until
 LANE = Lane("checkout", "production")
 EXCLUSIVE = HostedLaneSettings(listen_port=0, exclusive=True)
 # Processes of this machine behind Envoy.
-PROCESSES = platform_settings(registry.KINDS.targets["process"].settings(kind="process"))
+PROCESSES = platform_settings(registry.KINDS.targets["process"].settings(kind="process", users="host"))
 
 
 def host_of_processes(folder: Path) -> Host:

@@ -80,7 +80,9 @@ class ProcessKit:
 
     def make(self, owner: str = "one") -> ProcessRuntime:
         folder = self._folder / owner
-        return ProcessRuntime(RuntimeContext(folder / "runtime", folder / "logs", owner))
+        # No test that runs beside this one has the same owner: it would stop these processes as strays.
+        context = RuntimeContext(folder / "runtime", folder / "logs", str(folder), folder / "releases")
+        return ProcessRuntime(context)
 
     def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
         serves = [sys.executable, SERVICE, "--port", "{port}", "--version", "{version}"]
@@ -123,7 +125,7 @@ class DockerKit:
 
     def make(self, owner: str = "one", **settings: Any) -> DockerRuntime:
         folder = self._folder / owner
-        context = RuntimeContext(folder, folder / "logs", owner)
+        context = RuntimeContext(folder, folder / "logs", owner, folder / "releases")
         return DockerRuntime(
             EngineSettings.model_validate(
                 {"engine": self.engine.address, "publish": self.engine.loopback, **settings}

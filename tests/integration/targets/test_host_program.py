@@ -378,6 +378,28 @@ def test_path_too_long_for_a_socket_gets_a_private_short_one(
         control_path(data_dir)
 
 
+@pytest.mark.parametrize("folder", ["short", "x" * 100])
+async def test_clients_of_every_session_find_the_same_host(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each session has its own XDG_RUNTIME_DIR, and perhaps TMPDIR; a service has none."""
+    found = set()
+    target = process_target(tmp_path / folder, SETTINGS)
+    try:
+        for session in ("one", "two", None):
+            for name in ("XDG_RUNTIME_DIR", "TMPDIR"):
+                if session is None:
+                    monkeypatch.delenv(name, raising=False)
+                else:
+                    (tmp_path / session).mkdir(exist_ok=True)
+                    monkeypatch.setenv(name, str(tmp_path / session))
+            target = process_target(tmp_path / folder, SETTINGS)
+            found.add((target.host.path, (await target.describe())["pid"]))
+        assert len(found) == 1
+    finally:
+        await target.stop_host()
+
+
 async def test_state_of_another_version_stops_the_host_with_a_sentence(tmp_path: Path) -> None:
     lanes = tmp_path / "host" / "lanes"
     lanes.mkdir(parents=True)

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from bot.adapters.free_ports import free_port
+from bot.adapters.inherited import base_environment
 from bot.adapters.lane_files import LaneFiles, release_to_json
 from bot.adapters.runtimes.process import processes
 from bot.adapters.targets.hosted import wire
@@ -40,7 +41,7 @@ def born() -> Iterator[list[subprocess.Popen[bytes]]]:
 
 def start(folder: Path, token: str, port: int) -> subprocess.Popen[bytes]:
     environment = {
-        **processes.base_environment(),
+        **base_environment(),
         processes.TOKEN: token,
         processes.HOST_ID: StateStore(folder).host_id(),
     }

@@ -10,20 +10,18 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, field_validator
 
+from bot.adapters.runtimes.limits import Limits, LimitsSettings
 from bot.adapters.runtimes.spec import Frozen, ReadyPart, RuntimeSpec, StopSignal, parsed
 from bot.domain.rollout.model import Release
 from bot.kinds import SpecSettings
 from bot.values import Duration, Part, RelativePath, Text, UrlPath, shaped
 
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?) ?([KMG]?)i?B?$", re.IGNORECASE)
 _PINNED = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
 _MOUNT = re.compile(r"^([^:]+):(/[^:]*)(:ro|:rw)?$")
 _FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 # A release with the engine's socket could start any container on its machine.
 _ENGINE_SOCKETS = ("docker.sock", "containerd.sock")
 
-Size = Annotated[str, *shaped(_SIZE.pattern, 'a size such as "512MB" or "2GB"')]
 Mount = Annotated[
     str, *shaped(_MOUNT.pattern, '"VOLUME:/PATH" or "/HOST/PATH:/PATH", with ":ro" for read-only')
 ]
@@ -69,16 +67,6 @@ class HealthSettings(Part):
     retries: int | None = Field(
         default=None, ge=1, description="Failures in a row until unhealthy; 3 by default."
     )
-
-
-class LimitsSettings(Part):
-    """What one container may use."""
-
-    memory: Size | None = Field(
-        default=None, description='Such as "512MB"; a container that needs more is killed.'
-    )
-    cpus: float | None = Field(default=None, gt=0, description="Number of processors, such as 0.5.")
-    pids: int | None = Field(default=None, ge=1, description="Number of processes and threads.")
 
 
 class DockerSpecSettings(SpecSettings):
@@ -155,20 +143,6 @@ class Health(Frozen):
     timeout_s: float = Field(default=5.0, gt=0)
     start_period_s: float = Field(default=0.0, ge=0)
     retries: int = Field(default=3, ge=1)
-
-
-class Limits(Frozen):
-    """memory: as text, such as `512MB`, in powers of 1024."""
-
-    memory: str | None = Field(default=None, pattern=_SIZE)
-    cpus: float | None = Field(default=None, gt=0)
-    pids: int | None = Field(default=None, ge=1)
-
-    @property
-    def memory_bytes(self) -> int:
-        """0 for no limit."""
-        found = _SIZE.match(self.memory or "")
-        return int(float(found[1]) * _UNITS[found[2].upper()]) if found else 0
 
 
 class DockerSpec(RuntimeSpec):

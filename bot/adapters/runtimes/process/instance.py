@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import sys
 import time
@@ -16,10 +17,13 @@ from typing import Any, Protocol
 import aiohttp
 
 from bot.adapters.free_ports import free_port
+from bot.adapters.inherited import base_environment
 from bot.adapters.runtimes.instances import READY_POLL_S, Pauses, answers, not_started
 from bot.adapters.runtimes.process import logs, processes
+from bot.adapters.runtimes.process.confinement import confined, listens_as
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.spec import ProcessSpec
+from bot.adapters.runtimes.process.users import LaneUser, closed_to
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.redaction import Redactor
 
@@ -64,6 +68,11 @@ class Surroundings(Protocol):
     @property
     def restart(self) -> bool: ...
 
+    @property
+    def systemd(self) -> bool: ...
+
+    async def user(self) -> LaneUser | None: ...
+
     async def save(self) -> None: ...
 
     def changed(self) -> None: ...
@@ -85,6 +94,7 @@ class Instance:
         self._log = log_file
         self._log_start = 0
         self._private: set[str] = set()
+        self._user: LaneUser | None = None
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -194,14 +204,28 @@ class Instance:
             "environment": self._around.lane.environment,
             "instance": str(record.index),
         }
+        user = self._user = await self._around.user()
+        base = base_environment()
         env = {
+            **(user.environment(base) if user else base),
             "PORT": str(record.port),
             **self._spec.environment(places),
             processes.TOKEN: record.token,
             processes.HOST_ID: self._around.owner,
         }
         self._private = self._spec.private(places)
-        self._process = Process.start(self._spec.argv(places), env, self._spec.cwd, self._log)
+        cwd = self._spec.cwd or (user.home if user else None)
+        what = confined(
+            self._spec.argv(places),
+            user,
+            self._spec.limits,
+            f"slipway-{record.token}",
+            systemd=self._around.systemd,
+        )
+        try:
+            self._process = Process.start(what, env, cwd, self._log)
+        except PermissionError as problem:
+            raise _explained(problem, user) from None
         record.pid, record.created = self._process.pid, self._process.created
         await self._around.save()
         log.info("%s %s.%d started", self._around.lane, self._release.version, record.index)
@@ -213,12 +237,19 @@ class Instance:
         needed = ready.timeout_s if ready.path else ready.alive_s
         deadline = time.monotonic() + needed
         while self._process.alive:
-            if ready.path and await answers(self._around.session, self.address + ready.path):
+            if ready.path and await self._answers(ready.path):
                 return ""
             if time.monotonic() >= deadline:
                 return f"did not answer GET {ready.path} within {needed:g} s" if ready.path else ""
             await asyncio.sleep(READY_POLL_S)
         return await self._ending()
+
+    async def _answers(self, path: str) -> bool:
+        """Whether it answers at `path`: it itself, and not another lane's release that took its port."""
+        user = self._user
+        if user is not None and await asyncio.to_thread(listens_as, self.record.port) - {user.id}:
+            return False
+        return await answers(self._around.session, self.address + path)
 
     async def _ending(self) -> str:
         assert self._process is not None
@@ -243,3 +274,12 @@ class Instance:
     def _set(self, state: RunState) -> None:
         self.state = state
         self._around.changed()
+
+
+def _explained(problem: PermissionError, user: LaneUser | None) -> OSError:
+    """The problem, with the folder that keeps another user away from the program."""
+    path = Path(os.fsdecode(problem.filename or "/"))
+    closed = closed_to(user.id, path) if user else None
+    if user is None or closed is None:
+        return problem
+    return OSError(f"user {user.id} of this lane may not enter {closed}, which {path} needs")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from bot.adapters.inherited import base_environment
+from bot.adapters.runtimes.process.confinement import Start
 
 TOKEN = "SLIPWAY_TOKEN"  # noqa: S105 - a name, not a secret
 HOST_ID = "SLIPWAY_HOST"
@@ -41,19 +41,20 @@ class Process:
         self._child = child
 
     @classmethod
-    def start(cls, argv: list[str], env: Mapping[str, str], cwd: Path | None, log: Path) -> Process:
+    def start(cls, what: Start, env: Mapping[str, str], cwd: Path | None, log: Path) -> Process:
         """Start a process group. Raises OSError when the command cannot be executed."""
         log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             child = subprocess.Popen(  # noqa: S603 - a command of the catalog
-                argv,
-                env={**base_environment(), **env},
+                what.argv,
+                env=env,
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=fd,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                **what.options,
             )
         finally:
             os.close(fd)
@@ -139,6 +140,14 @@ def started_by(host_id: str) -> Iterator[tuple[str, Process]]:
             if ours and found.status() != psutil.STATUS_ZOMBIE:
                 leads = _pgid(found.pid) == found.pid
                 yield environment[TOKEN], Process(found.pid, found.create_time(), leads=leads)
+
+
+def kill_all_of(user: int) -> None:
+    """Kill every process of a user that only releases of one lane have."""
+    for found in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if user in found.uids():
+                found.kill()
 
 
 def _token_of(found: psutil.Process) -> str | None:

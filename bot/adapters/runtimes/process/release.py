@@ -15,6 +15,7 @@ from bot.adapters.lane_files import release_to_json
 from bot.adapters.runtimes.process.instance import HOST, Instance, Record
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.spec import ProcessSpec
+from bot.adapters.runtimes.process.users import LaneUser
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.runtimes import RunningInstance, RunningRelease
 
@@ -24,6 +25,9 @@ class Surroundings(Protocol):
 
     owner: str
     session: aiohttp.ClientSession
+    systemd: bool
+
+    async def user(self, lane: Lane) -> LaneUser | None: ...
 
     async def save(self, lane: Lane) -> None: ...
 
@@ -54,6 +58,13 @@ class Part:
     @property
     def restart(self) -> bool:
         return self.of.restart
+
+    @property
+    def systemd(self) -> bool:
+        return self.runtime.systemd
+
+    async def user(self) -> LaneUser | None:
+        return await self.runtime.user(self.lane)
 
     async def save(self) -> None:
         await self.runtime.save(self.lane)

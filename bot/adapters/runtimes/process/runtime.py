@@ -15,11 +15,13 @@ import aiohttp
 from bot.adapters.lane_files import LaneFiles, folder_name, lane_from_json, release_from_json
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.process import logs, processes
+from bot.adapters.runtimes.process.confinement import systemd_runs
 from bot.adapters.runtimes.process.instance import Record
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.release import ProcessRelease
 from bot.adapters.runtimes.process.settings import ProcessSettings
 from bot.adapters.runtimes.process.spec import parse_spec
+from bot.adapters.runtimes.process.users import DEFAULT_IDS, LaneUser, LaneUsers
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused
 from bot.ports.runtimes import RunningRelease
@@ -32,10 +34,17 @@ _STRAY_PATIENCE_S = 1.0
 
 
 class ProcessRuntime:
-    """Implements `bot.ports.runtimes.Runtime`. Its files say which processes belong to which release."""
+    """Implements `bot.ports.runtimes.Runtime`. Its files say which processes belong to which release.
 
-    def __init__(self, context: RuntimeContext) -> None:
+    users: of the lanes' releases; None where all are the host's own user. systemd: whether systemd runs this machine.
+    """
+
+    def __init__(
+        self, context: RuntimeContext, users: LaneUsers | None = None, *, systemd: bool = False
+    ) -> None:
         self.owner = context.owner
+        self.systemd = systemd
+        self._users = users
         self._files = LaneFiles(context.folder, _VERSION)
         self._logs = context.logs
         self._lanes: dict[Lane, dict[str, ProcessRelease]] = {}
@@ -87,6 +96,10 @@ class ProcessRuntime:
         }
 
     # ---- for the releases --------------------------------------------------------------------------------------
+
+    async def user(self, lane: Lane) -> LaneUser | None:
+        """Who the lane's releases are; None for the host's own user. Raises OSError."""
+        return await self._users.of(lane) if self._users else None
 
     async def save(self, lane: Lane) -> None:
         """Save the lane's records. A full disk must not keep a release from running: it is tried again later."""
@@ -140,6 +153,9 @@ class ProcessRuntime:
         self._lanes[release.lane].pop(release.release.digest, None)
         self._unsaved.add(release.lane)
         logs.tidy(self._logs / folder_name(release.lane))
+        user = self._users.known(release.lane) if self._users else None
+        if user is not None and not self._lanes[release.lane]:
+            processes.kill_all_of(user)  # what left its process group
         self._changed(release.lane)
 
     async def _stop_strays(self, found: list[tuple[str, Process]]) -> None:
@@ -162,4 +178,11 @@ class ProcessRuntime:
 
 
 def make_process_runtime(settings: ProcessSettings, context: RuntimeContext) -> ProcessRuntime:
-    return ProcessRuntime(context)
+    """Raises ValueError for users that this host cannot give."""
+    users = None
+    if settings.isolated:
+        ids = settings.ids or DEFAULT_IDS
+        users = LaneUsers(context.folder / "users", context.releases / "homes", context.owner, ids)
+    elif settings.ids is not None:
+        raise ValueError(f"users: {settings.users} needs a host that runs as root; this one does not")
+    return ProcessRuntime(context, users, systemd=systemd_runs())

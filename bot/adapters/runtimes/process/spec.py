@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from bot.adapters.runtimes.limits import Limits, LimitsSettings
 from bot.adapters.runtimes.spec import AbsolutePath, Frozen, ReadyPart, RuntimeSpec, StopSignal, fill, parsed
 from bot.domain.rollout.model import Release
 from bot.kinds import SpecSettings
@@ -51,6 +52,7 @@ class ProcessSpecSettings(SpecSettings):
     )
     cwd: RelativePath | None = Field(default=None, description="Working directory, relative to this file.")
     ready: ReadySettings | None = None
+    limits: LimitsSettings | None = None
     drain: Duration | None = Field(
         default=None, serialization_alias="drain_s", description="How long requests in flight may finish."
     )
@@ -84,6 +86,7 @@ class ProcessSpec(RuntimeSpec):
     command: tuple[str, ...] = Field(min_length=1)
     cwd: AbsolutePath | None = None
     ready: Ready = Ready()
+    limits: Limits = Limits()
     stop_signal: StopSignal = "SIGTERM"
 
     @property

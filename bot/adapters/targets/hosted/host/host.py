@@ -188,6 +188,7 @@ class Host:
                 folder=self.data_dir / "platforms" / settings.place,
                 logs=self.data_dir / "logs",
                 owner=self._store.host_id(),
+                releases=self.data_dir.with_name(f"{self.data_dir.name}-releases"),
             )
             platform = self._make_platform(settings, context)
             await platform.router.start()

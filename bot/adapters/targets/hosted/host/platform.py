@@ -74,12 +74,14 @@ class Platform:
 class PlatformContext:
     """What the host gives a platform.
 
-    folder: for its own files. logs: for output of releases. owner: marks what this host starts.
+    folder: for its own files. logs: for output of releases. owner: marks what this host starts. releases: for files of
+    releases, beside the host's folder, which is closed to all other users.
     """
 
     folder: Path
     logs: Path
     owner: str
+    releases: Path
 
 
 # Raises ValueError for settings that cannot be read.
