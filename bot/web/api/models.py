@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
 
 from bot.domain.rollout.model import Action, Phase
 
@@ -21,9 +21,17 @@ def _digits(value: Any) -> Any:
     return value
 
 
-Number = Annotated[int, BeforeValidator(_digits)]
+def _whole(value: Any) -> Any:
+    """In JSON, 5.0 is a whole number too."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+DIGITS, WHOLE, STRICT = BeforeValidator(_digits), BeforeValidator(_whole), Strict()
 Name = Annotated[str, Field(min_length=1, max_length=100)]
-ReasonText = Annotated[str, Field(max_length=500)]
+Service = Annotated[Name, Field(examples=["checkout"])]
+Environment = Annotated[Name, Field(examples=["staging"])]
+Version = Annotated[Name, Field(examples=["1.5.0"])]
+ReasonText = Annotated[str, Field(max_length=500, examples=["merged to main"])]
 
 
 class _Given(BaseModel):
@@ -44,12 +52,12 @@ class Nothing(_Given):
 
 
 class RolloutPath(_Given):
-    rollout: Annotated[Number, Field(ge=1, le=_BIGGEST, description="Number of the rollout.")]
+    rollout: Annotated[int, Field(ge=1, le=_BIGGEST, description="Number of the rollout."), DIGITS]
 
 
 class LanePath(_Given):
-    service: Annotated[Name, Field(description="Service, as in the catalog.")]
-    environment: Annotated[Name, Field(description="Environment, as in the catalog.")]
+    service: Annotated[Service, Field(description="Service, as in the catalog.")]
+    environment: Annotated[Environment, Field(description="Environment, as in the catalog.")]
 
 
 class LaneQuery(_Given):
@@ -58,21 +66,26 @@ class LaneQuery(_Given):
 
 
 class HistoryQuery(LaneQuery):
-    before: Annotated[
-        Number | None,
-        Field(ge=1, le=_BIGGEST, description="Only rollouts below this number: `next` of a page."),
-    ] = None
-    limit: Annotated[Number, Field(ge=1, le=50, description="Rollouts in a page.")] = 20
+    before: (
+        Annotated[
+            int,
+            Field(ge=1, le=_BIGGEST, description="Only rollouts below this number: `next` of a page."),
+            DIGITS,
+        ]
+        | None
+    ) = None
+    limit: Annotated[int, Field(ge=1, le=50, description="Rollouts in a page."), DIGITS] = 20
 
 
 class WaitQuery(_Given):
     wait_s: Annotated[
-        Number,
+        int,
         Field(
             ge=0,
             le=LONGEST_WAIT_S,
             description="Answer once the rollout has ended or is halted, at the latest after this many seconds.",
         ),
+        DIGITS,
     ] = 0
     mark: Annotated[
         str | None,
@@ -100,17 +113,17 @@ class KeyHeader(BaseModel):
 class DeployBody(_Body):
     """A version to deploy."""
 
-    service: Name
-    version: Name
-    environment: Name
+    service: Service
+    version: Version
+    environment: Environment
     reason: Annotated[ReasonText, Field(description="Shown on the card and in the history.")] = ""
 
 
 class RollbackBody(_Body):
     """A lane to roll back: the active rollout, or what runs."""
 
-    service: Name
-    environment: Name
+    service: Service
+    environment: Environment
     version: Annotated[
         Name | None,
         Field(description="Known-good release to return to; without it, the one before the present."),
@@ -133,10 +146,10 @@ class ActBody(_Body):
         ),
     ] = ""
     step: Annotated[
-        int | None, Field(strict=True, ge=0, le=9999, description="`step` that you looked at.")
+        int | None, Field(ge=0, le=9999, description="`step` that you looked at."), STRICT, WHOLE
     ] = None
     seconds: Annotated[
-        int, Field(strict=True, ge=0, le=86_400, description="To extend by; 0: as long as the step had.")
+        int, Field(ge=0, le=86_400, description="To extend by; 0: as long as the step had."), STRICT, WHOLE
     ] = 0
 
 
@@ -145,6 +158,7 @@ class LockBody(_Body):
     for_s: Annotated[
         int | None,
         Field(ge=1, le=365 * 86_400, description="Seconds until it ends; without it, until unlocked."),
+        WHOLE,
     ] = None
 
 

@@ -94,6 +94,11 @@ def _responses(operation: Operation) -> dict[str, Any]:
     }
     if operation.status == 201:
         success["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The rollout."}}
+        success["links"] = {
+            each.name: {"operationId": each.name, "parameters": {"rollout": "$response.body#/id"}}
+            for each in OPERATIONS
+            if each.in_path is models.RolloutPath
+        }
     without = set() if operation.body is not None else {400, 413, 415}
     refused = {
         str(status): {"$ref": f"#/components/responses/{_name(status)}"}

@@ -1,0 +1,76 @@
+"""The OpenAPI description is true: schemathesis makes requests from it, good and bad, and holds every answer to it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.web.api.openapi import description
+from bot.web.api.operations import OPERATIONS
+from tests.support.actors import BOSS
+from tests.support.api import Api, serving
+
+pytestmark = pytest.mark.slow
+
+# Enough to meet every parameter and field with good and bad values; the same ones each time.
+EXAMPLES = 40
+
+
+async def schemathesis(api: Api, folder: Path) -> tuple[int | None, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "schemathesis.cli", "run", f"{api.base}/api/v1/openapi.json"),
+        *("--header", f"Authorization: Bearer {api.secrets['boss']}"),
+        *("--phases", "examples,coverage,fuzzing,stateful", "--mode", "all", "--checks", "all"),
+        *("--max-examples", str(EXAMPLES), "--request-timeout", "60"),
+        *("--generation-deterministic", "--no-color", "--suppress-health-check", "all"),
+        cwd=folder,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await asyncio.wait_for(process.communicate(), 240)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode, said.decode(errors="replace")
+
+
+async def test_every_answer_is_as_described(dsn: str, tmp_path: Path) -> None:
+    async with serving(dsn) as api:
+        await api.token("boss", BOSS)
+        code, said = await schemathesis(api, tmp_path)
+        assert code == 0, said
+        assert f"Tested: {len(OPERATIONS)}" in said
+        # It came past validation: its examples name what the catalog has.
+        assert (await api("boss", "GET", "/rollouts")).body["rollouts"]
+
+
+async def test_the_description_is_served_without_a_token(dsn: str) -> None:
+    async with serving(dsn, working=False) as api:
+        answer = await api(None, "GET", "/openapi.json")
+        assert (answer.status, answer.body) == (200, json.loads(json.dumps(description())))
+
+
+def test_every_operation_and_model_is_described() -> None:
+    found = description()
+    operations = [each for path in found["paths"].values() for each in path.values()]
+    assert [o["operationId"] for o in operations] == sorted(
+        (o.name for o in OPERATIONS), key=[o["operationId"] for o in operations].index
+    )
+    assert found["openapi"].startswith("3.1")
+    known = {f"#/components/schemas/{name}" for name in found["components"]["schemas"]}
+    known |= {f"#/components/responses/{name}" for name in found["components"]["responses"]}
+    assert set(references(found)) == known
+
+
+def references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [found for each in value.values() for found in references(each)]
+    return [found for each in value for found in references(each)] if isinstance(value, list) else []
