@@ -1,8 +1,8 @@
 """Command line: parse, call, exit. `slipway --help`, or `python -m bot --help`.
 
 Exit codes: 0 success · 1 failed, or a check found a problem · 2 wrong usage · 3 mistakes in settings or catalog ·
-4 Discord refuses the token or the bot · 5 a dependency does not answer · 10 `commands … --exit-code`: there are
-differences · 11 `commands … --wait`: no decision in time.
+4 Discord refuses the token or the bot · 5 a dependency does not answer · 6 the API refuses · 7 `deploy --wait`: rolled
+back · 10 `commands … --exit-code`: there are differences · 11 `--wait`: not over in time · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -25,18 +25,24 @@ from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, te
 # Where each command is. Its module is imported when it is called: an abort does not wait for what others need.
 COMMANDS: Mapping[str, str] = {
     "abort": "deploys:abort",
+    "act": "pipelines:act",
+    "approve": "pipelines:approve",
     "archive": "archive:archive",
     "backup": "backup:backup",
     "bootstrap": "bootstrap:bootstrap",
     "commands": "appcommands.commands:commands",
     "config": "config:config",
+    "deploy": "pipelines:deploy",
     "doctor": "service:doctor",
+    "history": "pipelines:history",
     "host": "service:host",
     "migrate": "service:migrate",
     "restore": "backup:restore",
+    "rollback": "pipelines:rollback",
     "run": "service:run",
     "status": "deploys:status",
     "token": "tokens:token",
+    "wait": "pipelines:wait_",
 }
 
 

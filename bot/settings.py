@@ -22,6 +22,8 @@ from bot.domain.errors import UserError
 
 PREFIX = "SLIPWAY_"
 FREE_PREFIXES = ("SLIPWAY_DEMO_", "SLIPWAY_VAR_")
+# Of the client of the HTTP API: address, token, and whether http:// is allowed. In the environment, never in `.env`.
+CLIENT_NAMES = ("SLIPWAY_URL", "SLIPWAY_TOKEN", "SLIPWAY_ALLOW_HTTP")
 PLAIN_NAMES: Mapping[str, tuple[str, str]] = {
     "DISCORD_TOKEN": ("discord", "token"),
     "DATABASE_URL": ("database", "url"),
@@ -213,7 +215,7 @@ class _PlainNames(PydanticBaseSettingsSource):
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     """Build the settings. Raises `SettingsError` with a sentence for every mistake."""
-    mistakes = list(_unknown_names({*os.environ, *_dotenv(env_file)}))
+    mistakes = list(_unknown_names({*os.environ.keys() - set(CLIENT_NAMES), *_dotenv(env_file)}))
     try:
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
     except ValidationError as error:

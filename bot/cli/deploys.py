@@ -44,8 +44,17 @@ def abort(service: str, environment: str, reason: str, data_dir: Path | None) ->
 @click.command()
 @click.argument("service", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def status(service: str | None, as_json: bool) -> None:
-    """Show what runs where, as the targets see it. Works without the bot."""
+@click.option("--local", is_flag=True, help="Ask the targets even if SLIPWAY_URL is set.")
+def status(service: str | None, as_json: bool, local: bool) -> None:
+    """Show what runs where, as the targets see it. Works without the bot.
+
+    With SLIPWAY_URL and SLIPWAY_TOKEN it asks the bot's HTTP API instead.
+    """
+    if os.environ.get("SLIPWAY_URL") and not local:
+        from bot.cli.pipelines import print_status
+
+        print_status(service, as_json)
+        return
     given = settings()
     catalog = _catalog(given)
     lanes = [lane for lane in catalog.lanes if service in (None, lane.service)]

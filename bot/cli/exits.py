@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 
@@ -17,9 +18,19 @@ EXIT_FAILED = 1
 EXIT_CONFIG = 3
 EXIT_REFUSED_BY_DISCORD = 4
 EXIT_UNREACHABLE = 5
+EXIT_REFUSED = 6
+EXIT_ROLLED_BACK = 7
 EXIT_DIFFERENT = 10
 EXIT_WAITING = 11
 EXIT_INTERRUPTED = 130
+
+
+class ApiRefused(UserError):
+    """A problem that the HTTP API answered with. `problem`: its JSON (RFC 9457)."""
+
+    def __init__(self, status: int, problem: dict[str, Any]) -> None:
+        self.problem = problem
+        super().__init__(str(problem.get("detail") or status), rule=str(problem.get("rule") or "refused"))
 
 
 def tell(text: str, *, err: bool = False, nl: bool = True) -> None:
@@ -32,6 +43,8 @@ def exit_code(error: BaseException) -> int | None:
     """The exit code of an error that its sentence explains; None for one that needs a traceback."""
     if isinstance(error, SettingsError | BadCatalog):
         return EXIT_CONFIG
+    if isinstance(error, ApiRefused):
+        return EXIT_REFUSED
     if isinstance(error, UserError):
         refused = error.rule == "token_refused" or error.rule.startswith("gateway_")
         return EXIT_REFUSED_BY_DISCORD if refused else EXIT_FAILED

@@ -31,7 +31,7 @@ _DISCORD_ID = click.IntRange(min=1, max=2**63 - 1)
 
 @click.group()
 def token() -> None:
-    """Tokens of the HTTP API, for pipelines and scripts (docs/security.md)."""
+    """Tokens of the HTTP API, for pipelines and scripts (docs/how-to/deploy-from-ci.md)."""
 
 
 @token.command()

@@ -24,8 +24,10 @@ This page is made by `make reference`: it is what `--help` says. Settings come f
 | 3 | settings or catalog have mistakes |
 | 4 | Discord refuses the token or the bot |
 | 5 | something that is needed does not answer |
+| 6 | the HTTP API refuses the request |
+| 7 | `slipway deploy --wait` and `slipway wait`: rolled back |
 | 10 | `slipway commands … --exit-code`: something is different |
-| 11 | `slipway commands … --wait`: not decided in time |
+| 11 | `--wait`: not over in time |
 | 130 | interrupted |
 """
 

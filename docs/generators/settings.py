@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le, MinLen
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
-from bot.settings import FREE_PREFIXES, PLAIN_NAMES, PREFIX, Settings
+from bot.settings import CLIENT_NAMES, FREE_PREFIXES, PLAIN_NAMES, PREFIX, Settings
 from docs.generators.markdown import code, table
 
 HEAD = ("variable", "takes", "default", "meaning")
@@ -21,6 +21,9 @@ This page is made from the code by `make reference`. Settings come from the envi
 in which Slipway is started; the environment wins. Empty values count as unset. All mistakes are told at once, with
 exit code 3; an unknown `{PREFIX}…` name is one of them. `slipway config show --settings` prints what is in force,
 without secrets.
+
+{", ".join(code(name) for name in CLIENT_NAMES)} are not settings: the commands that use the HTTP API read them
+from the environment, not from `.env` ([deploy from CI](../how-to/deploy-from-ci.md)).
 
 Names that begin with {" or ".join(code(prefix) for prefix in FREE_PREFIXES)} are yours: the catalog may refer to
 them, and nothing else reads them.

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from bot.settings import PREFIX, Settings, SettingsError, load_settings, variable_names, without_password
+from bot.settings import (
+    CLIENT_NAMES,
+    PREFIX,
+    Settings,
+    SettingsError,
+    load_settings,
+    variable_names,
+    without_password,
+)
 from tests.support.paths import ROOT
 
 
@@ -126,6 +134,14 @@ def test_printing_never_shows_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
         assert hidden not in shown
         assert any(hidden in known for known in settings.secrets())
     assert settings.describe()["SLIPWAY_DISCORD_TOKEN"] == "(set)"
+
+
+def test_names_of_the_client_of_the_api_are_no_mistake_in_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in CLIENT_NAMES:
+        monkeypatch.setenv(name, "x")
+    assert load_settings().web.port == 8080
 
 
 def test_the_tree_is_frozen() -> None:
