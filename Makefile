@@ -63,7 +63,7 @@ mutate: $(VENV)/dev.stamp
 	@nice -n 19 $(BIN)/python -m tests.mutation $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 SCHEMA    := $(BIN)/check-jsonschema -q --builtin-schema vendor
-WORKFLOWS := $(wildcard .github/workflows/*.yml) config/examples/github-commands.yml
+WORKFLOWS := $(wildcard .github/workflows/*.yml config/examples/github-*.yml)
 
 check: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --check .
@@ -79,7 +79,7 @@ check: $(VENV)/dev.stamp
 	@$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 	@$(SCHEMA).github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(SCHEMA).dependabot .github/dependabot.yml
-	@$(BIN)/zizmor --offline --no-progress --quiet .github config/examples/github-commands.yml
+	@$(BIN)/zizmor --offline --no-progress --quiet .github $(wildcard config/examples/github-*.yml)
 	@$(BIN)/pre-commit validate-config
 
 reference: $(VENV)/dev.stamp

@@ -39,6 +39,7 @@ OTHERS = {
         "docker",
         "echo",
         "envoy",
+        "export",
         "git",
         "install",
         "journalctl",
@@ -51,7 +52,7 @@ OTHERS = {
     *("cosign", "gh", "openssl", "pip", "sed"),
 }
 LANGUAGES = {"sh", "text", "json", "yaml", "ini", "python"}
-WORKFLOWS = [*(ROOT / ".github" / "workflows").glob("*.yml"), EXAMPLES / "github-commands.yml"]
+WORKFLOWS = [*(ROOT / ".github" / "workflows").glob("*.yml"), *EXAMPLES.glob("github-*.yml")]
 
 
 def in_documents() -> Iterator[Line]:
