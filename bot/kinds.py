@@ -102,12 +102,14 @@ class SpecSettings(Part):
     """What a target needs to run a release, as far as one layer says it: so every key may be left out.
 
     needed: the keys of `said()` that some layer must give. private: the keys in which what comes from the environment
-    stays a reference until a release starts; it is hidden wherever it is shown. Durations have a serialization alias
+    stays a reference until a release starts; it is hidden wherever it is shown. keeps_files: the target runs a release
+    from a copy of its folder; it gets `artifact` and fills in `{path}` itself. Durations have a serialization alias
     that names their unit (`drain` becomes `drain_s`).
     """
 
     needed: ClassVar[tuple[str, ...]] = ()
     private: ClassVar[tuple[str, ...]] = ()
+    keeps_files: ClassVar[bool] = False
 
     _secrets: dict[str, list[str]] = PrivateAttr(default_factory=dict)
     _written: dict[tuple[str | int, ...], str] = PrivateAttr(default_factory=dict)

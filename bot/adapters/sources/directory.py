@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
-import os
 import re
-import stat
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, Literal
 
 from pydantic import Field
 
+from bot.adapters import artifacts
 from bot.adapters.sources.releases import FoundRelease
 from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
 from bot.values import RelativePath
-
-# A release folder's files by name, with what changes when one is written.
-_Listing = tuple[tuple[str, int, int, int], ...]
 
 
 class DirectorySettings(ReleaseSettings[S], Generic[S]):
@@ -43,7 +38,8 @@ class DirectoryReleases:
         self._service = service
         self._root = settings.path
         self._spec = settings.spec.said()
-        self._hashed: dict[Path, tuple[_Listing, str]] = {}
+        self._kept = settings.spec.keeps_files
+        self._hashed: dict[Path, tuple[artifacts.Listing, str]] = {}
 
     async def find(self) -> Sequence[FoundRelease]:
         return await asyncio.to_thread(self._find)
@@ -51,22 +47,23 @@ class DirectoryReleases:
     def _find(self) -> Sequence[FoundRelease]:
         try:
             folders = [f for f in self._root.iterdir() if f.is_dir() and not f.name.startswith(".")]
-            found = [
-                FoundRelease(f.name, self._hash(f), spec=self._spec, places={"path": str(f)})
-                for f in sorted(folders, key=lambda f: version_key(f.name), reverse=True)
-            ]
+            found = [self._found(f) for f in sorted(folders, key=lambda f: version_key(f.name), reverse=True)]
         except OSError as error:
             raise Unreachable(
-                f"The releases of {self._service} in {self._root} cannot be read: {error.strerror}."
+                f"The releases of {self._service} in {self._root} cannot be read: {error.strerror or error}."
             ) from None
         self._hashed = {f: h for f, h in self._hashed.items() if f in folders}
         return found
 
+    def _found(self, folder: Path) -> FoundRelease:
+        found = FoundRelease(folder.name, self._hash(folder), spec=self._spec)
+        return replace(found, files=folder) if self._kept else replace(found, places={"path": str(folder)})
+
     def _hash(self, folder: Path) -> str:
-        listing = _files(folder)
+        listing = artifacts.listing(folder)
         known = self._hashed.get(folder)
         if known is None or known[0] != listing:
-            known = (listing, _digest_of_files(folder, listing))
+            known = (listing, artifacts.digest(artifacts.manifest(folder, listing)))
             self._hashed[folder] = known
         return known[1]
 
@@ -82,29 +79,3 @@ def version_key(version: str) -> tuple[tuple[int, int | str], ...]:
         if suffix
         else (*key, (1, ""))
     )
-
-
-def _files(folder: Path) -> _Listing:
-    found = []
-    for place, folders, names in os.walk(folder):
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        for name in (*names, *links):
-            path = Path(place) / name
-            about = path.lstat()
-            found.append((str(path.relative_to(folder)), about.st_mode, about.st_size, about.st_mtime_ns))
-    return tuple(sorted(found))
-
-
-def _digest_of_files(folder: Path, listing: _Listing) -> str:
-    """Digest of names, contents, executable bits and link targets, without times and owners."""
-    digest = hashlib.sha256()
-    for name, mode, _, _ in listing:
-        path = folder / name
-        if stat.S_ISLNK(mode):
-            kind, content = "link", hashlib.sha256(os.fsencode(path.readlink())).hexdigest()
-        else:
-            kind = "program" if mode & stat.S_IXUSR else "file"
-            with path.open("rb") as file:
-                content = hashlib.file_digest(file, "sha256").hexdigest()
-        digest.update(json.dumps([name, kind, content]).encode())
-    return digest.hexdigest()

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 from bot import references
@@ -24,7 +25,8 @@ class FoundRelease:
     """A release in its source.
 
     artifact: digest of its files, "" where the source has none. spec: how it runs, from the service's settings.
-    places: values of `{path}` and other placeholders in it.
+    places: values of `{path}` and other placeholders in it. files: the folder of the artifact, for a target that runs
+    releases from a copy.
     """
 
     version: str
@@ -32,6 +34,7 @@ class FoundRelease:
     commit: str = ""
     spec: Spec = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
+    files: Path | None = None
 
 
 class ReleaseFinder(Protocol):
@@ -85,6 +88,8 @@ class CatalogReleases:
         spec = overlaid(found.spec, over)
         digest, base = (self._digest(service, found, each) for each in (spec, found.spec))
         here = _fill(spec, {"service": service, "python": sys.executable, **found.places})
+        if found.files is not None:
+            here["artifact"] = {"folder": str(found.files), "digest": found.artifact}
         filled = references.hashed(here, self._environ)
         return Release(service, found.version, digest, found.commit, filled, base if base != digest else "")
 

@@ -119,7 +119,11 @@ DIRECTORY = (
 async def test_every_folder_is_a_release_newest_first(folders: Path) -> None:
     found = await releases(folders, "staging", DIRECTORY)
     assert [r.version for r in found] == ["1.10.0", "1.10.0-rc1", "1.9.0"]
-    assert found[0].spec["command"] == [f"{folders}/releases/1.10.0/bin/run"]
+    # The host fills in where its copy of the files is.
+    assert found[0].spec["command"] == ["{path}/bin/run"]
+    artifact = found[0].spec["artifact"]
+    assert isinstance(artifact, dict) and artifact["folder"] == f"{folders}/releases/1.10.0"
+    assert artifact["digest"] != found[1].spec["artifact"]["digest"]  # type: ignore[index]
 
 
 async def test_a_folders_digest_covers_contents_names_and_what_is_executable(folders: Path) -> None:

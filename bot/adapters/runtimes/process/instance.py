@@ -22,7 +22,7 @@ from bot.adapters.runtimes.instances import READY_POLL_S, Pauses, answers, not_s
 from bot.adapters.runtimes.process import logs, processes
 from bot.adapters.runtimes.process.confinement import confined, listens_as
 from bot.adapters.runtimes.process.processes import Process
-from bot.adapters.runtimes.process.spec import ProcessSpec
+from bot.adapters.runtimes.process.spec import Artifact, ProcessSpec
 from bot.adapters.runtimes.process.users import LaneUser, closed_to
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.redaction import Redactor
@@ -72,6 +72,8 @@ class Surroundings(Protocol):
     def systemd(self) -> bool: ...
 
     async def user(self) -> LaneUser | None: ...
+
+    async def files(self, artifact: Artifact) -> Path: ...
 
     async def save(self) -> None: ...
 
@@ -206,6 +208,8 @@ class Instance:
         }
         user = self._user = await self._around.user()
         base = base_environment()
+        if self._spec.artifact is not None:
+            places["path"] = str(await self._around.files(self._spec.artifact))
         env = {
             **(user.environment(base) if user else base),
             "PORT": str(record.port),

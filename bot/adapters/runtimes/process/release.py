@@ -14,7 +14,7 @@ import aiohttp
 from bot.adapters.lane_files import release_to_json
 from bot.adapters.runtimes.process.instance import HOST, Instance, Record
 from bot.adapters.runtimes.process.processes import Process
-from bot.adapters.runtimes.process.spec import ProcessSpec
+from bot.adapters.runtimes.process.spec import Artifact, ProcessSpec
 from bot.adapters.runtimes.process.users import LaneUser
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.runtimes import RunningInstance, RunningRelease
@@ -28,6 +28,8 @@ class Surroundings(Protocol):
     systemd: bool
 
     async def user(self, lane: Lane) -> LaneUser | None: ...
+
+    async def files(self, artifact: Artifact) -> Path: ...
 
     async def save(self, lane: Lane) -> None: ...
 
@@ -65,6 +67,9 @@ class Part:
 
     async def user(self) -> LaneUser | None:
         return await self.runtime.user(self.lane)
+
+    async def files(self, artifact: Artifact) -> Path:
+        return await self.runtime.files(artifact)
 
     async def save(self) -> None:
         await self.runtime.save(self.lane)

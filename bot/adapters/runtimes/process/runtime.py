@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from bot.adapters.artifacts import ArtifactStore, Changed
 from bot.adapters.lane_files import LaneFiles, folder_name, lane_from_json, release_from_json
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.process import logs, processes
@@ -20,8 +21,8 @@ from bot.adapters.runtimes.process.instance import Record
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.release import ProcessRelease
 from bot.adapters.runtimes.process.settings import ProcessSettings
-from bot.adapters.runtimes.process.spec import parse_spec
-from bot.adapters.runtimes.process.users import DEFAULT_IDS, LaneUser, LaneUsers
+from bot.adapters.runtimes.process.spec import Artifact, parse_spec
+from bot.adapters.runtimes.process.users import DEFAULT_IDS, LaneUser, LaneUsers, reachable
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused
 from bot.ports.runtimes import RunningRelease
@@ -45,6 +46,8 @@ class ProcessRuntime:
         self.owner = context.owner
         self.systemd = systemd
         self._users = users
+        self._artifacts = context.releases / "artifacts"
+        self._storing = asyncio.Lock()
         self._files = LaneFiles(context.folder, _VERSION)
         self._logs = context.logs
         self._lanes: dict[Lane, dict[str, ProcessRelease]] = {}
@@ -100,6 +103,22 @@ class ProcessRuntime:
     async def user(self, lane: Lane) -> LaneUser | None:
         """Who the lane's releases are; None for the host's own user. Raises OSError."""
         return await self._users.of(lane) if self._users else None
+
+    async def files(self, artifact: Artifact) -> Path:
+        """The verified copy of a release's files. Raises OSError, also when they are not those of its digest."""
+        async with self._storing:
+            used = {r.spec.artifact.digest for r in self._releases() if r.spec.artifact is not None}
+            return await asyncio.to_thread(self._stored, artifact, used)
+
+    def _stored(self, artifact: Artifact, used: set[str]) -> Path:
+        reachable(self._artifacts)
+        store = ArtifactStore(self._artifacts)
+        try:
+            found = store.ensure(artifact.digest, artifact.folder)
+        except Changed as changed:
+            raise OSError(str(changed)) from None
+        store.collect(used)
+        return found
 
     async def save(self, lane: Lane) -> None:
         """Save the lane's records. A full disk must not keep a release from running: it is tried again later."""

@@ -36,10 +36,11 @@ class ReadySettings(ReadyPart):
 class ProcessSpecSettings(SpecSettings):
     """How a release runs as a local process. `{port}`, `{version}`, `{environment}`, `{instance}` are filled in
 
-    when it starts, `{service}`, `{python}` and (for directories) `{path}` when the rollout does.
+    and (for directories) `{path}` when it starts, `{service}` and `{python}` when the rollout does.
     """
 
     needed: ClassVar[tuple[str, ...]] = ("command",)
+    keeps_files: ClassVar[bool] = True
     private: ClassVar[tuple[str, ...]] = ("command", "env")
 
     command: tuple[Text, ...] | None = Field(default=None, description="The program and its arguments.")
@@ -76,14 +77,22 @@ class Ready(Frozen):
     alive_s: float = Field(default=1.0, ge=0)
 
 
+class Artifact(Frozen):
+    """Files of a release: where they were found, and their digest. It runs from a copy with this digest."""
+
+    folder: AbsolutePath
+    digest: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
 class ProcessSpec(RuntimeSpec):
     """`Release.spec` of a process target; times in seconds.
 
-    command: argv; `{port}`, `{service}`, `{version}`, `{environment}`, `{instance}` and `{python}` (Slipway's) are
-        filled in, here and in `env`.
+    command: argv; `{port}`, `{service}`, `{version}`, `{environment}`, `{instance}`, `{python}` (Slipway's) and, where
+        there is an artifact, `{path}` are filled in, here and in `env`.
     """
 
     command: tuple[str, ...] = Field(min_length=1)
+    artifact: Artifact | None = None
     cwd: AbsolutePath | None = None
     ready: Ready = Ready()
     limits: Limits = Limits()
