@@ -31,7 +31,7 @@ from tests.support.paths import TESTS
 T = TypeVar("T")
 
 CONFIG = TESTS / "e2e" / "config"
-RATE = 40
+RATE = 20
 FINAL = ("succeeded", "rolled_back", "cancelled", "failed")
 # Other tests share the machine: what takes a second alone may take this many.
 PATIENCE_S = 60.0
