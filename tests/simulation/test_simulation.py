@@ -11,7 +11,7 @@ import pytest
 from tests.simulation.run import play
 from tests.support.paths import ROOT
 
-HISTORIES = 120
+HISTORIES = 60
 _IN_ONE_TEST = 20
 
 
