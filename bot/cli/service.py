@@ -49,7 +49,7 @@ def run(role: Literal["all", "gateway", "worker"]) -> None:
 
 
 def _event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop's where it is installed (the extra `fast`): a press costs about a tenth less. None: asyncio's own."""
+    """uvloop's where it is installed: a press costs about a tenth less. None: asyncio's own."""
     try:
         import uvloop
     except ImportError:
