@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import Field, PrivateAttr
 
 from bot import references
 from bot.domain.rollout.model import Release
-from bot.values import Part
+from bot.values import Part, RelativePath, Short, Text, shaped
 
 S = TypeVar("S", bound="SpecSettings")
 
@@ -96,6 +96,34 @@ class TargetSettings(KindSettings):
     def trust(self) -> str:
         """Whom its releases must be trusted with, where nothing keeps them apart; a phrase for `slipway doctor`."""
         return ""
+
+    @property
+    def splits(self) -> bool:
+        """Whether it can split a lane's traffic between two releases. Where it cannot, its lanes are exclusive."""
+        return True
+
+
+class SshSettings(Part):
+    """Another machine, reached by the system's OpenSSH client: its configuration applies, and nothing is ever asked."""
+
+    host: Annotated[str, *shaped(r"^[A-Za-z0-9_][A-Za-z0-9._:-]*$", "a host name or address")] = Field(
+        description="Name or address, or a Host of the SSH configuration."
+    )
+    user: Annotated[str, *shaped(r"^[A-Za-z0-9_][A-Za-z0-9._-]*$", "a user name")] | None = Field(
+        default=None, description="The user there."
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, description="The port there.")
+    identity: RelativePath | None = Field(
+        default=None, description="File with the private key, relative to this file."
+    )
+    known_hosts: RelativePath | None = Field(
+        default=None, description="File with the host's key; ~/.ssh/known_hosts by default."
+    )
+    folder: Text | None = Field(default=None, description="Working directory there.")
+
+
+# A host alone is short for the whole.
+SshPart = Annotated[SshSettings, Short("host", {"type": "string"})]
 
 
 class SpecSettings(Part):

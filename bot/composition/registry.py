@@ -38,6 +38,12 @@ from bot.adapters.sources.manifests.github import GithubManifest, GithubSettings
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.manifests.url import UrlManifest, UrlSettings
 from bot.adapters.sources.releases import ReleaseFinder
+from bot.adapters.targets.command.settings import (
+    CommandLanePart,
+    CommandSpecSettings,
+    CommandTargetSettings,
+)
+from bot.adapters.targets.command.target import make_command_target
 from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.hosted.settings import HostedTargetSettings, LaneRouterPart
 from bot.adapters.targets.hosted.target import make_hosted
@@ -132,7 +138,12 @@ ROUTERS = {
 }
 
 KINDS = Kinds(
-    targets={name: hosted(kind) for name, kind in RUNTIMES.items()},
+    targets={
+        **{name: hosted(kind) for name, kind in RUNTIMES.items()},
+        "command": target(
+            CommandTargetSettings, make_command_target, spec=CommandSpecSettings, router=CommandLanePart
+        ),
+    },
     metrics={
         "router": metric(RouterCountsSettings, make_router),
         "probe": metric(ProbeSettings, make_probe),

@@ -115,6 +115,10 @@ class EffectStore(Protocol):
         """Give up an effect; its audit line and the alerts are written in the same transaction."""
         ...
 
+    async def say(self, claim: Claimed, key: str, text: str) -> None:
+        """Add a line to the log of the claim's rollout; one with the same key is not repeated."""
+        ...
+
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: AuditEntry) -> None:
         """Order a lane's desired state outside of any rollout (repair)."""
         ...

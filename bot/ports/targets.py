@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,10 +14,18 @@ from bot.domain.rollout.steps import HttpCheck
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """Capabilities of a target. `weights`: any split, or only 0 and 100. `warm`: keeps a release without traffic."""
+    """Capabilities of a target. `weights`: any split, or only 0 and 100. `warm`: keeps a release without traffic.
+
+    prints: what it runs for an order prints something for people; it implements `PrintingTarget`.
+    """
 
     weights: bool = True
     warm: bool = True
+    prints: bool = False
+
+
+# The rollout to which the order belongs that is being applied, for targets that name it to what they call.
+ORDERED_BY: ContextVar[int | None] = ContextVar("ORDERED_BY", default=None)
 
 
 class DeployTarget(Protocol):
@@ -41,6 +50,26 @@ class DeployTarget(Protocol):
 
         `Observed.abort` reports it until a desired state of a newer generation is applied.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A part of what an order prints, as a message. `key`: the same for the same part, in every process."""
+
+    key: str
+    text: str
+
+
+class PrintingTarget(DeployTarget, Protocol):
+    """A target that runs something which prints. Its output is bounded and without secrets."""
+
+    async def printed(self, lane: Lane) -> Printed | None:
+        """The next part of what the lane's newest order prints, the same one until `passed_on`; None: nothing new."""
+        ...
+
+    async def passed_on(self, lane: Lane, printed: Printed) -> None:
+        """The part is recorded."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What every `DeployTarget` promises: the fake, and the real host with processes and with containers."""
+"""What every `DeployTarget` promises: the fake, the real host with processes and with containers, and commands."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.adapters.targets.command.settings import CommandLaneSettings, CommandTargetSettings
+from bot.adapters.targets.command.target import CommandTarget
+from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry
+from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
@@ -52,7 +56,12 @@ class Subject:
         return await self.until(holds, lane)
 
 
-@pytest.fixture(params=["fake", "process", pytest.param("docker behind envoy", marks=pytest.mark.real)])
+RUNTIMES = ["fake", "process", pytest.param("docker behind envoy", marks=pytest.mark.real)]
+# Commands know of no release that runs without traffic beside another.
+warm_too = pytest.mark.parametrize("subject", RUNTIMES, indirect=True)
+
+
+@pytest.fixture(params=[*RUNTIMES, "command"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
@@ -64,6 +73,10 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
             return found
 
         yield Subject(fake, fake_release)
+        return
+
+    if request.param == "command":
+        yield by_commands(tmp_path)
         return
 
     if request.param == "docker behind envoy":
@@ -84,6 +97,22 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
     lanes = {LANE: HostedLaneSettings(listen_port=0), ALONE: HostedLaneSettings(exclusive=True)}
     yield Subject(process_target(host.data_dir, lanes, start_host=False), release)
     await host.stop()
+
+
+def by_commands(folder: Path) -> Subject:
+    script = folder / "deploy"
+    script.write_text(f"#!/bin/sh\ntest ! -e {folder}/dies-$SLIPWAY_VERSION || {{ echo no; exit 1; }}\n")
+    script.chmod(0o755)
+    settings = CommandTargetSettings(kind="command", apply=(str(script),), weights=True, grace="500ms")
+    reached = CommandLaneSettings(address="http://127.0.0.1:1")
+    lanes = {LANE: ServedLane(False, reached), ALONE: ServedLane(True, reached)}
+
+    def release(version: str, *, dies: bool = False) -> Release:
+        if dies:
+            (folder / f"dies-{version}").touch()
+        return Release("checkout", version, f"sha256:{version}", spec={"env": {"REGION": "north"}})
+
+    return Subject(CommandTarget(settings, lanes, TargetContext(folder / "data")), release)
 
 
 @asynccontextmanager
@@ -202,6 +231,7 @@ async def test_crashed_candidate_gets_another_chance_in_another_rollout(subject:
     await subject.until(lambda o: (r := o.of(candidate.digest)) and r.state is RunState.CRASHED)
 
 
+@warm_too
 async def test_promoted_release_serves_alone_and_the_former_stays_warm(subject: Subject) -> None:
     old, new = subject.release("1"), subject.release("2")
     await subject.reach(LANE, Desired(1, old))

@@ -35,6 +35,7 @@ from bot.domain.rollout.events import (
     CallPeople,
     Crashed,
     Event,
+    LogLine,
     Measured,
     Reported,
 )
@@ -351,6 +352,19 @@ async def test_lines_of_a_log_are_claimed_in_order_and_of_redraws_one_is_pending
     await world.store.effects.close(first)
     second = await world.claim(MESSAGES)
     assert [claim.effect.kind for claim in second] == ["log_line"]
+
+
+async def test_a_line_that_is_said_twice_under_one_key_is_one_line(world: World) -> None:
+    await world.adopted()
+    await world.begin()
+    (claim,) = await world.claim(ORDERS)
+    for text in ("first", "again"):
+        await world.store.effects.say(claim, "1.output.0", text)
+    said = []
+    while lines := [line for line in await world.claim(MESSAGES) if line.effect.kind == "log_line"]:
+        said += [(line.rollout_id, line.effect) for line in lines if line.key == "1.output.0"]
+        await world.store.effects.close(lines)
+    assert said == [(claim.rollout_id, LogLine("first"))]
 
 
 async def test_giving_up_is_audited_and_calls_people_in_one(world: World) -> None:

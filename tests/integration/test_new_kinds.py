@@ -198,11 +198,11 @@ MISTAKES = {
     ),
     "a kind that is near none": (
         ("kind: containers", "kind: x"),
-        'targets.local.kind: there is no kind "x". Known: containers, docker, process.',
+        'targets.local.kind: there is no kind "x". Known: command, containers, docker, process.',
     ),
     "no kind": (
         ("{kind: containers, ", "{"),
-        'targets.local: "kind" is missing. Known: containers, docker, process.',
+        'targets.local: "kind" is missing. Known: command, containers, docker, process.',
     ),
     "targets of two kinds for one service": (
         (

@@ -12,7 +12,7 @@ from bot.adapters.postgres.connection.database import Connection, Database, Row
 from bot.adapters.postgres.connection.json import dumped, storable, without_nul
 from bot.domain.drift import Drift
 from bot.domain.records import AuditEntry, Claimed, GivenUp, LaneRow
-from bot.domain.rollout.events import CallPeople, SetDesired
+from bot.domain.rollout.events import CallPeople, LogLine, SetDesired
 from bot.domain.rollout.model import Lane
 
 log = structlog.get_logger(__name__)
@@ -57,6 +57,10 @@ class PostgresEffects:
             if await connection.one("poison", claim.id, claim.fence, storable(given_up.error[:500])):
                 await record(connection, given_up.entry)
                 await call(connection, given_up.entry.lane, given_up.calls)
+
+    async def say(self, claim: Claimed, key: str, text: str) -> None:
+        lane, line = claim.lane, without_nul(serialization.effect_text(LogLine(text)))
+        await self._database.fetch("say", key, claim.rollout_id, lane.service, lane.environment, line)
 
     async def order(self, row: LaneRow, key: str, timeout_s: float, entry: AuditEntry) -> None:
         effect = SetDesired(row.lane, row.desired, timeout_s)

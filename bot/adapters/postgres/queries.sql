@@ -264,6 +264,10 @@ RETURNING id
 INSERT INTO effects (key, service, environment, kind, payload, urgent)
 VALUES ($1, $2, $3, 'call_people', $4, true) ON CONFLICT DO NOTHING
 
+-- name: say
+INSERT INTO effects (key, rollout_id, service, environment, kind, payload)
+VALUES ($1, $2, $3, $4, 'log_line', $5) ON CONFLICT DO NOTHING
+
 -- name: due_timers
 SELECT rollout_id, name, step, due_at FROM timers WHERE due_at <= $1 ORDER BY due_at LIMIT $2
 

@@ -12,7 +12,7 @@ from typing import Any
 from bot import references
 from bot.domain.rollout.model import Desired, Lane, Observed, Release
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from bot.ports.targets import DeployTarget
+from bot.ports.targets import DeployTarget, Printed
 from bot.redaction import Redactor
 
 _REMEMBERED = 1000  # texts: a crashed release has the same at every look
@@ -109,6 +109,10 @@ class _Redacted:
     async def abort(self, lane: Lane, by: str, why: str) -> Observed:
         async with self._errors(lane):
             return await self._observed(lane, await self._target.abort(lane, by, why))
+
+    async def printed(self, lane: Lane) -> Printed | None:
+        found: Printed | None = await self._target.printed(lane)
+        return replace(found, text=await self._redact(lane, found.text)) if found else None
 
     async def _observed(self, lane: Lane, seen: Observed) -> Observed:
         if not any(running.detail for running in seen.running):

@@ -19,7 +19,7 @@ from bot.domain.judge import judge
 from bot.domain.rollout.binding import latency_limits
 from bot.domain.rollout.model import Policy
 from bot.domain.rollout.steps import Gate
-from bot.kinds import MetricSettings, RouterSettings
+from bot.kinds import MetricSettings, RouterSettings, TargetSettings
 
 _TICK_S = 5.0
 _NOWHERE = "none"  # `prerequisite: none` removes one that an environment set
@@ -40,7 +40,7 @@ class LaneResolver:
         plan = self._reference(said, "plan", "plans")
         target = self._reference(said, "target", "targets")
         steps = self._plans.get(plan or "", [])
-        exclusive = bool(said.get("exclusive", False).value)
+        exclusive = self._exclusive(said, target)
         if exclusive:
             exclusive_weights(self._document, steps, said.lane.service)
         rules = self._judge(said, steps)
@@ -87,6 +87,16 @@ class LaneResolver:
             )
             return None
         return str(value.value)
+
+    def _exclusive(self, said: Layers, target: str | None) -> bool:
+        """Whether two releases never run at once; by default where the target cannot split traffic."""
+        settings: TargetSettings | None = self._sections.of("targets").get(target or "")
+        splits = settings is None or settings.splits
+        value = said.get("exclusive", not splits)
+        if not value.value and not splits:
+            sentence = f'the target "{target}" cannot split traffic, so {said.lane} must be exclusive.'
+            self._document.wrong(value.path, sentence)
+        return bool(value.value)
 
     def _judge(self, said: Layers, steps: list[Placed]) -> judge.JudgePolicy | None:
         name = self._reference(said, "policy", "policies")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from bot.domain.records import Claimed
 from bot.domain.rollout.events import Applied, ApplyFailed, Event, SealBroken, SetDesired
@@ -17,7 +17,7 @@ from bot.engine.observation import Match, heard_by, match
 from bot.engine.stepper import EventOf
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.ports.store import Store
-from bot.ports.targets import DeployTarget
+from bot.ports.targets import ORDERED_BY, DeployTarget, PrintingTarget
 
 # How often the target is polled: often at first, since a weight change takes milliseconds.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25
@@ -68,7 +68,10 @@ class DesiredStates:
         target = self._lanes.target(effect.lane) if owner is None else self._lanes.target_of(owner)
         say = self._lanes.wording_for(effect.lane) if owner is None else wording_for(owner.policy.words)
         attempt = _Attempt(target, effect, say)
+        ORDERED_BY.set(claim.rollout_id)
         result = await attempt.until(min(_SPELL_S, left_s))
+        if owner is not None and target.capabilities.prints:
+            await self._pass_on(claim, cast(PrintingTarget, target), all_of_it=not result.waiting)
         spent_s = loop.time() - began
         if result.waiting and spent_s < left_s:
             pause_s = min(max(_FIRST_PAUSE_S, claim.watched_s / 4), _LAST_PAUSE_S, left_s - spent_s)
@@ -83,6 +86,14 @@ class DesiredStates:
             await self._store.lanes.newest(effect.lane, observed.generation)
         at = self._lanes.now()
         return lambda rollout: outcome(effect, result, rollout, at)
+
+    async def _pass_on(self, claim: Claimed, target: PrintingTarget, *, all_of_it: bool) -> None:
+        """Record what the target printed for the order as lines of the rollout's log."""
+        while (printed := await target.printed(claim.lane)) is not None:
+            await self._store.effects.say(claim, f"{claim.rollout_id}.{printed.key}", printed.text)
+            await target.passed_on(claim.lane, printed)
+            if not all_of_it:
+                return
 
 
 def outcome(effect: SetDesired, result: Result, rollout: Rollout, at: datetime) -> Event | None:

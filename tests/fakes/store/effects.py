@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.records import AuditEntry, Claimed, GivenUp, LaneRow
-from bot.domain.rollout.events import CallPeople, SetDesired
+from bot.domain.rollout.events import CallPeople, LogLine, SetDesired
 from bot.domain.rollout.model import Lane
 from tests.fakes.store.tables import EffectRow, Part, Tables, statement
 
@@ -86,6 +86,10 @@ class MemoryEffects(Part):
             t.change_effect(claim.id, state="poisoned", done_at=now, last_error=given_up.error[:500])
             t.record(given_up.entry)
             call(t, now, given_up.entry.lane, given_up.calls)
+
+    @statement
+    def say(self, t: Tables, now: datetime, claim: Claimed, key: str, text: str) -> None:
+        t.add_effect(now, key, claim.rollout_id, claim.lane, LogLine(text))
 
     @statement
     def order(

@@ -1,0 +1,1 @@
+"""Commands of teams: run under a supervisor that outlives Slipway, on this machine or over SSH."""

@@ -1,0 +1,1 @@
+"""The command target: whatever deploys a service, as commands that Slipway runs."""
