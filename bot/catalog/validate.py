@@ -114,7 +114,11 @@ class _Validator:
             hint = "Use targets of one kind for all its environments."
             self._document.wrong(path, f"it runs on different kinds of targets: {on}.", hint)
             return []
-        return list(found) or (list(targets) if len(targets) == 1 else [])
+        if found:
+            return list(found)
+        # Whatever it was meant to name, it is of the only kind that there is.
+        given = {_mapping(target).get("kind") for target in _mapping(root.get("targets")).values()}
+        return [str(kind) for kind in given] if len(given) == 1 and given <= set(targets) else []
 
     def _checked(self, path: KeyPath, raw: Any, model: Any) -> Any:
         """The model of `raw` without its invalid parts; `_NOTHING` when nothing is left."""

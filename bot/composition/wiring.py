@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import structlog
 
+from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.embedded import EmbeddedPostgres
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database
@@ -25,6 +26,7 @@ from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
 from bot.adapters.targets.checker import HttpChecker
+from bot.adapters.targets.command.target import commands_dir
 from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.redacted import RedactedTargets
 from bot.adapters.telemetry import Telemetry
@@ -205,6 +207,11 @@ async def _assemble(
         gateway=gateway,
         watch=commands.watch(store, targets, clock, announcer).once,
         commands=commands.sync(store, targets, clock),
+        runner=CommandRunner(
+            commands_dir(settings.data_dir) / "runs",
+            adapters.Given(current),
+            lambda: (secret.reveal() for secret in current().secrets),
+        ),
         bound=bound,
         crowded=lambda: responder.crowded,
     )

@@ -122,7 +122,7 @@ class Job:
     def state(self) -> JobState:
         if self.end is not None:
             return JobState.ENDED
-        if not (self.folder / "begun.json").exists():
+        if not (self.folder / "begun").exists():
             return JobState.ABSENT
         if (fd := supervisor.lock(self.folder, 0.0)) is None:
             return JobState.RUNNING
@@ -131,7 +131,7 @@ class Job:
 
     @property
     def end(self) -> JobEnd | None:
-        found = self.read("result.json")
+        found = self.read("result")
         if found is None:
             return None
         return JobEnd(found["ended"], found["code"], found["attempts"], found.get("why", ""))
@@ -139,12 +139,12 @@ class Job:
     @property
     def ended_at(self) -> float:
         """Time (seconds since the epoch) at which it ended, 0 while it did not."""
-        found = self.read("result.json")
+        found = self.read("result")
         return float(found["at"]) if found else 0.0
 
     def stop(self) -> None:
         """Ask it to end: SIGTERM, and SIGKILL after its grace time. Returns at once."""
-        begun = self.read("begun.json")
+        begun = self.read("begun")
         if begun is not None and self.state is JobState.RUNNING:
             try:
                 os.kill(begun["pid"], signal.SIGTERM)
@@ -153,7 +153,7 @@ class Job:
 
     def sweep(self) -> None:
         """Kill what a lost job has left running."""
-        begun = self.read("begun.json")
+        begun = self.read("begun")
         if begun is not None:
             supervisor.sweep(begun["token"])
 
@@ -201,9 +201,12 @@ def readable(output: bytes, redact: Redactor) -> str:
     return "\n".join(line.rstrip().rpartition("\r")[2] for line in text.split("\n"))
 
 
-def tidy(folder: Path, keep: str) -> None:
-    """Delete the folders of older jobs, but for the last few and `keep`."""
-    jobs = sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: p.stat().st_mtime)
-    for old in jobs[:-_KEPT]:
-        if old.name != keep and Job(old).state is not JobState.RUNNING:
+def tidy(folder: Path, keep: str, *, kept: int = _KEPT) -> None:
+    """Delete all but the newest folders, `keep`, and those of jobs that run: a job each, or jobs of one rollout."""
+    found = sorted(
+        (path for path in folder.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime
+    )
+    for old in found[:-kept]:
+        jobs = [Job(old), *(Job(path) for path in old.iterdir() if path.is_dir())]
+        if old.name != keep and all(job.state is not JobState.RUNNING for job in jobs):
             shutil.rmtree(old, ignore_errors=True)

@@ -71,10 +71,10 @@ class Output:
 
     def _told(self) -> dict[str, Any]:
         nothing = {"number": 0, "offset": 0, "length": 0, "end": False, "last": False}
-        return {**nothing, **(self._job.read("told.json") or {})}
+        return {**nothing, **(self._job.read("told") or {})}
 
     def _tell(self, told: dict[str, Any]) -> None:
-        supervisor.write(self._job.folder / "told.json", told)
+        supervisor.write(self._job.folder / "told", told)
 
 
 def _cut(text: str) -> str:

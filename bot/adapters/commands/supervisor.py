@@ -3,10 +3,10 @@
 It is started by file name, outside of the package, and imports next to nothing, so that little can fail here. What to
 run arrives as one JSON document on standard input: neither arguments nor environment are ever on disk.
 
-    lock         held by the supervisor for as long as it lives
-    begun.json   its process id, before the command is started
-    output       what the command printed: the beginning, and at the end the last of it
-    result.json  how the command ended; written once, as the last thing
+    lock     held by the supervisor for as long as it lives
+    begun    its process id, before the command is started
+    output   what the command printed: the beginning, and at the end the last of it
+    result   how the command ended; written once, as the last thing
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _DISK_FULL_S = 120.0
 class Output:
     """The command's output on disk: the first `HEAD_BYTES`, and at the end the last `TAIL_BYTES`.
 
-    Only whole lines are written while it runs: whoever reads them can tell secrets, which half a line would hide.
+    Only whole lines are written while it runs: in half a line, a secret would not be recognized.
     """
 
     def __init__(self, path: Path) -> None:
@@ -181,7 +181,7 @@ class Supervisor:
         ends = time.monotonic() + _DISK_FULL_S
         while True:
             try:
-                write(self._folder / "result.json", {**result, "at": time.time()})
+                write(self._folder / "result", {**result, "at": time.time()})
                 return
             except OSError:
                 if time.monotonic() >= ends:
@@ -197,7 +197,7 @@ class Supervisor:
 
 def end_former(folder: Path) -> None:
     """End the command of another folder: ask its supervisor, wait for it, and kill what ignores that."""
-    begun = _read_json(folder / "begun.json")
+    begun = _read_json(folder / "begun")
     if begun is None:
         return
     ends = time.monotonic() + 2 * float(begun["grace_s"]) + _MARGIN_S
@@ -210,7 +210,7 @@ def end_former(folder: Path) -> None:
             _signal_one(begun["pid"], signal.SIGTERM)
         time.sleep(_POLL_S / 2)
     os.close(fd)
-    if _read_json(folder / "result.json") is None:
+    if _read_json(folder / "result") is None:
         sweep(begun["token"])
 
 
@@ -258,7 +258,7 @@ def main() -> int:
         job = json.loads(sys.stdin.buffer.read())
     except ValueError:
         return 1  # the bot died while it wrote: nothing was begun
-    if lock(folder, _LOCK_S) is None or (folder / "begun.json").exists():
+    if lock(folder, _LOCK_S) is None or (folder / "begun").exists():
         return 0  # another supervisor has it, or had it
     ready, told = os.pipe()
     if os.fork():
@@ -267,7 +267,7 @@ def main() -> int:
     os.setsid()
     supervisor = Supervisor(folder, job)
     begun = {"pid": os.getpid(), "token": job["token"], "grace_s": job["grace_s"]}
-    write(folder / "begun.json", begun)
+    write(folder / "begun", begun)
     os.write(told, b".")
     for fd in (ready, told):
         os.close(fd)

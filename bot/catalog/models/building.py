@@ -57,7 +57,7 @@ def service_of(kinds: Kinds, *targets: str) -> type[Service]:
         "ServiceEnvironment",
         __base__=ServiceEnvironment,
         __doc__=ServiceEnvironment.__doc__,
-        router=(router | None, None),
+        router=(router | None, Field(default=None, description="How users reach the lane.")),
         spec=(spec, ServiceEnvironment.model_fields["spec"]),
     )
     releases = _either(kind.settings[spec] for kind in kinds.releases.values())

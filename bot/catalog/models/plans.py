@@ -5,16 +5,35 @@ A new kind of step is a model here, which builds the domain's step, and a field 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal, Protocol, get_args, get_type_hints
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.catalog.diagnostics import nearest
 from bot.domain.rollout import steps
 from bot.domain.rollout.model import Step as PlanStep
-from bot.values import DURATION, WEIGHT, Duration, Part, Short, UrlPath, Weight, listed
+from bot.kinds import SshPart
+from bot.values import (
+    DURATION,
+    WEIGHT,
+    Duration,
+    HttpUrl,
+    Names,
+    Part,
+    RelativePath,
+    Short,
+    Text,
+    UrlPath,
+    Weight,
+    listed,
+    shaped,
+)
 
 _STRING = {"type": "string"}
+_RUN_NAME = r"^[A-Za-z0-9 ._/-]{1,40}$"
+_IN_ENV = "List the variable's name in env:, and the command gets its value."
 
 # Placeholder for a step without even a known weight; only used in a catalog with mistakes.
 UNKNOWN = steps.Shift(-1)
@@ -27,6 +46,11 @@ class Surroundings(Protocol):
     @property
     def shift_follows(self) -> bool:
         """Whether a later step of the plan moves traffic, or may."""
+        ...
+
+    @property
+    def refers(self) -> bool:
+        """Whether something in this step comes from the environment."""
         ...
 
     def of(self, section: str) -> dict[str, Any]:
@@ -180,6 +204,69 @@ class SyncCommandsStep(StepPart):
         return steps.SyncCommands(self.application, mode, self.timeout)
 
 
+class RunHttp(Part):
+    """A request that must be answered; it is repeated until it is, or time is up. Either `path` or `url`."""
+
+    path: UrlPath | None = Field(default=None, description="Path on the candidate, such as /smoke.")
+    url: HttpUrl | None = Field(default=None, description="A whole address, such as the one users have.")
+    status: int = Field(default=200, ge=100, le=599, description="The status that the answer must have.")
+    contains: str = Field(default="", description="Text that the answer must contain.")
+    timeout: Duration = Field(default=5.0, description="How long one answer may take.")
+
+    def check(self, around: Surroundings) -> steps.RunCheck:
+        if (self.path is None) == (self.url is None):
+            around.wrong("http needs either path or url.")
+        found = urlsplit(self.url or "")
+        path = self.path or f"{found.path or '/'}{'?' + found.query if found.query else ''}"
+        base = f"{found.scheme}://{found.netloc}" if self.url else None
+        return steps.RunCheck(steps.HttpCheck(path, self.status, self.contains, self.timeout), base)
+
+
+class RunStep(StepPart):
+    """Run a command or an HTTP check: smoke tests, a migration. A failure fails the rollout."""
+
+    stand_in = steps.Run("?", steps.RunCommand(("?",)))
+
+    command: tuple[Text, ...] | None = Field(
+        default=None, min_length=1, description="Program and arguments; braces as in a command target."
+    )
+    http: Annotated[RunHttp, Short("path", _STRING)] | None = Field(
+        default=None, description="A request instead of a command."
+    )
+    name: Annotated[str, *shaped(_RUN_NAME, "1 to 40 letters, digits, spaces and . _ / -")] | None = Field(
+        default=None, description="What it is called on the card; the program's name by default."
+    )
+    env: Names = Field(default=(), description="Names of Slipway's variables that the command gets.")
+    cwd: RelativePath | None = Field(
+        default=None, description="Working directory on this machine, relative to this file."
+    )
+    ssh: SshPart | None = Field(default=None, description="The machine to run it on; this one by default.")
+    timeout: Duration = Field(default=600.0, description="How long it may take; 10m by default.")
+    grace: Duration = Field(default=10.0, description="Between SIGTERM and SIGKILL; 10s by default.")
+
+    def step(self, around: Surroundings) -> steps.Run:
+        if (self.command is None) == (self.http is None):
+            around.wrong("a run needs either command or http.")
+        if around.refers:
+            around.wrong("a run is stored with its rollout, so ${…} must not be in it.", _IN_ENV)
+        if self.http is not None:
+            check = self.http.check(around)
+            return steps.Run(self.name or f"GET {check.check.path}"[:40], None, check, self.timeout)
+        return steps.Run(self.name or self._program, self._command(), None, self.timeout)
+
+    @property
+    def _program(self) -> str:
+        program = (self.command or ("?",))[0].rstrip("/").rpartition("/")[2]
+        return re.sub(r"[^A-Za-z0-9 ._/-]", "_", program)[:40]
+
+    def _command(self) -> steps.RunCommand:
+        ssh = None
+        if self.ssh is not None:
+            ssh = steps.SshAddress(**self.ssh.model_dump(mode="json"))
+        cwd = str(self.cwd) if self.cwd else None
+        return steps.RunCommand(self.command or ("?",), self.env, cwd, ssh, self.grace)
+
+
 class Step(Part):
     """Exactly one of these kinds; a bare word is the step with its defaults."""
 
@@ -198,6 +285,7 @@ class Step(Part):
     soak: Annotated[SoakStep, Short("duration", DURATION)] | None = None
     observe: Annotated[ObserveStep, Short("duration", DURATION)] | None = None
     sync_commands: Annotated[SyncCommandsStep, Short("application", _STRING)] | None = None
+    run: Annotated[RunStep, Short("command", {"type": "array", "items": {"type": "string"}})] | None = None
 
     @property
     def parts(self) -> dict[str, StepPart]:

@@ -44,6 +44,10 @@ class _Surroundings:
     path: KeyPath
     shift_follows: bool
 
+    @property
+    def refers(self) -> bool:
+        return any(path[: len(self.path)] == self.path for path in self.document.references)
+
     def of(self, section: str) -> dict[str, Any]:
         return self.sections.of(section)
 

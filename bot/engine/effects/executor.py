@@ -12,14 +12,16 @@ from bot.domain import phrasebook
 from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import ApplyFailed, Event, Reported, ReportedEffect, SetDesired, StepEffect
 from bot.domain.rollout.model import Rollout
-from bot.domain.rollout.steps import RestoreCommands, RunSync
+from bot.domain.rollout.steps import RestoreCommands, RunStep, RunSync
 from bot.engine.effects.checks import CandidateChecks
 from bot.engine.effects.desired_state import DesiredStates
 from bot.engine.effects.outbox import NotYet
+from bot.engine.effects.runs import RunSteps
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.errors import Unreachable
+from bot.ports.runs import Runner
 from bot.ports.store import Store
 from bot.ports.targets import Checker
 
@@ -38,6 +40,8 @@ def carriers(
     checker: Checker,
     commands: AppCommandsSync | None = None,
     kept: Kept | None = None,
+    *,
+    runner: Runner | None = None,
 ) -> Mapping[str, Carrier]:
     """Code that carries out each kind of effect. A step with effects of its own has its lines here.
 
@@ -46,11 +50,18 @@ def carriers(
     """
     find = partial(_found, store, kept or Kept())
     sync = CommandSteps(commands)
+    runs = RunSteps(store, lanes, checker, runner)
+
+    async def run_step(claim: Claimed, effect: RunStep) -> EventOf | NotYet:
+        return await runs.run(claim, effect, await find(_rollout(claim)))
+
     return {
         "set_desired": DesiredStates(store, lanes, find).apply,
         "run_checks": reported(CandidateChecks(lanes, checker, find).run, lanes.now),
         "run_sync": reported(sync.run, lanes.now),
         "restore_commands": silent(sync.restore),
+        "run_step": run_step,
+        "stop_runs": silent(runs.stop),
     }
 
 

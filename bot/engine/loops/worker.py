@@ -28,6 +28,7 @@ from bot.ports.meter import Meter, NoMeter
 from bot.ports.metrics import MetricSource
 from bot.ports.notifications import Announcer
 from bot.ports.releases import ReleaseSource
+from bot.ports.runs import Runner
 from bot.ports.store import Store
 from bot.ports.targets import Checker, DeployTarget
 
@@ -64,8 +65,8 @@ class Worker:
     """Executes what the engine records. Several may run, in one process or many: leases and fences keep them apart.
 
     targets, metrics: by their names in the catalog. bound: adapters of running rollouts, by default those of the same
-    names. probe: awaited before and after every effect. watch: one round of
-    further monitoring, once a second, in one process for all. commands: for plans that deploy slash commands. gateway:
+    names. probe: awaited before and after every effect. watch: one round of further monitoring, once a second, in one
+    process for all. commands, runner: for plans that deploy slash commands, and that run commands. gateway:
     effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
     wait for answers of this process; messages then wait for up to `courtesy_s`.
     """
@@ -89,6 +90,7 @@ class Worker:
         gateway: Lease | None = None,
         watch: Callable[[], Awaitable[bool]] | None = None,
         commands: AppCommandsSync | None = None,
+        runner: Runner | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -126,7 +128,7 @@ class Worker:
         self._orders = outbox(
             ORDERS,
             sorted(order_kinds()),
-            Executor(store, stepper, carriers(store, lanes, checker, commands, stepper.kept)),
+            Executor(store, stepper, carriers(store, lanes, checker, commands, stepper.kept, runner=runner)),
             limits=self._intervals.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
         )

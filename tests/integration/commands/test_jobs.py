@@ -72,7 +72,7 @@ async def test_a_command_runs_once_and_its_output_and_exit_code_are_kept(job: Jo
     assert await ended(job) == JobEnd("exited", 3)
     assert (tmp_path / "count").read_text() == "x\n"
     assert job.printed(0, 1000) == b"to stdout\nto stderr\n"
-    assert not list(job.folder.glob("*.new"))
+    assert not list(job.folder.glob(".*.new"))
 
 
 async def test_neither_arguments_nor_environment_are_on_disk(job: Job) -> None:
@@ -175,7 +175,7 @@ async def test_of_three_orders_only_the_newest_runs(tmp_path: Path) -> None:
 async def test_a_lost_supervisor_is_noticed_and_what_it_left_is_killed(job: Job) -> None:
     await job.start(script("echo $$; exec sleep 300"))
     await printed(job, "\n")
-    begun = json.loads((job.folder / "begun.json").read_text())
+    begun = json.loads((job.folder / "begun").read_text())
     os.kill(begun["pid"], signal.SIGKILL)
     await until(lambda: state(job), lambda found: found is JobState.LOST)
     (left,) = map(int, job.printed(0, 100).split())

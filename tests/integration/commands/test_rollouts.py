@@ -26,7 +26,7 @@ PLAN = Plan("commands", (Shift(100, 20.0), Observe(60.0)))
 
 
 class Site(World):
-    """A world whose production is deployed by a script."""
+    """A world in which a script deploys production."""
 
     def __init__(self, dsn: str, folder: Path, text: str) -> None:
         super().__init__(dsn, catalog(PLAN, policy=policy(exclusive=True, rollback_timeout_s=20.0)))

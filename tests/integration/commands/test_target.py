@@ -270,7 +270,7 @@ async def test_a_command_lost_with_its_supervisor_is_run_again_when_the_order_is
         return (site.folder / "second").exists()
 
     await until(begun)
-    supervisor = json.loads((site.jobs[0].folder / "begun.json").read_text())["pid"]
+    supervisor = json.loads((site.jobs[0].folder / "begun").read_text())["pid"]
     os.kill(supervisor, signal.SIGKILL)
     observed = await until(lambda: target.observe(LANE), lambda o: o.generation == 0)
     assert state(observed, OLD) is RunState.STARTING

@@ -48,9 +48,9 @@ class Migrations:
 def migrations(monkeypatch: pytest.MonkeyPatch) -> Migrations:
     made, shipped = Migrations(), executor.carriers
 
-    def carriers(store: Any, lanes: Any, *more: Any) -> Mapping[str, executor.Carrier]:
+    def carriers(store: Any, lanes: Any, *more: Any, **named: Any) -> Mapping[str, executor.Carrier]:
         return {
-            **shipped(store, lanes, *more),
+            **shipped(store, lanes, *more, **named),
             "run_migration": executor.reported(made.run, lanes.now),
             "revert_migration": executor.silent(made.revert),
         }

@@ -86,7 +86,7 @@ ONE_MISTAKE = {
     "a kind like none": (
         ("kind: process", "kind: cloud"),
         "kind: cloud",
-        'targets.local.kind: there is no kind "cloud". Known: docker, process.',
+        'targets.local.kind: there is no kind "cloud". Known: command, docker, process.',
     ),
     "a key of the target's spec": (
         ("drain: 500ms", "drian: 500ms"),
@@ -150,7 +150,7 @@ ONE_MISTAKE = {
     "two kinds in one step": (
         ("    - shift: 5\n", "    - {shift: 5, observe: 1s}\n"),
         "{shift: 5",
-        "a step must be exactly one of verify, gate, shift, soak, observe, sync_commands, not 2 of them.",
+        "a step must be exactly one of verify, gate, shift, soak, observe, sync_commands, run, not 2 of them.",
     ),
     "a step that is not there": (
         ("- verify: /healthz", "- verfy: /healthz"),

@@ -218,7 +218,7 @@ class LaneFolder:
 def observed(look: Look, why: str = "", seen: Mapping[str, int] | None = None) -> Observed:
     """What is known of the lane. `why`: how its job failed. `seen`: shares by version, as the observe command says.
 
-    A job whose end is not known is reported as an older generation, so that the order is repeated.
+    A job with an unknown end is reported as an older generation, so that the order is repeated.
     """
     state, order, job_state = look.state, look.state.order, look.job_state
     generation = order.generation

@@ -1,4 +1,4 @@
-"""Answers of observe commands: asked now and then in the background, so that nobody waits for a slow one."""
+"""Answers of observe commands: asked now and then in the background, so that a slow one delays no other lane."""
 
 from __future__ import annotations
 

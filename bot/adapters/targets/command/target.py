@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 from bot.adapters.commands.jobs import Command, Job, JobState, tidy
 from bot.adapters.commands.output import Output, framed
 from bot.adapters.commands.ssh import over_ssh
+from bot.adapters.commands.told import filled, variables
 from bot.adapters.inherited import base_environment
 from bot.adapters.lane_files import folder_name
 from bot.adapters.targets.command.lane import (
@@ -39,7 +39,6 @@ from bot.redaction import Redactor
 
 _ABORT_S = 60.0
 _LOOK_S = 0.05
-_PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
 def commands_dir(data_dir: Path) -> Path:
@@ -203,11 +202,10 @@ class CommandTarget:
         facts = _facts(lane, action, order)
         if not settings.weights:
             facts.pop("weight", None)
-        variables = {f"SLIPWAY_{name.upper()}": value for name, value in facts.items()}
-        own = {name: _filled(value, facts) for name, value in self._env.get(lane, {}).items()}
-        env = {**own, **variables}
+        own = {name: filled(value, facts) for name, value in self._env.get(lane, {}).items()}
+        env = {**own, **variables(facts)}
         command = Command(
-            tuple(_filled(word, facts) for word in argv),
+            tuple(filled(word, facts) for word in argv),
             {**base_environment(), **({} if settings.ssh else env)},
             str(settings.cwd) if settings.cwd else None,
             settings.timeout if action != "observe" else settings.observe_timeout,
@@ -299,11 +297,6 @@ def make_command_target(
 
 def _releases(desired: Desired) -> list[Release]:
     return [r for r in (desired.stable, desired.candidate, *desired.warm) if r is not None]
-
-
-def _filled(word: str, facts: Mapping[str, str]) -> str:
-    """`word` with its placeholders filled in; other braces stay."""
-    return _PLACE.sub(lambda found: facts.get(found[1], found[0]), word)
 
 
 def _facts(lane: Lane, action: str, order: Order) -> dict[str, str]:

@@ -9,6 +9,15 @@ from bot.domain.rollout.events import ReportedEffect, StepEffect
 from bot.domain.rollout.model import Phase, Rollout, Step
 from bot.domain.rollout.steps.gate import GATE, Gate
 from bot.domain.rollout.steps.kind import StepKind, StepWords
+from bot.domain.rollout.steps.run import (
+    RUN,
+    Run,
+    RunCheck,
+    RunCommand,
+    RunStep,
+    SshAddress,
+    StopRuns,
+)
 from bot.domain.rollout.steps.shift import SHIFT, Shift
 from bot.domain.rollout.steps.soak import OBSERVE, SOAK, Observe, Soak
 from bot.domain.rollout.steps.sync_commands import SYNC_COMMANDS, RestoreCommands, RunSync, SyncCommands
@@ -23,6 +32,7 @@ KINDS: dict[str, StepKind[Any]] = {
     "soak": SOAK,
     "observe": OBSERVE,
     "sync_commands": SYNC_COMMANDS,
+    "run": RUN,
 }
 
 __all__ = [
@@ -31,10 +41,16 @@ __all__ = [
     "HttpCheck",
     "Observe",
     "RestoreCommands",
+    "Run",
+    "RunCheck",
     "RunChecks",
+    "RunCommand",
+    "RunStep",
     "RunSync",
     "Shift",
     "Soak",
+    "SshAddress",
+    "StopRuns",
     "SyncCommands",
     "Verify",
     "kind_of",

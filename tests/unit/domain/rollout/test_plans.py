@@ -183,5 +183,5 @@ def test_steps_have_a_mark_in_the_cards_row(step: Step, mark: str) -> None:
 
 
 def test_the_effects_that_a_step_waits_for_are_those_that_report() -> None:
-    assert reported_effects() == ["run_checks", "run_sync"]
-    assert set(step_effects()) == {"run_checks", "run_sync", "restore_commands"}
+    assert reported_effects() == ["run_checks", "run_sync", "run_step"]
+    assert set(step_effects()) == {"run_checks", "run_sync", "restore_commands", "run_step", "stop_runs"}
