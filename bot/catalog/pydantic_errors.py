@@ -38,7 +38,7 @@ def report(document: Document, model: Any, path: KeyPath, error: Any) -> None:
     elif kind == "extra_forbidden":
         document.wrong(path, "there is no such key here.", nearest(last, _keys(model, error["loc"])))
     elif kind == "union_tag_not_found":
-        document.wrong(path, '"kind" is missing.', f"Known: {_tags(model)}.")
+        document.wrong(path, '"kind" is missing.', f"Known: {_tags(model, error['loc'])}.")
     elif kind == "union_tag_invalid":
         names = [n.strip().strip("'") for n in context["expected_tags"].split(",")]
         _no_kind(document, (*path, "kind"), context["tag"], names)
@@ -82,9 +82,12 @@ def _close(error: Any, names: list[str]) -> str:
     return hint if hint.startswith("Did") else ""
 
 
-def _tags(model: Any) -> str:
+def _tags(model: Any, loc: tuple[str | int, ...]) -> str:
+    """The kinds that are known where `kind` is missing: at a field, or of the model itself."""
+    fields = [f.annotation for m in _models(model) for name, f in m.model_fields.items() if name in loc[-1:]]
+    there = {kind for annotation in fields for m in _models(annotation) if (kind := _kind(m))}
     own, nested = ([kind for m in _models(model, deep) if (kind := _kind(m))] for deep in (False, True))
-    return ", ".join(sorted(own or nested))
+    return ", ".join(sorted(there or own or nested))
 
 
 def _models(annotation: Any, nested: bool = False) -> list[type[BaseModel]]:

@@ -204,6 +204,10 @@ MISTAKES = {
         ("{kind: containers, ", "{"),
         'targets.local: "kind" is missing. Known: command, containers, docker, process.',
     ),
+    "no kind of router": (
+        ("targets:\n  local:", "targets:\n  edge: {kind: process, router: {connections: 5}}\n  local:"),
+        'targets.edge.router: "kind" is missing. Known: envoy, haproxy.',
+    ),
     "targets of two kinds for one service": (
         (
             "targets:\n  local:",
