@@ -1,13 +1,14 @@
-"""Cost of Envoy compared with direct requests, and time until a rollback has removed the candidate's traffic.
+"""Cost of each router compared with direct requests, and time until a rollback has removed the candidate's traffic.
 
 Router, release and clients are three programs that share the machine's cores, so the throughput figure includes
-the cost of all three. Clients and release are as small as they can be, so that they do not hide what Envoy costs.
+the cost of all three. Clients and release are as small as they can be, so that they do not hide what the router costs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +26,7 @@ from bot.domain.rollout.model import Desired, Lane, Release, RunState
 
 LANE = Lane("bench", "production")
 CLIENTS = 32
+NAMES = {"envoy": "Envoy", "haproxy": "HAProxy"}
 
 # A minimal HTTP service, so that the comparison shows the router and not the release.
 SERVICE = """
@@ -141,9 +143,11 @@ async def rollbacks(
     return sorted(took)
 
 
-async def measure(times: int) -> list[Row]:
+async def measure(times: int, router: str) -> list[Row]:
+    """router: its kind."""
+    name = NAMES[router]
     with tempfile.TemporaryDirectory() as folder:
-        made = KINDS.targets["process"].settings(kind="process", users="host", router={"kind": "envoy"})
+        made = KINDS.targets["process"].settings(kind="process", users="host", router={"kind": router})
         lanes = {LANE: HostedLaneSettings(listen_port=0)}
         target = HostedTarget(Path(folder) / "host", platform_settings(made), lanes)
         try:
@@ -151,31 +155,34 @@ async def measure(times: int) -> list[Row]:
             direct = await settled(target, "sha256:1", 100)
             routed = await target.router_address(LANE)
             assert routed is not None
-            rows = [*await _latency(direct, routed, times), await _rate(direct, routed, times * 10)]
+            rows = [
+                *await _latency(name, direct, routed, times),
+                await _rate(name, direct, routed, times * 10),
+            ]
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
-                rows += _percentiles(await rollbacks(target, session, routed, max(20, times // 50)))
-            return [*rows, _memory(Path(folder))]
+                rows += _percentiles(name, await rollbacks(target, session, routed, max(20, times // 50)))
+            return [*rows, _memory(name, Path(folder), f"{router}.pid")]
         finally:
             await target.stop_host()
 
 
-async def _latency(direct: str, routed: str, times: int) -> list[Row]:
+async def _latency(name: str, direct: str, routed: str, times: int) -> list[Row]:
     await load(routed, 1, 200)
     (_, through), (_, past) = await load(routed, 1, times), await load(direct, 1, times)
     rows = []
-    for name, share in (("p50", 0.5), ("p99", 0.99)):
+    for part, share in (("p50", 0.5), ("p99", 0.99)):
         ours, bare = through[int(times * share)] * 1e3, past[int(times * share)] * 1e3
-        goal = {"goal": "<= 2 ms more", "ok": ours - bare <= 2.0} if name == "p99" else {}
-        rows.append(Row(f"request through Envoy, {name}", ours, "ms", "direct", bare, ours / bare, **goal))
+        goal = {"goal": "<= 2 ms more", "ok": ours - bare <= 2.0} if part == "p99" else {}
+        rows.append(Row(f"request through {name}, {part}", ours, "ms", "direct", bare, ours / bare, **goal))
     return rows
 
 
-async def _rate(direct: str, routed: str, times: int) -> Row:
+async def _rate(name: str, direct: str, routed: str, times: int) -> Row:
     await load(routed, CLIENTS, times // 10)
     (ours, _), (bare, _) = await load(routed, CLIENTS, times), await load(direct, CLIENTS, times)
     share = ours / bare
     return Row(
-        f"requests of {CLIENTS} clients through Envoy",
+        f"requests of {CLIENTS} clients through {name}",
         ours,
         "/s",
         "direct",
@@ -186,17 +193,19 @@ async def _rate(direct: str, routed: str, times: int) -> Row:
     )
 
 
-def _memory(folder: Path) -> Row:
-    (pid,) = (int(file.read_text()) for file in folder.rglob("envoy.pid"))
-    return Row("memory of Envoy with one lane, after this", psutil.Process(pid).memory_info().rss / 1e6, "MB")
+def _memory(name: str, folder: Path, pid_file: str) -> Row:
+    (pid,) = (int(file.read_text()) for file in folder.rglob(pid_file))
+    return Row(
+        f"memory of {name} with one lane, after this", psutil.Process(pid).memory_info().rss / 1e6, "MB"
+    )
 
 
-def _percentiles(took: list[float]) -> list[Row]:
+def _percentiles(name: str, took: list[float]) -> list[Row]:
     p99 = took[int(len(took) * 0.99)]
     return [
-        Row("weight 0 ordered -> candidate's last answer, p50", took[len(took) // 2] * 1e3, "ms"),
+        Row(f"{name}: weight 0 ordered -> candidate's last answer, p50", took[len(took) // 2] * 1e3, "ms"),
         Row(
-            "weight 0 ordered -> candidate's last answer, p99",
+            f"{name}: weight 0 ordered -> candidate's last answer, p99",
             p99 * 1e3,
             "ms",
             "usual promise",
@@ -208,7 +217,9 @@ def _percentiles(took: list[float]) -> list[Row]:
 
 
 def run(quick: bool = False) -> list[Row]:
-    return asyncio.run(measure(1000 if quick else 5000))
+    """HAProxy too, where it is installed."""
+    kinds = ["envoy", *(["haproxy"] if shutil.which("haproxy") else [])]
+    return [row for kind in kinds for row in asyncio.run(measure(1000 if quick else 5000, kind))]
 
 
 if __name__ == "__main__":
