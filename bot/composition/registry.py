@@ -21,6 +21,7 @@ from bot.adapters.metrics.router import RouterCountsSettings, make_router
 from bot.adapters.metrics.scrape import ScrapeSettings, make_scrape
 from bot.adapters.routers.context import RouterContext
 from bot.adapters.routers.envoy.settings import EnvoySettings, make_envoy
+from bot.adapters.routers.haproxy.settings import HaproxySettings, make_haproxy
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.docker.images import pin
 from bot.adapters.runtimes.docker.runtime import make_docker_runtime
@@ -135,6 +136,7 @@ RUNTIMES = {
 
 ROUTERS = {
     "envoy": router(EnvoySettings, make_envoy),
+    "haproxy": router(HaproxySettings, make_haproxy),
 }
 
 KINDS = Kinds(

@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 
 from bot.adapters.targets.hosted.host.host import Host
-from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
+from bot.adapters.targets.hosted.settings import HostedLaneSettings, PlatformSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry
 from bot.composition.platforms import make_platform
@@ -21,8 +21,15 @@ from tests.support.waiting import PATIENCE_S, until
 
 LANE = Lane("checkout", "production")
 EXCLUSIVE = HostedLaneSettings(listen_port=0, exclusive=True)
-# Processes of this machine behind Envoy.
-PROCESSES = platform_settings(registry.KINDS.targets["process"].settings(kind="process", users="host"))
+
+
+def processes(router: str = "envoy") -> PlatformSettings:
+    """Processes of this machine behind a router of this kind."""
+    written = {"kind": "process", "users": "host", "router": {"kind": router}}
+    return platform_settings(registry.KINDS.targets["process"].settings.model_validate(written))
+
+
+PROCESSES = processes()
 
 
 def host_of_processes(folder: Path) -> Host:
@@ -36,8 +43,11 @@ def process_target(
     *,
     metrics_listen: tuple[str, int] | None = None,
     start_host: bool = True,
+    router: str = "envoy",
 ) -> HostedTarget:
-    return HostedTarget(folder, PROCESSES, lanes, metrics_listen=metrics_listen, start_host=start_host)
+    return HostedTarget(
+        folder, processes(router), lanes, metrics_listen=metrics_listen, start_host=start_host
+    )
 
 
 def release(version: str, *arguments: str, **spec: object) -> Release:

@@ -41,7 +41,7 @@ def test_a_value_that_is_not_set_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("page", "lane"),
-    [("first-service", "hello/production"), ("docker", "shop/production")],
+    [("first-service", "hello/production"), ("docker", "shop/production"), ("haproxy", "shop/production")],
 )
 def test_the_catalog_of_a_page_of_the_documentation_is_whole(page: str, lane: str, tmp_path: Path) -> None:
     (block,) = [b for b in blocks(ROOT / f"docs/how-to/{page}.md") if b.language == "yaml"]

@@ -9,7 +9,8 @@
 | `/head` | the head that it got, as the body |
 | `/redirect` | 302 to `/elsewhere`, also for upgrades |
 | `/early` | 200 before it reads the body |
-| `/hang`, `/reset`, `/garbage`, `/die` | no response, a reset, a response that is not HTTP, half a response |
+| `/hang`, `/reset`, `/garbage` | no response, a connection that ends without one, one that is not HTTP |
+| `/die`, `/cut` | half a response, then the connection ends, or is reset |
 | `/large/1000000` | so many bytes |
 | `/ws` | 101, then what it gets, back |
 """
@@ -17,12 +18,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import hashlib
+import socket
+import struct
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from bot.ports.routers import Backend, Share
+
+# By RFC 6455.
+_WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 @dataclass
@@ -101,7 +109,7 @@ class TestRelease:
             await _body(head, reader)
             return True
         if upgrade and what in ("ws", "redirect"):
-            return await self._upgrade(what, reader, writer)
+            return await self._upgrade(what, head, reader, writer)
         body = await _body(head, reader)
         if what == "hang":
             await asyncio.sleep(3600)
@@ -114,10 +122,13 @@ class TestRelease:
             writer.write(b"\0\1\2 is not HTTP\r\n\r\n")
             await writer.drain()
             return False
-        if what == "die":
+        if what in ("die", "cut"):
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
             await writer.drain()
             await asyncio.sleep(0.05)
+            if what == "cut":
+                connection: socket.socket = writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             writer.transport.abort()
             return False
         response = self._plain(what, more, head, body)
@@ -140,12 +151,19 @@ class TestRelease:
             return _response(200, b"x" * min(int(more), 10_000_000))
         return _response(200, self.digest.encode())
 
-    async def _upgrade(self, what: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _upgrade(
+        self, what: str, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         if what == "redirect":
             writer.write(_response(302, b"", b"Location: /elsewhere\r\n"))
             await writer.drain()
             return True
-        writer.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n")
+        key = _value(head, b"sec-websocket-key")
+        accept = base64.b64encode(hashlib.sha1(key + _WEBSOCKET, usedforsecurity=False).digest())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        )
         while received := await reader.read(65536):
             writer.write(received)
             await writer.drain()

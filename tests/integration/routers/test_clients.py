@@ -85,7 +85,7 @@ def behaviours(draw: st.DrawFn) -> Behaviour:
 
 async def behave(address: Address, behaviour: Behaviour) -> None:
     connection = await Connection.open(address)
-    with contextlib.suppress(ConnectionError, TimeoutError):
+    with contextlib.suppress(OSError):
         for piece in behaviour.pieces:
             await connection.send(piece)
             await asyncio.sleep(behaviour.pause_s)
@@ -100,8 +100,8 @@ async def behave(address: Address, behaviour: Behaviour) -> None:
     connection.abort() if behaviour.ending in ("abort", "read a little") else connection.close()
 
 
-async def settled(envoy: RouterSubject, release: TestRelease) -> RouterCounts:
-    return await envoy.counts(release.digest, lambda counts: counts.in_flight == 0)
+async def settled(router: RouterSubject, release: TestRelease) -> RouterCounts:
+    return await router.counts(release.digest, lambda counts: counts.in_flight == 0)
 
 
 def late(counts: RouterCounts) -> int:
@@ -119,30 +119,30 @@ def looks_fine(counts: RouterCounts) -> bool:
 # Envoy had said 100 Continue, which was taken for a response of the release.
 @example([Behaviour((request("/echo", "POST", b"x" * 200_000, Expect="100-continue"),), 0, "half-close")])
 async def test_no_client_behaviour_makes_a_release_look_bad(
-    envoy: RouterSubject, release: TestRelease, clients: list[Behaviour]
+    router: RouterSubject, release: TestRelease, clients: list[Behaviour]
 ) -> None:
-    address = await envoy.split(release.share(100))
-    before = await settled(envoy, release)
+    address = await router.split(release.share(100))
+    before = await settled(router, release)
     await asyncio.gather(*(behave(address, client) for client in clients))
-    after = await settled(envoy, release)
+    after = await settled(router, release)
     assert (after.bad, after.overdue, late(after)) == (before.bad, before.overdue, late(before)), clients
     assert (await ask(address)).body.decode() == release.digest
 
 
-async def test_aborts_at_every_byte_are_no_evidence(envoy: RouterSubject, release: TestRelease) -> None:
-    address = await envoy.split(release.share(100))
+async def test_aborts_at_every_byte_are_no_evidence(router: RouterSubject, release: TestRelease) -> None:
+    address = await router.split(release.share(100))
     for sent in (request("/echo", "POST", b"hello"), CHUNKED, request("/ws", **WEBSOCKET)):
         cuts = range(len(sent) + 1)
         for start in range(0, len(cuts), 25):
             clients = [Behaviour((sent[:cut],), 0, "abort") for cut in cuts[start : start + 25]]
             await asyncio.gather(*(behave(address, client) for client in clients))
-    assert looks_fine(await settled(envoy, release))
+    assert looks_fine(await settled(router, release))
 
 
 async def test_slow_uploads_and_slow_readers_are_not_slow_releases(
-    envoy: RouterSubject, release: TestRelease
+    router: RouterSubject, release: TestRelease
 ) -> None:
-    address = await envoy.split(release.share(100))
+    address = await router.split(release.share(100))
 
     async def uploads_slowly() -> None:
         connection = await Connection.open(address)
@@ -163,40 +163,43 @@ async def test_slow_uploads_and_slow_readers_are_not_slow_releases(
         connection.abort()
 
     await asyncio.gather(*(uploads_slowly() for _ in range(5)), *(reads_slowly() for _ in range(5)))
-    counts = await settled(envoy, release)
+    counts = await settled(router, release)
     assert looks_fine(counts)
     assert counts.total >= 5
 
 
-async def test_uploads_that_never_end_are_not_overdue(envoy: RouterSubject, release: TestRelease) -> None:
-    address = await envoy.split(release.share(100))
+async def test_uploads_that_never_end_are_not_overdue(router: RouterSubject, release: TestRelease) -> None:
+    address = await router.split(release.share(100))
     clients = [await Connection.open(address) for _ in range(5)]
     for client in clients:
         await client.send(request("/echo", "POST", b"x" * 100)[:-50])
     await asyncio.sleep(3.5)
-    counts = await envoy.counts(release.digest)
-    assert (counts.in_flight, counts.overdue) == (5, 0)
+    counts = await router.counts(release.digest)
+    assert (counts.in_flight, counts.overdue) == (0 if router.holds_uploads else 5, 0)
     for client in clients:
         client.abort()
-    assert looks_fine(await settled(envoy, release))
+    assert looks_fine(await settled(router, release))
 
 
 async def test_early_answers_to_large_uploads_are_no_faults(
-    envoy: RouterSubject, release: TestRelease
+    router: RouterSubject, release: TestRelease
 ) -> None:
-    address = await envoy.split(release.share(100))
+    address = await router.split(release.share(100))
     for _ in range(10):
         connection = await Connection.open(address)
         with contextlib.suppress(ConnectionError):
             await connection.send(request("/early", "POST", b"x" * 2_000_000))
             assert (await connection.receive()).status == 200
         connection.close()
-    assert looks_fine(await settled(envoy, release))
+    assert looks_fine(await settled(router, release))
 
 
-async def test_large_echoes_of_a_client_are_no_faults(envoy: RouterSubject, release: TestRelease) -> None:
+async def test_large_echoes_of_a_client_are_no_faults(router: RouterSubject, release: TestRelease) -> None:
     """A release that answers with what it was sent in its headers must not exceed a limit for responses."""
-    address = await envoy.split(release.share(100))
-    response = await ask(address, "/echo", "POST", b"x", Content_Encoding="y" * 55_000)
-    assert (response.status, len(response.values("content-encoding")[0])) == (200, 55_000)
-    assert looks_fine(await settled(envoy, release))
+    address = await router.split(release.share(100))
+    size = router.longest_head - 500
+    response = await ask(address, "/echo", "POST", b"x", Content_Encoding="y" * size)
+    assert (response.status, len(response.values("content-encoding")[0])) == (200, size)
+    response = await ask(address, "/echo", "POST", b"x", Content_Encoding="y" * 70_000)
+    assert 400 <= response.status < 500
+    assert looks_fine(await settled(router, release))

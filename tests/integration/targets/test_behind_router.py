@@ -1,4 +1,4 @@
-"""The host with Envoy as its router: killed on either side, and ended in order."""
+"""The host with each router: killed on either side, and ended in order."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
 from bot.domain.rollout.model import Desired, RunState
 from bot.ports.errors import Unreachable
 from tests.support.host import LANE, Users, process_target, release, settled
-from tests.support.routers.subjects import need_envoy
+from tests.support.routers.subjects import need_envoy, need_haproxy
 from tests.support.waiting import until
 
 ONE, TWO = release("1"), release("2")
 LANES = {LANE: HostedLaneSettings(listen_port=0, latency_limits_s=(0.3,))}
 
 
-@pytest.fixture
-async def target(tmp_path: Path) -> AsyncIterator[HostedTarget]:
-    need_envoy()
-    target = process_target(tmp_path / "host", LANES)
+@pytest.fixture(params=["envoy", pytest.param("haproxy", marks=pytest.mark.real)])
+async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[HostedTarget]:
+    (need_envoy if request.param == "envoy" else need_haproxy)()
+    target = process_target(tmp_path / "host", LANES, router=request.param)
     yield target
     try:
         await target.stop_host()
@@ -51,11 +51,14 @@ def host_pid(target: HostedTarget) -> int:
     return int(json.loads((target.host.data_dir / "host.pid").read_text())["host"])
 
 
-def envoy_pid(target: HostedTarget) -> int:
-    return int((target.host.data_dir / "platforms" / "process" / "router" / "envoy.pid").read_text())
+def router_pid(target: HostedTarget) -> int:
+    """Of the router's program, for the lane."""
+    folder = target.host.data_dir / "platforms" / "process" / "router"
+    one_of_a_lane = folder / "lanes" / "checkout@production" / "haproxy.pid"
+    return int((one_of_a_lane if one_of_a_lane.exists() else folder / "envoy.pid").read_text())
 
 
-async def test_killed_host_interrupts_no_request_and_finds_its_envoy_again(
+async def test_killed_host_interrupts_no_request_and_finds_its_router_again(
     target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 25))
@@ -63,7 +66,7 @@ async def test_killed_host_interrupts_no_request_and_finds_its_envoy_again(
     stop = asyncio.Event()
     crowd = [asyncio.create_task(users.ask_until(stop)) for _ in range(3)]
     await until(lambda: _now(users.got["2"]), lambda n: n > 10)
-    envoy, host = envoy_pid(target), host_pid(target)
+    router, host = router_pid(target), host_pid(target)
 
     os.kill(host, signal.SIGKILL)
     await until(lambda: _now(host_pid(target)), lambda pid: pid != host)
@@ -72,7 +75,7 @@ async def test_killed_host_interrupts_no_request_and_finds_its_envoy_again(
     await asyncio.gather(*crowd)
 
     assert set(users.got) == {"1", "2"}, users.got
-    assert envoy_pid(target) == envoy
+    assert router_pid(target) == router
 
     async def counted() -> int:
         (sample,) = await RouterMetrics(target).sample(LANE, [TWO.digest])
@@ -81,13 +84,13 @@ async def test_killed_host_interrupts_no_request_and_finds_its_envoy_again(
     await until(counted, lambda n: n == users.got["2"])
 
 
-async def test_killed_envoy_is_back_within_a_second_with_the_right_weights(
+async def test_killed_router_is_back_within_a_second_with_the_right_weights(
     target: HostedTarget, users: Users
 ) -> None:
     await target.apply(LANE, Desired(1, ONE, TWO, 100))
     await settled(target, {"2": 100})
     await users.ask(3)
-    before = envoy_pid(target)
+    before = router_pid(target)
 
     os.kill(before, signal.SIGKILL)
     killed = time.monotonic()
@@ -100,7 +103,7 @@ async def test_killed_envoy_is_back_within_a_second_with_the_right_weights(
 
     assert "1" not in users.got
     assert (await settled(target, {"2": 100})).generation == 1
-    assert await until(lambda: _now(envoy_pid(target)), lambda pid: pid != before)
+    assert await until(lambda: _now(router_pid(target)), lambda pid: pid != before)
 
 
 async def test_restarted_counters_are_a_reset_and_no_crash_of_the_candidate(
@@ -115,7 +118,7 @@ async def test_restarted_counters_are_a_reset_and_no_crash_of_the_candidate(
         return (sample.readings[0].instance, sample.readings[0].epoch) if sample.readings else ("", "")
 
     before = await until(epoch, lambda found: found[1])
-    os.kill(envoy_pid(target), signal.SIGKILL)
+    os.kill(router_pid(target), signal.SIGKILL)
     after = await until(epoch, lambda found: found[1] not in ("", before[1]))
     assert after[0] == before[0]
 
@@ -163,9 +166,9 @@ async def test_release_that_leaves_ends_its_requests_first(target: HostedTarget,
 async def test_orderly_stop_leaves_no_process(target: HostedTarget, users: Users) -> None:
     await target.apply(LANE, Desired(1, ONE))
     await settled(target, {"1": 100})
-    envoy = envoy_pid(target)
+    router = router_pid(target)
     await target.stop_host()
-    assert not psutil.pid_exists(envoy)
+    assert not psutil.pid_exists(router)
 
 
 async def _now(value: int) -> int:

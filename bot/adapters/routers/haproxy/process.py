@@ -1,0 +1,212 @@
+"""One HAProxy of Slipway's own: started, found again, replaced without a gap, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+import structlog
+
+from bot.adapters.routers.haproxy.config import FILE, SOCKET
+from bot.adapters.routers.haproxy.runtime import Runtime, value
+from bot.ports.errors import Unreachable
+
+_log = structlog.get_logger(__name__)
+
+OLDEST = (2, 6)
+# Distinguishes starts, and so counters that began at zero.
+START = "SLIPWAY_START"
+
+_LOOK_S = 0.01
+_START_S = 20.0
+_STOP_S = 5.0
+_LOG_BYTES = 5 * 1024 * 1024
+INSTALL = "install it (Debian: apt-get install haproxy), or name it with `program`"
+_VERSION = re.compile(r"HAProxy version (\d+)\.(\d+)")
+_ALERT = re.compile(r"\[ALERT\]\s+\(\d+\) : (.*)")
+
+
+class UnfitProgram(OSError):
+    """What is there is not HAProxy, or too old."""
+
+
+def find_program(named: Path | None = None) -> Path:
+    """HAProxy of this machine, or the one that is named. Raises FileNotFoundError, `UnfitProgram`."""
+    places = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
+    found = str(named) if named else shutil.which("haproxy", path=places)
+    if found is None or not os.access(found, os.X_OK):
+        raise FileNotFoundError(f"HAProxy is not installed{f' at {named}' if named else ''}")
+    try:
+        told = subprocess.run([found, "-v"], capture_output=True, text=True, timeout=10, check=False)  # noqa: S603
+    except (OSError, subprocess.SubprocessError) as problem:
+        raise UnfitProgram(f"{found} does not tell its version: {problem}") from None
+    version = _VERSION.search(told.stdout)
+    if version is None:
+        raise UnfitProgram(f"{found} is not HAProxy")
+    if (int(version[1]), int(version[2])) < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise UnfitProgram(f"{found} is HAProxy {version[1]}.{version[2]}, and {needed} or later is needed")
+    return Path(found).resolve()
+
+
+class HaproxyProcess:
+    """`launch`, then `stop`. folder: its own; only this user can open it, and so the runtime API's socket in it."""
+
+    def __init__(self, folder: Path, program: Path) -> None:
+        self.folder = folder
+        self.runtime = Runtime(folder / SOCKET)
+        self._program = program
+        self._log_file = folder / "haproxy.log"
+        self._pid_file = folder / "haproxy.pid"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._found: psutil.Process | None = self._left_running()
+        self._before: subprocess.Popen[bytes] | psutil.Process | None = None
+        # Replaced, and at their last requests.
+        self._former: list[subprocess.Popen[bytes] | psutil.Process] = []
+
+    @property
+    def pid(self) -> int | None:
+        running = self._child or self._found
+        return running.pid if running is not None and _runs(running) else None
+
+    def is_outdated(self) -> bool:
+        """Whether it runs another program than a new start would."""
+        try:
+            return self._found is not None and Path(self._found.exe()) != self._program
+        except (OSError, psutil.Error):
+            return True
+
+    def launch(self, environment: Mapping[str, str] | None = None, *, replaces: bool = False) -> str:
+        """Start it, with a name that no other start has; the name. Raises OSError.
+
+        environment: variables that it tells (`show env`). replaces: takes over the listening sockets of the one that
+        runs, which ends when its requests have. It goes on when the new one cannot start.
+        """
+        start = secrets.token_hex(8)
+        pid = self.pid
+        if self.log_end() > _LOG_BYTES:
+            self._log_file.replace(self._log_file.with_suffix(".log.1"))
+        taking_over = ["-x", SOCKET, "-sf", str(pid)] if replaces and pid is not None else []
+        with self._log_file.open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603 - the program of this machine, or of the settings
+                [str(self._program), "-db", "-f", FILE, *taking_over],
+                cwd=self.folder,
+                env={"PATH": os.environ.get("PATH", ""), START: start, **(environment or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._before = self._child or self._found
+        self._child, self._found = child, None
+        self._pid_file.write_text(str(child.pid))
+        return start
+
+    async def started(self, start: str, place: int) -> None:
+        """Wait until the last launch answers. Raises `Unreachable` with its own words; then the one before is back.
+
+        place: `log_end` before the launch.
+        """
+        assert self._child is not None
+        try:
+            async with asyncio.timeout(_START_S):
+                while not await self._answers(start):
+                    if self._child.poll() is not None:
+                        raise Unreachable(self._words(place))
+                    await asyncio.sleep(_LOOK_S)
+        except (TimeoutError, Unreachable) as problem:
+            self._take_back()
+            said = str(problem) or f"it was not ready within {_START_S:g} s: {self._words(place)}"
+            raise Unreachable(said) from None
+        if self._before is not None:
+            self._former.append(self._before)
+
+    def reap(self) -> None:
+        """Forget replaced ones that have ended."""
+        self._former = [process for process in self._former if _runs(process)]
+
+    async def stop(self) -> None:
+        """End it at once, with those that it has replaced."""
+        running = [process for process in (self._child, self._found, *self._former) if process is not None]
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for process in running:
+                with contextlib.suppress(ProcessLookupError, psutil.Error):
+                    if _runs(process):
+                        os.kill(process.pid, number)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_STOP_S):
+                    while any(map(_runs, running)):  # noqa: ASYNC110 - there is no event for it
+                        await asyncio.sleep(_LOOK_S)
+        self._pid_file.unlink(missing_ok=True)
+
+    def log_end(self) -> int:
+        try:
+            return self._log_file.stat().st_size
+        except OSError:
+            return 0
+
+    def last_words(self) -> str:
+        return self._words(max(0, self.log_end() - 600))
+
+    # ---- helpers ------------------------------------------------------------------------------------------
+
+    async def _answers(self, start: str) -> bool:
+        with contextlib.suppress(Unreachable):
+            (said,) = await self.runtime.ask(f"show env {START}")
+            return value(said, START) == start
+        return False
+
+    def _take_back(self) -> None:
+        """The launch failed: what ran before it runs."""
+        assert self._child is not None
+        if _runs(self._child):
+            self._child.kill()
+        self._child.wait()
+        before = self._before
+        self._child = before if isinstance(before, subprocess.Popen) else None
+        self._found = before if isinstance(before, psutil.Process) else None
+        if before is not None:
+            self._pid_file.write_text(str(before.pid))
+
+    def _words(self, place: int) -> str:
+        """What it said about its failure since `log_end` was `place`, on one line."""
+        try:
+            with self._log_file.open("rb") as file:
+                file.seek(place)
+                said = file.read().decode(errors="replace")
+        except OSError:
+            said = ""
+        alerts = [alert.strip() for alert in _ALERT.findall(said)]
+        causes = [
+            alert
+            for alert in alerts
+            if "exiting" not in alert.lower() and "fatal errors" not in alert.lower()
+        ]
+        return " ".join(causes[:3] or said.split()[-40:]).rstrip(".") or "it said nothing"
+
+    def _left_running(self) -> psutil.Process | None:
+        """The HAProxy of an earlier host, confirmed by its folder, since pids are reused."""
+        try:
+            found = psutil.Process(int(self._pid_file.read_text()))
+            ours = Path(found.cwd()) == self.folder.resolve() and FILE in found.cmdline()
+        except (OSError, ValueError, psutil.Error):
+            return None
+        return found if ours and _runs(found) else None
+
+
+def _runs(process: subprocess.Popen[bytes] | psutil.Process) -> bool:
+    if isinstance(process, subprocess.Popen):
+        return process.poll() is None
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
