@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import log
+from typing import Any
 
 from bot.domain.judge.confidence import at_least
 from bot.domain.judge.evidence import Counts, Tick
@@ -85,12 +86,12 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
         raise ValueError("the judge's state belongs to another policy")
     counts = [tick.candidate.get(o.name, _NONE) for o in policy.objectives]
     ticks = state.ticks + 1 if state.ticks or any(c.total for c in counts) else 0
-    if ticks:
-        state = _advance_tests(replace(state, ticks=ticks), policy, tick, counts)
     errors = tick.errors + _unheard(policy, tick)
     return replace(
         state,
         at=tick.at,
+        ticks=ticks,
+        **(_advance_tests(state, policy, tick, counts, ticks) if ticks else {}),
         rules=tuple(advance_rule(rule, rs, tick) for rule, rs in zip(policy.rules, state.rules, strict=True)),
         soak=_advance_soak(state.soak, tick, counts, measured=not errors),
         errors=errors,
@@ -127,13 +128,15 @@ def _advance_soak(soak: SoakState, tick: Tick, counts: list[Counts], *, measured
     )
 
 
-def _advance_tests(state: JudgeState, policy: JudgePolicy, tick: Tick, counts: list[Counts]) -> JudgeState:
-    """Every objective's three tests after this tick: of the candidate, of the pair, of stable."""
+def _advance_tests(
+    state: JudgeState, policy: JudgePolicy, tick: Tick, counts: list[Counts], number: int
+) -> dict[str, Any]:
+    """Every objective's three tests after tick `number`, by field of the state: of candidate, pair and stable."""
     clock = _Clock(
         at=tick.at,
-        tick=state.ticks,
-        share=log_share(state.ticks, policy.planned_ticks),
-        rest=log_waiting(state.ticks, policy.planned_ticks),
+        tick=number,
+        share=log_share(number, policy.planned_ticks),
+        rest=log_waiting(number, policy.planned_ticks),
         need=log(policy.evidence_needed),
     )
     trials, pairs, stables, recents = [], [], [], []
@@ -156,9 +159,12 @@ def _advance_tests(state: JudgeState, policy: JudgePolicy, tick: Tick, counts: l
         stables.append(stable)
         pairs.append(pair)
         trials.append(trial)
-    return replace(
-        state, trials=tuple(trials), pairs=tuple(pairs), stables=tuple(stables), recents=tuple(recents)
-    )
+    return {
+        "trials": tuple(trials),
+        "pairs": tuple(pairs),
+        "stables": tuple(stables),
+        "recents": tuple(recents),
+    }
 
 
 @dataclass(frozen=True, slots=True)
