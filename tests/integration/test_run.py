@@ -140,3 +140,20 @@ async def test_its_log_is_json_without_the_token(running: Running) -> None:
     assert all({"timestamp", "level", "event"} <= set(line) for line in lines)
     assert running.token not in running.log.read_text()
     assert TOKEN not in running.log.read_text()
+
+
+async def test_a_pipeline_talks_to_it_with_a_token_made_beside_it(running: Running, dsn: str) -> None:
+    await until_well(running)
+    cli = Cli(running.folder, DATABASE_URL=dsn, SLIPWAY_URL=running.base)
+    owner = ("--owner", "123456789012345678", "--owner-name", "Ada")
+    made = await cli("token", "create", "ci", *owner, "--role", "deployer", "--scope", "deploy")
+    assert made.code == 0, made.err
+    secret = made.out.strip()
+    found = json.loads((await cli("status", "--json", SLIPWAY_TOKEN=secret)).out)
+    assert {lane["service"] for lane in found["lanes"]} >= {"checkout"}
+    refused = await cli("deploy", "checkout", "staging", "9.9", SLIPWAY_TOKEN=secret)
+    assert (refused.code, refused.out) == (6, "")
+    assert "There is no version `9.9`" in refused.err
+    assert await running.value("slipway_interactions_total", command="http:lanes", outcome="ok") == 1
+    assert await running.value("slipway_interactions_total", command="http:deploy", outcome="refused") == 1
+    assert secret not in running.log.read_text()
