@@ -25,6 +25,7 @@ from bot.adapters.postgres.tokens import PostgresTokens
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
+from bot.adapters.sources.preconditions import GithubPreconditions
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.command.target import commands_dir
 from bot.adapters.targets.context import TargetContext
@@ -173,7 +174,14 @@ async def _assemble(
     targets, bound = _targets(current, configured, commands, session, settings)
     routing = Routing(current, configured, bound, store.rollouts)
     engine = Engine(
-        people, current, targets=targets, releases=commands.releases, clock=clock, waker=waker, bound=bound
+        people,
+        current,
+        targets=targets,
+        releases=commands.releases,
+        clock=clock,
+        waker=waker,
+        bound=bound,
+        preconditions=GithubPreconditions(),
     )
     service = commands.service(engine, people, targets, clock)
     connection, charts = GatewayConnection(), CardCharts()

@@ -65,6 +65,22 @@ class Prerequisite:
 
 
 @dataclass(frozen=True, slots=True)
+class Preconditions:
+    """What GitHub must say of a release's commit before a rollout starts.
+
+    checks: all of its checks and statuses are green. approvals: so many people with write access approved its pull
+    request. changelog: a heading of this file names the version; empty for none.
+    """
+
+    repository: str
+    checks: bool = True
+    approvals: int = 0
+    changelog: str = ""
+    token: Secret | None = None
+    api: str = "https://api.github.com"
+
+
+@dataclass(frozen=True, slots=True)
 class LaneConfig:
     """Everything the catalog says about one service in one environment."""
 
@@ -84,6 +100,7 @@ class LaneConfig:
     # How people start a rollout here; lane and version are filled in.
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
     binding: LaneBinding | None = None  # None: the adapters are known by name alone
+    preconditions: Preconditions | None = None
 
     @property
     def gated(self) -> bool:

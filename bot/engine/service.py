@@ -19,6 +19,7 @@ from bot.engine.stepper import Contended, Stepper
 from bot.ports.bindings import BoundAdapters
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
+from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import DeployTarget
@@ -47,13 +48,14 @@ class Engine:
         waker: Waker,
         answer_s: float = ANSWER_S,
         bound: BoundAdapters | None = None,
+        preconditions: PreconditionSource | None = None,
     ) -> None:
         self._answer_s = answer_s
         lanes = Lanes(store, catalog, targets, releases, clock, bound=bound)
         stepper = Stepper(store, clock, waker)
         self.kept = stepper.kept  # for a worker in the same process
         self._actions = Actions(store, catalog, stepper, clock)
-        self._deploys = Deploys(store, lanes, stepper, self._actions)
+        self._deploys = Deploys(store, lanes, stepper, self._actions, preconditions)
         self._queries = Queries(store, lanes)
         self._locks = Locks(store, lanes)
 

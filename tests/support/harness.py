@@ -20,6 +20,7 @@ from bot.engine.loops.worker import LoopIntervals, Worker
 from bot.engine.service import Engine
 from bot.ports.meter import Meter
 from bot.ports.metrics import MetricSource
+from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.targets import DeployTarget
 from tests.fakes.outside import FakeAnnouncer, FakeChecker, FakeMetrics, FakeReleases
@@ -73,6 +74,7 @@ class World:
         probe: Probe = no_probe,
         meter: Meter | None = None,
         intervals: LoopIntervals = QUICK,
+        preconditions: PreconditionSource | None = None,
     ) -> AsyncIterator[Slipway]:
         """One process on this world; `working` says whether its loops run."""
         async with Database(self.dsn, size=6, timeout_s=10.0) as database:
@@ -85,6 +87,7 @@ class World:
                 meter=meter,
                 probe=probe,
                 intervals=intervals,
+                preconditions=preconditions,
             )
             async with slipway.running(working):
                 yield slipway
@@ -102,6 +105,7 @@ class Slipway:
         releases: ReleaseSource,
         metrics: Mapping[str, MetricSource],
         intervals: LoopIntervals = QUICK,
+        preconditions: PreconditionSource | None = None,
         **more: Any,
     ) -> None:
         self.world = world
@@ -109,7 +113,14 @@ class Slipway:
         self.store = PostgresStore(database)
         outside: dict[str, Any] = {"targets": targets, "releases": releases}
         inside: dict[str, Any] = {"clock": world.clock, "waker": EventWaker()}
-        self.engine = Engine(self.store, lambda: world.catalog, **outside, **inside, answer_s=ANSWER_S)
+        self.engine = Engine(
+            self.store,
+            lambda: world.catalog,
+            **outside,
+            **inside,
+            answer_s=ANSWER_S,
+            preconditions=preconditions,
+        )
         self.worker = Worker(
             self.store,
             lambda: world.catalog,

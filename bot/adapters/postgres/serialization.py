@@ -40,6 +40,7 @@ CHARTER = (
     "known_good",
     "gated",
     "binding",
+    "preconditions",
 )
 JUDGE = ("judge_state", "verdict")
 # In columns of their own.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.values import Duration, Names, Part, Short
+from bot.values import Duration, HttpUrl, Names, Part, SecretText, Short, shaped
 
 _STRING = {"type": "string"}
 
@@ -44,6 +44,23 @@ class Prerequisite(Part):
     max_age: Duration = Field(default=3600.0, description="How long ago at most; 1h by default.")
 
 
+class Preconditions(Part):
+    """What GitHub must say of a release's commit before a rollout starts; rollbacks need none of it."""
+
+    repository: Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")] = Field(description="owner/name")
+    checks: bool = Field(default=True, description="All checks and statuses of the commit are green.")
+    approvals: int = Field(
+        default=0, ge=0, le=20, description="People with write access who approved its pull request."
+    )
+    changelog: str | None = Field(
+        default=None, min_length=1, description="A file; one of its headings names the version."
+    )
+    token: SecretText | None = Field(default=None, description="For private repositories: ${NAME}.")
+    api: HttpUrl = Field(
+        default="https://api.github.com", description="Address of the API; change it for GitHub Enterprise."
+    )
+
+
 class LaneLayer(Part):
     """Keys for defaults, an environment, a service, or one environment of a service; the later one wins."""
 
@@ -55,6 +72,9 @@ class LaneLayer(Part):
     promote: Annotated[Promote, Short("role", _STRING)] | None = None
     hold: Hold | None = None
     prerequisite: Annotated[Prerequisite, Short("environment", _STRING)] | None = None
+    preconditions: Preconditions | None = Field(
+        default=None, description="What GitHub must say of the release's commit."
+    )
     drift: Literal["repair", "report"] | None = Field(
         default=None,
         description="What to do when something other than the desired release runs; report by default.",

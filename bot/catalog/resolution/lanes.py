@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bot.catalog import models
 from bot.catalog.diagnostics import nearest
+from bot.catalog.models import lanes
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
 from bot.catalog.resolution.layers import Layers, Said
@@ -14,7 +15,7 @@ from bot.catalog.resolution.plans import policy as judged_by
 from bot.catalog.resolution.signals import Listeners
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import LaneConfig, Prerequisite, ServedLane
+from bot.domain.config import LaneConfig, Preconditions, Prerequisite, ServedLane
 from bot.domain.judge import judge
 from bot.domain.rollout.binding import latency_limits
 from bot.domain.rollout.model import Policy
@@ -23,6 +24,19 @@ from bot.kinds import MetricSettings, RouterSettings, TargetSettings
 
 _TICK_S = 5.0
 _NOWHERE = "none"  # `prerequisite: none` removes one that an environment set
+
+
+def _preconditions(said: lanes.Preconditions | None) -> Preconditions | None:
+    if said is None:
+        return None
+    return Preconditions(
+        repository=said.repository,
+        checks=said.checks,
+        approvals=said.approvals,
+        changelog=said.changelog or "",
+        token=said.token,
+        api=said.api,
+    )
 
 
 class LaneResolver:
@@ -63,6 +77,7 @@ class LaneResolver:
             deploy_roles=roles["deploy"].value,
             lock_roles=roles["lock"].value,
             prerequisite=prerequisite,
+            preconditions=_preconditions(said.get("preconditions").value),
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
             binding=binding(

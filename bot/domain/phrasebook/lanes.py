@@ -121,6 +121,16 @@ def prerequisite(
     )
 
 
+def preconditions(unmet: Sequence[str]) -> Refused:
+    """`unmet`: a sentence for each, of which three are shown."""
+    said = "".join(sentence(each) for each in unmet[:3])
+    return Refused(
+        f"Preconditions are not met:{said}" if said else "Preconditions are not met.",
+        rule="precondition",
+        remedy="Deploy again once they are.",
+    )
+
+
 def not_adopted(lane: str, why: str) -> Refused:
     """The first look at a lane failed."""
     return Refused(

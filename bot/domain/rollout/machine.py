@@ -56,6 +56,7 @@ from bot.domain.rollout.model import (
     Phase,
     Plan,
     Policy,
+    Precondition,
     Readiness,
     Release,
     Rollout,
@@ -167,6 +168,7 @@ def begin(
     binding: LaneBinding | None = None,
     gated: bool | None = None,
     shout: str = "",
+    preconditions: tuple[Precondition, ...] = (),
 ) -> Stepped:
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
 
@@ -207,6 +209,7 @@ def begin(
         readiness=readiness,
         gated=plans.gated(plan) if gated is None else gated,
         binding=binding,
+        preconditions=preconditions,
     )
     builder = StepBuilder(rollout, requester, at)
     was = f", replacing {stable.version}" if stable else ""

@@ -306,6 +306,15 @@ class Readiness:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Precondition:
+    """Something that had to hold before the rollout started. `what`: a word for lists; `sentence`: how it stands."""
+
+    what: str
+    met: bool
+    sentence: str
+
+
 # A rollout's number and when it was requested. A database that lost commits may give the number alone to another one.
 Identity = tuple[int, datetime]
 
@@ -362,6 +371,7 @@ class Rollout:
     binding: LaneBinding | None = (
         None  # None: started by an earlier version, which read the catalog each time
     )
+    preconditions: tuple[Precondition, ...] = ()  # as they were met when it started
     schema: int = 1
     stamp: str = ""
 

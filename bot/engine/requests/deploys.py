@@ -12,13 +12,14 @@ from bot.domain.errors import UserError
 from bot.domain.formatting import clean
 from bot.domain.records import Situation
 from bot.domain.rollout import machine, plans
-from bot.domain.rollout.model import Action, Lane, Plan, Release, Rollout
+from bot.domain.rollout.model import Action, Lane, Plan, Precondition, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.errors import AlreadyAnswered, LaneTaken
+from bot.ports.preconditions import PreconditionSource
 from bot.ports.store import Store
 
 T = TypeVar("T")
@@ -29,7 +30,15 @@ _TRIES = 5
 class Deploys:
     """Begins rollouts. An interaction begins one rollout, however often it is delivered."""
 
-    def __init__(self, store: Store, lanes: Lanes, stepper: Stepper, actions: Actions) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        stepper: Stepper,
+        actions: Actions,
+        source: PreconditionSource | None = None,
+    ) -> None:
+        self._source = source
         self._store = store
         self._lanes = lanes
         self._stepper = stepper
@@ -53,15 +62,23 @@ class Deploys:
         if request.dry_run:
             return await self._dry_run(config, plan, candidate, situation, found)
         try:
-            for check in found:
-                check.require()
+            preflight.require(found)
         except UserError:
             # The same interaction, delivered twice at once, is not in its own way.
             if told := await self._told(request.interaction):
                 return told
             raise
         shout = next((check.sentence for check in found if check.what == preflight.EMERGENCY), "")
-        return await self._begin(config, plan, request, candidate, situation, known_good=False, shout=shout)
+        return await self._begin(
+            config,
+            plan,
+            request,
+            candidate,
+            situation,
+            known_good=False,
+            shout=shout,
+            preconditions=facts.preconditions,
+        )
 
     async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
         if told := await self._told(request.interaction):
@@ -119,8 +136,16 @@ class Deploys:
             panic=await self._actions.stopped(config.lane, request.guild_id),
             emergency=request.emergency,
             reason=clean(request.reason),
+            preconditions=await self._preconditions(config, candidate),
             renewing=await self._renewing(config.lane, candidate, situation),
         )
+
+    async def _preconditions(self, config: LaneConfig, candidate: Release) -> tuple[Precondition, ...]:
+        if config.preconditions is None:
+            return ()
+        if self._source is None:
+            return (Precondition("github", False, "GitHub cannot be asked from here."),)
+        return tuple(await self._source.look(config.preconditions, candidate))
 
     async def _renewing(self, lane: Lane, candidate: Release, situation: Situation) -> bool:
         """Whether the release runs here, but its success is too old for an environment with this prerequisite.
@@ -169,6 +194,7 @@ class Deploys:
         *,
         known_good: bool,
         shout: str = "",
+        preconditions: tuple[Precondition, ...] = (),
     ) -> Rollout | None:
         """Begin a rollout; None when the lane has changed (a repair, an abort on the host), or panic stop is on."""
         at = self._lanes.now()
@@ -194,6 +220,7 @@ class Deploys:
             known_good=known_good,
             readiness=await self._lanes.readiness(config.lane, config.policy, stable),
             shout=shout,
+            preconditions=preconditions,
         )
         try:
             servers = self._lanes.catalog.guilds_of(config.lane, request.guild_id)

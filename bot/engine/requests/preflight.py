@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,7 +11,7 @@ from bot.domain.config import LaneConfig
 from bot.domain.errors import Refused, UserError
 from bot.domain.formatting import duration
 from bot.domain.records import Lock, Situation
-from bot.domain.rollout.model import Actor, Lane, Release
+from bot.domain.rollout.model import Actor, Lane, Precondition, Release
 from bot.engine.api import PreflightFinding
 
 
@@ -47,6 +47,7 @@ class Facts:
     panic: Mapping[str, object] | None = None
     emergency: bool = False
     reason: str = ""
+    preconditions: tuple[Precondition, ...] = ()
     renewing: bool = False  # it runs here, but its success is too old for the environment that requires it
 
 
@@ -59,7 +60,18 @@ def checks(facts: Facts) -> tuple[PreflightCheck, ...]:
         panic(facts.panic),
         *_locks(facts),
         *_prerequisites(facts),
+        *_preconditions(facts),
     )
+
+
+def require(found: Sequence[PreflightCheck]) -> None:
+    """Raise the first refusal; preconditions last, all that are not met at once."""
+    for check in found:
+        if check.rule != PRECONDITION:
+            check.require()
+    unmet = [check.sentence for check in found if not check.ok]
+    if unmet:
+        raise phrasebook.preconditions(unmet)
 
 
 def role(roles: tuple[str, ...], actor: Actor, action: str) -> PreflightCheck:
@@ -146,6 +158,12 @@ def _prerequisites(facts: Facts) -> Iterator[PreflightCheck]:
     yield _refused("prerequisite", refused)
 
 
+def _preconditions(facts: Facts) -> Iterator[PreflightCheck]:
+    for each in facts.preconditions:
+        yield PreflightCheck(each.what, each.met, each.sentence, rule=PRECONDITION)
+
+
+PRECONDITION = "precondition"
 EMERGENCY = "emergency"
 
 

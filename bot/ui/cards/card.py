@@ -142,6 +142,7 @@ def _facts(rollout: Rollout) -> str:
         lines += [
             f"{'⚠️ ' if 'DANGER' in one else '• '}{escaping.plain(one, 200)}" for one in map(str, changes[:12])
         ]
+    lines += [f"{'✓' if p.met else '✗'} {escaping.sentence(p.sentence, 200)}" for p in rollout.preconditions]
     return "\n".join(lines)
 
 

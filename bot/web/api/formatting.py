@@ -41,6 +41,9 @@ def rollout(found: Rollout, now: datetime) -> models.RolloutInfo:
         requester=found.requester.name,
         reason=found.reason,
         seal=found.seal,
+        preconditions=[
+            models.FindingInfo(what=p.what, ok=p.met, sentence=plain(p.sentence)) for p in found.preconditions
+        ],
         gate=_gate(found, now),
         approvals=[models.ApprovalInfo(by=a.actor_name, at=a.at) for a in _approvals(found)],
         hold=_hold(found),

@@ -178,6 +178,12 @@ class _Answer(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class FindingInfo(_Answer):
+    what: str
+    ok: bool
+    sentence: str
+
+
 class ApprovalInfo(_Answer):
     by: str
     at: datetime
@@ -227,6 +233,7 @@ class RolloutInfo(_Answer):
     requester: str
     reason: str
     seal: str
+    preconditions: list[FindingInfo]
     gate: GateInfo | None
     approvals: list[ApprovalInfo]
     hold: HoldInfo | None
@@ -322,12 +329,6 @@ class ReleasesInfo(_Answer):
     """Releases that can be deployed, newest first."""
 
     releases: list[ReleaseInfo]
-
-
-class FindingInfo(_Answer):
-    what: str
-    ok: bool
-    sentence: str
 
 
 class DryRunInfo(_Answer):

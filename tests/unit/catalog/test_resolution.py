@@ -15,10 +15,11 @@ from bot import references
 from bot.adapters.targets.hosted.settings import LaneRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
-from bot.domain.config import Catalog, Prerequisite
+from bot.domain.config import Catalog, Preconditions, Prerequisite
 from bot.domain.errors import BadCatalog
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
+from bot.domain.secret import Secret
 from tests.support.catalog_files import SOUND, changed, check, load, write
 from tests.support.paths import ROOT
 
@@ -43,6 +44,19 @@ def test_a_lane_gets_its_plan_its_policy_and_its_people(tmp_path: Path) -> None:
     assert lane.policy.operate_roles == lane.lock_roles == ("deployer", "on-call")
     assert (lane.policy.promote_role, lane.policy.promote_quorum) == ("lead", 2)
     assert lane.guilds == (1459747831315891395,)
+
+
+def test_preconditions_are_inherited_and_replaced_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_VAR_GITHUB", "a-secret-token")
+    given = "{repository: acme/checkout, approvals: 2, changelog: NEWS.md, token: '${SLIPWAY_VAR_GITHUB}'}"
+    text = changed(("production: {prerequisite: staging}", f"production: {{preconditions: {given}}}"))
+    catalog = load(write(tmp_path, all=text))
+    found = catalog.lanes[PRODUCTION].preconditions
+    assert found == Preconditions("acme/checkout", True, 2, "NEWS.md", Secret("a-secret-token"))
+    assert catalog.lanes[STAGING].preconditions is None
+    assert "a-secret-token" in {secret.reveal() for secret in catalog.secrets}
 
 
 def test_objectives_and_rules_become_the_judges_policy(tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+"""GitHub's API as far as preconditions ask it: strict, and held to GitHub's own description in both directions."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+from aiohttp import web
+
+DESCRIPTION = Path(__file__).parent / "descriptions" / "github.json.gz"
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+_STRINGS = {"uri": "https://github.com/x", "date-time": "2026-11-20T14:03:20Z", "email": "a@example.com"}
+
+
+@functools.cache
+def description() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(gzip.decompress(DESCRIPTION.read_bytes()))
+    return found
+
+
+def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    while "$ref" in schema:
+        _, _, kind, name = schema["$ref"].split("/")
+        schema = description()["components"][kind][name]
+    return schema
+
+
+def minimal(schema: Mapping[str, Any]) -> Any:
+    """The least that the schema allows."""
+    schema = resolved(schema)
+    if schema.get("nullable"):
+        return None
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "allOf" in schema:
+        return functools.reduce(lambda a, b: {**a, **b}, map(minimal, schema["allOf"]))
+    for several in ("oneOf", "anyOf"):
+        if several in schema:
+            return minimal(schema[several][0])
+    match schema.get("type"):
+        case "object":
+            return {name: minimal(schema["properties"][name]) for name in schema.get("required", ())}
+        case "array":
+            return []
+        case "string":
+            return _STRINGS.get(schema.get("format", ""), "x")
+        case "boolean":
+            return False
+        case _:
+            return 1
+
+
+def strict(schema: Any) -> Any:
+    """The schema of OpenAPI 3.0 as JSON Schema, which has no `nullable`."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: strict(each) for name, each in schema.items() if name not in ("nullable", "discriminator")}
+    return {"anyOf": [found, {"type": "null"}]} if schema.get("nullable") is True else found
+
+
+@dataclass
+class GithubApi:
+    """One repository, `acme/checkout`. Sets of what a test cares about; the rest of each answer is the least allowed.
+
+    runs: check runs by name: status and conclusion. statuses: commit statuses by context. pulls: number, merged or
+    not, and author. reviews: of every pull request, in order: login, state, association.
+    """
+
+    url: str = ""
+    token: str = "a-token-of-github"
+    runs: list[tuple[str, str, str | None]] = field(default_factory=list)
+    statuses: dict[str, str] = field(default_factory=dict)
+    pulls: list[tuple[int, bool, str]] = field(default_factory=list)
+    reviews: list[tuple[str, str, str]] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    asked: list[str] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.removeprefix("/repos/acme/checkout")
+        self.asked.append(path)
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"message": "Bad credentials"}, status=401)
+        if request.headers.get("X-GitHub-Api-Version") != "2022-11-28":
+            self.mistakes.append(f"{path}: no version of the API")
+        if self.status != 200:
+            return web.json_response({"message": "Server Error"}, status=self.status)
+        template = next((t for t in description()["paths"] if _pattern(t).fullmatch(request.path)), None)
+        if template is None:
+            self.mistakes.append(f"{path} is not described")
+            return web.json_response({"message": "Not Found"}, status=404)
+        known = {resolved(p)["name"] for p in description()["paths"][template]["get"]["parameters"]}
+        self.mistakes += [f"{path}: unknown parameter {name}" for name in request.query if name not in known]
+        return self._answer(template, path, request)
+
+    def _answer(self, template: str, path: str, request: web.Request) -> web.Response:
+        if template.endswith("/contents/{path}"):
+            if "raw" not in request.headers["Accept"] or request.query["ref"] != COMMIT:
+                self.mistakes.append(f"{path}: not asked for the file at the commit")
+            text = self.files.get(path.removeprefix("/contents/"))
+            if text is None:
+                return web.json_response({"message": "Not Found"}, status=404)
+            return web.Response(text=text, content_type="application/vnd.github.raw+json")
+        if "/commits/" in path and f"/commits/{COMMIT}/" not in path:
+            return web.json_response({"message": "No commit found"}, status=422)
+        described = description()["paths"][template]["get"]["responses"]["200"]
+        schema = described["content"]["application/json"]["schema"]
+        size, page = int(request.query.get("per_page", 30)), int(request.query.get("page", 1))
+        body = self._body(template.rsplit("/", 1)[1], schema, slice((page - 1) * size, page * size))
+        whole = {**strict(schema), "components": strict(description()["components"])}
+        jsonschema_rs.validator_for(whole).validate(body)
+        return web.json_response(body)
+
+    def _body(self, what: str, schema: Mapping[str, Any], page: slice) -> Any:
+        if what == "check-runs":
+            one = minimal(resolved(schema)["properties"]["check_runs"]["items"])
+            runs = [
+                {**one, "id": n, "name": name, "status": status, "conclusion": conclusion}
+                for n, (name, status, conclusion) in enumerate(self.runs, 1)
+            ]
+            return {"total_count": len(runs), "check_runs": runs[page]}
+        if what == "status":
+            one = minimal(resolved(resolved(schema)["properties"]["statuses"]["items"]))
+            statuses = [{**one, "context": c, "state": s} for c, s in self.statuses.items()]
+            return {**minimal(schema), "total_count": len(statuses), "statuses": statuses[page]}
+        one = minimal(resolved(schema)["items"])
+        if what == "pulls":
+            at = "2026-11-20T14:03:20Z"
+            return [
+                {**one, "number": n, "merged_at": at if merged else None, "user": self._user(author)}
+                for n, merged, author in self.pulls
+            ][page]
+        return [
+            {**one, "id": n, "user": self._user(login), "state": state, "author_association": association}
+            for n, (login, state, association) in enumerate(self.reviews, 1)
+        ][page]
+
+    def _user(self, login: str) -> dict[str, Any]:
+        user = {**minimal({"$ref": "#/components/schemas/simple-user"}), "login": login}
+        return {**user, "avatar_url": "https://github.com/x"}
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    known = template.replace("{owner}", "acme").replace("{repo}", "checkout")
+    return re.compile(
+        re.sub(r"\\{\w+\\}", "[^/]+", re.escape(known)).replace("contents/[^/]+", "contents/.+")
+    )
+
+
+@asynccontextmanager
+async def serving(api: GithubApi) -> AsyncIterator[GithubApi]:
+    """Serve it. Fails the test for a request that GitHub does not describe."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", api.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        api.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield api
+    finally:
+        await runner.cleanup()
+    assert api.mistakes == []
