@@ -34,6 +34,7 @@ OTHERS = {
     *(
         "cd",
         "chmod",
+        "chown",
         "cp",
         "curl",
         "docker",
