@@ -1,8 +1,8 @@
 """A release that tries to get at everything around it: `hostile.py PORT WORLD`; standard library only.
 
-WORLD is a JSON file with `pids`, `files`, `folders` and `sockets`, each by a name of the test's choice. `GET /` answers
-as JSON what it managed: `{attempt: what it got}`; an attempt that was refused is not in it. With port 0 it prints that
-and exits. A third argument makes it leave a process behind that belongs to nothing.
+WORLD is a JSON file with `pids`, `files`, `folders`, `pipes` and `sockets`, each by a name of the test's choice. `GET /`
+answers as JSON what it managed: `{attempt: what it got}`; an attempt that was refused is not in it. With port 0 it prints
+that and exits. A third argument makes it leave a process behind that belongs to nothing.
 """
 
 from __future__ import annotations
@@ -92,6 +92,11 @@ def write(path: str) -> str:
         return "opened for writing"
 
 
+def opened(pipe: str) -> str:
+    os.close(os.open(pipe, os.O_RDWR | os.O_NONBLOCK))
+    return "opened"
+
+
 def listed(folder: str) -> list[str]:
     return [each.name for each in Path(folder).iterdir()]
 
@@ -128,6 +133,7 @@ PIDS: dict[str, Callable[[int], object]] = {
     "signal to": send,
 }
 PLACES: dict[str, dict[str, Callable[[str], object]]] = {
+    "pipes": {"open": opened},
     "sockets": {"connect to": connect},
     "files": {"read": read, "write": write},
     "folders": {"list": listed, "plant in": plant},
@@ -186,6 +192,7 @@ def main() -> None:
     }
     Answers.found = json.dumps(found).encode()
     if port:
+        print("up", flush=True)
         HTTPServer(("127.0.0.1", port), Answers).serve_forever()
     print(Answers.found.decode())
 

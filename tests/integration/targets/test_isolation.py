@@ -98,7 +98,7 @@ def world(folder: Path, target: HostedTarget, victim: int) -> dict[str, Mapping[
     pids = json.loads((data / "host.pid").read_text())
     envoy = data / "platforms" / "process" / "router"
     admin = next(envoy.rglob("admin.sock"))
-    log = next((data / "logs" / "payments@production").iterdir())
+    logs = data / "logs" / "payments@production"
     return {
         "pids": {
             **pids,
@@ -112,10 +112,11 @@ def world(folder: Path, target: HostedTarget, victim: int) -> dict[str, Mapping[
             "records": str(data / "platforms" / "process" / "runtime" / "payments@production.json"),
             "host id": str(data / "host.id"),
             "host log": str(data / "host.log"),
-            "victim's log": str(log),
+            "victim's log": str(next(logs.glob("*.log"))),
             "victim's env_file": str(folder / "payments.env"),
             "bootstrap": str(next(envoy.rglob("bootstrap.json"))),
         },
+        "pipes": {"victim's pipe": str(next(logs.glob("*.pipe")))},
         "folders": {
             "host": str(data),
             "lanes": str(data / "lanes"),
@@ -143,6 +144,8 @@ async def attacked(folder: Path, target: HostedTarget) -> dict[str, Any]:
     await target.apply(VICTIM, Desired(1, victim))
     await settled(target, {"victim": 100}, VICTIM)
     (pid,) = [p.pid for p in psutil.process_iter() if _environ(p).get("API_TOKEN") == SECRET]
+    logs = folder / "host" / "logs"
+    await until(lambda: _now(any(logs.rglob("*.log"))), bool)
     (folder / "world.json").write_text(json.dumps(world(folder, target, pid)))
     await target.apply(LANE, Desired(1, hostile(folder)))
     await settled(target, {"1": 100})

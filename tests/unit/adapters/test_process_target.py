@@ -154,27 +154,6 @@ def test_tail_has_the_last_lines_since_the_start(tmp_path: Path) -> None:
     assert logs.last_words(log, since, str) == "line 4 | line 5 | line 6 | line 7 | line 8"
 
 
-def test_log_that_grew_is_cut_and_the_writer_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "LARGEST", 10)
-    log = tmp_path / "a.log"
-    with log.open("ab", buffering=0) as writer:
-        writer.write(b"0123456789abc")
-        logs.rotate(log)
-        writer.write(b"later")
-        logs.rotate(log)
-    assert log.read_bytes() == b"later"
-    assert (tmp_path / "a.log.1").read_bytes() == b"0123456789abc"
-
-
-def test_end_of_a_log_that_grew_a_lot_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "LARGEST", 10)
-    log = tmp_path / "a.log"
-    log.write_bytes(b"x" * 1000 + b"the last twenty byte")
-    logs.rotate(log)
-    assert (tmp_path / "a.log.1").read_bytes() == b"the last twenty byte"
-    assert log.read_bytes() == b""
-
-
 def test_only_the_newest_logs_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "KEPT_LOGS", 2)
     for number in range(4):

@@ -75,6 +75,8 @@ class Surroundings(Protocol):
 
     async def files(self, artifact: Artifact) -> Path: ...
 
+    async def output(self, log: Path) -> logs.Output: ...
+
     async def save(self) -> None: ...
 
     def changed(self) -> None: ...
@@ -97,6 +99,7 @@ class Instance:
         self._log_start = 0
         self._private: set[str] = set()
         self._user: LaneUser | None = None
+        self._output: logs.Output | None = None
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -137,8 +140,9 @@ class Instance:
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"{self._release.version}.{self.record.index}")
 
-    def rotate_log(self) -> None:
-        logs.rotate(self._log)
+    @property
+    def log(self) -> Path:
+        return self._log
 
     async def stop(self) -> None:
         """Stop the instance; returns when no process of it is left."""
@@ -149,6 +153,7 @@ class Instance:
         if self._process is not None:
             await self._process.stop(self._spec.stop_signal_number, self._spec.stop_s)
         self._process = None
+        self._forget_output()
         self.state = RunState.STOPPED
 
     async def _run(self) -> None:
@@ -226,8 +231,10 @@ class Instance:
             f"slipway-{record.token}",
             systemd=self._around.systemd,
         )
+        self._forget_output()
+        self._output = await self._around.output(self._log)
         try:
-            self._process = Process.start(what, env, cwd, self._log)
+            self._process = Process.start(what, env, cwd, self._output.child)
         except PermissionError as problem:
             raise _explained(problem, user) from None
         record.pid, record.created = self._process.pid, self._process.created
@@ -257,8 +264,15 @@ class Instance:
 
     async def _ending(self) -> str:
         assert self._process is not None
+        if self._output is not None:
+            await asyncio.to_thread(self._output.wait_written)
         printed = await asyncio.to_thread(logs.last_words, self._log, self._log_start, self._redactor())
         return self._process.ending + (f"; last words: {printed}" if printed else "")
+
+    def _forget_output(self) -> None:
+        if self._output is not None:
+            self._output.close()
+            self._output = None
 
     def _redactor(self) -> Redactor:
         """Redactor of the values that the release was started with, also when `env_file` has changed since."""

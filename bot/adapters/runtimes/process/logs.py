@@ -1,16 +1,23 @@
-"""Log files of releases: readable when the host is down, and limited in size."""
+"""Logs of releases: readable when the host is down, and limited in size by their writer."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
+import struct
+import termios
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-LARGEST = 5 * 1024 * 1024
+from bot.adapters.runtimes.process.writer import pipe_of
+
 KEPT_LOGS = 40
 _READ_BYTES = 16 * 1024
 _TAIL_CHARS = 4096
 _TAIL_LINES = 5
+_WRITTEN_S, _WRITTEN_LOOK_S = 3.0, 0.03
 
 
 def size(log: Path) -> int:
@@ -41,16 +48,38 @@ def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
     return " | ".join(lines[-_TAIL_LINES:])[-_TAIL_CHARS:]
 
 
-def rotate(log: Path) -> None:
-    """Copy the end and truncate: the release writes to an inherited descriptor, so the file cannot be swapped.
+class Output:
+    """Pipe of one start of a release. `child`: what it prints to; to be closed here once it runs.
 
-    However much was printed, at most twice `LARGEST` is copied. Output between copy and truncation is lost.
+    The end that is kept here holds what was printed until the writer has come to it.
     """
-    if size(log) > LARGEST:
-        with log.open("r+b") as file:
-            file.seek(max(0, size(log) - 2 * LARGEST))
-            log.with_suffix(".log.1").write_bytes(file.read(2 * LARGEST))
-            file.truncate(0)
+
+    def __init__(self, log: Path) -> None:
+        """Raises OSError."""
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._log = log
+        pipe = pipe_of(log)
+        with contextlib.suppress(FileExistsError):
+            os.mkfifo(pipe, 0o600)
+        self._kept = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+        # For reading too: its program must not end because the writer does.
+        self.child = os.open(pipe, os.O_RDWR)
+
+    def close(self) -> None:
+        if self._kept >= 0:
+            os.close(self._kept)
+            self._kept = -1
+
+    def wait_written(self) -> None:
+        """Until all that was printed is in the log, for a bounded time."""
+        deadline, seen = time.monotonic() + _WRITTEN_S, -1
+        while self._kept >= 0 and time.monotonic() < deadline:
+            left = struct.unpack("i", fcntl.ioctl(self._kept, termios.FIONREAD, bytes(4)))[0]
+            now = size(self._log)
+            if not left and now == seen:
+                return
+            seen = now
+            time.sleep(_WRITTEN_LOOK_S)
 
 
 def tidy(folder: Path) -> None:

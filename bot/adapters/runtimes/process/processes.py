@@ -41,23 +41,21 @@ class Process:
         self._child = child
 
     @classmethod
-    def start(cls, what: Start, env: Mapping[str, str], cwd: Path | None, log: Path) -> Process:
-        """Start a process group. Raises OSError when the command cannot be executed."""
-        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def start(cls, what: Start, env: Mapping[str, str], cwd: Path | None, output: int) -> Process:
+        """Start a process group that prints to `output`, which is closed here. Raises OSError."""
         try:
             child = subprocess.Popen(  # noqa: S603 - a command of the catalog
                 what.argv,
                 env=env,
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
-                stdout=fd,
+                stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
                 **what.options,
             )
         finally:
-            os.close(fd)
+            os.close(output)
         with contextlib.suppress(psutil.Error):
             return cls(child.pid, psutil.Process(child.pid).create_time(), child)
         return cls(child.pid, 0.0, child)

@@ -13,6 +13,7 @@ import aiohttp
 
 from bot.adapters.lane_files import release_to_json
 from bot.adapters.runtimes.process.instance import HOST, Instance, Record
+from bot.adapters.runtimes.process.logs import Output
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.spec import Artifact, ProcessSpec
 from bot.adapters.runtimes.process.users import LaneUser
@@ -30,6 +31,8 @@ class Surroundings(Protocol):
     async def user(self, lane: Lane) -> LaneUser | None: ...
 
     async def files(self, artifact: Artifact) -> Path: ...
+
+    async def output(self, log: Path) -> Output: ...
 
     async def save(self, lane: Lane) -> None: ...
 
@@ -70,6 +73,9 @@ class Part:
 
     async def files(self, artifact: Artifact) -> Path:
         return await self.runtime.files(artifact)
+
+    async def output(self, log: Path) -> Output:
+        return await self.runtime.output(log)
 
     async def save(self) -> None:
         await self.runtime.save(self.lane)
@@ -142,10 +148,6 @@ class ProcessRelease:
         """Stop every instance now; returns when nothing of it is left."""
         self._exiting = True
         await asyncio.gather(*(instance.stop() for instance in self.instances))
-
-    def rotate_logs(self) -> None:
-        for instance in self.instances:
-            instance.rotate_log()
 
     def observed(self) -> RunningRelease:
         listens = self.spec.ready.path is not None

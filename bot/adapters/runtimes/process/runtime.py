@@ -23,6 +23,7 @@ from bot.adapters.runtimes.process.release import ProcessRelease
 from bot.adapters.runtimes.process.settings import ProcessSettings
 from bot.adapters.runtimes.process.spec import Artifact, parse_spec
 from bot.adapters.runtimes.process.users import DEFAULT_IDS, LaneUser, LaneUsers, reachable
+from bot.adapters.runtimes.process.writer import WriterProgram, pipe_of
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused
 from bot.ports.runtimes import RunningRelease
@@ -48,6 +49,7 @@ class ProcessRuntime:
         self._users = users
         self._artifacts = context.releases / "artifacts"
         self._storing = asyncio.Lock()
+        self._writer = WriterProgram(context.logs)
         self._files = LaneFiles(context.folder, _VERSION)
         self._logs = context.logs
         self._lanes: dict[Lane, dict[str, ProcessRelease]] = {}
@@ -67,12 +69,17 @@ class ProcessRuntime:
             for stored in state["releases"]:
                 self._restore(lane, release_from_json(stored["release"]), stored["instances"], leaders)
         await self._stop_strays(found)
+        if self._lanes:
+            self._writer.ensure()
         self._housekeeper = asyncio.create_task(self._keep_house(), name="housekeeping")
 
     async def close(self) -> None:
         if self._housekeeper is not None:
             self._housekeeper.cancel()
         await asyncio.gather(*(release.exit() for release in self._releases()))
+        await asyncio.to_thread(self._writer.stop)
+        for release in self._releases():
+            self._forget_pipes(release)
         for releases in self._lanes.values():
             releases.clear()
         await asyncio.gather(*map(self.save, self._lanes))
@@ -119,6 +126,11 @@ class ProcessRuntime:
             raise OSError(str(changed)) from None
         store.collect(used)
         return found
+
+    async def output(self, log: Path) -> logs.Output:
+        """A pipe into this log. Raises OSError."""
+        self._writer.ensure()
+        return logs.Output(log)
 
     async def save(self, lane: Lane) -> None:
         """Save the lane's records. A full disk must not keep a release from running: it is tried again later."""
@@ -171,11 +183,16 @@ class ProcessRuntime:
     def _gone(self, release: ProcessRelease) -> None:
         self._lanes[release.lane].pop(release.release.digest, None)
         self._unsaved.add(release.lane)
+        self._forget_pipes(release)
         logs.tidy(self._logs / folder_name(release.lane))
         user = self._users.known(release.lane) if self._users else None
         if user is not None and not self._lanes[release.lane]:
             processes.kill_all_of(user)  # what left its process group
         self._changed(release.lane)
+
+    def _forget_pipes(self, release: ProcessRelease) -> None:
+        for instance in release.instances:
+            pipe_of(instance.log).unlink(missing_ok=True)
 
     async def _stop_strays(self, found: list[tuple[str, Process]]) -> None:
         """Stop processes that an earlier host started and no release took over: none may run beside new ones."""
@@ -190,10 +207,9 @@ class ProcessRuntime:
             await asyncio.sleep(_HOUSEKEEPING_S)
             for lane in list(self._unsaved):
                 await self.save(lane)
-            for release in list(self._releases()):
+            if any(True for _ in self._releases()):
                 with contextlib.suppress(OSError):
-                    # In a thread: a release that prints a lot must not hold up the other lanes.
-                    await asyncio.to_thread(release.rotate_logs)
+                    self._writer.ensure()
 
 
 def make_process_runtime(settings: ProcessSettings, context: RuntimeContext) -> ProcessRuntime:
