@@ -1,8 +1,8 @@
 """A release that tries to get at everything around it: `hostile.py PORT WORLD`; standard library only.
 
-WORLD is a JSON file with `pids`, `files`, `folders`, `pipes` and `sockets`, each by a name of the test's choice. `GET /`
-answers as JSON what it managed: `{attempt: what it got}`; an attempt that was refused is not in it. With port 0 it prints
-that and exits. A third argument makes it leave a process behind that belongs to nothing.
+WORLD is a JSON file with `pids`, `files`, `folders`, `pipes` and `sockets`, each by a name of the test's choice.
+`GET /` answers as JSON what it managed: `{attempt: what it got}`; an attempt that was refused is not in it. With port
+0 it prints that and exits. A third argument makes it leave a process behind that belongs to nothing.
 """
 
 from __future__ import annotations
