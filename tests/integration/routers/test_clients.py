@@ -33,7 +33,9 @@ REQUESTS = [
     request("/echo", "POST", b"\xff\0\x1f\x8b", Content_Encoding="br, gzip", Transfer_Encoding="identity"),
     request("/early", "POST", b"x" * 200_000),
     request("/echo", "POST", b"x" * 200_000, Expect="100-continue"),
+    request("/echo", "POST", b"hello", Expect="100-continue"),
     request("/ws", **WEBSOCKET) + b"\x81\x85garbage",
+    request("/ws", Upgrade="websocket"),
     request("/redirect", **WEBSOCKET),
     request("/", "TRACE"),
     request("/", "HEAD"),
@@ -53,7 +55,7 @@ REQUESTS = [
     b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
 ]
 
-Ending = Literal["read", "abort", "close", "half-close", "read a little"]
+Ending = Literal["read", "abort", "reset", "close", "half-close", "read a little"]
 
 
 @dataclass(frozen=True, repr=False)
@@ -79,7 +81,7 @@ def behaviours(draw: st.DrawFn) -> Behaviour:
         sent = sent[: draw(st.integers(0, len(sent)))]
     cuts = sorted(draw(st.lists(st.integers(0, len(sent)), max_size=4)))
     pieces = tuple(sent[start:end] for start, end in zip([0, *cuts], [*cuts, len(sent)], strict=True))
-    endings: tuple[Ending, ...] = ("read", "abort", "close", "half-close", "read a little")
+    endings: tuple[Ending, ...] = ("read", "abort", "reset", "close", "half-close", "read a little")
     return Behaviour(pieces, draw(st.sampled_from([0, 0, 0.01])), draw(st.sampled_from(endings)))
 
 
@@ -97,6 +99,8 @@ async def behave(address: Address, behaviour: Behaviour) -> None:
         elif behaviour.ending == "read a little":
             async with asyncio.timeout(0.05):
                 await connection.reader.read(100)
+        if behaviour.ending == "reset":
+            connection.reset()
     connection.abort() if behaviour.ending in ("abort", "read a little") else connection.close()
 
 
@@ -118,6 +122,8 @@ def looks_fine(counts: RouterCounts) -> bool:
 @given(st.lists(behaviours(), min_size=1, max_size=6))
 # Envoy had said 100 Continue, which was taken for a response of the release.
 @example([Behaviour((request("/echo", "POST", b"x" * 200_000, Expect="100-continue"),), 0, "half-close")])
+# Releases that believe such a header answer 101, which HAProxy refuses to pass on.
+@example([Behaviour((request("/ws", Upgrade="websocket"),), 0, "read")])
 async def test_no_client_behaviour_makes_a_release_look_bad(
     router: RouterSubject, release: TestRelease, clients: list[Behaviour]
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from dataclasses import dataclass
 
 Address = tuple[str, int]
@@ -69,8 +71,18 @@ class Connection:
     def close(self) -> None:
         self.writer.close()
 
+    def reset(self) -> None:
+        """What the other side has sent is lost, and it learns so at once."""
+        reset(self.writer)
+
     def abort(self) -> None:
         self.writer.transport.abort()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    connection: socket.socket = writer.get_extra_info("socket")
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    writer.transport.abort()
 
 
 def request(path: str = "/", method: str = "GET", body: bytes = b"", **headers: str) -> bytes:

@@ -21,13 +21,12 @@ import asyncio
 import base64
 import contextlib
 import hashlib
-import socket
-import struct
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 from bot.ports.routers import Backend, Share
+from tests.support.routers.client import reset
 
 # By RFC 6455.
 _WEBSOCKET = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -126,10 +125,7 @@ class TestRelease:
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nhalf")
             await writer.drain()
             await asyncio.sleep(0.05)
-            if what == "cut":
-                connection: socket.socket = writer.get_extra_info("socket")
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            writer.transport.abort()
+            reset(writer) if what == "cut" else writer.transport.abort()
             return False
         response = self._plain(what, more, head, body)
         writer.write(response if method != "HEAD" else response.split(b"\r\n\r\n")[0] + b"\r\n\r\n")

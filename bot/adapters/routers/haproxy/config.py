@@ -230,6 +230,8 @@ def _frontend(listening: Listening, limits: Limits) -> list[str]:
 
 def _received(limits: Limits) -> Iterator[str]:
     """What is refused, what is believed, and waiting until a body is there that fits into the buffer."""
+    # The ring must not be flooded by requests that it is not read for.
+    yield "http-request set-log-level silent"
     yield "http-request deny deny_status 405 if METH_CONNECT"
     yield "http-request deny deny_status 400 unless { path -m beg / }"
     yield f"http-request deny deny_status 400 if {{ req.hdrs,length gt {REQUEST_HEAD_BYTES} }}"
@@ -239,6 +241,8 @@ def _received(limits: Limits) -> Iterator[str]:
     # A release may have been behind another router of Slipway's, and believe its headers.
     yield "http-request del-header x-slipway-lane"
     yield "http-request del-header x-envoy-internal"
+    # A release might believe it, and HAProxy would not let it answer.
+    yield "http-request del-header Upgrade unless { req.hdr(Connection) -i -m str upgrade }"
     yield "http-request set-var(txn.expects) bool(true) if { req.hdr(Expect) -m found }"
     yield f"http-request wait-for-body time {_BODY_S}s"
 
@@ -281,6 +285,7 @@ def _routed() -> Iterator[str]:
     yield "http-request set-var(txn.begun) date(0,us)"
     yield f"http-request set-var(txn.look) date(0,ms),div({LOOK_MS}),concat(/,txn.release) if {_JUDGED}"
     yield f"http-request track-sc1 var(txn.look) table waiting if {_JUDGED}"
+    yield f"http-request set-log-level info if {_JUDGED}"
     slot = "%[var(txn.place),field(1,' ')]"
     yield f"use_backend {EVIDENCE}{slot} if {{ var(txn.kind) -m str plain }}"
     yield f"use_backend {OTHER}{slot}"
@@ -307,8 +312,12 @@ def _unanswered(listening: Listening) -> Iterator[str]:
     overdue_us = round(listening.overdue_s * 1_000_000)
     count = "http-after-response set-var(txn.counted)"
     mine = f"if {_JUDGED} !{_ENDED}"
-    yield f"{count} sc_inc_gpc({FAILED},0) {mine} {{ status ge 500 }}"
-    yield f"http-after-response set-var(txn.ended) str(failed) {mine} {{ status ge 500 }}"
+    # HAProxy refuses handshakes that a client has got wrong only when the release has accepted them.
+    failed = f"http-after-response set-var(txn.failed) bool(true) {mine}"
+    yield f"{failed} {{ status ge 500 }} !{{ status 502 }}"
+    yield f"{failed} {{ status 502 }} {{ var(txn.kind) -m str plain }}"
+    yield f"{count} sc_inc_gpc({FAILED},0) if {{ var(txn.failed) -m found }}"
+    yield "http-after-response set-var(txn.ended) str(failed) if { var(txn.failed) -m found }"
     yield f"http-after-response set-var(txn.took) {_AGE} {mine}"
     yield f"{count} sc_inc_gpc({GAVE_UP},0) {mine} {{ var(txn.took) -m int ge {overdue_us} }}"
     yield f"http-after-response set-var(txn.ended) str(left) {mine}"

@@ -71,8 +71,8 @@ class HaproxyRouter:
             for lane, route in lanes.items():
                 try:
                     await self._listen(lane, route, {*self._ports(), *(r.port for r in lanes.values())})
-                except TargetRefused as refusal:
-                    problems.append(str(refusal))
+                except (TargetRefused, Unreachable) as problem:
+                    problems.append(str(problem))
         if problems:
             raise TargetRefused(" ".join(problems))
 

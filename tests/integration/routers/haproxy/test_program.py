@@ -16,6 +16,7 @@ import pytest
 from bot.adapters.routers.haproxy.config import SLOTS, Limits
 from bot.adapters.routers.haproxy.process import UnfitProgram, find_program
 from bot.adapters.routers.haproxy.router import HaproxyRouter
+from bot.adapters.routers.haproxy.runtime import Runtime
 from bot.adapters.routers.haproxy.settings import HaproxySettings
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
@@ -270,6 +271,41 @@ async def test_large_uploads_are_no_evidence_and_in_flight(
     counts = await haproxy.counts(release.digest, lambda counts: counts.in_flight == 1)
     assert (counts.total, counts.bad) == (0, 0)
     connection.abort()
+
+
+async def test_streams_of_events_may_be_silent_for_longer_than_an_answer_may_take(
+    haproxy: RouterSubject, release: TestRelease
+) -> None:
+    await haproxy.router.configure({LANE: LaneRoute(request_timeout_s=0.5)})
+    address = await haproxy.split(release.share(100))
+    assert (await ask(address, "/slow/1.5")).status == 504
+    assert (await ask(address, "/slow/1.5", Accept="text/event-stream")).status == 200
+
+
+@pytest.mark.parametrize(("hops", "told"), [(0, b"http"), (1, b"https")])
+async def test_proxies_in_front_are_believed_where_there_are_some(
+    tmp_path: Path, release: TestRelease, hops: int, told: bytes
+) -> None:
+    haproxy_router(tmp_path)  # skips where there is none
+    router = HaproxyRouter(tmp_path / "haproxy", Limits(trusted_hops=hops))
+    async with running(RouterSubject(router, lambda: router.pid(LANE)), {LANE: ROUTE}) as found:
+        address = await found.split(release.share(100))
+        await ask(address, X_Forwarded_Proto="https")
+        assert b"x-forwarded-proto: " + told + b"\r\n" in release.heads[-1]
+
+
+async def test_requests_that_no_release_sees_do_not_fill_the_ring(
+    haproxy: RouterSubject, release: TestRelease, tmp_path: Path
+) -> None:
+    """Otherwise a flood of them could push out the lines that tell of broken responses."""
+    address = await haproxy.split(release.share(100))
+    assert (await ask(address, "*", "OPTIONS")).status == 400
+    await ask(address, "/status/500", "POST", b"x" * 100_000)
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        await ask(address, "/die")
+    await haproxy.counts(release.digest, lambda counts: counts.bad == 1)
+    (told,) = await Runtime(folder(tmp_path) / "runtime.sock").ask("show events ends")
+    assert [line.split()[5:7] for line in told.splitlines()] == [["SD", "200"]]
 
 
 # ---- what dies, and what is replaced ----------------------------------------------------------------------
