@@ -19,10 +19,14 @@ from bot.adapters.metrics.context import MetricContext
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.context import TargetContext
+from bot.adapters.targets.jobs.target import lanes_dir
+from bot.adapters.targets.webhook.callbacks import Callbacks
+from bot.adapters.targets.webhook.settings import WebhookTargetSettings
 from bot.composition import registry
 from bot.domain.appcommands.applications import Application
 from bot.domain.config import AdapterSettings, Catalog, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane, Observed, Release
+from bot.domain.secret import Secret
 from bot.kinds import ReleaseSettings
 from bot.ports.appcommands import SourcedManifest
 from bot.ports.errors import ManifestUnavailable, Unreachable
@@ -223,3 +227,16 @@ def release_secrets(catalog: Catalog, lane: Lane) -> Iterator[str]:
     for secrets in (*(spec.secrets for spec in (config.settings.spec, *own)), over):
         for values in secrets.values():
             yield from values
+
+
+def callbacks(current: Current, data_dir: Path) -> Callable[[str, str, str, str, bytes], tuple[int, str]]:
+    """Takes callbacks of webhooks: service, environment, timestamp, signature, body; see `bot.web.hooks`."""
+
+    def secret(lane: Lane) -> Secret | None:
+        config = current().lanes.get(lane)
+        target = current().targets.get(config.target) if config else None
+        settings = target.settings if target else None
+        return settings.secret if isinstance(settings, WebhookTargetSettings) else None
+
+    taking = Callbacks(lanes_dir(data_dir), secret)
+    return lambda service, environment, *signed: taking.receive(Lane(service, environment), *signed)

@@ -39,15 +39,14 @@ from bot.adapters.sources.manifests.github import GithubManifest, GithubSettings
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.manifests.url import UrlManifest, UrlSettings
 from bot.adapters.sources.releases import ReleaseFinder
-from bot.adapters.targets.command.settings import (
-    CommandLanePart,
-    CommandSpecSettings,
-    CommandTargetSettings,
-)
+from bot.adapters.targets.command.settings import CommandSpecSettings, CommandTargetSettings
 from bot.adapters.targets.command.target import make_command_target
 from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.hosted.settings import HostedTargetSettings, LaneRouterPart
 from bot.adapters.targets.hosted.target import make_hosted
+from bot.adapters.targets.jobs.settings import LaneAddressPart
+from bot.adapters.targets.webhook.settings import WebhookSpecSettings, WebhookTargetSettings
+from bot.adapters.targets.webhook.target import make_webhook_target
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
 from bot.kinds import (
@@ -143,7 +142,10 @@ KINDS = Kinds(
     targets={
         **{name: hosted(kind) for name, kind in RUNTIMES.items()},
         "command": target(
-            CommandTargetSettings, make_command_target, spec=CommandSpecSettings, router=CommandLanePart
+            CommandTargetSettings, make_command_target, spec=CommandSpecSettings, router=LaneAddressPart
+        ),
+        "webhook": target(
+            WebhookTargetSettings, make_webhook_target, spec=WebhookSpecSettings, router=LaneAddressPart
         ),
     },
     metrics={

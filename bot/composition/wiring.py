@@ -27,8 +27,8 @@ from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
 from bot.adapters.sources.preconditions import GithubPreconditions
 from bot.adapters.targets.checker import HttpChecker
-from bot.adapters.targets.command.target import commands_dir
 from bot.adapters.targets.context import TargetContext
+from bot.adapters.targets.jobs.target import commands_dir
 from bot.adapters.targets.redacted import RedactedTargets
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import CatalogReloader, Reloaded
@@ -261,7 +261,13 @@ async def _assemble(
         )
     )
     web = await serve(
-        create_app(health.probes, telemetry, Admin(_admin_token(settings), reload), api),
+        create_app(
+            health.probes,
+            telemetry,
+            Admin(_admin_token(settings), reload),
+            api,
+            hooks=adapters.callbacks(current, settings.data_dir),
+        ),
         settings.web.host,
         settings.web.port,
     )

@@ -14,6 +14,7 @@ from bot import __version__
 from bot.web.api.operations import PREFIX
 from bot.web.errors import ApiError, errors
 from bot.web.health import HealthChecks, Probe
+from bot.web.hooks import Receive, add_hooks
 
 _READY_FOR = ("gateway", "db")
 
@@ -50,15 +51,22 @@ class Admin:
 
 
 def create_app(
-    probes: Mapping[str, Probe], telemetry: Exposition, admin: Admin, api: web.Application | None = None
+    probes: Mapping[str, Probe],
+    telemetry: Exposition,
+    admin: Admin,
+    api: web.Application | None = None,
+    *,
+    hooks: Receive | None = None,
 ) -> web.Application:
     """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`.
 
-    api: served below `/api/v1`.
+    api: served below `/api/v1`. hooks: takes callbacks of systems that deploy.
     """
     app = _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
     if api is not None:
         app.add_subapp(PREFIX, api)
+    if hooks is not None:
+        add_hooks(app, hooks)
     return app
 
 

@@ -1,4 +1,4 @@
-"""What every `DeployTarget` promises: the fake, the real host with processes and with containers, and commands."""
+"""What every `DeployTarget` promises: the fake, the host with processes and with containers, commands, webhooks."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
-from bot.adapters.targets.command.settings import CommandLaneSettings, CommandTargetSettings
+from bot.adapters.targets.command.settings import CommandTargetSettings
 from bot.adapters.targets.command.target import CommandTarget
 from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
+from bot.adapters.targets.jobs.settings import LaneAddressSettings
+from bot.adapters.targets.webhook.settings import WebhookTargetSettings
+from bot.adapters.targets.webhook.target import WebhookTarget
 from bot.composition import registry
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
@@ -61,7 +65,7 @@ RUNTIMES = ["fake", "process", pytest.param("docker behind envoy", marks=pytest.
 warm_too = pytest.mark.parametrize("subject", RUNTIMES, indirect=True)
 
 
-@pytest.fixture(params=[*RUNTIMES, "command"])
+@pytest.fixture(params=[*RUNTIMES, "command", "webhook"])
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     if request.param == "fake":
         fake = FakeTarget(exclusive={ALONE}, looks_to_start=2)
@@ -77,6 +81,11 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
     if request.param == "command":
         yield by_commands(tmp_path)
+        return
+
+    if request.param == "webhook":
+        async with by_webhooks(tmp_path) as examined:
+            yield examined
         return
 
     if request.param == "docker behind envoy":
@@ -104,7 +113,7 @@ def by_commands(folder: Path) -> Subject:
     script.write_text(f"#!/bin/sh\ntest ! -e {folder}/dies-$SLIPWAY_VERSION || {{ echo no; exit 1; }}\n")
     script.chmod(0o755)
     settings = CommandTargetSettings(kind="command", apply=(str(script),), weights=True, grace="500ms")
-    reached = CommandLaneSettings(address="http://127.0.0.1:1")
+    reached = LaneAddressSettings(address="http://127.0.0.1:1")
     lanes = {LANE: ServedLane(False, reached), ALONE: ServedLane(True, reached)}
 
     def release(version: str, *, dies: bool = False) -> Release:
@@ -113,6 +122,39 @@ def by_commands(folder: Path) -> Subject:
         return Release("checkout", version, f"sha256:{version}", spec={"env": {"REGION": "north"}})
 
     return Subject(CommandTarget(settings, lanes, TargetContext(folder / "data")), release)
+
+
+@asynccontextmanager
+async def by_webhooks(folder: Path) -> AsyncIterator[Subject]:
+    dying: set[str] = set()
+
+    async def deploy(request: web.Request) -> web.Response:
+        order = await request.json()
+        return web.Response(status=400 if order["release"]["version"] in dying else 200)
+
+    app = web.Application()
+    app.router.add_post("/deploy", deploy)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    settings = WebhookTargetSettings.model_validate(
+        {
+            "kind": "webhook",
+            "url": f"http://127.0.0.1:{runner.addresses[0][1]}/deploy",
+            "secret": "of-the-contract-0123456789-0123456789",
+            "weights": True,
+        }
+    )
+    reached = LaneAddressSettings(address="http://127.0.0.1:1")
+    lanes = {LANE: ServedLane(False, reached), ALONE: ServedLane(True, reached)}
+
+    def release(version: str, *, dies: bool = False) -> Release:
+        if dies:
+            dying.add(version)
+        return Release("checkout", version, f"sha256:{version}", spec={"data": {"region": "north"}})
+
+    yield Subject(WebhookTarget(settings, lanes, TargetContext(folder / "data")), release)
+    await runner.cleanup()
 
 
 @asynccontextmanager

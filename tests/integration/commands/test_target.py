@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from bot.adapters.commands.jobs import Job
-from bot.adapters.targets.command.settings import CommandLaneSettings, CommandTargetSettings
-from bot.adapters.targets.command.target import CommandTarget, commands_dir
+from bot.adapters.targets.command.settings import CommandTargetSettings
+from bot.adapters.targets.command.target import CommandTarget
 from bot.adapters.targets.context import TargetContext
+from bot.adapters.targets.jobs.settings import LaneAddressSettings
+from bot.adapters.targets.jobs.target import lanes_dir
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
@@ -45,7 +47,7 @@ class Site:
 
     folder: Path
     settings: dict[str, Any]
-    router: CommandLaneSettings | None = None
+    router: LaneAddressSettings | None = None
 
     def target(self, **more: Any) -> CommandTarget:
         settings = CommandTargetSettings.model_validate({**self.settings, **more})
@@ -71,7 +73,7 @@ class Site:
 
     @property
     def jobs(self) -> list[Job]:
-        folder = commands_dir(self.folder / "data") / "lanes" / "herald@production" / "jobs"
+        folder = lanes_dir(self.folder / "data") / "herald@production" / "jobs"
         return [Job(path) for path in sorted(folder.iterdir(), key=lambda path: int(path.name.split("-")[0]))]
 
 
@@ -306,14 +308,14 @@ async def test_with_weights_a_candidate_that_took_over_is_told_and_a_failure_the
 
 
 async def test_addresses_are_those_of_the_catalog(site: Site) -> None:
-    site.router = CommandLaneSettings(address="http://shop", candidate="http://canary")
+    site.router = LaneAddressSettings(address="http://shop", candidate="http://canary")
     target = site.target(weights=True)
     await reach(target, Desired(1, OLD))
     await target.apply(LANE, Desired(2, OLD, NEW, 0))
     observed = await until(lambda: target.observe(LANE), lambda o: state(o, NEW) is RunState.READY)
     assert [running.address for running in observed.running] == ["http://shop", "http://canary"]
     assert await target.router_address(LANE) == "http://shop"
-    assert await target.addresses(LANE, NEW.digest) == {"command": "http://canary"}
+    assert await target.addresses(LANE, NEW.digest) == {"lane": "http://canary"}
 
 
 # ---- observe -----------------------------------------------------------------------------------------------

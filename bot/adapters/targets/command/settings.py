@@ -1,4 +1,4 @@
-"""Settings of command targets, the spec of their releases, and how users reach their lanes."""
+"""Settings of command targets, and the spec of their releases."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.adapters.targets.jobs.settings import JobTargetSettings
 from bot.domain.rollout.model import Release
-from bot.kinds import RouterSettings, SpecSettings, SshPart, TargetSettings
+from bot.kinds import SpecSettings, SshPart
 from bot.ports.errors import TargetRefused
 from bot.redaction import is_sensitive
-from bot.values import Duration, HttpUrl, RelativePath, Short, Text
+from bot.values import Duration, RelativePath, Text
 
 _NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
-class CommandTargetSettings(TargetSettings):
+class CommandTargetSettings(JobTargetSettings):
     """Deploys by commands, here or over SSH. Arguments may have `{service}`, `{environment}`, `{version}`, `{digest}`,
 
     `{commit}`, `{action}`, `{generation}`, `{rollout}`, `{stable}`, `{candidate}` and `{weight}`.
@@ -34,9 +35,6 @@ class CommandTargetSettings(TargetSettings):
         min_length=1,
         description="Prints the version that runs, on a line; without it, what the last command did is believed.",
     )
-    weights: bool = Field(
-        default=False, description="The commands can split traffic: they get SLIPWAY_WEIGHT."
-    )
     ssh: SshPart | None = Field(default=None, description="The machine to run them on; this one by default.")
     cwd: RelativePath | None = Field(
         default=None, description="Working directory on this machine, relative to this file."
@@ -47,12 +45,7 @@ class CommandTargetSettings(TargetSettings):
     grace: Duration = Field(
         default=10.0, description="Between SIGTERM and SIGKILL when one is to end; 10s by default."
     )
-    observe_every: Duration = Field(default=15.0, description="How often observe runs; 15s by default.")
     observe_timeout: Duration = Field(default=10.0, description="How long it may take; 10s by default.")
-
-    @property
-    def splits(self) -> bool:
-        return self.weights
 
 
 class CommandSpecSettings(SpecSettings):
@@ -63,18 +56,6 @@ class CommandSpecSettings(SpecSettings):
     env: dict[Annotated[str, Field(pattern=_NAME)], Text] | None = Field(
         default=None, description="Variables of the commands, which inherit none of Slipway's secrets."
     )
-
-
-class CommandLaneSettings(RouterSettings):
-    """Where a lane is reached, for checks and probes. Slipway does not listen there."""
-
-    address: HttpUrl = Field(description="Where users reach the lane.")
-    candidate: HttpUrl | None = Field(
-        default=None, description="Where checks reach a candidate without traffic, with weights."
-    )
-
-
-CommandLanePart = Annotated[CommandLaneSettings, Short("address", {"type": "string"})]
 
 
 class CommandSpec(BaseModel):

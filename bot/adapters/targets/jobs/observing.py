@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from bot.adapters.commands.brief import output_of
@@ -35,15 +34,13 @@ class Observations:
         self._answers: dict[Lane, Answer] = {}
         self._asking: dict[Lane, asyncio.Task[None]] = {}
 
-    async def shares(
-        self, lane: Lane, command: Callable[[], Command], *, since: float, redact: Redactor
-    ) -> dict[str, int]:
+    async def shares(self, lane: Lane, command: Command, *, since: float, redact: Redactor) -> dict[str, int]:
         """Shares by version, asked after `since` (seconds since the epoch). Raises `Unreachable`."""
         known = self._answers.get(lane)
         if known is None or known.asked_at <= since or time.time() - known.asked_at > self.every_s:
             task = self._asking.get(lane)
             if task is None or task.done():
-                task = asyncio.create_task(self._ask(lane, command(), redact), name=f"observe:{lane}")
+                task = asyncio.create_task(self._ask(lane, command, redact), name=f"observe:{lane}")
                 self._asking[lane] = task
             if known is None or known.asked_at <= since:
                 await asyncio.shield(task)

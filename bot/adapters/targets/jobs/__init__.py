@@ -1,0 +1,1 @@
+"""What targets share that carry out each order by a job: a command, or a webhook."""

@@ -1,0 +1,1 @@
+"""The webhook target: another system deploys, told by signed requests."""
