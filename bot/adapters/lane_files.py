@@ -12,13 +12,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from bot.adapters.reserve import with_reserve
 from bot.domain.rollout.model import Lane, Release
 
 Json = dict[str, Any]
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file: after a crash of the machine it has either the old content or the new one, never a part."""
+    """Replace a file: after a crash of the machine it has either the old content or the new one, never a part.
+
+    Takes the reserve of the folder when the disk is full.
+    """
+    with_reserve(path, lambda: _write(path, content))
+
+
+def _write(path: Path, content: bytes) -> None:
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

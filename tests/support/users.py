@@ -11,15 +11,26 @@ import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from tests.support.paths import ROOT
 
+T = TypeVar("T")
+
 # The user without rights: another one where tests run as root, else this one.
 PLAIN = 65534 if os.getuid() == 0 else os.getuid()
 AS_PLAIN: dict[str, Any] = {"user": PLAIN, "group": PLAIN, "extra_groups": []} if os.getuid() == 0 else {}
+
+
+def as_root(test: T) -> T:
+    """A test that only root can make: `make test-real` runs it as root."""
+    needs = pytest.mark.skipif(
+        os.getuid() != 0, reason="only root can become other users and mount file systems"
+    )
+    marked: T = pytest.mark.real(needs(test))
+    return marked
 
 
 def plain_python() -> str:

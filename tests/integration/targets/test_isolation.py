@@ -30,15 +30,11 @@ from bot.ports.runtimes import RunningRelease
 from tests.support.host import LANE, settled
 from tests.support.paths import TESTS
 from tests.support.routers.subjects import need_envoy
-from tests.support.users import AS_PLAIN, PLAIN, plain_environment, plain_folder, plain_python
+from tests.support.users import AS_PLAIN, PLAIN, as_root, plain_environment, plain_folder, plain_python
 from tests.support.waiting import until
 
 VICTIM = Lane("payments", "production")
 SECRET = "hunter22"
-
-as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give releases users of their own")
-if os.environ.get("CI") and os.getuid() != 0:
-    as_root = pytest.mark.skip(reason="run by `make test-real`, as root")
 
 
 @pytest.fixture

@@ -19,12 +19,11 @@ from bot.adapters.runtimes.process.confinement import confined, listens_as
 from bot.adapters.runtimes.process.settings import ProcessSettings
 from bot.adapters.runtimes.process.users import LaneUser, LaneUsers, closed_to
 from bot.domain.rollout.model import Lane
+from tests.support.users import as_root
 
 SHOP, PAY = Lane("shop", "production"), Lane("pay", "production")
 USER = LaneUser(70123, Path("/srv/home"))
 LIMITS = Limits(memory="512MB", cpus=1.5, pids=100)
-
-needs_root = pytest.mark.skipif(os.getuid() != 0, reason="gives folders to other users")
 
 
 @pytest.fixture
@@ -126,7 +125,7 @@ def test_systemd_gets_a_scope_with_limits_and_the_user_without_rights() -> None:
     assert start.options == {}
 
 
-@needs_root
+@as_root
 def test_user_that_systemd_starts_has_no_rights() -> None:
     argv = confined(["id"], USER, Limits(), "slipway-abc", systemd=True).argv
     become = argv[argv.index("--") + 1 :]
@@ -161,7 +160,7 @@ def test_release_cannot_use_more_memory_than_its_limit() -> None:
     assert refused.returncode != 0 and b"MemoryError" in refused.stderr
 
 
-@needs_root
+@as_root
 def test_user_of_a_lane_cannot_start_more_processes_than_its_limit() -> None:
     forks = "for i in 1 2 3 4 5 6 7 8 9; do sleep 0.5 & done; wait; echo all"
     for pids, runs in ((100, True), (3, False)):

@@ -12,6 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from bot.adapters.reserve import with_reserve
+
 Json = dict[str, Any]
 
 LISTENERS, CLUSTERS, ROUTES = "listeners", "clusters", "routes"
@@ -36,7 +38,8 @@ class DiscoveryFiles:
         self.path(kind).parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         # In the same file system. Envoy looks when something is renamed, not when it is written.
         aside = self.path(kind).with_suffix(".new")
-        aside.write_text(json.dumps({"version_info": version, "resources": list(resources)}))
+        content = json.dumps({"version_info": version, "resources": list(resources)})
+        with_reserve(aside, lambda: aside.write_text(content))
         # An Envoy that others run has another user; Slipway's own has a private folder around this one.
         aside.chmod(0o644)
         aside.replace(self.path(kind))

@@ -245,7 +245,10 @@ class EnvoyRouter:
         """
         before = await self._admin.subscription(kind)
         place = self._process.log_end() if self._process is not None else 0
-        version = self._files.write(kind, list(resources))
+        try:
+            version = self._files.write(kind, list(resources))
+        except OSError as problem:
+            raise Unreachable(f"Envoy's {kind} cannot be written: {problem}") from None
         if before.version is None and not awaited:
             return
         trouble = "it did not say whether it accepts them"

@@ -2,7 +2,7 @@
 
 It outlives the host, so that releases go on printing while no host runs; and a release that prints more than `RATE`
 waits for it, alone. A release keeps its pipe open by itself: one that prints while this program is being started again
-loses nothing, and waits once its pipe is full. Where the disk is full, output is dropped.
+loses nothing, and waits once its pipe is full. Where the disk is nearly full, output is dropped.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import bot
 from bot.adapters.inherited import base_environment
+from bot.adapters.reserve import is_scarce
 from bot.protection import close_process
 
 LARGEST = 5 * 1024 * 1024  # bytes of a log, and as many of the one before it
@@ -72,6 +73,8 @@ class Drain:
         return bool(printed)
 
     def _write(self, printed: bytes) -> None:
+        if is_scarce(self._log.parent):
+            return
         if self._out is None:
             self._out = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.write(self._out, printed)

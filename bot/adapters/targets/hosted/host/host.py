@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from bot import __version__
+from bot.adapters import reserve
 from bot.adapters.lane_files import lane_from_json, lane_to_json
 from bot.adapters.targets.hosted import wire
 from bot.adapters.targets.hosted.host.lane import HostedLane
@@ -28,6 +29,7 @@ from bot.ports.errors import TargetRefused, Unreachable
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+_RESERVE_S = 5.0
 
 
 class Host:
@@ -44,6 +46,7 @@ class Host:
         self._lanes: dict[Lane, HostedLane] = {}
         self._making = asyncio.Lock()
         self._failed: dict[str, str] = {}
+        self._reserving: asyncio.Task[None] | None = None
         self._metrics: web.ServerRunner | None = None
         self._metrics_at: tuple[str, int] | None = None
         self._server = CommandServer(
@@ -67,12 +70,15 @@ class Host:
         if metrics_at := self._store.metrics_at():
             with contextlib.suppress(TargetRefused):
                 await self._serve_metrics(*metrics_at)
+        self._reserving = asyncio.create_task(self._keep_reserve(), name="reserve")
         await self._server.serve(self._sockets.unix(control_path(self.data_dir)))
         log.info("host started with %d lanes", len(self._lanes))
 
     async def stop(self) -> None:
         """Stop everything in order. The desired states stay on disk for the next start."""
         await self._server.close()
+        if self._reserving is not None:
+            self._reserving.cancel()
         stopping = await asyncio.gather(
             *(lane.stop() for lane in self._lanes.values()), return_exceptions=True
         )
@@ -172,6 +178,11 @@ class Host:
         return {}
 
     # ---- helpers -------------------------------------------------------------------------------------
+
+    async def _keep_reserve(self) -> None:
+        while True:
+            await asyncio.to_thread(reserve.keep, self.data_dir)
+            await asyncio.sleep(_RESERVE_S)
 
     async def _add(self, settings: PlatformSettings) -> None:
         """Have this platform, with the lanes that were saved for it. Raises as its runtime and router do."""
