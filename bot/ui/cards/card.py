@@ -17,7 +17,7 @@ import discord
 
 from bot.domain.formatting import duration
 from bot.domain.rollout import machine
-from bot.domain.rollout.model import Action, Phase, Rollout
+from bot.domain.rollout.model import Action, Actor, Phase, Rollout
 from bot.domain.rollout.steps import meaning
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import RolloutView
@@ -129,9 +129,7 @@ def _serving(rollout: Rollout) -> str:
 
 def _facts(rollout: Rollout) -> str:
     before = escaping.code(rollout.stable.version, 40) if rollout.stable else "nothing"
-    by = (
-        "Slipway" if rollout.requester.via == "system" else _who(rollout.requester.id, rollout.requester.name)
-    )
+    by = _requester(rollout.requester)
     lines = [f"{before} → {escaping.code(rollout.candidate.version, 40)} · requested by {by}"]
     if rollout.known_good:
         lines[0] += f" · {wording_for(rollout.policy.words).straight}"
@@ -146,9 +144,12 @@ def _facts(rollout: Rollout) -> str:
     return "\n".join(lines)
 
 
-def _who(person_id: int, name: str) -> str:
-    """A mention for a Discord user. Cards never notify; they only show the name."""
-    return f"<@{person_id}>" if person_id > 0 else escaping.plain(name, 40)
+def _requester(actor: Actor) -> str:
+    """A mention for a Discord user, which on cards never notifies; the name where that says more, as of a token."""
+    if actor.via == "system":
+        return "Slipway"
+    mentioned = actor.via == "discord" and actor.id > 0
+    return f"<@{actor.id}>" if mentioned else escaping.plain(actor.name, 80)
 
 
 def _footer(rollout: Rollout, place: CardPosition) -> str:

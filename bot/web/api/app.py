@@ -11,14 +11,16 @@ from pydantic import BaseModel
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
+from bot.domain.errors import UserError
 from bot.engine.service import Engine
 from bot.ports.coordination import Clock, RateLimiter
+from bot.ports.errors import Unreachable
 from bot.ports.tokens import TokenStore
 from bot.web.api import openapi
 from bot.web.api.access import Access, require
 from bot.web.api.handlers import Call, Handlers
 from bot.web.api.operations import OPERATIONS, PREFIX, Operation
-from bot.web.api.problems import Problem, problem_of, problems
+from bot.web.api.problems import Problem, problems
 from bot.web.api.reading import interaction_of, read
 
 Handle = Callable[[Call], Awaitable[BaseModel]]
@@ -72,7 +74,7 @@ class _Route:
         try:
             return await self._answered(request)
         except Exception as error:
-            outcome = _outcome(problem_of(error).status) if isinstance(error, Problem) else "refused"
+            outcome = _outcome(error)
             raise
         finally:
             self._parts.observed(f"http:{self._operation.name}", outcome, time.perf_counter() - started)
@@ -105,5 +107,8 @@ def _location(operation: Operation, found: BaseModel) -> dict[str, str]:
     return headers | {"Location": f"{PREFIX}/rollouts/{number}"} if operation.status == 201 else headers
 
 
-def _outcome(status: int) -> str:
-    return "unreachable" if status == 503 else "error" if status >= 500 else "refused"
+def _outcome(error: Exception) -> str:
+    """As of an interaction in Discord."""
+    if isinstance(error, Unreachable) or (isinstance(error, Problem) and error.status == 503):
+        return "unreachable"
+    return "refused" if isinstance(error, Problem | UserError | web.HTTPException) else "error"

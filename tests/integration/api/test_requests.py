@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bot.domain.rollout.model import Action, Phase
 from bot.domain.tokens import Scope
+from bot.ports.errors import Unreachable
+from bot.ui.cards.card import draw
 from tests.support.actors import BOSS, DEV, GUEST, LEAD, ONCALL
 from tests.support.api import Api, serving
 from tests.support.catalogs import GATED, LONG, PRODUCTION, catalog
@@ -297,3 +300,34 @@ async def test_a_token_does_no_more_than_its_scopes(dsn: str) -> None:
             await api.token(f"only-{scope}", BOSS, (scope,))
             allowed = await api(f"only-{scope}", method, path, body)
             assert allowed.body.get("rule") != "scope", path
+
+
+async def test_an_engine_that_does_not_answer_is_503_and_an_unexpected_error_shows_only_its_reference(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(dsn, working=False) as api:
+        await api.token("dev", DEV)
+
+        async def away(*args: object, **more: object) -> None:
+            raise Unreachable("the database does not answer")
+
+        async def broken(*args: object, **more: object) -> None:
+            raise RuntimeError("postgresql://u:hunter2@h")
+
+        monkeypatch.setattr(api.slipway.engine, "status", away)
+        refused = await api("dev", "GET", "/lanes")
+        assert (refused.status, refused.body["rule"]) == (503, "unreachable")
+        assert int(refused.headers["Retry-After"]) > 0
+        monkeypatch.setattr(api.slipway.engine, "status", broken)
+        failed = await api("dev", "GET", "/lanes")
+        assert (failed.status, failed.body["rule"]) == (500, "internal")
+        assert failed.body["ref"] in failed.body["detail"] and "hunter2" not in str(failed.body)
+
+
+async def test_the_card_names_the_token(dsn: str) -> None:
+    async with serving(dsn, working=False) as api:
+        await api.token("ci-staging", DEV)
+        begun = (await api("ci-staging", "POST", "/deploys", DEPLOY)).body
+        view = await api.slipway.engine.card(begun["id"])
+        drawn = str(draw(view, datetime.now(UTC)).view.to_components()).replace("\\", "")
+        assert "requested by dev (token ci-staging)" in drawn
