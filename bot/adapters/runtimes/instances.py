@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import aiohttp
+
+from bot.adapters.runtimes.spec import RuntimeSpec
+from bot.redaction import Redactor
 
 READY_POLL_S = 0.05
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
@@ -21,6 +26,23 @@ class Pauses:
         pause_s = FIRST_PAUSE_S if ran_s > _STEADY_S else self._next_s
         self._next_s = min(pause_s * 2, LONGEST_PAUSE_S)
         return pause_s
+
+
+class KnownSecrets:
+    """Secrets of one instance: those it was started with, and those that its spec has now.
+
+    An `env_file` may have changed since the start, and what the instance prints has the former values.
+    """
+
+    def __init__(self) -> None:
+        self._started: set[str] = set()
+
+    def started(self, values: Iterable[str]) -> None:
+        """It is started with these; those of former starts stay known."""
+        self._started.update(values)
+
+    def redactor(self, spec: RuntimeSpec) -> Redactor:
+        return Redactor(spec.private() | self._started, scanning=True)
 
 
 async def answers(session: aiohttp.ClientSession, url: str) -> bool:

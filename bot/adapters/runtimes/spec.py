@@ -79,17 +79,27 @@ class RuntimeSpec(Frozen):
     def private(self, places: Mapping[str, str] | None = None) -> set[str]:
         """Values to redact from the release's output: from `env_file`, references, and variables with secret names."""
         found = {value for values in self.secrets.values() for value in values}
-        named = (name for name in self.env if is_sensitive(name) or name.endswith(_ADDRESSES))
-        found |= {fill(self.env[name], places or {}) for name in named}
+        found |= {fill(self.env[name], places or {}) for name in filter(_is_private, self.env)}
         with contextlib.suppress(OSError):
             found |= set(self._from_file().values())
         return found
+
+    def private_of(self, environment: Mapping[str, str]) -> set[str]:
+        """Values to redact that a running instance was started with, by its variables."""
+        with contextlib.suppress(OSError):
+            names = {*self._from_file(), *filter(_is_private, environment)}
+            return {environment[name] for name in names if name in environment}
+        return {value for name, value in environment.items() if _is_private(name)}
 
     def _from_file(self) -> dict[str, str]:
         if self.env_file is None:
             return {}
         with self.env_file.open(encoding="utf-8") as file:
             return {key: value or "" for key, value in dotenv_values(stream=file, interpolate=False).items()}
+
+
+def _is_private(name: str) -> bool:
+    return is_sensitive(name) or name.endswith(_ADDRESSES)
 
 
 def parsed(model: type[S], release: Release, where: str, *, exclusive: bool) -> S:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
@@ -21,6 +22,9 @@ from bot.ports.runtimes import RunningRelease
 from tests.support.runtimes import host_dies
 from tests.support.waiting import until
 
+# A host that is killed closes nothing.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")
+
 CHATTY, QUIET = Lane("chatty", "staging"), Lane("quiet", "production")
 
 
@@ -36,6 +40,7 @@ async def runtime(tmp_path: Path) -> AsyncIterator[ProcessRuntime]:
     await made.start(lambda lane: None)
     yield made
     await made.close()
+    gc.collect()
 
 
 def prints(program: str, lane: Lane, **spec: object) -> Release:
@@ -112,6 +117,31 @@ async def test_releases_go_on_printing_while_neither_host_nor_writer_runs(tmp_pa
         assert (await until_seen(again, QUIET, RunState.READY)).instances[0].restarts == 0
         lines = log.read_text().split()
         assert lines[:-1] == [str(n) for n in range(len(lines) - 1)]  # not one line is missing
+    finally:
+        await again.close()
+
+
+async def test_next_host_hides_what_the_former_one_started_a_release_with(tmp_path: Path) -> None:
+    """Also when its `env_file` has another value by now."""
+    file = tmp_path / "quiet.env"
+    file.write_text("DATABASE=former-hunter22\n")
+    runtime = runtime_of(tmp_path)
+    await runtime.start(lambda lane: None)
+    says = (
+        "import os, time; time.sleep(2); print('cannot reach', os.environ['DATABASE']); raise SystemExit(3)"
+    )
+    release = prints(says, QUIET, env_file=str(file))
+    runtime.run(QUIET, release, restart=False)
+    await until_seen(runtime, QUIET, RunState.READY)
+    await host_dies()
+    file.write_text("DATABASE=present-hunter33\n")
+
+    again = runtime_of(tmp_path)
+    await again.start(lambda lane: None)
+    try:
+        again.run(QUIET, release, restart=False)
+        seen = await until_seen(again, QUIET, RunState.CRASHED)
+        assert "last words: cannot reach ***" in seen.instances[0].detail
     finally:
         await again.close()
 

@@ -100,6 +100,17 @@ def _address(
     return None, None
 
 
+def places_of(lane: Lane, release: Release, spec: DockerSpec, index: int) -> dict[str, str]:
+    """What is filled in for `{service}` and the like."""
+    return {
+        "service": release.service,
+        "version": release.version,
+        "environment": lane.environment,
+        "instance": str(index),
+        "port": str(spec.port or ""),
+    }
+
+
 class Containers:
     """The containers of one Slipway on one engine. `owner`: what they are labelled with."""
 
@@ -123,13 +134,7 @@ class Containers:
 
     async def create(self, lane: Lane, release: Release, spec: DockerSpec, index: int, restarts: int) -> str:
         """Create and start a container; its id. Raises `EngineError`, `Unreachable`, OSError (files of the spec)."""
-        places = {
-            "service": release.service,
-            "version": release.version,
-            "environment": lane.environment,
-            "instance": str(index),
-            "port": str(spec.port or ""),
-        }
+        places = places_of(lane, release, spec, index)
         labels = {name: fill(value, places) for name, value in spec.labels.items()}
         labels |= {
             OWNER: self._owner,

@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 import aiohttp
 
-from bot.adapters.runtimes.docker.containers import Container, Containers
+from bot.adapters.runtimes.docker.containers import Container, Containers, places_of
 from bot.adapters.runtimes.docker.engine import EngineError
 from bot.adapters.runtimes.docker.images import ImageUnavailable
 from bot.adapters.runtimes.docker.spec import DockerSpec
@@ -18,6 +18,7 @@ from bot.adapters.runtimes.instances import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     READY_POLL_S,
+    KnownSecrets,
     Pauses,
     answers,
     not_started,
@@ -82,6 +83,7 @@ class Instance:
         self.restarts = adopted.restarts if adopted else 0
         self.container = adopted
         self._around = around
+        self._secrets = KnownSecrets()
         self._id = adopted.id if adopted else ""
         self.creating = False
         self._since = 0.0  # listings that were asked for before know nothing of the container
@@ -174,6 +176,8 @@ class Instance:
                 around.lane, around.release, around.spec, self.index, self.restarts
             )
 
+        places = places_of(around.lane, around.release, around.spec, self.index)
+        self._secrets.started(around.spec.private(places))
         self.creating = True
         try:
             made = await _finished(self._patiently(create))
@@ -277,7 +281,7 @@ class Instance:
         self._set(RunState.CRASHED, how)
 
     def _redactor(self) -> Redactor:
-        return Redactor(self._around.spec.private(), scanning=True)
+        return self._secrets.redactor(self._around.spec)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, once the engine is there."""

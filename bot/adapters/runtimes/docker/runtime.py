@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 # Without news from the engine's events, which may have been missed.
 _LOOK_AGAIN_S = 2.0
 _ENGINE_BACK_S = 0.5
+# How long a host that stops waits for an engine that does not answer.
+_AWAY_S = 10.0
 
 
 class DockerRuntime:
@@ -66,7 +68,8 @@ class DockerRuntime:
         ]
 
     async def close(self) -> None:
-        await asyncio.gather(*(release.exit() for release in self._releases()))
+        """As the port says; what an engine has that stays away is left to the next host."""
+        await self._exit()
         for task in (*self._tasks, self._looking, self._next):
             if task is not None:
                 task.cancel()
@@ -124,6 +127,22 @@ class DockerRuntime:
 
     def _releases(self) -> Iterable[DockerRelease]:
         return [release for releases in self._lanes.values() for release in releases.values()]
+
+    async def _exit(self) -> None:
+        loop = asyncio.get_running_loop()
+        exits = asyncio.gather(*(release.exit() for release in self._releases()))
+        heard = loop.time()
+        while not exits.done():
+            await asyncio.wait([exits], timeout=_ENGINE_BACK_S)
+            with contextlib.suppress(Unreachable):
+                await self._listed()
+                heard = loop.time()
+            if loop.time() > heard + _AWAY_S:
+                log.error("%s is away: what it runs is left to the next host", self.engine.name)
+                exits.cancel()
+                await asyncio.wait([exits], timeout=_ENGINE_BACK_S)
+                return
+        await exits
 
     def _adopt(self, container: Container) -> None:
         releases = self._lanes.setdefault(container.lane, {})

@@ -18,7 +18,7 @@ import aiohttp
 
 from bot.adapters.free_ports import free_port
 from bot.adapters.inherited import base_environment
-from bot.adapters.runtimes.instances import READY_POLL_S, Pauses, answers, not_started
+from bot.adapters.runtimes.instances import READY_POLL_S, KnownSecrets, Pauses, answers, not_started
 from bot.adapters.runtimes.process import logs, processes
 from bot.adapters.runtimes.process.confinement import confined, listens_as
 from bot.adapters.runtimes.process.processes import Process
@@ -97,7 +97,7 @@ class Instance:
         self._spec = spec
         self._log = log_file
         self._log_start = 0
-        self._private: set[str] = set()
+        self._secrets = KnownSecrets()
         self._user: LaneUser | None = None
         self._output: logs.Output | None = None
         self._process: Process | None = None
@@ -134,6 +134,8 @@ class Instance:
         elif record.token in found:
             self._process = found[record.token]
             record.pid, record.created = self._process.pid, self._process.created
+        if self._process is not None:
+            self._secrets.started(self._spec.private_of(processes.environment_of(self._process.pid)))
         if self._process is not None and record.ready:
             self.state = RunState.READY
 
@@ -222,7 +224,7 @@ class Instance:
             processes.TOKEN: record.token,
             processes.HOST_ID: self._around.owner,
         }
-        self._private = self._spec.private(places)
+        self._secrets.started(self._spec.private(places))
         cwd = self._spec.cwd or (user.home if user else None)
         what = confined(
             self._spec.argv(places),
@@ -275,8 +277,7 @@ class Instance:
             self._output = None
 
     def _redactor(self) -> Redactor:
-        """Redactor of the values that the release was started with, also when `env_file` has changed since."""
-        return Redactor(self._spec.private() | self._private, scanning=True)
+        return self._secrets.redactor(self._spec)
 
     async def _crashed(self, why: str) -> None:
         why = await asyncio.to_thread(self._redactor(), why)

@@ -148,6 +148,13 @@ def kill_all_of(user: int) -> None:
                 found.kill()
 
 
+def environment_of(pid: int) -> dict[str, str]:
+    """Variables that a process was started with, as far as this user may know them."""
+    with contextlib.suppress(psutil.Error):
+        return dict(psutil.Process(pid).environ())
+    return {}
+
+
 def _token_of(found: psutil.Process) -> str | None:
     with contextlib.suppress(psutil.Error):
         return found.environ().get(TOKEN)
