@@ -348,6 +348,18 @@ async def test_a_release_serves_only_when_the_observe_command_says_so(site: Site
         await target.close()
 
 
+async def test_what_was_changed_by_hand_is_brought_back_by_the_next_order(site: Site) -> None:
+    with observing(site) as target:
+        await reach(target, Desired(1, OLD))
+        (site.folder / "runs").write_text("0.9\n")
+        await until(lambda: target.observe(LANE), lambda o: o.weight_of("version:0.9"))
+        await reach(target, Desired(2, OLD))
+        assert (site.runs, site.log) == ("1.0", ["apply 1.0", "apply 1.0"])
+        await reach(target, Desired(3, OLD))
+        assert len(site.log) == 2
+        await target.close()
+
+
 async def test_what_ran_before_slipway_is_found(site: Site) -> None:
     (site.folder / "runs").write_text("0.9\n")
     with observing(site) as target:

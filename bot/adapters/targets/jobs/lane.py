@@ -244,6 +244,12 @@ def observed(look: Look, why: str = "", seen: Mapping[str, int] | None = None) -
     return Observed(generation, tuple(running), state.abort)
 
 
+def differs(state: LaneState, seen: Mapping[str, int]) -> bool:
+    """Whether something else runs than the order wants: it was changed by hand, say."""
+    found = {digest: share for digest, share in _shares(state, seen).items() if share}
+    return found != {digest: share for digest, share in state.order.split.items() if share}
+
+
 # Digest of a release that only its version is known of.
 UNKNOWN = "version:"
 

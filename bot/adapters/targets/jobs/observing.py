@@ -51,6 +51,11 @@ class Observations:
             raise Unreachable(known.trouble)
         return known.shares
 
+    def last(self, lane: Lane, since: float) -> dict[str, int] | None:
+        """The last shares by version, if they were asked for after `since`; nothing is asked now."""
+        known = self._answers.get(lane)
+        return known.shares if known and known.asked_at > since and not known.trouble else None
+
     async def close(self) -> None:
         """Stop asking."""
         for task in self._asking.values():

@@ -14,7 +14,7 @@ from bot.adapters.commands.jobs import Command, Job, JobState, tidy
 from bot.adapters.commands.output import Output, framed
 from bot.adapters.lane_files import folder_name
 from bot.adapters.targets.context import TargetContext
-from bot.adapters.targets.jobs.lane import LaneFolder, LaneState, Look, Order, observed, order_of
+from bot.adapters.targets.jobs.lane import LaneFolder, LaneState, Look, Order, differs, observed, order_of
 from bot.adapters.targets.jobs.observing import Observations
 from bot.adapters.targets.jobs.settings import JobTargetSettings, LaneAddressSettings
 from bot.domain.config import ServedLane
@@ -183,9 +183,11 @@ class JobTarget(ABC, Generic[S]):
         """Save a new order, and start its command if it needs one."""
         former = before.job if before else None
         state = (before.state if before else LaneState(order)).followed_by(order, abort)
-        if state.needs_command:
+        seen = self._observations.last(lane, former.ended_at if former else 0.0)
+        changed = state.order.brings is not None and seen is not None and differs(state, seen)
+        if state.needs_command or changed:
             name = files.new_job(order.generation)
-            state = replace(state, job=name, unsure=not state.serves_as_ordered)
+            state = replace(state, job=name, unsure=changed or not state.serves_as_ordered)
         else:
             state = replace(state, job="")
         await asyncio.to_thread(files.write, state)
