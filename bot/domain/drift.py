@@ -42,7 +42,7 @@ class Drift:
         return replace(self, repairs=self.repairs + 1, repaired_at=now)
 
     def _paused(self, now: datetime) -> bool:
-        if self.repaired_at is None or not self.repairs:
+        if self.repaired_at is None:
             return True
         pause_s = min(LONGEST_S, FIRST_S * 2.0 ** (self.repairs - 1))
         return now - self.repaired_at >= timedelta(seconds=pause_s)

@@ -22,12 +22,10 @@ def percent(proportion: float) -> str:
     value = proportion * 100
     if value == 0 or not math.isfinite(value):
         return "0%" if value == 0 else f"{value}%"
-    if abs(value) >= 10:
-        # "100%" means all of them: 99.7% must not read as everything.
-        whole = round(value)
-        return f"{value:.1f}%" if whole == 100 and value != 100 else f"{whole}%"
+    if round(value) == 100 and value != 100:
+        return f"{value:.1f}%"  # "100%" means all of them: 99.7% must not read as everything.
     digits = max(0, 1 - math.floor(math.log10(abs(value))))
-    return f"{float(f'{value:.{digits}f}'):g}%"
+    return f"{round(value, digits):.15g}%"
 
 
 def times(ratio: float) -> str:

@@ -78,7 +78,7 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return asdict(self) | {"reasons": [asdict(reason) for reason in self.reasons]}
+        return asdict(self)
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from math import inf
 
@@ -41,6 +42,7 @@ NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         (1, "100%"),
         (1.004, "100.4%"),
         (2.5, "250%"),
+        (12345.6, "1234560%"),
         (-0.0312, "-3.1%"),
         (-0.25, "-25%"),
         (inf, "inf%"),
@@ -119,6 +121,19 @@ def test_a_stamp_is_in_utc_and_is_shown_as_its_screen_wants() -> None:
     )
 
 
+def test_times_are_in_utc_wherever_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert stamp(NOON) == "⟨2026-11-20T12:00:00Z⟩"
+        assert plain_time(NOON, NOON - timedelta(minutes=5)) == "in 5 min (12:00 UTC)"
+        midnight = NOON.replace(hour=0)
+        assert plain_time(midnight, midnight + timedelta(hours=1)) == "1 h ago (00:00 UTC)"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
 @pytest.mark.parametrize(
     ("text", "longest", "kept"),
     [
@@ -147,6 +162,7 @@ def test_a_reason_has_a_thousand_characters_at_most() -> None:
         ("abc def", 5, "abc…"),
         ("\u202eab\x07c\ud83d\ue000", 60, "abc"),
         ("\u200b \u200d", 60, ""),
+        ("\n\u200b", 60, ""),
         ("a\u0301", 60, "a\u0301"),
         ("\u0301", 60, ""),
         ("", 60, ""),
