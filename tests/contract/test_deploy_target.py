@@ -142,6 +142,7 @@ async def by_webhooks(folder: Path) -> AsyncIterator[Subject]:
             "kind": "webhook",
             "url": f"http://127.0.0.1:{runner.addresses[0][1]}/deploy",
             "secret": "of-the-contract-0123456789-0123456789",
+            "timeout": "10s",
             "weights": True,
         }
     )

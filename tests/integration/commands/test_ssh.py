@@ -13,12 +13,15 @@ import pytest
 
 from bot.adapters.commands.brief import output_of
 from bot.adapters.commands.jobs import Command, Job, JobEnd, JobState
+from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.commands.ssh import over_ssh
 from bot.adapters.targets.command.settings import CommandTargetSettings
 from bot.adapters.targets.command.target import CommandTarget
 from bot.adapters.targets.context import TargetContext
 from bot.domain.rollout.model import Desired, Lane, Release, RunState
+from bot.domain.rollout.steps import RunCommand, SshAddress
 from bot.kinds import SshSettings
+from bot.ports.runs import RunFacts, RunKey
 from tests.support.ssh import SshServer, ssh_server
 from tests.support.waiting import until
 
@@ -156,3 +159,27 @@ async def test_a_target_deploys_and_observes_there(server: SshServer, tmp_path: 
     printed = await target.printed(LANE)
     assert printed is not None and "second line é apply" in printed.text
     await target.close()
+
+
+async def test_a_run_step_runs_there_with_the_variables_that_it_names(
+    server: SshServer, tmp_path: Path
+) -> None:
+    runner = CommandRunner(tmp_path / "runs", {"API_KEY": HOSTILE, "OTHER": "not-named"})
+    argv = (
+        "/bin/sh",
+        "-c",
+        'printf "%s|%s|%s|%s" "$API_KEY" "$OTHER" "$SLIPWAY_STEP" "$1" > told',
+        "sh",
+        "{version}",
+    )
+    ssh = SshAddress(**{**server.settings, "folder": str(tmp_path)})  # type: ignore[arg-type]
+    release = Release("herald", "1.0", "sha256:1.0")
+    facts = RunFacts(LANE, 7, "smoke", release, None, 0)
+    key = RunKey(7, "7.1.0.stamp")
+    assert await runner.start(key, RunCommand(argv, ("API_KEY",), ssh=ssh), facts, 30.0) is None
+
+    async def finding() -> str | None:
+        return await runner.finding(key, 30.0)
+
+    assert await until(finding, lambda found: found is not None) == ""
+    assert (tmp_path / "told").read_text() == f"{HOSTILE}||smoke|1.0"
