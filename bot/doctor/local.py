@@ -42,6 +42,8 @@ def examine_program() -> CheckLine:
 
 
 def examine_env_file(file: Path) -> CheckLine:
+    if file.is_file() and file.stat().st_mode & 0o077:
+        return warn("settings", f"{file} is open to other users of this machine", f"chmod 600 {file}")
     return ok(
         "settings",
         f"{file} and the environment" if file.is_file() else f"the environment only; {file} does not exist",

@@ -83,6 +83,17 @@ async def test_all_that_a_deploy_needs_is_looked_at(sandbox: Sandbox, database: 
     assert sandbox.token("greeter") not in text
 
 
+async def test_settings_that_other_users_can_read_are_told(
+    sandbox: Sandbox, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / ".env"
+    file.write_text("")
+    for mode, mark in ((0o600, "ok"), (0o644, "warn")):
+        file.chmod(mode)
+        assert (await found())["settings"].mark == mark
+
+
 async def test_the_embedded_database_is_looked_at_and_stopped_again(sandbox: Sandbox, tmp_path: Path) -> None:
     lines = await found()
     assert (lines["database"].mark, lines["schema"].mark) == ("ok", "warn")
