@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from bot.adapters.commands.jobs import Job
 from bot.adapters.targets.command.settings import CommandTargetSettings
 from bot.adapters.targets.command.target import CommandTarget
 from bot.adapters.targets.context import TargetContext
+from bot.adapters.targets.jobs import lane as lane_module
 from bot.adapters.targets.jobs.settings import LaneAddressSettings
 from bot.adapters.targets.jobs.target import lanes_dir
 from bot.domain.config import ServedLane
@@ -278,6 +280,21 @@ async def test_a_command_lost_with_its_supervisor_is_run_again_when_the_order_is
     assert state(observed, OLD) is RunState.STARTING
     assert state(await reach(target, Desired(1, OLD)), OLD) is RunState.READY
     assert site.log == ["apply 1.0", "apply 1.0"]
+
+
+async def test_an_order_that_cannot_be_recorded_is_tried_again_and_runs_nothing_before(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    target = site.target()
+    with monkeypatch.context() as patch:
+        patch.setattr(lane_module, "write_atomically", full)
+        with pytest.raises(Unreachable, match="cannot be recorded: No space left on device"):
+            await target.apply(LANE, Desired(1, OLD))
+        assert await target.observe(LANE) == Observed(0) and site.log == []
+    assert state(await reach(target, Desired(1, OLD)), OLD) is RunState.READY
 
 
 async def test_without_weights_a_share_is_refused_and_with_them_the_command_gets_it(site: Site) -> None:

@@ -199,17 +199,24 @@ class LaneFolder:
 
     @asynccontextmanager
     async def locked(self) -> AsyncIterator[None]:
-        """Only one process changes the state at a time. Raises `Unreachable`."""
-        self.jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Only one process changes the state at a time. Raises `Unreachable`, also when the disk is full."""
+        try:
+            self.jobs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = await self._lock()
+            try:
+                yield
+            finally:
+                os.close(fd)
+        except OSError as problem:
+            raise Unreachable(f"the order cannot be recorded: {problem.strerror}") from None
+
+    async def _lock(self) -> int:
         ends = time.monotonic() + _LOCK_S
         while (fd := supervisor.lock(self._folder, 0.0)) is None:
             if time.monotonic() > ends:
                 raise Unreachable("another process is changing the lane")
             await asyncio.sleep(_LOOK_S)
-        try:
-            yield
-        finally:
-            os.close(fd)
+        return fd
 
 
 # ---- what is observed --------------------------------------------------------------------------------------
