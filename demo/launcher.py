@@ -21,6 +21,7 @@ from typing import Any
 import aiohttp
 
 from demo.children import Child, Children, LaunchError, free_port
+from demo.containers import Containers, write_catalog
 from demo.lanes import LANES, STABLE, DemoLane
 from demo.processes import VARIABLE
 from demo.world import harbor
@@ -32,7 +33,8 @@ CATALOG = Path(__file__).resolve().parent.parent / "config" / "demo"
 class Demo:
     """`async with Demo(folder) as demo`: everything runs; `demo.url` is the page and the JSON API.
 
-    `world` changes the Discord server of `world.json`, `environment` what the bot is started with.
+    `world` changes the Discord server of `world.json`, `environment` what the bot is started with. With `containers`,
+    the services run in them.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Demo:
         config: Path | None = None,
         world: Mapping[str, Any] | None = None,
         restart_bot: bool = True,
+        containers: Containers | None = None,
         tell: Callable[[str], object] = lambda line: None,
     ) -> None:
         self.folder = folder.absolute()
@@ -56,6 +59,7 @@ class Demo:
         self._world = harbor(world)
         self._extra = dict(environment or {})
         self._config = config or CATALOG
+        self._containers = containers
         self._children = Children(self.folder)
         self._tell = tell
         self._watch: asyncio.Task[None] | None = None
@@ -75,11 +79,17 @@ class Demo:
 
     async def _start(self) -> None:
         await self._children.end()
+        if self._containers:
+            await self._containers.clear(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         if (self._config / "manifests").is_dir():
             shutil.copytree(self._config / "manifests", self.manifests)
         sandbox = await self._start_sandbox()
+        if self._containers:
+            await self._containers.open(self.folder, self.url)
+            write_catalog(self._config, self.folder / "config")
+            self._config = self.folder / "config"
         self._env = self._environment(sandbox)
         await self._bootstrap()
         self._tell("· starting the demo services' users")
@@ -89,12 +99,16 @@ class Demo:
         self._children.start_listing()
 
     async def stop(self) -> None:
-        """Stop in order: traffic, bot, host, sandbox."""
-        await self._unwatch()
-        await self._children.stop("traffic", "bot")
-        if self._env:
-            await self.cli("host", "stop", check=False)
-        await self._children.end()
+        """Stop in order: traffic, bot, host, sandbox, and the containers that are left."""
+        try:
+            await self._unwatch()
+            await self._children.stop("traffic", "bot")
+            if self._env:
+                await self.cli("host", "stop", check=False)
+            await self._children.end()
+        finally:
+            if self._containers:
+                await self._containers.clear(self.folder)
 
     async def _start_sandbox(self) -> dict[str, Any]:
         self._tell("· starting the sandbox")
@@ -140,6 +154,8 @@ class Demo:
         for lane in self.lanes:
             self.router_ports[lane] = free_port(taken={self.bot_port, *taken, *self.router_ports.values()})
             env[lane.port_variable] = str(self.router_ports[lane])
+        if self._containers:
+            env |= self._containers.environment
         return {**env, **self._extra}
 
     async def _bootstrap(self) -> None:

@@ -51,6 +51,10 @@ VERSIONS: dict[str, Behaviour] = {
 }
 
 
+# Within the demo's folder, in the part that containers see too.
+OVERRIDES = Path("services") / "behaviour.json"
+
+
 class Overrides:
     """Changes to a running version, in a file that every instance watches.
 

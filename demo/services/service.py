@@ -14,7 +14,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from demo.services.behaviour import VERSIONS, Behaviour, Overrides
+from demo.services.behaviour import OVERRIDES, VERSIONS, Behaviour, Overrides
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -74,20 +74,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("service", "version", "environment"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     args = parser.parse_args()
     base = VERSIONS.get(args.version, Behaviour())
     if base.dies_at_start:
         sys.exit(f"{args.service} {args.version}: cannot read the price list: no such table: prices")
     overrides = Overrides(
-        Path(os.environ.get("SANDBOX_DEMO_DIR", ".")) / "behaviour.json",
+        Path(os.environ.get("SANDBOX_DEMO_DIR", ".")) / OVERRIDES,
         f"{args.service}/{args.environment}/{args.version}",
         base,
     )
     service = Service(args.service, args.version, args.environment, overrides)
     web.run_app(
         service.app(),
-        host="127.0.0.1",
+        host=args.host,
         port=args.port,
         print=None,
         access_log=None,

@@ -22,7 +22,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from demo.services.behaviour import Behaviour, apply, kinds
+from demo.services.behaviour import OVERRIDES, Behaviour, apply, kinds
 
 LOG_KEPT = 20_000
 SHARE_WINDOW_S = 3.0
@@ -119,8 +119,10 @@ class Users:
             everything[key] = {**everything.get(key, {}), **settings}
         else:
             everything.pop(key, None)
+        self.overrides.parent.mkdir(exist_ok=True)
         scratch = self.overrides.with_suffix(".new")
         scratch.write_text(json.dumps(everything))
+        scratch.chmod(0o644)  # a release in a container is another user
         scratch.replace(self.overrides)
 
 
@@ -211,7 +213,7 @@ def main() -> None:
     parser.add_argument("--lane", action="append", required=True)
     args = parser.parse_args()
     folder = Path(os.environ.get("SANDBOX_DEMO_DIR", "."))
-    everybody = [parse_lane(text, folder / "behaviour.json") for text in args.lane]
+    everybody = [parse_lane(text, folder / OVERRIDES) for text in args.lane]
     asyncio.run(serve(args.sandbox.rstrip("/"), everybody))
 
 

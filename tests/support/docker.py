@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
@@ -140,11 +141,15 @@ class DockerEngine:
             raise RuntimeError(f"{method} {path}: {status} {content.decode(errors='replace')}")
         return content
 
-    def load(self, name: str, *, more: int = 0) -> str:
-        """Import the image of the test service as `name`; its id. more: random bytes that make it larger."""
-        changes = "&".join(f"changes={each}" for each in ("CMD%20[%22/serve%22]",))
+    def load(self, name: str, content: bytes = b"", *changes: str, more: int = 0) -> str:
+        """Import the image of the test service as `name`; its id. more: random bytes that make it larger.
+
+        content, changes: a root file system as a tar archive, and lines of a Dockerfile, for another image.
+        """
         repo, _, tag = name.rpartition(":")
-        said = self.ask("POST", f"/images/create?fromSrc=-&repo={repo}&tag={tag}&{changes}", image(more))
+        lines = [("changes", line) for line in (changes if content else ('CMD ["/serve"]',))]
+        query = urlencode([("fromSrc", "-"), ("repo", repo), ("tag", tag), *lines])
+        said = self.ask("POST", f"/images/create?{query}", content or image(more))
         return str(json.loads(said.splitlines()[-1])["status"])
 
     def push(self, name: str) -> str:
