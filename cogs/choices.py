@@ -9,7 +9,7 @@ from typing import Any
 from discord import app_commands
 
 from bot.domain.config import Catalog, GuildConfig
-from bot.domain.formatting import duration
+from bot.domain.formatting import counted, duration
 from bot.domain.rollout.model import Release
 from bot.engine.api import LaneStatus, RolloutSummary
 from bot.ui import escaping
@@ -75,13 +75,29 @@ def versions(
     now: datetime,
     typed: str,
 ) -> Choices:
-    """Newest first, each with where it runs: `1.5.0 — staging 12 min ago, not in production`."""
+    """Newest first, each with where it runs, its age and its subject, as far as its source says them.
+
+    `1.5.0 — staging 12 min ago, not in production · 2 h old · Round prices`
+    """
     since = {
         (one.lane, one.to_version): one.ended_at
         for one in reversed(past)
         if one.phase == "succeeded" and one.ended_at
     }
-    return pick(((r.version, _where(r.version, lanes, since, now)) for r in releases), typed)
+    return pick(((r.version, _about(r, _where(r.version, lanes, since, now), now)) for r in releases), typed)
+
+
+def _about(release: Release, where: str, now: datetime) -> str:
+    age = f"{_age(release.made_at, now)} old" if release.made_at else ""
+    return " · ".join(part for part in (where, age, release.subject) if part)
+
+
+def _age(made_at: datetime, now: datetime) -> str:
+    """`12 min`, `5 h`, `12 days`."""
+    minutes = max(1, round((now - made_at).total_seconds() / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
 
 
 def _where(version: str, lanes: Sequence[LaneStatus], since: Any, now: datetime) -> str:

@@ -38,6 +38,7 @@ from bot.adapters.sources.manifests.file import FileManifest, FileSettings
 from bot.adapters.sources.manifests.github import GithubManifest, GithubSettings
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.manifests.url import UrlManifest, UrlSettings
+from bot.adapters.sources.registry.source import RegistrySettings, make_registry
 from bot.adapters.sources.releases import ReleaseFinder
 from bot.adapters.targets.command.settings import CommandSpecSettings, CommandTargetSettings
 from bot.adapters.targets.command.target import make_command_target
@@ -158,6 +159,7 @@ KINDS = Kinds(
     releases={
         "listed": release(ListedSettings, ListedReleases),
         "directory": release(DirectorySettings, DirectoryReleases),
+        "registry": release(RegistrySettings, make_registry),
     },
     manifests={
         "file": manifest(FileSettings, FileManifest),

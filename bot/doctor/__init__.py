@@ -52,10 +52,13 @@ async def examinations(*, discord: bool = True) -> AsyncIterator[CheckLine]:
         yield line
     yield await local.examine_redis(settings)
     if catalog is not None:
-        async for line in local.examine_targets(catalog, settings.data_dir):
-            yield line
-        async for line in examine_manifests(catalog):
-            yield line
+        for part in (
+            local.examine_targets(catalog, settings.data_dir),
+            local.examine_releases(catalog),
+            examine_manifests(catalog),
+        ):
+            async for line in part:
+                yield line
     if discord:
         async for line in examine_discord(settings.discord, catalog):
             yield line

@@ -1,7 +1,8 @@
-"""Checks of `slipway doctor` on this machine: data folder, database, Redis, targets, metric sources."""
+"""Checks of `slipway doctor` on this machine: data folder, database, Redis, targets, metric and release sources."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import platform
 import sys
@@ -18,7 +19,7 @@ from bot.adapters.embedded import database
 from bot.adapters.postgres.connection.migrate import revisions
 from bot.adapters.redis.waker import ping
 from bot.composition import registry
-from bot.composition.adapters import make_metrics, make_targets
+from bot.composition.adapters import make_metrics, make_releases, make_targets
 from bot.doctor.lines import CheckLine, bad, ok, warn
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
@@ -135,6 +136,26 @@ async def examine_targets(found: Catalog, data_dir: Path) -> AsyncIterator[Check
         sources = make_metrics(lambda: found, targets, session)
         for name, source in sources.items():
             yield await _source(found, name, source, observed)
+
+
+async def examine_releases(found: Catalog) -> AsyncIterator[CheckLine]:
+    """Release sources: a line for those that list releases, and one for each that does not."""
+    source = make_releases(lambda: found)
+
+    async def look(service: str) -> CheckLine | None:
+        what, fix = f"releases of {service}", f"check services.{service}.releases in the catalog"
+        try:
+            known = await source.releases(service, "")
+        except Unreachable as error:
+            return bad(what, str(error), fix)
+        return None if known else warn(what, "there are none", fix)
+
+    lines = await asyncio.gather(*(look(service) for service in found.releases))
+    if listed := lines.count(None):
+        yield ok("releases", f"listed for {counted(listed, 'service')}")
+    for line in lines:
+        if line is not None:
+            yield line
 
 
 async def _target(

@@ -160,13 +160,16 @@ class Lanes:
         problem = "" if ready else f"{stable.version} is {running.state if running else 'not running'}."
         return Readiness(stable.version, ready, now, problem)
 
-    async def releases(self, lane: Lane) -> Sequence[Release]:
+    async def releases(self, lane: Lane, *, fresh: bool = False) -> Sequence[Release]:
         """Releases of the lane, newest first. Raises `Unreachable`."""
-        return await self._releases.releases(lane.service, lane.environment)
+        return await self._releases.releases(lane.service, lane.environment, fresh=fresh)
 
     async def release(self, lane: Lane, version: str) -> Release:
         """The release of a version, immutable. Raises `UserError` that offers the closest versions, `Unreachable`."""
         known = {release.version: release for release in await self.releases(lane)}
+        if version not in known:
+            # A pipeline deploys what it pushed a second ago.
+            known = {release.version: release for release in await self.releases(lane, fresh=True)}
         if version not in known:
             raise unknown("version", version, known, where=f"of {lane.service}")
         return await self._releases.pinned(known[version], lane.environment)

@@ -11,8 +11,11 @@ from bot.domain.rollout.model import Release
 class ReleaseSource(Protocol):
     """Lists the releases of services, and makes one immutable."""
 
-    async def releases(self, service: str, environment: str) -> Sequence[Release]:
-        """Newest first; specs resolved for `environment`. Raises `Unreachable`."""
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
+        """Newest first; specs resolved for `environment`. Raises `Unreachable`.
+
+        fresh: as the source lists them now, not as it did a short time ago.
+        """
         ...
 
     async def pinned(self, release: Release, environment: str) -> Release:

@@ -115,7 +115,7 @@ class FakeReleases:
     known: Mapping[str, Sequence[Release]]
     away: bool = False
 
-    async def releases(self, service: str, environment: str) -> Sequence[Release]:
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
         if self.away:
             raise Unreachable("the registry is away")
         return self.known[service]

@@ -72,7 +72,7 @@ async def test_all_that_a_deploy_needs_is_looked_at(sandbox: Sandbox, database: 
     text = "\n".join(told)
     for what in (
         "program", "settings", "catalog", "data folder", "database", "schema", "Redis", "target local",
-        "metrics router", "token", "clock", "application", "intents", "server harbor",
+        "metrics router", "releases", "token", "clock", "application", "intents", "server harbor",
         "channel deploys", "channel alerts", "role deployer", "role on-call",
         "manifest of greeter", "token of greeter", "server harbor of greeter",
     ):  # fmt: skip
@@ -92,6 +92,18 @@ async def test_settings_that_other_users_can_read_are_told(
     for mode, mark in ((0o600, "ok"), (0o644, "warn")):
         file.chmod(mode)
         assert (await found())["settings"].mark == mark
+
+
+async def test_a_release_source_that_does_not_answer_is_named(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    away = "{kind: registry, image: 127.0.0.1:9/checkout, spec: *spec}"
+    changed(monkeypatch, tmp_path, "services.yaml", "releases: *releases", f"releases: {away}")
+    lines = await found()
+    assert lines["releases"].mark == "ok"
+    line = lines["releases of search"]
+    assert (line.mark, line.fix) == ("bad", "check services.search.releases in the catalog")
+    assert line.found.startswith("The tags of 127.0.0.1:9/checkout cannot be read: ")
 
 
 async def test_the_embedded_database_is_looked_at_and_stopped_again(sandbox: Sandbox, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ class LinkedReleases:
     link: Link
     known: Mapping[str, Sequence[Release]]
 
-    async def releases(self, service: str, environment: str) -> Sequence[Release]:
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
         return await self.link.call(self.caller, lambda: self.known[service])
 
     async def pinned(self, release: Release, environment: str) -> Release:

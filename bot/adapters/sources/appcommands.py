@@ -35,10 +35,10 @@ class CommandReleases:
         self._records = records
         self._looked: dict[str, float] = {}
 
-    async def releases(self, service: str, environment: str) -> Sequence[Release]:
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
         found = next((a for a in self._current().applications.values() if a.service == service), None)
         if found is None:
-            return await self._services.releases(service, environment)
+            return await self._services.releases(service, environment, fresh=fresh)
         await self._look(found.name)
         known = await self._records.manifests.known(found.name, _MOST)
         return [_release(service, manifest) for manifest in known]

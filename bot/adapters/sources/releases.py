@@ -8,16 +8,19 @@ import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from bot import references
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import UserError
+from bot.domain.formatting import one_line
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused, Unreachable
 
 Spec = Mapping[str, Any]
+_SUBJECT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class FoundRelease:
 
     artifact: digest of its files, "" where the source has none. spec: how it runs, from the service's settings.
     places: values of `{path}` and other placeholders in it. files: the folder of the artifact, for a target that runs
-    releases from a copy.
+    releases from a copy. made_at, subject: when it was built or published, and what it is about, where that is known.
     """
 
     version: str
@@ -35,6 +38,8 @@ class FoundRelease:
     spec: Spec = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
     files: Path | None = None
+    made_at: datetime | None = None
+    subject: str = ""
 
 
 class ReleaseFinder(Protocol):
@@ -42,6 +47,15 @@ class ReleaseFinder(Protocol):
 
     async def find(self) -> Sequence[FoundRelease]:
         """Releases, newest first. Raises `Unreachable`."""
+        ...
+
+
+@runtime_checkable
+class KeepingFinder(ReleaseFinder, Protocol):
+    """Finder that may answer with what it found a short time ago."""
+
+    async def find_now(self) -> Sequence[FoundRelease]:
+        """As `find`, from the source itself."""
         ...
 
 
@@ -65,14 +79,17 @@ class CatalogReleases:
         self._environ = environ
         self._pin = pin
 
-    async def releases(self, service: str, environment: str) -> Sequence[Release]:
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
         """Releases, newest first. Raises `UserError` for a service that the catalog does not have, `Unreachable`."""
         configs = self._current().releases
         if service not in configs:
             raise unknown("service", service, configs)
         over = configs[service].overlays.get(environment, {})
         try:
-            found = await self._finders[service].find()
+            finder = self._finders[service]
+            found = await (
+                finder.find_now() if fresh and isinstance(finder, KeepingFinder) else finder.find()
+            )
             return [self._release(service, each, over) for each in found]
         except references.UnsetVariableError as error:
             raise Unreachable(f"The releases of {service} cannot be resolved: {error}.") from None
@@ -91,7 +108,16 @@ class CatalogReleases:
         if found.files is not None:
             here["artifact"] = {"folder": str(found.files), "digest": found.artifact}
         filled = references.hashed(here, self._environ)
-        return Release(service, found.version, digest, found.commit, filled, base if base != digest else "")
+        return Release(
+            service,
+            found.version,
+            digest,
+            found.commit,
+            filled,
+            base if base != digest else "",
+            found.made_at,
+            one_line(found.subject, _SUBJECT),
+        )
 
     def _digest(self, service: str, found: FoundRelease, spec: Spec) -> str:
         written = references.resolved(spec, self._environ)

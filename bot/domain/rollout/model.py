@@ -106,6 +106,7 @@ class Release:
     `spec` is what the target needs to run it (for `process`: command, environment, readiness), resolved and
     copied when the rollout starts. `digest` covers the artifact and the spec, the environment's overlay included.
     `base` is the digest without that overlay, which is the same in every environment; empty when there is none.
+    `made_at` and `subject` are what its source says of it to people: when it was made, and what it is about.
     """
 
     service: str
@@ -114,6 +115,8 @@ class Release:
     commit: str = ""
     spec: Mapping[str, object] = field(default_factory=dict)
     base: str = ""
+    made_at: datetime | None = field(default=None, compare=False)
+    subject: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:

@@ -195,7 +195,7 @@ class PerEnvironment:
     def __init__(self) -> None:
         self.command = "serve"
 
-    async def releases(self, service: str, environment: str) -> Sequence[Release]:
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
         if environment == "staging":
             return [V150]
         spec = {"command": [self.command, "1.5.0"]}

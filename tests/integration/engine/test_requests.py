@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,11 +19,23 @@ from bot.domain.rollout.model import Action, Actor, Lane, Phase, Plan, Release
 from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from bot.engine.service import Engine
+from tests.fakes.outside import FakeReleases
 from tests.support.actors import DEV, GUEST, LEAD, LEAD2, ONCALL
 from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, V150, V151, catalog
 from tests.support.harness import Slipway, World
 
 OTHER_GUILD = 43
+
+
+@dataclass
+class Late(FakeReleases):
+    """Keeps a list that lacks 1.5.0, which the source itself has."""
+
+    asked: list[bool] = field(default_factory=list)
+
+    async def releases(self, service: str, environment: str, *, fresh: bool = False) -> Sequence[Release]:
+        self.asked.append(fresh)
+        return [V150, *self.known[service]] if fresh else self.known[service]
 
 
 async def test_unknown_names_are_refused_with_the_nearest(dsn: str) -> None:
@@ -37,6 +50,17 @@ async def test_unknown_names_are_refused_with_the_nearest(dsn: str) -> None:
             with pytest.raises(UserError) as refused:
                 await slipway.engine.deploy(DeployRequest(GUILD, DEV, service, version, environment))
             assert nearest in refused.value.remedy
+
+
+async def test_a_version_that_was_published_a_moment_ago_is_found_in_the_source(dsn: str) -> None:
+    world = World(dsn)
+    world.releases = Late({"checkout": [V140]})
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        assert (await slipway.deploy(V150)).candidate.version == "1.5.0"
+        assert world.releases.asked[:2] == [False, True]
+        with pytest.raises(UserError, match="no version"):
+            await slipway.deploy(V151, PRODUCTION)
 
 
 async def test_another_guild_sees_nothing(dsn: str) -> None:

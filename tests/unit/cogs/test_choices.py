@@ -32,6 +32,22 @@ async def test_a_version_says_where_it_runs_since_when_and_where_not() -> None:
     ]
 
 
+async def test_a_version_says_how_old_it_is_and_what_it_is_about_where_its_source_knows() -> None:
+    ages = {"3.0": timedelta(minutes=12), "2.0": timedelta(hours=47), "1.0": timedelta(days=12)}
+    releases = [
+        Release("checkout", version, f"sha256:{version}", made_at=rollouts.NOW - age, subject="Round prices")
+        for version, age in ages.items()
+    ]
+    releases.append(Release("checkout", "0.9", "sha256:0.9", subject="x" * 200))
+    found = choices.versions(releases, [lane(rollouts.STAGING, "1.0")], [], rollouts.NOW, "")
+    assert [c.name for c in found] == [
+        "3.0 — not in staging · 12 min old · Round prices",
+        "2.0 — not in staging · 47 h old · Round prices",
+        "1.0 — staging now · 12 days old · Round prices",
+        f"0.9 — not in staging · {'x' * 76}…",
+    ]
+
+
 async def test_a_version_that_is_on_its_way_or_in_quarantine_says_so() -> None:
     engine = rollouts.engine()
     rollout = await rollouts.soaking(engine)

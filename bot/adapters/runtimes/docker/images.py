@@ -72,12 +72,13 @@ class Logins:
 
     async def headers(self, reference: Reference) -> dict[str, str]:
         """Header for the engine. Raises `ImageUnavailable` when the file cannot be read, or a helper fails."""
-        login = await self._login(reference.registry)
+        login = await self.login(reference.registry)
         if login is None:
             return {}
         return {"X-Registry-Auth": base64.urlsafe_b64encode(json.dumps(login).encode()).decode()}
 
-    async def _login(self, registry: str) -> Mapping[str, str] | None:
+    async def login(self, registry: str) -> Mapping[str, str] | None:
+        """`username` and `password`, or `identitytoken`. Raises as `headers` does."""
         if self._file is None:
             return None
         try:

@@ -1,0 +1,1 @@
+"""Releases from the tags of an image in a registry."""
