@@ -31,6 +31,7 @@ from bot.adapters.runtimes.process.runtime import make_process_runtime
 from bot.adapters.runtimes.process.settings import ProcessSettings
 from bot.adapters.runtimes.process.spec import ProcessSpecSettings
 from bot.adapters.sources.directory import DirectoryReleases, DirectorySettings
+from bot.adapters.sources.github import GithubReleasesSettings, make_github
 from bot.adapters.sources.listed import ListedReleases, ListedSettings
 from bot.adapters.sources.manifests.artifact import ArtifactManifest, ArtifactSettings
 from bot.adapters.sources.manifests.command import CommandManifest, CommandSettings
@@ -38,6 +39,7 @@ from bot.adapters.sources.manifests.file import FileManifest, FileSettings
 from bot.adapters.sources.manifests.github import GithubManifest, GithubSettings
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.manifests.url import UrlManifest, UrlSettings
+from bot.adapters.sources.printed import ReleaseCommandSettings, make_printed
 from bot.adapters.sources.registry.source import RegistrySettings, make_registry
 from bot.adapters.sources.releases import ReleaseFinder
 from bot.adapters.targets.command.settings import CommandSpecSettings, CommandTargetSettings
@@ -160,6 +162,8 @@ KINDS = Kinds(
         "listed": release(ListedSettings, ListedReleases),
         "directory": release(DirectorySettings, DirectoryReleases),
         "registry": release(RegistrySettings, make_registry),
+        "command": release(ReleaseCommandSettings, make_printed),
+        "github": release(GithubReleasesSettings, make_github),
     },
     manifests={
         "file": manifest(FileSettings, FileManifest),

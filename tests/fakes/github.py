@@ -1,9 +1,11 @@
-"""GitHub's API as far as preconditions ask it: strict, and held to GitHub's own description in both directions."""
+"""GitHub's API as far as Slipway asks it: strict, and held to GitHub's own description in both directions."""
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gzip
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -73,7 +75,9 @@ class GithubApi:
     """One repository, `acme/checkout`. Sets of what a test cares about; the rest of each answer is the least allowed.
 
     runs: check runs by name: status and conclusion. statuses: commit statuses by context. pulls: number, merged or
-    not, and author. reviews: of every pull request, in order: login, state, association.
+    not, and author. reviews: of every pull request, in order: login, state, association. releases: see `published`.
+    tags: commits by tag. limited_until: seconds since 1970, when requests are allowed again. say: an answer instead of
+    any other; wait_s: before each. unchanged: how many answers were not sent, because the asker had them.
     """
 
     url: str = ""
@@ -83,6 +87,12 @@ class GithubApi:
     pulls: list[tuple[int, bool, str]] = field(default_factory=list)
     reviews: list[tuple[str, str, str]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    releases: list[dict[str, Any]] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    limited_until: int = 0
+    say: str = ""
+    wait_s: float = 0.0
+    unchanged: int = 0
     status: int = 200
     asked: list[str] = field(default_factory=list)
     mistakes: list[str] = field(default_factory=list)
@@ -94,8 +104,16 @@ class GithubApi:
             return web.json_response({"message": "Bad credentials"}, status=401)
         if request.headers.get("X-GitHub-Api-Version") != "2022-11-28":
             self.mistakes.append(f"{path}: no version of the API")
+        await asyncio.sleep(self.wait_s)
         if self.status != 200:
             return web.json_response({"message": "Server Error"}, status=self.status)
+        if self.limited_until:
+            limit = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(self.limited_until)}
+            return web.json_response({"message": "API rate limit exceeded"}, status=403, headers=limit)
+        if not request.path.startswith("/repos/acme/checkout/"):
+            return web.json_response({"message": "Not Found"}, status=404)
+        if self.say:
+            return web.Response(text=self.say, content_type="application/json")
         template = next((t for t in description()["paths"] if _pattern(t).fullmatch(request.path)), None)
         if template is None:
             self.mistakes.append(f"{path} is not described")
@@ -120,7 +138,11 @@ class GithubApi:
         body = self._body(template.rsplit("/", 1)[1], schema, slice((page - 1) * size, page * size))
         whole = {**strict(schema), "components": strict(description()["components"])}
         jsonschema_rs.validator_for(whole).validate(body)
-        return web.json_response(body)
+        etag = f'W/"{hashlib.sha256(json.dumps(body).encode()).hexdigest()}"'
+        if request.headers.get("If-None-Match") == etag:
+            self.unchanged += 1
+            return web.Response(status=304, headers={"ETag": etag})
+        return web.json_response(body, headers={"ETag": etag})
 
     def _body(self, what: str, schema: Mapping[str, Any], page: slice) -> Any:
         if what == "check-runs":
@@ -135,6 +157,12 @@ class GithubApi:
             statuses = [{**one, "context": c, "state": s} for c, s in self.statuses.items()]
             return {**minimal(schema), "total_count": len(statuses), "statuses": statuses[page]}
         one = minimal(resolved(schema)["items"])
+        if what == "releases":
+            user = self._user("ada")
+            return [{**one, "id": n, "author": user, **said} for n, said in enumerate(self.releases, 1)][page]
+        if what == "tags":
+            commit = one["commit"]
+            return [{**one, "name": t, "commit": {**commit, "sha": c}} for t, c in self.tags.items()][page]
         if what == "pulls":
             at = "2026-11-20T14:03:20Z"
             return [
@@ -149,6 +177,11 @@ class GithubApi:
     def _user(self, login: str) -> dict[str, Any]:
         user = {**minimal({"$ref": "#/components/schemas/simple-user"}), "login": login}
         return {**user, "avatar_url": "https://github.com/x"}
+
+
+def published(tag: str, at: str | None, *, name: str | None = None, **more: Any) -> dict[str, Any]:
+    """What is special about a release of `GithubApi.releases`."""
+    return {"tag_name": tag, "name": name, "published_at": at, **more}
 
 
 def _pattern(template: str) -> re.Pattern[str]:

@@ -1,0 +1,37 @@
+"""The examples of docs/how-to/versions.md are sound as they stand there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from textwrap import indent
+
+import pytest
+
+from bot.adapters.sources.printed import PrintedRelease
+from tests.support.catalog_files import changed, load, write
+from tests.support.paths import ROOT
+from tests.support.repository import Block, blocks
+
+PAGE = list(blocks(ROOT / "docs/how-to/versions.md"))
+LISTED = """\
+    releases:
+      kind: listed
+      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
+      versions: ["2.0", {version: "1.0", commit: abc}]
+"""
+DOCKER = ("local: {kind: process, users: host}", "local: {kind: docker}")
+NAMES = ("REGISTRY_PASSWORD", "GITHUB_TOKEN", "GITLAB_TOKEN")
+
+
+@pytest.mark.parametrize("block", [b for b in PAGE if b.language == "yaml"], ids=lambda b: b.text.split()[2])
+def test_a_source_is_written_as_on_the_page(block: Block, tmp_path: Path) -> None:
+    text = changed(DOCKER, (LISTED, indent(block.text, "    ").rstrip() + "\n"))
+    load(write(tmp_path, all=text), dict.fromkeys(NAMES, "a-secret-value"))
+
+
+def test_lines_of_the_page_are_releases() -> None:
+    (block,) = [b for b in PAGE if b.language == "json"]
+    assert [PrintedRelease.model_validate_json(line).version for line in block.text.splitlines()] == [
+        "1.5.0",
+        "1.4.0",
+    ]
