@@ -40,7 +40,7 @@ def source(api: GithubApi, *, now: list[float] | None = None, **more: Any) -> Gi
         "tag": "v{version}",
         "token": api.token,
         "api": api.url,
-        "timeout": "2s",
+        "timeout": "30s",
         "spec": {"command": ["run", "{version}"]},
         **more,
     }
