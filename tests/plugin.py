@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
@@ -26,7 +27,13 @@ hypothesis.settings.load_profile("slipway")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Programs that tests start run as they run elsewhere: coverage would triple the time of every start."""
+    """Programs that tests start run as they run elsewhere.
+
+    Coverage would triple the time of every start. A shell that runs the tests in the background has them ignore
+    SIGINT, and what they start inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
 
