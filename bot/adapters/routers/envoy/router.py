@@ -244,7 +244,7 @@ class EnvoyRouter:
         awaited: False does not wait while nothing subscribes, as to routes before the first listener, which reads them.
         """
         before = await self._admin.subscription(kind)
-        place = self._process.log_end() if self._process is not None else 0
+        place = self._process.log.end() if self._process is not None else 0
         try:
             version = self._files.write(kind, list(resources))
         except OSError as problem:
@@ -273,7 +273,7 @@ class EnvoyRouter:
             return "its log says why"
         ends = time.monotonic() + _WORDS_S
         while time.monotonic() < ends:
-            if said := _REFUSAL.findall(self._process.words_since(place)):
+            if said := _REFUSAL.findall(self._process.log.since(place)):
                 return _plain(said[-1])
             await asyncio.sleep(0.01)
         return "it did not say why"

@@ -99,7 +99,7 @@ class HaproxyLane:
                 environment[CARRIED] = f"{epoch}:{counting.tallies_to_text(tallies)}"
             files = {name: _text(self.folder / name) for name in (FILE, MAP)}
             self._write(listening, placed, await _servers(placed))
-            place = self.process.log_end()
+            place = self.process.log.end()
             try:
                 start = self.process.launch(environment, replaces=running)
                 await self.process.started(start, place)

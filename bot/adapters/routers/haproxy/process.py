@@ -8,7 +8,6 @@ import os
 import re
 import secrets
 import shutil
-import signal
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ import structlog
 
 from bot.adapters.routers.haproxy.config import FILE, SOCKET
 from bot.adapters.routers.haproxy.runtime import Runtime, value
+from bot.adapters.routers.programs import ProgramLog, Running, end, launch, left_running, runs
 from bot.ports.errors import Unreachable
 
 _log = structlog.get_logger(__name__)
@@ -28,8 +28,6 @@ START = "SLIPWAY_START"
 
 _LOOK_S = 0.01
 _START_S = 20.0
-_STOP_S = 5.0
-_LOG_BYTES = 5 * 1024 * 1024
 INSTALL = "install it (Debian: apt-get install haproxy), or name it with `program`"
 _VERSION = re.compile(r"HAProxy version (\d+)\.(\d+)")
 _ALERT = re.compile(r"\[ALERT\]\s+\(\d+\) : (.*)")
@@ -65,18 +63,18 @@ class HaproxyProcess:
         self.folder = folder
         self.runtime = Runtime(folder / SOCKET)
         self._program = program
-        self._log_file = folder / "haproxy.log"
+        self.log = ProgramLog(folder / "haproxy.log")
         self._pid_file = folder / "haproxy.pid"
         self._child: subprocess.Popen[bytes] | None = None
-        self._found: psutil.Process | None = self._left_running()
-        self._before: subprocess.Popen[bytes] | psutil.Process | None = None
+        self._found: psutil.Process | None = left_running(self._pid_file, folder, FILE)
+        self._before: Running | None = None
         # Replaced, and at their last requests.
-        self._former: list[subprocess.Popen[bytes] | psutil.Process] = []
+        self._former: list[Running] = []
 
     @property
     def pid(self) -> int | None:
         running = self._child or self._found
-        return running.pid if running is not None and _runs(running) else None
+        return running.pid if running is not None and runs(running) else None
 
     def is_outdated(self) -> bool:
         """Whether it runs another program than a new start would."""
@@ -93,19 +91,9 @@ class HaproxyProcess:
         """
         start = secrets.token_hex(8)
         pid = self.pid
-        if self.log_end() > _LOG_BYTES:
-            self._log_file.replace(self._log_file.with_suffix(".log.1"))
         taking_over = ["-x", SOCKET, "-sf", str(pid)] if replaces and pid is not None else []
-        with self._log_file.open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603 - the program of this machine, or of the settings
-                [str(self._program), "-db", "-f", FILE, *taking_over],
-                cwd=self.folder,
-                env={"PATH": os.environ.get("PATH", ""), START: start, **(environment or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        command = [str(self._program), "-db", "-f", FILE, *taking_over]
+        child = launch(command, self.folder, self.log, {START: start, **(environment or {})})
         self._before = self._child or self._found
         self._child, self._found = child, None
         self._pid_file.write_text(str(child.pid))
@@ -114,7 +102,7 @@ class HaproxyProcess:
     async def started(self, start: str, place: int) -> None:
         """Wait until the last launch answers. Raises `Unreachable` with its own words; then the one before is back.
 
-        place: `log_end` before the launch.
+        place: the log's end before the launch.
         """
         assert self._child is not None
         try:
@@ -132,30 +120,15 @@ class HaproxyProcess:
 
     def reap(self) -> None:
         """Forget replaced ones that have ended."""
-        self._former = [process for process in self._former if _runs(process)]
+        self._former = [process for process in self._former if runs(process)]
 
     async def stop(self) -> None:
         """End it at once, with those that it has replaced."""
-        running = [process for process in (self._child, self._found, *self._former) if process is not None]
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            for process in running:
-                with contextlib.suppress(ProcessLookupError, psutil.Error):
-                    if _runs(process):
-                        os.kill(process.pid, number)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_STOP_S):
-                    while any(map(_runs, running)):  # noqa: ASYNC110 - there is no event for it
-                        await asyncio.sleep(_LOOK_S)
+        await end(one for one in (self._child, self._found, *self._former) if one is not None)
         self._pid_file.unlink(missing_ok=True)
 
-    def log_end(self) -> int:
-        try:
-            return self._log_file.stat().st_size
-        except OSError:
-            return 0
-
     def last_words(self) -> str:
-        return self._words(max(0, self.log_end() - 600))
+        return self._words(max(0, self.log.end() - 600))
 
     # ---- helpers ------------------------------------------------------------------------------------------
 
@@ -168,7 +141,7 @@ class HaproxyProcess:
     def _take_back(self) -> None:
         """The launch failed: what ran before it runs."""
         assert self._child is not None
-        if _runs(self._child):
+        if runs(self._child):
             self._child.kill()
         self._child.wait()
         before = self._before
@@ -178,13 +151,8 @@ class HaproxyProcess:
             self._pid_file.write_text(str(before.pid))
 
     def _words(self, place: int) -> str:
-        """What it said about its failure since `log_end` was `place`, on one line."""
-        try:
-            with self._log_file.open("rb") as file:
-                file.seek(place)
-                said = file.read().decode(errors="replace")
-        except OSError:
-            said = ""
+        """What it said about its failure since its log's end was `place`, on one line."""
+        said = self.log.since(place)
         alerts = [alert.strip() for alert in _ALERT.findall(said)]
         causes = [
             alert
@@ -192,21 +160,3 @@ class HaproxyProcess:
             if "exiting" not in alert.lower() and "fatal errors" not in alert.lower()
         ]
         return " ".join(causes[:3] or said.split()[-40:]).rstrip(".") or "it said nothing"
-
-    def _left_running(self) -> psutil.Process | None:
-        """The HAProxy of an earlier host, confirmed by its folder, since pids are reused."""
-        try:
-            found = psutil.Process(int(self._pid_file.read_text()))
-            ours = Path(found.cwd()) == self.folder.resolve() and FILE in found.cmdline()
-        except (OSError, ValueError, psutil.Error):
-            return None
-        return found if ours and _runs(found) else None
-
-
-def _runs(process: subprocess.Popen[bytes] | psutil.Process) -> bool:
-    if isinstance(process, subprocess.Popen):
-        return process.poll() is None
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
