@@ -22,6 +22,7 @@ from bot.ports.meter import Meter
 from bot.ports.metrics import MetricSource
 from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
+from bot.ports.runs import Runner
 from bot.ports.targets import DeployTarget
 from tests.fakes.outside import FakeAnnouncer, FakeChecker, FakeMetrics, FakeReleases
 from tests.fakes.target import FakeTarget
@@ -75,16 +76,19 @@ class World:
         meter: Meter | None = None,
         intervals: LoopIntervals = QUICK,
         preconditions: PreconditionSource | None = None,
+        targets: Mapping[str, DeployTarget] | None = None,
+        runner: Runner | None = None,
     ) -> AsyncIterator[Slipway]:
-        """One process on this world; `working` says whether its loops run."""
+        """One process on this world; `working` says whether its loops run. targets: in place of the world's own."""
         async with Database(self.dsn, size=6, timeout_s=10.0) as database:
             slipway = Slipway(
                 self,
                 database,
-                targets={"local": self.target},
+                targets=targets or {"local": self.target},
                 releases=self.releases,
                 metrics={"router": self.metrics},
                 meter=meter,
+                runner=runner,
                 probe=probe,
                 intervals=intervals,
                 preconditions=preconditions,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from bot.domain.rollout.steps import Observe, Shift
 from tests.fakes.outside import FakeReleases
 from tests.support.actors import LEAD
 from tests.support.catalogs import PRODUCTION, V140, V150, V151, catalog, policy
-from tests.support.harness import QUICK, Database, Slipway, World
+from tests.support.harness import Slipway, World
 from tests.support.waiting import until
 
 STABLE, CANDIDATE, LATER = (replace(release, spec={}) for release in (V140, V150, V151))
@@ -42,16 +43,9 @@ class Site(World):
             self.settings, {PRODUCTION: ServedLane(True)}, TargetContext(self.folder / "data")
         )
 
-    def slipway(self, database: Database) -> Slipway:
+    def slipway(self) -> AbstractAsyncContextManager[Slipway]:
         targets: Any = RedactedTargets({"local": self.commands()}, lambda lane: ["s3cr3t-of-lane"])
-        return Slipway(
-            self,
-            database,
-            targets=targets,
-            releases=self.releases,
-            metrics={"router": self.metrics},
-            intervals=QUICK,
-        )
+        return self.open(targets=targets)
 
     async def served(self) -> None:
         target = self.commands()
@@ -65,15 +59,13 @@ async def test_output_is_on_the_thread_once_and_without_secrets_and_a_press_roll
     text = 'echo "$SLIPWAY_ACTION $SLIPWAY_VERSION with s3cr3t-of-lane"; sleep 1.5; echo done'
     site = Site(dsn, tmp_path, text)
     await site.served()
-    async with Database(dsn, size=6, timeout_s=10.0) as database:
-        slipway = site.slipway(database)
-        async with slipway.running(True):
-            rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
-            observing = await slipway.reaches(rollout, Phase.OBSERVING)
-            assert observing.observed_weight == 100
-            await slipway.press(observing, Action.ROLL_BACK, LEAD)
-            await slipway.reaches(rollout, Phase.ROLLED_BACK)
-            await slipway.quiet()
+    async with site.slipway() as slipway:
+        rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
+        observing = await slipway.reaches(rollout, Phase.OBSERVING)
+        assert observing.observed_weight == 100
+        await slipway.press(observing, Action.ROLL_BACK, LEAD)
+        await slipway.reaches(rollout, Phase.ROLLED_BACK)
+        await slipway.quiet()
     log = site.announcer.log(rollout.id)
     printed = [line for line in log if "```" in line]
     said = "".join(printed)
@@ -85,24 +77,20 @@ async def test_output_is_on_the_thread_once_and_without_secrets_and_a_press_roll
 async def test_a_command_that_fails_rolls_back_and_says_why(dsn: str, tmp_path: Path) -> None:
     site = Site(dsn, tmp_path, 'test "$SLIPWAY_VERSION" != 1.5.0 || { echo no disk; exit 9; }')
     await site.served()
-    async with Database(dsn, size=6, timeout_s=10.0) as database:
-        slipway = site.slipway(database)
-        async with slipway.running(True):
-            rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
-            found = await slipway.reaches(rollout, Phase.ROLLED_BACK)
+    async with site.slipway() as slipway:
+        rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
+        found = await slipway.reaches(rollout, Phase.ROLLED_BACK)
     assert "the apply command exited with code 9; last words: no disk" in found.outcome
 
 
 async def test_a_rollback_that_fails_halts_at_once_with_its_words(dsn: str, tmp_path: Path) -> None:
     site = Site(dsn, tmp_path, 'test "$SLIPWAY_ACTION" != rollback || { echo locked; exit 9; }')
     await site.served()
-    async with Database(dsn, size=6, timeout_s=10.0) as database:
-        slipway = site.slipway(database)
-        async with slipway.running(True):
-            rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
-            observing = await slipway.reaches(rollout, Phase.OBSERVING)
-            await slipway.press(observing, Action.ROLL_BACK, LEAD)
-            found = await slipway.reaches(rollout, Phase.HALTED)
+    async with site.slipway() as slipway:
+        rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
+        observing = await slipway.reaches(rollout, Phase.OBSERVING)
+        await slipway.press(observing, Action.ROLL_BACK, LEAD)
+        found = await slipway.reaches(rollout, Phase.HALTED)
     assert "the rollback command exited with code 9; last words: locked" in found.outcome
 
 
@@ -114,20 +102,16 @@ async def test_another_process_goes_on_with_the_command_of_a_dead_one(
     text = f'test "$SLIPWAY_VERSION" = 1.4.0 || {{ echo x >> count; {wait}; echo finished; }}'
     site = Site(dsn, tmp_path, text)
     await site.served()
-    async with Database(dsn, size=6, timeout_s=10.0) as database:
-        slipway = site.slipway(database)
-        async with slipway.running(True):
-            rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
+    async with site.slipway() as slipway:
+        rollout = await slipway.deploy(CANDIDATE, lane=PRODUCTION)
 
-            async def begun() -> bool:
-                return (tmp_path / "count").exists()
+        async def begun() -> bool:
+            return (tmp_path / "count").exists()
 
-            await until(begun)
+        await until(begun)
     (tmp_path / "go").touch()
-    async with Database(dsn, size=6, timeout_s=10.0) as database:
-        slipway = site.slipway(database)
-        async with slipway.running(True):
-            await slipway.reaches(rollout, Phase.OBSERVING)
-            await slipway.quiet()
+    async with site.slipway() as slipway:
+        await slipway.reaches(rollout, Phase.OBSERVING)
+        await slipway.quiet()
     assert (tmp_path / "count").read_text() == "x\n"
     assert "".join(site.announcer.log(rollout.id)).count("finished") == 1

@@ -18,7 +18,7 @@ from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps import HttpCheck, Observe, Run, RunCheck, RunCommand, Shift, Soak
 from tests.support.actors import DEV, LEAD
 from tests.support.catalogs import PRODUCTION, VERIFY, catalog
-from tests.support.harness import QUICK, Database, Slipway, World
+from tests.support.harness import Slipway, World
 from tests.support.waiting import until
 
 ENVIRON = {"DATABASE_URL": "postgres://of-database"}
@@ -39,18 +39,8 @@ class Site(World):
     @asynccontextmanager
     async def slipway(self) -> AsyncIterator[Slipway]:
         runner = CommandRunner(self.folder / "runs", ENVIRON, lambda: ["s3cr3t-of-catalog"])
-        async with Database(self.dsn, size=6, timeout_s=10.0) as database:
-            slipway = Slipway(
-                self,
-                database,
-                targets={"local": self.target},
-                releases=self.releases,
-                metrics={"router": self.metrics},
-                intervals=QUICK,
-                runner=runner,
-            )
-            async with slipway.running(True):
-                yield slipway
+        async with self.open(runner=runner) as slipway:
+            yield slipway
 
 
 async def exists(path: Path) -> bool:
