@@ -34,7 +34,9 @@ from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
 from bot.ports.targets import DeployTarget
 
+# The judge and a card being drawn wait no longer for a target; what is about to change a lane has more time.
 _LOOK_S = 1.0
+PATIENT_S = 5.0
 
 
 class AdaptersByName:
@@ -129,14 +131,16 @@ class Lanes:
     def wording_for(self, lane: Lane) -> Wording:
         return wording_for(self.words(lane))
 
-    async def look(self, lane: Lane, rollout: Rollout | None = None) -> Observed:
-        """What runs now, on the target of the rollout that owns the lane. Raises `Unreachable`, in about a second."""
+    async def look(
+        self, lane: Lane, rollout: Rollout | None = None, *, within_s: float = _LOOK_S
+    ) -> Observed:
+        """What runs now, on the target of the rollout that owns the lane. Raises `Unreachable` after `within_s`."""
         try:
-            async with asyncio.timeout(_LOOK_S):
+            async with asyncio.timeout(within_s):
                 target = self.target(lane) if rollout is None else self.target_of(rollout)
                 return await target.observe(lane)
         except TimeoutError:
-            raise Unreachable(f"the target of {lane} did not answer within {_LOOK_S:g} s") from None
+            raise Unreachable(f"the target of {lane} did not answer within {within_s:g} s") from None
 
     async def readiness(
         self, lane: Lane, policy: Policy, stable: Release | None, rollout: Rollout | None = None
@@ -180,7 +184,7 @@ class Lanes:
         if found.row is not None:
             return found
         try:
-            observed = await self.look(lane)
+            observed = await self.look(lane, within_s=PATIENT_S)
         except Unreachable as error:
             raise phrasebook.not_adopted(str(lane), str(error)) from None
         await self.adopt(lane, observed)

@@ -19,7 +19,7 @@ from bot.engine.appcommands.backups import backup_of, line_of, manual_steps
 from bot.engine.appcommands.comparison import Comparer, begun, changes, viewed
 from bot.engine.appcommands.reports import Reports
 from bot.engine.appcommands.sync_step import VERIFIED
-from bot.engine.lanes import Lanes
+from bot.engine.lanes import PATIENT_S, Lanes
 from bot.engine.requests import preflight
 from bot.engine.service import Engine
 from bot.ports.appcommands import AppCommandStore, CommandsReader, ManifestSource
@@ -139,7 +139,7 @@ class AppCommandsService:
         accepted = await self._records.states.accepted(lane)
         if accepted is not None and accepted.withdrawn:
             await self._records.states.withdraw(lane, "")
-        observed = await self._lanes.look(lane)
+        observed = await self._lanes.look(lane, within_s=PATIENT_S)
         situation = await self._lanes.situation(lane)
         serving = max(observed.running, key=lambda running: running.weight, default=None)
         if serving is None or situation.row is None or situation.active is not None:

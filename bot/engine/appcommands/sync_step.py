@@ -15,7 +15,7 @@ from bot.domain.records import AuditEntry, LaneRow, Situation
 from bot.domain.rollout import approvals, plans
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release, Rollout
 from bot.domain.rollout.steps import Gate, RestoreCommands, RunSync
-from bot.engine.lanes import Lanes
+from bot.engine.lanes import PATIENT_S, Lanes
 from bot.engine.requests import preflight
 from bot.ports.appcommands import AppCommandStore, ManifestSource
 from bot.ports.errors import ManifestUnavailable, StaleGeneration, TargetRefused
@@ -162,7 +162,7 @@ class SyncStep:
         if note is not None:
             digest = str(note["former"])
         else:
-            observed = await self._lanes.look(lane)
+            observed = await self._lanes.look(lane, within_s=PATIENT_S)
             digest = (
                 max(observed.running, key=lambda r: r.weight).digest if observed.running else EMPTY.digest
             )
@@ -183,7 +183,9 @@ class SyncStep:
                 await self._serve(lane, situation, manifest, why, again=True)
                 return
             except StaleGeneration:
-                await self._store.lanes.newest(lane, (await self._lanes.look(lane)).generation)
+                await self._store.lanes.newest(
+                    lane, (await self._lanes.look(lane, within_s=PATIENT_S)).generation
+                )
         raise TargetRefused(f"{lane} keeps changing; its commands could not be restored")
 
     async def _serve(
