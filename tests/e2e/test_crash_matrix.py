@@ -9,7 +9,7 @@ import pytest
 from tests.support.e2e.crashes import BEFORE_TRAFFIC, approved, crashing, deployed, ended
 from tests.support.postgres import PostgresServer
 
-pytestmark = [pytest.mark.timeout(900), pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.slow, pytest.mark.long]
 # The audit log of a rollout that nothing disturbs.
 WHOLE = [
     *(*BEFORE_TRAFFIC, "shifting", "shifted", "soaking", "judged_pass"),

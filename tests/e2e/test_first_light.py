@@ -10,7 +10,7 @@ from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 from demo.stories.transcript import Transcript
 
-pytestmark = [pytest.mark.slow, pytest.mark.long]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long]
 
 
 async def test_the_first_story_of_the_demo_goes_as_told(tmp_path: Path) -> None:

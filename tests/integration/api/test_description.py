@@ -15,7 +15,7 @@ from bot.web.api.operations import OPERATIONS
 from tests.support.actors import BOSS
 from tests.support.api import Api, serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 # Enough to meet every parameter and field with good and bad values; the same ones each time.
 EXAMPLES = 40
