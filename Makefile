@@ -64,7 +64,7 @@ mutate: $(VENV)/dev.stamp
 	@nice -n 19 $(BIN)/python -m tests.mutation $(if $(JOBS),--jobs $(JOBS)) $(ONLY)
 
 SCHEMA    := $(BIN)/check-jsonschema -q --builtin-schema vendor
-WORKFLOWS := $(wildcard .github/workflows/*.yml config/examples/github-*.yml)
+WORKFLOWS := $(wildcard .github/workflows/*.yml config/examples/pipelines/github-*.yml)
 
 check: $(VENV)/dev.stamp
 	@$(BIN)/ruff format --check .
@@ -80,7 +80,7 @@ check: $(VENV)/dev.stamp
 	@$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml
 	@$(SCHEMA).github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	@$(SCHEMA).dependabot .github/dependabot.yml
-	@$(BIN)/zizmor --offline --no-progress --quiet .github $(wildcard config/examples/github-*.yml)
+	@$(BIN)/zizmor --offline --no-progress --quiet .github $(wildcard config/examples/pipelines/github-*.yml)
 	@$(BIN)/pre-commit validate-config
 
 reference: $(VENV)/dev.stamp

@@ -75,7 +75,7 @@ def read_folder(folder: Path, environ: Mapping[str, str] | None = None) -> Docum
     files = sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
     if not files:
         what = "holds no YAML file" if folder.is_dir() else "is not a folder"
-        hint = "Copy config/examples there, or set SLIPWAY_CONFIG_DIR to your catalog."
+        hint = "Copy a folder of config/examples there, or set SLIPWAY_CONFIG_DIR to your catalog."
         document.mistakes.append(Diagnostic(SourceLocation(str(folder)), "", f"{what}.", hint))
     for file in files:
         _Reader(document, str(file), os.environ if environ is None else environ).read(file)

@@ -10,7 +10,16 @@ ROOT = Path(__file__).resolve().parents[2]
 SINGLE = (".env.example", "compose.yml")
 SANDBOX_API = "sandbox/docs/api.md"
 FOLDERS = ("config/examples", "config/demo")
-LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".service": "ini", ".example": "ini"}
+# By suffix; programs have none.
+LANGUAGES = {
+    "": "sh",
+    ".md": "markdown",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".service": "ini",
+    ".example": "ini",
+}
 INTRODUCTION = """
 # Examples
 
@@ -20,11 +29,18 @@ are verified, and their command lines are executed.
 
 
 def files() -> list[str]:
-    """Paths of the shipped examples, relative to the repository."""
+    """Paths of the shipped examples, relative to the repository; in a folder, README.md comes first."""
     inside = [
-        path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*")) if path.suffix in LANGUAGES
+        path
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*"), key=_order)
+        if path.is_file() and path.suffix in LANGUAGES
     ]
     return [*SINGLE, *(path.relative_to(ROOT).as_posix() for path in inside)]
+
+
+def _order(path: Path) -> tuple[Path, bool, Path]:
+    return path.parent, path.name != "README.md", path
 
 
 def page() -> str:
@@ -39,4 +55,5 @@ def page() -> str:
 def anchors() -> dict[str, str]:
     """Where on the page each path is: files at their heading, folders at the first of their files."""
     found = {path: anchor(path) for path in files()}
-    return {**found, **{f: next(a for path, a in found.items() if path.startswith(f)) for f in FOLDERS}}
+    folders = {folder.as_posix(): at for path, at in reversed(found.items()) for folder in Path(path).parents}
+    return {**found, **folders}

@@ -64,6 +64,7 @@ def documents() -> list[Path]:
     found = [
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
+        *EXAMPLES.rglob("*.md"),
         *(ROOT / "sandbox").glob("*.md"),
         *(ROOT / "sandbox/docs").glob("*.md"),
     ]

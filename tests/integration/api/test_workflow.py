@@ -16,7 +16,9 @@ from tests.support.api import serving
 from tests.support.paths import ROOT
 from tests.support.repository import EXAMPLES
 
-WORKFLOW: dict[str, Any] = yaml.safe_load((EXAMPLES / "github-deploy.yml").read_text(encoding="utf-8"))
+WORKFLOW: dict[str, Any] = yaml.safe_load(
+    (EXAMPLES / "pipelines/github-deploy.yml").read_text(encoding="utf-8")
+)
 JOB: dict[str, Any] = WORKFLOW["jobs"]["staging"]
 # Stands for Docker: `pull` does nothing, `run … IMAGE words` runs `slipway words`, with the variables it was given.
 DOCKER = f"""\

@@ -9,34 +9,57 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.repository import EXAMPLES, blocks, slipway
+from tests.support.repository import EXAMPLES, SHELL, blocks, slipway
+
+# Folders of one file each, for others than Slipway.
+NO_CATALOGS = {"pipelines", "systemd"}
+CATALOGS = sorted(path for path in EXAMPLES.iterdir() if path.is_dir() and path.name not in NO_CATALOGS)
 
 
 def needed(folder: Path) -> dict[str, str]:
     """A value for every `${NAME}` without a default: what a person would have to set."""
-    texts = [path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")]
-    return {
-        name: f"a-value-{number}" for number, name in enumerate(re.findall(r"\$\{(\w+)\}", "\n".join(texts)))
-    }
+    texts = [path.read_text(encoding="utf-8") for path in folder.rglob("*.yaml")]
+    names = re.findall(r"\$\{(\w+)\}", "\n".join(texts))
+    return {name: f"{number}00000000000000001" for number, name in enumerate(dict.fromkeys(names), 1)}
 
 
-@pytest.mark.parametrize("folder", [EXAMPLES, ROOT / "config" / "demo"], ids=lambda folder: folder.name)
-def test_a_shipped_catalog_has_no_mistakes(folder: Path, tmp_path: Path) -> None:
-    said = slipway("config", "check", str(folder), folder=tmp_path, environment=needed(folder))
+def copied(folder: Path, to: Path) -> None:
+    """The copy that each README names: the default folder, with everything that lies beside the YAML."""
+    shutil.copytree(folder, to / "config" / "catalog")
+
+
+@pytest.mark.parametrize("folder", CATALOGS, ids=lambda folder: folder.name)
+def test_an_example_copied_as_its_readme_says_has_no_mistakes(folder: Path, tmp_path: Path) -> None:
+    copied(folder, tmp_path)
+    said = slipway("config", "check", folder=tmp_path, environment=needed(folder))
     assert (said.returncode, said.stderr) == (0, "")
 
 
-def test_the_examples_copied_as_the_readme_says_are_a_catalog(tmp_path: Path) -> None:
-    """`cp -r config/examples config/catalog`: the default folder, with everything that lies beside the YAML."""
-    shutil.copytree(EXAMPLES, tmp_path / "config" / "catalog")
-    said = slipway("config", "check", folder=tmp_path, environment=needed(EXAMPLES))
+def test_the_demos_catalog_has_no_mistakes(tmp_path: Path) -> None:
+    demo = ROOT / "config" / "demo"
+    said = slipway("config", "check", str(demo), folder=tmp_path, environment=needed(demo))
     assert (said.returncode, said.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("folder", CATALOGS, ids=lambda folder: folder.name)
+def test_a_readme_names_the_copy_and_every_value_to_set(folder: Path) -> None:
+    readme = folder / "README.md"
+    (first, *_) = (block.text for block in blocks(readme) if block.language == SHELL)
+    assert first.splitlines()[0] == f"cp -r config/examples/{folder.name} config/catalog"
+    assert [name for name in needed(folder) if name not in readme.read_text(encoding="utf-8")] == []
+
+
+def test_the_list_of_examples_has_every_folder() -> None:
+    text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in CATALOGS if f"({path.name}/README.md)" not in text] == []
+    assert [name for name in NO_CATALOGS if f"| {name} |" not in text] == []
 
 
 def test_a_value_that_is_not_set_is_named(tmp_path: Path) -> None:
-    said = slipway("config", "check", str(EXAMPLES), folder=tmp_path, environment={})
+    folder = EXAMPLES / "full"
+    said = slipway("config", "check", str(folder), folder=tmp_path, environment={})
     assert said.returncode == 3
-    assert [name for name in needed(EXAMPLES) if name not in said.stderr] == []
+    assert [name for name in needed(folder) if name not in said.stderr] == []
 
 
 @pytest.mark.parametrize(

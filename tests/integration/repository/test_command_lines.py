@@ -53,7 +53,7 @@ OTHERS = {
     *("cosign", "gh", "openssl", "pip", "sed"),
 }
 LANGUAGES = {"sh", "text", "json", "yaml", "ini", "python"}
-WORKFLOWS = [*(ROOT / ".github" / "workflows").glob("*.yml"), *EXAMPLES.glob("github-*.yml")]
+WORKFLOWS = [*(ROOT / ".github" / "workflows").glob("*.yml"), *EXAMPLES.rglob("github-*.yml")]
 
 
 def in_documents() -> Iterator[Line]:
@@ -65,7 +65,7 @@ def in_documents() -> Iterator[Line]:
 
 def in_files() -> Iterator[Line]:
     """What units, the compose file, the image and workflows run."""
-    for path in EXAMPLES.glob("*.service"):
+    for path in EXAMPLES.rglob("*.service"):
         for key in ("ExecStart", "ExecReload"):
             yield from (Line(f"{path.name} {key}", command) for command in unit(path).get(key, ()))
     for name, service in compose("POSTGRES_PASSWORD=x")["services"].items():

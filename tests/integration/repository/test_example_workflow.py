@@ -8,7 +8,9 @@ import yaml
 
 from tests.support.repository import EXAMPLES
 
-WORKFLOW: dict[str, Any] = yaml.safe_load((EXAMPLES / "github-commands.yml").read_text(encoding="utf-8"))
+WORKFLOW: dict[str, Any] = yaml.safe_load(
+    (EXAMPLES / "pipelines/github-commands.yml").read_text(encoding="utf-8")
+)
 
 
 def test_pull_requests_run_on_a_hosted_runner_without_secrets() -> None:

@@ -18,7 +18,8 @@ from tests.support.paths import ROOT
 from tests.support.repository import EXAMPLES, unit
 from tests.support.waiting import PATIENCE_S
 
-UNITS = sorted(EXAMPLES.glob("*.service"))
+SYSTEMD = EXAMPLES / "systemd"
+UNITS = sorted(SYSTEMD.glob("*.service"))
 INSTALLED = "/opt/slipway/.venv/bin/slipway"
 DATA = "/var/lib/slipway"
 
@@ -67,7 +68,7 @@ async def test_the_unit_of_the_host_runs_the_host(slipway: Path, tmp_path: Path)
             await asyncio.sleep(0.1)
         assert said.endswith("the host answers, 0 lanes\n"), said
         again, _ = await _run(command, tmp_path)
-        assert str(again) in unit(EXAMPLES / "slipway-host.service")["RestartPreventExitStatus"]
+        assert str(again) in unit(SYSTEMD / "slipway-host.service")["RestartPreventExitStatus"]
         host.terminate()
         assert await asyncio.wait_for(host.wait(), PATIENCE_S) == 0
 
@@ -75,10 +76,10 @@ async def test_the_unit_of_the_host_runs_the_host(slipway: Path, tmp_path: Path)
 async def test_the_unit_of_the_bot_finds_its_catalog_and_says_what_it_lacks(
     slipway: Path, tmp_path: Path
 ) -> None:
-    keys = unit(EXAMPLES / "slipway.service")
+    keys = unit(SYSTEMD / "slipway.service")
     environment = dict(pair.split("=", 1) for pair in keys["Environment"])
     assert environment["SLIPWAY_DATA_DIR"] == DATA
-    assert f"StateDirectory={Path(DATA).name}" in (EXAMPLES / "slipway.service").read_text(encoding="utf-8")
+    assert f"StateDirectory={Path(DATA).name}" in (SYSTEMD / "slipway.service").read_text(encoding="utf-8")
     code, said = await _run(_command("slipway.service", slipway, tmp_path), tmp_path, **environment)
     assert (
         said == "SLIPWAY_DISCORD_TOKEN is not set. Copy it from the Developer Portal (Bot → Reset Token).\n"
@@ -92,7 +93,7 @@ def test_what_the_environment_file_is_made_from_leaves_the_folders_to_the_unit()
 
 
 def _command(name: str, slipway: Path, data: Path) -> list[str]:
-    (line,) = unit(EXAMPLES / name)["ExecStart"]
+    (line,) = unit(SYSTEMD / name)["ExecStart"]
     assert line.startswith(f"{INSTALLED} ")
     return shlex.split(line.replace(INSTALLED, str(slipway)).replace(DATA, str(data)))
 

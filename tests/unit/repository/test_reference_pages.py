@@ -127,8 +127,14 @@ def test_every_example_is_on_its_page_and_can_be_linked_to() -> None:
     for path in examples.files():
         assert f"\n## {path}\n" in page
         assert (examples.ROOT / path).read_text(encoding="utf-8").rstrip() in page
-    assert examples.anchors()["config/examples/server.yaml"] == "configexamplesserveryaml"
-    assert {"config/examples", "config/demo", ".env.example", "compose.yml"} <= examples.anchors().keys()
+    assert examples.anchors()["config/examples/full/server.yaml"] == "configexamplesfullserveryaml"
+    assert {
+        "config/examples",
+        "config/examples/full",
+        "config/demo",
+        ".env.example",
+        "compose.yml",
+    } <= examples.anchors().keys()
 
 
 def _rows(page: str) -> list[list[str]]:

@@ -274,7 +274,7 @@ async def test_example_of_an_own_envoy_is_routed_by_files_and_left_running(
 ) -> None:
     need_envoy()
     discovery, socket = tmp_path / "config", tmp_path / "admin.sock"
-    example = (EXAMPLES / "envoy.json").read_text()
+    example = (EXAMPLES / "compose/envoy.json").read_text()
     example = example.replace("/var/lib/slipway-envoy", str(discovery))
     file = tmp_path / "envoy.json"
     file.write_text(example.replace("/run/slipway-envoy/admin.sock", str(socket)))
