@@ -229,11 +229,13 @@ async def test_every_instance_serves_and_the_others_go_on_when_one_dies(
 
     before = await pids()
     assert len(before) == 3
-    os.kill(before.pop(), signal.SIGKILL)
-    await until(lambda: target.observe(LANE), lambda o: o.running[0].restarts == 1)
+    victim = before.pop()
+    os.kill(victim, signal.SIGKILL)
+    await until(lambda: _gone(victim))
     users.got.clear()
     await users.ask(30)
     assert users.got == {"1": 30}
+    await until(lambda: target.observe(LANE), lambda o: o.running[0].restarts == 1)
     (sample,) = await RouterMetrics(target).sample(LANE, [three.digest])
     assert [r.instance for r in sample.readings] == ["router"]
 
@@ -344,3 +346,11 @@ async def _say(number: int) -> int:
 async def _in_flight(target: HostedTarget, digest: str) -> int:
     counts = (await target.counts(LANE))["releases"].get(digest)
     return int(counts["in_flight"]) if counts else 0
+
+
+async def _gone(pid: int) -> bool:
+    """Whether this process has ended; its parent may not know it yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.routers.envoy import config
+from bot.adapters.routers.envoy.clusters import clusters
 from bot.adapters.routers.envoy.config import Limits, Listening
 from bot.adapters.routers.envoy.counting import parse_counts
 from bot.adapters.routers.envoy.loggers import overdue_after_ms, up_to
@@ -81,13 +83,26 @@ def test_growing_share_keeps_its_place_among_the_clusters() -> None:
         assert [parse_cluster(cluster["name"])[1] for cluster in clusters] == ["a", "b"]
 
 
-def test_nothing_is_retried_and_nothing_has_a_time_limit_but_its_first_byte() -> None:
+def test_nothing_is_sent_twice_and_nothing_has_a_time_limit_but_its_first_byte() -> None:
     split = Split(1, 1, (Share("a", "1", 100),))
     listening = Listening(LaneRoute(request_timeout_s=7), 80, "1")
     (host,) = config.route_table({LANE: listening}, {LANE: split})["virtual_hosts"]
     for route in host["routes"]:
-        assert route["route"]["retry_policy"] == {"per_try_timeout": "7s"}
+        assert route["route"]["retry_policy"]["retry_on"] == "connect-failure"
+        assert route["route"]["retry_policy"]["per_try_timeout"] == "7s"
         assert route["route"]["timeout"] == "0s"
+
+
+@pytest.mark.parametrize(("instances", "retries"), [(0, "0"), (1, "0"), (2, "1"), (3, "2"), (9, "3")])
+def test_refused_connections_are_tried_with_other_instances_only(instances: int, retries: str) -> None:
+    backends = tuple(Backend(f"b#{number}", "127.0.0.1", 80 + number) for number in range(instances))
+    split = Split(1, 1, (Share("a", "1", 100, backends),))
+    (host,) = config.route_table({LANE: Listening(LaneRoute(), 80, "1")}, {LANE: split})["virtual_hosts"]
+    (release,) = host["routes"][-1]["route"]["weighted_clusters"]["clusters"]
+    (header,) = release["request_headers_to_add"]
+    assert header["header"] == {"key": "x-envoy-max-retries", "value": retries}
+    (cluster,) = clusters([(LANE, split)])
+    assert ("outlier_detection" in cluster) == (instances > 1)
 
 
 def stats(series: str = "1", **numbers: int) -> dict[str, Any]:

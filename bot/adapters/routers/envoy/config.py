@@ -6,7 +6,6 @@ overwrites a header with its lane before routes are looked at, and the table has
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,30 +23,26 @@ from bot.adapters.routers.envoy.names import (
     parse_lane,
 )
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import Backend, LaneRoute, Share, Split
+from bot.ports.routers import LaneRoute, Share, Split
 
 Json = dict[str, Any]
 
 # How long a client may keep a connection without a request.
 _KEEPALIVE_S = 60
+_REQUEST_HEAD_KB = 60
 # Silence in both directions after which a request is given up; longer than any release may take for its first byte.
 _SILENCE_S = 300
 _WEBSOCKET_SILENCE_S = 3600
-# Below what servers commonly allow (gunicorn closes idle connections after 2 s): a request must not be written into a
-# connection that is being closed.
-_IDLE_TO_RELEASE_S = 1.5
-_CONNECT_S = 2
 # Large buffers would let an upload go on after its early answer, which then looks like a broken connection.
-_BUFFER_BYTES = 32 * 1024
-# A release may answer with more than it was sent: a client must not be able to make its own response too large.
-_REQUEST_HEAD_KB = 60
-_RESPONSE_HEAD_KB = 512
-_NO_LIMIT = 1_000_000
+BUFFER_BYTES = 32 * 1024
+# Of a body, kept until its release is connected to: more than comes in before it is.
+_KEPT_BYTES = 4 * BUFFER_BYTES
+# Other instances that a request is tried on while connections are refused.
+_MOST_RETRIES = 3
 # The judge's latest moment for a lane without latency limits.
 _OVERDUE_S = 10.0
 
-_TYPE = "type.googleapis.com/envoy"
-_HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+TYPE = "type.googleapis.com/envoy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +86,19 @@ def listeners(lanes: Mapping[Lane, Listening], limits: Limits, routes_file: Path
 
 def _listener(lane: Lane, listening: Listening, limits: Limits, routes_file: Path) -> Json:
     connection_limit = {
-        "@type": f"{_TYPE}.extensions.filters.network.connection_limit.v3.ConnectionLimit",
+        "@type": f"{TYPE}.extensions.filters.network.connection_limit.v3.ConnectionLimit",
         "stat_prefix": "slipway",
         "max_connections": limits.connections,
     }
     manager = _connection_manager(lane, listening, limits, routes_file)
     return {
-        "@type": f"{_TYPE}.config.listener.v3.Listener",
+        "@type": f"{TYPE}.config.listener.v3.Listener",
         "name": lane_name(lane),
-        "address": _address(listening.route.host, listening.port),
+        "address": socket_address(listening.route.host, listening.port),
         "metadata": _kept(_LISTENING.dump_json(listening)),
         # Otherwise a second Envoy that was forgotten would silently take half of the connections.
         "enable_reuse_port": False,
-        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
+        "per_connection_buffer_limit_bytes": BUFFER_BYTES,
         "filter_chains": [
             {
                 "filters": [
@@ -119,7 +114,7 @@ def _connection_manager(lane: Lane, listening: Listening, limits: Limits, routes
     route = listening.route
     silence_s = max(_SILENCE_S, 2 * route.request_timeout_s)
     return {
-        "@type": f"{_TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{TYPE}.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "slipway",
         "codec_type": "HTTP1",
         "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": lane.service},
@@ -142,7 +137,7 @@ def _connection_manager(lane: Lane, listening: Listening, limits: Limits, routes
             {
                 "name": "envoy.filters.http.router",
                 "typed_config": {
-                    "@type": f"{_TYPE}.extensions.filters.http.router.v3.Router",
+                    "@type": f"{TYPE}.extensions.filters.http.router.v3.Router",
                     "suppress_envoy_headers": True,
                 },
             }
@@ -158,7 +153,7 @@ def _lane_header(lane: Lane) -> Json:
     }
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
-        "typed_config": {"@type": f"{_TYPE}.{kind}", "mutations": [{"append": append}]},
+        "typed_config": {"@type": f"{TYPE}.{kind}", "mutations": [{"append": append}]},
     }
 
 
@@ -168,68 +163,8 @@ def watched(file: Path) -> Json:
     return {"path_config_source": watch, "resource_api_version": "V3"}
 
 
-# ---- clusters -------------------------------------------------------------------------------------------
-
-
-def clusters(splits: Iterable[tuple[Lane, Split]]) -> list[Json]:
-    """A cluster for each release of the splits; later splits win."""
-    found = {
-        cluster_name(lane, share.digest): cluster(cluster_name(lane, share.digest), share)
-        for lane, split in splits
-        for share in split.shares
-    }
-    return list(found.values())
-
-
-def cluster(name: str, share: Share) -> Json:
-    numeric = all(map(_is_ip, share.backends))
-    breakers = {f"max_{what}": _NO_LIMIT for what in ("connections", "pending_requests", "requests")}
-    idle = {"idle_timeout": f"{_IDLE_TO_RELEASE_S}s", "max_response_headers_kb": _RESPONSE_HEAD_KB}
-    return {
-        "@type": f"{_TYPE}.config.cluster.v3.Cluster",
-        "name": name,
-        "type": "STATIC" if numeric else "STRICT_DNS",
-        "connect_timeout": f"{_CONNECT_S}s",
-        "per_connection_buffer_limit_bytes": _BUFFER_BYTES,
-        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
-        # Clients of one lane are limited at its listener; a full breaker would count as a fault of the release.
-        "circuit_breakers": {"thresholds": [{"priority": "DEFAULT", **breakers}]},
-        "typed_extension_protocol_options": {
-            _HTTP_OPTIONS: {
-                "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
-                "explicit_http_config": {"http_protocol_options": {}},
-                "common_http_protocol_options": {**idle, "max_headers_count": 1000},
-            }
-        },
-        "load_assignment": {
-            "cluster_name": name,
-            "endpoints": [
-                {
-                    "lb_endpoints": [
-                        {
-                            "endpoint": {
-                                "address": _address(backend.host, backend.port),
-                                "hostname": backend.name,
-                            }
-                        }
-                        for backend in share.backends
-                    ]
-                }
-            ],
-        },
-    }
-
-
-def _address(host: str, port: int) -> Json:
+def socket_address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
-
-
-def _is_ip(backend: Backend) -> bool:
-    try:
-        ipaddress.ip_address(backend.host)
-    except ValueError:
-        return False
-    return True
 
 
 # ---- routes ---------------------------------------------------------------------------------------------
@@ -237,7 +172,7 @@ def _is_ip(backend: Backend) -> bool:
 
 def route_table(lanes: Mapping[Lane, Listening], splits: Mapping[Lane, Split]) -> Json:
     return {
-        "@type": f"{_TYPE}.config.route.v3.RouteConfiguration",
+        "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
         "name": ROUTES,
         "vhost_header": LANE_HEADER,
         "request_headers_to_remove": [LANE_HEADER, "x-envoy-internal"],
@@ -255,6 +190,7 @@ def _virtual_host(lane: Lane, route: LaneRoute, split: Split) -> Json:
     return {
         "name": lane_name(lane),
         "domains": [lane_name(lane)],
+        "request_body_buffer_limit": _KEPT_BYTES,
         "metadata": _kept(_SPLIT.dump_json(split)),
         "routes": list(_routes(route, answer)),
     }
@@ -292,16 +228,42 @@ def _made_of(resource: Json) -> str:
 
 
 def _weighted(lane: Lane, route: LaneRoute, shares: list[Share]) -> Json:
-    weighted: Json = {
-        "clusters": [{"name": cluster_name(lane, share.digest), "weight": share.weight} for share in shares]
-    }
+    weighted: Json = {"clusters": [_target(lane, share) for share in shares]}
     if route.sticky is not None:
         weighted["use_hash_policy"] = True
     return {
         "weighted_clusters": weighted,
-        # A stream has no time limit, its first byte has. Nothing is retried: `retry_on` is not set.
+        # A stream has no time limit, its first byte has.
         "timeout": "0s",
-        "retry_policy": {"per_try_timeout": f"{route.request_timeout_s:g}s"},
+        "retry_policy": {
+            "per_try_timeout": f"{route.request_timeout_s:g}s",
+            # Nothing of the request was sent then. What may have reached a release is never repeated.
+            "retry_on": "connect-failure",
+            "retry_back_off": {"base_interval": "0.001s"},
+            "retry_host_predicate": [_ANOTHER_INSTANCE],
+            "host_selection_retry_max_attempts": 5,
+        },
+    }
+
+
+_ANOTHER_INSTANCE = {
+    "name": "envoy.retry_host_predicates.previous_hosts",
+    "typed_config": {"@type": f"{TYPE}.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"},
+}
+
+
+def _target(lane: Lane, share: Share) -> Json:
+    """A release with its weight. A connection that is refused is tried with its other instances, if it has some."""
+    retries = max(0, min(len(share.backends) - 1, _MOST_RETRIES))
+    return {
+        "name": cluster_name(lane, share.digest),
+        "weight": share.weight,
+        "request_headers_to_add": [
+            {
+                "header": {"key": "x-envoy-max-retries", "value": str(retries)},
+                "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+            }
+        ],
     }
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from bot.adapters.free_ports import PORTS, free_port
 from bot.adapters.routers.envoy import config
 from bot.adapters.routers.envoy.admin import Admin, Json
+from bot.adapters.routers.envoy.clusters import clusters
 from bot.adapters.routers.envoy.config import Limits, Listening
 from bot.adapters.routers.envoy.counting import parse_counts
 from bot.adapters.routers.envoy.files import CLUSTERS, LISTENERS, ROUTES, DiscoveryFiles, place
@@ -84,7 +85,7 @@ class EnvoyRouter:
             self._lanes = listening
             self._splits = {lane: split for lane, split in self._splits.items() if lane in listening}
             await self._accepted(ROUTES, [config.route_table(self._lanes, self._splits)])
-            await self._accepted(CLUSTERS, config.clusters(self._splits.items()))
+            await self._accepted(CLUSTERS, clusters(self._splits.items()))
         if problems:
             raise TargetRefused(" ".join(problems))
 
@@ -93,18 +94,18 @@ class EnvoyRouter:
             if lane not in self._lanes:
                 raise TargetRefused(f"Envoy does not listen for {lane}.")
             before, after = self._splits, {**self._splits, lane: split}
-            needed = config.clusters(after.items())
+            needed = clusters(after.items())
             try:
                 # What routes name must be there before them, and goes after them.
-                if needed != config.clusters(before.items()):
-                    await self._publish(CLUSTERS, config.clusters([*before.items(), *after.items()]))
+                if needed != clusters(before.items()):
+                    await self._publish(CLUSTERS, clusters([*before.items(), *after.items()]))
                 await self._publish(ROUTES, [config.route_table(self._lanes, after)])
             except _Refused as refusal:
                 await self._accepted(ROUTES, [config.route_table(self._lanes, before)])
-                await self._accepted(CLUSTERS, config.clusters(before.items()))
+                await self._accepted(CLUSTERS, clusters(before.items()))
                 raise TargetRefused(f"Envoy refused the routes of {lane}: {refusal}") from None
             self._splits = after
-            if len(needed) < len(config.clusters([*before.items(), *after.items()])):
+            if len(needed) < len(clusters([*before.items(), *after.items()])):
                 await self._accepted(CLUSTERS, needed)
 
     async def observe(self) -> Mapping[Lane, RoutedLane]:

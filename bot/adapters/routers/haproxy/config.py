@@ -33,6 +33,8 @@ _KEEPALIVE_S = 60
 _SILENCE_S = 300
 _WEBSOCKET_SILENCE_S = 3600
 _CONNECT_S = 2
+# Instances that a request is tried on besides the first, while it cannot connect.
+_RETRIES = 3
 # How long a client may take for a body that fits into the buffer.
 _BODY_S = 120
 # Heads and bodies below these fill the buffer in no case, so that such a body was received to its end.
@@ -171,8 +173,10 @@ def _defaults(listening: Listening, limits: Limits) -> list[str]:
         f"timeout connect {_CONNECT_S}s",
         f"timeout server {max(1, round(listening.route.request_timeout_s * 1000))}ms",
         f"timeout tunnel {_WEBSOCKET_SILENCE_S}s",
-        # Nothing is asked twice.
-        "retries 0",
+        # With another instance, when nothing of a request was sent. What may have reached a release is not repeated.
+        f"retries {_RETRIES}",
+        "retry-on conn-failure",
+        "option redispatch 1",
         # A connection that is used again may just be closing; the request in it would be lost, and look like a fault.
         "http-reuse never",
         "option http-server-close",

@@ -35,6 +35,9 @@ from bot.domain.rollout.model import Lane
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.routers import Backend, RoutedLane, RouterCounts, Share, Split
 
+# Instances that cannot be connected to are left out until they can be.
+CHECKED = "check inter 1s fastinter 500ms fall 2 rise 1"
+
 # What an HAProxy that this one replaced had counted: the epoch, a colon, and the tallies.
 CARRIED = "SLIPWAY_CARRIED"
 
@@ -159,6 +162,8 @@ class HaproxyLane:
                     if "registered" not in said:
                         await self._delete(added)
                         raise TargetRefused(f"HAProxy refused the server {at}: {said.strip()}")
+                    if CHECKED in at:
+                        await self._runtime.ask(f"enable health {backend}/{name}")
                     added.setdefault(backend, {})[name] = _IN_MAINTENANCE
         for backend, servers in wanted.items():
             for name in servers:
@@ -280,8 +285,11 @@ async def _servers_of(share: Share) -> dict[str, str]:
     for backend in share.backends:
         at = written_address(await _resolved(backend), backend.port)
         name = blake2b(f"{backend.name} {at}".encode(), digest_size=8).hexdigest()
-        found[f"s{name}"] = at
-    return found
+        found[name] = at
+    if len(found) == 1:
+        # HAProxy waits for a second before it tries the only server again, but not with two.
+        return {f"{twin}{name}": at for name, at in found.items() for twin in "st"}
+    return {f"c{name}": f"{at} {CHECKED}" for name, at in found.items()}
 
 
 async def _resolved(backend: Backend) -> str:

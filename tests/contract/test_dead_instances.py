@@ -1,0 +1,198 @@
+"""Routers while instances of a release are dead: users are served by the others, and the counts say what users saw."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.ports.routers import Backend, LaneRoute
+from tests.support.routers.client import Address, Connection, ask, ask_many, request
+from tests.support.routers.release import TestRelease
+from tests.support.routers.subjects import KINDS, LANE, OTHER, RouterSubject, running
+from tests.support.routers.subjects import subject as router_subject
+from tests.support.waiting import until
+
+pytestmark = pytest.mark.real
+
+DIGEST = "sha256:1"
+# Clients at once.
+SIZE = 8
+ROUTE = LaneRoute(latency_limits_s=(0.25,), request_timeout_s=2.0)
+
+
+@pytest.fixture(params=KINDS)
+async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[RouterSubject]:
+    async with running(router_subject(request.param, tmp_path), {LANE: ROUTE, OTHER: LaneRoute()}) as found:
+        yield found
+
+
+@pytest.fixture
+async def instances() -> AsyncIterator[list[TestRelease]]:
+    """Two instances of one release."""
+    async with TestRelease(DIGEST) as first, TestRelease(DIGEST) as second:
+        yield [first, second]
+
+
+async def split(subject: RouterSubject, instances: list[TestRelease]) -> Address:
+    return await subject.split(instances[0].share(100, *(one.backend for one in instances)))
+
+
+@dataclass
+class Crowd:
+    """Clients that keep their connections and ask one thing after the other. `asked`: when each began, and the status.
+
+    A response that broke off has the status 0.
+    """
+
+    address: Address
+    asked: list[tuple[float, int]] = field(default_factory=list)
+    stopped: bool = False
+
+    async def ask(self) -> None:
+        while not self.stopped:
+            connection = await Connection.open(self.address)
+            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+                while not self.stopped:
+                    begun, status = time.monotonic(), 0
+                    try:
+                        await connection.send(request())
+                        status = (await connection.receive()).status
+                    finally:
+                        self.asked.append((begun, status))
+            connection.close()
+
+    def statuses(self, since: float) -> set[int]:
+        return {status for begun, status in self.asked if begun >= since}
+
+    async def count(self) -> int:
+        return len(self.asked)
+
+
+@contextlib.asynccontextmanager
+async def crowd(address: Address) -> AsyncIterator[Crowd]:
+    found = Crowd(address)
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(SIZE):
+            clients.create_task(found.ask())
+        try:
+            yield found
+        finally:
+            found.stopped = True
+
+
+async def test_instance_that_dies_under_traffic_fails_only_what_it_was_working_on(
+    subject: RouterSubject, instances: list[TestRelease]
+) -> None:
+    address = await split(subject, instances)
+    async with crowd(address) as clients:
+        await until(clients.count, lambda number: number > 200)
+        await instances[1].stop()
+        died = time.monotonic()
+        before = await clients.count()
+        await until(clients.count, lambda number: number > before + 500)
+    failed = sum(status != 200 for _, status in clients.asked)
+    assert failed <= SIZE
+    assert clients.statuses(since=died) == {200}
+    counts = await subject.counts(DIGEST, lambda counts: counts.total == len(clients.asked))
+    assert counts.bad == failed
+
+
+async def test_errors_of_a_release_count_while_one_of_its_instances_is_dead(
+    subject: RouterSubject, instances: list[TestRelease]
+) -> None:
+    address = await split(subject, instances)
+    await instances[1].stop()
+    assert {response.status for response in await ask_many(address, 40)} == {200}
+    assert {response.status for response in await ask_many(address, 40, "/status/500")} == {500}
+    counts = await subject.counts(DIGEST, lambda counts: counts.total == 80)
+    assert counts.bad == 40
+    assert len(instances[0].heads) == 80
+
+
+async def test_large_uploads_are_sent_to_an_instance_that_lives(
+    subject: RouterSubject, instances: list[TestRelease]
+) -> None:
+    address = await split(subject, instances)
+    await instances[1].stop()
+    body = bytes(range(256)) * 2000
+    for _ in range(10):
+        response = await ask(address, "/echo", "POST", body)
+        assert (response.status, response.body == body) == (200, True)
+
+
+async def test_release_whose_instances_are_all_dead_is_bad(
+    subject: RouterSubject, instances: list[TestRelease]
+) -> None:
+    """At once, and when the router has noticed."""
+    address = await split(subject, instances)
+    for instance in instances:
+        await instance.stop()
+    for asked in (24, 48):
+        assert {response.status for response in await ask_many(address, 24)} == {503}
+        counts = await subject.counts(DIGEST, lambda counts: counts.total == asked)  # noqa: B023
+        assert counts.bad == asked
+        await asyncio.sleep(3.0)
+
+
+async def test_instance_that_comes_back_where_it_was_is_asked_again(
+    subject: RouterSubject, instances: list[TestRelease]
+) -> None:
+    address = await split(subject, instances)
+    await instances[1].stop()
+    async with crowd(address) as clients:
+        await asyncio.sleep(3.0)
+        await instances[1].listen()
+
+        async def asked() -> int:
+            return len(instances[1].heads)
+
+        await until(asked, lambda number: number > 10)
+    assert clients.statuses(since=0.0) == {200}
+
+
+async def test_request_that_may_have_reached_an_instance_is_not_sent_to_another(
+    subject: RouterSubject, instances: list[TestRelease]
+) -> None:
+    address = await split(subject, instances)
+    for method in ("GET", "POST", "DELETE"):
+        for path in ("/reset", "/garbage", "/status/503"):
+            assert (await ask(address, path, method)).status >= 500
+    assert (await ask(address, "/hang")).status == 504
+    heads = [head.lower() for instance in instances for head in instance.heads]
+    assert len(heads) == 10 and b"x-envoy" not in b"".join(heads)
+    counts = await subject.counts(DIGEST, lambda counts: counts.total == 10)
+    assert counts.bad == 10
+
+
+@pytest.fixture
+def silent() -> Iterator[Backend]:
+    """An instance on a machine that is gone: nothing answers connections to it."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as taken:
+        address = server.getsockname()
+        for _ in range(2):
+            connection = taken.enter_context(socket.socket())
+            connection.setblocking(False)
+            connection.connect_ex(address)
+        yield Backend("gone", *address)
+
+
+async def test_instance_that_does_not_answer_is_left_out_soon(
+    subject: RouterSubject, instances: list[TestRelease], silent: Backend
+) -> None:
+    """Requests that wait for a connection to it in vain are answered by the other one, and then none waits."""
+    address = await subject.split(instances[0].share(100, instances[0].backend, silent))
+    async with crowd(address) as clients:
+        await asyncio.sleep(6.0)
+    assert clients.statuses(since=0.0) == {200}
+    counts = await subject.counts(DIGEST, lambda counts: counts.total == len(clients.asked))
+    assert counts.bad == 0
+    # Each client waited for it once or twice, while hundreds of others were answered.
+    slow = counts.total - dict(counts.buckets)[0.25]
+    assert 0 < slow <= 2 * SIZE
