@@ -127,7 +127,7 @@ async def test_large_uploads_are_sent_to_an_instance_that_lives(
         assert (response.status, response.body == body) == (200, True)
 
 
-async def test_release_whose_instances_are_all_dead_is_bad(
+async def test_release_is_bad_while_all_its_instances_are_dead(
     subject: RouterSubject, instances: list[TestRelease]
 ) -> None:
     """At once, and when the router has noticed."""

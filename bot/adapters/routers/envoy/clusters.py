@@ -80,7 +80,7 @@ def cluster(name: str, share: Share) -> Json:
 
 
 def _left_out(share: Share) -> Json:
-    """Leave out instances whose machine does not answer: each request to one would wait for the connect timeout.
+    """Leave out instances on machines that do not answer: each request to one would wait for the connect timeout.
 
     Never more than half of them, since a release that resets connections counts as one that cannot be connected to.
     """
