@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "history": "pipelines:history",
     "host": "service:host",
     "migrate": "service:migrate",
+    "releases": "pipelines:releases",
     "restore": "backup:restore",
     "rollback": "pipelines:rollback",
     "run": "service:run",

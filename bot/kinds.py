@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Generic, TypeVar
 from pydantic import Field, PrivateAttr
 
 from bot import references
+from bot.domain.config import Repository
 from bot.domain.rollout.model import Release
 from bot.values import Part, RelativePath, Short, Text, shaped
 
@@ -209,6 +210,11 @@ class ReleaseSettings(WithSpec[S], KindSettings, Generic[S]):
     def layers(self) -> Sequence[tuple[str, SpecSettings]]:
         """The versions that are known from the settings alone, with what each says beside the common spec."""
         return [("any", SpecSettings())]
+
+    @property
+    def code(self) -> Repository | None:
+        """The repository that the releases are made from, if they name one that can be asked."""
+        return None
 
     def folder(self, version: str) -> Path | None:
         """The folder of a release's own files, if it has one."""

@@ -9,7 +9,7 @@ from typing import Any
 from discord import app_commands
 
 from bot.domain.config import Catalog, GuildConfig
-from bot.domain.formatting import counted, duration
+from bot.domain.formatting import duration, rough_age
 from bot.domain.rollout.model import Release
 from bot.engine.api import LaneStatus, RolloutSummary
 from bot.ui import escaping
@@ -88,16 +88,8 @@ def versions(
 
 
 def _about(release: Release, where: str, now: datetime) -> str:
-    age = f"{_age(release.made_at, now)} old" if release.made_at else ""
+    age = f"{rough_age(release.made_at, now)} old" if release.made_at else ""
     return " · ".join(part for part in (where, age, release.subject) if part)
-
-
-def _age(made_at: datetime, now: datetime) -> str:
-    """`12 min`, `5 h`, `12 days`."""
-    minutes = max(1, round((now - made_at).total_seconds() / 60))
-    if minutes < 60:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
 
 
 def _where(version: str, lanes: Sequence[LaneStatus], since: Any, now: datetime) -> str:

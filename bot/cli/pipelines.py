@@ -1,4 +1,4 @@
-"""Commands that talk to the bot's HTTP API: deploy, rollback, approve, act, wait, history. For pipelines."""
+"""Commands that talk to the bot's HTTP API: deploy, rollback, approve, act, wait, history, releases. For pipelines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ParamSpec
+from urllib.parse import quote
 
 import click
 
@@ -25,6 +27,7 @@ from bot.cli.exits import (
     sentence,
     tell,
 )
+from bot.domain.formatting import rough_age
 from bot.domain.rollout.model import Action
 
 if TYPE_CHECKING:
@@ -152,6 +155,7 @@ def approve(*, rollout: int, reason: str, wait: bool, timeout: float, as_json: b
     api = _client()
     seen = api.get(f"/rollouts/{rollout}")
     tell(f"· approving {_what(seen)}, requested by {seen['requester']}", err=True)
+    _tell_facts(seen)
     return _acted(
         api, seen, action=Action.APPROVE, reason=reason, wait_s=timeout if wait else None, as_json=as_json
     )
@@ -212,6 +216,30 @@ def history(
     return 0
 
 
+@command
+@click.argument("service")
+@click.argument("environment")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="Releases to list."
+)
+def releases(*, service: str, environment: str, limit: int, as_json: bool) -> int:
+    """List the releases of SERVICE that can be deployed to ENVIRONMENT, newest first, with their age and subject."""
+    found = _client().get(f"/lanes/{quote(service, safe='')}/{quote(environment, safe='')}/releases")
+    shown = found["releases"][:limit]
+    if as_json:
+        print_json({"releases": shown})
+        return 0
+    now = datetime.now(UTC)
+    for each in shown:
+        made_at = datetime.fromisoformat(each["made_at"]) if each["made_at"] else None
+        old = f"{rough_age(made_at, now)} old" if made_at else ""
+        parts = [each["version"], old, each["commit"][:10], each["subject"]]
+        tell("  ".join(filter(None, parts)))
+    if not shown:
+        tell("There are no releases.", err=True)
+    return 0
+
+
 def print_status(service: str | None, as_json: bool) -> None:
     """`slipway status` from the API: what runs where, and active rollouts."""
     found = _client().get("/lanes", service=service)
@@ -229,6 +257,7 @@ def print_status(service: str | None, as_json: bool) -> None:
             tell(f"  ✗ {lane['problem']}")
         if lane["active"]:
             tell(f"  rollout {lane['active']['id']}: {_standing(lane['active'])}")
+            _tell_facts(lane["active"], "  ", err=False)
 
 
 def _client() -> ApiClient:
@@ -319,6 +348,15 @@ def _interruptible(rollout: int) -> Iterator[None]:
 
 def _tell_begun(begun: Shape) -> None:
     tell(f"· rollout {begun['id']}: {_what(begun)}", err=True)
+
+
+def _tell_facts(seen: Shape, before: str = "", *, err: bool = True) -> None:
+    """What people should know before they approve."""
+    changes = seen["changes"]
+    for said in filter(None, (changes["sentence"], changes["link"]) if changes else ()):
+        tell(f"{before}· {said}", err=err)
+    for each in seen["preconditions"]:
+        tell(f"{before}{'✓' if each['ok'] else '✗'} {each['sentence']}", err=err)
 
 
 def _over(now: Shape) -> bool:

@@ -25,6 +25,7 @@ from bot.adapters.postgres.tokens import PostgresTokens
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
+from bot.adapters.sources.comparing import GithubComparison
 from bot.adapters.sources.preconditions import GithubPreconditions
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.context import TargetContext
@@ -220,6 +221,7 @@ async def _assemble(
             adapters.Given(current),
             lambda: (secret.reveal() for secret in current().secrets),
         ),
+        changes=GithubComparison(),
         bound=bound,
         crowded=lambda: responder.crowded,
     )

@@ -65,6 +65,21 @@ class Prerequisite:
 
 
 @dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository on GitHub, where commits are looked up. name: owner/name."""
+
+    name: str
+    token: Secret | None = None
+    api: str = "https://api.github.com"
+
+    @property
+    def address(self) -> str:
+        """Where people find it: GitHub Enterprise has its API under a path or a name of its own."""
+        base = self.api.rstrip("/").removesuffix("/api/v3").replace("://api.", "://", 1)
+        return f"{base}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Preconditions:
     """What GitHub must say of a release's commit before a rollout starts.
 
@@ -101,6 +116,7 @@ class LaneConfig:
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
     binding: LaneBinding | None = None  # None: the adapters are known by name alone
     preconditions: Preconditions | None = None
+    repository: Repository | None = None  # of the service's commits
 
     @property
     def gated(self) -> bool:

@@ -46,6 +46,14 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
+def rough_age(made_at: datetime, now: datetime) -> str:
+    """`"12 min"`, `"5 h"`, `"12 days"`."""
+    minutes = max(1, round((now - made_at).total_seconds() / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h" if minutes < 48 * 60 else counted(minutes // (24 * 60), "day")
+
+
 def count(number: int) -> str:
     """`12345` -> `"12,345"`."""
     return f"{number:,}"

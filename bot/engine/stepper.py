@@ -403,7 +403,7 @@ def stamped(rollout: Rollout) -> Rollout:
 
 def order_kinds() -> frozenset[str]:
     """Kinds of effects that the executor carries out."""
-    return frozenset({"set_desired", *steps.step_effects()})
+    return frozenset({"set_desired", "read_changes", *steps.step_effects()})
 
 
 def judged(rollout: Rollout) -> bool:

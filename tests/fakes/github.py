@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,7 +76,8 @@ class GithubApi:
 
     runs: check runs by name: status and conclusion. statuses: commit statuses by context. pulls: number, merged or
     not, and author. reviews: of every pull request, in order: login, state, association. releases: see `published`.
-    tags: commits by tag. limited_until: seconds since 1970, when requests are allowed again. say: an answer instead of
+    tags: commits by tag. commits: of what is compared: parent, login of the author's account, and name in the commit.
+    limited_until: seconds since 1970, when requests are allowed again. say: an answer instead of
     any other; wait_s: before each. unchanged: how many answers were not sent, because the asker had them.
     """
 
@@ -89,6 +90,7 @@ class GithubApi:
     files: dict[str, str] = field(default_factory=dict)
     releases: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, tuple[str | None, str | None, str | None]] = field(default_factory=dict)
     limited_until: int = 0
     say: str = ""
     wait_s: float = 0.0
@@ -132,10 +134,17 @@ class GithubApi:
             return web.Response(text=text, content_type="application/vnd.github.raw+json")
         if "/commits/" in path and f"/commits/{COMMIT}/" not in path:
             return web.json_response({"message": "No commit found"}, status=422)
+        between = path.rpartition("/")[2].partition("...")
+        if template.endswith("/compare/{basehead}") and not {between[0], between[2]} <= set(self.commits):
+            return web.json_response({"message": "Not Found"}, status=404)
         described = description()["paths"][template]["get"]["responses"]["200"]
         schema = described["content"]["application/json"]["schema"]
         size, page = int(request.query.get("per_page", 30)), int(request.query.get("page", 1))
-        body = self._body(template.rsplit("/", 1)[1], schema, slice((page - 1) * size, page * size))
+        shown = slice((page - 1) * size, page * size)
+        if template.endswith("/compare/{basehead}"):
+            body = self._comparison(between[0], between[2], resolved(schema), shown)
+        else:
+            body = self._body(template.rsplit("/", 1)[1], schema, shown)
         whole = {**strict(schema), "components": strict(description()["components"])}
         jsonschema_rs.validator_for(whole).validate(body)
         etag = f'W/"{hashlib.sha256(json.dumps(body).encode()).hexdigest()}"'
@@ -174,6 +183,40 @@ class GithubApi:
             for n, (login, state, association) in enumerate(self.reviews, 1)
         ][page]
 
+    def _comparison(self, base: str, head: str, schema: Mapping[str, Any], page: slice) -> dict[str, Any]:
+        """In chronological order, as GitHub says."""
+        ours, theirs = self._line(base), self._line(head)
+        added, removed = ([c for c in a if c not in b] for a, b in ((theirs, ours), (ours, theirs)))
+        status = (
+            "diverged" if added and removed else "ahead" if added else "behind" if removed else "identical"
+        )
+        whole = {**minimal(schema), "status": status, "ahead_by": len(added), "behind_by": len(removed)}
+        files = [] if page.start else [minimal(schema["properties"]["files"]["items"])]
+        commits = [self._commit(each, schema) for each in added[::-1][page]]
+        return {**whole, "total_commits": len(added), "commits": commits, "files": files}
+
+    def _line(self, commit: str | None) -> list[str]:
+        found: list[str] = []
+        while commit is not None:
+            found.append(commit)
+            commit = self.commits[commit][0]
+        return found
+
+    def _commit(self, sha: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+        _, login, name = self.commits[sha]
+        one = minimal(schema["properties"]["commits"]["items"])
+        written = (
+            {"name": name, "email": "a@example.com", "date": "2026-11-20T14:03:20Z"}
+            if name is not None
+            else None
+        )
+        return {
+            **one,
+            "sha": sha,
+            "author": self._user(login) if login else None,
+            "commit": {**one["commit"], "author": written},
+        }
+
     def _user(self, login: str) -> dict[str, Any]:
         user = {**minimal({"$ref": "#/components/schemas/simple-user"}), "login": login}
         return {**user, "avatar_url": "https://github.com/x"}
@@ -182,6 +225,17 @@ class GithubApi:
 def published(tag: str, at: str | None, *, name: str | None = None, **more: Any) -> dict[str, Any]:
     """What is special about a release of `GithubApi.releases`."""
     return {"tag_name": tag, "name": name, "published_at": at, **more}
+
+
+def line_of(
+    authors: Sequence[tuple[str | None, str | None]],
+) -> dict[str, tuple[str | None, str | None, str | None]]:
+    """Commits one after the other, oldest first, for `GithubApi.commits`: the n-th is `sha(n)`."""
+    return {sha(n): (sha(n - 1) if n else None, login, name) for n, (login, name) in enumerate(authors)}
+
+
+def sha(number: int) -> str:
+    return f"{number:040x}"
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -196,7 +250,7 @@ async def serving(api: GithubApi) -> AsyncIterator[GithubApi]:
     """Serve it. Fails the test for a request that GitHub does not describe."""
     app = web.Application()
     app.router.add_get("/{path:.*}", api.handle)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -18,6 +18,7 @@ from bot.engine.api import ActRequest, ActResult, DeployRequest
 from bot.engine.effects.outbox import OutboxLimits, Probe, no_probe
 from bot.engine.loops.worker import LoopIntervals, Worker
 from bot.engine.service import Engine
+from bot.ports.changes import ChangeSource
 from bot.ports.meter import Meter
 from bot.ports.metrics import MetricSource
 from bot.ports.preconditions import PreconditionSource
@@ -78,6 +79,7 @@ class World:
         preconditions: PreconditionSource | None = None,
         targets: Mapping[str, DeployTarget] | None = None,
         runner: Runner | None = None,
+        changes: ChangeSource | None = None,
     ) -> AsyncIterator[Slipway]:
         """One process on this world; `working` says whether its loops run. targets: in place of the world's own."""
         async with Database(self.dsn, size=6, timeout_s=10.0) as database:
@@ -89,6 +91,7 @@ class World:
                 metrics={"router": self.metrics},
                 meter=meter,
                 runner=runner,
+                changes=changes,
                 probe=probe,
                 intervals=intervals,
                 preconditions=preconditions,

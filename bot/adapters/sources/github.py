@@ -16,6 +16,7 @@ from pydantic import Field
 from bot.adapters.sources.fetching import Answer, Fetcher
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.releases import FoundRelease
+from bot.domain.config import Repository
 from bot.kinds import Problem, ReleaseSettings, S
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.values import Duration, HttpUrl, SecretText, Text, shaped
@@ -48,6 +49,10 @@ class GithubReleasesSettings(ReleaseSettings[S], Generic[S]):
         default="https://api.github.com", description="Address of the API; change it for GitHub Enterprise."
     )
     timeout: Duration = Field(default=5.0, description="How long each answer may take.")
+
+    @property
+    def code(self) -> Repository:
+        return Repository(self.repository, self.token, self.api)
 
     def problems(self) -> Iterator[Problem]:
         if self.tag.count(_VERSION) != 1:
@@ -127,9 +132,13 @@ class GithubReleases:
 
     def _release(self, version: str, entry: Mapping[str, Any], commits: Mapping[str, str]) -> FoundRelease:
         tag, name = entry["tag_name"], entry["name"] or ""
-        subject = "" if name in (tag, version) else name
         return FoundRelease(
-            version, commit=commits.get(tag, ""), spec=self._spec, made_at=_time(entry), subject=subject
+            version,
+            commit=commits.get(tag, ""),
+            spec=self._spec,
+            made_at=_time(entry),
+            subject="" if name in (tag, version) else name,
+            repository=self._settings.code.address,
         )
 
     def _version(self, tag: str) -> str:

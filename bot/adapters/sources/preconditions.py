@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bot.adapters.sources.fetching import Fetcher
 from bot.domain.config import Preconditions
@@ -66,6 +66,7 @@ class _Repository:
             self._headers["Authorization"] = f"Bearer {wanted.token.reveal()}"
         self._fetcher = Fetcher(
             hosts=None,
+            inside=[urlsplit(wanted.api).hostname or ""],
             allow_loopback=wanted.api.startswith("http://"),
             largest=_LARGEST,
             timeout_s=timeout_s,

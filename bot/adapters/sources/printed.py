@@ -29,7 +29,7 @@ _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 class ReleaseCommandSettings(ReleaseSettings[S], Generic[S]):
     """A program prints the releases, one JSON object a line.
 
-    Its keys: `version`, and if known `commit`, `subject`, `time` (with its offset from UTC) and `digest`.
+    Its keys: `version`, and if known `commit`, `subject`, `time` (with its offset from UTC), `digest` and `repository`.
     """
 
     kind: Literal["command"]
@@ -54,6 +54,7 @@ class PrintedRelease(BaseModel):
     subject: str = ""
     time: AwareDatetime | None = None
     digest: str = ""
+    repository: str = ""
 
 
 class PrintedReleases:
@@ -85,7 +86,13 @@ class PrintedReleases:
             found.sort(key=lambda each: each.time or _UNKNOWN, reverse=True)
         return [
             FoundRelease(
-                each.version, each.digest, each.commit, self._spec, made_at=each.time, subject=each.subject
+                each.version,
+                each.digest,
+                each.commit,
+                self._spec,
+                made_at=each.time,
+                subject=each.subject,
+                repository=each.repository,
             )
             for each in found
         ]

@@ -30,6 +30,7 @@ class FoundRelease:
     artifact: digest of its files, "" where the source has none. spec: how it runs, from the service's settings.
     places: values of `{path}` and other placeholders in it. files: the folder of the artifact, for a target that runs
     releases from a copy. made_at, subject: when it was built or published, and what it is about, where that is known.
+    repository: address of the repository that the commit is in, for people.
     """
 
     version: str
@@ -40,6 +41,7 @@ class FoundRelease:
     files: Path | None = None
     made_at: datetime | None = None
     subject: str = ""
+    repository: str = ""
 
 
 class ReleaseFinder(Protocol):
@@ -117,6 +119,7 @@ class CatalogReleases:
             base if base != digest else "",
             found.made_at,
             one_line(found.subject, _SUBJECT),
+            one_line(found.repository, _SUBJECT),
         )
 
     def _digest(self, service: str, found: FoundRelease, spec: Spec) -> str:

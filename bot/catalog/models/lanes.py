@@ -44,6 +44,18 @@ class Prerequisite(Part):
     max_age: Duration = Field(default=3600.0, description="How long ago at most; 1h by default.")
 
 
+class Repository(Part):
+    """A repository on GitHub, in which the card's commits, authors and link are looked up."""
+
+    name: Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")] = Field(description="owner/name")
+    token: SecretText | None = Field(
+        default=None, description="Token that may read the repository's contents: ${NAME}."
+    )
+    api: HttpUrl = Field(
+        default="https://api.github.com", description="Address of the API; change it for GitHub Enterprise."
+    )
+
+
 class Preconditions(Part):
     """What GitHub must say of a release's commit before a rollout starts; rollbacks need none of it."""
 

@@ -15,7 +15,7 @@ from bot.catalog.resolution.plans import policy as judged_by
 from bot.catalog.resolution.signals import Listeners
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import LaneConfig, Preconditions, Prerequisite, ServedLane
+from bot.domain.config import LaneConfig, Preconditions, Prerequisite, Repository, ServedLane
 from bot.domain.judge import judge
 from bot.domain.rollout.binding import latency_limits
 from bot.domain.rollout.model import Policy
@@ -37,6 +37,16 @@ def _preconditions(said: lanes.Preconditions | None) -> Preconditions | None:
         token=said.token,
         api=said.api,
     )
+
+
+def _repository(service: models.Service, preconditions: lanes.Preconditions | None) -> Repository | None:
+    """Where the service's commits are: as it says, as its releases say, or where its preconditions look."""
+    if service.repository is not None:
+        own = service.repository
+        return Repository(own.name, own.token, own.api)
+    if service.releases.code is not None or preconditions is None:
+        return service.releases.code
+    return Repository(preconditions.repository, preconditions.token, preconditions.api)
 
 
 class LaneResolver:
@@ -78,6 +88,9 @@ class LaneResolver:
             lock_roles=roles["lock"].value,
             prerequisite=prerequisite,
             preconditions=_preconditions(said.get("preconditions").value),
+            repository=_repository(
+                self._sections.of("services")[said.lane.service], said.get("preconditions").value
+            ),
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
             binding=binding(

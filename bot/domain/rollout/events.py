@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Literal
 
 from bot.domain.judge.evidence import Tick
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.model import Action, Actor, Desired, Lane, Release
 
 
@@ -125,7 +126,27 @@ class HostAborted:
     kind: Literal["host_aborted"] = "host_aborted"
 
 
-Event = Acted | Reported | Applied | ApplyFailed | SealBroken | Measured | Crashed | TimerDue | HostAborted
+@dataclass(frozen=True, slots=True)
+class ChangesRead:
+    """What the rollout changes was looked up, or could not be."""
+
+    at: datetime
+    changes: Changes
+    kind: Literal["changes_read"] = "changes_read"
+
+
+Event = (
+    Acted
+    | Reported
+    | Applied
+    | ApplyFailed
+    | SealBroken
+    | Measured
+    | Crashed
+    | TimerDue
+    | HostAborted
+    | ChangesRead
+)
 
 
 # ---- effects -----------------------------------------------------------------------------------------------
@@ -141,6 +162,15 @@ class SetDesired:
     urgent: bool = False  # a rollback: pre-empts what is queued in its lane
     delay_s: float = 0.0
     kind: Literal["set_desired"] = "set_desired"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadChanges:
+    """Look up which commits the rollout changes. Nothing waits for it."""
+
+    lane: Lane
+    changes: Changes
+    kind: Literal["read_changes"] = "read_changes"
 
 
 class StepEffect:
@@ -231,7 +261,17 @@ class CallPeople:
     kind: Literal["call_people"] = "call_people"
 
 
-Effect = SetDesired | Notify | DrawCard | LogLine | LockLane | MarkKnownGood | CallPeople | StepEffect
+Effect = (
+    SetDesired
+    | ReadChanges
+    | Notify
+    | DrawCard
+    | LogLine
+    | LockLane
+    | MarkKnownGood
+    | CallPeople
+    | StepEffect
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ from bot.domain import phrasebook
 from bot.domain.errors import IllegalTransition
 from bot.domain.rollout import actions, approvals, plans, progress, rollback, verdicts
 from bot.domain.rollout.binding import LaneBinding
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (
     Acted,
     Applied,
@@ -43,6 +44,7 @@ from bot.domain.rollout.events import (
     Event,
     HostAborted,
     Notify,
+    ReadChanges,
     Reported,
     SealBroken,
     TimerDue,
@@ -109,6 +111,7 @@ RULES = (
     _on("measured", {P.HELD}, verdicts.measured, _AHEAD | _OFF),
     _on("crashed", GOING, rollback.crashed, _OFF),
     _on("host_aborted", _ACTIVE, rollback.aborted, _STOP),
+    _on("changes_read", _ACTIVE, progress.changes_read, set()),
     # Timers.
     _on("gate_due", {P.GATED}, rollback.expired, _STOP),
     _on("hold_due", {P.HELD}, verdicts.hold_due, _OFF),
@@ -138,6 +141,7 @@ LATE: Mapping[str, frozenset[Phase]] = {
     "measured": FINAL | _BACK,
     "crashed": FINAL | _BACK,
     "host_aborted": FINAL,
+    "changes_read": FINAL,
     "gate_due": frozenset(Phase),
     "hold_due": frozenset(Phase),
     "progress_due": frozenset(Phase),  # a timer of earlier versions
@@ -169,6 +173,7 @@ def begin(
     gated: bool | None = None,
     shout: str = "",
     preconditions: tuple[Precondition, ...] = (),
+    changes: Changes | None = None,
 ) -> Stepped:
     """A new rollout at its first step, with version 0. `generation` is the lane's newest so far.
 
@@ -210,6 +215,7 @@ def begin(
         gated=plans.gated(plan) if gated is None else gated,
         binding=binding,
         preconditions=preconditions,
+        changes=changes,
     )
     builder = StepBuilder(rollout, requester, at)
     was = f", replacing {stable.version}" if stable else ""
@@ -220,6 +226,8 @@ def begin(
     if shout:
         builder.tell("emergency", shout)
         builder.order(Notify("emergency", policy.notify_roles, text=shout))
+    if changes is not None and changes.reading:
+        builder.order(ReadChanges(lane, changes))
     progress.enter(builder, 0)
     return builder.done()
 

@@ -16,6 +16,7 @@ from typing import Literal
 from bot.domain.judge import judge
 from bot.domain.judge.judge import JudgePolicy
 from bot.domain.rollout.binding import LaneBinding
+from bot.domain.rollout.changes import Changes
 
 
 class Phase(StrEnum):
@@ -106,7 +107,8 @@ class Release:
     `spec` is what the target needs to run it (for `process`: command, environment, readiness), resolved and
     copied when the rollout starts. `digest` covers the artifact and the spec, the environment's overlay included.
     `base` is the digest without that overlay, which is the same in every environment; empty when there is none.
-    `made_at` and `subject` are what its source says of it to people: when it was made, and what it is about.
+    `made_at`, `subject` and `repository` are what its source says of it to people: when it was made, what it is about,
+    and the address of the repository that its commit is in.
     """
 
     service: str
@@ -117,6 +119,7 @@ class Release:
     base: str = ""
     made_at: datetime | None = field(default=None, compare=False)
     subject: str = field(default="", compare=False)
+    repository: str = field(default="", compare=False)
 
     @property
     def identity(self) -> str:
@@ -375,6 +378,7 @@ class Rollout:
         None  # None: started by an earlier version, which read the catalog each time
     )
     preconditions: tuple[Precondition, ...] = ()  # as they were met when it started
+    changes: Changes | None = None  # what it changes in the source code, as far as that is known
     schema: int = 1
     stamp: str = ""
 

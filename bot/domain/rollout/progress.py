@@ -6,7 +6,7 @@ from bot.domain.errors import IllegalTransition
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import rollback, steps
 from bot.domain.rollout.approvals import cleared
-from bot.domain.rollout.events import Applied, ApplyFailed, MarkKnownGood, Notify, Reported
+from bot.domain.rollout.events import Applied, ApplyFailed, ChangesRead, MarkKnownGood, Notify, Reported
 from bot.domain.rollout.model import Hold, Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
@@ -144,6 +144,17 @@ def _succeed(builder: StepBuilder, event: Applied) -> None:
         sentence += " It is not known good: its observation ended without PASS."
     rollback.close(builder, Phase.SUCCEEDED, "succeeded", sentence)
     builder.order(Notify("succeeded", text=sentence))
+
+
+def changes_read(builder: StepBuilder, event: ChangesRead) -> None:
+    """Any phase: what the rollout changes is known, or is known to be unreadable. It changes nothing else."""
+    was = builder.rollout
+    if was.changes is None or not was.changes.reading:
+        return
+    builder.change(changes=event.changes)
+    link = f" {event.changes.link}" if event.changes.link else ""
+    builder.tell("changes", f"{event.changes.sentence}{link}")
+    builder.change(outcome=was.outcome)
 
 
 _REASONS_SHOWN = 3

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from bot.domain import phrasebook
 from bot.domain.records import Claimed, GivenUp
-from bot.domain.rollout.events import ApplyFailed, Event, Reported, ReportedEffect, SetDesired, StepEffect
+from bot.domain.rollout.events import (
+    ApplyFailed,
+    ChangesRead,
+    Event,
+    ReadChanges,
+    Reported,
+    ReportedEffect,
+    SetDesired,
+    StepEffect,
+)
 from bot.domain.rollout.model import Rollout
 from bot.domain.rollout.steps import RestoreCommands, RunStep, RunSync
+from bot.engine.effects.changes import ReadsChanges
 from bot.engine.effects.checks import CandidateChecks
 from bot.engine.effects.desired_state import DesiredStates
 from bot.engine.effects.outbox import NotYet
@@ -20,6 +31,7 @@ from bot.engine.effects.runs import RunSteps
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
+from bot.ports.changes import ChangeSource
 from bot.ports.errors import Unreachable
 from bot.ports.runs import Runner
 from bot.ports.store import Store
@@ -42,6 +54,7 @@ def carriers(
     kept: Kept | None = None,
     *,
     runner: Runner | None = None,
+    changes: ChangeSource | None = None,
 ) -> Mapping[str, Carrier]:
     """Code that carries out each kind of effect. A step with effects of its own has its lines here.
 
@@ -62,6 +75,7 @@ def carriers(
         "restore_commands": silent(sync.restore),
         "run_step": run_step,
         "stop_runs": silent(runs.stop),
+        "read_changes": ReadsChanges(lanes, changes).run,
     }
 
 
@@ -129,6 +143,8 @@ def given_up(claim: Claimed, why: str, at: datetime) -> EventOf:
         event = ApplyFailed(effect.desired.generation, at, sentence)
     elif isinstance(effect, ReportedEffect):
         event = Reported(effect.kind, effect.step, at, False, (sentence,))
+    elif isinstance(effect, ReadChanges):
+        event = ChangesRead(at, replace(effect.changes, reading=False, problem=sentence))
     return lambda rollout: event
 
 

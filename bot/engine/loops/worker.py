@@ -23,6 +23,7 @@ from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.bindings import BoundAdapters
+from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
 from bot.ports.meter import Meter, NoMeter
 from bot.ports.metrics import MetricSource
@@ -66,7 +67,8 @@ class Worker:
 
     targets, metrics: by their names in the catalog. bound: adapters of running rollouts, by default those of the same
     names. probe: awaited before and after every effect. watch: one round of further monitoring, once a second, in one
-    process for all. commands, runner: for plans that deploy slash commands, and that run commands. gateway:
+    process for all. commands, runner: for plans that deploy slash commands, and that run commands.
+    changes: looks up commits, where the catalog names a repository. gateway:
     effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
     wait for answers of this process; messages then wait for up to `courtesy_s`.
     """
@@ -91,6 +93,7 @@ class Worker:
         watch: Callable[[], Awaitable[bool]] | None = None,
         commands: AppCommandsSync | None = None,
         runner: Runner | None = None,
+        changes: ChangeSource | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -128,7 +131,11 @@ class Worker:
         self._orders = outbox(
             ORDERS,
             sorted(order_kinds()),
-            Executor(store, stepper, carriers(store, lanes, checker, commands, stepper.kept, runner=runner)),
+            Executor(
+                store,
+                stepper,
+                carriers(store, lanes, checker, commands, stepper.kept, runner=runner, changes=changes),
+            ),
             limits=self._intervals.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
         )

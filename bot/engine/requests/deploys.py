@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
@@ -12,6 +13,7 @@ from bot.domain.errors import UserError
 from bot.domain.formatting import clean
 from bot.domain.records import Situation
 from bot.domain.rollout import machine, plans
+from bot.domain.rollout.changes import Changes, known_changes, page
 from bot.domain.rollout.model import Action, Lane, Plan, Precondition, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
@@ -221,6 +223,7 @@ class Deploys:
             readiness=await self._lanes.readiness(config.lane, config.policy, stable),
             shout=shout,
             preconditions=preconditions,
+            changes=_changes(config, stable, candidate),
         )
         try:
             servers = self._lanes.catalog.guilds_of(config.lane, request.guild_id)
@@ -233,6 +236,16 @@ class Deploys:
             preflight.active(await self._lanes.situation(config.lane)).require()
             raise
         return stepped.rollout
+
+
+def _changes(config: LaneConfig, stable: Release | None, candidate: Release) -> Changes | None:
+    """What the releases say of their commits; the rest is looked up once the rollout has begun."""
+    before = stable.commit if stable else ""
+    known = known_changes(before, candidate.commit, candidate.repository)
+    if known is None or config.repository is None:
+        return known
+    link = page(config.repository.address, known.before, known.after, github=True)
+    return replace(known, link=link, reading=bool(known.before))
 
 
 async def _in_time(begin: Callable[[], Awaitable[T | None]]) -> T:

@@ -17,6 +17,7 @@ import discord
 
 from bot.domain.formatting import duration
 from bot.domain.rollout import machine
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.model import Action, Actor, Phase, Rollout
 from bot.domain.rollout.steps import meaning
 from bot.domain.rollout.wording import wording_for
@@ -135,6 +136,7 @@ def _facts(rollout: Rollout) -> str:
         lines[0] += f" · {wording_for(rollout.policy.words).straight}"
     if rollout.reason:
         lines.append(f"> {escaping.plain(rollout.reason, 400)}")
+    lines += _changes(rollout.changes)
     changes = rollout.candidate.spec.get("changes")
     if isinstance(changes, list | tuple):
         lines += [
@@ -142,6 +144,18 @@ def _facts(rollout: Rollout) -> str:
         ]
     lines += [f"{'✓' if p.met else '✗'} {escaping.sentence(p.sentence, 200)}" for p in rollout.preconditions]
     return "\n".join(lines)
+
+
+def _changes(changes: Changes | None) -> list[str]:
+    """Commits, as far as they are known, with the page on which people can read them."""
+    if changes is None:
+        return []
+    said = [escaping.plain(changes.sentence, 400)] if changes.sentence else []
+    commits = " → ".join(escaping.code(each[:10]) for each in (changes.before, changes.after) if each)
+    page = "compare" if changes.before else "commit"
+    link = f" · [{page}]({changes.link})" if changes.link else ""
+    mark = "⚠️" if changes.problem else "📝"
+    return [f"{mark} {' '.join([*said, commits])}{link}"]
 
 
 def _requester(actor: Actor) -> str:

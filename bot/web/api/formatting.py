@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.domain.formatting import with_times
 from bot.domain.records import Lock, RolloutSummary
 from bot.domain.rollout import approvals, machine, plans
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
@@ -44,6 +45,7 @@ def rollout(found: Rollout, now: datetime) -> models.RolloutInfo:
         preconditions=[
             models.FindingInfo(what=p.what, ok=p.met, sentence=plain(p.sentence)) for p in found.preconditions
         ],
+        changes=_changes(found.changes),
         gate=_gate(found, now),
         approvals=[models.ApprovalInfo(by=a.actor_name, at=a.at) for a in _approvals(found)],
         hold=_hold(found),
@@ -60,8 +62,26 @@ def mark(found: Rollout) -> str:
     seen = (
         *(found.created_at, found.phase, found.step, found.step_done, found.outcome, found.weight),
         *(found.observed_weight, found.approvals, found.pause, found.hold and found.hold.why),
+        *((found.changes,) if found.changes else ()),
     )
     return hashlib.sha256(repr(seen).encode(errors="replace")).hexdigest()[:16]
+
+
+def _changes(found: Changes | None) -> models.ChangesInfo | None:
+    if found is None:
+        return None
+    return models.ChangesInfo(
+        before=found.before,
+        after=found.after,
+        reading=found.reading,
+        added=found.added,
+        removed=found.removed,
+        authors=list(found.authors),
+        others=found.others,
+        link=found.link,
+        problem=found.problem,
+        sentence=found.sentence,
+    )
 
 
 def _approvals(found: Rollout) -> list[Approval]:

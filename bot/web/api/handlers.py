@@ -81,7 +81,12 @@ class Handlers:
         lane = self._lane(call)
         found = await self._engine.releases(call.guild.id, lane.service, lane.environment)
         return models.ReleasesInfo(
-            releases=[models.ReleaseInfo(version=r.version, digest=r.digest, commit=r.commit) for r in found]
+            releases=[
+                models.ReleaseInfo(
+                    version=r.version, digest=r.digest, commit=r.commit, made_at=r.made_at, subject=r.subject
+                )
+                for r in found
+            ]
         )
 
     async def history(self, call: Call) -> BaseModel:

@@ -211,6 +211,21 @@ class PauseInfo(_Answer):
     since: datetime
 
 
+class ChangesInfo(_Answer):
+    """Commits from the release that serves to the one that is to serve; null or empty where they are not known."""
+
+    before: Annotated[str, Field(description="Commit of the release that serves.")]
+    after: Annotated[str, Field(description="Commit of the release that is to serve.")]
+    reading: Annotated[bool, Field(description="They are being looked up.")]
+    added: Annotated[int | None, Field(description="Commits that only `after` has.")]
+    removed: Annotated[int | None, Field(description="Commits that only `before` has.")]
+    authors: Annotated[list[str], Field(description="Of those added, or else removed; most commits first.")]
+    others: Annotated[int, Field(description="How many more authors there are.")]
+    link: Annotated[str, Field(description="Page on which people can read them.")]
+    problem: Annotated[str, Field(description="Why they could not be looked up.")]
+    sentence: str
+
+
 class RolloutInfo(_Answer):
     """A rollout. `mark` changes whenever something that people would notice has changed."""
 
@@ -234,6 +249,7 @@ class RolloutInfo(_Answer):
     reason: str
     seal: str
     preconditions: list[FindingInfo]
+    changes: ChangesInfo | None
     gate: GateInfo | None
     approvals: list[ApprovalInfo]
     hold: HoldInfo | None
@@ -323,6 +339,10 @@ class ReleaseInfo(_Answer):
     version: str
     digest: str
     commit: str
+    made_at: Annotated[
+        datetime | None, Field(description="When it was built or published, if that is known.")
+    ]
+    subject: Annotated[str, Field(description="What it is about, if its source says so.")]
 
 
 class ReleasesInfo(_Answer):

@@ -24,8 +24,10 @@ NAMES = ("REGISTRY_PASSWORD", "GITHUB_TOKEN", "GITLAB_TOKEN")
 
 
 @pytest.mark.parametrize("block", [b for b in PAGE if b.language == "yaml"], ids=lambda b: b.text.split()[2])
-def test_a_source_is_written_as_on_the_page(block: Block, tmp_path: Path) -> None:
-    text = changed(DOCKER, (LISTED, indent(block.text, "    ").rstrip() + "\n"))
+def test_what_services_have_is_written_as_on_the_page(block: Block, tmp_path: Path) -> None:
+    written = indent(block.text, "    ").rstrip() + "\n"
+    changes = (DOCKER, (LISTED, written)) if "releases:" in block.text else ((LISTED, LISTED + written),)
+    text = changed(*changes)
     load(write(tmp_path, all=text), dict.fromkeys(NAMES, "a-secret-value"))
 
 

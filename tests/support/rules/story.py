@@ -60,7 +60,9 @@ class Story:
         self, steps: Iterable[Step] = CANARY, *, stable: Release | None = OLD, **policy: Any
     ) -> None:
         more = {
-            name: policy.pop(name) for name in ("known_good", "gated", "shout", "readiness") if name in policy
+            name: policy.pop(name)
+            for name in ("known_good", "gated", "shout", "readiness", "changes")
+            if name in policy
         }
         self.at = T0
         self.effects: list[Effect] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from bot import references
 from bot.adapters.targets.hosted.settings import LaneRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
-from bot.domain.config import Catalog, Preconditions, Prerequisite
+from bot.domain.config import Catalog, Preconditions, Prerequisite, Repository
 from bot.domain.errors import BadCatalog
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
@@ -268,3 +269,48 @@ async def test_the_digest_of_a_release_is_that_of_its_values_however_they_came_i
         release, *_ = await make_releases(lambda c=catalog: c).releases("checkout", "staging")  # type: ignore[misc]
         digests.add(release.digest)
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "repository"),
+    [
+        ("repository: acme/shop", Repository("acme/shop")),
+        (
+            "repository: {name: acme/shop, token: '${TOKEN}', api: 'https://github.example.com/api/v3'}",
+            Repository("acme/shop", Secret("a-secret-value"), "https://github.example.com/api/v3"),
+        ),
+        (
+            "preconditions: {repository: acme/other, token: '${TOKEN}'}",
+            Repository("acme/other", Secret("a-secret-value")),
+        ),
+        ("repository: acme/shop\n    preconditions: {repository: acme/other}", Repository("acme/shop")),
+        ("description: no repository", None),
+    ],
+)
+def test_commits_are_looked_up_where_the_service_or_its_preconditions_say(
+    tmp_path: Path, more: str, repository: Repository | None
+) -> None:
+    text = changed(("    releases:\n", f"    {more}\n    releases:\n"))
+    found = load(write(tmp_path, all=text), {"TOKEN": "a-secret-value"})
+    assert {lane.repository for lane in found.lanes.values()} == {repository}
+
+
+def test_releases_of_a_repository_say_where_their_commits_are(tmp_path: Path) -> None:
+    releases = (
+        "    releases: {kind: github, repository: acme/shop, spec: {command: [run], ready: {path: /h}}}\n"
+    )
+    text = re.sub(r"    releases:\n(      .*\n)+", releases, changed())
+    found = load(write(tmp_path, all=text), {})
+    assert {lane.repository for lane in found.lanes.values()} == {Repository("acme/shop")}
+
+
+@pytest.mark.parametrize(
+    ("api", "address"),
+    [
+        ("https://api.github.com", "https://github.com/acme/shop"),
+        ("https://api.example.ghe.com/", "https://example.ghe.com/acme/shop"),
+        ("https://github.example.com/api/v3", "https://github.example.com/acme/shop"),
+    ],
+)
+def test_people_find_a_repository_beside_its_api(api: str, address: str) -> None:
+    assert Repository("acme/shop", api=api).address == address

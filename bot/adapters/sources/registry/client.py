@@ -39,10 +39,11 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What an image says of itself: when it was built, and from which commit."""
+    """What an image says of itself: when it was built, and from which commit of which repository."""
 
     created: datetime | None = None
     commit: str = ""
+    repository: str = ""
 
 
 class RegistryClient:
@@ -91,9 +92,13 @@ class RegistryClient:
         config = await self._json(f"blobs/{_digest(manifest.get('config'))}", "*/*")
         inner = config.get("config")
         labels = inner.get("Labels") if isinstance(inner, dict) else None
-        commit = labels.get("org.opencontainers.image.revision") if isinstance(labels, dict) else None
-        known = isinstance(commit, str) and _COMMIT.fullmatch(commit)
-        return ImageFacts(_time(config.get("created")), str(commit) if known else "")
+        commit = _label(labels, "org.opencontainers.image.revision")
+        known = _COMMIT.fullmatch(commit)
+        return ImageFacts(
+            created=_time(config.get("created")),
+            commit=commit if known else "",
+            repository=_label(labels, "org.opencontainers.image.source"),
+        )
 
     async def _json(self, path: str, accept: str) -> dict[str, Any]:
         return _object(await self._get(f"{self._base}/v2/{self._name}/{path}", accept))
@@ -178,6 +183,11 @@ def _object(answer: Answer) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RegistryError(f"{answer.at.partition('?')[0]} is not what a registry answers")
     return found
+
+
+def _label(labels: object, name: str) -> str:
+    value = labels.get(name) if isinstance(labels, Mapping) else None
+    return value if isinstance(value, str) else ""
 
 
 def _runs(entry: object) -> bool:

@@ -131,7 +131,13 @@ class RegistryTags:
             where = f"{self._registry}/{self._name}"
             raise Unreachable(f"The tags of {where} cannot be read: {sentence}.") from None
         return [
-            FoundRelease(version, commit=said.commit, spec=self._spec, made_at=said.created)
+            FoundRelease(
+                version,
+                commit=said.commit,
+                spec=self._spec,
+                made_at=said.created,
+                repository=said.repository,
+            )
             for version, said in ((v, facts.get(v, ImageFacts())) for v in versions)
         ]
 

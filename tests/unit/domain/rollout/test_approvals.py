@@ -112,7 +112,7 @@ def _altered(value: Any, path: tuple[Any, ...]) -> Any:
 
 
 # What describes a release without deciding how it runs. The digest stands for these.
-_BY_DIGEST = {"service", "version", "commit", "base", "made_at", "subject"}
+_BY_DIGEST = {"service", "version", "commit", "base", "made_at", "subject", "repository"}
 
 
 @given(st.data())

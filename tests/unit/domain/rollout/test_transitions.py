@@ -11,10 +11,12 @@ import pytest
 from bot.domain.errors import IllegalTransition, Refused
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.rollout import machine
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (
     Acted,
     Applied,
     ApplyFailed,
+    ChangesRead,
     Crashed,
     Event,
     HostAborted,
@@ -93,6 +95,7 @@ measured_bad   .  .  .  B  B  B  B  B  B  .  .  .  .  .  .  .  B
 measured_blind .  .  .  =  =  =  H  H  =  .  .  .  .  .  .  .  =
 crashed        F  F  F  B  B  B  B  B  B  .  .  .  .  .  .  F  B
 host_aborted   C  C  C  B  B  B  B  B  B  =  B  .  .  .  .  C  B
+changes_read   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
 gate_due       .  .  C  B  .  .  .  .  .  .  .  .  .  .  .  .  .
 hold_due       .  .  .  .  .  .  .  .  B  .  .  .  .  .  .  .  .
 progress_due   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
@@ -147,6 +150,7 @@ def _event(row: str, story: Story) -> Event:
         "sync_failed": Reported("run_sync", rollout.step, at, False, ("Discord refuses",)),
         "crashed": Crashed(at, "exit code 1"),
         "host_aborted": HostAborted(rollout.generation + 10, at, "root"),
+        "changes_read": ChangesRead(at, Changes("a" * 40, "b" * 40, added=1, removed=0)),
     }
     if row in events:
         return events[row]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from bot.domain.judge.evidence import Tick
 from bot.domain.rollout import machine
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Acted, ApplyFailed, Measured
 from bot.domain.rollout.model import FINAL, PHASE_MEANS, Action, Phase, Plan, Readiness, Rollout
 from bot.domain.rollout.steps import Shift, Soak
@@ -311,3 +312,21 @@ async def test_who_approves_commands_sees_what_changes_dangers_in_words() -> Non
     found = said(await drawn(engine, replace(rollout, candidate=candidate)))
     assert "⚠️ DANGER: old: deleted" in found
     assert "• created: /wave, /greet" in found
+
+
+async def test_hostile_authors_and_problems_mention_and_format_nothing() -> None:
+    engine = rollouts.engine()
+    rollout = await rollouts.deployed(engine)
+    evil = "@everyone <@1> **[x](https://evil.example)** ||`"
+    link = "https://github.com/acme/shop/compare/a...b"
+    for changes in (
+        Changes("a" * 40, "b" * 40, added=9, removed=0, authors=(evil,) * 5, others=10**6, link=link),
+        Changes("a" * 40, "b" * 40, problem=evil * 9, link=link),
+        Changes("", evil, link=""),
+    ):
+        text = said(await drawn(engine, replace(rollout, changes=changes)))
+        line = next(line for line in text.splitlines() if line[:1] in "📝⚠")
+        assert "@everyone" not in line and "<@1>" not in line
+        assert "[x](" not in line and "**[" not in line
+        assert line.endswith(f"[compare]({link})") is bool(changes.link)
+        assert len(line) < 700
