@@ -75,7 +75,7 @@ def is_commit(text: str) -> bool:
 
 
 def page(address: str, before: str, after: str, *, github: bool = False) -> str:
-    """Address of the comparison, or of the one commit that is known; empty for a host whose pages are not known.
+    """Address of the comparison, or of the one commit that is known; empty for a host with unknown pages.
 
     github: the repository is on GitHub or a GitHub Enterprise server, whatever its name.
     """
