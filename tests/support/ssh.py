@@ -56,6 +56,16 @@ class SshServer:
         log.close()
         await until(self._listens)
 
+    def client(self) -> Path:
+        """A folder for PATH, with an `ssh` that knows the server's key and has one of its own."""
+        known, key = self.folder / "known_hosts", self.folder / "key"
+        (self.folder / "config").write_text(f"UserKnownHostsFile {known}\nIdentityFile {key}\n")
+        program = self.folder / "bin" / "ssh"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {self.folder / "config"} "$@"\n')
+        program.chmod(0o755)
+        return program.parent
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()

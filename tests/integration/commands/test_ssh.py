@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from bot.domain.rollout.model import Desired, Lane, Release, RunState
 from bot.domain.rollout.steps import RunCommand, SshAddress
 from bot.kinds import SshSettings
 from bot.ports.runs import RunFacts, RunKey
-from tests.support.ssh import SshServer, ssh_server
+from tests.support.ssh import SshServer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -30,14 +29,6 @@ pytestmark = pytest.mark.real
 LANE = Lane("herald", "production")
 LOCAL = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
 HOSTILE = "a 'b' \"c\" $HOME `id` \\ ; echo x\nsecond line é"
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[SshServer]:
-    found = ssh_server(tmp_path / "ssh")
-    await found.start()
-    yield found
-    found.stop()
 
 
 def remote(server: SshServer, *argv: str, env: dict[str, str] | None = None, **more: Any) -> Command:

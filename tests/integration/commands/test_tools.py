@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from tests.support.catalog_files import load
 from tests.support.paths import ROOT
 from tests.support.repository import blocks
-from tests.support.ssh import SshServer, ssh_server
+from tests.support.ssh import SshServer
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -49,14 +48,6 @@ INVENTORY = """\
 ansible_python_interpreter=/usr/bin/python3
 ansible_ssh_args='-o UserKnownHostsFile=%(known_hosts)s'
 """
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[SshServer]:
-    found = ssh_server(tmp_path / "ssh")
-    await found.start()
-    yield found
-    found.stop()
 
 
 @pytest.fixture

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
-import shutil
-import socket
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
@@ -19,6 +16,7 @@ from bot.domain.rollout.model import RunState
 from bot.ports.errors import Unreachable
 from tests.support.docker import DockerEngine
 from tests.support.runtimes import LANE, DockerKit, DockerWorld, answer
+from tests.support.ssh import SshServer, ssh_server
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -28,87 +26,49 @@ def run(*command: str) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-@asynccontextmanager
-async def ssh_server(folder: Path) -> AsyncIterator[tuple[int, Path]]:
-    """Its port, and a folder with an `ssh` that knows its key and has one of its own."""
-    sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if sshd is None:
-        pytest.skip("needs openssh-server")
-    for name in ("host", "user"):
-        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = int(free.getsockname()[1])
-    shutil.copy(folder / "user.pub", folder / "allowed")
-    options = {
-        "ListenAddress": f"127.0.0.1:{port}",
-        "HostKey": str(folder / "host"),
-        "AuthorizedKeysFile": str(folder / "allowed"),
-        "StrictModes": "no",
-        "PidFile": "none",
-    }
-    (folder / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in options.items()))
-    key = (folder / "host.pub").read_text().split()
-    (folder / "known").write_text(f"[127.0.0.1]:{port} {key[0]} {key[1]}\n")
-    (folder / "config").write_text(f"UserKnownHostsFile {folder / 'known'}\nIdentityFile {folder / 'user'}\n")
-    programs = folder / "bin"
-    programs.mkdir()
-    (programs / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} -F {folder / "config"} "$@"\n')
-    (programs / "ssh").chmod(0o755)
-    Path("/run/sshd").mkdir(exist_ok=True)
-    server = await asyncio.create_subprocess_exec(sshd, "-D", "-e", "-f", str(folder / "sshd_config"))
-
-    async def listens() -> bool:
-        with socket.socket() as asking:
-            return asking.connect_ex(("127.0.0.1", port)) == 0
-
-    try:
-        await until(listens)
-        yield port, programs
-    finally:
-        server.terminate()
-        await server.wait()
+@pytest.fixture
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SshServer]:
+    found = ssh_server(tmp_path / "ssh")
+    monkeypatch.setenv("PATH", str(found.client()), prepend=":")
+    await found.start()
+    yield found
+    found.stop()
 
 
 async def test_engine_behind_ssh_runs_releases_also_after_the_connection_broke(
-    docker: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker: DockerEngine, server: SshServer, tmp_path: Path
 ) -> None:
     kit = DockerKit(docker, tmp_path / "kit")
-    (tmp_path / "ssh").mkdir()
-    async with ssh_server(tmp_path / "ssh") as (port, programs):
-        monkeypatch.setenv("PATH", str(programs), prepend=":")
-        runtime = kit.make(engine=f"ssh://{getpass.getuser()}@127.0.0.1:{port}{docker.socket}")
-        await runtime.start(lambda lane: None)
-        on = DockerWorld(kit, runtime)
-        first = await on.ready(kit.release("1.0"))
-        assert await answer(first.instances[0]) == "1.0"
-        forwarded = runtime.engine._forwarded
-        assert forwarded is not None and forwarded._process is not None
-        forwarded._process.kill()
-        second = kit.release("1.1")
-        runtime.run(LANE, second, restart=False)
+    runtime = kit.make(engine=f"ssh://{getpass.getuser()}@127.0.0.1:{server.port}{docker.socket}")
+    await runtime.start(lambda lane: None)
+    on = DockerWorld(kit, runtime)
+    first = await on.ready(kit.release("1.0"))
+    assert await answer(first.instances[0]) == "1.0"
+    forwarded = runtime.engine._forwarded
+    assert forwarded is not None and forwarded._process is not None
+    forwarded._process.kill()
+    second = kit.release("1.1")
+    runtime.run(LANE, second, restart=False)
 
-        async def ready() -> bool:
-            try:
-                seen = (await runtime.observe()).get(LANE, {}).get(second.digest)
-            except Unreachable:
-                return False
-            return seen is not None and seen.state is RunState.READY
+    async def ready() -> bool:
+        try:
+            seen = (await runtime.observe()).get(LANE, {}).get(second.digest)
+        except Unreachable:
+            return False
+        return seen is not None and seen.state is RunState.READY
 
-        await until(ready)
-        await runtime.close()
+    await until(ready)
+    await runtime.close()
     assert not docker.containers()
 
 
 async def test_ssh_that_is_refused_is_said_in_its_words(
-    docker: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker: DockerEngine, server: SshServer, tmp_path: Path
 ) -> None:
-    (tmp_path / "ssh").mkdir()
-    async with ssh_server(tmp_path / "ssh") as (port, programs):
-        (tmp_path / "ssh" / "allowed").write_text("")
-        monkeypatch.setenv("PATH", str(programs), prepend=":")
-        runtime = DockerKit(docker, tmp_path / "kit").make(engine=f"ssh://127.0.0.1:{port}")
-        with pytest.raises(Unreachable, match=r"cannot be reached: ssh: .*Permission denied"):
-            await runtime.start(lambda lane: None)
+    (server.folder / "authorized_keys").write_text("")
+    runtime = DockerKit(docker, tmp_path / "kit").make(engine=f"ssh://127.0.0.1:{server.port}")
+    with pytest.raises(Unreachable, match=r"cannot be reached: ssh: .*Permission denied"):
+        await runtime.start(lambda lane: None)
 
 
 @asynccontextmanager

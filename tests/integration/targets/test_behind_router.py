@@ -10,7 +10,6 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aiohttp
 import psutil
 import pytest
 
@@ -37,14 +36,6 @@ async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     except Unreachable:
         await target.host.ensure()
         await target.stop_host()
-
-
-@pytest.fixture
-async def users(target: HostedTarget) -> AsyncIterator[Users]:
-    address = await target.router_address(LANE)
-    assert address is not None
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-        yield Users(session, address)
 
 
 def host_pid(target: HostedTarget) -> int:

@@ -47,14 +47,6 @@ async def target(tmp_path: Path) -> AsyncIterator[HostedTarget]:
         await _stop_everything(tmp_path / "host")
 
 
-@pytest.fixture
-async def users(target: HostedTarget) -> AsyncIterator[Users]:
-    address = await target.router_address(LANE)
-    assert address is not None
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
-        yield Users(session, address)
-
-
 async def _stop_everything(data_dir: Path) -> None:
     target = process_target(data_dir, {})
     await target.host.ensure()
