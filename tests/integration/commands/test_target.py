@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from bot.adapters.commands.jobs import Job
+from bot.adapters.lane_files import write_atomically
 from bot.adapters.targets.command.settings import CommandTargetSettings
 from bot.adapters.targets.command.target import CommandTarget
 from bot.adapters.targets.context import TargetContext
@@ -280,6 +281,42 @@ async def test_a_command_lost_with_its_supervisor_is_run_again_when_the_order_is
     assert state(observed, OLD) is RunState.STARTING
     assert state(await reach(target, Desired(1, OLD)), OLD) is RunState.READY
     assert site.log == ["apply 1.0", "apply 1.0"]
+
+
+@pytest.mark.parametrize("dies_at", ["newest", "start"])
+async def test_an_order_of_which_the_writer_died_is_carried_out_and_ends_the_one_before_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch, dies_at: str
+) -> None:
+    class Died(BaseException):
+        """Nothing after it happens."""
+
+    def written(path: Path, content: bytes) -> None:
+        if path.name == dies_at:
+            raise Died
+        write_atomically(path, content)
+
+    async def started(*_: object, **more: object) -> None:
+        raise Died
+
+    site.does(
+        "1.0", f"touch {site.folder}/begun; while :; do echo 1.0 >> {site.folder}/runs; sleep 0.01; done"
+    )
+    target = site.target()
+    await target.apply(LANE, Desired(1, OLD))
+
+    async def begun() -> bool:
+        return (site.folder / "begun").exists()
+
+    await until(begun)
+    with monkeypatch.context() as patch:
+        patch.setattr(lane_module, "write_atomically", written)
+        if dies_at == "start":
+            patch.setattr(Job, "start", started)
+        with pytest.raises(Died):
+            await target.apply(LANE, Desired(2, OLD, NEW, 100))
+    observed = await reach(site.target(), Desired(2, OLD, NEW, 100))
+    assert state(observed, NEW) is RunState.READY and site.runs == "2.0"
+    assert site.log == ["apply 1.0", "apply 2.0"]
 
 
 async def test_an_order_that_cannot_be_recorded_is_tried_again_and_runs_nothing_before(

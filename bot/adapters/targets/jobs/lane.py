@@ -193,6 +193,15 @@ class LaneFolder:
         """The job of a state that has one."""
         return Job(self.jobs / state.job)
 
+    def unfinished(self) -> Job | None:
+        """The job that runs, or else was lost; the state may name a newer one that was not started."""
+        begun = sorted(self.jobs.glob("*/begun"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        jobs = [(job, job.state) for job in (Job(path.parent) for path in begun)]
+        for wanted in (JobState.RUNNING, JobState.LOST):
+            if found := next((job for job, state in jobs if state is wanted), None):
+                return found
+        return None
+
     def new_job(self, generation: int) -> str:
         """A name for the folder of an order's job."""
         return f"{generation}-{secrets.token_hex(6)}"

@@ -192,10 +192,10 @@ class JobTarget(ABC, Generic[S]):
             state = replace(state, job="")
         await asyncio.to_thread(files.write, state)
         if state.job:
-            await self._start(lane, files, state, former)
+            await self._start(lane, files, state)
             await asyncio.to_thread(tidy, files.jobs, state.job)
-        elif former is not None:
-            former.stop()
+        elif (unfinished := await asyncio.to_thread(files.unfinished)) is not None:
+            unfinished.stop()
 
     async def _again(self, lane: Lane, files: LaneFolder, look: Look) -> None:
         """The same order once more: start what was not started, and say what failed."""
@@ -205,16 +205,18 @@ class JobTarget(ABC, Generic[S]):
         if look.job_state is JobState.LOST:
             await asyncio.to_thread(look.job.sweep)
             state = replace(state, job=files.new_job(state.order.generation))
-            await asyncio.to_thread(files.write, state)
         if look.job_state in (JobState.ABSENT, JobState.LOST):
-            await self._start(lane, files, state, None)
+            # Also what is written already: its writer may have died before it was done.
+            await asyncio.to_thread(files.write, state)
+            await self._start(lane, files, state)
         elif look.job_state is JobState.ENDED and state.unsure:
             raise TargetRefused(await asyncio.to_thread(self._why, lane, look))
 
-    async def _start(self, lane: Lane, files: LaneFolder, state: LaneState, former: Job | None) -> None:
+    async def _start(self, lane: Lane, files: LaneFolder, state: LaneState) -> None:
+        """Start the job of a state, which first ends the one before it."""
         job = files.job(state)
         command = self.order_command(lane, state, job)
-        await job.start(command, after=former, newest=files.newest)
+        await job.start(command, after=await asyncio.to_thread(files.unfinished), newest=files.newest)
 
     def _checked(self, lane: Lane, desired: Desired) -> Order:
         weights = self._splits(lane)
