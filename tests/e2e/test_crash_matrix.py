@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.e2e.crashes import BEFORE_TRAFFIC, approved, crashing, deployed, ended
+from tests.support.e2e.crashes import WHOLE, approved, crashing, deployed, ended
 from tests.support.postgres import PostgresServer
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.slow, pytest.mark.long]
-# The audit log of a rollout that nothing disturbs.
-WHOLE = [
-    *(*BEFORE_TRAFFIC, "shifting", "shifted", "soaking", "judged_pass"),
-    *("shifting", "shifted", "observing", "judged_pass", "taking_over", "succeeded"),
-]
 
 
 async def test_a_rollout_succeeds_through_a_kill_at_every_point(

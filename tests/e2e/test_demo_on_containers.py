@@ -19,12 +19,11 @@ from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 from demo.stories.transcript import Transcript
 from tests.support.docker import DockerEngine
+from tests.support.e2e import containers
 from tests.support.paths import ROOT
-from tests.support.python_image import CHANGES, python_image
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
 
-BASE = "demo-base:1"
 STABLE = [
     "slipway-checkout-production-1.4.0",
     "slipway-checkout-staging-1.4.0",
@@ -38,19 +37,13 @@ STARTS_S, STOPS_S = 150.0, 90.0
 
 @pytest.fixture(scope="module")
 def environ(docker: DockerEngine) -> dict[str, str]:
-    """With a base image of Python and what the demo services need: nothing is pulled or installed."""
-    docker.load(BASE, python_image("aiohttp", "discord.py", "prometheus-client"), *CHANGES)
-    return {
-        "DOCKER_HOST": docker.address,
-        "DEMO_BASE_IMAGE": BASE,
-        "SLIPWAY_DEMO_PUBLISH": docker.loopback,
-    }
+    return containers.environ(docker)
 
 
 @pytest.fixture
 def foreign(docker: DockerEngine, environ: dict[str, str]) -> Iterator[str]:
     """The id of a container of another demo."""
-    body = {"Image": BASE, "Cmd": ["python"], "Labels": {LABEL: "/elsewhere"}}
+    body = {"Image": containers.BASE, "Cmd": ["python"], "Labels": {LABEL: "/elsewhere"}}
     made = json.loads(docker.ask("POST", "/containers/create", json.dumps(body).encode()))["Id"]
     yield made
     docker.ask("DELETE", f"/containers/{made}")
@@ -67,8 +60,7 @@ async def test_the_first_story_goes_as_told(
 ) -> None:
     told: list[str] = []
     transcript = Transcript(told.append)
-    containers = await Containers.prepared(environ)
-    demo = Demo(tmp_path / "demo", containers=containers, environment=environ)
+    demo = Demo(tmp_path / "demo", containers=await Containers.prepared(environ), environment=environ)
     async with demo, Stage(demo.url, transcript) as stage:
         assert releases(docker, demo.folder) == STABLE
         await play(read(STORIES[0]), SandboxWorld(demo, stage), transcript)

@@ -10,27 +10,42 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+from demo.lanes import DemoLane
 from demo.stories.stage import StoryError
 from tests.support.e2e.stack import Stack, lanes, opened
 from tests.support.postgres import PostgresServer
 
 # What the audit log has when the first order goes out.
 BEFORE_TRAFFIC = ["began", "verifying", "checking", "verified", "gate_opened", "approved"]
+# The audit log of a rollout that nothing disturbs.
+WHOLE = [
+    *(*BEFORE_TRAFFIC, "shifting", "shifted", "soaking", "judged_pass"),
+    *("shifting", "shifted", "observing", "judged_pass", "taking_over", "succeeded"),
+]
+# Effects of a rollout on a runtime behind a router.
+HOSTED = frozenset({"set_desired", "run_checks", "log_line", "notify"})
 SERVED = lanes("checkout/production", rate=80)
 MATRIX_S = 600.0
 
 
 @asynccontextmanager
-async def crashing(postgres: PostgresServer, points: Path) -> AsyncIterator[Stack]:
+async def crashing(
+    postgres: PostgresServer,
+    points: Path,
+    environment: Mapping[str, str] | None = None,
+    served: Sequence[DemoLane] = SERVED,
+    **more: Any,
+) -> AsyncIterator[Stack]:
+    """The stack; `more` is for `opened`."""
     name = await postgres.fresh()
     bot = ("-m", "tests.fakes.crashing_bot")
-    async with opened(
-        SERVED, postgres.dsn(name), bot=bot, environment={"CRASH_POINTS": str(points)}
-    ) as stack:
+    environment = {**(environment or {}), "CRASH_POINTS": str(points)}
+    async with opened(served, postgres.dsn(name), bot=bot, environment=environment, **more) as stack:
         yield stack
     await postgres.drop(name)
 
@@ -46,12 +61,19 @@ async def insist(ask: Callable[[], Awaitable[object]], done: Callable[[], Awaita
     raise AssertionError("asked sixty times in vain")
 
 
-async def deployed(stack: Stack, version: str) -> int:
-    async def begun() -> bool:
-        return await stack.newest("checkout", "production") > 0
+async def deployed(stack: Stack, version: str, service: str = "checkout") -> int:
+    return await new(stack, service, lambda: stack.deploy(service, version, "production"))
 
-    await insist(lambda: stack.deploy("checkout", version, "production"), begun)
-    return await stack.newest("checkout", "production")
+
+async def new(stack: Stack, service: str, ask: Callable[[], Awaitable[object]]) -> int:
+    """The rollout in production that people get by asking for it."""
+    before = await stack.newest(service, "production")
+
+    async def begun() -> bool:
+        return await stack.newest(service, "production") > before
+
+    await insist(ask, begun)
+    return await stack.newest(service, "production")
 
 
 async def approved(stack: Stack, id_: int) -> None:
@@ -66,8 +88,13 @@ async def approved(stack: Stack, id_: int) -> None:
     await insist(press, passed)
 
 
-async def every_effect_died_twice(stack: Stack, id_: int, points: Path) -> None:
-    """Each effect of the rollout was interrupted before and after. Rows of redraws are gone when they are done."""
+async def every_effect_died_twice(
+    stack: Stack, id_: int, points: Path, kinds: frozenset[str] = HOSTED
+) -> None:
+    """Each effect of the rollout was interrupted before and after. Rows of redraws are gone when they are done.
+
+    kinds: of the effects that it had.
+    """
     died = points.read_text().splitlines()
     assert [point for point, n in Counter(died).items() if n > 1] == []
     effects = await stack.effects(id_)
@@ -81,7 +108,7 @@ async def every_effect_died_twice(stack: Stack, id_: int, points: Path) -> None:
     assert done - after == set()
     drawn = {what for what in before if what.startswith("draw_card:")}
     assert drawn - after == set()
-    assert {what.partition(":")[0] for what in done} == {"set_desired", "run_checks", "log_line", "notify"}
+    assert {what.partition(":")[0] for what in done} == kinds
     assert drawn
     print(f"{len(done)} effects and {len(drawn)} redraws, {len(died)} kills")
 

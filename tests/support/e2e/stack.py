@@ -23,6 +23,7 @@ import pytest
 import yaml
 
 from demo.children import free_port
+from demo.containers import Containers
 from demo.lanes import DemoLane
 from demo.launcher import Demo
 from demo.stories.stage import Json, Stage, StoryError, Transcript
@@ -61,10 +62,11 @@ async def opened(
     environment: Mapping[str, str] | None = None,
     config: Path = CONFIG,
     discord: Mapping[str, Any] | None = None,
+    containers: Containers | None = None,
 ) -> AsyncIterator[Stack]:
     """A stack of its own under a short path, gone afterwards. Without `dsn` the bot brings its own PostgreSQL.
 
-    `discord` changes the servers and people of `demo/world.json`.
+    `discord` changes the servers and people of `demo/world.json`. With `containers`, the services run in them.
     """
     folder = Path(tempfile.mkdtemp(prefix="slipway-e2e-"))
     folder.chmod(0o755)
@@ -79,6 +81,7 @@ async def opened(
         environment=settings,
         config=config,
         world=discord,
+        containers=containers,
         tell=transcript.tell,
     )
     try:
