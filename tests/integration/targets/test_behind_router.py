@@ -22,11 +22,13 @@ from tests.support.host import LANE, Users, process_target, release, settled
 from tests.support.routers.subjects import need_envoy, need_haproxy
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 ONE, TWO = release("1"), release("2")
 LANES = {LANE: HostedLaneSettings(listen_port=0, latency_limits_s=(0.3,))}
 
 
-@pytest.fixture(params=["envoy", pytest.param("haproxy", marks=pytest.mark.real)])
+@pytest.fixture(params=["envoy", "haproxy"])
 async def target(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[HostedTarget]:
     (need_envoy if request.param == "envoy" else need_haproxy)()
     target = process_target(tmp_path / "host", LANES, router=request.param)

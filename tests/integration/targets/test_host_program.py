@@ -31,6 +31,8 @@ from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from tests.support.host import LANE, Users, process_target, release, settled
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 ONE, TWO = release("1"), release("2")
 T = TypeVar("T")
 SETTINGS = {LANE: HostedLaneSettings(listen_port=0)}

@@ -20,6 +20,8 @@ from bot.ports.errors import TargetRefused
 from tests.support.host import EXCLUSIVE, LANE, Users, release, settled
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 ONE, TWO = release("1"), release("2")
 
 

@@ -26,6 +26,8 @@ from bot.ports.errors import TargetRefused
 from tests.support.host import LANE, PROCESSES, SERVICE, host_of_processes, process_target, release, settled
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.real
+
 ONE = release("1")
 
 

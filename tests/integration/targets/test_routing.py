@@ -17,6 +17,8 @@ from bot.domain.rollout.model import Desired, Lane
 from bot.ports.errors import TargetRefused
 from tests.support.host import LANE, Users, process_target, release, settled
 
+pytestmark = pytest.mark.real
+
 ONE, TWO = release("1"), release("2")
 
 
