@@ -5,42 +5,30 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, Generic, Literal
+from typing import Any, Generic, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from bot.adapters.inherited import base_environment
 from bot.adapters.sources.kept import KeptReleases
-from bot.adapters.sources.programs import ProgramError, output_of
+from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
 from bot.adapters.sources.releases import FoundRelease
 from bot.domain.formatting import one_line
 from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
-from bot.redaction import Redactor
-from bot.values import Duration, RelativePath, SecretText, Text
+from bot.values import Duration
 
 _LARGEST = 1024 * 1024
 _MOST = 1000
-_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
-class ReleaseCommandSettings(ReleaseSettings[S], Generic[S]):
+class ReleaseCommandSettings(ProgramSettings, ReleaseSettings[S], Generic[S]):
     """A program prints the releases, one JSON object a line.
 
     Its keys: `version`, and if known `commit`, `subject`, `time` (with its offset from UTC), `digest` and `repository`.
     """
 
     kind: Literal["command"]
-    command: tuple[Text, ...] = Field(min_length=1, description="The program and its arguments; no shell.")
-    cwd: RelativePath = Field(
-        default=Path(), validate_default=True, description="Working directory, relative to this file."
-    )
-    env: dict[Annotated[str, Field(pattern=_NAME)], SecretText] = Field(
-        default={},
-        description="Variables that the program gets beside PATH, HOME and the like, each from ${NAME}.",
-    )
     timeout: Duration = Field(default=20.0, description="How long the program may run.")
 
 
@@ -64,23 +52,15 @@ class PrintedReleases:
         self._service = service
         self._settings = settings
         self._spec = settings.spec.said()
-        self._env = {name: value.reveal() for name, value in settings.env.items()}
-        self._redact = Redactor(self._env.values())
 
     async def look(self) -> Sequence[FoundRelease]:
         """Newest first by time if each line has one, else as printed. Raises `Unreachable`."""
         settings = self._settings
         try:
-            output = await output_of(
-                settings.command,
-                cwd=settings.cwd,
-                timeout_s=settings.timeout,
-                largest=_LARGEST,
-                env=base_environment() | self._env,
-            )
+            output = await output_of(settings, _LARGEST)
             found = list(_lines(output, settings.command[0]))
         except ProgramError as error:
-            said = self._redact(str(error))
+            said = settings.redacted(str(error))
             raise Unreachable(f"The releases of {self._service} cannot be listed: {said}") from None
         if all(each.time for each in found):
             found.sort(key=lambda each: each.time or _UNKNOWN, reverse=True)

@@ -1,4 +1,4 @@
-"""Output of a program that a source asks: without a terminal, for a bounded time, leaving no process behind."""
+"""Programs that sources ask: without Slipway's secrets or a terminal, for a bounded time, leaving no process behind."""
 
 from __future__ import annotations
 
@@ -6,33 +6,56 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from bot.adapters.inherited import base_environment
+from bot.redaction import Redactor
+from bot.values import Duration, Part, RelativePath, SecretText, Text
 
 _SHOWN = 300
+_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
 class ProgramError(Exception):
     """The program did not print what was asked; the sentence says why."""
 
 
-async def output_of(
-    argv: Sequence[str],
-    *,
-    cwd: Path,
-    timeout_s: float,
-    largest: int,
-    env: Mapping[str, str] | None = None,
-) -> bytes:
-    """Standard output of `argv`; one byte more than `largest` where there was more. env: Slipway's own by default.
+class ProgramSettings(Part):
+    """A program, as a source's settings name it."""
 
-    Raises `ProgramError`.
-    """
+    command: tuple[Text, ...] = Field(min_length=1, description="The program and its arguments; no shell.")
+    cwd: RelativePath = Field(
+        default=Path(), validate_default=True, description="Working directory, relative to this file."
+    )
+    env: dict[Annotated[str, Field(pattern=_NAME)], SecretText] = Field(
+        default={},
+        description="Variables that the program gets beside PATH, HOME and the like, each from ${NAME}.",
+    )
+    timeout: Duration = Field(default=30.0, description="How long the program may run.")
+
+    def redacted(self, text: str) -> str:
+        """`text` without what the program was given in `env`."""
+        return Redactor(self._given().values())(text)
+
+    def environment(self) -> dict[str, str]:
+        """Everything that the program gets: nothing of Slipway's own that can have a secret."""
+        return base_environment() | self._given()
+
+    def _given(self) -> dict[str, str]:
+        return {name: value.reveal() for name, value in self.env.items()}
+
+
+async def output_of(program: ProgramSettings, largest: int) -> bytes:
+    """What the program prints; one byte more than `largest` where there was more. Raises `ProgramError`."""
+    argv, timeout_s = program.command, program.timeout
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,
-            cwd=cwd,
-            env=env,
+            cwd=program.cwd,
+            env=program.environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

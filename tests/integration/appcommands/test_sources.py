@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -165,13 +166,27 @@ async def test_a_file_in_github_is_read_at_the_commit_that_the_ref_names(site: s
         await manifests().read(application(kind="github", ref="gone", token=Secret("hidden"), **source))
 
 
-def program(code: str, timeout: str = "5s") -> Application:
-    return application(kind="command", command=(sys.executable, "-c", code), cwd=".", timeout=timeout)
+def program(code: str, timeout: str = "5s", **more: object) -> Application:
+    return application(kind="command", command=(sys.executable, "-c", code), cwd=".", timeout=timeout, **more)
 
 
 async def test_the_output_of_a_command_is_the_manifest() -> None:
     found = await manifests().read(program(f"print({json.dumps(json.dumps(COMMANDS))})"))
     assert found.content == COMMANDS
+
+
+async def test_a_command_gets_no_secrets_of_slipway_and_its_own_are_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SLIPWAY_DISCORD__TOKEN", "the-bots-own")
+    code = "import os; print([os.environ.get(n, '') for n in ('SLIPWAY_DISCORD__TOKEN', 'GREETER', 'PATH')])"
+    given = {"GREETER": Secret("of-the-greeter")}
+    with pytest.raises(ManifestUnavailable) as said:
+        await manifests().read(program(code, env=given))
+    assert "the-bots-own" not in str(said.value) and "of-the-greeter" not in str(said.value)
+    code = code.replace("print(", "import json; print(json.dumps(").replace("PATH')])", "PATH')]))")
+    found = await manifests().read(program(code, env=given))
+    assert found.content == ["", "of-the-greeter", os.environ["PATH"]]
 
 
 @pytest.mark.parametrize(
