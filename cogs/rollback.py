@@ -30,14 +30,16 @@ class Rollback(commands.Cog):
         environment="Which environment",
         version="Which release (default: the last known good one)",
         reason="Why; shown on the card and in the log",
+        confirm="True: also back from a release that is irreversible",
     )
-    async def rollback(
+    async def rollback(  # noqa: PLR0917 - the options of the command
         self,
         interaction: AnyInteraction,
         service: app_commands.Range[str, 1, 100],
         environment: app_commands.Range[str, 1, 100],
         version: str = "",
         reason: str = "",
+        confirm: bool = False,
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             if guild.oncall_role not in actor.roles:
@@ -50,6 +52,7 @@ class Rollback(commands.Cog):
                 version=version.strip() or None,
                 reason=reason.strip(),
                 interaction=str(interaction.id),
+                confirmed=confirm,
             )
             begun = await self.responder.engine.roll_back(request)
             what = f"{escaping.code(service)} → {escaping.code(environment)}"

@@ -53,6 +53,7 @@ _timeout = click.option(
 _key = click.option(
     "--key", default="", help="A repeated key starts nothing a second time (default: a new one)."
 )
+_confirm = click.option("--confirm", is_flag=True, help="Also back from a release that is irreversible.")
 _rollout = click.argument("rollout", type=click.IntRange(min=1))
 
 
@@ -118,6 +119,7 @@ def deploy(
 @click.argument("environment")
 @click.argument("version", required=False)
 @_reason
+@_confirm
 @_wait
 @_timeout
 @_key
@@ -127,6 +129,7 @@ def rollback(
     environment: str,
     version: str | None,
     reason: str,
+    confirm: bool,
     wait: bool,
     timeout: float,
     key: str,
@@ -140,6 +143,8 @@ def rollback(
     body: Shape = {"service": service, "environment": environment, "reason": reason}
     if version is not None:
         body["version"] = version
+    if confirm:
+        body["confirm"] = True
     begun = api.post("/rollbacks", body, key or str(uuid.uuid4()))
     tell(f"· rolling back {service} in {environment}: rollout {begun['id']}", err=True)
     return _followed(api, begun, timeout if wait else None, as_json, _ROLLBACK)
@@ -166,10 +171,19 @@ def approve(*, rollout: int, reason: str, wait: bool, timeout: float, as_json: b
 @click.argument("action", type=click.Choice([str(action) for action in Action]))
 @_reason
 @click.option("--for", "seconds", type=click.IntRange(0, 86_400), default=0, help="Seconds to extend by.")
+@_confirm
 @_wait
 @_timeout
 def act(
-    *, rollout: int, action: str, reason: str, seconds: int, wait: bool, timeout: float, as_json: bool
+    *,
+    rollout: int,
+    action: str,
+    reason: str,
+    seconds: int,
+    confirm: bool,
+    wait: bool,
+    timeout: float,
+    as_json: bool,
 ) -> int:
     """Press a button of ROLLOUT: reject, pause, resume, extend, promote, rollback, cancel, close …"""
     api = _client()
@@ -180,6 +194,7 @@ def act(
         action=Action(action),
         reason=reason,
         seconds=seconds,
+        confirm=confirm,
         wait_s=timeout if wait else None,
         as_json=as_json,
     )
@@ -233,7 +248,8 @@ def releases(*, service: str, environment: str, limit: int, as_json: bool) -> in
     for each in shown:
         made_at = datetime.fromisoformat(each["made_at"]) if each["made_at"] else None
         old = f"{rough_age(made_at, now)} old" if made_at else ""
-        parts = [each["version"], old, each["commit"][:10], each["subject"]]
+        mark = "irreversible" if each["irreversible"] else ""
+        parts = [each["version"], old, each["commit"][:10], mark, each["subject"]]
         tell("  ".join(filter(None, parts)))
     if not shown:
         tell("There are no releases.", err=True)
@@ -286,10 +302,13 @@ def _acted(
     wait_s: float | None,
     as_json: bool,
     seconds: int = 0,
+    confirm: bool = False,
 ) -> int:
     body: Shape = {"action": str(action), "reason": reason, "seal": seen["seal"], "step": seen["step"]}
     if seconds:
         body["seconds"] = seconds
+    if confirm:
+        body["confirm"] = True
     done = api.post(f"/rollouts/{seen['id']}/actions", body, str(uuid.uuid4()))
     tell(f"· {done['sentence']}", err=True)
     ends = _ROLLBACK if action is Action.ROLL_BACK else _DEPLOY
@@ -355,6 +374,8 @@ def _tell_facts(seen: Shape, before: str = "", *, err: bool = True) -> None:
     changes = seen["changes"]
     for said in filter(None, (changes["sentence"], changes["link"]) if changes else ()):
         tell(f"{before}· {said}", err=err)
+    if seen["irreversible"]:
+        tell(f"{before}! {seen['to_version']} is irreversible: {seen['irreversible']}", err=err)
     for each in seen["preconditions"]:
         tell(f"{before}{'✓' if each['ok'] else '✗'} {each['sentence']}", err=err)
 

@@ -60,7 +60,8 @@ class DeployRequest:
 class RollbackRequest:
     """Request to return to an earlier release. `version` None: the newest known-good release before the present one.
 
-    release: the release itself, where the caller knows that it ran before (a backup).
+    release: the release itself, where the caller knows that it ran before (a backup). confirmed: also back from a
+    release that is irreversible.
     """
 
     guild_id: int
@@ -71,11 +72,15 @@ class RollbackRequest:
     reason: str = ""
     interaction: str = ""
     release: Release | None = None
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ActRequest:
-    """A button press, or the same from the command line. `seal`, `step`: what the button was drawn for."""
+    """A button press, or the same from the command line. `seal`, `step`: what the button was drawn for.
+
+    confirmed: as of a rollback.
+    """
 
     rollout_id: int
     action: Action
@@ -86,6 +91,7 @@ class ActRequest:
     reason: str = ""
     seconds: float = 0.0
     interaction: str = ""
+    confirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -47,30 +47,38 @@ ASKS: dict[Action, tuple[str, str]] = {
     Action.CLOSE: ("Close this rollout", "What state is the service in now?"),
 }
 _ACTIONS = frozenset(str(action) for action in Action)
+_CONFIRMED = "goback"  # in place of the action: ids have at most 100 characters
 REASON_FIELD = "reason"
 REASON_MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """The content of a button id: the rollout and step it was drawn for, and the requested action."""
+    """The content of a button id: the rollout and step it was drawn for, and the requested action.
+
+    confirmed: a rollback of an irreversible release, by the button under the question.
+    """
 
     rollout_id: int
     step: int
     action: Action
     seal: str
+    confirmed: bool = False
 
     @property
     def custom_id(self) -> str:
-        return f"slipway:{self.rollout_id}:{self.step}:{self.action}:{self.seal[:SEAL_DIGITS]}"
+        action = _CONFIRMED if self.confirmed else self.action
+        return f"slipway:{self.rollout_id}:{self.step}:{action}:{self.seal[:SEAL_DIGITS]}"
 
     @classmethod
     def parse(cls, custom_id: str) -> Press | None:
         """None for ids of other components, or of an action this version does not know."""
         match = TEMPLATE.fullmatch(custom_id)
-        if match is None or match["action"] not in _ACTIONS:
+        if match is None or match["action"] not in (*_ACTIONS, _CONFIRMED):
             return None
-        return cls(int(match["rollout"]), int(match["step"]), Action(match["action"]), match["seal"])
+        confirmed = match["action"] == _CONFIRMED
+        action = Action.ROLL_BACK if confirmed else Action(match["action"])
+        return cls(int(match["rollout"]), int(match["step"]), action, match["seal"], confirmed)
 
 
 class PressButton(discord.ui.Button[Any]):
@@ -82,7 +90,8 @@ class PressButton(discord.ui.Button[Any]):
 
     def __init__(self, press: Press) -> None:
         self.press = press
-        super().__init__(label=LABEL[press.action], style=STYLE[press.action], custom_id=press.custom_id)
+        label = "Roll back all the same" if press.confirmed else LABEL[press.action]
+        super().__init__(label=label, style=STYLE[press.action], custom_id=press.custom_id)
 
     def is_dispatchable(self) -> bool:
         return False
@@ -115,6 +124,14 @@ class ReasonForm(discord.ui.Modal):
 def buttons(rollout_id: int, step: int, seal: str, allowed: frozenset[Action]) -> list[PressButton]:
     """Buttons of the allowed actions, in the order of `LABEL`: answers to the open question come first."""
     return [PressButton(Press(rollout_id, step, action, seal)) for action in LABEL if action in allowed]
+
+
+def question(sentence: str, press: Press) -> discord.ui.LayoutView:
+    """A question with a button that confirms the rollback of `press`."""
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(discord.ui.TextDisplay(sentence))
+    view.add_item(discord.ui.ActionRow(PressButton(replace(press, action=Action.ROLL_BACK, confirmed=True))))
+    return view
 
 
 def reason_in(data: Any) -> str:

@@ -20,10 +20,11 @@ from bot.ui import escaping
 from bot.ui.cards.measurements import failing
 from bot.ui.cards.phases import COLOUR
 
-ALARMS = frozenset({"rolled_back", "halted"})
+ALARMS = frozenset({"rolled_back", "halted", "irreversible"})
 _HEADS = {
     "gate_opened": ("🔐", "needs approval"),
     "held": ("❓", "is on hold: decision needed"),
+    "irreversible": ("🛑", "fails and is irreversible: decision needed"),
     "rolled_back": ("⏪", "is being rolled back"),
     "halted": ("🛑", "is halted: manual action required"),
     "paused": ("⏸️", "is paused by the panic stop"),
@@ -128,6 +129,10 @@ def _lines(notice: Notice, rollout: Rollout) -> list[str]:
             needed = phrasebook.approvals_needed(gate.quorum, gate.role)
             asked = escaping.plain(rollout.requester.name, 40)
             lines = [f"{escaping.sentence(needed, 200)} Requested by {asked}" + "." * (asked[-1:] != "…")]
+        candidate = rollout.candidate
+        if candidate.irreversible:
+            said = phrasebook.needs_people(candidate.version, candidate.irreversible)
+            lines.append(f"⚠️ {escaping.sentence(said, 600)}")
         if rollout.deadline is not None:
             lines.append(f"⌛ {escaping.times(phrasebook.expires(rollout.deadline))}")
     elif notice.what == "held" and rollout.hold is not None:
@@ -169,6 +174,8 @@ def _embed(notice: Notice, rollout: Rollout, title: str, card: str, mark: str) -
 def _next_step(notice: Notice, rollout: Rollout) -> str:
     if notice.what == "halted":
         return phrasebook.HALTED_NEXT
+    if notice.what == "irreversible":
+        return phrasebook.IRREVERSIBLE_NEXT
     return phrasebook.ROLLING_BACK_NEXT if rollout.observed_weight else phrasebook.ROLLED_BACK_NEXT
 
 

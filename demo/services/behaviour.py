@@ -48,6 +48,7 @@ VERSIONS: dict[str, Behaviour] = {
     "1.5.2": Behaviour(slow_share=0.2),
     "1.5.3": Behaviour(dies_at_start=True),
     "1.5.4": Behaviour(degrades_after_s=20.0),
+    "1.6.0": Behaviour(),  # marked as irreversible in the catalog
 }
 
 

@@ -136,10 +136,10 @@ def _error(code: str, status: int, headers: Mapping[str, str] | None = None) -> 
     return web.json_response({"errors": [{"code": code, "message": "no"}]}, status=status, headers=headers)
 
 
-def built(created: str, commit: str = "") -> Mapping[str, Any]:
+def built(created: str, commit: str = "", labels: Mapping[str, str] | None = None) -> Mapping[str, Any]:
     """The configuration of an image."""
-    labels = {"org.opencontainers.image.revision": commit} if commit else None
-    return {"created": created, "architecture": "amd64", "os": "linux", "config": {"Labels": labels}}
+    given = {"org.opencontainers.image.revision": commit} if commit else labels
+    return {"created": created, "architecture": "amd64", "os": "linux", "config": {"Labels": given}}
 
 
 @asynccontextmanager

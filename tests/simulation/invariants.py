@@ -1,4 +1,4 @@
-"""What must hold after every event: the eight invariants of `docs/simulation.md`, and that no code fails unseen.
+"""What must hold after every event: the nine invariants of `docs/simulation.md`, and that no code fails unseen.
 
 Nothing here uses what the engine believes where the simulated world knows better: weights are those that users see,
 times are the server's, and votes are those that people cast.
@@ -175,6 +175,7 @@ class Invariants:
         self._ordered.update(_key(after.lane, desired) for desired in desires)
         if before is None or after.phase is not before.phase or after.step != before.step:
             self._can_go_back(after)
+        self._by_people_alone(before, change)
         self._only_pass_moves_forward(before, change)
         self._one_active(after)
         self._approved(before, change, desires)
@@ -192,7 +193,7 @@ class Invariants:
             return
         at = VirtualClock().now()
         try:
-            after = machine.step(rollout, Acted(Action.ROLL_BACK, ONCALL, at)).rollout
+            after = machine.step(rollout, Acted(Action.ROLL_BACK, ONCALL, at, confirmed=True)).rollout
         except (UserError, IllegalTransition) as error:
             self.fail(
                 "1 can go back", f"rollout {rollout.id} in {rollout.phase} cannot be rolled back: {error}"
@@ -209,11 +210,40 @@ class Invariants:
                 later.timestamp(), 1.0, {"errors": Counts(10_000, 10_000)}, {"errors": Counts(10_000, 0)}
             )
             heard = machine.step(rollout, Measured(later, bad)).rollout
-            if heard.phase is not back:
+            if rollout.candidate.irreversible:
+                self._left_to_people(rollout, heard)
+            elif heard.phase is not back:
                 self.fail(
                     "1 the judge is heard",
                     f"FAIL leads rollout {rollout.id} from {rollout.phase} to {heard.phase}",
                 )
+
+    # ---- 9 ----
+
+    def _left_to_people(self, rollout: Rollout, heard: Rollout) -> None:
+        decided = rollout.verdict is not None and rollout.verdict.outcome is Outcome.FAIL
+        stopped = heard.phase in (Phase.HELD, Phase.HALTED) and heard.weight == rollout.weight
+        if not decided and not stopped:
+            self.fail(
+                "1 the judge is heard",
+                f"FAIL leads irreversible rollout {rollout.id} from {rollout.phase} to {heard.phase}",
+            )
+
+    def _by_people_alone(self, before: Rollout | None, change: RolloutChange) -> None:
+        """An irreversible release that had traffic goes back by people alone, and they are called."""
+        after = change.rollout
+        if before is None or not before.had_traffic or not before.candidate.irreversible:
+            return
+        turning = [t for t in change.transitions if t.to_phase == Phase.ROLLING_BACK != t.from_phase]
+        if any(line.actor.via == "system" for line in turning):
+            self.fail("9 people take it back", f"irreversible rollout {after.id} went back by itself")
+        waits = after.hold is not None and after.hold.for_people
+        waited = before.hold is not None and before.hold.for_people
+        called = any(isinstance(e, Notify) and e.what == "irreversible" for e in change.effects)
+        if waits and not waited and not called:
+            self.fail("9 people take it back", f"irreversible rollout {after.id} fails, and no one is called")
+        if waited and not waits and change.transitions[0].actor.via == "system":
+            self.fail("9 people take it back", f"rollout {after.id} ended its hold by itself")
 
     # ---- 2 ----
 

@@ -65,14 +65,21 @@ class People:
             self.ask(who, f"/deploy {lane} {version}", lambda process: process.engine.deploy(request))
 
     def roll_back(self, who: Actor, lane: Lane) -> None:
+        number = next(self._numbers)
         request = RollbackRequest(
-            GUILD, who, lane.service, lane.environment, interaction=f"i{next(self._numbers)}"
+            GUILD,
+            who,
+            lane.service,
+            lane.environment,
+            interaction=f"i{number}",
+            confirmed=_confirms(number),
         )
         self.ask(who, f"/rollback {lane}", lambda process: process.engine.roll_back(request))
 
     def press(
         self, who: Actor, rollout: Rollout, action: Action, step: int | None = None, seal: str = ""
     ) -> None:
+        number = next(self._numbers)
         request = ActRequest(
             rollout_id=rollout.id,
             action=action,
@@ -81,7 +88,8 @@ class People:
             step=step,
             seal=seal,
             reason="because",
-            interaction=f"i{next(self._numbers)}",
+            interaction=f"i{number}",
+            confirmed=_confirms(number),
         )
         for _ in range(self._deliveries()):
             if action in (Action.APPROVE, Action.PROMOTE):
@@ -372,6 +380,11 @@ RULES = (
     Rule("Discord away", 2, discord_away, True),
     Rule("catalog reload", 2, reload, True),
 )
+
+
+def _confirms(number: int) -> bool:
+    """Whether a person knows that the release is irreversible: two of three do."""
+    return number % 3 != 0
 
 
 def at_once_quietly(coro: Any) -> None:

@@ -249,8 +249,14 @@ class World:
         self.announcer.away = False
 
 
+# Versions that only a person takes back.
+IRREVERSIBLE = frozenset({"3"})
+
+
 def _release(service: str, version: str) -> Release:
-    return Release(service, version, f"sha256:{service}-{version}", spec={"command": ["serve", version]})
+    mark = "drops a table" if version in IRREVERSIBLE else ""
+    spec = {"command": ["serve", version]}
+    return Release(service, version, f"sha256:{service}-{version}", spec=spec, irreversible=mark)
 
 
 def _catalog(rng: random.Random) -> Catalog:

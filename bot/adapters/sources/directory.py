@@ -12,10 +12,13 @@ from typing import Any, Generic, Literal
 from pydantic import Field
 
 from bot.adapters import artifacts
-from bot.adapters.sources.releases import FoundRelease
+from bot.adapters.sources.releases import FoundRelease, irreversible
 from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
 from bot.values import RelativePath
+
+MARK = "IRREVERSIBLE"
+_LARGEST_MARK = 4096
 
 
 class DirectorySettings(ReleaseSettings[S], Generic[S]):
@@ -56,7 +59,7 @@ class DirectoryReleases:
         return found
 
     def _found(self, folder: Path) -> FoundRelease:
-        found = FoundRelease(folder.name, self._hash(folder), spec=self._spec)
+        found = FoundRelease(folder.name, self._hash(folder), spec=self._spec, irreversible=_mark(folder))
         return replace(found, files=folder) if self._kept else replace(found, places={"path": str(folder)})
 
     def _hash(self, folder: Path) -> str:
@@ -66,6 +69,16 @@ class DirectoryReleases:
             known = (listing, artifacts.digest(artifacts.manifest(folder, listing)))
             self._hashed[folder] = known
         return known[1]
+
+
+def _mark(folder: Path) -> str:
+    """What the release's file `IRREVERSIBLE` says in its first line; the file alone is enough."""
+    try:
+        with (folder / MARK).open("rb") as file:
+            text = file.read(_LARGEST_MARK).decode("utf-8-sig", "replace")
+    except FileNotFoundError:
+        return ""
+    return irreversible(text.strip().partition("\n")[0] or True)
 
 
 def version_key(version: str) -> tuple[tuple[int, int | str], ...]:

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from bot.adapters.sources.fetching import Answer, Fetcher
 from bot.adapters.sources.kept import KeptReleases
-from bot.adapters.sources.releases import FoundRelease
+from bot.adapters.sources.releases import FoundRelease, irreversible
 from bot.domain.config import Repository
 from bot.kinds import Problem, ReleaseSettings, S
 from bot.ports.errors import ManifestUnavailable, Unreachable
@@ -24,6 +24,8 @@ from bot.values import Duration, HttpUrl, SecretText, Text, shaped
 _LARGEST = 16 * 2**20
 _PAGE, _PAGES = 100, 10
 _VERSION = "{version}"
+# A line of the release's notes, perhaps in bold, as a heading, or in a list.
+_IRREVERSIBLE = re.compile(r"^[ \t>#*_-]*irreversible[*_]*:[*_]*(.*)$", re.IGNORECASE | re.MULTILINE)
 _LONGEST_PAUSE_S = 3600.0
 _PAUSE_S = 60.0
 _Repository = Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")]
@@ -139,6 +141,7 @@ class GithubReleases:
             made_at=_time(entry),
             subject="" if name in (tag, version) else name,
             repository=self._settings.code.address,
+            irreversible=_mark(entry.get("body") or ""),
         )
 
     def _version(self, tag: str) -> str:
@@ -209,6 +212,12 @@ class GithubReleases:
 
 def make_github(service: str, settings: GithubReleasesSettings[Any]) -> KeptReleases:
     return KeptReleases(service, GithubReleases(service, settings).look)
+
+
+def _mark(notes: str) -> str:
+    """What the release's notes say of it after `Irreversible:`."""
+    found = _IRREVERSIBLE.search(notes)
+    return irreversible(found[1].strip() or True) if found else ""
 
 
 def _time(entry: Mapping[str, Any]) -> datetime:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Generic, Literal
 
 from pydantic import Field
 
-from bot.adapters.sources.releases import FoundRelease, overlaid
+from bot.adapters.sources.releases import FoundRelease, irreversible, overlaid
 from bot.kinds import Problem, ReleaseSettings, S, SpecSettings, WithSpec
 from bot.values import Short, Text
 
@@ -16,6 +16,9 @@ class ListedVersion(WithSpec[S], Generic[S]):
     version: Text = Field(description="The version that people type; in quotes if YAML would read a number.")
     digest: str = Field(default="", description="Digest of the artifact, where it has one.")
     commit: Text = Field(default="", description="The commit that it was built from, shown to people.")
+    irreversible: bool | Text = Field(
+        default=False, description="What of it cannot be undone, or true: people alone roll it back."
+    )
     spec: S = Field(default={}, validate_default=True, description="Overrides the common spec, key by key.")
 
 
@@ -48,6 +51,12 @@ class ListedReleases:
     async def find(self) -> Sequence[FoundRelease]:
         common = self._settings.spec.said()
         return [
-            FoundRelease(v.version, v.digest, v.commit, overlaid(common, v.spec.said()))
+            FoundRelease(
+                v.version,
+                v.digest,
+                v.commit,
+                overlaid(common, v.spec.said()),
+                irreversible=irreversible(v.irreversible),
+            )
             for v in self._settings.versions
         ]

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
-from bot.adapters.sources.releases import FoundRelease
+from bot.adapters.sources.releases import FoundRelease, irreversible
 from bot.domain.formatting import one_line
 from bot.kinds import ReleaseSettings, S
 from bot.ports.errors import Unreachable
@@ -25,7 +25,8 @@ _UNKNOWN = datetime.min.replace(tzinfo=UTC)
 class ReleaseCommandSettings(ProgramSettings, ReleaseSettings[S], Generic[S]):
     """A program prints the releases, one JSON object a line.
 
-    Its keys: `version`, and if known `commit`, `subject`, `time` (with its offset from UTC), `digest` and `repository`.
+    Its keys: `version`, and if known `commit`, `subject`, `time` (with its offset from UTC), `digest`, `repository` and
+    `irreversible`.
     """
 
     kind: Literal["command"]
@@ -43,6 +44,7 @@ class PrintedRelease(BaseModel):
     time: AwareDatetime | None = None
     digest: str = ""
     repository: str = ""
+    irreversible: bool | str = False
 
 
 class PrintedReleases:
@@ -73,6 +75,7 @@ class PrintedReleases:
                 made_at=each.time,
                 subject=each.subject,
                 repository=each.repository,
+                irreversible=irreversible(each.irreversible),
             )
             for each in found
         ]

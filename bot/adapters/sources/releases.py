@@ -16,11 +16,13 @@ from bot import references
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import UserError
 from bot.domain.formatting import one_line
+from bot.domain.phrasebook import NO_DETAILS
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused, Unreachable
 
 Spec = Mapping[str, Any]
 _SUBJECT = 200
+_YES, _NO = frozenset({"true", "yes", "1", "on"}), frozenset({"", "false", "no", "none", "0", "off"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class FoundRelease:
     artifact: digest of its files, "" where the source has none. spec: how it runs, from the service's settings.
     places: values of `{path}` and other placeholders in it. files: the folder of the artifact, for a target that runs
     releases from a copy. made_at, subject: when it was built or published, and what it is about, where that is known.
-    repository: address of the repository that the commit is in, for people.
+    repository: address of the repository that the commit is in, for people. irreversible: what of it cannot be undone.
     """
 
     version: str
@@ -42,6 +44,7 @@ class FoundRelease:
     made_at: datetime | None = None
     subject: str = ""
     repository: str = ""
+    irreversible: str = ""
 
 
 class ReleaseFinder(Protocol):
@@ -58,6 +61,15 @@ class KeepingFinder(ReleaseFinder, Protocol):
 
     async def find_now(self) -> Sequence[FoundRelease]:
         """As `find`, from the source itself."""
+        ...
+
+
+@runtime_checkable
+class ExaminingFinder(ReleaseFinder, Protocol):
+    """Finder of a list that may say less of a release than is to be known when it is deployed."""
+
+    async def examined(self, found: FoundRelease) -> FoundRelease:
+        """The release with all that its source says of it. Raises `Unreachable`."""
         ...
 
 
@@ -97,6 +109,16 @@ class CatalogReleases:
             raise Unreachable(f"The releases of {service} cannot be resolved: {error}.") from None
 
     async def pinned(self, release: Release, environment: str) -> Release:
+        finder = self._finders.get(release.service)
+        if isinstance(finder, ExaminingFinder):
+            said = await finder.examined(FoundRelease(release.version))
+            release = replace(
+                release,
+                commit=said.commit,
+                made_at=said.made_at,
+                repository=one_line(said.repository, _SUBJECT),
+                irreversible=said.irreversible,
+            )
         try:
             found = await self._pin(Lane(release.service, environment), release)
             return replace(found, spec=references.hashed(found.spec, self._environ))
@@ -120,6 +142,7 @@ class CatalogReleases:
             found.made_at,
             one_line(found.subject, _SUBJECT),
             one_line(found.repository, _SUBJECT),
+            found.irreversible,
         )
 
     def _digest(self, service: str, found: FoundRelease, spec: Spec) -> str:
@@ -129,6 +152,15 @@ class CatalogReleases:
             [service, found.version, found.artifact, written], sort_keys=True, ensure_ascii=False
         )
         return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+def irreversible(said: bool | str) -> str:
+    """What cannot be undone of a release, from the mark as it is written; empty for one that can be rolled back."""
+    text = str(said).strip(" \t\r*_")
+    word = text.rstrip(".").lower()
+    if word in _NO:
+        return ""
+    return NO_DETAILS if word in _YES else one_line(text, _SUBJECT) or NO_DETAILS
 
 
 def overlaid(spec: Spec, over: Spec) -> dict[str, Any]:

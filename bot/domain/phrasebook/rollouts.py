@@ -7,6 +7,7 @@ from typing import LiteralString
 
 from bot.domain.errors import Refused, UserError
 from bot.domain.formatting import duration
+from bot.domain.phrasebook.states import irreversible
 from bot.domain.phrasebook.values import because, code, name, sentence, unquoted
 
 
@@ -97,6 +98,24 @@ def has_traffic(standing: str) -> Refused:
     """`standing`: why it cannot be cancelled, as a sentence."""
     return Refused(
         f"It is too late to cancel.{sentence(standing)}", rule="has_traffic", remedy="Use **Roll back**."
+    )
+
+
+def confirm_irreversible(version: str, what: str, stable: str) -> Refused:
+    """A rollback of what cannot be undone. `what`: of it; `stable`: the release to return to."""
+    to = name(stable) if stable else "the release before it"
+    return Refused(
+        f"{irreversible(version, what)} {to} may not work with what it did.",
+        rule="irreversible",
+        remedy="To roll back all the same, confirm it: `confirm:True` on `/rollback`, `--confirm` on the command line.",
+    )
+
+
+def nothing_to_measure() -> Refused:
+    return Refused(
+        "Measuring longer does not change this decision.",
+        rule="irreversible_hold",
+        remedy="Use **Promote** or **Roll back**.",
     )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import LiteralString
 
 from bot.domain.formatting import counted, stamp
-from bot.domain.phrasebook.values import because, code, name, sentence
+from bot.domain.phrasebook.values import because, code, name, sentence, unquoted
 
 HALTED = "Halted: manual action required"
 WAITING_FOR_APPROVAL = "Waiting for approval"
@@ -15,6 +15,12 @@ ROLLING_BACK_NEXT = "No action needed unless the rollback fails. Find the cause 
 HALTED_NEXT = (
     "On the card, **Roll back** tries again; **Close** ends the rollout and leaves everything as it is."
 )
+IRREVERSIBLE_NEXT = (
+    "Decide on the card: **Promote** continues, **Roll back** asks for a confirmation. "
+    "Until then traffic stays as it is."
+)
+# What a release is said to do that is marked as irreversible without a word on why.
+NO_DETAILS = "it is marked so, without details"
 PAUSED_STILL = "Nothing moves forward. A failing judge and **Roll back** still work."
 NO_EXPIRY = "until it is unlocked"
 NOTHING_OLDER = "Nothing older."
@@ -23,6 +29,27 @@ NOTHING_OLDER = "Nothing older."
 def on_hold(share: str) -> str:
     """`share`: `25%`, or empty where a rollout has no traffic to speak of."""
     return f"On hold{f' at {name(share)}' if share else ''}: decision needed"
+
+
+def irreversible(version: str, what: str) -> str:
+    """`what`: what of the release cannot be undone."""
+    return f"{name(version)} is irreversible{because(what)}."
+
+
+def needs_people(version: str, what: str) -> str:
+    """At the gate, and in a dry run."""
+    return f"{irreversible(version, what)} Slipway does not roll it back by itself: that needs a person."
+
+
+def left_to_people(why: str, version: str, what: str) -> str:
+    """Instead of an automatic rollback. `why`: a clause."""
+    said = unquoted(why, 600).rstrip(". ")
+    return f"{said}. " * bool(said) + f"{irreversible(version, what)} It is not rolled back automatically."
+
+
+def may_have_begun(version: str, what: str) -> str:
+    """The end of a rollout before its release had traffic."""
+    return f"{irreversible(version, what)} Check whether it began that when it was started."
 
 
 def expires(at: datetime) -> str:

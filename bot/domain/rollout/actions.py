@@ -106,6 +106,8 @@ def extend(builder: StepBuilder, acted: Acted) -> None:
     rollout, step = builder.rollout, builder.rollout.current
     if not 0 <= acted.seconds <= LONGEST_EXTENSION_S:
         raise phrasebook.bad_extension(acted.seconds, LONGEST_EXTENSION_S)
+    if rollout.hold is not None and rollout.hold.for_people:
+        raise phrasebook.nothing_to_measure()
     blind = progress.troubled(rollout.verdict)
     if rollout.hold is not None and (blind or isinstance(step, Gate)):
         seconds = acted.seconds or rollout.policy.hold_deadline_s
@@ -151,8 +153,16 @@ def promote(builder: StepBuilder, acted: Acted) -> None:
 
 def roll_back(builder: StepBuilder, acted: Acted) -> None:
     """Roll back, in every phase that is not final. ROLLING_BACK: changes nothing. HALTED: tries again."""
-    if builder.rollout.phase is not Phase.ROLLING_BACK:
-        rollback.by_person(builder, "rollback_ordered", f"{acted.actor.name} rolled back{_why(acted)}.")
+    rollout = builder.rollout
+    if rollout.phase is Phase.ROLLING_BACK:
+        return
+    candidate = rollout.candidate
+    although = (
+        f", although {candidate.version} is irreversible"
+        if candidate.irreversible and rollout.had_traffic
+        else ""
+    )
+    rollback.by_person(builder, "rollback_ordered", f"{acted.actor.name} rolled back{although}{_why(acted)}.")
 
 
 def cancel(builder: StepBuilder, acted: Acted) -> None:

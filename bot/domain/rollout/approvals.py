@@ -47,6 +47,8 @@ def seal_of(
         "plan": plain(plan),
         "policy": plain(policy),
     }
+    if candidate.irreversible:
+        content["irreversible"] = candidate.irreversible
     if binding is not None:
         content |= {"binding": _lean(binding), "spec": _plain(candidate.spec)}
     return hashlib.sha256(json.dumps(content, sort_keys=True, allow_nan=False).encode()).hexdigest()

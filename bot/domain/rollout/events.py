@@ -29,6 +29,7 @@ class Acted:
     seal: str = ""
     seconds: float = 0.0  # Extend
     panic: bool = False  # Pause: the panic stop
+    confirmed: bool = False  # Roll back: although the release is irreversible
     kind: Literal["acted"] = "acted"
 
 
@@ -196,6 +197,7 @@ class Notify:
     what: Literal[
         "gate_opened",
         "held",
+        "irreversible",
         "rolled_back",
         "halted",
         "paused",

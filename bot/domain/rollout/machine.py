@@ -109,7 +109,9 @@ RULES = (
     _on("measured", {P.VERIFYING, P.GATED, P.SHIFTING}, verdicts.measured, _OFF),
     _on("measured", WATCHED, verdicts.measured, _AHEAD | _OFF | {P.HELD}),
     _on("measured", {P.HELD}, verdicts.measured, _AHEAD | _OFF),
-    _on("crashed", GOING, rollback.crashed, _OFF),
+    _on("crashed", _AHEAD - WATCHED, rollback.crashed, _OFF),
+    _on("crashed", WATCHED, rollback.crashed, _OFF | {P.HELD}),
+    _on("crashed", {P.HELD}, rollback.crashed, _OFF),
     _on("host_aborted", _ACTIVE, rollback.aborted, _STOP),
     _on("changes_read", _ACTIVE, progress.changes_read, set()),
     # Timers.
@@ -301,6 +303,11 @@ def _check_person(rollout: Rollout, acted: Acted, rule: TransitionRule | None) -
     # A panic stop is for everything at once: who may order it was checked against the server's own roles.
     if refused is not None and not (acted.panic and acted.action in (Action.PAUSE, Action.RESUME)):
         raise refused
+    at_risk = rollout.candidate.irreversible if rollout.had_traffic else ""
+    goes_back = acted.action in (Action.ROLL_BACK, Action.REJECT) and rollout.phase is not Phase.ROLLING_BACK
+    if at_risk and goes_back and not acted.confirmed:
+        stable = rollout.stable.version if rollout.stable else ""
+        raise phrasebook.confirm_irreversible(rollout.candidate.version, at_risk, stable)
     held = rollout.pause
     if acted.action is Action.RESUME and held is not None and held.panic and not acted.panic:
         raise phrasebook.paused_by_panic_stop(held.by, held.reason)
@@ -332,7 +339,8 @@ def allowed_actions(rollout: Rollout, now: datetime) -> tuple[Action, ...]:
         revoke = [Action.REVOKE] if rollout.approvals else []
         found = [Action.APPROVE, Action.REJECT, *revoke, Action.EXTEND]
     elif phase in WATCHED | {Phase.HELD}:
-        found = [Action.EXTEND] if rollout.pause else [Action.PROMOTE, Action.EXTEND]
+        extend = [] if rollout.hold is not None and rollout.hold.for_people else [Action.EXTEND]
+        found = extend if rollout.pause else [Action.PROMOTE, *extend]
     if rollout.pause is None:
         found.append(Action.PAUSE)
     elif not rollout.pause.panic:  # a panic stop ends for all rollouts at once

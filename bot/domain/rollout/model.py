@@ -108,7 +108,8 @@ class Release:
     copied when the rollout starts. `digest` covers the artifact and the spec, the environment's overlay included.
     `base` is the digest without that overlay, which is the same in every environment; empty when there is none.
     `made_at`, `subject` and `repository` are what its source says of it to people: when it was made, what it is about,
-    and the address of the repository that its commit is in.
+    and the address of the repository that its commit is in. `irreversible`: what of it cannot be undone; empty for a
+    release that can be rolled back without asking anyone.
     """
 
     service: str
@@ -120,6 +121,7 @@ class Release:
     made_at: datetime | None = field(default=None, compare=False)
     subject: str = field(default="", compare=False)
     repository: str = field(default="", compare=False)
+    irreversible: str = ""
 
     @property
     def identity(self) -> str:
@@ -284,12 +286,16 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why a decision is needed, since when, and what happens at the deadline."""
+    """Why a decision is needed, since when, and what happens at the deadline.
+
+    `for_people`: only people end it, since the release failed and cannot be rolled back without them.
+    """
 
     why: str
     since: datetime
     deadline: datetime | None
     outcome: Literal["rollback", "wait"]
+    for_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)

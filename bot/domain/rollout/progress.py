@@ -7,7 +7,8 @@ from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import rollback, steps
 from bot.domain.rollout.approvals import cleared
 from bot.domain.rollout.events import Applied, ApplyFailed, ChangesRead, MarkKnownGood, Notify, Reported
-from bot.domain.rollout.model import Hold, Phase
+from bot.domain.rollout.holding import hold
+from bot.domain.rollout.model import Phase
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps.kind import DONE, StepFailed, StepResult
 
@@ -158,15 +159,6 @@ def changes_read(builder: StepBuilder, event: ChangesRead) -> None:
 
 
 _REASONS_SHOWN = 3
-
-
-def hold(builder: StepBuilder, why: str) -> None:
-    """Stop here until people decide, with a deadline and what happens then."""
-    policy = builder.rollout.policy
-    asked = Hold(why, builder.at, builder.after(policy.hold_deadline_s), policy.hold_outcome)
-    builder.change(phase=Phase.HELD, hold=asked, step_done=False)
-    builder.tell("held", f"On hold: {why}", outcome=policy.hold_outcome)
-    builder.order(Notify("held", policy.notify_roles, text=builder.rollout.outcome))
 
 
 def back_to_soak(builder: StepBuilder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.domain import phrasebook
 from bot.domain.rollout import steps
 from bot.domain.rollout.events import (
     Applied,
@@ -13,6 +14,7 @@ from bot.domain.rollout.events import (
     SealBroken,
     TimerDue,
 )
+from bot.domain.rollout.holding import hold
 from bot.domain.rollout.model import Phase, Release
 from bot.domain.rollout.step_builder import StepBuilder
 
@@ -31,12 +33,24 @@ _NOTHING_PENDING = {
 
 
 def automatic(builder: StepBuilder, what: str, why: str) -> None:
-    """Turn back because of the judge, a crash, a deadline or the target. Quarantines a release that had traffic."""
+    """Turn back because of the judge, a crash, a deadline or the target. Quarantines a release that had traffic.
+
+    An irreversible release that had traffic stays where it is, and people decide. Before that its users are the stable
+    release's anyway: it ends like any other, and people are told to look.
+    """
     rollout = builder.rollout
+    candidate = rollout.candidate
     if not rollout.had_traffic:
-        failed = builder.say.failed
-        end(builder, Phase.FAILED, what, failed.format(version=rollout.candidate.version, why=why))
+        said = builder.say.failed.format(version=candidate.version, why=why)
+        if candidate.irreversible:
+            said = (
+                f"{said.rstrip('.')}. {phrasebook.may_have_begun(candidate.version, candidate.irreversible)}"
+            )
+        end(builder, Phase.FAILED, what, said)
         builder.order(Notify("failed", mention_users=(rollout.requester.id,), text=builder.rollout.outcome))
+        return
+    if candidate.irreversible:
+        _leave_to_people(builder, why)
         return
     if not _order(builder, what, f"Automatic rollback: {why}"):
         return
@@ -44,6 +58,18 @@ def automatic(builder: StepBuilder, what: str, why: str) -> None:
         reason = f"{rollout.candidate.version} was rolled back automatically: {why}"
         builder.order(LockLane(rollout.lane, builder.actor.name, reason, rollout.candidate.digest))
     builder.order(Notify("rolled_back", rollout.policy.notify_roles, text=builder.rollout.outcome))
+
+
+def _leave_to_people(builder: StepBuilder, why: str) -> None:
+    """Stop without going back. While the candidate is judged it is on hold; in the middle of a step it is halted."""
+    rollout = builder.rollout
+    if rollout.hold is not None and rollout.hold.for_people:
+        return
+    sentence = phrasebook.left_to_people(why, rollout.candidate.version, rollout.candidate.irreversible)
+    if rollout.phase in (Phase.SOAKING, Phase.OBSERVING, Phase.HELD):
+        hold(builder, sentence, for_people=True)
+    else:
+        halt(builder, sentence)
 
 
 def by_person(builder: StepBuilder, what: str, sentence: str) -> None:

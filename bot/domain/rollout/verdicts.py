@@ -6,8 +6,9 @@ from bot.domain.judge import judge
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import progress, rollback
 from bot.domain.rollout.events import Measured, TimerDue
+from bot.domain.rollout.holding import hold
 from bot.domain.rollout.model import Phase, Rollout
-from bot.domain.rollout.progress import back_to_soak, because, hold, passed, troubled
+from bot.domain.rollout.progress import back_to_soak, because, passed, troubled
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps import Gate
 
@@ -25,11 +26,19 @@ def measured(builder: StepBuilder, event: Measured) -> None:
     verdict = judge.verdict(state, policy, soak_required_s=required_s(rollout))
     builder.change(judge_state=state, verdict=verdict)
     if verdict.outcome is Outcome.FAIL:
+        if _decided(rollout):
+            return
         rollback.automatic(builder, "judged_fail", because(verdict))
     elif rollout.phase in (Phase.SOAKING, Phase.OBSERVING):
         _in_soak(builder, verdict)
     elif rollout.phase is Phase.HELD:
         _in_hold(builder, verdict)
+
+
+def _decided(before: Rollout) -> bool:
+    """Whether people went on with an irreversible release in spite of this FAIL. It counts again at the next soak."""
+    failed = before.verdict is not None and before.verdict.outcome is Outcome.FAIL
+    return bool(before.candidate.irreversible) and failed and before.phase in (Phase.GATED, Phase.SHIFTING)
 
 
 def _in_soak(builder: StepBuilder, verdict: Verdict) -> None:
@@ -46,7 +55,8 @@ def _in_soak(builder: StepBuilder, verdict: Verdict) -> None:
 
 
 def _in_hold(builder: StepBuilder, verdict: Verdict) -> None:
-    if troubled(verdict):
+    held = builder.rollout.hold
+    if troubled(verdict) or (held is not None and held.for_people):
         return
     if isinstance(builder.rollout.current, Gate):
         builder.tell("hold_over", "No longer on hold: measurements are back, and the gate was passed.")
@@ -67,7 +77,7 @@ def hold_due(builder: StepBuilder, event: TimerDue) -> None:
     if held.outcome == "rollback":
         rollback.automatic(builder, "hold_expired", f"no decision was made in time ({held.why})")
     else:
-        hold(builder, held.why)
+        hold(builder, held.why, for_people=held.for_people)
 
 
 def required_s(rollout: Rollout) -> float | None:

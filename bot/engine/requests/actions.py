@@ -48,6 +48,7 @@ class Actions:
             reason=clean(request.reason),
             seal=request.seal,
             seconds=request.seconds,
+            confirmed=request.confirmed,
         )
 
         def acted(rollout: Rollout) -> Acted:

@@ -92,6 +92,9 @@ class Deploys:
         roles = tuple(dict.fromkeys((*config.policy.rollback_roles, *config.deploy_roles)))
         preflight.role(roles, request.actor, "roll back").require()
         release = request.release or earlier(config.lane, situation, request.version)
+        undone = irreversible_since(situation, release)
+        if undone is not None and not request.confirmed:
+            raise phrasebook.confirm_irreversible(undone.version, undone.irreversible, release.version)
         return await self._begin(
             config, plans.straight(config.plan), request, release, situation, known_good=True
         )
@@ -109,6 +112,7 @@ class Deploys:
             guild_id=request.guild_id,
             reason=request.reason,
             interaction=request.interaction,
+            confirmed=request.confirmed,
         )
         return (await self._actions.act(asked)).rollout
 
@@ -261,6 +265,21 @@ def before(situation: Situation) -> Release | None:
     """The newest known-good release other than what runs now."""
     now = situation.stable.digest if situation.stable else None
     return next((k.release for k in situation.releases if k.known_good and k.release.digest != now), None)
+
+
+def irreversible_since(situation: Situation, release: Release) -> Release | None:
+    """The newest irreversible release that ran here after `release` was last known good, or that runs now."""
+    target = situation.known(release.digest)
+    since = target.known_good_at if target else None
+    later = [
+        known.release
+        for known in situation.releases
+        if known.known_good_at is not None and (since is None or known.known_good_at > since)
+    ]
+    now = [situation.stable] if situation.stable is not None else []
+    return next(
+        (each for each in (*now, *later) if each.irreversible and each.digest != release.digest), None
+    )
 
 
 def earlier(lane: Lane, situation: Situation, version: str | None) -> Release:

@@ -61,6 +61,7 @@ def checks(facts: Facts) -> tuple[PreflightCheck, ...]:
         *_locks(facts),
         *_prerequisites(facts),
         *_preconditions(facts),
+        *_irreversible(facts.candidate),
     )
 
 
@@ -161,6 +162,12 @@ def _prerequisites(facts: Facts) -> Iterator[PreflightCheck]:
 def _preconditions(facts: Facts) -> Iterator[PreflightCheck]:
     for each in facts.preconditions:
         yield PreflightCheck(each.what, each.met, each.sentence, rule=PRECONDITION)
+
+
+def _irreversible(candidate: Release) -> Iterator[PreflightCheck]:
+    if candidate.irreversible:
+        said = phrasebook.needs_people(candidate.version, candidate.irreversible)
+        yield PreflightCheck("irreversible", True, said)
 
 
 PRECONDITION = "precondition"

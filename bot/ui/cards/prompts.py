@@ -13,7 +13,7 @@ from bot.ui import escaping
 def asked(seen: RolloutView, with_readiness: bool) -> list[str]:
     """Paragraphs, most urgent first; only those of this state."""
     rollout = seen.rollout
-    parts = [_pause(rollout), _hold(rollout), _gate(rollout), _approved(rollout)]
+    parts = [_pause(rollout), _irreversible(rollout), _hold(rollout), _gate(rollout), _approved(rollout)]
     if with_readiness and rollout.readiness is not None:
         parts.append(readiness_line(rollout.readiness, rollout.policy.words))
     if seen.lock is not None and rollout.phase.final:
@@ -80,13 +80,31 @@ def _approved(rollout: Rollout) -> str:
     return f"-# Approved by {people(granted)}" if granted else ""
 
 
+def _irreversible(rollout: Rollout) -> str:
+    """What cannot be undone: of the candidate, and on a return of the release that it replaces."""
+    if rollout.phase.final:
+        return ""
+    candidate, stable = rollout.candidate, rollout.stable
+    lines = []
+    if candidate.irreversible and not (rollout.hold is not None and rollout.hold.for_people):  # which says it
+        lines.append(phrasebook.needs_people(candidate.version, candidate.irreversible))
+    if rollout.known_good and stable is not None and stable.irreversible:
+        lines.append(phrasebook.irreversible(stable.version, stable.irreversible))
+    return "\n".join(f"⚠️ {escaping.sentence(line, 600)}" for line in lines)
+
+
 def _hold(rollout: Rollout) -> str:
     hold = rollout.hold
     if hold is None or rollout.phase is not Phase.HELD:
         return ""
     lines = [f"**Reason:** {escaping.sentence(hold.why, 400)}"]
     lines.append(f"⌛ {escaping.times(phrasebook.unless_decided(hold.outcome, hold.deadline))}")
-    lines.append("**Extend** measures longer, **Promote** continues without a PASS, **Roll back** ends it.")
+    if hold.for_people:
+        lines.append("**Promote** continues without a PASS, **Roll back** ends it after a confirmation.")
+    else:
+        lines.append(
+            "**Extend** measures longer, **Promote** continues without a PASS, **Roll back** ends it."
+        )
     got = valid(rollout)
     if got:
         lines.append(f"Votes for Promote: {len(got)} of {rollout.policy.promote_quorum} · {people(got)}")

@@ -10,10 +10,11 @@ import structlog
 
 from bot.domain import phrasebook
 from bot.domain.config import GuildConfig
+from bot.domain.errors import Refused
 from bot.domain.rollout.model import Action, Actor
 from bot.engine.api import ActRequest
 from bot.ui import escaping
-from bot.ui.buttons import ASKS, LABEL, Press, ReasonForm, reason_in
+from bot.ui.buttons import ASKS, LABEL, Press, ReasonForm, question, reason_in
 from bot.ui.errors import Reply, applied_already, transient, why
 from bot.ui.interactions.people import AnyInteraction
 from bot.ui.interactions.responder import Responder
@@ -76,18 +77,24 @@ async def _act(responder: Responder, interaction: AnyInteraction, press: Press, 
         if press.action in ASKS and not reason:
             # Discord's form accepts blanks, and a decision against the judge must be justified.
             raise phrasebook.reason_required("Press the button again and say why in a sentence.")
-        done = await responder.engine.act(
-            ActRequest(
-                rollout_id=press.rollout_id,
-                action=press.action,
-                actor=actor,
-                guild_id=config.id,
-                step=press.step,
-                seal=press.seal,
-                reason=reason,
-                interaction=str(interaction.id),
-            )
+        request = ActRequest(
+            rollout_id=press.rollout_id,
+            action=press.action,
+            actor=actor,
+            guild_id=config.id,
+            step=press.step,
+            seal=press.seal,
+            reason=reason,
+            interaction=str(interaction.id),
+            confirmed=press.confirmed,
         )
+        try:
+            done = await responder.engine.act(request)
+        except Refused as refused:
+            if refused.rule != "irreversible":
+                raise
+            asked = escaping.sentence(f"⚠️ {refused.sentence} Roll back all the same?", escaping.CONTENT)
+            return Reply(view=question(asked, press), outcome="refused")
         shape = "☑️" if done.repeated else "✅"
         said = escaping.sentence(f"{shape} {done.sentence}", escaping.CONTENT)
         return Reply(said, outcome="repeated" if done.repeated else "ok")

@@ -45,6 +45,7 @@ def rollout(found: Rollout, now: datetime) -> models.RolloutInfo:
         preconditions=[
             models.FindingInfo(what=p.what, ok=p.met, sentence=plain(p.sentence)) for p in found.preconditions
         ],
+        irreversible=found.candidate.irreversible,
         changes=_changes(found.changes),
         gate=_gate(found, now),
         approvals=[models.ApprovalInfo(by=a.actor_name, at=a.at) for a in _approvals(found)],

@@ -83,7 +83,12 @@ class Handlers:
         return models.ReleasesInfo(
             releases=[
                 models.ReleaseInfo(
-                    version=r.version, digest=r.digest, commit=r.commit, made_at=r.made_at, subject=r.subject
+                    version=r.version,
+                    digest=r.digest,
+                    commit=r.commit,
+                    made_at=r.made_at,
+                    subject=r.subject,
+                    irreversible=r.irreversible,
                 )
                 for r in found
             ]
@@ -153,6 +158,7 @@ class Handlers:
                 version=body.version,
                 reason=body.reason,
                 interaction=call.interaction,
+                confirmed=body.confirm,
             )
         )
         _same_request(call, begun.lane == lane)
@@ -180,6 +186,7 @@ class Handlers:
                 seal=body.seal,
                 reason=body.reason,
                 seconds=float(body.seconds),
+                confirmed=body.confirm,
                 # One key for several rollouts or actions must not answer one with the result of another.
                 interaction=call.interaction and f"{call.interaction}:{found.id}:{body.action}",
             )

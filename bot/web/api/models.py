@@ -129,6 +129,7 @@ class RollbackBody(_Body):
         Field(description="Known-good release to return to; without it, the one before the present."),
     ] = None
     reason: ReasonText = ""
+    confirm: Annotated[bool, Field(description="Also back from a release that is irreversible.")] = False
 
 
 class ActBody(_Body):
@@ -151,6 +152,9 @@ class ActBody(_Body):
     seconds: Annotated[
         int, Field(ge=0, le=86_400, description="To extend by; 0: as long as the step had."), STRICT, WHOLE
     ] = 0
+    confirm: Annotated[
+        bool, Field(description="To roll back or reject although the release is irreversible."), STRICT
+    ] = False
 
 
 class LockBody(_Body):
@@ -248,6 +252,12 @@ class RolloutInfo(_Answer):
     requester: str
     reason: str
     seal: str
+    irreversible: Annotated[
+        str,
+        Field(
+            description="What of the new version cannot be undone: it is rolled back by people alone. Empty: nothing."
+        ),
+    ]
     preconditions: list[FindingInfo]
     changes: ChangesInfo | None
     gate: GateInfo | None
@@ -343,6 +353,7 @@ class ReleaseInfo(_Answer):
         datetime | None, Field(description="When it was built or published, if that is known.")
     ]
     subject: Annotated[str, Field(description="What it is about, if its source says so.")]
+    irreversible: Annotated[str, Field(description="What of it cannot be undone. Empty: nothing is known.")]
 
 
 class ReleasesInfo(_Answer):

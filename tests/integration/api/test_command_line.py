@@ -7,6 +7,8 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ import pytest
 from bot.domain.rollout.model import Action, Phase
 from tests.support.actors import DEV, GUEST, LEAD, ONCALL
 from tests.support.api import Api, serving
-from tests.support.catalogs import LONG, PRODUCTION, catalog
+from tests.support.catalogs import LONG, PRODUCTION, V140, V150, catalog
 from tests.support.cli import Cli
 from tests.support.harness import World
 from tests.support.waiting import until
@@ -111,6 +113,46 @@ async def test_a_rollback_while_waiting_ends_the_deploy_with_7_and_the_rollback_
         said = await deploying
         assert said.code == 7, said.err
         assert said.out.startswith("✗ rollout 1: ")
+
+
+async def test_releases_are_listed_with_age_subject_and_mark(api: Api, tmp_path: Path) -> None:
+    made_at = datetime.now(UTC) - timedelta(hours=5, minutes=1)
+    newest = replace(
+        V150, commit="08fa6c4" * 5, made_at=made_at, subject="Round prices", irreversible="drops a table"
+    )
+    api.slipway.world.releases.known = {"checkout": [newest, V140]}
+    cli = await cli_of(api, tmp_path)
+    said = await cli("releases", "checkout", "staging")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == ["1.5.0  5 h old  08fa6c408f  irreversible  Round prices", "1.4.0"]
+    said = await cli("releases", "checkout", "staging", "--limit", "1", "--json")
+    (shown,) = json.loads(said.out)["releases"]
+    assert (shown["version"], shown["subject"]) == ("1.5.0", "Round prices")
+    assert datetime.fromisoformat(shown["made_at"]) == made_at
+    assert (await cli("releases", "nothing", "staging")).code == 6
+
+
+async def test_an_irreversible_release_is_named_before_approval_and_goes_back_when_confirmed(
+    dsn: str, tmp_path: Path
+) -> None:
+    world = World(dsn, catalog())
+    world.releases.known = {"checkout": [replace(V150, irreversible="drops the table coupons"), V140]}
+    async with serving(dsn, world) as api:
+        cli = await cli_of(api, tmp_path)
+        await cli("deploy", *PRODUCTION_150)
+        rollout = await api.slipway.engine.rollout(1, 42)
+        await api.slipway.reaches(rollout, Phase.GATED)
+        secret = await api.token("lead", LEAD)
+        said = await cli("approve", "1", "--wait", SLIPWAY_TOKEN=secret)
+        assert "! 1.5.0 is irreversible: drops the table coupons" in said.err
+        assert said.code == 0, said.err
+        secret = await api.token("oncall", ONCALL)
+        refused = await cli("rollback", "checkout", "production", SLIPWAY_TOKEN=secret)
+        assert refused.code == 6
+        assert "1.5.0 is irreversible: drops the table coupons. 1.4.0 may not work" in refused.err
+        assert "--confirm" in refused.err
+        back = await cli("rollback", "checkout", "production", "--confirm", SLIPWAY_TOKEN=secret)
+        assert back.code == 0, back.err
 
 
 async def test_a_rollout_that_fails_exits_with_1(api: Api, tmp_path: Path) -> None:

@@ -14,9 +14,10 @@ from bot.domain.rollout.model import Action, Phase
 from bot.domain.tokens import Scope
 from bot.ports.errors import Unreachable
 from bot.ui.cards.card import draw
+from tests.fakes.outside import FakeReleases
 from tests.support.actors import BOSS, DEV, GUEST, LEAD, ONCALL
 from tests.support.api import Api, serving
-from tests.support.catalogs import GATED, LONG, PRODUCTION, catalog
+from tests.support.catalogs import GATED, LONG, PRODUCTION, V140, V150, catalog
 from tests.support.harness import World
 
 DEPLOY = {"service": "checkout", "version": "1.5.0", "environment": "staging", "reason": "a merge"}
@@ -186,6 +187,29 @@ async def test_a_rollback_over_http_brings_the_traffic_back(dsn: str) -> None:
         assert (begun.status, begun.body["id"]) == (201, soaking.id)
         body = await ended(api, soaking.id, "oncall")
         assert (body["phase"], body["observed_weight"]) == ("rolled_back", 0)
+
+
+async def test_an_irreversible_release_goes_back_over_http_once_that_is_confirmed(dsn: str) -> None:
+    world = World(dsn, catalog(LONG))
+    world.releases = FakeReleases({"checkout": [replace(V150, irreversible="drops the table coupons"), V140]})
+    async with serving(dsn, world) as api:
+        await api.token("oncall", ONCALL)
+        soaking = await api.slipway.soaking()
+        lane = {"service": "checkout", "environment": "production"}
+        shown = (await api("oncall", "GET", f"/rollouts/{soaking.id}")).body
+        assert shown["irreversible"] == "drops the table coupons"
+        (release, _) = (await api("oncall", "GET", "/lanes/checkout/production/releases")).body["releases"]
+        assert release["irreversible"] == "drops the table coupons"
+        assert (release["made_at"], release["subject"]) == (None, "")
+        refused = await api("oncall", "POST", "/rollbacks", lane)
+        assert (refused.status, refused.body["rule"]) == (409, "irreversible")
+        act = f"/rollouts/{soaking.id}/actions"
+        assert (await api("oncall", "POST", act, {"action": "rollback"})).body["rule"] == "irreversible"
+        begun = await api("oncall", "POST", "/rollbacks", {**lane, "confirm": True})
+        assert (begun.status, begun.body["id"]) == (201, soaking.id)
+        body = await ended(api, soaking.id, "oncall")
+        assert body["phase"] == "rolled_back"
+        assert "although 1.5.0 is irreversible" in body["outcome"]
 
 
 async def test_every_action_of_a_button_can_be_asked_for(dsn: str) -> None:

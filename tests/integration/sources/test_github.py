@@ -11,6 +11,7 @@ import pytest
 from bot.adapters.runtimes.process.spec import ProcessSpecSettings
 from bot.adapters.sources.github import GithubReleases, GithubReleasesSettings
 from bot.adapters.sources.releases import FoundRelease
+from bot.domain.phrasebook import NO_DETAILS
 from bot.ports.errors import Unreachable
 from tests.fakes.github import COMMIT, GithubApi, published, serving
 
@@ -125,3 +126,24 @@ async def test_what_goes_wrong_is_a_sentence(
 async def test_github_that_is_away_is_a_sentence() -> None:
     with pytest.raises(Unreachable, match="cannot be fetched"):
         await source(GithubApi(url="http://127.0.0.1:9")).look()
+
+
+@pytest.mark.parametrize(
+    ("notes", "mark"),
+    [
+        (None, ""),
+        ("Rounds prices.\nNothing here is irreversible.", ""),
+        (
+            "Rounds prices.\n\n**Irreversible:** drops the table `coupons`\r\n- more",
+            "drops the table `coupons`",
+        ),
+        ("- irreversible: yes", NO_DETAILS),
+        ("## Irreversible:", NO_DETAILS),
+        ("Irreversible: no", ""),
+        ("Irreversible: " + "x" * 500, "x" * 199 + "…"),
+    ],
+)
+async def test_notes_mark_a_release_as_irreversible(api: GithubApi, notes: str | None, mark: str) -> None:
+    api.releases = [published("v1.5.0", "2026-11-18T10:00:00Z", body=notes)]
+    (found,) = await source(api).look()
+    assert found.irreversible == mark

@@ -14,7 +14,7 @@ import pytest
 from bot.adapters.runtimes.docker.spec import DockerSpecSettings
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.registry.source import RegistrySettings, make_registry
-from bot.adapters.sources.releases import FoundRelease
+from bot.adapters.sources.releases import ExaminingFinder, FoundRelease
 from bot.ports.errors import Unreachable
 from tests.fakes.registry import RegistryApi, built, serving, tagged
 from tests.support.prometheus import self_signed
@@ -238,3 +238,33 @@ async def test_a_certificate_that_cannot_be_read_is_a_sentence(tls: RegistryApi,
 async def test_an_image_without_tags_has_no_releases(api: RegistryApi) -> None:
     api.tags = {}
     assert await source(api).find() == []
+
+
+async def test_what_an_image_says_of_itself_is_read_when_it_is_deployed(api: RegistryApi) -> None:
+    labels = {
+        "org.opencontainers.image.revision": COMMIT,
+        "org.opencontainers.image.source": "https://github.com/acme/shop",
+        "slipway.irreversible": "drops the table coupons",
+    }
+    api.tags = tagged("1.9.0") | {"1.10.0": built("2026-11-20T10:00:00Z", labels=labels)}
+    shop = source(api)
+    assert [each.irreversible for each in await shop.find()] == ["", ""]  # the list alone knows nothing of it
+    assert isinstance(shop, ExaminingFinder)
+    found = await shop.examined(FoundRelease("1.10.0"))
+    assert (found.commit, found.repository) == (COMMIT, "https://github.com/acme/shop")
+    assert found.irreversible == "drops the table coupons"
+    api.tags["1.10.0"] = built(
+        "2026-11-20T10:00:00Z", labels={"slipway.irreversible": "false"}
+    )  # the tag was moved
+    assert (await shop.examined(found)).irreversible == ""
+
+
+async def test_a_release_that_may_be_irreversible_is_not_deployed_unread(api: RegistryApi) -> None:
+    shop = source(api)
+    await shop.find()
+    api.status = 500
+    assert isinstance(shop, ExaminingFinder)
+    with pytest.raises(
+        Unreachable, match=r"The labels of .*/team/shop 1\.10\.0 cannot be read: it answered 500\."
+    ):
+        await shop.examined(FoundRelease("1.10.0"))

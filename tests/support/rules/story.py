@@ -33,6 +33,7 @@ T0 = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LANE = Lane("checkout", "production")
 OLD = Release("checkout", "1.4.0", "sha256:old")
 NEW = Release("checkout", "1.5.0", "sha256:new")
+IRREVERSIBLE = replace(NEW, irreversible="drops the table coupons")
 
 
 VERIFY = Verify((HttpCheck("/healthz"),))
@@ -57,7 +58,12 @@ class Story:
     """A rollout and everything that came of it. Time moves only by what is told."""
 
     def __init__(
-        self, steps: Iterable[Step] = CANARY, *, stable: Release | None = OLD, **policy: Any
+        self,
+        steps: Iterable[Step] = CANARY,
+        *,
+        stable: Release | None = OLD,
+        candidate: Release = NEW,
+        **policy: Any,
     ) -> None:
         more = {
             name: policy.pop(name)
@@ -74,7 +80,7 @@ class Story:
             guild_id=99,
             lane=LANE,
             stable=stable,
-            candidate=NEW,
+            candidate=candidate,
             plan=Plan("canary", tuple(steps)),
             policy=replace(POLICY, **policy),
             requester=DEV,

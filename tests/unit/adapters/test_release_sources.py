@@ -11,9 +11,10 @@ import pytest
 from bot import references
 from bot.adapters.runtimes.process.spec import parse_spec
 from bot.adapters.sources.directory import version_key
-from bot.adapters.sources.releases import CatalogReleases
+from bot.adapters.sources.releases import CatalogReleases, irreversible
 from bot.composition.adapters import make_releases
 from bot.domain.errors import UserError
+from bot.domain.phrasebook import NO_DETAILS
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused, Unreachable
 from tests.support.catalog_files import changed, load, write
@@ -197,3 +198,47 @@ async def test_releases_of_processes_are_what_they_are(tmp_path: Path) -> None:
     catalog = load(write(tmp_path, all=changed()), {})
     (release, *_) = await releases(tmp_path)
     assert await make_releases(lambda: catalog).pinned(release, "staging") == release
+
+
+async def test_an_entry_of_the_list_is_marked_as_irreversible(tmp_path: Path) -> None:
+    marked = '["2.0", {version: "1.0", commit: abc, irreversible: drops the table coupons}]'
+    bare = '["2.0", {version: "1.0", commit: abc, irreversible: true}]'
+    was = '["2.0", {version: "1.0", commit: abc}]'
+    assert [r.irreversible for r in await releases(tmp_path, "staging", (was, marked))] == [
+        "",
+        "drops the table coupons",
+    ]
+    assert [r.irreversible for r in await releases(tmp_path, "staging", (was, bare))] == ["", NO_DETAILS]
+
+
+async def test_a_file_marks_a_folder_as_irreversible_and_is_part_of_its_digest(tmp_path: Path) -> None:
+    for version in ("1.0", "2.0", "3.0"):
+        (tmp_path / "releases" / version).mkdir(parents=True)
+    change = (
+        LISTED,
+        "      kind: directory\n      path: releases\n      spec: {command: [run], ready: {path: /h}}\n",
+    )
+    before = await releases(tmp_path, "staging", change)
+    assert [r.irreversible for r in before] == ["", "", ""]
+    (tmp_path / "releases" / "2.0" / "IRREVERSIBLE").write_text("drops the table coupons\nsee the runbook\n")
+    (tmp_path / "releases" / "1.0" / "IRREVERSIBLE").touch()
+    after = await releases(tmp_path, "staging", change)
+    assert [r.irreversible for r in after] == ["", "drops the table coupons", NO_DETAILS]
+    assert [a.digest == b.digest for a, b in zip(after, before, strict=True)] == [True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("said", "mark"),
+    [
+        (True, NO_DETAILS),
+        (False, ""),
+        ("", ""),
+        (" No. ", ""),
+        ("none", ""),
+        ("YES", NO_DETAILS),
+        ("\u200b", NO_DETAILS),
+        ("a\nb", "a b"),
+    ],
+)
+def test_marks_read_as_people_mean_them(said: bool | str, mark: str) -> None:
+    assert irreversible(said) == mark

@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import aiohttp
 
 from bot.adapters.sources.fetching import Answer, Fetcher
+from bot.adapters.sources.releases import irreversible
 
 _PAGE, _PAGES = 1000, 50
 _TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
@@ -39,11 +40,12 @@ class RegistryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What an image says of itself: when it was built, and from which commit of which repository."""
+    """What an image says of itself: when it was built, from which commit of which repository, what cannot be undone."""
 
     created: datetime | None = None
     commit: str = ""
     repository: str = ""
+    irreversible: str = ""
 
 
 class RegistryClient:
@@ -98,6 +100,7 @@ class RegistryClient:
             created=_time(config.get("created")),
             commit=commit if known else "",
             repository=_label(labels, "org.opencontainers.image.source"),
+            irreversible=irreversible(_label(labels, "slipway.irreversible")),
         )
 
     async def _json(self, path: str, accept: str) -> dict[str, Any]:

@@ -130,16 +130,32 @@ class RegistryTags:
             sentence = str(error).rstrip(".")
             where = f"{self._registry}/{self._name}"
             raise Unreachable(f"The tags of {where} cannot be read: {sentence}.") from None
-        return [
-            FoundRelease(
-                version,
-                commit=said.commit,
-                spec=self._spec,
-                made_at=said.created,
-                repository=said.repository,
-            )
-            for version, said in ((v, facts.get(v, ImageFacts())) for v in versions)
-        ]
+        return [self._release(v, facts.get(v, ImageFacts())) for v in versions]
+
+    async def examined(self, found: FoundRelease) -> FoundRelease:
+        """`found` with what its image says of itself now. Raises `Unreachable` with a sentence."""
+        try:
+            login = await self._login()
+            fetcher = self._fetcher()
+            async with fetcher.session() as session:
+                client = RegistryClient(fetcher, session, self._base(), self._name, login)
+                said = await client.facts(f"{self._before}{found.version}{self._after}")
+        except (RegistryError, ImageUnavailable, ManifestUnavailable) as error:
+            where = f"{self._registry}/{self._name}"
+            sentence = str(error).rstrip(".")
+            raise Unreachable(f"The labels of {where} {found.version} cannot be read: {sentence}.") from None
+        self._facts[found.version] = said
+        return self._release(found.version, said)
+
+    def _release(self, version: str, said: ImageFacts) -> FoundRelease:
+        return FoundRelease(
+            version,
+            commit=said.commit,
+            spec=self._spec,
+            made_at=said.created,
+            repository=said.repository,
+            irreversible=said.irreversible,
+        )
 
     async def _read(self) -> tuple[Sequence[str], dict[str, ImageFacts]]:
         login = await self._login()
@@ -216,8 +232,19 @@ class RegistryTags:
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-def make_registry(service: str, settings: RegistrySettings[Any]) -> KeptReleases:
-    return KeptReleases(service, RegistryTags(service, settings).look)
+class RegistryReleases(KeptReleases):
+    """Implements `ExaminingFinder`: the list may know nothing of an image but its tag."""
+
+    def __init__(self, service: str, tags: RegistryTags) -> None:
+        super().__init__(service, tags.look)
+        self._tags = tags
+
+    async def examined(self, found: FoundRelease) -> FoundRelease:
+        return await self._tags.examined(found)
+
+
+def make_registry(service: str, settings: RegistrySettings[Any]) -> RegistryReleases:
+    return RegistryReleases(service, RegistryTags(service, settings))
 
 
 def _on_this_machine(host: str) -> bool:

@@ -30,10 +30,10 @@ from bot.domain.rollout.events import (
     SetDesired,
     TimerDue,
 )
-from bot.domain.rollout.model import Action, Desired, Phase, Rollout, Step
+from bot.domain.rollout.model import Action, Desired, Phase, Release, Rollout, Step
 from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak
 from tests.support.actors import DEV, DEV2, GUEST, LEAD, LEAD2, ONCALL
-from tests.support.rules.story import NEW, OLD, VERIFY, Story
+from tests.support.rules.story import IRREVERSIBLE, NEW, OLD, VERIFY, Story
 
 PAIR = Gate("production", "release-manager", quorum=2, expires_s=300)
 ONE = Gate("more", "release-manager", expires_s=300)
@@ -78,9 +78,13 @@ class Target:
     @property
     def weight(self) -> int:
         """The candidate's share of the traffic."""
-        if self.desired.stable == NEW:
+        if _is_new(self.desired.stable):
             return 100
-        return self.desired.weight if self.desired.candidate == NEW else 0
+        return self.desired.weight if _is_new(self.desired.candidate) else 0
+
+
+def _is_new(release: Release | None) -> bool:
+    return release is not None and release.digest == NEW.digest
 
 
 class Histories(RuleBasedStateMachine):
@@ -102,6 +106,7 @@ class Histories(RuleBasedStateMachine):
         outcome=st.sampled_from(["rollback", "wait"]),
         quorum=st.integers(1, 2),
         luck=st.integers(0, 8),
+        candidate=st.sampled_from([NEW, NEW, IRREVERSIBLE]),
     )
     def begin(
         self,
@@ -111,6 +116,7 @@ class Histories(RuleBasedStateMachine):
         outcome: str,
         quorum: int,
         luck: int,
+        candidate: Release,
     ) -> None:
         steps, exclusive = plan
         stable = None if first else OLD
@@ -118,6 +124,7 @@ class Histories(RuleBasedStateMachine):
         story = Story(
             steps,
             stable=stable,
+            candidate=candidate,
             known_good=known_good,
             exclusive=exclusive,
             hold_outcome=outcome,
@@ -251,6 +258,7 @@ class Histories(RuleBasedStateMachine):
         sealed=st.sampled_from([True, True, False]),
         panic=st.sampled_from([False, False, True]),
         seconds=st.sampled_from([0.0, 30.0, -1.0]),
+        confirmed=st.booleans(),
     )
     def someone_presses(self, sealed: bool, behind: int | None, **pressed: Any) -> None:
         step = None if behind is None else self.rollout.step - behind
@@ -262,7 +270,7 @@ class Histories(RuleBasedStateMachine):
 
     @rule(rarely=RARELY)
     def the_candidate_dies(self, rarely: bool) -> None:
-        if rarely and (self.target.weight or self.target.desired.candidate == NEW):
+        if rarely and (self.target.weight or _is_new(self.target.desired.candidate)):
             self._tell(Crashed(self.at, "exit code 1"))
 
     @rule(rarely=RARELY, heard=st.booleans())
@@ -298,6 +306,17 @@ class Histories(RuleBasedStateMachine):
         # 6: only people, at the card or at the machine, lead out of HALTED.
         if before.phase is Phase.HALTED and after.phase is not Phase.HALTED:
             assert isinstance(event, Acted | HostAborted)
+        self._check_irreversible(before, event, after)
+
+    def _check_irreversible(self, before: Rollout, event: Event, after: Rollout) -> None:
+        # 9: an irreversible release that had traffic goes back by a person who confirmed it, or on the machine.
+        if not before.candidate.irreversible or not before.had_traffic:
+            return
+        if after.phase is Phase.ROLLING_BACK is not before.phase:
+            assert isinstance(event, HostAborted) or (isinstance(event, Acted) and event.confirmed)
+        # And once people were called, only they lead it anywhere.
+        if before.hold is not None and before.hold.for_people and after.phase is not Phase.HELD:
+            assert isinstance(event, Acted | HostAborted)
 
     def _remember_votes(self, before: Rollout, event: Event) -> None:
         if not isinstance(event, Acted) or not isinstance(before.current, Gate):
@@ -327,7 +346,7 @@ class Histories(RuleBasedStateMachine):
 
     def _check_traffic(self, desired: Desired) -> None:
         # 4: no candidate traffic is ordered past a gate that its quorum did not pass.
-        if self.rollout.known_good or not (desired.weight or desired.stable == NEW):
+        if self.rollout.known_good or not (desired.weight or _is_new(desired.stable)):
             return
         for index, gate in enumerate(self.rollout.plan.steps[: self.rollout.step]):
             if isinstance(gate, Gate):
@@ -339,7 +358,7 @@ class Histories(RuleBasedStateMachine):
     def a_rollback_can_be_ordered_in_every_phase_that_is_not_final(self) -> None:
         rollout = self.rollout
         if not rollout.phase.final:
-            after = machine.step(rollout, Acted(Action.ROLL_BACK, ONCALL, self.at)).rollout
+            after = machine.step(rollout, Acted(Action.ROLL_BACK, ONCALL, self.at, confirmed=True)).rollout
             back = Phase.ROLLING_BACK if rollout.stable else Phase.HALTED
             assert after.phase is (back if rollout.had_traffic else Phase.CANCELLED)
 
@@ -350,7 +369,12 @@ class Histories(RuleBasedStateMachine):
         if rollout.had_traffic and not rollout.known_good and not deaf:
             bad = Tick(at.timestamp(), 5.0, {"errors": Counts(10_000, 10_000)}, {"errors": Counts(10_000, 0)})
             after = machine.step(rollout, Measured(at, bad)).rollout
-            assert after.phase is (Phase.ROLLING_BACK if rollout.stable else Phase.HALTED)
+            if not rollout.candidate.irreversible:
+                assert after.phase is (Phase.ROLLING_BACK if rollout.stable else Phase.HALTED)
+            elif rollout.verdict is None or rollout.verdict.outcome is not Outcome.FAIL:
+                watched = rollout.phase in (Phase.SOAKING, Phase.OBSERVING, Phase.HELD)
+                assert after.phase is (Phase.HELD if watched else Phase.HALTED)
+                assert after.weight == rollout.weight
 
     @invariant()
     def a_candidate_without_ordered_traffic_has_none(self) -> None:

@@ -38,7 +38,7 @@ from bot.domain.rollout.steps import (
 )
 from tests.support.actors import DEV, LEAD, LEAD2, ONCALL
 from tests.support.kept import keep, kept
-from tests.support.rules.story import GATE, LANE, SOAK_S, T0, VERIFY, Story
+from tests.support.rules.story import GATE, IRREVERSIBLE, LANE, SOAK_S, T0, VERIFY, Story
 
 FILE = Path(__file__).parent / "left_behind.txt"
 UNGATED = (VERIFY, Shift(100), Observe(SOAK_S))
@@ -156,6 +156,14 @@ TOLD: dict[str, Callable[[], Story]] = {
     "no longer on hold, and PASS": lambda: _too_little().tick(500),
     "a hold expires": lambda: Story().to_hold().due("hold"),
     "a hold expires and goes on": lambda: _waiting().due("hold"),
+    "an irreversible release crashes": lambda: Story(candidate=IRREVERSIBLE).to_soak().crashed(),
+    "no one decides on an irreversible release": lambda: (
+        Story(candidate=IRREVERSIBLE).to_soak().crashed().due("hold")
+    ),
+    "an irreversible release crashes while its traffic moves": lambda: (
+        Story(candidate=IRREVERSIBLE).to_shift().crashed()
+    ),
+    "an irreversible release never gets ready": lambda: Story(candidate=IRREVERSIBLE).crashed(),
     "crashed before traffic": lambda: Story().crashed(),
     "crashed with traffic": lambda: Story().to_soak().crashed(),
     "the seal is broken": _seal_broken,

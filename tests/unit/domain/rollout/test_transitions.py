@@ -29,7 +29,7 @@ from bot.domain.rollout.machine import LATE, TABLE
 from bot.domain.rollout.model import Action, Actor, Phase, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, SyncCommands
 from tests.support.actors import LEAD
-from tests.support.rules.story import VERIFY, Story
+from tests.support.rules.story import IRREVERSIBLE, VERIFY, Story
 
 BOSS = Actor(9, "boss", frozenset({"deployer", "release-manager", "on-call"}))
 PAIR = Gate("production", "release-manager", quorum=2)
@@ -45,6 +45,11 @@ def _asked() -> Story:
 
 def _shifting() -> Story:
     return _asked().act(BOSS, Action.APPROVE)
+
+
+def _irreversible() -> Story:
+    story = Story(PLAN, candidate=IRREVERSIBLE).to_gate()
+    return story.act(LEAD, Action.APPROVE).act(BOSS, Action.APPROVE)
 
 
 def _held() -> Story:
@@ -76,39 +81,54 @@ COLUMNS: dict[str, Callable[[], Story]] = {
     "F": lambda: Story(PLAN).crashed(),
     "VC": lambda: Story(COMMANDS),  # slash commands are added, before there is traffic
     "SC": lambda: Story(COMMANDS).synced().applied(),  # and the others changed, afterwards
+    # An irreversible release: being started, at a late gate, while its traffic moves, soaking, on hold for people.
+    "Vi": lambda: Story(PLAN, candidate=IRREVERSIBLE),
+    "Gi": lambda: (
+        Story(LATE_GATE, candidate=IRREVERSIBLE)
+        .applied()
+        .verified()
+        .applied()
+        .soaked()
+        .act(LEAD, Action.APPROVE)
+    ),
+    "Si": _irreversible,
+    "Ki": lambda: _irreversible().applied(),
+    "Hi": lambda: _irreversible().applied().crashed(),
 }
 
 # What comes of it: a phase (V G S K O H B X D R C F), or
 #   =  heard, the phase stays      .  changes nothing      -  refused to the person      !  cannot have happened
 TABLE_OF_ALL = """
-               V0 V1 G0 G5 S5 SX K  O  H  B  X  D  R  C  F VC SC
-applied        =  .  .  .  K  D  .  .  .  R  =  .  .  .  .  .  .
-apply_failed   F  .  .  .  B  =  .  .  .  X  .  .  .  .  .  .  .
-apply_unsafe   F  .  .  .  X  B  .  .  .  X  .  .  .  .  .  .  .
-seal_broken    F  .  .  .  B  B  .  .  .  .  .  .  .  .  .  .  .
-verified       !  G  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !
-verify_failed  !  F  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !
-synced         !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  S  =
-sync_failed    !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  F  B
-measured_good  .  .  .  =  =  =  =  =  K  .  .  .  .  .  .  .  =
-measured_bad   .  .  .  B  B  B  B  B  B  .  .  .  .  .  .  .  B
-measured_blind .  .  .  =  =  =  H  H  =  .  .  .  .  .  .  .  =
-crashed        F  F  F  B  B  B  B  B  B  .  .  .  .  .  .  F  B
-host_aborted   C  C  C  B  B  B  B  B  B  =  B  .  .  .  .  C  B
-changes_read   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-gate_due       .  .  C  B  .  .  .  .  .  .  .  .  .  .  .  .  .
-hold_due       .  .  .  .  .  .  .  .  B  .  .  .  .  .  .  .  .
-progress_due   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
-approve        -  -  S  S  -  -  -  -  -  -  -  -  -  -  -  -  -
-reject         -  -  C  B  -  -  -  -  -  -  -  -  -  -  -  -  -
-revoke         -  -  =  =  -  -  -  -  -  -  -  -  -  -  -  -  -
-pause          =  =  =  =  =  =  =  =  =  -  -  -  -  -  -  =  =
-resume         .  .  .  .  .  .  .  .  .  -  -  -  -  -  -  .  .
-extend         -  -  =  =  -  -  =  =  =  -  -  -  -  -  -  -  -
-promote        -  -  -  -  -  -  S  S  S  -  -  -  -  -  -  -  -
-rollback       C  C  C  B  B  B  B  B  B  .  B  -  -  -  -  C  B
-cancel         C  C  C  -  -  -  -  -  -  -  -  -  -  -  -  C  -
-close          -  -  -  -  -  -  -  -  -  -  C  -  -  -  -  -  -
+               V0 V1 G0 G5 S5 SX K  O  H  B  X  D  R  C  F VC SC Vi Gi Si Ki Hi
+applied        =  .  .  .  K  D  .  .  .  R  =  .  .  .  .  .  .  =  .  K  .  .
+apply_failed   F  .  .  .  B  =  .  .  .  X  .  .  .  .  .  .  .  F  .  X  .  .
+apply_unsafe   F  .  .  .  X  B  .  .  .  X  .  .  .  .  .  .  .  F  .  X  .  .
+seal_broken    F  .  .  .  B  B  .  .  .  .  .  .  .  .  .  .  .  F  .  X  .  .
+verified       !  G  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !  !  !  !  !  !
+verify_failed  !  F  !  !  !  !  !  !  !  .  .  .  .  .  .  !  !  !  !  !  !  !
+synced         !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  S  =  !  !  !  !  !
+sync_failed    !  !  !  !  !  !  !  !  !  .  .  .  .  .  .  F  B  !  !  !  !  !
+measured_good  .  .  .  =  =  =  =  =  K  .  .  .  .  .  .  .  =  .  =  =  =  =
+measured_bad   .  .  .  B  B  B  B  B  B  .  .  .  .  .  .  .  B  .  X  X  H  =
+measured_blind .  .  .  =  =  =  H  H  =  .  .  .  .  .  .  .  =  .  =  =  H  =
+crashed        F  F  F  B  B  B  B  B  B  .  .  .  .  .  .  F  B  F  X  X  H  .
+host_aborted   C  C  C  B  B  B  B  B  B  =  B  .  .  .  .  C  B  C  B  B  B  B
+changes_read   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+gate_due       .  .  C  B  .  .  .  .  .  .  .  .  .  .  .  .  .  .  X  .  .  .
+hold_due       .  .  .  .  .  .  .  .  B  .  .  .  .  .  .  .  .  .  .  .  .  =
+progress_due   .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .  .
+approve        -  -  S  S  -  -  -  -  -  -  -  -  -  -  -  -  -  -  S  -  -  -
+reject         -  -  C  B  -  -  -  -  -  -  -  -  -  -  -  -  -  -  -  -  -  -
+reject_sure    -  -  C  B  -  -  -  -  -  -  -  -  -  -  -  -  -  -  B  -  -  -
+revoke         -  -  =  =  -  -  -  -  -  -  -  -  -  -  -  -  -  -  =  -  -  -
+pause          =  =  =  =  =  =  =  =  =  -  -  -  -  -  -  =  =  =  =  =  =  =
+resume         .  .  .  .  .  .  .  .  .  -  -  -  -  -  -  .  .  .  .  .  .  .
+extend         -  -  =  =  -  -  =  =  =  -  -  -  -  -  -  -  -  -  =  -  =  -
+promote        -  -  -  -  -  -  S  S  S  -  -  -  -  -  -  -  -  -  -  -  S  S
+rollback       C  C  C  B  B  B  B  B  B  .  B  -  -  -  -  C  B  C  -  -  -  -
+rollback_sure  C  C  C  B  B  B  B  B  B  .  B  -  -  -  -  C  B  C  B  B  B  B
+cancel         C  C  C  -  -  -  -  -  -  -  -  -  -  -  -  C  -  C  -  -  -  -
+close          -  -  -  -  -  -  -  -  -  -  C  -  -  -  -  -  -  -  -  -  -  -
 """
 
 PHASE_OF = {
@@ -155,7 +175,8 @@ def _event(row: str, story: Story) -> Event:
     if row in events:
         return events[row]
     actor = LEAD if row == "revoke" else BOSS
-    return Acted(Action(row), actor, at, reason="because", seconds=60.0)
+    action = Action(row.removesuffix("_sure"))
+    return Acted(action, actor, at, reason="because", seconds=60.0, confirmed=row.endswith("_sure"))
 
 
 def _cells() -> list[tuple[str, str, str]]:
@@ -245,5 +266,5 @@ def test_buttons_are_only_those_that_the_machine_takes() -> None:
 
 def _taken(rollout: Rollout, action: Action, story: Story) -> bool:
     actor = LEAD if action is Action.REVOKE else BOSS
-    machine.step(rollout, Acted(action, actor, story.at, reason="because"))
+    machine.step(rollout, Acted(action, actor, story.at, reason="because", confirmed=True))
     return True

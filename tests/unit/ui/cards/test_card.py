@@ -270,6 +270,10 @@ def test_ids_survive_a_round_trip_and_fit() -> None:
     press = Press(10**14, 99, Action.ROLL_BACK, "ab" * 32)
     assert len(press.custom_id) <= 100
     assert Press.parse(press.custom_id) == press
+    sure = replace(press, confirmed=True)
+    assert len(sure.custom_id) <= 100
+    assert sure.custom_id != press.custom_id
+    assert Press.parse(sure.custom_id) == sure
     for wrong in (
         "",
         "slipway:1:2:teleport:",
