@@ -74,7 +74,7 @@ check: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.check_migrations
 	@$(BIN)/python -m docs.generators --check
 	@$(BIN)/hadolint Dockerfile demo/Dockerfile .devcontainer/Dockerfile
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run $(wildcard config/examples/*/host/bin/*)
 	@$(SCHEMA).compose-spec compose.yml
 	@$(SCHEMA).github-workflows $(WORKFLOWS)
 	@$(SCHEMA).github-issue-forms .github/ISSUE_TEMPLATE/bug.yml .github/ISSUE_TEMPLATE/feature.yml

@@ -77,8 +77,9 @@ class GithubApi:
     runs: check runs by name: status and conclusion. statuses: commit statuses by context. pulls: number, merged or
     not, and author. reviews: of every pull request, in order: login, state, association. releases: see `published`.
     tags: commits by tag. commits: of what is compared: parent, login of the author's account, and name in the commit.
-    limited_until: seconds since 1970, when requests are allowed again. say: an answer instead of
-    any other; wait_s: before each. unchanged: how many answers were not sent, because the asker had them.
+    checked: commits that runs, statuses and files are of. limited_until: seconds since 1970, when requests are allowed
+    again. say: an answer instead of any other; wait_s: before each. unchanged: how many answers were not sent, because
+    the asker had them.
     """
 
     url: str = ""
@@ -91,6 +92,7 @@ class GithubApi:
     releases: list[dict[str, Any]] = field(default_factory=list)
     tags: dict[str, str] = field(default_factory=dict)
     commits: dict[str, tuple[str | None, str | None, str | None]] = field(default_factory=dict)
+    checked: tuple[str, ...] = (COMMIT,)
     limited_until: int = 0
     say: str = ""
     wait_s: float = 0.0
@@ -126,13 +128,13 @@ class GithubApi:
 
     def _answer(self, template: str, path: str, request: web.Request) -> web.Response:
         if template.endswith("/contents/{path}"):
-            if "raw" not in request.headers["Accept"] or request.query["ref"] != COMMIT:
+            if "raw" not in request.headers["Accept"] or request.query["ref"] not in self.checked:
                 self.mistakes.append(f"{path}: not asked for the file at the commit")
             text = self.files.get(path.removeprefix("/contents/"))
             if text is None:
                 return web.json_response({"message": "Not Found"}, status=404)
             return web.Response(text=text, content_type="application/vnd.github.raw+json")
-        if "/commits/" in path and f"/commits/{COMMIT}/" not in path:
+        if "/commits/" in path and not any(f"/commits/{commit}/" in path for commit in self.checked):
             return web.json_response({"message": "No commit found"}, status=422)
         between = path.rpartition("/")[2].partition("...")
         if template.endswith("/compare/{basehead}") and not {between[0], between[2]} <= set(self.commits):

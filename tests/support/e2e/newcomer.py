@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from demo.children import Child, Children, free_port
+from demo.children import Children, free_port
 from demo.stories.stage import Json, Stage, StoryError, said
 from tests.support.e2e.users import Users
 from tests.support.repository import EXAMPLES, SHELL, blocks
@@ -35,7 +35,7 @@ _WORLD = {
             "channels": [{"name": "deploys"}, {"name": "alerts"}],
         }
     ],
-    "applications": [{"name": "slipway"}, {"name": "greeter"}],
+    "applications": [{"name": "slipway"}, {"name": "chopsticks"}, {"name": "chopsticks-test"}],
 }
 _STARTS_S, _ENDS_S = 120.0, 180.0
 _NOT_SEEN = "does not know yet"
@@ -48,11 +48,12 @@ class Newcomer:
         self.home = folder / "slipway"
         self.catalog = self.home / "config" / "catalog"
         self.stage = Stage("")
+        self.sandbox: Mapping[str, Any] = {}
         self.tokens: dict[str, str] = {}
+        self.ids: dict[str, str] = {}
         self.environment: dict[str, str] = {}
         self._name, self._dsn = name, dsn
         self._children = Children(self.home)
-        self._sandbox: Child | None = None
 
     # ---- what is typed -----------------------------------------------------------------------------------
 
@@ -79,6 +80,14 @@ class Newcomer:
             assert holding, f"no file of the catalog has {old!r}"
             for path in holding:
                 path.write_text(path.read_text().replace(old, new))
+
+    def write(self, files: Mapping[str, str]) -> None:
+        """Files of the clone; those that begin with `#!` are programs."""
+        for name, text in files.items():
+            path = self.home / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            path.chmod(0o755 if text.startswith("#!") else 0o644)
 
     async def type(self, line: str) -> str:
         """Run a line in the clone; its output. Raises StoryError with it when the line fails."""
@@ -120,14 +129,14 @@ class Newcomer:
 
     async def deploy(self, service: str, version: str, environment: str) -> int:
         """`/deploy` by a deployer; the number of the rollout. Raises StoryError with a refusal."""
-        before = await self._newest(service, environment)
+        before = await self.newest(service, environment)
         for _ in range(60):
             words = {"service": service, "version": version, "environment": environment}
             text = said(await self.stage.slash("dev", "deploy", **words))
             if _NOT_SEEN not in text:  # as a person would, who is told to try again
                 break
             await asyncio.sleep(1)
-        found = await self._newest(service, environment)
+        found = await self.newest(service, environment)
         if found == before:
             raise StoryError(f"refused: {text}")
         return found
@@ -163,6 +172,12 @@ class Newcomer:
 
         await self.stage.until(f"rollout {id_} to be {phase}", there, timeout_s)
 
+    async def app_commands(self, application: str) -> list[str]:
+        """The names of an application's commands that are everywhere."""
+        state = await self.stage.call("GET", "state")
+        (found,) = (a for a in state["applications"] if a["name"] == application)
+        return sorted(c["name"] for c in found["commands"] if c.get("guild_id") is None)
+
     async def alerted(self, *words: str) -> Json:
         """The message in #alerts with these words."""
         return await self.stage.message("alerts", *words, as_="oncall")
@@ -174,7 +189,8 @@ class Newcomer:
             raise StoryError(f"rollout {id_} is {row['phase']}: {row['outcome']}")
         return row
 
-    async def _newest(self, service: str, environment: str) -> int:
+    async def newest(self, service: str, environment: str) -> int:
+        """The number of the newest rollout of a lane; 0 when there was none."""
         sql = "SELECT max(id) AS id FROM rollouts WHERE service = $1 AND environment = $2"
         (row,) = await self._rows(sql, service, environment)
         return int(row["id"] or 0)
@@ -203,10 +219,11 @@ class Newcomer:
         sandbox = await self._children.spawn(
             "sandbox", ("-m", "discord_sandbox", *options), {}, wait_for_line=True
         )
-        self._sandbox = sandbox
+        self.sandbox = sandbox.ready
         self.stage = await Stage(sandbox.ready["url"]).__aenter__()
         self.tokens = {a["name"]: a["token"] for a in sandbox.ready["applications"]}
         state = await self.stage.call("GET", "state")
+        self.ids = {a["name"]: a["id"] for a in state["applications"]}
         ours = re.compile(r"SLIPWAY_|DISCORD_|DATABASE_URL|REDIS_URL|ADMIN_API_SECRET")
         self.environment = {
             **{name: value for name, value in os.environ.items() if not ours.match(name)},
@@ -240,21 +257,21 @@ async def newcomer(
     edits: Edits = (),
     variables: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
+    prepare: Callable[[Newcomer], Awaitable[object]] | None = None,
 ) -> AsyncIterator[Newcomer]:
     """One who has followed the README of `name`: the bot runs, and the first releases serve.
 
     edits: what they change in the copied catalog. variables: what they set in the environment. files: what they have
-    beside `config/`; those that begin with `#!` are programs.
+    in the clone. prepare: what they do elsewhere before the first command.
     """
     folder = Path(tempfile.mkdtemp(prefix="slipway-new-"))
     folder.chmod(0o755)
     here = Newcomer(name, folder, dsn)
     try:
         await here.open(variables or {})
-        for path, text in (files or {}).items():
-            (here.home / path).parent.mkdir(parents=True, exist_ok=True)
-            (here.home / path).write_text(text)
-            (here.home / path).chmod(0o755 if text.startswith("#!") else 0o644)
+        here.write(files or {})
+        if prepare is not None:
+            await prepare(here)
         await here.follow(edits)
         yield here
     finally:

@@ -1,9 +1,10 @@
-"""Users of a service: they ask at a steady rate, and remember which release answered, and how."""
+"""Users of a service or a bot: they ask at a steady rate, and remember which release answered, and how."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from contextlib import suppress
 from types import TracebackType
@@ -11,24 +12,24 @@ from typing import NamedTuple, Self
 
 import aiohttp
 
+from demo.stories.stage import Stage, StoryError
 from tests.support.waiting import until
 
 NO_RELEASE = "none"  # refused, reset, timed out, or an answer of the router itself
-_RECENT = 40
 
 
-class _Answer(NamedTuple):
+class Answer(NamedTuple):
     version: str
     good: bool
 
 
-class Users:
-    """`async with Users(url, 60)`: 60 requests a second, open loop; each answer says its release in `X-Version`."""
+class Asking(ABC):
+    """`async with` it: questions at `rate` a second, open loop."""
 
-    def __init__(self, url: str, rate: float) -> None:
+    def __init__(self, rate: float) -> None:
         self.settled = 0
-        self._url, self._rate = url, rate
-        self._seen: list[_Answer] = []
+        self._rate = rate
+        self._seen: list[Answer] = []
         self._asking: asyncio.Task[None] | None = None
 
     @property
@@ -43,14 +44,14 @@ class Users:
         """How many requests failed, by the release that answered."""
         return Counter(answer.version for answer in self._seen[since:] if not answer.good)
 
-    async def only(self, version: str) -> None:
-        """Waits until this release alone answers; the next answers are from `settled` on."""
+    async def only(self, version: str, many: int = 40) -> None:
+        """Waits until this release gave the last `many` answers; twice as many more are from `settled` on."""
 
         async def recent() -> Counter[str]:
-            return self.answers(max(0, self.count - _RECENT))
+            return self.answers(max(0, self.count - many))
 
-        await until(recent, lambda found: found == {version: _RECENT})
-        self.settled, wanted = self.count, self.count + 2 * _RECENT
+        await until(recent, lambda found: found == {version: many})
+        self.settled, wanted = self.count, self.count + 2 * many
 
         async def more() -> bool:
             return self.count >= wanted
@@ -75,12 +76,44 @@ class Users:
             while True:
                 due = max(due + 1 / self._rate, time.monotonic() - 1)
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
-                asked.create_task(self._ask(session))
+                asked.create_task(self._remember(session))
 
-    async def _ask(self, session: aiohttp.ClientSession) -> None:
-        version, good = NO_RELEASE, False
+    async def _remember(self, session: aiohttp.ClientSession) -> None:
+        self._seen.append(await self.ask(session))
+
+    @abstractmethod
+    async def ask(self, session: aiohttp.ClientSession) -> Answer:
+        """One question."""
+
+
+class Users(Asking):
+    """Users of a service at `url`, each answer of which says its release in `X-Version`."""
+
+    def __init__(self, url: str, rate: float) -> None:
+        super().__init__(rate)
+        self._url = url
+
+    async def ask(self, session: aiohttp.ClientSession) -> Answer:
         with suppress(aiohttp.ClientError, TimeoutError):
             async with session.get(self._url) as answer:
                 await answer.read()
-                version, good = answer.headers.get("X-Version", NO_RELEASE), answer.status < 500
-        self._seen.append(_Answer(version, good))
+                return Answer(answer.headers.get("X-Version", NO_RELEASE), answer.status < 500)
+        return Answer(NO_RELEASE, False)
+
+
+class Invocations(Asking):
+    """People who type `/greet` to a bot, which answers `VERSION: hello` if all is well."""
+
+    def __init__(self, stage: Stage, application: str, rate: float) -> None:
+        super().__init__(rate)
+        self._stage, self._application = stage, application
+
+    async def ask(self, session: aiohttp.ClientSession) -> Answer:
+        body = {"user": "dev", "channel": "deploys", "command": "greet", "options": {}}
+        with suppress(StoryError, aiohttp.ClientError, TimeoutError):
+            begun = await self._stage.call("POST", "commands", {**body, "application": self._application})
+            told = await self._stage.call("GET", f"interactions/{begun['interaction']}", wait=5)
+            version, said, words = (told["message"] or {}).get("text", "").partition(": ")
+            if said:
+                return Answer(version, words == "hello")
+        return Answer(NO_RELEASE, False)
