@@ -9,17 +9,22 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from demo.children import free_port
 from tests.support.docker import DockerEngine, registry
 from tests.support.e2e.newcomer import good_then_bad, newcomer
-from tests.support.e2e.users import Users
+from tests.support.e2e.users import NO_RELEASE, Users
 from tests.support.paths import TESTS
 from tests.support.python_image import CHANGES, python_image
+from tests.support.repository import EXAMPLES
+from tests.support.ssh import ssh_server
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
 
@@ -29,15 +34,16 @@ QUICK = {"SLIPWAY_VAR_SOAK": "15s"}
 VERSIONS = ('versions: ["1.1.0", "1.0.0"]', 'versions: ["1.2.0", "1.1.0", "1.0.0"]')
 
 
-def programs() -> dict[str, str]:
-    """`releases/shop/VERSION` for each version."""
+def programs(folder: str = "releases/shop") -> dict[str, str]:
+    """`FOLDER/VERSION` for each version."""
     # The interpreter of the tests may be in a folder that no other user can read, and lanes have users of their own.
     python = shutil.which("python3", path="/usr/bin") or sys.executable
     found = {}
-    for version in ("1.0.0", "1.1.0", "1.2.0"):
-        folder = f"releases/shop/{version}"
-        found[f"{folder}/shop.py"] = SHOP
-        found[f"{folder}/bin/shop"] = f'#!/bin/sh\nexec {python} "${{0%/*}}/../shop.py" "$1" {version}\n'
+    for version in ("1.0.0", "1.1.0", "1.2.0", "1.3.0"):
+        found[f"{folder}/{version}/shop.py"] = SHOP
+        found[f"{folder}/{version}/bin/shop"] = (
+            f'#!/bin/sh\nexec {python} "${{0%/*}}/../shop.py" "$1" {version}\n'
+        )
     return found
 
 
@@ -84,3 +90,71 @@ async def test_programs_on_one_server(dsn: str) -> None:
     edits = [("router: 8402", f"router: {port}")]
     async with newcomer("processes", dsn, edits=edits, variables=QUICK, files=programs()) as here:
         await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
+
+
+# systemd does not run where tests do: `systemctl` restarts the program itself, and `sudo` is not needed.
+STAND_INS = {
+    "sudo": '#!/bin/sh\nexec "$@"\n',
+    "systemctl": """\
+#!/bin/sh
+case "$1" in
+is-active) kill -0 "$(cat pid)" ;;
+restart)
+  if test -e pid; then
+    kill "$(cat pid)"
+    while kill -0 "$(cat pid)" 2>/dev/null; do sleep 0.05; done
+  fi
+  setsid current/bin/shop PORT > shop.log 2>&1 < /dev/null &
+  echo $! > pid ;;
+esac
+""",
+}
+
+
+async def test_a_unit_on_another_machine(dsn: str, tmp_path: Path) -> None:
+    """1.3.0 is well at first, and then not: its probes fail while users still get answers."""
+    port = free_port()
+    site, server = tmp_path / "site", ssh_server(tmp_path / "ssh")
+    script = EXAMPLES / "command-ssh" / "host" / "bin" / "deploy"
+    files = {f"tools/{name}": text.replace("PORT", str(port)) for name, text in STAND_INS.items()}
+    files |= programs("releases")
+    files["bin/deploy"] = script.read_text().replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    for name, text in files.items():
+        (site / name).parent.mkdir(parents=True, exist_ok=True)
+        (site / name).write_text(text)
+        (site / name).chmod(0o755)
+    path = f"{site / 'tools'}:{os.environ['PATH']}"
+    with (server.folder / "sshd_config").open("a") as config:
+        config.write(f"SetEnv PATH={path}\n")
+    subprocess.run(["bin/deploy", "1.0.0"], cwd=site, env={"PATH": path}, check=True, capture_output=True)
+    await server.start()
+    login = ", ".join(f"{key}: {value}" for key, value in server.settings.items())
+    edits = [
+        ("host: web1.example.com, user: deploy, folder: /srv/shop", f"{login}, folder: {site}"),
+        ("https://shop.example.com", f"http://127.0.0.1:{port}"),
+        ('versions: ["1.1.0", "1.0.0"]', 'versions: ["1.3.0", "1.1.0", "1.0.0"]'),
+    ]
+    try:
+        async with (
+            newcomer("command-ssh", dsn, edits=edits, variables=QUICK) as here,
+            Users(f"http://127.0.0.1:{port}/", 20) as users,
+        ):
+            id_ = await here.deploy("shop", "1.1.0", "production")
+            await here.approve(id_)
+            await here.ends(id_, "succeeded")
+            await users.only("1.1.0")
+            # No answer while the unit restarts; every answer was a good one.
+            assert set(users.failures()) <= {NO_RELEASE}
+
+            before = users.count
+            id_ = await here.deploy("shop", "1.3.0", "production")
+            await here.approve(id_)
+            await here.ends(id_, "rolled_back")
+            await users.only("1.1.0")
+            assert "1.3.0" in users.answers(before)
+            assert set(users.failures(before)) <= {NO_RELEASE}
+            assert users.failures(users.settled) == {}, "after the rollback none fail"
+            assert (site / "current").readlink() == Path("releases/1.1.0")
+    finally:
+        server.stop()
+        os.kill(int((site / "pid").read_text()), signal.SIGTERM)
