@@ -23,6 +23,8 @@ RUN site="$(/opt/slipway/bin/python -c 'import sysconfig; print(sysconfig.get_pa
  && chmod 755 /opt/slipway/bin/slipway \
  && /opt/slipway/bin/python -m compileall -q -j 0 /opt/slipway/lib \
  && mkdir -p /empty
+# Empty configuration for an Envoy beside it, which does not start without; Slipway replaces it.
+RUN for kind in listeners clusters routes; do mkdir -p "/envoy/$kind" && echo '{"version_info": "0", "resources": []}' > "/envoy/$kind/$kind.json"; done
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="Slipway" \
@@ -36,6 +38,9 @@ ENV PATH=/opt/slipway/bin:$PATH \
     SLIPWAY_WEB_HOST=0.0.0.0
 COPY --from=build /opt/slipway /opt/slipway
 COPY --from=build --chown=10001:10001 /empty /data
+# Volumes that are shared with an Envoy beside it begin with this content and owner.
+COPY --from=build --chown=10001:10001 /envoy /var/lib/slipway-envoy
+COPY --from=build --chown=10001:10001 /empty /run/slipway-envoy
 USER 10001:10001
 WORKDIR /data
 VOLUME ["/data"]

@@ -75,7 +75,7 @@ def test_bot_and_host_share_the_folders_that_the_image_names() -> None:
     image = image_environment()
     for service in (services["bot"], services["host"]):
         targets = {_target(volume) for volume in service["volumes"]}
-        assert targets == {image["SLIPWAY_CONFIG_DIR"], image["SLIPWAY_DATA_DIR"]}
+        assert targets >= {image["SLIPWAY_CONFIG_DIR"], image["SLIPWAY_DATA_DIR"]}
     assert "--data-dir /data" in " ".join(services["host"]["command"])
 
 
@@ -88,6 +88,18 @@ def test_only_the_catalog_is_mounted_and_not_the_examples_beside_it() -> None:
     (catalog,) = [volume for volume in volumes if isinstance(volume, dict)]
     assert catalog["source"] == "./config/catalog"
     assert catalog["read_only"]
+
+
+def test_envoy_has_the_volumes_of_the_host_and_reads_the_configuration_of_the_example() -> None:
+    services = compose(filled_in())["services"]
+    mounted = [volume.split(":") for volume in services["envoy"]["volumes"]]
+    shared = {name: path for name, path, *_ in mounted if not name.startswith("./")}
+    for service in ("host", "bot"):
+        volumes = [volume.split(":") for volume in services[service]["volumes"] if isinstance(volume, str)]
+        assert shared.items() <= {name: path for name, path, *_ in volumes}.items()
+    assert ["./config/examples/compose/envoy.json", "/etc/envoy/envoy.json", "ro"] in mounted
+    assert services["envoy"]["user"] == "10001:10001"
+    assert services["envoy"]["network_mode"] == services["bot"]["network_mode"] == "service:host"
 
 
 def test_compose_itself_reads_the_file_as_we_do(tmp_path: Path) -> None:

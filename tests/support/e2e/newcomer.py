@@ -66,7 +66,7 @@ class Newcomer:
             for line in block.text.splitlines()
         ]
         assert lines[0] == f"cp -r config/examples/{self._name} config/catalog", lines[0]
-        assert lines[-1] == "slipway run", lines[-1]
+        assert lines[-1] in ("slipway run", "docker compose up -d"), lines[-1]
         await self.type(lines[0])
         self.change(edits)
         for line in lines[1:-1]:
