@@ -115,7 +115,7 @@ class LaneConfig:
     # How people start a rollout here; lane and version are filled in.
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
     binding: LaneBinding | None = None  # None: the adapters are known by name alone
-    preconditions: Preconditions | None = None
+    preconditions: tuple[Preconditions, ...] = ()  # of the plan, then of the lane
     repository: Repository | None = None  # of the service's commits
 
     @property

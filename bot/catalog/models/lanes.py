@@ -59,7 +59,9 @@ class Repository(Part):
 class Preconditions(Part):
     """What GitHub must say of a release's commit before a rollout starts; rollbacks need none of it."""
 
-    repository: Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")] = Field(description="owner/name")
+    repository: Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")] | None = Field(
+        default=None, description="owner/name; by default the service's repository, with its token."
+    )
     checks: bool = Field(default=True, description="All checks and statuses of the commit are green.")
     approvals: int = Field(
         default=0, ge=0, le=20, description="People with write access who approved its pull request."

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from bot.catalog.diagnostics import nearest
+from bot.catalog.models.lanes import Preconditions
 from bot.domain.rollout import steps
 from bot.domain.rollout.model import Step as PlanStep
 from bot.kinds import SshPart
@@ -268,7 +269,10 @@ class RunStep(StepPart):
 
 
 class Step(Part):
-    """Exactly one of these kinds; a bare word is the step with its defaults."""
+    """Exactly one of these kinds; a bare word is the step with its defaults.
+
+    `preconditions` come first in a plan: they are looked at before a rollout starts, and are no step of it.
+    """
 
     model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
 
@@ -279,6 +283,7 @@ class Step(Part):
             value = {value: None}
         return {k: {} if v is None else v for k, v in value.items()} if isinstance(value, dict) else value
 
+    preconditions: Preconditions | None = None
     verify: Annotated[VerifyStep, Short("checks", {"type": ["array", "string"]})] | None = None
     gate: Annotated[GateStep, Short("approval", _STRING)] | None = None
     shift: Annotated[ShiftStep, Short("weight", WEIGHT)] | None = None
@@ -290,7 +295,7 @@ class Step(Part):
     @property
     def parts(self) -> dict[str, StepPart]:
         """The parts that are given, by kind; exactly one in a valid step."""
-        given = {kind: getattr(self, kind) for kind in type(self).model_fields}
+        given = {kind: getattr(self, kind) for kind in type(self).model_fields if kind != "preconditions"}
         return {kind: part for kind, part in given.items() if part is not None}
 
     @property
@@ -303,4 +308,5 @@ class Step(Part):
         return part.stand_in
 
 
+STEP_KINDS = tuple(kind for kind in Step.model_fields if kind != "preconditions")
 PlannedStep = Annotated[Step, Short(None, {"enum": list(Step.model_fields)})]

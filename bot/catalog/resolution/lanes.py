@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from bot.catalog import models
 from bot.catalog.diagnostics import nearest
-from bot.catalog.models import lanes
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
 from bot.catalog.resolution.layers import Layers, Said
-from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named
+from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named, preconditions
 from bot.catalog.resolution.plans import policy as judged_by
 from bot.catalog.resolution.signals import Listeners
 from bot.catalog.validate import Sections
@@ -26,27 +25,10 @@ _TICK_S = 5.0
 _NOWHERE = "none"  # `prerequisite: none` removes one that an environment set
 
 
-def _preconditions(said: lanes.Preconditions | None) -> Preconditions | None:
-    if said is None:
-        return None
-    return Preconditions(
-        repository=said.repository,
-        checks=said.checks,
-        approvals=said.approvals,
-        changelog=said.changelog or "",
-        token=said.token,
-        api=said.api,
-    )
-
-
-def _repository(service: models.Service, preconditions: lanes.Preconditions | None) -> Repository | None:
-    """Where the service's commits are: as it says, as its releases say, or where its preconditions look."""
-    if service.repository is not None:
-        own = service.repository
-        return Repository(own.name, own.token, own.api)
-    if service.releases.code is not None or preconditions is None:
-        return service.releases.code
-    return Repository(preconditions.repository, preconditions.token, preconditions.api)
+def _repository(service: models.Service) -> Repository | None:
+    """Where the service's commits are: as it says, or as its releases say."""
+    own = service.repository
+    return Repository(own.name, own.token, own.api) if own is not None else service.releases.code
 
 
 class LaneResolver:
@@ -56,6 +38,7 @@ class LaneResolver:
         self._document = document
         self._sections = sections
         self._plans = plans
+        self._by_plan = preconditions(sections)
         self._listening: dict[int, Layers] = {}
         self._listeners = Listeners(document, sections)
 
@@ -74,6 +57,8 @@ class LaneResolver:
         self._mapped(roles, steps, guilds)
         self._alone(said)
         metrics = self._metrics(said, rules, steps)
+        repository = _repository(self._sections.of("services")[said.lane.service])
+        looked_at = tuple(self._preconditions(said, plan, repository))
         if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
             return None
         policy = _policy(said, rules, roles, exclusive)
@@ -87,10 +72,8 @@ class LaneResolver:
             deploy_roles=roles["deploy"].value,
             lock_roles=roles["lock"].value,
             prerequisite=prerequisite,
-            preconditions=_preconditions(said.get("preconditions").value),
-            repository=_repository(
-                self._sections.of("services")[said.lane.service], said.get("preconditions").value
-            ),
+            preconditions=looked_at,
+            repository=repository or _asked_repository(looked_at),
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
             binding=binding(
@@ -177,6 +160,28 @@ class LaneResolver:
             return None
         return Prerequisite(environment, value.value.max_age)
 
+    def _preconditions(
+        self, said: Layers, plan: str | None, own: Repository | None
+    ) -> Iterator[Preconditions]:
+        """Those of the plan and of the lane: all must hold."""
+        given = [self._by_plan[plan]] if plan in self._by_plan else []
+        value = said.get("preconditions")
+        given += [(value.path, value.value)] if value.given else []
+        for path, each in given:
+            asked = Repository(each.repository, each.token, each.api) if each.repository else own
+            if asked is None:
+                sentence = f"nothing says which repository the commits of {said.lane.service} are in."
+                self._document.wrong(path, sentence, "Add repository: owner/name to the service.")
+                continue
+            yield Preconditions(
+                repository=asked.name,
+                checks=each.checks,
+                approvals=each.approvals,
+                changelog=each.changelog or "",
+                token=each.token or asked.token,
+                api=asked.api,
+            )
+
     # ---- people ----
 
     def _roles(self, said: Layers, steps: list[Placed]) -> dict[str, Said]:
@@ -247,6 +252,11 @@ class LaneResolver:
             there = self._document.place((*other.path, "router"))
             sentence = f"port {port} is taken by {other.lane} ({there})."
             self._document.wrong((*said.path, "router"), sentence)
+
+
+def _asked_repository(looked_at: tuple[Preconditions, ...]) -> Repository | None:
+    """Where preconditions look, commits can be looked up too."""
+    return next((Repository(each.repository, each.token, each.api) for each in looked_at), None)
 
 
 def served(said: Layers, lane: LaneConfig) -> ServedLane:

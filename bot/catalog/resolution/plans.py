@@ -8,7 +8,8 @@ from typing import Any
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath
-from bot.catalog.models.plans import UNKNOWN, Step
+from bot.catalog.models.lanes import Preconditions
+from bot.catalog.models.plans import STEP_KINDS, UNKNOWN, Step
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.formatting import duration
@@ -27,12 +28,38 @@ def plans(document: Document, sections: Sections) -> dict[str, list[Placed]]:
     for name, written in sections.of("plans").items():
         path: KeyPath = ("plans", name)
         places = [sections.original((*path, index)) for index in range(len(written))]
-        steps = [(at, _step(document, sections, at, written[i:])) for i, at in enumerate(places)]
+        looked_at = [_is_precondition(document, sections, at, written[i]) for i, at in enumerate(places)]
+        steps = [
+            (at, _step(document, sections, at, written[i:]))
+            for i, at in enumerate(places)
+            if not looked_at[i]
+        ]
         if any(len(p) == 3 and p[:2] == path for p in sections.spoilt):
             steps.append((path, UNKNOWN))
         _order(document, path, steps)
         found[name] = steps
     return found
+
+
+def preconditions(sections: Sections) -> dict[str, tuple[KeyPath, Preconditions]]:
+    """What must hold before a rollout by each plan starts, with its place; plans without any are left out."""
+    found: dict[str, tuple[KeyPath, Preconditions]] = {}
+    for name, written in sections.of("plans").items():
+        if written and written[0].preconditions is not None:
+            found[name] = (*sections.original(("plans", name, 0)), "preconditions"), written[0].preconditions
+    return found
+
+
+def _is_precondition(document: Document, sections: Sections, at: KeyPath, step: Step) -> bool:
+    """Whether an entry of a plan is no step of it. Reports one that does not stand first or alone."""
+    given = step.preconditions is not None or sections.is_spoilt((*at, "preconditions"))
+    if not given:
+        return False
+    if step.parts:
+        document.wrong(at, f"preconditions stand alone, not beside {', '.join(step.parts)}.")
+    elif at[-1] != 0:
+        document.wrong(at, "preconditions are looked at before a rollout starts.", "Move them to the top.")
+    return not step.parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +88,12 @@ class _Surroundings:
 def _step(document: Document, sections: Sections, at: KeyPath, rest: Sequence[Step]) -> PlanStep:
     """The first step of `rest`, which ends with the last of the plan."""
     given = rest[0].parts
-    wrong = [kind for kind in Step.model_fields if sections.is_spoilt((*at, kind))]
+    wrong = [kind for kind in STEP_KINDS if sections.is_spoilt((*at, kind))]
     if not given and wrong:
         return Step.stand_in(wrong[0])
     if len(given) != 1:
         if not sections.is_spoilt(at):
-            known = ", ".join(Step.model_fields)
+            known = ", ".join(STEP_KINDS)
             document.wrong(at, f"a step must be exactly one of {known}, not {len(given)} of them.")
         return UNKNOWN
     ((kind, part),) = given.items()

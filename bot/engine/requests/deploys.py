@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from itertools import chain
 from typing import TypeVar
 
 from bot.domain import phrasebook
@@ -147,11 +149,13 @@ class Deploys:
         )
 
     async def _preconditions(self, config: LaneConfig, candidate: Release) -> tuple[Precondition, ...]:
-        if config.preconditions is None:
+        if not config.preconditions:
             return ()
         if self._source is None:
             return (Precondition("github", False, "GitHub cannot be asked from here."),)
-        return tuple(await self._source.look(config.preconditions, candidate))
+        asked = (self._source.look(wanted, candidate) for wanted in config.preconditions)
+        # The plan and the lane may ask for the same.
+        return tuple(dict.fromkeys(chain.from_iterable(await asyncio.gather(*asked))))
 
     async def _renewing(self, lane: Lane, candidate: Release, situation: Situation) -> bool:
         """Whether the release runs here, but its success is too old for an environment with this prerequisite.

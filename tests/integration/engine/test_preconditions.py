@@ -154,7 +154,7 @@ async def test_what_cannot_be_asked_is_not_met(github: GithubApi) -> None:
 async def test_unmet_ones_refuse_the_start_with_all_reasons_and_met_ones_are_on_the_card(
     github: GithubApi, dsn: str
 ) -> None:
-    world = World(dsn, catalog(preconditions=wanted(github)))
+    world = World(dsn, catalog(preconditions=(wanted(github), replace(wanted(github), changelog=""))))
     world.releases = FakeReleases({"checkout": [RELEASE]})
     await world.serve()
     async with world.open(working=False, preconditions=GithubPreconditions(LONG_ENOUGH_S)) as slipway:

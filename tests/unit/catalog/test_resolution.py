@@ -55,9 +55,62 @@ def test_preconditions_are_inherited_and_replaced_as_a_whole(
     text = changed(("production: {prerequisite: staging}", f"production: {{preconditions: {given}}}"))
     catalog = load(write(tmp_path, all=text))
     found = catalog.lanes[PRODUCTION].preconditions
-    assert found == Preconditions("acme/checkout", True, 2, "NEWS.md", Secret("a-secret-token"))
-    assert catalog.lanes[STAGING].preconditions is None
+    assert found == (Preconditions("acme/checkout", True, 2, "NEWS.md", Secret("a-secret-token")),)
+    assert catalog.lanes[STAGING].preconditions == ()
     assert "a-secret-token" in {secret.reveal() for secret in catalog.secrets}
+
+
+def _required(*, plan: str, more: str = "") -> str:
+    steps = "  canary:\n    - verify: /healthz\n"
+    return changed(
+        (steps, steps.replace("    - verify", f"    - preconditions: {plan}\n    - verify")),
+        ("    releases:\n", f"{more}    releases:\n"),
+    )
+
+
+def test_a_plan_asks_in_the_repository_of_each_service_beside_what_its_lane_asks(tmp_path: Path) -> None:
+    more = "    repository: {name: acme/shop, token: '${TOKEN}'}\n"
+    text = _required(plan="{approvals: 1, changelog: NEWS.md}", more=more).replace(
+        "production: {prerequisite: staging}",
+        "production: {preconditions: {repository: acme/ops, checks: true}}",
+    )
+    found = load(write(tmp_path, all=text), {"TOKEN": "a-secret-value"})
+    own = Preconditions("acme/shop", True, 1, "NEWS.md", Secret("a-secret-value"))
+    assert found.lanes[STAGING].preconditions == (own,)
+    assert found.lanes[PRODUCTION].preconditions == (own, Preconditions("acme/ops"))
+    assert (
+        found.lanes[PRODUCTION].plan
+        == load(write(_made(tmp_path / "without"), all=SOUND)).lanes[PRODUCTION].plan
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        (
+            _required(plan="{checks: true}"),
+            "plans.canary[0].preconditions: nothing says which repository the commits of checkout are in. "
+            "Add repository: owner/name to the service.",
+        ),
+        (
+            _required(plan="{repository: acme/shop, aprovals: 2}"),
+            'plans.canary[0].preconditions.aprovals: there is no such key here. Did you mean "approvals"?',
+        ),
+        (
+            changed(("    - soak: 30m\n", "    - preconditions: {repository: acme/shop}\n    - soak: 30m\n")),
+            "plans.canary[3]: preconditions are looked at before a rollout starts. Move them to the top.",
+        ),
+        (
+            changed(
+                ("    - verify: /healthz\n", "    - {verify: /healthz, preconditions: {repository: a/b}}\n")
+            ),
+            "plans.canary[0]: preconditions stand alone, not beside verify.",
+        ),
+    ],
+)
+def test_mistakes_in_a_plans_preconditions_are_found(tmp_path: Path, text: str, mistake: str) -> None:
+    _, mistakes = check(write(tmp_path, all=text), {})
+    assert mistake in "\n".join(str(each) for each in mistakes)
 
 
 def test_objectives_and_rules_become_the_judges_policy(tmp_path: Path) -> None:
@@ -314,3 +367,8 @@ def test_releases_of_a_repository_say_where_their_commits_are(tmp_path: Path) ->
 )
 def test_people_find_a_repository_beside_its_api(api: str, address: str) -> None:
     assert Repository("acme/shop", api=api).address == address
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
