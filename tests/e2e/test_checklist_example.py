@@ -12,20 +12,12 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from bot.domain.config import LaneConfig
-from bot.domain.judge.evidence import Counts, Signal, Tick
-from bot.domain.judge.policy import Rule
-from bot.domain.judge.rules import RuleState, advance_rule, fails
-from bot.domain.rollout.model import Lane
-from bot.domain.rollout.steps import Observe, Run
 from demo.children import free_port
 from demo.stories.stage import StoryError
 from tests.fakes.github import GithubApi, published, serving
-from tests.support.catalog_files import load
 from tests.support.e2e.compose_host import ComposeHost, stand_ins
 from tests.support.e2e.newcomer import Newcomer, newcomer
 from tests.support.e2e.users import NO_RELEASE, Invocations
@@ -182,61 +174,3 @@ async def deployed(here: Newcomer, version: str, environment: str) -> None:
     if environment == "production":
         await here.approve(id_)
     await here.ends(id_, "succeeded")
-
-
-class Trigger(NamedTuple):
-    """A condition of the checklist in its own words, and what breaks it by a little; `within` is what does not.
-
-    Each: for how many seconds, how many of 100 requests in each tick are bad, or whether the signal says so.
-    """
-
-    words: str
-    breaks: tuple[float, int | bool]
-    within: tuple[float, int | bool]
-
-
-TRIGGERS = {
-    "error_rate > 5% over 5m": Trigger("> 5% of invocations over 5-min window", (300, 6), (300, 5)),
-    "p99 > 5s for 2m": Trigger("> 5 s sustained for > 2 min", (130, 2), (110, 2)),
-    "gateway disconnected for 2m": Trigger(
-        "Bot offline / gateway disconnect > 2 minutes", (130, True), (110, True)
-    ),
-    "database > 1% over 5m": Trigger("> 1% of queries over 5-min window", (300, 2), (300, 1)),
-    "any P1 alert firing": Trigger("Immediately", (5, True), (5, False)),
-}
-
-
-@pytest.fixture(scope="module")
-def lanes() -> dict[str, LaneConfig]:
-    variables = ("SERVER_ID", "GITHUB_TOKEN", "CHOPSTICKS_ID", "CHOPSTICKS_TOKEN")
-    catalog = load(EXAMPLE, {f"SLIPWAY_VAR_{name}": "100000000000000001" for name in variables})
-    return {name: catalog.lanes[Lane("chopsticks", name)] for name in ("staging", "production")}
-
-
-@pytest.mark.parametrize("rule", TRIGGERS)
-def test_each_trigger_of_the_checklist_breaks_where_it_says(rule: str, lanes: dict[str, LaneConfig]) -> None:
-    (found,) = (one for one in lanes["production"].policy.judge.rules if one.name == rule)
-    assert _broken(found, *TRIGGERS[rule].breaks)
-    assert not _broken(found, *TRIGGERS[rule].within)
-
-
-def _broken(rule: Rule, seconds: float, bad: int | bool) -> bool:
-    state = RuleState()
-    for at in range(0, int(seconds), 5):
-        counts, signals = {}, {}
-        if rule.signal is not None:
-            signals = {rule.signal: Signal(bool(bad))}
-        else:
-            counts = {rule.name: Counts(100, bad)}
-        state = advance_rule(rule, state, Tick(float(at), 5.0, counts, signals=signals))
-    return fails(rule, state)
-
-
-def test_production_has_the_five_triggers_and_both_are_watched_for_half_an_hour(
-    lanes: dict[str, LaneConfig],
-) -> None:
-    assert [rule.name for rule in lanes["production"].policy.judge.rules] == list(TRIGGERS)
-    for config in lanes.values():
-        (observe,) = (step for step in config.plan.steps if isinstance(step, Observe))
-        assert observe.duration_s == 30 * 60
-    assert len([step for step in lanes["staging"].plan.steps if isinstance(step, Run)]) == 1 + 5 + 1
