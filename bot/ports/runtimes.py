@@ -56,6 +56,17 @@ class RunningRelease:
         return tuple(instance for instance in self.instances if instance.state is RunState.READY)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order for which a release runs. rollout: None where no rollout ordered it, such as an abort."""
+
+    generation: int = 0
+    rollout: int | None = None
+
+
+UNORDERED = Order()
+
+
 class Runtime(Protocol):
     """One runtime for all lanes of a target. Level-triggered: the host repeats `run` and `stop` at every look."""
 
@@ -74,11 +85,12 @@ class Runtime(Protocol):
         """Raises `TargetRefused` for a release that cannot run here, with every reason in one sentence."""
         ...
 
-    def run(self, lane: Lane, release: Release, *, restart: bool) -> None:
+    def run(self, lane: Lane, release: Release, *, restart: bool, order: Order = UNORDERED) -> None:
         """Bring about that all instances of the release run; returns at once.
 
         restart: whether instances that died are started again, with growing pauses; otherwise they stay crashed.
-        Takes back a `stop` as long as no instance was asked to exit.
+        Takes back a `stop` as long as no instance was asked to exit. order: what newly started instances are marked
+        with, where the runtime marks them.
         """
         ...
 

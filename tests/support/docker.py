@@ -52,6 +52,9 @@ class DockerEngine:
     size: of a file system of its own in memory, such as "30m"; a folder on disk without one.
     """
 
+    # What starts it elsewhere, such as in a network namespace.
+    _within: tuple[str, ...] = ()
+
     def __init__(self, folder: Path, *, size: str = "") -> None:
         self.folder = folder
         self.socket = folder / "docker.sock"
@@ -73,8 +76,8 @@ class DockerEngine:
         """An address for published ports that no other engine of tests uses."""
         return f"127.1.{self._number}.1"
 
-    def start(self) -> None:
-        options = {
+    def _options(self) -> dict[str, object]:
+        return {
             "data-root": self._data,
             "exec-root": self.folder / "exec",
             "pidfile": self.folder / "pid",
@@ -85,7 +88,10 @@ class DockerEngine:
             "default-address-pool": f"base=172.31.{self._number}.0/24,size=28",
             "shutdown-timeout": "2",
         }
-        command = ["dockerd", "-H", self.address, *(f"--{name}={value}" for name, value in options.items())]
+
+    def start(self) -> None:
+        options = [f"--{name}={value}" for name, value in self._options().items()]
+        command = [*self._within, "dockerd", "-H", self.address, *options]
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + _STARTS_S
@@ -214,25 +220,26 @@ def image(more: int = 0) -> bytes:
 class Registry:
     """`docker-registry` on loopback. Use `registry`."""
 
-    def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+        self._host = host
+        with socket.create_server((host, 0)) as free:
             self.port = free.getsockname()[1]
         self._config = folder / "registry.yml"
         storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
-        http = f"http: {{addr: '127.0.0.1:{self.port}'}}\n"
+        http = f"http: {{addr: '{self.name}'}}\n"
         self._config.write_text(f"version: 0.1\nlog: {{level: error}}\n{storage}{http}")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def name(self) -> str:
-        return f"127.0.0.1:{self.port}"
+        return f"{self._host}:{self.port}"
 
     def start(self) -> None:
         command = ["docker-registry", "serve", str(self._config)]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + _STARTS_S
         while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+            with suppress(OSError), socket.create_connection((self._host, self.port), 1):
                 return
             time.sleep(0.02)
         raise RuntimeError("docker-registry did not start")
@@ -260,12 +267,12 @@ def docker_engine(*, size: str = "") -> Iterator[DockerEngine]:
 
 
 @contextmanager
-def registry() -> Iterator[Registry]:
+def registry(host: str = "127.0.0.1") -> Iterator[Registry]:
     """Skips where Debian's docker-registry is not installed."""
     if shutil.which("docker-registry") is None:
         pytest.skip("needs docker-registry")
     with tempfile.TemporaryDirectory(prefix="slipway-registry-") as folder:
-        served = Registry(Path(folder))
+        served = Registry(Path(folder), host)
         served.start()
         try:
             yield served

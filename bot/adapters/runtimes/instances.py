@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Iterable
+from typing import TypeVar
 
 import aiohttp
 
 from bot.adapters.runtimes.spec import RuntimeSpec
 from bot.redaction import Redactor
+
+T = TypeVar("T")
 
 READY_POLL_S = 0.05
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 10.0
@@ -60,3 +64,13 @@ def not_started(problem: OSError) -> str:
     """How the start failed, as a phrase."""
     what = f"{problem.strerror}: {problem.filename}" if problem.filename else str(problem)
     return f"could not be started: {what}"
+
+
+async def finished(work: Awaitable[T]) -> T:
+    """`work`, which is waited for also when the waiting task is cancelled: a request may be half done."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise

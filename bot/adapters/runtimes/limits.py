@@ -34,6 +34,11 @@ class Limits(Frozen):
     pids: int | None = Field(default=None, ge=1)
 
     @property
+    def nano_cpus(self) -> int:
+        """0 for no limit."""
+        return round((self.cpus or 0) * 1_000_000_000)
+
+    @property
     def memory_bytes(self) -> int:
         """0 for no limit."""
         found = _SIZE.match(self.memory or "")

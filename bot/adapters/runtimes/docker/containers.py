@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import secrets
 import tarfile
@@ -17,19 +16,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.labels import (
+    DIGEST,
+    OWNER,
+    VERSION,
+    kept_in,
+    labels_of,
+    lane_of,
+    places_of,
+)
 from bot.adapters.runtimes.docker.settings import EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec
 from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Lane, Release
+from bot.ports.runtimes import Order
 
-OWNER = "slipway.owner"
-_SERVICE, _ENVIRONMENT = "slipway.service", "slipway.environment"
-_VERSION, _DIGEST, _INDEX = "slipway.version", "slipway.digest", "slipway.instance"
-_RESTARTS, _KEPT = "slipway.restarts", "slipway.settings"
+_INDEX, _RESTARTS = "slipway.instance", "slipway.restarts"
 
 SECRETS = "/run/secrets"
 _LIST_S = 10.0
-_NS = 1_000_000_000
 _LOG_LINES = 50
 _TAIL_LINES = 5
 _TAIL_CHARS = 4096
@@ -65,15 +70,15 @@ class Container:
 def listed(entry: Mapping[str, Any], settings: EngineSettings) -> Container:
     """A container from an entry of `/containers/json`. Raises KeyError, ValueError for labels of another version."""
     labels = entry["Labels"]
-    kept = json.loads(labels[_KEPT])
+    kept = kept_in(labels)
     status = str(entry.get("Status", ""))
     found = re.search(r"\((?:health: )?(healthy|unhealthy|starting)\)", status)
     host, port = _address(entry, kept.get("port"), settings)
     return Container(
         id=str(entry["Id"]),
-        lane=Lane(labels[_SERVICE], labels[_ENVIRONMENT]),
-        digest=labels[_DIGEST],
-        version=labels[_VERSION],
+        lane=lane_of(labels),
+        digest=labels[DIGEST],
+        version=labels[VERSION],
         index=int(labels[_INDEX]),
         restarts=int(labels[_RESTARTS]),
         state=str(entry["State"]),
@@ -100,17 +105,6 @@ def _address(
     return None, None
 
 
-def places_of(lane: Lane, release: Release, spec: DockerSpec, index: int) -> dict[str, str]:
-    """What is filled in for `{service}` and the like."""
-    return {
-        "service": release.service,
-        "version": release.version,
-        "environment": lane.environment,
-        "instance": str(index),
-        "port": str(spec.port or ""),
-    }
-
-
 class Containers:
     """The containers of one Slipway on one engine. `owner`: what they are labelled with."""
 
@@ -132,20 +126,13 @@ class Containers:
                 found.append(listed(entry, self._settings))
         return found
 
-    async def create(self, lane: Lane, release: Release, spec: DockerSpec, index: int, restarts: int) -> str:
+    async def create(
+        self, lane: Lane, release: Release, spec: DockerSpec, index: int, *, restarts: int, order: Order
+    ) -> str:
         """Create and start a container; its id. Raises `EngineError`, `Unreachable`, OSError (files of the spec)."""
         places = places_of(lane, release, spec, index)
-        labels = {name: fill(value, places) for name, value in spec.labels.items()}
-        labels |= {
-            OWNER: self._owner,
-            _SERVICE: lane.service,
-            _ENVIRONMENT: lane.environment,
-            _VERSION: release.version,
-            _DIGEST: release.digest,
-            _INDEX: str(index),
-            _RESTARTS: str(restarts),
-            _KEPT: json.dumps(spec.model_dump(mode="json", include=_KEPT_KEYS, exclude_unset=True)),
-        }
+        labels = labels_of(self._owner, lane, release, spec, order=order, places=places)
+        labels |= {_INDEX: str(index), _RESTARTS: str(restarts)}
         body = self._body(spec, places, labels)
         body["HostConfig"] |= await self._log_limits()
         name = re.sub(
@@ -217,7 +204,7 @@ class Containers:
             async with self._engine.request(
                 "GET", f"/containers/{container_id}/logs", params=params
             ) as answer:
-                return _unframed(await answer.read())
+                return unframed(await answer.read())
         except EngineError:
             return ""  # a log driver that cannot be read from
 
@@ -233,7 +220,7 @@ class Containers:
             "Mounts": mounts,
             "Memory": spec.limits.memory_bytes,
             "MemorySwap": spec.limits.memory_bytes,
-            "NanoCpus": round((spec.limits.cpus or 0) * _NS),
+            "NanoCpus": spec.limits.nano_cpus,
             "ReadonlyRootfs": spec.read_only,
             "Tmpfs": dict.fromkeys(spec.tmpfs, ""),
             "SecurityOpt": ["no-new-privileges:true"],
@@ -264,13 +251,7 @@ class Containers:
                     f"{spec.port}/tcp": [{"HostIp": self._settings.publish, "HostPort": ""}]
                 }
         if (health := spec.health) is not None:
-            body["Healthcheck"] = {
-                "Test": ["CMD", *health.command],
-                "Interval": round(health.interval_s * _NS),
-                "Timeout": round(health.timeout_s * _NS),
-                "StartPeriod": round(health.start_period_s * _NS),
-                "Retries": health.retries,
-            }
+            body["Healthcheck"] = health.check()
         return body
 
     async def _log_limits(self) -> dict[str, Any]:
@@ -282,16 +263,13 @@ class Containers:
         return self._bounded_logs
 
 
-_KEPT_KEYS = {"port", "ready", "health", "drain_s", "stop_s", "instances"}
-
-
 def last_words(output: str, redact: Callable[[str], str]) -> str:
     """The last lines, joined by ` | `. Redacted before anything is cut, since no redactor recognises half a secret."""
     lines = [line.strip() for line in redact(output).split("\n") if line.strip()]
     return " | ".join(lines[-_TAIL_LINES:])[-_TAIL_CHARS:]
 
 
-def _unframed(data: bytes) -> str:
+def unframed(data: bytes) -> str:
     """The output of both streams: each piece has a header of 8 bytes, unless there is a terminal."""
     if data[:1] not in (b"\x00", b"\x01", b"\x02") or data[1:4] != b"\0\0\0":
         return data.decode(errors="replace")

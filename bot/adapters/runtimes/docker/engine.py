@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from bot.adapters.runtimes.docker.forwarding import ForwardedSocket
-from bot.adapters.runtimes.docker.settings import EngineSettings
+from bot.adapters.runtimes.docker.settings import EngineAddress
 from bot.ports.errors import Unreachable
 
 Json = Any
@@ -43,7 +43,7 @@ class Engine:
     Requests raise `EngineError`, and `Unreachable` while the engine does not answer.
     """
 
-    def __init__(self, settings: EngineSettings, folder: Path) -> None:
+    def __init__(self, settings: EngineAddress, folder: Path) -> None:
         self.address = settings.engine
         self.outages = 0
         self._settings = settings

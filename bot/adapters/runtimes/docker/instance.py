@@ -10,9 +10,10 @@ from typing import NoReturn, Protocol, TypeVar
 
 import aiohttp
 
-from bot.adapters.runtimes.docker.containers import Container, Containers, places_of
+from bot.adapters.runtimes.docker.containers import Container, Containers
 from bot.adapters.runtimes.docker.engine import EngineError
 from bot.adapters.runtimes.docker.images import ImageUnavailable
+from bot.adapters.runtimes.docker.labels import places_of
 from bot.adapters.runtimes.docker.spec import DockerSpec
 from bot.adapters.runtimes.instances import (
     FIRST_PAUSE_S,
@@ -21,11 +22,12 @@ from bot.adapters.runtimes.instances import (
     KnownSecrets,
     Pauses,
     answers,
+    finished,
     not_started,
 )
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import RunningInstance
+from bot.ports.runtimes import Order, RunningInstance
 from bot.redaction import Redactor
 
 log = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Surroundings(Protocol):
     release: Release
     spec: DockerSpec
     restart: bool
+    order: Order
 
     @property
     def containers(self) -> Containers: ...
@@ -173,14 +176,19 @@ class Instance:
 
         async def create() -> str:
             return await around.containers.create(
-                around.lane, around.release, around.spec, self.index, self.restarts
+                around.lane,
+                around.release,
+                around.spec,
+                self.index,
+                restarts=self.restarts,
+                order=around.order,
             )
 
         places = places_of(around.lane, around.release, around.spec, self.index)
         self._secrets.started(around.spec.private(places))
         self.creating = True
         try:
-            made = await _finished(self._patiently(create))
+            made = await finished(self._patiently(create))
         except EngineError as error:
             await around.probe()
             raise Ended(f"could not be started: {error}") from None
@@ -272,7 +280,7 @@ class Instance:
         """Remove the former container: its last words are in `detail`."""
         if self._id:
             former = self._id
-            await _finished(self._patiently(lambda: self._around.containers.remove(former)))
+            await finished(self._patiently(lambda: self._around.containers.remove(former)))
         self._id, self.container, self._lost = "", None, False
 
     async def _crashed(self, how: str) -> None:
@@ -295,13 +303,3 @@ class Instance:
         if (self.state, self.detail) != (state, detail):
             self.state, self.detail = state, detail
             self._around.changed()
-
-
-async def _finished(work: Awaitable[T]) -> T:
-    """`work`, which is waited for also when the waiting task is cancelled: a request may be half done."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
-        raise

@@ -17,7 +17,7 @@ from bot.adapters.runtimes.docker.readiness import Readiness
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import RunningRelease
+from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class DockerRelease:
         self.release = release
         self.spec = spec
         self.restart = False
+        self.order = UNORDERED
         self._runtime = runtime
         self._adopted = adopted
         self._instances: dict[int, Instance] = {}
@@ -69,8 +70,8 @@ class DockerRelease:
         if present is None or _better(container, present.container):
             self._instances[container.index] = Instance(self, container.index, container)
 
-    def run(self, release: Release, *, restart: bool) -> None:
-        self.restart = restart
+    def run(self, release: Release, *, restart: bool, order: Order) -> None:
+        self.restart, self.order = restart, order
         if self._adopted:
             self.release, self.spec, self._adopted = release, parse_spec(release), False
         if self._exiting:

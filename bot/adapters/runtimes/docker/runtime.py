@@ -12,23 +12,23 @@ import aiohttp
 
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.docker import images
-from bot.adapters.runtimes.docker.containers import OWNER, Container, Containers
+from bot.adapters.runtimes.docker.containers import Container, Containers
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.labels import OWNER
 from bot.adapters.runtimes.docker.readiness import Readiness
 from bot.adapters.runtimes.docker.release import DockerRelease
 from bot.adapters.runtimes.docker.settings import DockerSettings, EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
+from bot.adapters.runtimes.looking import Looks, exited
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.runtimes import RunningRelease
+from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 
 # Without news from the engine's events, which may have been missed.
 _LOOK_AGAIN_S = 2.0
 _ENGINE_BACK_S = 0.5
-# How long a host that stops waits for an engine that does not answer.
-_AWAY_S = 10.0
 
 
 class DockerRuntime:
@@ -43,10 +43,8 @@ class DockerRuntime:
         self._lanes: dict[Lane, dict[str, DockerRelease]] = {}
         self._pulls: dict[str, asyncio.Lock] = {}
         self._changed: Callable[[Lane], None] = lambda lane: None
-        self._looking: asyncio.Task[None] | None = None
-        self._next: asyncio.Task[None] | None = None
-        self._tasks: list[asyncio.Task[None]] = []
-        self._wake = asyncio.Event()
+        self._looks = Looks(self._look, lambda: _LOOK_AGAIN_S)
+        self._following: asyncio.Task[None] | None = None
 
     # ---- the port ----------------------------------------------------------------------------------------------
 
@@ -62,18 +60,16 @@ class DockerRuntime:
         await asyncio.to_thread(self.readiness.keep_only, {container.id for container in found})
         for container in found:
             self._adopt(container)
-        self._tasks = [
-            asyncio.create_task(self._follow_events(), name="docker-events"),
-            asyncio.create_task(self._keep_looking(), name="docker-look"),
-        ]
+        self._looks.start()
+        self._following = asyncio.create_task(self._follow_events(), name="docker-events")
 
     async def close(self) -> None:
         """As the port says; what an engine has that stays away is left to the next host."""
-        await self._exit()
-        for task in (*self._tasks, self._looking, self._next):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        await exited((release.exit() for release in self._releases()), self._listed, self.engine.name)
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.gather(self._following, return_exceptions=True)
+        await self._looks.close()
         self._lanes.clear()
         await self.session.close()
         await self.engine.close()
@@ -85,11 +81,11 @@ class DockerRuntime:
                 f"{release.service} {release.version} cannot run: its image {spec.image} is not pinned by a digest"
             )
 
-    def run(self, lane: Lane, release: Release, *, restart: bool) -> None:
+    def run(self, lane: Lane, release: Release, *, restart: bool, order: Order = UNORDERED) -> None:
         releases = self._lanes.setdefault(lane, {})
         if release.digest not in releases:
             releases[release.digest] = DockerRelease(self, lane, release, parse_spec(release))
-        releases[release.digest].run(release, restart=restart)
+        releases[release.digest].run(release, restart=restart, order=order)
 
     def stop(self, lane: Lane, digest: str, *, drained: bool) -> None:
         release = self._lanes.get(lane, {}).get(digest)
@@ -97,7 +93,7 @@ class DockerRuntime:
             release.stop(drained=drained)
 
     async def observe(self) -> Mapping[Lane, Mapping[str, RunningRelease]]:
-        await self._look()
+        await self._looks()
         return {
             lane: {digest: release.observed() for digest, release in releases.items()}
             for lane, releases in self._lanes.items()
@@ -111,7 +107,7 @@ class DockerRuntime:
             await images.ensure(self.engine, self._logins, image, progress)
 
     def changed(self, lane: Lane) -> None:
-        self._wake.set()
+        self._looks.wake()
         self._changed(lane)
 
     def gone(self, release: DockerRelease) -> None:
@@ -128,22 +124,6 @@ class DockerRuntime:
     def _releases(self) -> Iterable[DockerRelease]:
         return [release for releases in self._lanes.values() for release in releases.values()]
 
-    async def _exit(self) -> None:
-        loop = asyncio.get_running_loop()
-        exits = asyncio.gather(*(release.exit() for release in self._releases()))
-        heard = loop.time()
-        while not exits.done():
-            await asyncio.wait([exits], timeout=_ENGINE_BACK_S)
-            with contextlib.suppress(Unreachable):
-                await self._listed()
-                heard = loop.time()
-            if loop.time() > heard + _AWAY_S:
-                log.error("%s is away: what it runs is left to the next host", self.engine.name)
-                exits.cancel()
-                await asyncio.wait([exits], timeout=_ENGINE_BACK_S)
-                return
-        await exits
-
     def _adopt(self, container: Container) -> None:
         releases = self._lanes.setdefault(container.lane, {})
         if container.digest not in releases:
@@ -152,20 +132,8 @@ class DockerRuntime:
             releases[container.digest] = DockerRelease(self, container.lane, release, spec, adopted=True)
         releases[container.digest].adopt(container)
 
-    async def _look(self) -> None:
-        """Take in what the engine lists, asked after this call; those who wait share one request.
-
-        Raises `Unreachable`.
-        """
-        if self._next is None:
-            self._next = asyncio.create_task(self._after(self._looking))
-        await asyncio.shield(self._next)
-
-    async def _after(self, before: asyncio.Task[None] | None) -> None:
-        if before is not None:
-            await asyncio.wait([before])
-        self._looking, self._next = self._next, None
-        asked_at = asyncio.get_running_loop().time()
+    async def _look(self, asked_at: float) -> None:
+        """Take in what the engine lists. Raises `Unreachable`."""
         by_release: dict[tuple[Lane, str], list[Container]] = {}
         for container in await self._listed():
             by_release.setdefault((container.lane, container.digest), []).append(container)
@@ -183,20 +151,6 @@ class DockerRuntime:
         except EngineError as error:
             raise Unreachable(f"{self.engine.name} refuses to list containers: {error}") from None
 
-    async def _keep_looking(self) -> None:
-        """Look soon after every event, and now and then without one."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _LOOK_AGAIN_S)
-            self._wake.clear()
-            try:
-                await self._look()
-            except Unreachable as problem:
-                log.warning("%s", problem)
-                await asyncio.sleep(_ENGINE_BACK_S)
-            except Exception:
-                log.exception("the containers cannot be looked at")
-
     async def _follow_events(self) -> None:
         mine = {"type": ["container"], "label": [f"{OWNER}={self._owner}"]}
         while True:
@@ -204,7 +158,7 @@ class DockerRuntime:
                 events = self.engine.stream("GET", "/events", silence_s=None, params={"filters": mine})
                 async with contextlib.aclosing(events):
                     async for event in events:
-                        self._wake.set()
+                        self._looks.wake()
                         labels = event.get("Actor", {}).get("Attributes", {})
                         lane = Lane(labels.get("slipway.service", ""), labels.get("slipway.environment", ""))
                         if lane in self._lanes:
@@ -212,7 +166,7 @@ class DockerRuntime:
                 self.engine.outages += 1  # the engine ended the stream: it stops
             except (Unreachable, EngineError, ValueError) as problem:
                 log.info("no events from the engine: %s", problem)
-            self._wake.set()
+            self._looks.wake()
             await asyncio.sleep(_ENGINE_BACK_S)
 
 

@@ -33,8 +33,8 @@ class TlsSettings(Part):
     key: RelativePath = Field(description="Private key of the client.")
 
 
-class EngineSettings(Part):
-    """A Docker Engine, and how releases on it are reached."""
+class EngineAddress(Part):
+    """Where a Docker Engine listens, and its logins to registries."""
 
     engine: Annotated[str, *shaped(_ADDRESS, "unix:///PATH, tcp://HOST:PORT or ssh://[USER@]HOST[:PORT]")] = (
         Field(
@@ -43,14 +43,6 @@ class EngineSettings(Part):
         )
     )
     tls: TlsSettings | None = Field(default=None, description="Certificates for an engine at tcp://.")
-    publish: Text = Field(
-        default="127.0.0.1",
-        description="IP address of the engine's machine on which ports of releases are published.",
-    )
-    network: Text | None = Field(
-        default=None,
-        description="Network that releases join and in which the router reaches them, instead of `publish`.",
-    )
     logins: RelativePath | None = Field(
         default=None,
         description="Docker's config.json with logins to registries (`docker login`); read at each pull.",
@@ -67,18 +59,43 @@ class EngineSettings(Part):
         )
 
     def problems(self) -> Iterator[Problem]:
-        if not _is_ip(self.publish):
-            yield Problem(("publish",), f'"{self.publish}" is not the IP address of one interface.')
-        elif not self.is_local and self.network is None and _loopback(self.publish):
-            sentence = f"releases on {self.engine} cannot be reached at {self.publish}."
-            hint = "Write an address of the engine's machine, or the network that the router shares with releases."
-            yield Problem(("publish",), sentence, hint)
         scheme = urlsplit(self.engine).scheme
         if scheme == "tcp" and self.tls is None and not self.is_local:
             sentence = f"{self.engine} without TLS gives the engine's machine to everyone who can reach it."
             yield Problem(("engine",), sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
         if scheme != "tcp" and self.tls is not None:
             yield Problem(("tls",), f"{scheme}:// has no TLS.", "It is for engines at tcp://.")
+
+    @property
+    def place_suffix(self) -> str:
+        """Distinguishes places: each engine is one of its own."""
+        return (
+            ""
+            if self.engine == DEFAULT_ENGINE
+            else f"-{hashlib.sha256(self.engine.encode()).hexdigest()[:8]}"
+        )
+
+
+class EngineSettings(EngineAddress):
+    """A Docker Engine, and how releases on it are reached."""
+
+    publish: Text = Field(
+        default="127.0.0.1",
+        description="IP address of the engine's machine on which ports of releases are published.",
+    )
+    network: Text | None = Field(
+        default=None,
+        description="Network that releases join and in which the router reaches them, instead of `publish`.",
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        if not _is_ip(self.publish):
+            yield Problem(("publish",), f'"{self.publish}" is not the IP address of one interface.')
+        elif not self.is_local and self.network is None and _loopback(self.publish):
+            sentence = f"releases on {self.engine} cannot be reached at {self.publish}."
+            hint = "Write an address of the engine's machine, or the network that the router shares with releases."
+            yield Problem(("publish",), sentence, hint)
+        yield from super().problems()
 
 
 class DockerSettings(EngineSettings, HostedTargetSettings):
@@ -90,9 +107,7 @@ class DockerSettings(EngineSettings, HostedTargetSettings):
 
     @property
     def place(self) -> str:
-        """Each engine is a place of its own."""
-        address = hashlib.sha256(self.engine.encode()).hexdigest()[:8]
-        return self.kind if self.engine == DEFAULT_ENGINE else f"{self.kind}-{address}"
+        return self.kind + self.place_suffix
 
 
 def _loopback(address: str) -> bool:

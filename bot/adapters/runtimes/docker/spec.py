@@ -19,6 +19,7 @@ from bot.values import Duration, Part, RelativePath, Text, UrlPath, shaped
 _PINNED = re.compile(r"(^|@)sha256:[0-9a-f]{64}$")
 _MOUNT = re.compile(r"^([^:]+):(/[^:]*)(:ro|:rw)?$")
 _FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+NS = 1_000_000_000  # the Engine's API has times in nanoseconds
 # A release with the engine's socket could start any container on its machine.
 _ENGINE_SOCKETS = ("docker.sock", "containerd.sock")
 
@@ -143,6 +144,16 @@ class Health(Frozen):
     timeout_s: float = Field(default=5.0, gt=0)
     start_period_s: float = Field(default=0.0, ge=0)
     retries: int = Field(default=3, ge=1)
+
+    def check(self) -> dict[str, Any]:
+        """In the form of the Engine's API."""
+        return {
+            "Test": ["CMD", *self.command],
+            "Interval": round(self.interval_s * NS),
+            "Timeout": round(self.timeout_s * NS),
+            "StartPeriod": round(self.start_period_s * NS),
+            "Retries": self.retries,
+        }
 
 
 class DockerSpec(RuntimeSpec):

@@ -26,7 +26,7 @@ from bot.adapters.runtimes.process.users import DEFAULT_IDS, LaneUser, LaneUsers
 from bot.adapters.runtimes.process.writer import WriterProgram, pipe_of
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused
-from bot.ports.runtimes import RunningRelease
+from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class ProcessRuntime:
     def check(self, release: Release, *, exclusive: bool) -> None:
         parse_spec(release, exclusive=exclusive)
 
-    def run(self, lane: Lane, release: Release, *, restart: bool) -> None:
+    def run(self, lane: Lane, release: Release, *, restart: bool, order: Order = UNORDERED) -> None:
         releases = self._lanes.setdefault(lane, {})
         if release.digest not in releases:
             releases[release.digest] = self._made(lane, release)

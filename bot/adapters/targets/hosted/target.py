@@ -22,7 +22,7 @@ from bot.adapters.targets.hosted.settings import (
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed
 from bot.ports.errors import TargetRefused
-from bot.ports.targets import Capabilities
+from bot.ports.targets import ORDERED_BY, Capabilities
 from bot.values import host_and_port
 
 
@@ -114,6 +114,7 @@ class HostedTarget:
                 "lane": lane_to_json(lane),
                 "settings": self.settings(lane).model_dump(),
                 "desired": wire.desired_to_json(desired),
+                "rollout": ORDERED_BY.get(),
             }
         )
 

@@ -127,7 +127,9 @@ class Host:
         lane = lane_from_json(request["lane"])
         hosted = self._lanes.get(lane) or await self._lane(lane, settings)
         self._check_place(hosted, settings)
-        await hosted.apply(wire.desired_from_json(request["desired"]), settings)
+        await hosted.apply(
+            wire.desired_from_json(request["desired"]), settings, rollout=request.get("rollout")
+        )
         return {}
 
     async def _observe(self, request: Json) -> Json:

@@ -49,6 +49,7 @@ class HostedLane:
         self._accepted: Desired | None = None
         self._desired: Desired | None = None
         self._abort: HostAbort | None = None
+        self._rollout: int | None = None
         self._accepting = asyncio.Lock()
         self._saving = asyncio.Lock()
         self._unwritten = False
@@ -67,6 +68,7 @@ class HostedLane:
         """Continue where an earlier host stopped or died. Called before `start`."""
         self.port = state["port"]
         self._abort = wire.abort_from_json(state["abort"])
+        self._rollout = state.get("rollout")
         if state["desired"] is not None:
             self._accepted = self._desired = wire.desired_from_json(state["desired"])
         self._reconciler.restore(state["route"])
@@ -95,8 +97,10 @@ class HostedLane:
         await self.save()
         self.changed()
 
-    async def apply(self, desired: Desired, settings: HostedLaneSettings) -> None:
-        """Accept a desired state; it is on disk when this returns.
+    async def apply(
+        self, desired: Desired, settings: HostedLaneSettings, *, rollout: int | None = None
+    ) -> None:
+        """Accept a desired state; it is on disk when this returns. rollout: the one that ordered it.
 
         Raises `StaleGeneration`, `TargetRefused`, `Unreachable`.
         """
@@ -107,7 +111,7 @@ class HostedLane:
             if changed or not await self._listens():
                 await self.listen()
             if desired != self._accepted:
-                await self._accept(desired, None)
+                await self._accept(desired, None, rollout)
 
     async def abort(self, by: str, why: str) -> Observed:
         """Send all traffic to stable. Raises `TargetRefused` when there is no stable release, `Unreachable`."""
@@ -116,7 +120,7 @@ class HostedLane:
                 raise TargetRefused(f"{self.lane} has no stable release to send the traffic to")
             generation = self._accepted.generation + 1
             aborted = replace(self._accepted, generation=generation, weight=0)
-            await self._accept(aborted, HostAbort(generation, datetime.now(UTC), by, why))
+            await self._accept(aborted, HostAbort(generation, datetime.now(UTC), by, why), None)
             log.warning("%s aborted by %s: %s", self.lane, by, why)
         return await self.observed()
 
@@ -124,7 +128,9 @@ class HostedLane:
         """What runs, and what the router runs. Raises `Unreachable`."""
         # An instance may have died a moment ago: the answer must be consistent.
         if self._desired is not None:
-            seen = await self._reconciler.reconcile(self._desired, exclusive=self.settings.exclusive)
+            seen = await self._reconciler.reconcile(
+                self._desired, exclusive=self.settings.exclusive, rollout=self._rollout
+            )
         else:
             seen = (await self.platform.running()).get(self.lane, {})
         generation = self._accepted.generation if self._accepted else 0
@@ -196,15 +202,15 @@ class HostedLane:
             await self._files.save(self.lane, self._state())
             self._unwritten = False
 
-    async def _accept(self, desired: Desired, abort: HostAbort | None) -> None:
-        before = self._accepted, self._abort
-        self._accepted, self._abort = desired, abort
+    async def _accept(self, desired: Desired, abort: HostAbort | None, rollout: int | None) -> None:
+        before = self._accepted, self._abort, self._rollout
+        self._accepted, self._abort, self._rollout = desired, abort, rollout
         try:
             await self._write()
         except OSError as problem:
             # Removing a candidate's traffic cannot wait for a disk; everything else can.
             if desired.weight:
-                self._accepted, self._abort = before
+                self._accepted, self._abort, self._rollout = before
                 raise TargetRefused(f"{self.lane}: the desired state cannot be saved: {problem}") from None
             log.error("%s: the state cannot be saved yet: %s", self.lane, problem)
         self._desired = desired
@@ -258,7 +264,7 @@ class HostedLane:
 
     async def _reconcile(self, desired: Desired) -> None:
         before = self._reconciler.to_json()
-        await self._reconciler.reconcile(desired, exclusive=self.settings.exclusive)
+        await self._reconciler.reconcile(desired, exclusive=self.settings.exclusive, rollout=self._rollout)
         if self._reconciler.to_json() != before:
             await self.save()
 
@@ -268,5 +274,6 @@ class HostedLane:
             "port": self.port,
             "desired": wire.desired_to_json(self._accepted) if self._accepted else None,
             "abort": wire.abort_to_json(self._abort),
+            "rollout": self._rollout,
             "route": self._reconciler.to_json(),
         }

@@ -22,7 +22,7 @@ from bot.adapters.targets.hosted.host.traffic import (
 from bot.domain.rollout.model import Desired, Lane, Release, Running, RunState
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.routers import Backend, RouterCounts, Share, Split
-from bot.ports.runtimes import RunningInstance, RunningRelease
+from bot.ports.runtimes import Order, RunningInstance, RunningRelease
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,11 @@ class LaneReconciler:
     def to_json(self) -> dict[str, Any]:
         return asdict(self.route)
 
-    async def reconcile(self, desired: Desired, *, exclusive: bool) -> Seen:
-        """Order what is missing; returns what ran when it was decided. Raises `Unreachable`."""
+    async def reconcile(self, desired: Desired, *, exclusive: bool, rollout: int | None = None) -> Seen:
+        """Order what is missing; returns what ran when it was decided. Raises `Unreachable`.
+
+        rollout: the one that ordered this state.
+        """
         async with self._busy:
             seen = (await self._platform.running()).get(self._lane, {})
             should_run = wanted(desired, exclusive=exclusive)
@@ -64,7 +67,8 @@ class LaneReconciler:
             if exclusive or accepted:
                 await self._stop([d for d in leaving if exclusive or not self.route.needs(d)])
             if not (exclusive and leaving):
-                self._run(should_run, desired, exclusive=exclusive)
+                order = Order(desired.generation, rollout)
+                self._run(should_run, desired, exclusive=exclusive, order=order)
             self.draining = bool(leaving)
             return seen
 
@@ -161,10 +165,12 @@ class LaneReconciler:
             idle = digest in flying and flying[digest].in_flight == 0 and not self._changed
             self._platform.runtime.stop(self._lane, digest, drained=idle or not self.routed)
 
-    def _run(self, should_run: Mapping[str, Release], desired: Desired, *, exclusive: bool) -> None:
+    def _run(
+        self, should_run: Mapping[str, Release], desired: Desired, *, exclusive: bool, order: Order
+    ) -> None:
         again = restarted(desired, exclusive=exclusive)
         for digest, release in should_run.items():
-            self._platform.runtime.run(self._lane, release, restart=digest in again)
+            self._platform.runtime.run(self._lane, release, restart=digest in again, order=order)
 
     async def _weights(self, desired: Desired | None) -> Mapping[str, int]:
         if not self.routed:
