@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.docker import DockerEngine, docker_engine
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.swarm import Swarm, docker_swarm
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,10 @@ def docker() -> Iterator[DockerEngine]:
     """A Docker Engine for all tests of a worker. A test that stops its engine brings its own."""
     with docker_engine() as engine:
         yield engine
+
+
+@pytest.fixture(scope="session")
+def swarm() -> Iterator[Swarm]:
+    """A swarm of one node for all tests of a worker. A test that harms it brings its own."""
+    with docker_swarm() as found:
+        yield found

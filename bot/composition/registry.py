@@ -30,6 +30,9 @@ from bot.adapters.runtimes.docker.spec import DockerSpecSettings
 from bot.adapters.runtimes.process.runtime import make_process_runtime
 from bot.adapters.runtimes.process.settings import ProcessSettings
 from bot.adapters.runtimes.process.spec import ProcessSpecSettings
+from bot.adapters.runtimes.swarm.runtime import make_swarm_runtime
+from bot.adapters.runtimes.swarm.settings import SwarmSettings
+from bot.adapters.runtimes.swarm.spec import SwarmSpecSettings
 from bot.adapters.sources.directory import DirectoryReleases, DirectorySettings
 from bot.adapters.sources.github import GithubReleasesSettings, make_github
 from bot.adapters.sources.listed import ListedReleases, ListedSettings
@@ -134,6 +137,7 @@ def hosted(kind: RuntimeKind) -> TargetKind:
 RUNTIMES = {
     "process": runtime(ProcessSettings, make_process_runtime, spec=ProcessSpecSettings),
     "docker": runtime(DockerSettings, make_docker_runtime, spec=DockerSpecSettings, pin=pin),
+    "swarm": runtime(SwarmSettings, make_swarm_runtime, spec=SwarmSpecSettings, pin=pin),
 }
 
 ROUTERS = {

@@ -25,11 +25,10 @@ from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import StaleGeneration, TargetRefused
 from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
-from tests.support.docker import DockerEngine
 from tests.support.host import host_of_processes, process_target
 from tests.support.paths import SERVICE
 from tests.support.routers.subjects import need_envoy
-from tests.support.runtimes import DockerKit
+from tests.support.runtimes import DockerKit, RuntimeKit, SwarmKit
 from tests.support.waiting import until
 
 LANE = Lane("checkout", "production")
@@ -60,7 +59,12 @@ class Subject:
         return await self.until(holds, lane)
 
 
-RUNTIMES = ["fake", "process", pytest.param("docker behind envoy", marks=pytest.mark.real)]
+RUNTIMES = [
+    "fake",
+    "process",
+    pytest.param("docker behind envoy", marks=pytest.mark.real),
+    pytest.param("swarm behind envoy", marks=pytest.mark.real),
+]
 # Commands know of no release that runs without traffic beside another.
 warm_too = pytest.mark.parametrize("subject", RUNTIMES, indirect=True)
 
@@ -90,7 +94,15 @@ async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
     if request.param == "docker behind envoy":
         need_envoy()
-        async with on_docker(request.getfixturevalue("docker"), tmp_path) as examined:
+        kit = DockerKit(request.getfixturevalue("docker"), tmp_path)
+        async with in_containers("docker", kit.engine.address, kit, tmp_path) as examined:
+            yield examined
+        return
+
+    if request.param == "swarm behind envoy":
+        need_envoy()
+        there = SwarmKit(request.getfixturevalue("swarm"), tmp_path)
+        async with in_containers("swarm", there.swarm.manager.address, there, tmp_path) as examined:
             yield examined
         return
 
@@ -159,11 +171,10 @@ async def by_webhooks(folder: Path) -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
-async def on_docker(engine: DockerEngine, folder: Path) -> AsyncIterator[Subject]:
-    kit = DockerKit(engine, folder)
-    kind = registry.KINDS.targets["docker"].settings
+async def in_containers(kind: str, engine: str, kit: RuntimeKit, folder: Path) -> AsyncIterator[Subject]:
+    settings = registry.KINDS.targets[kind].settings
     platform = platform_settings(
-        kind.model_validate({"kind": "docker", "engine": engine.address, "router": {"kind": "envoy"}})
+        settings.model_validate({"kind": kind, "engine": engine, "router": {"kind": "envoy"}})
     )
 
     def release(version: str, *, dies: bool = False) -> Release:

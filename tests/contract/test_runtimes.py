@@ -13,7 +13,16 @@ import pytest
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.errors import TargetRefused
 from bot.ports.runtimes import RunningRelease, Runtime
-from tests.support.runtimes import TOKEN, Behaviour, DockerKit, ProcessKit, RuntimeKit, answer, host_dies
+from tests.support.runtimes import (
+    TOKEN,
+    Behaviour,
+    DockerKit,
+    ProcessKit,
+    RuntimeKit,
+    SwarmKit,
+    answer,
+    host_dies,
+)
 from tests.support.waiting import until
 
 LANE = Lane("web", "production")
@@ -58,11 +67,19 @@ class Subject:
         await self.runtime.start(self.changed.append)
 
 
-@pytest.fixture(params=["process", pytest.param("docker", marks=pytest.mark.real)])
+@pytest.fixture(
+    params=[
+        "process",
+        pytest.param("docker", marks=pytest.mark.real),
+        pytest.param("swarm", marks=pytest.mark.real),
+    ]
+)
 async def subject(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Subject]:
     kit: RuntimeKit = ProcessKit(tmp_path)
     if request.param == "docker":
         kit = DockerKit(request.getfixturevalue("docker"), tmp_path)
+    elif request.param == "swarm":
+        kit = SwarmKit(request.getfixturevalue("swarm"), tmp_path)
     subject = Subject(kit, kit.make())
     await subject.runtime.start(subject.changed.append)
     yield subject

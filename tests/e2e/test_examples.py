@@ -18,13 +18,14 @@ from pathlib import Path
 import pytest
 
 from demo.children import free_port
-from tests.support.docker import DockerEngine, registry
+from tests.support.docker import DockerEngine, Registry, registry
 from tests.support.e2e.newcomer import good_then_bad, newcomer
 from tests.support.e2e.users import NO_RELEASE, Users
 from tests.support.paths import TESTS
 from tests.support.python_image import CHANGES, python_image
 from tests.support.repository import EXAMPLES
 from tests.support.ssh import ssh_server
+from tests.support.swarm import docker_swarm
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
 
@@ -47,17 +48,22 @@ def programs(folder: str = "releases/shop") -> dict[str, str]:
     return found
 
 
+def published(engine: DockerEngine, served: Registry) -> str:
+    """The shop's image, made by this engine; its name in the registry."""
+    engine.load("shop-base:1", python_image(), *CHANGES)
+    program = ["python", "-c", SHOP, "8080"]
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        name = f"{served.name}/shop:{version}"
+        engine.derive("shop-base:1", name, f"CMD {json.dumps([*program, version])}")
+        engine.push(name)
+    return f"{served.name}/shop"
+
+
 @pytest.fixture(scope="module")
 def shop(docker: DockerEngine) -> Iterator[str]:
     """The shop's image in a registry of this machine, with a tag for each version; the engine itself has none."""
     with registry() as served:
-        docker.load("shop-base:1", python_image(), *CHANGES)
-        program = ["python", "-c", SHOP, "8080"]
-        for version in ("1.0.0", "1.1.0", "1.2.0"):
-            name = f"{served.name}/shop:{version}"
-            docker.derive("shop-base:1", name, f"CMD {json.dumps([*program, version])}")
-            docker.push(name)
-        yield f"{served.name}/shop"
+        yield published(docker, served)
 
 
 async def test_containers_behind_envoy(docker: DockerEngine, shop: str, dsn: str) -> None:
@@ -83,6 +89,20 @@ async def test_containers_behind_haproxy(docker: DockerEngine, shop: str, dsn: s
     ]
     async with newcomer("docker-haproxy", dsn, edits=edits, variables=QUICK) as here:
         await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
+
+
+async def test_services_of_a_swarm(dsn: str) -> None:
+    port = free_port()
+    with docker_swarm(nodes=2) as swarm, registry(swarm.gateway) as served:
+        shop = published(swarm.manager, served)
+        edits = [
+            ("unix:///var/run/docker.sock", swarm.manager.address),
+            ("registry.example.com/shop", shop),
+            ("router: 8402", f"router: {port}"),
+            VERSIONS,
+        ]
+        async with newcomer("swarm", dsn, edits=edits, variables=QUICK) as here:
+            await good_then_bad(here, Users(f"http://127.0.0.1:{port}/", RATE), share=0.05)
 
 
 async def test_programs_on_one_server(dsn: str) -> None:

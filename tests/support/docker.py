@@ -43,6 +43,8 @@ _APPLETS = (
     "env",
 )
 _STARTS_S = 30.0
+# ann:secret as `htpasswd -B` writes it.
+_LOGIN = "ann:$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"
 _BRIDGE = "sliptest"
 
 
@@ -218,16 +220,23 @@ def image(more: int = 0) -> bytes:
 
 
 class Registry:
-    """`docker-registry` on loopback. Use `registry`."""
+    """`docker-registry` on loopback. Use `registry`.
 
-    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
-        self._host = host
+    locked: whether it asks for the login ann:secret. Two of them may share a folder, and then what is in it.
+    """
+
+    def __init__(self, folder: Path, host: str = "127.0.0.1", *, locked: bool = False) -> None:
+        self.folder, self._host = folder, host
         with socket.create_server((host, 0)) as free:
             self.port = free.getsockname()[1]
-        self._config = folder / "registry.yml"
+        self._config = folder / f"registry-{self.port}.yml"
         storage = f"storage: {{filesystem: {{rootdirectory: {folder / 'registry'}}}}}\n"
         http = f"http: {{addr: '{self.name}'}}\n"
-        self._config.write_text(f"version: 0.1\nlog: {{level: error}}\n{storage}{http}")
+        auth = ""
+        if locked:
+            (folder / "htpasswd").write_text(_LOGIN)
+            auth = f"auth: {{htpasswd: {{realm: test, path: {folder / 'htpasswd'}}}}}\n"
+        self._config.write_text(f"version: 0.1\nlog: {{level: error}}\n{storage}{http}{auth}")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

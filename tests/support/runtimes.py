@@ -17,10 +17,13 @@ from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.docker.runtime import DockerRuntime
 from bot.adapters.runtimes.docker.settings import EngineSettings
 from bot.adapters.runtimes.process.runtime import ProcessRuntime
+from bot.adapters.runtimes.swarm.runtime import SwarmRuntime
+from bot.adapters.runtimes.swarm.settings import ManagerSettings
 from bot.domain.rollout.model import Lane, Release, RunState
 from bot.ports.runtimes import RunningInstance, RunningRelease, Runtime
 from tests.support.docker import DockerEngine
 from tests.support.paths import SERVICE
+from tests.support.swarm import Swarm
 from tests.support.waiting import until
 
 Behaviour = Literal["serves", "dies", "never ready", "stubborn"]
@@ -104,19 +107,36 @@ class ProcessKit:
                 process.kill()
 
 
+_COMMANDS: dict[Behaviour, list[str] | None] = {
+    "serves": None,
+    "dies": ["sh", "-c", "echo token=$API_TOKEN; echo no database; exit 3"],
+    "never ready": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"],
+    "stubborn": [
+        "sh",
+        "-c",
+        "httpd -p 8080 -h / ; touch /healthz; trap '' TERM; while :; do sleep 1; done",
+    ],
+}
+
+
+def in_container(image: str, version: str, behaviour: Behaviour, /, **spec: Any) -> Release:
+    """A release in a container of the test service's image."""
+    command = _COMMANDS[behaviour]
+    said = {
+        "image": image,
+        "port": 8080,
+        "env": {"VERSION": "{version}", "API_TOKEN": TOKEN},
+        "ready": {"timeout_s": 1.0 if behaviour == "never ready" else 30.0},
+        "drain_s": 0.5,
+        "stop_s": 1.0,
+        **({"command": command} if command else {}),
+        **spec,
+    }
+    return Release("web", version, f"sha256:{version}", spec=said)
+
+
 class DockerKit:
     """Releases run in the image `test:1` of the engine."""
-
-    _COMMANDS: ClassVar[dict[Behaviour, list[str] | None]] = {
-        "serves": None,
-        "dies": ["sh", "-c", "echo token=$API_TOKEN; echo no database; exit 3"],
-        "never ready": ["sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"],
-        "stubborn": [
-            "sh",
-            "-c",
-            "httpd -p 8080 -h / ; touch /healthz; trap '' TERM; while :; do sleep 1; done",
-        ],
-    }
 
     def __init__(self, engine: DockerEngine, folder: Path) -> None:
         self.engine = engine
@@ -134,18 +154,7 @@ class DockerKit:
         )
 
     def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
-        command = self._COMMANDS[behaviour]
-        said = {
-            "image": self.image,
-            "port": 8080,
-            "env": {"VERSION": "{version}", "API_TOKEN": TOKEN},
-            "ready": {"timeout_s": 1.0 if behaviour == "never ready" else 30.0},
-            "drain_s": 0.5,
-            "stop_s": 1.0,
-            **({"command": command} if command else {}),
-            **spec,
-        }
-        return Release("web", version, f"sha256:{version}", spec=said)
+        return in_container(self.image, version, behaviour, **spec)
 
     async def kill(self, instance: RunningInstance) -> None:
         short = instance.name.partition(".")[2]
@@ -153,16 +162,33 @@ class DockerKit:
         assert status == 204, said
 
 
+class SwarmKit:
+    """Releases run in the image `test:1`, which every node of the swarm has."""
+
+    def __init__(self, swarm: Swarm, folder: Path) -> None:
+        self.swarm = swarm
+        self._folder = folder
+        self.image = swarm.load("test:1")
+
+    def make(self, owner: str = "one", **settings: Any) -> SwarmRuntime:
+        folder = self._folder / owner
+        context = RuntimeContext(folder, folder / "logs", owner, folder / "releases")
+        said = {"engine": self.swarm.manager.address, **settings}
+        return SwarmRuntime(ManagerSettings.model_validate(said), context)
+
+    def release(self, version: str, behaviour: Behaviour = "serves", **spec: Any) -> Release:
+        return in_container(self.image, version, behaviour, **spec)
+
+    async def kill(self, instance: RunningInstance) -> None:
+        await asyncio.to_thread(self.swarm.kill, instance.name.partition(".")[2])
+
+
 @dataclass
-class DockerWorld:
-    """A started Docker runtime with its kit and its engine."""
+class World:
+    """A started runtime with its kit."""
 
-    kit: DockerKit
-    runtime: DockerRuntime
-
-    @property
-    def engine(self) -> DockerEngine:
-        return self.kit.engine
+    kit: RuntimeKit
+    runtime: Runtime
 
     async def until(self, release: Release, holds: Callable[[RunningRelease], object]) -> RunningRelease:
         async def seen() -> RunningRelease | None:
@@ -183,3 +209,27 @@ class DockerWorld:
             release, lambda seen: seen.state is RunState.CRASHED and seen.instances[0].detail
         )
         return seen.instances[0].detail
+
+
+@dataclass
+class DockerWorld(World):
+    """A started Docker runtime with its kit and its engine."""
+
+    kit: DockerKit
+    runtime: DockerRuntime
+
+    @property
+    def engine(self) -> DockerEngine:
+        return self.kit.engine
+
+
+@dataclass
+class SwarmWorld(World):
+    """A started Swarm runtime with its kit and its swarm."""
+
+    kit: SwarmKit
+    runtime: SwarmRuntime
+
+    @property
+    def swarm(self) -> Swarm:
+        return self.kit.swarm

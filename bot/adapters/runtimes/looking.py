@@ -55,7 +55,8 @@ class Looks:
     async def _repeat(self) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), self._pause_s())
+                async with asyncio.timeout(self._pause_s()):  # `wait_for` may swallow that it is cancelled
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 await self()

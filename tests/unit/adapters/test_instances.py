@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from bot.adapters.runtimes import looking
 from bot.adapters.runtimes.context import RuntimeContext
-from bot.adapters.runtimes.docker import runtime as docker
 from bot.adapters.runtimes.docker.runtime import DockerRuntime
 from bot.adapters.runtimes.docker.settings import EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec
@@ -53,7 +53,7 @@ async def test_host_that_stops_does_not_wait_for_an_engine_that_stays_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is gone in the middle of a start, which is otherwise waited for."""
-    monkeypatch.setattr(docker, "_AWAY_S", 0.5)
+    monkeypatch.setattr(looking, "_AWAY_S", 0.5)
 
     async def engine(request: web.BaseRequest) -> web.StreamResponse:
         if request.path.endswith("/events"):

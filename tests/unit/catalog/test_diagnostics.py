@@ -86,7 +86,7 @@ ONE_MISTAKE = {
     "a kind like none": (
         ("kind: process", "kind: cloud"),
         "kind: cloud",
-        'targets.local.kind: there is no kind "cloud". Known: command, docker, process, webhook.',
+        'targets.local.kind: there is no kind "cloud". Known: command, docker, process, swarm, webhook.',
     ),
     "a key of the target's spec": (
         ("drain: 500ms", "drian: 500ms"),

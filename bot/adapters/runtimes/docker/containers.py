@@ -35,6 +35,7 @@ _INDEX, _RESTARTS = "slipway.instance", "slipway.restarts"
 
 SECRETS = "/run/secrets"
 _LIST_S = 10.0
+_ENGINES = b"\x03"
 _LOG_LINES = 50
 _TAIL_LINES = 5
 _TAIL_CHARS = 4096
@@ -270,13 +271,17 @@ def last_words(output: str, redact: Callable[[str], str]) -> str:
 
 
 def unframed(data: bytes) -> str:
-    """The output of both streams: each piece has a header of 8 bytes, unless there is a terminal."""
-    if data[:1] not in (b"\x00", b"\x01", b"\x02") or data[1:4] != b"\0\0\0":
+    """The output of both streams: each piece has a header of 8 bytes, unless there is a terminal.
+
+    Pieces of a third stream say what the engine could not read.
+    """
+    if data[:1] not in (b"\x00", b"\x01", b"\x02", _ENGINES) or data[1:4] != b"\0\0\0":
         return data.decode(errors="replace")
     pieces, at = [], 0
     while at + 8 <= len(data):
         size = int.from_bytes(data[at + 4 : at + 8], "big")
-        pieces.append(data[at + 8 : at + 8 + size])
+        if data[at : at + 1] != _ENGINES:
+            pieces.append(data[at + 8 : at + 8 + size])
         at += 8 + size
     return b"".join(pieces).decode(errors="replace")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
-from bot.adapters.runtimes.docker.settings import EngineSettings
+from bot.adapters.runtimes.docker.settings import EngineAddress
 from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Release
 from bot.ports.errors import TargetRefused, Unreachable
@@ -122,7 +122,7 @@ class Logins:
         return {"username": found["Username"], "password": found["Secret"], "serveraddress": server}
 
 
-async def pin(settings: EngineSettings, release: Release, environment: str) -> Release:
+async def pin(settings: EngineAddress, release: Release, environment: str) -> Release:
     """`resolve`, by an engine that is asked this once."""
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
         engine = Engine(settings, Path(folder))
@@ -178,6 +178,18 @@ async def _digest(engine: Engine, logins: Logins, reference: Reference) -> str:
     except EngineError as error:
         raise _unavailable(reference, str(error)) from None
     return str(told["Descriptor"]["digest"])
+
+
+async def why_missing(engine: Engine, logins: Logins, image: str) -> ImageUnavailable | None:
+    """Why a pinned image cannot be had, as far as this engine can tell. Raises `Unreachable`."""
+    reference = Reference.parse(image)
+    if not reference.name:
+        return ImageUnavailable(f"no engine there has the image {image}, and no registry has it")
+    try:
+        await _digest(engine, logins, reference)
+    except ImageUnavailable as problem:
+        return problem
+    return None
 
 
 async def _local_id(engine: Engine, reference: Reference) -> str | None:

@@ -146,7 +146,8 @@ class DockerRelease:
     async def _stop(self) -> None:
         self.changed()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._drained.wait(), self.spec.drain_s)
+            async with asyncio.timeout(self.spec.drain_s):
+                await self._drained.wait()
         self._exiting = True
         await asyncio.gather(*(instance.end() for instance in self._instances.values()))
         while True:

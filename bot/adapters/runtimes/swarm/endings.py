@@ -1,0 +1,78 @@
+"""How a task ended, as a phrase, with its last words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bot.adapters.runtimes.docker.containers import last_words, unframed
+from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.images import Logins, why_missing
+from bot.adapters.runtimes.swarm.spec import SwarmSpec
+from bot.adapters.runtimes.swarm.tasks import Task
+
+_LOG_LINES = 50
+_LOG_S = 10.0
+_KILLED = 137
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """again: it failed by something that may pass, such as a registry that is away."""
+
+    how: str
+    again: bool = False
+
+
+class Endings:
+    """Asks the swarm how tasks ended, wherever they ran. Raises `Unreachable`."""
+
+    def __init__(self, engine: Engine, logins: Logins) -> None:
+        self._engine = engine
+        self._logins = logins
+
+    async def tell(self, task: Task, spec: SwarmSpec, redact: Callable[[str], str]) -> Ending:
+        at = f" on {task.node}" if task.node else ""
+        if "no such image" in task.error.lower():
+            problem = await why_missing(self._engine, self._logins, spec.image)
+            if problem is not None:
+                return Ending(str(problem), problem.again)
+        if task.state == "rejected" or not _exited(task):
+            return Ending(f"could not be started{at}: {task.error}")
+        how = await self._exit(task, spec) + at
+        words = last_words(await self._output(task), redact)
+        return Ending(how + (f"; last words: {words}" if words else ""))
+
+    async def _exit(self, task: Task, spec: SwarmSpec) -> str:
+        memory = spec.limits.memory_bytes / 1024**2
+        if memory and await self._out_of_memory(task):
+            return f"was killed because it needed more memory than its limit of {memory:.0f} MB"
+        how = f"exited with code {task.exit_code}"
+        if task.exit_code == _KILLED and memory:
+            return how + f", perhaps because it needed more memory than its limit of {memory:.0f} MB"
+        if spec.health is not None and task.exit_code in (0, _KILLED, 143):
+            return how + ", as the swarm stops a container when its health check fails"
+        return how
+
+    async def _out_of_memory(self, task: Task) -> bool:
+        """Known for containers of the manager's own machine."""
+        try:
+            told = await self._engine.get(f"/containers/{task.container}/json")
+        except EngineError:
+            return False
+        return bool(told["State"].get("OOMKilled"))
+
+    async def _output(self, task: Task) -> str:
+        params = {"stdout": "1", "stderr": "1", "tail": str(_LOG_LINES)}
+        try:
+            async with self._engine.request(
+                "GET", f"/tasks/{task.id}/logs", params=params, timeout_s=_LOG_S
+            ) as answer:
+                return unframed(await answer.read())
+        except EngineError:
+            return ""  # a log driver that cannot be read from, or a node that is away
+
+
+def _exited(task: Task) -> bool:
+    """Whether there was a process that exited."""
+    return task.state == "complete" or task.error.startswith("task: non-zero exit")

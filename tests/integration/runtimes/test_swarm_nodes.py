@@ -1,0 +1,150 @@
+"""A swarm of two machines: replicas are spread, and move when a node is drained or lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.runtimes.docker import images
+from bot.adapters.runtimes.docker.settings import EngineAddress
+from bot.domain.rollout.model import RunState
+from bot.ports.errors import TargetRefused
+from bot.ports.runtimes import RunningRelease
+from tests.support.docker import Registry, registry
+from tests.support.runtimes import LANE, SwarmKit, SwarmWorld, answer
+from tests.support.swarm import Swarm, docker_swarm
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+NOWHERE = f"sha256:{'a' * 64}"
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Swarm]:
+    with docker_swarm(nodes=2) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def hub(pair: Swarm) -> Iterator[Registry]:
+    """A registry that every node reaches."""
+    with registry(pair.gateway) as served:
+        yield served
+
+
+@pytest.fixture
+async def on(pair: Swarm, tmp_path: Path) -> AsyncIterator[SwarmWorld]:
+    kit = SwarmKit(pair, tmp_path)
+    world = SwarmWorld(kit, kit.make())
+    await world.runtime.start(lambda lane: None)
+    yield world
+    await world.runtime.close()
+
+
+def nodes(seen: RunningRelease) -> set[str | None]:
+    return {instance.host for instance in seen.instances}
+
+
+async def test_replicas_are_spread_and_each_is_reached_at_its_node(on: SwarmWorld) -> None:
+    seen = await on.ready(on.kit.release("1.0", instances=2))
+    assert nodes(seen) == {node.ip for node in on.swarm.nodes}
+    assert [await answer(instance) for instance in seen.instances] == ["1.0", "1.0"]
+
+
+@pytest.mark.parametrize("restart", [True, False], ids=["stable", "candidate"])
+async def test_drained_node_gives_its_replicas_to_the_other_and_is_used_again(
+    on: SwarmWorld, restart: bool
+) -> None:
+    worker = on.swarm.nodes[1]
+    release = on.kit.release("1.0", instances=2)
+    before = await on.ready(release, restart=restart)
+    (stays,) = [instance for instance in before.instances if instance.host != worker.ip]
+    on.swarm.availability(worker, "drain")
+    try:
+        serving = []
+
+        def moved(seen: RunningRelease) -> bool:
+            serving.append(stays in seen.ready)
+            return seen.state is RunState.READY and nodes(seen) == {on.swarm.manager.ip}
+
+        after = await on.until(release, moved)
+        assert all(serving), "the other replica serves all the time"
+        assert [(i.restarts, i.detail) for i in after.instances] == [(0, ""), (0, "")]
+        assert [await answer(instance) for instance in after.instances] == ["1.0", "1.0"]
+    finally:
+        on.swarm.availability(worker, "active")
+    other = on.kit.release("1.1", instances=2)
+    assert worker.ip in nodes(await on.ready(other))
+
+
+async def test_image_is_pulled_by_its_digest_on_every_node_with_the_login(
+    on: SwarmWorld, hub: Registry, tmp_path: Path
+) -> None:
+    manager = on.swarm.manager
+    manager.load(f"{hub.name}/private:1")
+    digest = manager.push(f"{hub.name}/private:1")
+    locked = Registry(hub.folder, on.swarm.gateway, locked=True)
+    locked.start()
+    logins = tmp_path / "docker.json"
+    logins.write_text(json.dumps({"auths": {locked.name: {"auth": b64encode(b"ann:secret").decode()}}}))
+    runtime = on.kit.make("pulls", logins=str(logins))
+    await runtime.start(lambda lane: None)
+    try:
+        written = on.kit.release("1.0", image=f"{locked.name}/private:1", instances=2)
+        address = EngineAddress(engine=manager.address, logins=logins)
+        release = await images.pin(address, written, "production")
+        assert release.spec["image"] == f"{locked.name}/private@{digest}"
+        assert "does not give" in await on.crashed(release), "there is no login"
+        seen = await SwarmWorld(on.kit, runtime).ready(release)
+        assert nodes(seen) == {node.ip for node in on.swarm.nodes}
+    finally:
+        await runtime.close()
+        locked.stop()
+
+
+async def test_image_that_is_missing_or_has_another_digest_is_said(on: SwarmWorld, hub: Registry) -> None:
+    missing = on.kit.release("1.0", image=f"{hub.name}/none@{NOWHERE}")
+    assert f"{hub.name} has no image {hub.name}/none@{NOWHERE}" in await on.crashed(missing)
+    on.swarm.manager.load(f"{hub.name}/shop:2")
+    on.swarm.manager.push(f"{hub.name}/shop:2")
+    wrong = on.kit.release("1.1", image=f"{hub.name}/shop@{NOWHERE}")
+    assert f"{hub.name} has no image {hub.name}/shop@{NOWHERE}" in await on.crashed(wrong)
+    with pytest.raises(TargetRefused, match=f"has no image {hub.name}/shop:none"):
+        address = EngineAddress(engine=on.swarm.manager.address)
+        await images.pin(address, on.kit.release("1.2", image=f"{hub.name}/shop:none"), "production")
+
+
+async def test_registry_that_is_away_is_said_once_three_pulls_have_failed(on: SwarmWorld) -> None:
+    release = on.kit.release("1.0", image=f"{on.swarm.gateway}:9/shop@{NOWHERE}")
+    on.runtime.run(LANE, release, restart=False)
+    seen = await on.until(release, lambda seen: seen.instances[0].detail)
+    assert "cannot be reached" in seen.instances[0].detail
+    await on.crashed(release)
+    await until(
+        lambda: asyncio.to_thread(on.swarm.services),
+        lambda found: found[0]["Spec"]["Mode"] == {"Replicated": {"Replicas": 0}},  # type: ignore[index]
+    )
+
+
+async def test_lost_node_is_replaced_and_what_ran_there_can_be_stopped(tmp_path: Path) -> None:
+    with docker_swarm(nodes=2) as swarm:
+        kit = SwarmKit(swarm, tmp_path)
+        on = SwarmWorld(kit, kit.make())
+        await on.runtime.start(lambda lane: None)
+        release = kit.release("1.0", instances=2)
+        before = await on.ready(release)
+        (stays,) = [instance for instance in before.instances if instance.host == swarm.manager.ip]
+        await asyncio.to_thread(swarm.nodes[1].lost)
+        after = await on.until(
+            release, lambda seen: nodes(seen) == {swarm.manager.ip} and len(seen.ready) == 2
+        )
+        assert stays in after.instances and [i.restarts for i in after.instances] == [0, 0]
+        on.runtime.stop(LANE, release.digest, drained=True)
+        await until(on.runtime.observe, lambda seen: not seen)
+        await on.runtime.close()

@@ -1,0 +1,108 @@
+"""Services of a swarm as the Engine's API takes them, and its tasks as they are understood."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot.adapters.runtimes.swarm.body import service_body
+from bot.adapters.runtimes.swarm.settings import SwarmSettings
+from bot.adapters.runtimes.swarm.spec import SwarmSpec
+from bot.adapters.runtimes.swarm.tasks import Node, Nodes, task_of
+from bot.composition import registry
+
+IMAGE = f"web@sha256:{'0' * 64}"
+LABELS = {
+    "slipway.service": "web",
+    "slipway.environment": "production",
+    "slipway.settings": json.dumps({"port": 8080}),
+}
+
+
+def body(network: str | None = None, **spec: Any) -> dict[str, Any]:
+    said = SwarmSpec.model_validate({"image": IMAGE, "port": 8080, **spec})
+    return service_body(
+        said,
+        places={"version": "1.0"},
+        labels={},
+        environment=said.environment({"version": "1.0", "instance": "{{.Task.Slot}}"}),
+        secrets={},
+        network=network,
+        log_driver=None,
+    )
+
+
+def entry(**more: Any) -> dict[str, Any]:
+    ports = [{"TargetPort": 9, "PublishedPort": 1}, {"TargetPort": 8080, "PublishedPort": 32769}]
+    return {
+        "ID": "t1",
+        "Slot": 2,
+        "NodeID": "n1",
+        "DesiredState": "running",
+        "Status": {"State": "running", "PortStatus": {"Ports": ports}},
+        "Spec": {"ContainerSpec": {"Labels": LABELS}},
+        **more,
+    }
+
+
+@pytest.fixture
+def nodes() -> Nodes:
+    found = Nodes(None)  # type: ignore[arg-type] - which it asks for none
+    found._known = {"n1": Node("one", "10.0.0.1", up=True), "n2": Node("two", "10.0.0.2", up=False)}
+    return found
+
+
+def test_variables_are_taken_as_they_are_but_for_the_number_of_the_replica() -> None:
+    env = body(env={"QUERY": "{{ x }}", "NAME": "web-{instance}"})["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert set(env) == {"PORT=8080", 'QUERY={{"{{"}} x }}', "NAME=web-{{.Task.Slot}}"}
+
+
+def test_port_is_published_on_each_node_unless_router_and_releases_share_a_network() -> None:
+    assert [p["PublishMode"] for p in body()["EndpointSpec"]["Ports"]] == ["host"]
+    shared = body("routed", networks=["db", "routed"])
+    assert "EndpointSpec" not in shared
+    assert shared["TaskTemplate"]["Networks"] == [{"Target": "routed"}, {"Target": "db"}]
+
+
+def test_task_is_reached_at_the_port_of_its_node_or_in_the_network(nodes: Nodes) -> None:
+    task = task_of(entry(), None, nodes)
+    assert (task.host, task.port, task.node, task.runs) == ("10.0.0.1", 32769, "one", True)
+    attached = [{"Network": {"Spec": {"Name": "routed"}}, "Addresses": ["10.1.0.7/24"]}]
+    inside = task_of(entry(NetworksAttachments=attached), "routed", nodes)
+    assert (inside.host, inside.port) == ("10.1.0.7", 8080)
+    assert task_of(entry(), "routed", nodes).host is None
+
+
+@pytest.mark.parametrize(
+    ("state", "wanted", "ended", "current", "runs"),
+    [
+        ("running", "running", False, True, True),
+        ("running", "shutdown", False, False, False),  # its node is drained
+        ("shutdown", "shutdown", False, False, False),
+        ("failed", "shutdown", True, False, False),
+        ("rejected", "ready", True, False, False),
+        ("ready", "ready", False, True, False),  # waits for the pause before a restart
+        ("running", "remove", False, False, False),
+    ],
+)
+def test_what_a_task_is_follows_from_its_two_states(
+    nodes: Nodes, state: str, wanted: str, ended: bool, current: bool, runs: bool
+) -> None:
+    task = task_of(entry(DesiredState=wanted, Status={"State": state}), None, nodes)
+    assert (task.ended, task.current, task.runs) == (ended, current, runs)
+
+
+def test_only_what_is_on_a_node_that_has_gone_counts_as_gone(nodes: Nodes) -> None:
+    assert [nodes.down({"NodeID": each}) for each in ("n1", "n2", "unknown")] == [False, True, False]
+
+
+def test_manager_without_tls_elsewhere_is_refused_and_each_manager_is_a_place() -> None:
+    settings = registry.KINDS.targets["swarm"].settings
+    remote = settings.model_validate({"kind": "swarm", "engine": "tcp://manager.example.com:2376"})
+    assert isinstance(remote, SwarmSettings)
+    assert [problem.path for problem in remote.problems()] == [("engine",)]
+    local = settings.model_validate({"kind": "swarm"})
+    assert isinstance(local, SwarmSettings)
+    assert not list(local.problems()) and local.place == "swarm" != remote.place
