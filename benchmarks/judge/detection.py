@@ -113,6 +113,27 @@ def common_drift(runs: int, stable: int) -> float:
     return accused / runs
 
 
+def shared_blips(runs: int, mean: float, served: tuple[int, int]) -> float:
+    """Share of rollouts accused in 10 minutes in which single seconds fail 60% of the requests of both releases.
+
+    mean: of both rates over time. served: requests a second of the candidate, and of stable.
+    """
+    policy = JudgePolicy((Objective("errors", "errors", 0.01),))
+    accused = 0
+    for run in range(runs):
+        random = Random(f"blips {mean} {served} {run}")
+        state = begin(policy)
+        for number in range(1, 121):
+            rates = [0.6 if random.random() < mean / 0.6 else 0.0 for _ in range(5)]
+            candidate, stable = (
+                Counts(5 * each, sum(random.random() < rate for rate in rates for _ in range(each)))
+                for each in served
+            )
+            state = advance(state, policy, Tick(number * 5.0, 5.0, {"errors": candidate}, {"errors": stable}))
+        accused += verdict(state, policy, soak_required_s=None).outcome is Outcome.FAIL
+    return accused / runs
+
+
 def outage_with_gaps(runs: int, silent: float) -> float:
     """Share of rollouts accused when 30% of both fail for 4 of 60 ticks and each is unreadable at random meanwhile.
 
@@ -168,6 +189,10 @@ def run(quick: bool = False) -> list[Row]:
         drift = common_drift(rollouts, stable)
         what = f"false alarms, common drift, stable has {stable / 5:g} x the traffic"
         rows.append(Row(what, drift * 100, "%", goal="<= 1%", ok=drift <= ALPHA))
+    for mean in (0.005, 0.009):
+        blips = shared_blips(rollouts, mean, (5, 20))
+        what = f"false alarms, single seconds in which 60% of both fail, {mean:.1%} on average"
+        rows.append(Row(what, blips * 100, "%", goal="<= 1%", ok=blips <= ALPHA))
     for silent in (0.0, 0.1, 0.4):
         gaps = outage_with_gaps(rollouts, silent)
         what = f"false alarms, outage of both, each unreadable in {silent:.0%} of the ticks"

@@ -44,6 +44,10 @@ def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, ba
 def _trouble(state: JudgeState, policy: JudgePolicy, index: int) -> str:
     if state.trials[index].trouble == "unknown":
         return ": beyond chance, but stable cannot be read now and may be above it too"
+    if state.trials[index].trouble == "alike":
+        pair = state.pairs[index]
+        beside = percent(pair.stable_bad / pair.stable_total)
+        return f": beyond chance, but stable had {beside} in the same time, so it is not shown to be worse"
     total, bad = sums(state.recents[index], 4)[2:]
     lately = f"{percent(bad / total) if total else 'unknown'} in the last {duration(policy.recent_s)}"
     if state.trials[index].trouble == "perhaps":

@@ -60,6 +60,11 @@ _NONE = Counts()
 # Stable may be in trouble with this many bad requests, and is when so many are this unlikely by chance.
 _TROUBLE = 2
 _BY_CHANCE = 0.05
+# Odds that the candidate is worse than a stable within the limit, before the limit alone fails it. Common trouble
+# gives odds of 1 on average, however bad it is.
+_WORSE = 3.0
+# Slots of the recent past: a stable without a request in them (15 to 30 s of 180) serves no more.
+_LATELY = 2
 
 
 def begin(policy: JudgePolicy) -> JudgeState:
@@ -153,7 +158,9 @@ def _advance_tests(
             trial = _decided(trial, policy, clock)
             if policy.on_common_trouble == "hold" and (trial.decided_at is not None or trial.trouble):
                 unknown = 0 < tick.unread_s < policy.error_limit_s
-                known = _Beside(objective.limit, pair, stable, sums(recent, 4)[2:], unknown=unknown)
+                serves = tick.stable is not None and any(slot[3] for slot in recent[-_LATELY:])
+                beside_it = sums(recent, 4)[2:]
+                known = _Beside(objective.limit, pair, stable, beside_it, unknown=unknown, serves=serves)
                 trial = _common_trouble(trial, policy, clock, known)
         recents.append(recent)
         stables.append(stable)
@@ -230,6 +237,7 @@ class _Beside:
     """Where stable stands: both tests that know it, and its `(requests, bad)` of the recent past.
 
     unknown: one of the two releases cannot be read at present, so that stable may be in trouble unseen.
+    serves: stable was read and has had requests lately, so that the comparison goes on.
     """
 
     limit: float
@@ -237,11 +245,14 @@ class _Beside:
     stable: Trial
     recent: tuple[int, ...]
     unknown: bool
+    serves: bool
 
 
 def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _Beside) -> Trial:
     """Suspend a test while stable breaks the same limit: rolling back would not help, so only the comparison decides.
 
+    Where stable keeps its limit, the comparison must still find the candidate worse, at small odds: seconds in which a
+    shared dependency fails on both releases are too few to break stable's limit, and enough to fail a candidate.
     A stable that is above the limit, perhaps by chance, only delays the decision. Once its trouble is established,
     what was gathered against the candidate is dropped too, so that the end of the trouble is not held against it.
     A stable that cannot be read delays the decision, too, but only for `error_limit_s`.
@@ -253,7 +264,10 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
     if not above and beside.unknown:
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "unknown")
     if not above:
-        return replace(trial, trouble=None)
+        compared = beside.serves and beside.pair.stable_total > 0
+        if trial.decided_at is None or not compared or beside.pair.log_m >= log(_WORSE):
+            return replace(trial, trouble=None)
+        return replace(trial, decided_at=None, trouble="alike")
     chance = at_least(bad / policy.phi, total / policy.phi, beside.limit) if bad >= policy.min_bad else 1.0
     if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "perhaps")

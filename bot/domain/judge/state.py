@@ -21,8 +21,8 @@ class Trial:
     log_a: log of A_j for each alternative. log_m, peak: log of M now and at its highest.
     total, bad, stable_total, stable_bad: what it has seen of candidate and stable.
     decided_at: unix time at which it reached what it needed.
-    trouble: stable breaks the same limit now (`shared`), may by chance (`perhaps`), or cannot be compared now
-        (`unknown`), and the candidate is not known to be worse.
+    trouble: why the candidate is not failed though it is above the limit: stable breaks the same limit now (`shared`),
+        may by chance (`perhaps`), cannot be compared now (`unknown`), or fails no less often (`alike`).
     """
 
     log_a: tuple[float, ...]
@@ -33,7 +33,7 @@ class Trial:
     stable_total: int = 0
     stable_bad: int = 0
     decided_at: float | None = None
-    trouble: Literal["perhaps", "shared", "unknown"] | None = None
+    trouble: Literal["perhaps", "shared", "unknown", "alike"] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -146,6 +146,17 @@ CASES: Mapping[str, Case] = {
     ),
     "stable just above the limit": Case(JudgePolicy((ERRORS,)), _even(1, (20_000, 400), stable=(199, 2))),
     "stable at the limit": Case(JudgePolicy((ERRORS,)), _even(1, (20_000, 400), stable=(200, 2))),
+    "a second in which both fail": Case(
+        JudgePolicy((ERRORS,)), [*_even(35, (25, 0), stable=(100, 0)), tick(36, (25, 10), stable=(100, 34))]
+    ),
+    "a second in which both fail, and the candidate goes on": Case(
+        JudgePolicy((ERRORS,)),
+        [
+            *_even(35, (25, 0), stable=(100, 0)),
+            tick(36, (25, 10), stable=(100, 34)),
+            *(tick(n, (25, 2), stable=(100, 0)) for n in range(37, 40)),
+        ],
+    ),
     "stable above the limit, perhaps by chance": Case(
         JudgePolicy((ERRORS,)), [*_even(2, (100, 0), stable=(60, 1)), tick(3, (100, 20), stable=(60, 1))]
     ),

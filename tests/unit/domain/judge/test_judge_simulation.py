@@ -82,6 +82,25 @@ def test_common_drift_far_beyond_the_limit_is_not_held_against_the_candidate() -
     assert detection.common_drift(120, 25) <= 0.01
 
 
+@pytest.mark.parametrize("served", [(5, 20), (1, 19), (10, 10)])
+@pytest.mark.parametrize("mean", [0.005, 0.009])
+def test_seconds_in_which_a_shared_dependency_fails_are_not_held_against_the_candidate(
+    served: tuple[int, int], mean: float
+) -> None:
+    assert detection.shared_blips(60, mean, served) == 0
+
+
+def test_a_candidate_at_all_traffic_is_failed_by_its_limit_alone_soon_after_stable_serves_no_more() -> None:
+    policy = JudgePolicy((Objective("errors", "errors", 0.01),))
+    alike = [tick(number, (100, 1), stable=(100, 1)) for number in range(1, 21)]
+    state = judged(policy, alike)
+    found = []
+    for number in range(21, 41):
+        state = advance(state, policy, tick(number, (100, 5), stable=(0, 0)))
+        found.append(verdict(state, policy, soak_required_s=None).outcome)
+    assert found.index(Outcome.FAIL) <= 30 / 5
+
+
 def test_drift_below_the_limit_never_makes_the_comparison_accuse() -> None:
     policy = JudgePolicy((Objective("errors", "errors", 0.2, ratio=1.0),), planned_ticks=120)
     accused = 0
