@@ -89,7 +89,8 @@ def versions(
 
 def _about(release: Release, where: str, now: datetime) -> str:
     age = f"{rough_age(release.made_at, now)} old" if release.made_at else ""
-    return " · ".join(part for part in (where, age, release.subject) if part)
+    mark = "irreversible" if release.irreversible else ""
+    return " · ".join(part for part in (where, age, mark, release.subject) if part)
 
 
 def _where(version: str, lanes: Sequence[LaneStatus], since: Any, now: datetime) -> str:

@@ -90,7 +90,13 @@ class FakeEngine:
         )
         if active is None:
             raise Refused("Nothing is being rolled out there.", rule="nothing")
-        event = ActedEvent(Action.ROLL_BACK, request.actor, self.clock.now(), reason=request.reason)
+        event = ActedEvent(
+            Action.ROLL_BACK,
+            request.actor,
+            self.clock.now(),
+            reason=request.reason,
+            confirmed=request.confirmed,
+        )
         return self.happen(active.id, event)
 
     async def act(self, request: ActRequest) -> ActResult:
@@ -108,6 +114,7 @@ class FakeEngine:
             reason=request.reason,
             seal=request.seal,
             seconds=request.seconds,
+            confirmed=request.confirmed,
         )
         stepped = machine.step(rollout, event)
         self._keep(stepped)

@@ -81,14 +81,16 @@ def _approved(rollout: Rollout) -> str:
 
 
 def _irreversible(rollout: Rollout) -> str:
-    """What cannot be undone: of the candidate, and on a return of the release that it replaces."""
+    """What cannot be undone: of the candidate, and on the way back of the release that it replaces."""
     if rollout.phase.final:
         return ""
     candidate, stable = rollout.candidate, rollout.stable
     lines = []
     if candidate.irreversible and not (rollout.hold is not None and rollout.hold.for_people):  # which says it
         lines.append(phrasebook.needs_people(candidate.version, candidate.irreversible))
-    if rollout.known_good and stable is not None and stable.irreversible:
+    changes = rollout.changes
+    goes_back = rollout.known_good or (changes is not None and changes.removed and not changes.added)
+    if goes_back and stable is not None and stable.irreversible:
         lines.append(phrasebook.irreversible(stable.version, stable.irreversible))
     return "\n".join(f"⚠️ {escaping.sentence(line, 600)}" for line in lines)
 

@@ -39,12 +39,14 @@ async def test_a_version_says_how_old_it_is_and_what_it_is_about_where_its_sourc
         for version, age in ages.items()
     ]
     releases.append(Release("checkout", "0.9", "sha256:0.9", subject="x" * 200))
+    releases.append(Release("checkout", "0.8", "sha256:0.8", irreversible="drops a table"))
     found = choices.versions(releases, [lane(rollouts.STAGING, "1.0")], [], rollouts.NOW, "")
     assert [c.name for c in found] == [
         "3.0 — not in staging · 12 min old · Round prices",
         "2.0 — not in staging · 47 h old · Round prices",
         "1.0 — staging now · 12 days old · Round prices",
         f"0.9 — not in staging · {'x' * 76}…",
+        "0.8 — not in staging · irreversible",
     ]
 
 

@@ -334,3 +334,21 @@ async def test_hostile_authors_and_problems_mention_and_format_nothing() -> None
         assert "[x](" not in line and "**[" not in line
         assert line.endswith(f"[compare]({link})") is bool(changes.link)
         assert len(line) < 700
+
+
+async def test_what_cannot_be_undone_is_said_wherever_people_decide() -> None:
+    engine = rollouts.engine()
+    rollout = rollouts.started(engine, (await rollouts.deployed(engine)).id)
+    assert rollout.stable is not None
+    evil = "@everyone drops [all](https://evil.example)"
+    marked = replace(rollout.candidate, irreversible=evil)
+    shown = said(await drawn(engine, replace(rollout, candidate=marked)))
+    assert "⚠️ 1.5.0 is irreversible: " in shown
+    assert "that needs a person." in shown
+    assert "@everyone" not in shown
+    assert "](https" not in shown
+    before = replace(rollout.stable, irreversible="drops the table coupons")
+    back = Changes("b" * 40, "a" * 40, added=0, removed=3)
+    for changes, known_good, told in ((None, True, True), (back, False, True), (None, False, False)):
+        now = replace(rollout, stable=before, changes=changes, known_good=known_good)
+        assert ("⚠️ 1.4.0 is irreversible: drops the table coupons." in said(await drawn(engine, now))) is told
