@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain import phrasebook
 from bot.domain.rollout import steps
 from bot.domain.rollout.events import (
@@ -136,6 +138,9 @@ def end(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
 
 def close(builder: StepBuilder, phase: Phase, what: str, sentence: str) -> None:
     """End, with nothing more to order."""
+    changes = builder.rollout.changes
+    if changes is not None and changes.reading:  # an answer that comes later is not heard
+        builder.change(changes=replace(changes, reading=False, problem="the rollout ended before they were."))
     builder.change(phase=phase, ended_at=builder.at, **_NOTHING_PENDING)
     builder.tell(what, sentence)
 

@@ -56,6 +56,8 @@ def test_an_answer_that_comes_when_all_is_over_changes_nothing() -> None:
     assert story.rollout.phase is Phase.FAILED
     before = story.rollout
     assert machine.step(before, ChangesRead(story.at, FOUND)).rollout is before
+    assert before.changes is not None
+    assert before.changes.sentence == "What changes could not be read: the rollout ended before they were."
 
 
 def test_what_changes_is_no_part_of_the_seal() -> None:
