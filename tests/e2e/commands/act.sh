@@ -1,3 +1,4 @@
+#!/bin/sh
 # A line in began and one in ended, in $ACT_FOLDER. In between it waits while there is a file with the command's name.
 name="$SLIPWAY_ACTION${SLIPWAY_STEP:+ $SLIPWAY_STEP} $SLIPWAY_VERSION"
 echo "$name" >> "$ACT_FOLDER/began"
