@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bot.adapters.runtimes.docker import images
 from bot.adapters.runtimes.docker.settings import EngineAddress
-from bot.domain.rollout.model import RunState
+from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
+from bot.adapters.targets.hosted.target import HostedTarget
+from bot.composition import registry as registry_of_kinds
+from bot.domain.rollout.model import Desired, RunState
 from bot.ports.errors import TargetRefused
 from bot.ports.runtimes import RunningRelease
 from tests.support.docker import Registry, registry
+from tests.support.host import Users, host_of_processes, settled
+from tests.support.routers.subjects import need_envoy
 from tests.support.runtimes import LANE, SwarmKit, SwarmWorld, answer
 from tests.support.swarm import Swarm, docker_swarm
 from tests.support.waiting import until
@@ -81,6 +87,42 @@ async def test_drained_node_gives_its_replicas_to_the_other_and_is_used_again(
         on.swarm.availability(worker, "active")
     other = on.kit.release("1.1", instances=2)
     assert worker.ip in nodes(await on.ready(other))
+
+
+async def test_users_of_a_drained_node_are_served_by_the_other(on: SwarmWorld, tmp_path: Path) -> None:
+    need_envoy()
+    settings = registry_of_kinds.KINDS.targets["swarm"].settings
+    platform = platform_settings(
+        settings.model_validate({"kind": "swarm", "engine": on.swarm.manager.address})
+    )
+    lanes = {LANE: HostedLaneSettings(place=platform.place, listen_port=0)}
+    host = host_of_processes(tmp_path / "host")
+    await host.start()
+    target = HostedTarget(host.data_dir, platform, lanes, start_host=False)
+    worker = on.swarm.nodes[1]
+    try:
+        await target.apply(LANE, Desired(1, on.kit.release("1.0", instances=2)))
+        await settled(target, {"1.0": 100}, LANE)
+        before = await target.addresses(LANE, "sha256:1.0")
+        address = await target.router_address(LANE)
+        assert address is not None and any(worker.ip in at for at in before.values())
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+            users = Users(session, address)
+            over = asyncio.Event()
+            asking = asyncio.create_task(users.ask_until(over))
+            await asyncio.to_thread(on.swarm.availability, worker, "drain")
+
+            def moved(found: Mapping[str, str]) -> bool:
+                return len(found) == 2 and not any(worker.ip in at for at in found.values())
+
+            await until(lambda: target.addresses(LANE, "sha256:1.0"), moved)
+            over.set()
+            await asking
+        failed = {got: count for got, count in users.got.items() if got != "?"}
+        assert users.got["?"] > 50 and not failed
+    finally:
+        await asyncio.to_thread(on.swarm.availability, worker, "active")
+        await host.stop()
 
 
 async def test_image_is_pulled_by_its_digest_on_every_node_with_the_login(
