@@ -18,6 +18,8 @@ from bot.domain.formatting import counted
 from bot.redaction import Redactor
 from bot.settings import Settings, SettingsError
 
+_RESTARTS_S = 120.0
+
 
 @click.command()
 @click.option(
@@ -122,6 +124,17 @@ def host_stop(data_dir: Path | None) -> None:
 
     asyncio.run(HostClient(_host_dir(data_dir), start=False).stop())
     tell("✓ the host and its releases are stopped")
+
+
+@host.command("restart-routers")
+@click.pass_obj
+def host_restart_routers(data_dir: Path | None) -> None:
+    """Replace Envoy or HAProxy by the version that is installed now, without losing a request."""
+    from bot.adapters.targets.hosted.host.client import HostClient
+
+    client = HostClient(_host_dir(data_dir), start=False)
+    done = asyncio.run(client.call({"do": "restart_routers"}, _RESTARTS_S))
+    tell(f"✓ routers of {', '.join(done['places']) or 'no target'} are restarted")
 
 
 @host.command("status")

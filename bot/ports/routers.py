@@ -135,6 +135,14 @@ class Router(Protocol):
         """Stop what `start` started; a router that others run stays, without this target's lanes."""
         ...
 
+    async def restart(self) -> None:
+        """Replace the router's program by the one that is installed now. No request is lost.
+
+        Requests in flight end where they are, and are not counted. Raises `TargetRefused` when it cannot be started or
+        belongs to others.
+        """
+        ...
+
     async def configure(self, lanes: Mapping[Lane, LaneRoute]) -> None:
         """Listen for exactly these lanes. Lanes that stay the same are not disturbed, others keep their split.
 

@@ -7,13 +7,13 @@ import contextlib
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from bot.ports.routers import Backend, LaneRoute
-from tests.support.routers.client import Address, Connection, ask, ask_many, request
+from tests.support.routers.client import Address, ask, ask_many
+from tests.support.routers.crowd import crowd
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import KINDS, LANE, OTHER, RouterSubject, running
 from tests.support.routers.subjects import subject as router_subject
@@ -44,54 +44,11 @@ async def split(subject: RouterSubject, instances: list[TestRelease]) -> Address
     return await subject.split(instances[0].share(100, *(one.backend for one in instances)))
 
 
-@dataclass
-class Crowd:
-    """Clients that keep their connections and ask one thing after the other. `asked`: when each began, and the status.
-
-    A response that broke off has the status 0.
-    """
-
-    address: Address
-    asked: list[tuple[float, int]] = field(default_factory=list)
-    stopped: bool = False
-
-    async def ask(self) -> None:
-        while not self.stopped:
-            connection = await Connection.open(self.address)
-            with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-                while not self.stopped:
-                    begun, status = time.monotonic(), 0
-                    try:
-                        await connection.send(request())
-                        status = (await connection.receive()).status
-                    finally:
-                        self.asked.append((begun, status))
-            connection.close()
-
-    def statuses(self, since: float) -> set[int]:
-        return {status for begun, status in self.asked if begun >= since}
-
-    async def count(self) -> int:
-        return len(self.asked)
-
-
-@contextlib.asynccontextmanager
-async def crowd(address: Address) -> AsyncIterator[Crowd]:
-    found = Crowd(address)
-    async with asyncio.TaskGroup() as clients:
-        for _ in range(SIZE):
-            clients.create_task(found.ask())
-        try:
-            yield found
-        finally:
-            found.stopped = True
-
-
 async def test_instance_that_dies_under_traffic_fails_only_what_it_was_working_on(
     subject: RouterSubject, instances: list[TestRelease]
 ) -> None:
     address = await split(subject, instances)
-    async with crowd(address) as clients:
+    async with crowd(address, keeping=SIZE) as clients:
         await until(clients.count, lambda number: number > 200)
         await instances[1].stop()
         died = time.monotonic()
@@ -146,7 +103,7 @@ async def test_instance_that_comes_back_where_it_was_is_asked_again(
 ) -> None:
     address = await split(subject, instances)
     await instances[1].stop()
-    async with crowd(address) as clients:
+    async with crowd(address, keeping=SIZE) as clients:
         await asyncio.sleep(3.0)
         await instances[1].listen()
 
@@ -188,7 +145,7 @@ async def test_instance_that_does_not_answer_is_left_out_soon(
 ) -> None:
     """Requests that wait for a connection to it in vain are answered by the other one, and then none waits."""
     address = await subject.split(instances[0].share(100, instances[0].backend, silent))
-    async with crowd(address) as clients:
+    async with crowd(address, keeping=SIZE) as clients:
         await asyncio.sleep(6.0)
     assert clients.statuses(since=0.0) == {200}
     counts = await subject.counts(DIGEST, lambda counts: counts.total == len(clients.asked))

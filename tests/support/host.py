@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from bot.adapters.targets.hosted.host.host import Host
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, PlatformSettings, platform_settings
@@ -94,3 +95,11 @@ class Users:
         while not stop.is_set():
             await self.ask()
             await asyncio.sleep(0.002)
+
+
+async def gone(pid: int) -> bool:
+    """Whether this process has ended; its parent may not know it yet."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True

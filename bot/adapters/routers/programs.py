@@ -62,6 +62,47 @@ def launch(
         )
 
 
+# Waits until its parent is gone and was reaped, and becomes the command then.
+_ORPHAN = """
+parent=$$
+(while kill -0 $parent 2>/dev/null; do sleep 0.01; done; exec "$@") >&2 &
+echo $!
+"""
+
+
+def launch_orphan(command: Sequence[str], folder: Path, log: ProgramLog) -> psutil.Process:
+    """Start `command` as `launch` does, but as no child of this process: some programs end with their parent.
+
+    Raises OSError.
+    """
+    log.rotate()
+    with log.path.open("ab") as output:
+        told = subprocess.run(  # noqa: S603 - as above
+            ["/bin/sh", "-c", _ORPHAN, "sh", *command],
+            cwd=folder,
+            env={"PATH": os.environ.get("PATH", "")},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=output,
+            start_new_session=True,
+            check=False,
+        )
+    try:
+        return psutil.Process(int(told.stdout))
+    except (ValueError, psutil.Error):
+        raise OSError(f"{command[0]} could not be started") from None
+
+
+def all_running(folder: Path, word: str) -> list[psutil.Process]:
+    """Programs that were started in `folder` with this `word` in their command."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if word in process.cmdline() and Path(process.cwd()) == folder.resolve() and runs(process):
+                found.append(process)
+    return found
+
+
 def runs(process: Running) -> bool:
     if isinstance(process, subprocess.Popen):
         return process.poll() is None

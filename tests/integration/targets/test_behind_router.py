@@ -6,11 +6,11 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from bot.adapters.metrics.router import RouterMetrics
@@ -18,7 +18,7 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget, abort_lane
 from bot.domain.rollout.model import Desired, RunState
 from bot.ports.errors import Unreachable
-from tests.support.host import LANE, Users, process_target, release, settled
+from tests.support.host import LANE, Users, gone, process_target, release, settled
 from tests.support.routers.subjects import need_envoy, need_haproxy
 from tests.support.waiting import until
 
@@ -99,6 +99,29 @@ async def test_killed_router_is_back_within_a_second_with_the_right_weights(
     assert await until(lambda: _now(router_pid(target)), lambda pid: pid != before)
 
 
+async def test_restarted_routers_lose_no_request_and_keep_the_weights(
+    target: HostedTarget, users: Users
+) -> None:
+    await target.apply(LANE, Desired(1, ONE, TWO, 25))
+    await settled(target, {"1": 75, "2": 25})
+    stop, before = asyncio.Event(), router_pid(target)
+    crowd = [asyncio.create_task(users.ask_until(stop)) for _ in range(3)]
+    await until(lambda: _now(users.got["2"]), lambda n: n > 10)
+
+    words = ("-m", "bot", "host", "--data-dir", str(target.host.data_dir.parent), "restart-routers")
+    command = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+    said, _ = await asyncio.wait_for(command.communicate(), 60)
+    asked = users.got.total()
+    await until(lambda: _now(users.got.total()), lambda n: n > asked + 100)
+    stop.set()
+    await asyncio.gather(*crowd)
+
+    assert said.decode() == "✓ routers of process are restarted\n"
+    assert set(users.got) == {"1", "2"}, users.got
+    assert router_pid(target) != before
+    await settled(target, {"1": 75, "2": 25})
+
+
 async def test_restarted_counters_are_a_reset_and_no_crash_of_the_candidate(
     target: HostedTarget, users: Users
 ) -> None:
@@ -161,7 +184,7 @@ async def test_orderly_stop_leaves_no_process(target: HostedTarget, users: Users
     await settled(target, {"1": 100})
     router = router_pid(target)
     await target.stop_host()
-    assert not psutil.pid_exists(router)
+    assert await gone(router)
 
 
 async def _now(value: int) -> int:

@@ -17,7 +17,7 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.rollout.model import Desired, Observed, Release, RunState
 from bot.ports.errors import TargetRefused
-from tests.support.host import EXCLUSIVE, LANE, Users, release, settled
+from tests.support.host import EXCLUSIVE, LANE, Users, gone, release, settled
 from tests.support.waiting import until
 
 pytestmark = pytest.mark.real
@@ -233,7 +233,7 @@ async def test_every_instance_serves_and_the_others_go_on_when_one_dies(
     assert len(before) == 3
     victim = before.pop()
     os.kill(victim, signal.SIGKILL)
-    await until(lambda: _gone(victim))
+    await until(lambda: gone(victim))
     users.got.clear()
     await users.ask(30)
     assert users.got == {"1": 30}
@@ -348,11 +348,3 @@ async def _say(number: int) -> int:
 async def _in_flight(target: HostedTarget, digest: str) -> int:
     counts = (await target.counts(LANE))["releases"].get(digest)
     return int(counts["in_flight"]) if counts else 0
-
-
-async def _gone(pid: int) -> bool:
-    """Whether this process has ended; its parent may not know it yet."""
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

@@ -36,7 +36,8 @@ class RouterSubject:
 
     pid: of its program now, of `LANE` where each lane has its own. port_refused: what it says about port 99999.
     longest_head: bytes of a request's head that it passes. holds_uploads: whether a release sees nothing of a small
-    body before it is complete.
+    body before it is complete. closes_idle: whether it closes connections that wait for their next request when its
+    program is replaced.
     """
 
     router: Router
@@ -44,6 +45,7 @@ class RouterSubject:
     port_refused: str = ""
     longest_head: int = 55_000
     holds_uploads: bool = False
+    closes_idle: bool = False
 
     async def address(self, lane: Lane = LANE) -> Address:
         found = (await self.router.observe())[lane].address
@@ -112,6 +114,7 @@ def subject(kind: str, folder: Path, *, open_files: int = 20_000, head_s: int = 
         "invalid port '99999'",
         longest_head=32_000,
         holds_uploads=True,
+        closes_idle=True,
     )
 
 

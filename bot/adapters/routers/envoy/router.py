@@ -72,6 +72,15 @@ class EnvoyRouter:
                     await self._publish(CLUSTERS, [])
             await self._admin.close()
 
+    async def restart(self) -> None:
+        if self._process is None:
+            raise TargetRefused("This Envoy is run by others: restart it there.")
+        async with self._changing:
+            try:
+                await self._process.replace(self._admin)
+            except OSError as problem:
+                raise TargetRefused(f"Envoy cannot be started: {problem}") from None
+
     async def configure(self, lanes: Mapping[Lane, LaneRoute]) -> None:
         async with self._changing:
             wanted: dict[Lane, Listening] = {}

@@ -63,6 +63,18 @@ class HaproxyRouter:
         async with self._changing:
             await asyncio.gather(*(lane.stop() for lane in self._lanes.values()))
 
+    async def restart(self) -> None:
+        problems = []
+        async with self._changing:
+            for lane in self._lanes.values():
+                try:
+                    if lane.listening is not None:
+                        await lane.listen(lane.listening)
+                except (TargetRefused, Unreachable) as problem:
+                    problems.append(str(problem))
+        if problems:
+            raise TargetRefused(" ".join(problems))
+
     async def configure(self, lanes: Mapping[Lane, LaneRoute]) -> None:
         problems = []
         async with self._changing:

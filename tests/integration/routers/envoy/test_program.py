@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import stat
@@ -24,6 +23,7 @@ from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.routers import Backend, LaneRoute, Share, Split, Stickiness
 from tests.support.repository import EXAMPLES
 from tests.support.routers.client import ask
+from tests.support.routers.crowd import crowd
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import LANE, RouterSubject, envoy_process, envoy_router, need_envoy
 from tests.support.waiting import until
@@ -110,8 +110,7 @@ async def test_envoy_finds_no_fault_with_any_kind_of_lane(
     assert observed[odd].weights == observed[LANE].weights == {"sha256:a": 40, "sha256:b": 60, "sha256:c": 0}
     assert {0.05: 0, 12.34: 0}.items() <= dict((await router.counts())[odd]["sha256:c"].buckets).items()
     await router.close()
-    assert process._child is not None
-    assert process._child.returncode == 0
+    assert process.pid is None
 
 
 async def test_parts_of_a_refused_configuration_are_taken_back(
@@ -209,8 +208,6 @@ async def test_envoy_outlives_its_host_and_is_found_again(
     assert (await second.observe())[LANE].generation == 5
     assert pid is not None
     psutil.Process(pid).send_signal(signal.SIGKILL)
-    assert process._child is not None
-    await asyncio.to_thread(process._child.wait)
 
     async def other() -> bool:
         return found.pid not in (None, pid) and await Admin(found.socket).ready()
@@ -221,9 +218,15 @@ async def test_envoy_outlives_its_host_and_is_found_again(
     await first._admin.close()
 
 
-async def test_envoy_with_another_configuration_of_its_own_is_replaced(process: EnvoyProcess) -> None:
+async def test_envoy_with_another_configuration_of_its_own_is_replaced_by_the_next_host(
+    process: EnvoyProcess, release: TestRelease
+) -> None:
+    """Without a failed request, as it would be with another version of its program."""
     first = envoy_router(process)
     await first.start()
+    await first.configure({LANE: LaneRoute()})
+    await first.apply(LANE, Split(4, 2, (release.share(100),)))
+    before = await first.observe()
     assert process._keeper is not None
     process._keeper.cancel()
     written = process.folder / "bootstrap.json"
@@ -231,14 +234,36 @@ async def test_envoy_with_another_configuration_of_its_own_is_replaced(process: 
 
     found = EnvoyProcess(process.folder)
     second = envoy_router(found)
-    stopped = asyncio.create_task(asyncio.to_thread(process._child.wait)) if process._child else None
-    pid = process.pid
-    await second.start()
+    address, pid = before[LANE].address, process.pid
+    assert address is not None
+    async with crowd(address, keeping=2, leaving=2) as clients:
+        await second.start()
+        asked = await clients.count()
+        await until(clients.count, lambda number: number > asked + 100)
+    assert clients.statuses() == {200}
     assert found.pid not in (None, pid)
-    assert stopped is not None
-    await stopped
+    assert await second.observe() == before
     await second.close()
     await first._admin.close()
+
+
+async def test_envoy_that_lost_the_one_before_it_is_started_again(
+    process: EnvoyProcess, release: TestRelease
+) -> None:
+    """It could not hand over: there is a gap, and then the same weights."""
+    router = envoy_router(process)
+    await router.start()
+    await router.configure({LANE: LaneRoute()})
+    await router.apply(LANE, Split(4, 2, (release.share(100),)))
+    before, former = await router.observe(), process.pid
+    await router.restart()
+    assert former is not None
+    psutil.Process(former).kill()
+    await router.restart()
+    assert await router.observe() == before
+    address = before[LANE].address
+    assert address is not None and (await ask(address)).status == 200
+    await router.close()
 
 
 async def test_envoy_that_cannot_start_says_why(process: EnvoyProcess) -> None:

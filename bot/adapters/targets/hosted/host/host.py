@@ -58,6 +58,7 @@ class Host:
                 "abort": self._abort,
                 "counts": self._counts,
                 "describe": self._describe,
+                "restart_routers": self._restart_routers,
                 "stop": self._stop,
             }
         )
@@ -174,6 +175,12 @@ class Host:
             "port": port,
             "addresses": await hosted.addresses(),
         }
+
+    async def _restart_routers(self, request: Json) -> Json:
+        """Replace the routers' programs by those that are installed now; the places where that was done."""
+        for platform in self._platforms.values():
+            await platform.router.restart()
+        return {"places": sorted(self._platforms)}
 
     async def _stop(self, request: Json) -> Json:
         self.stopped.set()
