@@ -251,6 +251,52 @@ async def test_engine_that_stops_and_starts_brings_everything_back_candidate_inc
         await runtime.close()
 
 
+@pytest.mark.parametrize("after", ["created", "running"])
+async def test_engine_that_stops_and_starts_during_a_start_leaves_one_container(
+    tmp_path: Path, after: str
+) -> None:
+    with docker_engine() as engine:
+        kit = DockerKit(engine, tmp_path)
+        runtime: DockerRuntime = kit.make()
+        await runtime.start(lambda lane: None)
+        on = DockerWorld(kit, runtime)
+        slow = ["sh", "-c", "sleep 1; exec /serve"]
+        candidate = kit.release("1.1", command=slow)
+        runtime.run(LANE, candidate, restart=False)
+
+        async def states() -> list[object]:
+            return [entry["State"] for entry in await asyncio.to_thread(engine.containers)]
+
+        await until(
+            states, lambda found: found if after == "created" else found == ["running"], every_s=0.005
+        )
+        await asyncio.to_thread(engine.stop)
+        await asyncio.to_thread(engine.start)
+        seen = await on.until(candidate, lambda seen: seen.state is RunState.READY)
+        assert await answer(seen.instances[0]) == "1.1"
+        assert await states() == ["running"]
+        await runtime.close()
+
+
+async def test_second_slipway_with_the_same_release_on_the_same_engine_is_left_alone(
+    on_docker: DockerWorld,
+) -> None:
+    release = on_docker.kit.release("1.0")
+    theirs = DockerWorld(on_docker.kit, on_docker.kit.make("theirs"))
+    await theirs.runtime.start(lambda lane: None)
+    kept = await theirs.ready(release)
+    mine = await on_docker.ready(release)
+    assert {i.name for i in mine.instances}.isdisjoint(i.name for i in kept.instances)
+    on_docker.runtime.stop(LANE, release.digest, drained=True)
+    await until(on_docker.runtime.observe, lambda seen: not seen)
+    assert (await theirs.runtime.observe())[LANE][release.digest] == kept
+    assert await answer(kept.instances[0]) == "1.0"
+    await on_docker.ready(release)
+    await theirs.runtime.close()
+    (left,) = on_docker.engine.containers()
+    assert left["State"] == "running"
+
+
 async def test_engine_that_hangs_is_unreachable_within_its_time(tmp_path: Path) -> None:
     with docker_engine() as engine:
         kit = DockerKit(engine, tmp_path)
