@@ -214,7 +214,7 @@ class _PlainNames(PydanticBaseSettingsSource):
 
 
 def load_settings(env_file: Path | None = Path(".env")) -> Settings:
-    """Build the settings. Raises `SettingsError` with a sentence for every mistake."""
+    """Build the settings, and see to `catalog_variables`. Raises `SettingsError` with a sentence for every mistake."""
     mistakes = list(_unknown_names({*os.environ.keys() - set(CLIENT_NAMES), *_dotenv(env_file)}))
     try:
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
@@ -223,7 +223,15 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         mistakes += [_sentence(e) for e in found if _name(e) in variable_names()]
     if mistakes:
         raise SettingsError(mistakes)
+    catalog_variables(env_file)
     return settings
+
+
+def catalog_variables(env_file: Path | None = Path(".env")) -> None:
+    """Add what `env_file` has for the catalog to the environment, where catalog and host look; the environment wins."""
+    for name, value in _dotenv(env_file).items():
+        if name.startswith(FREE_PREFIXES):
+            os.environ.setdefault(name, value)
 
 
 def variable_names() -> list[str]:

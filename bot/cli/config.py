@@ -20,6 +20,7 @@ from bot.domain.config import Catalog
 from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
 from bot.redaction import Redactor, is_sensitive
+from bot.settings import catalog_variables
 from bot.values import FOR_PEOPLE
 
 _HIDDEN = "***"
@@ -72,7 +73,10 @@ def show(folder: Path | None, with_settings: bool, full: bool) -> None:
 
 
 def _folder(given: Path | None) -> Path:
-    return given if given is not None else settings().config_dir
+    if given is None:
+        return settings().config_dir
+    catalog_variables()
+    return given
 
 
 def _summary(found: Catalog) -> str:

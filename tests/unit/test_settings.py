@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from bot.catalog.yaml_source import read_folder
 from bot.settings import (
     CLIENT_NAMES,
     PREFIX,
@@ -20,8 +22,6 @@ from tests.support.paths import ROOT
 
 @pytest.fixture(autouse=True)
 def empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import os
-
     for name in list(os.environ):
         if name.upper().startswith(PREFIX) or name in (
             "DATABASE_URL",
@@ -107,6 +107,18 @@ def test_every_mistake_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "SLIPWAY_LOG_LEVEL must be one of" in text
     assert "hunter2" not in text
     assert "short" not in text.replace("shorter", "")
+
+
+def test_what_dotenv_has_for_the_catalog_is_found_there_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("os.environ", {**os.environ, "SLIPWAY_VAR_PORT": "1"})
+    (tmp_path / ".env").write_text("SLIPWAY_VAR_PORT=2\nSLIPWAY_VAR_NAME=Ada\nOTHER=1\n")
+    load_settings()
+    (tmp_path / "catalog").mkdir()
+    (tmp_path / "catalog" / "a.yaml").write_text('x: "${SLIPWAY_VAR_PORT} ${SLIPWAY_VAR_NAME}"')
+    assert read_folder(tmp_path / "catalog").root == {"x": "1 Ada"}
+    assert "OTHER" not in os.environ
 
 
 def test_unknown_names_in_dotenv_are_mistakes_and_a_group_is_no_name(
