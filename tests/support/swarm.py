@@ -76,6 +76,12 @@ class SwarmNode(DockerEngine):
         for entry in self._listed() if self._process is not None else []:
             self.call("DELETE", f"/containers/{entry['Id']}?force=1&v=1")
         self.stop()
+        for line in reversed(
+            Path("/proc/mounts").read_text().splitlines()
+        ):  # an engine that was killed leaves some
+            if (at := line.split()[1]).startswith(f"{self.folder}/"):
+                subprocess.run(["umount", "-l", at], check=False, capture_output=True)
+        subprocess.run(["ip", "link", "delete", self._link], check=False, capture_output=True)
         subprocess.run(["ip", "netns", "delete", self._namespace], check=False, capture_output=True)
 
 
