@@ -198,11 +198,11 @@ MISTAKES = {
     ),
     "a kind that is near none": (
         ("kind: containers", "kind: x"),
-        'targets.local.kind: there is no kind "x". Known: command, containers, docker, process, webhook.',
+        'targets.local.kind: there is no kind "x". Known: command, containers, docker, process, swarm, webhook.',
     ),
     "no kind": (
         ("{kind: containers, ", "{"),
-        'targets.local: "kind" is missing. Known: command, containers, docker, process, webhook.',
+        'targets.local: "kind" is missing. Known: command, containers, docker, process, swarm, webhook.',
     ),
     "no kind of router": (
         ("targets:\n  local:", "targets:\n  edge: {kind: process, router: {connections: 5}}\n  local:"),
