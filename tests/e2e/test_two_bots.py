@@ -17,7 +17,7 @@ from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import Stack, lanes, marks, opened
 from tests.support.postgres import PostgresServer
 
-pytestmark = marks("two-bots")
+pytestmark = [*marks("two-bots"), pytest.mark.real]
 LANES = lanes("checkout/production", "search/endurance")
 LATE = lanes("mail/endurance")
 
