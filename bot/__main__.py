@@ -14,10 +14,6 @@ close_process()
 
 # ruff: noqa: E402
 import gc
-
-# Imports create much that stays: scanning it as often as Python does by itself is a tenth of every start.
-gc.set_threshold(50_000, 20, 50)
-
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -83,6 +79,8 @@ def version() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit. Expected errors print as sentences, without a traceback."""
+    # A command's imports create much that stays: scanning it as often as Python does takes a tenth of every start.
+    gc.set_threshold(50_000, 20, 50)
     try:
         cli.main(args=arguments, prog_name="slipway", standalone_mode=False)
     except click.exceptions.Exit as done:
