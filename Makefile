@@ -13,7 +13,7 @@ help:
 	@echo "make setup-hooks   the environment for changes, with git hooks: the fast part of check on a commit, types before a push"
 	@echo "make run     the bot against real Discord, from .env"
 	@echo "make test    the core's tests, without programs of the system (COVERAGE=1 measures coverage)"
-	@echo "make test-real   the others: Envoy, HAProxy, Redis, Prometheus, Chromium, a Docker Engine (as root)"
+	@echo "make test-real   the others, as root: Envoy, HAProxy, Redis, Prometheus, Chromium, a Docker Engine; what kills whole programs; examples"
 	@echo "make soak    random histories of the engine with faults (COUNT=10000, FIRST=1, JOBS=2; SEED=7 replays one)"
 	@echo "make mutate  small changes to bot/domain, and which of them its unit tests notice (ONLY=bot.domain.judge, JOBS=2)"
 	@echo "make check   format, lint, types, layers, migrations, container and workflow files"

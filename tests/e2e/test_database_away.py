@@ -14,7 +14,7 @@ from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import Stack, lanes, marks
 from tests.support.postgres import PostgresServer, postgres_server
 
-pytestmark = marks("database")
+pytestmark = [*marks("database"), pytest.mark.real]
 LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
 # Longer than all of the soak that is left would take.
 OUTAGE_S = 12.0

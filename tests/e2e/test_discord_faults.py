@@ -13,7 +13,7 @@ from demo.stories.stage import said
 from tests.support.e2e import acts, heard
 from tests.support.e2e.stack import Stack, lanes, marks
 
-pytestmark = [*marks("discord-faults"), pytest.mark.long]
+pytestmark = [*marks("discord-faults"), pytest.mark.real, pytest.mark.long]
 LANES = lanes("search/production", "cart/production", rate=15)
 CATALOG = acts.CREW
 # A short heartbeat, so that unanswered ones are noticed soon.

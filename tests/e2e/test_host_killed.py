@@ -8,11 +8,13 @@ import signal
 import time
 from typing import Any
 
+import pytest
+
 from tests.support.e2e.acts import audited
 from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import Stack, lanes, marks
 
-pytestmark = marks("host")
+pytestmark = [*marks("host"), pytest.mark.real]
 LANES = lanes("checkout/endurance", "search/endurance", "mail/endurance")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 import yaml
 
 from demo.children import free_port
@@ -16,7 +17,7 @@ from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import CONFIG, RATE, Stack, marks, opened
 from tests.support.postgres import PostgresServer
 
-pytestmark = marks("metrics")
+pytestmark = [*marks("metrics"), pytest.mark.real]
 LANE = DemoLane("checkout", "endurance", RATE)
 RELEASE = {"service": "{service}", "environment": "{environment}", "version": "{version}"}
 

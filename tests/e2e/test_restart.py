@@ -7,12 +7,14 @@ import json
 import random
 import signal
 
+import pytest
+
 from demo.stories.stage import Json, StoryError
 from tests.support.e2e.acts import CALLBACKS, fault, part
 from tests.support.e2e.heard import said_once
 from tests.support.e2e.stack import Stack, lanes, marks
 
-pytestmark = marks("restart")
+pytestmark = [*marks("restart"), pytest.mark.real]
 LANES = lanes("checkout/endurance", "search/endurance", "mail/production")
 KILLS = 5
 
