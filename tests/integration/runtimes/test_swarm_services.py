@@ -321,7 +321,7 @@ async def test_engine_that_stops_and_starts_during_orders_brings_everything_back
         for release in (stable, candidate, late, later):
 
             async def served(of: Release = release) -> str:
-                """For a moment, the swarm lists as running what has ended with the engine."""
+                """Its first instance's answer. What the swarm still lists from before the stop may not answer."""
                 seen = await on.until(of, lambda seen: seen.state is RunState.READY)
                 try:
                     return await answer(seen.instances[0])

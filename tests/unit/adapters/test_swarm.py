@@ -10,7 +10,7 @@ import pytest
 from bot.adapters.runtimes.swarm.body import service_body
 from bot.adapters.runtimes.swarm.settings import SwarmSettings
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
-from bot.adapters.runtimes.swarm.tasks import Node, Nodes, task_of
+from bot.adapters.runtimes.swarm.tasks import Node, Nodes, OwnNode, task_of
 from bot.composition import registry
 
 IMAGE = f"web@sha256:{'0' * 64}"
@@ -96,6 +96,36 @@ def test_what_a_task_is_follows_from_its_two_states(
 
 def test_only_what_is_on_a_node_that_has_gone_counts_as_gone(nodes: Nodes) -> None:
     assert [nodes.down({"NodeID": each}) for each in ("n1", "n2", "unknown")] == [False, True, False]
+
+
+class Engine:
+    """What the engine of node n1 answers. containers: the tasks whose containers run there."""
+
+    def __init__(self) -> None:
+        self.outages = 0
+        self.containers: set[str] = set()
+        self.asked: list[str] = []
+
+    async def get(self, path: str, **_: Any) -> Any:
+        self.asked.append(path)
+        if path == "/info":
+            return {"Swarm": {"NodeID": "n1"}}
+        return [{"Labels": {"com.docker.swarm.task.id": task}} for task in self.containers]
+
+
+async def test_task_that_ended_with_the_engine_of_its_node_is_not_believed_to_run() -> None:
+    engine = Engine()
+    own = OwnNode(engine)  # type: ignore[arg-type]
+    elsewhere, starts = entry(ID="t2", NodeID="n2"), entry(ID="t3", Status={"State": "starting"})
+    engine.containers = {"t1"}
+    assert await own.unconfirmed([entry(), elsewhere, starts], {}) == set()
+    engine.asked.clear()
+    assert await own.unconfirmed([entry(), elsewhere, starts], {}) == set() and not engine.asked
+    engine.outages += 1
+    engine.containers = {"t3"}  # which has been given the former port of t1
+    assert await own.unconfirmed([entry(), elsewhere, starts], {}) == {"t1"}
+    assert await own.unconfirmed([entry(), elsewhere, entry(ID="t3")], {}) == {"t1"}
+    assert await own.unconfirmed([elsewhere, entry(ID="t3")], {}) == set()
 
 
 def test_manager_without_tls_elsewhere_is_refused_and_each_manager_is_a_place() -> None:

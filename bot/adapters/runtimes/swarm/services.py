@@ -14,7 +14,7 @@ import re
 import secrets
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.adapters.runtimes.docker.engine import Engine, EngineError
@@ -30,7 +30,7 @@ from bot.adapters.runtimes.docker.labels import (
 from bot.adapters.runtimes.swarm.body import SLOT, service_body
 from bot.adapters.runtimes.swarm.settings import ManagerSettings
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
-from bot.adapters.runtimes.swarm.tasks import Nodes, Task, task_of
+from bot.adapters.runtimes.swarm.tasks import Nodes, OwnNode, Task, task_of
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.runtimes import Order
 
@@ -71,6 +71,7 @@ class Services:
 
     def __init__(self, engine: Engine, settings: ManagerSettings, logins: Logins, owner: str) -> None:
         self.nodes = Nodes(engine)
+        self._own_node = OwnNode(engine)
         self._engine = engine
         self._network = settings.network
         self._logins = logins
@@ -78,7 +79,7 @@ class Services:
         self._log_driver: str | None = None
 
     async def list(self) -> Listing:
-        """All of them with their tasks, in two requests, and a third one when there is a new node."""
+        """All of them with their tasks, in two requests, and others when there is a new node or task."""
         mine = {"filters": {"label": [f"{OWNER}={self._owner}"]}}
         services, tasks = await asyncio.gather(
             self._engine.get("/services", params=mine, timeout_s=_LIST_S),
@@ -93,10 +94,13 @@ class Services:
                     str(entry["ID"]), labels, {int(index): str(how) for index, how in held.items()}
                 )
         await self.nodes.know({str(entry.get("NodeID", "")) for entry in tasks} - {""})
+        unconfirmed = await self._own_node.unconfirmed(tasks, mine)
         by_release: dict[Key, list[Task]] = {}
         for entry in sorted(tasks, key=lambda entry: str(entry.get("CreatedAt", ""))):
             with contextlib.suppress(KeyError, ValueError, TypeError):
                 task = task_of(entry, self._network, self.nodes)
+                if task.id in unconfirmed:
+                    task = replace(task, state="starting")
                 if not (task.wanted == "remove" and self.nodes.down(entry)):
                     by_release.setdefault(key_of(task.labels), []).append(task)
         return Listing(found, by_release)

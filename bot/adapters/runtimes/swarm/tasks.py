@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from bot.adapters.runtimes.docker.labels import kept_in
 
 _ENDED = ("complete", "failed", "rejected")
 _WANTED = ("ready", "running")
+_TASK = "com.docker.swarm.task.id"
 _COMING = ("new", "pending", "assigned", "accepted", "preparing", "ready")
 
 
@@ -58,6 +59,44 @@ class Nodes:
     def forget(self) -> None:
         """Ask again: a node may have come back at another address."""
         self._known.clear()
+
+
+class OwnNode:
+    """Tasks that are listed as running on the engine's own node, confirmed by their containers.
+
+    An engine that has started again lists its tasks as running, with their former ports, until it finds that their
+    containers are gone. By then, a container of another release may have been given such a port.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._outages = engine.outages
+        self._node = ""
+        self._sure: set[str] = set()
+
+    async def unconfirmed(self, entries: Sequence[Mapping[str, Any]], mine: Mapping[str, Any]) -> set[str]:
+        """Ids of tasks that do not run, whatever the list says. mine: parameters that select the containers.
+
+        Asks the engine only for tasks that are new since its last outage. Raises `EngineError`, `Unreachable`.
+        """
+        if self._outages != self._engine.outages:
+            self._outages = self._engine.outages
+            self._sure.clear()
+        running = {
+            str(e["ID"]): str(e.get("NodeID", "")) for e in entries if e["Status"]["State"] == "running"
+        }
+        self._sure &= set(running)
+        if self._sure == set(running):
+            return set()
+        if not self._node:
+            self._node = str((await self._engine.get("/info"))["Swarm"]["NodeID"])
+        here = {task for task, node in running.items() if node == self._node}
+        there: set[str] = set()
+        if here - self._sure:
+            containers = await self._engine.get("/containers/json", params=mine)
+            there = {str(each["Labels"].get(_TASK, "")) for each in containers}
+        self._sure = {task for task in running if task not in here or task in self._sure or task in there}
+        return set(running) - self._sure
 
 
 @dataclass(frozen=True, slots=True)
