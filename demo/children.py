@@ -66,7 +66,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         try:
-            await asyncio.wait_for(self.process.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self.process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 self.process.kill()
@@ -106,7 +107,8 @@ class Children:
         child = self._all[name] = Child(name, process, log)
         if wait_for_line and process.stdout:
             try:
-                line = await asyncio.wait_for(process.stdout.readline(), _READY_S)
+                async with asyncio.timeout(_READY_S):
+                    line = await process.stdout.readline()
                 child.ready = json.loads(line)
             except (TimeoutError, ValueError):
                 raise LaunchError(f"{name} did not start:\n{child.tail()}") from None

@@ -258,7 +258,8 @@ class Demo:
             stderr=asyncio.subprocess.STDOUT,
             start_new_session=True,
         )
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        async with asyncio.timeout(60):
+            output, _ = await process.communicate()
         if check and process.returncode:
             raise LaunchError(f"`slipway {' '.join(words)}` failed:\n{output.decode(errors='replace')}")
         return output.decode(errors="replace")

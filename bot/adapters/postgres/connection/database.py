@@ -87,7 +87,8 @@ class Database:
         if pool is None:
             return
         try:
-            await asyncio.wait_for(pool.close(), 2.0)
+            async with asyncio.timeout(2.0):
+                await pool.close()
         except _AWAY:
             pool.terminate()
 

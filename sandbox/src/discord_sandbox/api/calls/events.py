@@ -84,7 +84,8 @@ async def events(call: ApiCall) -> web.StreamResponse:
                 await response.write("".join(feed.render(one) for one in missed).encode())
         while True:
             try:
-                text = await asyncio.wait_for(queue.get(), KEEPALIVE)
+                async with asyncio.timeout(KEEPALIVE):
+                    text = await queue.get()
             except TimeoutError:
                 text = ": still here\n\n"
             if text is None:
