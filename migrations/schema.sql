@@ -274,6 +274,15 @@ CREATE TABLE public.schema_revision (
     version_num character varying(32) NOT NULL
 );
 
+CREATE TABLE public.served (
+    service text NOT NULL,
+    environment text NOT NULL,
+    thinned boolean NOT NULL,
+    since timestamp with time zone NOT NULL,
+    measures text[] NOT NULL,
+    ticks jsonb NOT NULL
+);
+
 CREATE TABLE public.timers (
     rollout_id bigint NOT NULL,
     name text NOT NULL,
@@ -365,6 +374,9 @@ ALTER TABLE ONLY public.rollouts
 ALTER TABLE ONLY public.schema_revision
     ADD CONSTRAINT schema_revision_pkc PRIMARY KEY (version_num);
 
+ALTER TABLE ONLY public.served
+    ADD CONSTRAINT served_pkey PRIMARY KEY (service, environment, thinned, since, measures);
+
 ALTER TABLE ONLY public.timers
     ADD CONSTRAINT timers_pkey PRIMARY KEY (rollout_id, name);
 
@@ -419,6 +431,8 @@ CREATE INDEX rollouts_tick ON public.rollouts USING btree (next_tick) WHERE (nex
 CREATE INDEX samples_at ON public.samples USING brin (at);
 
 CREATE INDEX samples_rollout ON public.samples USING btree (rollout_id, at);
+
+CREATE INDEX served_since ON public.served USING btree (since);
 
 CREATE INDEX timers_due ON public.timers USING btree (due_at);
 

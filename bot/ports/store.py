@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.drift import Drift
+from bot.domain.judge.history import Edges, ServedTick
 from bot.domain.records import (
     Active,
     Answer,
@@ -200,6 +201,29 @@ class HistoryStore(Protocol):
         ...
 
 
+class ServedStore(Protocol):
+    """What stable served, lane by lane: full ticks first, minutes later. Times are unix seconds, to the millisecond."""
+
+    async def append(self, ticks: Sequence[tuple[Lane, ServedTick]]) -> None:
+        """Add ticks. One that ends when another of its lane does is the same tick, added again."""
+        ...
+
+    async def read(self, lane: Lane, since: float = 0.0) -> Sequence[ServedTick]:
+        """The lane's ticks that end at `since` or later, oldest first."""
+        ...
+
+    async def thin(self, lane: Lane, edges: Edges) -> bool:
+        """Make minutes of some full ticks before the edge; True when there are more."""
+        ...
+
+    async def forget(self, before: float) -> bool:
+        """Delete some of what ended before, of lanes that left the catalog too; True when there is more.
+
+        A store deletes by the block, so up to six hours stay longer.
+        """
+        ...
+
+
 class Housekeeping(Protocol):
     async def lead(self, name: str, owner: str, ttl_s: float) -> bool:
         """Whether this owner has the named lease for the next `ttl_s` seconds."""
@@ -239,6 +263,8 @@ class Store(Protocol):
     def lanes(self) -> LaneStore: ...
     @property
     def history(self) -> HistoryStore: ...
+    @property
+    def served(self) -> ServedStore: ...
     @property
     def housekeeping(self) -> Housekeeping: ...
     @property

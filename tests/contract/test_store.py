@@ -14,7 +14,9 @@ import pytest
 from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
+from bot.domain.judge.counters import Counts
 from bot.domain.judge.evidence import Tick, begin_evidence
+from bot.domain.judge.history import Edges, ServedTick
 from bot.domain.records import (
     AuditEntry,
     Claimed,
@@ -147,7 +149,7 @@ async def _truncated(database: TimedDatabase) -> None:
     async with database.connection() as connection:
         await connection.execute("ALTER TABLE audit DISABLE TRIGGER ALL")
         await connection.execute(
-            "TRUNCATE rollouts, effects, lanes, releases, timers, audit, interactions, samples RESTART IDENTITY"
+            "TRUNCATE rollouts, effects, lanes, releases, timers, audit, interactions, samples, served RESTART IDENTITY"
         )
 
 
@@ -721,3 +723,76 @@ async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:
     await world.store.housekeeping.tidy(world.now, world.now)
     assert await world.store.rollouts.answers(["i1"]) == {}
     assert await world.audited(rollout) == lines
+
+
+# ---- what lanes served ----------------------------------------------------------------------------------------------
+
+DAY = 86_400.0
+NOON = 1_800_014_400.0  # a multiple of six hours
+
+
+def served_tick(at: float, total: int = 10, bad: int = 1, seconds: float = 5.0, **more: Counts) -> ServedTick:
+    return ServedTick(at, seconds, {"errors": Counts(total, bad), **more})
+
+
+async def test_what_a_lane_served_is_read_as_it_was_added_oldest_first(world: World) -> None:
+    slow = {"latency>0.3s": Counts(12, 3)}
+    ticks = [
+        served_tick(NOON + 4.567, **slow),
+        served_tick(NOON + 9.568, 0, 0, 5.001, **slow),
+        served_tick(NOON + 600, **slow),
+    ]
+    await world.store.served.append(
+        [(PRODUCTION, ticks[2]), (STAGING, served_tick(NOON)), (PRODUCTION, ticks[0])]
+    )
+    await world.store.served.append([(PRODUCTION, ticks[1])])
+    assert await world.store.served.read(PRODUCTION) == ticks
+    assert await world.store.served.read(PRODUCTION, NOON + 9.568) == ticks[1:]
+    assert await world.store.served.read(Lane("web", "production")) == []
+
+
+async def test_ticks_that_counted_different_things_keep_what_each_counted(world: World) -> None:
+    ticks = [served_tick(NOON + 5), served_tick(NOON + 10, cache=Counts(4, 1)), served_tick(NOON + 15)]
+    await world.store.served.append([(PRODUCTION, one) for one in ticks])
+    assert await world.store.served.read(PRODUCTION) == ticks
+
+
+async def test_a_tick_that_is_added_again_counts_once_also_when_it_is_thinned(world: World) -> None:
+    first, second = served_tick(NOON + 5), served_tick(NOON + 10)
+    await world.store.served.append([(PRODUCTION, first)])
+    await world.store.served.append([(PRODUCTION, first), (PRODUCTION, second)])
+    assert await world.store.served.read(PRODUCTION) == [first, second]
+    await world.store.served.thin(PRODUCTION, Edges(NOON + 600, 0.0))
+    assert await world.store.served.read(PRODUCTION) == [served_tick(NOON + 10, 20, 2, 10.0)]
+
+
+async def test_full_ticks_before_the_edge_become_minutes_and_those_after_it_stay(world: World) -> None:
+    before = [served_tick(NOON - 1 - 5 * number) for number in range(240)]
+    after = [served_tick(NOON + 5 * number) for number in range(12)]
+    await world.store.served.append([(lane, one) for lane in (PRODUCTION, STAGING) for one in before + after])
+    assert not await world.store.served.thin(PRODUCTION, Edges(NOON, NOON - 14 * DAY))
+    minutes = [served_tick(NOON - 1 - 60 * number, 120, 12, 60.0) for number in reversed(range(20))]
+    assert await world.store.served.read(PRODUCTION) == minutes + after
+    assert await world.store.served.read(STAGING) == [*reversed(before), *after]
+    await world.store.served.thin(PRODUCTION, Edges(NOON, NOON - 14 * DAY))
+    assert await world.store.served.read(PRODUCTION) == minutes + after
+
+
+async def test_a_day_of_full_ticks_is_thinned_bit_by_bit(world: World) -> None:
+    ticks = [served_tick(NOON + 300 * number) for number in range(288)]
+    await world.store.served.append([(PRODUCTION, one) for one in ticks])
+    rounds = 1
+    while await world.store.served.thin(PRODUCTION, Edges(NOON + DAY, 0.0)):
+        rounds += 1
+        assert rounds < 10
+    assert await world.store.served.read(PRODUCTION) == ticks
+
+
+async def test_what_a_lane_served_is_forgotten_in_time_whatever_the_catalog_has(world: World) -> None:
+    old, new = served_tick(NOON - 7 * 3600), served_tick(NOON)
+    gone = Lane("retired", "production")
+    await world.store.served.append([(lane, one) for lane in (PRODUCTION, gone) for one in (old, new)])
+    await world.store.served.thin(PRODUCTION, Edges(NOON, 0.0))
+    assert not await world.store.served.forget(NOON)
+    assert await world.store.served.read(PRODUCTION) == [new]
+    assert await world.store.served.read(gone) == [new]

@@ -382,6 +382,33 @@ WHERE r.service = $1 AND r.environment = $2 AND r.phase = 'succeeded'
         SELECT FROM releases k WHERE k.service = $1 AND k.environment = $2 AND k.digest = r.to_digest
             AND k.rolled_back_at > r.ended_at)
 
+-- name: append_served
+-- A block is one row for what counted the same; in order, so that two processes do not wait for each other.
+INSERT INTO served AS s (service, environment, thinned, since, measures, ticks)
+SELECT service, environment, thinned, to_timestamp(since), measures, ticks
+FROM jsonb_to_recordset($1) AS b (service text, environment text, thinned boolean, since float8, measures text[],
+    ticks jsonb)
+ORDER BY service, environment, thinned, since, measures
+ON CONFLICT (service, environment, thinned, since, measures) DO UPDATE SET ticks = s.ticks || EXCLUDED.ticks
+
+-- name: served
+SELECT since, measures, ticks FROM served
+WHERE service = $1 AND environment = $2 AND since > to_timestamp($3) ORDER BY since
+
+-- name: served_in_full
+-- The oldest blocks of full ticks, taken out to be thinned.
+WITH old AS (
+    SELECT ctid FROM served WHERE service = $1 AND environment = $2 AND NOT thinned AND since < to_timestamp($3)
+    ORDER BY since LIMIT $4 FOR UPDATE
+)
+DELETE FROM served WHERE ctid = ANY (ARRAY(SELECT ctid FROM old)) RETURNING since, measures, ticks
+
+-- name: forget_served
+WITH gone AS (
+    DELETE FROM served WHERE ctid = ANY (ARRAY(SELECT ctid FROM served WHERE since < to_timestamp($1) LIMIT $2))
+    RETURNING 1
+) SELECT count(*) AS gone FROM gone
+
 -- name: lead
 INSERT INTO leases AS l (name, owner, until) VALUES ($1, $2, now() + make_interval(secs => $3))
 ON CONFLICT (name) DO UPDATE SET owner = EXCLUDED.owner, until = EXCLUDED.until

@@ -7,6 +7,7 @@ from bot.adapters.postgres.effects import PostgresEffects
 from bot.adapters.postgres.history import PostgresHistory, PostgresHousekeeping, PostgresNotes
 from bot.adapters.postgres.lanes import PostgresLanes
 from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
+from bot.adapters.postgres.served import PostgresServed
 from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
 
 
@@ -21,5 +22,6 @@ class PostgresStore:
         self.ticks = PostgresTicks(database, charters)
         self.lanes = PostgresLanes(database, charters)
         self.history = PostgresHistory(database)
+        self.served = PostgresServed(database)
         self.housekeeping = PostgresHousekeeping(database)
         self.cards = self.notes = PostgresNotes(database)

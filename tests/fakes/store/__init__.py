@@ -6,6 +6,7 @@ from tests.fakes.store.effects import MemoryEffects
 from tests.fakes.store.history import MemoryHistory, MemoryHousekeeping, MemoryNotes
 from tests.fakes.store.lanes import MemoryLanes
 from tests.fakes.store.rollouts import MemoryRollouts
+from tests.fakes.store.served import MemoryServed
 from tests.fakes.store.tables import MemoryDatabase, Statement, Tables
 from tests.fakes.store.ticks import MemoryTicks, MemoryTimers
 
@@ -22,5 +23,6 @@ class MemoryStore:
         self.ticks = MemoryTicks(database)
         self.lanes = MemoryLanes(database)
         self.history = MemoryHistory(database)
+        self.served = MemoryServed(database)
         self.housekeeping = MemoryHousekeeping(database)
         self.cards = self.notes = MemoryNotes(database)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from bot.domain.judge.evidence import EvidenceState
+from bot.domain.judge.history import ServedTick
 from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, SeriesPoint
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
@@ -84,6 +85,7 @@ class Tables:
     notes: dict[tuple[str, str], Mapping[str, object]] = field(default_factory=dict)
     leases: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     samples: list[tuple[int, SeriesPoint]] = field(default_factory=list)
+    served: dict[Lane, tuple[ServedTick, ...]] = field(default_factory=dict)
     cards: dict[int, CardRef] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_rollout: int = 0
