@@ -32,7 +32,7 @@ class Deploy(commands.Cog):
         version="Which version",
         environment="Which environment",
         reason="Why; shown on the card and in the log",
-        dry_run="Only show the plan and what blocks it",
+        dry_run="Only show the plan, the commits and what blocks it",
     )
     async def deploy(  # noqa: PLR0917 - the options of the command
         self,

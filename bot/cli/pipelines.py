@@ -85,7 +85,7 @@ def print_json(shape: Any) -> None:
 @click.argument("environment")
 @click.argument("version")
 @_reason
-@click.option("--dry-run", is_flag=True, help="Only show the plan and what blocks it.")
+@click.option("--dry-run", is_flag=True, help="Only show the plan, the commits and what blocks it.")
 @_wait
 @_timeout
 @_key
@@ -286,6 +286,7 @@ def _dry_run(found: Shape, as_json: bool) -> int:
     if as_json:
         print_json(found)
     else:
+        _tell_changes(found["changes"], err=False)
         for number, step in enumerate(found["steps"], 1):
             tell(f"  {number}. {step}")
         for finding in found["findings"]:
@@ -371,13 +372,16 @@ def _tell_begun(begun: Shape) -> None:
 
 def _tell_facts(seen: Shape, before: str = "", *, err: bool = True) -> None:
     """What people should know before they approve."""
-    changes = seen["changes"]
-    for said in filter(None, (changes["sentence"], changes["link"]) if changes else ()):
-        tell(f"{before}· {said}", err=err)
+    _tell_changes(seen["changes"], before, err=err)
     if seen["irreversible"]:
         tell(f"{before}! {seen['to_version']} is irreversible: {seen['irreversible']}", err=err)
     for each in seen["preconditions"]:
         tell(f"{before}{'✓' if each['ok'] else '✗'} {each['sentence']}", err=err)
+
+
+def _tell_changes(changes: Shape | None, before: str = "", *, err: bool) -> None:
+    for said in filter(None, (changes["sentence"], changes["link"]) if changes else ()):
+        tell(f"{before}· {said}", err=err)
 
 
 def _over(now: Shape) -> bool:

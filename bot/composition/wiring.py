@@ -183,6 +183,7 @@ async def _assemble(
         waker=waker,
         bound=bound,
         preconditions=GithubPreconditions(),
+        changes=GithubComparison(),
     )
     service = commands.service(engine, people, targets, clock)
     connection, charts = GatewayConnection(), CardCharts()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout, WordingKind
 
@@ -112,6 +113,7 @@ class DryRun:
     readiness: Readiness
     findings: tuple[PreflightFinding, ...]
     words: WordingKind = "traffic"
+    changes: Changes | None = None
 
 
 @dataclass(frozen=True, slots=True)

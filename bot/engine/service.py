@@ -17,6 +17,7 @@ from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.bindings import BoundAdapters
+from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.preconditions import PreconditionSource
@@ -28,6 +29,8 @@ T = TypeVar("T")
 
 # Discord wants an answer within 3 s; the rest is for the network.
 ANSWER_S = 2.0
+# Part of that time for what is asked of others and can be left out.
+_LOOK_UP = 0.75
 
 
 class Engine:
@@ -49,13 +52,22 @@ class Engine:
         answer_s: float = ANSWER_S,
         bound: BoundAdapters | None = None,
         preconditions: PreconditionSource | None = None,
+        changes: ChangeSource | None = None,
     ) -> None:
         self._answer_s = answer_s
         lanes = Lanes(store, catalog, targets, releases, clock, bound=bound)
         stepper = Stepper(store, clock, waker)
         self.kept = stepper.kept  # for a worker in the same process
         self._actions = Actions(store, catalog, stepper, clock)
-        self._deploys = Deploys(store, lanes, stepper, self._actions, preconditions)
+        self._deploys = Deploys(
+            store,
+            lanes,
+            stepper,
+            self._actions,
+            preconditions=preconditions,
+            changes=changes,
+            look_up_s=_LOOK_UP * answer_s,
+        )
         self._queries = Queries(store, lanes)
         self._locks = Locks(store, lanes)
 

@@ -13,11 +13,13 @@ from bot.adapters.postgres.tokens import NewToken, PostgresTokens
 from bot.adapters.redis.limiter import BUDGETS, BudgetLimiter
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import Reloaded
-from bot.domain.rollout.model import Actor
+from bot.domain.rollout.model import Actor, Release
 from bot.domain.tokens import Scope
+from bot.ports.changes import ChangeSource
 from bot.web.api.app import Parts, create_api
 from bot.web.app import Admin, create_app, serve
 from tests.support.actors import DEV
+from tests.support.catalogs import V140
 from tests.support.harness import Slipway, World
 
 EVERYTHING = tuple(Scope)
@@ -79,14 +81,16 @@ async def serving(
     *,
     working: bool = True,
     budgets: dict[str, tuple[int, int]] | None = None,
+    serves: Release = V140,
+    changes: ChangeSource | None = None,
 ) -> AsyncIterator[Api]:
     world = world or World(dsn)
-    await world.serve()
+    await world.serve(serves)
 
     async def reloaded() -> Reloaded:
         return Reloaded(True)
 
-    async with world.open(working=working) as slipway:
+    async with world.open(working=working, changes=changes) as slipway:
         tokens = PostgresTokens(slipway.database)
         parts = Parts(
             slipway.engine,

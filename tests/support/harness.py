@@ -80,6 +80,7 @@ class World:
         targets: Mapping[str, DeployTarget] | None = None,
         runner: Runner | None = None,
         changes: ChangeSource | None = None,
+        answer_s: float = ANSWER_S,
     ) -> AsyncIterator[Slipway]:
         """One process on this world; `working` says whether its loops run. targets: in place of the world's own."""
         async with Database(self.dsn, size=6, timeout_s=10.0) as database:
@@ -95,6 +96,7 @@ class World:
                 probe=probe,
                 intervals=intervals,
                 preconditions=preconditions,
+                answer_s=answer_s,
             )
             async with slipway.running(working):
                 yield slipway
@@ -113,6 +115,8 @@ class Slipway:
         metrics: Mapping[str, MetricSource],
         intervals: LoopIntervals = QUICK,
         preconditions: PreconditionSource | None = None,
+        changes: ChangeSource | None = None,
+        answer_s: float = ANSWER_S,
         **more: Any,
     ) -> None:
         self.world = world
@@ -125,8 +129,9 @@ class Slipway:
             lambda: world.catalog,
             **outside,
             **inside,
-            answer_s=ANSWER_S,
+            answer_s=answer_s,
             preconditions=preconditions,
+            changes=changes,
         )
         self.worker = Worker(
             self.store,
@@ -137,6 +142,7 @@ class Slipway:
             checker=world.checker,
             announcer=world.announcer,
             intervals=intervals,
+            changes=changes,
             **more,
         )
 

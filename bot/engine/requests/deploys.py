@@ -22,6 +22,7 @@ from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
 from bot.engine.stepper import Contended, Stepper
+from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
 from bot.ports.preconditions import PreconditionSource
 from bot.ports.store import Store
@@ -32,7 +33,10 @@ _TRIES = 5
 
 
 class Deploys:
-    """Begins rollouts. An interaction begins one rollout, however often it is delivered."""
+    """Begins rollouts. An interaction begins one rollout, however often it is delivered.
+
+    look_up_s: how long a dry run waits for `changes`. The card of a rollout waits longer, since it can be drawn again.
+    """
 
     def __init__(
         self,
@@ -40,9 +44,14 @@ class Deploys:
         lanes: Lanes,
         stepper: Stepper,
         actions: Actions,
-        source: PreconditionSource | None = None,
+        *,
+        preconditions: PreconditionSource | None,
+        changes: ChangeSource | None,
+        look_up_s: float,
     ) -> None:
-        self._source = source
+        self._preconditions = preconditions
+        self._changes = changes
+        self._look_up_s = look_up_s
         self._store = store
         self._lanes = lanes
         self._stepper = stepper
@@ -60,11 +69,11 @@ class Deploys:
         config = self._lanes.catalog.lane(request.guild_id, request.service, request.environment)
         candidate = request.release or await self._lanes.release(config.lane, request.version)
         situation = await self._lanes.situation(config.lane)
+        if request.dry_run:
+            return await self._dry_run(config, request, candidate, situation)
         facts = await self._facts(config, request, candidate, situation)
         found = preflight.checks(facts)
-        plan = plans.renewal(config.plan) if facts.renewing else config.plan
-        if request.dry_run:
-            return await self._dry_run(config, plan, candidate, situation, found)
+        plan = _plan(config, facts)
         try:
             preflight.require(found)
         except UserError:
@@ -144,16 +153,16 @@ class Deploys:
             panic=await self._actions.stopped(config.lane, request.guild_id),
             emergency=request.emergency,
             reason=clean(request.reason),
-            preconditions=await self._preconditions(config, candidate),
+            preconditions=await self._looked_at(config, candidate),
             renewing=await self._renewing(config.lane, candidate, situation),
         )
 
-    async def _preconditions(self, config: LaneConfig, candidate: Release) -> tuple[Precondition, ...]:
+    async def _looked_at(self, config: LaneConfig, candidate: Release) -> tuple[Precondition, ...]:
         if not config.preconditions:
             return ()
-        if self._source is None:
+        if self._preconditions is None:
             return (Precondition("github", False, "GitHub cannot be asked from here."),)
-        asked = (self._source.look(wanted, candidate) for wanted in config.preconditions)
+        asked = (self._preconditions.look(wanted, candidate) for wanted in config.preconditions)
         # The plan and the lane may ask for the same.
         return tuple(dict.fromkeys(chain.from_iterable(await asyncio.gather(*asked))))
 
@@ -179,20 +188,40 @@ class Deploys:
     async def _dry_run(
         self,
         config: LaneConfig,
-        plan: Plan,
+        request: api.DeployRequest,
         candidate: Release,
         situation: Situation,
-        found: tuple[preflight.PreflightCheck, ...],
     ) -> api.DryRun:
+        facts, changed, readiness = await asyncio.gather(
+            self._facts(config, request, candidate, situation),
+            self._compared(config, _replaced(situation, candidate), candidate),
+            self._lanes.readiness(config.lane, config.policy, situation.stable),
+        )
         return api.DryRun(
             lane=config.lane,
             stable=situation.stable,
             candidate=candidate,
-            steps=plans.describe_plan(plan, config.policy.words),
-            readiness=await self._lanes.readiness(config.lane, config.policy, situation.stable),
-            findings=tuple(check.finding for check in found),
+            steps=plans.describe_plan(_plan(config, facts), config.policy.words),
+            readiness=readiness,
+            findings=tuple(check.finding for check in preflight.checks(facts)),
             words=config.policy.words,
+            changes=changed,
         )
+
+    async def _compared(
+        self, config: LaneConfig, stable: Release | None, candidate: Release
+    ) -> Changes | None:
+        """What the card of a rollout would say, as far as it can be found out at once."""
+        found = _known_changes(config, stable, candidate)
+        if found is None or config.repository is None or not found.reading:
+            return found
+        if self._changes is not None:
+            try:
+                async with asyncio.timeout(self._look_up_s):
+                    found = await self._changes.look(config.repository, found)
+            except TimeoutError:
+                found = replace(found, problem=f"no answer within {self._look_up_s:g} s.")
+        return replace(found, reading=False)
 
     async def _begin(
         self,
@@ -208,11 +237,7 @@ class Deploys:
     ) -> Rollout | None:
         """Begin a rollout; None when the lane has changed (a repair, an abort on the host), or panic stop is on."""
         at = self._lanes.now()
-        stable = situation.stable
-        if (
-            stable is not None and stable.digest == candidate.digest
-        ):  # observed again: a rollback returns to the release before it
-            stable = before(situation)
+        stable = _replaced(situation, candidate)
         stepped = machine.begin(
             id=await self._store.rollouts.next_id(),
             guild_id=request.guild_id,
@@ -231,7 +256,7 @@ class Deploys:
             readiness=await self._lanes.readiness(config.lane, config.policy, stable),
             shout=shout,
             preconditions=preconditions,
-            changes=_changes(config, stable, candidate),
+            changes=_known_changes(config, stable, candidate),
         )
         try:
             servers = self._lanes.catalog.guilds_of(config.lane, request.guild_id)
@@ -246,8 +271,20 @@ class Deploys:
         return stepped.rollout
 
 
-def _changes(config: LaneConfig, stable: Release | None, candidate: Release) -> Changes | None:
-    """What the releases say of their commits; the rest is looked up once the rollout has begun."""
+def _plan(config: LaneConfig, facts: preflight.Facts) -> Plan:
+    return plans.renewal(config.plan) if facts.renewing else config.plan
+
+
+def _replaced(situation: Situation, candidate: Release) -> Release | None:
+    """The release that the candidate takes over from, and that a rollback returns to."""
+    stable = situation.stable
+    if stable is not None and stable.digest == candidate.digest:  # observed again
+        return before(situation)
+    return stable
+
+
+def _known_changes(config: LaneConfig, stable: Release | None, candidate: Release) -> Changes | None:
+    """What the releases say of their commits; `reading` where more can be looked up."""
     before = stable.commit if stable else ""
     known = known_changes(before, candidate.commit, candidate.repository)
     if known is None or config.repository is None:

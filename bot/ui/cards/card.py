@@ -136,7 +136,7 @@ def _facts(rollout: Rollout) -> str:
         lines[0] += f" · {wording_for(rollout.policy.words).straight}"
     if rollout.reason:
         lines.append(f"> {escaping.plain(rollout.reason, 400)}")
-    lines += _changes(rollout.changes)
+    lines += changes_line(rollout.changes)
     changes = rollout.candidate.spec.get("changes")
     if isinstance(changes, list | tuple):
         lines += [
@@ -146,7 +146,7 @@ def _facts(rollout: Rollout) -> str:
     return "\n".join(lines)
 
 
-def _changes(changes: Changes | None) -> list[str]:
+def changes_line(changes: Changes | None) -> list[str]:
     """Commits, as far as they are known, with the page on which people can read them."""
     if changes is None:
         return []

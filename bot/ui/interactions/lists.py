@@ -15,6 +15,7 @@ from bot.domain.rollout.model import Phase, Running
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.ui import escaping
+from bot.ui.cards.card import changes_line
 from bot.ui.cards.phases import SHAPE, shape, word
 from bot.ui.cards.prompts import readiness_line
 from bot.ui.errors import Reply, Upload
@@ -153,10 +154,15 @@ def dry_run(plan: DryRun) -> Reply:
         f"{_CHECKS[f.ok]} **{escaping.plain(f.what, 40)}** {escaping.sentence(f.sentence, 240)}"
         for f in findings
     )
+    head = [
+        f"## Dry run: {title} → {escaping.plain(plan.lane.environment, 40)}",
+        f"{before} → {escaping.code(plan.candidate.version, 40)} · nothing was started",
+        *changes_line(plan.changes),
+        verdict,
+    ]
     return layout(
         [
-            f"## Dry run: {title} → {escaping.plain(plan.lane.environment, 40)}\n{before} → "
-            f"{escaping.code(plan.candidate.version, 40)} · nothing was started\n{verdict}",
+            "\n".join(head),
             looked_at or "-# No checks apply.",
             f"**The plan**\n{steps}",
             readiness_line(plan.readiness, plan.words),

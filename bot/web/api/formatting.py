@@ -186,4 +186,5 @@ def dry_run(found: DryRun) -> models.DryRunInfo:
         findings=[
             models.FindingInfo(what=f.what, ok=f.ok, sentence=plain(f.sentence)) for f in found.findings
         ],
+        changes=_changes(found.changes),
     )

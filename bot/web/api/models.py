@@ -370,6 +370,7 @@ class DryRunInfo(_Answer):
     to_version: str
     steps: list[str]
     findings: list[FindingInfo]
+    changes: ChangesInfo | None
 
 
 class PanicInfo(_Answer):

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.config import Repository
+from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.model import Action, Phase
 from tests.support.actors import DEV, GUEST, LEAD, ONCALL
 from tests.support.api import Api, serving
@@ -77,6 +79,27 @@ async def test_a_dry_run_lists_what_blocks_a_deploy(api: Api, tmp_path: Path) ->
     assert said.code == 6
     assert "  1. " in said.out and "✗ checkout 1.4.0 already runs in staging.\n" in said.out
     assert "✓ checkout/staging is not locked.\n" in said.out
+
+
+class Compared:
+    """A repository in which every comparison has the same two commits."""
+
+    async def look(self, repository: Repository, known: Changes) -> Changes:
+        return replace(known, added=2, removed=0, authors=("ada",))
+
+
+async def test_a_dry_run_shows_the_commits_that_the_deploy_would_bring(dsn: str, tmp_path: Path) -> None:
+    world = World(dsn, catalog(repository=Repository("acme/checkout")))
+    serves = replace(V140, commit="a" * 40)
+    world.releases.known = {"checkout": [replace(V150, commit="b" * 40), serves]}
+    async with serving(dsn, world, serves=serves, changes=Compared()) as api:
+        cli = await cli_of(api, tmp_path)
+        said = await cli("deploy", *PRODUCTION_150, "--dry-run")
+        link = f"https://github.com/acme/checkout/compare/{'a' * 40}...{'b' * 40}"
+        assert said.out.startswith(f"· 2 commits by ada.\n· {link}\n  1. "), said.out
+        found = json.loads((await cli("deploy", *PRODUCTION_150, "--dry-run", "--json")).out)
+        assert (found["changes"]["added"], found["changes"]["link"]) == (2, link)
+        assert json.loads((await cli("history", "--json")).out)["rollouts"] == []
 
 
 async def test_a_rollout_that_waits_for_people_ends_the_waiting_with_11_and_an_approval_with_0(

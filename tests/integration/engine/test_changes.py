@@ -14,12 +14,13 @@ from bot.domain.config import Repository
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.model import Action, Phase, Rollout
 from bot.domain.secret import Secret
-from bot.engine.api import RollbackRequest, RolloutView
+from bot.engine.api import DeployRequest, DryRun, RollbackRequest, RolloutView
 from bot.ui.cards.card import draw
+from bot.ui.interactions import lists
 from bot.web.api import formatting
 from tests.fakes.github import GithubApi, line_of, serving, sha
 from tests.fakes.outside import FakeReleases
-from tests.support.actors import LEAD, ONCALL
+from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.catalogs import GATED, LONG, PRODUCTION, V140, V150, catalog
 from tests.support.harness import Slipway, World
 from tests.support.waiting import until
@@ -84,6 +85,56 @@ async def test_the_gate_shows_commits_authors_and_link_and_so_do_api_and_audit(
         done = await slipway.reaches(begun, Phase.SUCCEEDED, Phase.HELD)
         assert done.changes == found
         assert len(github.asked) == asked  # redrawn cards ask nothing
+
+
+async def dry_run(slipway: Slipway) -> DryRun:
+    found = await slipway.engine.deploy(
+        DeployRequest(slipway.world.guild, DEV, "checkout", NEW.version, "production", dry_run=True)
+    )
+    assert isinstance(found, DryRun)
+    return found
+
+
+def shown(found: DryRun) -> str:
+    view = lists.dry_run(found).view
+    assert view is not None
+    return json.dumps(view.to_components(), ensure_ascii=False)  # type: ignore[no-untyped-call]
+
+
+async def test_a_dry_run_shows_what_the_gate_would(github: GithubApi, dsn: str) -> None:
+    made = await world(dsn, github)
+    async with made.open(changes=GithubComparison(LONG_ENOUGH_S)) as slipway:
+        found = await dry_run(slipway)
+        link = f"{github.url}/acme/checkout/compare/{sha(0)}...{sha(3)}"
+        said = f"📝 3 commits by ada and grace. `{sha(0)[:10]}` → `{sha(3)[:10]}` · [compare]({link})"
+        assert said in shown(found)
+        answered = formatting.dry_run(found).changes
+        assert answered is not None
+        assert (answered.added, answered.authors, answered.link) == (3, ["ada", "grace"], link)
+        assert await slipway.store.rollouts.active() == []
+        begun = await slipway.deploy(NEW, PRODUCTION)
+        assert found.changes == await read(slipway, begun)
+        assert said in card(await slipway.reaches(begun, Phase.GATED))
+
+
+async def test_a_dry_run_waits_only_a_little_for_github(github: GithubApi, dsn: str) -> None:
+    made = await world(dsn, github)
+    github.wait_s = 600.0
+    async with made.open(changes=GithubComparison(600.0), answer_s=6.0) as slipway:
+        found = await dry_run(slipway)
+        assert found.changes is not None and not found.changes.reading
+        text = shown(found)
+        assert "What changes could not be read: no answer within 4.5 s." in text
+        assert f"[compare]({found.changes.link})" in text
+
+
+async def test_a_dry_run_without_a_repository_shows_the_commits(github: GithubApi, dsn: str) -> None:
+    made = await world(dsn, github)
+    lanes = {lane: replace(config, repository=None) for lane, config in made.catalog.lanes.items()}
+    made.catalog = replace(made.catalog, lanes=lanes)
+    async with made.open(changes=GithubComparison(LONG_ENOUGH_S)) as slipway:
+        assert f"📝 `{sha(0)[:10]}` → `{sha(3)[:10]}`" in shown(await dry_run(slipway))
+    assert github.asked == []
 
 
 async def test_a_github_that_hangs_delays_nothing_and_is_told(github: GithubApi, dsn: str) -> None:
