@@ -134,7 +134,7 @@ def minutes(ticks: Iterable[ServedTick]) -> list[ServedTick]:
 
 
 def in_order(ticks: Iterable[ServedTick]) -> list[ServedTick]:
-    """The ticks by time, each once: one that was saved, and whose answer was lost, is saved again."""
+    """The ticks by time, each once: a save is repeated when its answer was lost."""
     return sorted({tick.at: tick for tick in ticks}.values(), key=lambda tick: tick.at)
 
 

@@ -99,7 +99,7 @@ def test_only_what_is_on_a_node_that_has_gone_counts_as_gone(nodes: Nodes) -> No
 
 
 class Engine:
-    """What the engine of node n1 answers. containers: the tasks whose containers run there."""
+    """What the engine of node n1 answers. containers: the tasks with a container there."""
 
     def __init__(self) -> None:
         self.outages = 0
