@@ -41,6 +41,7 @@ CHARTER = (
     "gated",
     "binding",
     "preconditions",
+    "undone",
 )
 JUDGE = ("judge_state", "verdict")
 # In columns of their own.

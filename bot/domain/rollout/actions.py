@@ -9,7 +9,7 @@ from bot.domain import phrasebook
 from bot.domain.formatting import duration
 from bot.domain.rollout import approvals, progress, rollback
 from bot.domain.rollout.events import Acted, Notify
-from bot.domain.rollout.model import Grant, Pause, Phase
+from bot.domain.rollout.model import Grant, Pause, Phase, Release, Rollout
 from bot.domain.rollout.step_builder import StepBuilder
 from bot.domain.rollout.steps import Gate
 
@@ -49,7 +49,9 @@ def reject(builder: StepBuilder, acted: Acted) -> None:
     """GATED: one rejection ends the rollout; it needs a reason."""
     if not acted.reason.strip():
         raise phrasebook.reason_required("Say in one sentence what is wrong.")
-    rollback.by_person(builder, "rejected", f"{acted.actor.name} rejected the rollout{_why(acted)}.")
+    although, details = rollback.confirmed(_undone(builder.rollout))
+    sentence = f"{acted.actor.name} rejected the rollout{although}{_why(acted)}."
+    rollback.by_person(builder, "rejected", sentence, **details)
     if not builder.rollout.had_traffic:
         requester = builder.rollout.requester.id
         told = () if acted.actor.id == requester else (requester,)
@@ -156,13 +158,9 @@ def roll_back(builder: StepBuilder, acted: Acted) -> None:
     rollout = builder.rollout
     if rollout.phase is Phase.ROLLING_BACK:
         return
-    candidate = rollout.candidate
-    although = (
-        f", although {candidate.version} is irreversible"
-        if candidate.irreversible and rollout.had_traffic
-        else ""
-    )
-    rollback.by_person(builder, "rollback_ordered", f"{acted.actor.name} rolled back{although}{_why(acted)}.")
+    although, details = rollback.confirmed(_undone(rollout))
+    sentence = f"{acted.actor.name} rolled back{although}{_why(acted)}."
+    rollback.by_person(builder, "rollback_ordered", sentence, **details)
 
 
 def cancel(builder: StepBuilder, acted: Acted) -> None:
@@ -178,6 +176,11 @@ def close(builder: StepBuilder, acted: Acted) -> None:
     """HALTED: end the rollout and leave traffic where it is."""
     sentence = f"{acted.actor.name} closed the rollout{_why(acted) or ' without a reason'}."
     rollback.close(builder, Phase.CANCELLED, "closed", sentence)
+
+
+def _undone(rollout: Rollout) -> Release | None:
+    """The candidate, where going back from it needs a confirmation."""
+    return rollout.candidate if rollout.candidate.irreversible and rollout.had_traffic else None
 
 
 def _why(acted: Acted) -> str:

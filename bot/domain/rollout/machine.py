@@ -174,6 +174,7 @@ def begin(
     binding: LaneBinding | None = None,
     gated: bool | None = None,
     shout: str = "",
+    undone: Release | None = None,
     preconditions: tuple[Precondition, ...] = (),
     changes: Changes | None = None,
 ) -> Stepped:
@@ -181,7 +182,8 @@ def begin(
 
     `known_good`: a return to a release that completed its observation here; use `plans.straight()` as plan.
     `gated`: whether the environment counts as production; by default, whether `plan` has a gate.
-    `shout`: a sentence posted to the whole team when it begins (an emergency). Raises `UserError` for an unsound plan.
+    `shout`: a sentence posted to the whole team when it begins (an emergency). `undone`: the irreversible release that
+    a person confirmed to go back past. Raises `UserError` for an unsound plan.
     """
     problems = plans.check(plan, exclusive=policy.exclusive)
     if problems:
@@ -213,6 +215,7 @@ def begin(
         generation=generation,
         confirmed=generation,
         known_good=known_good,
+        undone=phrasebook.irreversible(undone.version, undone.irreversible) if undone else "",
         readiness=readiness,
         gated=plans.gated(plan) if gated is None else gated,
         binding=binding,
@@ -221,8 +224,9 @@ def begin(
     )
     builder = StepBuilder(rollout, requester, at)
     was = f", replacing {stable.version}" if stable else ""
-    said = f"{requester.name} started deploying {candidate.version} to {lane.environment}{was}."
-    builder.tell("began", said, reason=reason)
+    although, details = rollback.confirmed(undone)
+    said = f"{requester.name} started deploying {candidate.version} to {lane.environment}{was}{although}."
+    builder.tell("began", said, reason=reason, **details)
     if known_good and stable is not None:
         rollback.quarantine(builder, stable, reason)
     if shout:

@@ -369,6 +369,7 @@ class Rollout:
     had_traffic: bool = False
     step_done: bool = False  # finished while paused; Resume moves it on
     known_good: bool = False  # a return to a known-good release: exempt from gates, locks, prerequisites
+    undone: str = ""  # of a return: which irreversible release it goes back past, as a sentence
     judge_state: judge.JudgeState | None = None
     verdict: judge.Verdict | None = None
     soak_extra_s: float = 0.0

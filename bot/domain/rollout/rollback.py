@@ -74,16 +74,26 @@ def _leave_to_people(builder: StepBuilder, why: str) -> None:
         halt(builder, sentence)
 
 
-def by_person(builder: StepBuilder, what: str, sentence: str) -> None:
-    """Turn back because a person ordered it; a rollout without traffic is cancelled instead."""
+def by_person(builder: StepBuilder, what: str, sentence: str, **details: object) -> None:
+    """Turn back because a person ordered it; a rollout without traffic is cancelled instead. details: of the line."""
     rollout = builder.rollout
     if not rollout.had_traffic:
         end(builder, Phase.CANCELLED, what, sentence)
-    elif _order(builder, what, sentence):
+    elif _order(builder, what, sentence, **details):
         if not rollout.known_good:
             quarantine(builder, rollout.candidate, sentence.partition(": ")[2].rstrip("."))
         told = () if builder.actor.id == rollout.requester.id else (rollout.requester.id,)
         builder.order(Notify("rolled_back", mention_users=told, text=builder.rollout.outcome))
+
+
+def confirmed(undone: Release | None) -> tuple[str, dict[str, object]]:
+    """How an audit line marks that a person confirmed to go back from, or past, an irreversible release.
+
+    The words that end its clause, and its details: what cannot be undone. Both are empty for None.
+    """
+    if undone is None:
+        return "", {}
+    return f", although {undone.version} is irreversible", {"confirmed_irreversible": undone.irreversible}
 
 
 def quarantine(builder: StepBuilder, release: Release, reason: str) -> None:
@@ -100,7 +110,7 @@ def quarantine(builder: StepBuilder, release: Release, reason: str) -> None:
     builder.change(outcome=outcome)
 
 
-def _order(builder: StepBuilder, what: str, sentence: str) -> bool:
+def _order(builder: StepBuilder, what: str, sentence: str, **details: object) -> bool:
     """Send all traffic to stable, ahead of queued orders; False when there is no stable to go back to."""
     rollout = builder.rollout
     if rollout.stable is None:
@@ -108,7 +118,7 @@ def _order(builder: StepBuilder, what: str, sentence: str) -> bool:
         return False
     builder.change(phase=Phase.ROLLING_BACK, **_NOTHING_PENDING)
     builder.desire(rollout.stable, None, 0, rollout.policy.rollback_timeout_s, urgent=True)
-    builder.tell(what, sentence, to=rollout.stable.version)
+    builder.tell(what, sentence, to=rollout.stable.version, **details)
     _undo(builder)
     return True
 

@@ -107,7 +107,7 @@ class Deploys:
         if undone is not None and not request.confirmed:
             raise phrasebook.confirm_irreversible(undone.version, undone.irreversible, release.version)
         return await self._begin(
-            config, plans.straight(config.plan), request, release, situation, known_good=True
+            config, plans.straight(config.plan), request, release, situation, known_good=True, undone=undone
         )
 
     async def _roll_back_active(self, request: api.RollbackRequest, active: Rollout) -> Rollout:
@@ -233,6 +233,7 @@ class Deploys:
         *,
         known_good: bool,
         shout: str = "",
+        undone: Release | None = None,
         preconditions: tuple[Precondition, ...] = (),
     ) -> Rollout | None:
         """Begin a rollout; None when the lane has changed (a repair, an abort on the host), or panic stop is on."""
@@ -255,6 +256,7 @@ class Deploys:
             known_good=known_good,
             readiness=await self._lanes.readiness(config.lane, config.policy, stable),
             shout=shout,
+            undone=undone,
             preconditions=preconditions,
             changes=_known_changes(config, stable, candidate),
         )

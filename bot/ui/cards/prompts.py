@@ -90,7 +90,9 @@ def _irreversible(rollout: Rollout) -> str:
         lines.append(phrasebook.needs_people(candidate.version, candidate.irreversible))
     changes = rollout.changes
     goes_back = rollout.known_good or (changes is not None and changes.removed and not changes.added)
-    if goes_back and stable is not None and stable.irreversible:
+    if rollout.undone:
+        lines.append(rollout.undone)
+    elif goes_back and stable is not None and stable.irreversible:
         lines.append(phrasebook.irreversible(stable.version, stable.irreversible))
     return "\n".join(f"⚠️ {escaping.sentence(line, 600)}" for line in lines)
 

@@ -176,6 +176,11 @@ async def test_an_irreversible_release_is_named_before_approval_and_goes_back_wh
         assert "--confirm" in refused.err
         back = await cli("rollback", "checkout", "production", "--confirm", SLIPWAY_TOKEN=secret)
         assert back.code == 0, back.err
+        again = await api.slipway.engine.rollout(2, 42)
+        assert again.undone == "1.5.0 is irreversible: drops the table coupons."
+        began = (await api.slipway.audit("began"))[-1]
+        assert "although 1.5.0 is irreversible." in began["why"]
+        assert json.loads(began["details"])["confirmed_irreversible"] == "drops the table coupons"
 
 
 async def test_a_rollout_that_fails_exits_with_1(api: Api, tmp_path: Path) -> None:

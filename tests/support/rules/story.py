@@ -67,7 +67,7 @@ class Story:
     ) -> None:
         more = {
             name: policy.pop(name)
-            for name in ("known_good", "gated", "shout", "readiness", "changes")
+            for name in ("known_good", "gated", "shout", "readiness", "changes", "undone")
             if name in policy
         }
         self.at = T0

@@ -74,6 +74,52 @@ def test_a_rollback_by_a_person_names_what_cannot_be_undone_and_asks_first() -> 
     assert told.rollout.phase is Phase.ROLLED_BACK
 
 
+def test_the_audit_log_marks_what_was_confirmed() -> None:
+    plan = (VERIFY, Shift(5), Soak(SOAK_S), Gate("more", "release-manager"), Shift(100), Observe(SOAK_S))
+    for told, what, sentence in (
+        (
+            story().to_soak().act(ONCALL, Action.ROLL_BACK, confirmed=True, reason="users complain"),
+            "rollback_ordered",
+            "oncall rolled back, although 1.5.0 is irreversible: users complain.",
+        ),
+        (
+            story(plan)
+            .applied()
+            .verified()
+            .applied()
+            .soaked()
+            .act(LEAD, Action.REJECT, confirmed=True, reason="not yet"),
+            "rejected",
+            "lead rejected the rollout, although 1.5.0 is irreversible: not yet.",
+        ),
+    ):
+        line = next(line for line in told.transitions if line.what == what)
+        assert line.why == sentence
+        assert line.details["confirmed_irreversible"] == "drops the table coupons"
+
+
+def test_a_return_past_one_is_marked_from_its_start_and_on_its_card() -> None:
+    told = Story(known_good=True, undone=IRREVERSIBLE)
+    began = told.transitions[0]
+    assert began.what == "began"
+    assert began.why.endswith(", replacing 1.4.0, although 1.5.0 is irreversible.")
+    assert began.details["confirmed_irreversible"] == "drops the table coupons"
+    assert told.rollout.undone == MARK
+
+
+def test_other_rollbacks_are_not_marked() -> None:
+    unmarked = Story().to_soak().act(ONCALL, Action.ROLL_BACK, confirmed=True)
+    aborted = story().to_soak().host_aborted()
+    for told in (
+        unmarked,
+        aborted,
+        Story(known_good=True),
+        story().to_gate().act(LEAD, Action.REJECT, reason="no"),
+    ):
+        assert not [line for line in told.transitions if "confirmed_irreversible" in line.details]
+        assert not [line for line in told.transitions if "although" in line.why]
+
+
 def test_who_may_not_roll_back_is_not_asked_to_confirm() -> None:
     told = story().to_soak()
     with pytest.raises(Refused) as refused:

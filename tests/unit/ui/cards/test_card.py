@@ -352,3 +352,7 @@ async def test_what_cannot_be_undone_is_said_wherever_people_decide() -> None:
     for changes, known_good, told in ((None, True, True), (back, False, True), (None, False, False)):
         now = replace(rollout, stable=before, changes=changes, known_good=known_good)
         assert ("⚠️ 1.4.0 is irreversible: drops the table coupons." in said(await drawn(engine, now))) is told
+    past = "1.3.9 is irreversible: [sends](https://evil.example) letters."
+    shown = said(await drawn(engine, replace(rollout, stable=before, known_good=True, undone=past)))
+    assert "⚠️ 1.3.9 is irreversible: " in shown and "1.4.0 is irreversible" not in shown
+    assert "](https" not in shown
