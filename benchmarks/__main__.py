@@ -33,6 +33,7 @@ BENCHMARKS = {
     "memory": ("programs", "Memory compared with a bare discord.py bot"),
     "router": ("engine", "The router compared with direct requests"),
     "detection": ("judge", "Detection and false alarms of the judge"),
+    "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),
     "judging": ("judge", "Cost of judging"),
     "chart": ("discord", "Drawing a chart"),
     "commands": ("discord", "Slash commands: diff, apply, watch"),

@@ -1,0 +1,78 @@
+"""Trouble of one release alone: failures that come together, an instance that is sick, a leak."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Seconds
+from benchmarks.judge.traffic.scenario import (
+    HISTORY_S,
+    Case,
+    Scenario,
+    Stream,
+    scenario,
+    seconds_of,
+    step,
+    stream,
+)
+
+
+def clustered(failures: Failures) -> Stream:
+    """Both releases fail as often as ever, and one failure of a release brings others of the same release along."""
+
+    def model(random: Random, case: Case) -> Scenario:
+        return stream(random, case, [case.stable] * len(seconds_of(case)), failures=failures)
+
+    return model
+
+
+def leaking(random: Random, case: Case) -> Scenario:
+    """From the change on the candidate gets worse by the second; after the length of a plan it is as bad as it gets."""
+    own = [
+        (case.candidate - case.stable) * min(max((at - case.change) / case.plan_s, 0.0), 1.0)
+        for at in range(case.seconds)
+    ]
+    return stream(random, case, [case.stable] * len(seconds_of(case)), own=own)
+
+
+# Instances of the candidate and of stable, where they matter; each has an equal part of its release's requests.
+CANDIDATES, STABLES = 2, 4
+
+
+def sick_of_stable(random: Random, case: Case) -> Scenario:
+    """One of stable's four instances fails ten times as often as the others; the candidate's are all alike."""
+    healthy = [case.stable] * len(seconds_of(case))
+    worse = _added(healthy[HISTORY_S:], step(case))
+    return _instances(
+        random, case, [worse] * CANDIDATES, [[p * 10 for p in healthy], *[healthy] * (STABLES - 1)]
+    )
+
+
+def sick_of_candidate(random: Random, case: Case) -> Scenario:
+    """All that the candidate has besides is on one of its two instances."""
+    healthy = [case.stable] * len(seconds_of(case))
+    well = healthy[HISTORY_S:]
+    sick = _added(well, [CANDIDATES * p for p in step(case)])
+    return _instances(random, case, [sick, *[well] * (CANDIDATES - 1)], [healthy] * STABLES)
+
+
+def _added(chances: Sequence[float], own: Sequence[float]) -> list[float]:
+    return [min(1.0, p + q) for p, q in zip(chances, own, strict=True)]
+
+
+def _instances(
+    random: Random, case: Case, candidate: Sequence[Sequence[float]], stable: Sequence[Sequence[float]]
+) -> Scenario:
+    """Instances with the chances to fail that each has in every second; stable's begin with the history."""
+    each = [case.candidate_rps / CANDIDATES] * case.seconds
+    rps = case.candidate_rps + case.stable_rps
+    others = [rps / STABLES] * HISTORY_S + [case.stable_rps / STABLES] * case.seconds
+    mine = [INDEPENDENT.serve(random, each, chances) for chances in candidate]
+    theirs = [INDEPENDENT.serve(random, others, chances) for chances in stable]
+    before = _summed([instance[:HISTORY_S] for instance in theirs])
+    return scenario(case, mine, [instance[HISTORY_S:] for instance in theirs], before)
+
+
+def _summed(instances: Sequence[Seconds]) -> Seconds:
+    return [(sum(n for n, _ in each), sum(b for _, b in each)) for each in zip(*instances, strict=True)]

@@ -1,0 +1,61 @@
+"""Trouble with what is read: looks at which a release is silent, counters that start over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from benchmarks.judge.traffic.scenario import TICK_S, Case, Look, Scenario, Stream, with_looks
+from bot.domain.judge.evidence import Counts
+
+SIDES = ("candidate", "stable")
+
+
+def with_gaps(model: Stream, share: float) -> Stream:
+    """Each release by itself cannot be read at `share` of the looks. The history has the gaps of stable, too.
+
+    What was not read is read at the next look that succeeds, since counters go on.
+    """
+
+    def gappy(random: Random, case: Case) -> Scenario:
+        known = model(random, case)
+        looks = [
+            replace(look, unread=frozenset(side for side in SIDES if random.random() < share))
+            for look in known.looks
+        ]
+        history, carried = [], (0, 0)
+        for requests, bad in known.history:
+            carried = (carried[0] + requests, carried[1] + bad)
+            if random.random() >= share:
+                history.append(carried)
+                carried = (0, 0)
+        return replace(with_looks(known, looks), history=tuple(history))
+
+    return gappy
+
+
+def with_resets(model: Stream, every_s: int) -> Stream:
+    """Each release's counters start over every `every_s` seconds on average; what they had since the look is lost."""
+
+    def resetting(random: Random, case: Case) -> Scenario:
+        known = model(random, case)
+        looks = [_reset(random, look, TICK_S / every_s) for look in known.looks]
+        return with_looks(known, looks)
+
+    return resetting
+
+
+def _reset(random: Random, look: Look, chance: float) -> Look:
+    reset = frozenset(side for side in SIDES if random.random() < chance)
+    candidate, stable = (
+        tuple(_later(random, each) if side in reset else each for each in counts)
+        for side, counts in zip(SIDES, (look.candidate, look.stable), strict=True)
+    )
+    return replace(look, reset=reset, candidate=candidate, stable=stable)
+
+
+def _later(random: Random, counts: Counts) -> Counts:
+    """What came after a moment of the tick: each request with the same chance."""
+    kept = random.random()
+    bad = sum(random.random() < kept for _ in range(counts.bad))
+    return Counts(bad + sum(random.random() < kept for _ in range(counts.total - counts.bad)), bad)
