@@ -16,7 +16,7 @@ from bot.catalog import load
 from bot.cli.exits import exit_code, sentence, settings, tell
 from bot.domain.config import Catalog, unknown
 from bot.domain.errors import Refused
-from bot.domain.rollout.model import Desired, Lane, Release, RunState
+from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.releases import ReleaseSource
 from bot.ports.targets import CatalogTarget
@@ -25,6 +25,7 @@ from bot.settings import Settings
 T = TypeVar("T")
 
 _LOOK_S = 0.1
+_TRY_S = 0.5
 
 
 class _First(NamedTuple):
@@ -39,7 +40,11 @@ class _First(NamedTuple):
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="SERVICE ENVIRONMENT VERSION [...]")
 @click.option(
-    "--wait", "wait_s", default=60.0, show_default=True, help="Seconds to wait until they are ready."
+    "--wait",
+    "wait_s",
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait for the target, and until they are ready.",
 )
 def bootstrap(words: tuple[str, ...], wait_s: float) -> None:
     """Start VERSION of SERVICE in ENVIRONMENT as its first stable release.
@@ -75,7 +80,7 @@ async def _bootstrap(given: Settings, wanted: Sequence[tuple[Lane, str]], wait_s
                 remedy="Use /deploy.",
             )
         release = await _release(releases, lane, version, Given(lambda: catalog))
-        observed = await target.observe(lane)
+        observed = await _reached(lane, target, wait_s)
         if observed.running:
             runs = ", ".join(r.version for r in observed.running)
             raise Refused(f"{lane} already runs {runs}.", rule="already_running", remedy="Use /deploy.")
@@ -141,6 +146,25 @@ async def _release(releases: ReleaseSource, lane: Lane, version: str, given: Map
         raise unknown("version", version, known, where=f"of {lane.service}")
     found = await releases.pinned(known[version], lane.environment)
     return replace(found, spec=references.resolved(found.spec, given))
+
+
+async def _reached(lane: Lane, target: CatalogTarget, wait_s: float) -> Observed:
+    """What runs, once the target answers: its Envoy or its engine may be starting at the same time.
+
+    Raises `Unreachable` with the last reason when it does not in time.
+    """
+    deadline, told = time.monotonic() + wait_s, False
+    while True:
+        try:
+            return await target.observe(lane)
+        except Unreachable as away:
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise Unreachable(f"{lane} cannot be reached after {wait_s:g} s. {away}") from None
+            if not told:
+                tell(f"· {lane} cannot be reached yet; waiting up to {wait_s:g} s. {away}", err=True)
+                told = True
+        await asyncio.sleep(min(_TRY_S, left_s))
 
 
 async def _wait_ready(first: _First, wait_s: float) -> None:

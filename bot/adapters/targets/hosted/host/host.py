@@ -43,6 +43,7 @@ class Host:
         self._make_platform = make_platform
         self._sockets = sockets or Sockets()
         self._platforms: dict[str, Platform] = {}
+        self._starting: dict[str, Platform] = {}  # those with an engine or a router that did not answer yet
         self._lanes: dict[Lane, HostedLane] = {}
         self._making = asyncio.Lock()
         self._failed: dict[str, str] = {}
@@ -85,9 +86,8 @@ class Host:
         )
         for problem in filter(None, stopping):
             log.error("a lane did not stop in order: %s", problem)
-        for platform in self._platforms.values():
-            await platform.runtime.close()
-            await platform.router.close()
+        for platform in (*self._platforms.values(), *self._starting.values()):
+            await platform.close()
         if self._metrics is not None:
             await self._metrics.cleanup()
         with contextlib.suppress(FileNotFoundError):
@@ -106,9 +106,12 @@ class Host:
         platform = PlatformSettings.model_validate(request["platform"])
         try:
             await self._add(platform)
-        except (OSError, ValueError, Unreachable) as problem:
+        except (OSError, ValueError) as problem:
             self._failed[platform.place] = str(problem)
             raise TargetRefused(str(problem)) from None
+        except Unreachable as problem:  # an engine or a router of others, which may start later
+            self._failed[platform.place] = str(problem)
+            raise
         lanes = [
             await self._lane(lane_from_json(named), HostedLaneSettings.model_validate(settings))
             for named, settings in request["lanes"]
@@ -210,10 +213,11 @@ class Host:
                 owner=self._store.host_id(),
                 releases=self.data_dir.with_name(f"{self.data_dir.name}-releases"),
             )
-            platform = self._make_platform(settings, context)
-            await platform.router.start()
-            await platform.runtime.start(self._changed)
-            self._platforms[settings.place] = platform
+            platform = self._starting.get(settings.place)
+            if platform is None or platform.settings != settings:
+                platform = self._starting[settings.place] = self._make_platform(settings, context)
+            await platform.start(self._changed)
+            self._platforms[settings.place] = self._starting.pop(settings.place)
             self._store.keep_platforms(found.settings for found in self._platforms.values())
             restored = [
                 self._restored(state, platform)

@@ -49,6 +49,22 @@ class Platform:
         self.counts: Shared[Mapping[Lane, Mapping[str, RouterCounts]]] = Shared(router.counts)
         self._routes: dict[Lane, LaneRoute] = {}
         self._routing = asyncio.Lock()
+        self._router_started = self._runtime_started = False
+
+    async def start(self, changed: Callable[[Lane], None]) -> None:
+        """Start router and runtime; may be repeated after `Unreachable`. Raises as they do."""
+        if not self._router_started:
+            await self.router.start()
+            self._router_started = True
+        await self.runtime.start(changed)
+        self._runtime_started = True
+
+    async def close(self) -> None:
+        """Stop all that was started, the runtime's releases too."""
+        if self._runtime_started:
+            await self.runtime.close()
+        if self._router_started:
+            await self.router.close()
 
     async def listen(self, routes: Mapping[Lane, LaneRoute | None]) -> None:
         """Serve these lanes besides the others, None for not at all.
