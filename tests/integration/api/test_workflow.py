@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from bot.domain.tokens import Scope
@@ -44,6 +47,14 @@ def test_it_runs_on_a_hosted_runner_for_main_alone_and_its_secrets_are_those_of_
     assert "secrets." not in str({k: v for k, v in WORKFLOW.items() if k != "jobs"})
 
 
+def need_jq() -> None:
+    """It is on GitHub's runners."""
+    if shutil.which("jq") is None:
+        if os.environ.get("CI"):
+            pytest.fail("jq is not installed")
+        pytest.skip("jq is not installed")
+
+
 async def steps(folder: Path, **environment: str) -> tuple[int | None, str, str]:
     """What the job's steps do, one after the other: exit code, output, and the job's summary."""
     (folder / "bin").mkdir(exist_ok=True)
@@ -76,6 +87,7 @@ async def steps(folder: Path, **environment: str) -> tuple[int | None, str, str]
 
 
 async def test_it_deploys_to_staging_and_waits(dsn: str, tmp_path: Path) -> None:
+    need_jq()
     async with serving(dsn) as api:
         # The token of the comment at the top of the file.
         scopes = (Scope.READ, Scope.DEPLOY)
@@ -85,9 +97,13 @@ async def test_it_deploys_to_staging_and_waits(dsn: str, tmp_path: Path) -> None
         given = {"SLIPWAY_URL": api.base, "SLIPWAY_TOKEN": secret}
         code, told, summary = await steps(tmp_path, **given)
         assert code == 0, told
-        assert summary.startswith("✓ rollout 1: checkout 1.4.0 → 1.5.0 in staging: succeeded: ")
+        assert "· rollout 1: checkout 1.4.0 → 1.5.0 in staging" in told
+        assert summary.startswith("Rollout 1: succeeded. 1.5.0 serves all traffic in staging")
+        rollout = json.loads((tmp_path / "rollout.json").read_text())
+        assert (rollout["id"], rollout["phase"], rollout["to_version"]) == (1, "succeeded", "1.5.0")
         assert (await api.slipway.engine.rollout(1, 42)).reason == "team/checkout@abc"
-        code, told, _ = await steps(tmp_path, **given, VERSION="9.9", KEY="2-1")
+        code, told, summary = await steps(tmp_path, **given, VERSION="9.9", KEY="2-1")
         assert code == 6, told
-        assert "There is no version `9.9`" in told
+        assert "There is no version `9.9`" in summary.splitlines()[-1]
+        assert json.loads((tmp_path / "rollout.json").read_text())["rule"] == "unknown_version"
         assert secret not in told

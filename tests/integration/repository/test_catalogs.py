@@ -11,7 +11,7 @@ import pytest
 from tests.support.paths import ROOT
 from tests.support.repository import EXAMPLES, SHELL, blocks, slipway
 
-# Folders of one file each, for others than Slipway.
+# Folders of files for others than Slipway.
 NO_CATALOGS = {"pipelines", "systemd"}
 CATALOGS = sorted(path for path in EXAMPLES.iterdir() if path.is_dir() and path.name not in NO_CATALOGS)
 
@@ -51,8 +51,17 @@ def test_a_readme_names_the_copy_and_every_value_to_set(folder: Path) -> None:
 
 def test_the_list_of_examples_has_every_folder() -> None:
     text = (EXAMPLES / "README.md").read_text(encoding="utf-8")
-    assert [path.name for path in CATALOGS if f"({path.name}/README.md)" not in text] == []
-    assert [name for name in NO_CATALOGS if f"| {name} |" not in text] == []
+    names = [*(path.name for path in CATALOGS), *NO_CATALOGS]
+    assert [name for name in names if f"| [{name}]({name}/README.md) |" not in text] == []
+
+
+@pytest.mark.parametrize("name", sorted(NO_CATALOGS))
+def test_the_readme_of_files_for_others_names_each_and_what_to_change(name: str) -> None:
+    text = (EXAMPLES / name / "README.md").read_text(encoding="utf-8")
+    files = [path.name for path in (EXAMPLES / name).iterdir() if path.name != "README.md"]
+    assert [file for file in files if f"| `{file}` |" not in text] == []
+    assert "**Change**" in text
+    assert any(block.language == SHELL for block in blocks(EXAMPLES / name / "README.md"))
 
 
 def test_a_value_that_is_not_set_is_named(tmp_path: Path) -> None:
