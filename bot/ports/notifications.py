@@ -26,7 +26,7 @@ class Notice:
 class Alert:
     """An alert that belongs to no rollout. `over`: it ends an earlier alert.
 
-    `key` makes posting repeatable (≤ 24 characters).
+    `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog.
     """
 
     key: str
@@ -35,6 +35,7 @@ class Alert:
     text: str
     mention_roles: tuple[str, ...] = ()
     over: bool = False
+    channel: str = "alerts"
 
 
 class Alarm(Protocol):

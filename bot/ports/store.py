@@ -30,6 +30,8 @@ from bot.domain.rollout.model import Lane, Rollout
 
 # Kind of the notes that hold the panic stop of a server; their key is the server's id.
 PANIC_NOTE = "panic"
+# Of a message that concerns a whole server.
+NO_LANE = Lane("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ class RolloutStore(Protocol):
         """
         ...
 
-    async def panic(self, guild_id: int, note: Mapping[str, object]) -> None:
+    async def panic(
+        self, guild_id: int, note: Mapping[str, object], calls: Sequence[CallPeople] = ()
+    ) -> None:
         """Switch a server's panic stop; every rollout that started without seeing it is in `active` afterwards."""
         ...
 

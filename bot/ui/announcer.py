@@ -137,7 +137,7 @@ class Announcer:
             raise trouble
 
     async def alert(self, alert: Alert) -> None:
-        """Implements `bot.ports.notifications.Alarm`: post in #alerts, or in #deploys when #alerts is closed to us."""
+        """Implements `bot.ports.notifications.Alarm`: post in its channel, or in #deploys when that is closed to us."""
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
             return

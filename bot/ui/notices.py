@@ -95,7 +95,7 @@ def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
         part for part in (_pings(roles, ()), f"{shape} **{escaping.plain(alert.title, 200)}**") if part
     )
     content = _joined([said, escaping.sentence(alert.text, 1500)], mark)
-    return NoticeText("alerts", content, None, nonce(alert.key, "a"), mark, tuple(roles), ())
+    return NoticeText(alert.channel, content, None, nonce(alert.key, "a"), mark, tuple(roles), ())
 
 
 def nonce(key: str, channel: str) -> str:

@@ -213,6 +213,16 @@ async def test_a_panic_stop_keeps_rollouts_from_starting_unless_they_go_back(wor
     assert await world.store.rollouts.save(replace(change, unless_stopped=(GUILD,)))
 
 
+async def test_what_is_told_of_a_panic_stop_is_stored_with_it_and_once(world: World) -> None:
+    said = CallPeople("panic-1", GUILD, "Panic stop is on", "oncall switched it on.", channel="deploys")
+    for _ in range(2):
+        await world.store.rollouts.panic(GUILD, {"on": True}, [said])
+    (claim,) = await world.claim(MESSAGES)
+    assert (claim.effect, claim.rollout_id) == (said, None)
+    await world.store.effects.close([claim])
+    assert await world.claim(MESSAGES) == []
+
+
 async def test_an_interaction_is_answered_once(world: World) -> None:
     await world.adopted()
     rollout = await world.begin(interaction="i1")

@@ -11,12 +11,21 @@ import asyncpg
 from bot.adapters.postgres import serialization
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped, spliced
+from bot.adapters.postgres.effects import call
 from bot.domain.records import Active, Answer, Loaded, RolloutChange, effect_key
 from bot.domain.rollout import machine, steps
-from bot.domain.rollout.events import Effect, LockLane, MarkKnownGood, Notify, SetDesired, Transition
+from bot.domain.rollout.events import (
+    CallPeople,
+    Effect,
+    LockLane,
+    MarkKnownGood,
+    Notify,
+    SetDesired,
+    Transition,
+)
 from bot.domain.rollout.model import Identity, Lane, Phase, Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
-from bot.ports.store import PANIC_NOTE
+from bot.ports.store import NO_LANE, PANIC_NOTE
 
 _REMEMBERED = 4096
 
@@ -84,10 +93,13 @@ class PostgresRollouts:
             await connection.one("start_lock")
             return await connection.one("save", _change(change), leave_out=leave_out)
 
-    async def panic(self, guild_id: int, note: Mapping[str, object]) -> None:
+    async def panic(
+        self, guild_id: int, note: Mapping[str, object], calls: Sequence[CallPeople] = ()
+    ) -> None:
         async with self._database.transaction() as connection:
             await connection.one("panic_lock")
             await connection.one("put_note", PANIC_NOTE, str(guild_id), dumped(dict(note)))
+            await call(connection, NO_LANE, calls)
 
     async def active(self) -> Sequence[Active]:
         return [
@@ -235,9 +247,9 @@ def _effects(rollout: Rollout, effects: Sequence[Effect], newest: Sequence[SetDe
 
 def _calls(change: RolloutChange) -> Iterator[str]:
     """Alerts for an effect that was given up, as rows of the outbox."""
-    for call in change.given_up.calls if change.given_up else ():
-        row = {"key": call.key, "kind": call.kind, "urgent": True}
-        yield spliced(row, payload=serialization.effect_text(call))
+    for each in change.given_up.calls if change.given_up else ():
+        row = {"key": each.key, "kind": each.kind, "urgent": True}
+        yield spliced(row, payload=serialization.effect_text(each))
 
 
 def _given_up(change: RolloutChange) -> list[dict[str, Any]]:

@@ -90,8 +90,10 @@ from bot.domain.phrasebook.states import (
     more,
     needs_people,
     on_hold,
+    panic_begun,
     panic_off,
     panic_on,
+    panic_over,
     unless_decided,
 )
 
@@ -152,8 +154,10 @@ __all__ = [
     "other_application",
     "outdated_button",
     "own_rollout",
+    "panic_begun",
     "panic_off",
     "panic_on",
+    "panic_over",
     "panic_stop",
     "paused",
     "paused_by_panic_stop",

@@ -82,6 +82,19 @@ def panic_off(resumed: int, reason: str) -> str:
     return f"**Panic stop is off**{because(reason)}. {counted(resumed, 'rollout')} resumed."
 
 
+def panic_begun(by: str, reason: str) -> str:
+    """To the channel, where no rollout was active."""
+    return (
+        f"{name(by)} switched it on{because(reason)}. No rollout was active, and none starts until "
+        "`/panic switch:off`. A return to a known-good release still works."
+    )
+
+
+def panic_over(by: str, reason: str) -> str:
+    """To the channel, where no rollout was held."""
+    return f"{name(by)} switched it off{because(reason)}. Deploys are possible again."
+
+
 def more(left_out: int, where: LiteralString = "") -> str:
     """Ends a list that was cut. `where`: how to see the rest."""
     return f"… and {left_out} more{f': {where}' if where else ''}"

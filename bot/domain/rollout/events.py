@@ -252,7 +252,10 @@ class MarkKnownGood:
 
 @dataclass(frozen=True, slots=True)
 class CallPeople:
-    """Alert people in #alerts about a lane, outside of any rollout. `key` (≤ 24 characters): posted once."""
+    """Tell people in a channel about a lane or a server, outside of any rollout.
+
+    `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog.
+    """
 
     key: str
     guild_id: int
@@ -260,6 +263,7 @@ class CallPeople:
     text: str
     mention_roles: tuple[str, ...] = ()
     over: bool = False
+    channel: Literal["alerts", "deploys"] = "alerts"
     kind: Literal["call_people"] = "call_people"
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.formatting import clean
 from bot.domain.records import Claimed, GivenUp
@@ -82,7 +83,7 @@ class NotificationHandler:
 
 
 def _alert(call: CallPeople) -> Alert:
-    return Alert(call.key, call.guild_id, call.title, call.text, call.mention_roles, call.over)
+    return Alert(call.key, call.guild_id, call.title, call.text, call.mention_roles, call.over, call.channel)
 
 
 def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:
@@ -115,5 +116,16 @@ class LaneAlerts:
         ]
 
 
-def _key(guild_id: int, lane: Lane, once: str) -> str:
-    return hashlib.sha256(f"{guild_id}/{lane}/{once}".encode()).hexdigest()[:24]
+def panic_call(guild_id: int, note: Mapping[str, object]) -> CallPeople:
+    """What a server's channel is told of a switch of the panic stop that no card shows. note: as it is stored."""
+    on = bool(note["on"])
+    tell, title = (
+        (phrasebook.panic_begun, "Panic stop is on") if on else (phrasebook.panic_over, "Panic stop is off")
+    )
+    text = tell(str(note["by"]), str(note["reason"]))
+    key = _key(guild_id, "panic stop", f"{on} {note['since']}")
+    return CallPeople(key, guild_id, title, text, over=not on, channel="deploys")
+
+
+def _key(guild_id: int, about: Lane | str, once: str) -> str:
+    return hashlib.sha256(f"{guild_id}/{about}/{once}".encode()).hexdigest()[:24]

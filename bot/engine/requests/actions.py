@@ -17,6 +17,7 @@ from bot.domain.records import Active, AuditEntry, Lock
 from bot.domain.rollout.events import Acted
 from bot.domain.rollout.model import Action, Actor, Lane, Rollout
 from bot.engine import api
+from bot.engine.effects.notifications import panic_call
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.stepper import Contended, Stepper
@@ -69,12 +70,20 @@ class Actions:
         guild = self._may_panic(guild_id, actor)
         at, reason = self._clock.now(), clean(reason)
         note = {"on": on, "by": actor.name, "by_id": actor.id, "reason": reason, "since": at.isoformat()}
-        await self._store.rollouts.panic(guild_id, {**note, "server": guild.name})
+        calls = [panic_call(guild_id, note)] if await self._is_unseen(guild_id, on) else []
+        await self._store.rollouts.panic(guild_id, {**note, "server": guild.name}, calls)
         event = Acted(Action.PAUSE if on else Action.RESUME, actor, at, reason=reason, panic=True)
         changed = await self._tell_all(guild_id, event)
         if not on:
             await self._stopped_again(guild_id, event)
         return changed
+
+    async def _is_unseen(self, guild_id: int, on: bool) -> bool:
+        """Whether this switches the panic stop, and there is no rollout on the card of which people would see that."""
+        before = await self._store.notes.note(PANIC_NOTE, str(guild_id))
+        if bool(before and before.get("on")) == on:
+            return False
+        return not await self._concerned(guild_id, still_held=False)
 
     async def _tell_all(self, guild_id: int, event: Acted) -> int:
         """Returns how many rollouts changed. Raises `Unreachable` once all that can be reached have heard."""

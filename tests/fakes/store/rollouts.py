@@ -19,10 +19,11 @@ from bot.domain.records import (
     effect_key,
 )
 from bot.domain.rollout import machine, steps
-from bot.domain.rollout.events import LockLane, MarkKnownGood, Notify, SetDesired
+from bot.domain.rollout.events import CallPeople, LockLane, MarkKnownGood, Notify, SetDesired
 from bot.domain.rollout.model import Rollout
 from bot.ports.errors import AlreadyAnswered, LaneTaken
-from bot.ports.store import PANIC_NOTE
+from bot.ports.store import NO_LANE, PANIC_NOTE
+from tests.fakes.store.effects import call
 from tests.fakes.store.tables import AuditRow, EffectRow, Part, RolloutRow, Tables, statement
 
 
@@ -50,8 +51,16 @@ class MemoryRollouts(Part):
         return save(t, now, change)
 
     @statement
-    def panic(self, t: Tables, now: datetime, guild_id: int, note: Mapping[str, object]) -> None:
+    def panic(
+        self,
+        t: Tables,
+        now: datetime,
+        guild_id: int,
+        note: Mapping[str, object],
+        calls: Sequence[CallPeople] = (),
+    ) -> None:
         t.notes[PANIC_NOTE, str(guild_id)] = dict(note)
+        call(t, now, NO_LANE, calls)
 
     @statement
     def active(self, t: Tables, now: datetime) -> Sequence[Active]:
@@ -176,8 +185,8 @@ def _order(t: Tables, now: datetime, change: RolloutChange, desires: Sequence[Se
                 generation=effect.desired.generation,
                 urgent=effect.urgent,
             )
-    for call in change.given_up.calls if change.given_up else ():
-        t.add_effect(now, call.key, rollout.id, rollout.lane, call, urgent=True)
+    for each in change.given_up.calls if change.given_up else ():
+        t.add_effect(now, each.key, rollout.id, rollout.lane, each, urgent=True)
 
 
 def _own(t: Tables, change: RolloutChange, desires: Sequence[SetDesired]) -> None:

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bot.domain import phrasebook
-from bot.ports.notifications import Notice
+from bot.ports.notifications import Alert, Notice
 from bot.ui import escaping
-from bot.ui.notices import nonce, words
+from bot.ui.notices import alert_words, nonce, words
 from tests.support import rollouts
 from tests.support.discord_specs import request_errors
 
@@ -29,6 +29,18 @@ async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
     assert (deploys.channel, deploys.roles, deploys.users) == ("deploys", (), (11,))
     assert "<@11>" in deploys.content and "<@&" not in deploys.content
     assert alerts.nonce != deploys.nonce
+
+
+def test_an_alert_is_posted_in_its_channel_and_calls_no_one_unless_it_says() -> None:
+    told = Alert("k-1", 1, "Panic stop is on", "oncall switched it on: @everyone smoke.", channel="deploys")
+    post = alert_words(told, [])
+    assert (post.channel, post.roles, post.users) == ("deploys", (), ())
+    assert post.content.startswith("⚠️ **Panic stop is on**\noncall switched it on: ")
+    assert "@everyone" not in post.content
+    over = alert_words(replace(told, over=True), [])
+    assert over.content.startswith("✅ ")
+    usual = alert_words(Alert("k-2", 1, "checkout/production: drift", "1.4.0 is gone.", ("on-call",)), [500])
+    assert (usual.channel, usual.roles) == ("alerts", (500,))
 
 
 async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
