@@ -35,6 +35,7 @@ BENCHMARKS = {
     "detection": ("judge", "Detection and false alarms of the judge"),
     "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),
     "judging": ("judge", "Cost of judging"),
+    "history": ("judge", "Cost of the lanes' history"),
     "chart": ("discord", "Drawing a chart"),
     "commands": ("discord", "Slash commands: diff, apply, watch"),
     "container": ("programs", "The container image"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import phrasebook
-from bot.domain.config import Catalog, unknown
+from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import UserError
 from bot.domain.records import AuditEntry, LaneRow, Situation
 from bot.domain.rollout import approvals
@@ -105,6 +105,10 @@ class Lanes:
         config = self.catalog.lanes.get(rollout.lane)
         binding = rollout.binding or (config.bound if config else None)
         return self._bound.sources(rollout.lane, binding) if binding else ()
+
+    def sources_at(self, config: LaneConfig) -> Sequence[MetricSource]:
+        """The metric sources that a rollout of the lane would be judged by now. Raises `Unreachable`."""
+        return self._bound.sources(config.lane, config.bound)
 
     def unsealed(self, rollout: Rollout, desired: Desired) -> str:
         """Why `desired` is not what was approved, as a sentence; empty when it is."""

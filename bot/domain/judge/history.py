@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from bot.domain.judge.counters import Baseline, Counts, InconsistentError, Sample, baseline
-from bot.domain.judge.evidence import LONGEST_GAP_TICKS
+from bot.domain.judge.evidence import LONGEST_GAP_TICKS, EvidenceState, Tick
 from bot.domain.judge.look import Look, Side
 from bot.domain.judge.policy import JudgePolicy, Series
 
@@ -60,16 +60,18 @@ def measure(series: Series) -> str:
 
 
 def served(
-    last: LastRead | None, policy: JudgePolicy, sample: Sample, at: float
+    last: LastRead | None, policy: JudgePolicy, sample: Sample, at: float, every_s: float | None = None
 ) -> tuple[LastRead | None, ServedTick | None]:
     """What stable did since `last`, and where it stands at `at` (unix seconds); None where that is not known.
 
-    A sample that cannot be read leaves `last` as it is, and the next tick is longer. Beyond three ticks nothing is
-    known, as after a restart or another release: the sample only says where the counters stand. Raises PolicyError when
-    a latency limit lies above the source's histogram.
+    every_s: planned seconds between two samples, by default the policy's. A sample that cannot be read leaves `last` as
+    it is, and the next tick is longer. Beyond three planned ones nothing is known, as after a restart or another
+    release: the sample only says where the counters stand. Raises PolicyError when a latency limit lies above the
+    source's histogram.
     """
     policy, at = replace(policy, rules=()) if policy.rules else policy, round(at, 3)
-    if last is not None and not last.at < at <= last.at + LONGEST_GAP_TICKS * policy.tick_s:
+    longest_s = LONGEST_GAP_TICKS * (every_s or policy.tick_s)
+    if last is not None and not last.at < at <= last.at + longest_s:
         last = None
     if sample.error is not None or not sample.readings:
         return last, None
@@ -86,6 +88,28 @@ def served(
         if whole or series.kind != "proportion"
     }
     return now, ServedTick(at, round(at - last.at, 3), counts) if counts else None
+
+
+def served_in_rollout(
+    before: EvidenceState, after: EvidenceState, policy: JudgePolicy, tick: Tick
+) -> ServedTick | None:
+    """What stable did by a tick of a rollout, between its evidence `before` and `after`; None where that is not known.
+
+    It covers the comparison's window: since both releases were last read.
+    """
+    if tick.stable is None or before.window is None or not (_has_counts(before) and _has_counts(after)):
+        return None
+    at = round(tick.at, 3)
+    seconds = round(at - before.window.since, 3)
+    if not 0 < seconds <= LONGEST_GAP_TICKS * policy.tick_s:
+        return None
+    names = {objective.name for objective in policy.objectives}
+    counts = {measure(series): tick.stable[series.name] for series in policy.series if series.name in names}
+    return ServedTick(at, seconds, counts) if counts else None
+
+
+def _has_counts(state: EvidenceState) -> bool:
+    return state.stable is not None and bool(state.stable.present)
 
 
 def _with_newcomers(last: LastRead | None, policy: JudgePolicy, sample: Sample) -> Side | None:

@@ -12,10 +12,11 @@ from typing import NamedTuple
 import structlog
 
 from bot.domain.judge.evidence import EvidenceState
+from bot.domain.judge.history import ServedTick, served_in_rollout
 from bot.domain.records import Judged, Loaded
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured
-from bot.domain.rollout.model import Rollout
+from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.rollout.step_builder import Stepped
 from bot.engine.loops.sampler import Measurement, Sampler, crash
 from bot.engine.loops.tasks import Tasks
@@ -54,7 +55,7 @@ class JudgeLoop:
 
     Every rollout is measured as a task of its own, bounded in time by its sources' limits and saved when it is ready:
     a source that hangs or fails costs its own lane ticks, and no other lane anything. `term` rises when this process
-    becomes the controller.
+    becomes the controller. served: is told what stable served in a tick.
     """
 
     def __init__(
@@ -66,8 +67,10 @@ class JudgeLoop:
         clock: Clock,
         meter: Meter,
         term: Callable[[], int] = lambda: 0,
+        served: Callable[[Lane, ServedTick], None] = lambda lane, tick: None,
     ) -> None:
         self._store = store
+        self._served = served
         self._sampler = sampler
         self._stepper = stepper
         self._clock = clock
@@ -115,6 +118,9 @@ class JudgeLoop:
         try:
             look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
             stepped = heard(rollout, look, now)
+            served = served_in_rollout(loaded.evidence, look.evidence, rollout.policy.judge, look.tick)
+            if served is not None:
+                self._served(rollout.lane, served)
         except Exception:
             # A rollout that cannot be judged must not affect other lanes.
             log.exception("tick_failed", rollout=rollout.id)

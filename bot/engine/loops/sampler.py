@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import structlog
 
+from bot.domain.config import LaneConfig
 from bot.domain.judge.counters import CounterReading, Sample
 from bot.domain.judge.evidence import EvidenceState, Signal, Tick, difference
 from bot.domain.judge.judge import JudgePolicy, PolicyError
@@ -72,6 +73,13 @@ class Sampler:
             evidence = replace(evidence, at=at)
             tick = Tick(at, 0.0, {}, errors=(str(mistake),), signals=signals)
         return Measurement(evidence, tick, self._point(rollout, tick, candidate, stable), observed)
+
+    async def stable(self, config: LaneConfig, digest: str, at: float) -> Sample:
+        """What the present catalog's sources count for one release at `at` (unix time). Raises `Unreachable`."""
+        sources = self._lanes.sources_at(config)
+        sampled = await asyncio.gather(*(self._sample(s, config.lane, [digest], at) for s in sources))
+        missing = "the lane has no metric source"
+        return _together(sources, sampled, [digest], at, judged=True, missing=missing)[0]
 
     def _sources(self, rollout: Rollout) -> tuple[Sequence[MetricSource], str]:
         """The rollout's sources, or why there are none."""

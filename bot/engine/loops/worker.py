@@ -14,6 +14,7 @@ from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import AdaptersByName, Lanes
+from bot.engine.loops.history_loop import HistoryLoop
 from bot.engine.loops.judge_loop import JudgeLoop
 from bot.engine.loops.lease import CONTROLLER, Lease, process_name
 from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
@@ -50,6 +51,9 @@ class LoopIntervals:
     courtesy_s: float = 2.0
     timers_s: float = 0.25
     ticks_s: float = 0.1
+    history_s: float = 0.25
+    history_saved_s: float = 30.0
+    history_lanes_s: float = 10.0  # a thousand rows take a part of a second
     reconcile_s: float = 3.0
     settled_s: float = SETTLED_S
     tidy_s: float = 600.0
@@ -111,8 +115,23 @@ class Worker:
         adapters = bound or AdaptersByName(targets, metrics)
         lanes = Lanes(store, catalog, targets, releases, clock, bound=adapters)
         self._sampler = Sampler(lanes)
+        self._counting = HistoryLoop(
+            store,
+            lanes,
+            self._sampler,
+            clock,
+            term=lambda: self._controller.term,
+            save_s=self._intervals.history_saved_s,
+            find_s=self._intervals.history_lanes_s,
+        )
         self._ticking = JudgeLoop(
-            store, self._sampler, stepper, clock=clock, meter=self._meter, term=lambda: self._controller.term
+            store,
+            self._sampler,
+            stepper,
+            clock=clock,
+            meter=self._meter,
+            term=lambda: self._controller.term,
+            served=self._counting.add,
         )
         alerts = LaneAlerts(catalog)
         self._reconciling = Reconciler(
@@ -157,6 +176,7 @@ class Worker:
                     group.create_task(loop.run(self._waker, self.rounds), name=f"loop:{loop.name}")
         finally:
             await self._ticking.stop()
+            await self._counting.stop()
             await self._reconciling.stop()
             await self._orders.stop()
             await self._messages.stop()
@@ -182,6 +202,7 @@ class Worker:
             Loop("orders_leases", self._orders.renew, intervals.orders_s),
             Loop("timers", self._timing.once, intervals.timers_s),
             Loop("ticks", only(self._ticking.once), intervals.ticks_s, TICKS),
+            Loop("history", only(self._counting.once), intervals.history_s),
             Loop("reconcile", only(self._reconciling.once), intervals.reconcile_s),
             Loop("tidy", only(self._tidy), intervals.tidy_s),
             Loop("gauges", self._gauge, intervals.gauge_s),
