@@ -1,11 +1,12 @@
 """False alarms and detection of the judge and of four others on the library of traffic models, on the same streams.
 
-`python -m benchmarks.judge.comparison [--model NAME …] [--runs N] [--jobs N]`; `--list` names the models. A limit of
-1%, 5 requests a second on the candidate and 20 on stable, a plan of 10 minutes, ticks of 5 s, and an hour of stable's
-history before, where a model does not say otherwise. Innocent candidates fail as often as stable: 0.5%, 0.9% or 1%
-(exactly the limit) of requests. Guilty ones fail 2, 3, 5 or 10 times the limit, stable 0.2 times, from the start on, or
-late: from a third of the plan on. Of Flagger and Argo Rollouts the first figure is with their defaults (threshold 1,
-failureLimit 0), the second with those of their documentation's example (10, 3).
+`python -m benchmarks.judge.comparison [--model NAME …] [--runs N] [--rates 5 20]`; `--list` names the models.
+
+A limit of 1%, 5 requests a second on the candidate and 20 on stable, a plan of 10 minutes, ticks of 5 s, and an hour of
+stable's history before, where a model or an option does not say otherwise. Innocent candidates fail as often as stable:
+0.5%, 0.9% or 1% (exactly the limit) of requests. Guilty ones fail 2, 3, 5 or 10 times the limit, stable 0.2 times, from
+the start on, or late: from a third of the plan on. Of Flagger and Argo Rollouts the first figure is with their defaults
+(threshold 1, failureLimit 0), the second with those of their documentation's example (10, 3).
 
 A false alarm is a rollback within the plan; `at most` is the upper end of the one-sided 95% interval (Clopper-Pearson).
 "Not passed" are innocent candidates that the judge neither rolls back nor passes at the end of the plan. Time to
@@ -19,7 +20,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import comb, inf
 from random import Random
@@ -102,20 +103,35 @@ def upper_bound(found: int, runs: int, confidence: float = 0.95) -> float:
 
 
 def rows_of(
-    names: Sequence[str], *, innocent: int, guilty: int, jobs: int, independent: int | None = None
+    names: Sequence[str],
+    *,
+    innocent: int,
+    guilty: int,
+    jobs: int,
+    independent: int | None = None,
+    rates: tuple[float, float] | None = None,
 ) -> Iterator[Row]:
     """The rows of these models, `innocent` and `guilty` runs for each case; those of false alarms come first.
 
-    independent: runs of each guilty case of independent requests, which have a goal.
+    independent: runs of each guilty case of independent requests, which have a goal. rates: mean requests a second of
+    the candidate and of stable, instead of those of each model.
     """
-    alarms = {name: [Task(name, case, innocent) for case in MODELS[name].innocents()] for name in names}
+    models = {name: MODELS[name] for name in names}
+    if rates is not None:
+        models = {
+            name: replace(model, candidate_rps=rates[0], stable_rps=rates[1])
+            for name, model in models.items()
+        }
+    alarms = {
+        name: [Task(name, case, innocent) for case in model.innocents()] for name, model in models.items()
+    }
     chases = {
         (name, late): [
             Task(name, case, (independent or guilty) if name == "independent" else guilty)
-            for case in MODELS[name].guilty(late=late)
+            for case in model.guilty(late=late)
         ]
         for late in (False, True)
-        for name in names
+        for name, model in models.items()
     }
     tasks = [task for group in (*alarms.values(), *chases.values()) for task in group]
     found = dict(zip(tasks, _all(tasks, jobs), strict=True))
@@ -224,6 +240,7 @@ def main() -> None:
     parser.add_argument("--model", nargs="+", choices=[*MODELS], default=[*MODELS], metavar="NAME")
     parser.add_argument("--runs", type=int, default=200, help="streams of each innocent case (200)")
     parser.add_argument("--guilty-runs", type=int, default=20, help="streams of each guilty case (20)")
+    parser.add_argument("--rates", type=float, nargs=2, metavar="N", help="requests a second of both")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--list", action="store_true", help="name the models and end")
     options = parser.parse_args()
@@ -231,7 +248,13 @@ def main() -> None:
         for name, model in MODELS.items():
             print(f"{name:15} {model.says}")
         return
-    rows = rows_of(options.model, innocent=options.runs, guilty=options.guilty_runs, jobs=options.jobs)
+    rows = rows_of(
+        options.model,
+        innocent=options.runs,
+        guilty=options.guilty_runs,
+        jobs=options.jobs,
+        rates=tuple(options.rates) if options.rates else None,
+    )
     show(rows, __doc__ or "")
 
 

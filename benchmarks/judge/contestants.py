@@ -5,8 +5,9 @@ last look at which a release could be read. Each says at which second it rolls b
 
 - Kayenta (spinnaker.io, "How canary judgment works", "Best practices for configuring canary"; its `NetflixACAJudge`):
   a Mann-Whitney test of the error rates of both, one data point a step, at confidence 0.98; a metric is bad when the
-  interval of the shift lies above 0.25 times the estimated shift. One bad metric of one scores 0, below the marginal
-  score of 75, and ends the analysis. The starting point for its times is a lifetime of 3 hours and an interval of 1
+  interval of the shift lies above 0.25 times the estimated shift (direction `increase`, as for errors; outliers are
+  kept, points without requests are not, as by default). One bad metric of one scores 0, below the marginal score of
+  75, and ends the analysis. The starting point for its times is a lifetime of 3 hours and an interval of 1
   hour, each judgement from the start on. In a plan of 10 minutes that is a third of it: 3 judgements 200 s apart, and
   40 data points for the first, where 50 are recommended.
 - Flagger (docs.flagger.app, "How it works", "Metrics analysis"; its `Canary` type): every 60 s the success rate of the

@@ -77,3 +77,16 @@ def test_two_processes_find_what_one_does() -> None:
     one, two = (list(rows_of(["drift-far", "leak-both"], innocent=2, guilty=1, jobs=jobs)) for jobs in (1, 2))
     assert one == two
     assert len(one) == 2
+
+
+def test_other_rates_reach_the_streams_and_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Task] = []
+
+    def known(task: Task) -> Found:
+        asked.append(task)
+        return Found(task, {name: [inf] * task.runs for name in JUDGES}, 0)
+
+    monkeypatch.setattr(comparison, "measured", known)
+    rows = list(rows_of(["independent"], innocent=1, guilty=1, jobs=1, rates=(10.0, 10.0)))
+    assert {(task.case.candidate_rps, task.case.stable_rps) for task in asked} == {(10.0, 10.0)}
+    assert rows[1].compared_with.startswith("Wald 118/35/11/3 s; ")
