@@ -7,6 +7,8 @@ import contextlib
 import os
 from pathlib import Path
 
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 _CHUNK = 65_536
 
 
@@ -41,20 +43,21 @@ class Forwarding:
         task.add_done_callback(self._carried.discard)
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass a connection on, until either side ends it."""
         with contextlib.closing(writer), contextlib.suppress(OSError):
-            answers, there = await asyncio.open_connection("127.0.0.1", self._port)
-            with contextlib.closing(there):
-                both = [
-                    asyncio.create_task(_pass(reader, there)),
-                    asyncio.create_task(_pass(answers, writer)),
-                ]
-                try:
-                    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for task in both:
-                        task.cancel()
-                    await asyncio.gather(*both, return_exceptions=True)
+            there = await asyncio.open_connection("127.0.0.1", self._port)
+            with contextlib.closing(there[1]):
+                await pass_on((reader, writer), there)
+
+
+async def pass_on(here: Connection, there: Connection) -> None:
+    """Pass on what each of two connections sends to the other, until either ends. Closes neither."""
+    ways = [asyncio.create_task(_pass(here[0], there[1])), asyncio.create_task(_pass(there[0], here[1]))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for way in ways:
+            way.cancel()
+        await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

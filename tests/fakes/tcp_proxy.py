@@ -1,10 +1,11 @@
 """A TCP proxy on loopback that can cut connections, as a network would, and lead elsewhere, as a failover does."""
 
 import asyncio
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from demo.forwarding import pass_on
 
 
 class TcpProxy:
@@ -58,26 +59,10 @@ class TcpProxy:
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._to
         if isinstance(host, Path):
-            back_reader, back_writer = await asyncio.open_unix_connection(host)
+            back = await asyncio.open_unix_connection(host)
         else:
-            back_reader, back_writer = await asyncio.open_connection(host, port)
+            back = await asyncio.open_connection(host, port)
         try:
-            ways = [
-                asyncio.ensure_future(_copy(reader, back_writer)),
-                asyncio.ensure_future(_copy(back_reader, writer)),
-            ]
-            try:
-                await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                for way in ways:
-                    way.cancel()
-                await asyncio.gather(*ways, return_exceptions=True)
+            await pass_on((reader, writer), back)
         finally:
-            back_writer.transport.abort()
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
+            back[1].transport.abort()

@@ -22,14 +22,9 @@ from bot.doctor.local import examine_catalog, examine_targets
 from bot.domain.config import Catalog
 from bot.domain.rollout.model import Desired, Lane
 from tests.fakes import new_kinds
-from tests.support.catalog_files import changed, write
+from tests.support.catalog_files import LISTED, changed, write
 
 STAGING = Lane("checkout", "staging")
-LISTED = """\
-      kind: listed
-      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
-      versions: ["2.0", {version: "1.0", commit: abc}]
-"""
 AS_TEXT = """\
       kind: text
       file: versions.txt

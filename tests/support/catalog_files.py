@@ -12,7 +12,15 @@ from bot.catalog import CatalogReloader, Diagnostic
 from bot.composition.registry import KINDS
 from bot.domain.config import Catalog
 
-SOUND = """\
+# Parts of the catalog below that tests replace: what `releases:` has, and the target by one on a Docker Engine.
+LISTED = """\
+      kind: listed
+      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
+      versions: ["2.0", {version: "1.0", commit: abc}]
+"""
+ON_DOCKER = ("local: {kind: process, users: host}", "local: {kind: docker}")
+SOUND = (
+    """\
 guilds:
   harbor:
     id: "1459747831315891395"
@@ -55,13 +63,14 @@ policies:
 services:
   checkout:
     releases:
-      kind: listed
-      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
-      versions: ["2.0", {version: "1.0", commit: abc}]
+"""
+    + LISTED
+    + """\
     environments:
       staging: {router: 8401}
       production: {router: "0.0.0.0:8402"}
 """
+)
 
 
 def check(folder: Path, environ: Mapping[str, str] | None = None) -> tuple[Catalog, tuple[Diagnostic, ...]]:

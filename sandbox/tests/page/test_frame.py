@@ -187,5 +187,5 @@ async def test_on_a_phone_the_channels_slide_in(open_tab: Open) -> None:
 
 
 async def test_an_unknown_address_falls_back_to_what_exists(open_tab: Open) -> None:
-    tab = await open_tab("nowhere/nothing", user="nobody")
+    tab = await open_tab("nowhere/nothing", user="stranger")
     assert tab.page.url.endswith("#workshop/general?as=ada")

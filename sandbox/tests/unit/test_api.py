@@ -114,7 +114,7 @@ async def test_names_stand_for_ids(app: Client) -> None:
         ({"dish": "tea", "sugar": 101}, (422, "option_range")),
         ({"dish": "tea", "sugar": "many"}, (422, "option_type")),
         ({"dish": "tea", "hot": "perhaps"}, (422, "option_type")),
-        ({"dish": "tea", "for": "nobody"}, (404, "unknown_person")),
+        ({"dish": "tea", "for": "stranger"}, (404, "unknown_person")),
     ],
 )
 async def test_options_are_checked_as_the_client_does(

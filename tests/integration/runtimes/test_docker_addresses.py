@@ -7,13 +7,14 @@ import getpass
 import ssl
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import pytest
 
 from bot.domain.rollout.model import RunState
 from bot.ports.errors import Unreachable
+from demo.forwarding import pass_on
 from tests.support.docker import DockerEngine
 from tests.support.runtimes import LANE, DockerKit, DockerWorld, answer
 from tests.support.ssh import SshServer, ssh_server
@@ -86,19 +87,10 @@ async def tls_front(engine: DockerEngine, folder: Path) -> AsyncIterator[int]:
     context.load_cert_chain(folder / "server.pem", folder / "server.key")
     context.verify_mode = ssl.CERT_REQUIRED
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except (OSError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        back_reader, back_writer = await asyncio.open_unix_connection(str(engine.socket))
-        await asyncio.gather(copy(reader, back_writer), copy(back_reader, writer))
+        back = await asyncio.open_unix_connection(str(engine.socket))
+        with closing(writer), closing(back[1]):
+            await pass_on((reader, writer), back)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:

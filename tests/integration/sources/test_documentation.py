@@ -8,25 +8,21 @@ from textwrap import indent
 import pytest
 
 from bot.adapters.sources.printed import PrintedRelease
-from tests.support.catalog_files import changed, load, write
+from tests.support.catalog_files import LISTED, ON_DOCKER, changed, load, write
 from tests.support.paths import ROOT
 from tests.support.repository import Block, blocks
 
 PAGE = list(blocks(ROOT / "docs/how-to/versions.md"))
-LISTED = """\
-    releases:
-      kind: listed
-      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
-      versions: ["2.0", {version: "1.0", commit: abc}]
-"""
-DOCKER = ("local: {kind: process, users: host}", "local: {kind: docker}")
+RELEASES = f"    releases:\n{LISTED}"
 NAMES = ("REGISTRY_PASSWORD", "GITHUB_TOKEN", "GITLAB_TOKEN")
 
 
 @pytest.mark.parametrize("block", [b for b in PAGE if b.language == "yaml"], ids=lambda b: b.text.split()[2])
 def test_what_services_have_is_written_as_on_the_page(block: Block, tmp_path: Path) -> None:
     written = indent(block.text, "    ").rstrip() + "\n"
-    changes = (DOCKER, (LISTED, written)) if "releases:" in block.text else ((LISTED, LISTED + written),)
+    changes = (
+        (ON_DOCKER, (RELEASES, written)) if "releases:" in block.text else ((RELEASES, RELEASES + written),)
+    )
     text = changed(*changes)
     load(write(tmp_path, all=text), dict.fromkeys(NAMES, "a-secret-value"))
 

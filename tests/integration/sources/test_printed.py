@@ -16,7 +16,7 @@ from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.printed import ReleaseCommandSettings, make_printed
 from bot.adapters.sources.releases import FoundRelease
 from bot.ports.errors import Unreachable
-from tests.support.catalog_files import changed, check, load, write
+from tests.support.catalog_files import LISTED, changed, check, load, write
 
 
 def source(folder: Path, program: str, **more: Any) -> KeptReleases:
@@ -101,11 +101,6 @@ async def test_the_program_gets_its_own_secrets_alone_and_they_are_not_shown(
     assert str(refused.value).endswith("exited with code 1: ***None")
 
 
-LISTED = """\
-      kind: listed
-      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
-      versions: ["2.0", {version: "1.0", commit: abc}]
-"""
 BY_PROGRAM = """\
       kind: command
       command: [./list]

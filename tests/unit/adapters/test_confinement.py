@@ -198,7 +198,7 @@ def test_users_are_a_range_or_the_hosts(users: str) -> None:
     assert bool(made.trust) is not made.isolated
 
 
-@pytest.mark.parametrize("users", ["0-100", "500", "nobody", "80000-70000", "1-4294967295"])
+@pytest.mark.parametrize("users", ["0-100", "500", "daemon", "80000-70000", "1-4294967295"])
 def test_mistake_in_users_is_named(users: str) -> None:
     with pytest.raises(ValidationError):
         ProcessSettings.model_validate({"kind": "process", "users": users, "router": {"kind": "envoy"}})

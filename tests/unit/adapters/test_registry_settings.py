@@ -6,18 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.catalog_files import changed, check, load, write
-
-LISTED = """\
-      kind: listed
-      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
-      versions: ["2.0", {version: "1.0", commit: abc}]
-"""
-DOCKER = ("local: {kind: process, users: host}", "local: {kind: docker}")
+from tests.support.catalog_files import LISTED, ON_DOCKER, changed, check, load, write
 
 
 def catalog(releases: str) -> str:
-    return changed(DOCKER, (LISTED, f"      {releases}\n"))
+    return changed(ON_DOCKER, (LISTED, f"      {releases}\n"))
 
 
 @pytest.mark.parametrize(

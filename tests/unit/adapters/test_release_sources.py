@@ -17,13 +17,7 @@ from bot.domain.errors import UserError
 from bot.domain.phrasebook import NO_DETAILS
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import TargetRefused, Unreachable
-from tests.support.catalog_files import changed, load, write
-
-LISTED = """\
-      kind: listed
-      spec: {command: [run, "{version}"], ready: {path: /healthz, timeout: 15s}, drain: 500ms}
-      versions: ["2.0", {version: "1.0", commit: abc}]
-"""
+from tests.support.catalog_files import LISTED, changed, load, write
 
 
 async def releases(folder: Path, environment: str = "staging", *changes: tuple[str, str]) -> list[Release]:
