@@ -26,6 +26,7 @@ from bot.domain.judge.history import (
     measure,
     named,
     served,
+    served_in_rollout,
 )
 from bot.domain.judge.judge import JudgePolicy, Objective, parse_rule
 from bot.domain.judge.policy import PolicyError
@@ -199,6 +200,53 @@ def test_the_history_counts_what_the_judge_counts_for_stable(steps: Sequence[tup
         last, tick = served(last, ERRORS, seen, at)
         if tick is not None and judged.stable is not None:
             assert tick.counts["errors"] == judged.stable["errors"]
+
+
+# ---- while a rollout is judged ---------------------------------------------------------------------------------------
+
+
+def in_rollout(policy: JudgePolicy, *looks: tuple[Sample, Sample]) -> list[ServedTick | None]:
+    """Ticks of stable from looks at both releases, every 5 s."""
+    evidence, found = begin_evidence(), []
+    for number, (candidate, stable) in enumerate(looks):
+        before = evidence
+        evidence, tick = difference(before, policy, 5.0 * number, candidate, stable)
+        found.append(served_in_rollout(before, evidence, policy, tick))
+    return found
+
+
+NEW = sample(router(10, 0), release="sha256:b")
+AWAY = sample(release="sha256:b", error="it is away")
+
+
+def test_stable_of_a_rollout_is_counted_from_the_second_look_on() -> None:
+    looks = [(NEW, sample(router(total, total // 10))) for total in (100, 150, 210)]
+    assert in_rollout(replace(ERRORS, rules=FULL.rules), *looks) == [
+        None,
+        errors(5, 50, 5),
+        errors(10, 60, 6),
+    ]
+
+
+def test_what_stable_did_while_the_candidate_could_not_be_read_is_one_longer_tick() -> None:
+    looks = [(NEW, router(100, 0)), (AWAY, router(150, 0)), (AWAY, router(170, 1)), (NEW, router(200, 2))]
+    ticks = in_rollout(ERRORS, *((candidate, sample(stable)) for candidate, stable in looks))
+    assert ticks == [None, None, None, errors(15, 100, 2, 15.0)]
+
+
+def test_of_a_longer_gap_in_a_rollout_nothing_is_known() -> None:
+    looks = [(NEW if number in (0, 5, 6) else AWAY, sample(router(10 * number, 0))) for number in range(7)]
+    assert in_rollout(ERRORS, *looks) == [None] * 6 + [errors(30, 10, 0)]
+
+
+def test_a_stable_release_of_which_a_rollout_has_no_counts_yet_makes_no_tick() -> None:
+    looks = [
+        (NEW, sample()),
+        (NEW, sample()),
+        (NEW, sample(router(10**6, 9))),
+        (NEW, sample(router(10**6 + 5, 9))),
+    ]
+    assert in_rollout(ERRORS, *looks) == [None, None, None, errors(15, 5, 0)]
 
 
 # ---- ticks that become minutes --------------------------------------------------------------------------------------

@@ -16,19 +16,23 @@ from bot.domain.judge.counters import CounterReading, Counts, Sample
 from bot.domain.judge.history import ServedTick
 from bot.domain.judge.judge import JudgePolicy, Objective
 from bot.domain.records import AuditEntry, LaneRow
-from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
+from bot.domain.rollout.model import SYSTEM, Desired, Lane, Plan, Release
+from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.lanes import AdaptersByName, Lanes
 from bot.engine.loops.history_loop import HistoryLoop
 from bot.engine.loops.sampler import Sampler
+from bot.engine.stepper import change_of
+from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from tests.fakes.outside import FakeReleases
 from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
-from tests.support.catalogs import PRODUCTION, STAGING, V140, V150, catalog, policy
+from tests.support.catalogs import GATED, PRODUCTION, STAGING, V140, V150, begin_rollout, catalog, policy
 from tests.support.clocks import FrozenClock
-from tests.support.virtual_time import EPOCH
+from tests.support.virtual_time import EPOCH, VirtualClock, VirtualLoop
 
 JUDGE = JudgePolicy((Objective("errors", "errors", 0.01),))
 LANES = (STAGING, PRODUCTION)
+SOAK = Plan("soak", (Shift(10), Soak(600.0), Shift(100)))
 
 
 class Router:
@@ -37,9 +41,10 @@ class Router:
     name = "router"
     limit_s = 1.0
 
-    def __init__(self, clock: FrozenClock) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.rate = 20
+        self.takes_s = 0.0
         self.since = clock.now()
         self.away: set[Lane] = set()
         self.hangs: set[Lane] = set()
@@ -48,6 +53,7 @@ class Router:
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         self.looks.append(lane)
+        await asyncio.sleep(self.takes_s)
         if lane in self.hangs:
             await asyncio.sleep(3600)
         if lane in self.broken:
@@ -75,10 +81,11 @@ class Database(MemoryDatabase):
 class World:
     """A catalog with two lanes that serve 1.4.0, and history loops on one store."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self.clock = FrozenClock(EPOCH)
-        self.router = Router(self.clock)
-        self.database = Database(self.clock.now)
+        self.time = clock or self.clock
+        self.router = Router(self.time)
+        self.database = Database(self.time.now)
         self.store = MemoryStore(self.database)
         self.term = 1
         usual = catalog()
@@ -89,13 +96,13 @@ class World:
 
     def loop(self) -> HistoryLoop:
         bound = AdaptersByName({}, {"router": self.router})
-        lanes = Lanes(self.store, lambda: self.catalog, {}, FakeReleases({}), self.clock, bound=bound)
-        return HistoryLoop(self.store, lanes, Sampler(lanes), self.clock, term=lambda: self.term)
+        lanes = Lanes(self.store, lambda: self.catalog, {}, FakeReleases({}), self.time, bound=bound)
+        return HistoryLoop(self.store, lanes, Sampler(lanes), self.time, term=lambda: self.term)
 
     async def serves(self, lane: Lane, release: Release | None = V140, **desired: Any) -> None:
-        row = LaneRow(lane, 1, Desired(1, release, **desired), None, self.clock.now())
+        row = LaneRow(lane, 1, Desired(1, release, **desired), None, self.time.now())
         self.database.tables.lanes.pop(lane, None)
-        entry = AuditEntry(lane, SYSTEM, self.clock.now(), "adopted", "It ran.")
+        entry = AuditEntry(lane, SYSTEM, self.time.now(), "adopted", "It ran.")
         assert await self.store.lanes.adopt(row, entry)
 
     async def run(self, loop: HistoryLoop, seconds: float) -> None:
@@ -236,6 +243,43 @@ async def test_no_tick_is_lost_to_how_times_are_rounded(world: World) -> None:
         loop.add(PRODUCTION, ServedTick(at - 0.5, 1.0, {"errors": Counts(1, 0)}))  # counted already, in part
     await world.run(loop, 31)
     assert len([tick for tick in await world.read() if tick.at > start]) == 2000
+
+
+@pytest.mark.parametrize(("takes_s", "every_s"), [(0.4, 5.0), (1.0, 10.0)])
+def test_a_source_that_takes_long_is_asked_less_often(takes_s: float, every_s: float) -> None:
+    async def story() -> Sequence[ServedTick]:
+        world = World(VirtualClock())
+        await world.serves(PRODUCTION)
+        world.router.takes_s = takes_s
+        loop = world.loop()
+        for _ in range(720):
+            await loop.once()
+            await asyncio.sleep(0.25)
+        await loop.stop()
+        return await world.read()
+
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        ticks = runner.run(story())
+    assert set(between(ticks)) == {0.0}
+    assert {round(tick.seconds) for tick in ticks[1:]} == {every_s}
+
+
+async def test_ticks_of_less_than_half_a_second_are_not_kept(world: World) -> None:
+    loop, start = world.loop(), EPOCH.timestamp()
+    for number in range(100):
+        loop.add(PRODUCTION, ServedTick(start + number / 10, 0.1, {"errors": Counts(1, 0)}))
+    await world.run(loop, 65)
+    assert {tick.seconds for tick in await world.read()} == {5.0}
+
+
+@pytest.mark.parametrize(("plan", "read"), [(GATED, {STAGING, PRODUCTION}), (SOAK, {STAGING})])
+async def test_a_lane_in_which_a_rollout_is_judged_is_left_to_the_judge(
+    world: World, plan: Plan, read: set[Lane]
+) -> None:
+    stepped = begin_rollout(id=1, lane=PRODUCTION, plan=plan, at=world.clock.now(), generation=3)
+    assert await world.store.rollouts.save(change_of(None, stepped, world.clock.now()))
+    await world.run(world.loop(), 20)
+    assert set(world.router.looks) == read
 
 
 async def test_what_cannot_be_saved_is_not_tried_for_ever(world: World) -> None:
