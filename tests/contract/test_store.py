@@ -784,6 +784,9 @@ async def test_full_ticks_before_the_edge_become_minutes_and_those_after_it_stay
     minutes = [served_tick(NOON - 1 - 60 * number, 120, 12, 60.0) for number in reversed(range(20))]
     assert await world.store.served.read(PRODUCTION) == minutes + after
     assert await world.store.served.read(STAGING) == [*reversed(before), *after]
+    for since in (minutes[0].at, minutes[7].at, minutes[-1].at, NOON, after[-1].at, after[-1].at + 1):
+        found = await world.store.served.read(PRODUCTION, since)
+        assert found == [one for one in minutes + after if one.at >= since]
     await world.store.served.thin(PRODUCTION, Edges(NOON, NOON - 14 * DAY))
     assert await world.store.served.read(PRODUCTION) == minutes + after
 

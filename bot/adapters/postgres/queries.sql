@@ -392,8 +392,11 @@ ORDER BY service, environment, thinned, since, measures
 ON CONFLICT (service, environment, thinned, since, measures) DO UPDATE SET ticks = s.ticks || EXCLUDED.ticks
 
 -- name: served
+-- A block may have ticks from $3 on if it began at most its own length before.
 SELECT since, measures, ticks FROM served
-WHERE service = $1 AND environment = $2 AND since > to_timestamp($3) ORDER BY since
+WHERE service = $1 AND environment = $2
+    AND since > to_timestamp($3::float8 - CASE WHEN thinned THEN $4::float8 ELSE $5::float8 END)
+ORDER BY since
 
 -- name: served_in_full
 -- The oldest blocks of full ticks, taken out to be thinned.

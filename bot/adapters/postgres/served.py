@@ -33,8 +33,8 @@ class PostgresServed:
             await self._database.fetch("append_served", dumped(rows[first : first + _BLOCKS_AT_ONCE]))
 
     async def read(self, lane: Lane, since: float = 0.0) -> Sequence[ServedTick]:
-        begun_after = since - _MINUTES_BLOCK_S
-        rows = await self._database.fetch("served", lane.service, lane.environment, begun_after)
+        lengths = (float(_MINUTES_BLOCK_S), BLOCK_S)
+        rows = await self._database.fetch("served", lane.service, lane.environment, since, *lengths)
         found: list[ServedTick] = []
         for row in rows:
             found += (tick for tick in _ticks(row) if tick.at >= since)
