@@ -24,7 +24,7 @@ MODULE = re.compile(r"(?<![\w./-])(?:bot|cogs|demo|benchmarks)(?:\.\w+)+")
 ELSEWHERE = re.compile(
     r"^(config/catalog|docs/reference/(examples|sandbox-api)\.md|bot/migrations|(chart|name|[A-Za-z])\.\w+$|"
     r"(pyproject|mkdocs|commands|m|team|plans|services|applications|catalog\.schema|openapi|identify|"
-    r"behaviour|processes|state|world|x|h|lane|file|document|playbook|manifest|events|charter|spec)\.(toml|yml|yaml|json|md))"
+    r"behaviour|processes|state|world|x|h|lane|file|document|playbook|manifest|events|charter|spec|rollout)\.(toml|yml|yaml|json|md))"
 )
 KNOWN_FILES = {Path(name).name for name in tracked()}
 
