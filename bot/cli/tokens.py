@@ -15,8 +15,8 @@ import click
 
 from bot.catalog import load
 from bot.cli.exits import settings, tell
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig, unknown
-from bot.domain.errors import UserError
 from bot.domain.formatting import one_line, stamp
 from bot.domain.tokens import ApiToken, Scope
 
@@ -117,11 +117,7 @@ def _checked(
     from bot.adapters.postgres.tokens import NewToken
 
     if not _NAME.fullmatch(name):
-        raise UserError(
-            f"{name} is not a name for a token.",
-            rule="bad_name",
-            remedy="Use up to 40 small letters, digits, dots, dashes and underscores.",
-        )
+        raise phrasebook.bad_token_name(name)
     seen = catalog.visible(guild.id)
     known_services = {c.lane.service for c in seen}
     known_environments = {c.lane.environment for c in seen}
@@ -151,14 +147,14 @@ def _life(text: str) -> timedelta | None:
         return None
     found = _LIFE.fullmatch(text)
     if found is None:
-        raise UserError(f"`{text}` is not a time.", rule="bad_duration", remedy="Use 12h, 90d, 26w or never.")
+        raise phrasebook.bad_expiry(text)
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _guild(catalog: Catalog, server: str | None) -> GuildConfig:
     guilds = {guild.name: guild for guild in catalog.guilds.values()}
     if not guilds:
-        raise UserError("The catalog has no server.", rule="no_guilds", remedy="Add one under `guilds`.")
+        raise phrasebook.no_servers()
     if server is not None and server not in guilds:
         raise unknown("server", server, guilds)
     return guilds[server] if server is not None else next(iter(guilds.values()))
@@ -174,11 +170,7 @@ async def _tokens() -> AsyncIterator[PostgresTokens]:
     given = settings()
     async with database(given.database.dsn, given.data_dir) as dsn:
         if not await is_newest(dsn):
-            raise UserError(
-                "The database has the schema of another version of Slipway.",
-                rule="schema",
-                remedy="`slipway migrate` upgrades it; so does `slipway run`.",
-            )
+            raise phrasebook.other_schema()
         async with Database(dsn, size=1, timeout_s=5.0) as pool:
             yield PostgresTokens(pool)
 
@@ -187,11 +179,7 @@ async def _create(new: NewToken) -> tuple[ApiToken, str]:
     async with _tokens() as tokens:
         made = await tokens.create(new)
     if made is None:
-        raise UserError(
-            f"There is a token {new.name} already.",
-            rule="name_taken",
-            remedy=f"Choose another name, or `slipway token revoke {new.name}`.",
-        )
+        raise phrasebook.token_exists(new.name)
     return made
 
 

@@ -130,7 +130,7 @@ async def test_a_second_first_release_is_refused(host: Cli) -> None:
     assert (await host("bootstrap", "checkout", "staging", "1.0")).code == 0
     said = await host("bootstrap", "checkout", "staging", "2.0")
     assert said.code == 1
-    assert said.err == "checkout/staging already runs 1.0. Use /deploy.\n"
+    assert said.err == "checkout/staging already runs 1.0. Use `/deploy`.\n"
 
 
 async def test_several_first_releases_are_checked_before_any_starts(host: Cli) -> None:
@@ -164,7 +164,7 @@ async def test_a_lane_that_the_database_owns_gets_its_releases_by_rollouts_alone
     said = await host("bootstrap", "checkout", "staging", "1.0", DATABASE_URL=dsn)
     assert said.code == 1
     assert said.err.startswith("Slipway's database already owns checkout/staging")
-    assert said.err.endswith("Use /deploy.\n")
+    assert said.err.endswith("Use `/deploy`.\n")
     assert (await host("bootstrap", "checkout", "production", "1.0", DATABASE_URL=dsn)).code == 0
     away = await host("bootstrap", "checkout", "staging", "1.0", DATABASE_URL="postgresql://u@127.0.0.1:1/x")
     assert (away.code, "database does not answer" in away.err) == (5, True)
@@ -321,7 +321,7 @@ async def test_a_database_in_use_and_a_file_that_is_no_backup_are_refused(cli: C
     await execute(dsn, "CREATE TABLE kept AS SELECT 42 AS it")
     (cli.folder / "nonsense").write_text("nonsense")
     said = await cli("restore", "nonsense", "--yes", DATABASE_URL=dsn)
-    assert (said.code, "pg_restore failed" in said.err) == (1, True)
+    assert (said.code, "`pg_restore` failed" in said.err) == (1, True)
     assert (await cli("restore", "nowhere", "--yes", DATABASE_URL=dsn)).code == 1
     connection = await asyncpg.connect(dsn)
     try:

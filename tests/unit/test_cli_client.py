@@ -97,5 +97,5 @@ NOT_SLIPWAY: Sequence[Scripted] = (
 
 @pytest.mark.parametrize("answer", NOT_SLIPWAY)
 def test_an_answer_of_something_else_is_a_sentence(answer: Scripted) -> None:
-    with answering(answer) as (url, _), pytest.raises(UserError, match="Check SLIPWAY_URL"):
+    with answering(answer) as (url, _), pytest.raises(UserError, match="Check `SLIPWAY_URL`"):
         ApiClient(url, "t").get("/lanes")

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.catalog import load
 from bot.cli.exits import settings
+from bot.domain import phrasebook
 from bot.domain.appcommands.applications import Application, Scope
 from bot.domain.appcommands.diff import compare
 from bot.domain.appcommands.normalization import digest
@@ -76,6 +77,6 @@ def _content(file: Path) -> Any:
     try:
         return parsed(decoded(file.read_bytes(), str(file)), str(file))
     except OSError as error:
-        raise UserError(f"{file}: {error.strerror}.", rule="manifest_source") from None
+        raise phrasebook.file_unreadable(str(file), error.strerror or "") from None
     except ManifestUnavailable as error:
         raise UserError(str(error), rule="manifest_source") from None

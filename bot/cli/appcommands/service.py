@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from bot.adapters.embedded import database
 from bot.catalog import load
 from bot.cli.exits import settings
+from bot.domain import phrasebook
 from bot.domain.config import Catalog, unknown
-from bot.domain.errors import Refused, UserError
+from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor, Rollout
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
@@ -76,11 +77,7 @@ async def opened(application: str | None, server: str | None) -> AsyncIterator[O
     async with AsyncExitStack() as stack:
         dsn = await stack.enter_async_context(database(given.database.dsn, given.data_dir))
         if not await is_newest(dsn):
-            raise UserError(
-                "The database has the schema of another version of Slipway.",
-                rule="schema",
-                remedy="`slipway migrate` upgrades it; so does `slipway run`.",
-            )
+            raise phrasebook.other_schema()
         pool = await stack.enter_async_context(Database(dsn, size=3))
         session = await stack.enter_async_context(aiohttp.ClientSession())
         waker = await stack.enter_async_context(EventWaker(given.redis.dsn))
@@ -107,8 +104,7 @@ def as_account(actor: Actor) -> Iterator[None]:
         if refused.rule not in {"role", "emergency_role"}:
             raise
         account_name = actor.name.partition("@")[0]
-        has = ", ".join(f"`{role}`" for role in sorted(actor.roles)) or "no role"
-        remedy = f"The account `{account_name}` has {has} here; see `command_line` in the catalog."
+        remedy = phrasebook.account_roles(account_name, sorted(actor.roles))
         raise Refused(refused.sentence, rule=refused.rule, remedy=remedy) from None
 
 
@@ -139,6 +135,4 @@ def _guild(catalog: Catalog, application: str | None, server: str | None) -> int
     for guild_id in catalog.guilds:
         if any(guild_id in catalog.lanes[lane].guilds for lane in lanes):
             return guild_id
-    raise UserError(
-        "The catalog has no applications.", rule="no_applications", remedy="Add them under `applications`."
-    )
+    raise phrasebook.no_applications()

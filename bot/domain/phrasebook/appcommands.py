@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import LiteralString
 
 from bot.domain.errors import Refused, UserError
-from bot.domain.phrasebook.values import because, code, name
+from bot.domain.phrasebook.values import because, code, name, unquoted
 
 
 def other_application(backup_id: int, owner: str, asked: str, where: LiteralString) -> UserError:
@@ -39,6 +39,16 @@ def no_applications() -> Refused:
         "The catalog has no applications.",
         rule="no_applications",
         remedy="The Slipway operator can add them under `applications` in the catalog.",
+    )
+
+
+def no_more_commands_today(said: str) -> Refused:
+    """`said`: what of the manifest is too much."""
+    why = unquoted(said, 600).rstrip(". ")
+    return Refused(
+        f"{why[:1].upper()}{why[1:]}." if why else "Discord takes no more new commands today.",
+        rule="budget",
+        remedy="Try again tomorrow.",
     )
 
 

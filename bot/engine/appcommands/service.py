@@ -9,7 +9,6 @@ from bot.domain import phrasebook
 from bot.domain.appcommands.applications import STAGING, Application
 from bot.domain.appcommands.records import Manifest, StoredBackup
 from bot.domain.config import LaneConfig, unknown
-from bot.domain.errors import Refused
 from bot.domain.formatting import duration
 from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import SYSTEM, Actor, Desired, Release, Rollout
@@ -95,7 +94,7 @@ class AppCommandsService:
         if not comparison.different:
             return await self._nothing(application, config, comparison, request.actor)
         if comparison.mistakes:
-            raise Refused(f"{comparison.mistakes[0].sentence}.", rule="budget", remedy="Try again tomorrow.")
+            raise phrasebook.no_more_commands_today(comparison.mistakes[0].sentence)
         await self._take_over(application, config, request.actor)
         rollout = await self._engine.deploy(
             DeployRequest(

@@ -14,6 +14,7 @@ import discord
 import structlog
 from discord.gateway import KeepAliveHandler
 
+from bot.domain import phrasebook
 from bot.domain.errors import UserError
 from bot.ui.gateway.client import GatewayConnection, SlipwayBot
 from bot.ui.gateway.identify_budget import IdentifyBudget, SlowDown
@@ -30,12 +31,12 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 60.0
 _LOOK_EVERY_S = 0.5
 
 _CLOSED_FOR_GOOD = {
-    4004: "Discord rejects the bot token. Copy a new one from the Developer Portal (Bot → Reset Token).",
-    4010: "Discord rejects the requested shard.",
-    4011: "Discord requires sharding: the bot is in too many servers for one connection.",
-    4012: "Discord no longer supports this gateway version. Update Slipway.",
-    4013: "Discord does not know the requested intents. Update Slipway.",
-    4014: "The bot requests an intent that is off in the Developer Portal (Bot → Privileged Gateway Intents).",
+    4004: phrasebook.LOGIN_REJECTED,
+    4010: phrasebook.SHARD_REJECTED,
+    4011: phrasebook.SHARDING_REQUIRED,
+    4012: phrasebook.GATEWAY_TOO_OLD,
+    4013: phrasebook.INTENTS_UNKNOWN,
+    4014: phrasebook.INTENT_IS_OFF,
 }
 
 

@@ -59,7 +59,7 @@ async def test_json_has_the_token_and_all_that_it_may(cli: Cli) -> None:
         (("ci", "--role", "deploier"), "There is no role `deploier` of harbor. Did you mean `deployer`"),
         (("ci", "--service", "chekout"), "Did you mean `checkout`"),
         (("ci", "--environment", "stagin"), "Did you mean `staging`"),
-        (("CI token",), "CI token is not a name for a token."),
+        (("CI token",), "`CI token` is not a name for a token."),
         (("ci", "--expires", "soon"), "`soon` is not a time. Use 12h, 90d, 26w or never."),
         (("ci", "--server", "harbour"), "Did you mean `harbor`"),
     ],
@@ -74,7 +74,7 @@ async def test_a_name_is_given_once(cli: Cli) -> None:
     assert (await cli("token", "create", "ci", *ADA)).code == 0
     said = await cli("token", "create", "ci", *ADA)
     assert said.code == 1
-    assert "There is a token ci already." in said.err
+    assert "There is a token `ci` already." in said.err
     said = await cli("token", "revoke", "cj")
     assert said.code == 1
     assert "There is no token `cj`. Did you mean `ci`?" in said.err

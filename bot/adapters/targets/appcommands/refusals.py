@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bot.domain import phrasebook
 from bot.domain.appcommands.applications import Application
 from bot.ports.errors import TargetRefused
 
@@ -13,7 +14,6 @@ TOO_MANY_CREATED = 30034
 _OTHERS_TOKEN = frozenset({10002, 20012})
 _NO_ACCESS = frozenset({10004, 50001})
 PERMISSIONS_UNKNOWN = frozenset({10066, *_NO_ACCESS})
-_SHOWN = 10
 
 
 class RefusedByDiscord(TargetRefused):
@@ -38,26 +38,16 @@ def refused(application: Application, status: int, said: Mapping[str, Any]) -> R
     assert isinstance(code, int)
     message = str(said.get("message") or f"HTTP {status}")[:200]
     if status == 401:
-        sentence = f"Discord does not accept the token of {application.name}: it was reset, or it is not a bot's token."
+        sentence = phrasebook.token_not_accepted(application.name)
     elif code in _OTHERS_TOKEN:
-        sentence = (
-            f"The token of {application.name} does not belong to application {application.id}: "
-            f"Discord says “{message}” ({code})."
-        )
+        sentence = phrasebook.token_of_another(application.name, application.id, message, code)
     elif code in _NO_ACCESS:
-        sentence = (
-            f"{application.name} has no access there ({code}): it is not in that server, or was invited without "
-            "the scope applications.commands."
-        )
+        sentence = phrasebook.no_access(application.name, code)
     elif code == TOO_MANY_CREATED:
-        sentence = (
-            f"Discord accepts no more new commands of {application.name} there today ({code}): {message}."
-        )
+        sentence = phrasebook.too_many_created(application.name, message, code)
     else:
         fields = list(_fields("$", said.get("errors")))
-        more = f" and {len(fields) - _SHOWN} more" if len(fields) > _SHOWN else ""
-        listed = f": {'; '.join(fields[:_SHOWN])}{more}" if fields else ""
-        sentence = f"Discord refuses the commands of {application.name} ({code or status}, {message}){listed}"
+        sentence = phrasebook.commands_refused(application.name, message, code or status, fields)
     return RefusedByDiscord(sentence, code)
 
 
