@@ -113,8 +113,8 @@ def rows_of(
 ) -> Iterator[Row]:
     """The rows of these models, `innocent` and `guilty` runs for each case; those of false alarms come first.
 
-    independent: runs of each guilty case of independent requests, which have a goal. rates: mean requests a second of
-    the candidate and of stable, instead of those of each model.
+    Without runs there are no rows. independent: runs of each guilty case of independent requests, which have a goal.
+    rates: mean requests a second of the candidate and of stable, instead of those of each model.
     """
     models = {name: MODELS[name] for name in names}
     if rates is not None:
@@ -123,7 +123,9 @@ def rows_of(
             for name, model in models.items()
         }
     alarms = {
-        name: [Task(name, case, innocent) for case in model.innocents()] for name, model in models.items()
+        name: [Task(name, case, innocent) for case in model.innocents()]
+        for name, model in models.items()
+        if innocent
     }
     chases = {
         (name, late): [
@@ -132,6 +134,7 @@ def rows_of(
         ]
         for late in (False, True)
         for name, model in models.items()
+        if guilty
     }
     tasks = [task for group in (*alarms.values(), *chases.values()) for task in group]
     found = dict(zip(tasks, _all(tasks, jobs), strict=True))
@@ -238,8 +241,12 @@ def run(quick: bool = False) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.judge.comparison")
     parser.add_argument("--model", nargs="+", choices=[*MODELS], default=[*MODELS], metavar="NAME")
-    parser.add_argument("--runs", type=int, default=200, help="streams of each innocent case (200)")
-    parser.add_argument("--guilty-runs", type=int, default=20, help="streams of each guilty case (20)")
+    parser.add_argument(
+        "--runs", type=int, default=200, help="streams of each innocent case, 0 for none (200)"
+    )
+    parser.add_argument(
+        "--guilty-runs", type=int, default=20, help="streams of each guilty case, 0 for none (20)"
+    )
     parser.add_argument("--rates", type=float, nargs=2, metavar="N", help="requests a second of both")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--list", action="store_true", help="name the models and end")

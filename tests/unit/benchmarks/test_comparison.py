@@ -90,3 +90,11 @@ def test_other_rates_reach_the_streams_and_the_bound(monkeypatch: pytest.MonkeyP
     rows = list(rows_of(["independent"], innocent=1, guilty=1, jobs=1, rates=(10.0, 10.0)))
     assert {(task.case.candidate_rps, task.case.stable_rps) for task in asked} == {(10.0, 10.0)}
     assert rows[1].compared_with.startswith("Wald 118/35/11/3 s; ")
+
+
+def test_without_runs_there_are_no_rows() -> None:
+    none, some = (
+        [row.what for row in rows_of(["drift-far", "tiny"], innocent=n, guilty=0, jobs=1)] for n in (0, 1)
+    )
+    assert none == []
+    assert [what.split(",")[0] for what in some] == ["innocent", "innocent"]
