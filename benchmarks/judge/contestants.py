@@ -211,9 +211,11 @@ def threshold(looks: Sequence[Seen], at_least: int = 20) -> float:
     return inf
 
 
-def _minutes(looks: Sequence[Seen]) -> list[tuple[Seen, Counts]]:
+def _minutes(looks: Sequence[Seen]) -> Iterator[tuple[Seen, Counts]]:
     """Each full minute's last look, with the candidate's counts in it."""
-    return [(look, _window(looks, number)) for number, look in enumerate(looks) if look.at % WINDOW_S == 0]
+    for number, look in enumerate(looks):
+        if look.at % WINDOW_S == 0:
+            yield look, _window(looks, number)
 
 
 def _window(looks: Sequence[Seen], number: int) -> Counts:

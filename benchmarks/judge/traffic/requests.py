@@ -47,7 +47,7 @@ class Runs:
         if not self.random_length:
             return lambda: self.length
         stays = 1 - 1 / self.length
-        return lambda: 1 + _geometric(random, stays)
+        return lambda: 1 + geometric(random, stays)
 
 
 INDEPENDENT = Runs()
@@ -115,7 +115,7 @@ class Visits:
         bad, stays = [0] * len(good), 1 - 1 / self.requests
         for second, users in enumerate(come):
             for _ in range(users):
-                last = second + self.every_s * _geometric(random, stays)
+                last = second + self.every_s * geometric(random, stays)
                 for at in range(second, min(last + 1, len(bad)), self.every_s):
                     bad[at] += 1
         return [(n + b, b) for n, b in zip(good, bad, strict=True)][WARM_UP_S:]
@@ -171,7 +171,7 @@ def _hazard(chance: float) -> float:
     return -log1p(-chance) if chance < 1 else inf
 
 
-def _geometric(random: Random, stays: float) -> int:
+def geometric(random: Random, stays: float) -> int:
     """How often something goes on that goes on with chance `stays` each time."""
     return int(random.expovariate(1.0) / -log1p(stays - 1)) if stays > 0 else 0
 

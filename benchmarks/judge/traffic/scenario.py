@@ -93,14 +93,16 @@ def stream(
     rollout, by default the case's.
     """
     rps = case.candidate_rps + case.stable_rps
-    load = [1.0] * len(common) if load is None else load
-    weights = [case.candidate_rps / rps] * case.seconds if weights is None else weights
-    now, before = load[HISTORY_S:], load[:HISTORY_S]
-    rates = [rps * w * each for w, each in zip(weights, now, strict=True)]
-    others = [rps * each for each in before]
-    others += [rps * (1 - w) * each for w, each in zip(weights, now, strict=True)]
+    rates = [case.candidate_rps] * case.seconds
+    others = [rps] * HISTORY_S + [case.stable_rps] * case.seconds
+    if weights is not None:
+        rates = [rps * w for w in weights]
+        others[HISTORY_S:] = [rps * (1 - w) for w in weights]
+    if load is not None:
+        rates = [rate * each for rate, each in zip(rates, load[HISTORY_S:], strict=True)]
+        others = [rate * each for rate, each in zip(others, load, strict=True)]
     more = step(case) if own is None else own
-    worse = [min(1.0, p + q) for p, q in zip(common[HISTORY_S:], more, strict=True)]
+    worse = [p + q if p + q < 1 else 1.0 for p, q in zip(common[HISTORY_S:], more, strict=True)]
     candidate = failures.serve(random, rates, worse)
     stable = failures.serve(random, others, common)
     return scenario(case, [candidate], [stable[HISTORY_S:]], stable[:HISTORY_S])

@@ -6,7 +6,7 @@ from dataclasses import replace
 from math import cos, exp, pi, sin
 from random import Random
 
-from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries
+from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries, geometric
 from benchmarks.judge.traffic.scenario import (
     TICK_S,
     Case,
@@ -41,17 +41,16 @@ def blips(length_s: int, depth: float, failures: Failures = INDEPENDENT) -> Stre
 def _episodes(random: Random, case: Case, length_s: int, share: float, depth: float) -> list[float]:
     """`depth` in the seconds of an episode, which are `share` of the time, and 0 in the others."""
     # Quiet seconds between two episodes are geometric, so that the dependency fails for `share` of the time.
-    begins = share / (length_s * (1 - share) + share)
-    common: list[float] = []
-    left = length_s if random.random() < share else 0
+    quiet = 1 - share / (length_s * (1 - share) + share)
+    seconds = len(seconds_of(case))
+    if not share:
+        return [0.0] * seconds
     # Which second of an episode that goes on at the beginning comes first is as likely as any other.
-    left = random.randint(1, left) if left else 0
-    for _ in seconds_of(case):
-        if not left and random.random() < begins:
-            left = length_s
-        common.append(depth if left else 0.0)
-        left = max(0, left - 1)
-    return common
+    common = [depth] * random.randint(1, length_s) if random.random() < share else []
+    while len(common) < seconds:
+        common += [0.0] * min(geometric(random, quiet), seconds)
+        common += [depth] * length_s
+    return common[:seconds]
 
 
 def diurnal(random: Random, case: Case) -> Scenario:

@@ -168,6 +168,10 @@ def test_blips_last_as_long_and_go_as_deep_as_they_say_and_hit_both(length: int,
         assert rate(whole(inside)[1]) == pytest.approx(depth, rel=0.1)
 
 
+def test_a_dependency_without_failures_has_no_blips() -> None:
+    assert whole(shared.blips(5, 0.6)(Random(1), Case(0.0, 0.0)).looks)[1].bad == 0
+
+
 def test_one_instance_is_sick_and_the_others_are_well() -> None:
     innocent = made("sick-stable", Case(0.02, 0.02, seconds=6000))
     stable = [rate(summed(look.stable[n] for look in innocent.looks)) for n in range(4)]
