@@ -26,12 +26,13 @@ from math import comb, inf
 from random import Random
 from statistics import fmean
 
-from benchmarks.judge.contestants import OTHERS, others, slipway
+from benchmarks.judge.contestants import OTHERS, measured_policy, others, policy_of, slipway
 from benchmarks.judge.traffic.library import MODELS, bound_s
 from benchmarks.judge.traffic.scenario import Case
 from benchmarks.report import Row, show
 
 JUDGE = "judge"
+NEW = "new lane"  # the judge without a history
 MOST, MOST_BOUND = 0.01, 0.02
 # Of independent requests, what the time to detect may be as a multiple of Wald's bound.
 GOALS = {False: 1.6, True: 2.2}
@@ -79,13 +80,14 @@ class Found:
 
 def measured(task: Task) -> Found:
     """All streams of a task, each put before every judge."""
-    fails_at: dict[str, list[float]] = {name: [] for name in (JUDGE, *OTHERS)}
+    fails_at: dict[str, list[float]] = {name: [] for name in (JUDGE, NEW, *OTHERS)}
     passed = 0
     for run in range(task.runs):
         scenario = MODELS[task.model].stream(Random(f"{task.model} {task.case} {run}"), task.case)
-        mine = slipway(scenario)
+        mine = slipway(scenario, measured_policy(scenario))
+        new = slipway(scenario, policy_of(scenario))
         passed += mine.passes
-        for name, at in {JUDGE: mine.fails_at, **others(scenario)}.items():
+        for name, at in {JUDGE: mine.fails_at, NEW: new.fails_at, **others(scenario)}.items():
             fails_at[name].append(at)
     return Found(task, fails_at, passed)
 
@@ -163,7 +165,7 @@ def _alarm_row(found: Sequence[Found]) -> Row:
     counts = "/".join(map(str, alarms))
     return Row(
         f"innocent, {model.says}, {levels}%: {counts} of {found[0].task.runs}, at most {bound:.1%};"
-        f" {_share(held, runs)} not passed",
+        f" {_share(held, runs)} not passed; new lane {'/'.join(str(each.alarms(NEW)) for each in found)}",
         share * 100,
         "%",
         _beside({name: _share(sum(each.alarms(name) for each in found), runs) for name in OTHERS}),
@@ -183,7 +185,8 @@ def _detection_row(found: Sequence[Found], *, late: bool) -> Row:
     goal = GOALS[late] if name == "independent" else None
     beside = _beside({other: f"{_times(_ratio(found, other))}{_lost(found, other)}" for other in OTHERS})
     return Row(
-        f"{when}, {model.says}, {times}%: {taken} s{_lost(found, JUDGE)}",
+        f"{when}, {model.says}, {times}%: {taken} s{_lost(found, JUDGE)};"
+        f" new lane {_times(_ratio(found, NEW))}{_lost(found, NEW)}",
         ratio,
         "x",
         f"Wald {bounds} s; {beside}",

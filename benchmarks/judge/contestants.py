@@ -28,6 +28,7 @@ from math import inf
 
 from benchmarks.judge.mann_whitney import shifted_up
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Look, Scenario
+from bot.domain.judge.dependence import calibrated
 from bot.domain.judge.evidence import (
     CounterReading,
     Counts,
@@ -37,6 +38,7 @@ from bot.domain.judge.evidence import (
     difference,
     traffic_rose,
 )
+from bot.domain.judge.history import ServedTick
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, begin_soak, verdict
 
 WINDOW_S = 60
@@ -76,9 +78,18 @@ def policy_of(scenario: Scenario) -> JudgePolicy:
     )
 
 
-def slipway(scenario: Scenario) -> Judgement:
+def measured_policy(scenario: Scenario) -> JudgePolicy:
+    """The same with what an hour of the lane's own history says, as a rollout has it from its start on."""
+    history = [
+        ServedTick(float(n * TICK_S), float(TICK_S), {"errors": Counts(total, bad)})
+        for n, (total, bad) in enumerate(scenario.history, 1)
+    ]
+    served = sum(counts.total for look in scenario.looks for counts in look.candidate)
+    return calibrated(policy_of(scenario), history, served / TICK_S / len(scenario.looks))
+
+
+def slipway(scenario: Scenario, policy: JudgePolicy) -> Judgement:
     """Slipway's judge: a verdict at every look, in one soak of the plan's length."""
-    policy = policy_of(scenario)
     state = begin_soak(begin(policy), 0.0)
     passes = False
     for tick in (read if _needs_counters(scenario) else taken)(scenario, policy):

@@ -31,7 +31,8 @@ def judge(
     limit: float, planned: int, cluster: int, last: float, random: Random, rates: list[tuple[int, float]]
 ) -> float:
     """Tick at which the judge says FAIL."""
-    return Replay(limit, planned, ALPHA, float(cluster)).fails_at(bad_ticks(random, rates, cluster), last)
+    phi = float(cluster) if cluster > 1 else None
+    return Replay(limit, planned, ALPHA, phi).fails_at(bad_ticks(random, rates, cluster), last)
 
 
 def mann_whitney(

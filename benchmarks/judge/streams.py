@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from math import exp, inf, log, log1p
 from random import Random
 
-from bot.domain.judge.sequential_test import ALTERNATIVES, LOG_ODDS, log_share, log_waiting, started
+from bot.domain.judge.sequential_test import (
+    ALTERNATIVES,
+    bets,
+    costs,
+    likelihoods,
+    log_share,
+    log_waiting,
+    started,
+)
 
 
 def kl(p: float, q: float) -> float:
@@ -45,19 +53,18 @@ def bad_ticks(random: Random, rates: list[tuple[int, float]], cluster: int = 1) 
 
 @dataclass
 class Replay:
-    """The judge's test of one objective, at one request a tick."""
+    """The judge's test of one objective, at one request a tick, which is a block of its own without `phi`."""
 
     limit: float
     planned: int
     alpha: float = 0.01
-    phi: float = 1.0
+    phi: float | None = None
     min_bad: int = 3
 
     def fails_at(self, bad: Iterator[int], last: float) -> float:
         """Tick at which the test says `FAIL`; inf when not by tick `last`."""
-        power = 1 / self.phi
-        good = [exp(-power * log1p((exp(o) - 1) * self.limit)) for o in LOG_ODDS]
-        jump = [exp(power * o) for o in LOG_ODDS]
+        good = [exp(factor) for factor in self._factors(0)]
+        jump = [exp(factor) / g for factor, g in zip(self._factors(1), good, strict=True)]
         a = [0.0] * ALTERNATIVES
         at, seen = 0, 0
         for tick in bad:
@@ -73,6 +80,11 @@ class Replay:
             if seen >= self.min_bad and m * self.alpha >= 1:
                 return tick
         return inf
+
+    def _factors(self, bad: int) -> tuple[float, ...]:
+        if self.phi is None:
+            return bets(bad, self.limit)
+        return likelihoods(bad, 1, costs(self.limit), phi=self.phi)
 
     def _stretches(self, first: int, last: int) -> Iterator[tuple[int, float]]:
         """`(ticks, weight that starts at each)` from `first` to `last`, cut where the weight changes."""

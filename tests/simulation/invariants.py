@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -205,11 +205,7 @@ class Invariants:
                 "1 can go back", f"a rollback of {rollout.id} leads from {rollout.phase} to {after.phase}"
             )
         if rollout.had_traffic and not rollout.known_good and rollout.phase not in _DEAF:
-            later = at + timedelta(hours=1)
-            bad = Tick(
-                later.timestamp(), 1.0, {"errors": Counts(10_000, 10_000)}, {"errors": Counts(10_000, 0)}
-            )
-            heard = machine.step(rollout, Measured(later, bad)).rollout
+            heard = _nothing_but_failures(rollout, at + timedelta(hours=1))
             if rollout.candidate.irreversible:
                 self._left_to_people(rollout, heard)
             elif heard.phase is not back:
@@ -485,3 +481,14 @@ def _words(desired: Desired) -> str:
     candidate = f", {desired.candidate.version} {desired.weight}%" if desired.candidate else ""
     stable = desired.stable.version if desired.stable else "nothing"
     return f"{stable} stable{candidate} (generation {desired.generation})"
+
+
+def _nothing_but_failures(rollout: Rollout, at: datetime) -> Rollout:
+    """The rollout after six measurements in which every request of the candidate failed, and none of stable."""
+    counts = {"errors": Counts(10_000, 10_000)}, {"errors": Counts(10_000, 0)}
+    for number in range(6):
+        later = at + number * timedelta(minutes=1)
+        rollout = machine.step(rollout, Measured(later, Tick(later.timestamp(), 1.0, *counts))).rollout
+        if rollout.phase in _DEAF or rollout.phase.final:
+            break
+    return rollout

@@ -270,6 +270,8 @@ def _catalog(rng: random.Random) -> Catalog:
 def _lane(rng: random.Random, lane: Lane, plan: str) -> LaneConfig:
     judging = judge.JudgePolicy(
         objectives=(judge.Objective("errors", "errors", 0.01), judge.Objective("p99", "latency", 0.01, 1.0)),
+        phi=rng.choice([None, 1.0]),
+        burst_s=2 * TICK_S,
         min_requests=20,
         planned_ticks=20,
         tick_s=TICK_S,

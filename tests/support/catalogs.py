@@ -33,7 +33,13 @@ LONG = Plan("long", (VERIFY, Shift(10, 5.0), Soak(60.0), Shift(100, 5.0)))
 def policy(**changes: Any) -> Policy:
     objectives = (judge.Objective("errors", "errors", 0.01), judge.Objective("p99", "latency", 0.01, 1.0))
     judging = judge.JudgePolicy(
-        objectives=objectives, min_requests=50, planned_ticks=20, tick_s=0.05, settle_s=0.0, error_limit_s=0.2
+        objectives=objectives,
+        phi=1.0,
+        min_requests=50,
+        planned_ticks=20,
+        tick_s=0.05,
+        settle_s=0.0,
+        error_limit_s=0.2,
     )
     usual = Policy(
         judge=judging,

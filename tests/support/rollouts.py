@@ -26,6 +26,7 @@ POLICY = Policy(
             judge.Objective("errors", "errors", 0.01),
             judge.Objective("slow requests", "latency", 0.01, threshold_s=2.0),
         ),
+        phi=1.0,
         min_requests=50,
     ),
     rollback_roles=("on-call", "release-manager"),

@@ -50,7 +50,16 @@ class Policy(Part):
         default=(), description="Plain thresholds."
     )
     alpha: Proportion = Field(default=0.01, description="Chance of a false alarm over a whole rollout.")
-    phi: float = Field(default=1.0, ge=1, description="Requests that may fail together (retries, bursts).")
+    burst: Duration = Field(
+        default=5.0,
+        gt=0,
+        description="Time within which failures may have one cause (retries, a blip of a dependency).",
+    )
+    phi: float | None = Field(
+        default=None,
+        ge=1,
+        description="Instead of `burst`: requests that may fail together at most, where that is known.",
+    )
     min_bad: int = Field(default=3, ge=1, description="Bad requests that a FAIL needs.")
     min_requests: int = Field(default=50, ge=0, description="Requests that a soak needs to pass.")
     on_common_trouble: Literal["hold", "ignore"] = Field(

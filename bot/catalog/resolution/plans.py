@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.catalog import models
@@ -144,14 +144,14 @@ def policy(
     rules = [_rule(document, (*path, "rules", index), rule) for index, rule in enumerate(written.rules)]
     watched = sum(step.soak_s or 0.0 for _, step in steps)
     try:
-        return judge.JudgePolicy(
+        resolved = judge.JudgePolicy(
             objectives=tuple(o for o in objectives if o),
             rules=tuple(r for r in rules if r),
             alpha=written.alpha,
             phi=written.phi,
+            burst_s=written.burst,
             min_bad=written.min_bad,
             min_requests=written.min_requests,
-            planned_ticks=max(1, round(watched / tick_s)),
             on_common_trouble=written.on_common_trouble,
             on_restart=written.on_restart,
             error_limit_s=written.error_limit,
@@ -159,6 +159,7 @@ def policy(
             recent_s=written.recent,
             settle_s=written.settle,
         )
+        return replace(resolved, planned_ticks=max(1, round(watched / resolved.block_s)))
     except judge.PolicyError as error:
         document.wrong(path, f"{error}.")
         return None

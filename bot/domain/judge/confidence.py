@@ -8,57 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from math import exp, lgamma, log, log1p
+from functools import lru_cache, partial
+from math import exp, log, log1p
 
 from bot.domain.formatting import count, percent
+from bot.domain.judge.power import POWER, at_least, found_by_bets
 from bot.domain.judge.sequential_test import AT_ONCE, LOG_ODDS
-
-# Smallest value kept in a continued fraction's denominators, and how closely it must have converged.
-_TINY = 1e-300
-_CLOSE = 1e-12
-
-
-def at_least(bad: float, total: float, p: float) -> float:
-    """P(X >= bad) for X ~ Bin(total, p); fractional counts interpolate (effective counts of clusters)."""
-    if bad <= 0:
-        return 1.0
-    if bad > total:
-        return 0.0
-    return _beta(bad, total - bad + 1, p)
-
-
-def _beta(a: float, b: float, x: float) -> float:
-    """The regularised incomplete beta function I_x(a, b)."""
-    if x <= 0 or x >= 1:
-        return 0.0 if x <= 0 else 1.0
-    if x > (a + 1) / (a + b + 2):
-        return 1.0 - _beta(b, a, 1 - x)
-    front = exp(lgamma(a + b) - lgamma(a) - lgamma(b) + a * log(x) + b * log1p(-x))
-    return front * _fraction(a, b, x) / a
-
-
-def _fraction(a: float, b: float, x: float) -> float:
-    """Lentz's evaluation of the continued fraction 8.17.22 of the NIST DLMF."""
-    c, d = 1.0, 1.0 / _away(1 - (a + b) * x / (a + 1))
-    h = d
-    for m in range(1, 10_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        change = 1.0
-        for term in (even, odd):
-            d = 1.0 / _away(1 + term * d)
-            c = _away(1 + term / c)
-            change = d * c
-            h *= change
-        if abs(change - 1) < _CLOSE:
-            break
-    return h
-
-
-def _away(value: float) -> float:
-    return value if abs(value) > _TINY else _TINY
-
 
 # 0.001% to 99%, 24 steps a decade below 10%, with two significant digits, as they are shown.
 _DECADES = [float(f"{10 ** (-5 + i / 24):.1e}") for i in range(4 * 24)]
@@ -100,13 +55,17 @@ def bounds(bad: int, total: int, alpha: float = 0.01, phi: float = 1.0) -> Bound
 
 @lru_cache(maxsize=1024)
 def detectable(
-    total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0, power: float = 0.95
+    total: int, limit: float, needed: float, *, blocks: int, min_bad: int = 3, phi: float | None = None
 ) -> float | None:
-    """Smallest rate on the grid that `total` requests show to be above `limit`, with probability `power`.
+    """Smallest rate on the grid that `total` requests in `blocks` blocks show to be above `limit` with 95% power.
 
     `needed` is what M must reach. Counts only a `FAIL` at the end, so the true power is a little higher. None
     when not even a rate of 99% would have been found.
     """
+    if phi is None:
+        found = partial(found_by_bets, limit=limit, needed=needed, requests=total / blocks, min_bad=min_bad)
+        missed = _count_true(lambda rate: not found(rate, blocks=blocks))
+        return GRID[missed] if missed < len(GRID) else None
     need = log(needed) - log(AT_ONCE)
     if total < min_bad or log_mixture(total, total, limit, phi=phi) < need:
         return None
@@ -115,7 +74,7 @@ def detectable(
         middle = (low + high) // 2
         low, high = (low, middle) if log_mixture(middle, total, limit, phi=phi) >= need else (middle, high)
     fewest = max(high, min_bad)
-    missed = _count_true(lambda rate: at_least(fewest / phi, total / phi, rate) < power)
+    missed = _count_true(lambda rate: at_least(fewest / phi, total / phi, rate) < POWER)
     return GRID[missed] if missed < len(GRID) else None
 
 
@@ -127,9 +86,11 @@ def bounds_sentence(candidate: Bounds, stable: Bounds | None = None) -> str:
     return ", ".join(said)
 
 
-def power_sentence(total: int, limit: float, needed: float, *, min_bad: int = 3, phi: float = 1.0) -> str:
+def power_sentence(
+    total: int, limit: float, needed: float, *, blocks: int, min_bad: int = 3, phi: float | None = None
+) -> str:
     """The power of the test so far: `"95% power to detect a 2% rate after 1,200 requests"`."""
-    rate = detectable(total, limit, needed, min_bad=min_bad, phi=phi)
+    rate = detectable(total, limit, needed, blocks=max(1, blocks), min_bad=min_bad, phi=phi)
     if rate is None:
         return f"{count(total)} requests are too few to detect any rate above {percent(limit)}"
     return f"95% power to detect a {percent(rate)} rate after {count(total)} requests"

@@ -24,7 +24,7 @@ def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, ba
     limit = percent(objective.limit)
     said = f"{_share(state, objective, total, bad)}, limit {limit}"
     if trial.decided_at is not None:
-        low = bounds(bad, total, policy.alpha, policy.phi).low
+        low = bounds(bad, total, policy.alpha, policy.phi).low if policy.phi is not None else 0.0
         proven = (
             f"the true rate is at least {percent(low)}"
             if low > objective.limit
@@ -34,7 +34,7 @@ def _standing(state: JudgeState, policy: JudgePolicy, index: int, total: int, ba
     if trial.trouble:
         return f"{said}{_trouble(state, policy, index)}"
     if bad > objective.limit * total:
-        return f"{said}: above it, but within chance"
+        return f"{said}: above it, not yet beyond chance"
     if trial.log_m >= log(10):
         return f"{said}; earlier requests put it in doubt"
     missing = total < policy.floor(objective)

@@ -2,9 +2,9 @@
 
 For an objective "at most `limit` of the requests are bad" the judge keeps the anytime-valid test of
 `sequential_test.py` and says `FAIL` as soon as it reaches n/alpha, n being the enforced tests. Objectives with a
-`ratio` are also compared with
-stable, in pairs: of the bad requests of both in a tick, the candidate's share is tested against what its
-traffic and the ratio allow. Verdicts are worded in `verdict.py`.
+`ratio` are also compared with stable, in pairs: of the bad requests of both in a tick, the candidate's share is
+tested against what its traffic and the ratio allow. Requests that fail at nearly the same time may have one cause,
+so a block of a few seconds is one observation. Verdicts are worded in `verdict.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
-from bot.domain.judge.confidence import at_least
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.judge.policy import (
     JudgePolicy,
@@ -23,11 +22,15 @@ from bot.domain.judge.policy import (
     policy_from_json,
     policy_to_json,
 )
+from bot.domain.judge.power import at_least
 from bot.domain.judge.rules import RuleError, RuleState, advance_rule, parse_rule, push, sums
 from bot.domain.judge.sequential_test import (
     EMPTY,
+    NOTHING,
+    bets,
     costs,
     forgotten,
+    likelihoods,
     log_evidence,
     log_share,
     log_waiting,
@@ -91,12 +94,17 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
         raise ValueError("the judge's state belongs to another policy")
     counts = [tick.candidate.get(o.name, _NONE) for o in policy.objectives]
     ticks = state.ticks + 1 if state.ticks or any(c.total for c in counts) else 0
+    since = state.block_since if state.block_since is not None else tick.at - tick.seconds
+    complete = policy.phi is not None or tick.at - since >= policy.burst_s - policy.tick_s / 2
+    blocks = state.blocks + complete if ticks else 0
     errors = tick.errors + _unheard(policy, tick)
     return replace(
         state,
         at=tick.at,
         ticks=ticks,
-        **(_advance_tests(state, policy, tick, counts, ticks) if ticks else {}),
+        blocks=blocks,
+        block_since=None if complete or not ticks else since,
+        **(_advance_tests(state, policy, tick, counts, blocks, complete=complete) if ticks else {}),
         rules=tuple(advance_rule(rule, rs, tick) for rule, rs in zip(policy.rules, state.rules, strict=True)),
         soak=_advance_soak(state.soak, tick, counts, measured=not errors),
         errors=errors,
@@ -134,14 +142,18 @@ def _advance_soak(soak: SoakState, tick: Tick, counts: list[Counts], *, measured
 
 
 def _advance_tests(
-    state: JudgeState, policy: JudgePolicy, tick: Tick, counts: list[Counts], number: int
+    state: JudgeState, policy: JudgePolicy, tick: Tick, counts: list[Counts], number: int, *, complete: bool
 ) -> dict[str, Any]:
-    """Every objective's three tests after tick `number`, by field of the state: of candidate, pair and stable."""
+    """Every objective's three tests after block `number`, by field of the state: of candidate, pair and stable.
+
+    complete: whether the tick completes the block; else it is only added to it.
+    """
     clock = _Clock(
         at=tick.at,
-        tick=number,
-        share=log_share(number, policy.planned_ticks),
-        rest=log_waiting(number, policy.planned_ticks),
+        block=number,
+        complete=complete,
+        share=log_share(number, policy.planned_ticks) if complete else NOTHING,
+        rest=log_waiting(number, policy.planned_ticks) if number else 0.0,
         need=log(policy.evidence_needed),
     )
     trials, pairs, stables, recents = [], [], [], []
@@ -176,11 +188,12 @@ def _advance_tests(
 
 @dataclass(frozen=True, slots=True)
 class _Clock:
-    """What all tests of one tick share: its time and number, and in logs the weight that starts, the weight
-    that waits, and what `FAIL` needs."""
+    """What all tests of one tick share: its time, the number of blocks and whether the last is complete, and in logs
+    the weight that starts, the weight that waits, and what `FAIL` needs."""
 
     at: float
-    tick: int
+    block: int
+    complete: bool
     share: float
     rest: float
     need: float
@@ -191,9 +204,10 @@ def _stepped(
 ) -> Trial:
     """The first counts against the limit; those of the other release are only added up."""
     counts, other = both
-    cost = costs(objective.limit)
-    log_a = step(trial.log_a, clock.share, counts.bad, counts.total, cost, power=1 / policy.phi)
-    return _counted(trial, log_a, clock, counts, other)
+    if policy.phi is None:
+        return _counted(_bet(trial, clock, counts.bad, objective.limit * counts.total), clock, counts, other)
+    factors = likelihoods(counts.bad, counts.total, costs(objective.limit), phi=policy.phi)
+    return _counted(replace(trial, log_a=step(trial.log_a, clock.share, factors)), clock, counts, other)
 
 
 def _paired(
@@ -202,26 +216,34 @@ def _paired(
     """The candidate's share of the bad requests of both, against the share that its traffic and the ratio allow."""
     c, s = both
     if not (c.total and s.total):
-        # No pair in this tick: its share of the weight starts without evidence.
-        return _counted(trial, step(trial.log_a, clock.share, 0, 0, EMPTY, power=1.0), clock, _NONE, _NONE)
+        c = s = _NONE  # no pair in this tick: its share of the weight starts without evidence
     weighted = (objective.ratio or 1.0) * c.total
-    cost = costs.__wrapped__(weighted / (weighted + s.total))
-    log_a = step(trial.log_a, clock.share, c.bad, c.bad + s.bad, cost, power=1 / policy.phi)
-    return _counted(trial, log_a, clock, c, s)
+    share = weighted / (weighted + s.total) if c.total else 0.0
+    if policy.phi is None:
+        return _counted(_bet(trial, clock, c.bad, share * (c.bad + s.bad)), clock, c, s)
+    factors = likelihoods(c.bad, c.bad + s.bad, costs.__wrapped__(share), phi=policy.phi)
+    return _counted(replace(trial, log_a=step(trial.log_a, clock.share, factors)), clock, c, s)
 
 
-def _counted(trial: Trial, log_a: tuple[float, ...], clock: _Clock, c: Counts, s: Counts) -> Trial:
-    log_m = log_evidence(log_a, clock.rest)
-    return Trial(
-        log_a,
-        log_m,
-        max(trial.peak, log_m),
-        trial.total + c.total,
-        trial.bad + c.bad,
-        trial.stable_total + s.total,
-        trial.stable_bad + s.bad,
-        trial.decided_at,
-        trial.trouble,
+def _bet(trial: Trial, clock: _Clock, bad: int, expected: float) -> Trial:
+    """A tick's bad requests added to the open block, which is one observation once it is complete."""
+    found, expected = trial.found + bad, trial.expected + expected
+    if not clock.complete:
+        return replace(trial, expected=expected, found=found)
+    return replace(trial, log_a=step(trial.log_a, clock.share, bets(found, expected)), expected=0.0, found=0)
+
+
+def _counted(trial: Trial, clock: _Clock, c: Counts, s: Counts) -> Trial:
+    """The test with its evidence now, and the counts added to those that it has seen."""
+    log_m = log_evidence(trial.log_a, clock.rest)
+    return replace(
+        trial,
+        log_m=log_m,
+        peak=max(trial.peak, log_m),
+        total=trial.total + c.total,
+        bad=trial.bad + c.bad,
+        stable_total=trial.stable_total + s.total,
+        stable_bad=trial.stable_bad + s.bad,
     )
 
 
@@ -268,10 +290,17 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
         if trial.decided_at is None or not compared or beside.pair.log_m >= log(_WORSE):
             return replace(trial, trouble=None)
         return replace(trial, decided_at=None, trouble="alike")
-    chance = at_least(bad / policy.phi, total / policy.phi, beside.limit) if bad >= policy.min_bad else 1.0
+    phi = policy.phi or 1.0
+    chance = at_least(bad / phi, total / phi, beside.limit) if bad >= policy.min_bad else 1.0
     if beside.stable.log_m < log(DOUBT) and chance > _BY_CHANCE:
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "perhaps")
-    log_a = forgotten(trial.log_a, clock.tick, policy.planned_ticks)
+    log_a = forgotten(trial.log_a, clock.block, policy.planned_ticks)
     return replace(
-        trial, log_a=log_a, log_m=log_evidence(log_a, clock.rest), decided_at=None, trouble="shared"
+        trial,
+        log_a=log_a,
+        log_m=log_evidence(log_a, clock.rest),
+        expected=0.0,
+        found=0,
+        decided_at=None,
+        trouble="shared",
     )

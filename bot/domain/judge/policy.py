@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 POLICY_VERSION = 1
 
+_BURST_S = 5.0
+_LATER = ("burst_s", "measured_s", "together")
+
 ObjectiveKind = Literal["errors", "latency", "proportion"]
 Metric = Literal["error_rate", "latency", "proportion", "health", "alert", "gateway"]
 Operator = Literal[">", ">="]
@@ -101,10 +104,16 @@ class JudgePolicy:
     """Everything the judge needs besides measurements. Copied into the rollout when it starts.
 
     alpha: chance of a false alarm over the whole rollout, shared by the enforced tests.
-    phi: requests that may fail together (retries, sticky users, bursts); 1 means independent requests.
+    phi: requests that may fail together at most (retries, sticky users, bursts); 1 means independent requests. None:
+        whatever fails within the same block may hang together.
+    burst_s: time within which failures may have one cause, without phi: what happens in it is one observation, a
+        block. Causes that last longer break the promise.
+    measured_s, together: seconds of stable on which phi and burst_s were measured (0: not measured), and how many
+        failures came at a time there.
     min_bad: bad requests that a test needs before it says `FAIL`.
     min_requests: requests a soak needs before it may `PASS`.
-    planned_ticks: measurements that the plan expects with candidate traffic; spreads the test's weight.
+    planned_ticks: measurements, or blocks where those are longer, that the plan expects with candidate traffic;
+        spreads the test's weight.
     error_limit_s: how long sources may be unreadable before the verdict is `ERROR`.
     tick_s: planned time between measurements; a gap counts as measured for at most three of them.
     recent_s: seconds that count as "now" when candidate and stable break the same limit.
@@ -115,7 +124,10 @@ class JudgePolicy:
     objectives: tuple[Objective, ...] = ()
     rules: tuple[Rule, ...] = ()
     alpha: float = 0.01
-    phi: float = 1.0
+    phi: float | None = field(default=None, metadata={"first_default": 1.0})
+    burst_s: float = _BURST_S
+    measured_s: float = 0.0
+    together: float | None = None
     min_bad: int = 3
     min_requests: int = 50
     planned_ticks: int = 120
@@ -144,6 +156,11 @@ class JudgePolicy:
         return self.settle_s if self.settle_s is not None else self.latency_limit_s or 1.0
 
     @property
+    def block_s(self) -> float:
+        """Seconds that one observation of the test covers at least."""
+        return self.tick_s if self.phi is not None else max(self.tick_s, self.burst_s)
+
+    @property
     def evidence_needed(self) -> float:
         """What M must reach for `FAIL`: the number of enforced tests over alpha."""
         return max(1, self.tests) / self.alpha
@@ -155,10 +172,12 @@ class JudgePolicy:
     def _check(self) -> None:
         if not 0 < self.alpha < 1:
             raise PolicyError(f"alpha must be between 0 and 1, not {self.alpha:g}")
-        if self.phi < 1:
+        if self.phi is not None and self.phi < 1:
             raise PolicyError(f"phi (requests that fail together) must be at least 1, not {self.phi:g}")
         if self.planned_ticks < 1:
             raise PolicyError("planned_ticks must be at least 1")
+        if self.burst_s <= 0:
+            raise PolicyError("burst_s must be above 0 s")
         if self.tick_s <= 0 or self.recent_s <= 0 or self.error_limit_s < 0 or (self.settle_s or 0) < 0:
             raise PolicyError(
                 "tick_s and recent_s must be above 0 s, error_limit_s and settle_s at least 0 s"
@@ -188,6 +207,9 @@ def _series(policy: JudgePolicy) -> list[Series]:
 def policy_to_json(policy: JudgePolicy) -> dict[str, Any]:
     """The policy as JSON values, with a version, stable in order (it is part of the seal)."""
     plain = {f.name: getattr(policy, f.name) for f in fields(JudgePolicy) if f.init}
+    for name in _LATER:
+        if plain[name] == JudgePolicy.__dataclass_fields__[name].default:
+            del plain[name]  # so that seals which were given before there was one stay valid
     plain["objectives"] = [_plain(o) for o in policy.objectives]
     plain["rules"] = [_plain(r) for r in policy.rules]
     return {"version": POLICY_VERSION, **plain}

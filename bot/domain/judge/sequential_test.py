@@ -1,19 +1,27 @@
-"""The anytime-valid test of "p is at most the limit": a weighted mixture of likelihood ratios, kept in logs.
+"""The anytime-valid test of "the rate is at most the limit": ten bets against it, kept in logs.
 
-The odds of alternative j are 1.5^j times those of the limit (j = 1..10), so that with k bad of n its ratio is
-`c_j^k / (1 + (c_j - 1) * limit)^n`. For every p up to the limit the mixture is a non-negative supermartingale
-that starts at 1; by Ville's inequality it ever reaches 1/a with probability at most a, however often one
-looks.
+Each bet multiplies its stake by a factor with a mean of at most 1 while the rate is at or below the limit, so that the
+mean of all bets is a non-negative supermartingale that starts at 1; by Ville's inequality it ever reaches 1/a with
+probability at most a, however often one looks. Bet j (1..10) is for odds that are 1.5^j times those of the limit; L is
+1.5^j - 1. There are two kinds of factors:
+
+- `bets`, one for a block of requests of which `bad` were bad and the limit expects `expected`:
+  (1 + L * bad) / (1 + L * expected). Its mean is right whatever hangs together within the block, since a mean does not
+  depend on that: a storm of retries is one event. For a block of one request it is the likelihood ratio. (After
+  Waudby-Smith and Ramdas, "Estimating means of bounded random variables by betting", 2024.)
+- `likelihoods`, for requests that fail independently in clusters of at most phi: the likelihood ratio of k bad of n,
+  (1 + L)^k / (1 + L * limit)^n, to the power 1/phi.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from math import exp, log, log1p
 
 ALTERNATIVES = 10
 LOG_ODDS = tuple(j * log(1.5) for j in range(1, ALTERNATIVES + 1))
-_LESS = tuple(exp(o) - 1 for o in LOG_ODDS)
+MORE = tuple(exp(o) - 1 for o in LOG_ODDS)
 _LOG_ALTERNATIVES = log(ALTERNATIVES)
 
 # A finite stand-in for log 0, since JSON has no infinity; exp of it is 0.
@@ -63,29 +71,30 @@ def log_waiting(tick: int, planned: int) -> float:
 @lru_cache(maxsize=4096)
 def costs(limit: float) -> tuple[float, ...]:
     """Cost of one request for each alternative, in logs, at `limit`."""
-    return tuple(log1p(less * limit) for less in _LESS)
+    return tuple(log1p(more * limit) for more in MORE)
 
 
-def step(
-    log_a: tuple[float, ...],
-    log_weight: float,
-    bad: int,
-    total: int,
-    cost: tuple[float, ...],
-    *,
-    power: float,
-) -> tuple[float, ...]:
-    """One tick of `A_j <- (A_j + w) * ratio_j^power`; `power` is 1/phi for clusters of up to phi requests.
-
-    Clusters: for up to phi dependent requests, Hölder bounds the mean of the product of the ratios' phi-th
-        roots by 1.
-    """
-    k, n = bad * power, total * power
+def step(log_a: tuple[float, ...], log_weight: float, log_factors: Iterable[float]) -> tuple[float, ...]:
+    """One block of `A_j <- (A_j + w) * factor_j`."""
     grown = []
-    for a, odds, each in zip(log_a, LOG_ODDS, cost, strict=True):
+    for a, factor in zip(log_a, log_factors, strict=True):
         both = a + log1p(exp(log_weight - a)) if a > log_weight else log_weight + log1p(exp(a - log_weight))
-        grown.append(both + k * odds - n * each)
+        grown.append(both + factor)
     return tuple(grown)
+
+
+def bets(bad: int, expected: float) -> tuple[float, ...]:
+    """Log factors of a block with `bad` requests where the limit expects `expected`; of an empty one, zeros."""
+    return tuple(log1p(more * bad) - log1p(more * expected) for more in MORE)
+
+
+def likelihoods(bad: int, total: int, cost: tuple[float, ...], *, phi: float) -> tuple[float, ...]:
+    """Log factors of `bad` of `total` requests that fail in clusters of at most `phi`.
+
+    For up to phi dependent requests, Hölder bounds the mean of the product of the ratios' phi-th roots by 1.
+    """
+    k, n = bad / phi, total / phi
+    return tuple(k * odds - n * each for odds, each in zip(LOG_ODDS, cost, strict=True))
 
 
 def log_evidence(log_a: tuple[float, ...], log_rest: float) -> float:
@@ -101,5 +110,7 @@ def forgotten(log_a: tuple[float, ...], tick: int, planned: int) -> tuple[float,
 
     Lowering a supermartingale leaves it one, and the weight already started can still win later.
     """
+    if tick <= 0:
+        return log_a
     ceiling = log(started(tick, planned))
     return tuple(min(a, ceiling) for a in log_a)

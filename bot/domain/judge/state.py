@@ -21,6 +21,7 @@ class Trial:
     log_a: log of A_j for each alternative. log_m, peak: log of M now and at its highest.
     total, bad, stable_total, stable_bad: what it has seen of candidate and stable.
     decided_at: unix time at which it reached what it needed.
+    expected, found: bad requests that the limit allows in the block that is still open, and those that it has.
     trouble: why the candidate is not failed though it is above the limit: stable breaks the same limit now (`shared`),
         may by chance (`perhaps`), cannot be compared now (`unknown`), or fails no less often (`alike`).
     """
@@ -34,6 +35,8 @@ class Trial:
     stable_bad: int = 0
     decided_at: float | None = None
     trouble: Literal["perhaps", "shared", "unknown", "alike"] | None = None
+    expected: float = 0.0
+    found: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,8 @@ class SoakState:
 class JudgeState:
     """Everything that the judge remembers between two ticks.
 
-    ticks: since first traffic. One test for each objective in each of: trials (the candidate
+    ticks: since first traffic. blocks: those that are complete; block_since: when the open one began (unix seconds).
+    One test for each objective in each of: trials (the candidate
         against the limit), pairs (candidate against stable), stables (stable against the limit).
     errors: what could not be read at the last tick; error_since: since when that is so (unix seconds).
     buckets: `(objective or rule, histogram bound read in seconds)`.
@@ -58,6 +62,8 @@ class JudgeState:
 
     at: float | None = None
     ticks: int = 0
+    blocks: int = 0
+    block_since: float | None = None
     trials: tuple[Trial, ...] = ()
     pairs: tuple[Trial, ...] = ()
     stables: tuple[Trial, ...] = ()
@@ -75,6 +81,8 @@ class JudgeState:
             "version": STATE_VERSION,
             "at": self.at,
             "ticks": self.ticks,
+            "blocks": self.blocks,
+            "block_since": self.block_since,
             "trials": [_trial_to_json(trial) for trial in self.trials],
             "pairs": [_trial_to_json(trial) for trial in self.pairs],
             "stables": [_trial_to_json(trial) for trial in self.stables],
@@ -103,6 +111,8 @@ class JudgeState:
         return cls(
             at=stored["at"],
             ticks=stored["ticks"],
+            blocks=stored.get("blocks", stored["ticks"]),
+            block_since=stored.get("block_since"),
             trials=tuple(_trial_from_json(trial) for trial in stored["trials"]),
             pairs=tuple(_trial_from_json(trial) for trial in stored["pairs"]),
             stables=tuple(_trial_from_json(trial) for trial in stored["stables"]),
@@ -127,6 +137,8 @@ def _trial_to_json(trial: Trial) -> list[Any]:
         trial.stable_bad,
         trial.decided_at,
         trial.trouble,
+        trial.expected,
+        trial.found,
     ]
 
 

@@ -176,7 +176,10 @@ def _lean(value: Any) -> Any:
 
 
 def _usual(value: Any, name: str) -> bool:
+    """Whether the field has its default: the first that it ever had, since seals of that time leave it out."""
     found = value.__dataclass_fields__[name]
+    if "first_default" in found.metadata:
+        return bool(getattr(value, name) == found.metadata["first_default"])
     usual = found.default_factory() if found.default_factory is not MISSING else found.default
     return bool(getattr(value, name) == usual)
 

@@ -21,6 +21,7 @@ from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
+from bot.engine.requests.calibration import calibrated_policy
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -246,7 +247,7 @@ class Deploys:
             stable=stable,
             candidate=candidate,
             plan=plan,
-            policy=config.policy,
+            policy=await calibrated_policy(self._store, config, plan, at),
             binding=config.bound,
             gated=config.gated,
             requester=request.actor,

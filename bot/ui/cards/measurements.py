@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.formatting import percent
+from bot.domain.formatting import duration, percent
 from bot.domain.judge.confidence import bounds, bounds_sentence, power_sentence
 from bot.domain.judge.judge import JudgePolicy, Outcome, Reason
 from bot.domain.rollout.model import Phase, Rollout
@@ -44,19 +44,18 @@ def fine_print(rollout: Rollout) -> str:
         for objective, trial in zip(policy.objectives, state.trials, strict=False):
             if not objective.enforce or not trial.total:
                 continue
-            stable = (
-                bounds(trial.stable_bad, trial.stable_total, policy.alpha, policy.phi)
-                if trial.stable_total
-                else None
-            )
-            found = bounds(trial.bad, trial.total, policy.alpha, policy.phi)
-            said.append(f"{escaping.plain(objective.name, 40)}: {bounds_sentence(found, stable)}")
+            if policy.phi is not None:  # else counts alone say little about the true rate
+                found = bounds(trial.bad, trial.total, policy.alpha, policy.phi)
+                beside = (trial.stable_bad, trial.stable_total, policy.alpha, policy.phi)
+                stable = bounds(*beside) if trial.stable_total else None
+                said.append(f"{escaping.plain(objective.name, 40)}: {bounds_sentence(found, stable)}")
             if not rollout.phase.final and failing(rollout) is None:
                 said.append(
                     power_sentence(
                         trial.total,
                         objective.limit,
                         policy.evidence_needed,
+                        blocks=state.blocks,
                         min_bad=policy.min_bad,
                         phi=policy.phi,
                     )
@@ -93,5 +92,18 @@ def _soaked(rollout: Rollout) -> str:
 
 
 def _assumptions(policy: JudgePolicy) -> str:
-    bursts = f", bursts of up to {policy.phi:g} requests" if policy.phi > 1 else ""
-    return f"false alarms: at most {percent(policy.alpha)} of rollouts{bursts}"
+    return f"false alarms: at most {percent(policy.alpha)} of rollouts{_together(policy)}"
+
+
+def _together(policy: JudgePolicy) -> str:
+    """How the judge takes failures that hang together, and how it knows."""
+    if policy.measured_s:
+        bursts = policy.phi is None or (policy.together or 1.0) >= 1.5
+        how = f"in bursts of about {policy.together:g}" if bursts and policy.together else "one by one"
+        within = f" within {duration(policy.block_s)}" if policy.phi is None else ""
+        return f"; measured on {duration(policy.measured_s)} of stable: failures come {how}{within}"
+    if policy.phi is None:
+        return (
+            f"; no history of this lane yet, so failures within {duration(policy.block_s)} count as one event"
+        )
+    return f", bursts of up to {policy.phi:g} requests" if policy.phi > 1 else ""

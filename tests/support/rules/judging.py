@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from random import Random
 
 from bot.domain.judge.evidence import Counts, Signal, Tick
@@ -17,6 +18,8 @@ from bot.domain.judge.judge import (
     verdict,
 )
 
+# Each request by itself: what one tick with many bad requests decides is then seen after one tick.
+independent = partial(JudgePolicy, phi=1.0)
 ERRORS = Objective("errors", "errors", 0.01)
 COMPARED = Objective("errors", "errors", 0.01, ratio=1.0)
 SLOW = Objective("p99", "latency", 0.01, 2.0)

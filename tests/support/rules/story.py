@@ -43,7 +43,7 @@ TICK_S = 5.0
 CANARY = (VERIFY, GATE, Shift(5), Soak(SOAK_S), Shift(100), Observe(SOAK_S))
 
 ERRORS = judge.Objective("errors", "errors", 0.01)
-JUDGE = judge.JudgePolicy(objectives=(ERRORS,), min_requests=50, error_limit_s=20.0, tick_s=TICK_S)
+JUDGE = judge.JudgePolicy(objectives=(ERRORS,), phi=1.0, min_requests=50, error_limit_s=20.0, tick_s=TICK_S)
 POLICY = Policy(
     judge=JUDGE,
     tick_s=TICK_S,

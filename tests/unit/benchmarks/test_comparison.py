@@ -13,7 +13,7 @@ from benchmarks.judge.contestants import OTHERS
 from benchmarks.judge.traffic.library import MODELS
 
 pytestmark = pytest.mark.simulation
-JUDGES = ("judge", *OTHERS)
+JUDGES = ("judge", "new lane", *OTHERS)
 
 
 def test_none_of_300_is_at_most_one_percent() -> None:
@@ -60,16 +60,19 @@ def test_rows_give_counts_bounds_and_the_others(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(comparison, "measured", known)
     innocent, guilty, late = rows_of(["independent"], innocent=200, guilty=4, jobs=1)
     assert innocent.what == (
-        "innocent, independent requests, 0.5/0.9/1%: 1/1/1 of 200, at most 1.3%; 0.5% not passed"
+        "innocent, independent requests, 0.5/0.9/1%: 1/1/1 of 200, at most 1.3%; 0.5% not passed;"
+        " new lane 200/200/200"
     )
     assert (innocent.value, innocent.ok) == (0.5, True)
     assert innocent.compared_with == "Kayenta 100%, Flagger 100%/100%, Argo 100%/0%, threshold 100%"
-    assert guilty.what == "guilty, independent requests, 2/3/5/10%: 10/10/10/10 s"
+    assert guilty.what == "guilty, independent requests, 2/3/5/10%: 10/10/10/10 s; new lane 0.6x"
     assert guilty.compared_with.startswith("Wald 235/70/22/6 s; Kayenta ")
     assert "Argo " in guilty.compared_with
     assert "never (100% missed)" in guilty.compared_with
     assert guilty.ok is True
-    assert late.what == "late, independent requests, 2/3/5/10%: never/never/never/never s (100% early)"
+    assert late.what == (
+        "late, independent requests, 2/3/5/10%: never/never/never/never s (100% early); new lane never (100% early)"
+    )
     assert late.ok is False
 
 

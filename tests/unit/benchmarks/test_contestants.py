@@ -163,9 +163,9 @@ def test_counters_carry_everything_that_was_read(name: str) -> None:
 
 def test_all_judges_find_what_is_plain_and_acquit_what_is_silent() -> None:
     awful = MODELS["independent"].stream(Random(1), Case(0.5, 0.001))
-    assert slipway(awful).fails_at == 5
+    assert slipway(awful, policy_of(awful)).fails_at == 10
     assert set(others(awful).values()) == {200, 60, 600, 240, 5}
     perfect = MODELS["independent"].stream(Random(1), Case(0.0, 0.0))
-    assert slipway(perfect).fails_at == inf
-    assert slipway(perfect).passes
+    assert slipway(perfect, policy_of(perfect)).fails_at == inf
+    assert slipway(perfect, policy_of(perfect)).passes
     assert set(others(perfect).values()) == {inf}

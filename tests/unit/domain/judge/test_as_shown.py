@@ -16,7 +16,7 @@ from bot.domain.judge.confidence import Bounds, bounds_sentence, power_sentence
 from bot.domain.judge.evidence import Signal, Tick
 from bot.domain.judge.judge import JudgePolicy, Objective, Reason, Verdict, begin_soak, parse_rule, verdict
 from tests.support.kept import keep, kept
-from tests.support.rules.judging import COMPARED, ERRORS, FIVE, SLOW, judged, tick
+from tests.support.rules.judging import COMPARED, ERRORS, FIVE, SLOW, independent, judged, tick
 
 FILE = Path(__file__).parent / "as_shown.txt"
 WATCHED = replace(ERRORS, enforce=False)
@@ -60,97 +60,97 @@ def _unread(ticks: list[Tick], seconds: float) -> list[Tick]:
 
 
 CASES: Mapping[str, Case] = {
-    "nothing measured": Case(JudgePolicy((ERRORS, SLOW, LOGINS, WORKERS)), []),
-    "nothing to judge": Case(JudgePolicy(), []),
-    "nothing to judge, with traffic": Case(JudgePolicy(), _even(12, (5, 0))),
-    "nothing to judge, with just enough traffic": Case(JudgePolicy(min_requests=60), _even(12, (5, 0))),
-    "good": Case(JudgePolicy((ERRORS,)), _even(12, (100, 0))),
-    "good, and not long enough": Case(JudgePolicy((ERRORS,)), _even(11, (100, 0))),
-    "good, and too few requests": Case(JudgePolicy((ERRORS,), min_requests=1300), _even(12, (100, 0))),
-    "good, and just enough requests": Case(JudgePolicy((ERRORS,), min_requests=1200), _even(12, (100, 0))),
-    "good, outside a soak": Case(JudgePolicy((ERRORS,)), _even(12, (100, 0)), None),
-    "at the limit": Case(JudgePolicy((ERRORS,)), _even(12, (100, 1))),
-    "above the limit, within chance": Case(JudgePolicy((ERRORS,)), _even(12, (50, 1))),
-    "in doubt": Case(JudgePolicy((ERRORS,)), [*_even(1, (100, 6)), *_even(10, (1, 0))]),
+    "nothing measured": Case(independent((ERRORS, SLOW, LOGINS, WORKERS)), []),
+    "nothing to judge": Case(independent(), []),
+    "nothing to judge, with traffic": Case(independent(), _even(12, (5, 0))),
+    "nothing to judge, with just enough traffic": Case(independent(min_requests=60), _even(12, (5, 0))),
+    "good": Case(independent((ERRORS,)), _even(12, (100, 0))),
+    "good, and not long enough": Case(independent((ERRORS,)), _even(11, (100, 0))),
+    "good, and too few requests": Case(independent((ERRORS,), min_requests=1300), _even(12, (100, 0))),
+    "good, and just enough requests": Case(independent((ERRORS,), min_requests=1200), _even(12, (100, 0))),
+    "good, outside a soak": Case(independent((ERRORS,)), _even(12, (100, 0)), None),
+    "at the limit": Case(independent((ERRORS,)), _even(12, (100, 1))),
+    "above the limit, within chance": Case(independent((ERRORS,)), _even(12, (50, 1))),
+    "in doubt": Case(independent((ERRORS,)), [*_even(1, (100, 6)), *_even(10, (1, 0))]),
     "in doubt by what came before": Case(
-        JudgePolicy((ERRORS,), min_requests=5), [tick(2, (5, 0))], 5.0, before=[tick(1, (30, 3))]
+        independent((ERRORS,), min_requests=5), [tick(2, (5, 0))], 5.0, before=[tick(1, (30, 3))]
     ),
-    "bad before the soak": Case(JudgePolicy((ERRORS,)), [tick(2, (500, 0))], before=[tick(1, (100, 20))]),
+    "bad before the soak": Case(independent((ERRORS,)), [tick(2, (500, 0))], before=[tick(1, (100, 20))]),
     "worse in the soak than before": Case(
-        JudgePolicy((ERRORS,)), [tick(2, (100, 20))], before=[tick(1, (500, 0))]
+        independent((ERRORS,)), [tick(2, (100, 20))], before=[tick(1, (500, 0))]
     ),
-    "as bad before the soak": Case(JudgePolicy((ERRORS,)), [tick(2, (100, 20))], before=[tick(1, (100, 20))]),
+    "as bad before the soak": Case(independent((ERRORS,)), [tick(2, (100, 20))], before=[tick(1, (100, 20))]),
     "bad again with two requests": Case(
-        JudgePolicy((ERRORS,)), [tick(2, (2, 2))], before=[tick(1, (100, 20))]
+        independent((ERRORS,)), [tick(2, (2, 2))], before=[tick(1, (100, 20))]
     ),
     "bad again with three requests": Case(
-        JudgePolicy((ERRORS,)), [tick(2, (3, 3))], before=[tick(1, (100, 20))]
+        independent((ERRORS,)), [tick(2, (3, 3))], before=[tick(1, (100, 20))]
     ),
-    "bad": Case(JudgePolicy((ERRORS,)), _even(3, (100, 20))),
-    "bad, outside a soak": Case(JudgePolicy((ERRORS,)), _even(3, (100, 20)), None),
-    "two bad requests": Case(JudgePolicy((ERRORS,)), _even(1, (2, 2))),
-    "three bad requests": Case(JudgePolicy((ERRORS,)), _even(1, (3, 3))),
-    "a little bad for long": Case(JudgePolicy((ERRORS,)), _even(200, (100, 2))),
-    "bad by far": Case(JudgePolicy((ERRORS,)), _even(9, (1000, 900))),
-    "bad in clusters": Case(JudgePolicy((ERRORS,), phi=3.0), _even(3, (100, 20))),
-    "bad, and only watched": Case(JudgePolicy((WATCHED,)), _even(12, (100, 20))),
+    "bad": Case(independent((ERRORS,)), _even(3, (100, 20))),
+    "bad, outside a soak": Case(independent((ERRORS,)), _even(3, (100, 20)), None),
+    "two bad requests": Case(independent((ERRORS,)), _even(1, (2, 2))),
+    "three bad requests": Case(independent((ERRORS,)), _even(1, (3, 3))),
+    "a little bad for long": Case(independent((ERRORS,)), _even(200, (100, 2))),
+    "bad by far": Case(independent((ERRORS,)), _even(9, (1000, 900))),
+    "bad in clusters": Case(independent((ERRORS,), phi=3.0), _even(3, (100, 20))),
+    "bad, and only watched": Case(independent((WATCHED,)), _even(12, (100, 20))),
     "bad, and watched beside one that is good": Case(
-        JudgePolicy((SLOW, WATCHED)),
+        independent((SLOW, WATCHED)),
         [tick(n, (100, 0), (100, 20), names=("p99", "errors")) for n in range(1, 13)],
     ),
-    "slow": Case(JudgePolicy((ERRORS, SLOW)), _even(3, (100, 0), (100, 30))),
+    "slow": Case(independent((ERRORS, SLOW)), _even(3, (100, 0), (100, 30))),
     "slow at a bucket above the limit": Case(
-        JudgePolicy((SLOW,)), _buckets([tick(n, (100, 30), names=("p99",)) for n in range(1, 4)], 2.5)
+        independent((SLOW,)), _buckets([tick(n, (100, 30), names=("p99",)) for n in range(1, 4)], 2.5)
     ),
     "not yet slow at a bucket above the limit": Case(
-        JudgePolicy((SLOW,)), _buckets([tick(1, (0, 0), names=("p99",))], 2.5)
+        independent((SLOW,)), _buckets([tick(1, (0, 0), names=("p99",))], 2.5)
     ),
     "not slow at its own bucket": Case(
-        JudgePolicy((SLOW,)), _buckets([tick(n, (100, 0), names=("p99",)) for n in range(1, 13)], 2.0)
+        independent((SLOW,)), _buckets([tick(n, (100, 0), names=("p99",)) for n in range(1, 13)], 2.0)
     ),
     "proportions of the team": Case(
-        JudgePolicy((LOGINS, WORKERS)),
+        independent((LOGINS, WORKERS)),
         [tick(n, (1, 0), (100, 9), names=("logins", "workers")) for n in range(1, 13)],
     ),
-    "compared, and no pair yet": Case(JudgePolicy((COMPARED,)), _even(12, (100, 0))),
+    "compared, and no pair yet": Case(independent((COMPARED,)), _even(12, (100, 0))),
     "compared, and no worse": Case(
-        JudgePolicy((COMPARED,)),
+        independent((COMPARED,)),
         _even(12, (100, 1), stable=(900, 9)),
     ),
     "compared, and in doubt": Case(
-        JudgePolicy((COMPARED,)),
+        independent((COMPARED,)),
         _even(3, (1000, 8), stable=(1000, 2)),
     ),
     "compared, and worse": Case(
-        JudgePolicy((replace(COMPARED, ratio=1.5),)),
+        independent((replace(COMPARED, ratio=1.5),)),
         _even(20, (1000, 8), stable=(1000, 1)),
     ),
     "compared, and worse than a stable without any": Case(
-        JudgePolicy((COMPARED,)),
+        independent((COMPARED,)),
         _even(20, (1000, 8), stable=(1000, 0)),
     ),
     "compared, worse and only watched": Case(
-        JudgePolicy((replace(COMPARED, enforce=False),)),
+        independent((replace(COMPARED, enforce=False),)),
         _even(20, (1000, 8), stable=(1000, 0)),
     ),
-    "common trouble": Case(JudgePolicy((ERRORS,)), _even(12, (100, 20), stable=(900, 180))),
+    "common trouble": Case(independent((ERRORS,)), _even(12, (100, 20), stable=(900, 180))),
     "common trouble that is ignored": Case(
-        JudgePolicy((ERRORS,), on_common_trouble="ignore"), _even(12, (100, 20), stable=(900, 180))
+        independent((ERRORS,), on_common_trouble="ignore"), _even(12, (100, 20), stable=(900, 180))
     ),
-    "common trouble, only watched": Case(JudgePolicy((WATCHED,)), _even(12, (100, 20), stable=(900, 180))),
+    "common trouble, only watched": Case(independent((WATCHED,)), _even(12, (100, 20), stable=(900, 180))),
     "stable above the limit by two requests": Case(
-        JudgePolicy((ERRORS,)), _even(1, (100, 20), stable=(60, 2))
+        independent((ERRORS,)), _even(1, (100, 20), stable=(60, 2))
     ),
     "stable above the limit by one request": Case(
-        JudgePolicy((ERRORS,)), _even(1, (100, 20), stable=(60, 1))
+        independent((ERRORS,)), _even(1, (100, 20), stable=(60, 1))
     ),
-    "stable just above the limit": Case(JudgePolicy((ERRORS,)), _even(1, (20_000, 400), stable=(199, 2))),
-    "stable at the limit": Case(JudgePolicy((ERRORS,)), _even(1, (20_000, 400), stable=(200, 2))),
+    "stable just above the limit": Case(independent((ERRORS,)), _even(1, (20_000, 400), stable=(199, 2))),
+    "stable at the limit": Case(independent((ERRORS,)), _even(1, (20_000, 400), stable=(200, 2))),
     "a second in which both fail": Case(
-        JudgePolicy((ERRORS,)), [*_even(35, (25, 0), stable=(100, 0)), tick(36, (25, 10), stable=(100, 34))]
+        independent((ERRORS,)), [*_even(35, (25, 0), stable=(100, 0)), tick(36, (25, 10), stable=(100, 34))]
     ),
     "a second in which both fail, and the candidate goes on": Case(
-        JudgePolicy((ERRORS,)),
+        independent((ERRORS,)),
         [
             *_even(35, (25, 0), stable=(100, 0)),
             tick(36, (25, 10), stable=(100, 34)),
@@ -158,65 +158,78 @@ CASES: Mapping[str, Case] = {
         ],
     ),
     "stable above the limit, perhaps by chance": Case(
-        JudgePolicy((ERRORS,)), [*_even(2, (100, 0), stable=(60, 1)), tick(3, (100, 20), stable=(60, 1))]
+        independent((ERRORS,)), [*_even(2, (100, 0), stable=(60, 1)), tick(3, (100, 20), stable=(60, 1))]
     ),
     "stable above the limit, hardly by chance": Case(
-        JudgePolicy((ERRORS,)), [*_even(2, (100, 0), stable=(60, 2)), tick(3, (100, 20), stable=(60, 2))]
+        independent((ERRORS,)), [*_even(2, (100, 0), stable=(60, 2)), tick(3, (100, 20), stable=(60, 2))]
     ),
     "stable above the limit in clusters, perhaps by chance": Case(
-        JudgePolicy((ERRORS,), phi=4.0),
+        independent((ERRORS,), phi=4.0),
         [*_even(2, (100, 0), stable=(60, 2)), tick(3, (100, 30), stable=(60, 2))],
     ),
-    "stable cannot be read": Case(JudgePolicy((ERRORS,)), _unread(_even(3, (100, 20)), 15.0)),
-    "stable cannot be read for too long": Case(JudgePolicy((ERRORS,)), _unread(_even(3, (100, 20)), 60.0)),
+    "stable cannot be read": Case(independent((ERRORS,)), _unread(_even(3, (100, 20)), 15.0)),
+    "stable cannot be read for too long": Case(independent((ERRORS,)), _unread(_even(3, (100, 20)), 60.0)),
     "the trouble is over": Case(
-        JudgePolicy((ERRORS,)),
+        independent((ERRORS,)),
         [
             *_even(12, (100, 20), stable=(900, 180)),
             *(tick(n, (100, 0), stable=(900, 0)) for n in range(13, 60)),
         ],
     ),
-    "crashed": Case(JudgePolicy((ERRORS,)), [tick(1, (100, 0), crashed="new: instance a was replaced by b")]),
-    "cannot be read": Case(JudgePolicy((ERRORS,)), _blind(1, 3, "router: connection refused")),
+    "one bad measurement": Case(JudgePolicy((ERRORS,)), _even(1, (100, 20))),
+    "two bad measurements": Case(JudgePolicy((ERRORS,)), _even(2, (100, 20))),
+    "three bad measurements": Case(JudgePolicy((ERRORS,)), _even(3, (100, 20))),
+    "bad in longer blocks, and one of them not complete": Case(
+        JudgePolicy((ERRORS,), burst_s=20.0), _even(11, (100, 20))
+    ),
+    "bad in longer blocks": Case(JudgePolicy((ERRORS,), burst_s=20.0), _even(12, (100, 20))),
+    "common trouble in a block that is not complete": Case(
+        JudgePolicy((ERRORS,), burst_s=60.0), _even(3, (100, 20), stable=(900, 180))
+    ),
+    "worse than stable, measurement by measurement": Case(
+        JudgePolicy((COMPARED,)), _even(20, (1000, 8), stable=(1000, 1))
+    ),
+    "crashed": Case(independent((ERRORS,)), [tick(1, (100, 0), crashed="new: instance a was replaced by b")]),
+    "cannot be read": Case(independent((ERRORS,)), _blind(1, 3, "router: connection refused")),
     "cannot be read for as long as may be": Case(
-        JudgePolicy((ERRORS,)), _blind(1, 12, "down", "away", "gone")
+        independent((ERRORS,)), _blind(1, 12, "down", "away", "gone")
     ),
-    "cannot be read, and almost for too long": Case(JudgePolicy((ERRORS,)), _blind(1, 11, "down", "away")),
+    "cannot be read, and almost for too long": Case(independent((ERRORS,)), _blind(1, 11, "down", "away")),
     "read again": Case(
-        JudgePolicy((ERRORS,)), [*_blind(1, 20, "down"), *_blind(21, 1), *_blind(22, 2, "down")]
+        independent((ERRORS,)), [*_blind(1, 20, "down"), *_blind(21, 1), *_blind(22, 2, "down")]
     ),
-    "rules without requests": Case(JudgePolicy(rules=(RATE, LASTING, HEALTH, ALERT)), [tick(1)]),
-    "a rule below its floor": Case(JudgePolicy(rules=(RATE,)), _of_a_rule(RATE.name, 1, 19, 19)),
-    "a rule at its floor": Case(JudgePolicy(rules=(RATE,)), _of_a_rule(RATE.name, 1, 20, 2)),
-    "a rule at its limit": Case(JudgePolicy(rules=(RATE,)), _of_a_rule(RATE.name, 12, 100, 5)),
-    "a rule that is broken": Case(JudgePolicy(rules=(RATE,)), _of_a_rule(RATE.name, 2, 100, 6)),
+    "rules without requests": Case(independent(rules=(RATE, LASTING, HEALTH, ALERT)), [tick(1)]),
+    "a rule below its floor": Case(independent(rules=(RATE,)), _of_a_rule(RATE.name, 1, 19, 19)),
+    "a rule at its floor": Case(independent(rules=(RATE,)), _of_a_rule(RATE.name, 1, 20, 2)),
+    "a rule at its limit": Case(independent(rules=(RATE,)), _of_a_rule(RATE.name, 12, 100, 5)),
+    "a rule that is broken": Case(independent(rules=(RATE,)), _of_a_rule(RATE.name, 2, 100, 6)),
     "a rule that is broken and only watched": Case(
-        JudgePolicy(rules=(replace(RATE, enforce=False),)), _of_a_rule(RATE.name, 12, 100, 6)
+        independent(rules=(replace(RATE, enforce=False),)), _of_a_rule(RATE.name, 12, 100, 6)
     ),
     "a rule that is not broken for long enough": Case(
-        JudgePolicy(rules=(LASTING,)), _of_a_rule(LASTING.name, 4, 100, 2)
+        independent(rules=(LASTING,)), _of_a_rule(LASTING.name, 4, 100, 2)
     ),
     "a rule that is broken for long enough": Case(
-        JudgePolicy(rules=(LASTING,)), _of_a_rule(LASTING.name, 5, 100, 2)
+        independent(rules=(LASTING,)), _of_a_rule(LASTING.name, 5, 100, 2)
     ),
     "signals that are fine": Case(
-        JudgePolicy(rules=(HEALTH, ALERT)),
+        independent(rules=(HEALTH, ALERT)),
         _signals(12, **{"health": Signal(False), "alert:P1": Signal(False)}),
     ),
     "a signal that is bad": Case(
-        JudgePolicy(rules=(HEALTH,)), _signals(2, health=Signal(True, "GET /healthz: 503"))
+        independent(rules=(HEALTH,)), _signals(2, health=Signal(True, "GET /healthz: 503"))
     ),
     "a signal that is bad for long enough": Case(
-        JudgePolicy(rules=(HEALTH,)), _signals(3, health=Signal(True, "GET /healthz: 503"))
+        independent(rules=(HEALTH,)), _signals(3, health=Signal(True, "GET /healthz: 503"))
     ),
     "a signal that is bad at once": Case(
-        JudgePolicy(rules=(ALERT,)), _signals(1, **{"alert:P1": Signal(True)})
+        independent(rules=(ALERT,)), _signals(1, **{"alert:P1": Signal(True)})
     ),
     "a signal that cannot be read": Case(
-        JudgePolicy(rules=(HEALTH, ALERT)), _signals(2, health=Signal(None, "no answer"))
+        independent(rules=(HEALTH, ALERT)), _signals(2, health=Signal(None, "no answer"))
     ),
     "a signal that cannot be read and is only watched": Case(
-        JudgePolicy(rules=(replace(HEALTH, enforce=False),)), _signals(2)
+        independent(rules=(replace(HEALTH, enforce=False),)), _signals(2)
     ),
 }
 
@@ -274,10 +287,12 @@ def test_bounds_are_said_in_words(candidate: Bounds, stable: Bounds | None, said
         (1000, 3, 1.0, "95% power to detect a 3.5% rate after 1,000 requests"),
         (1000, 90, 1.0, "95% power to detect a 11% rate after 1,000 requests"),
         (1000, 3, 4.0, "95% power to detect a 6.8% rate after 1,000 requests"),
+        (1000, 3, None, "95% power to detect a 3.8% rate after 1,000 requests"),
+        (2, 3, None, "2 requests are too few to detect any rate above 1%"),
     ],
 )
-def test_power_is_said_in_words(total: int, min_bad: int, phi: float, said: str) -> None:
-    assert power_sentence(total, 0.01, 100.0, min_bad=min_bad, phi=phi) == said
+def test_power_is_said_in_words(total: int, min_bad: int, phi: float | None, said: str) -> None:
+    assert power_sentence(total, 0.01, 100.0, blocks=40, min_bad=min_bad, phi=phi) == said
 
 
 if __name__ == "__main__":

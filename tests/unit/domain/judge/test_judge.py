@@ -28,9 +28,9 @@ from bot.domain.judge.judge import (
     verdict,
 )
 from bot.domain.judge.policy import Series
-from tests.support.rules.judging import COMPARED, ERRORS, SLOW, failures, judged, said, tick
+from tests.support.rules.judging import COMPARED, ERRORS, SLOW, failures, independent, judged, said, tick
 
-POLICY = JudgePolicy((ERRORS,), planned_ticks=24, min_requests=50)
+POLICY = independent((ERRORS,), planned_ticks=24, min_requests=50)
 HEALTH = parse_rule("health check failing for 10s")
 
 
@@ -86,7 +86,7 @@ def test_no_traffic_is_not_success() -> None:
 def test_an_observed_rate_above_the_limit_is_in_doubt() -> None:
     found = said(POLICY, [tick(n, (10, 2 if n == 1 else 0)) for n in range(1, 13)])
     assert found.outcome is Outcome.INSUFFICIENT
-    assert reason(found, "errors").endswith("limit 1%: above it, but within chance")
+    assert reason(found, "errors").endswith("limit 1%: above it, not yet beyond chance")
 
 
 def test_evidence_from_an_earlier_step_keeps_a_soak_in_doubt() -> None:
@@ -135,7 +135,7 @@ def test_fail_goes_before_error_and_error_before_insufficient() -> None:
 
 
 def test_slow_requests_fail_like_errors_and_the_bucket_is_named() -> None:
-    policy = JudgePolicy((ERRORS, SLOW))
+    policy = independent((ERRORS, SLOW))
     slow = replace(tick(1, (40, 0), (40, 8)), buckets={"p99": 2.5})
     found = said(policy, [slow])
     assert found.outcome is Outcome.FAIL
@@ -176,8 +176,31 @@ def test_clusters_need_more_evidence() -> None:
     assert said(replace(POLICY, phi=3.0), ticks).outcome is Outcome.INSUFFICIENT
 
 
+def test_a_burst_is_one_observation_and_further_ones_are_more() -> None:
+    policy = JudgePolicy((ERRORS,))
+    burst = tick(1, (100, 60))
+    calm = [tick(n, (100, 0)) for n in range(2, 30)]
+    assert said(policy, [burst, *calm]).outcome is not Outcome.FAIL
+    assert said(policy, [burst, tick(2, (100, 60))]).outcome is Outcome.FAIL
+    assert said(independent((ERRORS,)), [burst, *calm]).outcome is Outcome.FAIL
+
+
+def test_ticks_shorter_than_a_block_are_one_observation_together() -> None:
+    policy = JudgePolicy((ERRORS,), tick_s=1.0)
+
+    def each_second(rows: list[tuple[int, int]]) -> JudgeState:
+        ticks = [replace(tick(0, row), at=float(n), seconds=1.0) for n, row in enumerate(rows, 1)]
+        return judged(policy, ticks)
+
+    rows = [(20, 0), (20, 12), (20, 8), (20, 0), (20, 0)]
+    together = judged(JudgePolicy((ERRORS,)), [tick(1, (100, 20))])
+    state = each_second(rows)
+    assert state.blocks == 1 and state.trials[0].log_m == together.trials[0].log_m > 1
+    assert each_second(rows[:4]).trials[0].log_m == 0 and each_second(rows[:4]).trials[0].bad == 20
+
+
 def test_a_candidate_worse_than_stable_fails_below_the_limit() -> None:
-    policy = JudgePolicy((Objective("errors", "errors", 0.05, ratio=2.0),))
+    policy = independent((Objective("errors", "errors", 0.05, ratio=2.0),))
     found = said(policy, [tick(n, (200, 6), stable=(800, 2)) for n in range(1, 6)])
     assert found.outcome is Outcome.FAIL
     assert reason(found, "errors against stable") == (
@@ -188,7 +211,7 @@ def test_a_candidate_worse_than_stable_fails_below_the_limit() -> None:
 
 
 def test_a_comparison_in_doubt_does_not_pass() -> None:
-    policy = JudgePolicy((Objective("errors", "errors", 0.05, ratio=1.0),), min_requests=10)
+    policy = independent((Objective("errors", "errors", 0.05, ratio=1.0),), min_requests=10)
     found = said(
         policy, [tick(n, (200, 2 if n < 4 else 0), stable=(800, 1 if n < 3 else 0)) for n in range(1, 13)]
     )
@@ -237,7 +260,7 @@ def test_the_end_of_common_trouble_is_not_held_against_the_candidate() -> None:
 
 
 def test_a_stable_above_the_limit_by_chance_only_delays() -> None:
-    policy = JudgePolicy((ERRORS,))
+    policy = independent((ERRORS,))
     blip = tick(1, (40, 5), stable=(150, 2))
     found = said(policy, [blip])
     assert (found.outcome, found.hold) == (Outcome.INSUFFICIENT, False)
@@ -341,6 +364,7 @@ TIME_LIMIT = "objective e: latency objectives need a time limit, and no others t
         ),
         (lambda: JudgePolicy(alpha=0.0), "alpha must be between 0 and 1, not 0"),
         (lambda: JudgePolicy(alpha=1.0), "alpha must be between 0 and 1, not 1"),
+        (lambda: JudgePolicy(burst_s=0.0), "burst_s must be above 0 s"),
         (lambda: JudgePolicy(phi=0.5), "phi (requests that fail together) must be at least 1, not 0.5"),
         (lambda: JudgePolicy(planned_ticks=0), "planned_ticks must be at least 1"),
         (lambda: JudgePolicy(tick_s=0.0), SPANS),
@@ -417,7 +441,8 @@ policies = st.builds(
     objectives=st.tuples(objectives) | st.just((ERRORS, replace(SLOW, ratio=2.0))),
     rules=st.just(()) | st.just((HEALTH, parse_rule("error_rate > 50% over 5m"))),
     alpha=st.floats(0.001, 0.2),
-    phi=st.floats(1.0, 5.0),
+    phi=st.none() | st.floats(1.0, 5.0),
+    burst_s=st.floats(1.0, 40.0),
     planned_ticks=st.integers(1, 40),
     on_common_trouble=st.sampled_from(["hold", "ignore"]),
 )

@@ -26,8 +26,13 @@ from tests.support.rules.judging import failures, judged, said, tick
 pytestmark = pytest.mark.simulation
 
 
-@pytest.mark.parametrize(("rate", "phi", "planned"), [(0.05, 1.0, 40), (0.01, 3.0, 200), (0.08, 2.0, 700)])
-def test_the_fast_replay_fails_at_the_very_tick_of_the_judge(rate: float, phi: float, planned: int) -> None:
+@pytest.mark.parametrize(
+    ("rate", "phi", "planned"),
+    [(0.05, 1.0, 40), (0.01, 3.0, 200), (0.08, 2.0, 700), (0.05, None, 40), (0.02, None, 700)],
+)
+def test_the_fast_replay_fails_at_the_very_tick_of_the_judge(
+    rate: float, phi: float | None, planned: int
+) -> None:
     policy = JudgePolicy((Objective("errors", "errors", 0.01),), planned_ticks=planned, phi=phi)
     for seed in range(4):
         bad = set(_until(bad_ticks(Random(seed), [(1, rate)], 2), 700))

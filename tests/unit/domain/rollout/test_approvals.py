@@ -29,7 +29,7 @@ SEALED = {
     "stable": OLD,
     "candidate": NEW,
     "plan": Plan("canary", CANARY),
-    "policy": POLICY,
+    "policy": replace(POLICY, judge=replace(POLICY.judge, phi=1.0)),  # as it was by default
 }
 
 

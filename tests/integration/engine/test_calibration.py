@@ -1,0 +1,80 @@
+"""A rollout is judged by what its lane's own traffic says: measured when it starts, kept with it, shown on its card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from random import Random
+
+import pytest
+
+from bot.domain.judge.counters import Counts
+from bot.domain.judge.history import ServedTick
+from bot.domain.judge.policy import JudgePolicy
+from bot.domain.rollout.model import Plan
+from bot.domain.rollout.steps.shift import Shift
+from bot.engine.requests.calibration import first_share, requests_per_s
+from bot.ui.cards.measurements import fine_print
+from tests.support.catalogs import LONG, PRODUCTION, STAGING, catalog, policy
+from tests.support.harness import World
+from tests.support.rules.judging import failures
+
+JUDGE = replace(policy().judge, phi=None, tick_s=5.0)
+
+
+def hour(until: datetime, length: int) -> list[ServedTick]:
+    """An hour of 20 requests a second before `until`; 0.5% fail, `length` at a time."""
+    random, now = Random(length), until.timestamp()
+    found = []
+    for n in range(720, 0, -1):
+        bad, slow = (length * failures(random, 100, 0.005 / length) for _ in range(2))
+        counts = {"errors": Counts(100, bad), "latency>1s": Counts(100, slow)}
+        found.append(ServedTick(now - 5.0 * n, 5.0, counts))
+    return found
+
+
+async def judged(dsn: str, given: JudgePolicy, length: int | None) -> tuple[JudgePolicy, str]:
+    """The judge's policy of a rollout that starts after such an hour (None: after nothing), and its fine print."""
+    world = World(dsn, catalog(LONG, policy=policy(judge=given)))
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        if length is not None:
+            ticks = hour(world.clock.now(), length)
+            await slipway.store.served.append([(PRODUCTION, tick) for tick in ticks])
+            await slipway.store.served.append([(STAGING, replace(tick, counts={})) for tick in ticks])
+        rollout = await slipway.deploy(lane=PRODUCTION)
+        stored = await slipway.now(rollout)
+        assert stored.policy == rollout.policy
+        return stored.policy.judge, fine_print(stored)
+
+
+async def test_independent_failures_are_judged_one_by_one(dsn: str) -> None:
+    judge, card = await judged(dsn, JUDGE, 1)
+    assert judge.phi is not None and judge.phi <= 1.5 and judge.measured_s == 3600.0
+    assert "measured on 1 h of stable: failures come one by one" in card
+
+
+async def test_bursts_are_judged_as_long_as_they_take_at_the_candidates_share(dsn: str) -> None:
+    judge, card = await judged(dsn, JUDGE, 8)
+    assert judge.phi is None
+    assert judge.burst_s == 20.0  # of about 8 requests, five times over, at 10% of 20 requests a second
+    assert "measured on 1 h of stable: failures come in bursts of about" in card and "within 20 s" in card
+
+
+async def test_a_lane_without_history_starts_carefully_and_says_so(dsn: str) -> None:
+    judge, card = await judged(dsn, JUDGE, None)
+    assert judge == JUDGE
+    assert "no history of this lane yet, so failures within 5 s count as one event" in card
+
+
+async def test_a_given_phi_is_kept(dsn: str) -> None:
+    judge, _ = await judged(dsn, replace(JUDGE, phi=3.0), 8)
+    assert judge == replace(JUDGE, phi=3.0)
+
+
+def test_a_share_and_a_rate_are_known_or_not() -> None:
+    assert first_share(Plan("p", (Shift(0, 5.0), Shift(25, 5.0), Shift(100, 5.0)))) == 0.25
+    assert first_share(Plan("p", (Shift(0, 5.0),))) is None
+    assert requests_per_s([]) is None
+    tick = ServedTick(5.0, 5.0, {"errors": Counts(100, 0), "latency>1s": Counts(80, 0)})
+    assert requests_per_s([tick, replace(tick, at=10.0)]) == pytest.approx(20.0)

@@ -1,0 +1,133 @@
+"""What the judge learns from the traffic of stable: how many failures come together, for how long, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import cos, pi
+from random import Random
+
+import pytest
+
+from bot.domain.judge.counters import Counts
+from bot.domain.judge.dependence import LEAST_BAD, LEAST_TICKS, calibrated, measured
+from bot.domain.judge.history import ServedTick
+from bot.domain.judge.judge import JudgePolicy, Objective
+from tests.support.rules.judging import ERRORS, SLOW, failures
+
+RPS, TICK_S = 20, 5
+POLICY = JudgePolicy((ERRORS,))
+
+Rates = Callable[[Random], Iterator[float]]
+
+
+def ticks_of(
+    bad: list[int], total: int = RPS * TICK_S, seconds: float = 5.0, start: float = 0.0
+) -> list[ServedTick]:
+    return [
+        ServedTick(start + (n + 1) * seconds, seconds, {"errors": Counts(total, each)})
+        for n, each in enumerate(bad)
+    ]
+
+
+def independent(random: Random, rate: float = 0.005, count: int = 720) -> list[int]:
+    return [failures(random, RPS * TICK_S, rate) for _ in range(count)]
+
+
+def in_runs(random: Random, length: int, rate: float = 0.005, count: int = 720) -> list[int]:
+    """Failures in runs of `length` requests, each within a tick."""
+    return [length * failures(random, RPS * TICK_S, rate / length) for _ in range(count)]
+
+
+def in_outages(random: Random, ticks: int, rate: float = 0.009, count: int = 2160) -> list[int]:
+    """60% of the requests of `ticks` ticks fail at a time."""
+    found, left = [], 0
+    for _ in range(count):
+        left = ticks if random.random() < rate / 0.6 / ticks else left - 1
+        found.append(failures(random, RPS * TICK_S, 0.6 if left > 0 else 0.0))
+    return found
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_independent_failures_come_one_by_one(seed: int) -> None:
+    found = measured(ticks_of(independent(Random(seed))), "errors", 5.0)
+    assert found is not None
+    assert 0.8 <= found.together <= 1.2 and found.together < found.at_most <= 1.5
+    assert (found.burst_s, found.measured_s) == (5.0, 3600.0)
+    policy = calibrated(POLICY, ticks_of(independent(Random(seed))), 5.0)
+    assert policy.phi is not None and 1 <= policy.phi <= 1.5
+    assert (policy.measured_s, policy.burst_s, policy.planned_ticks) == (3600.0, 5.0, 120)
+
+
+@pytest.mark.parametrize("length", [3, 8])
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_are_measured_and_a_block_is_long_enough_for_them(length: int, seed: int) -> None:
+    ticks = ticks_of(in_runs(Random(seed), length))
+    found = measured(ticks, "errors", 5.0)
+    assert found is not None and found.together == pytest.approx(length, rel=0.2) and found.burst_s == 5.0
+    policy = calibrated(POLICY, ticks, 5.0)
+    assert policy.phi is None and policy.burst_s == {3: 5.0, 8: 10.0}[length]
+    assert calibrated(POLICY, ticks, 1.0).burst_s > policy.burst_s  # a run takes longer with less traffic
+    assert calibrated(POLICY, ticks, None).burst_s == 5.0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_outages_of_twenty_seconds_make_blocks_of_their_length_or_longer(seed: int) -> None:
+    policy = calibrated(POLICY, ticks_of(in_outages(Random(seed), 4)), None)
+    assert policy.phi is None and 20 <= policy.burst_s <= 80
+    assert policy.planned_ticks * policy.burst_s == pytest.approx(600, rel=0.1)
+
+
+def test_a_daily_cycle_is_no_burst() -> None:
+    random = Random(3)
+    bad = [failures(random, 100, 0.005 * (1 - 0.8 * cos(2 * pi * n / 17_280))) for n in range(17_280)]
+    found = measured(ticks_of(bad), "errors", 5.0)
+    assert found is not None and found.burst_s == 5.0 and found.at_most <= 1.2
+
+
+def test_too_little_history_leaves_the_policy_as_it_is() -> None:
+    few = independent(Random(1), 0.05, LEAST_TICKS - 1)
+    assert measured(ticks_of(few), "errors", 5.0) is None
+    rare = [1] * (LEAST_BAD - 1) + [0] * 1000
+    assert measured(ticks_of(rare), "errors", 5.0) is None
+    assert measured(ticks_of([*rare, 1]), "errors", 5.0) is not None
+    for history in (few, rare, []):
+        assert calibrated(POLICY, ticks_of(history), 5.0) == POLICY
+    assert measured(ticks_of(independent(Random(1))), "latency", 5.0) is None
+
+
+def test_ticks_of_another_length_and_without_requests_are_left_out() -> None:
+    usual = ticks_of(independent(Random(2)))
+    minutes = ticks_of([60] * 500, 1200, 60.0, start=-30_000.0)
+    silent = ticks_of([0] * 500, 0, start=-60_000.0)
+    assert measured([*silent, *minutes, *usual], "errors", 5.0) == measured(usual, "errors", 5.0)
+
+
+def test_a_gap_is_no_neighbourhood() -> None:
+    outages = in_outages(Random(4), 4)
+    apart = [
+        ServedTick(tick.at * 3, tick.seconds, tick.counts) for tick in ticks_of(outages)
+    ]  # 10 s between any two
+    found = measured(apart, "errors", 5.0)
+    assert found is not None and found.burst_s == 5.0
+
+
+def test_the_worst_of_the_objectives_counts_and_a_given_phi_stays() -> None:
+    def both(errors: list[int], slow: list[int]) -> list[ServedTick]:
+        return [
+            ServedTick((n + 1) * 5.0, 5.0, {"errors": Counts(100, e), "latency>2s": Counts(100, s)})
+            for n, (e, s) in enumerate(zip(errors, slow, strict=True))
+        ]
+
+    policy = JudgePolicy((ERRORS, SLOW))
+    random = Random(6)
+    one_by_one = both(independent(random), independent(random))
+    assert calibrated(policy, one_by_one, 5.0).phi is not None
+    mixed = both(independent(random), in_runs(random, 8))
+    found = calibrated(policy, mixed, 5.0)
+    assert found.phi is None and found.together is not None and found.together > 5
+    unknown = both(independent(random), [0] * 720)
+    assert calibrated(policy, unknown, 5.0).phi is None  # of slow requests, nothing is known
+    given = JudgePolicy((ERRORS,), phi=4.0)
+    assert calibrated(given, one_by_one, 5.0) == given
+    nothing = JudgePolicy((Objective("errors", "errors", 0.01, enforce=False),))
+    assert calibrated(nothing, one_by_one, 5.0) == nothing
