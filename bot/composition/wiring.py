@@ -16,6 +16,7 @@ import aiohttp
 import structlog
 
 from bot.adapters.commands.runner import CommandRunner
+from bot.adapters.discord_members import DiscordMembers
 from bot.adapters.embedded import EmbeddedPostgres
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database
@@ -252,6 +253,7 @@ async def _assemble(
         """The same wait for everybody who must have the schema, and the server's time."""
         return asyncio.create_task(_prepared(dsn, clock))
 
+    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
     api = create_api(
         Parts(
             engine,
@@ -259,6 +261,7 @@ async def _assemble(
             PostgresTokens(pools[0]),
             limiter,
             clock,
+            DiscordMembers(session, token, people.notes, settings.discord.api_base or ""),
             ready=lambda: ready().done(),
             observed=telemetry.interaction,
         )
@@ -275,7 +278,6 @@ async def _assemble(
         settings.web.port,
     )
     stack.push_async_callback(web.cleanup)
-    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
     point_at(settings.discord.api_base, settings.discord.gateway_url)
     budget = CountedIdentifyBudget(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
     watch = ClientMetrics(telemetry)

@@ -7,7 +7,7 @@ lane binding.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -201,6 +201,19 @@ def matching(entry: str, known: Iterable[tuple[int, str]]) -> list[int]:
         return [found for found, _ in known if found == int(entry)]
     names = {entry, entry[1:] if entry[:1] in ("@", "#") else entry}
     return [found for found, name in known if name in names]
+
+
+def roles_held(
+    guild: GuildConfig, theirs: Collection[int], known: Iterable[tuple[int, str]]
+) -> frozenset[str]:
+    """The catalog roles that the Discord roles `theirs` give, among all roles (id, name) of the server.
+
+    A name that two roles of the server share gives nothing: anyone who may create roles could otherwise
+    appoint themselves.
+    """
+    everything = list(known)
+    found = {ours: matching(entry, everything) for ours, entry in guild.roles.items()}
+    return frozenset(ours for ours, ids in found.items() if len(ids) == 1 and ids[0] in theirs)
 
 
 def unknown(what: str, given: str, known: Iterable[str], where: str = "") -> UserError:

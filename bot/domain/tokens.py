@@ -38,7 +38,8 @@ SCOPE_OF: Mapping[Action, Scope] = {
 class ApiToken:
     """A personal token, without its secret.
 
-    owner_id: Discord id of the person it acts for. roles: the catalog's role names that it was given. services,
+    owner_id: Discord id of the person it acts for. roles: the catalog's role names that it was given,
+    of which those count that the owner has in Discord. services,
     environments: what it is limited to; empty means all. Times are in UTC; expires_at None: never.
     """
 

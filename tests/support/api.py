@@ -13,12 +13,14 @@ from bot.adapters.postgres.tokens import NewToken, PostgresTokens
 from bot.adapters.redis.limiter import BUDGETS, BudgetLimiter
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import Reloaded
+from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor, Release
 from bot.domain.tokens import Scope
 from bot.ports.changes import ChangeSource
+from bot.ports.errors import Unreachable
 from bot.web.api.app import Parts, create_api
 from bot.web.app import Admin, create_app, serve
-from tests.support.actors import DEV
+from tests.support.actors import BOSS, DEV
 from tests.support.catalogs import V140
 from tests.support.harness import Slipway, World
 
@@ -33,6 +35,19 @@ class Answer(NamedTuple):
     headers: Any
 
 
+class Roles:
+    """Implements `bot.ports.members.Members`: everyone has all roles of the tests, except those in `taken`."""
+
+    def __init__(self) -> None:
+        self.taken: dict[int, set[str]] = {}
+        self.away = False
+
+    async def roles(self, guild: GuildConfig, user_id: int) -> frozenset[str]:
+        if self.away:
+            raise Unreachable("Discord is away")
+        return (BOSS.roles | set(guild.panic_roles)) - self.taken.get(user_id, set())
+
+
 @dataclass(slots=True)
 class Api:
     """The server and its callers. `secrets`: tokens by name."""
@@ -41,6 +56,7 @@ class Api:
     slipway: Slipway
     tokens: PostgresTokens
     session: aiohttp.ClientSession
+    members: Roles
     secrets: dict[str, str] = field(default_factory=dict)
 
     async def token(
@@ -84,7 +100,7 @@ async def serving(
     serves: Release = V140,
     changes: ChangeSource | None = None,
 ) -> AsyncIterator[Api]:
-    world = world or World(dsn)
+    world, members = world or World(dsn), Roles()
     await world.serve(serves)
 
     async def reloaded() -> Reloaded:
@@ -98,11 +114,12 @@ async def serving(
             tokens,
             BudgetLimiter(budgets=budgets or GENEROUS),
             world.clock,
+            members,
         )
         app = create_app({}, Telemetry(), Admin(None, reloaded), create_api(parts))
         runner = await serve(app, "127.0.0.1", 0)
         try:
             async with aiohttp.ClientSession() as session:
-                yield Api(f"http://127.0.0.1:{runner.addresses[0][1]}", slipway, tokens, session)
+                yield Api(f"http://127.0.0.1:{runner.addresses[0][1]}", slipway, tokens, session, members)
         finally:
             await runner.cleanup()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
 from typing import Any
 
 import discord
 
 from bot.domain import phrasebook
-from bot.domain.config import Catalog, GuildConfig, matching
+from bot.domain.config import Catalog, GuildConfig, roles_held
 from bot.domain.rollout.model import Actor
 
 AnyInteraction = discord.Interaction[Any]
@@ -22,20 +21,9 @@ def guild_of(guild_id: int | None, catalog: Catalog) -> GuildConfig:
     return config
 
 
-def held(config: GuildConfig, theirs: Collection[int], known: Iterable[tuple[int, str]]) -> frozenset[str]:
-    """The catalog roles that the Discord roles `theirs` give, among all roles (id, name) of the server.
-
-    A name that two roles of the server share gives nothing: anyone who may create roles could otherwise
-    appoint themselves.
-    """
-    everything = list(known)
-    found = {ours: matching(entry, everything) for ours, entry in config.roles.items()}
-    return frozenset(ours for ours, ids in found.items() if len(ids) == 1 and ids[0] in theirs)
-
-
 def actor_of(interaction: AnyInteraction, config: GuildConfig) -> Actor:
     """The person with the catalog roles they hold at this moment; none while the server's roles are not known."""
     user, guild = interaction.user, interaction.guild
     theirs = {role.id for role in user.roles} if isinstance(user, discord.Member) else set()
     known = [(role.id, role.name) for role in guild.roles] if guild is not None else []
-    return Actor(user.id, user.display_name, held(config, theirs, known), "discord", config.id)
+    return Actor(user.id, user.display_name, roles_held(config, theirs, known), "discord", config.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 from pydantic import BaseModel
@@ -15,6 +15,7 @@ from bot.domain.errors import UserError
 from bot.engine.service import Engine
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
+from bot.ports.members import Members
 from bot.ports.tokens import TokenStore
 from bot.web.api import openapi
 from bot.web.api.access import Access, require
@@ -39,6 +40,7 @@ class Parts:
     tokens: TokenStore
     limiter: RateLimiter
     clock: Clock
+    members: Members
     ready: Callable[[], bool] = lambda: True
     observed: Callable[[str, str, float], None] = _unmeasured
 
@@ -90,6 +92,10 @@ class _Route:
         guild = self._parts.catalog().guilds.get(token.guild_id)
         if guild is None:
             raise phrasebook.unknown_server()
+        if operation.method != "GET":
+            # What the owner may do no more, the token may not either.
+            roles = await self._parts.members.roles(guild, token.owner_id)
+            token = replace(token, roles=token.roles & roles)
         asked = await read(operation, request)
         call = Call(token, guild, asked, interaction_of(token.id, asked.key, operation))
         found = await self._handle(call)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -140,3 +141,48 @@ async def test_a_token_may_not_hold_any_number_of_requests_open(dsn: str) -> Non
         statuses = sorted(answer.status for answer in answers)
         assert statuses == [200] * WAITING_AT_ONCE + [429] * 3
         assert (await api("ci", "GET", f"/rollouts/{begun.id}?wait_s=1")).status == 200
+
+
+DEPLOY = {"service": "checkout", "version": "1.5.0", "environment": "staging"}
+
+
+async def test_a_role_that_the_owner_loses_is_lost_for_the_token_at_the_next_request(dsn: str) -> None:
+    async with serving(dsn, working=False) as api:
+        await api.token("dev", DEV)
+        await api.token("oncall", ONCALL)
+        assert (await api("dev", "POST", "/deploys/check", DEPLOY)).body["would_start"] is True
+        api.members.taken[DEV.id] = {"deployer"}
+        checked = (await api("dev", "POST", "/deploys/check", DEPLOY)).body
+        assert [found["what"] for found in checked["findings"] if not found["ok"]] == ["role"]
+        refused = await api("dev", "POST", "/deploys", DEPLOY)
+        assert (refused.status, refused.body["rule"]) == (403, "role")
+        assert (await api("dev", "GET", "/lanes")).status == 200  # what every token may
+        # Of others nothing was taken, and a token never gets more than it was given.
+        refused = await api("oncall", "POST", "/deploys", DEPLOY)
+        assert (refused.status, refused.body["rule"]) == (403, "role")
+        del api.members.taken[DEV.id]
+        assert (await api("dev", "POST", "/deploys", DEPLOY)).status == 201
+
+
+async def test_what_a_role_may_do_is_that_of_the_present_catalog(dsn: str) -> None:
+    async with serving(dsn, working=False) as api:
+        await api.token("dev", DEV)
+        world = api.slipway.world
+        before = world.catalog
+        lanes = {lane: replace(c, deploy_roles=("release-manager",)) for lane, c in before.lanes.items()}
+        world.catalog = replace(before, lanes=lanes)
+        refused = await api("dev", "POST", "/deploys", DEPLOY)
+        assert (refused.status, refused.body["rule"]) == (403, "role")
+        assert "`release-manager`" in refused.body["detail"]
+        world.catalog = before
+        assert (await api("dev", "POST", "/deploys", DEPLOY)).status == 201
+
+
+async def test_a_change_is_refused_while_the_owners_roles_are_not_known(dsn: str) -> None:
+    async with serving(dsn, working=False) as api:
+        await api.token("dev", DEV)
+        api.members.away = True
+        refused = await api("dev", "POST", "/deploys", DEPLOY)
+        assert (refused.status, refused.body["rule"]) == (503, "unreachable")
+        assert (await api("dev", "GET", "/lanes")).status == 200
+        assert await api.slipway.store.rollouts.active() == []

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.config import GuildConfig, matching
+from bot.domain.config import GuildConfig, matching, roles_held
 from bot.domain.errors import Refused
-from bot.ui.interactions.people import guild_of, held
+from bot.ui.interactions.people import guild_of
 from bot.ui.rest import GuildChannels
 from tests.support import rollouts
 
@@ -18,25 +18,27 @@ MANAGER = "424242424242424242"
 
 
 def test_roles_are_found_by_name_and_by_id() -> None:
-    assert held(rollouts.guild(), {11}, KNOWN) == {"on-call"}
+    assert roles_held(rollouts.guild(), {11}, KNOWN) == {"on-call"}
     by_id = GuildConfig(1, "g", {}, {"on-call": "11"})
-    assert held(by_id, {11}, KNOWN) == {"on-call"}
+    assert roles_held(by_id, {11}, KNOWN) == {"on-call"}
 
 
 def test_a_name_that_two_roles_share_gives_nothing() -> None:
     twice = [*KNOWN, (5, "release-manager")]
-    assert held(rollouts.guild(), {5}, twice) == held(rollouts.guild(), {12}, twice) == frozenset()
+    assert (
+        roles_held(rollouts.guild(), {5}, twice) == roles_held(rollouts.guild(), {12}, twice) == frozenset()
+    )
 
 
 def test_a_role_called_like_the_id_of_another_gives_nothing() -> None:
     config = GuildConfig(1, "g", {}, {"release-manager": MANAGER})
     roles = [*KNOWN, (int(MANAGER), "managers"), (5, MANAGER)]
-    assert held(config, {5}, roles) == frozenset()
-    assert held(config, {int(MANAGER)}, roles) == {"release-manager"}
+    assert roles_held(config, {5}, roles) == frozenset()
+    assert roles_held(config, {int(MANAGER)}, roles) == {"release-manager"}
 
 
 def test_nothing_is_given_while_the_roles_of_the_server_are_not_known() -> None:
-    assert held(rollouts.guild(), {11, 12}, []) == frozenset()
+    assert roles_held(rollouts.guild(), {11, 12}, []) == frozenset()
 
 
 def test_an_entry_may_be_written_with_the_sign_that_discord_shows() -> None:
