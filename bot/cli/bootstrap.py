@@ -15,7 +15,7 @@ from bot import references
 from bot.catalog import load
 from bot.cli.exits import exit_code, sentence, settings, tell
 from bot.domain import phrasebook
-from bot.domain.config import Catalog, unknown
+from bot.domain.config import unknown
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.releases import ReleaseSource
@@ -67,7 +67,7 @@ async def _bootstrap(given: Settings, wanted: Sequence[tuple[Lane, str]], wait_s
     owned = asyncio.ensure_future(_owned(given))
 
     async def first(lane: Lane, version: str) -> _First:
-        _require_known(catalog, lane)
+        catalog.of(lane)
         target = targets.get(catalog.lanes[lane].target)
         if target is None:
             raise phrasebook.nothing_to_start(str(lane))
@@ -101,15 +101,6 @@ async def _each(do: Callable[..., Awaitable[T]], these: Sequence[tuple[object, .
     if failed:
         sys.exit(exit_code(failed[0]))
     return [found for found in done if not isinstance(found, BaseException)]
-
-
-def _require_known(catalog: Catalog, lane: Lane) -> None:
-    services = {known.service for known in catalog.lanes}
-    if lane.service not in services:
-        raise unknown("service", lane.service, services)
-    if lane not in catalog.lanes:
-        known = {k.environment for k in catalog.lanes if k.service == lane.service}
-        raise unknown("environment", lane.environment, known, where=f"of {lane.service}")
 
 
 async def _owned(given: Settings) -> Collection[Lane]:

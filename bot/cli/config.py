@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
 import os
@@ -15,7 +16,7 @@ import yaml
 from pydantic import BaseModel
 
 from bot import catalog
-from bot.cli.exits import EXIT_CONFIG, settings, tell
+from bot.cli.exits import EXIT_CONFIG, EXIT_FAILED, settings, tell
 from bot.domain.config import Catalog
 from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
@@ -24,6 +25,7 @@ from bot.settings import catalog_variables
 from bot.values import FOR_PEOPLE
 
 _HIDDEN = "***"
+_REPLAYS = 100
 _FOLDER = click.argument("folder", required=False, type=click.Path(path_type=Path))
 
 
@@ -34,8 +36,12 @@ def config() -> None:
 
 @config.command()
 @_FOLDER
-def check(folder: Path | None) -> None:
-    """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line."""
+@click.option("--backtest", is_flag=True, help="Replay the judge on each lane's history as well.")
+def check(folder: Path | None, backtest: bool) -> None:
+    """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line.
+
+    With --backtest also the lanes in which this catalog would have rolled back good releases: exit code 1 if there are.
+    """
     from bot.composition.registry import KINDS
 
     found, mistakes = catalog.check(_folder(folder), KINDS, asking=True)
@@ -45,6 +51,12 @@ def check(folder: Path | None) -> None:
     services = len({lane.service for lane in found.lanes})
     counts = ((len(found.guilds), "guild"), (services, "service"), (len(found.lanes), "lane"))
     tell(f"✓ {', '.join(counted(*c) for c in counts)}")
+    if backtest:
+        from bot.cli.judge import replayed
+
+        wrong = asyncio.run(replayed(found, _REPLAYS))
+        tell("\n".join(f"✗ {line}" for line in wrong) or "✓ no lane's history has false alarms")
+        sys.exit(EXIT_FAILED if wrong else 0)
 
 
 @config.command()

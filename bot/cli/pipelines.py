@@ -291,6 +291,8 @@ def _dry_run(found: Shape, as_json: bool) -> int:
             tell(f"  {number}. {step}")
         for finding in found["findings"]:
             tell(f"{'✓' if finding['ok'] else '✗'} {finding['sentence']}")
+        if found["backtest"]:
+            tell(f"  {found['backtest']['sentence']}")
     return 0 if found["would_start"] else EXIT_REFUSED
 
 

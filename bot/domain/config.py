@@ -174,6 +174,16 @@ class Catalog:
         config = self.lanes.get(lane)
         return tuple(dict.fromkeys((own, *(config.guilds if config else ()))))
 
+    def of(self, lane: Lane) -> LaneConfig:
+        """A lane of any guild. Raises `UserError` that offers the closest names when there is none."""
+        services = {known.service for known in self.lanes}
+        if lane.service not in services:
+            raise unknown("service", lane.service, services)
+        if lane not in self.lanes:
+            known = {each.environment for each in self.lanes if each.service == lane.service}
+            raise unknown("environment", lane.environment, known, where=f"of {lane.service}")
+        return self.lanes[lane]
+
     def lane(self, guild_id: int, service: str, environment: str) -> LaneConfig:
         """One lane. Raises `UserError` that offers the closest names when this guild has no such lane."""
         seen = self.visible(guild_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.domain.judge.backtest import Backtest
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
@@ -114,6 +115,7 @@ class DryRun:
     findings: tuple[PreflightFinding, ...]
     words: WordingKind = "traffic"
     changes: Changes | None = None
+    backtest: Backtest | None = None
 
 
 @dataclass(frozen=True, slots=True)

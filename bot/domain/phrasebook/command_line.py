@@ -66,6 +66,13 @@ def file_exists(file: str) -> Refused:
     return Refused(f"{_path(file)} exists.", rule="file_exists", remedy="Name a new file for each archive.")
 
 
+def no_history(lane: str) -> str:
+    return (
+        f"{lane} has too little history: the judge needs half an hour of a stable release with traffic, an objective,"
+        " and a plan that gives the candidate a part of the traffic."
+    )
+
+
 def file_unreadable(file: str, why: str) -> UserError:
     return UserError(f"{_path(file)} cannot be read.{sentence(why)}", rule="manifest_source")
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.config import LaneConfig
+from bot.domain.judge.backtest import Backtest, backtest
 from bot.domain.judge.dependence import calibrated
 from bot.domain.judge.history import FULL_S, ServedTick
+from bot.domain.judge.planning import Suggestion, suggested
 from bot.domain.rollout.model import Plan, Policy
 from bot.domain.rollout.steps.shift import Shift
 from bot.ports.store import Store
@@ -22,14 +24,47 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
     policy = config.policy
     if policy.judge.phi is not None or not policy.judge.objectives:
         return policy
-    now = at.timestamp()
-    ticks = await store.served.read(config.lane, now - FULL_S)
-    requests_s = requests_per_s([tick for tick in ticks if tick.at > now - _LATELY_S])
-    share = first_share(plan)
-    expected = requests_s * share if requests_s is not None and share is not None else None
+    ticks = await _history(store, config, at)
     # A day of ticks takes some tenths of a second to look through.
-    judge = await asyncio.to_thread(calibrated, policy.judge, ticks, expected)
+    judge = await asyncio.to_thread(calibrated, policy.judge, ticks, _expected(ticks, plan, at))
     return replace(policy, judge=judge)
+
+
+async def backtested(
+    store: Store, config: LaneConfig, plan: Plan, at: datetime, *, replays: int
+) -> Backtest | None:
+    """The judge on the lane's own history, at the share of the plan's first shift; None without either."""
+    share = first_share(plan)
+    if share is None or share >= 1 or not config.policy.judge.objectives:
+        return None
+    ticks = await _history(store, config, at)
+    expected = _expected(ticks, plan, at)
+
+    def replayed() -> Backtest | None:
+        return backtest(calibrated(config.policy.judge, ticks, expected), ticks, share, replays=replays)
+
+    return await asyncio.to_thread(replayed)
+
+
+async def suggestion(store: Store, config: LaneConfig, at: datetime) -> Suggestion | None:
+    """Soaks that fit what the lane served in the last day; None without history or objectives."""
+    ticks = await _history(store, config, at)
+    requests_s = requests_per_s(ticks)
+    if requests_s is None:
+        return None
+    judge = await asyncio.to_thread(calibrated, config.policy.judge, ticks, _expected(ticks, config.plan, at))
+    return suggested(judge, requests_s)
+
+
+async def _history(store: Store, config: LaneConfig, at: datetime) -> Sequence[ServedTick]:
+    return await store.served.read(config.lane, at.timestamp() - FULL_S)
+
+
+def _expected(ticks: Sequence[ServedTick], plan: Plan, at: datetime) -> float | None:
+    """Requests a second that the candidate gets at first, as far as is known."""
+    lately = [tick for tick in ticks if tick.at > at.timestamp() - _LATELY_S]
+    requests_s, share = requests_per_s(lately), first_share(plan)
+    return requests_s * share if requests_s is not None and share is not None else None
 
 
 def requests_per_s(ticks: Sequence[ServedTick]) -> float | None:

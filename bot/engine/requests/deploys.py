@@ -21,7 +21,7 @@ from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
-from bot.engine.requests.calibration import calibrated_policy
+from bot.engine.requests.calibration import backtested, calibrated_policy
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -31,6 +31,7 @@ from bot.ports.store import Store
 T = TypeVar("T")
 
 _TRIES = 5
+_REPLAYS = 60  # take about a second of processor time, beside the loop
 
 
 class Deploys:
@@ -193,10 +194,11 @@ class Deploys:
         candidate: Release,
         situation: Situation,
     ) -> api.DryRun:
-        facts, changed, readiness = await asyncio.gather(
+        facts, changed, readiness, replayed = await asyncio.gather(
             self._facts(config, request, candidate, situation),
             self._compared(config, _replaced(situation, candidate), candidate),
             self._lanes.readiness(config.lane, config.policy, situation.stable),
+            backtested(self._store, config, config.plan, self._lanes.now(), replays=_REPLAYS),
         )
         return api.DryRun(
             lane=config.lane,
@@ -207,6 +209,7 @@ class Deploys:
             findings=tuple(check.finding for check in preflight.checks(facts)),
             words=config.policy.words,
             changes=changed,
+            backtest=replayed,
         )
 
     async def _compared(

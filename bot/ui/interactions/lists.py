@@ -166,6 +166,7 @@ def dry_run(plan: DryRun) -> Reply:
             looked_at or "-# No checks apply.",
             f"**The plan**\n{steps}",
             readiness_line(plan.readiness, plan.words),
+            *([f"**The judge** {plan.backtest.sentence()}"] if plan.backtest else []),
         ]
     )
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bot.domain.formatting import with_times
+from bot.domain.judge.backtest import Backtest
 from bot.domain.records import Lock, RolloutSummary
 from bot.domain.rollout import approvals, machine, plans
 from bot.domain.rollout.changes import Changes
@@ -187,4 +188,17 @@ def dry_run(found: DryRun) -> models.DryRunInfo:
             models.FindingInfo(what=f.what, ok=f.ok, sentence=plain(f.sentence)) for f in found.findings
         ],
         changes=_changes(found.changes),
+        backtest=_backtest(found.backtest) if found.backtest else None,
+    )
+
+
+def _backtest(found: Backtest) -> models.BacktestInfo:
+    return models.BacktestInfo(
+        replays=found.replays,
+        false_alarms=found.alarms,
+        share=found.share,
+        history_s=found.history_s,
+        plan_s=found.plan_s,
+        faults=[models.FaultInfo(rate=fault.rate, found_s=fault.found_s) for fault in found.faults],
+        sentence=found.sentence(),
     )

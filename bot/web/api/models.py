@@ -362,6 +362,30 @@ class ReleasesInfo(_Answer):
     releases: list[ReleaseInfo]
 
 
+class FaultInfo(_Answer):
+    rate: Annotated[
+        float, Field(description="Proportion of the candidate's requests that fails in addition.")
+    ]
+    found_s: Annotated[
+        float | None,
+        Field(description="Seconds until it is rolled back, as a median; null: mostly not in time."),
+    ]
+
+
+class BacktestInfo(_Answer):
+    """The judge replayed on the lane's own history, as if its stable release were rolled out again and again."""
+
+    replays: int
+    false_alarms: Annotated[
+        int, Field(description="Replays that were rolled back although nothing was wrong.")
+    ]
+    share: Annotated[float, Field(description="The candidate's share of the traffic, 0 to 1.")]
+    history_s: Annotated[float, Field(description="Seconds of history behind it.")]
+    plan_s: Annotated[float, Field(description="Seconds of one replay.")]
+    faults: list[FaultInfo]
+    sentence: str
+
+
 class DryRunInfo(_Answer):
     """What a deploy would do, and what blocks it."""
 
@@ -371,6 +395,9 @@ class DryRunInfo(_Answer):
     steps: list[str]
     findings: list[FindingInfo]
     changes: ChangesInfo | None
+    backtest: Annotated[
+        BacktestInfo | None, Field(description="null: too little history, or no shift of traffic.")
+    ]
 
 
 class PanicInfo(_Answer):

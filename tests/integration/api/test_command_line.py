@@ -44,7 +44,9 @@ async def test_a_deploy_that_succeeds_shows_its_progress_and_exits_with_0(api: A
     assert said.code == 0, said.err
     lines = said.err.splitlines()
     assert lines[0] == "· rollout 1: checkout 1.4.0 → 1.5.0 in staging"
-    assert lines[1] == "· verifying: Starting 1.5.0 without traffic to check it."  # later ones may pass unseen
+    assert (
+        lines[1] == "· verifying: Starting 1.5.0 without traffic to check it."
+    )  # later ones may pass unseen
     assert all(line.startswith("· ") for line in lines)
     assert said.out.startswith("✓ rollout 1: checkout 1.4.0 → 1.5.0 in staging: succeeded: ")
     assert len(said.out.splitlines()) == 1

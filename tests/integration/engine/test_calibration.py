@@ -13,9 +13,14 @@ from bot.domain.judge.history import ServedTick
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Plan
 from bot.domain.rollout.steps.shift import Shift
-from bot.engine.requests.calibration import first_share, requests_per_s
+from bot.engine.api import DeployRequest, DryRun
+from bot.engine.requests.calibration import backtested, first_share, requests_per_s, suggestion
 from bot.ui.cards.measurements import fine_print
+from bot.ui.interactions import lists
+from bot.web.api import formatting
+from tests.support.actors import DEV
 from tests.support.catalogs import LONG, PRODUCTION, STAGING, catalog, policy
+from tests.support.components import said
 from tests.support.harness import World
 from tests.support.rules.judging import failures
 
@@ -78,3 +83,31 @@ def test_a_share_and_a_rate_are_known_or_not() -> None:
     assert requests_per_s([]) is None
     tick = ServedTick(5.0, 5.0, {"errors": Counts(100, 0), "latency>1s": Counts(80, 0)})
     assert requests_per_s([tick, replace(tick, at=10.0)]) == pytest.approx(20.0)
+
+
+async def test_a_dry_run_says_what_the_judge_would_find_with_this_traffic(dsn: str) -> None:
+    world = World(dsn, catalog(LONG, policy=policy(judge=JUDGE)))
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        request = DeployRequest(world.guild, DEV, "checkout", "1.5.0", "production", dry_run=True)
+        new = await slipway.engine.deploy(request)
+        assert isinstance(new, DryRun) and new.backtest is None
+        assert formatting.dry_run(new).backtest is None
+        ticks = hour(world.clock.now(), 1)
+        await slipway.store.served.append([(PRODUCTION, tick) for tick in ticks])
+        found = await slipway.engine.deploy(request)
+        assert isinstance(found, DryRun) and found.backtest is not None
+        assert (found.backtest.alarms, found.backtest.share) == (0, 0.1)
+        assert "With 10% of this lane's traffic" in said(lists.dry_run(found).view)
+        answered = formatting.dry_run(found).backtest
+        assert answered is not None and answered.sentence == found.backtest.sentence()
+        assert [fault.rate for fault in answered.faults] == [0.02, 0.05, 0.1]
+
+
+async def test_a_plan_without_a_shift_has_nothing_to_replay(dsn: str) -> None:
+    plan = Plan("all at once", (Shift(100, 5.0),))
+    world = World(dsn, catalog(plan, policy=policy(judge=JUDGE)))
+    async with world.open(working=False) as slipway:
+        config = world.catalog.lanes[PRODUCTION]
+        assert await backtested(slipway.store, config, plan, world.clock.now(), replays=5) is None
+        assert await suggestion(slipway.store, config, world.clock.now()) is None

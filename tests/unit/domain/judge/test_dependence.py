@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from math import cos, pi
 from random import Random
 
@@ -13,38 +12,9 @@ from bot.domain.judge.dependence import LEAST_BAD, LEAST_TICKS, calibrated, meas
 from bot.domain.judge.history import ServedTick
 from bot.domain.judge.judge import JudgePolicy, Objective
 from tests.support.rules.judging import ERRORS, SLOW, failures
+from tests.support.rules.served import in_outages, in_runs, independent, ticks_of
 
-RPS, TICK_S = 20, 5
 POLICY = JudgePolicy((ERRORS,))
-
-Rates = Callable[[Random], Iterator[float]]
-
-
-def ticks_of(
-    bad: list[int], total: int = RPS * TICK_S, seconds: float = 5.0, start: float = 0.0
-) -> list[ServedTick]:
-    return [
-        ServedTick(start + (n + 1) * seconds, seconds, {"errors": Counts(total, each)})
-        for n, each in enumerate(bad)
-    ]
-
-
-def independent(random: Random, rate: float = 0.005, count: int = 720) -> list[int]:
-    return [failures(random, RPS * TICK_S, rate) for _ in range(count)]
-
-
-def in_runs(random: Random, length: int, rate: float = 0.005, count: int = 720) -> list[int]:
-    """Failures in runs of `length` requests, each within a tick."""
-    return [length * failures(random, RPS * TICK_S, rate / length) for _ in range(count)]
-
-
-def in_outages(random: Random, ticks: int, rate: float = 0.009, count: int = 2160) -> list[int]:
-    """60% of the requests of `ticks` ticks fail at a time."""
-    found, left = [], 0
-    for _ in range(count):
-        left = ticks if random.random() < rate / 0.6 / ticks else left - 1
-        found.append(failures(random, RPS * TICK_S, 0.6 if left > 0 else 0.0))
-    return found
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -1,0 +1,114 @@
+"""`slipway judge` and `slipway plan`: what the judge makes of a lane's own traffic."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+import click
+
+from bot.catalog import load
+from bot.cli.exits import EXIT_FAILED, settings, tell
+from bot.domain import phrasebook
+from bot.domain.config import Catalog, LaneConfig
+from bot.domain.rollout.model import Lane
+from bot.ports.store import Store
+
+
+@click.group()
+def judge() -> None:
+    """The judge, tried on what a lane has served."""
+
+
+@judge.command("backtest")
+@click.argument("service")
+@click.argument("environment")
+@click.option("--replays", default=300, show_default=True, help="How often the stable release is rolled out.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def backtest_(service: str, environment: str, replays: int, as_json: bool) -> None:
+    """Replay the judge on the lane's history, as if its stable release were rolled out again and again.
+
+    Says how many replays were rolled back though nothing was wrong, and how soon a fault would have been found.
+    Exit code 1 when more than 1% were, or when there is too little history.
+    """
+    sys.exit(asyncio.run(_backtest(Lane(service, environment), replays, as_json)))
+
+
+@click.group()
+def plan() -> None:
+    """Plans that fit a lane's traffic."""
+
+
+@plan.command()
+@click.argument("service")
+@click.argument("environment")
+def suggest(service: str, environment: str) -> None:
+    """Say which share of the traffic needs which soak, and suggest a plan."""
+    sys.exit(asyncio.run(_suggest(Lane(service, environment))))
+
+
+async def replayed(catalog: Catalog, replays: int) -> list[str]:
+    """A sentence for each lane in which the judge would have raised false alarms, for `config check --backtest`."""
+    from bot.engine.requests.calibration import backtested
+
+    wrong = []
+    async with _store() as store:
+        for config in catalog.lanes.values():
+            found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
+            if found is not None and found.too_many:
+                wrong.append(f"{config.lane}: {found.sentence()}")
+    return wrong
+
+
+async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:
+    from bot.engine.requests.calibration import backtested
+
+    config = _known(lane)
+    async with _store() as store:
+        found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
+    if found is None:
+        tell(phrasebook.no_history(str(lane)), err=True)
+        return EXIT_FAILED
+    click.echo(
+        json.dumps({**asdict(found), "sentence": found.sentence()}, indent=2) if as_json else found.sentence()
+    )
+    return EXIT_FAILED if found.too_many else 0
+
+
+async def _suggest(lane: Lane) -> int:
+    from bot.engine.requests.calibration import suggestion
+
+    config = _known(lane)
+    async with _store() as store:
+        found = await suggestion(store, config, datetime.now(UTC))
+    if found is None:
+        tell(phrasebook.no_history(str(lane)), err=True)
+        return EXIT_FAILED
+    click.echo("\n".join(found.lines()))
+    return 0
+
+
+def _known(lane: Lane) -> LaneConfig:
+    from bot.composition.registry import KINDS
+
+    return load(settings().config_dir, KINDS).of(lane)
+
+
+@asynccontextmanager
+async def _store() -> AsyncIterator[Store]:
+    from bot.adapters.embedded import database
+    from bot.adapters.postgres.connection.database import Database
+    from bot.adapters.postgres.connection.schema import is_newest
+    from bot.adapters.postgres.store import PostgresStore
+
+    given = settings()
+    async with database(given.database.dsn, given.data_dir) as dsn:
+        if not await is_newest(dsn):
+            raise phrasebook.other_schema()
+        async with Database(dsn, size=2, timeout_s=10.0) as pool:
+            yield PostgresStore(pool)
