@@ -101,8 +101,8 @@ def traffic_sentence(seen: int, needed: int) -> str:
     return said if seen >= needed else f"{said}; {count(needed)} are needed"
 
 
-def rule_sentence(rule: Rule, state: RuleState, *, failed: bool) -> str:
-    """A plain rule's value against its limit."""
+def rule_sentence(rule: Rule, state: RuleState, *, failed: bool, shared: bool = False) -> str:
+    """A plain rule's value against its limit. shared: stable breaks it as well."""
     if rule.signal is not None:
         if not state.broken:
             return f"{rule.name}: no"
@@ -115,4 +115,7 @@ def rule_sentence(rule: Rule, state: RuleState, *, failed: bool) -> str:
     said = f"{rule.name}: {share}{slower} ({count(state.bad)} of {count(state.total)})"
     if state.total < rule.min_requests:
         return f"{said}; applies from {count(rule.min_requests)} requests"
+    if shared:
+        beside = percent(state.beside[1] / state.beside[0])
+        return f"{said}; stable breaks it too ({beside}): rolling back would not help"
     return said if failed or not state.broken else f"{said}, for {duration(state.held_s)} so far"

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.judge.policy import Operator, PolicyError, Rule
+from bot.domain.judge.power import at_least
 
 EXAMPLES = (
     "error_rate > 5% over 5m",
@@ -17,6 +18,9 @@ EXAMPLES = (
     "any P1 alert firing",
     "gateway disconnected for 2m",
 )
+# A candidate that is worse than stable by chance is so at most so often.
+_BY_CHANCE = 0.01
+_SUMS = 6  # of a slot: requests and bad ones, and what stands beside them
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = r"(\d+(?:\.\d+)?)\s*(ms|sec|s|min|m|h)"
 _REQUESTS = re.compile(
@@ -121,7 +125,11 @@ def _tail(said: str, text: str, allowed: set[str]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class RuleState:
-    """State of one rule: whether it was broken at the last readable look, and for how long without pause (measured)."""
+    """State of one rule: whether it was broken at the last readable look, and for how long without pause (measured).
+
+    total, bad: the candidate's requests in the window. beside: of ticks in which both had requests: those of stable,
+        its bad ones, the candidate's bad ones, and a thousand times how many of all these its traffic explains.
+    """
 
     window: Window = ()
     broken: bool = False
@@ -129,15 +137,20 @@ class RuleState:
     total: int = 0
     bad: int = 0
     detail: str = ""
+    beside: tuple[int, ...] = (0, 0, 0, 0)
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        return [[list(s) for s in self.window], self.broken, self.held_s, self.total, self.bad, self.detail]
+        rest = [self.broken, self.held_s, self.total, self.bad, self.detail, list(self.beside)]
+        return [[list(slot) for slot in self.window], *rest]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> RuleState:
         """Inverse of `to_json`."""
-        return cls(tuple(tuple(slot) for slot in stored[0]), *stored[1:])
+        window, broken, held_s, total, bad, detail, *beside = stored
+        # Slots from before stable was counted end after two sums.
+        slots = tuple((*slot, 0, 0, 0, 0)[: 1 + _SUMS] for slot in window)
+        return cls(slots, broken, held_s, total, bad, detail, tuple(beside[0]) if beside else (0, 0, 0, 0))
 
 
 def advance_rule(rule: Rule, state: RuleState, tick: Tick) -> RuleState:
@@ -149,15 +162,39 @@ def advance_rule(rule: Rule, state: RuleState, tick: Tick) -> RuleState:
         held = _held(state, signal.bad, tick.seconds)
         return RuleState(broken=signal.bad, held_s=held, detail=signal.detail)
     counts = tick.candidate.get(rule.name, Counts())
-    window = push(state.window, rule.over_s, tick.at, (counts.total, counts.bad))
-    total, bad = sums(window, 2)
+    window = push(
+        state.window, rule.over_s, tick.at, (counts.total, counts.bad, *_paired(rule, tick, counts))
+    )
+    total, bad, *beside = sums(window, _SUMS)
+    broken = _breaks(rule, total, bad)
+    held = state.held_s if tick.errors else _held(state, broken, tick.seconds)
+    return RuleState(window, broken, held if broken else 0.0, total, bad, "", tuple(beside))
+
+
+def _paired(rule: Rule, tick: Tick, candidate: Counts) -> tuple[int, int, int, int]:
+    """What `RuleState.beside` adds up, of one tick; zeros unless both releases had requests in it."""
+    stable = (tick.stable or {}).get(rule.name, Counts())
+    if not (candidate.total and stable.total):
+        return 0, 0, 0, 0
+    share = candidate.total / (candidate.total + stable.total)
+    return stable.total, stable.bad, candidate.bad, round(1000 * share * (candidate.bad + stable.bad))
+
+
+def _breaks(rule: Rule, total: int, bad: int) -> bool:
     tolerated = rule.limit if rule.quantile is None else 1 - rule.quantile
     rate = bad / total if total else 0.0
     # 1 - 0.99 is a little above 0.01, and exactly 1% of requests must not hang on that.
     above = rate > tolerated + 1e-12 or (rule.op == ">=" and rate >= tolerated - 1e-12)
-    broken = total >= max(1, rule.min_requests) and above
-    held = state.held_s if tick.errors else _held(state, broken, tick.seconds)
-    return RuleState(window, broken, held if broken else 0.0, total, bad)
+    return total >= max(1, rule.min_requests) and above
+
+
+def shared(rule: Rule, state: RuleState) -> bool:
+    """Whether stable broke the rule in the same ticks, and the candidate does no more often than chance explains."""
+    stable_total, stable_bad, bad, expected = state.beside
+    if rule.signal is not None or not state.broken or not _breaks(rule, stable_total, stable_bad):
+        return False
+    both = bad + stable_bad
+    return at_least(bad, both, expected / 1000 / both) > _BY_CHANCE
 
 
 def _held(state: RuleState, broken: bool, seconds: float) -> float:

@@ -10,8 +10,8 @@ from typing import Any
 
 from bot.domain.formatting import duration
 from bot.domain.judge.explain import compared_sentence, limit_sentence, rule_sentence, traffic_sentence
-from bot.domain.judge.policy import JudgePolicy, Objective
-from bot.domain.judge.rules import fails
+from bot.domain.judge.policy import JudgePolicy, Objective, Rule
+from bot.domain.judge.rules import RuleState, fails, shared
 from bot.domain.judge.state import JudgeState, Trial
 
 # Evidence of this much puts an objective in doubt: not a FAIL yet, but not a PASS either.
@@ -100,6 +100,9 @@ def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | 
     outcome = next((o for o in PRECEDENCE if o in binding), Outcome.PASS)
     troubled = any(
         o.enforce and t.trouble == "shared" for o, t in zip(policy.objectives, state.trials, strict=True)
+    ) or any(
+        rule.enforce and _rule_outcome(policy, rule, standing) is Outcome.INSUFFICIENT
+        for rule, standing in zip(policy.rules, state.rules, strict=True)
     )
     return Verdict(outcome, reasons, _evidence(state, policy), troubled and outcome is Outcome.INSUFFICIENT)
 
@@ -113,13 +116,15 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
         if objective.ratio is not None:
             yield _compared_reason(objective, pair)
     for rule, standing in zip(policy.rules, state.rules, strict=True):
-        outcome = Outcome.FAIL if fails(rule, standing) else Outcome.PASS
+        outcome = _rule_outcome(policy, rule, standing)
         rate = standing.bad / standing.total if standing.total else None
         limit = rule.limit if rule.quantile is None else 1 - rule.quantile
         yield Reason(
             rule.name,
             outcome,
-            rule_sentence(rule, standing, failed=outcome is Outcome.FAIL),
+            rule_sentence(
+                rule, standing, failed=outcome is not Outcome.PASS, shared=outcome is Outcome.INSUFFICIENT
+            ),
             None if rule.signal else rate,
             None if rule.signal else limit,
             standing.total,
@@ -132,6 +137,14 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
         if not any(objective.enforce for objective in policy.objectives):
             yield _traffic_reason(state, policy)
         yield _duration_reason(state, soak_required_s)
+
+
+def _rule_outcome(policy: JudgePolicy, rule: Rule, standing: RuleState) -> Outcome:
+    """A rule that stable breaks as well fails nothing: rolling back would not help."""
+    if not fails(rule, standing):
+        return Outcome.PASS
+    common = policy.on_common_trouble == "hold" and shared(rule, standing)
+    return Outcome.INSUFFICIENT if common else Outcome.FAIL
 
 
 def _limit_reason(state: JudgeState, policy: JudgePolicy, index: int, objective: Objective) -> Reason:

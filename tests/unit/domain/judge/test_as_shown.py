@@ -51,6 +51,10 @@ def _of_a_rule(name: str, count: int, total: int, bad: int) -> list[Tick]:
     return [tick(n, (total, bad), names=(name,)) for n in range(1, count + 1)]
 
 
+def _beside(name: str, candidate: tuple[int, int], stable: tuple[int, int]) -> list[Tick]:
+    return [tick(1, candidate, stable=stable, names=(name,))]
+
+
 def _buckets(ticks: list[Tick], bound: float) -> list[Tick]:
     return [replace(one, buckets={"p99": bound}) for one in ticks]
 
@@ -211,6 +215,22 @@ CASES: Mapping[str, Case] = {
     ),
     "a rule that is broken for long enough": Case(
         independent(rules=(LASTING,)), _of_a_rule(LASTING.name, 5, 100, 2)
+    ),
+    "a rule that stable breaks too": Case(
+        independent(rules=(RATE,)), _beside(RATE.name, (100, 30), (400, 120))
+    ),
+    "a rule that stable breaks too, and that is ignored": Case(
+        independent(rules=(RATE,), on_common_trouble="ignore"), _beside(RATE.name, (100, 30), (400, 120))
+    ),
+    "a rule that stable breaks too, but far less": Case(
+        independent(rules=(RATE,)), _beside(RATE.name, (100, 90), (400, 120))
+    ),
+    "a rule that stable keeps": Case(independent(rules=(RATE,)), _beside(RATE.name, (100, 30), (400, 20))),
+    "a rule that too few requests of stable break": Case(
+        independent(rules=(RATE,)), _beside(RATE.name, (100, 30), (9, 9))
+    ),
+    "a rule that stable breaks too, and only watched": Case(
+        independent(rules=(replace(RATE, enforce=False),)), _beside(RATE.name, (100, 30), (400, 120))
     ),
     "signals that are fine": Case(
         independent(rules=(HEALTH, ALERT)),

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.judge.evidence import Signal, Tick
 from bot.domain.judge.explain import rule_sentence
 from bot.domain.judge.judge import JudgePolicy, Rule, RuleError, parse_rule
-from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails, push, sums
+from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails, push, shared, sums
 from tests.support.rules.judging import tick
 
 
@@ -146,9 +146,33 @@ def test_a_window_keeps_a_slot_until_all_of_it_is_too_old() -> None:
 
 
 def test_a_rule_is_stored_and_read_with_all_that_it_knows() -> None:
-    state = RuleState(((5.0, 15, 1),), True, 2.5, 15, 1, "503")
-    assert state.to_json() == [[[5.0, 15, 1]], True, 2.5, 15, 1, "503"]
+    beside = (60, 2, 1, 600)
+    state = RuleState(((5.0, 15, 1, *beside),), True, 2.5, 15, 1, "503", beside)
+    assert state.to_json() == [[[5.0, 15, 1, *beside]], True, 2.5, 15, 1, "503", list(beside)]
+    before_stable_was_counted = [[[5.0, 15, 1]], True, 2.5, 15, 1, "503"]
+    assert RuleState.from_json(before_stable_was_counted) == RuleState(
+        ((5.0, 15, 1, 0, 0, 0, 0),), True, 2.5, 15, 1, "503"
+    )
     assert RuleState.from_json(state.to_json()) == state
+
+
+def test_a_blip_of_both_stays_shared_while_traffic_moves() -> None:
+    """Shares differ from tick to tick, and only ticks in which both had requests count."""
+    rule = parse_rule("error_rate > 5% over 5m with at least 100 requests")
+    ticks = [
+        tick(1, (0, 0), stable=(5000, 0), names=(rule.name,)),
+        tick(2, (50, 30), stable=(950, 570), names=(rule.name,)),
+        tick(3, (250, 0), stable=(750, 0), names=(rule.name,)),
+    ]
+    state = RuleState()
+    for one in ticks:
+        state = advance_rule(rule, state, one)
+    assert state.beside == (1700, 570, 30, 30_000)
+    assert fails(rule, state) and shared(rule, state)
+    worse = advance_rule(rule, state, tick(4, (250, 40), stable=(750, 0), names=(rule.name,)))
+    assert fails(rule, worse) and not shared(rule, worse)
+    unread = advance_rule(rule, state, tick(4, (250, 40), names=(rule.name,)))
+    assert unread.beside == state.beside
 
 
 def test_the_examples_are_rules() -> None:
