@@ -243,6 +243,8 @@ class Deploys:
         """Begin a rollout; None when the lane has changed (a repair, an abort on the host), or panic stop is on."""
         at = self._lanes.now()
         stable = _replaced(situation, candidate)
+        # Someone waits for a return to what was good: it is not kept waiting by a look at the lane's history.
+        policy = config.policy if known_good else await calibrated_policy(self._store, config, plan, at)
         stepped = machine.begin(
             id=await self._store.rollouts.next_id(),
             guild_id=request.guild_id,
@@ -250,7 +252,7 @@ class Deploys:
             stable=stable,
             candidate=candidate,
             plan=plan,
-            policy=await calibrated_policy(self._store, config, plan, at),
+            policy=policy,
             binding=config.bound,
             gated=config.gated,
             requester=request.actor,

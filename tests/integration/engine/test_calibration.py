@@ -11,14 +11,14 @@ import pytest
 from bot.domain.judge.counters import Counts
 from bot.domain.judge.history import ServedTick
 from bot.domain.judge.policy import JudgePolicy
-from bot.domain.rollout.model import Plan
+from bot.domain.rollout.model import Phase, Plan
 from bot.domain.rollout.steps.shift import Shift
-from bot.engine.api import DeployRequest, DryRun
+from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from bot.engine.requests.calibration import backtested, first_share, requests_per_s, suggestion
 from bot.ui.cards.measurements import fine_print
 from bot.ui.interactions import lists
 from bot.web.api import formatting
-from tests.support.actors import DEV
+from tests.support.actors import DEV, ONCALL
 from tests.support.catalogs import LONG, PRODUCTION, STAGING, catalog, policy
 from tests.support.components import said
 from tests.support.harness import World
@@ -102,6 +102,18 @@ async def test_a_dry_run_says_what_the_judge_would_find_with_this_traffic(dsn: s
         answered = formatting.dry_run(found).backtest
         assert answered is not None and answered.sentence == found.backtest.sentence()
         assert [fault.rate for fault in answered.faults] == [0.02, 0.05, 0.1]
+
+
+async def test_a_return_to_what_was_good_does_not_wait_for_the_history(dsn: str) -> None:
+    plan = Plan("quick", (Shift(100, 5.0),))
+    world = World(dsn, catalog(plan, policy=policy(judge=JUDGE), prerequisite=None))
+    await world.serve()
+    async with world.open() as slipway:
+        await slipway.store.served.append([(PRODUCTION, tick) for tick in hour(world.clock.now(), 1)])
+        deployed = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.SUCCEEDED)
+        assert deployed.policy.judge.measured_s
+        back = await slipway.engine.roll_back(RollbackRequest(world.guild, ONCALL, "checkout", "production"))
+        assert back.policy.judge == JUDGE
 
 
 async def test_a_plan_without_a_shift_has_nothing_to_replay(dsn: str) -> None:
