@@ -74,12 +74,12 @@ class FakeMetrics:
     bad: dict[str, float] = field(default_factory=dict)
     error: str | None = None
     away: bool = False
-    looks: int = 0
+    looks: Counter[Lane] = field(default_factory=Counter)
     _totals: Counter[str] = field(default_factory=Counter)
     _bad: Counter[str] = field(default_factory=Counter)
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
-        self.looks += 1
+        self.looks[lane] += 1
         if self.away:
             raise Unreachable("the metrics are away")
         at = datetime.now(UTC).timestamp()

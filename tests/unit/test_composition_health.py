@@ -30,7 +30,7 @@ async def test_sources_that_can_be_read_are_named(
 ) -> None:
     sources, _, metrics = parts
     assert await sources() == "ok: router"
-    assert metrics.looks == 1
+    assert metrics.looks.total() == 1
 
 
 async def test_one_that_cannot_be_read_is_a_degradation_and_says_why(
