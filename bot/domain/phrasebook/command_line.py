@@ -68,8 +68,8 @@ def file_exists(file: str) -> Refused:
 
 def no_history(lane: str) -> str:
     return (
-        f"{name(lane)} has too little history: the judge needs half an hour of a stable release with traffic, an objective,"
-        " and a plan that gives the candidate a part of the traffic."
+        f"{name(lane)} has too little history: the judge needs half an hour of a stable release with traffic, an"
+        " objective, and a plan that gives the candidate a part of the traffic."
     )
 
 
