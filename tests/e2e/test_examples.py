@@ -156,7 +156,8 @@ async def test_a_unit_on_another_machine(dsn: str, tmp_path: Path) -> None:
     ]
     try:
         async with (
-            newcomer("command-ssh", dsn, edits=edits, variables=QUICK) as here,
+            # Probes that fail within 5 s are one event, and a verdict on a limit of 10% takes three of them.
+            newcomer("command-ssh", dsn, edits=edits, variables={"SLIPWAY_VAR_SOAK": "25s"}) as here,
             Users(f"http://127.0.0.1:{port}/", 20) as users,
         ):
             id_ = await here.deploy("shop", "1.1.0", "production")
