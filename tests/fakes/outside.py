@@ -66,7 +66,10 @@ class FakeAnnouncer:
 
 @dataclass
 class FakeMetrics:
-    """A source with counters that grow by `rate` requests a look, of which `bad` (a proportion, by digest) fail."""
+    """A source with counters that grow by `rate` requests a look, of which `bad` (a proportion, by digest) fail.
+
+    looks: how often it was asked for both releases of a rollout. Between rollouts, a lane is read for its one release.
+    """
 
     name: str = "router"
     limit_s: float = 1.0
@@ -79,7 +82,7 @@ class FakeMetrics:
     _bad: Counter[str] = field(default_factory=Counter)
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
-        self.looks[lane] += 1
+        self.looks[lane] += len(digests) > 1
         if self.away:
             raise Unreachable("the metrics are away")
         at = datetime.now(UTC).timestamp()
