@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.domain.drift import Drift
 from bot.domain.judge.evidence import EvidenceState
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.rollout.events import CallPeople, Effect, Transition
 from bot.domain.rollout.model import Actor, Desired, Identity, Lane, Phase, Release, Rollout
 
@@ -44,7 +45,10 @@ class RolloutSummary:
 
 @dataclass(frozen=True, slots=True)
 class SeriesPoint:
-    """One tick on the chart: requests and bad requests of that tick, by objective."""
+    """One tick on the chart: requests and bad requests of that tick, by objective.
+
+    judged: the whole tick, when the judge took it; it is kept, and read apart from what the chart shows.
+    """
 
     at: datetime
     weight: int
@@ -52,6 +56,7 @@ class SeriesPoint:
     stable: Mapping[str, tuple[int, int]]
     candidate_latency_s: float | None = None  # the quantile named by the latency objective, this tick
     stable_latency_s: float | None = None
+    judged: JudgedTick | None = None
 
 
 @dataclass(frozen=True, slots=True)

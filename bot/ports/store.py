@@ -9,6 +9,7 @@ from typing import Protocol
 
 from bot.domain.drift import Drift
 from bot.domain.judge.history import Edges, ServedTick
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import (
     Active,
     Answer,
@@ -198,7 +199,13 @@ class HistoryStore(Protocol):
 
     async def transitions(self, rollout_id: int) -> Sequence[Transition]: ...
 
-    async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]: ...
+    async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
+        """The newest `limit` points, oldest first, without `SeriesPoint.judged`."""
+        ...
+
+    async def judged(self, rollout_id: int, limit: int) -> Sequence[JudgedTick]:
+        """The newest `limit` ticks that the judge took, oldest first, as far as they are kept."""
+        ...
 
     async def succeeded_at(self, lane: Lane, digest: str) -> datetime | None:
         """When this release last succeeded in the lane and was not rolled back since."""

@@ -14,9 +14,10 @@ import pytest
 from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
-from bot.domain.judge.counters import Counts
+from bot.domain.judge.counters import Counts, Signal
 from bot.domain.judge.evidence import Tick, begin_evidence
 from bot.domain.judge.history import Edges, ServedTick
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import (
     AuditEntry,
     Claimed,
@@ -468,6 +469,29 @@ async def test_what_a_step_measured_is_saved_with_it_or_not_at_all(world: World)
     assert await world.store.rollouts.save(change)
     assert not await world.store.rollouts.save(change)
     assert list(await world.store.history.series(rollout.id, 10)) == [point]
+
+
+async def test_the_whole_tick_is_kept_apart_from_what_the_chart_shows(world: World) -> None:
+    await world.adopted()
+    rollout = await world.soaking()
+    signals = {"health": Signal(True, "starting")}
+    beside = {"errors": Counts(99, 1), "a < b": Counts(99, 0)}
+    whole = Tick(world.now.timestamp(), 4.9, {"errors": Counts(40, 20), "a < b": Counts(40, 3)}, beside)
+    odd = replace(
+        whole, at=whole.at + 1e-7, stable=None, errors=("away",), signals=signals, paired={}, unread_s=3.0
+    )
+    for number, seen in enumerate([whole, replace(whole, stable={}, settling=True), odd]):
+        point = SeriesPoint(world.now, 10, {n: (c.total, c.bad) for n, c in seen.candidate.items()}, {})
+        stable = {n: (c.total, c.bad) for n, c in (seen.stable or {}).items()}
+        kept = JudgedTick(seen, 1.5 if number else None, 60.0 if number else None)
+        change = await world.step(rollout, Measured(world.now, _empty(world.now)), point=None)
+        change = replace(change, point=replace(point, stable=stable, judged=kept))
+        assert await world.store.rollouts.save(change)
+        rollout = change.rollout
+        assert list(await world.store.history.judged(rollout.id, 1)) == [kept]
+        assert (await world.store.history.series(rollout.id, 1))[0].judged is None
+        world.clock.forward(1.0)
+    assert len(await world.store.history.judged(rollout.id, 10)) == 3
 
 
 async def test_a_tick_on_an_older_version_is_not_saved(world: World) -> None:

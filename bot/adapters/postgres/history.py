@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped
+from bot.adapters.postgres.serialization import read_judged
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane
@@ -35,6 +38,10 @@ class PostgresHistory:
 
     async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
         return [_point(row) for row in await self._database.fetch("series", rollout_id, limit)]
+
+    async def judged(self, rollout_id: int, limit: int) -> Sequence[JudgedTick]:
+        rows = await self._database.fetch("judged", rollout_id, limit)
+        return await asyncio.to_thread(_judged, [row["counts"] for row in rows])
 
     async def succeeded_at(self, lane: Lane, digest: str) -> datetime | None:
         row = await self._database.one("succeeded_at", lane.service, lane.environment, digest)
@@ -111,6 +118,11 @@ class PostgresHousekeeping:
                 await self._database.on(connection).one("ping")
             finally:
                 await transaction.rollback()
+
+
+def _judged(rows: Sequence[str]) -> list[JudgedTick]:
+    """A day of ticks takes some tenths of a second to read."""
+    return [read_judged(json.loads(row)) for row in rows]
 
 
 def _summary(row: Row) -> RolloutSummary:

@@ -370,8 +370,13 @@ SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, deta
 FROM (SELECT * FROM audit WHERE rollout_id = $1 ORDER BY id DESC LIMIT 500) AS newest ORDER BY id
 
 -- name: series
-SELECT at, weight, counts FROM (
+SELECT at, weight, counts - 'judged' AS counts FROM (
     SELECT at, weight, counts FROM samples WHERE rollout_id = $1 ORDER BY at DESC LIMIT $2) AS newest
+ORDER BY at
+
+-- name: judged
+SELECT counts FROM (
+    SELECT at, counts FROM samples WHERE rollout_id = $1 AND counts ? 'judged' ORDER BY at DESC LIMIT $2) AS newest
 ORDER BY at
 
 -- name: succeeded_at

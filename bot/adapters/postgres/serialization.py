@@ -16,7 +16,9 @@ from typing import Annotated, Any, cast, get_args, get_type_hints
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from typing_extensions import TypedDict
 
+from bot.domain.judge.counters import Counts
 from bot.domain.judge.evidence import EvidenceState, begin_evidence
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import SeriesPoint
 from bot.domain.rollout import model, plans, steps
 from bot.domain.rollout.events import Effect, StepEffect
@@ -105,6 +107,7 @@ _charter = _part("Charter", CHARTER)
 _state = _part("State", STATE)
 _judge = _part("Judge", JUDGE)
 _evidence = TypeAdapter(EvidenceState)
+_judged = TypeAdapter(JudgedTick)
 _release = TypeAdapter(Release)
 _desired = TypeAdapter(Desired)
 # Effects of the machine itself; those of steps are in the registry.
@@ -194,9 +197,35 @@ def read_desired(text: str) -> Desired:
 
 def point_columns(point: SeriesPoint) -> dict[str, object]:
     """A row of `samples`, without what is the rollout's own."""
-    counts = {
+    counts: dict[str, object] = {
         "candidate": dict(point.candidate),
         "stable": dict(point.stable),
         "latency": [point.candidate_latency_s, point.stable_latency_s],
     }
+    if point.judged is not None:
+        counts["judged"] = _plain_judged(point.judged)
     return {"at": point.at, "weight": point.weight, "counts": counts}
+
+
+def _plain_judged(judged: JudgedTick) -> dict[str, object]:
+    """The tick without the counts that its row has anyway; `beside`: whether stable's are a part of it."""
+    there = {"tick": {"candidate", "stable"}}
+    stored: dict[str, object] = _judged.dump_python(judged, mode="json", exclude_defaults=True, exclude=there)
+    return {**stored, "beside": judged.tick.stable is not None}
+
+
+def read_judged(counts: Mapping[str, Any]) -> JudgedTick:
+    """The tick of a row of `samples`. Raises `ValueError` or `KeyError` for what cannot be read."""
+    stored = dict(counts["judged"])
+    tick = {**stored["tick"], "candidate": {}}
+    judged = _judged.validate_python({**stored, "tick": tick})
+    read = dataclasses.replace(
+        judged.tick,
+        candidate=_counts(counts["candidate"]),
+        stable=_counts(counts["stable"]) if stored["beside"] else None,
+    )
+    return dataclasses.replace(judged, tick=read)
+
+
+def _counts(stored: Mapping[str, Any]) -> dict[str, Counts]:
+    return {name: Counts(total, bad) for name, (total, bad) in stored.items()}

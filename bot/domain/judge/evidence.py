@@ -47,6 +47,7 @@ class Tick:
     buckets: histogram bound in seconds that was read for each latency objective or rule.
     signals: readings for plain rules, by `Rule.signal`.
     notes: sentences for the rollout's log, such as counters that were reset.
+    settling: traffic had just risen, so the candidate's completions were discarded.
     """
 
     at: float
@@ -61,6 +62,7 @@ class Tick:
     paired: Mapping[str, Counts] | None = None
     unread_s: float = 0.0
     requests: int = 0
+    settling: bool = False
 
     @property
     def compared(self) -> Mapping[str, Counts]:
@@ -159,6 +161,7 @@ def difference(
         paired=pair.candidate if pair else None,
         unread_s=pair.unread_s if pair else 0.0,
         requests=mine.requests,
+        settling=mine.discarded,
     )
     return EvidenceState(
         at,

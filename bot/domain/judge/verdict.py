@@ -107,6 +107,23 @@ def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | 
     return Verdict(outcome, reasons, _evidence(state, policy), troubled and outcome is Outcome.INSUFFICIENT)
 
 
+def failing(state: JudgeState, policy: JudgePolicy) -> bool:
+    """Whether the verdict on this state is `FAIL`, without its sentences."""
+    tests = zip(policy.objectives, state.trials, state.pairs, strict=True)
+    rules = zip(policy.rules, state.rules, strict=True)
+    return (
+        state.crashed is not None
+        or any(
+            objective.enforce
+            and (
+                trial.decided_at is not None or (objective.ratio is not None and pair.decided_at is not None)
+            )
+            for objective, trial, pair in tests
+        )
+        or any(rule.enforce and _rule_outcome(policy, rule, rs) is Outcome.FAIL for rule, rs in rules)
+    )
+
+
 def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | None) -> Iterator[Reason]:
     if state.crashed:
         yield Reason("crash", Outcome.FAIL, state.crashed)

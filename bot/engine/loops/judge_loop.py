@@ -13,11 +13,13 @@ import structlog
 
 from bot.domain.judge.evidence import EvidenceState
 from bot.domain.judge.history import ServedTick, served_in_rollout
+from bot.domain.judge.replay import judged_tick
 from bot.domain.records import Judged, Loaded
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.rollout.step_builder import Stepped
+from bot.domain.rollout.verdicts import required_s
 from bot.engine.loops.sampler import Measurement, Sampler, crash
 from bot.engine.loops.tasks import Tasks
 from bot.engine.observation import heard_by
@@ -118,6 +120,7 @@ class JudgeLoop:
         try:
             look = await self._sampler.look(rollout, loaded.evidence, measured_at(loaded, now))
             stepped = heard(rollout, look, now)
+            look = _kept(rollout, look, stepped)
             served = served_in_rollout(loaded.evidence, look.evidence, rollout.policy.judge, look.tick)
             if served is not None:
                 self._served(rollout.lane, served)
@@ -189,6 +192,15 @@ class JudgeLoop:
             self._stepper.kept.put(Loaded(rollout, saved))
         else:
             self._stepper.kept.drop(rollout.id)
+
+
+def _kept(before: Rollout, look: Measurement, stepped: Stepped) -> Measurement:
+    """The look with the whole tick in its point, if the judge took it: an abort is heard without one."""
+    state, after = before.judge_state, stepped.rollout.judge_state
+    if state is None or after is state:
+        return look
+    judged = judged_tick(state, before.policy.judge, look.tick, required_s(before))
+    return look._replace(point=replace(look.point, judged=judged))
 
 
 def measured_at(loaded: Loaded, now: datetime) -> float:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Phase, Rollout
@@ -31,7 +33,13 @@ class MemoryHistory(Part):
 
     @statement
     def series(self, t: Tables, now: datetime, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
-        return sorted((p for i, p in t.samples if i == rollout_id), key=lambda p: p.at)[-limit:]
+        points = sorted((p for i, p in t.samples if i == rollout_id), key=lambda p: p.at)[-limit:]
+        return [replace(point, judged=None) for point in points]
+
+    @statement
+    def judged(self, t: Tables, now: datetime, rollout_id: int, limit: int) -> Sequence[JudgedTick]:
+        points = sorted((p for i, p in t.samples if i == rollout_id), key=lambda p: p.at)
+        return [p.judged for p in points if p.judged is not None][-limit:]
 
     @statement
     def succeeded_at(self, t: Tables, now: datetime, lane: Lane, digest: str) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.domain.judge.replay import replayed, same
 from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps import Gate, Observe, Shift
 from tests.fakes.target import FakeTarget
@@ -61,6 +62,7 @@ async def test_a_failing_soak_rolls_back_and_stable_keeps_serving(dsn: str) -> N
         status = (await slipway.engine.status(42, "checkout", "production"))[0]
         good = await slipway.engine.known_good(42, "checkout", "production")
         looks = (await slipway.engine.view(done.id)).series
+        kept = await slipway.store.history.judged(done.id, 10_000)
         await slipway.quiet()
     assert done.observed_weight == 0
     # The chart has what the verdict is about, to the last look.
@@ -69,6 +71,8 @@ async def test_a_failing_soak_rolls_back_and_stable_keeps_serving(dsn: str) -> N
     counted = [point.candidate["errors"] for point in looks]
     assert (sum(n for n, _ in counted), sum(bad for _, bad in counted)) == (trial.total, trial.bad)
     assert trial.bad > 0
+    *_, last = replayed(done.policy.judge, kept)
+    assert same(last, done.judge_state)
     observed = await world.target.observe(PRODUCTION)
     assert (observed.weight_of(V140.digest), observed.weight_of(V151.digest)) == (100, 0)
     assert status.lock is not None
