@@ -68,7 +68,7 @@ class FakeAnnouncer:
 class FakeMetrics:
     """A source with counters that grow by `rate` requests a look, of which `bad` (a proportion, by digest) fail.
 
-    looks: how often it was asked for both releases of a rollout. Between rollouts, a lane is read for its one release.
+    looks: how often it was asked; compared: for both releases of a rollout. Between rollouts a lane has but one.
     """
 
     name: str = "router"
@@ -78,11 +78,13 @@ class FakeMetrics:
     error: str | None = None
     away: bool = False
     looks: Counter[Lane] = field(default_factory=Counter)
+    compared: Counter[Lane] = field(default_factory=Counter)
     _totals: Counter[str] = field(default_factory=Counter)
     _bad: Counter[str] = field(default_factory=Counter)
 
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
-        self.looks[lane] += len(digests) > 1
+        self.looks[lane] += 1
+        self.compared[lane] += len(digests) > 1
         if self.away:
             raise Unreachable("the metrics are away")
         at = datetime.now(UTC).timestamp()

@@ -60,7 +60,7 @@ async def test_another_source_and_target_in_the_catalog_leave_a_running_rollout_
         await slipway.press(gated, Action.APPROVE, LEAD)
         await slipway.reaches(rollout, Phase.SUCCEEDED)
         assert (await world.target.observe(PRODUCTION)).weight_of(V150.digest) == 100
-        assert (probe.looks[PRODUCTION], second.applied) == (0, [])
+        assert (probe.compared[PRODUCTION], second.applied) == (0, [])
 
 
 async def test_the_next_rollout_goes_by_the_new_catalog(dsn: str) -> None:
@@ -75,7 +75,7 @@ async def test_the_next_rollout_goes_by_the_new_catalog(dsn: str) -> None:
         second_one = await slipway.deploy(V140, PRODUCTION)
         await approved(slipway, second_one)
         await slipway.reaches(second_one, Phase.ROLLED_BACK)
-        assert probe.looks[PRODUCTION]
+        assert probe.compared[PRODUCTION]
 
 
 async def test_a_rollout_in_a_deleted_lane_goes_on_to_its_end(dsn: str) -> None:
@@ -162,7 +162,7 @@ async def test_a_rollout_of_an_earlier_version_reads_the_catalog(dsn: str) -> No
     world.catalog = catalog(LONG, metrics=("probe",))
     async with two_of_each(world, second, probe) as slipway:
         looks = world.metrics.looks[PRODUCTION]  # between rollouts, staging is looked at as well
-        await until(lambda: _true(probe.looks[PRODUCTION] > 3))
+        await until(lambda: _true(probe.compared[PRODUCTION] > 3))
         assert (await slipway.now(rollout)).binding is None
         assert world.metrics.looks[PRODUCTION] == looks
         await slipway.press(rollout, Action.ROLL_BACK, ONCALL)
