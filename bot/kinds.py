@@ -62,7 +62,11 @@ class MetricSettings(KindSettings):
     """An entry of `metrics:`.
 
     signals, proportions: what plain rules and objectives can listen to, by name; nothing else does the source report.
+    finest_tick_s: how often (every so many seconds) it has something new and costs little to ask; None: no more often
+        than the catalog's tick.
     """
+
+    finest_tick_s: ClassVar[float | None] = None
 
     @property
     def counts(self) -> bool:

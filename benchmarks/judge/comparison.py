@@ -238,7 +238,7 @@ def run(quick: bool = False) -> list[Row]:
     """Every model."""
     if quick:
         return list(rows_of([*MODELS], innocent=10, guilty=3, jobs=2))
-    return list(rows_of([*MODELS], innocent=200, guilty=20, jobs=2, independent=100))
+    return list(rows_of([*MODELS], innocent=200, guilty=20, jobs=2, independent=150))
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from math import inf
 
 from benchmarks.judge.mann_whitney import shifted_up
-from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Look, Scenario
+from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Look, Scenario, ticks
 from bot.domain.judge.dependence import calibrated
 from bot.domain.judge.evidence import (
     CounterReading,
@@ -79,13 +79,18 @@ def policy_of(scenario: Scenario) -> JudgePolicy:
 
 
 def measured_policy(scenario: Scenario) -> JudgePolicy:
-    """The same with what an hour of the lane's own history says, as a rollout has it from its start on."""
+    """The same with what an hour of the lane's own history says, as a rollout has it from its start on.
+
+    The counts are a router's, which can be read every second, where the looks of the scenario are not part of it.
+    """
     history = [
         ServedTick(float(n * TICK_S), float(TICK_S), {"errors": Counts(total, bad)})
         for n, (total, bad) in enumerate(scenario.history, 1)
     ]
     served = sum(counts.total for look in scenario.looks for counts in look.candidate)
-    return calibrated(policy_of(scenario), history, served / TICK_S / len(scenario.looks))
+    requests_s = served / TICK_S / len(scenario.looks)
+    finest_tick_s = None if _needs_counters(scenario) or scenario.seconds is None else 1.0
+    return calibrated(policy_of(scenario), history, requests_s, finest_tick_s=finest_tick_s)
 
 
 def slipway(scenario: Scenario, policy: JudgePolicy) -> Judgement:
@@ -108,13 +113,16 @@ def _needs_counters(scenario: Scenario) -> bool:
     )
 
 
-def taken(scenario: Scenario, _: JudgePolicy) -> Iterator[Tick]:
+def taken(scenario: Scenario, policy: JudgePolicy) -> Iterator[Tick]:
     """Ticks of a scenario without gaps, resets, shifts and instances: the same as those that are `read`, sooner."""
-    for look in scenario.looks:
-        (candidate,), (stable,) = look.candidate, look.stable
+    if policy.tick_s == TICK_S or scenario.seconds is None:
+        pairs = ((look.candidate[0], look.stable[0]) for look in scenario.looks)
+    else:
+        pairs = zip(*(ticks(side, int(policy.tick_s)) for side in scenario.seconds), strict=True)
+    for number, (candidate, stable) in enumerate(pairs, 1):
         mine, theirs = {"errors": candidate}, {"errors": stable}
-        at, seconds = float(look.at), float(TICK_S)
-        yield Tick(at, seconds, mine, theirs, paired=mine, requests=candidate.total)
+        at = number * policy.tick_s
+        yield Tick(at, policy.tick_s, mine, theirs, paired=mine, requests=candidate.total)
 
 
 def read(scenario: Scenario, policy: JudgePolicy) -> Iterator[Tick]:

@@ -117,6 +117,8 @@ class LaneConfig:
     binding: LaneBinding | None = None  # None: the adapters are known by name alone
     preconditions: tuple[Preconditions, ...] = ()  # of the plan, then of the lane
     repository: Repository | None = None  # of the service's commits
+    # How short a tick the lane's own traffic may be given; None: the tick is as written.
+    finest_tick_s: float | None = None
 
     @property
     def gated(self) -> bool:

@@ -59,11 +59,13 @@ class Scenario:
     """One stream: looks every `TICK_S` seconds.
 
     history: `(requests, bad)` of stable, which had all the traffic, in each tick of the hour before the rollout.
+    seconds: what candidate and stable did in each second, where each has one instance that can always be read.
     """
 
     plan_s: int
     looks: tuple[Look, ...]
     history: tuple[tuple[int, int], ...]
+    seconds: tuple[Seconds, Seconds] | None = None
 
 
 # What a model is: one scenario from a source of chance and a case.
@@ -123,15 +125,22 @@ def scenario(
         Look((number + 1) * TICK_S, tuple(c), tuple(s))
         for number, (c, s) in enumerate(zip(zip(*mine, strict=True), zip(*theirs, strict=True), strict=True))
     ]
-    return Scenario(case.plan_s, tuple(looks), tuple((c.total, c.bad) for c in _ticks(history)))
+    one_each = (candidate[0], stable[0]) if len(candidate) == len(stable) == 1 else None
+    past = tuple((c.total, c.bad) for c in _ticks(history))
+    return Scenario(case.plan_s, tuple(looks), past, one_each)
 
 
-def _ticks(seconds: Seconds) -> list[Counts]:
+def ticks(seconds: Seconds, tick_s: int) -> list[Counts]:
+    """The counts of every `tick_s` seconds; a rest at the end is left out."""
     requests, bad = iter([n for n, _ in seconds]), iter([b for _, b in seconds])
-    totals, bads = (map(sum, zip(*[each] * TICK_S, strict=False)) for each in (requests, bad))
+    totals, bads = (map(sum, zip(*[each] * tick_s, strict=False)) for each in (requests, bad))
     return [Counts(n, b) for n, b in zip(totals, bads, strict=True)]
 
 
+def _ticks(seconds: Seconds) -> list[Counts]:
+    return ticks(seconds, TICK_S)
+
+
 def with_looks(known: Scenario, looks: Sequence[Look]) -> Scenario:
-    """The same scenario with other looks."""
-    return replace(known, looks=tuple(looks))
+    """The same scenario with other looks, which are all that can be read of it."""
+    return replace(known, looks=tuple(looks), seconds=None)

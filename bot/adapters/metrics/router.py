@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
 from bot.domain.judge.evidence import CounterReading, Sample
@@ -15,6 +15,8 @@ from bot.ports.errors import TargetRefused, Unreachable
 
 class RouterCountsSettings(MetricSettings):
     """The router's own counts per release: the first source."""
+
+    finest_tick_s: ClassVar[float | None] = 1.0  # it is asked over a socket of the same host
 
     kind: Literal["router"]
 

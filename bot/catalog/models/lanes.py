@@ -96,7 +96,10 @@ class LaneLayer(Part):
     exclusive: bool | None = Field(
         default=None, description="Two releases never run at once (bots, queue consumers)."
     )
-    tick: Duration | None = Field(default=None, description="How often the judge measures; 5s by default.")
+    tick: Duration | None = Field(
+        default=None,
+        description="How often the judge measures; 5s by default, down to 1s where a router counts much traffic.",
+    )
     rollback_timeout: Duration | None = Field(
         default=None,
         description="After this a rollback counts as failed and people are alerted; 60s by default.",

@@ -76,6 +76,7 @@ class LaneResolver:
             repository=repository or _asked_repository(looked_at),
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
+            finest_tick_s=self._finest_tick_s(said, metrics),
             binding=binding(
                 self._document, self._sections, said.lane, target=target, metrics=metrics, policy=policy
             ),
@@ -115,6 +116,14 @@ class LaneResolver:
         if name is None or written is None:
             return None
         return judged_by(self._document, ("policies", name), written, steps, said.get("tick", _TICK_S).value)
+
+    def _finest_tick_s(self, said: Layers, metrics: tuple[str, ...]) -> float | None:
+        """None where the tick is written, or one of the sources has nothing new so soon."""
+        if said.get("tick").given or not metrics:
+            return None
+        found = self._sections.of("metrics")
+        ticks = [found[name].finest_tick_s if name in found else None for name in metrics]
+        return None if None in ticks else max(tick for tick in ticks if tick is not None)
 
     def _metrics(self, said: Layers, rules: judge.JudgePolicy | None, steps: list[Placed]) -> tuple[str, ...]:
         value = said.get("metrics", ())

@@ -16,7 +16,8 @@ from math import ceil, sqrt
 from typing import NamedTuple
 
 from bot.domain.judge.history import ServedTick, named
-from bot.domain.judge.policy import JudgePolicy
+from bot.domain.judge.policy import MIN_REQUESTS, JudgePolicy
+from bot.domain.judge.power import requests_needed
 
 # Below these, an estimate says more about chance than about the lane.
 LEAST_TICKS = 360
@@ -25,10 +26,17 @@ _TREND_S = 600.0
 _ALIKE = 0.5, 1.6  # of the usual length: ticks of another one are left out
 _CORRELATED = 0.15
 _LONGEST_S = 300.0
-# Up to this dispersion, with two standard errors added, requests count one by one.
+# Up to this dispersion, with two standard errors added, requests count one by one; up to the second without them, they
+# are independent as far as can be measured.
 _ONE_BY_ONE = 1.5
+_INDEPENDENT = 1.1
 # A burst should rarely lie across two blocks, so a block is this many times as long.
 _ACROSS = 5.0
+# A release so many times above its limit is found in this many ticks: more cost much, and find it little sooner.
+_CLEARLY = 10.0
+_TICKS = 8
+# Of the requests that the candidate gets within the plan, the floor of a soak takes at most this share.
+_MOST_OF_PLAN = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +77,17 @@ def measured(ticks: Sequence[ServedTick], objective: str, tick_s: float) -> Depe
     return Dependence(mean, mean + 2 * spread, _burst_s(excess, tick_s), len(usual) * tick_s, int(bad))
 
 
-def calibrated(policy: JudgePolicy, history: Sequence[ServedTick], requests_s: float | None) -> JudgePolicy:
+def calibrated(
+    policy: JudgePolicy,
+    history: Sequence[ServedTick],
+    requests_s: float | None,
+    *,
+    finest_tick_s: float | None = None,
+) -> JudgePolicy:
     """The policy with what the lane's own history says; as it is where a person has set `phi`, or nothing is known.
 
     history: of stable, as it is stored. requests_s: what the candidate gets at its first traffic; None is not known.
+    finest_tick_s: how short a tick may become where it finds a bad release sooner; None: as in the policy.
     """
     if policy.phi is not None:
         return policy
@@ -84,15 +99,38 @@ def calibrated(policy: JudgePolicy, history: Sequence[ServedTick], requests_s: f
     if not known:
         return policy
     together, measured_s = max(each.together for each in known), min(each.measured_s for each in known)
-    said = replace(policy, measured_s=measured_s, together=round(max(1.0, together), 1))
+    together = round(max(1.0, together), 1)
+    said = replace(
+        policy, measured_s=measured_s, together=together, min_requests=_floor(policy, together, requests_s)
+    )
     at_most = max(each.at_most for each in known)
     burst_s = max(each.burst_s for each in known)
     if len(known) == len(found) and at_most <= _ONE_BY_ONE and burst_s <= policy.tick_s:
-        return _planned(said, replace(said, phi=round(max(1.0, at_most), 2)))
+        phi = 1.0 if together <= _INDEPENDENT else round(at_most, 2)
+        tick_s = policy.tick_s if finest_tick_s is None else _tick_s(policy, requests_s, finest_tick_s)
+        return _planned(said, replace(said, phi=phi, tick_s=tick_s))
     if requests_s and together >= 2:
         burst_s = max(burst_s, _ACROSS * (together - 1) / requests_s)
     ticks_each = ceil(min(burst_s, _LONGEST_S) / policy.tick_s)
     return _planned(said, replace(said, burst_s=max(policy.burst_s, ticks_each * policy.tick_s)))
+
+
+def _floor(policy: JudgePolicy, together: float, requests_s: float | None) -> int:
+    """The requests that a soak needs: as many independent ones as by default, as far as the plan gives them."""
+    if policy.min_requests != MIN_REQUESTS or requests_s is None:
+        return policy.min_requests
+    given = policy.planned_ticks * policy.block_s * requests_s * _MOST_OF_PLAN
+    return max(MIN_REQUESTS, round(min(MIN_REQUESTS * together, given)))
+
+
+def _tick_s(policy: JudgePolicy, requests_s: float | None, finest_s: float) -> float:
+    """Whole seconds between two looks, so that a clearly bad release is found in `_TICKS` of them."""
+    limit = min(objective.limit for objective in policy.objectives if objective.enforce)
+    rate = min(0.99, _CLEARLY * limit)
+    if not requests_s or rate <= limit:
+        return policy.tick_s
+    found_s = requests_needed(rate, limit, policy.evidence_needed) / requests_s
+    return max(finest_s, min(policy.tick_s, float(found_s // _TICKS)))
 
 
 def _planned(before: JudgePolicy, after: JudgePolicy) -> JudgePolicy:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, inf, log
+from math import ceil, inf
 
 from bot.domain.formatting import duration, percent
 from bot.domain.judge.policy import JudgePolicy, Objective
-from bot.domain.judge.power import blocks_needed
+from bot.domain.judge.power import blocks_needed, requests_needed
 
 SHARES = (0.01, 0.05, 0.10, 0.25, 0.50)
 # A release this many times above its limit should be found within a soak.
@@ -88,8 +88,8 @@ def needed_s(policy: JudgePolicy, objective: Objective, rate: float, requests_s:
         blocks = blocks_needed(rate, objective.limit, policy.evidence_needed, requests_s * policy.block_s)
         needed = blocks * policy.block_s
     else:
-        divergence = rate * log(rate / objective.limit) + (1 - rate) * log((1 - rate) / (1 - objective.limit))
-        needed = 1.5 * policy.phi * log(policy.evidence_needed) / divergence / requests_s
+        requests = requests_needed(rate, objective.limit, policy.evidence_needed)
+        needed = 1.5 * policy.phi * requests / requests_s
     floor = max(policy.floor(objective), policy.min_bad / rate) / requests_s
     return max(needed, floor, policy.tick_s)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 POLICY_VERSION = 1
 
 _BURST_S = 5.0
+MIN_REQUESTS = 50  # by default; a lane with bursts of failures needs as many bursts
 _LATER = ("burst_s", "measured_s", "together")
 
 ObjectiveKind = Literal["errors", "latency", "proportion"]
@@ -129,7 +130,7 @@ class JudgePolicy:
     measured_s: float = 0.0
     together: float | None = None
     min_bad: int = 3
-    min_requests: int = 50
+    min_requests: int = MIN_REQUESTS
     planned_ticks: int = 120
     on_common_trouble: Literal["hold", "ignore"] = "hold"
     error_limit_s: float = 60.0

@@ -66,6 +66,12 @@ def blocks_needed(rate: float, limit: float, needed: float, requests: float) -> 
     return float(ceil(_needed(needed) / most)) if most > 0 else inf
 
 
+def requests_needed(rate: float, limit: float, needed: float) -> float:
+    """Wald's bound: independent requests until a test of `limit` that knows `rate` reaches `needed`, on average."""
+    divergence = rate * log(rate / limit) + (1 - rate) * log((1 - rate) / (1 - limit))
+    return log(needed) / divergence
+
+
 def found_by_bets(
     rate: float, limit: float, needed: float, *, requests: float, blocks: int, min_bad: int
 ) -> bool:

@@ -17,6 +17,8 @@ from bot.domain.rollout.steps.shift import Shift
 from bot.ports.store import Store
 
 _LATELY_S = 3600.0
+# A look costs about 2.5 ms of processor time. With so many rollouts, a new one is judged in the catalog's tick.
+_MOST_AT_FINER_TICKS = 50
 
 
 async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: datetime) -> Policy:
@@ -25,9 +27,14 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
     if policy.judge.phi is not None or not policy.judge.objectives:
         return policy
     ticks = await _history(store, config, at)
+    finest_tick_s = config.finest_tick_s
+    if finest_tick_s is not None and len(await store.rollouts.active()) >= _MOST_AT_FINER_TICKS:
+        finest_tick_s = None
     # A day of ticks takes some tenths of a second to look through.
-    judge = await asyncio.to_thread(calibrated, policy.judge, ticks, _expected(ticks, plan, at))
-    return replace(policy, judge=judge)
+    judge = await asyncio.to_thread(
+        calibrated, policy.judge, ticks, _expected(ticks, plan, at), finest_tick_s=finest_tick_s
+    )
+    return replace(policy, judge=judge, tick_s=judge.tick_s)
 
 
 async def backtested(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from math import ceil
 
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig, unknown
@@ -14,8 +15,9 @@ from bot.engine.lanes import Lanes
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 
-# A chart is a few hundred pixels wide. The last one of a rollout shows all of it: a day of looks every 5 s.
-_POINTS, _WHOLE = 600, 20_000
+# A chart is a few hundred pixels wide, so one of a running rollout shows its last 50 minutes, or less if that is more
+# points than are quickly drawn. The last one of a rollout shows all of it: a day of looks every 5 s.
+_WINDOW_S, _POINTS, _WHOLE = 3000.0, 1500, 20_000
 _MOST = 50
 
 
@@ -94,7 +96,7 @@ class Queries:
 
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         rollout = await self.rollout(rollout_id, guild_id)
-        points = _WHOLE if rollout.phase.final else _POINTS
+        points = _WHOLE if rollout.phase.final else min(_POINTS, ceil(_WINDOW_S / rollout.policy.tick_s))
         series = await self._store.history.series(rollout_id, points)
         transitions = await self._store.history.transitions(rollout_id)
         locks = await self._store.lanes.locks(self._lanes.now())

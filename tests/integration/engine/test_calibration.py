@@ -14,7 +14,13 @@ from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Phase, Plan
 from bot.domain.rollout.steps.shift import Shift
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
-from bot.engine.requests.calibration import backtested, first_share, requests_per_s, suggestion
+from bot.engine.requests.calibration import (
+    backtested,
+    calibrated_policy,
+    first_share,
+    requests_per_s,
+    suggestion,
+)
 from bot.ui.cards.measurements import fine_print
 from bot.ui.interactions import lists
 from bot.web.api import formatting
@@ -57,6 +63,27 @@ async def test_independent_failures_are_judged_one_by_one(dsn: str) -> None:
     judge, card = await judged(dsn, JUDGE, 1)
     assert judge.phi is not None and judge.phi <= 1.5 and judge.measured_s == 3600.0
     assert "measured on 1 h of stable: failures come one by one" in card
+
+
+async def test_much_independent_traffic_is_judged_every_second_unless_many_rollouts_run(
+    dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(dsn, catalog(LONG, policy=policy(judge=JUDGE)))
+    lane = replace(world.catalog.lanes[PRODUCTION], finest_tick_s=1.0)
+    world.catalog = replace(world.catalog, lanes={**world.catalog.lanes, PRODUCTION: lane})
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        ticks = hour(world.clock.now(), 1)
+        await slipway.store.served.append([(PRODUCTION, tick) for tick in ticks])
+        now, plan = world.clock.now(), lane.plan
+        judged = await calibrated_policy(slipway.store, lane, plan, now)
+        assert (judged.tick_s, judged.judge.tick_s, judged.judge.planned_ticks) == (
+            2.0,
+            2.0,
+            50,
+        )  # 10% of 20 requests a second
+        monkeypatch.setattr("bot.engine.requests.calibration._MOST_AT_FINER_TICKS", 0)
+        assert (await calibrated_policy(slipway.store, lane, plan, now)).tick_s == 5.0
 
 
 async def test_bursts_are_judged_as_long_as_they_take_at_the_candidates_share(dsn: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import cos, pi
 from random import Random
 
@@ -26,6 +27,38 @@ def test_independent_failures_come_one_by_one(seed: int) -> None:
     policy = calibrated(POLICY, ticks_of(independent(Random(seed))), 5.0)
     assert policy.phi is not None and 1 <= policy.phi <= 1.5
     assert (policy.measured_s, policy.burst_s, policy.planned_ticks) == (3600.0, 5.0, 120)
+
+
+@pytest.mark.parametrize(
+    ("requests_s", "tick_s"), [(None, 5.0), (0.5, 5.0), (1.0, 3.0), (2.0, 1.0), (5.0, 1.0), (500.0, 1.0)]
+)
+def test_a_lane_with_much_traffic_is_looked_at_more_often(requests_s: float | None, tick_s: float) -> None:
+    ticks = ticks_of(independent(Random(1)))
+    policy = calibrated(POLICY, ticks, requests_s, finest_tick_s=1.0)
+    assert (policy.tick_s, policy.planned_ticks) == (tick_s, 600 / tick_s)
+    assert calibrated(POLICY, ticks, requests_s).tick_s == 5.0
+    assert calibrated(POLICY, ticks, requests_s, finest_tick_s=2.0).tick_s == max(2.0, tick_s)
+    in_blocks = calibrated(POLICY, ticks_of(in_runs(Random(1), 8)), requests_s, finest_tick_s=1.0)
+    assert in_blocks.tick_s == 5.0  # a block is one observation, however often one looks
+
+
+def test_failures_as_independent_as_can_be_measured_count_one_by_one() -> None:
+    policies = [calibrated(POLICY, ticks_of(independent(Random(seed))), 5.0) for seed in range(20)]
+    assert sum(policy.phi == 1.0 for policy in policies) >= 18
+    assert all(policy.phi == 1.0 or policy.phi > policy.together for policy in policies)
+
+
+def test_a_soak_needs_as_many_bursts_as_it_otherwise_needs_requests_if_the_plan_gives_them() -> None:
+    ticks = ticks_of(in_runs(Random(2), 8))
+    policy = calibrated(POLICY, ticks, 5.0)
+    assert policy.together is not None and policy.min_requests == round(50 * policy.together)
+    assert calibrated(POLICY, ticks, 1.0).min_requests == 150  # a quarter of what 10 minutes give
+    assert calibrated(POLICY, ticks, 0.1).min_requests == 50
+    assert calibrated(POLICY, ticks, None).min_requests == 50
+    written = replace(POLICY, min_requests=80)
+    assert calibrated(written, ticks, 5.0).min_requests == 80
+    one_by_one = calibrated(POLICY, ticks_of(independent(Random(1))), 5.0)
+    assert one_by_one.min_requests == round(50 * (one_by_one.together or 0))
 
 
 @pytest.mark.parametrize("length", [3, 8])
