@@ -14,10 +14,11 @@ from bot.kinds import Kinds
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """Result of a reload. With `errors` nothing changed."""
+    """Result of a reload. With `errors` nothing changed. advice: what is no mistake, and yet worth a look."""
 
     changed: bool
     errors: tuple[Diagnostic, ...] = ()
+    advice: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:

@@ -40,7 +40,8 @@ def config() -> None:
 def check(folder: Path | None, backtest: bool) -> None:
     """Check the catalog in FOLDER (default: SLIPWAY_CONFIG_DIR) and list every mistake with its line.
 
-    With --backtest also the lanes in which this catalog would have rolled back good releases: exit code 1 if there are.
+    With --backtest also the lanes in which this catalog would have rolled back good releases: exit code 1 if there are;
+    and those with soaks too short for their traffic.
     """
     from bot.composition.registry import KINDS
 
@@ -54,7 +55,9 @@ def check(folder: Path | None, backtest: bool) -> None:
     if backtest:
         from bot.cli.judge import replayed
 
-        wrong = asyncio.run(replayed(found, _REPLAYS))
+        wrong, advice = asyncio.run(replayed(found, _REPLAYS))
+        for line in advice:
+            tell(f"! {line}")
         tell("\n".join(f"✗ {line}" for line in wrong) or "✓ no lane's history has false alarms")
         sys.exit(EXIT_FAILED if wrong else 0)
 

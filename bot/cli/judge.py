@@ -52,9 +52,10 @@ def suggest(service: str, environment: str) -> None:
     sys.exit(asyncio.run(_suggest(Lane(service, environment))))
 
 
-async def replayed(catalog: Catalog, replays: int) -> list[str]:
-    """A sentence for each lane in which the judge would have raised false alarms, for `config check --backtest`."""
-    from bot.engine.requests.calibration import backtested
+async def replayed(catalog: Catalog, replays: int) -> tuple[list[str], tuple[str, ...]]:
+    """For `config check --backtest`: sentences on lanes with false alarms, and on those with soaks too short for their
+    traffic."""
+    from bot.engine.requests.calibration import backtested, plan_advice
 
     wrong = []
     async with _store() as store:
@@ -62,7 +63,7 @@ async def replayed(catalog: Catalog, replays: int) -> list[str]:
             found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
             if found is not None and found.too_many:
                 wrong.append(f"{config.lane}: {found.sentence()}")
-    return wrong
+        return wrong, await plan_advice(store, catalog, datetime.now(UTC))
 
 
 async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:

@@ -293,6 +293,8 @@ def _dry_run(found: Shape, as_json: bool) -> int:
             tell(f"{'✓' if finding['ok'] else '✗'} {finding['sentence']}")
         if found["backtest"]:
             tell(f"  {found['backtest']['sentence']}")
+        if found["short_soaks"]:
+            tell(f"! {found['short_soaks']}")
     return 0 if found["would_start"] else EXIT_REFUSED
 
 

@@ -10,6 +10,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -43,8 +44,11 @@ from bot.domain.config import Catalog
 from bot.engine.effects.outbox import Probe, no_probe
 from bot.engine.loops.lease import GATEWAY, Lease, process_name
 from bot.engine.loops.worker import LoopIntervals, Role, Worker
+from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
+from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
+from bot.ports.store import Store
 from bot.redaction import Redactor
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
@@ -240,12 +244,11 @@ async def _assemble(
     responder = Responder(engine, current, limiter, clock, health, telemetry.interaction, service)
 
     async def reload() -> Reloaded:
-        done = await asyncio.to_thread(holder.reload)
-        telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
-        (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
+        done = await _reloaded(holder, telemetry)
         if done.changed:
             await routing.reload()
             await connection.resync()
+            done = replace(done, advice=await _advice(store, current(), clock))
         return done
 
     @functools.cache
@@ -285,7 +288,7 @@ async def _assemble(
     async def work() -> None:
         await ready()
         await routing.begin()
-        await worker.run(role)
+        await _beside(_advice(store, current(), clock), worker.run(role))
 
     def connected() -> Coroutine[Any, Any, None]:
         return run_supervised(
@@ -294,6 +297,33 @@ async def _assemble(
 
     speaking = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
     return _Slipway((work, routing.follow, health.watch, clock.run, *speaking), reload)
+
+
+async def _reloaded(holder: CatalogReloader, telemetry: Telemetry) -> Reloaded:
+    done = await asyncio.to_thread(holder.reload)
+    telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
+    (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
+    return done
+
+
+async def _advice(store: Store, catalog: Catalog, clock: Clock) -> tuple[str, ...]:
+    """What a catalog that was loaded could do better for the traffic of its lanes; in the log as well."""
+    try:
+        advice = await plan_advice(store, catalog, clock.now())
+    except Unreachable:
+        return ()  # the catalog is in use all the same
+    for sentence in advice:
+        _log.warning("catalog_advice", advice=sentence)
+    return advice
+
+
+async def _beside(task: Awaitable[object], main: Awaitable[None]) -> None:
+    """Wait for `main`, with `task` beside it."""
+    beside = asyncio.ensure_future(task)
+    try:
+        await main
+    finally:
+        beside.cancel()
 
 
 def _admin_token(settings: Settings) -> str | None:

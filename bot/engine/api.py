@@ -11,6 +11,7 @@ from bot.domain.records import Lock, RolloutSummary, SeriesPoint
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Action, Actor, Lane, Observed, Readiness, Release, Rollout, WordingKind
+from bot.domain.rollout.soaks import ShortSoaks
 
 __all__ = [
     "ActRequest",
@@ -116,6 +117,7 @@ class DryRun:
     words: WordingKind = "traffic"
     changes: Changes | None = None
     backtest: Backtest | None = None
+    short_soaks: ShortSoaks | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,9 @@ class Reload(Protocol):
     @property
     def sentence(self) -> str: ...
 
+    @property
+    def advice(self) -> tuple[str, ...]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Admin:
@@ -142,7 +145,12 @@ class _Web:
     async def _post_reload(self, request: web.Request) -> web.Response:
         self._authorise(request)
         done = await self._admin.reload()
-        body = {"changed": done.changed, "message": done.sentence, "mistakes": [str(e) for e in done.errors]}
+        body = {
+            "changed": done.changed,
+            "message": done.sentence,
+            "mistakes": [str(e) for e in done.errors],
+            "advice": list(done.advice),
+        }
         return web.json_response(body, status=422 if done.errors else 200)
 
     def _authorise(self, request: web.Request) -> None:

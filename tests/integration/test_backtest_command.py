@@ -17,11 +17,11 @@ from tests.support.rules.served import in_runs, independent, ticks_of
 LANE = Lane("checkout", "production")
 
 
-async def served(dsn: str, bad: list[int]) -> None:
+async def served(dsn: str, bad: list[int], total: int = 100) -> None:
     """An hour of stable until now."""
     start = datetime.now(UTC).timestamp() - 5 * len(bad) - 5
     async with Database(dsn) as pool:
-        ticks = ticks_of(bad, start=start)
+        ticks = ticks_of(bad, total, start=start)
         await PostgresStore(pool).served.append([(LANE, tick) for tick in ticks])
 
 
@@ -45,6 +45,16 @@ async def test_a_catalog_that_would_have_raised_false_alarms_is_a_finding(tmp_pa
     checked = await cli("config", "check", "--backtest")
     assert checked.code == 1
     assert "✗ checkout/production: With " in checked.out and "false alarms in 100 replays" in checked.out
+
+
+async def test_soaks_that_are_too_short_for_the_traffic_are_advice_of_the_check(
+    tmp_path: Path, dsn: str
+) -> None:
+    cli = cli_on(tmp_path, dsn)
+    await served(dsn, [0] * 720, total=1)
+    checked = await cli("config", "check", "--backtest")
+    assert checked.code == 0
+    assert "! checkout/production: This lane has about 12 requests a minute." in checked.out
 
 
 async def test_soaks_are_suggested_for_the_lanes_traffic(tmp_path: Path, dsn: str) -> None:

@@ -49,9 +49,10 @@ class Suggestion:
 
     def lines(self) -> list[str]:
         """For people: what each share needs, and a plan as it is written in the catalog."""
-        rate, unit = (self.requests_s * 60, "minute") if self.requests_s < 1 else (self.requests_s, "second")
-        each = f"{rate:.3g} request{'' if round(rate, 2) == 1 else 's'} a {unit}"
-        said = [f"This lane has about {each}. To find an error rate of {percent(self.rate)}:"]
+        said = [
+            f"This lane has about {rate_in_words(self.requests_s)}."
+            f" To find an error rate of {percent(self.rate)}:"
+        ]
         said += [f"  at {percent(soak.share):>4}  {_needs(soak.needed_s)}" for soak in self.soaks]
         if not self.steps:
             return [
@@ -72,12 +73,23 @@ def suggested(policy: JudgePolicy, requests_s: float, rate: float | None = None)
 
     rate: what they are to find; None is `TIMES` the objective's limit, and at most 99%.
     """
-    strict = min((o for o in policy.objectives if o.enforce), key=lambda o: o.limit, default=None)
+    strict = strictest(policy)
     if strict is None:
         return None
     wanted = min(0.99, TIMES * strict.limit) if rate is None else rate
     soaks = (Soak(share, needed_s(policy, strict, wanted, requests_s * share)) for share in SHARES)
     return Suggestion(requests_s, wanted, tuple(soaks))
+
+
+def strictest(policy: JudgePolicy) -> Objective | None:
+    """The enforced objective with the lowest limit; None without one."""
+    return min((o for o in policy.objectives if o.enforce), key=lambda o: o.limit, default=None)
+
+
+def rate_in_words(requests_s: float) -> str:
+    """Such as `20 requests a second`, or `0.5 requests a minute`."""
+    rate, unit = (requests_s * 60, "minute") if requests_s < 1 else (requests_s, "second")
+    return f"{rate:.3g} request{'' if round(rate, 2) == 1 else 's'} a {unit}"
 
 
 def needed_s(policy: JudgePolicy, objective: Objective, rate: float, requests_s: float) -> float:

@@ -10,7 +10,7 @@ POLICY_VERSION = 1
 
 _BURST_S = 5.0
 MIN_REQUESTS = 50  # by default; a lane with bursts of failures needs as many bursts
-_LATER = ("burst_s", "measured_s", "together")
+_LATER = ("burst_s", "measured_s", "together", "requests_s")
 
 ObjectiveKind = Literal["errors", "latency", "proportion"]
 Metric = Literal["error_rate", "latency", "proportion", "health", "alert", "gateway"]
@@ -111,6 +111,7 @@ class JudgePolicy:
         block. Causes that last longer break the promise.
     measured_s, together: seconds of stable on which phi and burst_s were measured (0: not measured), and how many
         failures came at a time there.
+    requests_s: what the whole lane served a second when the rollout started; None: not known.
     min_bad: bad requests that a test needs before it says `FAIL`.
     min_requests: requests a soak needs before it may `PASS`.
     planned_ticks: measurements, or blocks where those are longer, that the plan expects with candidate traffic;
@@ -129,6 +130,7 @@ class JudgePolicy:
     burst_s: float = _BURST_S
     measured_s: float = 0.0
     together: float | None = None
+    requests_s: float | None = None
     min_bad: int = 3
     min_requests: int = MIN_REQUESTS
     planned_ticks: int = 120

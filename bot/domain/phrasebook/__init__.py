@@ -135,6 +135,8 @@ from bot.domain.phrasebook.states import (
     panic_off,
     panic_on,
     panic_over,
+    short_soaks,
+    soaks_that_fit,
     unless_decided,
 )
 
@@ -238,7 +240,9 @@ __all__ = [
     "quarantined",
     "reason_required",
     "runs_already",
+    "short_soaks",
     "slash_commands",
+    "soaks_that_fit",
     "token_exists",
     "token_not_accepted",
     "token_of_another",

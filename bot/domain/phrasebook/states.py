@@ -41,6 +41,20 @@ def needs_people(version: str, what: str) -> str:
     return f"{irreversible(version, what)} Slipway does not roll it back by itself: that needs a person."
 
 
+def short_soaks(requests: str, rate: str, share: str, needed: str, given: str) -> str:
+    """At load, in a dry run and at the gate. `needed`: as a duration, empty for never."""
+    found = f"is found after about {name(needed)}" if needed else "is never found"
+    return (
+        f"This lane has about {name(requests)}. A release that fails {name(rate)} of them {found} with {name(share)} of"
+        f" the traffic, and the plan soaks for {name(given)}."
+    )
+
+
+def soaks_that_fit(service: str, environment: str) -> str:
+    """After `short_soaks`."""
+    return f"`slipway plan suggest {name(service)} {name(environment)}` shows soaks that fit."
+
+
 def left_to_people(why: str, version: str, what: str) -> str:
     """Instead of an automatic rollback. `why`: a clause."""
     said = unquoted(why, 600).rstrip(". ")

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.domain.config import LaneConfig
+from bot.domain.config import Catalog, LaneConfig
 from bot.domain.judge.backtest import Backtest, backtest
 from bot.domain.judge.dependence import calibrated
 from bot.domain.judge.history import FULL_S, ServedTick
 from bot.domain.judge.planning import Suggestion, suggested
 from bot.domain.rollout.model import Plan, Policy
+from bot.domain.rollout.soaks import ShortSoaks, short_soaks
 from bot.domain.rollout.steps.shift import Shift
 from bot.ports.store import Store
 
@@ -24,16 +25,18 @@ _MOST_AT_FINER_TICKS = 50
 async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: datetime) -> Policy:
     """The lane's policy, as it is judged when a rollout with this plan starts at `at`."""
     policy = config.policy
-    if policy.judge.phi is not None or not policy.judge.objectives:
+    if not policy.judge.objectives:
         return policy
     ticks = await _history(store, config, at)
-    finest_tick_s = config.finest_tick_s
-    if finest_tick_s is not None and len(await store.rollouts.active()) >= _MOST_AT_FINER_TICKS:
-        finest_tick_s = None
-    # A day of ticks takes some tenths of a second to look through.
-    judge = await asyncio.to_thread(
-        calibrated, policy.judge, ticks, _expected(ticks, plan, at), finest_tick_s=finest_tick_s
-    )
+    judge = policy.judge
+    if judge.phi is None:
+        finest_tick_s = config.finest_tick_s
+        if finest_tick_s is not None and len(await store.rollouts.active()) >= _MOST_AT_FINER_TICKS:
+            finest_tick_s = None
+        # A day of ticks takes some tenths of a second to look through.
+        expected = _expected(ticks, plan, at)
+        judge = await asyncio.to_thread(calibrated, judge, ticks, expected, finest_tick_s=finest_tick_s)
+    judge = replace(judge, requests_s=_lately(ticks, at))
     return replace(policy, judge=judge, tick_s=judge.tick_s)
 
 
@@ -53,6 +56,28 @@ async def backtested(
     return await asyncio.to_thread(replayed)
 
 
+async def plan_shortage(
+    store: Store, config: LaneConfig, at: datetime, *, history_s: float = FULL_S
+) -> ShortSoaks | None:
+    """What the soaks of the lane's plan lack for its traffic in the last `history_s`; None if nothing, or unknown."""
+    ticks = await store.served.read(config.lane, at.timestamp() - history_s)
+    requests_s = requests_per_s(ticks)
+    if requests_s is None:
+        return None
+    judge = await asyncio.to_thread(calibrated, config.policy.judge, ticks, _expected(ticks, config.plan, at))
+    return short_soaks(config.plan, judge, requests_s)
+
+
+async def plan_advice(store: Store, catalog: Catalog, at: datetime) -> tuple[str, ...]:
+    """A sentence for each lane of a catalog with soaks too short for its traffic in the last hour; 10 ms a lane."""
+    said = []
+    for config in catalog.lanes.values():
+        short = await plan_shortage(store, config, at, history_s=_LATELY_S)
+        if short is not None:
+            said.append(f"{config.lane}: {short.sentence(config.lane)}")
+    return tuple(said)
+
+
 async def suggestion(store: Store, config: LaneConfig, at: datetime) -> Suggestion | None:
     """Soaks that fit what the lane served in the last day; None without history or objectives."""
     ticks = await _history(store, config, at)
@@ -69,9 +94,14 @@ async def _history(store: Store, config: LaneConfig, at: datetime) -> Sequence[S
 
 def _expected(ticks: Sequence[ServedTick], plan: Plan, at: datetime) -> float | None:
     """Requests a second that the candidate gets at first, as far as is known."""
-    lately = [tick for tick in ticks if tick.at > at.timestamp() - _LATELY_S]
-    requests_s, share = requests_per_s(lately), first_share(plan)
+    requests_s, share = _lately(ticks, at), first_share(plan)
     return requests_s * share if requests_s is not None and share is not None else None
+
+
+def _lately(ticks: Sequence[ServedTick], at: datetime) -> float | None:
+    """Requests a second in the last hour, to three digits; None where nothing was read in it."""
+    requests_s = requests_per_s([tick for tick in ticks if tick.at > at.timestamp() - _LATELY_S])
+    return None if requests_s is None else float(f"{requests_s:.3g}")
 
 
 def requests_per_s(ticks: Sequence[ServedTick]) -> float | None:

@@ -21,7 +21,7 @@ from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
-from bot.engine.requests.calibration import backtested, calibrated_policy
+from bot.engine.requests.calibration import backtested, calibrated_policy, plan_shortage
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -194,11 +194,12 @@ class Deploys:
         candidate: Release,
         situation: Situation,
     ) -> api.DryRun:
-        facts, changed, readiness, replayed = await asyncio.gather(
+        facts, changed, readiness, replayed, short = await asyncio.gather(
             self._facts(config, request, candidate, situation),
             self._compared(config, _replaced(situation, candidate), candidate),
             self._lanes.readiness(config.lane, config.policy, situation.stable),
             backtested(self._store, config, config.plan, self._lanes.now(), replays=_REPLAYS),
+            plan_shortage(self._store, config, self._lanes.now()),
         )
         return api.DryRun(
             lane=config.lane,
@@ -210,6 +211,7 @@ class Deploys:
             words=config.policy.words,
             changes=changed,
             backtest=replayed,
+            short_soaks=short,
         )
 
     async def _compared(

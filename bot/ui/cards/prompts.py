@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from bot.domain import phrasebook
-from bot.domain.rollout.model import Approval, Phase, Readiness, Rollout, WordingKind
+from bot.domain.rollout.model import Approval, Lane, Phase, Readiness, Rollout, WordingKind
+from bot.domain.rollout.soaks import ShortSoaks, short_soaks
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import Lock, RolloutView
 from bot.ui import escaping
 
+# Where people decide whether traffic moves on.
+_BEFORE_A_SOAK = frozenset({Phase.GATED, Phase.HELD})
+
 
 def asked(seen: RolloutView, with_readiness: bool) -> list[str]:
     """Paragraphs, most urgent first; only those of this state."""
     rollout = seen.rollout
-    parts = [_pause(rollout), _irreversible(rollout), _hold(rollout), _gate(rollout), _approved(rollout)]
+    parts = [_pause(rollout), _irreversible(rollout), _hold(rollout), _gate(rollout), _short_soaks(rollout)]
+    parts.append(_approved(rollout))
     if with_readiness and rollout.readiness is not None:
         parts.append(readiness_line(rollout.readiness, rollout.policy.words))
     if seen.lock is not None and rollout.phase.final:
@@ -34,6 +39,18 @@ def readiness_line(readiness: Readiness, words: WordingKind = "traffic") -> str:
     if readiness.problem:
         return f"⚠️ **A rollback to {to} has a problem:** {escaping.sentence(readiness.problem, 200)}{checked}"
     return f"↩️ **Rollback:** {how.format(version=to)}{checked}"
+
+
+def short_soaks_line(short: ShortSoaks, lane: Lane) -> str:
+    """Before traffic moves: that the judge will find little."""
+    return f"⚠️ **Little evidence:** {escaping.sentence(short.sentence(lane), 400)}"
+
+
+def _short_soaks(rollout: Rollout) -> str:
+    if rollout.phase not in _BEFORE_A_SOAK:
+        return ""
+    short = short_soaks(rollout.plan, rollout.policy.judge)
+    return short_soaks_line(short, rollout.lane) if short is not None else ""
 
 
 def lock_line(lock: Lock) -> str:

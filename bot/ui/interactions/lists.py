@@ -17,7 +17,7 @@ from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.ui import escaping
 from bot.ui.cards.card import changes_line
 from bot.ui.cards.phases import SHAPE, shape, word
-from bot.ui.cards.prompts import readiness_line
+from bot.ui.cards.prompts import readiness_line, short_soaks_line
 from bot.ui.errors import Reply, Upload
 from bot.ui.interactions.responder import HealthLine
 
@@ -167,6 +167,7 @@ def dry_run(plan: DryRun) -> Reply:
             f"**The plan**\n{steps}",
             readiness_line(plan.readiness, plan.words),
             *([f"**The judge** {plan.backtest.sentence()}"] if plan.backtest else []),
+            *([short_soaks_line(plan.short_soaks, plan.lane)] if plan.short_soaks else []),
         ]
     )
 

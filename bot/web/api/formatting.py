@@ -189,6 +189,7 @@ def dry_run(found: DryRun) -> models.DryRunInfo:
         ],
         changes=_changes(found.changes),
         backtest=_backtest(found.backtest) if found.backtest else None,
+        short_soaks=plain(found.short_soaks.sentence(found.lane)) if found.short_soaks else None,
     )
 
 

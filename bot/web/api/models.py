@@ -398,6 +398,10 @@ class DryRunInfo(_Answer):
     backtest: Annotated[
         BacktestInfo | None, Field(description="null: too little history, or no shift of traffic.")
     ]
+    short_soaks: Annotated[
+        str | None,
+        Field(description="What the soaks lack for this lane's traffic; null: nothing, or not known."),
+    ]
 
 
 class PanicInfo(_Answer):

@@ -11,20 +11,23 @@ import pytest
 from bot.domain.judge.counters import Counts
 from bot.domain.judge.history import ServedTick
 from bot.domain.judge.policy import JudgePolicy
-from bot.domain.rollout.model import Phase, Plan
+from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps.shift import Shift
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from bot.engine.requests.calibration import (
     backtested,
     calibrated_policy,
     first_share,
+    plan_advice,
+    plan_shortage,
     requests_per_s,
     suggestion,
 )
 from bot.ui.cards.measurements import fine_print
+from bot.ui.cards.prompts import asked
 from bot.ui.interactions import lists
 from bot.web.api import formatting
-from tests.support.actors import DEV, ONCALL
+from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.catalogs import LONG, PRODUCTION, STAGING, catalog, policy
 from tests.support.components import said
 from tests.support.harness import World
@@ -33,13 +36,13 @@ from tests.support.rules.judging import failures
 JUDGE = replace(policy().judge, phi=None, tick_s=5.0)
 
 
-def hour(until: datetime, length: int) -> list[ServedTick]:
-    """An hour of 20 requests a second before `until`; 0.5% fail, `length` at a time."""
+def hour(until: datetime, length: int, requests: int = 100) -> list[ServedTick]:
+    """An hour of `requests` every 5 s before `until`; 0.5% fail, `length` at a time."""
     random, now = Random(length), until.timestamp()
     found = []
     for n in range(720, 0, -1):
-        bad, slow = (length * failures(random, 100, 0.005 / length) for _ in range(2))
-        counts = {"errors": Counts(100, bad), "latency>1s": Counts(100, slow)}
+        bad, slow = (length * failures(random, requests, 0.005 / length) for _ in range(2))
+        counts = {"errors": Counts(requests, bad), "latency>1s": Counts(requests, slow)}
         found.append(ServedTick(now - 5.0 * n, 5.0, counts))
     return found
 
@@ -101,7 +104,7 @@ async def test_a_lane_without_history_starts_carefully_and_says_so(dsn: str) -> 
 
 async def test_a_given_phi_is_kept(dsn: str) -> None:
     judge, _ = await judged(dsn, replace(JUDGE, phi=3.0), 8)
-    assert judge == replace(JUDGE, phi=3.0)
+    assert judge == replace(JUDGE, phi=3.0, requests_s=20.0)
 
 
 def test_a_share_and_a_rate_are_known_or_not() -> None:
@@ -129,6 +132,45 @@ async def test_a_dry_run_says_what_the_judge_would_find_with_this_traffic(dsn: s
         answered = formatting.dry_run(found).backtest
         assert answered is not None and answered.sentence == found.backtest.sentence()
         assert [fault.rate for fault in answered.faults] == [0.02, 0.05, 0.1]
+
+
+async def test_soaks_that_are_too_short_for_the_traffic_are_told_before_it_moves(dsn: str) -> None:
+    world = World(dsn, catalog(LONG, policy=policy(judge=JUDGE)))
+    await world.serve()
+    async with world.open(working=False) as slipway:
+        lane = world.catalog.lanes[PRODUCTION]
+        served, now = slipway.store.served, world.clock.now()
+        assert await plan_shortage(slipway.store, lane, now) is None  # of a new lane nothing is known
+        await served.append([(PRODUCTION, tick) for tick in hour(now, 1, requests=2)])
+        await served.append([(STAGING, tick) for tick in hour(now, 1, requests=100_000)])
+        (advice,) = await plan_advice(slipway.store, world.catalog, now)
+        assert advice.startswith(
+            "checkout/production: This lane has about 24 requests a minute. A release that fails"
+        )
+        assert advice.endswith("`slipway plan suggest checkout production` shows soaks that fit.")
+        request = DeployRequest(world.guild, DEV, "checkout", "1.5.0", "production", dry_run=True)
+        dry = await slipway.engine.deploy(request)
+        assert isinstance(dry, DryRun) and dry.short_soaks is not None
+        assert formatting.dry_run(dry).short_soaks == advice.removeprefix("checkout/production: ")
+        assert "**Little evidence:** This lane has about 24 requests a minute" in said(
+            lists.dry_run(dry).view
+        )
+
+
+async def test_the_gate_says_that_the_soaks_are_too_short(dsn: str) -> None:
+    world = World(dsn, catalog(policy=policy(judge=JUDGE)))
+    await world.serve()
+    async with world.open() as slipway:
+        await slipway.store.served.append(
+            [(PRODUCTION, tick) for tick in hour(world.clock.now(), 1, requests=2)]
+        )
+        gated = await slipway.reaches(await slipway.deploy(lane=PRODUCTION), Phase.GATED)
+        seen = await slipway.engine.view(gated.id, world.guild)
+        told = asked(seen, with_readiness=False)
+        assert any("**Little evidence:** This lane has about 24 requests a minute." in line for line in told)
+        await slipway.press(gated, Action.APPROVE, LEAD)
+        served = replace(seen, rollout=replace(gated, phase=Phase.SUCCEEDED))
+        assert not any("Little evidence" in line for line in asked(served, with_readiness=False))
 
 
 async def test_a_return_to_what_was_good_does_not_wait_for_the_history(dsn: str) -> None:
