@@ -110,6 +110,8 @@ class RouterCounts:
         `(upper bound in seconds, requests up to it)`, without infinity.
     in_flight: requests and upgraded connections now.
     overdue: requests that now wait for the first byte for longer than the lane's largest latency limit.
+    instances: `(address, total, bad)` of each instance that the release has now, which no client can change either.
+        They need not add up to all: what no instance can be named for is counted for the release alone.
     """
 
     epoch: str
@@ -118,6 +120,7 @@ class RouterCounts:
     buckets: tuple[tuple[float, int], ...]
     in_flight: int = 0
     overdue: int = 0
+    instances: tuple[tuple[str, int, int], ...] = ()
 
 
 class Router(Protocol):

@@ -14,7 +14,7 @@ import pytest
 
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import TargetRefused
-from bot.ports.routers import LaneRoute, RoutedLane, Split, Stickiness
+from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts, Split, Stickiness
 from tests.support.routers.client import WEBSOCKET, Connection, ask, ask_many, request
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import KINDS, LANE, OTHER, RouterSubject, running
@@ -480,6 +480,83 @@ async def test_connections_that_a_release_closes_when_idle_fail_no_request(
             writer.close()
         await asyncio.sleep(0.05)
     connection.close()
+
+
+# ---- instances --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def twin() -> AsyncIterator[TestRelease]:
+    async with TestRelease("sha256:candidate") as release:
+        yield release
+
+
+def told_apart(counts: RouterCounts) -> dict[str, tuple[int, int]]:
+    return {name: (total, bad) for name, total, bad in counts.instances}
+
+
+async def test_instances_are_counted_by_their_address_from_the_start(
+    subject: RouterSubject, candidate: TestRelease, twin: TestRelease
+) -> None:
+    address = await subject.split(candidate.share(100, candidate.backend, twin.backend))
+    names = {f"127.0.0.1:{one.port}" for one in (candidate, twin)}
+    assert told_apart(await subject.counts(candidate.digest)) == dict.fromkeys(names, (0, 0))
+    await ask_many(address, 40)
+    await ask_many(address, 10, "/status/500")
+    counts = await subject.counts(candidate.digest, lambda counts: counts.total == 50)
+    served = {f"127.0.0.1:{one.port}": one for one in (candidate, twin)}
+    assert told_apart(counts) == {
+        name: (len(one.heads), len(one.requests("/status/500"))) for name, one in served.items()
+    }
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_faults_are_charged_to_the_instance_that_had_them(
+    subject: RouterSubject, candidate: TestRelease, twin: TestRelease, fault: str
+) -> None:
+    address = await subject.split(candidate.share(100, candidate.backend, twin.backend))
+    with contextlib.suppress(asyncio.IncompleteReadError):
+        await ask(address, fault)
+    await ask_many(address, 11)
+    counts = await subject.counts(candidate.digest, lambda counts: counts.total == 12)
+    assert counts.bad == 1
+    for one in (candidate, twin):
+        mine = told_apart(counts)[f"127.0.0.1:{one.port}"]
+        assert mine == (len(one.heads), len(one.requests(fault)))
+
+
+async def test_no_client_makes_an_instance_look_sick(
+    subject: RouterSubject, candidate: TestRelease, twin: TestRelease
+) -> None:
+    """Clients that leave, that send what is no request, and that break off their uploads."""
+    address = await subject.split(candidate.share(100, candidate.backend, twin.backend))
+    await ask_many(address, 10)
+    for number in range(6):
+        connection = await Connection.open(address)
+        await connection.send(request("/slow/0.1"))
+        await asyncio.sleep(0.03)
+        connection.abort()
+        connection = await Connection.open(address)
+        await connection.send(b"GET / HTTP/1.1\r\nHost: shop\r\nContent-Length: 50\r\n\r\nhalf")
+        connection.abort()
+        connection = await Connection.open(address)
+        await connection.send(b"\0 is no request" if number % 2 else b"CONNECT a:1 HTTP/1.1\r\n\r\n")
+        connection.close()
+    await ask_many(address, 10)
+    counts = await subject.counts(candidate.digest, lambda counts: counts.total >= 20)
+    assert counts.bad == 0
+    assert {bad for _, bad in told_apart(counts).values()} == {0}
+
+
+async def test_instance_that_left_is_told_apart_no_more(
+    subject: RouterSubject, candidate: TestRelease, twin: TestRelease
+) -> None:
+    address = await subject.split(candidate.share(100, candidate.backend, twin.backend))
+    await ask_many(address, 10)
+    await subject.split(candidate.share(100), revision=2)
+    await ask_many(address, 10)
+    counts = await subject.counts(candidate.digest, lambda counts: counts.total == 20)
+    assert set(told_apart(counts)) == {f"127.0.0.1:{candidate.port}"}
 
 
 # ---- faults of the router and of its configuration --------------------------------------------------------

@@ -70,5 +70,7 @@ def _readings(found: Mapping[str, Any] | None) -> tuple[CounterReading, ...]:
             buckets=tuple((float(bound), int(count)) for bound, count in found["buckets"]),
             overdue=found["overdue"],
             epoch=found["epoch"],
+            # A host of an earlier Slipway tells none apart.
+            parts=tuple((str(name), int(total), int(bad)) for name, total, bad in found.get("instances", ())),
         ),
     )

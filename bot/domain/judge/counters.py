@@ -14,6 +14,10 @@ class BucketError(PolicyError):
     """A latency limit above the source's histogram: a mistake in the configuration."""
 
 
+# Name of an instance, its requests and the failed ones among them.
+Part = tuple[str, int, int]
+
+
 class InconsistentError(Exception):
     """Counters that contradict each other, such as more failed requests than requests; carries a sentence."""
 
@@ -32,6 +36,7 @@ class CounterReading:
     extra: other proportions by name: `(total, bad)`.
     delta: the counts are what happened since the last look, of a source that keeps none (a probe). So it does not
         matter which process looked before, and what a look found counts if the look was saved.
+    parts: of a source that counts for a release as a whole: what each of its instances has of that.
     """
 
     instance: str
@@ -42,6 +47,7 @@ class CounterReading:
     extra: tuple[tuple[str, tuple[int, int]], ...] = ()
     delta: bool = False
     epoch: str = ""
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,18 @@ class Counts:
 
     total: int = 0
     bad: int = 0
+
+
+def gained_by(before: Part | None, now: Part) -> Counts | None:
+    """What an instance gained since `before`; None when that is not known, or is impossible.
+
+    An instance that was not seen before may have counted for long. One that counts less than before has started over.
+    """
+    if before is None:
+        return None
+    fell = now[1] < before[1] or now[2] < before[2]
+    total, bad = (now[1], now[2]) if fell else (now[1] - before[1], now[2] - before[2])
+    return Counts(total, bad) if 0 <= bad <= total else None
 
 
 @dataclass(frozen=True, slots=True)

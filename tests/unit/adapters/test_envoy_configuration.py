@@ -144,6 +144,36 @@ def test_statistics_become_counts() -> None:
     )
 
 
+def told_apart(*backends: Backend, series: str = "1") -> tuple[tuple[str, int, int], ...]:
+    release = f".release.{cluster_name(LANE, 'sha256:a')}.instance."
+    seen = {"10.0.0.3:8001": (9, 2), "[fd00::1]:8001": (4, 0), "-": (3, 3), "10.0.0.9:8001": (7, 7)}
+    numbers = {f"each.total{release}{at}": total for at, (total, _) in seen.items()}
+    numbers |= {f"each.bad{release}{at}": bad for at, (_, bad) in seen.items() if bad}
+    found = {"stats": [{"name": f"slipway.{series}.{name}", "value": n} for name, n in numbers.items()]}
+    split = Split(1, 1, (Share("sha256:a", "1", 100, backends),))
+    return parse_counts(found, "boot", {LANE: Listening(LaneRoute(), 80, "1")}, {LANE: split})[LANE][
+        "sha256:a"
+    ].instances
+
+
+def test_instances_of_the_split_are_told_apart_and_no_others() -> None:
+    new, six = Backend("new", "10.0.0.4", 8001), Backend("six", "fd00:0::1", 8001)
+    assert told_apart(Backend("old", "10.0.0.3", 8001), new, six) == (
+        ("10.0.0.3:8001", 9, 2),
+        ("10.0.0.4:8001", 0, 0),
+        ("[fd00::1]:8001", 4, 0),
+    )
+    assert told_apart(new, series="0") == (("10.0.0.4:8001", 0, 0),)
+
+
+def test_instances_with_names_for_addresses_are_told_apart_as_envoy_found_them() -> None:
+    assert [name for name, *_ in told_apart(Backend("a", "a.internal", 80))] == [
+        "10.0.0.3:8001",
+        "10.0.0.9:8001",
+        "[fd00::1]:8001",
+    ]
+
+
 def test_another_series_counts_nothing() -> None:
     counts = counted(stats("0", total=10, bad=2, within_300=8), 0.3)
     assert (counts.total, counts.bad) == (0, 0)

@@ -190,6 +190,52 @@ def test_what_the_ring_told_is_kept_in_a_table() -> None:
     assert (again.position, again.broken["r"], again.gave_up["q"], again.explained["plain1"]) == (8, 1, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "ended", "flags", "status", "what"),
+    [
+        ("plain", "answered", "SD", 200, "broken"),
+        ("plain", "answered", "CD", 200, ""),
+        ("plain", "answered", "SD", 500, ""),  # among the responses of the server
+        ("plain", "failed", "SH", 502, "unanswered"),
+        ("plain", "-", "SC", 503, "unanswered"),
+        ("plain", "left", "CH", 400, ""),
+        ("plain", "-", "CD", -1, ""),
+        ("upgrade", "failed", "SH", 503, ""),
+        ("upload", "-", "SD", 0, ""),
+    ],
+)
+def test_ends_of_requests_are_charged_to_their_server(
+    kind: str, ended: str, flags: str, status: int, what: str
+) -> None:
+    found = Found()
+    end = End(1, "plain0", "r", kind, ended, flags, status, 1, "c1")
+    (read,) = counting.ends(f"{line(end)} c1")
+    assert read == end
+    assert found.take([read], 50) - {"position", "r"} == ({"@c1"} if what else set())
+    numbers = {"broken": found.broken["@c1"], "unanswered": found.unanswered["@c1"]}
+    assert numbers == {name: int(name == what) for name in numbers}
+
+
+def test_instances_are_the_servers_that_take_requests() -> None:
+    found = Found()
+    found.broken["@c1"], found.unanswered["@t2"] = 1, 2
+    head = "# pxname,svname,status,addr,hrsp_2xx,hrsp_3xx,hrsp_4xx,hrsp_5xx"
+    shown = "\n".join(
+        [
+            head,
+            "plain0,c1,UP,10.0.0.3:80,5,1,2,3",
+            "plain0,s2,no check,10.0.0.4:80,4,0,0,0",
+            "plain0,t2,no check,10.0.0.4:80,3,0,0,1",
+            "plain0,c3,MAINT,10.0.0.5:80,9,0,0,9",
+            "plain0,BACKEND,UP,,9,9,9,9",
+            "other0,c1,UP,10.0.0.3:80,0,0,0,7",
+        ]
+    )
+    rows = counting.servers(shown)["plain0"]
+    assert counting.instances(rows, found) == (("10.0.0.3:80", 11, 4), ("10.0.0.4:80", 10, 3))
+    assert set(counting.statistics(shown)) == {"plain0"}
+
+
 def test_lost_requests_are_those_of_which_nothing_tells() -> None:
     found = Found()
     found.explained["plain0"] = 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,21 +11,24 @@ from typing import Any
 from bot.adapters.routers.envoy.bootstrap import BOUNDS_MS
 from bot.adapters.routers.envoy.config import Listening
 from bot.adapters.routers.envoy.loggers import limit_ms
-from bot.adapters.routers.envoy.names import COUNTS, cluster_name
+from bot.adapters.routers.envoy.names import COUNTS, EACH, cluster_name
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import RouterCounts, Split
+from bot.ports.routers import Backend, RouterCounts, Share, Split
 
 Json = dict[str, Any]
 _ACTIVE = ".upstream_rq_active"
+# The address in the counts of a request that came to no instance.
+NO_INSTANCE = "-"
 # Of a release before its first response.
 _NO_LADDER = [(bound / 1000, 0) for bound in BOUNDS_MS]
 
 
 @dataclass(slots=True)
 class _Stats:
-    """Statistics of one cluster. `series`: the series of the listener that counted."""
+    """Statistics of one cluster, each by the series of the listener that counted. each: those by instance."""
 
     numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+    each: dict[tuple[str, str, str], int] = field(default_factory=dict)
     ladders: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     active: int = 0
 
@@ -36,7 +40,7 @@ def parse_counts(
     clusters = _by_cluster(stats["stats"])
     return {
         lane: {
-            share.digest: _counts(clusters[cluster_name(lane, share.digest)], epoch, listening)
+            share.digest: _counts(clusters[cluster_name(lane, share.digest)], epoch, listening, share)
             for share in splits[lane].shares
         }
         for lane, listening in lanes.items()
@@ -59,7 +63,11 @@ def _by_cluster(stats: Iterable[Json]) -> defaultdict[str, _Stats]:
             found[stat["name"].removeprefix("cluster.").removesuffix(_ACTIVE)].active = int(stat["value"])
         else:
             series, what, cluster = _parts(stat["name"])
-            found[cluster].numbers[series, what] = int(stat["value"])
+            cluster, _, instance = cluster.partition(".instance.")
+            if instance:
+                found[cluster].each[series, what, instance] = int(stat["value"])
+            else:
+                found[cluster].numbers[series, what] = int(stat["value"])
     return found
 
 
@@ -69,7 +77,7 @@ def _parts(name: str) -> tuple[str, str, str]:
     return series, what, cluster
 
 
-def _counts(stats: _Stats, epoch: str, listening: Listening) -> RouterCounts:
+def _counts(stats: _Stats, epoch: str, listening: Listening, share: Share) -> RouterCounts:
     def number(what: str) -> int:
         return stats.numbers.get((listening.series, what), 0)
 
@@ -82,7 +90,29 @@ def _counts(stats: _Stats, epoch: str, listening: Listening) -> RouterCounts:
         buckets=_rising(exact, stats.ladders.get(listening.series, _NO_LADDER), total),
         in_flight=stats.active,
         overdue=number("overdue"),
+        instances=_instances(stats, listening, share),
     )
+
+
+def _instances(stats: _Stats, listening: Listening, share: Share) -> tuple[tuple[str, int, int], ...]:
+    """Counts of the release's present instances; of one that has a name for an address, all that it ever led to."""
+    series, present = listening.series, [_address(backend) for backend in share.backends]
+    seen = sorted({instance for own, _, instance in stats.each if own == series})
+    names = [at for at in present if at is not None] if None not in present else seen
+
+    def number(what: str, name: str) -> int:
+        return stats.each.get((series, f"{EACH}.{what}", name), 0)
+
+    return tuple((name, number("total", name), number("bad", name)) for name in names if name != NO_INSTANCE)
+
+
+def _address(backend: Backend) -> str | None:
+    """As Envoy writes it; None where the host is a name."""
+    try:
+        address = ipaddress.ip_address(backend.host)
+    except ValueError:
+        return None
+    return f"[{address}]:{backend.port}" if address.version == 6 else f"{address}:{backend.port}"
 
 
 def _rising(

@@ -2,8 +2,8 @@
 
 They run when a request ends, when its client can change nothing any more, and look only at requests that were received
 to the last byte: what a client did not finish, no release can answer. Every counter is tagged with the cluster (the
-release) alone. Conditions that Envoy's filters cannot express (received in full; answered within N ms) are regular
-expressions on a tag that the rule then drops.
+release), those that tell instances apart also with the address. Conditions that Envoy's filters cannot express
+(received in full; answered within N ms) are regular expressions on a tag that the rule then drops.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bot.adapters.routers.envoy.names import COUNTS
+from bot.adapters.routers.envoy.names import COUNTS, EACH
 
 Json = dict[str, Any]
 
@@ -31,6 +31,8 @@ _TAG_INPUT = "type.googleapis.com/envoy.extensions.matching.common_inputs.stats.
 _TRANSFORM = "type.googleapis.com/envoy.extensions.matching.actions.transform_stat.v3.TransformStat"
 
 _RELEASE_TAG = {"name": "release", "value_format": "%UPSTREAM_CLUSTER_RAW%"}
+# Address of the instance that a request came to; where it was refused, of the last that was tried.
+_INSTANCE_TAG = {"name": "instance", "value_format": "%UPSTREAM_HOST%"}
 # Milliseconds; `-` for a request that was not received in full.
 _ARRIVAL = "%COMMON_DURATION(DS_RX_BEG:DS_RX_END:ms)%"
 # From the request's last byte to the response's first; `-` when one of them never came, or in the other order.
@@ -60,18 +62,18 @@ def loggers(series: str, limits_s: Sequence[float], overdue_s: float) -> list[Js
     kinds = [
         _logger(
             _all(ended, answered, plain),
-            counters=[_counter("total", received), *_within(limits_s, _WAIT)],
+            counters=[*_counters("total", received), *_within(limits_s, _WAIT)],
             histograms=[_histogram("wait", _WAIT)],
         ),
-        _logger(_all(ended, answered, plain, failed), counters=[_counter("bad", received)]),
+        _logger(_all(ended, answered, plain, failed), counters=_counters("bad", received)),
         # A handshake is complete with its headers; its connection ends as its users please.
         _logger(
             _all(ended, _status("GE", 101), websocket),
-            counters=[_counter("total"), *_within(limits_s, _HANDSHAKE)],
+            counters=[*_counters("total"), *_within(limits_s, _HANDSHAKE)],
         ),
-        _logger(_all(ended, websocket, _status("GE", 500)), counters=[_counter("bad")]),
+        _logger(_all(ended, websocket, _status("GE", 500)), counters=_counters("bad")),
         # Its client gave up after the time in which the release had to answer.
-        _logger(_all(ended, waiting, plain, _age("GE", age)), counters=[_counter("total", promptly)]),
+        _logger(_all(ended, waiting, plain, _age("GE", age)), counters=_counters("total", promptly)),
         # Each request is added at one look, and its end subtracts it.
         _logger(
             _all(
@@ -115,6 +117,12 @@ def _logger(when: Json, **stats: list[Json]) -> Json:
 
 def _stat(name: str, *conditions: Json) -> Json:
     return {"name": name, "tags": [_RELEASE_TAG, *conditions]}
+
+
+def _counters(name: str, *conditions: Json) -> list[Json]:
+    """One counter for the release, and one for each of its instances, under the same conditions."""
+    apart = {"name": f"{EACH}.{name}", "tags": [_RELEASE_TAG, _INSTANCE_TAG, *conditions]}
+    return [_counter(name, *conditions), {"stat": apart, "value_fixed": 1}]
 
 
 def _counter(name: str, *conditions: Json) -> Json:

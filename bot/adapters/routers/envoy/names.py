@@ -10,6 +10,8 @@ from bot.domain.rollout.model import Lane
 ROUTES = "slipway"
 # Of everything that the access loggers count.
 COUNTS = "slipway"
+# Of what they count for each instance by itself.
+EACH = "each"
 # Tells the route table which lane a request came in on; each listener overwrites it.
 LANE_HEADER = "x-slipway-lane"
 

@@ -222,7 +222,7 @@ def _frontend(listening: Listening, limits: Limits) -> list[str]:
         # Only requests that ended in some unusual way.
         "log ring@ends format raw daemon",
         "option dontlog-normal",
-        f'log-format "%rt %b %[var(txn.release)] %[var(txn.kind)] %[var(txn.ended)] %ts %ST %[{_AGE}]"',
+        f'log-format "%rt %b %[var(txn.release)] %[var(txn.kind)] %[var(txn.ended)] %ts %ST %[{_AGE}] %s"',
         "option forwardfor",
         *_received(limits),
         *_placed(route.sticky),

@@ -78,13 +78,28 @@ def table(shown: str) -> dict[str, dict[str, int]]:
 
 def statistics(shown: str) -> dict[str, dict[str, str]]:
     """Rows of backends by name, from the answer to `show stat`."""
-    rows = csv.DictReader(shown.removeprefix("# ").splitlines())
-    return {row["pxname"]: row for row in rows if row["svname"] == "BACKEND"}
+    return {row["pxname"]: row for row in _rows(shown) if row["svname"] == "BACKEND"}
+
+
+def servers(shown: str) -> dict[str, list[dict[str, str]]]:
+    """Rows of the servers of each backend that take requests, from the same answer."""
+    found: defaultdict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in _rows(shown):
+        if row["svname"] not in ("BACKEND", "FRONTEND") and not row["status"].startswith("MAINT"):
+            found[row["pxname"]].append(row)
+    return found
+
+
+def _rows(shown: str) -> Iterable[dict[str, str]]:
+    return csv.DictReader(shown.removeprefix("# ").splitlines())
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """A line of the ring, of a request that ended in some unusual way. The fields are those of `log-format`."""
+    """A line of the ring, of a request that ended in some unusual way. The fields are those of `log-format`.
+
+    server: the one that it came to, or was last tried on; empty in lines of an HAProxy that did not tell it.
+    """
 
     number: int
     backend: str
@@ -94,6 +109,7 @@ class End:
     flags: str
     status: int
     age_us: int
+    server: str = ""
 
 
 def ends(shown: str) -> list[End]:
@@ -101,16 +117,17 @@ def ends(shown: str) -> list[End]:
     found = []
     for line in shown.splitlines():
         parts = line.split()
-        if len(parts) != _END_FIELDS or not parts[0].isdecimal():
+        if len(parts) not in _END_FIELDS or not parts[0].isdecimal():
             continue
-        number, backend, release, kind, ended, flags, status, age = parts
-        found.append(
-            End(int(number), backend, release, kind, ended, flags, int(status), int(age) if age != "-" else 0)
-        )
+        number, backend, release, kind, ended, flags, status, age, *server = parts
+        age_us = int(age) if age != "-" else 0
+        found.append(End(int(number), backend, release, kind, ended, flags, int(status), age_us, *server))
     return found
 
 
-_END_FIELDS = 8
+_END_FIELDS = (8, 9)
+# How the keys of servers begin, beside those of releases.
+_SERVER = "@"
 
 
 # ---- what the ring adds ---------------------------------------------------------------------------------
@@ -121,8 +138,9 @@ class Found:
     """What the ring told so far, kept by HAProxy itself in the table `found`: so a host that restarts goes on there.
 
     broken: responses that a release broke off, by release. unanswered: requests that got no answer at all by a
-    release's fault. gave_up: those that a client gave up on, after the release had been too slow. explained: requests
-    that the statistics of a backend left out, and the ring has. position: number of the last line that was read.
+    release's fault; both also by server, where those that HAProxy answered in its place are unanswered, too.
+    gave_up: those that a client gave up on, after the release had been too slow. explained: requests that the
+    statistics of a backend left out, and the ring has. position: number of the last line that was read.
     """
 
     broken: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -162,6 +180,22 @@ class Found:
     def _add(self, line: End, overdue_us: int) -> set[str]:
         if line.kind not in ("plain", "upgrade"):
             return set()
+        return self._add_to_release(line, overdue_us) | self._add_to_server(line)
+
+    def _add_to_server(self, line: End) -> set[str]:
+        """Faults that are not among the responses of its own, which its statistics have."""
+        key = f"{_SERVER}{line.server}"
+        if line.kind != "plain" or not line.server:
+            return set()
+        if line.ended == "answered" and line.flags[:2] in ("SD", "PD") and line.status < 500:
+            self.broken[key] += 1
+        elif line.ended == "failed" or (line.ended == "-" and line.flags[0] in "Ss"):
+            self.unanswered[key] += 1
+        else:
+            return set()
+        return {key}
+
+    def _add_to_release(self, line: End, overdue_us: int) -> set[str]:
         if line.ended == "answered":
             # A status from 500 on is bad already. A connection that was upgraded ends as its users please.
             if line.kind == "plain" and line.flags[:2] in ("SD", "PD") and line.status < 500:
@@ -200,6 +234,20 @@ def lost(backend: str, stats: Mapping[str, Mapping[str, str]], found: Found) -> 
     row = stats[backend]
     missing = int(row["stot"]) - int(row["scur"]) - int(row["req_tot"])
     return max(0, missing - found.explained[backend])
+
+
+def instances(rows: Iterable[Mapping[str, str]], found: Found) -> tuple[tuple[str, int, int], ...]:
+    """`(address, total, bad)` of a release's instances, from the rows of the servers of its slot.
+
+    Whole requests alone: handshakes and uploads go to another backend, so that a status from 500 on is the release's.
+    """
+    sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for row in rows:
+        key, of = f"{_SERVER}{row['svname']}", sums[row["addr"]]
+        answered, failed = sum(int(row[f"hrsp_{status}xx"]) for status in range(2, 6)), int(row["hrsp_5xx"])
+        of[0] += answered + found.unanswered[key]
+        of[1] += failed + found.unanswered[key] + found.broken[key]
+    return tuple((address, total, min(bad, total)) for address, (total, bad) in sorted(sums.items()))
 
 
 # ---- counts ---------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
@@ -41,13 +42,15 @@ CHECKED = "check inter 1s fastinter 500ms fall 2 rise 1"
 # What an HAProxy that this one replaced had counted: the epoch, a colon, and the tallies.
 CARRIED = "SLIPWAY_CARRIED"
 
-_STATISTICS, _SERVERS = "show stat -1 2 -1", "show servers state"
+# Of backends and of servers.
+_STATISTICS, _SERVERS = "show stat -1 6 -1", "show servers state"
 _RING, _FOUND = "show events ends", "show table found"
 _ANSWERED, _WAITING = (f"show table {name} data.conn_cur gt 0" for name in ("answered", "waiting"))
 _RELEASES, _SHOW_MAP = "show table releases", f"show map {MAP}"
 _IN_MAINTENANCE = 1
 
 Servers = dict[str, dict[str, str]]
+Instances = tuple[tuple[str, int, int], ...]
 
 
 class HaproxyLane:
@@ -98,7 +101,7 @@ class HaproxyLane:
             placed = await self._placed() if running else self._written_split()
             environment = {}
             if running and before is not None and before.bounds_us == listening.bounds_us:
-                epoch, tallies = await self._tallies(before)
+                epoch, tallies, _ = await self._tallies(before)
                 environment[CARRIED] = f"{epoch}:{counting.tallies_to_text(tallies)}"
             files = {name: _text(self.folder / name) for name in (FILE, MAP)}
             self._write(listening, placed, await _servers(placed))
@@ -198,21 +201,24 @@ class HaproxyLane:
             answered, waiting, releases = await self._runtime.ask(_ANSWERED, _WAITING, _RELEASES)
             late = counting.overdue(counting.table(answered), counting.table(waiting), listening, now_ms)
             rows = counting.table(releases)
-            epoch, tallies = await self._tallies(listening)
+            epoch, tallies, instances = await self._tallies(listening)
             placed = await self._placed()
         return {
-            share.digest: counting.counts(
-                tallies[release_key(share.digest)],
-                epoch,
-                listening,
-                rows.get(release_key(share.digest), {}).get("conn_cur", 0),
-                late.get(release_key(share.digest), 0),
+            share.digest: replace(
+                counting.counts(
+                    tallies[release_key(share.digest)],
+                    epoch,
+                    listening,
+                    rows.get(release_key(share.digest), {}).get("conn_cur", 0),
+                    late.get(release_key(share.digest), 0),
+                ),
+                instances=instances.get(release_key(share.digest), ()),
             )
             for share in (placed.split.shares if placed.split is not None else ())
         }
 
-    async def _tallies(self, listening: Listening) -> tuple[str, dict[str, Tally]]:
-        """The counters' epoch, and what every release has, by its key.
+    async def _tallies(self, listening: Listening) -> tuple[str, dict[str, Tally], dict[str, Instances]]:
+        """The counters' epoch, and what every release has, by its key, as a whole and by instance.
 
         Faults are read before totals: a request that ends in between must not be a fault of no request.
         """
@@ -227,6 +233,11 @@ class HaproxyLane:
         slots = {slot.release: (number, slot) for number, slot in placed.slots.items()}
         epoch, _, before = value(carried, CARRIED).partition(":")
         tallies = counting.tallies_from_text(before)
+        servers = counting.servers(stat)
+        instances = {
+            release: counting.instances(servers.get(f"{EVIDENCE}{number}", ()), found)
+            for release, (number, _) in slots.items()
+        }
         for release in {*rows, *slots}:
             silent = 0
             if release in slots:
@@ -234,7 +245,7 @@ class HaproxyLane:
                 silent = max(0, counting.lost(f"{EVIDENCE}{number}", stats, found) - slot.lost_before)
             own = counting.tally(rows.get(release, {}), release, found, silent, len(listening.bounds_us))
             tallies[release] = own + tallies.get(release, Tally())
-        return epoch or value(start, START), tallies
+        return epoch or value(start, START), tallies, instances
 
     async def _placed(self) -> Placed:
         (shown,) = await self._runtime.ask(_SHOW_MAP)
