@@ -35,6 +35,7 @@ BENCHMARKS = {
     "router": ("engine", "The router compared with direct requests"),
     "detection": ("judge", "Detection and false alarms of the judge"),
     "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),
+    "instances": ("judge", "Sick instances of a candidate"),
     "judging": ("judge", "Cost of judging"),
     "history": ("judge", "Cost of the lanes' history"),
     "chart": ("discord", "Drawing a chart"),

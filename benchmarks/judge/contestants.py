@@ -44,6 +44,8 @@ from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, beg
 WINDOW_S = 60
 CONFIDENCE, TOLERANCE = 0.98, 0.25
 ERRORS_IN_A_ROW = 4
+# The one instance of a release that is counted as a whole.
+ROUTER = "router"
 PROMOTES_AFTER = 10
 
 
@@ -121,8 +123,8 @@ def taken(scenario: Scenario, policy: JudgePolicy) -> Iterator[Tick]:
         pairs = zip(*(ticks(side, int(policy.tick_s)) for side in scenario.seconds), strict=True)
     for number, (candidate, stable) in enumerate(pairs, 1):
         mine, theirs = {"errors": candidate}, {"errors": stable}
-        at = number * policy.tick_s
-        yield Tick(at, policy.tick_s, mine, theirs, paired=mine, requests=candidate.total)
+        at, alone = number * policy.tick_s, {ROUTER: candidate}
+        yield Tick(at, policy.tick_s, mine, theirs, paired=mine, requests=candidate.total, instances=alone)
 
 
 def read(scenario: Scenario, policy: JudgePolicy) -> Iterator[Tick]:
@@ -158,7 +160,7 @@ class _Counters:
         for number, each in enumerate(counts):
             total, bad = (0, 0) if side in look.reset else self.totals.get(number, (0, 0))
             self.totals[number] = (total + each.total, bad + each.bad)
-            name = "router" if len(counts) == 1 else f"{side}-{number + 1}"
+            name = ROUTER if len(counts) == 1 else f"{side}-{number + 1}"
             readings.append(CounterReading(name, *self.totals[number]))
         if side in look.unread:
             return Sample(float(look.at), side, (), f"{side}: no answer")

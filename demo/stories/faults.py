@@ -16,6 +16,16 @@ async def errors(scene: Scene, version: str, lane: Lane, share: float) -> None:
     await scene.world.errors(lane, version, share)
 
 
+@verb(
+    FAULTS,
+    "1 of {number} instances of {version} of {lane} fails {share} of requests",
+    "1 of 4 instances of 1.5.0 of checkout in production fails 40% of requests",
+)
+async def sick_instance(scene: Scene, number: int, version: str, lane: Lane, share: float) -> None:
+    """One of so many instances of a version answers so many of its requests with errors from now on."""
+    await scene.world.sick_instance(lane, version, number, share)
+
+
 @verb(FAULTS, "{version} of {lane} crashes", "1.5.0 of checkout in production crashes")
 async def crash(scene: Scene, version: str, lane: Lane) -> None:
     """The process of a release dies."""

@@ -98,6 +98,9 @@ class SandboxWorld:
         body = {"version": version, "error_rate": share}
         await self._stage.call("POST", f"services/{lane.service}", body, environment=lane.environment)
 
+    async def sick_instance(self, lane: Lane, version: str, instances: int, share: float) -> None:
+        raise StoryError("the demo runs one instance of each release")
+
     async def crash(self, lane: Lane, version: str) -> None:
         (await self._process(f"{lane.service}/{lane.environment} {version}")).kill()
 

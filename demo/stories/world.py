@@ -89,6 +89,10 @@ class Faults(Protocol):
         """From now on so many of the version's answers are errors."""
         ...
 
+    async def sick_instance(self, lane: Lane, version: str, instances: int, share: float) -> None:
+        """From now on so many of the answers of one of the version's instances are errors."""
+        ...
+
     async def crash(self, lane: Lane, version: str) -> None:
         """The release's process dies."""
         ...

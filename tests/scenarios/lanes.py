@@ -128,6 +128,8 @@ class VirtualUsers:
         self._target = target
         self.rates = rates
         self.errors: dict[tuple[Lane, str], float] = {}
+        # `[requests, failures]` of each instance, of which the first has all failures; where they are told apart.
+        self._instances: dict[tuple[Lane, str], list[list[float]]] = {}
         self._served_s: Counter[tuple[Lane, str]] = Counter()
         self._asked: defaultdict[tuple[Lane, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
         self._recent: defaultdict[Lane, list[tuple[float, dict[str, float]]]] = defaultdict(list)
@@ -147,6 +149,9 @@ class VirtualUsers:
             counts[0] += requests * share
             counts[1] += requests * share * self._failing(lane, version, behaviour)
             counts[2] += requests * share * behaviour.slow_share
+            for number, instance in enumerate(each := self._instances.get((lane, version), [])):
+                instance[0] += requests * share / len(each)
+                instance[1] += 0 if number else requests * share * self._failing(lane, version, behaviour)
         recent = self._recent[lane]
         recent.append((now, shares))
         self._recent[lane] = [one for one in recent if one[0] > now - _SHARE_WINDOW_S]
@@ -176,6 +181,11 @@ class VirtualUsers:
         here = {version: counts for (one, version), counts in self._asked.items() if one == lane}
         return {v: int(c[0]) for v, c in here.items()}, {v: int(c[1]) for v, c in here.items()}
 
+    def sicken(self, lane: Lane, version: str, instances: int, share: float) -> None:
+        """From now on the version has so many instances, and the first of them fails `share` of its requests."""
+        self.errors[lane, version] = share / instances
+        self._instances[lane, version] = [[0.0, 0.0] for _ in range(instances)]
+
     async def sample(self, lane: Lane, digests: Sequence[str]) -> Sequence[Sample]:
         await self._target.asked(lane)  # raises where the target is away
         return [self._sample(lane, digest) for digest in digests]
@@ -185,7 +195,12 @@ class VirtualUsers:
         version = self._target.version(lane, digest)
         total, bad, slow = (int(count) for count in self._asked[lane, version])
         buckets = tuple((bound, total - (slow if bound < 3.0 else 0)) for bound in _BOUNDS)
-        return Sample(at, digest, (CounterReading(self.name, total, bad, (*buckets, (float("inf"), total))),))
+        parts = tuple(
+            (f"10.0.0.{3 + number}:8001", int(requests), int(failures))
+            for number, (requests, failures) in enumerate(self._instances.get((lane, version), ()))
+        )
+        reading = CounterReading(self.name, total, bad, (*buckets, (float("inf"), total)), parts=parts)
+        return Sample(at, digest, (reading,))
 
 
 class VirtualProbe:

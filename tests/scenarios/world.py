@@ -152,6 +152,9 @@ class VirtualWorld:
     async def errors(self, lane: Lane, version: str, share: float) -> None:
         self._users.errors[model.Lane(*lane), version] = share
 
+    async def sick_instance(self, lane: Lane, version: str, instances: int, share: float) -> None:
+        self._users.sicken(model.Lane(*lane), version, instances, share)
+
     async def crash(self, lane: Lane, version: str) -> None:
         found = model.Lane(*lane)
         digest = self._target.digest(found, version)

@@ -111,7 +111,17 @@ MODELS: dict[str, Model] = {
     "drift-far": Model("both drift to 6% and back", shared.drifting_far, innocent=(0.004,), times=()),
     "sick-stable": Model("one of stable's 4 instances fails 10 times as often", releases.sick_of_stable),
     "sick-candidate": Model(
-        "one of the candidate's 2 instances has all its failures", releases.sick_of_candidate, innocent=()
+        "one of the candidate's 2 instances has all its failures", releases.sick_of_candidate(2), innocent=()
+    ),
+    "sick-of-10": Model(
+        "one of the candidate's 10 instances has all its failures",
+        releases.sick_of_candidate(10),
+        innocent=(),
+    ),
+    "sticky-instance": Model(
+        "bad users, 20 requests, one every 3 s, each on one of 4 instances",
+        releases.stuck(Visits(20, 3)),
+        times=(),
     ),
     "herd": Model("thundering herd at each of three shifts", shared.herd),
     "leak-both": Model("slow leak, both", shared.leaking_both, times=()),

@@ -36,7 +36,7 @@ def leaking(random: Random, case: Case) -> Scenario:
     return stream(random, case, [case.stable] * len(seconds_of(case)), own=own)
 
 
-# Instances of the candidate and of stable, where they matter; each has an equal part of its release's requests.
+# Instances of the candidate and of stable, where a model does not say; each has an equal part of the requests.
 CANDIDATES, STABLES = 2, 4
 
 
@@ -49,12 +49,27 @@ def sick_of_stable(random: Random, case: Case) -> Scenario:
     )
 
 
-def sick_of_candidate(random: Random, case: Case) -> Scenario:
-    """All that the candidate has besides is on one of its two instances."""
-    healthy = [case.stable] * len(seconds_of(case))
-    well = healthy[HISTORY_S:]
-    sick = _added(well, [CANDIDATES * p for p in step(case)])
-    return _instances(random, case, [sick, *[well] * (CANDIDATES - 1)], [healthy] * STABLES)
+def sick_of_candidate(instances: int) -> Stream:
+    """All that the candidate has besides is on one of so many instances."""
+
+    def model(random: Random, case: Case) -> Scenario:
+        healthy = [case.stable] * len(seconds_of(case))
+        well = healthy[HISTORY_S:]
+        sick = _added(well, [instances * p for p in step(case)])
+        return _instances(random, case, [sick, *[well] * (instances - 1)], [healthy] * STABLES)
+
+    return model
+
+
+def stuck(failures: Failures) -> Stream:
+    """Every instance fails as often as all others, and one failure brings others of the same instance along."""
+
+    def model(random: Random, case: Case) -> Scenario:
+        healthy = [case.stable] * len(seconds_of(case))
+        worse = _added(healthy[HISTORY_S:], step(case))
+        return _instances(random, case, [worse] * STABLES, [healthy] * STABLES, failures)
+
+    return model
 
 
 def _added(chances: Sequence[float], own: Sequence[float]) -> list[float]:
@@ -62,14 +77,18 @@ def _added(chances: Sequence[float], own: Sequence[float]) -> list[float]:
 
 
 def _instances(
-    random: Random, case: Case, candidate: Sequence[Sequence[float]], stable: Sequence[Sequence[float]]
+    random: Random,
+    case: Case,
+    candidate: Sequence[Sequence[float]],
+    stable: Sequence[Sequence[float]],
+    failures: Failures = INDEPENDENT,
 ) -> Scenario:
     """Instances with the chances to fail that each has in every second; stable's begin with the history."""
-    each = [case.candidate_rps / CANDIDATES] * case.seconds
+    each = [case.candidate_rps / len(candidate)] * case.seconds
     rps = case.candidate_rps + case.stable_rps
     others = [rps / STABLES] * HISTORY_S + [case.stable_rps / STABLES] * case.seconds
-    mine = [INDEPENDENT.serve(random, each, chances) for chances in candidate]
-    theirs = [INDEPENDENT.serve(random, others, chances) for chances in stable]
+    mine = [failures.serve(random, each, chances) for chances in candidate]
+    theirs = [failures.serve(random, others, chances) for chances in stable]
     before = _summed([instance[:HISTORY_S] for instance in theirs])
     return scenario(case, mine, [instance[HISTORY_S:] for instance in theirs], before)
 

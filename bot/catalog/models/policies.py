@@ -69,6 +69,10 @@ class Policy(Part):
         default="fail",
         description="When an instance of the candidate crashed: fail the candidate, or only log it.",
     )
+    on_sick_instance: Literal["hold", "ignore"] = Field(
+        default="hold",
+        description="When one instance fails more often than the others: keep a soak from passing, or only show it.",
+    )
     error_limit: Duration = Field(default=60.0, description="How long sources may be unreadable.")
     recent: Duration = Field(
         default=180.0, description="Time over which stable is checked for the same trouble."

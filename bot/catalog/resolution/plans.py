@@ -154,6 +154,7 @@ def policy(
             min_requests=written.min_requests,
             on_common_trouble=written.on_common_trouble,
             on_restart=written.on_restart,
+            on_sick_instance=written.on_sick_instance,
             error_limit_s=written.error_limit,
             tick_s=tick_s,
             recent_s=written.recent,

@@ -42,6 +42,7 @@ class Tick:
         None without one, and while one of them cannot be read: what the other did is carried until both can.
     unread_s: for how long the one that cannot be read now was not read, in seconds; 0 when both can be.
     requests: all of the candidate, whether or not an objective or a rule counts them.
+    instances: requests and failed ones of each instance of the candidate that is there; empty where it is not known.
     errors: sentences on what could not be read; a tick with errors is not measured time.
     crashed: sentence when an instance of the candidate restarted.
     buckets: histogram bound in seconds that was read for each latency objective or rule.
@@ -63,6 +64,7 @@ class Tick:
     unread_s: float = 0.0
     requests: int = 0
     settling: bool = False
+    instances: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def compared(self) -> Mapping[str, Counts]:
@@ -138,7 +140,7 @@ def difference(
 
     Raises BucketError (a ValueError) when a latency limit lies above the last finite histogram bound.
     """
-    mine = Look(policy, at, candidate, state.candidate)
+    mine = Look(policy, at, candidate, state.candidate, by_instance=True)
     theirs = Look(policy, at, stable, state.stable) if stable is not None else None
     looks = [mine] if theirs is None else [mine, theirs]
     traffic = mine.requests > 0
@@ -162,6 +164,7 @@ def difference(
         unread_s=pair.unread_s if pair else 0.0,
         requests=mine.requests,
         settling=mine.discarded,
+        instances=mine.instances,
     )
     return EvidenceState(
         at,

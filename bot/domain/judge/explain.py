@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import log
 
 from bot.domain.formatting import count, duration, percent, times
 from bot.domain.judge.confidence import bounds
+from bot.domain.judge.instances import Culprit, Standing, beside
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, sums
 from bot.domain.judge.state import JudgeState, Trial
+
+# Sick instances that a sentence names.
+_NAMED = 2
 
 
 def limit_sentence(state: JudgeState, policy: JudgePolicy, index: int, total: int, bad: int) -> str:
@@ -119,3 +124,39 @@ def rule_sentence(rule: Rule, state: RuleState, *, failed: bool, shared: bool = 
         beside = percent(state.beside[1] / state.beside[0])
         return f"{said}; stable breaks it too ({beside}): rolling back would not help"
     return said if failed or not state.broken else f"{said}, for {duration(state.held_s)} so far"
+
+
+def sick_sentence(state: JudgeState, objective: Objective, found: Sequence[Standing]) -> str:
+    """Instances that fail more often than the others, and what to do about them."""
+    of = len(state.instances.serving)
+    if len(found) == 1:
+        who, which, it = f"{found[0].name}, 1 of {of} instances, is sick", "its", "its machine is"
+    else:
+        names = [one.name for one in found]
+        if len(names) > _NAMED:
+            names[_NAMED:] = [f"{len(names) - _NAMED} more"]
+        listed = f"{', '.join(names[:-1])} and {names[-1]}"
+        who, which, it = f"{len(found)} of {of} instances are sick ({listed})", "their", "their machines are"
+    total, bad = sum(one.total for one in found), sum(one.bad for one in found)
+    rest = beside(state.instances, found)
+    said = f"{who}: {percent(bad / total)} of {which} requests failed ({count(bad)} of {count(total)})"
+    said += f", limit {percent(objective.limit)}"
+    if rest.total:
+        said += f", but {percent(rest.bad / rest.total)} on the others"
+    return (
+        f"{said}; if {it} at fault, promote and replace {'it' if len(found) == 1 else 'them'}, else roll back"
+    )
+
+
+def culprit_sentence(found: Culprit, limit: float) -> str:
+    """Where nearly all failures come from."""
+    what = (
+        f"all {count(found.failures)} failures"
+        if found.bad == found.failures
+        else f"nearly all failures ({count(found.bad)} of {count(found.failures)})"
+    )
+    said = f"{what} come from 1 of {found.others + 1} instances, {found.name}"
+    rest, well = found.beside, found.beside.bad <= limit * found.beside.total
+    others, verb = ("the other", "is") if found.others == 1 else (f"the other {found.others}", "are")
+    within = f"{others} {verb} within the limit"
+    return f"{said}; {within if well else f'{others} failed {percent(rest.bad / rest.total)}'}"

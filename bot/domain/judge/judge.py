@@ -14,6 +14,7 @@ from math import log
 from typing import Any
 
 from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.instances import advance_instances
 from bot.domain.judge.policy import (
     JudgePolicy,
     Objective,
@@ -111,6 +112,7 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
         error_since=_error_since(state, tick, errors),
         crashed=state.crashed or tick.crashed,
         buckets=tuple(tick.buckets.items()) or state.buckets,
+        instances=advance_instances(state.instances, policy, tick),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,9 +11,11 @@ from bot.domain.judge.counters import (
     CounterReading,
     Counts,
     InconsistentError,
+    Part,
     Sample,
     baseline,
     gained,
+    gained_by,
 )
 from bot.domain.judge.policy import JudgePolicy
 
@@ -25,22 +28,26 @@ class Side:
     """What was last read of one release.
 
     seen: a baseline for each instance. present: the instances of the last look. at: when all of it could last be
-    read (unix seconds).
+    read (unix seconds). parts: where the instances stood of a source that counts for the release as a whole.
     """
 
     release: str
     seen: tuple[Baseline, ...] = ()
     present: tuple[str, ...] = ()
     at: float | None = None
+    parts: tuple[Part, ...] = ()
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        return [self.release, list(self.present), [b.to_json() for b in self.seen], self.at]
+        parts = [[list(part) for part in self.parts]] if self.parts else []
+        return [self.release, list(self.present), [b.to_json() for b in self.seen], self.at, *parts]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Side:
         """Inverse of `to_json`."""
-        return cls(stored[0], tuple(Baseline.from_json(b) for b in stored[2]), tuple(stored[1]), *stored[3:4])
+        seen, parts = tuple(Baseline.from_json(b) for b in stored[2]), stored[4] if len(stored) > 4 else ()
+        at = stored[3] if len(stored) > 3 else None
+        return cls(stored[0], seen, tuple(stored[1]), at, tuple((n, total, bad) for n, total, bad in parts))
 
 
 @dataclass(slots=True)
@@ -49,12 +56,14 @@ class Look:
 
     counts: by objective or rule, since each instance was last read. errors: what could not be read. requests: all
     that were completed. restarted: a sentence when an instance was replaced.
+    instances: requests and failed ones by instance, of those that are there, where `by_instance` asks for them.
     """
 
     policy: JudgePolicy
     at: float
     sample: Sample
     known: Side | None
+    by_instance: bool = False
     side: Side | None = None
     counts: dict[str, Counts] = field(default_factory=dict)
     buckets: dict[str, float] = field(default_factory=dict)
@@ -64,12 +73,15 @@ class Look:
     requests: int = 0
     discarded: bool = False
     before: dict[str, Baseline] = field(default_factory=dict)
+    instances: dict[str, Counts] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
 
     def __post_init__(self) -> None:
         if self.known is not None and self.known.release != self.sample.release:
             self.known = None
         sums = [[0, 0] for _ in self.policy.series]
         self.before = {b.instance: b for b in self.known.seen} if self.known else {}
+        self.parts = self.known.parts if self.known else ()
         self.errors.extend(sentence for _, sentence in self.sample.unread)
         if self.sample.error is not None:
             self.errors.insert(0, self.sample.error)
@@ -100,6 +112,7 @@ class Look:
             now = baseline(reading, self.policy.series, self.buckets)
             if before is None and self.known is None:
                 seen[reading.instance] = now
+                self._tell_apart(reading, ())
                 return
         except InconsistentError as problem:
             self._unbelievable(reading, problem)
@@ -119,6 +132,28 @@ class Look:
         for total_bad, (total, bad) in zip(sums, steps, strict=True):
             total_bad[0] += total
             total_bad[1] += bad
+        self._tell_apart(reading, steps, reset=reset)
+
+    def _tell_apart(
+        self, reading: CounterReading, steps: Sequence[tuple[int, int]], *, reset: bool = False
+    ) -> None:
+        """Add what the instances did: those of a source that counts for all of them, or the one that this is."""
+        if not self.by_instance:
+            return
+        if reading.parts:
+            known = {part[0]: part for part in self.parts}
+            kept = []
+            for part in reading.parts[:REMEMBERED_INSTANCES]:
+                before = (part[0], 0, 0) if reset and part[0] in known else known.get(part[0])
+                gain = gained_by(before, part)
+                self.instances[part[0]] = gain or Counts()
+                # What is impossible was read while a request ended; the next look fits, and has it all.
+                kept.append(part if gain or before is None else before)
+            self.parts = tuple(kept)
+        elif reading.total:  # else it is of a source that only adds proportions, or nothing was asked of it
+            errors = next((n for n, series in enumerate(self.policy.series) if series.kind == "errors"), None)
+            if errors is not None:
+                self.instances[reading.instance] = Counts(*steps[errors]) if steps else Counts()
 
     def _unbelievable(self, reading: CounterReading, problem: InconsistentError) -> None:
         self.errors.append(f"{self.sample.release}, {reading.instance}: {problem}")
@@ -135,13 +170,14 @@ class Look:
         while len(seen) > REMEMBERED_INSTANCES and len(seen) > len(present):
             del seen[next(name for name in seen if name not in present)]
         at = self.since if self.errors else self.at
-        self.side = Side(self.sample.release, tuple(seen.values()), present, at)
+        self.side = Side(self.sample.release, tuple(seen.values()), present, at, self.parts)
 
     def discard(self) -> None:
         """Discard this look's completions. Requests that hang have not completed and still count."""
         self.discarded = True
         self.requests = 0
         self.counts = dict.fromkeys(self.counts, Counts())
+        self.instances = dict.fromkeys(self.instances, Counts())
         if self.side is not None:
             unseen = Baseline("")
             kept = [

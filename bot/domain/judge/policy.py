@@ -10,7 +10,7 @@ POLICY_VERSION = 1
 
 _BURST_S = 5.0
 MIN_REQUESTS = 50  # by default; a lane with bursts of failures needs as many bursts
-_LATER = ("burst_s", "measured_s", "together", "requests_s")
+_LATER = ("burst_s", "measured_s", "together", "requests_s", "on_sick_instance")
 
 ObjectiveKind = Literal["errors", "latency", "proportion"]
 Metric = Literal["error_rate", "latency", "proportion", "health", "alert", "gateway"]
@@ -121,6 +121,7 @@ class JudgePolicy:
     recent_s: seconds that count as "now" when candidate and stable break the same limit.
     settle_s: how long completions are discarded after traffic rose; None is the largest latency limit, or 1
         s.
+    on_sick_instance: whether an instance that fails more often than the others keeps a soak from passing.
     """
 
     objectives: tuple[Objective, ...] = ()
@@ -140,6 +141,7 @@ class JudgePolicy:
     recent_s: float = 180.0
     settle_s: float | None = None
     on_restart: Literal["fail", "ignore"] = "fail"
+    on_sick_instance: Literal["hold", "ignore"] = "hold"
     series: tuple[Series, ...] = field(init=False, repr=False, compare=False)
     latency_limit_s: float | None = field(init=False, repr=False, compare=False)
     tests: int = field(init=False, repr=False, compare=False)
@@ -187,6 +189,8 @@ class JudgePolicy:
             )
         if self.on_common_trouble not in ("hold", "ignore"):
             raise PolicyError(f"on_common_trouble must be hold or ignore, not {self.on_common_trouble!r}")
+        if self.on_sick_instance not in ("hold", "ignore"):
+            raise PolicyError(f"on_sick_instance must be hold or ignore, not {self.on_sick_instance!r}")
         if self.on_restart not in ("fail", "ignore"):
             raise PolicyError(f"on_restart must be fail or ignore, not {self.on_restart!r}")
         names = [o.name for o in self.objectives] + [r.name for r in self.rules]

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.domain.formatting import clean
 from bot.domain.judge.evidence import Signal, Tick
+from bot.domain.judge.instances import tells
 from bot.domain.judge.judge import JudgePolicy, JudgeState, advance, begin, begin_soak
 from bot.domain.judge.verdict import failing
 
@@ -43,6 +44,7 @@ def judged_tick(before: JudgeState, policy: JudgePolicy, tick: Tick, required_s:
         },
         notes=(),
         paired=None if tick.paired == tick.candidate else tick.paired,
+        instances=tick.instances if tells(before.instances, tick) else {},
     )
     return JudgedTick(kept, before.soak.since, required_s)
 

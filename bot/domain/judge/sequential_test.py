@@ -22,7 +22,6 @@ from math import exp, log, log1p
 ALTERNATIVES = 10
 LOG_ODDS = tuple(j * log(1.5) for j in range(1, ALTERNATIVES + 1))
 MORE = tuple(exp(o) - 1 for o in LOG_ODDS)
-_LOG_ALTERNATIVES = log(ALTERNATIVES)
 
 # A finite stand-in for log 0, since JSON has no infinity; exp of it is 0.
 NOTHING = -1e9
@@ -100,7 +99,7 @@ def likelihoods(bad: int, total: int, cost: tuple[float, ...], *, phi: float) ->
 def log_evidence(log_a: tuple[float, ...], log_rest: float) -> float:
     """Log of `M = mean_j A_j + weight not started yet`."""
     top = max(log_a)
-    mean = top + log(sum([exp(a - top) for a in log_a])) - _LOG_ALTERNATIVES
+    mean = top + log(sum([exp(a - top) for a in log_a]) / len(log_a))
     high, low = (mean, log_rest) if mean > log_rest else (log_rest, mean)
     return high + log1p(exp(low - high))
 

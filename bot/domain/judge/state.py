@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bot.domain.judge.instances import Instances
 from bot.domain.judge.rules import RuleState, Window
 
 STATE_VERSION = 1
@@ -57,7 +58,7 @@ class JudgeState:
     One test for each objective in each of: trials (the candidate
         against the limit), pairs (candidate against stable), stables (stable against the limit).
     errors: what could not be read at the last tick; error_since: since when that is so (unix seconds).
-    buckets: `(objective or rule, histogram bound read in seconds)`.
+    buckets: `(objective or rule, histogram bound read in seconds)`. instances: the candidate's, told apart.
     """
 
     at: float | None = None
@@ -74,6 +75,7 @@ class JudgeState:
     error_since: float | None = None
     crashed: str | None = None
     buckets: tuple[tuple[str, float], ...] = ()
+    instances: Instances = field(default_factory=Instances)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, with a version."""
@@ -98,6 +100,7 @@ class JudgeState:
             "error_since": self.error_since,
             "crashed": self.crashed,
             "buckets": [list(bucket) for bucket in self.buckets],
+            "instances": self.instances.to_json(),
         }
 
     @classmethod
@@ -123,6 +126,7 @@ class JudgeState:
             error_since=stored["error_since"],
             crashed=stored["crashed"],
             buckets=tuple((name, bound) for name, bound in stored["buckets"]),
+            instances=Instances.from_json(stored.get("instances")),
         )
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from math import exp, log
 from typing import Any
 
 from bot.domain.formatting import duration
-from bot.domain.judge.explain import compared_sentence, limit_sentence, rule_sentence, traffic_sentence
+from bot.domain.judge.explain import (
+    compared_sentence,
+    culprit_sentence,
+    limit_sentence,
+    rule_sentence,
+    sick_sentence,
+    traffic_sentence,
+)
+from bot.domain.judge.instances import Standing, beside, culprit, judged_by, sick
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, fails, shared
 from bot.domain.judge.state import JudgeState, Trial
 
 # Evidence of this much puts an objective in doubt: not a FAIL yet, but not a PASS either.
 DOUBT = 10.0
+# What the reason is called that names sick instances.
+SICK = "instances"
 _MOST = 1e12
 
 
@@ -35,8 +45,8 @@ PRECEDENCE = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
 class Reason:
     """Result for one objective or rule.
 
-    objective: name of the objective or rule, or `crash`, `sources`, `traffic`, `duration`. value and limit: as
-    proportions (seconds for `duration`; None where there is none). samples: requests behind it. window_s:
+    objective: name of the objective or rule, or `crash`, `instances`, `sources`, `traffic`, `duration`. value and
+    limit: as proportions (seconds for `duration`; None where there is none). samples: requests behind it. window_s:
     seconds they cover.
     """
 
@@ -93,7 +103,7 @@ def verdict(state: JudgeState, policy: JudgePolicy, *, soak_required_s: float | 
     Outside a soak (a gate, a shift) it is None: then only `FAIL` and `ERROR` mean something, everything else
     is `INSUFFICIENT`, since nothing may pass there.
     """
-    reasons = tuple(_reasons(state, policy, soak_required_s))
+    reasons = _by_instance(state, policy, tuple(_reasons(state, policy, soak_required_s)))
     binding = {reason.outcome for reason in reasons if reason.enforced}
     if soak_required_s is None:
         binding.add(Outcome.INSUFFICIENT)
@@ -154,6 +164,43 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
         if not any(objective.enforce for objective in policy.objectives):
             yield _traffic_reason(state, policy)
         yield _duration_reason(state, soak_required_s)
+
+
+def _by_instance(state: JudgeState, policy: JudgePolicy, reasons: tuple[Reason, ...]) -> tuple[Reason, ...]:
+    """The reasons with what the instances say: where the failures come from, or which of the instances is sick."""
+    objective = judged_by(policy)
+    if objective is None or len(state.instances.each) < 2:
+        return reasons
+    failed = {
+        name for o in policy.objectives if o.kind == "errors" for name in (o.name, f"{o.name} against stable")
+    }
+    failed |= {rule.name for rule in policy.rules if rule.metric == "error_rate"}
+    for index, reason in enumerate(reasons):
+        if reason.outcome is Outcome.FAIL and reason.objective in failed:
+            found = culprit(state.instances)
+            if found is None:
+                return reasons
+            said = f"{reason.sentence}; {culprit_sentence(found, objective.limit)}"
+            return (*reasons[:index], replace(reason, sentence=said), *reasons[index + 1 :])
+    ill = sick(state.instances, policy)
+    return (_sick_reason(state, policy, objective, ill), *reasons) if ill else reasons
+
+
+def _sick_reason(
+    state: JudgeState, policy: JudgePolicy, objective: Objective, ill: tuple[Standing, ...]
+) -> Reason:
+    """A sick instance keeps a candidate from passing that is within its limit on the whole."""
+    total, bad = sum(one.total for one in ill), sum(one.bad for one in ill)
+    rest = beside(state.instances, ill)
+    return Reason(
+        SICK,
+        Outcome.INSUFFICIENT,
+        sick_sentence(state, objective, ill),
+        bad / total,
+        objective.limit,
+        total + rest.total,
+        enforced=objective.enforce and policy.on_sick_instance == "hold",
+    )
 
 
 def _rule_outcome(policy: JudgePolicy, rule: Rule, standing: RuleState) -> Outcome:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.domain.formatting import duration, percent
 from bot.domain.judge.confidence import bounds, bounds_sentence, power_sentence
-from bot.domain.judge.judge import JudgePolicy, Outcome, Reason
+from bot.domain.judge.judge import JudgePolicy, Outcome, Reason, Verdict
+from bot.domain.judge.verdict import SICK
 from bot.domain.rollout.model import Phase, Rollout
 from bot.ui import escaping
 
@@ -29,7 +30,7 @@ def verdict_lines(rollout: Rollout) -> list[str]:
         (r for r in verdict.reasons if r.objective != "duration"),
         key=lambda r: (not r.enforced, _WORST_FIRST.index(r.outcome)),
     )
-    lines = [f"**Judge: {_WORD[verdict.outcome]}**{_soaked(rollout)}"]
+    lines = [f"**Judge: {_word(verdict)}**{_soaked(rollout)}"]
     lines += [_line(reason) for reason in reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"-# and {len(reasons) - _SHOWN} more, none worse")
@@ -81,6 +82,11 @@ def _line(reason: Reason) -> str:
     # The sentence of a plain rule starts with the rule.
     said = said if said.startswith(reason.objective) else f"**{name}** {said}"
     return f"{_SHAPE[reason.outcome]} {said}{watched}"
+
+
+def _word(verdict: Verdict) -> str:
+    sick = any(r.objective == SICK and r.enforced for r in verdict.reasons)
+    return "sick instance" if sick and verdict.outcome is Outcome.INSUFFICIENT else _WORD[verdict.outcome]
 
 
 def _soaked(rollout: Rollout) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -134,9 +134,15 @@ class Story:
         return self.tell(TimerDue(name, self.rollout.step, self.at))
 
     def tick(
-        self, total: int = 100, bad: int = 0, *, errors: tuple[str, ...] = (), stable_bad: int = 0
+        self,
+        total: int = 100,
+        bad: int = 0,
+        *,
+        errors: tuple[str, ...] = (),
+        stable_bad: int = 0,
+        instances: Mapping[str, Counts] | None = None,
     ) -> Story:
-        """The judge looks once, `TICK_S` later."""
+        """The judge looks once, `TICK_S` later. instances: what each of the candidate's did of that."""
         self.later(TICK_S)
         return self.tell(
             Measured(
@@ -147,6 +153,7 @@ class Story:
                     {"errors": Counts(total, bad)},
                     {"errors": Counts(1000, stable_bad)},
                     errors,
+                    instances=instances or {},
                 ),
             )
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from random import Random
 from statistics import fmean
 
@@ -25,7 +25,7 @@ STEADY = {
     ),
     **dict.fromkeys(("retries", "sticky-short", "diurnal"), 0.12),
     **dict.fromkeys(("blips-1s-60", "blips-1s-20", "blips-5s-60", "blips-5s-20", "retry-storms"), 0.15),
-    **dict.fromkeys(("sticky-long", "blips-20s-30", "blips-60s-10", "gaps-40"), 0.2),
+    **dict.fromkeys(("sticky-long", "sticky-instance", "blips-20s-30", "blips-60s-10", "gaps-40"), 0.2),
     "blips-60s-50": 0.2,
 }
 
@@ -180,6 +180,21 @@ def test_one_instance_is_sick_and_the_others_are_well() -> None:
     guilty = made("sick-candidate", Case(0.1, 0.02, seconds=6000))
     candidate = [rate(summed(look.candidate[n] for look in guilty.looks)) for n in range(2)]
     assert candidate == pytest.approx([0.18, 0.02], rel=0.15)
+    guilty = made("sick-of-10", Case(0.05, 0.02, seconds=60_000))
+    candidate = [rate(summed(look.candidate[n] for look in guilty.looks)) for n in range(10)]
+    assert candidate == pytest.approx([0.32, *[0.02] * 9], rel=0.15)
+
+
+def test_bad_users_stay_on_the_instance_that_they_met() -> None:
+    looks = made("sticky-instance", Case(0.01, 0.01, seconds=20_000)).looks
+    bad = [[look.candidate[n].bad for look in looks] for n in range(4)]
+    # Neighbouring looks at one instance have a user in common, neighbouring instances do not.
+    mean = fmean(fmean(each) for each in bad)
+    own = fmean((a - mean) * (b - mean) for each in bad for a, b in pairwise(each))
+    other = fmean(
+        (a - mean) * (b - mean) for one, two in pairwise(bad) for a, b in zip(one, two, strict=True)
+    )
+    assert own > 10 * abs(other)
 
 
 def test_a_herd_comes_with_each_of_three_shifts() -> None:

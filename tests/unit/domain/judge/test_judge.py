@@ -375,6 +375,10 @@ TIME_LIMIT = "objective e: latency objectives need a time limit, and no others t
             lambda: JudgePolicy(on_common_trouble="shrug"),  # type: ignore[arg-type]
             "on_common_trouble must be hold or ignore, not 'shrug'",
         ),
+        (
+            lambda: JudgePolicy(on_sick_instance="shrug"),  # type: ignore[arg-type]
+            "on_sick_instance must be hold or ignore, not 'shrug'",
+        ),
         (lambda: JudgePolicy(on_restart="shrug"), "on_restart must be fail or ignore, not 'shrug'"),  # type: ignore[arg-type]
         (lambda: JudgePolicy((ERRORS, ERRORS)), "two objectives or rules are called 'errors'"),
         (
@@ -445,6 +449,7 @@ policies = st.builds(
     burst_s=st.floats(1.0, 40.0),
     planned_ticks=st.integers(1, 40),
     on_common_trouble=st.sampled_from(["hold", "ignore"]),
+    on_sick_instance=st.sampled_from(["hold", "ignore"]),
 )
 ticks_ = st.lists(
     st.tuples(

@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.judge.evidence import Tick
+from bot.domain.judge.judge import Outcome, Reason, Verdict
+from bot.domain.judge.verdict import SICK
 from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Acted, ApplyFailed, Measured
@@ -170,6 +172,21 @@ async def test_a_failing_judge_shows_value_limit_and_samples(
     assert "Judge: FAIL" in shown
     assert "15% of requests failed (60 of 400), limit 1%" in shown
     assert "❌ **errors**" in shown
+
+
+async def test_a_sick_instance_is_named_and_the_judge_is_not_said_to_lack_evidence(
+    phases: dict[Phase, tuple[FakeEngine, Rollout]],
+) -> None:
+    engine, rollout = phases[Phase.HELD]
+    said_of_it = "10.0.0.3:8001, 1 of 4 instances, is sick: 2% of its requests failed"
+    reasons = (Reason(SICK, Outcome.INSUFFICIENT, said_of_it), Reason("errors", Outcome.PASS, "0.5%"))
+    shown = said(await drawn(engine, replace(rollout, verdict=Verdict(Outcome.INSUFFICIENT, reasons))))
+    assert "**Judge: sick instance**" in shown
+    assert f"⏳ **instances** {said_of_it}" in shown
+    ignored = (replace(reasons[0], enforced=False), reasons[1])
+    shown = said(await drawn(engine, replace(rollout, verdict=Verdict(Outcome.INSUFFICIENT, ignored))))
+    assert "**Judge: not enough evidence yet**" in shown
+    assert f"{said_of_it} *(not enforced)*" in shown
 
 
 async def test_a_pause_says_by_whom_and_what_still_acts() -> None:
