@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.judge.backtest import Backtest
+from bot.domain.judge.why import Why
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
@@ -20,6 +21,7 @@ __all__ = [
     "DryRun",
     "LaneStatus",
     "Lock",
+    "OpenedVerdict",
     "PreflightFinding",
     "RollbackRequest",
     "RolloutSummary",
@@ -143,6 +145,14 @@ class RolloutView:
     series: Sequence[SeriesPoint]
     transitions: Sequence[Transition]
     lock: Lock | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedVerdict:
+    """A rollout and why its judge said what it said."""
+
+    rollout: Rollout
+    why: Why
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests.actions import Actions, Locks
 from bot.engine.requests.deploys import Deploys
+from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.bindings import BoundAdapters
@@ -69,6 +70,7 @@ class Engine:
             look_up_s=_LOOK_UP * answer_s,
         )
         self._queries = Queries(store, lanes)
+        self._opening = Opening()
         self._locks = Locks(store, lanes)
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
@@ -135,6 +137,11 @@ class Engine:
     async def view(self, rollout_id: int, guild_id: int | None = None) -> api.RolloutView:
         """The rollout with all that its chart shows."""
         return await self._soon(self._queries.view(rollout_id, guild_id))
+
+    async def why(self, rollout_id: int, guild_id: int | None = None) -> api.OpenedVerdict:
+        """Why the judge said what it said. May take longer than other requests: the rollout is replayed."""
+        rollout, ticks = await self._soon(self._queries.judged(rollout_id, guild_id))
+        return await self._opening(rollout, ticks)
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:
         """Releases that `/deploy` may offer, newest first."""

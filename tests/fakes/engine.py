@@ -10,6 +10,7 @@ from datetime import datetime
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import Refused
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.rollout import machine, plans
 from bot.domain.rollout.events import Acted as ActedEvent
 from bot.domain.rollout.events import Effect, Event, Transition
@@ -21,12 +22,14 @@ from bot.engine.api import (
     DryRun,
     LaneStatus,
     Lock,
+    OpenedVerdict,
     PreflightFinding,
     RollbackRequest,
     RolloutSummary,
     RolloutView,
     SeriesPoint,
 )
+from bot.engine.requests.opening import opened
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 
@@ -45,6 +48,7 @@ class FakeEngine:
         self.stuck_s = 0.0
         self.raises: Exception | None = None
         self.series: dict[int, list[SeriesPoint]] = {}
+        self.judged: dict[int, list[JudgedTick]] = {}
         self.locks: dict[Lane, Lock] = {}
         self.stable: dict[Lane, Release] = {}
         self._releases = list(releases)
@@ -189,6 +193,10 @@ class FakeEngine:
             raise phrasebook.no_rollout(rollout_id)
         found = self._transitions.get(rollout_id, [])
         return RolloutView(rollout, self.series.get(rollout_id, []), found, self.locks.get(rollout.lane))
+
+    async def why(self, rollout_id: int, guild_id: int | None = None) -> OpenedVerdict:
+        seen = await self.view(rollout_id, guild_id)
+        return opened(seen.rollout, self.judged.get(rollout_id, []))
 
     async def card(self, rollout_id: int) -> RolloutView:
         return replace(await self.view(rollout_id), series=(), transitions=())

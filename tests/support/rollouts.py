@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
 from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.replay import judged_tick
 from bot.domain.rollout.events import Acted, Applied, Measured, Reported
 from bot.domain.rollout.model import Action, Actor, Lane, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
+from bot.domain.rollout.verdicts import required_s
 from bot.engine.api import DeployRequest, SeriesPoint
 from tests.fakes.engine import FakeEngine
 from tests.support.actors import DEV, LEAD
@@ -121,6 +123,10 @@ def measured(
         0.11,
     )
     made.series.setdefault(rollout_id, []).append(point)
+    before = made.rollouts[rollout_id]
+    if before.judge_state is not None:
+        kept = judged_tick(before.judge_state, before.policy.judge, tick, required_s(before))
+        made.judged.setdefault(rollout_id, []).append(kept)
     return made.happen(rollout_id, Measured(now, tick))
 
 

@@ -208,9 +208,14 @@ def point_columns(point: SeriesPoint) -> dict[str, object]:
 
 
 def _plain_judged(judged: JudgedTick) -> dict[str, object]:
-    """The tick without the counts that its row has anyway; `beside`: whether stable's are a part of it."""
-    there = {"tick": {"candidate", "stable"}}
+    """The tick without the counts that its row has anyway; `beside`: whether stable's are a part of it.
+
+    Instances are a list, because the database keeps no order of keys.
+    """
+    there = {"tick": {"candidate", "stable", "instances"}}
     stored: dict[str, object] = _judged.dump_python(judged, mode="json", exclude_defaults=True, exclude=there)
+    if judged.tick.instances:
+        stored["instances"] = [[name, c.total, c.bad] for name, c in judged.tick.instances.items()]
     return {**stored, "beside": judged.tick.stable is not None}
 
 
@@ -223,6 +228,7 @@ def read_judged(counts: Mapping[str, Any]) -> JudgedTick:
         judged.tick,
         candidate=_counts(counts["candidate"]),
         stable=_counts(counts["stable"]) if stored["beside"] else None,
+        instances={name: Counts(total, bad) for name, total, bad in stored.get("instances", ())},
     )
     return dataclasses.replace(judged, tick=read)
 

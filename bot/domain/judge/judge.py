@@ -66,7 +66,7 @@ _TROUBLE = 2
 _BY_CHANCE = 0.05
 # Odds that the candidate is worse than a stable within the limit, before the limit alone fails it. Common trouble
 # gives odds of 1 on average, however bad it is.
-_WORSE = 3.0
+WORSE = 3.0
 # Slots of the recent past: a stable without a request in them (15 to 30 s of 180) serves no more.
 _LATELY = 2
 
@@ -289,7 +289,7 @@ def _common_trouble(trial: Trial, policy: JudgePolicy, clock: _Clock, beside: _B
         return replace(trial, decided_at=None, trouble=None if trial.decided_at is None else "unknown")
     if not above:
         compared = beside.serves and beside.pair.stable_total > 0
-        if trial.decided_at is None or not compared or beside.pair.log_m >= log(_WORSE):
+        if trial.decided_at is None or not compared or beside.pair.log_m >= log(WORSE):
             return replace(trial, trouble=None)
         return replace(trial, decided_at=None, trouble="alike")
     phi = policy.phi or 1.0

@@ -84,6 +84,7 @@ from bot.domain.phrasebook.lanes import (
 from bot.domain.phrasebook.requests import (
     bad_duration,
     needs_role,
+    never_rolled_out,
     no_rollout,
     reason_required,
     too_fast,
@@ -193,6 +194,7 @@ __all__ = [
     "needs_no_extension",
     "needs_people",
     "needs_role",
+    "never_rolled_out",
     "newer_plan",
     "no_access",
     "no_answer_of_slipway",

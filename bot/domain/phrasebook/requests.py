@@ -49,6 +49,14 @@ def no_rollout(rollout_id: int) -> UserError:
     )
 
 
+def never_rolled_out(lane: str) -> UserError:
+    return UserError(
+        f"There was no rollout of {code(lane)} yet.",
+        rule="unknown_rollout",
+        remedy="`/history` lists the rollouts.",
+    )
+
+
 def unknown_server() -> Refused:
     return Refused(
         "Slipway does not serve this server.",

@@ -8,10 +8,12 @@ from math import ceil
 
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig, unknown
+from bot.domain.judge.replay import JudgedTick
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Observed, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
+from bot.engine.requests import opening
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 
@@ -93,6 +95,11 @@ class Queries:
         """Its audit lines, oldest first."""
         found = await self.rollout(rollout_id, guild_id)
         return await self._store.history.transitions(found.id)
+
+    async def judged(self, rollout_id: int, guild_id: int | None) -> tuple[Rollout, Sequence[JudgedTick]]:
+        """The rollout, and the ticks that its judge took."""
+        await self.rollout(rollout_id, guild_id)
+        return await opening.read(self._store, rollout_id)
 
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         rollout = await self.rollout(rollout_id, guild_id)

@@ -45,7 +45,8 @@ def lived(seed: int, policy: JudgePolicy, length: int = 40) -> tuple[list[Judged
             histogram = tuple(
                 zip(BUCKETS, (totals[0] - totals[2], totals[0] - totals[2], totals[0]), strict=True)
             )
-            reading = CounterReading("a", totals[0], totals[1], histogram)
+            parts = tuple((f"i{n}", totals[0] // 3 + n, totals[1] // 3) for n in (2, 10, 1))
+            reading = CounterReading("a", totals[0], totals[1], histogram, parts=parts)
             samples.append(Sample(at, name, () if silent else (reading,), silent))
         if random.random() < 0.1:
             evidence = traffic_rose(evidence, at - 1)

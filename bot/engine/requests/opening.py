@@ -1,0 +1,58 @@
+"""Verdicts opened for people: the rollout and the ticks that are kept of it, replayed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from bot.domain import phrasebook
+from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.why import Why, explained
+from bot.domain.rollout.model import Identity, Rollout
+from bot.engine.api import OpenedVerdict
+from bot.ports.store import Store
+
+# A day of looks every 5 s, and a little more.
+_MOST_TICKS = 20_000
+_REMEMBERED = 16  # answers; the one asked for longest ago is forgotten first
+
+
+class Opening:
+    """Opens verdicts one after another, outside the event loop, and remembers the last ones."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+        self._known: OrderedDict[tuple[Identity, int, str], OpenedVerdict] = OrderedDict()
+
+    async def __call__(self, rollout: Rollout, ticks: Sequence[JudgedTick]) -> OpenedVerdict:
+        key = (rollout.identity, rollout.version, rollout.stamp)
+        async with self._turn:
+            found = self._known.get(key)
+            if found is None:
+                found = self._known[key] = await asyncio.to_thread(opened, rollout, ticks)
+            self._known.move_to_end(key)
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+            return found
+
+
+def opened(rollout: Rollout, ticks: Sequence[JudgedTick]) -> OpenedVerdict:
+    """Why the judge said what it said. May take seconds of processor time for a long rollout."""
+    state, said = rollout.judge_state, rollout.verdict
+    if state is None or state.at is None:
+        if rollout.known_good:
+            return OpenedVerdict(rollout, Why(None, "A return to a known-good release is not judged."))
+        return OpenedVerdict(
+            rollout, Why(None, "The judge has not measured this rollout: it had no traffic.")
+        )
+    why = explained(rollout.policy.judge, ticks, state, said, over=rollout.phase.final)
+    return OpenedVerdict(rollout, why)
+
+
+async def read(store: Store, rollout_id: int) -> tuple[Rollout, Sequence[JudgedTick]]:
+    """The rollout, and the ticks that are kept of it. Raises `UserError` when there is none."""
+    loaded = await store.rollouts.load(rollout_id)
+    if loaded is None:
+        raise phrasebook.no_rollout(rollout_id)
+    return loaded.rollout, await store.history.judged(rollout_id, _MOST_TICKS)

@@ -1,0 +1,45 @@
+"""Verdicts are opened one after another, and once for each state of a rollout."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+
+import pytest
+
+from bot.engine.requests import opening
+from bot.engine.requests.opening import Opening, opened
+from tests.support import rollouts
+
+
+async def test_presses_at_once_take_one_replay_and_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = rollouts.engine()
+    rollout = await rollouts.soaking(made)
+    ticks, replays, at_once = made.judged[rollout.id], [], []
+    running = threading.Semaphore(1)
+
+    def counted(*given: object) -> object:
+        at_once.append(running.acquire(blocking=False))
+        try:
+            replays.append(given)
+            return opened(*given)  # type: ignore[arg-type]
+        finally:
+            running.release()
+
+    monkeypatch.setattr(opening, "opened", counted)
+    opens = Opening()
+    others = [replace(rollout, version=rollout.version + n) for n in range(3)]
+    found = await asyncio.gather(*(opens(each, ticks) for each in others * 4))
+    assert len(replays) == 3
+    assert all(at_once)
+    assert {each.rollout.version for each in found} == {each.version for each in others}
+    assert found[0].why == opened(rollout, ticks).why
+
+
+async def test_a_return_to_a_known_good_release_is_not_judged() -> None:
+    made = rollouts.engine()
+    rollout = await rollouts.deployed(made)
+    assert opened(rollout, []).why.sentence == "The judge has not measured this rollout: it had no traffic."
+    straight = opened(replace(rollout, known_good=True), [])
+    assert straight.why.sentence == "A return to a known-good release is not judged."
