@@ -14,7 +14,8 @@ from pathlib import Path
 
 from bot.ui.chart import worker as svg_worker
 from bot.ui.chart.data import ChartData, ChartSeries, Panel, pooled
-from bot.ui.chart.svg import HEIGHT, WIDTH, svg
+from bot.ui.chart.drawing import HEIGHT, WIDTH
+from bot.ui.chart.svg import svg
 
 __all__ = [
     "HEIGHT",
@@ -58,12 +59,16 @@ class Charts:
 
     async def render(self, data: ChartData) -> bytes:
         """The chart as PNG, without blocking the event loop. Raises ChartError."""
+        return await self.draw(svg(data))
+
+    async def draw(self, document: str) -> bytes:
+        """An SVG document as PNG, without blocking the event loop. Raises ChartError."""
         if self._waiting >= self._longest_queue:
             raise ChartError(f"{self._waiting} charts are already waiting")
         self._waiting += 1
         try:
             async with self._turn:
-                return await self._drawn(svg(data).encode())
+                return await self._drawn(document.encode())
         finally:
             self._waiting -= 1
 

@@ -27,7 +27,8 @@ from bot.ui.chart.chart import (
     render_async,
 )
 from bot.ui.chart.data import MOST_POINTS, pieces, pooled, thinned
-from bot.ui.chart.svg import shortened, svg
+from bot.ui.chart.drawing import shortened
+from bot.ui.chart.svg import svg
 
 
 def line(*values: float | None) -> ChartSeries:
