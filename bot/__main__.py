@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "status": "deploys:status",
     "token": "tokens:token",
     "wait": "pipelines:wait_",
+    "why": "why:why",
 }
 
 

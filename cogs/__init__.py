@@ -9,7 +9,8 @@ from cogs.locks import Locks
 from cogs.panic import Panic
 from cogs.rollback import Rollback
 from cogs.status import Status
+from cogs.why import Why
 
-COGS = (Deploy, Rollback, Status, Locks, Health, Panic, CommandsSync)
+COGS = (Deploy, Rollback, Status, Why, Locks, Health, Panic, CommandsSync)
 
-__all__ = ["COGS", "CommandsSync", "Deploy", "Health", "Locks", "Panic", "Rollback", "Status"]
+__all__ = ["COGS", "CommandsSync", "Deploy", "Health", "Locks", "Panic", "Rollback", "Status", "Why"]

@@ -87,6 +87,23 @@ def versions(
     return pick(((r.version, _about(r, _where(r.version, lanes, since, now), now)) for r in releases), typed)
 
 
+def rollouts(found: Sequence[RolloutSummary], now: datetime, typed: str) -> list[app_commands.Choice[int]]:
+    """In the given order: `#12 1.5.0 → production: rolled back, 3 min ago`. `typed`: part of a number or version."""
+    wanted = typed.strip().lstrip("#")
+    return [
+        app_commands.Choice(name=escaping.name(_rollout(one, now)), value=one.id)
+        for one in found
+        if wanted in str(one.id) or wanted in one.to_version
+    ][:MOST]
+
+
+def _rollout(one: RolloutSummary, now: datetime) -> str:
+    phase = one.phase.replace("_", " ")
+    return (
+        f"#{one.id} {one.to_version} → {one.lane.environment}: {phase}, {rough_age(one.created_at, now)} ago"
+    )
+
+
 def _about(release: Release, where: str, now: datetime) -> str:
     age = f"{rough_age(release.made_at, now)} old" if release.made_at else ""
     mark = "irreversible" if release.irreversible else ""

@@ -58,7 +58,7 @@ async def replayed(catalog: Catalog, replays: int) -> tuple[list[str], tuple[str
     from bot.engine.requests.calibration import backtested, plan_advice
 
     wrong = []
-    async with _store() as store:
+    async with local_store() as store:
         for config in catalog.lanes.values():
             found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
             if found is not None and found.too_many:
@@ -69,8 +69,8 @@ async def replayed(catalog: Catalog, replays: int) -> tuple[list[str], tuple[str
 async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:
     from bot.engine.requests.calibration import backtested
 
-    config = _known(lane)
-    async with _store() as store:
+    config = known_lane(lane)
+    async with local_store() as store:
         found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
     if found is None:
         tell(phrasebook.no_history(str(lane)), err=True)
@@ -84,8 +84,8 @@ async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:
 async def _suggest(lane: Lane) -> int:
     from bot.engine.requests.calibration import suggestion
 
-    config = _known(lane)
-    async with _store() as store:
+    config = known_lane(lane)
+    async with local_store() as store:
         found = await suggestion(store, config, datetime.now(UTC))
     if found is None:
         tell(phrasebook.no_history(str(lane)), err=True)
@@ -94,14 +94,16 @@ async def _suggest(lane: Lane) -> int:
     return 0
 
 
-def _known(lane: Lane) -> LaneConfig:
+def known_lane(lane: Lane) -> LaneConfig:
+    """The lane's entry in the catalog. Raises `UserError` that offers the closest names."""
     from bot.composition.registry import KINDS
 
     return load(settings().config_dir, KINDS).of(lane)
 
 
 @asynccontextmanager
-async def _store() -> AsyncIterator[Store]:
+async def local_store() -> AsyncIterator[Store]:
+    """The database of this machine's settings."""
     from bot.adapters.embedded import database
     from bot.adapters.postgres.connection.database import Database
     from bot.adapters.postgres.connection.schema import is_newest

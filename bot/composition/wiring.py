@@ -52,6 +52,8 @@ from bot.ports.store import Store
 from bot.redaction import Redactor
 from bot.settings import Settings
 from bot.ui.announcer import Announcer
+from bot.ui.chart.chart import Charts
+from bot.ui.chart.evidence_chart import EvidenceCharts
 from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import GatewayConnection, MakeCog, SlipwayBot, point_at
 from bot.ui.gateway.supervisor import run_supervised
@@ -65,10 +67,11 @@ from cogs.locks import Locks
 from cogs.panic import Panic
 from cogs.rollback import Rollback
 from cogs.status import Status
+from cogs.why import Why
 
 _log = structlog.get_logger(__name__)
 
-COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Locks, Panic, HealthCog, CommandsSync)
+COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Why, Locks, Panic, HealthCog, CommandsSync)
 _DATABASE_TRY_S = 1.0
 # After this long another process takes over the gateway of one that died.
 _GATEWAY_S = 1.5
@@ -191,7 +194,7 @@ async def _assemble(
         changes=GithubComparison(),
     )
     service = commands.service(engine, people, targets, clock)
-    connection, charts = GatewayConnection(), CardCharts()
+    connection, charts = GatewayConnection(), CardCharts(drawing := Charts())
     stack.push_async_callback(charts.close)
     announcer = Announcer(
         connection.rest,
@@ -241,7 +244,9 @@ async def _assemble(
         late=worker.rounds.late,
         speaks=lambda: role != "worker" and not gateway.elsewhere,
     )
-    responder = Responder(engine, current, limiter, clock, health, telemetry.interaction, service)
+    responder = Responder(
+        engine, current, limiter, clock, health, telemetry.interaction, service, EvidenceCharts(drawing)
+    )
 
     async def reload() -> Reloaded:
         done = await _reloaded(holder, telemetry)

@@ -47,6 +47,7 @@ ASKS: dict[Action, tuple[str, str]] = {
     Action.CLOSE: ("Close this rollout", "What state is the service in now?"),
 }
 _ACTIONS = frozenset(str(action) for action in Action)
+_WHY = re.compile(r"slipway-why:(?P<rollout>[0-9]{1,19})")
 _CONFIRMED = "goback"  # in place of the action: ids have at most 100 characters
 REASON_FIELD = "reason"
 REASON_MOST = 500
@@ -95,6 +96,25 @@ class PressButton(discord.ui.Button[Any]):
 
     def is_dispatchable(self) -> bool:
         return False
+
+
+class WhyButton(discord.ui.Button[Any]):
+    """Opens the verdict on a rollout. The cog of `/why` listens for it, also on cards from before a restart."""
+
+    def __init__(self, rollout_id: int) -> None:
+        super().__init__(
+            label="Why?", style=discord.ButtonStyle.secondary, custom_id=f"slipway-why:{rollout_id}"
+        )
+
+    def is_dispatchable(self) -> bool:
+        """False: see `PressButton`."""
+        return False
+
+
+def rollout_of(custom_id: str) -> int | None:
+    """The rollout of a why button; None for other ids."""
+    match = _WHY.fullmatch(custom_id)
+    return int(match["rollout"]) if match is not None else None
 
 
 class ReasonForm(discord.ui.Modal):

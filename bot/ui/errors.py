@@ -22,14 +22,15 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Text too long for a message, attached as a file. A view shows it as `attachment://name`."""
+    """A picture, or text too long for a message, attached as a file. A view shows it as `attachment://name`."""
 
     name: str
-    content: str
+    content: str | bytes
 
     def file(self) -> discord.File:
         """A new file for each attempt: sending consumes it."""
-        return discord.File(io.BytesIO(self.content.encode("utf-8", "replace")), self.name)
+        content = self.content.encode("utf-8", "replace") if isinstance(self.content, str) else self.content
+        return discord.File(io.BytesIO(content), self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,13 +62,19 @@ async def at_hold(stack: Stack, id_: int, step: int) -> None:
 # ---- locks, automatic rollbacks, ways back -----------------------------------------------------------------
 
 
-async def test_an_automatic_rollback_locks_until_a_person_lifts_it(stack: Stack) -> None:
+async def test_an_automatic_rollback_says_why_and_locks_until_a_person_lifts_it(stack: Stack) -> None:
     id_ = await stack.deploy("cart", "1.5.1", "production")
     await stack.phase(id_, "rolled_back")
     alert = await stack.stage.message("alerts", f"rollout {id_} · ref")
     assert alert["notified"] == ["oncall"]
     assert alert["embeds"]
+    opened = await stack.stage.press("guest", (await stack.card(id_))["id"], "Why?")
+    assert opened["ephemeral"]
+    assert "❌ **FAIL** at" in said(opened) and "fewer failed request" in said(opened)
+    message = opened["message"] or opened["followups"][-1]
+    assert [a["filename"] for a in message["attachments"]] == ["evidence.png"]
     deploy = {"service": "cart", "environment": "production"}
+    assert await acts.command(stack, "guest", "why", **deploy) == said(opened)
     refused = await acts.command(stack, "dev", "deploy", version="1.5.0", **deploy)
     assert "cart/production was locked" in refused and "by a rollback" in refused
     assert "/unlock service:cart environment:production" in refused

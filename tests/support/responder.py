@@ -46,6 +46,7 @@ class Stand:
     line: GatewayConnection
     announcer: Announcer
     supervisor: asyncio.Task[None]
+    responder: Responder
     seen: list[tuple[str, str]] = field(default_factory=list)
     spoken: int = 0
 
@@ -184,7 +185,9 @@ async def standing(
                 lambda: SlipwayBot(responder, COGS, books, budget), token, line, budget, offline_s=offline_s
             )
         )
-        stand = Stand(sandbox, http, engine, service, books, limiter, clock, line, spoken, supervisor, seen)
+        stand = Stand(
+            sandbox, http, engine, service, books, limiter, clock, line, spoken, supervisor, responder, seen
+        )
         try:
             if connect:
                 await stand.until(lambda: line.connected and ("commands", _key(books)) in books.notes)

@@ -23,7 +23,7 @@ from bot.domain.rollout.steps import meaning
 from bot.domain.rollout.wording import wording_for
 from bot.engine.api import RolloutView
 from bot.ui import escaping
-from bot.ui.buttons import buttons
+from bot.ui.buttons import WhyButton, buttons
 from bot.ui.cards.measurements import fine_print, verdict_lines
 from bot.ui.cards.phases import COLOUR, shape, step_row, word
 from bot.ui.cards.prompts import asked
@@ -76,7 +76,9 @@ def draw(
         gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery()
         gallery.add_item(media=f"attachment://{CHART_FILE}", description=_alt(rollout))
         box.add_item(gallery)
-    pressable = buttons(rollout.id, rollout.step, rollout.seal, allowed)
+    pressable: list[discord.ui.Button[Any]] = [*buttons(rollout.id, rollout.step, rollout.seal, allowed)]
+    if rollout.judge_state is not None and rollout.judge_state.at is not None:
+        pressable.append(WhyButton(rollout.id))
     for start in range(0, len(pressable), 5):
         box.add_item(discord.ui.ActionRow(*pressable[start : start + 5]))
     _add_texts(box, [_footer(rollout, place)])

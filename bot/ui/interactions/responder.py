@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import discord
 import structlog
@@ -15,6 +15,7 @@ from discord import app_commands
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.model import Actor
+from bot.engine.api import OpenedVerdict
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
 from bot.logs import new_trace_id, tracing
@@ -43,6 +44,7 @@ OLDEST_S = 1.5
 Category = Literal["read", "deploy", "admin"]
 Work = Callable[[GuildConfig, Actor], Awaitable[Reply]]
 Choices = list[app_commands.Choice[str]]
+Value = TypeVar("Value", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Responder:
     health: HealthSource
     observed: Callable[[str, str, float], None] = _unmeasured
     commands: AppCommandsService | None = None  # for `/commands-sync`
+    # Draws the chart of an opened verdict, None where there is nothing to draw. Raises ChartError.
+    draw: Callable[[OpenedVerdict], Awaitable[bytes | None]] | None = None
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )
@@ -171,8 +175,11 @@ class Responder:
             raise phrasebook.too_fast(wait_s, category)
 
     async def suggest(
-        self, interaction: AnyInteraction, command: str, work: Callable[[GuildConfig], Awaitable[Choices]]
-    ) -> Choices:
+        self,
+        interaction: AnyInteraction,
+        command: str,
+        work: Callable[[GuildConfig], Awaitable[list[app_commands.Choice[Value]]]],
+    ) -> list[app_commands.Choice[Value]]:
         """At most 25 autocomplete choices, within a second; none on errors, since Discord cannot show them."""
         started = asyncio.get_running_loop().time()
         outcome = "ok"

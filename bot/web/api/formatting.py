@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from bot.domain.formatting import with_times
 from bot.domain.judge.backtest import Backtest
+from bot.domain.judge.why import Block, Line
 from bot.domain.records import Lock, RolloutSummary
 from bot.domain.rollout import approvals, machine, plans
 from bot.domain.rollout.changes import Changes
@@ -15,8 +16,10 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
-from bot.engine.api import DryRun, LaneStatus
+from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
 from bot.web.api import models
+
+_MOST_BLOCKS = 1000
 
 
 def plain(text: str) -> str:
@@ -141,6 +144,48 @@ def log(lines: Sequence[Transition]) -> models.LogInfo:
             for line in lines
         ]
     )
+
+
+def why(found: OpenedVerdict) -> models.WhyInfo:
+    about, rollout = found.why, found.rollout
+    return models.WhyInfo(
+        id=rollout.id,
+        service=rollout.lane.service,
+        environment=rollout.lane.environment,
+        to_version=rollout.candidate.version,
+        phase=rollout.phase,
+        verdict=str(about.outcome) if about.outcome is not None else None,
+        hold=about.hold,
+        at=_time(about.at) if about.at is not None else None,
+        sentence=plain(about.sentence),
+        figures=[plain(each) for each in about.figures],
+        changes=[plain(each) for each in about.changes],
+        note=about.note,
+        blocks=[_block(each) for each in about.blocks[-_MOST_BLOCKS:]],
+        evidence=[_evidence(each) for each in about.lines],
+    )
+
+
+def _block(block: Block) -> models.BlockInfo:
+    return models.BlockInfo(
+        since=_time(block.since),
+        until=_time(block.until),
+        requests=block.total,
+        bad=block.bad,
+        stable_requests=block.stable_total,
+        stable_bad=block.stable_bad,
+        odds=block.odds,
+        left_out=block.left_out,
+    )
+
+
+def _evidence(line: Line) -> models.EvidenceInfo:
+    points = [models.OddsInfo(at=_time(at), odds=odds) for at, odds in line.points[-_MOST_BLOCKS:]]
+    return models.EvidenceInfo(test=line.label, needed=line.needed, points=points)
+
+
+def _time(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
 
 
 def lane(found: LaneStatus, now: datetime) -> models.LaneInfo:

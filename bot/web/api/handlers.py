@@ -129,6 +129,10 @@ class Handlers:
         found = await self._rollout(call)
         return formatting.log(await self._engine.log(found.id, call.guild.id))
 
+    async def why(self, call: Call) -> BaseModel:
+        found = await self._rollout(call)
+        return formatting.why(await self._engine.why(found.id, call.guild.id))
+
     # ---- changes -------------------------------------------------------------------------------------------
 
     async def check(self, call: Call) -> BaseModel:

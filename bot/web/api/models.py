@@ -311,6 +311,53 @@ class LogInfo(_Answer):
     lines: list[LogLine]
 
 
+class BlockInfo(_Answer):
+    """One observation of the test that decided, or a time that was left out."""
+
+    since: datetime
+    until: datetime
+    requests: Annotated[int, Field(description="Of the new version.")]
+    bad: int
+    stable_requests: int
+    stable_bad: int
+    odds: Annotated[float, Field(description="After it, to one.")]
+    left_out: Annotated[str, Field(description="Why it did not count; empty if it did.")]
+
+
+class OddsInfo(_Answer):
+    at: datetime
+    odds: Annotated[float | None, Field(description="To one; null where nothing counted.")]
+
+
+class EvidenceInfo(_Answer):
+    """Odds of one test over time."""
+
+    test: str
+    needed: Annotated[float, Field(description="Odds that decide.")]
+    points: list[OddsInfo]
+
+
+class WhyInfo(_Answer):
+    """Why the judge said what it said. What would have changed it is found by replays of the kept measurements."""
+
+    id: int
+    service: str
+    environment: str
+    to_version: str
+    phase: Phase
+    verdict: Annotated[str | None, Field(description="PASS, FAIL, INSUFFICIENT or ERROR; null: none yet.")]
+    hold: Annotated[bool, Field(description="People decide, because stable has the same trouble.")]
+    at: Annotated[datetime | None, Field(description="When it was decided.")]
+    sentence: Annotated[str, Field(description="What decided.")]
+    figures: Annotated[list[str], Field(description="The numbers behind it.")]
+    changes: Annotated[list[str], Field(description="What would have changed it.")]
+    note: Annotated[str, Field(description="What cannot be said, and why.")]
+    blocks: Annotated[list[BlockInfo], Field(description="Oldest first; at most the newest 1,000.")]
+    evidence: Annotated[
+        list[EvidenceInfo], Field(description="At most the newest 1,000 points of each test.")
+    ]
+
+
 class RunningInfo(_Answer):
     version: str
     digest: str

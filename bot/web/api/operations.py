@@ -83,6 +83,15 @@ OPERATIONS: tuple[Operation, ...] = (
         in_path=models.RolloutPath,
     ),
     Operation(
+        "why",
+        "GET",
+        "/rollouts/{rollout}/why",
+        "Why the judge said what it said",
+        models.WhyInfo,
+        in_path=models.RolloutPath,
+        details="What decided, the evidence over time, and what would have changed it.",
+    ),
+    Operation(
         "check",
         "POST",
         "/deploys/check",

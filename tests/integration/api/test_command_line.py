@@ -64,6 +64,26 @@ async def test_json_is_the_only_thing_on_standard_output(api: Api, tmp_path: Pat
     assert (await cli("history")).out.startswith("#1  checkout 1.4.0 → 1.5.0 in staging  succeeded  ")
 
 
+async def test_why_opens_the_verdict_of_the_newest_rollout(api: Api, tmp_path: Path) -> None:
+    cli = await cli_of(api, tmp_path)
+    none = await cli("why", "checkout", "staging")
+    assert (none.code, none.err) == (
+        1,
+        "There was no rollout of `checkout/staging` yet. `/history` lists the rollouts.\n",
+    )
+    assert (await cli("deploy", *STAGING, "--wait")).code == 0
+    said = await cli("why", "checkout", "staging")
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert lines[0] == "#1  checkout 1.5.0 → staging  succeeded"
+    assert lines[1].startswith("PASS: errors: 0% of requests failed (0 of ")
+    assert "What would have changed it:" in lines
+    found = json.loads((await cli("why", "checkout", "staging", "--rollout", "1", "--json")).out)
+    assert (found["id"], found["verdict"]) == (1, "PASS")
+    other = await cli("why", "checkout", "production", "--rollout", "1")
+    assert (other.code, other.err[:29]) == (1, "There is no rollout #1 on thi")
+
+
 async def test_a_refusal_exits_with_6_and_says_why(api: Api, tmp_path: Path) -> None:
     cli = await cli_of(api, tmp_path, GUEST)
     said = await cli("deploy", *STAGING, "--wait")

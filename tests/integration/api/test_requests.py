@@ -69,6 +69,22 @@ async def test_lanes_show_what_runs_and_what_is_under_way(dsn: str) -> None:
         assert [release["version"] for release in releases] == ["1.5.1", "1.5.0", "1.4.0"]
 
 
+async def test_the_verdict_of_a_rollout_is_opened(api: Api) -> None:
+    begun = await api("dev", "POST", "/deploys", DEPLOY)
+    body = await ended(api, begun.body["id"])
+    found = await api("dev", "GET", f"/rollouts/{body['id']}/why")
+    assert found.status == 200, found.body
+    why = found.body
+    assert (why["verdict"], why["hold"], why["note"], why["phase"]) == ("PASS", False, "", "succeeded")
+    assert "of requests failed" in why["sentence"]
+    assert any("more failed requests" in each for each in why["changes"])
+    assert sum(block["requests"] for block in why["blocks"]) > 0
+    (test, *_) = why["evidence"]
+    assert test["needed"] > 1
+    assert [p["at"] for p in test["points"]] == sorted(p["at"] for p in test["points"])
+    assert (await api("dev", "GET", "/rollouts/9999/why")).status == 404
+
+
 async def test_an_idempotency_key_starts_one_rollout(dsn: str) -> None:
     async with serving(dsn, working=False) as api:
         await api.token("dev", DEV)
@@ -294,6 +310,7 @@ async def test_a_token_limited_to_staging_sees_and_changes_staging_alone(dsn: st
             ("POST", "/rollbacks", {"service": "checkout", "environment": "production"}),
             ("GET", f"/rollouts/{elsewhere.id}", None),
             ("GET", f"/rollouts/{elsewhere.id}/log", None),
+            ("GET", f"/rollouts/{elsewhere.id}/why", None),
             ("POST", f"/rollouts/{elsewhere.id}/actions", {"action": "cancel"}),
             ("GET", "/lanes/checkout/production/releases", None),
             ("POST", "/lanes/checkout/production/lock", {"reason": "x"}),
