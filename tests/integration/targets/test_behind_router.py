@@ -77,6 +77,25 @@ async def test_killed_host_interrupts_no_request_and_finds_its_router_again(
     await until(counted, lambda n: n == users.got["2"])
 
 
+async def test_instances_of_a_release_are_told_apart_by_where_they_are(
+    target: HostedTarget, users: Users
+) -> None:
+    twins = release("3", instances=2)
+    await target.apply(LANE, Desired(1, twins))
+    await settled(target, {"3": 100})
+    addresses = await target.addresses(LANE, twins.digest)
+    await users.ask(20)
+
+    async def parts() -> dict[str, tuple[int, int]]:
+        (sample,) = await RouterMetrics(target).sample(LANE, [twins.digest])
+        return {name: (total, bad) for r in sample.readings for name, total, bad in r.parts}
+
+    found = await until(parts, lambda each: sum(total for total, _ in each.values()) == 20)
+    assert {f"http://{name}" for name in found} == set(addresses.values())
+    assert min(total for total, _ in found.values()) > 0
+    assert {bad for _, bad in found.values()} == {0}
+
+
 async def test_killed_router_is_back_within_a_second_with_the_right_weights(
     target: HostedTarget, users: Users
 ) -> None:
