@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log
 
-from bot.domain.formatting import count, duration, percent, times
+from bot.domain.formatting import count, duration, one_line, percent, times
 from bot.domain.judge.confidence import bounds
 from bot.domain.judge.instances import Culprit, Standing, beside
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, sums
 from bot.domain.judge.state import JudgeState, Trial
 
-# Sick instances that a sentence names.
-_NAMED = 2
+# Sick instances that a sentence names, and letters of each.
+_NAMED, _LETTERS = 2, 80
 
 
 def limit_sentence(state: JudgeState, policy: JudgePolicy, index: int, total: int, bad: int) -> str:
@@ -128,11 +128,10 @@ def rule_sentence(rule: Rule, state: RuleState, *, failed: bool, shared: bool = 
 
 def sick_sentence(state: JudgeState, objective: Objective, found: Sequence[Standing]) -> str:
     """Instances that fail more often than the others, and what to do about them."""
-    of = len(state.instances.serving)
+    of, names = sum(one.here for one in state.instances.serving), [_called(one.name) for one in found]
     if len(found) == 1:
-        who, which, it = f"{found[0].name}, 1 of {of} instances, is sick", "its", "its machine is"
+        who, which, it = f"{names[0]}, 1 of {of} instances, is sick", "its", "its machine is"
     else:
-        names = [one.name for one in found]
         if len(names) > _NAMED:
             names[_NAMED:] = [f"{len(names) - _NAMED} more"]
         listed = f"{', '.join(names[:-1])} and {names[-1]}"
@@ -148,6 +147,11 @@ def sick_sentence(state: JudgeState, objective: Objective, found: Sequence[Stand
     )
 
 
+def _called(instance: str) -> str:
+    """The name that a source gave it, which can be anything."""
+    return one_line(instance, _LETTERS) or "an instance without a name"
+
+
 def culprit_sentence(found: Culprit, limit: float) -> str:
     """Where nearly all failures come from."""
     what = (
@@ -155,7 +159,7 @@ def culprit_sentence(found: Culprit, limit: float) -> str:
         if found.bad == found.failures
         else f"nearly all failures ({count(found.bad)} of {count(found.failures)})"
     )
-    said = f"{what} come from 1 of {found.others + 1} instances, {found.name}"
+    said = f"{what} come from 1 of {found.others + 1} instances, {_called(found.name)}"
     rest, well = found.beside, found.beside.bad <= limit * found.beside.total
     others, verb = ("the other", "is") if found.others == 1 else (f"the other {found.others}", "are")
     within = f"{others} {verb} within the limit"

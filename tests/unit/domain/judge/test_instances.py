@@ -201,6 +201,22 @@ def test_several_sick_instances_are_named_together() -> None:
     )
 
 
+def test_an_instance_that_left_is_not_one_of_those_that_are_there() -> None:
+    state = judged(POLICY, [tick(n, {**four(3), "gone": (100, 0)}) for n in range(1, 61)])
+    state = judged(POLICY, [tick(n, four(3)) for n in range(61, 121)], state)
+    assert "1 of 4 instances, is sick" in reason(verdict(state, POLICY, soak_required_s=PLAN_S), "instances")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\nb" + "c" * 500, f"a b{'c' * 76}…"), ("\u200b", "an instance without a name")]
+)
+def test_names_of_instances_may_be_anything(name: str, shown: str) -> None:
+    found = said(POLICY, [tick(n, {name: (100, 30), "b": (100, 0)}) for n in range(1, 5)])
+    assert f"1 of 2 instances, {shown}; the other" in reason(found, "errors")
+    ill = said(POLICY, [tick(n, {name: (100, 3), **four(0)}) for n in range(1, 121)], PLAN_S)
+    assert reason(ill, "instances").startswith(f"{shown}, 1 of 5 instances, is sick")
+
+
 def test_an_instance_within_the_limit_is_not_sick_however_much_better_the_others_are() -> None:
     ticks = [tick(n, four(2, total=400)) for n in range(1, 121)]
     assert said(POLICY, ticks, PLAN_S).outcome is Outcome.PASS
