@@ -12,6 +12,7 @@ from discord.ext import commands
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
 from bot.engine.api import DeployRequest, DryRun
+from bot.engine.service import BACKTEST_S
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions import lists
@@ -63,6 +64,23 @@ class Deploy(commands.Cog):
             )
 
         await self.responder.answer(interaction, "deploy", work, category="deploy", patience_s=LOOK_UP_S)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: AnyInteraction) -> None:
+        """**Backtest** on a dry run, even from before a restart."""
+        data: Any = interaction.data or {}
+        lane = lists.lane_of(str(data.get("custom_id", "")))
+        if interaction.type is not discord.InteractionType.component or lane is None:
+            return
+
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            found = await self.responder.engine.backtest(guild.id, lane.service, lane.environment)
+            return lists.backtest(lane, found)
+
+        # Some seconds of processor time: as rare as deploys.
+        await self.responder.answer(
+            interaction, "backtest", work, category="deploy", patience_s=BACKTEST_S + 5
+        )
 
     @deploy.autocomplete("service")
     async def services(self, interaction: AnyInteraction, typed: str) -> Choices:

@@ -55,23 +55,23 @@ def suggest(service: str, environment: str) -> None:
 async def replayed(catalog: Catalog, replays: int) -> tuple[list[str], tuple[str, ...]]:
     """For `config check --backtest`: sentences on lanes with false alarms, and on those with soaks too short for their
     traffic."""
-    from bot.engine.requests.calibration import backtested, plan_advice
+    from bot.engine.requests.calibration import plan_advice, tried
 
     wrong = []
     async with local_store() as store:
         for config in catalog.lanes.values():
-            found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
+            found = (await tried(store, config, datetime.now(UTC), replays=replays)).backtest
             if found is not None and found.too_many:
                 wrong.append(f"{config.lane}: {found.sentence()}")
         return wrong, await plan_advice(store, catalog, datetime.now(UTC))
 
 
 async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:
-    from bot.engine.requests.calibration import backtested
+    from bot.engine.requests.calibration import tried
 
     config = known_lane(lane)
     async with local_store() as store:
-        found = await backtested(store, config, config.plan, datetime.now(UTC), replays=replays)
+        found = (await tried(store, config, datetime.now(UTC), replays=replays)).backtest
     if found is None:
         tell(phrasebook.no_history(str(lane)), err=True)
         return EXIT_FAILED
@@ -82,11 +82,11 @@ async def _backtest(lane: Lane, replays: int, as_json: bool) -> int:
 
 
 async def _suggest(lane: Lane) -> int:
-    from bot.engine.requests.calibration import suggestion
+    from bot.engine.requests.calibration import tried
 
     config = known_lane(lane)
     async with local_store() as store:
-        found = await suggestion(store, config, datetime.now(UTC))
+        found = (await tried(store, config, datetime.now(UTC))).suggestion
     if found is None:
         tell(phrasebook.no_history(str(lane)), err=True)
         return EXIT_FAILED

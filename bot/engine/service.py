@@ -13,6 +13,7 @@ from bot.domain.rollout.model import Actor, Lane, Release, Rollout
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests.actions import Actions, Locks
+from bot.engine.requests.calibration import Tried
 from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
@@ -30,6 +31,8 @@ T = TypeVar("T")
 
 # Discord wants an answer within 3 s; the rest is for the network.
 ANSWER_S = 2.0
+# A backtest is long, and answered after a deferral.
+BACKTEST_S = 60.0
 # Part of that time for what is asked of others and can be left out.
 _LOOK_UP = 0.75
 
@@ -75,6 +78,10 @@ class Engine:
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
         return await self._soon(self._deploys.deploy(request))
+
+    async def backtest(self, guild_id: int, service: str, environment: str) -> Tried:
+        """The judge on the lane's own history: some seconds of processor time, beside the loop."""
+        return await self._soon(self._deploys.backtest(guild_id, service, environment), BACKTEST_S)
 
     async def roll_back(self, request: api.RollbackRequest) -> Rollout:
         """Return to an earlier release: roll back the active rollout, or begin a straight one when there is none."""
@@ -151,11 +158,12 @@ class Engine:
         """Releases that `/rollback` may offer, newest first."""
         return await self._soon(self._queries.known_good(guild_id, service, environment))
 
-    async def _soon(self, asked: Coroutine[Any, Any, T]) -> T:
+    async def _soon(self, asked: Coroutine[Any, Any, T], within_s: float | None = None) -> T:
+        within_s = within_s or self._answer_s
         try:
-            async with asyncio.timeout(self._answer_s):
+            async with asyncio.timeout(within_s):
                 return await asked
         except TimeoutError:
-            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+            raise Unreachable(f"no answer within {within_s:g} s") from None
         except Contended as error:
             raise Unreachable(f"too many at once: {error}") from None

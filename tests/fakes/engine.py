@@ -29,6 +29,7 @@ from bot.engine.api import (
     RolloutView,
     SeriesPoint,
 )
+from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
@@ -43,6 +44,7 @@ class FakeEngine:
         self.rollouts: dict[int, Rollout] = {}
         self.effects: list[tuple[int, Effect]] = []
         self.acts: list[ActRequest] = []
+        self.tried = Tried()  # what a dry run and a backtest find
         self.views = 0  # how often a card was read
         self.away = False
         self.stuck_s = 0.0
@@ -85,6 +87,11 @@ class FakeEngine:
         if any(r.lane == config.lane and not r.phase.final for r in self.rollouts.values()):
             raise Refused(f"A rollout of {config.lane} is under way.", rule="active")
         return self._begin(request, config, candidate, stable, readiness)
+
+    async def backtest(self, guild_id: int, service: str, environment: str) -> Tried:
+        await self._reached()
+        self._lane(guild_id, service, environment)
+        return self.tried
 
     async def roll_back(self, request: RollbackRequest) -> Rollout:
         await self._reached()
@@ -276,7 +283,16 @@ class FakeEngine:
         locked = config.lane in self.locks
         findings = (PreflightFinding("lock", not locked, "It is locked." if locked else "There is no lock."),)
         steps = tuple(plans.describe(step) for step in config.plan.steps)
-        return DryRun(config.lane, stable, candidate, steps, readiness, findings)
+        return DryRun(
+            config.lane,
+            stable,
+            candidate,
+            steps,
+            readiness,
+            findings,
+            backtest=self.tried.backtest,
+            short_soaks=self.tried.short_soaks,
+        )
 
     def _status(self, lane: Lane) -> LaneStatus:
         active = next((r for r in self.rollouts.values() if r.lane == lane and not r.phase.final), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.config import Catalog, LaneConfig
@@ -27,7 +27,7 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
     policy = config.policy
     if not policy.judge.objectives:
         return policy
-    ticks = await _history(store, config, at)
+    ticks = await store.served.read(config.lane, at.timestamp() - FULL_S)
     judge = policy.judge
     if judge.phi is None:
         finest_tick_s = config.finest_tick_s
@@ -40,56 +40,52 @@ async def calibrated_policy(store: Store, config: LaneConfig, plan: Plan, at: da
     return replace(policy, judge=judge, tick_s=judge.tick_s)
 
 
-async def backtested(
-    store: Store, config: LaneConfig, plan: Plan, at: datetime, *, replays: int
-) -> Backtest | None:
-    """The judge on the lane's own history, at the share of the plan's first shift; None without either."""
-    share = first_share(plan)
-    if share is None or share >= 1 or not config.policy.judge.objectives:
-        return None
-    ticks = await _history(store, config, at)
-    expected = _expected(ticks, plan, at)
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """The judge and a plan, tried on a lane's own history; each is None where that does not suffice.
 
-    def replayed() -> Backtest | None:
-        return backtest(calibrated(config.policy.judge, ticks, expected), ticks, share, replays=replays)
+    short_soaks: also None where the plan's soaks suffice.
+    """
 
-    return await asyncio.to_thread(replayed)
+    backtest: Backtest | None = None
+    short_soaks: ShortSoaks | None = None
+    suggestion: Suggestion | None = None
 
 
-async def plan_shortage(
-    store: Store, config: LaneConfig, at: datetime, *, history_s: float = FULL_S
-) -> ShortSoaks | None:
-    """What the soaks of the lane's plan lack for its traffic in the last `history_s`; None if nothing, or unknown."""
+async def tried(
+    store: Store,
+    config: LaneConfig,
+    at: datetime,
+    *,
+    replays: int = 0,
+    history_s: float = FULL_S,
+) -> Tried:
+    """The lane's policy and plan on its traffic in the last `history_s`; without replays there is no backtest."""
+    policy, plan = config.policy.judge, config.plan
+    if not policy.objectives:
+        return Tried()
     ticks = await store.served.read(config.lane, at.timestamp() - history_s)
-    requests_s = requests_per_s(ticks)
-    if requests_s is None:
-        return None
-    judge = await asyncio.to_thread(calibrated, config.policy.judge, ticks, _expected(ticks, config.plan, at))
-    return short_soaks(config.plan, judge, requests_s)
+    requests_s, lately_s, share = requests_per_s(ticks), _lately(ticks, at), first_share(plan)
+
+    def found() -> Tried:
+        judge = calibrated(policy, ticks, _expected(ticks, plan, at))
+        return Tried(
+            backtest(judge, ticks, share, replays=replays) if replays and share and share < 1 else None,
+            short_soaks(plan, judge, lately_s) if lately_s else None,
+            suggested(judge, requests_s) if requests_s is not None else None,
+        )
+
+    return await asyncio.to_thread(found)
 
 
 async def plan_advice(store: Store, catalog: Catalog, at: datetime) -> tuple[str, ...]:
     """A sentence for each lane of a catalog with soaks too short for its traffic in the last hour; 10 ms a lane."""
     said = []
     for config in catalog.lanes.values():
-        short = await plan_shortage(store, config, at, history_s=_LATELY_S)
+        short = (await tried(store, config, at, history_s=_LATELY_S)).short_soaks
         if short is not None:
             said.append(f"{config.lane}: {short.sentence(config.lane)}")
     return tuple(said)
-
-
-async def suggestion(store: Store, config: LaneConfig, at: datetime) -> Suggestion | None:
-    """Soaks that fit what the lane served in the last day; None without history or objectives."""
-    ticks = await _history(store, config, at)
-    requests_s = requests_per_s(ticks)
-    if requests_s is None:
-        return None
-    judge = await asyncio.to_thread(calibrated, config.policy.judge, ticks, _expected(ticks, config.plan, at))
-    return suggested(judge, requests_s)
-
-
-async def _history(store: Store, config: LaneConfig, at: datetime) -> Sequence[ServedTick]:
-    return await store.served.read(config.lane, at.timestamp() - FULL_S)
 
 
 def _expected(ticks: Sequence[ServedTick], plan: Plan, at: datetime) -> float | None:

@@ -21,7 +21,7 @@ from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
-from bot.engine.requests.calibration import backtested, calibrated_policy, plan_shortage
+from bot.engine.requests.calibration import Tried, calibrated_policy, tried
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -31,7 +31,8 @@ from bot.ports.store import Store
 T = TypeVar("T")
 
 _TRIES = 5
-_REPLAYS = 60  # take about a second of processor time, beside the loop
+# Take about a second of processor time, beside the loop; and about five.
+_REPLAYS, _MANY_REPLAYS = 60, 300
 
 
 class Deploys:
@@ -64,6 +65,11 @@ class Deploys:
 
     async def roll_back(self, request: api.RollbackRequest) -> Rollout:
         return await _in_time(lambda: self._roll_back(request))
+
+    async def backtest(self, guild_id: int, service: str, environment: str) -> Tried:
+        """The judge on the lane's own history, with more replays than a dry run takes."""
+        config = self._lanes.catalog.lane(guild_id, service, environment)
+        return await tried(self._store, config, self._lanes.now(), replays=_MANY_REPLAYS)
 
     async def _deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun | None:
         if told := await self._told(request.interaction):
@@ -194,12 +200,11 @@ class Deploys:
         candidate: Release,
         situation: Situation,
     ) -> api.DryRun:
-        facts, changed, readiness, replayed, short = await asyncio.gather(
+        facts, changed, readiness, found = await asyncio.gather(
             self._facts(config, request, candidate, situation),
             self._compared(config, _replaced(situation, candidate), candidate),
             self._lanes.readiness(config.lane, config.policy, situation.stable),
-            backtested(self._store, config, config.plan, self._lanes.now(), replays=_REPLAYS),
-            plan_shortage(self._store, config, self._lanes.now()),
+            tried(self._store, config, self._lanes.now(), replays=_REPLAYS),
         )
         return api.DryRun(
             lane=config.lane,
@@ -210,8 +215,8 @@ class Deploys:
             findings=tuple(check.finding for check in preflight.checks(facts)),
             words=config.policy.words,
             changes=changed,
-            backtest=replayed,
-            short_soaks=short,
+            backtest=found.backtest,
+            short_soaks=found.short_soaks,
         )
 
     async def _compared(

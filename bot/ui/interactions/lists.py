@@ -11,9 +11,10 @@ import discord
 
 from bot.domain import phrasebook
 from bot.domain.formatting import counted, duration
-from bot.domain.rollout.model import Phase, Running
+from bot.domain.rollout.model import Lane, Phase, Running
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
+from bot.engine.requests.calibration import Tried
 from bot.ui import escaping
 from bot.ui.cards.card import changes_line
 from bot.ui.cards.phases import SHAPE, shape, word
@@ -168,8 +169,26 @@ def dry_run(plan: DryRun) -> Reply:
             readiness_line(plan.readiness, plan.words),
             *([f"**The judge** {plan.backtest.sentence()}"] if plan.backtest else []),
             *([short_soaks_line(plan.short_soaks, plan.lane)] if plan.short_soaks else []),
-        ]
+        ],
+        buttons=[button] if plan.backtest and (button := BacktestButton.of(plan.lane)) else (),
     )
+
+
+def backtest(lane: Lane, found: Tried) -> Reply:
+    """How the judge does on the lane's own traffic, and which soaks would fit it."""
+    if found.backtest is None:
+        return Reply(f"✋ {phrasebook.no_history(str(lane))}")
+    alarms = found.backtest.too_many
+    head = "❌ **This policy rolls back good releases here.**" if alarms else "✅ **No trouble found.**"
+    service, environment = escaping.plain(lane.service, 60), escaping.plain(lane.environment, 40)
+    title = f"## Backtest: {service} → {environment}"
+    parts = [f"{title}\n{head}", escaping.sentence(found.backtest.sentence(), 600)]
+    if found.short_soaks is not None:
+        parts.append(short_soaks_line(found.short_soaks, lane))
+    if found.suggestion is not None:
+        lines = "\n".join(found.suggestion.lines())
+        parts.append(f"**Soaks for this traffic**\n```\n{escaping.cut(lines, 800)}\n```")
+    return layout(parts)
 
 
 def health(checks: Sequence[HealthLine], lanes: Sequence[LaneStatus] | None) -> Reply:
@@ -199,6 +218,32 @@ def _one_line(lane: LaneStatus) -> str:
     going_on = f" · {shape(lane.active)} {word(lane.active)}" if lane.active else ""
     place = f"{escaping.plain(lane.lane.service, 60)} → {escaping.plain(lane.lane.environment, 40)}"
     return f"**{place}** {runs}{going_on}{trouble}"
+
+
+_BACKTEST = re.compile(r"slipway-backtest:(?P<service>[^:]{1,50}):(?P<environment>[^:]{1,30})")
+
+
+class BacktestButton(discord.ui.Button[Any]):
+    """Replays the judge on a lane's history. `/deploy` listens for it."""
+
+    def __init__(self, custom_id: str) -> None:
+        super().__init__(label="Backtest", style=discord.ButtonStyle.secondary, custom_id=custom_id)
+
+    def is_dispatchable(self) -> bool:
+        """False: see `PressButton`."""
+        return False
+
+    @classmethod
+    def of(cls, lane: Lane) -> BacktestButton | None:
+        """None when the names do not fit into an id."""
+        custom_id = f"slipway-backtest:{lane.service}:{lane.environment}"
+        return cls(custom_id) if lane_of(custom_id) == lane else None
+
+
+def lane_of(custom_id: str) -> Lane | None:
+    """The lane of a button for a backtest; None for other ids."""
+    match = _BACKTEST.fullmatch(custom_id)
+    return Lane(match["service"], match["environment"]) if match else None
 
 
 _TEMPLATE = re.compile(

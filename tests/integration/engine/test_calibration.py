@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 
+from bot.domain.errors import UserError
 from bot.domain.judge.counters import Counts
 from bot.domain.judge.history import ServedTick
 from bot.domain.judge.policy import JudgePolicy
@@ -15,13 +16,12 @@ from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps.shift import Shift
 from bot.engine.api import DeployRequest, DryRun, RollbackRequest
 from bot.engine.requests.calibration import (
-    backtested,
+    Tried,
     calibrated_policy,
     first_share,
     plan_advice,
-    plan_shortage,
     requests_per_s,
-    suggestion,
+    tried,
 )
 from bot.ui.cards.measurements import fine_print
 from bot.ui.cards.prompts import asked
@@ -140,7 +140,7 @@ async def test_soaks_that_are_too_short_for_the_traffic_are_told_before_it_moves
     async with world.open(working=False) as slipway:
         lane = world.catalog.lanes[PRODUCTION]
         served, now = slipway.store.served, world.clock.now()
-        assert await plan_shortage(slipway.store, lane, now) is None  # of a new lane nothing is known
+        assert await tried(slipway.store, lane, now, replays=5) == Tried()  # of a new lane nothing is known
         await served.append([(PRODUCTION, tick) for tick in hour(now, 1, requests=2)])
         await served.append([(STAGING, tick) for tick in hour(now, 1, requests=100_000)])
         (advice,) = await plan_advice(slipway.store, world.catalog, now)
@@ -190,5 +190,27 @@ async def test_a_plan_without_a_shift_has_nothing_to_replay(dsn: str) -> None:
     world = World(dsn, catalog(plan, policy=policy(judge=JUDGE)))
     async with world.open(working=False) as slipway:
         config = world.catalog.lanes[PRODUCTION]
-        assert await backtested(slipway.store, config, plan, world.clock.now(), replays=5) is None
-        assert await suggestion(slipway.store, config, world.clock.now()) is None
+        assert await tried(slipway.store, config, world.clock.now(), replays=5) == Tried()
+        ticks = [(PRODUCTION, tick) for tick in hour(world.clock.now(), 1)]
+        await slipway.store.served.append(ticks)
+        found = await tried(slipway.store, config, world.clock.now(), replays=5)
+        assert found.backtest is None and found.suggestion is not None
+        watched = replace(config, policy=replace(config.policy, judge=JudgePolicy()))
+        assert await tried(slipway.store, watched, world.clock.now(), replays=5) == Tried()
+
+
+async def test_the_button_of_a_dry_run_replays_more_often_and_suggests_soaks(dsn: str) -> None:
+    world = World(dsn, catalog(LONG, policy=policy(judge=JUDGE)))
+    async with world.open(working=False) as slipway:
+        new = await slipway.engine.backtest(world.guild, "checkout", "production")
+        assert "too little history" in lists.backtest(PRODUCTION, new).content
+        await slipway.store.served.append([(PRODUCTION, tick) for tick in hour(world.clock.now(), 1)])
+        found = await slipway.engine.backtest(world.guild, "checkout", "production")
+        assert found.backtest is not None and found.backtest.replays == 300
+        told = said(lists.backtest(PRODUCTION, found).view)
+        assert "**No trouble found.**" in told and "0 false alarms in 300 replays of 1 h of stable" in told
+        assert "Soaks for this traffic" in told and "This lane has about 20 requests a second" in told
+        alarming = replace(found, backtest=replace(found.backtest, alarms=20))
+        assert "rolls back good releases here" in said(lists.backtest(PRODUCTION, alarming).view)
+        with pytest.raises(UserError, match="chekout"):
+            await slipway.engine.backtest(world.guild, "chekout", "production")

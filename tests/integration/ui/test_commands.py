@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.domain.judge.backtest import Backtest, Fault
+from bot.engine.requests.calibration import Tried
 from tests.support import rollouts
 from tests.support.responder import Stand
 
@@ -28,6 +30,21 @@ async def test_a_dry_run_shows_the_plan_and_starts_nothing(stand: Stand) -> None
     assert "Dry run" in done["message"]["text"]
     assert "nothing was started" in done["message"]["text"]
     assert stand.engine.rollouts == {}
+
+
+async def test_a_dry_run_on_known_traffic_has_a_button_for_a_backtest(stand: Stand) -> None:
+    options = {"service": "checkout", "version": "1.5.0", "environment": "production", "dry_run": True}
+    new = await stand.slash("dev", "deploy", **options)
+    assert new["message"]["buttons"] == []
+    stand.engine.tried = Tried(Backtest(60, 0, (Fault(0.1, 15.0), Fault(0.02, None)), 0.05, 86_400.0, 600.0))
+    dry = await stand.slash("dev", "deploy", **options)
+    assert [button["label"] for button in dry["message"]["buttons"]] == ["Backtest"]
+    pressed = await stand.press("dev", dry["message"]["id"], "Backtest")
+    assert pressed["ephemeral"] and "No trouble found." in pressed["message"]["text"]
+    assert "10% in about 15 s" in pressed["message"]["text"]
+    stand.engine.tried = Tried()
+    pressed = await stand.press("dev", dry["message"]["id"], "Backtest")
+    assert "too little history" in pressed["message"]["text"]
 
 
 async def test_unknown_names_offer_the_nearest(stand: Stand) -> None:

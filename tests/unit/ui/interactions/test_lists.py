@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.rollout.model import Observed, Phase, Readiness, Running, RunState
+from bot.domain.rollout.model import Lane, Observed, Phase, Readiness, Running, RunState
 from bot.engine.api import DryRun, LaneStatus, Lock, PreflightFinding, RolloutSummary
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions import lists
-from bot.ui.interactions.lists import PageButton, page_of
+from bot.ui.interactions.lists import BacktestButton, PageButton, lane_of, page_of
 from bot.ui.interactions.responder import HealthLine
 from tests.support import rollouts
 from tests.support.components import payload, said
@@ -90,6 +90,14 @@ def test_a_page_has_a_way_to_the_next_only_if_there_is_one() -> None:
     assert last.view is not None and not [i for i in last.view.walk_children() if isinstance(i, PageButton)]
     assert PageButton.older(1, "s" * 90, None) is None
     assert page_of("slipway:1:2:approve:") is None
+
+
+def test_a_button_for_a_backtest_names_its_lane_or_is_left_out() -> None:
+    button = BacktestButton.of(Lane("checkout", "production"))
+    assert button is not None and lane_of(button.custom_id or "") == Lane("checkout", "production")
+    assert BacktestButton.of(Lane("s" * 90, "production")) is None
+    assert BacktestButton.of(Lane("a:b", "production")) is None
+    assert lane_of("slipway-older:1::") is None and lane_of("slipway:1:2:approve:") is None
 
 
 def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
