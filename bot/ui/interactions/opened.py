@@ -49,13 +49,13 @@ def _view(opened: OpenedVerdict, *, picture: bool) -> discord.ui.LayoutView:
     box: discord.ui.Container[Any] = discord.ui.Container()
     box.add_item(discord.ui.TextDisplay(_cut(f"{_headline(rollout)}\n{_decided(why)}")))
     if why.figures:
-        box.add_item(discord.ui.TextDisplay(_cut("\n".join(f"• {_said(each)}" for each in why.figures))))
+        box.add_item(discord.ui.TextDisplay(_cut("\n".join(f"- {_said(each)}" for each in why.figures))))
     if picture:
         gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery()
         gallery.add_item(media=f"attachment://{PICTURE}", description=_alt(rollout))
         box.add_item(gallery)
     if why.changes:
-        changes = "\n".join(f"• {_said(each)}" for each in why.changes)
+        changes = "\n".join(f"- {_said(each)}" for each in why.changes)
         box.add_item(discord.ui.TextDisplay(_cut(f"**What would have changed it**\n{changes}")))
     if why.note:
         box.add_item(discord.ui.TextDisplay(f"-# {_said(why.note)}"))
