@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bot.domain.errors import IllegalTransition, UserError
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.judge.judge import Outcome
+from bot.domain.judge.replay import JudgedTick, replayed, same
 from bot.domain.records import Claimed, Judged, LaneRow, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, Measured, Notify, SetDesired, Transition
@@ -407,6 +408,20 @@ class Invariants:
             self.fail("syncs are superseded", f"{version} serves, and Discord has {desired.stable.version}")
 
     # ---- 8, and time ----
+
+    def verdicts_can_be_opened(self) -> None:
+        """A replay of the ticks that are kept gives the state that the judge had last."""
+        kept: defaultdict[int, list[JudgedTick]] = defaultdict(list)
+        for rollout_id, point in self._world.tables.samples:
+            if point.judged is not None:
+                kept[rollout_id].append(point.judged)
+        for rollout_id, ticks in kept.items():
+            rollout = self._world.tables.rollouts[rollout_id].rollout
+            *_, last = replayed(rollout.policy.judge, ticks)
+            if rollout.judge_state is None or not same(last, rollout.judge_state):
+                self.fail(
+                    "verdicts can be opened", f"{len(ticks)} ticks of rollout {rollout_id} give another"
+                )
 
     def _in_time(self, before: Rollout | None, change: RolloutChange) -> None:
         rollout, told = change.rollout, {line.what for line in change.transitions}

@@ -143,6 +143,7 @@ async def _peace(world: World, people: People, rng: random.Random) -> None:
             people.settle(rollout)
         if _settled(world):
             world.invariants.commands()
+            world.invariants.verdicts_can_be_opened()
             return
     if not world.invariants.violations:
         for rollout in active(world):
