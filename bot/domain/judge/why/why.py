@@ -195,7 +195,8 @@ def _figures(opened: _Opened) -> Iterator[str]:
     claim = f"that it breaks the limit of {percent(objective.limit)}"
     if test.kind == "compared":
         claim = f"that it is worse than {times(objective.ratio or 1.0)} stable's rate"
-    yield f"{objective.name}: odds of {now} {claim}; FAIL takes {needed}."
+    closest = "" if test == opened.subject or opened.subject.kind == "duration" else "The closest objective, "
+    yield f"{closest}{objective.name}{',' if closest else ':'} odds of {now} {claim}; FAIL takes {needed}."
     if test.kind == "limit" and _compared(story, test):
         shown = ratio(story.odds(at, Subject("compared", test.index)))
         yield f"Compared with stable: odds of {shown} that it is worse; FAIL takes {ratio(WORSE)} as well."

@@ -15,7 +15,8 @@ from bot.domain.judge.evidence import Counts, Signal, Tick
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, begin_soak, parse_rule
 from bot.domain.judge.replay import JudgedTick, judged_tick, replayed
 from bot.domain.judge.verdict import Verdict, failing, verdict
-from bot.domain.judge.why import Why, edits, explained
+from bot.domain.judge.why import Line, Why, edits, explained
+from bot.domain.judge.why.what_if import ratio
 from tests.support.rules.judging import COMPARED, ERRORS, FIVE, failures
 
 SOAK_S = 300.0
@@ -219,17 +220,25 @@ def _held(lived: Lived, number: int) -> bool:
 
 
 def test_above_the_limit_but_not_worse_than_stable() -> None:
-    def blip(number: int) -> float:
-        return 0.6 if number % 12 == 0 else 0.0
+    seen = looks(0.0, stable=0.0, n=30)
+    seen[29] = replace(seen[29], candidate={"errors": Counts(25, 7)}, stable={"errors": Counts(100, 30)})
+    lived = Lived(replace(LIMIT, phi=1.0), seen)
+    assert lived.state.trials[0].trouble == "alike"
+    why = lived.why()
+    assert (why.outcome, why.hold) == (Outcome.INSUFFICIENT, False)
+    assert "so it is not shown to be worse" in why.sentence
+    beside = odds_in(why.lines[1])[-1]
+    assert beside < 3
+    assert (
+        f"Compared with stable: odds of {ratio(beside)} that it is worse; FAIL takes 3:1 as well."
+        in why.figures
+    )
+    alone = "Judged by its limits alone (`on_common_trouble: ignore`) it would have failed at ⟨1970-01-01T00:02:30Z⟩."
+    assert alone in why.changes
 
-    random, seen = Random(3), []
-    for n in range(1, 61):
-        mine, theirs = (failures(random, 25, blip(n)), failures(random, 100, 0.5 * blip(n) / 6))
-        seen.append(Tick(n * FIVE, FIVE, {"errors": Counts(25, mine)}, {"errors": Counts(100, theirs)}))
-    alike = Lived(replace(LIMIT, min_bad=2), seen)
-    why = alike.why()
-    assert why.outcome is not None
-    assert any("Compared with stable: odds of" in each for each in why.figures)
+
+def odds_in(line: Line) -> list[float]:
+    return [odds for _, odds in line.points if odds is not None]
 
 
 def test_missing_requests_are_counted_and_so_is_the_time_until_it_passes() -> None:
@@ -292,6 +301,10 @@ def test_a_crash_a_plain_rule_and_a_signal_are_opened_too() -> None:
     )
     rule = parse_rule("error_rate > 10% over 30s")
     seen = [replace(t, candidate={rule.name: t.candidate["errors"]}, stable=None) for t in looks(0.3)]
+    beside = [replace(t, candidate={**t.candidate, "errors": Counts(25, 0)}) for t in seen]
+    both = Lived(JudgePolicy((ERRORS,), (rule,)), beside).why()
+    assert both.sentence.startswith("error_rate > 10% over 30s: ")
+    assert both.figures[0].startswith("The closest objective, errors, odds of 1:")
     plain = Lived(JudgePolicy((), (rule,)), seen)
     why = plain.why()
     assert why.sentence.startswith("error_rate > 10% over 30s: ")
