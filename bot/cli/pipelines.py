@@ -381,6 +381,8 @@ def _tell_facts(seen: Shape, before: str = "", *, err: bool = True) -> None:
         tell(f"{before}! {seen['to_version']} is irreversible: {seen['irreversible']}", err=err)
     for each in seen["preconditions"]:
         tell(f"{before}{'✓' if each['ok'] else '✗'} {each['sentence']}", err=err)
+    for said in seen.get("warnings", ()):  # a server from before there were any does not say
+        tell(f"{before}! {said}", err=err)
 
 
 def _tell_changes(changes: Shape | None, before: str = "", *, err: bool) -> None:

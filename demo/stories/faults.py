@@ -26,6 +26,16 @@ async def sick_instance(scene: Scene, number: int, version: str, lane: Lane, sha
     await scene.world.sick_instance(lane, version, number, share)
 
 
+@verb(
+    FAULTS,
+    "{version} of {lane} answers within about {milliseconds}",
+    "1.5.0 of checkout in production answers within about 60 ms",
+)
+async def latency(scene: Scene, version: str, lane: Lane, milliseconds: float) -> None:
+    """A version takes so long for most requests from now on."""
+    await scene.world.latency(lane, version, milliseconds / 1000)
+
+
 @verb(FAULTS, "{version} of {lane} crashes", "1.5.0 of checkout in production crashes")
 async def crash(scene: Scene, version: str, lane: Lane) -> None:
     """The process of a release dies."""

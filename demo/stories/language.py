@@ -97,6 +97,7 @@ KINDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "choice": (r".+?", str),
     "time": (r"\d+(?:\.\d+)? (?:s|seconds?|minutes?|hours?)", seconds),
     "number": (r"[2-9]|[1-9]\d", int),
+    "milliseconds": (r"\d+ ms", lambda text: float(text[:-3])),
     "share": (r"\d+(?:\.\d+)?%", lambda text: float(text[:-1]) / 100),
     "commands": (rf"no commands|{_LISTED}", _commands),
     "here": (rf"no commands|{_LISTED}", _commands),

@@ -101,6 +101,10 @@ class SandboxWorld:
     async def sick_instance(self, lane: Lane, version: str, instances: int, share: float) -> None:
         raise StoryError("the demo runs one instance of each release")
 
+    async def latency(self, lane: Lane, version: str, seconds: float) -> None:
+        body = {"version": version, "latency_ms": seconds * 1000}
+        await self._stage.call("POST", f"services/{lane.service}", body, environment=lane.environment)
+
     async def crash(self, lane: Lane, version: str) -> None:
         (await self._process(f"{lane.service}/{lane.environment} {version}")).kill()
 

@@ -87,6 +87,9 @@ class Faults(Protocol):
 
     async def errors(self, lane: Lane, version: str, share: float) -> None:
         """From now on so many of the version's answers are errors."""
+
+    async def latency(self, lane: Lane, version: str, seconds: float) -> None:
+        """From now on most of the version's answers take about so long."""
         ...
 
     async def sick_instance(self, lane: Lane, version: str, instances: int, share: float) -> None:

@@ -20,7 +20,8 @@ OBSERVE_S, APPLY_S, CHECK_S, START_S = 0.01, 0.1, 0.2, 1.0
 _SLICE_S = 0.25
 _SHARE_WINDOW_S = 3.0
 NO_RELEASE = "none"
-_BOUNDS = (0.05, 1.0, 2.0, 5.0)
+_BOUNDS = (1.0, 2.0, 5.0)
+_FINE_BOUNDS = (0.005, 0.007, 0.01, 0.015, 0.025, 0.035, 0.05, 0.075, 0.1, 0.15)
 
 Tell = Callable[[str, str], None]
 
@@ -130,6 +131,8 @@ class VirtualUsers:
         self.errors: dict[tuple[Lane, str], float] = {}
         # `[requests, failures]` of each instance, of which the first has all failures; where they are told apart.
         self._instances: dict[tuple[Lane, str], list[list[float]]] = {}
+        self.latencies: dict[tuple[Lane, str], float] = {}
+        self._within: defaultdict[tuple[Lane, str], Counter[float]] = defaultdict(Counter)
         self._served_s: Counter[tuple[Lane, str]] = Counter()
         self._asked: defaultdict[tuple[Lane, str], list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
         self._recent: defaultdict[Lane, list[tuple[float, dict[str, float]]]] = defaultdict(list)
@@ -152,6 +155,10 @@ class VirtualUsers:
             for number, instance in enumerate(each := self._instances.get((lane, version), [])):
                 instance[0] += requests * share / len(each)
                 instance[1] += 0 if number else requests * share * self._failing(lane, version, behaviour)
+            usual_s = self.latencies.get((lane, version), behaviour.latency_s)
+            for bound in _FINE_BOUNDS:  # the demo's services take 0.6 to 1.6 times as long
+                fast = min(1.0, max(0.0, bound / usual_s - 0.6)) * (1 - behaviour.slow_share)
+                self._within[lane, version][bound] += requests * share * fast  # type: ignore[assignment]
         recent = self._recent[lane]
         recent.append((now, shares))
         self._recent[lane] = [one for one in recent if one[0] > now - _SHARE_WINDOW_S]
@@ -194,12 +201,15 @@ class VirtualUsers:
         at = VirtualClock().now().timestamp()
         version = self._target.version(lane, digest)
         total, bad, slow = (int(count) for count in self._asked[lane, version])
+        within = self._within[lane, version]
+        fine = tuple((bound, min(int(within[bound]), total - slow)) for bound in _FINE_BOUNDS)
         buckets = tuple((bound, total - (slow if bound < 3.0 else 0)) for bound in _BOUNDS)
         parts = tuple(
             (f"10.0.0.{3 + number}:8001", int(requests), int(failures))
             for number, (requests, failures) in enumerate(self._instances.get((lane, version), ()))
         )
-        reading = CounterReading(self.name, total, bad, (*buckets, (float("inf"), total)), parts=parts)
+        ladder = (*fine, *buckets, (float("inf"), total))
+        reading = CounterReading(self.name, total, bad, ladder, parts=parts)
         return Sample(at, digest, (reading,))
 
 

@@ -155,6 +155,9 @@ class VirtualWorld:
     async def sick_instance(self, lane: Lane, version: str, instances: int, share: float) -> None:
         self._users.sicken(model.Lane(*lane), version, instances, share)
 
+    async def latency(self, lane: Lane, version: str, seconds: float) -> None:
+        self._users.latencies[model.Lane(*lane), version] = seconds
+
     async def crash(self, lane: Lane, version: str) -> None:
         found = model.Lane(*lane)
         digest = self._target.digest(found, version)

@@ -103,7 +103,8 @@ def gained_by(before: Part | None, now: Part) -> Counts | None:
 class Baseline:
     """Where one instance's counters stood: all requests, `(good, bad)` for each series, requests overdue.
 
-    doubted: what came after it did not fit, and was not taken. epoch: of the reading.
+    doubted: what came after it did not fit, and was not taken. epoch: of the reading. latency: its histogram at the
+    bounds of its side, and all that it counts; empty where there is none.
     """
 
     instance: str
@@ -112,17 +113,19 @@ class Baseline:
     overdue: int = 0
     doubted: bool = False
     epoch: str = ""
+    latency: tuple[int, ...] = ()
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
         series = [list(s) for s in self.series]
-        return [self.instance, self.total, self.overdue, series, self.doubted, self.epoch]
+        rest = [series, self.doubted, self.epoch, list(self.latency)]
+        return [self.instance, self.total, self.overdue, *rest]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Baseline:
         """Inverse of `to_json`."""
         series = tuple((s[0], s[1], bool(s[2])) for s in stored[3])
-        return cls(stored[0], stored[1], series, stored[2], *stored[4:6])
+        return cls(stored[0], stored[1], series, stored[2], *stored[4:6], *map(tuple, stored[6:7]))
 
 
 def baseline(reading: CounterReading, series: tuple[Series, ...], buckets: dict[str, float]) -> Baseline:

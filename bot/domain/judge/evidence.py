@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from bot.domain.judge.counters import BucketError, CounterReading, Counts, Sample, Signal
+from bot.domain.judge.histogram import Histogram
 from bot.domain.judge.look import Look, Side
 from bot.domain.judge.pairing import Window, left_out, paired
 from bot.domain.judge.policy import JudgePolicy
@@ -43,6 +44,7 @@ class Tick:
     unread_s: for how long the one that cannot be read now was not read, in seconds; 0 when both can be.
     requests: all of the candidate, whether or not an objective or a rule counts them.
     instances: requests and failed ones of each instance of the candidate that is there; empty where it is not known.
+    latency: histograms of candidate and stable over the same time, where they are known.
     errors: sentences on what could not be read; a tick with errors is not measured time.
     crashed: sentence when an instance of the candidate restarted.
     buckets: histogram bound in seconds that was read for each latency objective or rule.
@@ -65,6 +67,7 @@ class Tick:
     requests: int = 0
     settling: bool = False
     instances: Mapping[str, Counts] = field(default_factory=dict)
+    latency: tuple[Histogram, Histogram] | None = None
 
     @property
     def compared(self) -> Mapping[str, Counts]:
@@ -165,6 +168,7 @@ def difference(
         requests=mine.requests,
         settling=mine.discarded,
         instances=mine.instances,
+        latency=pair.latency if pair else None,
     )
     return EvidenceState(
         at,

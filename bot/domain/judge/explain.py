@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import log
+from math import inf, log, log10
 
 from bot.domain.formatting import count, duration, one_line, percent, times
 from bot.domain.judge.confidence import bounds
 from bot.domain.judge.instances import Culprit, Standing, beside
+from bot.domain.judge.latency import Slower
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, sums
 from bot.domain.judge.state import JudgeState, Trial
 
 # Sick instances that a sentence names, and letters of each.
 _NAMED, _LETTERS = 2, 80
+_MOST_ODDS = 1_000_000
 
 
 def limit_sentence(state: JudgeState, policy: JudgePolicy, index: int, total: int, bad: int) -> str:
@@ -98,6 +100,26 @@ def compared_sentence(objective: Objective, trial: Trial) -> str:
         return f"{said}; {limit}"
     excess = f"{times(rate / stable)} stable's rate" if stable else "stable has none"
     return f"{said}: {excess}, limit {times(objective.ratio or 1.0)}"
+
+
+def latency_sentence(found: Slower) -> str:
+    """The latency of both, and the odds that the candidate is slower."""
+    name, chance = f"p{found.quantile * 100:g}", f"(odds {_odds(found.odds)}:1)"
+    stable = _latency(found.stable_s)
+    now = _latency(found.candidate_s) if found.candidate_s < inf else f"over {duration(found.last_s)}"
+    return f"{name} went from {stable} to {now} {chance}"
+
+
+def _latency(seconds: float) -> str:
+    return duration(float(f"{seconds:.2g}"))
+
+
+def _odds(odds: float) -> str:
+    """Two significant digits, rounded down."""
+    if odds >= _MOST_ODDS:
+        return f"over {count(_MOST_ODDS)}"
+    unit = 10 ** max(0, int(log10(max(1.0, odds))) - 1)
+    return count(int(odds) // unit * unit)
 
 
 def traffic_sentence(seen: int, needed: int) -> str:

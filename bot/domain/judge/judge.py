@@ -15,6 +15,7 @@ from typing import Any
 
 from bot.domain.judge.evidence import Counts, Tick
 from bot.domain.judge.instances import advance_instances
+from bot.domain.judge.latency import advance_latency
 from bot.domain.judge.policy import (
     JudgePolicy,
     Objective,
@@ -38,7 +39,7 @@ from bot.domain.judge.sequential_test import (
     step,
 )
 from bot.domain.judge.state import JudgeState, SoakState, Trial
-from bot.domain.judge.verdict import DOUBT, Evidence, Outcome, Reason, Verdict, verdict
+from bot.domain.judge.verdict import DOUBT, Evidence, Outcome, Reason, Verdict, verdict, warnings
 
 __all__ = [
     "Evidence",
@@ -58,6 +59,7 @@ __all__ = [
     "policy_from_json",
     "policy_to_json",
     "verdict",
+    "warnings",
 ]
 
 _NONE = Counts()
@@ -113,6 +115,7 @@ def advance(state: JudgeState, policy: JudgePolicy, tick: Tick) -> JudgeState:
         crashed=state.crashed or tick.crashed,
         buckets=tuple(tick.buckets.items()) or state.buckets,
         instances=advance_instances(state.instances, policy, tick),
+        latency=advance_latency(state.latency, policy, tick),
     )
 
 

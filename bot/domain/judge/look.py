@@ -17,6 +17,7 @@ from bot.domain.judge.counters import (
     gained,
     gained_by,
 )
+from bot.domain.judge.histogram import NOTHING, Histogram, bounds_of, gained_histogram, read
 from bot.domain.judge.policy import JudgePolicy
 
 # Instances that went away are remembered, so that one that comes back is not counted twice; this many at most.
@@ -29,6 +30,7 @@ class Side:
 
     seen: a baseline for each instance. present: the instances of the last look. at: when all of it could last be
     read (unix seconds). parts: where the instances stood of a source that counts for the release as a whole.
+    bounds: of the latency histograms in `seen`, in seconds.
     """
 
     release: str
@@ -36,18 +38,20 @@ class Side:
     present: tuple[str, ...] = ()
     at: float | None = None
     parts: tuple[Part, ...] = ()
+    bounds: tuple[float, ...] = ()
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        parts = [[list(part) for part in self.parts]] if self.parts else []
-        return [self.release, list(self.present), [b.to_json() for b in self.seen], self.at, *parts]
+        seen, parts = [b.to_json() for b in self.seen], [list(part) for part in self.parts]
+        return [self.release, list(self.present), seen, self.at, parts, list(self.bounds)]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Side:
         """Inverse of `to_json`."""
         seen, parts = tuple(Baseline.from_json(b) for b in stored[2]), stored[4] if len(stored) > 4 else ()
-        at = stored[3] if len(stored) > 3 else None
-        return cls(stored[0], seen, tuple(stored[1]), at, tuple((n, total, bad) for n, total, bad in parts))
+        at, bounds = stored[3] if len(stored) > 3 else None, stored[5] if len(stored) > 5 else ()
+        read = tuple((name, total, bad) for name, total, bad in parts)
+        return cls(stored[0], seen, tuple(stored[1]), at, read, tuple(bounds))
 
 
 @dataclass(slots=True)
@@ -57,6 +61,7 @@ class Look:
     counts: by objective or rule, since each instance was last read. errors: what could not be read. requests: all
     that were completed. restarted: a sentence when an instance was replaced.
     instances: requests and failed ones by instance, of those that are there, where `by_instance` asks for them.
+    latency: of what was answered since each instance was last read; None when that is not known.
     """
 
     policy: JudgePolicy
@@ -71,6 +76,8 @@ class Look:
     notes: list[str] = field(default_factory=list)
     restarted: str | None = None
     requests: int = 0
+    latency: Histogram | None = NOTHING
+    bounds: tuple[float, ...] = ()
     discarded: bool = False
     before: dict[str, Baseline] = field(default_factory=dict)
     instances: dict[str, Counts] = field(default_factory=dict)
@@ -87,7 +94,7 @@ class Look:
             self.errors.insert(0, self.sample.error)
             self.side = self.known
         else:
-            seen = dict(self.before)
+            seen = self._at_bounds()
             for reading in self.sample.readings:
                 self._read(reading, seen, sums)
             self._compare_instances(seen)
@@ -104,12 +111,21 @@ class Look:
         """Whether the counts are everything that the release did since it was last read."""
         return self.known is not None and not self.discarded
 
+    def _at_bounds(self) -> dict[str, Baseline]:
+        """Set the bounds of this look's histograms; what was known, without histograms that have other bounds."""
+        before = self.known.bounds if self.known is not None else ()
+        self.bounds = bounds_of(reading.buckets for reading in self.sample.readings) or before
+        if self.bounds == before:
+            return dict(self.before)
+        return {name: replace(seen, latency=()) for name, seen in self.before.items()}
+
     def _read(self, reading: CounterReading, seen: dict[str, Baseline], sums: list[list[int]]) -> None:
         before = (
             Baseline(reading.instance, epoch=reading.epoch) if reading.delta else seen.get(reading.instance)
         )
         try:
             now = baseline(reading, self.policy.series, self.buckets)
+            now = replace(now, latency=read(reading.buckets, self.bounds))
             if before is None and self.known is None:
                 seen[reading.instance] = now
                 self._tell_apart(reading, ())
@@ -127,6 +143,7 @@ class Look:
             return
         if reset:
             self.notes.append(f"{self.sample.release}, {reading.instance}: its counters were reset")
+        self._answered(before, now, new=before is None or reading.delta or reset or not before.total)
         seen[reading.instance] = Baseline(reading.instance) if reading.delta else now
         self.requests += now.total - (before.total if before and not reset else 0)
         for total_bad, (total, bad) in zip(sums, steps, strict=True):
@@ -155,6 +172,15 @@ class Look:
             if errors is not None:
                 self.instances[reading.instance] = Counts(*steps[errors]) if steps else Counts()
 
+    def _answered(self, before: Baseline | None, now: Baseline, *, new: bool) -> None:
+        """Add what an instance answered to the histogram. new: it answered all of it since it was last read."""
+        old = () if new or before is None else before.latency
+        found = gained_histogram(self.bounds, old, now.latency) if new or old else None
+        if now.total and (found is None or self.latency is None):
+            self.latency = None
+        elif self.latency is not None and found is not None:
+            self.latency = self.latency.plus(found)
+
     def _unbelievable(self, reading: CounterReading, problem: InconsistentError) -> None:
         self.errors.append(f"{self.sample.release}, {reading.instance}: {problem}")
 
@@ -170,7 +196,7 @@ class Look:
         while len(seen) > REMEMBERED_INSTANCES and len(seen) > len(present):
             del seen[next(name for name in seen if name not in present)]
         at = self.since if self.errors else self.at
-        self.side = Side(self.sample.release, tuple(seen.values()), present, at, self.parts)
+        self.side = Side(self.sample.release, tuple(seen.values()), present, at, self.parts, self.bounds)
 
     def discard(self) -> None:
         """Discard this look's completions. Requests that hang have not completed and still count."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from bot.domain.judge.counters import Counts
+from bot.domain.judge.histogram import NOTHING, Histogram
 from bot.domain.judge.look import Look
 
 _Sums = Mapping[str, Counts]
@@ -17,33 +18,42 @@ class Window:
     """What was read of both since the look at `since`, and has not been compared.
 
     spoilt: not all of it can be told apart (a first sample, traffic that rose): it is left out for both.
+    latency: histograms of candidate and stable; None when one of them is not known.
     """
 
     since: float
     candidate: tuple[tuple[str, int, int], ...] = ()
     stable: tuple[tuple[str, int, int], ...] = ()
     spoilt: bool = False
+    latency: tuple[Histogram, Histogram] | None = (NOTHING, NOTHING)
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        return [self.since, [list(c) for c in self.candidate], [list(s) for s in self.stable], self.spoilt]
+        counts = [list(c) for c in self.candidate], [list(s) for s in self.stable]
+        return [self.since, *counts, self.spoilt, self.latency and [h.to_json() for h in self.latency]]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Window:
         """Inverse of `to_json`."""
-        return cls(stored[0], tuple(map(tuple, stored[1])), tuple(map(tuple, stored[2])), stored[3])
+        counts = tuple(map(tuple, stored[1])), tuple(map(tuple, stored[2]))
+        if len(stored) == 4:  # from before histograms were kept
+            return cls(stored[0], *counts, stored[3])
+        both = stored[4] and (Histogram.from_json(stored[4][0]), Histogram.from_json(stored[4][1]))
+        return cls(stored[0], *counts, stored[3], both)
 
 
 class Pair(NamedTuple):
     """Counts of both over the same time, or None while the window is open.
 
     unread_s: seconds for which the release that cannot be read now was not read; 0 when both can be.
+    latency: histograms of candidate and stable over the same time, where they are known.
     """
 
     window: Window
     candidate: _Sums | None
     stable: _Sums | None
     unread_s: float
+    latency: tuple[Histogram, Histogram] | None = None
 
 
 def paired(window: Window | None, candidate: Look, stable: Look, at: float) -> Pair:
@@ -55,16 +65,24 @@ def paired(window: Window | None, candidate: Look, stable: Look, at: float) -> P
         window = Window(at, spoilt=True)
     mine, theirs = _added(window.candidate, candidate.counts), _added(window.stable, stable.counts)
     spoilt = window.spoilt or not (candidate.comparable and stable.comparable)
+    latency = None if spoilt else _answered(window, candidate, stable)
     if candidate.errors or stable.errors:
         silent = (look.since for look in (candidate, stable) if look.errors)
         unread_s = at - min(window.since if since is None else since for since in silent)
-        return Pair(Window(window.since, _kept(mine), _kept(theirs), spoilt), None, None, unread_s)
-    return Pair(Window(at), {} if spoilt else mine, theirs, 0.0)
+        kept = Window(window.since, _kept(mine), _kept(theirs), spoilt, latency)
+        return Pair(kept, None, None, unread_s)
+    return Pair(Window(at), {} if spoilt else mine, theirs, 0.0, latency)
 
 
 def left_out(window: Window | None) -> Window | None:
     """Leave the open window out for both: their traffic changed within it."""
     return replace(window, spoilt=True) if window is not None else None
+
+
+def _answered(window: Window, candidate: Look, stable: Look) -> tuple[Histogram, Histogram] | None:
+    if window.latency is None or candidate.latency is None or stable.latency is None:
+        return None
+    return window.latency[0].plus(candidate.latency), window.latency[1].plus(stable.latency)
 
 
 def _added(carried: tuple[tuple[str, int, int], ...], counts: _Sums) -> _Sums:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.domain.judge.instances import Instances
+from bot.domain.judge.latency import LatencyState
 from bot.domain.judge.rules import RuleState, Window
 
 STATE_VERSION = 1
@@ -59,6 +60,7 @@ class JudgeState:
         against the limit), pairs (candidate against stable), stables (stable against the limit).
     errors: what could not be read at the last tick; error_since: since when that is so (unix seconds).
     buckets: `(objective or rule, histogram bound read in seconds)`. instances: the candidate's, told apart.
+    latency: of the test whether the candidate is slower than stable; None before both had requests.
     """
 
     at: float | None = None
@@ -76,6 +78,7 @@ class JudgeState:
     crashed: str | None = None
     buckets: tuple[tuple[str, float], ...] = ()
     instances: Instances = field(default_factory=Instances)
+    latency: LatencyState | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values, with a version."""
@@ -101,6 +104,7 @@ class JudgeState:
             "crashed": self.crashed,
             "buckets": [list(bucket) for bucket in self.buckets],
             "instances": self.instances.to_json(),
+            "latency": self.latency.to_json() if self.latency else None,
         }
 
     @classmethod
@@ -127,6 +131,7 @@ class JudgeState:
             crashed=stored["crashed"],
             buckets=tuple((name, bound) for name, bound in stored["buckets"]),
             instances=Instances.from_json(stored.get("instances")),
+            latency=LatencyState.from_json(stored["latency"]) if stored.get("latency") else None,
         )
 
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from math import exp, log
+from math import exp, inf, log
 from typing import Any
 
 from bot.domain.formatting import duration
 from bot.domain.judge.explain import (
     compared_sentence,
     culprit_sentence,
+    latency_sentence,
     limit_sentence,
     rule_sentence,
     sick_sentence,
     traffic_sentence,
 )
 from bot.domain.judge.instances import Standing, beside, culprit, judged_by, sick
+from bot.domain.judge.latency import RATIO, slower
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, fails, shared
 from bot.domain.judge.state import JudgeState, Trial
@@ -45,9 +47,9 @@ PRECEDENCE = (Outcome.FAIL, Outcome.ERROR, Outcome.INSUFFICIENT, Outcome.PASS)
 class Reason:
     """Result for one objective or rule.
 
-    objective: name of the objective or rule, or `crash`, `instances`, `sources`, `traffic`, `duration`. value and
-    limit: as proportions (seconds for `duration`; None where there is none). samples: requests behind it. window_s:
-    seconds they cover.
+    objective: name of the objective or rule, or `crash`, `instances`, `sources`, `traffic`, `duration`, `slower than
+    stable`. value and limit: as proportions (seconds for `duration`; None where there is none). samples: requests
+    behind it. window_s: seconds they cover. warning: people should know it, and it changes no outcome.
     """
 
     objective: str
@@ -58,6 +60,7 @@ class Reason:
     samples: int = 0
     window_s: float = 0.0
     enforced: bool = True
+    warning: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,7 @@ def _reasons(state: JudgeState, policy: JudgePolicy, soak_required_s: float | No
     for objective, pair in zip(policy.objectives, state.pairs, strict=True):
         if objective.ratio is not None:
             yield _compared_reason(objective, pair)
+    yield from warnings(state)
     for rule, standing in zip(policy.rules, state.rules, strict=True):
         outcome = _rule_outcome(policy, rule, standing)
         rate = standing.bad / standing.total if standing.total else None
@@ -201,6 +205,23 @@ def _sick_reason(
         total + rest.total,
         enforced=objective.enforce and policy.on_sick_instance == "hold",
     )
+
+
+def warnings(state: JudgeState) -> Iterator[Reason]:
+    """What people should know of the candidate although it is within its limits."""
+    found = slower(state.latency)
+    if found is not None:
+        ratio = found.candidate_s / found.stable_s
+        yield Reason(
+            "slower than stable",
+            Outcome.PASS,
+            latency_sentence(found),
+            ratio if ratio < inf else None,
+            RATIO,
+            found.samples,
+            enforced=False,
+            warning=True,
+        )
 
 
 def _rule_outcome(policy: JudgePolicy, rule: Rule, standing: RuleState) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.errors import IllegalTransition
+from bot.domain.judge import judge
 from bot.domain.judge.judge import Outcome, Verdict
 from bot.domain.rollout import rollback, steps
 from bot.domain.rollout.approvals import cleared
@@ -143,6 +144,9 @@ def _succeed(builder: StepBuilder, event: Applied) -> None:
     )
     if rollout.unseen:
         sentence += " It is not known good: its observation ended without PASS."
+    warned = "; ".join(r.sentence for r in judge.warnings(rollout.judge_state)) if rollout.judge_state else ""
+    if warned:
+        sentence += f" Passed with a warning: {warned}."
     rollback.close(builder, Phase.SUCCEEDED, "succeeded", sentence)
     builder.order(Notify("succeeded", text=sentence))
 
@@ -181,4 +185,6 @@ def because(verdict: Verdict) -> str:
 
 def passed(verdict: Verdict) -> str:
     """What the judge looked at for a PASS, as one sentence."""
-    return "; ".join(r.sentence for r in verdict.reasons[:_REASONS_SHOWN]) or "this lane has nothing to judge"
+    said = [r.sentence for r in verdict.reasons if not r.warning][:_REASONS_SHOWN]
+    warned = [f"with a warning: {r.sentence}" for r in verdict.reasons if r.warning]
+    return "; ".join(said + warned) or "this lane has nothing to judge"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.judge import judge
-from bot.domain.judge.judge import Outcome, Verdict
+from bot.domain.judge.judge import JudgeState, Outcome, Verdict
 from bot.domain.rollout import progress, rollback
 from bot.domain.rollout.events import Measured, TimerDue
 from bot.domain.rollout.holding import hold
@@ -24,7 +24,10 @@ def measured(builder: StepBuilder, event: Measured) -> None:
     policy = rollout.policy.judge
     state = judge.advance(rollout.judge_state, policy, event.tick)
     verdict = judge.verdict(state, policy, soak_required_s=required_s(rollout))
+    warned = _warned(rollout.judge_state, state)
     builder.change(judge_state=state, verdict=verdict)
+    if warned:
+        builder.tell("warned", warned)
     if verdict.outcome is Outcome.FAIL:
         if _decided(rollout):
             return
@@ -33,6 +36,20 @@ def measured(builder: StepBuilder, event: Measured) -> None:
         _in_soak(builder, verdict)
     elif rollout.phase is Phase.HELD:
         _in_hold(builder, verdict)
+
+
+def warned(rollout: Rollout) -> list[str]:
+    """A sentence for each warning of the judge that stands."""
+    state = rollout.judge_state
+    return [f"{r.objective}: {r.sentence}" for r in judge.warnings(state)] if state is not None else []
+
+
+def _warned(before: JudgeState, after: JudgeState) -> str:
+    """A sentence when a warning begins or ends with this tick; empty otherwise."""
+    said, was = [reason.sentence for reason in judge.warnings(after)], any(judge.warnings(before))
+    if said and not was:
+        return f"Warning: {'; '.join(said)}. It does not fail the rollout."
+    return "The warning is over: no longer slower than stable." if was and not said else ""
 
 
 def _decided(before: Rollout) -> bool:

@@ -28,13 +28,19 @@ def verdict_lines(rollout: Rollout) -> list[str]:
         return []
     reasons = sorted(
         (r for r in verdict.reasons if r.objective != "duration"),
-        key=lambda r: (not r.enforced, _WORST_FIRST.index(r.outcome)),
+        key=_rank,
     )
     lines = [f"**Judge: {_word(verdict)}**{_soaked(rollout)}"]
     lines += [_line(reason) for reason in reasons[:_SHOWN]]
     if len(reasons) > _SHOWN:
         lines.append(f"-# and {len(reasons) - _SHOWN} more, none worse")
     return lines
+
+
+def _rank(reason: Reason) -> tuple[bool, int, bool]:
+    """Worst first. A warning comes after what fails, and before what waits for evidence."""
+    place = Outcome.INSUFFICIENT if reason.warning else reason.outcome
+    return not (reason.enforced or reason.warning), _WORST_FIRST.index(place), not reason.warning
 
 
 def fine_print(rollout: Rollout) -> str:
@@ -77,11 +83,11 @@ def failing(rollout: Rollout) -> Reason | None:
 
 
 def _line(reason: Reason) -> str:
-    watched = "" if reason.enforced else " *(not enforced)*"
+    watched = "" if reason.enforced else " · a warning, no failure" if reason.warning else " *(not enforced)*"
     name, said = escaping.plain(reason.objective, 40), escaping.sentence(reason.sentence, 300)
     # The sentence of a plain rule starts with the rule.
     said = said if said.startswith(reason.objective) else f"**{name}** {said}"
-    return f"{_SHAPE[reason.outcome]} {said}{watched}"
+    return f"{'⚠️' if reason.warning else _SHAPE[reason.outcome]} {said}{watched}"
 
 
 def _word(verdict: Verdict) -> str:

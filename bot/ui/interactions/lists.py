@@ -12,6 +12,7 @@ import discord
 from bot.domain import phrasebook
 from bot.domain.formatting import counted, duration
 from bot.domain.rollout.model import Lane, Phase, Running
+from bot.domain.rollout.verdicts import warned
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.engine.requests.calibration import Tried
@@ -84,6 +85,7 @@ def _lane(lane: LaneStatus, now: datetime) -> str:
             f"{shape(rollout)} {escaping.code(rollout.candidate.version, 40)}: {word(rollout)} "
             f"({share}), since {escaping.relative(rollout.created_at)}"
         )
+        lines += [f"⚠️ {escaping.sentence(said, 200)}" for said in warned(rollout)]
     say = wording_for(lane.words)
     if lane.observed is not None and lane.observed.running:
         lines.append("-# observed: " + ", ".join(_running(r, say) for r in lane.observed.running[:5]))

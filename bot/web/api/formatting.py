@@ -10,7 +10,7 @@ from bot.domain.formatting import with_times
 from bot.domain.judge.backtest import Backtest
 from bot.domain.judge.why import Block, Line
 from bot.domain.records import Lock, RolloutSummary
-from bot.domain.rollout import approvals, machine, plans
+from bot.domain.rollout import approvals, machine, plans, verdicts
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
@@ -43,6 +43,7 @@ def rollout(found: Rollout, now: datetime) -> models.RolloutInfo:
         weight=found.weight,
         observed_weight=found.observed_weight,
         verdict=str(found.verdict.outcome) if found.verdict else None,
+        warnings=verdicts.warned(found),
         requester=found.requester.name,
         reason=found.reason,
         seal=found.seal,

@@ -249,6 +249,9 @@ class RolloutInfo(_Answer):
     ]
     observed_weight: Annotated[int, Field(description="Share that the target reports, in per cent.")]
     verdict: Annotated[str | None, Field(description="PASS, FAIL, INSUFFICIENT or ERROR.")]
+    warnings: Annotated[
+        list[str], Field(description="What people should know although it fails nothing: slower than stable.")
+    ]
     requester: str
     reason: str
     seal: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -17,6 +17,7 @@ from bot.domain.judge.evidence import Signal, Tick
 from bot.domain.judge.judge import JudgePolicy, Objective, Reason, Verdict, begin_soak, parse_rule, verdict
 from tests.support.kept import keep, kept
 from tests.support.rules.judging import COMPARED, ERRORS, FIVE, SLOW, independent, judged, tick
+from tests.support.rules.latencies import Stream
 
 FILE = Path(__file__).parent / "as_shown.txt"
 WATCHED = replace(ERRORS, enforce=False)
@@ -57,6 +58,12 @@ def _beside(name: str, candidate: tuple[int, int], stable: tuple[int, int]) -> l
 
 def _buckets(ticks: list[Tick], bound: float) -> list[Tick]:
     return [replace(one, buckets={"p99": bound}) for one in ticks]
+
+
+def _slow(count: int, times: float, **shape: Any) -> list[Tick]:
+    """Ticks of a candidate that is `times` as slow as stable."""
+    pairs = zip(_even(count, (25, 0)), Stream(times=times, **shape).ticks("shown", count), strict=True)
+    return [replace(one, latency=drawn.latency) for one, drawn in pairs]
 
 
 def _unread(ticks: list[Tick], seconds: float) -> list[Tick]:
@@ -193,6 +200,12 @@ CASES: Mapping[str, Case] = {
     "worse than stable, measurement by measurement": Case(
         JudgePolicy((COMPARED,)), _even(20, (1000, 8), stable=(1000, 1))
     ),
+    "slower than stable": Case(independent((ERRORS,)), _slow(40, 3.0)),
+    "slower than stable beyond the last bound": Case(
+        independent((ERRORS,)), _slow(40, 100.0, bounds=(0.025, 0.05, 0.1))
+    ),
+    "slower than stable, by far and for long": Case(independent((ERRORS,)), _slow(200, 8.0)),
+    "a little slower than stable": Case(independent((ERRORS,)), _slow(40, 1.2)),
     "crashed": Case(independent((ERRORS,)), [tick(1, (100, 0), crashed="new: instance a was replaced by b")]),
     "cannot be read": Case(independent((ERRORS,)), _blind(1, 3, "router: connection refused")),
     "cannot be read for as long as may be": Case(
@@ -262,7 +275,7 @@ def _line(reason: Reason) -> str:
     figures = (
         f"{_figure(reason.value)} of {_figure(reason.limit)} in {reason.samples} over {reason.window_s:g} s"
     )
-    watched = "" if reason.enforced else ", watched"
+    watched = "" if reason.enforced else ", a warning" if reason.warning else ", watched"
     return f"{reason.outcome} {reason.objective} ({figures}{watched}): {reason.sentence}"
 
 
