@@ -36,6 +36,7 @@ BENCHMARKS = {
     "detection": ("judge", "Detection and false alarms of the judge"),
     "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),
     "instances": ("judge", "Sick instances of a candidate"),
+    "latency": ("judge", "A slower candidate within its limit: warnings, and when"),
     "judging": ("judge", "Cost of judging"),
     "history": ("judge", "Cost of the lanes' history"),
     "chart": ("discord", "Drawing a chart"),

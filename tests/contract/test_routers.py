@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.judge.histogram import bounds_of, gained_histogram, read
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import TargetRefused
 from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts, Split, Stickiness
@@ -365,6 +366,22 @@ async def test_latency_is_counted_exactly_at_the_limit(subject: RouterSubject, s
         assert surely <= buckets[limit] <= perhaps
     assert list(buckets.values()) == sorted(buckets.values())
     assert counts.bad == 0
+
+
+async def test_beside_the_limits_a_histogram_says_how_long_requests_took(
+    subject: RouterSubject, stable: TestRelease
+) -> None:
+    address = await subject.split(stable.share(100))
+    for pause in (0.3, 0.3, 0.3, 0):
+        await ask(address, f"/slow/{pause}")
+    counts = await subject.counts(stable.digest, lambda counts: dict(counts.buckets)[10.0] == 4)
+    bounds = bounds_of([counts.buckets])
+    assert bounds == tuple(bound for bound, _ in counts.buckets)
+    found = gained_histogram(bounds, (), read(counts.buckets, bounds))
+    assert found is not None
+    median = found.quantile(0.6)
+    assert median is not None
+    assert 0.25 <= median.low < median.value
 
 
 async def test_other_limits_begin_another_series(subject: RouterSubject, stable: TestRelease) -> None:

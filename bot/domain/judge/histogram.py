@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from math import inf, isfinite
+from operator import add, sub
 from typing import Any
 
 # What a judge stores of a histogram at most; sources with more bounds are read at some of them.
@@ -44,8 +45,7 @@ class Histogram:
         if not (self.total and other.total):
             return self if self.total else other
         bounds = common(self.bounds, other.bounds)
-        mine, theirs = self.at(bounds).counts, other.at(bounds).counts
-        counts = tuple(a + b for a, b in zip(mine, theirs, strict=True))
+        counts = tuple(map(add, self.at(bounds).counts, other.at(bounds).counts))
         return Histogram(bounds, counts, self.total + other.total)
 
     def halved(self) -> Histogram:
@@ -76,10 +76,11 @@ class Quantile:
     high: float
 
 
-def common(*ladders: Iterable[float]) -> tuple[float, ...]:
+def common(*ladders: tuple[float, ...]) -> tuple[float, ...]:
     """The bounds that all of them have, rising."""
-    sets = [set(ladder) for ladder in ladders]
-    return tuple(sorted(set.intersection(*sets))) if sets else ()
+    if len(set(ladders)) <= 1:
+        return ladders[0] if ladders else ()
+    return tuple(sorted(set.intersection(*map(set, ladders))))
 
 
 @lru_cache(maxsize=256)
@@ -95,8 +96,6 @@ def thinned(bounds: tuple[float, ...]) -> tuple[float, ...]:
 def bounds_of(readings: Iterable[Buckets]) -> tuple[float, ...]:
     """The bounds at which several instances can be added up: those that all of them have, thinned."""
     found = [tuple(bound for bound, _ in buckets if isfinite(bound)) for buckets in readings if buckets]
-    if len(set(found)) == 1:
-        return thinned(found[0])
     return thinned(common(*found))
 
 
@@ -118,7 +117,7 @@ def gained_histogram(
     """
     if not now:
         return None
-    steps = [a - b for a, b in zip(now, before, strict=True)] if before else list(now)
+    steps = list(map(sub, now, before)) if before else list(now)
     if min(steps) < 0:
         return None
     *counts, total = steps

@@ -17,11 +17,13 @@ Scarsini and Tsetlin, "Betting on bets: anytime-valid tests for stochastic domin
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import exp, inf, log, log1p
-from typing import Any
+from operator import add
+from typing import Any, NamedTuple
 
 from bot.domain.judge.evidence import Tick
 from bot.domain.judge.histogram import NOTHING, Histogram, common
@@ -112,21 +114,21 @@ def advance_latency(state: LatencyState | None, policy: JudgePolicy, tick: Tick)
     candidate, stable = candidate.at(bounds), stable.at(bounds)
     since = state.block_since if state.block_since is not None else tick.at - tick.seconds
     weight = candidate.total * stable.total / (candidate.total + stable.total)
-    leads = state.leads or (0.0,) * len(state.levels)
-    state = replace(
-        state,
-        candidate=candidate.plus(state.candidate),
-        stable=stable.plus(state.stable),
-        seconds=state.seconds + tick.seconds,
-        leads=tuple(
-            sum_ + weight * lead(candidate, stable, x) for sum_, x in zip(leads, state.levels, strict=True)
-        ),
-        weight=state.weight + weight,
-        block_since=since,
-    )
+    here = [weight * lead(candidate, stable, x) for x in state.levels]
+    leads = tuple(map(add, state.leads, here)) if state.leads else tuple(here)
+    seen = _Seen(candidate.plus(state.candidate), stable.plus(state.stable), state.seconds + tick.seconds)
+    weight += state.weight
     if policy.phi is None and tick.at - since < policy.burst_s - policy.tick_s / 2:
-        return state
-    return _faded(_warned(_block(state, policy), policy, tick.at), policy)
+        return replace(state, **seen._asdict(), leads=leads, weight=weight, block_since=since)
+    return _faded(_warned(_block(state, policy, seen, leads, weight), policy, tick.at), policy)
+
+
+class _Seen(NamedTuple):
+    """What `LatencyState` says of both histograms."""
+
+    candidate: Histogram
+    stable: Histogram
+    seconds: float
 
 
 def _of_bounds(state: LatencyState, bounds: tuple[float, ...]) -> LatencyState:
@@ -139,20 +141,21 @@ def _of_bounds(state: LatencyState, bounds: tuple[float, ...]) -> LatencyState:
     )
 
 
-def _block(state: LatencyState, policy: JudgePolicy) -> LatencyState:
+def _block(
+    state: LatencyState, policy: JudgePolicy, seen: _Seen, leads: tuple[float, ...], weight: float
+) -> LatencyState:
     """The open block as one observation, and the bounds for the next one."""
     blocks = state.blocks + 1
-    factors = [log1p(stake * lead / state.weight) for lead in state.leads for stake in _STAKES]
+    factors = [log1p(stake * lead / weight) for lead in leads for stake in _STAKES]
     log_a = step(state.log_a, log_share(blocks, policy.planned_ticks), factors or (0.0,) * len(EMPTY))
-    return replace(
-        state,
-        levels=_levels(state.candidate, state.stable),
-        leads=(),
-        weight=0.0,
+    return LatencyState(
+        *seen,
+        levels=_levels(seen.candidate, seen.stable),
         blocks=blocks,
-        block_since=None,
         log_a=log_a,
         log_m=log_evidence(log_a, log_waiting(blocks, policy.planned_ticks)),
+        warned_at=state.warned_at,
+        quantile=state.quantile,
     )
 
 
@@ -198,13 +201,11 @@ def lead(candidate: Histogram, stable: Histogram, x: int) -> float:
 
 
 def _levels(candidate: Histogram, stable: Histogram) -> tuple[int, ...]:
-    places = slower_places(stable.bounds)
+    places, mine, theirs = slower_places(stable.bounds), 1 / candidate.total, 1 / stable.total
+    leads = [n * theirs - candidate.counts[y] * mine for n, y in zip(stable.counts, places, strict=False)]
     last = len(places) - 1
-    found = [
-        next((x for x in range(last) if stable.counts[x] >= share * stable.total), last)
-        for share in _QUANTILES
-    ]
-    return (*found, max(range(len(places)), key=lambda x: lead(candidate, stable, x)))
+    found = [bisect_left(stable.counts, share * stable.total, 0, last) for share in _QUANTILES]
+    return (*found, leads.index(max(leads)))
 
 
 def slower(state: LatencyState | None) -> Slower | None:

@@ -42,8 +42,8 @@ class Side:
 
     def to_json(self) -> list[Any]:
         """As a JSON array."""
-        seen, parts = [b.to_json() for b in self.seen], [list(part) for part in self.parts]
-        return [self.release, list(self.present), seen, self.at, parts, list(self.bounds)]
+        rest = [[list(part) for part in self.parts], list(self.bounds)] if self.parts or self.bounds else []
+        return [self.release, list(self.present), [b.to_json() for b in self.seen], self.at, *rest]
 
     @classmethod
     def from_json(cls, stored: list[Any]) -> Side:

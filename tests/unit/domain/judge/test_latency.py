@@ -90,9 +90,9 @@ def test_at_the_edge_of_what_is_tolerated_false_warnings_are_as_rare_as_promised
     bounds = tuple(0.002 * RATIO**step for step in range(20))
     stream = Stream(mine, theirs, times=RATIO, weather=weather, bounds=bounds)
     policy = replace(POLICY, alpha=0.05)
-    found = [warned_after_s(stream, seed, 100, policy) < inf for seed in range(150)]
-    assert sum(found) <= 14  # one in 50 trials of a promise kept at its very edge exceeds it
-    ends = [exp(seen(stream.ticks(seed, 40), policy).log_m) for seed in range(150)]
+    found = [warned_after_s(stream, seed, 100, policy) < inf for seed in range(100)]
+    assert sum(found) <= 10  # 5 at the very edge, give or take chance
+    ends = [exp(seen(stream.ticks(seed, 40), policy).log_m) for seed in range(100)]
     assert fmean(ends) < 1.6
 
 
