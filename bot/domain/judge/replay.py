@@ -10,7 +10,6 @@ from bot.domain.formatting import clean
 from bot.domain.judge.evidence import Signal, Tick
 from bot.domain.judge.instances import tells
 from bot.domain.judge.judge import JudgePolicy, JudgeState, advance, begin, begin_soak
-from bot.domain.judge.verdict import failing
 
 # What sources say is kept with every tick, so it is bounded: sentences, and letters of each.
 _SENTENCES, _LETTERS = 3, 200
@@ -59,20 +58,6 @@ def replayed(
             state = begin_soak(state, each.soak_since)
         state = advance(state, policy, each.tick)
         yield state
-
-
-def first_failure(
-    policy: JudgePolicy, ticks: Iterable[JudgedTick], start: JudgeState | None = None
-) -> tuple[int | None, JudgeState | None]:
-    """The number of the first tick after which the judge fails the candidate, and the state there.
-
-    None and the last state when it never does.
-    """
-    state = start
-    for number, state in enumerate(replayed(policy, ticks, start)):
-        if failing(state, policy):
-            return number, state
-    return None, state
 
 
 def same(replayed_: JudgeState, stored: JudgeState) -> bool:

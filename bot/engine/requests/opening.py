@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.domain import phrasebook
 from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.verdict import Outcome
 from bot.domain.judge.why import Why, explained
-from bot.domain.rollout.model import Identity, Rollout
+from bot.domain.rollout.model import Identity, Phase, Rollout
 from bot.engine.api import OpenedVerdict
 from bot.ports.store import Store
 
@@ -47,7 +49,18 @@ def opened(rollout: Rollout, ticks: Sequence[JudgedTick]) -> OpenedVerdict:
             rollout, Why(None, "The judge has not measured this rollout: it had no traffic.")
         )
     why = explained(rollout.policy.judge, ticks, state, said, over=rollout.phase.final)
+    if not _agree(rollout.phase, why):
+        ended = f"The rollout did not end by this verdict: {rollout.outcome}"
+        why = replace(why, note=f"{why.note} {ended}".strip())
     return OpenedVerdict(rollout, why)
+
+
+def _agree(phase: Phase, why: Why) -> bool:
+    """Whether the verdict led to where the rollout is; it has led nowhere yet while it is under way."""
+    if phase is Phase.SUCCEEDED:
+        return why.outcome is Outcome.PASS
+    ends = phase.final or phase in (Phase.ROLLING_BACK, Phase.HALTED)
+    return not ends or why.outcome is Outcome.FAIL
 
 
 async def read(store: Store, rollout_id: int) -> tuple[Rollout, Sequence[JudgedTick]]:

@@ -8,9 +8,13 @@ from dataclasses import replace
 
 import pytest
 
+from bot.domain.judge.judge import Outcome
+from bot.domain.rollout.events import Acted
+from bot.domain.rollout.model import Action
 from bot.engine.requests import opening
 from bot.engine.requests.opening import Opening, opened
 from tests.support import rollouts
+from tests.support.actors import ONCALL
 
 
 async def test_presses_at_once_take_one_replay_and_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,3 +47,21 @@ async def test_a_return_to_a_known_good_release_is_not_judged() -> None:
     assert opened(rollout, []).why.sentence == "The judge has not measured this rollout: it had no traffic."
     straight = opened(replace(rollout, known_good=True), [])
     assert straight.why.sentence == "A return to a known-good release is not judged."
+
+
+async def test_a_rollout_that_people_ended_says_what_ended_it() -> None:
+    made = rollouts.engine()
+    rollout = await rollouts.soaking(made)
+    ended = made.happen(rollout.id, Acted(Action.ROLL_BACK, ONCALL, made.clock.now(), reason="odd logs"))
+    why = opened(ended, made.judged[rollout.id]).why
+    assert why.outcome is Outcome.INSUFFICIENT
+    assert why.note == f"The rollout did not end by this verdict: {ended.outcome}"
+    assert "odd logs" in why.note
+    assert opened(rollout, made.judged[rollout.id]).why.note == ""
+
+
+async def test_a_verdict_that_ended_the_rollout_needs_no_such_note() -> None:
+    made = rollouts.engine()
+    rollout = await rollouts.soaking(made)
+    failed = rollouts.measured(made, rollout.id, bad=40)
+    assert opened(failed, made.judged[rollout.id]).why.note == ""

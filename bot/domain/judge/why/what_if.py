@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from bot.domain.formatting import count, duration, percent, stamp, times
 from bot.domain.judge.evidence import Signal
 from bot.domain.judge.judge import JudgePolicy, JudgeState, Objective, Rule
-from bot.domain.judge.replay import JudgedTick, first_failure, replayed
-from bot.domain.judge.verdict import Outcome, verdict
+from bot.domain.judge.replay import JudgedTick, replayed
+from bot.domain.judge.verdict import Outcome, failing, verdict
 from bot.domain.judge.why import edits
 from bot.domain.judge.why.story import Block, Story, Subject, odds
 
@@ -190,10 +190,15 @@ class WhatIf:
     ) -> tuple[int | None, JudgeState | None]:
         """The first failure up to the verdict when ticks from `first` on are changed, and the state there."""
         self.spend(self.at + 1 - first)
+        policy = policy or self.policy
         some = enumerate(self.story.ticks[first : self.at + 1], first)
         ticks = (edit(number, each) if edit else each for number, each in some)
-        found, state = first_failure(policy or self.policy, ticks, self.story.before(first))
-        return (None if found is None else found + first), state
+        state: JudgeState | None = None
+        for number, state in enumerate(replayed(policy, ticks, self.story.before(first)), first):
+            # A failure of its own before this one, which people decided against, changes nothing here.
+            if failing(state, policy) and (number == self.at or not self.story.failed[number]):
+                return number, state
+        return None, state
 
     def spend(self, ticks: int) -> None:
         """Count `ticks` more as replayed."""

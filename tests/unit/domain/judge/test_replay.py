@@ -6,17 +6,16 @@ import json
 from dataclasses import replace
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.postgres.serialization import point_columns, read_judged
 from bot.domain.judge.evidence import CounterReading, Sample, Signal, begin_evidence, difference, traffic_rose
 from bot.domain.judge.judge import JudgePolicy, JudgeState, advance, begin, begin_soak, parse_rule, verdict
-from bot.domain.judge.replay import JudgedTick, first_failure, judged_tick, replayed, same
+from bot.domain.judge.replay import JudgedTick, judged_tick, replayed, same
 from bot.domain.judge.verdict import Outcome, failing
 from bot.domain.records import SeriesPoint
-from tests.support.rules.judging import COMPARED, FIVE, SLOW, failures, tick
+from tests.support.rules.judging import COMPARED, FIVE, SLOW, failures
 from tests.support.virtual_time import EPOCH
 
 RULES = tuple(map(parse_rule, ("error_rate > 20% over 30s", "health check failing for 10s")))
@@ -112,15 +111,3 @@ def test_what_sources_say_is_kept_in_brief() -> None:
         < 1200
     )
     assert all(set(each.tick.signals) <= {"health"} for each in kept)
-
-
-@pytest.mark.parametrize("bad", [0, 9])
-def test_the_first_failure_is_found(bad: int) -> None:
-    ticks = [JudgedTick(tick(n, (40, bad), stable=(40, 0)), 0.0, 60.0) for n in range(1, 30)]
-    policy = JudgePolicy((COMPARED,), planned_ticks=24)
-    found, state = first_failure(policy, ticks)
-    states = list(replayed(policy, ticks))
-    failed = [n for n, each in enumerate(states) if failing(each, policy)]
-    assert found == (failed[0] if failed else None)
-    assert state == states[-1 if found is None else found]
-    assert bool(failed) == (bad == 9)

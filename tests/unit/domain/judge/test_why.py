@@ -335,6 +335,24 @@ def test_a_soak_that_a_sick_instance_keeps_from_passing_says_what_ignoring_it_wo
     assert [line.label for line in why.lines] == ["errors above 5%"]
 
 
+def test_a_failure_that_people_decided_against_does_not_hide_what_would_have_changed_the_next_one() -> None:
+    rule = parse_rule("error_rate > 10% over 30s")
+    policy = JudgePolicy((), (rule,))
+    bad = {6: 9, 7: 9, 30: 9, 31: 9}
+    ticks = [Tick(n * FIVE, FIVE, {rule.name: Counts(20, bad.get(n, 0))}) for n in range(1, 33)]
+    state, kept = begin_soak(begin(policy), 0.0), []
+    for tick in ticks:
+        kept.append(judged_tick(state, policy, tick, SOAK_S))
+        state = advance(state, policy, tick)
+    why = explained(policy, kept, state, verdict(state, policy, soak_required_s=SOAK_S), over=True)
+    # At the 31st tick 18 of 140 in the window are bad, where 14 may be; at the 30th it was 9.
+    assert why.at == 31 * FIVE
+    assert (
+        why.changes[0]
+        == "With 4 fewer failed requests (the last 4 of 36) it would still have been undecided."
+    )
+
+
 def test_two_objectives_that_fail_together_are_both_named() -> None:
     policy = JudgePolicy((COMPARED, Objective("p99", "latency", 0.01, 2.0)), planned_ticks=60)
     seen = [replace(t, candidate={**t.candidate, "p99": t.candidate["errors"]}) for t in looks(0.6)]
