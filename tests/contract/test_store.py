@@ -16,6 +16,7 @@ from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
 from bot.domain.judge.counters import Counts, Signal
 from bot.domain.judge.evidence import Tick, begin_evidence
+from bot.domain.judge.histogram import Histogram
 from bot.domain.judge.history import Edges, ServedTick
 from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import (
@@ -480,7 +481,16 @@ async def test_the_whole_tick_is_kept_apart_from_what_the_chart_shows(world: Wor
     odd = replace(
         whole, at=whole.at + 1e-7, stable=None, errors=("away",), signals=signals, paired={}, unread_s=3.0
     )
-    for number, seen in enumerate([whole, replace(whole, stable={}, settling=True), odd]):
+    mine, other = Histogram((0.5, 2.0), (30, 39), 40), Histogram((0.5,), (90,), 99)
+    told = replace(whole, instances={"b": Counts(30, 20), "a": Counts(10, 0)}, latency=(mine, mine))
+    looks = [
+        whole,
+        replace(whole, stable={}, settling=True),
+        odd,
+        told,
+        replace(whole, latency=(mine, other)),
+    ]
+    for number, seen in enumerate(looks):
         point = SeriesPoint(world.now, 10, {n: (c.total, c.bad) for n, c in seen.candidate.items()}, {})
         stable = {n: (c.total, c.bad) for n, c in (seen.stable or {}).items()}
         kept = JudgedTick(seen, 1.5 if number else None, 60.0 if number else None)
@@ -491,7 +501,9 @@ async def test_the_whole_tick_is_kept_apart_from_what_the_chart_shows(world: Wor
         assert list(await world.store.history.judged(rollout.id, 1)) == [kept]
         assert (await world.store.history.series(rollout.id, 1))[0].judged is None
         world.clock.forward(1.0)
-    assert len(await world.store.history.judged(rollout.id, 10)) == 3
+    found = await world.store.history.judged(rollout.id, 10)
+    assert len(found) == len(looks)
+    assert list(found[3].tick.instances) == ["b", "a"]
 
 
 async def test_a_tick_on_an_older_version_is_not_saved(world: World) -> None:

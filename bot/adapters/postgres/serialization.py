@@ -18,6 +18,7 @@ from typing_extensions import TypedDict
 
 from bot.domain.judge.counters import Counts
 from bot.domain.judge.evidence import EvidenceState, begin_evidence
+from bot.domain.judge.histogram import Histogram
 from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import SeriesPoint
 from bot.domain.rollout import model, plans, steps
@@ -210,12 +211,17 @@ def point_columns(point: SeriesPoint) -> dict[str, object]:
 def _plain_judged(judged: JudgedTick) -> dict[str, object]:
     """The tick without the counts that its row has anyway; `beside`: whether stable's are a part of it.
 
-    Instances are a list, because the database keeps no order of keys.
+    Instances are a list, because the database keeps no order of keys. Of histograms with the same bounds only one has
+    them.
     """
-    there = {"tick": {"candidate", "stable", "instances"}}
+    there = {"tick": {"candidate", "stable", "instances", "latency"}}
     stored: dict[str, object] = _judged.dump_python(judged, mode="json", exclude_defaults=True, exclude=there)
     if judged.tick.instances:
         stored["instances"] = [[name, c.total, c.bad] for name, c in judged.tick.instances.items()]
+    if judged.tick.latency is not None:
+        mine, theirs = judged.tick.latency
+        bounds = None if theirs.bounds == mine.bounds else theirs.bounds
+        stored["latency"] = [mine.to_json(), [bounds, theirs.counts, theirs.total]]
     return {**stored, "beside": judged.tick.stable is not None}
 
 
@@ -229,8 +235,14 @@ def read_judged(counts: Mapping[str, Any]) -> JudgedTick:
         candidate=_counts(counts["candidate"]),
         stable=_counts(counts["stable"]) if stored["beside"] else None,
         instances={name: Counts(total, bad) for name, total, bad in stored.get("instances", ())},
+        latency=_histograms(stored["latency"]) if "latency" in stored else None,
     )
     return dataclasses.replace(judged, tick=read)
+
+
+def _histograms(stored: list[Any]) -> tuple[Histogram, Histogram]:
+    mine, (bounds, counts, total) = Histogram.from_json(stored[0]), stored[1]
+    return mine, Histogram(mine.bounds if bounds is None else tuple(bounds), tuple(counts), total)
 
 
 def _counts(stored: Mapping[str, Any]) -> dict[str, Counts]:
