@@ -51,6 +51,10 @@ given 1.5.1 of checkout in staging
 given 1.5.1 of checkout in production, rolled back
 wait until 1.5.1 serves 0% of checkout in production
 """
+OPENED = """\
+guest presses [Why?]
+wait 1 s
+"""
 
 
 async def main() -> None:
@@ -69,6 +73,9 @@ async def main() -> None:
         await photograph(page, demo, "harbor/deploys?as=dev2", "rollout.png")
         await go_on(ROLLED_BACK)
         await photograph(phone, demo, "harbor/alerts?as=oncall", "alert.png")
+        await go_on(OPENED)
+        tall = await browser.new_page(viewport={"width": 390, "height": 1040}, device_scale_factor=2)
+        await photograph(tall, demo, "harbor/deploys?as=guest", "why.png")
         await browser.close()
 
 
