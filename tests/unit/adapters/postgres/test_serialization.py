@@ -10,12 +10,22 @@ import pytest
 
 from bot.adapters.postgres import serialization
 from bot.domain.errors import UserError
-from bot.domain.judge.evidence import Counts, EvidenceState, Tick, begin_evidence
+from bot.domain.judge import judge
+from bot.domain.judge.evidence import (
+    CounterReading,
+    Counts,
+    EvidenceState,
+    Sample,
+    Tick,
+    begin_evidence,
+    difference,
+)
 from bot.domain.rollout import approvals, machine
 from bot.domain.rollout.events import Acted, Applied, DrawCard, LockLane, Measured, Notify, Reported
 from bot.domain.rollout.model import Action, Phase, Rollout
 from tests.support.actors import DEV, LEAD
 from tests.support.catalogs import GATED, GUILD, PRODUCTION, STAGING, V140, V150, policy
+from tests.support.rules.latencies import Stream
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -129,6 +139,26 @@ def test_what_a_newer_slipway_wrote_is_not_touched() -> None:
 )
 def test_effects_are_read_as_they_were_written(effect: object) -> None:
     assert serialization.read_effect(serialization.effect_text(effect)) == effect  # type: ignore[arg-type]
+
+
+def test_what_is_known_of_latency_is_read_as_it_was_written() -> None:
+    rollout, evidence, old = judged(), begin_evidence(), policy().judge
+    state = rollout.judge_state
+    assert state is not None
+    for drawn in Stream(times=5.0).ticks(1, 40):
+        state = judge.advance(state, old, drawn)
+    assert list(judge.warnings(state))
+    kept = replace(rollout, judge_state=state, verdict=judge.verdict(state, old, soak_required_s=10.0))
+    assert through(kept) == kept
+    for at, silent in ((0, ""), (5, ""), (10, "no answer")):
+        buckets = ((0.1, 2 * at), (0.2, 4 * at))
+        mine = Sample(at, "new", (CounterReading("router", 4 * at, 0, buckets),))
+        theirs = replace(mine, release="old", error=silent or None)
+        evidence, _ = difference(evidence, replace(old, objectives=()), at, mine, theirs)
+    assert evidence.window is not None
+    assert evidence.window.latency is not None
+    assert evidence.window.latency[0].total == 20
+    assert serialization.read_evidence(serialization.evidence_text(evidence)) == evidence
 
 
 def test_evidence_that_was_never_stored_begins() -> None:
