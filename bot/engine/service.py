@@ -35,6 +35,8 @@ ANSWER_S = 2.0
 BACKTEST_S = 60.0
 # Part of that time for what is asked of others and can be left out.
 _LOOK_UP = 0.75
+# How much longer the measurements of a whole rollout may take to be read; the answer is deferred by then.
+_READING = 3.0
 
 
 class Engine:
@@ -147,7 +149,8 @@ class Engine:
 
     async def why(self, rollout_id: int, guild_id: int | None = None) -> api.OpenedVerdict:
         """Why the judge said what it said. May take longer than other requests: the rollout is replayed."""
-        rollout, ticks = await self._soon(self._queries.judged(rollout_id, guild_id))
+        asked = self._queries.judged(rollout_id, guild_id)
+        rollout, ticks = await self._soon(asked, self._answer_s * _READING)
         return await self._opening(rollout, ticks)
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:

@@ -17,7 +17,7 @@ from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from typing_extensions import TypedDict
 
 from bot.domain.judge.counters import Counts
-from bot.domain.judge.evidence import EvidenceState, begin_evidence
+from bot.domain.judge.evidence import EvidenceState, Tick, begin_evidence
 from bot.domain.judge.histogram import Histogram
 from bot.domain.judge.replay import JudgedTick
 from bot.domain.records import SeriesPoint
@@ -109,6 +109,9 @@ _state = _part("State", STATE)
 _judge = _part("Judge", JUDGE)
 _evidence = TypeAdapter(EvidenceState)
 _judged = TypeAdapter(JudgedTick)
+_tick = TypeAdapter(Tick)
+# Fields of a tick that are in Python what they are in JSON.
+_PLAIN = frozenset({"at", "seconds", "requests", "unread_s", "settling"})
 _release = TypeAdapter(Release)
 _desired = TypeAdapter(Desired)
 # Effects of the machine itself; those of steps are in the registry.
@@ -227,17 +230,19 @@ def _plain_judged(judged: JudgedTick) -> dict[str, object]:
 
 def read_judged(counts: Mapping[str, Any]) -> JudgedTick:
     """The tick of a row of `samples`. Raises `ValueError` or `KeyError` for what cannot be read."""
-    stored = dict(counts["judged"])
-    tick = {**stored["tick"], "candidate": {}}
-    judged = _judged.validate_python({**stored, "tick": tick})
-    read = dataclasses.replace(
-        judged.tick,
-        candidate=_counts(counts["candidate"]),
-        stable=_counts(counts["stable"]) if stored["beside"] else None,
-        instances={name: Counts(total, bad) for name, total, bad in stored.get("instances", ())},
-        latency=_histograms(stored["latency"]) if "latency" in stored else None,
-    )
-    return dataclasses.replace(judged, tick=read)
+    stored = counts["judged"]
+    apart: dict[str, Any] = {
+        "candidate": _counts(counts["candidate"]),
+        "stable": _counts(counts["stable"]) if stored["beside"] else None,
+        "instances": {name: Counts(total, bad) for name, total, bad in stored.get("instances", ())},
+        "latency": _histograms(stored["latency"]) if "latency" in stored else None,
+    }
+    tick = stored["tick"]
+    if tick.keys() <= _PLAIN:  # nearly all: a day of ticks is read while someone waits
+        read = Tick(**tick, **apart)
+    else:
+        read = dataclasses.replace(_tick.validate_python({**tick, "candidate": {}}), **apart)
+    return JudgedTick(read, stored.get("soak_since"), stored.get("required_s"))
 
 
 def _histograms(stored: list[Any]) -> tuple[Histogram, Histogram]:

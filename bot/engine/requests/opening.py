@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain import phrasebook
+from bot.domain.formatting import count
 from bot.domain.judge.replay import JudgedTick
 from bot.domain.judge.verdict import Outcome
 from bot.domain.judge.why import Why, explained
@@ -15,7 +16,7 @@ from bot.domain.rollout.model import Identity, Phase, Rollout
 from bot.engine.api import OpenedVerdict
 from bot.ports.store import Store
 
-# A day of looks every 5 s, and a little more.
+# A day of looks every 5 s, or five hours of one every second.
 _MOST_TICKS = 20_000
 _REMEMBERED = 16  # answers; the one asked for longest ago is forgotten first
 
@@ -49,6 +50,8 @@ def opened(rollout: Rollout, ticks: Sequence[JudgedTick]) -> OpenedVerdict:
             rollout, Why(None, "The judge has not measured this rollout: it had no traffic.")
         )
     why = explained(rollout.policy.judge, ticks, state, said, over=rollout.phase.final)
+    if len(ticks) >= _MOST_TICKS and not why.blocks:
+        why = replace(why, note=f"It has more than {count(_MOST_TICKS)} measurements, too many to replay.")
     if not _agree(rollout.phase, why):
         ended = f"The rollout did not end by this verdict: {rollout.outcome}"
         why = replace(why, note=f"{why.note} {ended}".strip())

@@ -65,3 +65,13 @@ async def test_a_verdict_that_ended_the_rollout_needs_no_such_note() -> None:
     rollout = await rollouts.soaking(made)
     failed = rollouts.measured(made, rollout.id, bad=40)
     assert opened(failed, made.judged[rollout.id]).why.note == ""
+
+
+async def test_a_rollout_with_too_many_measurements_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = rollouts.engine()
+    rollout = await rollouts.soaking(made)
+    now = rollouts.measured(made, rollout.id)
+    monkeypatch.setattr(opening, "_MOST_TICKS", 1)
+    why = opened(now, made.judged[rollout.id][-1:]).why
+    assert (why.note, why.changes) == ("It has more than 1 measurements, too many to replay.", ())
+    assert opened(now, made.judged[rollout.id]).why.note == ""
