@@ -63,7 +63,17 @@ def warned_after_s(stream: Stream, seed: object, ticks: int = 120, policy: Judge
         (Stream(times=2.0, weather=shared_outages), 400),
         (Stream(times=4.0, bounds=OLD_LADDER), 150),
     ],
-    ids=repr,
+    ids=[
+        "2x",
+        "3x",
+        "2x-narrow",
+        "2x-wide",
+        "2x-slower",
+        "2x-at-a-twentieth",
+        "3x-few",
+        "2x-outages",
+        "4x-old-bounds",
+    ],
 )
 def test_a_doubled_median_is_found(stream: Stream, within_s: float) -> None:
     found = [warned_after_s(stream, seed) for seed in range(10)]
