@@ -45,6 +45,12 @@ class VirtualDatabase(Database):
     async def connection(self) -> AsyncIterator[Any]:
         if self.away:
             raise Unreachable("the database is away")
+        async with self.past() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def past(self) -> AsyncIterator[Any]:
+        """The same connection past the product, also while the database is away."""
         with virtual_loop().outside():
             async with super().connection() as connection:
                 now = VirtualClock().now().isoformat()

@@ -205,7 +205,7 @@ class VirtualWorld:
     # ---- what Slipway recorded ----
 
     async def catch_up(self) -> None:
-        """The audit log is read past the product, over a connection of its own."""
+        """The audit log, read past the product."""
         for row in await self._query("SELECT * FROM audit WHERE id > $1 ORDER BY id", self._audited):
             self._audited = row["id"]
             moved = f" [{row['to_phase']}]" if row["to_phase"] != row["from_phase"] else ""
@@ -219,6 +219,10 @@ class VirtualWorld:
         return int(rows[0]["id"] or 0)
 
     async def _query(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        if self._slipway is not None:
+            # Over its one connection: beside another one, what it commits meanwhile would be seen or not by chance.
+            async with self._slipway.database.past() as connection:
+                return list(await connection.fetch(sql, *values))
         with virtual_loop().outside():
             connection = await asyncpg.connect(self._dsn)
             try:
