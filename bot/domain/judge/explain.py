@@ -129,7 +129,7 @@ def traffic_sentence(seen: int, needed: int) -> str:
 
 
 def rule_sentence(rule: Rule, state: RuleState, *, failed: bool, shared: bool = False) -> str:
-    """A plain rule's value against its limit. shared: stable breaks it as well."""
+    """A plain rule's value against its limit. shared: stable has the same trouble."""
     if rule.signal is not None:
         if not state.broken:
             return f"{rule.name}: no"
@@ -144,7 +144,7 @@ def rule_sentence(rule: Rule, state: RuleState, *, failed: bool, shared: bool = 
         return f"{said}; applies from {count(rule.min_requests)} requests"
     if shared:
         beside = percent(state.beside[1] / state.beside[0])
-        return f"{said}; stable breaks it too ({beside}): rolling back would not help"
+        return f"{said}; stable has {beside}: rolling back would not help"
     return said if failed or not state.broken else f"{said}, for {duration(state.held_s)} so far"
 
 

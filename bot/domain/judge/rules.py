@@ -20,6 +20,8 @@ EXAMPLES = (
 )
 # A candidate that is worse than stable by chance is so at most so often.
 _BY_CHANCE = 0.01
+# Of a rule's limit: above it, stable is in trouble too.
+_TROUBLE = 0.5
 _SUMS = 6  # of a slot: requests and bad ones, and what stands beside them
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 _TIME = r"(\d+(?:\.\d+)?)\s*(ms|sec|s|min|m|h)"
@@ -180,8 +182,9 @@ def _paired(rule: Rule, tick: Tick, candidate: Counts) -> tuple[int, int, int, i
     return stable.total, stable.bad, candidate.bad, round(1000 * share * (candidate.bad + stable.bad))
 
 
-def _breaks(rule: Rule, total: int, bad: int) -> bool:
-    tolerated = rule.limit if rule.quantile is None else 1 - rule.quantile
+def _breaks(rule: Rule, total: int, bad: int, of: float = 1.0) -> bool:
+    """Whether the rate breaks that part of the limit."""
+    tolerated = of * (rule.limit if rule.quantile is None else 1 - rule.quantile)
     rate = bad / total if total else 0.0
     # 1 - 0.99 is a little above 0.01, and exactly 1% of requests must not hang on that.
     above = rate > tolerated + 1e-12 or (rule.op == ">=" and rate >= tolerated - 1e-12)
@@ -189,9 +192,13 @@ def _breaks(rule: Rule, total: int, bad: int) -> bool:
 
 
 def shared(rule: Rule, state: RuleState) -> bool:
-    """Whether stable broke the rule in the same ticks, and the candidate does no more often than chance explains."""
+    """Whether stable was in trouble in the same ticks, and the candidate no more often than chance explains.
+
+    Trouble is more than half of the rule's limit: near the limit, chance decides which of two releases breaks it.
+    """
     stable_total, stable_bad, bad, expected = state.beside
-    if rule.signal is not None or not state.broken or not _breaks(rule, stable_total, stable_bad):
+    in_trouble = _breaks(rule, stable_total, stable_bad, _TROUBLE)
+    if rule.signal is not None or not state.broken or not in_trouble:
         return False
     both = bad + stable_bad
     return at_least(bad, both, expected / 1000 / both) > _BY_CHANCE

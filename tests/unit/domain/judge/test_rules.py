@@ -175,6 +175,22 @@ def test_a_blip_of_both_stays_shared_while_traffic_moves() -> None:
     assert unread.beside == state.beside
 
 
+@pytest.mark.parametrize(
+    ("candidate", "stable", "held"),
+    [
+        ((250, 15), (4700, 212), True),  # 6% beside 4.5%: chance decides which of the two is above 5%
+        ((250, 15), (4700, 119), False),  # 6% beside 2.5%, which is half of the limit
+        ((250, 25), (4700, 212), False),  # 10% beside 4.5%: more than chance explains
+    ],
+)
+def test_near_the_limit_chance_does_not_decide_between_releases_in_the_same_trouble(
+    candidate: tuple[int, int], stable: tuple[int, int], held: bool
+) -> None:
+    rule = parse_rule("error_rate > 5% over 5m with at least 200 requests")
+    state = advance_rule(rule, RuleState(), tick(1, candidate, stable=stable, names=(rule.name,)))
+    assert fails(rule, state) and shared(rule, state) is held
+
+
 def test_the_examples_are_rules() -> None:
     assert len(JudgePolicy(rules=tuple(parse_rule(text) for text in EXAMPLES)).rules) == len(EXAMPLES)
 
