@@ -20,7 +20,10 @@ def kinds(environment: str) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Proportions are of all requests; times in seconds. `fails_kind`: every request of that kind fails."""
+    """Proportions are of all requests; times in seconds. `fails_kind`: every request of that kind fails.
+
+    database_fails: soon after its first request in production, the database that all versions use fails for a moment.
+    """
 
     error_rate: float = 0.0
     fails_kind: str = ""
@@ -30,6 +33,7 @@ class Behaviour:
     dies_at_start: bool = False
     degrades_after_s: float | None = None
     degraded_error_rate: float = 0.15
+    database_fails: bool = False
 
     def outcome(self, kind: str, served_for_s: float, rng: random.Random) -> tuple[bool, float]:
         """Whether a request fails, and how many seconds it takes."""
@@ -48,9 +52,13 @@ VERSIONS: dict[str, Behaviour] = {
     "1.5.2": Behaviour(slow_share=0.2),
     "1.5.3": Behaviour(dies_at_start=True),
     "1.5.4": Behaviour(degrades_after_s=20.0),
+    "1.5.5": Behaviour(database_fails=True),
     "1.6.0": Behaviour(),  # marked as irreversible in the catalog
 }
 
+
+# In place of a version in `Overrides`: what all versions of a lane have in common, such as their database.
+EVERY = "*"
 
 # Within the demo's folder, in the part that containers see too.
 OVERRIDES = Path("services") / "behaviour.json"
@@ -59,13 +67,15 @@ OVERRIDES = Path("services") / "behaviour.json"
 class Overrides:
     """Changes to a running version, in a file that every instance watches.
 
-    `{"checkout/production/1.5.0": {"error_rate": 0.1, "latency_ms": 200}}`; a missing file changes nothing.
+    `{"checkout/production/1.5.0": {"error_rate": 0.1, "latency_ms": 200}}`; a missing file changes nothing. What
+    it says of `checkout/production/*` holds for all versions.
     """
 
     LOOK_EVERY_S = 0.2
 
     def __init__(self, path: Path, key: str, base: Behaviour) -> None:
-        self._path, self._key, self._base = path, key, base
+        self._path, self._base = path, base
+        self._keys = key, f"{key.rpartition('/')[0]}/{EVERY}"
         self._looked, self._mtime, self._now = 0.0, 0.0, base
 
     def behaviour(self) -> Behaviour:
@@ -76,7 +86,8 @@ class Overrides:
         try:
             mtime = self._path.stat().st_mtime
             if mtime != self._mtime:
-                changed = json.loads(self._path.read_text()).get(self._key, {})
+                found = json.loads(self._path.read_text())
+                changed = {name: value for key in self._keys for name, value in found.get(key, {}).items()}
                 self._now, self._mtime = apply(self._base, changed), mtime
         except FileNotFoundError:
             self._now = self._base

@@ -22,10 +22,12 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from demo.services.behaviour import OVERRIDES, Behaviour, apply, kinds
+from demo.services.behaviour import EVERY, OVERRIDES, VERSIONS, Behaviour, apply, kinds
 
 LOG_KEPT = 20_000
 SHARE_WINDOW_S = 3.0
+# The database fails so long after the first request to a version that it fails with, for so long, for this share.
+DATABASE_AFTER_S, DATABASE_FOR_S, DATABASE_FAILS = 5.0, 3.0, 0.35
 NO_RELEASE = "none"  # no release answered: refused, reset, timed out, or an error of the router itself
 
 
@@ -64,6 +66,7 @@ class Users:
     log: deque[Seen] = field(default_factory=lambda: deque(maxlen=LOG_KEPT))
     totals: Counter[tuple[str, str]] = field(default_factory=Counter)
     count: int = 0
+    database: asyncio.Task[None] | None = None  # that fails, or has failed
 
     async def ask_forever(self, session: aiohttp.ClientSession) -> None:
         names, weights = zip(*kinds(self.environment).items(), strict=True)
@@ -85,10 +88,23 @@ class Users:
             async with session.get(f"{self.url}/pay", params={"kind": kind}) as answer:
                 await answer.read()
                 version, status = answer.headers.get("X-Version", NO_RELEASE), answer.status
+        self.seen(version, kind, status, (time.monotonic() - started) * 1000)
+
+    def seen(self, version: str, kind: str, status: int, ms: float) -> None:
+        """Keep an answer."""
         self.count += 1
-        seen = Seen(self.count, time.time(), version, kind, status, (time.monotonic() - started) * 1000)
-        self.log.append(seen)
+        self.log.append(Seen(self.count, time.time(), version, kind, status, ms))
         self.totals[version, "ok" if 0 < status < 500 else "error"] += 1
+        behaviour = VERSIONS.get(version)
+        if behaviour and behaviour.database_fails and self.environment == "production" and not self.database:
+            self.database = asyncio.create_task(self._lose_database())
+
+    async def _lose_database(self) -> None:
+        """The database that all versions use fails for a moment, once."""
+        await asyncio.sleep(DATABASE_AFTER_S)
+        self.change(EVERY, {"error_rate": DATABASE_FAILS})
+        await asyncio.sleep(DATABASE_FOR_S)
+        self.change(EVERY, {})
 
     def as_json(self, since: int, limit: int) -> dict[str, object]:
         now = time.time()

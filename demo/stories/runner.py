@@ -10,11 +10,13 @@ from demo.stories.scene import Scene
 from demo.stories.transcript import Transcript
 from demo.stories.world import World
 
-__all__ = ["GROUPS", "STORIES", "help_text", "parse", "play", "read"]
+__all__ = ["GROUPS", "SHARED_TROUBLE", "STORIES", "help_text", "parse", "play", "read"]
 
 HERE = Path(__file__).parent
 # In the order in which `make demo PLAY=1` plays them.
 STORIES = (HERE / "first_light.txt", HERE / "slash_commands.txt")
+# Takes two minutes, until enough requests were good again.
+SHARED_TROUBLE = HERE / "shared_trouble.txt"
 
 
 async def play(script: Script, world: World, transcript: Transcript) -> None:

@@ -241,7 +241,7 @@ def test_the_demo_has_what_the_story_needs() -> None:
     assert catalog.lanes[Lane("herald", "production")].policy.exclusive
     source: Any = catalog.releases["checkout"].settings
     versions = [v.version for v in source.versions]
-    assert versions == ["1.6.0", "1.5.4", "1.5.3", "1.5.2", "1.5.1", "1.5.0", "1.4.0"]
+    assert versions == ["1.6.0", "1.5.5", "1.5.4", "1.5.3", "1.5.2", "1.5.1", "1.5.0", "1.4.0"]
     assert [s.weight for s in catalog.lanes[PRODUCTION].plan.steps if isinstance(s, Shift)] == [5, 25, 100]
 
 

@@ -1,11 +1,13 @@
 """The demo versions behave as the demo says they do."""
 
+import asyncio
 import json
 import random
 from pathlib import Path
 
 import pytest
 
+from demo.services import traffic
 from demo.services.behaviour import VERSIONS, Behaviour, Overrides, apply, kinds
 
 
@@ -36,6 +38,29 @@ def test_152_is_slow_for_a_fifth():
 def test_154_degrades_only_after_twenty_seconds():
     assert share_failed("1.5.4", "staging", served_for_s=19.9) == 0
     assert share_failed("1.5.4", "staging", served_for_s=20.0) > 0.1
+
+
+async def test_soon_after_155_has_users_in_production_the_database_fails_for_all_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(traffic, "DATABASE_AFTER_S", 0.0)
+    monkeypatch.setattr(traffic, "DATABASE_FOR_S", 0.05)
+    path = tmp_path / "services" / "behaviour.json"
+    users = traffic.Users("checkout", "production", "http://127.0.0.1:1", 1.0, path)
+    users.seen("1.5.0", "card", 200, 1.0)
+    assert users.database is None
+    users.seen("1.5.5", "card", 200, 1.0)
+    await asyncio.sleep(0.01)
+    for version in ("1.4.0", "1.5.5"):
+        found = Overrides(path, f"checkout/production/{version}", VERSIONS[version]).behaviour()
+        assert found.error_rate == traffic.DATABASE_FAILS
+    assert Overrides(path, "checkout/staging/1.4.0", VERSIONS["1.4.0"]).behaviour().error_rate == 0
+    assert users.database is not None
+    await users.database
+    assert Overrides(path, "checkout/production/1.4.0", VERSIONS["1.4.0"]).behaviour().error_rate == 0
+    staging = traffic.Users("checkout", "staging", "http://127.0.0.1:1", 1.0, path)
+    staging.seen("1.5.5", "card", 200, 1.0)
+    assert staging.database is None
 
 
 @pytest.mark.parametrize("environment", ["staging", "production"])
