@@ -112,6 +112,7 @@ class RouterCounts:
     overdue: requests that now wait for the first byte for longer than the lane's largest latency limit.
     instances: `(address, total, bad)` of each instance that the release has now, which no client can change either.
         They need not add up to all: what no instance can be named for is counted for the release alone.
+    histogram: like `buckets`, all of it as it was at one time within the last second; empty where `buckets` is that.
     """
 
     epoch: str
@@ -121,6 +122,7 @@ class RouterCounts:
     in_flight: int = 0
     overdue: int = 0
     instances: tuple[tuple[str, int, int], ...] = ()
+    histogram: tuple[tuple[float, int], ...] = ()
 
 
 class Router(Protocol):

@@ -70,7 +70,8 @@ def _readings(found: Mapping[str, Any] | None) -> tuple[CounterReading, ...]:
             buckets=tuple((float(bound), int(count)) for bound, count in found["buckets"]),
             overdue=found["overdue"],
             epoch=found["epoch"],
-            # A host of an earlier Slipway tells none apart.
+            # A host of an earlier Slipway has one histogram, and tells no instances apart.
+            histogram=tuple((float(bound), int(count)) for bound, count in found.get("histogram", ())),
             parts=tuple((str(name), int(total), int(bad)) for name, total, bad in found.get("instances", ())),
         ),
     )

@@ -37,6 +37,8 @@ class CounterReading:
     delta: the counts are what happened since the last look, of a source that keeps none (a probe). So it does not
         matter which process looked before, and what a look found counts if the look was saved.
     parts: of a source that counts for a release as a whole: what each of its instances has of that.
+    histogram: like `buckets`, all of it as it was at one time, of a router: its `buckets` have exact counts at the
+        limits, and elsewhere those of a moment ago, so that they give no quantile.
     """
 
     instance: str
@@ -48,6 +50,12 @@ class CounterReading:
     delta: bool = False
     epoch: str = ""
     parts: tuple[Part, ...] = ()
+    histogram: tuple[tuple[float, int], ...] = ()
+
+    @property
+    def latencies(self) -> tuple[tuple[float, int], ...]:
+        """The histogram of one time."""
+        return self.histogram or self.buckets
 
 
 @dataclass(frozen=True, slots=True)

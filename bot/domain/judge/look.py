@@ -114,7 +114,7 @@ class Look:
     def _at_bounds(self) -> dict[str, Baseline]:
         """Set the bounds of this look's histograms; what was known, without histograms that have other bounds."""
         before = self.known.bounds if self.known is not None else ()
-        self.bounds = bounds_of(reading.buckets for reading in self.sample.readings) or before
+        self.bounds = bounds_of(reading.latencies for reading in self.sample.readings) or before
         if self.bounds == before:
             return dict(self.before)
         return {name: replace(seen, latency=()) for name, seen in self.before.items()}
@@ -125,7 +125,7 @@ class Look:
         )
         try:
             now = baseline(reading, self.policy.series, self.buckets)
-            now = replace(now, latency=read(reading.buckets, self.bounds))
+            now = replace(now, latency=read(reading.latencies, self.bounds))
             if before is None and self.known is None:
                 seen[reading.instance] = now
                 self._tell_apart(reading, ())

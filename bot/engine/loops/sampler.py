@@ -180,7 +180,7 @@ def latency(before: Sample | None, now: Sample | None, quantile: float | None) -
 def _histogram(readings: Sequence[CounterReading]) -> dict[float, int]:
     total: dict[float, int] = {}
     for reading in readings:
-        for bound, count in reading.buckets:
+        for bound, count in reading.latencies:
             total[bound] = total.get(bound, 0) + count
     return total
 

@@ -141,6 +141,7 @@ def test_statistics_become_counts() -> None:
         buckets=((0.1, 3), (0.25, 5), (0.3, 8), (1.0, 8)),
         in_flight=2,
         overdue=1,
+        histogram=((0.1, 3), (0.25, 5), (1.0, 5)),
     )
 
 

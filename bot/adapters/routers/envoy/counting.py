@@ -82,15 +82,17 @@ def _counts(stats: _Stats, epoch: str, listening: Listening, share: Share) -> Ro
         return stats.numbers.get((listening.series, what), 0)
 
     total = number("total")
+    ladder = stats.ladders.get(listening.series, _NO_LADDER)
     exact = {limit: number(f"within.{limit_ms(limit)}") for limit in listening.route.latency_limits_s}
     return RouterCounts(
         epoch=f"{epoch}.{listening.series}",
         total=total,
         bad=number("bad"),
-        buckets=_rising(exact, stats.ladders.get(listening.series, _NO_LADDER), total),
+        buckets=_rising(exact, ladder, total),
         in_flight=stats.active,
         overdue=number("overdue"),
         instances=_instances(stats, listening, share),
+        histogram=tuple(ladder),
     )
 
 

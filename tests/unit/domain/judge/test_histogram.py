@@ -39,11 +39,20 @@ class Release:
     bounds: tuple[float, ...] = BOUNDS
     answered: dict[str, list[float]] = field(default_factory=lambda: {"a": []})
     epoch: str = ""
+    behind: bool = False  # only the limit at 2 s and above is counted at once, as by a router
 
     def reading(self, name: str) -> CounterReading:
         took = self.answered[name]
         buckets = tuple((bound, sum(t <= bound for t in took)) for bound in (*self.bounds, inf))
-        return CounterReading(name, len(took), 0, buckets if self.bounds else (), epoch=self.epoch)
+        mixed = *((bound, 0) for bound, _ in buckets), (2.0, len(took)), (10.0, len(took))
+        return CounterReading(
+            name,
+            len(took),
+            0,
+            (mixed if self.behind else buckets) if self.bounds else (),
+            epoch=self.epoch,
+            histogram=buckets if self.behind else (),
+        )
 
     def sample(self, at: float, *, silent: bool = False) -> Sample:
         readings = () if silent else tuple(self.reading(name) for name in self.answered)
@@ -80,6 +89,14 @@ def test_a_tick_has_what_both_answered_since_the_last() -> None:
     assert tick.latency == (of([0.03, 0.2]), of([0.005, 0.015, 0.015]))
     state, tick = look(state, 10, new, old)
     assert tick.latency == (of([]), of([]))
+
+
+def test_of_a_router_it_is_what_all_of_its_histogram_had_at_one_time() -> None:
+    new, old = Release("1.5.0", behind=True), Release("1.4.0", behind=True)
+    state, _ = look(begin_evidence(), 0, new, old)
+    new.answered["a"], old.answered["a"] = [0.03, 0.2], [0.005, 0.015]
+    _, tick = look(state, 5, new, old)
+    assert tick.latency == (of([0.03, 0.2]), of([0.005, 0.015]))
 
 
 def test_instances_are_added_up_at_the_bounds_that_all_have() -> None:

@@ -144,6 +144,19 @@ def test_there_is_no_quantile_without_requests_after_a_reset_or_beyond_the_last_
     assert latency(before, histogram(10, 10, 10, 20), 0.99) is None
     assert latency(None, before, 0.99) is None
     assert latency(before, histogram(20, 20, 20, 20, release="e"), 0.99) is None
+
+
+def test_a_quantile_is_read_from_a_histogram_of_one_time() -> None:
+    """The buckets of a router are exact at the limit of 2 s, and a second behind elsewhere."""
+
+    def sample(total: int, counted: int) -> Sample:
+        buckets = ((0.01, counted), (2.0, total), (10.0, total))
+        consistent = ((0.01, counted), (10.0, counted))
+        reading = CounterReading("router", total, 0, buckets, histogram=consistent)
+        return Sample(0.0, "d", (reading,))
+
+    assert latency(sample(100, 90), sample(200, 150), 0.99) == 0.01
+    assert latency(sample(100, 90), sample(200, 90), 0.99) is None  # nothing new in it yet
     assert latency_quantile(judge.JudgePolicy()) is None
 
 
