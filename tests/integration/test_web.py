@@ -245,7 +245,7 @@ async def test_a_reload_tells_every_mistake_and_keeps_the_old_catalog(tmp_path: 
         status, body, _ = await call("/admin/reload", "POST", Authorization=f"Bearer {TOKEN}")
         assert (status, body) == (
             200,
-            {"changed": True, "message": "The catalog was reloaded.", "mistakes": []},
+            {"changed": True, "message": "The catalog was reloaded.", "mistakes": [], "advice": []},
         )
         assert holder.current is not before
 
