@@ -68,7 +68,7 @@ class Replica:
         self.secrets = KnownSecrets()
         self._around = around
         self._task: Task | None = None
-        self._outages = around.outages
+        self._outages = self._waited_through = around.outages
         self._began = 0.0
         self._ended: set[str] = set()
         self._moved: set[str] = set()
@@ -194,6 +194,8 @@ class Replica:
                 at = f" on {task.node}" if task.node else ""
                 self._set(RunState.STARTING, f"its image is pulled{at}" if task.state == "preparing" else "")
             return
+        if self._waited_through != self._around.outages:  # while the engine is away nothing gets ready
+            self._waited_through, self._began = self._around.outages, 0.0
         self._began = self._began or now
         waited = now - self._began
         path = spec.ready_path
