@@ -27,7 +27,7 @@ from demo.services.behaviour import EVERY, OVERRIDES, VERSIONS, Behaviour, apply
 LOG_KEPT = 20_000
 SHARE_WINDOW_S = 3.0
 # The database fails so long after the first request to a version that it fails with, for so long, for this share.
-DATABASE_AFTER_S, DATABASE_FOR_S, DATABASE_FAILS = 5.0, 3.0, 0.35
+DATABASE_AFTER_S, DATABASE_FOR_S, DATABASE_FAILS = 5.0, 4.0, 0.35
 NO_RELEASE = "none"  # no release answered: refused, reset, timed out, or an error of the router itself
 
 
