@@ -208,11 +208,13 @@ def _stepped(
     trial: Trial, clock: _Clock, policy: JudgePolicy, objective: Objective, both: tuple[Counts, Counts]
 ) -> Trial:
     """The first counts against the limit; those of the other release are only added up."""
-    counts, other = both
+    counts = both[0]
     if policy.phi is None:
-        return _counted(_bet(trial, clock, counts.bad, objective.limit * counts.total), clock, counts, other)
+        return _bet(trial, clock, counts.bad, objective.limit * counts.total, both)
     factors = likelihoods(counts.bad, counts.total, costs(objective.limit), phi=policy.phi)
-    return _counted(replace(trial, log_a=step(trial.log_a, clock.share, factors)), clock, counts, other)
+    return _counted(
+        trial, clock, step(trial.log_a, clock.share, factors), (trial.expected, trial.found), both
+    )
 
 
 def _paired(
@@ -225,30 +227,43 @@ def _paired(
     weighted = (objective.ratio or 1.0) * c.total
     share = weighted / (weighted + s.total) if c.total else 0.0
     if policy.phi is None:
-        return _counted(_bet(trial, clock, c.bad, share * (c.bad + s.bad)), clock, c, s)
+        return _bet(trial, clock, c.bad, share * (c.bad + s.bad), (c, s))
     factors = likelihoods(c.bad, c.bad + s.bad, costs.__wrapped__(share), phi=policy.phi)
-    return _counted(replace(trial, log_a=step(trial.log_a, clock.share, factors)), clock, c, s)
+    return _counted(
+        trial, clock, step(trial.log_a, clock.share, factors), (trial.expected, trial.found), (c, s)
+    )
 
 
-def _bet(trial: Trial, clock: _Clock, bad: int, expected: float) -> Trial:
+def _bet(trial: Trial, clock: _Clock, bad: int, expected: float, both: tuple[Counts, Counts]) -> Trial:
     """A tick's bad requests added to the open block, which is one observation once it is complete."""
     found, expected = trial.found + bad, trial.expected + expected
     if not clock.complete:
-        return replace(trial, expected=expected, found=found)
-    return replace(trial, log_a=step(trial.log_a, clock.share, bets(found, expected)), expected=0.0, found=0)
+        return _counted(trial, clock, trial.log_a, (expected, found), both)
+    return _counted(trial, clock, step(trial.log_a, clock.share, bets(found, expected)), (0.0, 0), both)
 
 
-def _counted(trial: Trial, clock: _Clock, c: Counts, s: Counts) -> Trial:
-    """The test with its evidence now, and the counts added to those that it has seen."""
-    log_m = log_evidence(trial.log_a, clock.rest)
-    return replace(
-        trial,
+def _counted(
+    trial: Trial,
+    clock: _Clock,
+    log_a: tuple[float, ...],
+    block: tuple[float, int],
+    both: tuple[Counts, Counts],
+) -> Trial:
+    """The test with its evidence now and its open block, and the counts added to those that it has seen."""
+    log_m, (c, s) = log_evidence(log_a, clock.rest), both
+    # Each field by itself: `replace` takes a third of the time of a tick.
+    return Trial(
+        log_a=log_a,
         log_m=log_m,
         peak=max(trial.peak, log_m),
         total=trial.total + c.total,
         bad=trial.bad + c.bad,
         stable_total=trial.stable_total + s.total,
         stable_bad=trial.stable_bad + s.bad,
+        decided_at=trial.decided_at,
+        trouble=trial.trouble,
+        expected=block[0],
+        found=block[1],
     )
 
 

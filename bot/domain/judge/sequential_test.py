@@ -84,7 +84,9 @@ def step(log_a: tuple[float, ...], log_weight: float, log_factors: Iterable[floa
 
 def bets(bad: int, expected: float) -> tuple[float, ...]:
     """Log factors of a block with `bad` requests where the limit expects `expected`; of an empty one, zeros."""
-    return tuple(log1p(more * bad) - log1p(more * expected) for more in MORE)
+    if not bad:
+        return tuple([-log1p(more * expected) for more in MORE])
+    return tuple([log1p(more * bad) - log1p(more * expected) for more in MORE])
 
 
 def likelihoods(bad: int, total: int, cost: tuple[float, ...], *, phi: float) -> tuple[float, ...]:
