@@ -2,7 +2,7 @@
 
 OpenSSH, the Alertmanager and the local Discord are real, GitHub is the strict fake. `docker compose` is a stand-in that
 runs the bot as a process, `node` and `npm` only note that they ran. What the tests change besides addresses: soaks last
-seconds (SLIPWAY_VAR_SOAK, as the README offers).
+seconds (SLIPWAY_VAR_SOAK, as the README offers), and so do the two minutes for which two of the triggers must hold.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from demo.children import free_port
@@ -28,8 +29,11 @@ from tests.support.ssh import SshServer, ssh_server
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(480)]
 
 EXAMPLE = EXAMPLES / "checklist"
-COMMITS = {version: f"{number}" * 40 for number, version in enumerate(("1.0.0", "1.1.0", "1.2.0"), 1)}
-NEW = {"1.0.0": ["greet"], "1.1.0": ["greet", "wave"], "1.2.0": ["dance", "greet", "wave"]}
+COMMITS = {f"1.{minor}.0": f"{minor + 1}" * 40 for minor in range(7)}
+NEW = {version: ["greet"] for version in COMMITS} | {
+    "1.1.0": ["greet", "wave"],
+    "1.2.0": ["dance", "greet", "wave"],
+}
 MANIFESTS = {
     f"config/examples/checklist/releases/{version}/commands.json": json.dumps(
         [{"name": name, "description": f"Does {name}"} for name in names]
@@ -63,7 +67,7 @@ def pages(tmp_path: Path) -> Iterator[Program]:
 
 @pytest.fixture
 async def github() -> AsyncIterator[GithubApi]:
-    """Three published releases; CI is green for all, and the changelog has each."""
+    """Seven published releases; CI is green for all, and the changelog has each."""
     api = GithubApi(
         runs=[("npm test", "completed", "success")],
         files={"CHANGELOG.md": "".join(f"## {version}\n" for version in COMMITS)},
@@ -78,9 +82,9 @@ async def github() -> AsyncIterator[GithubApi]:
 
 @asynccontextmanager
 async def bot_on_two_hosts(
-    dsn: str, folder: Path, server: SshServer, pages: Program, github: GithubApi
+    dsn: str, folder: Path, server: SshServer, pages: Program, github: GithubApi, *shorter: tuple[str, str]
 ) -> AsyncIterator[tuple[Newcomer, dict[str, ComposeHost]]]:
-    """1.0.0 runs on both, as before Slipway came."""
+    """1.0.0 runs on both, as before Slipway came. shorter: further edits of the catalog."""
     images = {commit: version for version, commit in COMMITS.items()}
     hosts = {
         name: ComposeHost(folder / name, free_port(), EXAMPLE, images) for name in ("staging", "production")
@@ -107,6 +111,7 @@ async def bot_on_two_hosts(
         ("host: prod-host, folder: /srv/chopsticks", f"{login}, folder: {hosts['production'].folder}"),
         ("http://alertmanager:9093", pages.url),
         ("repository: acme/chopsticks", f"repository: acme/checkout\n      api: {github.url}"),
+        *shorter,
     ]
     variables = {
         "SLIPWAY_VAR_SOAK": "20s",
@@ -167,6 +172,48 @@ async def test_the_checklist_from_staging_to_a_rollback_by_command_errors(
         assert await here.app_commands("chopsticks") == NEW["1.1.0"]
         with pytest.raises(StoryError, match="quarantined"):
             await here.deploy("chopsticks", "1.2.0", "production")
+
+
+async def test_each_of_the_other_triggers_rolls_back_at_once(
+    dsn: str, tmp_path: Path, server: SshServer, pages: Program, github: GithubApi
+) -> None:
+    shorter = [(f"{rule} for 2m", f"{rule} for 3s") for rule in ("p99 > 5s", "gateway disconnected")]
+    async with bot_on_two_hosts(dsn, tmp_path, server, pages, github, *shorter) as (here, _):
+        staging = Invocations(here.stage, "chopsticks-test", RATE)
+        production = Invocations(here.stage, "chopsticks", RATE)
+        async with staging, production:
+            for environment in ("staging", "production"):
+                await deployed(here, "1.1.0", environment)
+            for version, trigger in (
+                ("1.3.0", "p99 > 5s for 3s"),
+                ("1.4.0", "gateway disconnected for 3s"),
+                ("1.5.0", "database > 1% over 5m"),
+                ("1.6.0", "any P1 alert firing"),
+            ):
+                await deployed(here, version, "staging")
+                id_ = await here.deploy("chopsticks", version, "production")
+                await here.approve(id_)
+                if version == "1.6.0":  # has no trouble of its own
+                    await fire(pages)
+                assert trigger in await here.ends(id_, "rolled_back")
+                await production.only("1.1.0", 20)
+                where = {"service": "chopsticks", "environment": "production"}
+                await here.stage.slash("lead", "unlock", **where, reason="The cause is known.")
+
+
+async def fire(pages: Program) -> None:
+    """Someone's P1 alert for the lane."""
+    labels = {
+        "alertname": "Down",
+        "service": "chopsticks",
+        "environment": "production",
+        "severity": "critical",
+    }
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{pages.url}/api/v2/alerts", json=[{"labels": labels}]) as answer,
+    ):
+        assert answer.status == 200
 
 
 async def deployed(here: Newcomer, version: str, environment: str) -> None:

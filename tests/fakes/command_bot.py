@@ -1,7 +1,12 @@
 """A Discord bot with slash commands, its health and its metrics: `command_bot.py PORT VERSION`.
 
-DISCORD_TOKEN, DISCORD_API and DISCORD_GATEWAY come from the environment. `/greet` says the version. Half of the
-invocations fail in 1.2.0 where STAGE is production. Commands are registered only for an application that has none.
+DISCORD_TOKEN, DISCORD_API and DISCORD_GATEWAY come from the environment. `/greet` says the version. Commands are
+registered only for an application that has none. Where STAGE is production, versions have troubles of their own:
+
+- 1.2.0: half of the invocations fail.
+- 1.3.0: answers take 6 s.
+- 1.4.0: the connection to Discord is lost 3 s after it was made, for good.
+- 1.5.0: half of the queries fail; people do not notice.
 """
 
 from __future__ import annotations
@@ -21,7 +26,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 PORT, VERSION = int(sys.argv[1]), sys.argv[2]
-FAILS = VERSION == "1.2.0" and os.environ.get("STAGE") == "production"
+TROUBLE = VERSION if os.environ.get("STAGE") == "production" else ""
+FAILS, SLOW, LOST, NO_DATABASE = (version == TROUBLE for version in ("1.2.0", "1.3.0", "1.4.0", "1.5.0"))
 BUCKETS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -54,11 +60,17 @@ class Bot(discord.Client):
 
     async def greet(self, interaction: discord.Interaction) -> None:
         began = time.monotonic()
-        self._metrics.queries.labels("ok").inc()
-        bad = FAILS and next(self._invocations) % 2 == 1
+        second = next(self._invocations) % 2 == 1
+        self._metrics.queries.labels("error" if NO_DATABASE and second else "ok").inc()
+        bad = FAILS and second
         self._metrics.commands.labels("error" if bad else "ok").inc()
         words = f"{VERSION}: {'something went wrong' if bad else 'hello'}"
-        await interaction.response.send_message(words, ephemeral=True)
+        if SLOW:
+            await interaction.response.defer(ephemeral=True)
+            await asyncio.sleep(6)
+            await interaction.followup.send(words, ephemeral=True)
+        else:
+            await interaction.response.send_message(words, ephemeral=True)
         self._metrics.seconds.observe(time.monotonic() - began)
 
     async def health(self, _: web.Request) -> web.Response:
@@ -84,6 +96,11 @@ async def run() -> None:
     async with bot:
         connection = asyncio.create_task(bot.start(os.environ["DISCORD_TOKEN"]))
         stopped = asyncio.create_task(stop.wait())
+        if LOST:
+            await bot.wait_until_ready()
+            await asyncio.sleep(3)
+            await bot.close()
+            await stopped
         await asyncio.wait({connection, stopped}, return_when=asyncio.FIRST_COMPLETED)
         await bot.close()
     await runner.cleanup()
