@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.config import GuildConfig
 from bot.ui.appcommands import lists
 from bot.ui.appcommands.buttons import ButtonId
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import Choices, Responder
 from cogs import choices
 from cogs.appcommands_answers import Answers
@@ -85,10 +84,9 @@ class CommandsSync(
     @commands.Cog.listener()
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """Buttons, the select and the form of our answers."""
-        data: Any = interaction.data or {}
-        button_id = ButtonId.parse(str(data.get("custom_id", "")))
-        kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
-        if button_id is not None and interaction.type in kinds:
+        button_id = ButtonId.parse(id_used(interaction, forms=True))
+        if button_id is not None:
+            data: Any = interaction.data
             await self._answers.touched(interaction, button_id, data)
 
     # ---- suggestions ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from bot.engine.service import BACKTEST_S
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions import lists
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 
@@ -68,9 +68,8 @@ class Deploy(commands.Cog):
     @commands.Cog.listener()
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """**Backtest** on a dry run, even from before a restart."""
-        data: Any = interaction.data or {}
-        lane = lists.lane_of(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.component or lane is None:
+        lane = lists.lane_of(id_used(interaction))
+        if lane is None:
             return
 
         async def work(guild: GuildConfig, actor: Actor) -> Reply:

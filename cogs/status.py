@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import discord
 from discord import app_commands
 from discord.ext import commands
 
@@ -13,7 +10,7 @@ from bot.domain.rollout.model import Actor
 from bot.ui.errors import Reply
 from bot.ui.interactions import lists
 from bot.ui.interactions.lists import page_of
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 from cogs.deploy import suggest_environments
@@ -43,9 +40,8 @@ class Status(commands.Cog):
     @commands.Cog.listener()
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """Pages of `/history`, even from before a restart."""
-        data: Any = interaction.data or {}
-        wanted = page_of(str(data.get("custom_id", "")))
-        if interaction.type is discord.InteractionType.component and wanted is not None:
+        wanted = page_of(id_used(interaction))
+        if wanted is not None:
             before, service, environment = wanted
             await self._page(interaction, service, environment, before)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import discord
 from discord import app_commands
 from discord.ext import commands
 
@@ -14,7 +13,7 @@ from bot.domain.rollout.model import Actor, Lane
 from bot.ui.buttons import rollout_of
 from bot.ui.errors import Reply
 from bot.ui.interactions import opened
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 from cogs.deploy import suggest_environments
@@ -48,9 +47,8 @@ class Why(commands.Cog):
     @commands.Cog.listener()
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """Presses of the button on cards, even from before a restart."""
-        data: Any = interaction.data or {}
-        wanted = rollout_of(str(data.get("custom_id", "")))
-        if interaction.type is not discord.InteractionType.component or wanted is None:
+        wanted = rollout_of(id_used(interaction))
+        if wanted is None:
             return
 
         async def work(guild: GuildConfig, actor: Actor) -> Reply:

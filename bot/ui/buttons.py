@@ -82,33 +82,34 @@ class Press:
         return cls(int(match["rollout"]), int(match["step"]), action, match["seal"], confirmed)
 
 
-class PressButton(discord.ui.Button[Any]):
-    """One button of a card. Presses are answered from the id alone, in `interactions/handlers.py`.
+class IdButton(discord.ui.Button[Any]):
+    """A button with all that a press needs in its id, so that presses are answered after a restart, too.
 
     discord.py's own `DynamicItem` would rebuild the whole card at every press, and stay silent when the message does
     no longer show the button. So nothing is registered with the library, and it can forget nothing.
     """
+
+    def is_dispatchable(self) -> bool:
+        """False: what answers it listens for interactions."""
+        return False
+
+
+class PressButton(IdButton):
+    """One button of a card. Presses are answered in `interactions/handlers.py`."""
 
     def __init__(self, press: Press) -> None:
         self.press = press
         label = "Roll back all the same" if press.confirmed else LABEL[press.action]
         super().__init__(label=label, style=STYLE[press.action], custom_id=press.custom_id)
 
-    def is_dispatchable(self) -> bool:
-        return False
 
-
-class WhyButton(discord.ui.Button[Any]):
+class WhyButton(IdButton):
     """Opens the verdict on a rollout. The cog of `/why` listens for it, also on cards from before a restart."""
 
     def __init__(self, rollout_id: int) -> None:
         super().__init__(
             label="Why?", style=discord.ButtonStyle.secondary, custom_id=f"slipway-why:{rollout_id}"
         )
-
-    def is_dispatchable(self) -> bool:
-        """False: see `PressButton`."""
-        return False
 
 
 def rollout_of(custom_id: str) -> int | None:

@@ -14,7 +14,7 @@ import discord
 
 from bot.engine.appcommands.api import BackupLine
 from bot.ui import escaping
-from bot.ui.buttons import REASON_FIELD, REASON_MOST
+from bot.ui.buttons import REASON_FIELD, REASON_MOST, IdButton
 
 Verb = Literal["backups", "history", "pick", "compare", "restore"]
 _VERBS = frozenset({"backups", "history", "pick", "compare", "restore"})
@@ -51,15 +51,12 @@ class ButtonId:
         return cls(verb, int(found["number"] or 0), found["application"], found["environment"])
 
 
-class TouchButton(discord.ui.Button[Any]):
+class TouchButton(IdButton):
     """A button. The cog listens for presses."""
 
     def __init__(self, label: str, button_id: ButtonId, *, danger: bool = False) -> None:
         style = discord.ButtonStyle.danger if danger else discord.ButtonStyle.secondary
         super().__init__(label=label, style=style, custom_id=button_id.custom_id)
-
-    def is_dispatchable(self) -> bool:
-        return False
 
 
 class BackupSelect(discord.ui.Select[Any]):

@@ -17,6 +17,7 @@ from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import DryRun, LaneStatus, RolloutSummary
 from bot.engine.requests.calibration import Tried
 from bot.ui import escaping
+from bot.ui.buttons import IdButton
 from bot.ui.cards.card import changes_line
 from bot.ui.cards.phases import SHAPE, shape, word
 from bot.ui.cards.prompts import readiness_line, short_soaks_line
@@ -225,15 +226,11 @@ def _one_line(lane: LaneStatus) -> str:
 _BACKTEST = re.compile(r"slipway-backtest:(?P<service>[^:]{1,50}):(?P<environment>[^:]{1,30})")
 
 
-class BacktestButton(discord.ui.Button[Any]):
+class BacktestButton(IdButton):
     """Replays the judge on a lane's history. `/deploy` listens for it."""
 
     def __init__(self, custom_id: str) -> None:
         super().__init__(label="Backtest", style=discord.ButtonStyle.secondary, custom_id=custom_id)
-
-    def is_dispatchable(self) -> bool:
-        """False: see `PressButton`."""
-        return False
 
     @classmethod
     def of(cls, lane: Lane) -> BacktestButton | None:
@@ -253,15 +250,11 @@ _TEMPLATE = re.compile(
 )
 
 
-class PageButton(discord.ui.Button[Any]):
+class PageButton(IdButton):
     """Shows what is older than rollout `before`, as a new answer. `/history` listens for it."""
 
     def __init__(self, custom_id: str) -> None:
         super().__init__(label="Older", style=discord.ButtonStyle.secondary, custom_id=custom_id)
-
-    def is_dispatchable(self) -> bool:
-        """False: see `PressButton`."""
-        return False
 
     @classmethod
     def older(cls, before: int, service: str | None, environment: str | None) -> PageButton | None:

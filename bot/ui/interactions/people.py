@@ -13,6 +13,15 @@ from bot.domain.rollout.model import Actor
 AnyInteraction = discord.Interaction[Any]
 
 
+def id_used(interaction: AnyInteraction, *, forms: bool = False) -> str:
+    """The id of the component that was used, or with `forms` of the form that was submitted; empty for neither."""
+    kinds = {discord.InteractionType.component}
+    if forms:
+        kinds.add(discord.InteractionType.modal_submit)
+    data: Any = interaction.data or {}
+    return str(data.get("custom_id", "")) if interaction.type in kinds else ""
+
+
 def guild_of(guild_id: int | None, catalog: Catalog) -> GuildConfig:
     """The catalog entry of the interaction's server. Raises `Refused` when there is none."""
     config = catalog.guilds.get(guild_id) if guild_id is not None else None
