@@ -149,8 +149,11 @@ class Engine:
 
     async def why(self, rollout_id: int, guild_id: int | None = None) -> api.OpenedVerdict:
         """Why the judge said what it said. May take longer than other requests: the rollout is replayed."""
-        asked = self._queries.judged(rollout_id, guild_id)
-        rollout, ticks = await self._soon(asked, self._answer_s * _READING)
+        rollout = await self._soon(self._queries.rollout(rollout_id, guild_id))
+        known = self._opening.known(rollout)
+        if known is not None:
+            return known
+        ticks = await self._soon(self._queries.judged(rollout), self._answer_s * _READING)
         return await self._opening(rollout, ticks)
 
     async def releases(self, guild_id: int, service: str, environment: str) -> Sequence[Release]:

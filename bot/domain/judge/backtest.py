@@ -21,6 +21,7 @@ from bot.domain.judge.evidence import Tick
 from bot.domain.judge.history import ServedTick, named
 from bot.domain.judge.judge import advance, begin
 from bot.domain.judge.policy import JudgePolicy, Objective
+from bot.domain.judge.verdict import failing
 
 FAULTS = (0.02, 0.05, 0.10)
 _MANY = 400  # requests of a tick from which a share is drawn from a normal distribution
@@ -110,9 +111,8 @@ def _fails_at(policy: JudgePolicy, ticks: Iterator[Tick]) -> float:
     state = begin(policy)
     for tick in ticks:
         state = advance(state, policy, tick)
-        for objective, trial, pair in zip(policy.objectives, state.trials, state.pairs, strict=True):
-            if objective.enforce and (trial.decided_at is not None or pair.decided_at is not None):
-                return tick.at
+        if failing(state, policy):
+            return tick.at
     return inf
 
 

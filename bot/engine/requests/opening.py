@@ -18,6 +18,7 @@ from bot.ports.store import Store
 
 # A day of looks every 5 s, or five hours of one every second.
 _MOST_TICKS = 20_000
+_Key = tuple[Identity, int, str]
 _REMEMBERED = 16  # answers; the one asked for longest ago is forgotten first
 
 
@@ -26,10 +27,14 @@ class Opening:
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
-        self._known: OrderedDict[tuple[Identity, int, str], OpenedVerdict] = OrderedDict()
+        self._known: OrderedDict[_Key, OpenedVerdict] = OrderedDict()
+
+    def known(self, rollout: Rollout) -> OpenedVerdict | None:
+        """The answer for the rollout as it is, if it was given lately; then its ticks need not be read."""
+        return self._known.get(_key(rollout))
 
     async def __call__(self, rollout: Rollout, ticks: Sequence[JudgedTick]) -> OpenedVerdict:
-        key = (rollout.identity, rollout.version, rollout.stamp)
+        key = _key(rollout)
         async with self._turn:
             found = self._known.get(key)
             if found is None:
@@ -38,6 +43,10 @@ class Opening:
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
             return found
+
+
+def _key(rollout: Rollout) -> _Key:
+    return rollout.identity, rollout.version, rollout.stamp
 
 
 def opened(rollout: Rollout, ticks: Sequence[JudgedTick]) -> OpenedVerdict:
@@ -71,4 +80,9 @@ async def read(store: Store, rollout_id: int) -> tuple[Rollout, Sequence[JudgedT
     loaded = await store.rollouts.load(rollout_id)
     if loaded is None:
         raise phrasebook.no_rollout(rollout_id)
-    return loaded.rollout, await store.history.judged(rollout_id, _MOST_TICKS)
+    return loaded.rollout, await ticks_of(store, loaded.rollout)
+
+
+async def ticks_of(store: Store, rollout: Rollout) -> Sequence[JudgedTick]:
+    """The ticks that are kept of the rollout."""
+    return await store.history.judged(rollout.id, _MOST_TICKS)

@@ -96,10 +96,9 @@ class Queries:
         found = await self.rollout(rollout_id, guild_id)
         return await self._store.history.transitions(found.id)
 
-    async def judged(self, rollout_id: int, guild_id: int | None) -> tuple[Rollout, Sequence[JudgedTick]]:
-        """The rollout, and the ticks that its judge took."""
-        await self.rollout(rollout_id, guild_id)
-        return await opening.read(self._store, rollout_id)
+    async def judged(self, rollout: Rollout) -> Sequence[JudgedTick]:
+        """The ticks that the rollout's judge took."""
+        return await opening.ticks_of(self._store, rollout)
 
     async def view(self, rollout_id: int, guild_id: int | None) -> api.RolloutView:
         rollout = await self.rollout(rollout_id, guild_id)

@@ -75,3 +75,13 @@ async def test_a_rollout_with_too_many_measurements_says_so(monkeypatch: pytest.
     why = opened(now, made.judged[rollout.id][-1:]).why
     assert (why.note, why.changes) == ("It has more than 1 measurements, too many to replay.", ())
     assert opened(now, made.judged[rollout.id]).why.note == ""
+
+
+async def test_an_answer_that_is_known_needs_no_ticks_until_the_rollout_changes() -> None:
+    made = rollouts.engine()
+    rollout = await rollouts.soaking(made)
+    opens = Opening()
+    assert opens.known(rollout) is None
+    answer = await opens(rollout, made.judged[rollout.id])
+    assert opens.known(rollout) is answer
+    assert opens.known(replace(rollout, version=rollout.version + 1)) is None
