@@ -1,0 +1,1 @@
+"""Watching what is deployed: findings, alerts, and who is told of them."""
