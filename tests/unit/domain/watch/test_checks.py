@@ -1,0 +1,327 @@
+"""Rules of monitors, each on both sides of its edge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.checks import (
+    HOUR_S,
+    CheckResult,
+    Hour,
+    Monitor,
+    MonitorRule,
+    MonitorRules,
+    MonitorState,
+    as_share,
+    availability,
+    fingerprint,
+    given_up,
+    observe,
+    p95,
+)
+from bot.domain.watch.findings import Finding, Severity
+
+LANE = Lane("checkout", "production")
+MONITOR = Monitor(LANE, "health")
+DAY_S = 86_400.0
+WEEK_S = 7 * DAY_S
+START = 1_000 * DAY_S  # the beginning of an hour
+
+
+def passed(at: float, seconds: float = 0.1) -> CheckResult:
+    return CheckResult(START + at, seconds)
+
+
+def failed(at: float, said: str = "It answered 503.") -> CheckResult:
+    return CheckResult(START + at, 0.1, said)
+
+
+class Watched:
+    """A monitor that takes answers; `heard`: its findings so far, without those that only say that all is well."""
+
+    def __init__(self, monitor: Monitor = MONITOR, state: MonitorState | None = None) -> None:
+        self.monitor = monitor
+        self.state = state or MonitorState()
+        self.heard: list[Finding] = []
+
+    def take(self, results: Iterable[CheckResult]) -> list[Finding]:
+        """The findings of these answers that begin something, or end what was begun."""
+        before = len(self.heard)
+        for result in results:
+            begun = self.state.firing
+            self.state, findings = observe(self.monitor, self.state, result)
+            self.heard += [each for each in findings if each.firing or each.labels["rule"] in begun]
+        return self.heard[before:]
+
+    @property
+    def firing(self) -> set[str]:
+        return set(map(str, self.state.firing))
+
+
+# ---- failures in a row ----
+
+
+@pytest.mark.parametrize(("last_at", "fires"), [(180.0, True), (180.1, False)])
+def test_three_failures_within_three_minutes_are_a_finding(last_at: float, fires: bool) -> None:
+    watched = Watched(replace(MONITOR, every_s=90.0))
+    assert watched.take([passed(-90), failed(0), failed(90)]) == []
+    found = watched.take([failed(last_at, "It answered 500.")])
+    assert bool(found) is fires
+    if fires:
+        (finding,) = found
+        assert (finding.firing, finding.severity, finding.lane) == (True, Severity.MEDIUM, LANE)
+        assert finding.title == "checkout/production: check “health” fails"
+        assert finding.text == "It answered 500."
+        assert (finding.value, finding.limit) == ("3 failures in a row", "3 within 3 min")
+        assert finding.at.timestamp() == START
+
+
+def test_two_failures_are_none_and_a_success_between_begins_the_count_again() -> None:
+    watched = Watched()
+    assert watched.take([failed(0), failed(60), passed(120), failed(180), failed(240)]) == []
+    assert [each.firing for each in watched.take([failed(300)])] == [True]
+
+
+def test_of_a_long_row_the_newest_failures_count() -> None:
+    """Asked too seldom at first, then often enough."""
+    watched = Watched(replace(MONITOR, every_s=100.0))
+    assert watched.take([failed(0), failed(100), failed(200)]) == []
+    (finding,) = watched.take([failed(250)])
+    assert finding.at.timestamp() == START  # when the trouble began
+
+
+def test_a_critical_check_is_critical() -> None:
+    watched = Watched(replace(MONITOR, critical=True))
+    (finding,) = watched.take([failed(0), failed(60), failed(120)])
+    assert finding.severity is Severity.CRITICAL
+
+
+def test_only_a_success_ends_it_and_says_when() -> None:
+    watched = Watched()
+    watched.take([failed(0), failed(60), failed(120)])
+    assert watched.take([failed(180), failed(1000), failed(5000)]) == []
+    assert watched.firing == {"failing"}
+    (end,) = watched.take([passed(5060)])
+    assert (end.firing, end.at.timestamp()) == (False, START + 5060)
+    assert end.fingerprint == "check:checkout/production:health:failing"
+    assert watched.firing == set()
+
+
+def test_the_number_and_the_time_come_from_the_rules() -> None:
+    rules = MonitorRules(failures=2, within_s=10.0)
+    watched = Watched(replace(MONITOR, every_s=5.0, rules=rules))
+    (finding,) = watched.take([failed(0), failed(10)])
+    assert finding.limit == "2 within 10 s"
+    one = Watched(replace(MONITOR, rules=replace(rules, failures=1)))
+    assert len(one.take([failed(0)])) == 1
+
+
+def test_after_a_restart_what_fires_goes_on_and_its_end_is_told_even_if_its_beginning_was_not_saved() -> None:
+    before = Watched()
+    before.take([failed(0), failed(60), failed(120)])
+    saved = replace(before.state, untold=frozenset(MonitorRule))
+    goes_on = Watched(state=saved)
+    assert [each.firing for each in goes_on.take([failed(180)])] == [True]  # told again: nothing new
+    lost = MonitorState(last=failed(60), failed=(START, START + 60))
+    _, findings = observe(MONITOR, lost, passed(180))
+    assert {each.labels["rule"] for each in findings if not each.firing} == {"failing", "unavailable", "slow"}
+
+
+def test_after_a_restart_a_first_failure_does_not_end_what_may_fire() -> None:
+    _, findings = observe(MONITOR, MonitorState(), failed(0))
+    assert "failing" not in {each.labels["rule"] for each in findings}
+
+
+def test_a_clock_that_was_set_back_makes_no_finding() -> None:
+    watched = Watched()
+    assert watched.take([failed(1000), failed(1060), failed(0)]) == []
+    assert watched.state.hours == (Hour(START, 0.0, 60.0),)
+
+
+# ---- availability ----
+
+
+def a_week(down_s: float, *, rules: MonitorRules | None = None) -> Watched:
+    """A week of hours with so many failed seconds in the last of them that was full, the rest passed."""
+    hours = [Hour(START - WEEK_S + n * HOUR_S, HOUR_S, 0.0) for n in range(7 * 24)]
+    for n in range(len(hours)):
+        taken = min(HOUR_S, down_s)
+        hours[n] = Hour(hours[n].since, HOUR_S - taken, taken)
+        down_s -= taken
+    state = MonitorState(last=passed(0), hours=tuple(hours), untold=frozenset())
+    return Watched(replace(MONITOR, rules=rules or MonitorRules()), state)
+
+
+@pytest.mark.parametrize(("down_s", "fires"), [(9_072.0, False), (9_072.002, True)])
+def test_below_985_per_mille_of_a_week_is_critical(down_s: float, fires: bool) -> None:
+    """1.5% of a week are 9,072 s."""
+    found = a_week(down_s).take([passed(0)])
+    assert bool(found) is fires
+    if fires:
+        (finding,) = found
+        assert (finding.severity, finding.firing) == (Severity.CRITICAL, True)
+        assert (finding.value, finding.limit) == ("98.49% of the last 7 days", "98.5%")
+        assert finding.labels["rule"] == "unavailable"
+
+
+def test_it_ends_when_the_bad_hours_are_a_week_ago() -> None:
+    watched = a_week(10_000.0)
+    assert len(watched.take([passed(0)])) == 1
+    ends = [each for n in range(1, 240) for each in watched.take([passed(n * 60)])]
+    assert [(each.firing, each.labels["rule"]) for each in ends] == [(False, "unavailable")]
+
+
+def test_gaps_are_neither_up_nor_down() -> None:
+    """Half a week without Slipway: what is known is 97% of the time that was watched."""
+    hours = tuple(Hour(START - WEEK_S + n * HOUR_S, HOUR_S * 0.97, HOUR_S * 0.03) for n in range(84))
+    watched = Watched(state=MonitorState(last=passed(-84 * HOUR_S), hours=hours, untold=frozenset()))
+    (finding,) = watched.take([passed(0)])
+    assert finding.value == "97% of the last 7 days"
+
+
+@pytest.mark.parametrize(("hours", "fires"), [(23, False), (24, True)])
+def test_it_is_judged_after_a_day(hours: int, fires: bool) -> None:
+    half = tuple(Hour(START - (n + 1) * HOUR_S, HOUR_S / 2, HOUR_S / 2) for n in reversed(range(hours)))
+    watched = Watched(state=MonitorState(last=passed(0), hours=half, untold=frozenset()))
+    assert bool(watched.take([passed(0)])) is fires
+
+
+def test_time_is_weighted_and_an_answer_stands_until_the_next_one() -> None:
+    watched = Watched()
+    watched.take([passed(0), failed(60), passed(90), passed(150), failed(270), passed(391)])
+    (hour,) = watched.state.hours
+    assert hour == Hour(START, 60 + 60 + 120, 30)  # 121 s without an answer are a gap
+    assert availability(watched.state.hours, START) == 240 / 270
+
+
+def test_time_is_split_at_the_hour() -> None:
+    watched = Watched()
+    watched.take([passed(3_550), passed(3_610), failed(3_670), passed(3_680)])
+    assert watched.state.hours == (Hour(START, 50.0, 0.0), Hour(START + HOUR_S, 70.0, 10.0))
+
+
+def test_hours_older_than_the_window_are_forgotten() -> None:
+    watched = a_week(0.0)
+    watched.take([passed(0), passed(60)])
+    assert len(watched.state.hours) == 7 * 24 + 1
+    watched.take([passed(7_200), passed(7_260)])
+    assert watched.state.hours[0].since == START - WEEK_S + 2 * HOUR_S
+
+
+def test_limit_and_window_come_from_the_rules() -> None:
+    rules = MonitorRules(availability=0.9, over_s=DAY_S, after_s=3 * HOUR_S)
+    for down_s, fires in ((2 * 360.0 + 1000, True), (900.0, False)):
+        hours = (
+            Hour(START - 3 * HOUR_S, HOUR_S - down_s / 2, down_s / 2),
+            Hour(START - 2 * HOUR_S, HOUR_S - down_s / 2, down_s / 2),
+            Hour(START - HOUR_S, HOUR_S, 0.0),
+        )
+        state = MonitorState(last=passed(0), hours=hours, untold=frozenset())
+        watched = Watched(replace(MONITOR, rules=rules), state)
+        assert bool(watched.take([passed(0)])) is fires
+
+
+def test_availability_is_unknown_without_monitored_time() -> None:
+    assert availability((), 0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(1.0, "100%"), (0.985, "98.5%"), (0.98496, "98.49%"), (0.99999, "99.99%")]
+)
+def test_shares_are_rounded_down(share: float, shown: str) -> None:
+    assert as_share(share) == shown
+
+
+# ---- latency ----
+
+
+@pytest.mark.parametrize(("minutes", "fires"), [(9, False), (10, True)])
+def test_p95_above_800_ms_for_ten_minutes_is_a_finding(minutes: int, fires: bool) -> None:
+    watched = Watched()
+    found = watched.take(passed(60.0 * n, 0.801) for n in range(minutes + 1))
+    assert bool(found) is fires
+    if fires:
+        (finding,) = found
+        assert (finding.severity, finding.at.timestamp()) == (Severity.MEDIUM, START)
+        assert finding.title == "checkout/production: check “health” is slow"
+        assert (finding.value, finding.limit) == ("p95 801 ms", "800 ms for 10 min")
+
+
+def test_exactly_800_ms_is_none() -> None:
+    assert Watched().take(passed(60.0 * n, 0.8) for n in range(60)) == []
+
+
+def test_a_fast_answer_begins_the_ten_minutes_again_and_ends_what_fires() -> None:
+    watched = Watched()
+    assert watched.take([passed(60.0 * n, 0.1 if n == 9 else 2.0) for n in range(20)]) == []
+    assert len(watched.take([passed(1_200, 2.0)])) == 1
+    (end,) = watched.take([passed(1_260, 0.1)])
+    assert (end.firing, end.labels["rule"]) == (False, "slow")
+
+
+def test_the_percentile_is_of_the_answers_of_a_minute() -> None:
+    """Of 30 answers in a minute, one may be slow."""
+    often = replace(MONITOR, every_s=2.0)
+    one, two = Watched(often), Watched(often)
+    assert one.take(passed(2.0 * n, 3.0 if n % 30 == 0 else 0.1) for n in range(40, 400)) == []
+    assert len(two.take(passed(2.0 * n, 3.0 if n % 30 < 2 else 0.1) for n in range(400))) == 1
+
+
+def test_a_gap_begins_the_ten_minutes_again() -> None:
+    watched = Watched()
+    watched.take(passed(60.0 * n, 2.0) for n in range(10))
+    assert watched.take(passed(540 + 121 + 60.0 * n, 2.0) for n in range(10)) == []
+    assert len(watched.take([passed(540 + 121 + 600, 2.0)])) == 1
+
+
+def test_a_failure_neither_begins_nor_ends_a_slow_spell() -> None:
+    watched = Watched()
+    results = [failed(60.0 * n) if n == 5 else passed(60.0 * n, 2.0) for n in range(11)]
+    assert [each.labels["rule"] for each in watched.take(results)] == ["slow"]
+
+
+def test_checks_that_are_not_timed_have_no_latency() -> None:
+    watched = Watched(replace(MONITOR, timed=False))
+    assert watched.take(passed(60.0 * n, 9.0) for n in range(30)) == []
+
+
+def test_limit_and_time_come_from_the_rules() -> None:
+    rules = MonitorRules(p95_s=0.2, slow_for_s=60.0)
+    watched = Watched(replace(MONITOR, rules=rules))
+    (finding,) = watched.take([passed(0, 0.3), passed(60, 0.3)])
+    assert finding.limit == "200 ms for 60 s"
+
+
+@pytest.mark.parametrize(("count", "rank"), [(1, 1), (10, 10), (19, 19), (20, 19), (100, 95)])
+def test_p95_is_the_nearest_rank(count: int, rank: int) -> None:
+    assert p95([float(n) for n in range(count, 0, -1)]) == rank
+
+
+# ---- identity ----
+
+
+def test_fingerprints_are_short_and_differ() -> None:
+    assert fingerprint(LANE, "health", MonitorRule.SLOW) == "check:checkout/production:health:slow"
+    long = [
+        fingerprint(Lane("s" * 64, "e" * 64), "n" * 63 + last, rule) for last in "ab" for rule in MonitorRule
+    ]
+    assert len(set(long)) == 6
+    assert max(map(len, long)) <= 100
+
+
+def test_a_check_that_is_given_up_ends_what_it_fired() -> None:
+    watched = Watched()
+    watched.take([failed(0), failed(60), failed(120)])
+    (end,) = given_up(MONITOR, watched.state, START + 200)
+    assert (end.firing, end.labels["rule"], end.at.timestamp()) == (False, "failing", START + 200)
+    assert given_up(MONITOR, MonitorState(), START) == []
+
+
+def test_a_runbook_goes_along() -> None:
+    watched = Watched(replace(MONITOR, runbook="https://wiki.example.com/checkout"))
+    (finding,) = watched.take([failed(0), failed(60), failed(120)])
+    assert finding.runbook == "https://wiki.example.com/checkout"
