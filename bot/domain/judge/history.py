@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bot.domain.judge.counters import Baseline, Counts, InconsistentError, Sample, baseline
 from bot.domain.judge.evidence import LONGEST_GAP_TICKS, EvidenceState, Tick
 from bot.domain.judge.look import Look, Side
-from bot.domain.judge.policy import JudgePolicy, Series
+from bot.domain.judge.policy import JudgePolicy, Rule, Series
 
 DAY_S = 86_400.0
 # What one failure brings along shows within seconds and minutes, so a day of full ticks is enough to see it, at every
@@ -60,16 +60,22 @@ def measure(series: Series) -> str:
 
 
 def served(
-    last: LastRead | None, policy: JudgePolicy, sample: Sample, at: float, every_s: float | None = None
+    last: LastRead | None,
+    policy: JudgePolicy,
+    sample: Sample,
+    at: float,
+    every_s: float | None = None,
+    *,
+    also: tuple[Rule, ...] = (),
 ) -> tuple[LastRead | None, ServedTick | None]:
     """What stable did since `last`, and where it stands at `at` (unix seconds); None where that is not known.
 
-    every_s: planned seconds between two samples, by default the policy's. A sample that cannot be read leaves `last` as
-    it is, and the next tick is longer. Beyond three planned ones nothing is known, as after a restart or another
-    release: the sample only says where the counters stand. Raises PolicyError when a latency limit lies above the
-    source's histogram.
+    every_s: planned seconds between two samples, by default the policy's. also: rules to count for, too. A sample that
+    cannot be read leaves `last` as it is, and the next tick is longer. Beyond three planned ones nothing is known, as
+    after a restart or another release: the sample only says where the counters stand. Raises PolicyError when a latency
+    limit lies above the source's histogram.
     """
-    policy, at = replace(policy, rules=()) if policy.rules else policy, round(at, 3)
+    policy, at = replace(policy, rules=also) if policy.rules != also else policy, round(at, 3)
     longest_s = LONGEST_GAP_TICKS * (every_s or policy.tick_s)
     if last is not None and not last.at < at <= last.at + longest_s:
         last = None

@@ -1,0 +1,74 @@
+"""What an alert's timeline and its calls say, and refusals of actions on one."""
+
+from __future__ import annotations
+
+from bot.domain.errors import Refused, UserError
+from bot.domain.phrasebook.values import because, code, name
+
+
+def all_well() -> str:
+    return "Nothing is wrong any more."
+
+
+def alert_resolved() -> str:
+    return "It stayed well, so the alert is resolved."
+
+
+def severity_rose(before: str, now: str) -> str:
+    return f"It is {name(now)} now; it was {name(before)}."
+
+
+def silence_over() -> str:
+    return "The silence is over, and the trouble is not."
+
+
+def silenced_for(length: str, reason: str) -> str:
+    return f"Silenced for {length}{because(reason)}."
+
+
+def still_on_it(owner: str) -> str:
+    return f"{name(owner)} acknowledged this, and it is not over. Still on it? Press Acknowledge again."
+
+
+def no_answer_from(owner: str) -> str:
+    return f"{name(owner)} did not say whether they still have it, so the escalation goes on."
+
+
+def not_acknowledged(waited: str) -> str:
+    return f"No one has acknowledged this for {waited}."
+
+
+def escalated_by(who: str, reason: str) -> str:
+    return f"{name(who)} asks for help{because(reason)}."
+
+
+def rollback_begun(rollout_id: int) -> str:
+    return f"A rollback was started: rollout {rollout_id}."
+
+
+def alert_is_over(alert_id: int) -> Refused:
+    return Refused(
+        f"Alert {alert_id} is over.",
+        rule="over",
+        remedy="If the trouble is back, a new alert has a card of its own.",
+    )
+
+
+def no_alert(alert_id: int) -> UserError:
+    return UserError(f"There is no alert {alert_id} here.", rule="no_alert")
+
+
+def not_your_alert(action: str, roles: str) -> Refused:
+    return Refused(
+        f"To {name(action)} an alert you need one of the roles {roles}, or to have acknowledged it yourself.",
+        rule="role",
+        remedy="Acknowledge it first, or ask the person on call.",
+    )
+
+
+def nothing_to_roll_back(lane: str) -> Refused:
+    return Refused(
+        f"No deploy is a plausible cause of this alert any more, so {code(lane)} is not rolled back from here.",
+        rule="no_suspect",
+        remedy="`/rollback` returns to an earlier release all the same.",
+    )

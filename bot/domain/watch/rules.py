@@ -1,0 +1,255 @@
+"""Rules over what a lane serves, between rollouts too: plain thresholds, and burn rates of objectives.
+
+A rule fires while one of its ways has all its conditions broken. Conditions are plain rules in the judge's notation,
+each over its own window, so that a long one says it matters and a short one that it is still going on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from bot.domain.formatting import duration, percent
+from bot.domain.judge.evidence import Tick
+from bot.domain.judge.history import ServedTick
+from bot.domain.judge.policy import JudgePolicy, Rule
+from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, parse_rule, push, sums
+from bot.domain.watch.findings import Severity
+
+ERRORS = "errors"
+DAY_S, WEEK_S = 86_400.0, 604_800.0
+_SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRule:
+    """What is alerted about a lane that serves.
+
+    ways: it fires while every condition of one of them is broken. after_deploy_s: it counts only for so long after a
+    rollout succeeded. rollback: it rolls that rollout back at once, where the lane allows it.
+    """
+
+    name: str
+    ways: tuple[tuple[Rule, ...], ...]
+    severity: Severity = Severity.MEDIUM
+    after_deploy_s: float | None = None
+    rollback: bool = False
+
+    @property
+    def conditions(self) -> tuple[Rule, ...]:
+        return tuple(dict.fromkeys(condition for way in self.ways for condition in way))
+
+
+class News(NamedTuple):
+    """A rule that began to fire at `at` (unix seconds), or no longer does. value and limit: for people."""
+
+    rule: WatchRule
+    firing: bool
+    at: float
+    value: str = ""
+    limit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchState:
+    """What is known of a lane after its ticks until `at` (unix seconds).
+
+    conditions: by their names. firing: rules by their names, each with since when. day, week: what was served.
+    """
+
+    at: float = 0.0
+    conditions: Mapping[str, RuleState] = field(default_factory=dict)
+    firing: Mapping[str, float] = field(default_factory=dict)
+    day: Window = ()
+    week: Window = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {
+            "at": self.at,
+            "conditions": {name: state.to_json() for name, state in self.conditions.items()},
+            "firing": dict(self.firing),
+            "day": [list(slot) for slot in self.day],
+            "week": [list(slot) for slot in self.week],
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> WatchState:
+        """Inverse of `to_json`."""
+        return cls(
+            stored["at"],
+            {name: RuleState.from_json(state) for name, state in stored["conditions"].items()},
+            stored["firing"],
+            tuple(map(tuple, stored["day"])),
+            tuple(map(tuple, stored["week"])),
+        )
+
+
+def watched(rule: Rule) -> str | None:
+    """What of a `ServedTick` the condition counts; None for signals, which ticks do not have."""
+    if rule.signal is not None:
+        return None
+    if rule.metric == "latency":
+        return f"latency>{rule.limit:g}s"
+    return ERRORS if rule.metric == "error_rate" else f"proportion:{rule.subject}"
+
+
+def advance_watch(
+    rules: Iterable[WatchRule], state: WatchState, tick: ServedTick
+) -> tuple[WatchState, tuple[News, ...]]:
+    """The state after a tick, and what began or ended with it. A tick that is not newer changes nothing.
+
+    What a tick does not have is not known: it neither begins nor ends anything.
+    """
+    if tick.at <= state.at:
+        return state, ()
+    rules = tuple(rules)
+    conditions = {
+        condition.name: _advanced(condition, state.conditions.get(condition.name, RuleState()), tick)
+        for rule in rules
+        for condition in rule.conditions
+    }
+    news = tuple(found for rule in rules if (found := _news(rule, state, conditions, tick)) is not None)
+    names = {rule.name for rule in rules}
+    firing = {name: since for name, since in state.firing.items() if name in names}
+    for said in news:
+        if said.firing:
+            firing[said.rule.name] = said.at
+        else:
+            del firing[said.rule.name]
+    served = tick.counts.get(ERRORS)
+    added = (round(tick.seconds), served.total, served.bad) if served is not None else None
+    day, week = state.day, state.week
+    if added is not None:
+        day, week = push(day, DAY_S, tick.at, added), push(week, WEEK_S, tick.at, added)
+    return WatchState(tick.at, conditions, firing, day, week), news
+
+
+def _advanced(condition: Rule, state: RuleState, tick: ServedTick) -> RuleState:
+    counted = tick.counts.get(watched(condition) or "")
+    if counted is None:
+        return state
+    return advance_rule(
+        condition, state, Tick(at=tick.at, seconds=tick.seconds, candidate={condition.name: counted})
+    )
+
+
+def _news(
+    rule: WatchRule, state: WatchState, conditions: Mapping[str, RuleState], tick: ServedTick
+) -> News | None:
+    way = next((way for way in rule.ways if all(fails(one, conditions[one.name]) for one in way)), None)
+    fired = rule.name in state.firing
+    if way is None:
+        return News(rule, False, tick.at) if fired else None
+    if fired:
+        return None
+    # The condition with the shortest window says what is so now.
+    shown = min(way, key=lambda one: one.over_s)
+    return News(rule, True, tick.at, *shown_as(shown, conditions[shown.name]))
+
+
+def shown_as(condition: Rule, state: RuleState) -> tuple[str, str]:
+    """What was measured, and the limit, for people: `52%` and `10%`, or `p95 above 800 ms: 12% of requests`."""
+    share = state.bad / state.total if state.total else 0.0
+    if condition.quantile is None:
+        return percent(share), percent(condition.limit)
+    return f"{percent(share)} above {duration(condition.limit)}", percent(1 - condition.quantile)
+
+
+class Served(NamedTuple):
+    """What was served in a time. seconds: for which it was counted."""
+
+    seconds: int
+    requests: int
+    bad: int
+
+    @property
+    def success(self) -> float | None:
+        """Share of the requests that succeeded; None without requests."""
+        return 1 - self.bad / self.requests if self.requests else None
+
+
+def in_day(state: WatchState) -> Served:
+    """The last 24 hours, to two hours."""
+    return Served(*sums(state.day, _SUMS))
+
+
+def in_week(state: WatchState) -> Served:
+    """The last seven days, to 14 hours."""
+    return Served(*sums(state.week, _SUMS))
+
+
+def budget_left(state: WatchState, policy: JudgePolicy) -> float | None:
+    """The share of a week's error budget that is left, 0 when it is spent; None without requests, or a limit on errors.
+
+    The budget is what the tightest limit on errors allows of the requests of the last seven days.
+    """
+    limits = [each.limit for each in policy.objectives if each.kind == "errors" and each.enforce]
+    week = in_week(state)
+    if not limits or not week.requests:
+        return None
+    return max(0.0, 1 - week.bad / (min(limits) * week.requests))
+
+
+# ---- the rules that lanes have by default ------------------------------------------------------------------
+
+
+def default_rules(policy: JudgePolicy) -> tuple[WatchRule, ...]:
+    """An outage, burn rates of the limit on errors, slowness, and what counts after a deploy.
+
+    The thresholds after a deploy, and for slowness, are those of the teams' own documents. The burn rates are those of
+    Google's SRE workbook ("Alerting on SLOs"): 14.4 over 1 h and 5 min, 6 over 6 h and 30 min, and 1 over 3 days and
+    6 h for what can wait.
+    """
+    limits = [each.limit for each in policy.objectives if each.kind == "errors" and each.enforce]
+    return (*_outage(), *(_burns(min(limits)) if limits else ()), *_slow(), *_after_deploy())
+
+
+def _outage() -> Iterable[WatchRule]:
+    """Enough requests that an unlucky handful is none, in as short a time as the traffic allows."""
+    windows = (("10s", 100), ("30s", 80), ("2m", 40))
+    said = (f"error_rate > 20% over {window} with at least {least} requests" for window, least in windows)
+    yield WatchRule("outage", tuple((parse_rule(each),) for each in said), Severity.CRITICAL)
+
+
+def _burns(limit: float) -> Iterable[WatchRule]:
+    def way(burn: float, *windows: str, failures: int = 20) -> tuple[Rule, ...]:
+        """A new lane has seen little of a long window, so each takes as many requests as fail that often."""
+        share = min(burn * limit, 1.0)
+        least = round(failures / share)
+        shares = (parse_rule(f"error_rate > 1% over {window}") for window in windows)
+        return tuple(
+            replace(
+                each, name=f"error_rate > {percent(share)} over {window}", limit=share, min_requests=least
+            )
+            for each, window in zip(shares, windows, strict=True)
+        )
+
+    yield WatchRule("fast burn", (way(14.4, "1h", "5m"),), Severity.CRITICAL)
+    yield WatchRule("burn", (way(6.0, "6h", "30m"),), Severity.HIGH)
+    yield WatchRule("slow burn", (way(1.0, "72h", "6h", failures=100),), Severity.LOW)
+
+
+def _slow() -> Iterable[WatchRule]:
+    yield WatchRule("slow", ((parse_rule("p95 > 800ms over 1m for 10m"),),), Severity.MEDIUM)
+
+
+def _after_deploy() -> Iterable[WatchRule]:
+    for said in ("error_rate > 5% over 5m", "p99 > 5s over 1m for 2m"):
+        yield WatchRule(
+            f"{said} after a deploy",
+            ((parse_rule(said),),),
+            Severity.CRITICAL,
+            after_deploy_s=1800.0,
+            rollback=True,
+        )
+
+
+def measured_latencies(rules: Iterable[WatchRule]) -> tuple[Rule, ...]:
+    """The conditions whose counts a policy without them does not read."""
+    return tuple(
+        dict.fromkeys(
+            one for rule in rules for one in rule.conditions if one.metric in ("latency", "proportion")
+        )
+    )

@@ -1,0 +1,340 @@
+"""Alerts on virtual time: findings, escalation, people, silences, and what came due while no process ran."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.errors import Refused
+from bot.domain.rollout.model import SYSTEM, Actor, Lane
+from bot.domain.watch.alert import Alert, AlertAction, AlertState, Change, alert_line
+from bot.domain.watch.alert_actions import AlertActed, act, allowed_actions, rolled_back
+from bot.domain.watch.escalation import STEPS, AlertPolicy
+from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.follow_up import due_at, pass_time, settle_s
+from bot.domain.watch.hearing import MOST_TROUBLES, begin, concerns, group_of, hear
+
+T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+LANE = Lane("checkout", "production")
+ADA = Actor(7, "Ada")
+POLICY = AlertPolicy()
+
+
+def after(seconds: float) -> datetime:
+    return T0 + timedelta(seconds=seconds)
+
+
+def finding(
+    fingerprint: str = "errors",
+    at: float = 0.0,
+    *,
+    firing: bool = True,
+    severity: Severity = Severity.CRITICAL,
+    value: str = "52%",
+) -> Finding:
+    return Finding(
+        fingerprint,
+        "rule",
+        f"{fingerprint} above the limit",
+        after(at),
+        firing,
+        severity,
+        LANE,
+        value=value,
+        limit="10%",
+    )
+
+
+def opened(severity: Severity = Severity.CRITICAL) -> Change:
+    return begin(3, finding(severity=severity), (1,), T0, POLICY)
+
+
+def passed(alert: Alert, seconds: float) -> Change:
+    change = pass_time(alert, after(seconds), POLICY)
+    assert change is not None
+    return change
+
+
+def acted(alert: Alert, action: AlertAction, at: float = 60.0, reason: str = "") -> Change:
+    return act(alert, AlertActed(action, ADA, after(at), reason), POLICY)
+
+
+# ---- findings ------------------------------------------------------------------------------------------------
+
+
+def test_a_critical_alert_calls_the_team_and_the_person_on_call_at_once() -> None:
+    change = opened()
+    assert [call.who for call in change.calls] == [("team", "on_call")]
+    assert change.calls[0].text == "errors above the limit: 52% (limit 10%)" == alert_line(change.alert)
+    assert [entry.what for entry in change.entries] == ["opened", "called"]
+    assert change.alert.version == 1
+
+
+@pytest.mark.parametrize(("severity", "calls"), [(Severity.MEDIUM, 0), (Severity.LOW, 0), (Severity.HIGH, 1)])
+def test_a_warning_calls_no_one_at_once(severity: Severity, calls: int) -> None:
+    assert len(opened(severity).calls) == calls
+
+
+def test_a_finding_that_is_told_again_changes_nothing() -> None:
+    alert = opened().alert
+    assert hear(alert, finding(at=30.0), after(30), POLICY) is None
+
+
+def test_a_value_that_changed_is_kept_without_a_line_or_a_call() -> None:
+    change = hear(opened().alert, finding(at=30.0, value="60%"), after(30), POLICY)
+    assert change is not None
+    assert (change.entries, change.calls) == ((), ())
+    assert change.alert.first.finding.value == "60%"
+    assert change.alert.first.since == T0
+
+
+def test_further_trouble_of_the_lane_joins_the_alert() -> None:
+    change = hear(opened().alert, finding("latency", 10, severity=Severity.MEDIUM), after(10), POLICY)
+    assert change is not None
+    assert [each.finding.fingerprint for each in change.alert.firing] == ["errors", "latency"]
+    assert [entry.what for entry in change.entries] == ["trouble"]
+    assert change.calls == ()
+
+
+def test_what_becomes_worse_escalates_from_the_beginning() -> None:
+    warning = passed(opened(Severity.MEDIUM).alert, 600).alert
+    change = hear(warning, finding("gateway", 700), after(700), POLICY)
+    assert change is not None
+    assert change.alert.severity is Severity.CRITICAL
+    assert [call.who for call in change.calls] == [("team", "on_call")]
+    assert "It is critical now; it was medium." in [entry.text for entry in change.entries]
+
+
+def test_the_owner_is_told_when_their_alert_becomes_worse() -> None:
+    mine = acted(opened(Severity.MEDIUM).alert, AlertAction.ACKNOWLEDGE).alert
+    change = hear(mine, finding("gateway", 700), after(700), POLICY)
+    assert change is not None
+    assert [call.users for call in change.calls] == [(7,)]
+    assert change.alert.owner == mine.owner
+
+
+def test_it_is_resolved_once_it_stayed_well() -> None:
+    calm = hear(opened().alert, finding(at=100, firing=False), after(100), POLICY)
+    assert calm is not None
+    assert [entry.what for entry in calm.entries] == ["better", "calm"]
+    assert due_at(calm.alert, POLICY) == after(220)
+    assert pass_time(calm.alert, after(219.9), POLICY) is None
+    over = passed(calm.alert, 220)
+    assert (over.alert.state, over.alert.ended_at, over.calls) == (AlertState.RESOLVED, after(100), ())
+    assert due_at(over.alert, POLICY) is None
+
+
+def test_what_comes_and_goes_stays_one_alert_and_waits_longer_each_time() -> None:
+    alert, waits, at = opened().alert, [], 0.0
+    for _ in range(6):
+        calm = hear(alert, finding(at=at + 10, firing=False), after(at + 10), POLICY)
+        assert calm is not None
+        waits.append(settle_s(calm.alert, POLICY))
+        again = hear(calm.alert, finding(at=at + 20), after(at + 20), POLICY)
+        assert again is not None
+        assert again.calls == ()
+        alert, at = again.alert, at + 20
+    assert waits == [120, 240, 480, 960, 1920, 1920]
+    assert alert.returns == 6
+
+
+def test_one_trouble_of_two_that_ends_does_not_resolve_it() -> None:
+    two = hear(opened().alert, finding("latency", 10), after(10), POLICY)
+    assert two is not None
+    change = hear(two.alert, finding("errors", 20, firing=False), after(20), POLICY)
+    assert change is not None
+    assert change.alert.calm_since is None
+    assert change.alert.first.finding.fingerprint == "latency"
+
+
+def test_the_end_of_what_was_never_heard_of_is_no_news() -> None:
+    assert hear(opened().alert, finding("latency", 20, firing=False), after(20), POLICY) is None
+
+
+def test_troubles_are_bounded_and_the_worst_are_kept() -> None:
+    alert = opened().alert
+    for number in range(MOST_TROUBLES + 20):
+        change = hear(alert, finding(f"disk{number}", 1, severity=Severity.LOW), after(1), POLICY)
+        assert change is not None
+        alert = change.alert
+    assert len(alert.troubles) == MOST_TROUBLES
+    assert alert.left_out == 21
+    assert alert.first.finding.fingerprint == "errors"
+
+
+def test_findings_without_a_lane_are_grouped_by_what_they_say() -> None:
+    bare = replace(finding(), lane=None)
+    assert group_of(bare) == "rule: errors above the limit"
+    assert group_of(finding()) == "checkout/production"
+
+
+# ---- escalation ----------------------------------------------------------------------------------------------
+
+
+def test_the_matrix_step_by_step() -> None:
+    alert, told = opened().alert, []
+    for seconds in (900, 1800, 3600):
+        assert due_at(alert, POLICY) == after(seconds)
+        assert pass_time(alert, after(seconds - 0.001), POLICY) is None
+        change = passed(alert, seconds)
+        (call,) = change.calls
+        told.append((call.who, call.direct, call.war_room, call.text))
+        alert = change.alert
+    assert told == [
+        (("on_call",), True, False, "No one has acknowledged this for 15 min."),
+        (("on_call", "second"), True, False, "No one has acknowledged this for 30 min."),
+        (("on_call", "second", "lead"), True, True, "No one has acknowledged this for 1 h."),
+    ]
+    assert due_at(alert, POLICY) is None
+
+
+def test_what_came_due_while_no_process_ran_is_one_call() -> None:
+    change = passed(opened().alert, 7200)
+    (call,) = change.calls
+    assert (call.who, call.direct, call.war_room) == (("on_call", "second", "lead"), True, True)
+    assert [entry.what for entry in change.entries] == ["called"] * 3
+    assert pass_time(change.alert, after(7300), POLICY) is None
+
+
+def test_an_acknowledgement_stops_the_escalation() -> None:
+    change = acted(opened().alert, AlertAction.ACKNOWLEDGE, reason="looking")
+    assert change.alert.owner is not None
+    assert (change.alert.owner.name, change.entries[0].by, change.entries[0].text) == (
+        "Ada",
+        "Ada",
+        "looking",
+    )
+    assert pass_time(change.alert, after(1800), POLICY) is None
+
+
+def test_an_owner_who_goes_quiet_is_asked_and_then_the_next_step_comes() -> None:
+    mine = acted(opened().alert, AlertAction.ACKNOWLEDGE, at=60).alert
+    asked = passed(mine, 60 + 1800)
+    assert [call.users for call in asked.calls] == [(7,)]
+    assert pass_time(asked.alert, after(60 + 1800 + 899), POLICY) is None
+    went_on = passed(asked.alert, 60 + 1800 + 900)
+    assert went_on.alert.state is AlertState.FIRING
+    assert went_on.alert.owner is None
+    assert [call.who for call in went_on.calls] == [("on_call",)]
+    again = acted(asked.alert, AlertAction.ACKNOWLEDGE, at=60 + 1900).alert
+    assert due_at(again, POLICY) == after(60 + 1900 + 1800)
+
+
+def test_escalate_calls_the_next_people_now() -> None:
+    mine = acted(opened().alert, AlertAction.ACKNOWLEDGE).alert
+    change = acted(mine, AlertAction.ESCALATE, at=120, reason="need the database team")
+    assert [call.who for call in change.calls] == [("on_call",)]
+    assert change.calls[0].text == "Ada asks for help: need the database team."
+    further = acted(change.alert, AlertAction.ESCALATE, at=130)
+    assert [call.who for call in further.calls] == [("on_call", "second")]
+    last = acted(acted(further.alert, AlertAction.ESCALATE, at=140).alert, AlertAction.ESCALATE, at=150)
+    assert last.calls[0].war_room
+    assert due_at(last.alert, POLICY) is None
+
+
+def test_a_low_alert_can_be_escalated_too() -> None:
+    change = acted(opened(Severity.LOW).alert, AlertAction.ESCALATE)
+    assert change.calls[0].who == ("on_call",)
+
+
+# ---- people --------------------------------------------------------------------------------------------------
+
+
+def test_a_silence_holds_back_calls_and_begins_again_after_it() -> None:
+    quiet = acted(opened().alert, AlertAction.SILENCE, at=60).alert
+    assert pass_time(quiet, after(3600), POLICY) is None
+    change = passed(quiet, 60 + 3600)
+    assert [entry.what for entry in change.entries] == ["unsilenced", "called"]
+    assert [call.who for call in change.calls] == [("team", "on_call")]
+
+
+def test_what_gets_well_in_a_silence_is_resolved() -> None:
+    quiet = acted(opened().alert, AlertAction.SILENCE).alert
+    calm = hear(quiet, finding(at=100, firing=False), after(100), POLICY)
+    assert calm is not None
+    assert passed(calm.alert, 220).alert.over
+
+
+def test_what_is_over_takes_no_action() -> None:
+    over = acted(opened().alert, AlertAction.RESOLVE, reason="it was us").alert
+    assert (over.ended_by, allowed_actions(over)) == ("Ada", ())
+    for action in AlertAction:
+        with pytest.raises(Refused, match="Alert 3 is over"):
+            acted(over, action)
+
+
+def test_what_a_person_resolved_is_not_opened_by_the_same_trouble_told_again() -> None:
+    over = acted(opened().alert, AlertAction.RESOLVE, at=60).alert
+    assert concerns(over, finding(at=0))
+    assert concerns(over, finding(at=30, firing=False))
+    assert not concerns(over, finding(at=70))
+    assert not concerns(over, finding("latency", at=30))
+
+
+def test_who_rolls_back_has_the_alert_but_slipway_does_not() -> None:
+    alert = opened().alert
+    by_ada = rolled_back(alert, ADA, 12, after(60)).alert
+    assert by_ada.owner is not None
+    assert (by_ada.owner.name, by_ada.state) == ("Ada", AlertState.ACKNOWLEDGED)
+    assert rolled_back(alert, SYSTEM, 12, after(60)).alert.owner is None
+
+
+# ---- always --------------------------------------------------------------------------------------------------
+
+MOVES = st.lists(
+    st.one_of(
+        st.tuples(
+            st.just("finding"),
+            st.sampled_from(["errors", "latency", "gateway"]),
+            st.booleans(),
+            st.sampled_from(list(Severity)),
+        ),
+        st.tuples(st.just("act"), st.sampled_from(list(AlertAction))),
+        st.tuples(st.just("time")),
+    ),
+    max_size=30,
+)
+
+
+@given(
+    severity=st.sampled_from(list(Severity)),
+    moves=MOVES,
+    gaps=st.lists(st.floats(0, 5000), min_size=30, max_size=30),
+)
+def test_whatever_happens_an_alert_stays_sound(
+    severity: Severity, moves: list[tuple[object, ...]], gaps: list[float]
+) -> None:
+    alert, at = opened(severity).alert, 0.0
+    for move, gap in zip(moves, gaps, strict=False):
+        at += gap
+        before, change = alert, None
+        match move:
+            case ("finding", str(what), bool(firing), Severity() as how_bad):
+                if not alert.over:
+                    change = hear(
+                        alert, finding(what, at, firing=firing, severity=how_bad), after(at), POLICY
+                    )
+            case ("act", AlertAction() as action):
+                if action in allowed_actions(alert):
+                    change = acted(alert, action, at)
+            case _:
+                change = pass_time(alert, after(at), POLICY)
+                assert change is None or pass_time(change.alert, after(at), POLICY) is None, (
+                    "time is passed once"
+                )
+        if change is None:
+            continue
+        alert = change.alert
+        assert alert.version == before.version + 1
+        assert alert.severity.rank <= before.severity.rank
+        assert (alert.owner is None) == (alert.state is AlertState.FIRING) or alert.over
+        assert alert.over == (alert.ended_at is not None)
+        assert alert.steps_done <= len(STEPS[alert.severity])
+        assert alert.over or (alert.calm_since is None) == bool(alert.firing)
+        assert len(change.calls) <= 3
+    due = due_at(alert, POLICY)
+    assert due is None or not alert.over

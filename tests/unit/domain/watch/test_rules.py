@@ -1,0 +1,186 @@
+"""Rules over what a lane serves, each on both sides of its edge, on virtual time."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+
+import pytest
+
+from bot.domain.judge.counters import Counts
+from bot.domain.judge.history import ServedTick
+from bot.domain.judge.policy import JudgePolicy, Objective
+from bot.domain.watch.rules import (
+    News,
+    WatchState,
+    advance_watch,
+    budget_left,
+    default_rules,
+    in_day,
+    in_week,
+    measured_latencies,
+)
+
+T0 = 1_795_000_000.0
+LIMIT = 0.01
+POLICY = JudgePolicy(objectives=(Objective("errors", "errors", LIMIT),))
+RULES = default_rules(POLICY)
+SLOW, VERY_SLOW = "latency>0.8s", "latency>5s"
+
+
+def ticks(
+    seconds: float,
+    bad: float,
+    *,
+    since: float = 0.0,
+    rate: float = 20.0,
+    tick_s: float = 5.0,
+    measure: str = "errors",
+) -> Iterable[ServedTick]:
+    """Ticks in which this share of the requests is bad; exact, so that a share on the limit is on it."""
+    carried = 0.0
+    for number in range(round(seconds / tick_s)):
+        total = round(rate * tick_s)
+        carried += bad * total
+        failed = int(carried + 1e-9)
+        carried -= failed
+        yield ServedTick(T0 + since + (number + 1) * tick_s, tick_s, {measure: Counts(total, failed)})
+
+
+def played(*parts: Iterable[ServedTick]) -> tuple[WatchState, list[News]]:
+    state, news = WatchState(), []
+    for part in parts:
+        for tick in part:
+            state, said = advance_watch(RULES, state, tick)
+            news += said
+    return state, news
+
+
+def told(news: Iterable[News]) -> Mapping[str, float]:
+    """When each rule began to fire, in seconds."""
+    return {said.rule.name: said.at - T0 for said in reversed(list(news)) if said.firing}
+
+
+@pytest.mark.parametrize(("rate", "at_most_s"), [(20.0, 10.0), (10.0, 15.0), (3.0, 35.0), (0.5, 90.0)])
+def test_an_outage_is_told_as_soon_as_the_traffic_allows(rate: float, at_most_s: float) -> None:
+    _, news = played(ticks(600, 0.0, rate=rate), ticks(120, 0.5, since=600, rate=rate))
+    assert 600 < told(news)["outage"] <= 600 + at_most_s
+
+
+@pytest.mark.parametrize(("bad", "fires"), [(0.20, False), (0.21, True)])
+def test_the_edge_of_an_outage(bad: float, fires: bool) -> None:
+    _, news = played(ticks(300, bad, rate=20.0))
+    assert ("outage" in told(news)) == fires
+
+
+def test_an_outage_that_ends_is_over_within_its_longest_window() -> None:
+    state, news = played(ticks(60, 0.5), ticks(200, 0.0, since=60))
+    ended = [said.at - T0 for said in news if said.rule.name == "outage" and not said.firing]
+    assert len(ended) == 1
+    assert 60 < ended[0] <= 60 + 120 + 10
+    assert "outage" not in state.firing
+
+
+# Ten hours are well, then the errors burn the budget this many times too fast.
+@pytest.mark.parametrize(
+    ("rule", "burn", "hours", "fires"),
+    [
+        ("fast burn", 14.3, 2.0, False),
+        ("fast burn", 14.6, 2.0, True),
+        ("burn", 5.9, 13.0, False),
+        ("burn", 6.2, 13.0, True),
+    ],
+)
+def test_the_edges_of_burn_rates(rule: str, burn: float, hours: float, fires: bool) -> None:
+    _, news = played(
+        ticks(36_000, 0.0, tick_s=30.0), ticks(hours * 3600, burn * LIMIT, since=36_000, tick_s=30.0)
+    )
+    assert (rule in told(news)) == fires
+
+
+def test_a_burn_that_is_over_is_not_told_late() -> None:
+    """The short window: twenty minutes of everything failing, an hour ago, are no reason to wake a person."""
+    state, _ = played(
+        ticks(7200, 0.0, tick_s=30.0),
+        ticks(1200, 1.0, since=7200, tick_s=30.0),
+        ticks(1200, 0.0, since=8400, tick_s=30.0),
+    )
+    assert "fast burn" not in state.firing
+
+
+@pytest.mark.parametrize(
+    ("share", "minutes", "fires"), [(0.05, 20, False), (0.06, 10, False), (0.06, 11.2, True)]
+)
+def test_the_edges_of_slowness(share: float, minutes: float, fires: bool) -> None:
+    _, news = played(ticks(minutes * 60, share, measure=SLOW))
+    assert ("slow" in told(news)) == fires
+
+
+@pytest.mark.parametrize(("bad", "fires"), [(0.05, False), (0.052, True)])
+def test_the_edge_of_errors_after_a_deploy(bad: float, fires: bool) -> None:
+    _, news = played(ticks(900, bad))
+    (rule,) = [each for each in RULES if each.rollback and "error_rate" in each.name]
+    assert (rule.after_deploy_s, rule.name in told(news)) == (1800.0, fires)
+
+
+@pytest.mark.parametrize(
+    ("share", "seconds", "fires"), [(0.01, 600, False), (0.02, 119, False), (0.02, 200, True)]
+)
+def test_the_edges_of_slowness_after_a_deploy(share: float, seconds: float, fires: bool) -> None:
+    _, news = played(ticks(seconds, share, measure=VERY_SLOW))
+    assert any(name.startswith("p99") for name in told(news)) == fires
+
+
+def test_what_is_not_measured_begins_and_ends_nothing() -> None:
+    state, _ = played(ticks(60, 0.5))
+    after, news = advance_watch(RULES, state, ServedTick(T0 + 100, 5.0, {}))
+    assert news == ()
+    assert after.firing == state.firing
+    same, none = advance_watch(RULES, after, ServedTick(T0 + 90, 5.0, {"errors": Counts(100, 0)}))
+    assert (same, none) == (after, ())
+
+
+def test_a_rule_that_left_the_catalog_fires_no_more() -> None:
+    state, _ = played(ticks(60, 0.5))
+    assert "outage" in state.firing
+    others = tuple(rule for rule in RULES if rule.name != "outage")
+    after, news = advance_watch(others, state, ServedTick(T0 + 65, 5.0, {"errors": Counts(100, 50)}))
+    assert "outage" not in after.firing
+    assert all(said.rule.name != "outage" for said in news)
+
+
+def test_the_state_survives_a_restart() -> None:
+    state, _ = played(ticks(60, 0.5), ticks(60, 0.2, since=60, measure=SLOW))
+    assert WatchState.from_json(json.loads(json.dumps(state.to_json()))) == state
+
+
+def test_day_week_and_budget() -> None:
+    state, _ = played(ticks(3600, 0.005, tick_s=30.0))
+    day = in_day(state)
+    assert (day.seconds, day.requests, day.bad) == (3600, 72_000, 360)
+    assert day.success == pytest.approx(0.995)
+    assert in_week(state) == day
+    assert budget_left(state, POLICY) == pytest.approx(0.5)
+    spent, _ = played(ticks(3600, 0.02, tick_s=30.0))
+    assert budget_left(spent, POLICY) == 0.0
+    assert budget_left(WatchState(), POLICY) is None
+    assert budget_left(state, JudgePolicy()) is None
+
+
+def test_the_limits_that_no_objective_has_are_measured_too() -> None:
+    assert {condition.limit for condition in measured_latencies(RULES)} == {0.8, 5.0}
+
+
+def test_a_day_of_healthy_traffic_is_silent() -> None:
+    """Five requests a second, each failing with 0.5%, and retries that fail in threes."""
+    chance = random.Random(7)
+    state, news = WatchState(), []
+    for number in range(8640):
+        failed = 3 * sum(chance.random() < 0.005 / 3 for _ in range(50))
+        tick = ServedTick(
+            T0 + 10 * (number + 1), 10.0, {"errors": Counts(50, min(failed, 50)), SLOW: Counts(50, 0)}
+        )
+        state, said = advance_watch(RULES, state, tick)
+        news += said
+    assert told(news) == {}
