@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from bot.cli.exits import EXIT_CONFIG, EXIT_FAILED, settings, tell
 from bot.domain.config import Catalog
 from bot.domain.formatting import counted, duration, percent
 from bot.domain.rollout.plans import describe_plan
+from bot.domain.secret import Secret
 from bot.redaction import Redactor, is_sensitive
 from bot.settings import catalog_variables
 from bot.values import FOR_PEOPLE
@@ -130,6 +132,10 @@ def _plain(value: Any) -> Any:
             key if isinstance(key, str | int) else str(key): _HIDDEN if is_sensitive(str(key)) else _plain(v)
             for key, v in value.items()
         }
+    if isinstance(value, Secret):
+        return _HIDDEN
+    if isinstance(value, timedelta):
+        return duration(value.total_seconds())
     return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
 
 

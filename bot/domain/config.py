@@ -18,6 +18,7 @@ from bot.domain.rollout import plans
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limit
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
+from bot.domain.watch.oncall import OnCallSchedule
 
 
 class AdapterSettings(Protocol):
@@ -119,6 +120,7 @@ class LaneConfig:
     repository: Repository | None = None  # of the service's commits
     # How short a tick the lane's own traffic may be given; None: the tick is as written.
     finest_tick_s: float | None = None
+    on_call: str | None = None  # name of the schedule that alerts call
 
     @property
     def gated(self) -> bool:
@@ -166,6 +168,7 @@ class Catalog:
     accounts: Mapping[str, tuple[str, ...]] = field(
         default_factory=dict
     )  # of machines -> roles on the command line
+    on_call: Mapping[str, OnCallSchedule] = field(default_factory=dict)  # by name
 
     def visible(self, guild_id: int) -> list[LaneConfig]:
         """The lanes that this guild may see and press, in catalog order."""

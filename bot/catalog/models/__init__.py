@@ -8,6 +8,7 @@ from bot.catalog.models.building import catalog_file, service_of
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.guilds import Account, Channels, Guild
 from bot.catalog.models.lanes import Environment, Hold, LaneLayer, Prerequisite, Promote, Roles
+from bot.catalog.models.oncall import Ics, Person, Schedule
 from bot.catalog.models.plans import (
     Approval,
     Check,
@@ -35,9 +36,11 @@ __all__ = [
     "GateStep",
     "Guild",
     "Hold",
+    "Ics",
     "LaneLayer",
     "Objective",
     "ObserveStep",
+    "Person",
     "Policy",
     "Prerequisite",
     "Promote",
@@ -45,6 +48,7 @@ __all__ = [
     "Rule",
     "RunHttp",
     "RunStep",
+    "Schedule",
     "Service",
     "ServiceEnvironment",
     "ShiftStep",

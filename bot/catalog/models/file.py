@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from bot.catalog.models.applications import Application
 from bot.catalog.models.guilds import Account, Guild
 from bot.catalog.models.lanes import Environment, LaneLayer
+from bot.catalog.models.oncall import Person, Schedule
 from bot.catalog.models.plans import Approval, PlannedStep
 from bot.catalog.models.policies import Policy
 from bot.catalog.models.services import Service
@@ -31,6 +32,10 @@ class CatalogFile(Part):
     policies: dict[str, Policy] = Field(default={})
     services: dict[str, Service] = Field(default={})
     applications: dict[str, Application] = Field(default={})
+    people: dict[str, Annotated[Person, Short("id", {"type": ["string", "integer"]})]] = Field(
+        default={}, description="Who may be on call, by name."
+    )
+    on_call: dict[str, Schedule] = Field(default={}, description="On-call schedules.")
     command_line: dict[str, Annotated[Account, Short("roles", {"type": ["array", "string"]})]] = Field(
         default={}
     )

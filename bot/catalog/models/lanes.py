@@ -107,6 +107,10 @@ class LaneLayer(Part):
     lock_after_rollback: bool | None = Field(
         default=None, description="Quarantine after rollbacks; by people, where the plan has a gate."
     )
+    on_call: str | None = Field(
+        default=None,
+        description='Name of an entry of on_call:, the schedule that alerts call; "none" for none.',
+    )
     guilds: Names | None = Field(default=None, description="Guilds that see it; all by default.")
     description: str | None = Field(default=None, description="Shown in lists.")
 

@@ -22,7 +22,7 @@ from bot.domain.rollout.steps import Gate
 from bot.kinds import MetricSettings, RouterSettings, TargetSettings
 
 _TICK_S = 5.0
-_NOWHERE = "none"  # `prerequisite: none` removes one that an environment set
+_NOWHERE = "none"  # `prerequisite: none` and `on_call: none` remove what a layer above set
 
 
 def _repository(service: models.Service) -> Repository | None:
@@ -59,6 +59,7 @@ class LaneResolver:
         metrics = self._metrics(said, rules, steps)
         repository = _repository(self._sections.of("services")[said.lane.service])
         looked_at = tuple(self._preconditions(said, plan, repository))
+        on_call = self._on_call(said)
         if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
             return None
         policy = _policy(said, rules, roles, exclusive)
@@ -77,6 +78,7 @@ class LaneResolver:
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
             finest_tick_s=self._finest_tick_s(said, metrics),
+            on_call=on_call,
             binding=binding(
                 self._document, self._sections, said.lane, target=target, metrics=metrics, policy=policy
             ),
@@ -218,6 +220,17 @@ class LaneResolver:
             "notify": said.role("notify", tuple(rollback.value or ())),
             "promote": promote,
         }
+
+    def _on_call(self, said: Layers) -> str | None:
+        value = said.get("on_call")
+        if not value.given or value.value == _NOWHERE:
+            return None
+        known = self._sections.known("on_call")
+        if value.value not in known:
+            hint = nearest(value.value, known) if known else "Add on_call: with its schedules."
+            self._document.wrong(value.path, f'there is no on-call schedule "{value.value}".', hint)
+            return None
+        return str(value.value)
 
     def _guilds(self, said: Layers) -> dict[str, models.Guild]:
         guilds = self._sections.of("guilds")

@@ -11,6 +11,7 @@ from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.resolution.appcommands import applications, command_lanes, covered
 from bot.catalog.resolution.lanes import LaneResolver, served
 from bot.catalog.resolution.layers import layers
+from bot.catalog.resolution.oncall import schedules
 from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
 from bot.catalog.validate import Sections
@@ -57,6 +58,7 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         secrets=_secrets(document),
         given={name: value for values in document.references.values() for name, value in values.items()},
         accounts=_accounts(document, sections),
+        on_call=schedules(document, sections),
     )
 
 

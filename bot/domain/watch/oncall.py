@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Literal
 
 from bot.domain.formatting import stamp
+from bot.domain.secret import Secret
 from bot.domain.watch.oncall_rotation import Rotation
 
 # An override may last so long; a longer absence belongs into the catalog.
@@ -16,6 +17,7 @@ LONGEST_OVERRIDE = timedelta(days=90)
 # How many shifts are looked through for someone other than the person on call.
 _FURTHER = 100
 _MOST_REASONS = 3
+NOT_READ = "The calendar was not read yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,22 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True)
-class OnCallSchedule:
-    """Who is on call when: a rotation of `people`, or a calendar.
+class CalendarSource:
+    """Where a calendar is: a file, or an address, which may be secret. It is read every `refresh_s` seconds."""
 
-    people: in the order of the rotation. second: `next` is the next person of this schedule who is not on call; another
-    schedule names its own; None: there is no second. lead: a person, or a role of the catalog.
+    file: str = ""
+    url: Secret | None = None
+    refresh_s: float = 900.0
+    allow_loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallSchedule:
+    """Who is on call when: a rotation of `people`, or a calendar, which is read from `source`.
+
+    people: in the order of the rotation; for a calendar, those that it may name. second: `next` is the next person of
+    this schedule who is not on call; another schedule names its own; None: there is no second. lead: a person, or a
+    role of the catalog.
     """
 
     name: str
@@ -63,6 +76,7 @@ class OnCallSchedule:
     time_zone: str
     rotation: Rotation | None = None
     calendar: Calendar | None = None
+    source: CalendarSource | None = None
     second: OnCallSchedule | Literal["next"] | None = "next"
     lead: Person | None = None
     lead_role: str = ""
@@ -72,7 +86,7 @@ class OnCallSchedule:
         second = self.second
         if isinstance(second, OnCallSchedule):
             second = second.reading(calendars)
-        calendar = calendars.get(self.name, self.calendar) if self.calendar is not None else None
+        calendar = self.calendar if self.source is None else calendars.get(self.name, Calendar())
         return replace(self, second=second, calendar=calendar)
 
 
@@ -245,7 +259,7 @@ def _event(calendar: Calendar, at: datetime) -> Shift:
         found = max(there, key=lambda each: (each.since, each.person is not None))
         return Shift(found.person, since, until, found.why)
     if calendar.until is None or at >= calendar.until:
-        why = calendar.problem or "The calendar was not read so far ahead."
+        why = calendar.problem or ("The calendar is not read so far ahead." if calendar.until else NOT_READ)
         return Shift(None, _latest(since, calendar.until), until, why)
     until = _earliest(until, calendar.until)
     return Shift(None, since, until, "The calendar has no event for that time.")
