@@ -28,6 +28,7 @@ from bot.domain.records import (
 )
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
+from bot.ports.alerts import AlertStore, WatchedLanes
 
 # Kind of the notes that hold the panic stop of a server; their key is the server's id.
 PANIC_NOTE = "panic"
@@ -276,6 +277,10 @@ class Store(Protocol):
     def history(self) -> HistoryStore: ...
     @property
     def served(self) -> ServedStore: ...
+    @property
+    def alerts(self) -> AlertStore: ...
+    @property
+    def watched(self) -> WatchedLanes: ...
     @property
     def housekeeping(self) -> Housekeeping: ...
     @property

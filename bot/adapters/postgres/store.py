@@ -9,6 +9,7 @@ from bot.adapters.postgres.lanes import PostgresLanes
 from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
 from bot.adapters.postgres.served import PostgresServed
 from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
+from bot.adapters.postgres.watch.alerts import PostgresAlerts, PostgresWatchedLanes
 
 
 class PostgresStore:
@@ -23,5 +24,7 @@ class PostgresStore:
         self.lanes = PostgresLanes(database, charters)
         self.history = PostgresHistory(database)
         self.served = PostgresServed(database)
+        self.alerts = PostgresAlerts(database)
+        self.watched = PostgresWatchedLanes(database)
         self.housekeeping = PostgresHousekeeping(database)
         self.cards = self.notes = PostgresNotes(database)

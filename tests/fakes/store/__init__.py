@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.fakes.store.alerts import MemoryAlerts, MemoryWatchedLanes
 from tests.fakes.store.effects import MemoryEffects
 from tests.fakes.store.history import MemoryHistory, MemoryHousekeeping, MemoryNotes
 from tests.fakes.store.lanes import MemoryLanes
@@ -24,5 +25,7 @@ class MemoryStore:
         self.lanes = MemoryLanes(database)
         self.history = MemoryHistory(database)
         self.served = MemoryServed(database)
+        self.alerts = MemoryAlerts(database)
+        self.watched = MemoryWatchedLanes(database)
         self.housekeeping = MemoryHousekeeping(database)
         self.cards = self.notes = MemoryNotes(database)

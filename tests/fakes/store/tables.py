@@ -14,6 +14,9 @@ from bot.domain.judge.history import ServedTick
 from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, SeriesPoint
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
+from bot.domain.watch.alert import Alert, Entry
+from bot.domain.watch.rules import WatchState
+from bot.ports.alerts import AlertCard
 from bot.ports.store import CardRef
 
 T = TypeVar("T")
@@ -65,6 +68,13 @@ class AuditRow:
     entry: AuditEntry | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AlertRow:
+    alert: Alert
+    due_at: datetime | None
+    drawn: int = 0
+
+
 @dataclass
 class Tables:
     """Everything that is stored. `copy` is a backup of it."""
@@ -87,7 +97,12 @@ class Tables:
     samples: list[tuple[int, SeriesPoint]] = field(default_factory=list)
     served: dict[Lane, tuple[ServedTick, ...]] = field(default_factory=dict)
     cards: dict[int, CardRef] = field(default_factory=dict)
+    alerts: dict[int, AlertRow] = field(default_factory=dict)
+    entries: list[tuple[int, Entry]] = field(default_factory=list)
+    alert_cards: dict[tuple[int, int], AlertCard] = field(default_factory=dict)
+    watched: dict[Lane, WatchState] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
+    last_alert: int = 0
     last_rollout: int = 0
     last_effect: int = 0
 

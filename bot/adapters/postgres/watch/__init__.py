@@ -1,0 +1,1 @@
+"""Alerts and watched lanes in PostgreSQL."""

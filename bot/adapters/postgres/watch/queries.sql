@@ -1,0 +1,57 @@
+-- name: next_alert
+SELECT nextval(pg_get_serial_sequence('alerts', 'id')) AS id
+
+-- name: alert
+SELECT alert FROM alerts WHERE id = $1
+
+-- name: newest_alerts
+SELECT g.grp, a.alert FROM unnest($1::text[]) AS g (grp) CROSS JOIN LATERAL (
+    SELECT alert FROM alerts n WHERE n.grp = g.grp ORDER BY n.id DESC LIMIT 1) AS a
+
+-- name: open_alert
+-- Of two that hear of the same trouble at once, one comes too late.
+INSERT INTO alerts (id, grp, service, environment, guilds, severity, over, version, alert, due_at, opened_at, ended_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING RETURNING id
+
+-- name: change_alert
+UPDATE alerts SET severity = $3, over = $4, version = $5, alert = $6, due_at = $7, ended_at = $8
+WHERE id = $1 AND version = $2 RETURNING id
+
+-- name: add_entries
+INSERT INTO alert_entries (alert_id, at, what, who, said)
+SELECT $1, e.at, e.what, e.who, e.said
+FROM jsonb_to_recordset($2) AS e (at timestamptz, what text, who text, said text)
+
+-- name: due_alerts
+SELECT alert FROM alerts WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+
+-- name: open_alerts
+SELECT alert FROM alerts WHERE NOT over AND ($1::bigint IS NULL OR guilds @> ARRAY[$1::bigint])
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), id LIMIT $2
+
+-- name: alert_timeline
+SELECT at, what, who, said FROM alert_entries WHERE alert_id = $1 ORDER BY id DESC LIMIT $2
+
+-- name: undrawn_alerts
+SELECT alert, drawn FROM alerts WHERE drawn < version
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), id LIMIT $1
+
+-- name: alert_drawn
+UPDATE alerts SET drawn = $2 WHERE id = $1 AND drawn < $2
+
+-- name: alert_cards
+SELECT alert_id, guild_id, channel_id, message_id FROM alert_cards WHERE alert_id = $1
+
+-- name: put_alert_card
+INSERT INTO alert_cards (alert_id, guild_id, channel_id, message_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (alert_id, guild_id) DO UPDATE SET channel_id = EXCLUDED.channel_id, message_id = EXCLUDED.message_id
+
+-- name: watched_lanes
+SELECT service, environment, state FROM watched_lanes
+
+-- name: save_watched
+INSERT INTO watched_lanes (service, environment, at, state)
+SELECT w.service, w.environment, $2, w.state
+FROM jsonb_to_recordset($1) AS w (service text, environment text, state jsonb)
+ORDER BY w.service, w.environment
+ON CONFLICT (service, environment) DO UPDATE SET at = EXCLUDED.at, state = EXCLUDED.state

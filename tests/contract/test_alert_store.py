@@ -1,0 +1,198 @@
+"""What `AlertStore` and `WatchedLanes` promise, in memory and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from bot.adapters.postgres.store import PostgresStore
+from bot.domain.judge.counters import Counts
+from bot.domain.judge.history import ServedTick
+from bot.domain.judge.policy import JudgePolicy, Objective
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.alert import Alert, AlertState, Change, Entry, Person, Suspect
+from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.follow_up import due_at
+from bot.domain.watch.hearing import begin
+from bot.domain.watch.rules import WatchState, advance_watch, default_rules
+from bot.engine.stepper import MESSAGE_KINDS
+from bot.ports.alerts import AlertCard, AlertChange
+from bot.ports.store import Store
+from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.scenarios.virtual_time import fresh
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING
+from tests.support.clocks import FrozenClock
+from tests.support.postgres import PostgresServer
+from tests.support.timed_database import TimedDatabase
+from tests.support.virtual_time import EPOCH
+
+POLICY = AlertPolicy()
+CALL = CallPeople("call-1", GUILD, "checkout/production", "No one has acknowledged this for 15 min.")
+
+
+@dataclass
+class World:
+    store: Store
+    clock: FrozenClock
+
+    async def opened(
+        self,
+        lane: Lane | None = PRODUCTION,
+        severity: Severity = Severity.CRITICAL,
+        title: str = "errors",
+        guilds: tuple[int, ...] = (GUILD,),
+    ) -> Alert:
+        change = await self.begun(lane, severity, title, guilds)
+        assert await self.save(change, 0)
+        return change.alert
+
+    async def begun(
+        self,
+        lane: Lane | None = PRODUCTION,
+        severity: Severity = Severity.CRITICAL,
+        title: str = "errors",
+        guilds: tuple[int, ...] = (GUILD,),
+    ) -> Change:
+        labels = {"pod": "a\0b 🚀", "long": "x" * 500}
+        finding = Finding(
+            "f1", "rule", title, EPOCH, severity=severity, lane=lane, labels=labels, text="wo\0rse"
+        )
+        suspect = Suspect(7, "1.4.0", "1.5.0", "ada", EPOCH)
+        return begin(await self.store.alerts.next_id(), finding, guilds, EPOCH, POLICY, suspect=suspect)
+
+    async def save(self, change: Change, before: int, calls: tuple[CallPeople, ...] = ()) -> bool:
+        due = due_at(change.alert, POLICY)
+        return await self.store.alerts.save(AlertChange(change.alert, before, due, change.entries, calls))
+
+    async def messages(self) -> list[object]:
+        claims = await self.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
+        return [claim.effect for claim in claims]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
+    clock = FrozenClock(EPOCH)
+    if request.param == "memory":
+        yield World(MemoryStore(MemoryDatabase(clock.now)), clock)
+        return
+    async with TimedDatabase(await fresh(postgres), clock) as database:
+        yield World(PostgresStore(database), clock)
+
+
+def later(alert: Alert, **changes: object) -> Change:
+    return Change(replace(alert, version=alert.version + 1, **changes))  # type: ignore[arg-type]
+
+
+def plain(alert: Alert) -> Alert:
+    """Without what a database cannot hold."""
+    (trouble,) = alert.troubles
+    finding = replace(
+        trouble.finding,
+        text=trouble.finding.text.replace("\0", ""),
+        labels={key: value.replace("\0", "") for key, value in trouble.finding.labels.items()},
+    )
+    return replace(alert, troubles=(replace(trouble, finding=finding),))
+
+
+async def test_an_alert_is_read_as_it_was_saved(world: World) -> None:
+    alert = await world.opened()
+    taken = later(alert, state=AlertState.ACKNOWLEDGED, owner=Person(2**62, "ada 🚀"), acknowledged_at=EPOCH)
+    assert await world.save(taken, alert.version)
+    found = await world.store.alerts.load(alert.id)
+    assert found is not None
+    assert plain(found) == plain(taken.alert)
+    assert await world.store.alerts.load(alert.id + 1000) is None
+
+
+async def test_a_group_has_one_alert_that_is_not_over(world: World) -> None:
+    first = await world.opened()
+    assert not await world.save(await world.begun(), 0)
+    over = later(first, state=AlertState.RESOLVED, ended_at=EPOCH)
+    assert await world.save(over, first.version)
+    second = await world.opened()
+    assert second.id > first.id
+    other = await world.opened(None, title="disk full")
+    groups = [first.group, other.group, "unknown"]
+    found = await world.store.alerts.newest(groups)
+    assert {group: alert.id for group, alert in found.items()} == {
+        first.group: second.id,
+        other.group: other.id,
+    }
+
+
+async def test_of_two_processes_one_changes_it_and_calls_people(world: World) -> None:
+    alert = await world.opened()
+    change = replace(later(alert), entries=(Entry(EPOCH, "called", "on_call"),))
+    saved = await asyncio.gather(*(world.save(change, alert.version, (CALL,)) for _ in range(4)))
+    assert sorted(saved) == [False, False, False, True]
+    assert await world.messages() == [CALL]
+    timeline = await world.store.alerts.timeline(alert.id, 50)
+    assert [entry.what for entry in timeline] == ["opened", "called", "called"]
+    assert await world.store.alerts.timeline(alert.id, 1) == [Entry(EPOCH, "called", "on_call")]
+
+
+async def test_what_is_due_comes_in_order_and_what_is_over_never(world: World) -> None:
+    soon = await world.opened()
+    late = await world.opened(STAGING, Severity.HIGH)
+    assert await world.save(later(late, escalates_from=EPOCH + timedelta(seconds=60)), late.version)
+    due = world.store.alerts.due
+    assert await due(EPOCH + timedelta(seconds=899), 10) == []
+    assert [each.id for each in await due(EPOCH + timedelta(seconds=900), 10)] == [soon.id]
+    assert [each.id for each in await due(EPOCH + timedelta(hours=1), 10)] == [soon.id, late.id]
+    assert [each.id for each in await due(EPOCH + timedelta(hours=1), 1)] == [soon.id]
+    assert await world.save(later(soon, state=AlertState.RESOLVED, ended_at=EPOCH), soon.version)
+    assert [each.id for each in await due(EPOCH + timedelta(hours=1), 10)] == [late.id]
+
+
+async def test_open_alerts_come_worst_first_for_the_servers_that_see_them(world: World) -> None:
+    low = await world.opened(None, Severity.LOW, "disk")
+    critical = await world.opened()
+    elsewhere = await world.opened(None, Severity.HIGH, "cpu", (GUILD + 1,))
+    everywhere = await world.opened(None, Severity.HIGH, "memory", (GUILD, GUILD + 1))
+    found = world.store.alerts.open
+    assert [each.id for each in await found(GUILD)] == [critical.id, everywhere.id, low.id]
+    assert [each.id for each in await found()] == [critical.id, elsewhere.id, everywhere.id, low.id]
+    assert [each.id for each in await found(None, 1)] == [critical.id]
+
+
+async def test_cards_are_outdated_until_they_show_the_newest_version(world: World) -> None:
+    alerts = world.store.alerts
+    low = await world.opened(None, Severity.LOW, "disk")
+    alert = await world.opened()
+    assert [(each.id, shown) for each, shown in await alerts.undrawn(10)] == [(alert.id, 0), (low.id, 0)]
+    await alerts.drawn(alert.id, 1)
+    await alerts.drawn(low.id, 1)
+    assert await alerts.undrawn(10) == []
+    assert await world.save(later(alert), alert.version)
+    assert [(each.id, shown) for each, shown in await alerts.undrawn(10)] == [(alert.id, 1)]
+    await alerts.drawn(alert.id, 2)
+    await alerts.drawn(alert.id, 1)
+    assert await alerts.undrawn(10) == []
+
+
+async def test_each_server_has_a_card_and_it_may_be_posted_again(world: World) -> None:
+    alert = await world.opened()
+    here, there = AlertCard(alert.id, GUILD, 5, 6), AlertCard(alert.id, GUILD + 1, 7, 2**62)
+    await world.store.alerts.put_card(here)
+    await world.store.alerts.put_card(there)
+    again = replace(here, message_id=9)
+    await world.store.alerts.put_card(again)
+    found = await world.store.alerts.cards(alert.id)
+    assert sorted(found, key=lambda card: card.guild_id) == [again, there]
+
+
+async def test_what_is_known_of_lanes_survives(world: World) -> None:
+    rules = default_rules(JudgePolicy(objectives=(Objective("errors", "errors", 0.01),)))
+    tick = ServedTick(EPOCH.timestamp(), 5.0, {"errors": Counts(200, 100)})
+    sick, _ = advance_watch(rules, WatchState(), tick)
+    assert sick.firing
+    now: datetime = world.clock.now()
+    await world.store.watched.save({PRODUCTION: WatchState(), STAGING: sick}, now)
+    await world.store.watched.save({PRODUCTION: sick}, now)
+    assert await world.store.watched.read() == {PRODUCTION: sick, STAGING: sick}
