@@ -16,7 +16,7 @@ from pydantic import Field, PrivateAttr
 from bot import references
 from bot.domain.config import Repository
 from bot.domain.rollout.model import Release
-from bot.values import Part, RelativePath, Short, Text, shaped
+from bot.values import Names, Part, RelativePath, Short, Text, shaped
 
 S = TypeVar("S", bound="SpecSettings")
 
@@ -237,6 +237,27 @@ class ManifestSettings(KindSettings):
         return self.kind
 
 
+class AlertSourceSettings(KindSettings):
+    """An entry of `alert_sources:`, which another program tells its alerts at `/alerts/NAME`."""
+
+    guilds: Names | None = Field(
+        default=None, description="Servers that hear of alerts that belong to no lane; all by default."
+    )
+    service_label: Text = Field(default="service", description="The label that names the service.")
+    environment_label: Text = Field(
+        default="environment", description="The label that names the environment."
+    )
+    severity_labels: Names = Field(
+        default=("severity", "priority"), description="Labels with the severity; the first known word counts."
+    )
+    services: dict[str, Text] = Field(
+        default={}, description="Services by the name that the other program has for them."
+    )
+    environments: dict[str, Text] = Field(
+        default={}, description="Environments by the name that the other program has for them."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The model of the settings, and what makes the adapter of them (its arguments: see the registry)."""
@@ -276,3 +297,4 @@ class Kinds:
     metrics: Mapping[str, Kind] = field(default_factory=dict)
     releases: Mapping[str, Kind] = field(default_factory=dict)
     manifests: Mapping[str, Kind] = field(default_factory=dict)
+    alert_sources: Mapping[str, Kind] = field(default_factory=dict)

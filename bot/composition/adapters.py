@@ -15,6 +15,8 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 
 from bot import references
+from bot.adapters.alerts.sources.delivery import AlertSource
+from bot.adapters.alerts.sources.findings import AlertContext
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.releases import CatalogReleases
@@ -184,6 +186,17 @@ def make_metrics(
         return made
 
     return Following(lambda: current().metrics, make)
+
+
+def make_alert_sources(current: Current, redact: Callable[[str], str] = str) -> Mapping[str, AlertSource]:
+    """The alert sources of the present catalog by name. redact: hides secrets in what they say."""
+    context = AlertContext(current, redact)
+
+    def make(name: str, settings: AdapterSettings) -> AlertSource:
+        made: AlertSource = registry.KINDS.alert_sources[settings.kind].make(name, settings, context)
+        return made
+
+    return Following(lambda: {n: c.settings for n, c in current().alert_sources.items()}, make)
 
 
 def make_releases(current: Current) -> CatalogReleases:

@@ -12,6 +12,12 @@ from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import Field, create_model
 
+from bot.adapters.alerts.sources.alertmanager import AlertmanagerSettings, AlertmanagerSource
+from bot.adapters.alerts.sources.delivery import AlertSource
+from bot.adapters.alerts.sources.findings import AlertContext
+from bot.adapters.alerts.sources.generic import GenericSettings, GenericSource
+from bot.adapters.alerts.sources.github import GithubSource, GithubSourceSettings
+from bot.adapters.alerts.sources.sentry import SentrySource, SentrySourceSettings
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.probe import ProbeSettings, make_probe
 from bot.adapters.metrics.prometheus.alerts import make_alerts
@@ -56,6 +62,7 @@ from bot.adapters.targets.webhook.target import make_webhook_target
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
 from bot.kinds import (
+    AlertSourceSettings,
     Kind,
     Kinds,
     ManifestSettings,
@@ -78,6 +85,7 @@ P = TypeVar("P", bound=RouterProgramSettings)
 M = TypeVar("M", bound=MetricSettings)
 R = TypeVar("R", bound=ReleaseSettings[Any])
 A = TypeVar("A", bound=ManifestSettings)
+W = TypeVar("W", bound=AlertSourceSettings)
 
 
 def target(
@@ -101,6 +109,10 @@ def release(settings: type[R], make: Callable[[str, R], ReleaseFinder]) -> Kind:
 
 
 def manifest(settings: type[A], make: Callable[[A, ManifestContext], ManifestReader]) -> Kind:
+    return Kind(settings, make)
+
+
+def alert_source(settings: type[W], make: Callable[[str, W, AlertContext], AlertSource]) -> Kind:
     return Kind(settings, make)
 
 
@@ -175,5 +187,11 @@ KINDS = Kinds(
         "command": manifest(CommandSettings, CommandManifest),
         "github": manifest(GithubSettings, GithubManifest),
         "artifact": manifest(ArtifactSettings, ArtifactManifest),
+    },
+    alert_sources={
+        "alertmanager": alert_source(AlertmanagerSettings, AlertmanagerSource),
+        "sentry": alert_source(SentrySourceSettings, SentrySource),
+        "github": alert_source(GithubSourceSettings, GithubSource),
+        "generic": alert_source(GenericSettings, GenericSource),
     },
 )

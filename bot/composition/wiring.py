@@ -16,6 +16,8 @@ from typing import Any
 import aiohttp
 import structlog
 
+from bot.adapters.alerts.logged import LoggedFindings
+from bot.adapters.alerts.sources.receiving import Receiver
 from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.discord_members import DiscordMembers
 from bot.adapters.embedded import EmbeddedPostgres
@@ -281,6 +283,7 @@ async def _assemble(
             Admin(_admin_token(settings), reload),
             api,
             hooks=adapters.callbacks(current, settings.data_dir),
+            alerts=Receiver(adapters.make_alert_sources(current, redact), LoggedFindings()),
         ),
         settings.web.host,
         settings.web.port,

@@ -151,6 +151,14 @@ class GuildConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertSourceConfig:
+    """A program that tells its alerts. `guilds`: the servers that hear of those that belong to no lane."""
+
+    settings: AdapterSettings
+    guilds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """The whole catalog. `digest` changes with any change of content."""
 
@@ -161,6 +169,7 @@ class Catalog:
     metrics: Mapping[str, AdapterSettings] = field(default_factory=dict)
     releases: Mapping[str, ReleasesConfig] = field(default_factory=dict)  # by service
     applications: Mapping[str, Application] = field(default_factory=dict)  # with deployed slash commands
+    alert_sources: Mapping[str, AlertSourceConfig] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = field(default=(), repr=False)  # of the environment, which no log may show
     given: Mapping[str, str] = field(
         default_factory=dict, repr=False

@@ -11,6 +11,7 @@ from typing import Protocol
 from aiohttp import web
 
 from bot import __version__
+from bot.web.alerts import Deliveries, add_alerts
 from bot.web.api.operations import PREFIX
 from bot.web.errors import ApiError, errors
 from bot.web.health import HealthChecks, Probe
@@ -60,16 +61,20 @@ def create_app(
     api: web.Application | None = None,
     *,
     hooks: Receive | None = None,
+    alerts: Deliveries | None = None,
 ) -> web.Application:
     """The application. `probes` by part: `gateway` and `db` decide `/readyz`; all are in `/health`.
 
-    api: served below `/api/v1`. hooks: takes callbacks of systems that deploy.
+    api: served below `/api/v1`. hooks: takes callbacks of systems that deploy. alerts: takes what other programs
+    alert of.
     """
     app = _Web(HealthChecks(probes, found=telemetry.component), telemetry, admin).app()
     if api is not None:
         app.add_subapp(PREFIX, api)
     if hooks is not None:
         add_hooks(app, hooks)
+    if alerts is not None:
+        add_alerts(app, alerts)
     return app
 
 

@@ -17,39 +17,40 @@ from typing import Any
 import jsonschema_rs
 from aiohttp import web
 
-DESCRIPTION = Path(__file__).parent / "descriptions" / "github.json.gz"
+DESCRIPTIONS = Path(__file__).parent / "descriptions"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 _STRINGS = {"uri": "https://github.com/x", "date-time": "2026-11-20T14:03:20Z", "email": "a@example.com"}
 
 
 @functools.cache
-def description() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(gzip.decompress(DESCRIPTION.read_bytes()))
+def description(file: str = "github") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(gzip.decompress((DESCRIPTIONS / f"{file}.json.gz").read_bytes()))
     return found
 
 
-def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(schema: Mapping[str, Any], file: str = "github") -> Mapping[str, Any]:
     while "$ref" in schema:
         _, _, kind, name = schema["$ref"].split("/")
-        schema = description()["components"][kind][name]
+        schema = description(file)["components"][kind][name]
     return schema
 
 
-def minimal(schema: Mapping[str, Any]) -> Any:
+def minimal(schema: Mapping[str, Any], file: str = "github") -> Any:
     """The least that the schema allows."""
-    schema = resolved(schema)
-    if schema.get("nullable"):
+    schema = resolved(schema, file)
+    if schema.get("nullable") or "null" in (kinds := schema.get("type", ())):
         return None
     if "enum" in schema:
         return schema["enum"][0]
     if "allOf" in schema:
-        return functools.reduce(lambda a, b: {**a, **b}, map(minimal, schema["allOf"]))
+        return functools.reduce(lambda a, b: {**a, **b}, (minimal(each, file) for each in schema["allOf"]))
     for several in ("oneOf", "anyOf"):
         if several in schema:
-            return minimal(schema[several][0])
-    match schema.get("type"):
+            return minimal(schema[several][0], file)
+    match kinds if isinstance(kinds, str) else kinds[0] if kinds else None:
         case "object":
-            return {name: minimal(schema["properties"][name]) for name in schema.get("required", ())}
+            properties = schema.get("properties", {})
+            return {name: minimal(properties[name], file) for name in schema.get("required", ())}
         case "array":
             return []
         case "string":
@@ -147,8 +148,7 @@ class GithubApi:
             body = self._comparison(between[0], between[2], resolved(schema), shown)
         else:
             body = self._body(template.rsplit("/", 1)[1], schema, shown)
-        whole = {**strict(schema), "components": strict(description()["components"])}
-        jsonschema_rs.validator_for(whole).validate(body)
+        valid(body, schema, "github")
         etag = f'W/"{hashlib.sha256(json.dumps(body).encode()).hexdigest()}"'
         if request.headers.get("If-None-Match") == etag:
             self.unchanged += 1
@@ -222,6 +222,30 @@ class GithubApi:
     def _user(self, login: str) -> dict[str, Any]:
         user = {**minimal({"$ref": "#/components/schemas/simple-user"}), "login": login}
         return {**user, "avatar_url": "https://github.com/x"}
+
+
+def valid(body: Any, schema: Mapping[str, Any], file: str) -> None:
+    """Raises `jsonschema_rs.ValidationError` for a body that is not as `file` describes it."""
+    whole = {**strict(schema), "components": strict(description(file)["components"])}
+    jsonschema_rs.validator_for(whole).validate(body)
+
+
+def webhook(name: str, **over: Any) -> dict[str, Any]:
+    """What GitHub sends for one of the webhooks that it describes, such as `workflow-run-completed`.
+
+    over: replaces what is special, at any depth; the rest is the least allowed.
+    """
+    file = "github-webhooks"
+    described = description(file)["webhooks"][name]["requestBody"]["content"]["application/json"]["schema"]
+    body: dict[str, Any] = merged(minimal(described, file), over)
+    valid(body, described, file)
+    return body
+
+
+def merged(ours: Any, over: Any) -> Any:
+    if isinstance(ours, dict) and isinstance(over, dict):
+        return {**ours, **{key: merged(ours.get(key), value) for key, value in over.items()}}
+    return over
 
 
 def published(tag: str, at: str | None, *, name: str | None = None, **more: Any) -> dict[str, Any]:

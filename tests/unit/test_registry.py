@@ -21,4 +21,5 @@ def test_a_kind_is_listed_under_the_name_that_people_write(table: str, name: str
 
 
 def test_every_section_that_names_adapters_has_a_kind() -> None:
-    assert {table for table, _, _ in LINES} == {"targets", "metrics", "releases", "manifests"}
+    sections = {"targets", "metrics", "releases", "manifests", "alert_sources"}
+    assert {table for table, _, _ in LINES} == sections

@@ -44,6 +44,9 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
         ),
         services=_section([service_of(kinds, *kinds.targets)]),
         applications=_section([application]),
+        alert_sources=_section(
+            (kind.settings for kind in kinds.alert_sources.values()), "Programs that tell their alerts."
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from bot.catalog.resolution.layers import layers
 from bot.catalog.resolution.oncall import schedules
 from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
+from bot.catalog.resolution.watching import alert_sources
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
@@ -55,20 +56,27 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         metrics=sections.of("metrics"),
         releases={n: releases(document, sections, n, s) for n, s in sections.of("services").items()},
         applications=found,
-        secrets=_secrets(document),
+        alert_sources=alert_sources(document, sections),
+        secrets=_secrets(document, sections),
         given={name: value for values in document.references.values() for name, value in values.items()},
         accounts=_accounts(document, sections),
         on_call=schedules(document, sections),
     )
 
 
-def _secrets(document: Document) -> tuple[Secret, ...]:
-    """Values from the environment that are secret by their key or by their variable's name."""
+def _secrets(document: Document, sections: Sections) -> tuple[Secret, ...]:
+    """Values from the environment that are secret by their key, by their variable's name, or by what they are for."""
     found = {
         value
         for path, values in document.references.items()
         for name, value in values.items()
         if is_sensitive(name) or is_sensitive(str(path[-1]))
+    }
+    found |= {
+        value.reveal()
+        for settings in sections.of("alert_sources").values()
+        for value in vars(settings).values()
+        if isinstance(value, Secret) and value
     }
     return tuple(map(Secret, sorted(found)))
 

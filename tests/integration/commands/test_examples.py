@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.targets.webhook.signing import signature
+from bot.adapters.signing import signature
 from bot.domain.config import Catalog
 from tests.support.catalog_files import check, load
 from tests.support.paths import ROOT

@@ -16,11 +16,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from bot.adapters.signing import signature
 from bot.adapters.targets.context import TargetContext
 from bot.adapters.targets.jobs.target import lanes_dir
 from bot.adapters.targets.webhook.callbacks import Callbacks
 from bot.adapters.targets.webhook.settings import WebhookTargetSettings
-from bot.adapters.targets.webhook.signing import signature
 from bot.adapters.targets.webhook.target import WebhookTarget
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState

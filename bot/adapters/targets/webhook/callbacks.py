@@ -12,10 +12,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from bot.adapters import signing
 from bot.adapters.commands.jobs import Job, JobState
 from bot.adapters.lane_files import folder_name
 from bot.adapters.targets.jobs.lane import LaneFolder, LaneState
-from bot.adapters.targets.webhook import sender, signing
+from bot.adapters.targets.webhook import sender
 from bot.domain.rollout.model import Lane
 from bot.domain.secret import Secret
 

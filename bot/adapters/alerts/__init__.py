@@ -1,0 +1,1 @@
+"""Alerts of other programs that come in, and sinks that alerts go out to."""

@@ -1,0 +1,1 @@
+"""Alert sources: what other programs send to `/alerts/NAME`, read into findings."""

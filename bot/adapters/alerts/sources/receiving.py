@@ -1,0 +1,140 @@
+"""Receiver of what alert sources are sent: who sends it, whether it was there already, what it says."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery, Delivery, Reading
+from bot.ports.errors import Unreachable
+from bot.ports.findings import Findings
+
+_log = structlog.get_logger(__name__)
+
+# Findings of one source in a minute; twice a storm of 10,000 alerts.
+PER_MINUTE = 20_000
+# Deliveries that are remembered, of all sources, and for how long: as long as a window may be.
+_REMEMBERED, _REMEMBERED_S = 20_000, 3600.0
+# Bodies above it are read in a thread, one at a time.
+_LARGE = 32 * 1024
+_AT_ONCE = 8
+_TOLD_S = 60.0
+
+
+class Receiver:
+    """Implements `bot.web.alerts.Deliveries`.
+
+    A delivery counts as taken once its findings are in the database; until then the sender is asked to repeat it
+    (503, which an Alertmanager repeats, unlike 429).
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, AlertSource],
+        findings: Findings,
+        *,
+        per_minute: int = PER_MINUTE,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """sources: those of the present catalog, by name. per_minute: findings that each may bring."""
+        self._sources = sources
+        self._findings = findings
+        self._per_minute = per_minute
+        self._now = now
+        self._budgets: dict[str, _Budget] = {}
+        self._taken: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._reading = asyncio.Lock()
+        self._hearing = asyncio.Semaphore(_AT_ONCE)
+        self._told: dict[str, float] = {}
+
+    def refused(self, source: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
+        """Status and sentence for a request that is refused by its headers (names in lower case) alone."""
+        known = self._sources.get(source)
+        if known is None:
+            return 404, "There is no alert source of this name."
+        stranger = known.stranger(headers)
+        if stranger:
+            self._warn(source, stranger)
+            return 401, stranger
+        return None
+
+    async def take(self, source: str, headers: Mapping[str, str], body: bytes) -> tuple[int, str]:
+        """Status and sentence of the answer."""
+        known = self._sources.get(source)
+        if known is None:
+            return 404, "There is no alert source of this name."
+        delivery = Delivery(headers, body, self._now())
+        if forged := known.stranger(headers) or known.forged(delivery):
+            self._warn(source, forged)
+            return 401, forged
+        try:
+            reading = await self._read(known, delivery)
+        except BadDelivery as bad:
+            self._warn(source, str(bad))
+            return 400, str(bad)
+        if self._seen(source, reading.once):
+            return 200, "Known already."
+        if not reading.findings:
+            return 200, "Nothing in it is an alert."
+        return await self._hear(source, reading)
+
+    async def _read(self, source: AlertSource, delivery: Delivery) -> Reading:
+        if len(delivery.body) <= _LARGE:
+            return source.read(delivery)
+        async with self._reading:
+            return await asyncio.to_thread(source.read, delivery)
+
+    async def _hear(self, source: str, reading: Reading) -> tuple[int, str]:
+        findings = reading.findings
+        budget = self._budgets.setdefault(source, _Budget(self._per_minute, self._now()))
+        if not budget.take(len(findings), self._now()):
+            self._warn(source, f"More than {self._per_minute} alerts in a minute.")
+            return 503, f"More than {self._per_minute:,} alerts in a minute: repeat this later."
+        try:
+            async with self._hearing:
+                await self._findings.hear(findings)
+        except Unreachable as away:
+            self._warn(source, str(away))
+            return 503, "The alerts could not be recorded: repeat this later."
+        self._remember(source, reading.once)
+        return 200, f"Taken: {len(findings)}."
+
+    def _seen(self, source: str, once: str) -> bool:
+        return bool(once) and (source, once) in self._taken
+
+    def _remember(self, source: str, once: str) -> None:
+        if not once:
+            return
+        now, taken = self._now(), self._taken
+        taken[source, once] = now
+        while taken and (len(taken) > _REMEMBERED or next(iter(taken.values())) < now - _REMEMBERED_S):
+            taken.popitem(last=False)
+
+    def _warn(self, source: str, why: str) -> None:
+        """One line a minute for each source: a sender that is refused sends again and again."""
+        now = self._now()
+        if now - self._told.get(source, -_TOLD_S) >= _TOLD_S:
+            self._told[source] = now
+            _log.warning("alerts_refused", source=source, why=why)
+
+
+class _Budget:
+    """A bucket of so many findings, filled again within a minute."""
+
+    def __init__(self, size: int, now: float) -> None:
+        self._size = size
+        self._left = float(size)
+        self._filled = now
+
+    def take(self, amount: int, now: float) -> bool:
+        passed = max(0.0, now - self._filled)
+        self._left = min(float(self._size), self._left + passed * self._size / 60)
+        self._filled = now
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True

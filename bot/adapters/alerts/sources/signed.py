@@ -1,0 +1,50 @@
+"""Webhooks signed over their body alone, as GitHub and Sentry do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from pydantic import Field
+
+from bot.adapters.alerts.sources.delivery import Delivery
+from bot.adapters.signing import of_body, same
+from bot.domain.secret import Secret
+from bot.kinds import AlertSourceSettings, Problem
+from bot.values import SecretText
+
+_SHORTEST = 16
+
+
+def too_short(key: str, secret: Secret) -> Iterator[Problem]:
+    if len(secret.reveal()) < _SHORTEST:
+        hint = "Make one with: openssl rand -hex 32."
+        yield Problem((key,), f"must have {_SHORTEST} characters or more.", hint)
+
+
+class SignedSettings(AlertSourceSettings):
+    """Settings with the secret of signatures."""
+
+    secret: SecretText = Field(
+        description="What the other program signs with: ${NAME}; 16 characters or more."
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        yield from too_short("secret", self.secret)
+
+
+class BodySignature:
+    """The check of signatures in `header`, after `prefix`."""
+
+    def __init__(self, settings: SignedSettings, header: str, prefix: str = "") -> None:
+        self._secret = settings.secret.reveal()
+        self._header = header
+        self._prefix = prefix
+
+    def stranger(self, headers: Mapping[str, str]) -> str:
+        return "" if headers.get(self._header.lower()) else f"{self._header} is missing."
+
+    def forged(self, delivery: Delivery) -> str:
+        expected = f"{self._prefix}{of_body(self._secret, delivery.body)}"
+        if same(expected, delivery.header(self._header)):
+            return ""
+        return f"The signature in {self._header} does not match."

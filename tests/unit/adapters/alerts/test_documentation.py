@@ -1,0 +1,71 @@
+"""What docs/how-to/alert-sources.md shows is sound as it stands there."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.alerts import NOW, SECRET, delivery, sources
+from tests.support.catalog_files import SOUND, check, write
+from tests.support.paths import ROOT
+from tests.support.repository import blocks
+
+PAGE = list(blocks(ROOT / "docs/how-to/alert-sources.md"))
+CONFIGURATION = ROOT / "config/alertmanager/alertmanager.yml"
+NAMES = ("ALERTMANAGER_TOKEN", "SENTRY_SECRET", "GITHUB_WEBHOOK_SECRET", "ALERTS_SECRET")
+ENVIRON = {f"SLIPWAY_VAR_{name}": SECRET for name in NAMES}
+
+
+def text(language: str, nth: int = 0) -> str:
+    return [block.text for block in PAGE if block.language == language][nth]
+
+
+def test_the_catalog_of_the_page_has_no_mistakes(tmp_path: Path) -> None:
+    _, mistakes = check(write(tmp_path, sound=SOUND, page=text("yaml")), ENVIRON)
+    assert not mistakes
+
+
+def test_the_json_of_the_page_is_taken(tmp_path: Path) -> None:
+    (found,) = sources(tmp_path)["own"].read(delivery(text("json").encode())).findings
+    assert (str(found.lane), found.fingerprint) == ("checkout/production", "own/backup-of-checkout")
+    assert found.labels["host"] == "db-1"
+
+
+def test_the_page_quotes_the_configuration_that_is_shipped() -> None:
+    shown: Mapping[str, Any] = yaml.safe_load(text("yaml", 1))
+    shipped = yaml.safe_load(CONFIGURATION.read_text("utf-8"))
+    assert shown["receivers"] == shipped["receivers"]
+
+
+@pytest.mark.real
+def test_the_alertmanager_takes_its_configuration() -> None:
+    said = subprocess.run(
+        ["amtool", "check-config", str(CONFIGURATION)],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert said.returncode == 0, said.stderr
+
+
+def test_the_shell_of_the_page_signs_as_slipway_checks(tmp_path: Path) -> None:
+    instead = "curl() { printf '%s\\n' \"$@\"; }\ndate() { echo " + str(int(NOW)) + "; }\n"
+    said = subprocess.run(
+        ["sh", "-c", instead + text("sh")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={"PATH": "/usr/bin:/bin", "SLIPWAY_VAR_ALERTS_SECRET": SECRET},
+        check=True,
+    ).stdout.splitlines()
+    headers = dict(line.split(": ", 1) for line in said if line.startswith("Slipway-"))
+    sent = delivery(said[-1].encode(), **headers)
+    source = sources(tmp_path)["own"]
+    assert source.forged(sent) == ""
+    assert [found.fingerprint for found in source.read(sent).findings] == ["own/backup-of-checkout"]
