@@ -26,7 +26,8 @@ class Notice:
 class Alert:
     """An alert that belongs to no rollout. `over`: it ends an earlier alert.
 
-    `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog.
+    `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
+    title, if it is neither a warning nor an end.
     """
 
     key: str
@@ -36,6 +37,8 @@ class Alert:
     mention_roles: tuple[str, ...] = ()
     over: bool = False
     channel: str = "alerts"
+    mention_users: tuple[int, ...] = ()
+    icon: str = ""
 
 
 class Alarm(Protocol):

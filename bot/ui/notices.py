@@ -90,12 +90,13 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
 def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
     """The message of an alert. The mention is in the content: mentions in embeds do not notify."""
     mark = f"-# ref {escaping.name(alert.key, 25)}"
-    shape = "✅" if alert.over else "⚠️"
-    said = " ".join(
-        part for part in (_pings(roles, ()), f"{shape} **{escaping.plain(alert.title, 200)}**") if part
-    )
+    shape = alert.icon or ("✅" if alert.over else "⚠️")
+    pings = _pings(roles, alert.mention_users)
+    said = " ".join(part for part in (pings, f"{shape} **{escaping.plain(alert.title, 200)}**") if part)
     content = _joined([said, escaping.sentence(alert.text, 1500)], mark)
-    return NoticeText(alert.channel, content, None, nonce(alert.key, "a"), mark, tuple(roles), ())
+    return NoticeText(
+        alert.channel, content, None, nonce(alert.key, "a"), mark, tuple(roles), alert.mention_users
+    )
 
 
 def nonce(key: str, channel: str) -> str:

@@ -10,6 +10,7 @@ from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
 from bot.adapters.postgres.served import PostgresServed
 from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
 from bot.adapters.postgres.watch.alerts import PostgresAlerts, PostgresWatchedLanes
+from bot.adapters.postgres.watch.oncall import PostgresOnCall
 
 
 class PostgresStore:
@@ -26,5 +27,6 @@ class PostgresStore:
         self.served = PostgresServed(database)
         self.alerts = PostgresAlerts(database)
         self.watched = PostgresWatchedLanes(database)
+        self.on_call = PostgresOnCall(database)
         self.housekeeping = PostgresHousekeeping(database)
         self.cards = self.notes = PostgresNotes(database)

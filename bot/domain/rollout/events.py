@@ -254,7 +254,8 @@ class MarkKnownGood:
 class CallPeople:
     """Tell people in a channel about a lane or a server, outside of any rollout.
 
-    `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog.
+    `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog. over: it ends an earlier one.
+    icon: before the title, if it is neither a warning nor an end.
     """
 
     key: str
@@ -264,6 +265,8 @@ class CallPeople:
     mention_roles: tuple[str, ...] = ()
     over: bool = False
     channel: Literal["alerts", "deploys"] = "alerts"
+    mention_users: tuple[int, ...] = ()
+    icon: str = ""
     kind: Literal["call_people"] = "call_people"
 
 

@@ -83,7 +83,17 @@ class NotificationHandler:
 
 
 def _alert(call: CallPeople) -> Alert:
-    return Alert(call.key, call.guild_id, call.title, call.text, call.mention_roles, call.over, call.channel)
+    return Alert(
+        key=call.key,
+        guild_id=call.guild_id,
+        title=call.title,
+        text=call.text,
+        mention_roles=call.mention_roles,
+        over=call.over,
+        channel=call.channel,
+        mention_users=call.mention_users,
+        icon=call.icon,
+    )
 
 
 def _fail(waiting: list[asyncio.Future[None]], error: BaseException) -> None:

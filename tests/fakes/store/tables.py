@@ -15,8 +15,10 @@ from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, 
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alert import Alert, Entry
+from bot.domain.watch.oncall import Override
 from bot.domain.watch.rules import WatchState
 from bot.ports.alerts import AlertCard
+from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import CardRef
 
 T = TypeVar("T")
@@ -101,6 +103,9 @@ class Tables:
     entries: list[tuple[int, Entry]] = field(default_factory=list)
     alert_cards: dict[tuple[int, int], AlertCard] = field(default_factory=dict)
     watched: dict[Lane, WatchState] = field(default_factory=dict)
+    overrides: list[Override] = field(default_factory=list)
+    told: dict[str, Told] = field(default_factory=dict)
+    calendars: dict[str, ReadCalendar] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_alert: int = 0
     last_rollout: int = 0

@@ -43,6 +43,14 @@ def test_an_alert_is_posted_in_its_channel_and_calls_no_one_unless_it_says() -> 
     assert (usual.channel, usual.roles) == ("alerts", (500,))
 
 
+def test_an_alert_mentions_exactly_the_people_it_names() -> None:
+    told = Alert("k-3", 1, "payments: grace is on call", "<@77> left.", mention_users=(12, 11), icon="📟")
+    post = alert_words(told, [])
+    assert post.content.startswith("<@12> <@11> 📟 **payments: grace is on call**\n")
+    assert (post.roles, post.users) == ((), (12, 11))
+    assert "<@77>" not in post.content
+
+
 async def test_a_gate_calls_those_who_may_approve_and_says_until_when() -> None:
     engine = rollouts.engine()
     rollout = await rollouts.deployed(engine, reason="the sale")

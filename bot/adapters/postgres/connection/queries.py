@@ -38,7 +38,7 @@ class Queries(Mapping[str, str]):
 
 
 _ADAPTER = files("bot.adapters.postgres")
-_FILES = ("queries.sql", "appcommands/queries.sql", "watch/queries.sql")
+_FILES = ("queries.sql", "appcommands/queries.sql", "watch/queries.sql", "watch/oncall.sql")
 SQL = Queries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
 
 

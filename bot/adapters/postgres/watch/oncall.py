@@ -1,0 +1,102 @@
+"""Overrides and hand-overs of on-call schedules in PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.adapters.postgres.connection.database import Database, Row
+from bot.adapters.postgres.connection.json import dumped, storable
+from bot.adapters.postgres.effects import call, record
+from bot.domain.records import AuditEntry
+from bot.domain.rollout.events import CallPeople
+from bot.domain.watch.oncall import Override, Person
+from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.ports.oncall import ReadCalendar, Told
+from bot.ports.store import NO_LANE
+
+
+class PostgresOnCall:
+    """Implements `bot.ports.oncall.OnCallStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def overrides(self, until_after: datetime) -> Sequence[Override]:
+        return [_override(row) for row in await self._database.fetch("on_call_overrides", until_after)]
+
+    async def give(self, override: Override, entry: AuditEntry) -> Override:
+        async with self._database.transaction() as connection:
+            row = await connection.one(
+                "give_override",
+                override.schedule,
+                override.person.id,
+                storable(override.person.name),
+                override.since,
+                override.until,
+                override.by_id,
+                storable(override.by),
+                storable(override.reason),
+                override.at,
+            )
+            await record(connection, entry)
+        assert row is not None
+        return replace(override, id=row["id"])
+
+    async def told(self) -> Mapping[str, Told]:
+        rows = await self._database.fetch("told_on_call")
+        return {
+            row["schedule"]: Told(row["schedule"], row["user_id"], row["user_name"], row["since"])
+            for row in rows
+        }
+
+    async def tell(self, before: Told | None, now: Told, calls: Sequence[CallPeople]) -> bool:
+        columns = (now.schedule, now.person_id, storable(now.person), now.since)
+        async with self._database.transaction() as connection:
+            if before is None:
+                row = await connection.one("tell_first_hand_over", *columns)
+            else:
+                row = await connection.one("tell_hand_over", *columns, before.person_id, before.since)
+            if row is not None:
+                await call(connection, NO_LANE, calls)
+        return row is not None
+
+    async def calendars(self) -> Mapping[str, ReadCalendar]:
+        rows = await self._database.fetch("on_call_calendars")
+        return {row["schedule"]: _calendar(row) for row in rows}
+
+    async def put_calendar(self, calendar: ReadCalendar) -> None:
+        events = [[each.since, each.until, each.title, list(each.names)] for each in calendar.events]
+        await self._database.one(
+            "put_on_call_calendar",
+            calendar.schedule,
+            calendar.source,
+            dumped(events),
+            calendar.until,
+            calendar.read_at,
+            storable(calendar.problem),
+        )
+
+
+def _calendar(row: Row) -> ReadCalendar:
+    events = tuple(
+        CalendarEvent(datetime.fromisoformat(since), datetime.fromisoformat(until), title, tuple(names))
+        for since, until, title, names in json.loads(row["events"])
+    )
+    return ReadCalendar(row["schedule"], row["source"], events, row["until"], row["read_at"], row["problem"])
+
+
+def _override(row: Row) -> Override:
+    return Override(
+        id=row["id"],
+        schedule=row["schedule"],
+        person=Person(row["user_id"], row["user_name"]),
+        since=row["since"],
+        until=row["until"],
+        by_id=row["by_id"],
+        by=row["by_name"],
+        reason=row["reason"],
+        at=row["at"],
+    )

@@ -1,0 +1,28 @@
+-- name: on_call_overrides
+SELECT id, schedule, user_id, user_name, since, until, by_id, by_name, reason, at
+FROM on_call_overrides WHERE until > $1 ORDER BY id
+
+-- name: give_override
+INSERT INTO on_call_overrides (schedule, user_id, user_name, since, until, by_id, by_name, reason, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id
+
+-- name: told_on_call
+SELECT schedule, user_id, user_name, since FROM on_call_told
+
+-- name: tell_first_hand_over
+INSERT INTO on_call_told (schedule, user_id, user_name, since) VALUES ($1, $2, $3, $4)
+ON CONFLICT (schedule) DO NOTHING RETURNING schedule
+
+-- name: tell_hand_over
+-- Of two processes that announce the same hand-over, one finds the row changed.
+UPDATE on_call_told SET user_id = $2, user_name = $3, since = $4
+WHERE schedule = $1 AND user_id IS NOT DISTINCT FROM $5 AND since = $6
+RETURNING schedule
+
+-- name: on_call_calendars
+SELECT schedule, source, events, until, read_at, problem FROM on_call_calendars
+
+-- name: put_on_call_calendar
+INSERT INTO on_call_calendars (schedule, source, events, until, read_at, problem) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (schedule) DO UPDATE SET source = EXCLUDED.source, events = EXCLUDED.events, until = EXCLUDED.until,
+    read_at = EXCLUDED.read_at, problem = EXCLUDED.problem

@@ -1,0 +1,102 @@
+"""What `OnCallStore` promises, in memory and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from bot.adapters.postgres.store import PostgresStore
+from bot.domain.records import AuditEntry
+from bot.domain.rollout.events import CallPeople
+from bot.domain.watch.oncall import Override, Person
+from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.engine.stepper import MESSAGE_KINDS
+from bot.ports.oncall import ReadCalendar, Told
+from bot.ports.store import NO_LANE, Store
+from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.scenarios.virtual_time import fresh
+from tests.support.actors import LEAD
+from tests.support.catalogs import GUILD
+from tests.support.clocks import FrozenClock
+from tests.support.postgres import PostgresServer
+from tests.support.timed_database import TimedDatabase
+from tests.support.virtual_time import EPOCH
+
+HOUR = timedelta(hours=1)
+ADA = Person(2**62, "ada 🚀")
+SAID = CallPeople(
+    "hand-over-1", GUILD, "payments: ada is on call", "Until Monday.", mention_users=(ADA.id,), icon="📟"
+)
+FIRST = Told("payments", None, "", EPOCH)
+SECOND = Told("payments", ADA.id, ADA.name, EPOCH + HOUR)
+
+
+@dataclass
+class World:
+    store: Store
+    clock: FrozenClock
+
+    async def given(self, hours: int, schedule: str = "payments") -> Override:
+        now = self.clock.now()
+        override = Override(0, schedule, ADA, now, now + hours * HOUR, LEAD.id, LEAD.name, "holi\0day", now)
+        entry = AuditEntry(NO_LANE, LEAD, now, "on_call_override", "holiday", GUILD)
+        return await self.store.on_call.give(override, entry)
+
+    async def messages(self) -> list[object]:
+        claims = await self.store.effects.claim(sorted(MESSAGE_KINDS), 10, 10.0, ())
+        return [claim.effect for claim in claims]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
+    clock = FrozenClock(EPOCH)
+    if request.param == "memory":
+        yield World(MemoryStore(MemoryDatabase(clock.now)), clock)
+        return
+    async with TimedDatabase(await fresh(postgres), clock) as database:
+        yield World(PostgresStore(database), clock)
+
+
+async def test_overrides_are_read_as_they_were_given_until_they_are_over(world: World) -> None:
+    short, long = await world.given(1), await world.given(2, "search")
+    assert 0 < short.id < long.id
+    found = await world.store.on_call.overrides(EPOCH)
+    assert [replace(each, reason="") for each in found] == [replace(e, reason="") for e in (short, long)]
+    assert [each.person.name for each in found] == [ADA.name, ADA.name]
+    assert [each.id for each in await world.store.on_call.overrides(EPOCH + HOUR)] == [long.id]
+    assert await world.store.on_call.overrides(EPOCH + 2 * HOUR) == []
+
+
+async def test_a_hand_over_is_announced_once_and_with_its_messages(world: World) -> None:
+    store = world.store.on_call
+    assert await store.told() == {}
+    assert await store.tell(None, FIRST, ())
+    assert not await store.tell(None, SECOND, [SAID])
+    assert not await store.tell(replace(FIRST, since=EPOCH + HOUR), SECOND, [SAID])
+    assert await world.messages() == []
+    assert await store.tell(FIRST, SECOND, [SAID])
+    assert not await store.tell(FIRST, SECOND, [SAID])
+    assert await store.told() == {"payments": SECOND}
+    assert await world.messages() == [SAID]
+
+
+async def test_of_two_processes_one_announces_the_hand_over(world: World) -> None:
+    store = world.store.on_call
+    assert await store.tell(None, FIRST, ())
+    done = await asyncio.gather(*(store.tell(FIRST, SECOND, [SAID]) for _ in range(4)))
+    assert sorted(done) == [False, False, False, True]
+    assert await world.messages() == [SAID]
+
+
+async def test_a_calendar_is_kept_as_it_was_read_last(world: World) -> None:
+    store = world.store.on_call
+    assert await store.calendars() == {}
+    event = CalendarEvent(EPOCH, EPOCH + HOUR, "ada “on call” 🚀", ("mailto:ada@example.com", "Ada"))
+    read = ReadCalendar("payments", "a1", (event,), EPOCH + 24 * HOUR, EPOCH)
+    for calendar in (replace(read, events=(), until=None, problem="It is away."), read):
+        await store.put_calendar(calendar)
+        assert await store.calendars() == {"payments": calendar}

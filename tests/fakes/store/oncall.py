@@ -1,0 +1,56 @@
+"""Overrides and hand-overs of on-call schedules, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.records import AuditEntry
+from bot.domain.rollout.events import CallPeople
+from bot.domain.watch.oncall import Override
+from bot.ports.oncall import ReadCalendar, Told
+from bot.ports.store import NO_LANE
+from tests.fakes.store.effects import call
+from tests.fakes.store.tables import Part, Tables, statement
+
+
+class MemoryOnCall(Part):
+    """Implements `bot.ports.oncall.OnCallStore`."""
+
+    part = "on_call"
+
+    @statement
+    def overrides(self, t: Tables, now: datetime, until_after: datetime) -> Sequence[Override]:
+        return [each for each in t.overrides if each.until > until_after]
+
+    @statement
+    def give(self, t: Tables, now: datetime, override: Override, entry: AuditEntry) -> Override:
+        given = replace(override, id=len(t.overrides) + 1)
+        t.overrides.append(given)
+        t.record(entry)
+        return given
+
+    @statement
+    def told(self, t: Tables, now: datetime) -> Mapping[str, Told]:
+        return dict(t.told)
+
+    @statement
+    def tell(
+        self, t: Tables, now: datetime, before: Told | None, after: Told, calls: Sequence[CallPeople]
+    ) -> bool:
+        was = t.told.get(after.schedule)
+        key = (was.person_id, was.since) if was else None
+        if key != ((before.person_id, before.since) if before else None):
+            return False
+        t.told[after.schedule] = after
+        call(t, now, NO_LANE, calls)
+        return True
+
+    @statement
+    def calendars(self, t: Tables, now: datetime) -> Mapping[str, ReadCalendar]:
+        return dict(t.calendars)
+
+    @statement
+    def put_calendar(self, t: Tables, now: datetime, calendar: ReadCalendar) -> None:
+        t.calendars[calendar.schedule] = calendar
