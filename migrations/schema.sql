@@ -267,6 +267,45 @@ CREATE TABLE public.notes (
     updated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
+CREATE TABLE public.on_call_calendars (
+    schedule text NOT NULL,
+    source text NOT NULL,
+    events jsonb NOT NULL,
+    until timestamp with time zone,
+    read_at timestamp with time zone NOT NULL,
+    problem text NOT NULL
+);
+
+CREATE TABLE public.on_call_overrides (
+    id bigint NOT NULL,
+    schedule text NOT NULL,
+    user_id bigint NOT NULL,
+    user_name text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    by_id bigint NOT NULL,
+    by_name text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT on_call_overrides_check CHECK ((until > since))
+);
+
+ALTER TABLE public.on_call_overrides ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.on_call_overrides_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.on_call_told (
+    schedule text NOT NULL,
+    user_id bigint,
+    user_name text NOT NULL,
+    since timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.releases (
     service text NOT NULL,
     environment text NOT NULL,
@@ -433,6 +472,15 @@ ALTER TABLE ONLY public.locks
 ALTER TABLE ONLY public.notes
     ADD CONSTRAINT notes_pkey PRIMARY KEY (kind, key);
 
+ALTER TABLE ONLY public.on_call_calendars
+    ADD CONSTRAINT on_call_calendars_pkey PRIMARY KEY (schedule);
+
+ALTER TABLE ONLY public.on_call_overrides
+    ADD CONSTRAINT on_call_overrides_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.on_call_told
+    ADD CONSTRAINT on_call_told_pkey PRIMARY KEY (schedule);
+
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_pkey PRIMARY KEY (service, environment, digest);
 
@@ -500,6 +548,8 @@ CREATE INDEX effects_open_rollout ON public.effects USING btree (rollout_id, kin
 CREATE INDEX interactions_at ON public.interactions USING btree (at);
 
 CREATE INDEX notes_old ON public.notes USING btree (updated_at);
+
+CREATE INDEX on_call_overrides_until ON public.on_call_overrides USING btree (until);
 
 CREATE INDEX rollouts_history ON public.rollouts USING btree (guild_id, id DESC);
 

@@ -5,7 +5,7 @@ A gap has no user. An event is its beginning, its end, its title and the names o
 
 from alembic import op
 
-revision = "0011"
+revision = "0010"
 down_revision = "0009"
 
 STATEMENTS = (
