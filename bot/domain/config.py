@@ -18,6 +18,7 @@ from bot.domain.rollout import plans
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limit
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
+from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.oncall import OnCallSchedule
 
 
@@ -121,6 +122,7 @@ class LaneConfig:
     # How short a tick the lane's own traffic may be given; None: the tick is as written.
     finest_tick_s: float | None = None
     on_call: str | None = None  # name of the schedule that alerts call
+    watch: LaneWatch = field(default_factory=LaneWatch)
 
     @property
     def gated(self) -> bool:

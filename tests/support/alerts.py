@@ -1,108 +1,125 @@
-"""Alert sources of a catalog as it is written, and what other programs send to them."""
+"""The alert service on a database in memory, with a clock that the test moves."""
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 
-from bot.adapters.alerts.sources.delivery import AlertSource, Delivery
-from bot.adapters.alerts.sources.receiving import Receiver
-from bot.adapters.signing import SIGNATURE, TIMESTAMP, of_body, signature
-from bot.composition.adapters import make_alert_sources
-from bot.ports.findings import Findings
-from tests.support.catalog_files import SOUND, check, write
-
-SECRET = "a-secret-of-alert-sources-with-enough-characters"
-NOW = 1_795_359_600.0  # 2026-11-22 15:00 UTC
-ENVIRON = {"ALERT_SECRET": SECRET}
-SOURCES = """\
-alert_sources:
-  prometheus: {kind: alertmanager, token: "${ALERT_SECRET}", environments: {prod: production}}
-  basic: {kind: alertmanager, user: am, password: "${ALERT_SECRET}"}
-  sentry: {kind: sentry, secret: "${ALERT_SECRET}", services: {checkout-web: checkout}}
-  eager: {kind: sentry, secret: "${ALERT_SECRET}", new_issues: true}
-  github: {kind: github, secret: "${ALERT_SECRET}"}
-  own: {kind: generic, secret: "${ALERT_SECRET}"}
-"""
+from bot.adapters.redis.waker import EventWaker
+from bot.domain.config import Catalog
+from bot.domain.errors import Refused
+from bot.domain.records import RolloutSummary
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import Lane, Rollout
+from bot.domain.watch.alert import Alert, AlertAction
+from bot.domain.watch.escalation import Responder
+from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.lane import LaneWatch
+from bot.engine.api import RollbackRequest
+from bot.engine.watch.alerts import Alerts
+from bot.engine.watch.api import AlertRequest, Reached
+from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.support.actors import ONCALL
+from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, begin_rollout, catalog
+from tests.support.clocks import FrozenClock
+from tests.support.virtual_time import EPOCH
 
 
-def sources(
-    folder: Path, written: str = SOURCES, redact: Callable[[str], str] = str
-) -> Mapping[str, AlertSource]:
-    """The alert sources of a catalog with the lanes checkout/staging and checkout/production."""
-    found, mistakes = check(write(folder / "catalog", all=SOUND + written), ENVIRON)
-    assert not mistakes, mistakes
-    return make_alert_sources(lambda: found, redact)
+def errors(
+    *,
+    firing: bool = True,
+    at: datetime = EPOCH,
+    value: str = "52%",
+    fingerprint: str = "errors",
+    **more: object,
+) -> Finding:
+    finding = Finding(
+        fingerprint,
+        "rule",
+        "Many requests fail",
+        at,
+        firing,
+        Severity.CRITICAL,
+        PRODUCTION,
+        value=value,
+        limit="20%",
+    )
+    return replace(finding, **more)  # type: ignore[arg-type]
 
 
-def receiver(folder: Path, findings: Findings, **more: Any) -> Receiver:
-    return Receiver(sources(folder), findings, **{"now": lambda: NOW, **more})
+class AlertWorld:
+    """One process with alerts. `asked`: the rollbacks that it wanted; `refuses`: what is said to them instead."""
 
+    def __init__(self, *, rolls_back: bool = False, store: MemoryStore | None = None) -> None:
+        self.clock = FrozenClock(EPOCH)
+        self.database = MemoryDatabase(self.clock.now)
+        self.store = store or MemoryStore(self.database)
+        self.past: list[RolloutSummary] = []
+        self.asked: list[RollbackRequest] = []
+        self.refuses: Refused | None = None
+        self.on_call: Mapping[Responder, Reached] = {}
+        watch = LaneWatch(rolls_back=rolls_back)
+        known = catalog()
+        lanes = {lane: replace(config, watch=watch) for lane, config in known.lanes.items()}
+        self.catalog: Catalog = replace(known, lanes=lanes)
+        self.store.history.history = self._history  # type: ignore[method-assign]
+        self.alerts = self.process()
 
-def delivery(body: bytes | Mapping[str, Any], **headers: str) -> Delivery:
-    """Names of headers have `_` for `-`."""
-    named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
-    return Delivery(named, body if isinstance(body, bytes) else json.dumps(body).encode(), NOW)
+    def process(self) -> Alerts:
+        """Another process on the same database."""
 
+        async def on_call(lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
+            return self.on_call
 
-def bearer(secret: str = SECRET) -> dict[str, str]:
-    return {"authorization": f"Bearer {secret}"}
+        current: Callable[[], Catalog] = lambda: self.catalog  # noqa: E731
+        return Alerts(
+            self.store,
+            current,
+            clock=self.clock,
+            waker=EventWaker(),
+            roll_back=self._roll_back,
+            on_call=on_call,
+        )
 
+    async def _history(
+        self, lanes: Sequence[Lane], before: int | None, limit: int
+    ) -> Sequence[RolloutSummary]:
+        return [each for each in reversed(self.past) if each.lane in lanes][:limit]
 
-def basic(user: str = "am", password: str = SECRET) -> dict[str, str]:
-    return {"authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
+    async def _roll_back(self, request: RollbackRequest) -> Rollout:
+        if self.refuses is not None:
+            raise self.refuses
+        self.asked.append(request)
+        return begin_rollout(
+            id=90 + len(self.asked), lane=PRODUCTION, plan=STRAIGHT, at=self.clock.now(), generation=0
+        ).rollout
 
+    def deployed(self, minutes_ago: float, phase: str = "succeeded", **more: object) -> RolloutSummary:
+        at = self.clock.now() - timedelta(minutes=minutes_ago)
+        summary = RolloutSummary(
+            len(self.past) + 1, PRODUCTION, "1.4.0", "1.5.0", phase, "dev", "", "", at, at
+        )
+        self.past.append(replace(summary, **more))  # type: ignore[arg-type]
+        return self.past[-1]
 
-def by_github(event: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
-    return {"x-github-event": event, "x-hub-signature-256": f"sha256={of_body(secret, body)}"}
+    async def one(self) -> Alert:
+        (alert,) = await self.store.alerts.open(GUILD)
+        return alert
 
+    async def press(self, alert: Alert, action: AlertAction, actor: object = ONCALL, **more: object) -> Alert:
+        request = AlertRequest(alert.id, action, actor, GUILD, **more)  # type: ignore[arg-type]
+        return await self.alerts.act(request)
 
-def by_sentry(resource: str, body: bytes, secret: str = SECRET) -> dict[str, str]:
-    return {"sentry-hook-resource": resource, "sentry-hook-signature": of_body(secret, body)}
+    async def pass_s(self, seconds: float) -> None:
+        self.clock.forward(seconds)
+        while await self.alerts.once():
+            pass
 
+    def calls(self) -> list[CallPeople]:
+        """The calls so far that are not the first message's."""
+        rows = self.database.tables.effects.values()
+        return [row.effect for row in rows if isinstance(row.effect, CallPeople)]
 
-def by_us(body: bytes, secret: str = SECRET, at: float = NOW) -> dict[str, str]:
-    timestamp = str(int(at))
-    return {TIMESTAMP.lower(): timestamp, SIGNATURE.lower(): signature(secret, timestamp, body)}
-
-
-def alertmanager_alert(**over: Any) -> dict[str, Any]:
-    """One alert of a webhook of an Alertmanager."""
-    return {
-        "status": "firing",
-        "labels": {
-            "alertname": "HighErrorRate",
-            "service": "checkout",
-            "environment": "production",
-            "severity": "page",
-        },
-        "annotations": {
-            "summary": "checkout fails",
-            "description": "5% of requests fail.",
-            "value": "5%",
-            "limit": "1%",
-            "runbook_url": "https://runbooks.example.com/errors",
-        },
-        "startsAt": "2026-11-22T14:52:26.739266876Z",
-        "endsAt": "0001-01-01T00:00:00Z",
-        "generatorURL": "http://prometheus.example.com/graph?g0.expr=up",
-        "fingerprint": "9f3c2d0a1b4e5f60",
-    } | over
-
-
-def alertmanager_body(*alerts: Mapping[str, Any], **over: Any) -> dict[str, Any]:
-    return {
-        "version": "4",
-        "groupKey": '{}:{alertname="HighErrorRate"}',
-        "truncatedAlerts": 0,
-        "status": "firing",
-        "receiver": "slipway",
-        "groupLabels": {"alertname": "HighErrorRate"},
-        "commonLabels": {},
-        "commonAnnotations": {},
-        "externalURL": "http://alertmanager.example.com",
-        "alerts": list(alerts) or [alertmanager_alert()],
-    } | over
+    def lines(self, alert: Alert) -> list[str]:
+        return [entry.what for of, entry in self.database.tables.entries if of == alert.id]

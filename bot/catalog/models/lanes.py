@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from bot.catalog.models.lane_watch import Watch
 from bot.values import Duration, HttpUrl, Names, Part, SecretText, Short, shaped
 
 _STRING = {"type": "string"}
@@ -99,6 +100,9 @@ class LaneLayer(Part):
     tick: Duration | None = Field(
         default=None,
         description="How often the judge measures; 5s by default, down to 1s where a router counts much traffic.",
+    )
+    watch: Watch | None = Field(
+        default=None, description="What is alerted while it serves; a layer replaces those above."
     )
     rollback_timeout: Duration | None = Field(
         default=None,

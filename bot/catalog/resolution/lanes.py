@@ -8,6 +8,7 @@ from bot.catalog import models
 from bot.catalog.diagnostics import nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
+from bot.catalog.resolution.lane_watch import watch
 from bot.catalog.resolution.layers import Layers, Said
 from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named, preconditions
 from bot.catalog.resolution.plans import policy as judged_by
@@ -78,6 +79,7 @@ class LaneResolver:
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
             finest_tick_s=self._finest_tick_s(said, metrics),
+            watch=watch(self._document, said, rules),
             on_call=on_call,
             binding=binding(
                 self._document, self._sections, said.lane, target=target, metrics=metrics, policy=policy

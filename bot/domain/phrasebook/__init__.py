@@ -12,10 +12,12 @@ from bot.domain.phrasebook.alerts import (
     alert_is_over,
     alert_resolved,
     all_well,
+    because_of_alert,
     escalated_by,
     no_alert,
     no_answer_from,
     not_acknowledged,
+    not_rolled_back,
     not_your_alert,
     nothing_to_roll_back,
     rollback_begun,
@@ -23,6 +25,7 @@ from bot.domain.phrasebook.alerts import (
     silence_over,
     silenced_for,
     still_on_it,
+    would_roll_back,
 )
 from bot.domain.phrasebook.appcommands import (
     manifest_unreadable,
@@ -186,6 +189,7 @@ __all__ = [
     "bad_expiry",
     "bad_extension",
     "bad_token_name",
+    "because_of_alert",
     "changed_since_posted",
     "command_changed",
     "commands_refused",
@@ -240,6 +244,7 @@ __all__ = [
     "not_reached",
     "not_reached_yet",
     "not_ready",
+    "not_rolled_back",
     "not_succeeded",
     "not_your_alert",
     "nothing_to_measure",
@@ -288,4 +293,5 @@ __all__ = [
     "unless_decided",
     "unreachable",
     "unsound_plan",
+    "would_roll_back",
 ]

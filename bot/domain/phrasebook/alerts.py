@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.errors import Refused, UserError
-from bot.domain.phrasebook.values import because, code, name
+from bot.domain.phrasebook.values import because, code, name, sentence
 
 
 def all_well() -> str:
@@ -72,3 +72,15 @@ def nothing_to_roll_back(lane: str) -> Refused:
         rule="no_suspect",
         remedy="`/rollback` returns to an earlier release all the same.",
     )
+
+
+def because_of_alert(alert_id: int, title: str) -> str:
+    return f"Alert {alert_id}: {name(title)}"
+
+
+def would_roll_back(version: str, to: str) -> str:
+    return f"Slipway would roll {name(version)} back to {name(to)} now, but it only watches here (`watch: rollback`)."
+
+
+def not_rolled_back(why: str) -> str:
+    return f"It could not be rolled back.{sentence(why)}"

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import phrasebook
 from bot.domain.formatting import clean, duration
-from bot.domain.rollout.model import SYSTEM, Actor
+from bot.domain.rollout.model import Actor
 from bot.domain.watch.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Person, disowned
 from bot.domain.watch.escalation import AlertPolicy
 from bot.domain.watch.findings import Severity
@@ -97,7 +97,7 @@ def rolled_back(alert: Alert, by: Actor, rollout_id: int, at: datetime) -> Chang
     """The alert once a rollback was started for it: who starts one has it."""
     entry = Entry(at, "rollback", phrasebook.rollback_begun(rollout_id), by.name)
     change = Change(replace(alert, version=alert.version + 1), (entry,))
-    if by == SYSTEM or alert.over:
+    if by.via == "system" or alert.over:
         return change
     return replace(change, alert=_owned(change.alert, by, at))
 

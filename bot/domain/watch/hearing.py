@@ -76,7 +76,8 @@ def _begun(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) ->
         changed = replace(changed, returns=alert.returns + 1)
         entries: tuple[Entry, ...] = (Entry(at, "returned", clean(finding.title)),)
     else:
-        entries = (Entry(at, "trouble", clean(finding.title)),)
+        # Of a storm, the timeline has the beginning, and the card its size.
+        entries = () if left_out else (Entry(at, "trouble", clean(finding.title)),)
     return _worse(alert, Change(changed, entries), at, policy)
 
 

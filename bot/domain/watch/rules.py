@@ -6,7 +6,7 @@ each over its own window, so that a long one says it matters and a short one tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -138,15 +138,30 @@ def _advanced(condition: Rule, state: RuleState, tick: ServedTick) -> RuleState:
 def _news(
     rule: WatchRule, state: WatchState, conditions: Mapping[str, RuleState], tick: ServedTick
 ) -> News | None:
-    way = next((way for way in rule.ways if all(fails(one, conditions[one.name]) for one in way)), None)
+    way = next((way for way in rule.ways if _broken(way, conditions)), None)
     fired = rule.name in state.firing
     if way is None:
         return News(rule, False, tick.at) if fired else None
-    if fired:
-        return None
-    # The condition with the shortest window says what is so now.
+    return None if fired else News(rule, True, tick.at, *_figures(way, conditions))
+
+
+def _figures(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> tuple[str, str]:
+    """The condition with the shortest window says what is so now."""
     shown = min(way, key=lambda one: one.over_s)
-    return News(rule, True, tick.at, *shown_as(shown, conditions[shown.name]))
+    return shown_as(shown, conditions[shown.name])
+
+
+def shown_now(rules: Iterable[WatchRule], state: WatchState) -> Iterable[News]:
+    """What fires, as it stands now."""
+    for rule in rules:
+        since = state.firing.get(rule.name)
+        way = next((way for way in rule.ways if _broken(way, state.conditions)), None)
+        if since is not None and way is not None:
+            yield News(rule, True, since, *_figures(way, state.conditions))
+
+
+def _broken(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> bool:
+    return all(one.name in conditions and fails(one, conditions[one.name]) for one in way)
 
 
 def shown_as(condition: Rule, state: RuleState) -> tuple[str, str]:
@@ -244,6 +259,21 @@ def _after_deploy() -> Iterable[WatchRule]:
             after_deploy_s=1800.0,
             rollback=True,
         )
+
+
+def _blue_green() -> Iterable[WatchRule]:
+    """As teams with two environments behind one switch have it: quicker, and with wider limits."""
+    for said in ("error_rate > 10% over 1m", "p95 > 2s over 30s for 1m"):
+        name = f"{said} after a switch"
+        yield WatchRule(name, ((parse_rule(said),),), Severity.CRITICAL, after_deploy_s=1800.0, rollback=True)
+
+
+# The rules that a lane has before its own, by the name of the profile.
+PROFILES: Mapping[str, Callable[[JudgePolicy], tuple[WatchRule, ...]]] = {
+    "standard": default_rules,
+    "blue_green": lambda policy: (*default_rules(policy), *_blue_green()),
+    "none": lambda _: (),
+}
 
 
 def measured_latencies(rules: Iterable[WatchRule]) -> tuple[Rule, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 from zlib import crc32
 
@@ -13,9 +14,10 @@ import structlog
 from bot.domain.config import LaneConfig
 from bot.domain.judge.counters import Sample
 from bot.domain.judge.history import LastRead, ServedTick, edges, served
-from bot.domain.judge.policy import PolicyError
+from bot.domain.judge.policy import PolicyError, Rule
 from bot.domain.records import LaneRow
 from bot.domain.rollout.model import Lane
+from bot.domain.watch.rules import measured_latencies
 from bot.engine.lanes import Lanes
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.tasks import Tasks
@@ -43,12 +45,16 @@ _PATIENCE, _LONGEST_PAUSE_S = 3, 300.0
 
 @dataclass(slots=True)
 class _Serving:
-    """A lane that serves `digest`. every_s: its pace. failures: looks in a row that read nothing."""
+    """A lane that serves `digest`. every_s: its pace. failures: looks in a row that read nothing.
+
+    watched: rules that ask for more counts than the policy.
+    """
 
     config: LaneConfig
     digest: str
     next_at: float
     every_s: float
+    watched: tuple[Rule, ...] = ()
     last: LastRead | None = None
     failures: int = 0
 
@@ -60,12 +66,17 @@ class _Look(NamedTuple):
     took_s: float
 
 
+def _unheard(lane: Lane, tick: ServedTick) -> None:
+    return None
+
+
 class HistoryLoop:
     """Looks at every lane that serves and is not judged, at the pace and for the objectives of its next rollout.
 
     One process does this for all (`Controller`). Lanes are read in tasks of their own and saved together every `save_s`
     seconds; what was not saved yet is lost with the process. Every `find_s` seconds it looks which lanes there are.
-    `term` rises when this process becomes the controller: another one may have counted meanwhile.
+    `term` rises when this process becomes the controller: another one may have counted meanwhile. `heard` is told every
+    tick.
     """
 
     def __init__(
@@ -76,6 +87,7 @@ class HistoryLoop:
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
+        heard: Callable[[Lane, ServedTick], None] = _unheard,
         save_s: float = 30.0,
         find_s: float = 10.0,
     ) -> None:
@@ -84,6 +96,7 @@ class HistoryLoop:
         self._sampler = sampler
         self._clock = clock
         self._term = term
+        self._heard = heard
         self._save_s, self._find_s = save_s, find_s
         self._seen_term = -1
         self._now = 0.0
@@ -127,6 +140,7 @@ class HistoryLoop:
         if since >= self._until.get(lane, 0.0) and tick.seconds >= _SHORTEST_S / 2:
             self._until[lane] = tick.at
             self._waiting.append((lane, tick))
+            self._heard(lane, tick)
 
     def _mind_the_clock(self, now: float) -> None:
         """Begin again with a new term, or after the clock was set back."""
@@ -163,9 +177,9 @@ class HistoryLoop:
 
     def _count(self, look: _Look) -> None:
         state, why = look.state, look.sample.error
-        before, policy = state.last, state.config.policy.judge
+        before = state.last
         try:
-            state.last, tick = served(before, policy, look.sample, look.at, state.every_s)
+            state.last, tick = self._served(state, look)
         except PolicyError as mistake:
             tick, why = None, str(mistake)
         except Exception as error:
@@ -179,6 +193,18 @@ class HistoryLoop:
         state.every_s = max(_pace_s(state.config), look.took_s / _SHARE)
         # In step with the planned ticks, as the judge's are.
         state.next_at = max(state.next_at + state.every_s, look.at + state.every_s / 2) + _pause_s(state)
+
+    def _served(self, state: _Serving, look: _Look) -> tuple[LastRead | None, ServedTick | None]:
+        """What was served, for the lane's rules too, unless its source cannot tell what one of them asks."""
+        count = partial(served, state.last, state.config.policy.judge, look.sample, look.at, state.every_s)
+        if not state.watched:
+            return count()
+        try:
+            return count(also=state.watched)
+        except PolicyError as mistake:
+            log.warning("watch_not_counted", lane=str(state.config.lane), why=str(mistake))
+            state.watched = ()
+            return count()
 
     def _tell(self, state: _Serving, read: bool, why: str | None) -> None:
         """Log when a gap begins to grow and when it ends, not every look."""
@@ -228,7 +254,8 @@ def _kept(known: _Serving | None, config: LaneConfig, digest: str) -> _Serving |
         return None
     if known.config is not config:
         before, now = known.config, config
-        if before.policy.judge != now.policy.judge or before.bound != now.bound:
+        same_rules = before.watch.rules == now.watch.rules
+        if before.policy.judge != now.policy.judge or before.bound != now.bound or not same_rules:
             return None
         known.config = config
     return known
@@ -237,7 +264,8 @@ def _kept(known: _Serving | None, config: LaneConfig, digest: str) -> _Serving |
 def _begun(config: LaneConfig, digest: str, now: float) -> _Serving:
     """Lanes begin at different times within a tick, so that they are not all read at once."""
     every_s = _pace_s(config)
-    return _Serving(config, digest, now + every_s * (crc32(str(config.lane).encode()) % 1000) / 1000, every_s)
+    first_at = now + every_s * (crc32(str(config.lane).encode()) % 1000) / 1000
+    return _Serving(config, digest, first_at, every_s, measured_latencies(config.watch.rules))
 
 
 def _pace_s(config: LaneConfig) -> float:

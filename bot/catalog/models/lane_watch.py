@@ -1,0 +1,51 @@
+"""How lanes are watched while they serve."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from bot.domain.watch.findings import Severity, severity_of
+from bot.values import Duration, Part, Short
+
+
+class WatchRule(Part):
+    """A rule over what a lane serves: it alerts while all of its conditions are broken."""
+
+    rule: str | tuple[str, ...] = Field(
+        description="A condition such as `error_rate > 2% over 10m`, or several that must all be broken."
+    )
+    severity: Severity = Field(
+        default=Severity.MEDIUM, description="critical, high, medium (or warning), low (or info)."
+    )
+    after_deploy: Duration | None = Field(
+        default=None, gt=0, description="It counts only for so long after a rollout succeeded."
+    )
+    rollback: bool = Field(default=False, description="It rolls that rollout back at once; see `rollback`.")
+
+    @field_validator("severity", mode="before")
+    @classmethod
+    def _read(cls, value: object) -> object:
+        return severity_of(value) or value if isinstance(value, str) else value
+
+
+class Watch(Part):
+    """What of a lane is alerted while it serves, and what is done then."""
+
+    rules: dict[str, Annotated[WatchRule, Short("rule", {"type": ["string", "array"]})] | None] = Field(
+        default={}, description="Further rules by name; a name with nothing after it removes a rule."
+    )
+    profile: Literal["standard", "blue_green", "none"] = Field(
+        default="standard", description="Rules to begin with; `none` for only those given here."
+    )
+    rollback: Literal["watch_only", "enabled"] = Field(
+        default="watch_only",
+        description="Whether rules for the time after a deploy roll it back, or only say that they would.",
+    )
+    settle: Duration = Field(
+        default=120.0, ge=0, description="How long all must be well until an alert is resolved."
+    )
+    blame: Duration = Field(
+        default=3600.0, ge=0, description="For how long a deploy is offered as the plausible cause."
+    )

@@ -1,0 +1,20 @@
+"""How a lane is watched while it serves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.rules import WatchRule
+
+
+@dataclass(frozen=True, slots=True)
+class LaneWatch:
+    """A lane's rules, and how its alerts are followed up.
+
+    rolls_back: whether rules for the time after a deploy roll it back, instead of saying that they would.
+    """
+
+    rules: tuple[WatchRule, ...] = ()
+    alerts: AlertPolicy = field(default_factory=AlertPolicy)
+    rolls_back: bool = False

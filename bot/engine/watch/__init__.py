@@ -1,0 +1,1 @@
+"""Watching what is deployed: alerts, monitors, and who is on call."""

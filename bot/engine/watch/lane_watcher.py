@@ -1,0 +1,151 @@
+"""Lane watcher: judges what lanes serve by their rules, tick by tick, between rollouts and beside them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bot.domain.config import Catalog, LaneConfig
+from bot.domain.judge.history import ServedTick
+from bot.domain.judge.policy import Rule
+from bot.domain.rollout.model import Lane, Phase
+from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.rules import News, WatchRule, WatchState, advance_watch, shown_now
+from bot.ports.coordination import Clock
+from bot.ports.findings import Findings
+from bot.ports.store import Store
+
+log = structlog.get_logger(__name__)
+
+SOURCE = "rule"
+_MOST_WAITING = 20_000  # ticks, for a database that is away; the oldest are dropped
+_TITLES = {
+    "outage": "Many requests fail",
+    "fast burn": "The error budget is being spent within days",
+    "burn": "The error budget is being spent too fast",
+    "slow burn": "The error budget will not last",
+    "slow": "Requests are slow",
+}
+
+
+class LaneWatcher:
+    """Takes the ticks of the history and judge loops, and tells what it finds.
+
+    One process does this for all (`Controller`); `term` rises when it becomes this one, which then goes on where the
+    other one stopped. States are saved every `save_s` seconds: ticks since then are lost with the process, findings are
+    not, since what still fires is told again. Values of what fires are told every `retell_s` seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Callable[[], Catalog],
+        findings: Findings,
+        clock: Clock,
+        *,
+        term: Callable[[], int] = lambda: 0,
+        save_s: float = 60.0,
+        retell_s: float = 30.0,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._findings = findings
+        self._clock = clock
+        self._term = term
+        self._save_s, self._retell_s = save_s, retell_s
+        self._seen_term = -1
+        self._states: dict[Lane, WatchState] = {}
+        self._changed: set[Lane] = set()
+        self._ticks: deque[tuple[Lane, ServedTick]] = deque(maxlen=_MOST_WAITING)
+        self._news: list[tuple[Lane, News]] = []
+        self._save_at = self._retell_at = datetime.min.replace(tzinfo=UTC)
+
+    def take(self, lane: Lane, tick: ServedTick) -> None:
+        """Take a tick, to be judged in the next round."""
+        self._ticks.append((lane, tick))
+
+    async def once(self) -> bool:
+        """One round of the loop."""
+        now = self._clock.now()
+        if self._term() != self._seen_term:
+            self._states = dict(await self._store.watched.read())
+            self._seen_term, self._save_at, self._retell_at = self._term(), now, now
+        while self._ticks:
+            self._judge(*self._ticks.popleft())
+        await self._tell(now)
+        if now >= self._save_at and self._changed:
+            await self._store.watched.save({lane: self._states[lane] for lane in self._changed}, now)
+            self._changed.clear()
+            self._save_at = now + timedelta(seconds=self._save_s)
+        return False
+
+    def _judge(self, lane: Lane, tick: ServedTick) -> None:
+        config = self._catalog().lanes.get(lane)
+        if config is None:
+            return
+        state, news = advance_watch(config.watch.rules, self._states.get(lane, WatchState()), tick)
+        self._states[lane] = state
+        self._changed.add(lane)
+        self._news += ((lane, said) for said in news)
+
+    async def _tell(self, now: datetime) -> None:
+        """Tell what began and ended, and from time to time how it stands. What cannot be told waits."""
+        if now >= self._retell_at:
+            self._retell_at = now + timedelta(seconds=self._retell_s)
+            self._news += self._standing()
+        found = []
+        for lane, said in self._news:
+            finding = await self._finding(lane, said, now)
+            if finding is not None:
+                found.append(finding)
+        if found:
+            await self._findings.hear(found)
+        self._news = []
+
+    def _standing(self) -> list[tuple[Lane, News]]:
+        standing = []
+        for lane, state in self._states.items():
+            config = self._catalog().lanes.get(lane)
+            if config is not None and state.firing:
+                standing += [(lane, said) for said in shown_now(config.watch.rules, state)]
+        return standing
+
+    async def _finding(self, lane: Lane, said: News, now: datetime) -> Finding | None:
+        """None for a rule that counts only after a deploy, when there was none."""
+        config, rule = self._catalog().lanes.get(lane), said.rule
+        if config is None:
+            return None
+        if rule.after_deploy_s is not None and said.firing and not await self._deployed(lane, rule, now):
+            return None
+        return Finding(
+            fingerprint=f"{SOURCE}/{lane}/{rule.name}"[:100],
+            source=SOURCE,
+            title=_TITLES.get(rule.name, rule.name),
+            at=datetime.fromtimestamp(said.at, UTC),
+            firing=said.firing,
+            severity=_severity(config, rule),
+            lane=lane,
+            value=said.value,
+            limit=said.limit,
+            text="" if rule.name not in _TITLES else " or ".join(_said(way) for way in rule.ways),
+            rollback=rule.rollback,
+        )
+
+    async def _deployed(self, lane: Lane, rule: WatchRule, now: datetime) -> bool:
+        """Whether the newest rollout of the lane succeeded within the rule's time."""
+        for newest in await self._store.history.history([lane], None, 1):
+            if newest.phase == Phase.SUCCEEDED and newest.ended_at is not None:
+                return now - newest.ended_at <= timedelta(seconds=rule.after_deploy_s or 0.0)
+        return False
+
+
+def _severity(config: LaneConfig, rule: WatchRule) -> Severity:
+    """Where no one decides what goes forward, no one is woken either."""
+    return rule.severity if config.gated or rule.severity is Severity.LOW else Severity.MEDIUM
+
+
+def _said(way: tuple[Rule, ...]) -> str:
+    return " and ".join(condition.name for condition in way)

@@ -1,0 +1,266 @@
+"""The alert service: findings become alerts, people act, restarts and two processes change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.domain.errors import Refused, UserError
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.alert import AlertAction, AlertState
+from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.findings import Severity
+from bot.engine.watch.alerts import pinged_at_first
+from bot.engine.watch.api import AlertRollback, Reached
+from tests.support.actors import DEV, LEAD, ONCALL
+from tests.support.alerts import AlertWorld, errors
+from tests.support.catalogs import GUILD, PRODUCTION
+from tests.support.virtual_time import EPOCH
+
+
+async def test_findings_of_a_lane_become_one_alert_in_its_servers() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors(), errors(fingerprint="slow", severity=Severity.MEDIUM)])
+    await world.alerts.hear([errors(fingerprint="p99")])
+    alert = await world.one()
+    assert (alert.guilds, alert.lane, len(alert.firing)) == ((GUILD,), PRODUCTION, 3)
+    assert world.lines(alert) == ["opened", "called", "trouble", "trouble"]
+    # The first message calls people itself.
+    assert world.calls() == []
+    assert pinged_at_first(alert, AlertPolicy()) == ("team", "on_call")
+
+
+async def test_the_same_finding_changes_nothing() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    before = await world.one()
+    await world.alerts.hear([errors(), errors()])
+    assert await world.one() == before
+
+
+async def test_what_ends_before_it_was_heard_opens_nothing() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors(firing=False)])
+    assert await world.store.alerts.open() == []
+
+
+async def test_a_finding_of_an_unknown_lane_reaches_the_servers_of_its_source() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors(lane=Lane("nothing", "nowhere"), guilds=(GUILD,))])
+    await world.alerts.hear([errors(lane=None, title="Disk full")])
+    assert [alert.guilds for alert in await world.store.alerts.open()] == [(GUILD,), (GUILD,)]
+
+
+async def test_escalation_reaches_the_people_of_the_schedule_and_stops_with_an_owner() -> None:
+    world = AlertWorld()
+    world.on_call = {
+        "on_call": Reached(users=(7,)),
+        "second": Reached(users=(8,)),
+        "lead": Reached(("leads",)),
+    }
+    await world.alerts.hear([errors()])
+    await world.pass_s(900)
+    await world.pass_s(900)
+    await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    await world.pass_s(1799)
+    assert [(call.mention_users, call.mention_roles) for call in world.calls()] == [((7,), ()), ((7, 8), ())]
+    assert all("Many requests fail" in call.title for call in world.calls())
+    assert (await world.one()).owner is not None
+
+
+async def test_without_a_schedule_the_role_on_call_is_called() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    await world.pass_s(900)
+    (call,) = world.calls()
+    assert (call.mention_roles, call.mention_users) == (("on-call",), ())
+
+
+async def test_a_restart_at_every_step_loses_and_repeats_none() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    for _ in range(80):
+        world.alerts = world.process()
+        await world.pass_s(60)
+    assert [call.text for call in world.calls()] == [
+        "No one has acknowledged this for 15 min.",
+        "No one has acknowledged this for 30 min.",
+        "No one has acknowledged this for 1 h.",
+    ]
+
+
+async def test_two_processes_at_one_timer_call_once() -> None:
+    world = AlertWorld()
+    other = world.process()
+    await world.alerts.hear([errors()])
+    world.clock.forward(900)
+    await asyncio.gather(world.alerts.once(), other.once(), world.alerts.once(), other.once())
+    assert len(world.calls()) == 1
+
+
+async def test_two_processes_that_hear_the_same_open_one_alert() -> None:
+    world = AlertWorld()
+    other = world.process()
+    await asyncio.gather(
+        world.alerts.hear([errors()]), other.hear([errors()]), other.hear([errors(fingerprint="slow")])
+    )
+    assert len((await world.one()).firing) == 2
+
+
+async def test_it_resolves_itself_and_a_new_trouble_opens_a_new_one() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    first = await world.one()
+    world.clock.forward(60)
+    await world.alerts.hear([errors(firing=False, at=world.clock.now())])
+    await world.pass_s(120)
+    over = await world.store.alerts.load(first.id)
+    assert over is not None
+    assert (over.state, over.ended_at) == (AlertState.RESOLVED, EPOCH + timedelta(seconds=60))
+    await world.alerts.hear([errors(at=world.clock.now())])
+    assert (await world.one()).id > first.id
+
+
+async def test_what_a_person_resolved_is_not_opened_by_the_same_news() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    world.clock.forward(60)
+    await world.press(await world.one(), AlertAction.RESOLVE, reason="known")
+    await world.alerts.hear([errors(value="60%")])
+    assert await world.store.alerts.open() == []
+
+
+# ---- people ------------------------------------------------------------------------------------------------
+
+
+async def test_everyone_may_take_it_but_not_everyone_may_end_it() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    alert = await world.one()
+    guest = replace(DEV, id=99, roles=frozenset())
+    with pytest.raises(Refused, match="you need one of the roles"):
+        await world.press(alert, AlertAction.RESOLVE, guest)
+    with pytest.raises(Refused, match="you need one of the roles"):
+        await world.press(alert, AlertAction.SILENCE, guest)
+    await world.press(alert, AlertAction.ACKNOWLEDGE, guest)
+    assert (await world.press(alert, AlertAction.RESOLVE, guest)).ended_by == guest.name
+
+
+async def test_an_alert_of_another_server_is_not_there() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    alert = await world.one()
+    with pytest.raises(UserError, match="There is no alert"):
+        await world.alerts.view(alert.id, GUILD + 1)
+    with pytest.raises(UserError, match="There is no alert 77 here"):
+        await world.alerts.view(77, GUILD)
+
+
+# ---- rolling back ------------------------------------------------------------------------------------------
+
+
+async def test_a_deploy_shortly_before_is_the_plausible_cause() -> None:
+    world = AlertWorld()
+    deploy = world.deployed(10)
+    await world.alerts.hear([errors()])
+    suspect = (await world.one()).suspect
+    assert suspect is not None
+    assert (suspect.rollout_id, suspect.from_version, suspect.to_version) == (deploy.id, "1.4.0", "1.5.0")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"minutes_ago": 61},
+        {"minutes_ago": 10, "phase": "rolled_back"},
+        {"minutes_ago": 10, "from_version": None},
+        {"minutes_ago": 10, "lane": Lane("checkout", "staging")},
+    ],
+)
+async def test_what_is_no_plausible_cause(change: dict[str, object]) -> None:
+    world = AlertWorld()
+    world.deployed(**change)  # type: ignore[arg-type]
+    await world.alerts.hear([errors()])
+    assert (await world.one()).suspect is None
+
+
+async def test_a_rollout_that_goes_on_is_a_plausible_cause() -> None:
+    world = AlertWorld()
+    world.deployed(200, "soaking", ended_at=None)
+    await world.alerts.hear([errors()])
+    suspect = (await world.one()).suspect
+    assert suspect is not None
+    assert suspect.going_on
+
+
+async def test_roll_back_returns_to_what_ran_before_and_takes_the_alert() -> None:
+    world = AlertWorld()
+    world.deployed(10)
+    await world.alerts.hear([errors()])
+    request = AlertRollback((await world.one()).id, LEAD, GUILD, interaction="i1")
+    alert, rollout = await world.alerts.roll_back(request)
+    (asked,) = world.asked
+    assert (asked.version, asked.interaction, asked.actor) == ("1.4.0", "i1", LEAD)
+    assert asked.reason == f"Alert {alert.id}: Many requests fail"
+    assert alert.owner is not None
+    assert (alert.owner.name, world.lines(alert)[-1]) == (LEAD.name, "rollback")
+    assert rollout.id == 91
+
+
+async def test_a_rollback_is_refused_once_something_else_was_rolled_out() -> None:
+    world = AlertWorld()
+    world.deployed(10)
+    await world.alerts.hear([errors()])
+    world.deployed(0)
+    with pytest.raises(Refused, match="No deploy is a plausible cause"):
+        await world.alerts.roll_back(AlertRollback((await world.one()).id, LEAD, GUILD))
+    assert world.asked == []
+
+
+async def test_a_rule_for_the_time_after_a_deploy_rolls_back_at_once() -> None:
+    world = AlertWorld(rolls_back=True)
+    world.deployed(10)
+    await world.alerts.hear([errors(rollback=True)])
+    (asked,) = world.asked
+    assert (asked.version, asked.actor.via, asked.interaction) == ("1.4.0", "system", "alert-1-1")
+    assert (await world.one()).owner is None
+
+
+async def test_a_lane_that_only_watches_says_what_it_would_do() -> None:
+    world = AlertWorld()
+    world.deployed(10)
+    await world.alerts.hear([errors(rollback=True)])
+    assert world.asked == []
+    view = await world.alerts.view((await world.one()).id)
+    assert view.watch_only
+    assert "would roll 1.5.0 back to 1.4.0" in view.timeline[-1].text
+
+
+async def test_a_rollback_that_is_refused_is_said_on_the_card() -> None:
+    world = AlertWorld(rolls_back=True)
+    world.deployed(10)
+    world.refuses = Refused("It is irreversible.", rule="irreversible")
+    await world.alerts.hear([errors(rollback=True)])
+    view = await world.alerts.view((await world.one()).id)
+    assert view.timeline[-1].text == "It could not be rolled back. It is irreversible."
+
+
+async def test_a_storm_of_a_lane_is_one_alert_of_bounded_size() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors(fingerprint=f"pod{n}", severity=Severity.LOW) for n in range(2000)])
+    await world.alerts.hear([errors()])
+    alert = await world.one()
+    assert (len(alert.troubles), alert.severity) == (50, Severity.CRITICAL)
+    assert alert.left_out == 1951
+    assert len(world.lines(alert)) < 120
+
+
+async def test_roles_of_the_servers_are_asked_for_on_call() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    reached = await world.alerts.reached(await world.one(), ("team", "on_call"), GUILD)
+    assert reached == Reached(("on-call",), ())
+    assert ONCALL.roles & set(reached.roles)
