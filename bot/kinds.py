@@ -15,10 +15,12 @@ from pydantic import Field, PrivateAttr
 
 from bot import references
 from bot.domain.config import Repository
+from bot.domain.formatting import duration
 from bot.domain.rollout.model import Release
-from bot.values import Names, Part, RelativePath, Short, Text, shaped
+from bot.values import Duration, HttpUrl, Names, Part, RelativePath, Short, Text, shaped
 
 S = TypeVar("S", bound="SpecSettings")
+SHORTEST_EVERY_S = 5.0  # of a monitor
 
 # From the target's settings, a release and its environment. Raises `TargetRefused`, `Unreachable`.
 Pin = Callable[[Any, Release, str], Awaitable[Release]]
@@ -106,6 +108,42 @@ class TargetSettings(KindSettings):
     def splits(self) -> bool:
         """Whether it can split a lane's traffic between two releases. Where it cannot, its lanes are exclusive."""
         return True
+
+
+class CheckSettings(KindSettings):
+    """An entry of `checks:`.
+
+    timed: whether how long it takes says how the service does. of_candidate: whether it can be asked of a candidate
+    before it has traffic.
+    """
+
+    timed: ClassVar[bool] = True
+    of_candidate: ClassVar[bool] = False
+
+    critical: bool = Field(default=False, description="Failures are critical; otherwise a warning.")
+    every: Duration = Field(default=60.0, description="How often its monitor asks; 60s by default.")
+    monitor: bool = Field(default=True, description="false: only asked as a smoke test.")
+    timeout: Duration = Field(default=5.0, description="How long it may take in all; 5s by default.")
+    runbook: HttpUrl | None = Field(default=None, description="Page that its alerts link to.")
+
+    @property
+    def address(self) -> str:
+        """What it asks, for people: without secrets."""
+        return self.kind
+
+    @property
+    def asks_lane(self) -> bool:
+        """Whether it needs to know where the lane answers: it has no address of its own."""
+        return False
+
+    def problems(self) -> Iterator[Problem]:
+        if self.every < SHORTEST_EVERY_S:
+            yield Problem(("every",), f"must be at least {SHORTEST_EVERY_S:g}s.")
+        if self.timeout >= self.every:
+            sentence = (
+                f"{duration(self.timeout)} is not less than the {duration(self.every)} between two checks."
+            )
+            yield Problem(("timeout",), sentence)
 
 
 class SshSettings(Part):
@@ -298,3 +336,4 @@ class Kinds:
     releases: Mapping[str, Kind] = field(default_factory=dict)
     manifests: Mapping[str, Kind] = field(default_factory=dict)
     alert_sources: Mapping[str, Kind] = field(default_factory=dict)
+    checks: Mapping[str, Kind] = field(default_factory=dict)

@@ -175,6 +175,8 @@ def examine(document: Document, sections: Sections) -> None:
 
 def _report(document: Document, sections: Sections, at: KeyPath, problems: Iterable[Problem]) -> None:
     for problem in problems:
+        if not problem.path and sections.is_spoilt(at):
+            continue  # what it misses may be what was left out
         first = document.place(sections.original((*at, *problem.first)))
         sentence = problem.sentence.replace("{first}", str(first))
         document.wrong(sections.original((*at, *problem.path)), sentence, problem.hint)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections import ChainMap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -17,7 +18,11 @@ import aiohttp
 from bot import references
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
+from bot.adapters.checks.asking import AskedChecks
+from bot.adapters.checks.kind import Check, CheckContext
+from bot.adapters.checks.session import SystemResolver, check_session
 from bot.adapters.metrics.context import MetricContext
+from bot.adapters.metrics.shared import SharedAnswers
 from bot.adapters.sources.manifests.reading import ManifestContext, ManifestReader
 from bot.adapters.sources.releases import CatalogReleases
 from bot.adapters.targets.context import TargetContext
@@ -29,14 +34,17 @@ from bot.domain.appcommands.applications import Application
 from bot.domain.config import AdapterSettings, Catalog, ServedLane, TargetConfig
 from bot.domain.rollout.model import Lane, Observed, Release
 from bot.domain.secret import Secret
-from bot.kinds import ReleaseSettings
+from bot.kinds import CheckSettings, ReleaseSettings
 from bot.ports.appcommands import SourcedManifest
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.ports.metrics import MetricSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.targets import CatalogTarget
+from bot.redaction import Redactor
 
 Current = Callable[[], Catalog]
+# So long one answer of a target on where a lane answers serves all of the lane's checks.
+_ADDRESS_S = 3.0
 Adapter = TypeVar("Adapter")
 
 
@@ -141,6 +149,19 @@ class TargetOfLane:
     async def observe(self, lane: Lane) -> Observed:
         return await self.of(lane).observe(lane)
 
+    async def answers_at(self, lane: Lane) -> str | None:
+        """Where the lane is asked: as its users do, or else the release that serves it; None without an address.
+
+        Raises `Unreachable` also where nothing runs yet, and `TargetRefused`.
+        """
+        routed = await self.of(lane).router_address(lane)
+        if routed is not None:
+            return routed
+        running = sorted((await self.observe(lane)).running, key=lambda each: -each.weight)
+        if not running:
+            raise Unreachable(f"nothing runs in {lane}")
+        return next((each.address for each in running if each.address), None)
+
     async def counts(self, lane: Lane) -> Mapping[str, Any]:
         return await self.of(lane).counts(lane)
 
@@ -197,6 +218,29 @@ def make_alert_sources(current: Current, redact: Callable[[str], str] = str) -> 
         return made
 
     return Following(lambda: {n: c.settings for n, c in current().alert_sources.items()}, make)
+
+
+@asynccontextmanager
+async def open_checks(current: Current, targets: Mapping[str, CatalogTarget]) -> AsyncIterator[AskedChecks]:
+    """What asks the checks of the present catalog."""
+    resolver, known, lanes = SystemResolver(), SharedAnswers(), TargetOfLane(current, targets)
+    async with check_session(resolver) as session:
+        context = CheckContext(session, resolver)
+
+        def make(settings: CheckSettings) -> Check:
+            made: Check = registry.KINDS.checks[settings.kind].make(settings, context)
+            return made
+
+        async def answers_at(lane: Lane) -> str | None:
+            return await known.get(lane, _ADDRESS_S, lambda: lanes.answers_at(lane))
+
+        def redact(text: str) -> str:
+            return Redactor(secret.reveal() for secret in current().secrets)(text)
+
+        try:
+            yield AskedChecks(make, answers_at, redact)
+        finally:
+            await resolver.close()
 
 
 def make_releases(current: Current) -> CatalogReleases:

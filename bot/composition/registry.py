@@ -18,6 +18,14 @@ from bot.adapters.alerts.sources.findings import AlertContext
 from bot.adapters.alerts.sources.generic import GenericSettings, GenericSource
 from bot.adapters.alerts.sources.github import GithubSource, GithubSourceSettings
 from bot.adapters.alerts.sources.sentry import SentrySource, SentrySourceSettings
+from bot.adapters.checks.command import CommandCheck, CommandCheckSettings
+from bot.adapters.checks.discord import DiscordBotCheck, DiscordBotSettings
+from bot.adapters.checks.dns import DnsCheck, DnsSettings
+from bot.adapters.checks.http import HttpCheck, HttpSettings
+from bot.adapters.checks.kind import Check, CheckContext
+from bot.adapters.checks.tcp import TcpCheck, TcpSettings
+from bot.adapters.checks.tls import CertificateSettings, TlsCheck
+from bot.adapters.checks.websocket import WebSocketCheck, WebSocketSettings
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.probe import ProbeSettings, make_probe
 from bot.adapters.metrics.prometheus.alerts import make_alerts
@@ -63,6 +71,7 @@ from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
 from bot.kinds import (
     AlertSourceSettings,
+    CheckSettings,
     Kind,
     Kinds,
     ManifestSettings,
@@ -86,6 +95,7 @@ M = TypeVar("M", bound=MetricSettings)
 R = TypeVar("R", bound=ReleaseSettings[Any])
 A = TypeVar("A", bound=ManifestSettings)
 W = TypeVar("W", bound=AlertSourceSettings)
+C = TypeVar("C", bound=CheckSettings)
 
 
 def target(
@@ -113,6 +123,10 @@ def manifest(settings: type[A], make: Callable[[A, ManifestContext], ManifestRea
 
 
 def alert_source(settings: type[W], make: Callable[[str, W, AlertContext], AlertSource]) -> Kind:
+    return Kind(settings, make)
+
+
+def check(settings: type[C], make: Callable[[C, CheckContext], Check]) -> Kind:
     return Kind(settings, make)
 
 
@@ -193,5 +207,14 @@ KINDS = Kinds(
         "sentry": alert_source(SentrySourceSettings, SentrySource),
         "github": alert_source(GithubSourceSettings, GithubSource),
         "generic": alert_source(GenericSettings, GenericSource),
+    },
+    checks={
+        "http": check(HttpSettings, HttpCheck),
+        "tcp": check(TcpSettings, TcpCheck),
+        "tls": check(CertificateSettings, TlsCheck),
+        "dns": check(DnsSettings, DnsCheck),
+        "websocket": check(WebSocketSettings, WebSocketCheck),
+        "discord": check(DiscordBotSettings, DiscordBotCheck),
+        "command": check(CommandCheckSettings, CommandCheck),
     },
 )

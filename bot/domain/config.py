@@ -18,6 +18,7 @@ from bot.domain.rollout import plans
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limit
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
+from bot.domain.watch.checks import Monitor
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.oncall import OnCallSchedule
 
@@ -98,6 +99,17 @@ class Preconditions:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckConfig:
+    """A check of a lane. monitor: how it is watched; None: it is only asked as a smoke test."""
+
+    name: str
+    settings: AdapterSettings
+    timeout_s: float
+    critical: bool = False
+    monitor: Monitor | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class LaneConfig:
     """Everything the catalog says about one service in one environment."""
 
@@ -123,6 +135,7 @@ class LaneConfig:
     finest_tick_s: float | None = None
     on_call: str | None = None  # name of the schedule that alerts call
     watch: LaneWatch = field(default_factory=LaneWatch)
+    checks: tuple[CheckConfig, ...] = ()
 
     @property
     def gated(self) -> bool:

@@ -22,7 +22,7 @@ from bot.values import Duration, Text, UrlPath
 MAX_BYTES = 64 * 1024
 _GATEWAY = "gateway"
 # What a health answer says of a connection that is there.
-_CONNECTED = frozenset({"connected", "ok", "ready", "up"})
+CONNECTED = frozenset({"connected", "ok", "ready", "up"})
 # Errors that keep this machine from connecting to anything.
 _OURS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
@@ -176,5 +176,5 @@ def _connected(body: bytes | None, keys: str) -> Signal:
         return Signal(not found, "" if found else f"{keys} is false")
     if not isinstance(found, str):
         return Signal(None, f"{keys} is neither true, false nor a word")
-    well = found.lower() in _CONNECTED
+    well = found.lower() in CONNECTED
     return Signal(not well, "" if well else f"{keys} is {found[:40]}")

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, create_model
 from bot.catalog.models.applications import Application
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.services import Service, ServiceEnvironment
-from bot.kinds import Kinds, RouterSettings, SpecSettings
+from bot.kinds import CheckSettings, Kinds, RouterSettings, SpecSettings
 from bot.values import Part
 
 
@@ -56,12 +56,14 @@ def service_of(kinds: Kinds, *targets: str) -> type[Service]:
     spec: Any = Union[tuple(kinds.targets[t].spec for t in targets)] if targets else AnySpec  # noqa: UP007
     routers = tuple({kinds.targets[t].router: None for t in targets or kinds.targets})
     router: Any = Union[routers] if targets or len(routers) == 1 else AnyRouter  # noqa: UP007
+    check = _either(kind.settings for kind in kinds.checks.values()) if kinds.checks else CheckSettings
     environment = create_model(
         "ServiceEnvironment",
         __base__=ServiceEnvironment,
         __doc__=ServiceEnvironment.__doc__,
         router=(router | None, Field(default=None, description="How users reach the lane.")),
         spec=(spec, ServiceEnvironment.model_fields["spec"]),
+        checks=(dict[str, check | None], ServiceEnvironment.model_fields["checks"]),  # type: ignore[valid-type]
     )
     releases = _either(kind.settings[spec] for kind in kinds.releases.values())
     return create_model(
@@ -69,6 +71,7 @@ def service_of(kinds: Kinds, *targets: str) -> type[Service]:
         __base__=Service,
         __doc__=Service.__doc__,
         releases=(releases, _described(Service, "releases")),
+        checks=(dict[str, check], Service.model_fields["checks"]),  # type: ignore[valid-type]
         environments=(dict[str, environment | None], _described(Service, "environments")),  # type: ignore[valid-type]
     )
 

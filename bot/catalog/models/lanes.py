@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from bot.catalog.models.lane_watch import Watch
-from bot.values import Duration, HttpUrl, Names, Part, SecretText, Short, shaped
+from bot.values import Duration, HttpUrl, Names, Part, Proportion, SecretText, Short, shaped
 
 _STRING = {"type": "string"}
 
@@ -76,6 +76,28 @@ class Preconditions(Part):
     )
 
 
+class Monitors(Part):
+    """When the answers of checks are a finding, in every lane that this is for."""
+
+    failures: int = Field(default=3, ge=1, le=100, description="Failures in a row; 3 by default.")
+    within: Duration | None = Field(
+        default=None, description="Within which time; 3m by default, more for checks that are asked seldom."
+    )
+    availability: Proportion = Field(
+        default=0.985, description='Smallest share of the time that a check passes: "98.5%" by default.'
+    )
+    over: Duration = Field(
+        default=7 * 86_400.0, description="The time that availability is about; 7d by default."
+    )
+    after: Duration = Field(
+        default=86_400.0, description="How long it must have been watched to be judged; 1d by default."
+    )
+    p95: Duration = Field(default=0.8, description="Limit on the 95th percentile; 800ms by default.")
+    slow_for: Duration = Field(
+        default=600.0, description="How long it may be above the limit; 10m by default."
+    )
+
+
 class LaneLayer(Part):
     """Keys for defaults, an environment, a service, or one environment of a service; the later one wins."""
 
@@ -116,6 +138,7 @@ class LaneLayer(Part):
         description='Name of an entry of on_call:, the schedule that alerts call; "none" for none.',
     )
     guilds: Names | None = Field(default=None, description="Guilds that see it; all by default.")
+    monitors: Monitors | None = Field(default=None, description="When answers of checks are a finding.")
     description: str | None = Field(default=None, description="Shown in lists.")
 
 

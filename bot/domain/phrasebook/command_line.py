@@ -73,6 +73,14 @@ def no_history(lane: str) -> str:
     )
 
 
+def no_checks(lane: str) -> UserError:
+    return UserError(
+        f"{name(lane)} has no checks.",
+        rule="no_checks",
+        remedy="Add checks: to the service or its environment in the catalog.",
+    )
+
+
 def file_unreadable(file: str, why: str) -> UserError:
     return UserError(f"{_path(file)} cannot be read.{sentence(why)}", rule="manifest_source")
 

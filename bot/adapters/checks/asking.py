@@ -1,0 +1,66 @@
+"""Asks checks of any kind, each within its time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from bot.adapters.checks.kind import Check, CheckFailed, Subject
+from bot.domain.config import CheckConfig
+from bot.domain.formatting import duration, one_line
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.checks import CheckResult
+from bot.kinds import CheckSettings
+
+log = structlog.get_logger(__name__)
+
+_LONGEST = 300
+
+
+class AskedChecks:
+    """Implements `bot.ports.checks.Checks`.
+
+    make: a check of its settings. answers_at: where a lane is asked, None where it has no address; raises `Unreachable`
+    and `TargetRefused`. redact: of what a check says.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[CheckSettings], Check],
+        answers_at: Callable[[Lane], Awaitable[str | None]],
+        redact: Callable[[str], str] = str,
+    ) -> None:
+        self._make = make
+        self._answers_at = answers_at
+        self._redact = redact
+
+    async def ask(self, check: CheckConfig, lane: Lane, at: float) -> CheckResult:
+        settings = settings_of(check)
+        address = await self._answers_at(lane) if settings.asks_lane else None
+        return await self._ask(check, Subject(lane, address), at)
+
+    async def ask_candidate(self, check: CheckConfig, lane: Lane, address: str, at: float) -> CheckResult:
+        return await self._ask(check, Subject(lane, address, candidate=True), at)
+
+    async def _ask(self, check: CheckConfig, subject: Subject, at: float) -> CheckResult:
+        began, said = time.monotonic(), ""
+        try:
+            async with asyncio.timeout(check.timeout_s):
+                await self._make(settings_of(check)).ask(subject)
+        except TimeoutError:
+            said = f"No answer within {duration(check.timeout_s)}."
+        except CheckFailed as failed:
+            said = str(failed)
+        except Exception as error:
+            log.exception("check_broken", lane=str(subject.lane), check=check.name)
+            said = f"The check itself failed: {type(error).__name__}."
+        return CheckResult(at, time.monotonic() - began, one_line(self._redact(said), _LONGEST))
+
+
+def settings_of(check: CheckConfig) -> CheckSettings:
+    """The settings in the form of their kind."""
+    assert isinstance(check.settings, CheckSettings)
+    return check.settings

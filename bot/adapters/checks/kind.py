@@ -1,0 +1,75 @@
+"""What kinds of checks share: their contract, what they are made with, and addresses of hosts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from bot.adapters.checks.session import SystemResolver
+from bot.domain.rollout.model import Lane
+from bot.values import shaped
+
+
+class CheckFailed(Exception):
+    """The check failed; a sentence with the expected and the actual result, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a check is asked of.
+
+    address: where the lane or the candidate answers (``http://host:port``); None: not known. candidate: a release
+    without traffic, which is asked even if the check names an address of its own.
+    """
+
+    lane: Lane
+    address: str | None = None
+    candidate: bool = False
+
+
+class Check(Protocol):
+    """One class for each kind of `checks:`."""
+
+    async def ask(self, subject: Subject) -> None:
+        """Ask once. Bounded in what it reads; the caller bounds the time. Raises `CheckFailed`, `TimeoutError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """Argument of every check's factory.
+
+    session: for HTTP; see `bot.adapters.checks.session`.
+    """
+
+    session: aiohttp.ClientSession
+    resolver: SystemResolver
+
+
+HostPort = Annotated[str, *shaped(r"^(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+):\d{1,5}$", "host:port")]
+
+
+def host_port(address: str) -> tuple[str, int]:
+    """The two parts of a `HostPort` or of ``http://host:port``."""
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    return parts.hostname or "", parts.port or (443 if parts.scheme in ("https", "wss") else 80)
+
+
+def target_of(address: str | None, subject: Subject) -> tuple[str, int]:
+    """Host and port to connect to. Raises `CheckFailed` where none is known."""
+    at = subject.address if subject.candidate or address is None else address
+    if at is None:
+        raise CheckFailed(f"{subject.lane} has no address that it could be asked at.")
+    return host_port(at)
+
+
+def failed_to_connect(problem: BaseException) -> str:
+    """Why there was no connection, to end a sentence."""
+    if isinstance(problem, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(problem, ConnectionError):
+        return "the connection was closed"
+    return getattr(problem, "strerror", None) or type(problem).__name__

@@ -1,0 +1,286 @@
+"""Checks that are no HTTP request, against real servers and programs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.adapters.checks.session import SystemResolver
+from tests.support.checked import LANE, Asking, answering, asking, authority, check, serving, talking
+from tests.support.waiting import until
+
+
+@pytest.fixture
+async def ask() -> AsyncIterator[Asking]:
+    async with asking() as found:
+        yield found
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+
+
+# ---- tcp ----
+
+
+async def test_a_port_that_takes_connections_passes(ask: Asking) -> None:
+    async with talking(silent) as at:
+        assert await ask(kind="tcp", at=at) == ""
+        assert await ask(kind="tcp", at=at.replace("127.0.0.1", "localhost")) == ""
+        ask.where[LANE] = f"http://{at}"
+        assert await ask(kind="tcp") == ""
+        assert await ask.of_candidate(f"http://{at}", kind="tcp", at="127.0.0.1:1") == ""
+    assert await ask(kind="tcp", at=at) == f"{at} should take connections, but the connection was refused."
+
+
+async def test_a_port_that_swallows_packets_is_left_after_the_time_limit(ask: Asking) -> None:
+    """A full backlog: the system neither takes nor refuses the connection."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        clients = []
+        try:
+            for _ in range(8):
+                client = socket.socket()
+                client.setblocking(False)
+                client.connect_ex(full.getsockname())
+                clients.append(client)
+            said = await ask(kind="tcp", at=f"127.0.0.1:{full.getsockname()[1]}", timeout="300ms")
+            assert said == "No answer within 300 ms."
+        finally:
+            for client in clients:
+                client.close()
+
+
+# ---- tls ----
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        (14.5, ""),
+        (13.5, "The certificate of 127.0.0.1 should be valid for 14 days more, but has 13 days left."),
+        (1.5, "The certificate of 127.0.0.1 should be valid for 14 days more, but has 1 day left."),
+    ],
+)
+async def test_a_certificate_must_be_valid_for_some_days_more(
+    ask: Asking, tmp_path: Path, days: float, said: str
+) -> None:
+    trusted = authority(tmp_path)
+    async with serving(answering(), trusted.server(valid_days=days)) as url:
+        at = url.removeprefix("https://")
+        assert await ask(kind="tls", at=at, ca=str(trusted.file)) == said
+        assert await ask(kind="tls", at=at, ca=str(trusted.file), days=1) == ""
+
+
+async def test_certificates_that_are_not_trusted(ask: Asking, tmp_path: Path) -> None:
+    trusted = authority(tmp_path)
+    async with serving(answering(), trusted.server("shop.example.com")) as url:
+        at = url.removeprefix("https://")
+        assert await ask(kind="tls", at=at, ca=str(trusted.file), name="shop.example.com") == ""
+        said = await ask(kind="tls", at=at, ca=str(trusted.file), name="shop.example.org")
+        assert said == (
+            f"{at}: its certificate is not trusted: Hostname mismatch, certificate is not valid for"
+            " 'shop.example.org'."
+        )
+        said = await ask(kind="tls", at=at, name="shop.example.com")
+        assert said.startswith(f"{at}: its certificate is not trusted: ")
+    async with serving(answering(), trusted.server(valid_days=-1)) as url:
+        at = url.removeprefix("https://")
+        said = await ask(kind="tls", at=at, ca=str(trusted.file))
+        assert said == f"{at}: its certificate is not trusted: certificate has expired."
+
+
+async def test_what_speaks_no_tls_and_what_hangs(ask: Asking) -> None:
+    async with serving(answering()) as url:
+        at = url.removeprefix("http://")
+        assert await ask(kind="tls", at=at) == f"{at} should speak TLS, but the handshake failed."
+    assert await ask(kind="tls", at=at) == f"{at} cannot be reached: the connection was refused."
+    async with talking(silent) as at:
+        assert await ask(kind="tls", at=at, timeout="300ms") == "No answer within 300 ms."
+
+
+# ---- dns ----
+
+
+async def test_names_resolve_as_the_system_does(ask: Asking) -> None:
+    assert await ask(kind="dns", name="localhost") == ""
+    assert await ask(kind="dns", name="localhost", addresses="127.0.0.1") == ""
+    said = await ask(kind="dns", name="localhost", addresses=["127.0.0.1", "192.0.2.7"])
+    assert said.startswith("localhost should resolve to 192.0.2.7, but resolves to ")
+    assert await ask(kind="dns", name="no.such.invalid") == "no.such.invalid should resolve, but does not."
+
+
+async def test_a_resolver_that_hangs_holds_neither_the_check_nor_other_threads(
+    ask: Asking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+    hanging = True
+
+    def slow(name: Any, *more: Any, **named: Any) -> Any:
+        while name == "slow.invalid" and hanging:
+            time.sleep(0.01)
+        return real("127.0.0.1" if name == "slow.invalid" else name, *more, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    try:
+        asked = [ask(kind="dns", name="slow.invalid", timeout="300ms") for _ in range(64)]
+        assert set(await asyncio.gather(*asked)) == {"No answer within 300 ms."}
+        async with asyncio.timeout(5):
+            assert await asyncio.to_thread(lambda: "free") == "free"
+    finally:
+        hanging = False
+
+
+async def test_a_resolver_gives_every_address_of_a_name() -> None:
+    resolver = SystemResolver()
+    found = await resolver.resolve("127.0.0.1", 80)
+    assert [(each["host"], each["port"]) for each in found] == [("127.0.0.1", 80)]
+    await resolver.close()
+
+
+# ---- websocket ----
+
+
+async def test_a_websocket_that_connects_and_closes_passes(ask: Asking) -> None:
+    seen: list[str | None] = []
+
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        seen.append(request.headers.get("Authorization"))
+        accepted = web.WebSocketResponse()
+        await accepted.prepare(request)
+        async for _ in accepted:
+            pass
+        return accepted
+
+    async with serving(handler) as url:
+        at = url.replace("http://", "ws://")
+        assert await ask(kind="websocket", url=f"{at}/feed", bearer="t0ken") == ""
+        ask.where[LANE] = url
+        assert await ask(kind="websocket", path="/feed") == ""
+        assert await ask.of_candidate(url, kind="websocket", url="wss://shop.invalid/feed") == ""
+    assert seen == ["Bearer t0ken", None, None]
+
+
+async def test_websockets_that_do_not_connect(ask: Asking) -> None:
+    async with serving(answering(status=403)) as url:
+        at = url.replace("http://", "ws://")
+        said = await ask(kind="websocket", url=at)
+        assert said == f"WebSocket {at}/ should connect, but answered 403."
+    said = await ask(kind="websocket", url=at)
+    assert said == f"WebSocket {at}/ should connect, but failed: the connection was refused."
+    async with talking(silent) as there:
+        said = await ask(kind="websocket", url=f"ws://{there}", timeout="300ms")
+        assert said == "No answer within 300 ms."
+
+
+async def test_a_websocket_that_does_not_close_in_turn_fails(ask: Asking) -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        accepted = web.WebSocketResponse(autoclose=False)
+        await accepted.prepare(request)
+        await asyncio.sleep(0.1)
+        assert request.transport is not None
+        request.transport.abort()
+        return accepted
+
+    async with serving(handler) as url:
+        at = url.replace("http://", "ws://")
+        said = await ask(kind="websocket", url=at)
+        assert said == f"WebSocket {at}/ should close when it is asked to, but ended with code 1006."
+
+
+async def test_a_websocket_that_sends_for_ever_is_left(ask: Asking) -> None:
+    async def handler(request: web.BaseRequest) -> web.StreamResponse:
+        accepted = web.WebSocketResponse(autoclose=False)
+        await accepted.prepare(request)
+        while True:
+            await accepted.send_bytes(b"x" * 10_000)
+
+    async with serving(handler) as url:
+        began = time.monotonic()
+        said = await ask(kind="websocket", url=url.replace("http://", "ws://"), timeout="500ms")
+        assert said
+        assert time.monotonic() - began < 10
+
+
+# ---- command ----
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+async def test_a_program_that_exits_with_zero_passes(ask: Asking, tmp_path: Path) -> None:
+    ask.where[LANE] = "http://127.0.0.1:8401"
+    code = "import sys; assert sys.argv[1:] == ['checkout/production', 'http://127.0.0.1:8401/x'], sys.argv"
+    words = [*python(code), "{service}/{environment}", "{address}/x"]
+    assert await ask(kind="command", command=words, cwd=str(tmp_path)) == ""
+
+
+async def test_a_program_that_fails_says_why_without_its_secrets(ask: Asking, tmp_path: Path) -> None:
+    code = "import os, sys; sys.exit('no luck with ' + os.environ['TOKEN'])"
+    said = await ask(kind="command", command=python(code), cwd=str(tmp_path), env={"TOKEN": "hush-hush-hush"})
+    assert said == f"{sys.executable} exited with code 1: no luck with ***"
+    said = await ask(kind="command", command=["/no/such/program"], cwd=str(tmp_path))
+    assert said == "/no/such/program cannot be started: No such file or directory."
+
+
+async def test_a_program_gets_nothing_of_slipways_own(
+    ask: Asking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIPWAY_DISCORD_TOKEN", "secret")
+    code = "import os, sys; sys.exit(1 if 'SLIPWAY_DISCORD_TOKEN' in os.environ else 0)"
+    assert await ask(kind="command", command=python(code), cwd=str(tmp_path)) == ""
+
+
+async def test_a_program_that_hangs_is_ended_with_what_it_started(ask: Asking, tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib, subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
+        "pathlib.Path('pid').write_text(str(child.pid))\n"
+        "while True: print('x' * 1000)\n"
+    )
+    said = await ask(kind="command", command=python(code), cwd=str(tmp_path), timeout="2s")
+    assert said == "No answer within 2 s."
+    child = int((tmp_path / "pid").read_text())
+
+    async def gone() -> bool:
+        return (
+            not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2]
+        )
+
+    await until(gone)
+    assert os.getpid() != child
+
+
+# ---- all of them ----
+
+
+async def test_a_check_that_breaks_is_a_failure_and_not_an_exception(ask: Asking) -> None:
+    class Broken:
+        async def ask(self, subject: object) -> None:
+            raise KeyError("oops")
+
+    ask.asked._make = lambda settings: Broken()
+    assert await ask(kind="dns", name="localhost") == "The check itself failed: KeyError."
+
+
+async def test_what_a_check_says_is_short_and_redacted(ask: Asking) -> None:
+    ask.asked._redact = lambda text: text.replace("db-password", "***")
+    async with serving(answering(text='{"gateway": "db-password\\n' + "x" * 1000 + '"}')) as url:
+        said = await ask(kind="discord", url=url)
+        assert said.startswith("The bot is not well: gateway is ***")
+        assert "\n" not in said
+        assert len(said) <= 300
+
+
+def test_what_is_shown_of_an_address_has_no_secrets() -> None:
+    shown = check(kind="http", url="https://shop.example.com/healthz?key=hush#x").settings
+    assert getattr(shown, "address") == "https://shop.example.com/healthz"  # noqa: B009

@@ -1,0 +1,211 @@
+"""Checks in the catalog: what they become, and every mistake with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.adapters.checks.http import HttpSettings
+from bot.catalog import Diagnostic
+from bot.cli.config import _plain
+from bot.domain.config import Catalog, CheckConfig
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.checks import MonitorRules
+from tests.support.catalog_files import SOUND, changed, check, line_of, write
+
+PRODUCTION, STAGING = Lane("checkout", "production"), Lane("checkout", "staging")
+SERVICE = """\
+    checks:
+      health: {kind: http, path: /healthz, critical: true, contains: ok}
+      feed: {kind: websocket, path: /feed, monitor: false}
+"""
+PLACE = "    environments:\n      staging: {router: 8401}\n"
+
+
+def with_checks(service: str = SERVICE, production: str = "", staging: str = "", defaults: str = "") -> str:
+    """The sound catalog with checks of the service, and of its environments in flow style."""
+    own = ", checks: {{{}}}}}".format
+    text = changed((PLACE, service + PLACE))
+    if staging:
+        text = text.replace("staging: {router: 8401}", "staging: {router: 8401" + own(staging))
+    if production:
+        text = text.replace('{router: "0.0.0.0:8402"}', '{router: "0.0.0.0:8402"' + own(production))
+    return text.replace("defaults:\n", f"defaults:\n{defaults}")
+
+
+def read(folder: Path, text: str) -> tuple[Catalog, tuple[Diagnostic, ...]]:
+    return check(write(folder / "config", all=text), {"TOKEN": "hush-hush-hush"})
+
+
+def checks(folder: Path, text: str, lane: Lane = PRODUCTION) -> dict[str, CheckConfig]:
+    found, mistakes = read(folder, text)
+    assert mistakes == ()
+    return {each.name: each for each in found.lanes[lane].checks}
+
+
+def said(folder: Path, text: str) -> list[tuple[int, str]]:
+    """Every mistake: its line, key and sentence."""
+    _, mistakes = read(folder, text)
+    return [(m.place.line, f"{m.key}: {m.sentence}") for m in mistakes]
+
+
+def test_a_service_without_checks_has_none(tmp_path: Path) -> None:
+    assert checks(tmp_path, SOUND) == {}
+
+
+def test_checks_of_a_service_are_asked_in_every_environment(tmp_path: Path) -> None:
+    for lane in (PRODUCTION, STAGING):
+        found = checks(tmp_path, with_checks(), lane)
+        assert list(found) == ["health", "feed"]
+        health = found["health"]
+        assert isinstance(health.settings, HttpSettings)
+        assert (health.critical, health.timeout_s, health.settings.contains) == (True, 5.0, "ok")
+        assert health.monitor is not None
+        assert (health.monitor.lane, health.monitor.name, health.monitor.every_s) == (lane, "health", 60.0)
+        assert (health.monitor.critical, health.monitor.timed) == (True, True)
+        assert found["feed"].monitor is None
+
+
+def test_an_environment_adds_replaces_and_leaves_out_by_name(tmp_path: Path) -> None:
+    text = with_checks(
+        production="health: {kind: http, path: /deep, every: 30s}, feed: null, cert: {kind: tls, at: 'a.example:443'}"
+    )
+    production, staging = checks(tmp_path, text), checks(tmp_path, text, STAGING)
+    assert list(production) == ["health", "cert"]
+    assert list(staging) == ["health", "feed"]
+    health = production["health"]
+    assert isinstance(health.settings, HttpSettings)
+    assert (health.settings.path, health.settings.contains, health.critical) == ("/deep", "", False)
+    assert production["cert"].monitor is not None
+    assert production["cert"].monitor.timed is False
+
+
+def test_every_kind_can_be_written(tmp_path: Path) -> None:
+    text = with_checks(
+        """\
+    checks:
+      api:
+        kind: http
+        url: https://shop.example.com/api
+        method: POST
+        headers: {X-Team: shop}
+        bearer: ${TOKEN}
+        body: "{}"
+        status: [200, 401]
+        timeout: 800ms
+        json_path: {"$.allow": true}
+        has_headers: {Content-Type: application/json}
+        redirects: 2
+        hosts: [login.example.com]
+        runbook: https://wiki.example.com/api
+      port: {kind: tcp}
+      db: {kind: tcp, at: "db.internal:5432"}
+      cert: {kind: tls, at: "shop.example.com:443", days: 30}
+      name: {kind: dns, name: shop.example.com, addresses: 192.0.2.7}
+      feed: {kind: websocket, url: wss://shop.example.com/feed}
+      bot: {kind: discord, path: /health, keys: [gateway, db]}
+      own: {kind: command, command: [./smoke.sh, "{address}"], env: {TOKEN: "${TOKEN}"}}
+"""
+    )
+    found = checks(tmp_path, text)
+    assert [each.settings.kind for each in found.values()] == [
+        *("http", "tcp", "tcp", "tls", "dns", "websocket", "discord", "command")
+    ]
+    assert found["api"].monitor is not None
+    assert found["api"].monitor.runbook == "https://wiki.example.com/api"
+    assert found["api"].timeout_s == 0.8
+    assert "hush-hush-hush" not in str(_plain(read(tmp_path, text)[0]))
+    assert [secret.reveal() for secret in read(tmp_path, text)[0].secrets] == ["hush-hush-hush"]
+
+
+def test_several_mistakes_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = with_checks(
+        """\
+    checks:
+      one: {kind: http, status: 99, path: nowhere}
+      two:
+        kind: http
+        url: http://shop.example.com/healthz
+        bearer: ${TOKEN}
+        json_path:
+          $..a: 1
+        methd: GET
+      three: {kind: htp, path: /}
+      four: {kind: http, path: /, every: 1s, timeout: 2s}
+      five: {kind: discord, path: /, keys: [], bearer: written}
+      six: {path: /}
+      seven: {kind: tcp, at: nowhere}
+      eight: {kind: http, path: /, method: HEAD, contains: ok}
+      nine: {kind: http, url: "https://me:pw@shop.example.com/"}
+      ten: {kind: http, path: /, headers: {"X Y": "1"}}
+      "no name!": {kind: tcp}
+      both: {kind: http, path: /, url: "https://shop.example.com/"}
+      neither: {kind: websocket}
+"""
+    )
+    found = said(tmp_path, text)
+
+    def at(words: str) -> int:
+        return line_of(text, words)
+
+    key = "services.checkout.checks"
+    for expected in [
+        (at("one:"), f"{key}.one.status: must be greater than or equal to 100, not 99."),
+        (at("one:"), f'{key}.one.path: must be a path that starts with /, not "nowhere".'),
+        (at("both:"), f"{key}.both: needs either url or path."),
+        (at("neither:"), f"{key}.neither: needs either url or path."),
+        (at("bearer: ${"), f"{key}.two.bearer: would be sent without encryption."),
+        (at("$..a"), f"{key}.two.json_path.$..a: must be a JSON path without .., [a,b] and functions."),
+        (at("methd"), f"{key}.two.methd: there is no such key here."),
+        (at("three:"), f'{key}.three.kind: there is no kind "htp".'),
+        (at("four:"), f"{key}.four.every: must be at least 5s."),
+        (at("four:"), f"{key}.four.timeout: 2 s is not less than the 1 s between two checks."),
+        (at("five:"), f"{key}.five.keys: names nothing to look at."),
+        (at("five:"), f"{key}.five.bearer: must not be written in a file."),
+        (at("six:"), f'{key}.six: "kind" is missing.'),
+        (at("seven:"), f'{key}.seven.at: must be host:port, not "nowhere".'),
+        (at("eight:"), f"{key}.eight.method: HEAD has no answer to look into."),
+        (at("nine:"), f"{key}.nine.url: must not have a name and a password in it."),
+        (at("no name!"), f'{key}.no name!: "no name!" cannot be a name.'),
+    ]:
+        assert expected in found, (expected, found)
+    assert any(line == at("ten:") and "the name of a header" in text for line, text in found)
+
+
+def test_leaving_out_what_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    text = with_checks(staging="fed: null")
+    assert said(tmp_path, text) == [
+        (
+            line_of(text, "fed: null"),
+            'services.checkout.environments.staging.checks.fed: checkout has no check "fed" to leave out.',
+        )
+    ]
+
+
+def test_rules_come_from_the_layers(tmp_path: Path) -> None:
+    keys = "failures: 2, within: 90s, availability: 99.9%, over: 1d, after: 1h, p95: 300ms, slow_for: 5m"
+    rules = f"  monitors: {{{keys}}}\n"
+    health = checks(tmp_path, with_checks(defaults=rules))["health"]
+    assert health.monitor is not None
+    expected = MonitorRules(2, 90.0, pytest.approx(0.999), 86_400.0, 3_600.0, 0.3, 300.0)
+    assert health.monitor.rules == expected
+    health = checks(tmp_path, with_checks())["health"]
+    assert health.monitor is not None
+    assert health.monitor.rules == MonitorRules()
+
+
+def test_seldom_checks_get_more_time_to_fail(tmp_path: Path) -> None:
+    text = with_checks(SERVICE.replace("critical: true", "every: 5m"))
+    health = checks(tmp_path, text)["health"]
+    assert health.monitor is not None
+    assert health.monitor.rules.within_s == 900.0
+
+
+@pytest.mark.parametrize(("every", "mistaken"), [("90s", False), ("91s", True)])
+def test_failures_that_cannot_come_in_time_are_a_mistake(tmp_path: Path, every: str, mistaken: bool) -> None:
+    text = with_checks(
+        SERVICE.replace("critical: true", f"every: {every}"), defaults="  monitors: {within: 3m}\n"
+    )
+    sentence = "services.checkout.checks.health.every: is 91 s, so 3 failures within 3 min cannot happen."
+    assert said(tmp_path, text) == ([(line_of(text, "health: {"), sentence)] if mistaken else [])
