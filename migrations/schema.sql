@@ -260,6 +260,23 @@ CREATE TABLE public.locks (
     digest text DEFAULT ''::text NOT NULL
 );
 
+CREATE TABLE public.monitor_days (
+    service text NOT NULL,
+    environment text NOT NULL,
+    name text NOT NULL,
+    since timestamp with time zone NOT NULL,
+    hours jsonb NOT NULL
+)
+WITH (fillfactor='70');
+
+CREATE TABLE public.monitors (
+    service text NOT NULL,
+    environment text NOT NULL,
+    name text NOT NULL,
+    state jsonb NOT NULL
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.notes (
     kind text NOT NULL,
     key text NOT NULL,
@@ -469,6 +486,12 @@ ALTER TABLE ONLY public.leases
 ALTER TABLE ONLY public.locks
     ADD CONSTRAINT locks_pkey PRIMARY KEY (service, environment);
 
+ALTER TABLE ONLY public.monitor_days
+    ADD CONSTRAINT monitor_days_pkey PRIMARY KEY (service, environment, name, since);
+
+ALTER TABLE ONLY public.monitors
+    ADD CONSTRAINT monitors_pkey PRIMARY KEY (service, environment, name);
+
 ALTER TABLE ONLY public.notes
     ADD CONSTRAINT notes_pkey PRIMARY KEY (kind, key);
 
@@ -546,6 +569,8 @@ CREATE INDEX effects_open_lane ON public.effects USING btree (service, environme
 CREATE INDEX effects_open_rollout ON public.effects USING btree (rollout_id, kind, id) WHERE (state = ANY (ARRAY['pending'::text, 'leased'::text]));
 
 CREATE INDEX interactions_at ON public.interactions USING btree (at);
+
+CREATE INDEX monitor_days_since ON public.monitor_days USING btree (since);
 
 CREATE INDEX notes_old ON public.notes USING btree (updated_at);
 

@@ -29,6 +29,7 @@ from bot.domain.records import (
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.ports.alerts import AlertStore, WatchedLanes
+from bot.ports.monitors import MonitorStore
 from bot.ports.oncall import OnCallStore
 
 # Kind of the notes that hold the panic stop of a server; their key is the server's id.
@@ -284,6 +285,8 @@ class Store(Protocol):
     def watched(self) -> WatchedLanes: ...
     @property
     def on_call(self) -> OnCallStore: ...
+    @property
+    def monitors(self) -> MonitorStore: ...
     @property
     def housekeeping(self) -> Housekeeping: ...
     @property

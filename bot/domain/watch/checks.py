@@ -250,15 +250,15 @@ def _finding(monitor: Monitor, state: MonitorState, rule: MonitorRule, *, fires:
     assert last is not None
     value, limit, began = _figures(monitor, state, rule)
     said = {
-        MonitorRule.FAILING: f"check “{monitor.name}” fails",
-        MonitorRule.UNAVAILABLE: f"check “{monitor.name}” was not available enough",
-        MonitorRule.SLOW: f"check “{monitor.name}” is slow",
+        MonitorRule.FAILING: f"Check “{monitor.name}” fails",
+        MonitorRule.UNAVAILABLE: f"Check “{monitor.name}” passed too seldom",
+        MonitorRule.SLOW: f"Check “{monitor.name}” is slow",
     }[rule]
     worst = monitor.critical or rule is MonitorRule.UNAVAILABLE
     return Finding(
         fingerprint=fingerprint(monitor.lane, monitor.name, rule),
         source="monitor",
-        title=f"{monitor.lane}: {said}",
+        title=said,
         at=datetime.fromtimestamp(began if fires else last.at, UTC),
         firing=fires,
         severity=Severity.CRITICAL if worst else Severity.MEDIUM,

@@ -6,6 +6,7 @@ from tests.fakes.store.alerts import MemoryAlerts, MemoryWatchedLanes
 from tests.fakes.store.effects import MemoryEffects
 from tests.fakes.store.history import MemoryHistory, MemoryHousekeeping, MemoryNotes
 from tests.fakes.store.lanes import MemoryLanes
+from tests.fakes.store.monitors import MemoryMonitors
 from tests.fakes.store.oncall import MemoryOnCall
 from tests.fakes.store.rollouts import MemoryRollouts
 from tests.fakes.store.served import MemoryServed
@@ -29,5 +30,6 @@ class MemoryStore:
         self.alerts = MemoryAlerts(database)
         self.watched = MemoryWatchedLanes(database)
         self.on_call = MemoryOnCall(database)
+        self.monitors = MemoryMonitors(database)
         self.housekeeping = MemoryHousekeeping(database)
         self.cards = self.notes = MemoryNotes(database)

@@ -15,9 +15,11 @@ from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, 
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alert import Alert, Entry
+from bot.domain.watch.checks import MonitorState
 from bot.domain.watch.oncall import Override
 from bot.domain.watch.rules import WatchState
 from bot.ports.alerts import AlertCard
+from bot.ports.monitors import MonitorKey
 from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import CardRef
 
@@ -106,6 +108,7 @@ class Tables:
     overrides: list[Override] = field(default_factory=list)
     told: dict[str, Told] = field(default_factory=dict)
     calendars: dict[str, ReadCalendar] = field(default_factory=dict)
+    monitors: dict[MonitorKey, MonitorState] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_alert: int = 0
     last_rollout: int = 0

@@ -55,3 +55,43 @@ SELECT w.service, w.environment, $2, w.state
 FROM jsonb_to_recordset($1) AS w (service text, environment text, state jsonb)
 ORDER BY w.service, w.environment
 ON CONFLICT (service, environment) DO UPDATE SET at = EXCLUDED.at, state = EXCLUDED.state
+
+-- name: monitors
+SELECT service, environment, name, state FROM monitors
+
+-- name: monitor_days
+-- Page by page, by the primary key.
+SELECT service, environment, name, extract(epoch FROM since)::float8 AS since, hours FROM monitor_days
+WHERE (service, environment, name, since) > ($1, $2, $3, to_timestamp($4::float8))
+ORDER BY service, environment, name, since LIMIT $5
+
+-- name: save_monitors
+WITH saved AS (
+    INSERT INTO monitors (service, environment, name, state)
+    SELECT m.service, m.environment, m.name, m.state
+    FROM jsonb_to_recordset($1) AS m (service text, environment text, name text, state jsonb)
+    ORDER BY m.service, m.environment, m.name
+    ON CONFLICT (service, environment, name) DO UPDATE SET state = EXCLUDED.state
+)
+INSERT INTO monitor_days (service, environment, name, since, hours)
+SELECT d.service, d.environment, d.name, to_timestamp(d.since), d.hours
+FROM jsonb_to_recordset($2) AS d (service text, environment text, name text, since float8, hours jsonb)
+ORDER BY d.service, d.environment, d.name, d.since
+ON CONFLICT (service, environment, name, since) DO UPDATE SET hours = EXCLUDED.hours
+    WHERE monitor_days.hours IS DISTINCT FROM EXCLUDED.hours
+
+-- name: forget_monitors
+WITH named AS (
+    SELECT n.service, n.environment, n.name FROM jsonb_to_recordset($1) AS n (service text, environment text, name text)
+), gone AS (
+    DELETE FROM monitors m USING named n
+    WHERE m.service = n.service AND m.environment = n.environment AND m.name = n.name
+)
+DELETE FROM monitor_days d USING named n
+WHERE d.service = n.service AND d.environment = n.environment AND d.name = n.name
+
+-- name: tidy_monitor_days
+WITH gone AS (
+    DELETE FROM monitor_days WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM monitor_days WHERE since < to_timestamp($1::float8) LIMIT $2)) RETURNING 1
+) SELECT count(*) AS gone FROM gone

@@ -74,7 +74,7 @@ def test_three_failures_within_three_minutes_are_a_finding(last_at: float, fires
     if fires:
         (finding,) = found
         assert (finding.firing, finding.severity, finding.lane) == (True, Severity.MEDIUM, LANE)
-        assert finding.title == "checkout/production: check “health” fails"
+        assert finding.title == "Check “health” fails"
         assert finding.text == "It answered 500."
         assert (finding.value, finding.limit) == ("3 failures in a row", "3 within 3 min")
         assert finding.at.timestamp() == START
@@ -247,7 +247,7 @@ def test_p95_above_800_ms_for_ten_minutes_is_a_finding(minutes: int, fires: bool
     if fires:
         (finding,) = found
         assert (finding.severity, finding.at.timestamp()) == (Severity.MEDIUM, START)
-        assert finding.title == "checkout/production: check “health” is slow"
+        assert finding.title == "Check “health” is slow"
         assert (finding.value, finding.limit) == ("p95 801 ms", "800 ms for 10 min")
 
 

@@ -1,0 +1,99 @@
+"""States of monitors in PostgreSQL: a row for each check, and one for each of its days with the hours in it."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from pydantic import TypeAdapter
+
+from bot.adapters.postgres.connection.database import Database
+from bot.adapters.postgres.connection.json import dumped, spliced, storable
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.checks import HOUR_S, Hour, MonitorState
+from bot.ports.monitors import MonitorKey
+
+DAY_S = 86_400.0
+# A statement has one second.
+_AT_ONCE = 500
+_DAYS_AT_ONCE = 2_000
+_TIDIED_AT_ONCE = 1_000
+_state = TypeAdapter(MonitorState)
+
+
+class PostgresMonitors:
+    """Implements `bot.ports.monitors.MonitorStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self) -> Mapping[MonitorKey, MonitorState]:
+        rows = await self._database.fetch("monitors")
+        hours: dict[MonitorKey, list[Hour]] = defaultdict(list)
+        after: tuple[str, str, str, float] = ("", "", "", 0.0)
+        while True:
+            days = await self._database.fetch("monitor_days", *after, _DAYS_AT_ONCE)
+            for row in days:
+                hours[_key(row)] += _hours(row["since"], row["hours"])
+            if len(days) < _DAYS_AT_ONCE:
+                break
+            last = days[-1]
+            after = (last["service"], last["environment"], last["name"], last["since"])
+        found: dict[MonitorKey, MonitorState] = {}
+        for row in rows:
+            key, state = _key(row), _state.validate_json(row["state"])
+            found[key] = replace(state, hours=tuple(hours.get(key, ())))
+        return found
+
+    async def save(self, states: Mapping[MonitorKey, MonitorState]) -> None:
+        each = list(states.items())
+        for first in range(0, len(each), _AT_ONCE):
+            part = each[first : first + _AT_ONCE]
+            rows = ", ".join(spliced(_names(key), state=_dumped(state)) for key, state in part)
+            days = [day for key, state in part for day in _newest_days(key, state)]
+            await self._database.fetch("save_monitors", f"[{rows}]", dumped(days))
+
+    async def forget(self, keys: Collection[MonitorKey]) -> None:
+        await self._database.fetch("forget_monitors", dumped([_names(key) for key in keys]))
+
+    async def tidy(self, before: float) -> bool:
+        row = await self._database.one("tidy_monitor_days", before - DAY_S, _TIDIED_AT_ONCE)
+        return row is not None and row["gone"] == _TIDIED_AT_ONCE
+
+
+def _key(row: Mapping[str, str]) -> MonitorKey:
+    return MonitorKey(Lane(row["service"], row["environment"]), row["name"])
+
+
+def _names(key: MonitorKey) -> dict[str, object]:
+    return {"service": key.lane.service, "environment": key.lane.environment, "name": key.name}
+
+
+def _dumped(state: MonitorState) -> str:
+    """What is remembered, without the hours, which have rows of their own."""
+    if state.last is not None:
+        state = replace(state, last=replace(state.last, said=storable(state.last.said)))
+    return _state.dump_json(state, exclude={"hours", "untold"}).decode()
+
+
+def _newest_days(key: MonitorKey, state: MonitorState) -> Iterator[dict[str, object]]:
+    """The rows of the newest two days: older ones are stored already and do not change."""
+    by_day = [(day, list(hours)) for day, hours in groupby(state.hours, lambda hour: hour.since // DAY_S)]
+    for day, hours in by_day[-2:]:
+        since = day * DAY_S
+        told = [
+            [int((hour.since - since) // HOUR_S), round(hour.up_s * 1000), round(hour.down_s * 1000)]
+            for hour in hours
+        ]
+        yield {**_names(key), "since": since, "hours": told}
+
+
+def _hours(since: float, text: str) -> Sequence[Hour]:
+    """The hours of a day: each is its number in the day, and the milliseconds that the check passed and failed."""
+    return [
+        Hour(since + number * HOUR_S, up_ms / 1000, down_ms / 1000)
+        for number, up_ms, down_ms in json.loads(text)
+    ]

@@ -1,0 +1,218 @@
+"""Monitors: every check of the catalog on its schedule, and what its answers say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+from zlib import crc32
+
+import structlog
+
+from bot.domain.config import Catalog, CheckConfig
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, given_up, observe
+from bot.domain.watch.findings import Finding
+from bot.engine.loops.tasks import Tasks
+from bot.ports.checks import Checks
+from bot.ports.coordination import Clock
+from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.findings import Findings
+from bot.ports.monitors import MonitorKey, MonitorStore
+
+log = structlog.get_logger(__name__)
+
+_GATHER_S = 0.05
+_AT_ONCE = 200
+_SET_BACK_S = 1.0  # less is a clock that follows another one
+_TIDY_S = 3600.0
+_KEPT_S = 8 * 86_400.0  # hours of checks, and of those that are judged over a longer time, longer
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A monitor of the present catalog. away: whether it could not be asked the last time."""
+
+    check: CheckConfig
+    monitor: Monitor
+    next_at: float
+    away: bool = False
+
+
+class _Asked(NamedTuple):
+    """What came of one look; None: the check could not be asked, so nothing is known."""
+
+    key: MonitorKey
+    result: CheckResult | None
+    why: str = ""
+
+
+class Monitors:
+    """Asks every monitored check of the catalog, spread over its time, and tells what is found.
+
+    One process does this for all (`Controller`), and asks at most `at_once` checks at a time; each check is asked in a
+    task of its own. States are saved together every `save_s` seconds: what was not saved yet is lost with the process.
+    `term` rises when this process becomes the controller: another one may have asked meanwhile.
+    """
+
+    def __init__(
+        self,
+        store: MonitorStore,
+        catalog: Callable[[], Catalog],
+        checks: Checks,
+        findings: Findings,
+        clock: Clock,
+        *,
+        term: Callable[[], int] = lambda: 0,
+        save_s: float = 30.0,
+        at_once: int = _AT_ONCE,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._checks = checks
+        self._findings = findings
+        self._clock = clock
+        self._term = term
+        self._save_s = save_s
+        self._at_once = at_once
+        self._seen_term = -1
+        self._seen: Catalog | None = None
+        self._now = 0.0
+        self._watched: dict[MonitorKey, _Watched] = {}
+        self._states: dict[MonitorKey, MonitorState] = {}
+        self._unsaved: set[MonitorKey] = set()
+        self._gone: set[MonitorKey] = set()
+        self._untold: dict[str, Finding] = {}
+        self._busy = Tasks[MonitorKey, _Asked]()
+        self._save_at = self._tidy_at = 0.0
+
+    async def once(self) -> bool:
+        """One round: ask what is due, take in what was answered, tell and save."""
+        now = self._clock.now().timestamp()
+        if self._term() != self._seen_term:
+            await self._begin(now)
+        if self._catalog() is not self._seen or now < self._now - _SET_BACK_S:
+            self._follow(self._catalog(), now)
+        self._now = now
+        begun = [self._ask(key, watched, now) for key, watched in self._due(now)]
+        if begun:
+            await asyncio.wait(begun, timeout=_GATHER_S)
+        for asked in self._busy.finished():
+            self._take(asked)
+        await self._tell()
+        await self._forget()
+        if now >= self._save_at:
+            self._save_at = now + self._save_s
+            await self._save()
+        if now >= self._tidy_at:
+            self._tidy_at = now + (0.0 if await self._store.tidy(now - self._kept_s()) else _TIDY_S)
+        return False
+
+    async def stop(self) -> None:
+        await self._busy.stop()
+
+    async def _begin(self, now: float) -> None:
+        """Go on where the former controller stopped."""
+        await self._busy.stop()
+        self._states = dict(await self._store.read())
+        self._watched, self._untold = {}, {}
+        self._unsaved, self._gone = set(), set()
+        self._seen, self._seen_term = None, self._term()
+        self._save_at, self._tidy_at = now + self._save_s, now
+
+    def _follow(self, catalog: Catalog, now: float) -> None:
+        """Take in another catalog: checks that left it are given up, and what they fired is over."""
+        watched: dict[MonitorKey, _Watched] = {}
+        for lane, config in catalog.lanes.items():
+            for check in config.checks:
+                if check.monitor is not None:
+                    key = MonitorKey(lane, check.name)
+                    known = self._watched.get(key)
+                    next_at = _next(key, check.monitor, now)
+                    watched[key] = _Watched(
+                        check, check.monitor, min(next_at, known.next_at) if known else next_at
+                    )
+                    watched[key].away = known is not None and known.away
+        for key in self._states.keys() - watched.keys():
+            self._hear(given_up(Monitor(key.lane, key.name), self._states.pop(key), now))
+            self._gone.add(key)
+        self._watched, self._seen = watched, catalog
+
+    def _due(self, now: float) -> Sequence[tuple[MonitorKey, _Watched]]:
+        """What is to be asked now, the longest overdue first."""
+        places = self._at_once - len(self._busy)
+        due = [
+            (key, one) for key, one in self._watched.items() if one.next_at <= now and key not in self._busy
+        ]
+        return sorted(due, key=lambda each: each[1].next_at)[: max(0, places)]
+
+    def _ask(self, key: MonitorKey, watched: _Watched, now: float) -> asyncio.Task[_Asked]:
+        watched.next_at = _next(key, watched.monitor, now)
+        return self._busy.start(key, self._asked(key, watched.check), f"monitor:{key.lane}:{key.name}")
+
+    async def _asked(self, key: MonitorKey, check: CheckConfig) -> _Asked:
+        try:
+            return _Asked(key, await self._checks.ask(check, key.lane, self._clock.now().timestamp()))
+        except (Unreachable, TargetRefused) as away:
+            return _Asked(key, None, str(away))
+        except Exception as error:
+            log.exception("monitor_broken", lane=str(key.lane), check=key.name)
+            return _Asked(key, None, type(error).__name__)
+
+    def _take(self, asked: _Asked) -> None:
+        watched = self._watched.get(asked.key)
+        if watched is None:
+            return  # it left the catalog meanwhile
+        away = asked.result is None
+        if away is not watched.away:
+            event = "monitor_gap" if away else "monitor_resumed"
+            log.info(event, lane=str(asked.key.lane), check=asked.key.name, why=asked.why)
+        watched.away = away
+        if asked.result is None:
+            return
+        state = self._states.get(asked.key) or MonitorState()
+        self._states[asked.key], findings = observe(watched.monitor, state, asked.result)
+        self._unsaved.add(asked.key)
+        self._hear(findings)
+
+    def _hear(self, findings: Sequence[Finding]) -> None:
+        """Keep findings to be told; of one trouble, the newest."""
+        self._untold |= {finding.fingerprint: finding for finding in findings}
+
+    async def _tell(self) -> None:
+        """Tell all at once. They are kept until they were taken."""
+        if self._untold:
+            told = dict(self._untold)
+            await self._findings.hear(list(told.values()))
+            self._untold = {k: finding for k, finding in self._untold.items() if told.get(k) is not finding}
+
+    async def _forget(self) -> None:
+        """Delete what left the catalog, once the end of what it fired was taken."""
+        gone = self._gone - self._watched.keys()
+        if gone:
+            await self._store.forget(gone)
+            self._unsaved -= gone
+        self._gone.clear()
+
+    async def _save(self) -> None:
+        unsaved = {key: self._states[key] for key in self._unsaved if key in self._states}
+        if not unsaved:
+            return
+        try:
+            await self._store.save(unsaved)
+        except Unreachable:
+            raise  # they wait for the next round
+        except Exception:
+            # What cannot be written must not be tried for ever.
+            log.exception("monitors_not_saved", monitors=len(unsaved))
+        self._unsaved.difference_update(unsaved)
+
+    def _kept_s(self) -> float:
+        return max([_KEPT_S, *(one.monitor.rules.over_s + 86_400.0 for one in self._watched.values())])
+
+
+def _next(key: MonitorKey, monitor: Monitor, now: float) -> float:
+    """The next time after `now` at which the check is planned: at its own moment of each period, in every process."""
+    every_s = monitor.every_s
+    phase_s = every_s * (crc32(f"{key.lane}:{key.name}".encode()) % 10_000) / 10_000
+    return phase_s + ((now - phase_s) // every_s + 1) * every_s

@@ -1,0 +1,36 @@
+"""The database of monitors: what each check answered last, and for how long it passed and failed, by the hour."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import NamedTuple, Protocol
+
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.checks import MonitorState
+
+
+class MonitorKey(NamedTuple):
+    """A check of a lane, by its name."""
+
+    lane: Lane
+    name: str
+
+
+class MonitorStore(Protocol):
+    """States of monitors. Raises `Unreachable`."""
+
+    async def read(self) -> Mapping[MonitorKey, MonitorState]:
+        """All of them. `MonitorState.untold` is not stored: a process that reads has told nothing yet."""
+        ...
+
+    async def save(self, states: Mapping[MonitorKey, MonitorState]) -> None:
+        """Save these. Hours that are stored and older than those of a state stay."""
+        ...
+
+    async def forget(self, keys: Collection[MonitorKey]) -> None:
+        """Delete these, with their hours."""
+        ...
+
+    async def tidy(self, before: float) -> bool:
+        """Delete some of the hours from before (unix seconds); True when there is more. The last day of it may stay."""
+        ...

@@ -1,0 +1,42 @@
+"""States of monitors, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.watch.checks import Hour, MonitorState
+from bot.ports.monitors import MonitorKey
+from tests.fakes.store.tables import Part, Tables, statement
+
+
+class MemoryMonitors(Part):
+    """Implements `bot.ports.monitors.MonitorStore`."""
+
+    part = "monitors"
+
+    @statement
+    def read(self, t: Tables, now: datetime) -> Mapping[MonitorKey, MonitorState]:
+        return dict(t.monitors)
+
+    @statement
+    def save(self, t: Tables, now: datetime, states: Mapping[MonitorKey, MonitorState]) -> None:
+        for key, state in states.items():
+            known = t.monitors.get(key, MonitorState())
+            hours: dict[float, Hour] = {hour.since: hour for hour in (*known.hours, *state.hours)}
+            kept = tuple(hours[since] for since in sorted(hours))
+            t.monitors[key] = replace(state, hours=kept, untold=MonitorState().untold)
+
+    @statement
+    def forget(self, t: Tables, now: datetime, keys: Collection[MonitorKey]) -> None:
+        for key in keys:
+            t.monitors.pop(key, None)
+
+    @statement
+    def tidy(self, t: Tables, now: datetime, before: float) -> bool:
+        day = 86_400.0
+        for key, state in list(t.monitors.items()):
+            kept = tuple(hour for hour in state.hours if hour.since // day * day >= before - day)
+            t.monitors[key] = replace(state, hours=kept)
+        return False

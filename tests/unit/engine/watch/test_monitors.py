@@ -1,0 +1,377 @@
+"""The loop of monitors on virtual time: who is asked when, and what becomes of the answers whatever else goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.domain.config import Catalog, CheckConfig
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule
+from bot.domain.watch.findings import Finding
+from bot.engine.watch.monitors import Monitors
+from bot.ports.errors import Unreachable
+from bot.ports.monitors import MonitorKey
+from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
+from tests.support.catalogs import PRODUCTION, STAGING, catalog
+from tests.support.virtual_time import VirtualClock
+
+pytestmark = pytest.mark.virtual_time
+HEALTH = MonitorKey(PRODUCTION, "health")
+
+
+@dataclass(frozen=True)
+class Plain:
+    """Settings of a check that only this test asks."""
+
+    kind: str = "plain"
+
+
+def check(lane: Lane, name: str = "health", every_s: float = 60.0, *, watched: bool = True) -> CheckConfig:
+    monitor = Monitor(lane, name, every_s=every_s)
+    return CheckConfig(name, Plain(), 5.0, monitor=monitor if watched else None)
+
+
+def with_checks(*checks: tuple[Lane, CheckConfig]) -> Catalog:
+    found = catalog()
+    lanes = dict(found.lanes)
+    for lane in {lane for lane, _ in checks}:
+        config = lanes.get(lane) or replace(lanes[PRODUCTION], lane=lane)
+        lanes[lane] = replace(config, checks=tuple(each for of, each in checks if of == lane))
+    return replace(found, lanes=lanes)
+
+
+class Database(MemoryDatabase):
+    """In memory; `away` refuses every statement, and `refuses` those of this name, as a server with a bug."""
+
+    away = False
+    refuses = ""
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        super().__init__(now)
+        self.seen: list[Statement[Any]] = []
+
+    async def do(self, statement: Statement[Any]) -> Any:
+        self.seen.append(statement)
+        if self.away:
+            raise Unreachable("the database is away")
+        if statement.name == self.refuses:
+            raise ValueError("no")
+        return await super().do(statement)
+
+
+class JumpingClock(VirtualClock):
+    ahead_s = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.ahead_s)
+
+
+@dataclass
+class Services:
+    """What answers checks. down: those that fail; hangs: for how long; away: lanes of which the target says nothing."""
+
+    down: set[str] = field(default_factory=set)
+    hangs: dict[str, float] = field(default_factory=dict)
+    away: set[Lane] = field(default_factory=set)
+    broken: set[str] = field(default_factory=set)
+    asked: list[tuple[float, MonitorKey]] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
+
+    async def ask(self, check: CheckConfig, lane: Lane, at: float) -> CheckResult:
+        self.asked.append((at, MonitorKey(lane, check.name)))
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            took_s = min(self.hangs.get(check.name, 0.0), check.timeout_s)
+            await asyncio.sleep(took_s)
+        finally:
+            self.at_once -= 1
+        if lane in self.away:
+            raise Unreachable("the host does not answer")
+        if check.name in self.broken:
+            raise ZeroDivisionError("a bug")
+        return CheckResult(at, took_s or 0.01, "It answered 503." if check.name in self.down else "")
+
+    async def ask_candidate(self, check: CheckConfig, lane: Lane, address: str, at: float) -> CheckResult:
+        raise NotImplementedError
+
+    def times(self, key: MonitorKey) -> list[float]:
+        return [at for at, asked in self.asked if asked == key]
+
+
+@dataclass
+class Heard:
+    """What hears findings. away: it cannot be reached."""
+
+    all: list[Finding] = field(default_factory=list)
+    calls: int = 0
+    away: bool = False
+
+    async def hear(self, findings: Sequence[Finding]) -> None:
+        if self.away:
+            raise Unreachable("the database is away")
+        self.calls += 1
+        self.all += findings
+
+    def of(self, rule: MonitorRule, name: str = "health") -> list[bool]:
+        """Whether it fired, in order."""
+        return [f.firing for f in self.all if f.labels == {"check": name, "rule": str(rule)}]
+
+
+class World:
+    def __init__(self, *checks: tuple[Lane, CheckConfig]) -> None:
+        self.clock = JumpingClock()
+        self.services, self.heard = Services(), Heard()
+        self.database = Database(self.clock.now)
+        self.store = MemoryStore(self.database)
+        self.catalog = with_checks(*checks)
+        self.term = 0
+        self.monitors = self.process()
+
+    def process(self, **more: Any) -> Monitors:
+        return Monitors(
+            self.store.monitors,
+            lambda: self.catalog,
+            self.services,
+            self.heard,
+            self.clock,
+            term=lambda: self.term,
+            **more,
+        )
+
+    async def run(self, seconds: float, monitors: Monitors | None = None) -> None:
+        """Rounds of a loop for so long, as `Loop` runs them."""
+        monitors, until = monitors or self.monitors, asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < until:
+            try:
+                await monitors.once()
+            except Unreachable:
+                await asyncio.sleep(1.0)
+            await asyncio.sleep(0.25)
+
+    async def stored(self) -> dict[MonitorKey, Any]:
+        return dict(await self.store.monitors.read())
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    with capture_logs() as entries:
+        yield entries
+
+
+async def test_every_check_is_asked_at_its_pace_and_smoke_tests_are_not() -> None:
+    world = World(
+        (PRODUCTION, check(PRODUCTION)),
+        (PRODUCTION, check(PRODUCTION, "often", 10.0)),
+        (PRODUCTION, check(PRODUCTION, "smoke", watched=False)),
+        (STAGING, check(STAGING)),
+    )
+    await world.run(600)
+    counts = Counter(key for _, key in world.services.asked)
+    assert counts == {HEALTH: 10, MonitorKey(PRODUCTION, "often"): 60, MonitorKey(STAGING, "health"): 10}
+    for key, every_s in ((HEALTH, 60.0), (MonitorKey(PRODUCTION, "often"), 10.0)):
+        assert all(b - a == pytest.approx(every_s, abs=0.6) for a, b in pairwise(world.services.times(key)))
+
+
+async def test_a_thousand_checks_are_spread_over_their_minute() -> None:
+    lanes = [Lane(f"s{n}", "production") for n in range(1_000)]
+    world = World(*((lane, check(lane)) for lane in lanes))
+    await world.run(120)
+    begun = min(at for at, _ in world.services.asked)
+    by_second = Counter(int(at - begun) for at, _ in world.services.asked)
+    assert sum(by_second.values()) in range(1_960, 2_041)
+    assert max(by_second.values()) < 60  # 17 on average
+
+
+async def test_three_failures_are_told_once_and_so_is_their_end() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
+    await world.run(300)
+    world.services.down = {"health"}
+    await world.run(600)
+    assert world.heard.of(MonitorRule.FAILING) == [False, True]
+    finding = world.heard.all[-1]
+    assert (finding.lane, finding.text) == (PRODUCTION, "It answered 503.")
+    world.services.down = set()
+    await world.run(120)
+    assert world.heard.of(MonitorRule.FAILING) == [False, True, False]
+    assert world.heard.of(MonitorRule.FAILING, "other") == [False]
+
+
+async def test_a_check_that_hangs_delays_no_other_and_is_not_asked_twice_at_a_time() -> None:
+    world = World((PRODUCTION, check(PRODUCTION, "slow", 5.0)), (PRODUCTION, check(PRODUCTION, "fast", 5.0)))
+    world.services.hangs["slow"] = 4.9
+    await world.run(300)
+    fast, slow = (world.services.times(MonitorKey(PRODUCTION, name)) for name in ("fast", "slow"))
+    assert len(fast) in (59, 60)
+    assert len(slow) >= 29
+    assert world.services.most_at_once <= 2
+
+
+async def test_a_bounded_number_is_asked_at_once_and_none_is_left_out() -> None:
+    lanes = [Lane(f"s{n}", "production") for n in range(300)]
+    world = World(*((lane, check(lane)) for lane in lanes))
+    world.services.hangs["health"] = 5.0
+    await world.run(600, world.process(at_once=10))
+    assert world.services.most_at_once == 10
+    counts = Counter(key for _, key in world.services.asked)
+    assert len(counts) == 300  # ten at a time, five seconds each: 150 s for all
+    assert max(counts.values()) - min(counts.values()) <= 1
+
+
+async def test_what_cannot_be_asked_is_a_gap_and_no_failure(logged: list[Any]) -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(600)
+    world.services.away.add(PRODUCTION)
+    await world.run(1_800)
+    world.services.away.clear()
+    await world.run(600)
+    assert world.heard.of(MonitorRule.FAILING) == [False]
+    hours = (await world.stored())[HEALTH].hours
+    assert sum(hour.up_s for hour in hours) == pytest.approx(1_080, abs=130)
+    assert sum(hour.down_s for hour in hours) == 0
+    assert [entry["event"] for entry in logged] == ["monitor_gap", "monitor_resumed"]
+
+
+async def test_a_bug_in_one_check_is_a_gap_of_its_own() -> None:
+    world = World((PRODUCTION, check(PRODUCTION, "buggy")), (PRODUCTION, check(PRODUCTION)))
+    world.services.broken = {"buggy"}
+    await world.run(300)
+    assert len(world.services.times(HEALTH)) == 5
+    assert len(world.services.times(MonitorKey(PRODUCTION, "buggy"))) == 5
+    assert list(await world.stored()) == [HEALTH]
+
+
+async def test_another_process_goes_on_with_what_was_saved() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    world.services.down = {"health"}
+    await world.run(400)
+    await world.monitors.stop()
+    heard_before = len(world.heard.all)
+    world.term = 1
+    other = world.process()
+    await world.run(120, other)
+    assert world.heard.of(MonitorRule.FAILING) == [True, True]  # told again: it says nothing new
+    world.services.down = set()
+    await world.run(70, other)
+    assert world.heard.of(MonitorRule.FAILING) == [True, True, False]
+    assert len(world.heard.all) > heard_before
+    hours = (await world.stored())[HEALTH].hours
+    assert sum(hour.down_s for hour in hours) > 400
+
+
+async def test_an_end_that_was_not_saved_is_told_by_the_next_process() -> None:
+    """The first process tells of three failures and dies before it saves; the service recovers meanwhile."""
+    world = World((PRODUCTION, check(PRODUCTION)))
+    world.services.down = {"health"}
+    dies = world.process(save_s=10_000.0)
+    await world.run(250, dies)
+    assert world.heard.of(MonitorRule.FAILING) == [True]
+    world.services.down = set()
+    world.term = 1
+    await world.run(90, world.process())
+    assert world.heard.of(MonitorRule.FAILING) == [True, False]
+
+
+async def test_findings_wait_for_who_hears_them() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(120)
+    world.services.down, world.heard.away = {"health"}, True
+    await world.run(600)
+    assert world.heard.of(MonitorRule.FAILING) == [False]
+    assert len(world.services.times(HEALTH)) >= 11  # it goes on asking
+    world.heard.away = False
+    await world.run(30)
+    assert world.heard.of(MonitorRule.FAILING) == [False, True]
+
+
+async def test_of_one_trouble_the_newest_finding_is_told() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(120)
+    world.services.down, world.heard.away = {"health"}, True
+    await world.run(400)
+    world.services.down = set()
+    await world.run(100)
+    world.heard.away = False
+    await world.run(30)
+    assert world.heard.of(MonitorRule.FAILING) == [False, False]
+
+
+async def test_a_database_that_is_away_loses_nothing_but_time() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(120)
+
+    world.database.away = True
+    await world.run(600)
+    world.database.away = False
+    await world.run(60)
+    (hour,) = (await world.stored())[HEALTH].hours
+    assert hour.up_s == pytest.approx(720, abs=70)
+
+
+async def test_what_cannot_be_saved_is_logged_and_keeps_no_other_from_it(logged: list[Any]) -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    world.database.refuses = "save"
+    await world.run(120)
+    world.database.refuses = ""
+    await world.run(120)
+    assert list(await world.stored()) == [HEALTH]
+    assert {entry["event"] for entry in logged} == {"monitors_not_saved"}
+
+
+async def test_a_check_that_leaves_the_catalog_ends_what_it_fired_and_is_forgotten() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING)))
+    world.services.down = {"health"}
+    await world.run(400)
+    assert world.heard.of(MonitorRule.FAILING) == [True, True]
+    world.catalog = with_checks((STAGING, check(STAGING)))
+    world.heard.away = True
+    await world.run(30)
+    assert HEALTH in await world.stored()  # its end was not told yet
+    world.heard.away = False
+    await world.run(60)
+    ends = [f for f in world.heard.all if not f.firing and f.labels["rule"] == "failing"]
+    assert [end.lane for end in ends] == [PRODUCTION]
+    assert list(await world.stored()) == [MonitorKey(STAGING, "health")]
+    asked = len(world.services.times(HEALTH))
+    await world.run(300)
+    assert len(world.services.times(HEALTH)) == asked
+
+
+async def test_a_check_that_is_new_is_asked_within_its_time_and_others_keep_theirs() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(90)
+    world.catalog = with_checks((PRODUCTION, check(PRODUCTION)), (PRODUCTION, check(PRODUCTION, "new")))
+    await world.run(60)
+    assert len(world.services.times(MonitorKey(PRODUCTION, "new"))) == 1
+    await world.run(120)
+    assert all(b - a == pytest.approx(60, abs=0.6) for a, b in pairwise(world.services.times(HEALTH)))
+
+
+async def test_a_clock_that_jumps_stops_no_monitor() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(300)
+    for seconds in (-7_200.0, 7_200.0, 86_400.0):
+        world.clock.ahead_s += seconds
+        before = len(world.services.asked)
+        await world.run(180)
+        assert len(world.services.asked) - before in (3, 4)
+    assert world.heard.of(MonitorRule.FAILING) == [False]
+
+
+async def test_old_hours_are_tidied_up() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)))
+    await world.run(7_300)
+    tidied = [statement for statement in world.database.seen if statement.name == "tidy"]
+    assert len(tidied) == 3
+    now = world.clock.now().timestamp()
+    assert now - tidied[-1].args[0] == pytest.approx(8 * 86_400, abs=4_000)
