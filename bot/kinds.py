@@ -11,17 +11,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import BeforeValidator, Field, PrivateAttr
 
 from bot import references
 from bot.domain.config import Repository
 from bot.domain.formatting import duration
 from bot.domain.rollout.model import Release
-from bot.values import Duration, HttpUrl, Names, Part, RelativePath, Short, Text, shaped
+from bot.domain.watch.findings import Severity
+from bot.values import Duration, HttpUrl, Names, Part, RelativePath, Short, Text, listed, shaped
 
 S = TypeVar("S", bound="SpecSettings")
 SHORTEST_EVERY_S = 5.0  # of a monitor
 
+Severities = Annotated[tuple[Severity, ...], BeforeValidator(listed)]
 # From the target's settings, a release and its environment. Raises `TargetRefused`, `Unreachable`.
 Pin = Callable[[Any, Release, str], Awaitable[Release]]
 
@@ -296,6 +298,18 @@ class AlertSourceSettings(KindSettings):
     )
 
 
+class SinkSettings(KindSettings):
+    """An entry of `sinks:`, which is told alerts beside Discord."""
+
+    enabled: bool = Field(
+        default=False, description="Whether it is told; otherwise the log says what it would have been told."
+    )
+    severities: Severities = Field(
+        default=tuple(Severity), description="What it is told; all severities by default."
+    )
+    timeout: Duration = Field(default=10.0, description="How long one delivery may take.")
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """The model of the settings, and what makes the adapter of them (its arguments: see the registry)."""
@@ -337,3 +351,4 @@ class Kinds:
     manifests: Mapping[str, Kind] = field(default_factory=dict)
     alert_sources: Mapping[str, Kind] = field(default_factory=dict)
     checks: Mapping[str, Kind] = field(default_factory=dict)
+    sinks: Mapping[str, Kind] = field(default_factory=dict)

@@ -7,8 +7,9 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import timedelta
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -129,14 +130,25 @@ def _plain(value: Any) -> Any:
         value = value.model_dump(mode="json", exclude_none=True, context=FOR_PEOPLE)
     if isinstance(value, Mapping):
         return {
-            key if isinstance(key, str | int) else str(key): _HIDDEN if is_sensitive(str(key)) else _plain(v)
+            key if type(key) in (str, int) else str(key): _HIDDEN if is_sensitive(str(key)) else _plain(v)
             for key, v in value.items()
         }
-    if isinstance(value, Secret):
-        return _HIDDEN
-    if isinstance(value, timedelta):
-        return duration(value.total_seconds())
-    return [_plain(v) for v in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple | Set):
+        found = [_plain(v) for v in value]
+        return sorted(found) if isinstance(value, Set) else found
+    return _one(value)
+
+
+def _one(value: Any) -> Any:
+    match value:
+        case Secret():
+            return _HIDDEN
+        case timedelta():
+            return duration(value.total_seconds())
+        case Enum():
+            return value.value
+        case _:
+            return value
 
 
 def _secrets() -> list[str]:

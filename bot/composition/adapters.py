@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 
 from bot import references
+from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
 from bot.adapters.checks.asking import AskedChecks
@@ -39,6 +40,7 @@ from bot.ports.appcommands import SourcedManifest
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.ports.metrics import MetricSource
 from bot.ports.releases import ReleaseSource
+from bot.ports.sinks import AlertSink
 from bot.ports.targets import CatalogTarget
 from bot.redaction import Redactor
 
@@ -241,6 +243,17 @@ async def open_checks(current: Current, targets: Mapping[str, CatalogTarget]) ->
             yield AskedChecks(make, answers_at, redact)
         finally:
             await resolver.close()
+
+
+def make_sinks(current: Current, session: aiohttp.ClientSession) -> Mapping[str, AlertSink]:
+    """The sinks of alerts of the present catalog by name, enabled or not."""
+    context = SinkContext(session)
+
+    def make(name: str, settings: AdapterSettings) -> AlertSink:
+        made: AlertSink = registry.KINDS.sinks[settings.kind].make(name, settings, context)
+        return made
+
+    return Following(lambda: {n: c.settings for n, c in current().sinks.items()}, make)
 
 
 def make_releases(current: Current) -> CatalogReleases:

@@ -12,6 +12,12 @@ from typing import Annotated, Any, TypeVar, Union
 
 from pydantic import Field, create_model
 
+from bot.adapters.alerts.sinks.email import EmailSettings, EmailSink
+from bot.adapters.alerts.sinks.github import GithubSink, GithubSinkSettings
+from bot.adapters.alerts.sinks.pagerduty import PagerdutySettings, PagerdutySink
+from bot.adapters.alerts.sinks.posting import SinkContext
+from bot.adapters.alerts.sinks.sentry import SentrySink, SentrySinkSettings
+from bot.adapters.alerts.sinks.slack import SlackSettings, SlackSink
 from bot.adapters.alerts.sources.alertmanager import AlertmanagerSettings, AlertmanagerSource
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
@@ -79,6 +85,7 @@ from bot.kinds import (
     ReleaseSettings,
     RouterProgramSettings,
     RuntimeKind,
+    SinkSettings,
     SpecSettings,
     TargetKind,
     TargetSettings,
@@ -86,6 +93,7 @@ from bot.kinds import (
 from bot.ports.metrics import MetricSource
 from bot.ports.routers import Router
 from bot.ports.runtimes import Runtime
+from bot.ports.sinks import AlertSink
 from bot.ports.targets import CatalogTarget
 
 T = TypeVar("T", bound=TargetSettings)
@@ -96,6 +104,7 @@ R = TypeVar("R", bound=ReleaseSettings[Any])
 A = TypeVar("A", bound=ManifestSettings)
 W = TypeVar("W", bound=AlertSourceSettings)
 C = TypeVar("C", bound=CheckSettings)
+K = TypeVar("K", bound=SinkSettings)
 
 
 def target(
@@ -127,6 +136,10 @@ def alert_source(settings: type[W], make: Callable[[str, W, AlertContext], Alert
 
 
 def check(settings: type[C], make: Callable[[C, CheckContext], Check]) -> Kind:
+    return Kind(settings, make)
+
+
+def sink(settings: type[K], make: Callable[[str, K, SinkContext], AlertSink]) -> Kind:
     return Kind(settings, make)
 
 
@@ -216,5 +229,12 @@ KINDS = Kinds(
         "websocket": check(WebSocketSettings, WebSocketCheck),
         "discord": check(DiscordBotSettings, DiscordBotCheck),
         "command": check(CommandCheckSettings, CommandCheck),
+    },
+    sinks={
+        "pagerduty": sink(PagerdutySettings, PagerdutySink),
+        "slack": sink(SlackSettings, SlackSink),
+        "email": sink(EmailSettings, EmailSink),
+        "github": sink(GithubSinkSettings, GithubSink),
+        "sentry": sink(SentrySinkSettings, SentrySink),
     },
 )

@@ -19,6 +19,7 @@ from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limi
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
 from bot.domain.watch.checks import Monitor
+from bot.domain.watch.findings import Severity
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.oncall import OnCallSchedule
 
@@ -174,6 +175,16 @@ class AlertSourceConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkConfig:
+    """What is told alerts of these severities beside Discord. Not `enabled`: it is only said what it would be told."""
+
+    settings: AdapterSettings
+    enabled: bool = False
+    severities: frozenset[Severity] = frozenset(Severity)
+    timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """The whole catalog. `digest` changes with any change of content."""
 
@@ -185,6 +196,7 @@ class Catalog:
     releases: Mapping[str, ReleasesConfig] = field(default_factory=dict)  # by service
     applications: Mapping[str, Application] = field(default_factory=dict)  # with deployed slash commands
     alert_sources: Mapping[str, AlertSourceConfig] = field(default_factory=dict)
+    sinks: Mapping[str, SinkConfig] = field(default_factory=dict)
     secrets: tuple[Secret, ...] = field(default=(), repr=False)  # of the environment, which no log may show
     given: Mapping[str, str] = field(
         default_factory=dict, repr=False

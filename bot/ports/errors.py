@@ -7,6 +7,18 @@ class Unreachable(Exception):
     """The other side did not answer. Says nothing about whether a call was applied."""
 
 
+class RateLimited(Unreachable):
+    """The other side wants to be left alone for `again_s` seconds."""
+
+    def __init__(self, sentence: str, again_s: float) -> None:
+        super().__init__(sentence)
+        self.again_s = again_s
+
+
+class SinkRefused(Exception):
+    """A sink of alerts does not take one, however often it is sent; the sentence says why."""
+
+
 class StaleGeneration(Exception):
     """The target has seen a newer generation for this lane and refused the older one."""
 

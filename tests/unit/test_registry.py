@@ -21,5 +21,5 @@ def test_a_kind_is_listed_under_the_name_that_people_write(table: str, name: str
 
 
 def test_every_section_that_names_adapters_has_a_kind() -> None:
-    sections = {"targets", "metrics", "releases", "manifests", "alert_sources", "checks"}
+    sections = {"targets", "metrics", "releases", "manifests", "alert_sources", "checks", "sinks"}
     assert {table for table, _, _ in LINES} == sections

@@ -179,14 +179,9 @@ class GithubReleases:
         return entries
 
     def _refusal(self, answer: Answer) -> str:
-        again, left = answer.headers.get("Retry-After", ""), answer.headers.get("X-RateLimit-Remaining", "")
-        if answer.status == 429 or (answer.status == 403 and (again or left == "0")):
-            now = self._clock()
-            reset = answer.headers.get("X-RateLimit-Reset", "")
-            until = (
-                now + float(again) if again.isdigit() else float(reset) if reset.isdigit() else now + _PAUSE_S
-            )
-            self._closed_until = min(max(until, now), now + _LONGEST_PAUSE_S)
+        until = limited_until(answer.status, answer.headers, self._clock())
+        if until is not None:
+            self._closed_until = until
             return self._closed()
         if answer.status == 404:
             return "GitHub has no such repository, or this token may not see it"
@@ -208,6 +203,16 @@ class GithubReleases:
             largest=_LARGEST,
             timeout_s=self._settings.timeout,
         )
+
+
+def limited_until(status: int, headers: Mapping[str, str], now: float) -> float | None:
+    """When GitHub allows requests again, in seconds since 1970, if this answer says that it allows none."""
+    again, left = headers.get("Retry-After", ""), headers.get("X-RateLimit-Remaining", "")
+    if status != 429 and not (status == 403 and (again or left == "0")):
+        return None
+    reset = headers.get("X-RateLimit-Reset", "")
+    until = now + float(again) if again.isdigit() else float(reset) if reset.isdigit() else now + _PAUSE_S
+    return min(max(until, now), now + _LONGEST_PAUSE_S)
 
 
 def make_github(service: str, settings: GithubReleasesSettings[Any]) -> KeptReleases:

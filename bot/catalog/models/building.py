@@ -47,6 +47,9 @@ def catalog_file(kinds: Kinds) -> type[CatalogFile]:
         alert_sources=_section(
             (kind.settings for kind in kinds.alert_sources.values()), "Programs that tell their alerts."
         ),
+        sinks=_section(
+            (kind.settings for kind in kinds.sinks.values()), "What is told alerts beside Discord."
+        ),
     )
 
 

@@ -13,7 +13,7 @@ from bot.catalog.models.oncall import Person, Schedule
 from bot.catalog.models.plans import Approval, PlannedStep
 from bot.catalog.models.policies import Policy
 from bot.catalog.models.services import Service
-from bot.kinds import AlertSourceSettings, MetricSettings, TargetSettings
+from bot.kinds import AlertSourceSettings, MetricSettings, SinkSettings, TargetSettings
 from bot.values import Part, Short
 
 
@@ -37,6 +37,7 @@ class CatalogFile(Part):
     )
     on_call: dict[str, Schedule] = Field(default={}, description="On-call schedules.")
     alert_sources: dict[str, AlertSourceSettings] = Field(default={})
+    sinks: dict[str, SinkSettings] = Field(default={})
     command_line: dict[str, Annotated[Account, Short("roles", {"type": ["array", "string"]})]] = Field(
         default={}
     )

@@ -14,7 +14,7 @@ from bot.catalog.resolution.layers import layers
 from bot.catalog.resolution.oncall import schedules
 from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
-from bot.catalog.resolution.watching import alert_sources
+from bot.catalog.resolution.watching import alert_sources, sinks
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import Catalog, GuildConfig, LaneConfig, ServedLane, TargetConfig
@@ -57,6 +57,7 @@ def resolve(document: Document, sections: Sections) -> Catalog:
         releases={n: releases(document, sections, n, s) for n, s in sections.of("services").items()},
         applications=found,
         alert_sources=alert_sources(document, sections),
+        sinks=sinks(sections),
         secrets=_secrets(document, sections),
         given={name: value for values in document.references.values() for name, value in values.items()},
         accounts=_accounts(document, sections),
@@ -72,9 +73,10 @@ def _secrets(document: Document, sections: Sections) -> tuple[Secret, ...]:
         for name, value in values.items()
         if is_sensitive(name) or is_sensitive(str(path[-1]))
     }
+    programs = (*sections.of("alert_sources").values(), *sections.of("sinks").values())
     found |= {
         value.reveal()
-        for settings in sections.of("alert_sources").values()
+        for settings in programs
         for value in vars(settings).values()
         if isinstance(value, Secret) and value
     }

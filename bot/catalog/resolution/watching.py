@@ -1,11 +1,11 @@
-"""Resolution of what alerts come from."""
+"""Resolution of what alerts come from and where they go."""
 
 from __future__ import annotations
 
 from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import AlertSourceConfig
+from bot.domain.config import AlertSourceConfig, SinkConfig
 
 
 def alert_sources(document: Document, sections: Sections) -> dict[str, AlertSourceConfig]:
@@ -29,3 +29,10 @@ def alert_sources(document: Document, sections: Sections) -> dict[str, AlertSour
         told = ids if settings.guilds is None else settings.guilds
         found[name] = AlertSourceConfig(settings, tuple(ids[guild] for guild in told if guild in ids))
     return found
+
+
+def sinks(sections: Sections) -> dict[str, SinkConfig]:
+    return {
+        name: SinkConfig(settings, settings.enabled, frozenset(settings.severities), settings.timeout)
+        for name, settings in sections.of("sinks").items()
+    }

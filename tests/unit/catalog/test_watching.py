@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from bot.cli.config import _plain
-from tests.support.alerts import ENVIRON, SECRET, SOURCES
+from bot.domain.watch.findings import Severity
+from tests.support.alert_sources import ENVIRON, SECRET, SOURCES
 from tests.support.catalog_files import SOUND, check, line_of, write
 
 GUILD = 1459747831315891395
@@ -58,3 +60,83 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path, entry: str, said: str) 
     assert any(
         said in str(mistake) and mistake.place.line == line_of(text, "wrong:") for mistake in mistakes
     ), mistakes
+
+
+SINKS = {
+    "KEY": "0123456789abcdef0123456789abcdef",
+    "SLACK": "https://hooks.slack.com/services/T0/B0/very-secret-path",
+    "DSN": "https://very-secret-key@o1.ingest.sentry.io/42",
+    "TOKEN": "a-token-of-github",
+    "PASSWORD": "a-password-of-mail",
+}
+ALL_SINKS = """\
+sinks:
+  pagerduty: {kind: pagerduty, routing_key: "${KEY}", severities: [critical, high], enabled: true}
+  slack: {kind: slack, url: "${SLACK}"}
+  sentry: {kind: sentry, dsn: "${DSN}"}
+  github: {kind: github, repository: acme/ops, token: "${TOKEN}"}
+  mail:
+    kind: email
+    host: mail.example.com
+    user: slipway
+    password: "${PASSWORD}"
+    sender: slipway@example.com
+    to: [on-call@example.com]
+"""
+
+
+def test_sinks_are_told_nothing_until_they_are_enabled(tmp_path: Path) -> None:
+    found, mistakes = check(write(tmp_path, all=SOUND + ALL_SINKS), SINKS)
+    assert not mistakes
+    assert {name: sink.enabled for name, sink in found.sinks.items()} == {
+        "pagerduty": True,
+        **dict.fromkeys(("slack", "sentry", "github", "mail"), False),
+    }
+    assert found.sinks["pagerduty"].severities == {Severity.CRITICAL, Severity.HIGH}
+    assert found.sinks["slack"].severities == set(Severity)
+
+
+def test_secrets_of_sinks_are_shown_nowhere_and_known_to_the_redactor(tmp_path: Path) -> None:
+    found, _ = check(write(tmp_path, all=SOUND + ALL_SINKS), SINKS)
+    assert set(SINKS.values()) <= {secret.reveal() for secret in found.secrets}
+    shown = repr(found) + str(_plain(found))
+    assert not [value for value in SINKS.values() if value in shown]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{kind: slack, url: https://hooks.slack.com/services/T0/B0/x}", "must not be written in a file"),
+        ('{kind: slack, url: "${PLAIN}"}', "must be an address that starts with https://"),
+        ('{kind: pagerduty, routing_key: "${KEY}", url: "http://pd.example.com"}', "starts with https://"),
+        ('{kind: sentry, dsn: "${PLAIN}"}', "is no DSN of Sentry"),
+        ('{kind: github, repository: ops, token: "${TOKEN}"}', "must be owner/name"),
+        ('{kind: github, repository: acme/ops, token: "${TOKEN}", label: "a,b"}', "must be a label"),
+        ("{kind: email, host: m, sender: s, to: [a@example.com]}", "must be an address such as"),
+        ('{kind: email, host: m, sender: s@example.com, to: ["a@example.com\\nBcc: b"]}', "such as"),
+        ("{kind: email, host: m, sender: s@example.com, to: [a@b.c], user: x}", "belong together"),
+        (
+            '{kind: email, host: m, security: none, sender: s@a.b, to: [a@b.c], user: x, password: "${KEY}"}',
+            "would be sent in clear",
+        ),
+        (
+            '{kind: slack, url: "${SLACK}", severities: [bad]}',
+            "must be 'critical', 'high', 'medium' or 'low'",
+        ),
+        ('{kind: teams, url: "${SLACK}"}', 'there is no kind "teams"'),
+    ],
+)
+def test_a_mistake_of_a_sink_is_told_with_its_line(tmp_path: Path, entry: str, said: str) -> None:
+    text = SOUND + f"sinks:\n  wrong: {entry}\n"
+    environ = {**SINKS, "PLAIN": "http://hooks.example.com/x"}
+    _, mistakes = check(write(tmp_path, all=text), environ)
+    place = line_of(text, "wrong:")
+    assert any(said in str(mistake) and mistake.place.line == place for mistake in mistakes), mistakes
+    assert not [value for value in environ.values() if any(value in str(each) for each in mistakes)]
+
+
+def test_the_resolved_catalog_can_be_shown_in_full(tmp_path: Path) -> None:
+    found, _ = check(write(tmp_path, all=SOUND + SOURCES + ALL_SINKS), SINKS | ENVIRON)
+    shown = yaml.safe_load(yaml.safe_dump(_plain(found)))
+    assert shown["sinks"]["pagerduty"]["severities"] == ["critical", "high"]
+    assert shown["alert_sources"]["own"]["settings"]["kind"] == "generic"

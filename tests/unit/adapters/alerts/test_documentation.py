@@ -1,4 +1,4 @@
-"""What docs/how-to/alert-sources.md shows is sound as it stands there."""
+"""What docs/how-to/alert-sources.md and alert-sinks.md show is sound as it stands there."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.support.alerts import NOW, SECRET, delivery, sources
+from bot.composition.registry import KINDS
+from tests.support.alert_sources import NOW, SECRET, delivery, sources
 from tests.support.catalog_files import SOUND, check, write
 from tests.support.paths import ROOT
 from tests.support.repository import blocks
@@ -21,6 +22,9 @@ NAMES = ("ALERTMANAGER_TOKEN", "SENTRY_SECRET", "GITHUB_WEBHOOK_SECRET", "ALERTS
 ENVIRON = {f"SLIPWAY_VAR_{name}": SECRET for name in NAMES}
 
 
+OF_SINKS = ("PAGERDUTY_KEY", "SLACK_WEBHOOK", "SMTP_PASSWORD", "GITHUB_ISSUES_TOKEN", "SENTRY_PUBLIC_KEY")
+
+
 def text(language: str, nth: int = 0) -> str:
     return [block.text for block in PAGE if block.language == language][nth]
 
@@ -28,6 +32,14 @@ def text(language: str, nth: int = 0) -> str:
 def test_the_catalog_of_the_page_has_no_mistakes(tmp_path: Path) -> None:
     _, mistakes = check(write(tmp_path, sound=SOUND, page=text("yaml")), ENVIRON)
     assert not mistakes
+
+
+def test_the_catalog_of_the_page_of_sinks_has_no_mistakes(tmp_path: Path) -> None:
+    page = [block for block in blocks(ROOT / "docs/how-to/alert-sinks.md") if block.language == "yaml"]
+    environ = {f"SLIPWAY_VAR_{name}": SECRET for name in OF_SINKS}
+    found, mistakes = check(write(tmp_path, sound=SOUND, page=page[0].text), environ)
+    assert not mistakes
+    assert {sink.settings.kind for sink in found.sinks.values()} == set(KINDS.sinks)
 
 
 def test_the_json_of_the_page_is_taken(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from bot.adapters.alerts.sources import findings
 from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery
 from bot.domain.watch.findings import Finding
 from bot.redaction import Redactor
-from tests.support.alerts import alertmanager_alert, alertmanager_body, delivery, sources
+from tests.support.alert_sources import alertmanager_alert, alertmanager_body, delivery, sources
 
 # Every code point that JSON can carry, lone surrogates among them.
 ANYTHING = st.text(st.characters(), max_size=400)

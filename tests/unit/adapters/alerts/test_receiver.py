@@ -9,7 +9,7 @@ from typing import Any
 from bot.adapters.alerts.sources.receiving import Receiver
 from tests.fakes.findings import FakeFindings
 from tests.fakes.github import webhook
-from tests.support.alerts import (
+from tests.support.alert_sources import (
     NOW,
     alertmanager_alert,
     alertmanager_body,

@@ -14,7 +14,7 @@ from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.findings import Finding, Severity
 from tests.fakes.github import webhook
-from tests.support.alerts import (
+from tests.support.alert_sources import (
     NOW,
     alertmanager_alert,
     alertmanager_body,

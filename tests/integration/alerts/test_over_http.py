@@ -19,7 +19,7 @@ from bot.catalog import Reloaded
 from bot.web import alerts as route
 from bot.web.app import Admin, create_app, serve
 from tests.fakes.findings import FakeFindings
-from tests.support.alerts import alertmanager_alert, alertmanager_body, bearer, by_us, receiver
+from tests.support.alert_sources import alertmanager_alert, alertmanager_body, bearer, by_us, receiver
 from tests.support.waiting import until
 
 

@@ -1,0 +1,1 @@
+"""Sinks that alerts go out to, one module each."""

@@ -1,0 +1,137 @@
+"""Which sinks have news, and what becomes of each delivery."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from bot.domain.config import SinkConfig
+from bot.domain.watch.alert import AlertState
+from bot.domain.watch.findings import Severity
+from bot.engine.watch.sinks import Sinks
+from bot.ports.errors import SinkRefused, Unreachable
+from bot.ports.sinks import AlertSnapshot, Known
+from tests.support.sinks import ACKNOWLEDGED, FIRING, RESOLVED
+
+
+@dataclass(frozen=True)
+class Settings:
+    kind: str = "fake"
+
+
+@dataclass
+class FakeSink:
+    """Keeps the states that it was told. error: raised instead; hangs: never answers."""
+
+    error: Exception | None = None
+    hangs: bool = False
+    silent: bool = False
+    heard: list[AlertState] = field(default_factory=list)
+
+    def says(self, alert: AlertSnapshot, known: Known | None) -> str:
+        return "" if self.silent else f"say {alert.state}"
+
+    async def deliver(self, alert: AlertSnapshot, known: Known | None) -> str:
+        if self.error is not None:
+            raise self.error
+        if self.hangs:
+            await asyncio.Event().wait()
+        self.heard.append(alert.state)
+        return ""
+
+
+def sinks(made: Mapping[str, FakeSink], **config: object) -> Sinks:
+    known = {
+        name: SinkConfig(Settings(), **{"enabled": True, **config})  # type: ignore[arg-type]
+        for name in made
+    }
+    return Sinks(lambda: known, made)
+
+
+def knows(alert: AlertSnapshot) -> Known:
+    return Known(alert.state, alert.severity)
+
+
+HIGH, LOW = replace(FIRING, severity=Severity.HIGH), replace(FIRING, severity=Severity.LOW)
+
+
+@pytest.mark.parametrize(
+    ("alert", "known", "news"),
+    [
+        (FIRING, None, True),
+        (ACKNOWLEDGED, None, True),
+        (RESOLVED, None, False),  # it never heard of it
+        (FIRING, knows(FIRING), False),
+        (ACKNOWLEDGED, knows(FIRING), True),
+        (FIRING, knows(ACKNOWLEDGED), True),
+        (RESOLVED, knows(ACKNOWLEDGED), True),
+        (RESOLVED, knows(RESOLVED), False),
+        (FIRING, knows(HIGH), True),  # worse
+        (HIGH, knows(FIRING), False),  # better
+    ],
+)
+def test_news_are_beginnings_changes_and_what_gets_worse(
+    alert: AlertSnapshot, known: Known | None, news: bool
+) -> None:
+    found = sinks({"it": FakeSink()}).to_tell(alert, {"it": known} if known else {})
+    assert found == (("it",) if news else ())
+
+
+def test_a_sink_hears_its_severities_and_the_end_of_what_it_heard() -> None:
+    some = sinks({"it": FakeSink()}, severities=frozenset({Severity.CRITICAL}))
+    assert some.to_tell(LOW, {}) == ()
+    assert some.to_tell(FIRING, {}) == ("it",)
+    better = replace(RESOLVED, severity=Severity.LOW)
+    assert some.to_tell(better, {"it": knows(FIRING)}) == ("it",)
+
+
+async def test_what_was_told_is_known_from_then_on() -> None:
+    sink = FakeSink()
+    found = await sinks({"it": sink}).deliver("it", FIRING)
+    assert (found.outcome, found.sentence, found.known) == ("told", "it: told.", knows(FIRING))
+    assert sink.heard == [AlertState.FIRING]
+
+
+async def test_a_dry_run_tells_nothing_and_leaves_nothing_known() -> None:
+    sink = FakeSink()
+    found = await sinks({"it": sink}, enabled=False).deliver("it", FIRING)
+    assert (found.outcome, found.known) == ("dry_run", None)
+    assert found.sentence == "it is not enabled. It would say firing."
+    assert sink.heard == []
+
+
+async def test_a_sink_that_fails_or_hangs_delays_no_other() -> None:
+    well = FakeSink()
+    some = sinks(
+        {
+            "hangs": FakeSink(hangs=True),
+            "away": FakeSink(Unreachable("away")),
+            "refuses": FakeSink(SinkRefused("no such channel")),
+            "broken": FakeSink(ZeroDivisionError()),
+            "well": well,
+        },
+        timeout_s=0.2,
+    )
+    names = ("hangs", "away", "refuses", "broken", "well")
+    hangs, away, refuses, broken, told = await asyncio.gather(
+        *(some.deliver(name, FIRING) for name in names), return_exceptions=True
+    )
+    assert isinstance(hangs, Unreachable) and str(hangs) == "hangs did not take it within 200 ms"
+    assert isinstance(away, Unreachable)
+    assert not isinstance(refuses, BaseException) and refuses.sentence == "refuses: no such channel"
+    assert not isinstance(broken, BaseException) and broken.outcome == "refused"
+    assert "ZeroDivisionError" in broken.sentence
+    assert not isinstance(told, BaseException) and told.outcome == "told"
+    assert well.heard == [AlertState.FIRING]
+
+
+async def test_a_sink_that_left_the_catalog_is_no_error() -> None:
+    found = await sinks({}).deliver("it", FIRING, knows(FIRING))
+    assert (found.outcome, found.known) == ("gone", knows(FIRING))
+
+
+async def test_a_sink_may_have_nothing_to_tell() -> None:
+    assert (await sinks({"it": FakeSink(silent=True)}).deliver("it", FIRING)).outcome == "nothing"
