@@ -128,6 +128,8 @@ def _plain(value: Any) -> Any:
         return {f.name: _plain(getattr(value, f.name)) for f in fields}
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json", exclude_none=True, context=FOR_PEOPLE)
+    if isinstance(value, Enum):
+        return value.value
     if isinstance(value, Mapping):
         return {
             key if type(key) in (str, int) else str(key): _HIDDEN if is_sensitive(str(key)) else _plain(v)

@@ -16,7 +16,7 @@ from bot.adapters.metrics.shared import SharedAnswers
 from bot.adapters.targets.context import TargetContext
 from bot.composition import registry
 from bot.composition.adapters import Targets
-from bot.domain.config import Catalog, ServedLane
+from bot.domain.config import Catalog, CheckConfig, ServedLane
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.model import Identity, Lane, Observed, Release
 from bot.ports.errors import Unreachable
@@ -74,6 +74,13 @@ class Bindings:
             return [self._source(source, context) for source in binding.metrics]
 
         return _made(self._sources, lane, binding, make)
+
+    def check(self, lane: Lane, binding: LaneBinding, name: str) -> CheckConfig:
+        bound = next((check for check in binding.checks if check.name == name), None)
+        if bound is None:
+            raise Unreachable(f"this rollout is bound to no check {name}")
+        settings = self.settings(bound, registry.KINDS.checks)
+        return CheckConfig(name, settings, settings.timeout, settings.critical)
 
     def changed(self, release: Release) -> str:
         return references.changed(release.spec, self._environ)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain import phrasebook
-from bot.domain.config import Catalog, LaneConfig, unknown
+from bot.domain.config import Catalog, CheckConfig, LaneConfig, unknown
 from bot.domain.errors import UserError
 from bot.domain.records import AuditEntry, LaneRow, Situation
 from bot.domain.rollout import approvals
@@ -43,10 +43,14 @@ class AdaptersByName:
     """Implements `BoundAdapters` where targets and metric sources stay the same for as long as the program runs."""
 
     def __init__(
-        self, targets: Mapping[str, DeployTarget], metrics: Mapping[str, MetricSource] | None = None
+        self,
+        targets: Mapping[str, DeployTarget],
+        metrics: Mapping[str, MetricSource] | None = None,
+        checks: Mapping[str, CheckConfig] | None = None,
     ) -> None:
         self._targets = targets
         self._metrics = metrics or {}
+        self._checks = checks or {}
 
     def target(self, lane: Lane, binding: LaneBinding) -> DeployTarget:
         if binding.target.name not in self._targets:
@@ -55,6 +59,11 @@ class AdaptersByName:
 
     def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
         return [self._metrics[source.name] for source in binding.metrics if source.name in self._metrics]
+
+    def check(self, lane: Lane, binding: LaneBinding, name: str) -> CheckConfig:
+        if name not in self._checks:
+            raise Unreachable(f"there is no check {name} for {lane}")
+        return self._checks[name]
 
     def changed(self, release: Release) -> str:
         return ""
@@ -105,6 +114,14 @@ class Lanes:
         config = self.catalog.lanes.get(rollout.lane)
         binding = rollout.binding or (config.bound if config else None)
         return self._bound.sources(rollout.lane, binding) if binding else ()
+
+    def check_of(self, rollout: Rollout, name: str) -> CheckConfig:
+        """A check that the rollout asks of its candidate. Raises `Unreachable`."""
+        config = self.catalog.lanes.get(rollout.lane)
+        binding = rollout.binding or (config.bound if config else None)
+        if binding is None:
+            raise Unreachable(f"{rollout.lane} is not in the catalog")
+        return self._bound.check(rollout.lane, binding, name)
 
     def sources_at(self, config: LaneConfig) -> Sequence[MetricSource]:
         """The metric sources that a rollout of the lane would be judged by now. Raises `Unreachable`."""

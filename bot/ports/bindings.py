@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from bot.domain.config import CheckConfig
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.metrics import MetricSource
@@ -20,6 +21,10 @@ class BoundAdapters(Protocol):
 
     def sources(self, lane: Lane, binding: LaneBinding) -> Sequence[MetricSource]:
         """In the binding's order; those that exist. Raises `Unreachable`."""
+        ...
+
+    def check(self, lane: Lane, binding: LaneBinding, name: str) -> CheckConfig:
+        """A check that the binding has, by its name. Raises `Unreachable`."""
         ...
 
     def changed(self, release: Release) -> str:

@@ -89,15 +89,29 @@ class Approval(Part):
 
 
 class Check(Part):
-    """One request to the candidate before it gets traffic."""
+    """One question to the candidate before it gets traffic: a request, or a check of the lane by its name alone."""
 
-    path: UrlPath = Field(description="Path on the candidate, such as /healthz.")
+    path: UrlPath | None = Field(default=None, description="Path on the candidate, such as /healthz.")
+    check: str | None = Field(default=None, description="Name of one of the lane's checks:, instead.")
     status: int = Field(default=200, ge=100, le=599, description="The status that the answer must have.")
     contains: str = Field(default="", description="Text that the answer must contain.")
     timeout: Duration = Field(default=2.0, description="How long the answer may take.")
 
+    def step(self, around: Surroundings) -> steps.HttpCheck | steps.NamedCheck:
+        if (self.path is None) == (self.check is None):
+            around.wrong("a check is either a path or the name of a check.")
+        if self.check is None:
+            return steps.HttpCheck(self.path or "/", self.status, self.contains, self.timeout)
+        if self.model_fields_set - {"check"}:
+            around.wrong(f'"{self.check}" is as checks: says; nothing can be added here.')
+        return steps.NamedCheck(self.check)
 
-_Check = Annotated[Check, Short("path", _STRING)]
+
+def _path_or_name(value: object) -> object:
+    return {"path" if value.startswith("/") else "check": value} if isinstance(value, str) else value
+
+
+_Check = Annotated[Check, BeforeValidator(_path_or_name), Short(None, _STRING)]
 
 
 class VerifyStep(StepPart):
@@ -106,13 +120,13 @@ class VerifyStep(StepPart):
     stand_in = steps.Verify()
 
     checks: Annotated[tuple[_Check, ...], BeforeValidator(listed)] = Field(
-        default=(), description="Requests that the candidate must answer; without any, readiness is enough."
+        default=(),
+        description="Paths that the candidate must answer, and names of checks; without any, readiness is enough.",
     )
     timeout: Duration = Field(default=60.0, description="How long the candidate may take to start and pass.")
 
     def step(self, around: Surroundings) -> steps.Verify:
-        checks = (steps.HttpCheck(c.path, c.status, c.contains, c.timeout) for c in self.checks)
-        return steps.Verify(tuple(checks), self.timeout)
+        return steps.Verify(tuple(check.step(around) for check in self.checks), self.timeout)
 
 
 class GateStep(StepPart):

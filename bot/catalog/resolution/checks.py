@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.catalog import models
-from bot.catalog.diagnostics import KeyPath
+from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.resolution.layers import Layers
+from bot.catalog.resolution.plans import Placed
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.config import CheckConfig
 from bot.domain.formatting import counted, duration
+from bot.domain.rollout.model import Lane
+from bot.domain.rollout.steps import NamedCheck, Verify
 from bot.domain.watch.checks import Monitor, MonitorRules
 from bot.kinds import CheckSettings
 from bot.values import is_name
@@ -16,8 +21,11 @@ from bot.values import is_name
 _WITHIN_S = 180.0
 
 
-def checks(document: Document, sections: Sections, said: Layers) -> tuple[CheckConfig, ...]:
-    """The lane's checks in the order in which they are written; mistakes go into `document`."""
+PlacedCheck = tuple[KeyPath, CheckConfig]
+
+
+def checks(document: Document, sections: Sections, said: Layers) -> list[PlacedCheck]:
+    """The lane's checks with their places, in the order in which they are written; mistakes go into `document`."""
     lane = said.lane
     found: dict[str, tuple[KeyPath, CheckSettings]] = {}
     service = sections.of("services")[lane.service]
@@ -35,7 +43,30 @@ def checks(document: Document, sections: Sections, said: Layers) -> tuple[CheckC
                 found[name] = ((*path, "checks", name), settings)
             elif found.pop(name, None) is None:
                 document.wrong((*path, "checks", name), f'{lane.service} has no check "{name}" to leave out.')
-    return tuple(_check(document, path, said, settings) for path, settings in found.values())
+    return [(path, _check(document, path, said, settings)) for path, settings in found.values()]
+
+
+def verified(
+    document: Document, lane: Lane, steps: Sequence[Placed], known: Sequence[PlacedCheck]
+) -> list[PlacedCheck]:
+    """Those of `known` that the lane's plan asks of a candidate; mistakes go into `document`."""
+    by_name = {check.name: (path, check) for path, check in known}
+    found: dict[str, PlacedCheck] = {}
+    for at, step in steps:
+        for named in step.checks if isinstance(step, Verify) else ():
+            if not isinstance(named, NamedCheck):
+                continue
+            place: KeyPath = (*at, "verify")
+            if named.name not in by_name:
+                sentence = f'{lane} has no check "{named.name}".'
+                document.wrong(place, sentence, nearest(named.name, by_name))
+                continue
+            settings = by_name[named.name][1].settings
+            if isinstance(settings, CheckSettings) and not settings.of_candidate:
+                sentence = f'"{named.name}" of {lane} is a check of kind {settings.kind}.'
+                document.wrong(place, sentence, "A candidate without traffic cannot be asked it.")
+            found[named.name] = by_name[named.name]
+    return list(found.values())
 
 
 def _check(document: Document, path: KeyPath, said: Layers, settings: CheckSettings) -> CheckConfig:

@@ -8,7 +8,7 @@ from bot.catalog import models
 from bot.catalog.diagnostics import nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
-from bot.catalog.resolution.checks import checks
+from bot.catalog.resolution.checks import checks, verified
 from bot.catalog.resolution.lane_watch import watch
 from bot.catalog.resolution.layers import Layers, Said
 from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named, preconditions
@@ -63,6 +63,7 @@ class LaneResolver:
         looked_at = tuple(self._preconditions(said, plan, repository))
         on_call = self._on_call(said)
         checked = checks(self._document, self._sections, said)
+        named_checks = verified(self._document, said.lane, steps, checked)
         if plan is None or target is None or rules is None or target not in self._sections.of("targets"):
             return None
         policy = _policy(said, rules, roles, exclusive)
@@ -83,9 +84,15 @@ class LaneResolver:
             finest_tick_s=self._finest_tick_s(said, metrics),
             watch=watch(self._document, said, rules),
             on_call=on_call,
-            checks=checked,
+            checks=tuple(check for _, check in checked),
             binding=binding(
-                self._document, self._sections, said.lane, target=target, metrics=metrics, policy=policy
+                self._document,
+                self._sections,
+                said.lane,
+                target=target,
+                metrics=metrics,
+                policy=policy,
+                checks=named_checks,
             ),
         )
 

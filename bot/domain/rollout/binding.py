@@ -21,10 +21,11 @@ class AdapterBinding:
 
 @dataclass(frozen=True, slots=True)
 class LaneBinding:
-    """Target, router and metric sources of a lane, as plain values. Part of the seal.
+    """Target, router, metric sources and checks of a lane, as plain values. Part of the seal.
 
     `router`: how users reach the lane, as written; None where the lane takes no traffic through Slipway.
     `latency_limit_s`: requests in flight for longer count as slow (seconds); None without a latency objective.
+    `checks`: those that the plan asks of the candidate by name.
     """
 
     target: AdapterBinding
@@ -32,6 +33,7 @@ class LaneBinding:
     router: object | None = None
     exclusive: bool = False
     latency_limit_s: float | None = None
+    checks: tuple[AdapterBinding, ...] = ()
 
 
 def latency_limits(policy: JudgePolicy) -> tuple[float, ...]:

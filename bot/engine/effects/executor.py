@@ -32,6 +32,7 @@ from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.changes import ChangeSource
+from bot.ports.checks import Checks
 from bot.ports.errors import Unreachable
 from bot.ports.runs import Runner
 from bot.ports.store import Store
@@ -55,6 +56,7 @@ def carriers(
     *,
     runner: Runner | None = None,
     changes: ChangeSource | None = None,
+    checks: Checks | None = None,
 ) -> Mapping[str, Carrier]:
     """Code that carries out each kind of effect. A step with effects of its own has its lines here.
 
@@ -70,7 +72,7 @@ def carriers(
 
     return {
         "set_desired": DesiredStates(store, lanes, find).apply,
-        "run_checks": reported(CandidateChecks(lanes, checker, find).run, lanes.now),
+        "run_checks": reported(CandidateChecks(lanes, checker, find, checks).run, lanes.now),
         "run_sync": reported(sync.run, lanes.now),
         "restore_commands": silent(sync.restore),
         "run_step": run_step,

@@ -10,7 +10,10 @@ from bot.adapters.checks.http import HttpSettings
 from bot.catalog import Diagnostic
 from bot.cli.config import _plain
 from bot.domain.config import Catalog, CheckConfig
+from bot.domain.rollout.binding import AdapterBinding
 from bot.domain.rollout.model import Lane
+from bot.domain.rollout.plans import describe_plan
+from bot.domain.rollout.steps import HttpCheck, NamedCheck, Verify
 from bot.domain.watch.checks import MonitorRules
 from tests.support.catalog_files import SOUND, changed, check, line_of, write
 
@@ -209,3 +212,95 @@ def test_failures_that_cannot_come_in_time_are_a_mistake(tmp_path: Path, every: 
     )
     sentence = "services.checkout.checks.health.every: is 91 s, so 3 failures within 3 min cannot happen."
     assert said(tmp_path, text) == ([(line_of(text, "health: {"), sentence)] if mistaken else [])
+
+
+# ---- asked of candidates ----
+
+
+def with_plan(verify: str, service: str = SERVICE) -> str:
+    return with_checks(service).replace("- verify: /healthz", f"- verify: {verify}")
+
+
+def test_a_verify_step_names_paths_and_checks_in_one_list(tmp_path: Path) -> None:
+    text = with_plan("[/ready, health, {check: feed}, {path: /deep, contains: ok}]")
+    found, mistakes = read(tmp_path, text)
+    assert mistakes == ()
+    lane = found.lanes[PRODUCTION]
+    verify = lane.plan.steps[0]
+    assert isinstance(verify, Verify)
+    assert verify.checks == (
+        HttpCheck("/ready"),
+        NamedCheck("health"),
+        NamedCheck("feed"),
+        HttpCheck("/deep", contains="ok"),
+    )
+    assert [check.name for check in lane.bound.checks] == ["health", "feed"]
+    assert describe_plan(lane.plan, lane.policy.words)[0].endswith("(4 checks)")
+
+
+def test_one_check_may_stand_alone(tmp_path: Path) -> None:
+    found, mistakes = read(tmp_path, with_plan("health"))
+    assert mistakes == ()
+    verify = found.lanes[STAGING].plan.steps[0]
+    assert isinstance(verify, Verify)
+    assert verify.checks == (NamedCheck("health"),)
+
+
+def test_a_rollout_is_bound_to_checks_as_they_are_written_without_their_secrets(tmp_path: Path) -> None:
+    service = """\
+    checks:
+      health: {kind: http, path: /healthz, bearer: "${TOKEN}"}
+      other: {kind: tcp}
+"""
+    found, mistakes = read(tmp_path, with_plan("health", service))
+    assert mistakes == ()
+    bound = found.lanes[PRODUCTION].bound
+    assert bound.checks == (
+        AdapterBinding("health", {"kind": "http", "path": "/healthz", "bearer": "${TOKEN}"}),
+    )
+    assert found.lanes[STAGING].bound.checks == bound.checks
+
+
+def test_the_check_of_an_environment_is_bound_there(tmp_path: Path) -> None:
+    text = with_checks(production="health: {kind: http, path: /deep}").replace(
+        "- verify: /healthz", "- verify: health"
+    )
+    found, mistakes = read(tmp_path, text)
+    assert mistakes == ()
+    paths = [found.lanes[lane].bound.checks[0].settings["path"] for lane in (STAGING, PRODUCTION)]
+    assert paths == ["/healthz", "/deep"]
+
+
+@pytest.mark.parametrize(
+    ("verify", "sentences"),
+    [
+        (
+            "helth",
+            ['checkout/staging has no check "helth".', 'checkout/production has no check "helth".'],
+        ),
+        (
+            "cert",
+            [
+                '"cert" of checkout/staging is a check of kind tls.',
+                '"cert" of checkout/production is a check of kind tls.',
+            ],
+        ),
+        ("[{check: health, path: /x}]", ["a check is either a path or the name of a check."]),
+        ("[{status: 204}]", ["a check is either a path or the name of a check."]),
+        ("[{check: health, status: 204}]", ['"health" is as checks: says; nothing can be added here.']),
+    ],
+)
+def test_mistakes_in_what_a_verify_step_names(tmp_path: Path, verify: str, sentences: list[str]) -> None:
+    service = SERVICE + "      cert: {kind: tls, at: 'shop.example.com:443'}\n"
+    text = with_plan(verify, service)
+    found = said(tmp_path, text)
+    assert {line for line, _ in found} == {line_of(text, "- verify: ")}
+    for sentence in sentences:
+        assert f"plans.canary[0].verify: {sentence}" in [text for _, text in found]
+
+
+def test_a_lane_that_leaves_a_named_check_out_is_a_mistake(tmp_path: Path) -> None:
+    text = with_checks(staging="health: null").replace("- verify: /healthz", "- verify: health")
+    assert [sentence for _, sentence in said(tmp_path, text)] == [
+        'plans.canary[0].verify: checkout/staging has no check "health".'
+    ]

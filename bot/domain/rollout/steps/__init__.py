@@ -21,7 +21,7 @@ from bot.domain.rollout.steps.run import (
 from bot.domain.rollout.steps.shift import SHIFT, Shift
 from bot.domain.rollout.steps.soak import OBSERVE, SOAK, Observe, Soak
 from bot.domain.rollout.steps.sync_commands import SYNC_COMMANDS, RestoreCommands, RunSync, SyncCommands
-from bot.domain.rollout.steps.verify import VERIFY, HttpCheck, RunChecks, Verify
+from bot.domain.rollout.steps.verify import VERIFY, HttpCheck, NamedCheck, RunChecks, Verify
 from bot.domain.rollout.wording import wording_for
 
 # By the name under which plans are written in the catalog and stored. A name that was ever stored keeps its meaning.
@@ -39,6 +39,7 @@ __all__ = [
     "KINDS",
     "Gate",
     "HttpCheck",
+    "NamedCheck",
     "Observe",
     "RestoreCommands",
     "Run",

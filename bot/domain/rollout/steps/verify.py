@@ -35,13 +35,20 @@ class HttpCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedCheck:
+    """A check of the lane, asked of the candidate. The rollout's binding has what the catalog said of it."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verify(Step):
     """The candidate starts, becomes ready and passes `checks`, all within `timeout_s`.
 
     An exclusive service never runs twice, so its candidate is checked after the shift.
     """
 
-    checks: tuple[HttpCheck, ...] = ()
+    checks: tuple[HttpCheck | NamedCheck, ...] = ()
     timeout_s: float = 60.0
     kind: Literal["verify"] = "verify"
 
@@ -52,12 +59,12 @@ class Verify(Step):
 
 @dataclass(frozen=True, slots=True)
 class RunChecks(ReportedEffect):
-    """Check the candidate over HTTP before it gets traffic."""
+    """Check the candidate before it gets traffic."""
 
     lane: Lane
     step: int
     release: Release
-    checks: tuple[HttpCheck, ...]
+    checks: tuple[HttpCheck | NamedCheck, ...]
     timeout_s: float
     kind: Literal["run_checks"] = "run_checks"
 
@@ -65,7 +72,8 @@ class RunChecks(ReportedEffect):
 def problems(verify: Verify, place: Place) -> Iterator[Problem]:
     yield from not_positive("timeout", verify.timeout_s)
     for check in verify.checks:
-        yield from not_positive(f"timeout of {check.path}", check.timeout_s)
+        if isinstance(check, HttpCheck):
+            yield from not_positive(f"timeout of {check.path}", check.timeout_s)
     if place.weight:
         yield Problem("a verify comes after traffic", "verify before the first shift")
     if any(isinstance(step, Verify) for step in place.before):
