@@ -27,6 +27,7 @@ from bot.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, exit_code, sentence, te
 COMMANDS: Mapping[str, str] = {
     "abort": "deploys:abort",
     "act": "pipelines:act",
+    "alerts": "alerts:alerts",
     "approve": "pipelines:approve",
     "archive": "archive:archive",
     "backup": "backup:backup",

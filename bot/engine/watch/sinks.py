@@ -88,7 +88,7 @@ class Sinks:
             async with asyncio.timeout(config.timeout_s):
                 said = await self._made[sink].deliver(alert, known)
         except SinkRefused as refusal:
-            _log.error("sink_refused", sink=sink, alert=alert.id, why=str(refusal))
+            _log.warning("sink_refused", sink=sink, alert=alert.id, why=str(refusal))
             return Delivery(sink, "refused", f"{sink}: {refusal}", known)
         except TimeoutError:
             raise Unreachable(f"{sink} did not take it within {duration(config.timeout_s)}") from None

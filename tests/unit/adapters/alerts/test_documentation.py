@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,18 +68,23 @@ def test_the_alertmanager_takes_its_configuration() -> None:
     assert said.returncode == 0, said.stderr
 
 
-def test_the_shell_of_the_page_signs_as_slipway_checks(tmp_path: Path) -> None:
-    instead = "curl() { printf '%s\\n' \"$@\"; }\ndate() { echo " + str(int(NOW)) + "; }\n"
-    said = subprocess.run(
-        ["sh", "-c", instead + text("sh")],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PATH": "/usr/bin:/bin", "SLIPWAY_VAR_ALERTS_SECRET": SECRET},
-        check=True,
-    ).stdout.splitlines()
-    headers = dict(line.split(": ", 1) for line in said if line.startswith("Slipway-"))
-    sent = delivery(said[-1].encode(), **headers)
+def test_the_python_of_the_page_signs_as_slipway_checks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[urllib.request.Request] = []
+
+    def urlopen(request: urllib.request.Request, timeout: float) -> io.BytesIO:
+        sent.append(request)
+        return io.BytesIO()
+
+    monkeypatch.setattr("urllib.request.urlopen", urlopen)
+    monkeypatch.setattr("time.time", lambda: NOW)
+    shown: dict[str, Any] = {}
+    exec(text("python"), shown)
+    shown["tell"]("https://slipway.example.com/alerts/own", SECRET, {"fingerprint": "a", "title": "A"})
+    (request,) = sent
+    assert isinstance(request.data, bytes)
+    taken = delivery(request.data, **dict(request.header_items()))
     source = sources(tmp_path)["own"]
-    assert source.forged(sent) == ""
-    assert [found.fingerprint for found in source.read(sent).findings] == ["own/backup-of-checkout"]
+    assert source.forged(taken) == ""
+    assert [found.fingerprint for found in source.read(taken).findings] == ["own/a"]
