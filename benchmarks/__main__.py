@@ -32,6 +32,7 @@ BENCHMARKS = {
     "rollback": ("engine", "From a press or a verdict to no traffic"),
     "restart": ("programs", "kill -9 until the bot acts again"),
     "memory": ("programs", "Memory compared with a bare discord.py bot"),
+    "monitors": ("engine", "1,000 monitors a minute"),
     "router": ("engine", "The router compared with direct requests"),
     "detection": ("judge", "Detection and false alarms of the judge"),
     "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),
