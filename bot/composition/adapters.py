@@ -45,8 +45,9 @@ from bot.ports.targets import CatalogTarget
 from bot.redaction import Redactor
 
 Current = Callable[[], Catalog]
-# So long one answer of a target on where a lane answers serves all of the lane's checks.
-_ADDRESS_S = 3.0
+# So long one answer of a target on where a lane is asked serves all of the lane's checks, in seconds. Addresses of
+# routers change with the catalog, those of releases with each rollout and restart.
+_ROUTED_S, _SERVING_S = 15.0, 3.0
 Adapter = TypeVar("Adapter")
 
 
@@ -151,14 +152,15 @@ class TargetOfLane:
     async def observe(self, lane: Lane) -> Observed:
         return await self.of(lane).observe(lane)
 
-    async def answers_at(self, lane: Lane) -> str | None:
-        """Where the lane is asked: as its users do, or else the release that serves it; None without an address.
+    async def routed_at(self, lane: Lane) -> str | None:
+        """Where users reach the lane; None where it takes no traffic. Raises `Unreachable`."""
+        return await self.of(lane).router_address(lane)
+
+    async def serving_at(self, lane: Lane) -> str | None:
+        """Where the release answers that serves the lane; None without an address.
 
         Raises `Unreachable` also where nothing runs yet, and `TargetRefused`.
         """
-        routed = await self.of(lane).router_address(lane)
-        if routed is not None:
-            return routed
         running = sorted((await self.observe(lane)).running, key=lambda each: -each.weight)
         if not running:
             raise Unreachable(f"nothing runs in {lane}")
@@ -234,7 +236,8 @@ async def open_checks(current: Current, targets: Mapping[str, CatalogTarget]) ->
             return made
 
         async def answers_at(lane: Lane) -> str | None:
-            return await known.get(lane, _ADDRESS_S, lambda: lanes.answers_at(lane))
+            routed = await known.get((lane, "routed"), _ROUTED_S, lambda: lanes.routed_at(lane))
+            return routed or await known.get((lane, "serving"), _SERVING_S, lambda: lanes.serving_at(lane))
 
         def redact(text: str) -> str:
             return Redactor(secret.reveal() for secret in current().secrets)(text)

@@ -14,10 +14,13 @@ from bot.domain.formatting import duration, one_line
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import CheckResult
 from bot.kinds import CheckSettings
+from bot.ports.errors import Unreachable
 
 log = structlog.get_logger(__name__)
 
 _LONGEST = 300
+# How long a target may take to say where a lane answers, in seconds.
+_TARGET_S = 3.0
 
 
 class AskedChecks:
@@ -39,11 +42,18 @@ class AskedChecks:
 
     async def ask(self, check: CheckConfig, lane: Lane, at: float) -> CheckResult:
         settings = settings_of(check)
-        address = await self._answers_at(lane) if settings.asks_lane else None
+        address = await self._address(lane) if settings.asks_lane else None
         return await self._ask(check, Subject(lane, address), at)
 
     async def ask_candidate(self, check: CheckConfig, lane: Lane, address: str, at: float) -> CheckResult:
         return await self._ask(check, Subject(lane, address, candidate=True), at)
+
+    async def _address(self, lane: Lane) -> str | None:
+        try:
+            async with asyncio.timeout(_TARGET_S):
+                return await self._answers_at(lane)
+        except TimeoutError:
+            raise Unreachable(f"the target of {lane} did not answer within {_TARGET_S:g} s") from None
 
     async def _ask(self, check: CheckConfig, subject: Subject, at: float) -> CheckResult:
         began, said = time.monotonic(), ""
