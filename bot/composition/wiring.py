@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import structlog
 
-from bot.adapters.alerts.logged import LoggedFindings
 from bot.adapters.alerts.sources.receiving import Receiver
 from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.discord_members import DiscordMembers
@@ -42,26 +41,25 @@ from bot.composition.appcommands import TARGET, AppCommands
 from bot.composition.bindings import Bindings, Routing
 from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
+from bot.composition.speaking import Speaking
 from bot.domain.config import Catalog
 from bot.engine.effects.outbox import Probe, no_probe
 from bot.engine.loops.lease import GATEWAY, Lease, process_name
 from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
+from bot.engine.watch.alerts import Alerts
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 from bot.redaction import Redactor
 from bot.settings import Settings
-from bot.ui.announcer import Announcer
-from bot.ui.chart.chart import Charts
-from bot.ui.chart.evidence_chart import EvidenceCharts
-from bot.ui.chart.rollout_chart import CardCharts
-from bot.ui.gateway.client import GatewayConnection, MakeCog, SlipwayBot, point_at
+from bot.ui.gateway.client import MakeCog, SlipwayBot, point_at
 from bot.ui.gateway.supervisor import run_supervised
 from bot.ui.interactions.responder import Responder
 from bot.web.api.app import Parts, create_api
 from bot.web.app import Admin, create_app, serve
+from cogs.alerts import Alerts as AlertsCog
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import Health as HealthCog
@@ -73,7 +71,7 @@ from cogs.why import Why
 
 _log = structlog.get_logger(__name__)
 
-COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Why, Locks, Panic, HealthCog, CommandsSync)
+COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Why, Locks, Panic, HealthCog, AlertsCog, CommandsSync)
 _DATABASE_TRY_S = 1.0
 # After this long another process takes over the gateway of one that died.
 _GATEWAY_S = 1.5
@@ -196,19 +194,10 @@ async def _assemble(
         changes=GithubComparison(),
     )
     service = commands.service(engine, people, targets, clock)
-    connection, charts = GatewayConnection(), CardCharts(drawing := Charts())
-    stack.push_async_callback(charts.close)
-    announcer = Announcer(
-        connection.rest,
-        engine.card,
-        store.cards,
-        store.notes,
-        current,
-        clock,
-        chart=charts,
-        measured=engine.view,
-    )
-    stack.push_async_callback(announcer.close)
+    alerts = Alerts(store, current, clock=clock, waker=waker, roll_back=engine.roll_back)
+    speaking = Speaking(engine, alerts, store, current, clock)
+    stack.push_async_callback(speaking.close)
+    connection, announcer = speaking.connection, speaking.announcer
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
     worker = Worker(
         store,
@@ -233,6 +222,8 @@ async def _assemble(
             lambda: (secret.reveal() for secret in current().secrets),
         ),
         changes=GithubComparison(),
+        alerts=alerts,
+        alert_cards=speaking.alert_cards.once,
         bound=bound,
         crowded=lambda: responder.crowded,
     )
@@ -247,7 +238,15 @@ async def _assemble(
         speaks=lambda: role != "worker" and not gateway.elsewhere,
     )
     responder = Responder(
-        engine, current, limiter, clock, health, telemetry.interaction, service, EvidenceCharts(drawing)
+        engine,
+        current,
+        limiter,
+        clock,
+        health,
+        telemetry.interaction,
+        service,
+        alerts,
+        draw=speaking.evidence,
     )
 
     async def reload() -> Reloaded:
@@ -283,7 +282,7 @@ async def _assemble(
             Admin(_admin_token(settings), reload),
             api,
             hooks=adapters.callbacks(current, settings.data_dir),
-            alerts=Receiver(adapters.make_alert_sources(current, redact), LoggedFindings()),
+            alerts=Receiver(adapters.make_alert_sources(current, redact), alerts),
         ),
         settings.web.host,
         settings.web.port,
@@ -303,8 +302,8 @@ async def _assemble(
             lambda: watch.over(SlipwayBot(responder, COGS, store.notes, budget)), token, connection, budget
         )
 
-    speaking = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
-    return _Slipway((work, routing.follow, health.watch, clock.run, *speaking), reload)
+    spoken = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
+    return _Slipway((work, routing.follow, health.watch, clock.run, *spoken), reload)
 
 
 async def _reloaded(holder: CatalogReloader, telemetry: Telemetry) -> Reloaded:

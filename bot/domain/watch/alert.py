@@ -69,7 +69,7 @@ class Person:
 class Alert:
     """Troubles of one lane, or of one kind where they concern none.
 
-    group: alerts that are not over have different ones. guilds: the servers whose channels show it. opened_at: when
+    group: alerts that are not over have different ones. guilds: the servers that show it. opened_at: when
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
     counts. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
     left_out: troubles beyond `MOST_TROUBLES`. version grows with each change.

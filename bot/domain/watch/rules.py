@@ -146,7 +146,7 @@ def _news(
 
 
 def _figures(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> tuple[str, str]:
-    """The condition with the shortest window says what is so now."""
+    """The condition with the shortest window speaks for the way."""
     shown = min(way, key=lambda one: one.over_s)
     return shown_as(shown, conditions[shown.name])
 
@@ -277,7 +277,7 @@ PROFILES: Mapping[str, Callable[[JudgePolicy], tuple[WatchRule, ...]]] = {
 
 
 def measured_latencies(rules: Iterable[WatchRule]) -> tuple[Rule, ...]:
-    """The conditions whose counts a policy without them does not read."""
+    """The conditions that a policy of its own does not count."""
     return tuple(
         dict.fromkeys(
             one for rule in rules for one in rule.conditions if one.metric in ("latency", "proportion")

@@ -20,7 +20,7 @@ from bot.domain.rollout.model import Lane
 from bot.domain.watch.rules import measured_latencies
 from bot.engine.lanes import Lanes
 from bot.engine.loops.sampler import Sampler
-from bot.engine.loops.tasks import Tasks
+from bot.engine.tasks import Tasks
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -66,8 +66,9 @@ class _Look(NamedTuple):
     took_s: float
 
 
-def _unheard(lane: Lane, tick: ServedTick) -> None:
-    return None
+def unheard(lane: Lane, tick: ServedTick) -> None:
+    """No one hears it."""
+    return
 
 
 class HistoryLoop:
@@ -87,7 +88,7 @@ class HistoryLoop:
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
-        heard: Callable[[Lane, ServedTick], None] = _unheard,
+        heard: Callable[[Lane, ServedTick], None] = unheard,
         save_s: float = 30.0,
         find_s: float = 10.0,
     ) -> None:

@@ -21,9 +21,9 @@ from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.rollout.step_builder import Stepped
 from bot.domain.rollout.verdicts import required_s
 from bot.engine.loops.sampler import Measurement, Sampler, crash
-from bot.engine.loops.tasks import Tasks
 from bot.engine.observation import heard_by
 from bot.engine.stepper import Stepper, change_of, stamped
+from bot.engine.tasks import Tasks
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.meter import Meter

@@ -19,9 +19,9 @@ from bot.domain.rollout.model import SYSTEM, Actor, Desired, HostAbort, Lane, Ob
 from bot.engine.effects.notifications import LaneAlerts
 from bot.engine.lanes import Lanes
 from bot.engine.loops.sampler import crash
-from bot.engine.loops.tasks import Tasks
 from bot.engine.observation import heard_by, match, unheard
 from bot.engine.stepper import MESSAGES, ORDERS, Stepper
+from bot.engine.tasks import Tasks
 from bot.ports.coordination import Waker
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store

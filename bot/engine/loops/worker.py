@@ -14,7 +14,7 @@ from bot.engine.effects.executor import Executor, carriers, given_up
 from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import AdaptersByName, Lanes
-from bot.engine.loops.history_loop import HistoryLoop
+from bot.engine.loops.history_loop import HistoryLoop, unheard
 from bot.engine.loops.judge_loop import JudgeLoop
 from bot.engine.loops.lease import CONTROLLER, Lease, process_name
 from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
@@ -22,6 +22,8 @@ from bot.engine.loops.reconciler import SETTLED_S, Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
+from bot.engine.watch.alerts import ALERTS, Alerts
+from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
@@ -59,6 +61,7 @@ class LoopIntervals:
     tidy_s: float = 600.0
     gauge_s: float = 5.0
     watch_s: float = 1.0
+    alerts_s: float = 0.25
     lead_s: float = 1.5  # another process takes over a dead leader's work after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
@@ -72,7 +75,8 @@ class Worker:
     targets, metrics: by their names in the catalog. bound: adapters of running rollouts, by default those of the same
     names. probe: awaited before and after every effect. watch: one round of further monitoring, once a second, in one
     process for all. commands, runner: for plans that deploy slash commands, and that run commands.
-    changes: looks up commits, where the catalog names a repository. gateway:
+    changes: looks up commits, where the catalog names a repository. alerts: hears what is wrong with lanes that serve;
+    alert_cards: one round of posting their cards. gateway:
     effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
     wait for answers of this process; messages then wait for up to `courtesy_s`.
     """
@@ -98,6 +102,8 @@ class Worker:
         commands: AppCommandsSync | None = None,
         runner: Runner | None = None,
         changes: ChangeSource | None = None,
+        alerts: Alerts | None = None,
+        alert_cards: Callable[[], Awaitable[bool]] | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -110,17 +116,22 @@ class Worker:
         self._intervals = intervals or LoopIntervals()
         self._watch = watch
         self._gateway = gateway
+        self._alerts, self._alert_cards = alerts, alert_cards
         self._controller = Lease(store.housekeeping, CONTROLLER, process_name(), self._intervals.lead_s)
         stepper = Stepper(store, clock, waker, self._meter, kept)
         adapters = bound or AdaptersByName(targets, metrics)
         lanes = Lanes(store, catalog, targets, releases, clock, bound=adapters)
         self._sampler = Sampler(lanes)
+        self._watcher = (
+            LaneWatcher(store, catalog, alerts, clock, term=lambda: self._controller.term) if alerts else None
+        )
         self._counting = HistoryLoop(
             store,
             lanes,
             self._sampler,
             clock,
             term=lambda: self._controller.term,
+            heard=self._watcher.take if self._watcher else unheard,
             save_s=self._intervals.history_saved_s,
             find_s=self._intervals.history_lanes_s,
         )
@@ -133,9 +144,9 @@ class Worker:
             term=lambda: self._controller.term,
             served=self._counting.add,
         )
-        alerts = LaneAlerts(catalog)
+        lane_alerts = LaneAlerts(catalog)
         self._reconciling = Reconciler(
-            store, lanes, stepper, waker, alerts, settled_s=self._intervals.settled_s
+            store, lanes, stepper, waker, lane_alerts, settled_s=self._intervals.settled_s
         )
         self._timing = TimerLoop(store.timers, stepper, clock)
         outbox = partial(
@@ -145,7 +156,7 @@ class Worker:
             waker=waker,
             meter=self._meter,
             probe=probe,
-            alerts=alerts,
+            alerts=lane_alerts,
         )
         self._orders = outbox(
             ORDERS,
@@ -193,6 +204,11 @@ class Worker:
             Loop("messages", only(self._post), intervals.messages_s, MESSAGES, intervals.gather_s),
             Loop("messages_leases", self._messages.renew, intervals.messages_s),
             Loop("measurements", only(self._refresh), intervals.numbers_s),
+            *(
+                [Loop("alert_cards", only(self._alert_cards), intervals.alerts_s, ALERTS)]
+                if self._alert_cards
+                else []
+            ),
         )
 
     def _loops(self) -> tuple[Loop, ...]:
@@ -207,6 +223,8 @@ class Worker:
             Loop("tidy", only(self._tidy), intervals.tidy_s),
             Loop("gauges", self._gauge, intervals.gauge_s),
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
+            *([Loop("alerts", self._alerts.once, intervals.timers_s)] if self._alerts else []),
+            *([Loop("lane_watcher", only(self._watcher.once), intervals.alerts_s)] if self._watcher else []),
         )
 
     async def _refresh(self) -> bool:

@@ -108,7 +108,7 @@ class Alerts:
         change: Change | None = None
         rollback = None
         for finding in findings:
-            policy = self._policy(finding.lane)
+            policy = self.policy(finding.lane)
             if alert is not None and not alert.over:
                 found = hear(alert, finding, now, policy)
             elif alert is not None and concerns(alert, finding):
@@ -161,7 +161,7 @@ class Alerts:
             alert = await self._load(request.alert_id, request.guild_id)
             self._allowed(alert, request)
             acted = AlertActed(request.action, request.actor, now, request.reason, request.seconds)
-            change = act(alert, acted, self._policy(alert.lane))
+            change = act(alert, acted, self.policy(alert.lane))
             if await self._save(change, alert.version, now):
                 return change.alert
         raise Contended(f"alert {request.alert_id} keeps changing")
@@ -248,7 +248,7 @@ class Alerts:
         now = self._clock.now()
         due = await self._store.alerts.due(now, _BATCH)
         for alert in due:
-            change = pass_time(alert, now, self._policy(alert.lane))
+            change = pass_time(alert, now, self.policy(alert.lane))
             if change is None:
                 # The lane's steps were changed in the catalog: look again when they say.
                 change = Change(replace(alert, version=alert.version + 1))
@@ -279,7 +279,7 @@ class Alerts:
         made = [
             made for index, call in enumerate(calls) for made in await self._calls(alert, call, index, now)
         ]
-        due = due_at(alert, self._policy(alert.lane))
+        due = due_at(alert, self.policy(alert.lane))
         saved = await self._store.alerts.save(AlertChange(alert, before, due, change.entries, made))
         if saved:
             await self._waker.wake(ALERTS)
@@ -323,7 +323,8 @@ class Alerts:
             )
         return made
 
-    def _policy(self, lane: Lane | None) -> AlertPolicy:
+    def policy(self, lane: Lane | None) -> AlertPolicy:
+        """How alerts of the lane are followed up."""
         config = self._catalog().lanes.get(lane) if lane is not None else None
         return config.watch.alerts if config is not None else AlertPolicy()
 

@@ -13,7 +13,7 @@ import structlog
 from bot.domain.config import Catalog, CheckConfig
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, given_up, observe
 from bot.domain.watch.findings import Finding
-from bot.engine.loops.tasks import Tasks
+from bot.engine.tasks import Tasks
 from bot.ports.checks import Checks
 from bot.ports.coordination import Clock
 from bot.ports.errors import TargetRefused, Unreachable

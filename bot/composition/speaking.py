@@ -1,0 +1,54 @@
+"""What speaks to Discord: cards of rollouts, notices, and cards of alerts, within one budget of messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from bot.domain.config import Catalog
+from bot.engine.service import Engine
+from bot.engine.watch.alerts import Alerts
+from bot.ports.coordination import Clock
+from bot.ports.store import Store
+from bot.ui.alerts.publisher import AlertCards
+from bot.ui.announcer import Announcer
+from bot.ui.chart.chart import Charts
+from bot.ui.chart.evidence_chart import EvidenceCharts
+from bot.ui.chart.rollout_chart import CardCharts
+from bot.ui.gateway.client import GatewayConnection
+from bot.ui.message_budget import MessageBudget
+
+
+class Speaking:
+    """`close` ends what is on its way; nothing is lost, since cards are drawn from the database."""
+
+    def __init__(
+        self, engine: Engine, alerts: Alerts, store: Store, catalog: Callable[[], Catalog], clock: Clock
+    ) -> None:
+        self.connection = GatewayConnection()
+        drawing = Charts()
+        self._charts, self.evidence = CardCharts(drawing), EvidenceCharts(drawing)
+        budget = MessageBudget()
+        self.announcer = Announcer(
+            self.connection.rest,
+            engine.card,
+            store.cards,
+            store.notes,
+            catalog,
+            clock,
+            chart=self._charts,
+            measured=engine.view,
+            budget=budget,
+        )
+        self.alert_cards = AlertCards(
+            self.connection.rest,
+            alerts,
+            store=store.alerts,
+            notes=store.notes,
+            catalog=catalog,
+            clock=clock,
+            budget=budget,
+        )
+
+    async def close(self) -> None:
+        await self.announcer.close()
+        await self._charts.close()

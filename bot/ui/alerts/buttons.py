@@ -1,0 +1,78 @@
+"""Buttons of alert cards that survive restarts: the id carries the alert and the action."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import discord
+
+from bot.domain.watch.alert import Alert, AlertAction
+from bot.domain.watch.alert_actions import allowed_actions
+from bot.ui import escaping
+from bot.ui.buttons import IdButton
+
+_ID = re.compile(r"slipway-alert:(?P<alert>[0-9]{1,19}):(?P<action>[a-z]{1,12})")
+ROLL_BACK: Literal["rollback"] = "rollback"
+CONFIRMED: Literal["goback"] = (
+    "goback"  # a rollback of an irreversible release, by the button under the question
+)
+
+_GREY = discord.ButtonStyle.secondary
+_LOOK: dict[AlertAction, tuple[str, discord.ButtonStyle]] = {
+    AlertAction.ACKNOWLEDGE: ("Acknowledge", discord.ButtonStyle.primary),
+    AlertAction.ESCALATE: ("Escalate", _GREY),
+    AlertAction.SILENCE: ("Silence 1 h", _GREY),
+    AlertAction.UNSILENCE: ("End silence", _GREY),
+    AlertAction.RESOLVE: ("Resolve", discord.ButtonStyle.success),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertPress:
+    """What a button's id says. action: None for a rollback, which `confirmed` may be."""
+
+    alert_id: int
+    action: AlertAction | None
+    confirmed: bool = False
+
+    @property
+    def custom_id(self) -> str:
+        action = self.action or (CONFIRMED if self.confirmed else ROLL_BACK)
+        return f"slipway-alert:{self.alert_id}:{action}"
+
+    @classmethod
+    def parse(cls, custom_id: str) -> AlertPress | None:
+        """None for ids of other components, or of an action that this version does not know."""
+        found = _ID.fullmatch(custom_id)
+        if found is None:
+            return None
+        if found["action"] in (ROLL_BACK, CONFIRMED):
+            return cls(int(found["alert"]), None, found["action"] == CONFIRMED)
+        known = {str(action): action for action in AlertAction}
+        return cls(int(found["alert"]), known[found["action"]]) if found["action"] in known else None
+
+
+def _button(press: AlertPress, label: str, style: discord.ButtonStyle) -> IdButton:
+    return IdButton(label=escaping.cut(label, escaping.LABEL), style=style, custom_id=press.custom_id)
+
+
+def controls(alert: Alert) -> discord.ui.View:
+    """The buttons of what can be done now; what ends the trouble comes right after who has it."""
+    view = discord.ui.View(timeout=None)
+    for action in allowed_actions(alert):
+        view.add_item(_button(AlertPress(alert.id, action), *_LOOK[action]))
+        if action is AlertAction.ACKNOWLEDGE and alert.suspect is not None:
+            label = f"Roll back to {escaping.name(alert.suspect.from_version, 60)}"
+            view.add_item(_button(AlertPress(alert.id, None), label, discord.ButtonStyle.danger))
+    return view
+
+
+def question(sentence: str, alert_id: int) -> discord.ui.LayoutView:
+    """A question with a button that confirms the rollback of an irreversible release."""
+    view = discord.ui.LayoutView(timeout=None)
+    view.add_item(discord.ui.TextDisplay(sentence))
+    press = AlertPress(alert_id, None, confirmed=True)
+    view.add_item(discord.ui.ActionRow(_button(press, "Roll back all the same", discord.ButtonStyle.danger)))
+    return view

@@ -1,0 +1,161 @@
+"""Posts and edits the cards of alerts. Every operation may be repeated."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import discord
+import structlog
+
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.watch.alert import Alert
+from bot.domain.watch.findings import Severity
+from bot.domain.watch.follow_up import due_at
+from bot.engine.watch.alerts import Alerts, pinged_at_first
+from bot.engine.watch.api import AlertView
+from bot.ports.alerts import AlertCard, AlertStore
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
+from bot.ports.store import NoteStore
+from bot.ui.alerts.buttons import controls
+from bot.ui.alerts.card import embed, headline
+from bot.ui.message_budget import MessageBudget, Priority
+from bot.ui.rest import TOO_OLD, ClosedError, GoneError, GuildChannels, RejectedError, calling, mentions
+
+_log = structlog.get_logger(__name__)
+
+_BATCH = 20
+# Of a storm, this many new cards are posted in a server within ten minutes; those of critical alerts always.
+MOST_CARDS, STORM_S = 20, 600.0
+_CLOSED_S = 60.0
+_INTENT = "alert_card"
+
+
+class AlertCards:
+    """Brings cards up to date, the worst first: `once` is a round of a loop in the process that speaks to Discord."""
+
+    def __init__(
+        self,
+        rest: Callable[[], discord.Client],
+        alerts: Alerts,
+        *,
+        store: AlertStore,
+        notes: NoteStore,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        budget: MessageBudget,
+    ) -> None:
+        self._rest = rest
+        self._alerts = alerts
+        self._store = store
+        self._notes = notes
+        self._catalog = catalog
+        self._clock = clock
+        self._budget = budget
+        self._posted: dict[int, list[float]] = {}
+        self._closed: dict[int, float] = {}
+
+    async def once(self) -> bool:
+        outdated = await self._store.undrawn(_BATCH)
+        for alert, _ in outdated:
+            view = await self._alerts.view(alert.id)
+            for guild_id in view.alert.guilds:
+                guild = self._catalog().guilds.get(guild_id)
+                if guild is not None:
+                    await self._draw(view, guild)
+            await self._store.drawn(alert.id, view.alert.version)
+        return len(outdated) == _BATCH
+
+    async def _draw(self, view: AlertView, guild: GuildConfig) -> None:
+        alert, now = view.alert, asyncio.get_running_loop().time()
+        if self._closed.get(guild.id, 0.0) > now:
+            raise Unreachable(f"the channels of {guild.name} are closed to us")
+        channels = GuildChannels(self._rest(), guild)
+        known = {card.guild_id: card for card in await self._store.cards(alert.id)}.get(guild.id)
+        try:
+            if known is not None and await self._edited(channels, view, known):
+                return
+            if known is None and not self._room(alert, guild.id):
+                _log.warning("alert_card_left_out", alert=alert.id, guild=guild.id)
+                return
+            await self._post(channels, view)
+        except (GoneError, ClosedError, RejectedError) as error:
+            _log.error("alert_card_refused", alert=alert.id, guild=guild.id, error=str(error))
+
+    async def _edited(self, channels: GuildChannels, view: AlertView, card: AlertCard) -> bool:
+        """Whether the message is there and shows it now."""
+        await self._budget.turn(card.channel_id, Priority.STATE)
+        message = channels.at(card.channel_id).get_partial_message(card.message_id)
+        alert = view.alert
+        try:
+            await calling(
+                lambda: message.edit(
+                    content=headline(alert),
+                    embed=self._embed(view),
+                    view=controls(alert),
+                    allowed_mentions=discord.AllowedMentions.none(),
+                )
+            )
+        except GoneError:
+            return False
+        except RejectedError as error:
+            if error.code != TOO_OLD:
+                raise
+            return False
+        return True
+
+    async def _post(self, channels: GuildChannels, view: AlertView) -> None:
+        """Post the card, and call the people of the first step. One that an earlier attempt posted is taken."""
+        alert, guild = view.alert, channels.guild
+        try:
+            channel = await channels.channel("alerts")
+            message = await self._sent(channels, channel, view)
+        except (GoneError, ClosedError) as error:
+            _log.error("alerts_channel_closed", guild=guild.id, error=str(error))
+            channel = await channels.channel("deploys")
+            message = await self._sent(channels, channel, view)
+        await self._store.put_card(AlertCard(alert.id, guild.id, channel.id, message.id))
+        self._posted.setdefault(guild.id, []).append(asyncio.get_running_loop().time())
+
+    async def _sent(
+        self, channels: GuildChannels, channel: discord.PartialMessageable, view: AlertView
+    ) -> discord.Message:
+        alert, guild = view.alert, channels.guild
+        key = f"{alert.id}/{guild.id}"
+        tried = await self._notes.note(_INTENT, key)
+        if tried is not None:
+            found = await channels.find(channel, lambda message: _shows(message, alert))
+            if found is not None:
+                return found
+        await self._notes.put_note(_INTENT, key, {"tried": True})
+        config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
+        policy = self._alerts.policy(config.lane if config is not None else None)
+        reached = await self._alerts.reached(alert, pinged_at_first(alert, policy), guild.id)
+        roles = await channels.roles(reached.roles)
+        pings = [*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in reached.users)]
+        content = " ".join((*pings, headline(alert)))
+        await self._budget.turn(channel.id, Priority.URGENT)
+        return await calling(
+            lambda: channel.send(
+                content,
+                embed=self._embed(view),
+                view=controls(alert),
+                nonce=f"al{alert.id}g{guild.id % 10**10}"[:25],
+                allowed_mentions=mentions(roles, reached.users),
+            )
+        )
+
+    def _embed(self, view: AlertView) -> discord.Embed:
+        return embed(view, self._clock.now(), due_at(view.alert, self._alerts.policy(view.alert.lane)))
+
+    def _room(self, alert: Alert, guild_id: int) -> bool:
+        """Whether a new card may be posted: a storm must not fill the channel, and no critical alert is left out."""
+        now = asyncio.get_running_loop().time()
+        recent = [at for at in self._posted.get(guild_id, ()) if at > now - STORM_S]
+        self._posted[guild_id] = recent
+        return alert.severity is Severity.CRITICAL or len(recent) < MOST_CARDS
+
+
+def _shows(message: discord.Message, alert: Alert) -> bool:
+    return any(each.footer.text == f"Alert {alert.id}" for each in message.embeds)

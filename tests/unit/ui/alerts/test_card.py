@@ -1,0 +1,171 @@
+"""Cards of alerts: what they say, within Discord's limits, whatever the words of others are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import discord
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.watch.alert import Alert, AlertAction, Change, Entry, Suspect
+from bot.domain.watch.alert_actions import AlertActed, act
+from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.findings import Severity
+from bot.domain.watch.follow_up import due_at, pass_time
+from bot.domain.watch.hearing import begin, hear
+from bot.engine.watch.api import AlertView
+from bot.ui.alerts.buttons import AlertPress, controls, question
+from bot.ui.alerts.card import embed, headline
+from tests.support.actors import ONCALL
+from tests.support.alerts import errors
+from tests.support.discord_specs import request_errors
+from tests.support.virtual_time import EPOCH
+
+POLICY = AlertPolicy()
+SUSPECT = Suspect(7, "1.4.0", "1.5.0", "dev", EPOCH - timedelta(minutes=4))
+
+
+def opened(*, suspect: Suspect | None = SUSPECT, **finding: Any) -> Change:
+    return begin(3, errors(**finding), (1,), EPOCH, POLICY, suspect=suspect)
+
+
+def drawn(alert: Alert, *entries: Entry) -> discord.Embed:
+    return embed(AlertView(alert, entries), EPOCH, due_at(alert, POLICY))
+
+
+def fields(alert: Alert, *entries: Entry) -> dict[str, str]:
+    return {str(field.name): str(field.value) for field in drawn(alert, *entries).fields}
+
+
+def labels(alert: Alert) -> list[str]:
+    return [str(child.label) for child in controls(alert).children if isinstance(child, discord.ui.Button)]
+
+
+def body(alert: Alert, *entries: Entry) -> dict[str, Any]:
+    return {
+        "content": headline(alert),
+        "embeds": [drawn(alert, *entries).to_dict()],
+        "components": controls(alert).to_components(),
+    }
+
+
+def test_a_new_alert_says_what_where_how_bad_and_who_is_next() -> None:
+    change = opened()
+    alert = change.alert
+    assert headline(alert) == "🔴 **checkout → production: Many requests fail** 52% (limit 20%)"
+    shown = drawn(alert)
+    assert shown.title == "🔴 Critical · checkout → production"
+    assert "**Many requests fail** **52%** (limit 20%)" in str(shown.description)
+    said = fields(alert, *change.entries)
+    assert said["Last deploy"].startswith("`1.4.0` → `1.5.0` by dev (rollout 7) ended")
+    assert said["Last deploy"].endswith("4 min before this: **a plausible cause**.")
+    assert said["Who has it"].startswith("**No one yet.** The next people are called <t:")
+    assert "called: the team, the person on call" in said["What happened"]
+
+
+def test_the_buttons_end_the_trouble() -> None:
+    alert = opened().alert
+    assert labels(alert) == ["Acknowledge", "Roll back to 1.4.0", "Escalate", "Silence 1 h", "Resolve"]
+    assert labels(opened(suspect=None).alert) == ["Acknowledge", "Escalate", "Silence 1 h", "Resolve"]
+    over = act(alert, AlertActed(AlertAction.RESOLVE, ONCALL, EPOCH), POLICY).alert
+    assert labels(over) == []
+
+
+def test_each_state_is_said_in_words() -> None:
+    alert = opened().alert
+    mine = act(alert, AlertActed(AlertAction.ACKNOWLEDGE, ONCALL, EPOCH), POLICY).alert
+    assert fields(mine)["Who has it"] == f"<@{ONCALL.id}>, since <t:{int(EPOCH.timestamp())}:R>"
+    quiet = act(alert, AlertActed(AlertAction.SILENCE, ONCALL, EPOCH), POLICY).alert
+    assert "no one is told before" in fields(quiet)["Who has it"]
+    assert "End silence" in labels(quiet)
+    assert str(drawn(quiet).title).startswith("🔕")
+    calm = hear(alert, errors(firing=False), EPOCH, POLICY)
+    assert calm is not None
+    assert "It is resolved if it stays so." in str(drawn(calm.alert).description)
+    over = pass_time(calm.alert, EPOCH + timedelta(minutes=2), POLICY)
+    assert over is not None
+    assert drawn(over.alert).title == "✅ Resolved · checkout → production"
+    assert fields(over.alert)["Who has it"] == "It ended before anyone took it."
+
+
+def test_without_a_deploy_the_card_does_not_blame_one() -> None:
+    alert = opened(suspect=None).alert
+    assert "a deploy is not the probable cause" in fields(alert)["Last deploy"]
+    bare = opened(suspect=None, lane=None).alert
+    assert fields(bare)["Last deploy"] == "It concerns no service that Slipway deploys."
+    going = fields(opened(suspect=replace(SUSPECT, going_on=True)).alert)
+    assert "**is going on**: a plausible cause." in going["Last deploy"]
+
+
+def test_further_troubles_are_listed_worst_first_and_counted() -> None:
+    alert = opened().alert
+    for number in range(9):
+        change = hear(
+            alert,
+            errors(fingerprint=f"d{number}", title=f"disk {number}", severity=Severity.LOW),
+            EPOCH,
+            POLICY,
+        )
+        assert change is not None
+        alert = change.alert
+    also = fields(alert)["Also"].splitlines()
+    assert len(also) == 6
+    assert also[-1] == "-# and 4 more"
+
+
+def test_a_long_timeline_keeps_its_beginning_and_its_end() -> None:
+    alert = opened().alert
+    entries = [Entry(EPOCH, "trouble", f"line {number}") for number in range(20)]
+    shown = fields(alert, *entries)["What happened"].splitlines()
+    assert "line 0" in shown[0]
+    assert shown[1] == "-# 12 lines left out"
+    assert "line 19" in shown[-1]
+
+
+@pytest.mark.parametrize(
+    ("url", "linked"),
+    [
+        ("https://wiki/run", True),
+        ("javascript:alert(1)", False),
+        ("https://a b", False),
+        ("https://x)(y", False),
+    ],
+)
+def test_only_addresses_become_links(url: str, linked: bool) -> None:
+    assert ("[Runbook](" in str(drawn(opened(runbook=url).alert).description)) == linked
+
+
+def test_presses_are_read_from_their_ids() -> None:
+    for press in (
+        AlertPress(3, AlertAction.SILENCE),
+        AlertPress(3, None),
+        AlertPress(3, None, confirmed=True),
+    ):
+        assert AlertPress.parse(press.custom_id) == press
+    for other in ("slipway-why:3", "slipway-alert:3:dance", "slipway-alert:x:silence", ""):
+        assert AlertPress.parse(other) is None
+    assert question("Roll back?", 3).to_components()
+
+
+HOSTILE = st.text(max_size=400) | st.sampled_from(
+    ["@everyone <@&1> **x**", "a`b" * 100, "\u202e" * 50, "[x](https://evil)", "🔥" * 3000, "# big\n\n- list"]
+)
+
+
+@given(title=HOSTILE, text=HOSTILE, value=HOSTILE, name=HOSTILE, version=HOSTILE)
+def test_whatever_others_write_discord_takes_the_card_and_pings_no_one(
+    title: str, text: str, value: str, name: str, version: str
+) -> None:
+    suspect = replace(SUSPECT, from_version=version, to_version=version, by=name)
+    change = opened(title=title, text=text, value=value, suspect=suspect, labels={name: text})
+    entries = (*change.entries, Entry(EPOCH, "acknowledged", text, name))
+    made = body(change.alert, *entries)
+    assert request_errors("POST", "/channels/1/messages", made) == []
+    assert len(drawn(change.alert, *entries)) <= 6000
+    said = str((made["content"], made["embeds"]))  # labels of buttons mention no one
+    assert "@everyone" not in said
+    assert "<@&" not in said
