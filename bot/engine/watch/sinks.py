@@ -9,19 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
 
 from bot.domain.config import SinkConfig
 from bot.domain.formatting import duration
-from bot.domain.watch.alert import AlertState
+from bot.domain.watch.alert import Alert, AlertState
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.sinks import AlertSink, AlertSnapshot, Known
 
 _log = structlog.get_logger(__name__)
 
 _FIRST_S, _LONGEST_S = 2.0, 300.0
+# Further troubles of an alert that its text names.
+_OTHERS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,42 @@ class Sinks:
             return Delivery(sink, "refused", sentence, known)
         sentence = f"{sink}: {said}" if said else f"{sink}: told."
         return Delivery(sink, "told", sentence, Known(alert.state, alert.severity))
+
+
+def snapshot_of(alert: Alert, *, url: str = "", at: datetime | None = None) -> AlertSnapshot:
+    """The alert as sinks are told it. url: its message in Discord. at: when it became what it is, if that is known
+    better than from the alert itself.
+    """
+    finding = alert.first.finding
+    firing = [each.finding.title for each in alert.firing if each is not alert.first]
+    others = [f"And: {title}" for title in firing[:_OTHERS]]
+    others += [f"And {len(firing) - _OTHERS} more."] if len(firing) > _OTHERS else []
+    suspect = alert.suspect
+    when = "going on" if suspect and suspect.going_on else _stamped(suspect.at) if suspect else ""
+    return AlertSnapshot(
+        id=alert.id,
+        # With the time: a database that lost commits gives a number again.
+        key=f"slipway-{alert.id}-{int(alert.opened_at.timestamp())}",
+        severity=alert.severity,
+        title=finding.title,
+        state=alert.state,
+        since=min(trouble.since for trouble in alert.troubles),
+        at=at or alert.ended_at or alert.acknowledged_at or alert.opened_at,
+        lane=alert.lane,
+        text="\n".join(filter(None, (finding.text, *others))),
+        value=finding.value,
+        limit=finding.limit,
+        url=url,
+        runbook=finding.runbook,
+        acknowledged_by=alert.owner.name if alert.owner else "",
+        last_deploy=f"{suspect.from_version} to {suspect.to_version} by {suspect.by}, {when}"
+        if suspect
+        else "",
+    )
+
+
+def _stamped(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def retry_in_s(attempts: int, error: Unreachable) -> float:

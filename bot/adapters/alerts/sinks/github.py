@@ -20,11 +20,12 @@ from bot.domain.watch.alert import AlertState
 from bot.kinds import Problem, SinkSettings
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.sinks import AlertSnapshot, Known
-from bot.values import HttpUrl, SecretText, shaped
+from bot.values import Duration, HttpUrl, SecretText, shaped
 
 # GitHub's limits, in characters.
 _TITLE, _LABEL = 256, 50
 _PAGE, _PAGES = 100, 10
+_ANSWER_S = 10.0
 # Clocks of both sides may be apart by so much.
 _MARGIN = timedelta(minutes=10)
 
@@ -45,6 +46,10 @@ class GithubSinkSettings(SinkSettings):
     )
     api: HttpUrl = Field(
         default="https://api.github.com", description="Address of the API; change it for GitHub Enterprise."
+    )
+
+    timeout: Duration = Field(
+        default=30.0, description="How long one delivery may take, which is several requests."
     )
 
     def problems(self) -> Iterator[Problem]:
@@ -139,7 +144,7 @@ class GithubSink:
                 "Content-Type": "application/json",
                 "X-GitHub-Api-Version": "2022-11-28",
             },
-            timeout_s=self._settings.timeout,
+            timeout_s=_ANSWER_S,
         )
         if reply.status != expected:
             raise _refusal(reply, self._settings.repository)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Literal
 
+import structlog
 from pydantic import Field
 
 from bot.adapters.alerts.sources.delivery import Delivery, Reading, Theirs, parsed
@@ -15,6 +16,8 @@ from bot.adapters.alerts.sources.signed import too_short
 from bot.adapters.signing import same
 from bot.kinds import AlertSourceSettings, Problem
 from bot.values import SecretText, Text
+
+_log = structlog.get_logger(__name__)
 
 
 class AlertmanagerSettings(AlertSourceSettings):
@@ -49,6 +52,7 @@ class _Alert(Theirs):
 
 class _Webhook(Theirs):
     version: Literal["4"]
+    truncatedAlerts: int = 0  # noqa: N815
     alerts: tuple[_Alert, ...]
 
 
@@ -56,6 +60,7 @@ class AlertmanagerSource:
     """Implements `AlertSource`. Each alert of a group is a finding, by the Alertmanager's own fingerprint."""
 
     def __init__(self, name: str, settings: AlertmanagerSettings, context: AlertContext) -> None:
+        self._name = name
         self._make = FindingMaker(name, settings, context)
         if settings.token is not None:
             self._expected = ("bearer", settings.token.reveal())
@@ -78,6 +83,9 @@ class AlertmanagerSource:
     def read(self, delivery: Delivery) -> Reading:
         """May be taken any number of times: what still fires is repeated on purpose."""
         webhook = parsed(_Webhook, delivery.body)
+        if webhook.truncatedAlerts:
+            # Beyond its `max_alerts`: nothing here can get them.
+            _log.warning("alerts_truncated", source=self._name, left_out=webhook.truncatedAlerts)
         return Reading([self._make.finding(_said(alert), delivery.time) for alert in webhook.alerts])
 
 

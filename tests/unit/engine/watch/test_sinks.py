@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.domain.config import SinkConfig
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.sinks import Sinks
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.alert import Alert, AlertState, Person, Suspect, Trouble
+from bot.domain.watch.findings import Finding, Severity
+from bot.engine.watch.sinks import Sinks, snapshot_of
 from bot.ports.errors import SinkRefused, Unreachable
 from bot.ports.sinks import AlertSnapshot, Known
 from tests.support.sinks import ACKNOWLEDGED, FIRING, RESOLVED
@@ -135,3 +137,52 @@ async def test_a_sink_that_left_the_catalog_is_no_error() -> None:
 
 async def test_a_sink_may_have_nothing_to_tell() -> None:
     assert (await sinks({"it": FakeSink(silent=True)}).deliver("it", FIRING)).outcome == "nothing"
+
+
+AT = datetime(2026, 11, 22, 14, 52, 26, tzinfo=UTC)
+
+
+def trouble(title: str, severity: Severity, minute: int = 0) -> Trouble:
+    at = AT + timedelta(minutes=minute)
+    return Trouble(
+        Finding(title, "rule", title, at, severity=severity, text="Why.", value="52%", limit="1%"), at
+    )
+
+
+def test_an_alert_is_told_by_its_worst_trouble_and_names_the_others() -> None:
+    lane = Lane("checkout", "production")
+    troubles = (trouble("slow", Severity.MEDIUM), trouble("down", Severity.CRITICAL, 1))
+    others = tuple(trouble(f"other {n}", Severity.LOW, 2) for n in range(7))
+    alert = Alert(
+        id=17,
+        group="checkout/production",
+        guilds=(1,),
+        lane=lane,
+        opened_at=AT + timedelta(minutes=1),
+        troubles=troubles + others,
+        severity=Severity.CRITICAL,
+        escalates_from=AT,
+        state=AlertState.ACKNOWLEDGED,
+        owner=Person(5, "Ada"),
+        acknowledged_at=AT + timedelta(minutes=3),
+        suspect=Suspect(9, "1.4.0", "1.5.0", "grace", AT - timedelta(minutes=4)),
+    )
+    found = snapshot_of(alert, url="https://discord.com/channels/1/2/3")
+    assert found == AlertSnapshot(
+        id=17,
+        key="slipway-17-1795359206",
+        severity=Severity.CRITICAL,
+        title="down",
+        state=AlertState.ACKNOWLEDGED,
+        since=AT,
+        at=AT + timedelta(minutes=3),
+        lane=lane,
+        text="Why.\nAnd: slow\nAnd: other 0\nAnd: other 1\nAnd: other 2\nAnd: other 3\nAnd 3 more.",
+        value="52%",
+        limit="1%",
+        url="https://discord.com/channels/1/2/3",
+        acknowledged_by="Ada",
+        last_deploy="1.4.0 to 1.5.0 by grace, 2026-11-22 14:48 UTC",
+    )
+    over = replace(alert, state=AlertState.RESOLVED, ended_at=AT + timedelta(minutes=9))
+    assert snapshot_of(over).key == found.key and snapshot_of(over).at == over.ended_at
