@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import aiohttp
@@ -21,6 +21,7 @@ _AGENT = f"DiscordBot (https://github.com/slipway, {__version__})"
 _KIND = "member"
 _NOT_MEMBERS = (10007, 10013)  # unknown member, unknown user
 _PATIENCE_S = 3.0
+_AT_ONCE, _REMEMBERED_S = 5, 300.0
 
 
 class DiscordMembers:
@@ -33,6 +34,8 @@ class DiscordMembers:
         self._headers = {"Authorization": f"Bot {token}", "User-Agent": _AGENT}
         self._notes = notes
         self._base = (api_base or API_BASE).rstrip("/")
+        self._asking = asyncio.Semaphore(_AT_ONCE)
+        self._seen: dict[tuple[int, int], tuple[float, bool]] = {}  # people of schedules, so they are few
 
     async def roles(self, guild: GuildConfig, user_id: int) -> frozenset[str]:
         key = f"{guild.id}:{user_id}"
@@ -61,6 +64,24 @@ class DiscordMembers:
         if seen is None or seen["roles"] != said:
             await self._notes.put_note(_KIND, key, {"roles": said})
         return found
+
+    async def gone(self, guild: GuildConfig, user_ids: Iterable[int]) -> frozenset[int]:
+        found = await asyncio.gather(*(self._is_gone(guild, user_id) for user_id in dict.fromkeys(user_ids)))
+        return frozenset(filter(None, found))
+
+    async def _is_gone(self, guild: GuildConfig, user_id: int) -> int | None:
+        key, now = (guild.id, user_id), asyncio.get_running_loop().time()
+        seen = self._seen.get(key)
+        if seen is not None and now - seen[0] < _REMEMBERED_S:
+            return user_id if seen[1] else None
+        try:
+            async with self._asking, asyncio.timeout(_PATIENCE_S):
+                gone = await self._get(f"/guilds/{guild.id}/members/{user_id}", _NOT_MEMBERS) is None
+        except (Unreachable, aiohttp.ClientError, OSError, TimeoutError, ValueError) as away:
+            _log.warning("member_unreachable", guild=guild.id, error=f"{type(away).__name__}: {away}"[:300])
+            return None
+        self._seen[key] = (now, gone)
+        return user_id if gone else None
 
     async def _asked(self, guild: GuildConfig, user_id: int) -> frozenset[str]:
         member, known = await asyncio.gather(

@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 
 from bot.adapters.alerts.sources.receiving import Receiver
+from bot.adapters.calendars.reader import IcsCalendars
 from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.discord_members import DiscordMembers
 from bot.adapters.embedded import EmbeddedPostgres
@@ -43,12 +44,14 @@ from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
 from bot.composition.speaking import Speaking
 from bot.domain.config import Catalog
+from bot.domain.formatting import with_times
 from bot.engine.effects.outbox import Probe, no_probe
 from bot.engine.loops.lease import GATEWAY, Lease, process_name
 from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
 from bot.engine.watch.alerts import Alerts
+from bot.engine.watch.oncall import advice as gap_advice
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -64,6 +67,7 @@ from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import Health as HealthCog
 from cogs.locks import Locks
+from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
 from cogs.rollback import Rollback
 from cogs.status import Status
@@ -71,7 +75,18 @@ from cogs.why import Why
 
 _log = structlog.get_logger(__name__)
 
-COGS: Sequence[MakeCog] = (Deploy, Rollback, Status, Why, Locks, Panic, HealthCog, AlertsCog, CommandsSync)
+COGS: Sequence[MakeCog] = (
+    Deploy,
+    Rollback,
+    Status,
+    Why,
+    Locks,
+    Panic,
+    OnCallSchedules,
+    HealthCog,
+    AlertsCog,
+    CommandsSync,
+)
 _DATABASE_TRY_S = 1.0
 # After this long another process takes over the gateway of one that died.
 _GATEWAY_S = 1.5
@@ -182,6 +197,8 @@ async def _assemble(
     stack.push_async_callback(commands.target.close)
     targets, bound = _targets(current, configured, commands, session, settings)
     routing = Routing(current, configured, bound, store.rollouts)
+    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
+    members = DiscordMembers(session, token, people.notes, settings.discord.api_base or "")
     engine = Engine(
         people,
         current,
@@ -192,6 +209,7 @@ async def _assemble(
         bound=bound,
         preconditions=GithubPreconditions(),
         changes=GithubComparison(),
+        members=members,
     )
     service = commands.service(engine, people, targets, clock)
     alerts = Alerts(store, current, clock=clock, waker=waker, roll_back=engine.roll_back)
@@ -226,6 +244,8 @@ async def _assemble(
         alert_cards=speaking.alert_cards.once,
         bound=bound,
         crowded=lambda: responder.crowded,
+        members=members,
+        calendars=IcsCalendars(),
     )
     health = HealthService(
         connection=connection,
@@ -254,7 +274,7 @@ async def _assemble(
         if done.changed:
             await routing.reload()
             await connection.resync()
-            done = replace(done, advice=await _advice(store, current(), clock))
+            done = replace(done, advice=await _advice(store, engine, current(), clock))
         return done
 
     @functools.cache
@@ -262,7 +282,6 @@ async def _assemble(
         """The same wait for everybody who must have the schema, and the server's time."""
         return asyncio.create_task(_prepared(dsn, clock))
 
-    token = settings.discord.token.get_secret_value() if settings.discord.token else ""
     api = create_api(
         Parts(
             engine,
@@ -270,7 +289,7 @@ async def _assemble(
             PostgresTokens(pools[0]),
             limiter,
             clock,
-            DiscordMembers(session, token, people.notes, settings.discord.api_base or ""),
+            members,
             ready=lambda: ready().done(),
             observed=telemetry.interaction,
         )
@@ -295,7 +314,7 @@ async def _assemble(
     async def work() -> None:
         await ready()
         await routing.begin()
-        await _beside(_advice(store, current(), clock), worker.run(role))
+        await _beside(_advice(store, engine, current(), clock), worker.run(role))
 
     def connected() -> Coroutine[Any, Any, None]:
         return run_supervised(
@@ -313,10 +332,15 @@ async def _reloaded(holder: CatalogReloader, telemetry: Telemetry) -> Reloaded:
     return done
 
 
-async def _advice(store: Store, catalog: Catalog, clock: Clock) -> tuple[str, ...]:
-    """What a catalog that was loaded could do better for the traffic of its lanes; in the log as well."""
+async def _advice(store: Store, engine: Engine, catalog: Catalog, clock: Clock) -> tuple[str, ...]:
+    """What a catalog that was loaded could do better: for the traffic of its lanes, and when no one is on call.
+
+    In the log as well.
+    """
     try:
         advice = await plan_advice(store, catalog, clock.now())
+        gaps = gap_advice(await engine.on_call.rota())
+        advice += tuple(with_times(each, lambda at: f"{at:%Y-%m-%d %H:%M} UTC") for each in gaps)
     except Unreachable:
         return ()  # the catalog is in use all the same
     for sentence in advice:

@@ -215,6 +215,17 @@ class Catalog:
         config = self.lanes.get(lane)
         return tuple(dict.fromkeys((own, *(config.guilds if config else ()))))
 
+    def schedules(self, guild_id: int) -> Mapping[str, OnCallSchedule]:
+        """The on-call schedules that this guild may see: those of its lanes, and those that no lane has."""
+        own = {c.on_call for c in self.visible(guild_id)}
+        own |= {
+            s.second.name
+            for n, s in self.on_call.items()
+            if n in own and isinstance(s.second, OnCallSchedule)
+        }
+        foreign = {c.on_call for c in self.lanes.values()} - own
+        return {name: schedule for name, schedule in self.on_call.items() if name not in foreign}
+
     def of(self, lane: Lane) -> LaneConfig:
         """A lane of any guild. Raises `UserError` that offers the closest names when there is none."""
         services = {known.service for known in self.lanes}

@@ -18,10 +18,12 @@ from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
+from bot.engine.watch.oncall import OnCall
 from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
+from bot.ports.members import Members
 from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
@@ -42,8 +44,9 @@ _READING = 3.0
 class Engine:
     """Requests of people. All methods raise `UserError` with a sentence, or `Unreachable`.
 
-    targets: by name in the catalog; may be changed while the engine runs. releases: for every service. A request is
-    recorded here and carried out by `bot.engine.loops.worker.Worker`, in this process or another.
+    targets: by name in the catalog; may be changed while the engine runs. releases: for every service. members: who is
+    in a server still, where that can be asked. on_call: the requests about on-call schedules. A request is recorded
+    here and carried out by `bot.engine.loops.worker.Worker`, in this process or another.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Engine:
         bound: BoundAdapters | None = None,
         preconditions: PreconditionSource | None = None,
         changes: ChangeSource | None = None,
+        members: Members | None = None,
     ) -> None:
         self._answer_s = answer_s
         lanes = Lanes(store, catalog, targets, releases, clock, bound=bound)
@@ -77,6 +81,7 @@ class Engine:
         self._queries = Queries(store, lanes)
         self._opening = Opening()
         self._locks = Locks(store, lanes)
+        self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
         return await self._soon(self._deploys.deploy(request))

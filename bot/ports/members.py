@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from bot.domain.config import GuildConfig
@@ -13,4 +14,8 @@ class Members(Protocol):
 
         While Discord does not answer, those that were seen last. Raises `Unreachable` where none were.
         """
+        ...
+
+    async def gone(self, guild: GuildConfig, user_ids: Iterable[int]) -> frozenset[int]:
+        """Those of these people who are not in the server. All count as there while Discord does not answer."""
         ...

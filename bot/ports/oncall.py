@@ -46,8 +46,8 @@ class OnCallStore(Protocol):
         """The overrides of all schedules that end after this time, by id."""
         ...
 
-    async def give(self, override: Override, entry: AuditEntry) -> Override:
-        """Record an override with its audit line; returns it with its id, which is above all others."""
+    async def give(self, override: Override, entry: AuditEntry, calls: Sequence[CallPeople] = ()) -> Override:
+        """Record an override with its audit line and messages; returns it with its id, which is above all others."""
         ...
 
     async def told(self) -> Mapping[str, Told]:

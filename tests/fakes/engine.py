@@ -31,8 +31,10 @@ from bot.engine.api import (
 )
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
+from bot.engine.watch.oncall import OnCall
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
+from tests.fakes.store import MemoryDatabase, MemoryStore
 
 
 class FakeEngine:
@@ -53,6 +55,8 @@ class FakeEngine:
         self.judged: dict[int, list[JudgedTick]] = {}
         self.locks: dict[Lane, Lock] = {}
         self.stable: dict[Lane, Release] = {}
+        self.store = MemoryStore(MemoryDatabase(clock.now))
+        self.on_call = OnCall(self.store.on_call, lambda: self.catalog, clock)
         self._releases = list(releases)
         self._transitions: dict[int, list[Transition]] = {}
         self._interactions: dict[str, int] = {}

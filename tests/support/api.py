@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -41,11 +41,15 @@ class Roles:
     def __init__(self) -> None:
         self.taken: dict[int, set[str]] = {}
         self.away = False
+        self.left: set[int] = set()  # people who are not in the server any more
 
     async def roles(self, guild: GuildConfig, user_id: int) -> frozenset[str]:
         if self.away:
             raise Unreachable("Discord is away")
         return (BOSS.roles | set(guild.panic_roles)) - self.taken.get(user_id, set())
+
+    async def gone(self, guild: GuildConfig, user_ids: Iterable[int]) -> frozenset[int]:
+        return frozenset() if self.away else frozenset(self.left & set(user_ids))
 
 
 @dataclass(slots=True)

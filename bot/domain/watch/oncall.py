@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -60,6 +61,12 @@ class CalendarSource:
     url: Secret | None = None
     refresh_s: float = 900.0
     allow_loopback: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Names the source without telling it."""
+        where = self.url.reveal() if self.url is not None else self.file
+        return hashlib.sha256(where.encode(errors="replace")).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +192,12 @@ def gaps(
     """The times of this period in which no one is on call, cut to it."""
     for shift in between(schedule, overrides, since, until):
         if shift.person is None:
-            begin = since if shift.since is None else max(shift.since, since)
-            end = until if shift.until is None else min(shift.until, until)
-            yield replace(shift, since=begin, until=end)
+            yield cut(shift, since, until)
+
+
+def cut(shift: Shift, since: datetime, until: datetime) -> Shift:
+    """The part of the shift within this time."""
+    return replace(shift, since=_latest(shift.since, since), until=_earliest(shift.until, until))
 
 
 def second(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> Person | None:

@@ -23,14 +23,19 @@ from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.engine.watch.alerts import ALERTS, Alerts
+from bot.engine.watch.calendars import CalendarLoop
+from bot.engine.watch.handover import HandOvers
 from bot.engine.watch.lane_watcher import LaneWatcher
+from bot.engine.watch.oncall import OnCall
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
+from bot.ports.members import Members
 from bot.ports.meter import Meter, NoMeter
 from bot.ports.metrics import MetricSource
 from bot.ports.notifications import Announcer
+from bot.ports.oncall import CalendarReader
 from bot.ports.releases import ReleaseSource
 from bot.ports.runs import Runner
 from bot.ports.store import Store
@@ -62,6 +67,8 @@ class LoopIntervals:
     gauge_s: float = 5.0
     watch_s: float = 1.0
     alerts_s: float = 0.25
+    on_call_s: float = 2.0
+    calendars_s: float = 5.0
     lead_s: float = 1.5  # another process takes over a dead leader's work after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
@@ -78,7 +85,8 @@ class Worker:
     changes: looks up commits, where the catalog names a repository. alerts: hears what is wrong with lanes that serve;
     alert_cards: one round of posting their cards. gateway:
     effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
-    wait for answers of this process; messages then wait for up to `courtesy_s`.
+    wait for answers of this process; messages then wait for up to `courtesy_s`. members, calendars: for on-call
+    schedules: who left a server, and reading of .ics.
     """
 
     def __init__(
@@ -106,6 +114,8 @@ class Worker:
         alert_cards: Callable[[], Awaitable[bool]] | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
+        members: Members | None = None,
+        calendars: CalendarReader | None = None,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
         self._store = store
@@ -144,6 +154,9 @@ class Worker:
             term=lambda: self._controller.term,
             served=self._counting.add,
         )
+        on_call = OnCall(store.on_call, catalog, clock, members)
+        self._handing_over = HandOvers(on_call, store.on_call, catalog)
+        self._calendars = CalendarLoop(calendars, store.on_call, catalog, clock) if calendars else None
         lane_alerts = LaneAlerts(catalog)
         self._reconciling = Reconciler(
             store, lanes, stepper, waker, lane_alerts, settled_s=self._intervals.settled_s
@@ -222,6 +235,12 @@ class Worker:
             Loop("reconcile", only(self._reconciling.once), intervals.reconcile_s),
             Loop("tidy", only(self._tidy), intervals.tidy_s),
             Loop("gauges", self._gauge, intervals.gauge_s),
+            Loop("hand_overs", only(self._handing_over.once), intervals.on_call_s),
+            *(
+                [Loop("calendars", only(self._calendars.once), intervals.calendars_s)]
+                if self._calendars
+                else []
+            ),
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
             *([Loop("alerts", self._alerts.once, intervals.timers_s)] if self._alerts else []),
             *([Loop("lane_watcher", only(self._watcher.once), intervals.alerts_s)] if self._watcher else []),

@@ -25,10 +25,18 @@ class MemoryOnCall(Part):
         return [each for each in t.overrides if each.until > until_after]
 
     @statement
-    def give(self, t: Tables, now: datetime, override: Override, entry: AuditEntry) -> Override:
+    def give(
+        self,
+        t: Tables,
+        now: datetime,
+        override: Override,
+        entry: AuditEntry,
+        calls: Sequence[CallPeople] = (),
+    ) -> Override:
         given = replace(override, id=len(t.overrides) + 1)
         t.overrides.append(given)
         t.record(entry)
+        call(t, now, NO_LANE, calls)
         return given
 
     @statement

@@ -89,3 +89,13 @@ async def test_an_error_of_discord_is_no_loss_of_a_role(server: Server) -> None:
     )
     with pytest.raises(Unreachable):  # the bot is not in it
         await members.roles(other, int(server.sandbox.person_id("dev")))
+
+
+async def test_people_who_left_are_gone_and_while_discord_is_away_no_one_is(server: Server) -> None:
+    members = DiscordMembers(
+        server.session, server.sandbox.token("slipway"), server.store.notes, server.sandbox.api_base
+    )
+    dev = int(server.sandbox.person_id("dev"))
+    assert await members.gone(server.guild, [dev, STRANGER, dev]) == {STRANGER}
+    away = DiscordMembers(server.session, "token", server.store.notes, NOWHERE)
+    assert await away.gone(server.guild, [dev, STRANGER]) == frozenset()

@@ -27,7 +27,7 @@ class PostgresOnCall:
     async def overrides(self, until_after: datetime) -> Sequence[Override]:
         return [_override(row) for row in await self._database.fetch("on_call_overrides", until_after)]
 
-    async def give(self, override: Override, entry: AuditEntry) -> Override:
+    async def give(self, override: Override, entry: AuditEntry, calls: Sequence[CallPeople] = ()) -> Override:
         async with self._database.transaction() as connection:
             row = await connection.one(
                 "give_override",
@@ -42,6 +42,7 @@ class PostgresOnCall:
                 override.at,
             )
             await record(connection, entry)
+            await call(connection, NO_LANE, calls)
         assert row is not None
         return replace(override, id=row["id"])
 

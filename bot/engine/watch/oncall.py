@@ -1,0 +1,321 @@
+"""On-call schedules as people and alerts ask about them, and their overrides."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from bot.domain import phrasebook
+from bot.domain.config import Catalog, GuildConfig, unknown
+from bot.domain.formatting import clean
+from bot.domain.records import AuditEntry
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import Actor, Lane
+from bot.domain.watch import oncall
+from bot.domain.watch.oncall import (
+    LONGEST_OVERRIDE,
+    Calendar,
+    OnCallSchedule,
+    Override,
+    Person,
+    Responders,
+    Shift,
+)
+from bot.domain.watch.oncall_calendar import shifts_of
+from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
+from bot.ports.members import Members
+from bot.ports.oncall import OnCallStore, ReadCalendar
+from bot.ports.store import NO_LANE
+
+# How far people look ahead, and how far calendars and overrides are read back: shifts have a beginning.
+AHEAD, BACK = timedelta(weeks=4), timedelta(weeks=5)
+ICON = "📟"
+_ANSWER_S = 2.0
+_MEMBERS_S = 1.0
+_MOST_SHIFTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rota:
+    """All schedules as they are at one time, with what was read of their calendars, and all overrides."""
+
+    at: datetime
+    schedules: Mapping[str, OnCallSchedule]
+    overrides: Sequence[Override]
+
+    def on_call(self, name: str) -> Shift:
+        return oncall.on_call(self.schedules[name], self.overrides, self.at)
+
+    def responders(self, name: str | None) -> Responders:
+        """Whom to call; no one for a schedule that the catalog does not have."""
+        schedule = self.schedules.get(name or "")
+        return oncall.responders(schedule, self.overrides, self.at) if schedule else Responders()
+
+    def next(self, name: str) -> Shift | None:
+        """The shift after the present one; None where that has no end."""
+        return next(iter(self.coming(name, 2)[1:]), None)
+
+    def hand_over(self, name: str, after: datetime) -> datetime | None:
+        """The first hand-over after that time; None where there is none."""
+        return oncall.on_call(self.schedules[name], self.overrides, after).until
+
+    def coming(self, name: str, count: int = _MOST_SHIFTS) -> Sequence[Shift]:
+        """The present shift and those of the next four weeks."""
+        found = oncall.coming(self.schedules[name], self.overrides, self.at, count)
+        return [each for each in found if each.since is None or each.since < self.at + AHEAD]
+
+    def unread(self, name: str) -> bool:
+        """Whether its calendar is new, so that it is not known yet who is on call."""
+        calendar = self.schedules[name].calendar
+        return calendar is not None and calendar.until is None and not calendar.problem
+
+    def gaps(self, name: str) -> Sequence[Shift]:
+        """The times of the next four weeks in which no one is on call."""
+        return list(oncall.gaps(self.schedules[name], self.overrides, self.at, self.at + AHEAD))
+
+
+@dataclass(frozen=True, slots=True)
+class OnCallStatus:
+    """One schedule now. shifts: the present one and those of the next four weeks; never empty.
+
+    gone: ids of its people who are not in the server. lanes: those that it is for. problem: of its calendar.
+    """
+
+    schedule: OnCallSchedule
+    shifts: Sequence[Shift]
+    responders: Responders
+    gaps: Sequence[Shift] = ()
+    gone: frozenset[int] = frozenset()
+    lanes: Sequence[Lane] = ()
+    problem: str = ""
+
+    @property
+    def now(self) -> Shift:
+        return self.shifts[0]
+
+
+@dataclass(frozen=True, slots=True)
+class OverrideRequest:
+    """A time that `person` is to take over. since: before now means now."""
+
+    guild_id: int
+    actor: Actor
+    schedule: str
+    person: Person
+    since: datetime
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overridden:
+    """An override, and the shifts that it replaces, cut to its time."""
+
+    override: Override
+    instead: Sequence[Shift] = field(default=())
+
+
+class OnCall:
+    """Raises `UserError` with a sentence, or `Unreachable` within two seconds."""
+
+    def __init__(
+        self,
+        store: OnCallStore,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
+        members: Members | None = None,
+        *,
+        answer_s: float = _ANSWER_S,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._members = members
+        self._answer_s = answer_s
+
+    async def rota(self) -> Rota:
+        """Every schedule of the catalog now."""
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await self._rota()
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+
+    async def _rota(self) -> Rota:
+        at, schedules = self._clock.now(), self._catalog().on_call
+        if not schedules:
+            return Rota(at, {}, ())
+        overrides = await self._store.overrides(at - BACK)
+        if any(each.source is not None for each in schedules.values()):
+            read = await self._store.calendars()
+            calendars = {name: _calendar(each, read.get(name)) for name, each in schedules.items()}
+            schedules = {name: each.reading(calendars) for name, each in schedules.items()}
+        return Rota(at, schedules, overrides)
+
+    async def responders(self, schedule: str | None) -> Responders:
+        """Whom to call now, first, second and last."""
+        return (await self.rota()).responders(schedule) if schedule is not None else Responders()
+
+    async def status(self, guild_id: int, schedule: str | None = None) -> Sequence[OnCallStatus]:
+        """The schedules that the guild may see, or the one of that name."""
+        catalog = self._catalog()
+        names = self._visible(guild_id, schedule)
+        rota = await self.rota()
+        found = [self._status(rota, name, catalog) for name in names if name in rota.schedules]
+        gone = await self._gone(catalog.guilds[guild_id], found)
+        return [replace(each, gone=gone) for each in found]
+
+    def _status(self, rota: Rota, name: str, catalog: Catalog) -> OnCallStatus:
+        schedule = rota.schedules[name]
+        return OnCallStatus(
+            schedule=schedule,
+            shifts=rota.coming(name),
+            responders=rota.responders(name),
+            gaps=rota.gaps(name),
+            lanes=[config.lane for config in catalog.lanes.values() if config.on_call == name],
+            problem=schedule.calendar.problem if schedule.calendar else "",
+        )
+
+    async def _gone(self, guild: GuildConfig, found: Sequence[OnCallStatus]) -> frozenset[int]:
+        people = {shift.person for each in found for shift in each.shifts}
+        people |= {p for e in found for p in (e.responders.second, e.responders.lead)}
+        return await self.gone(guild, [person.id for person in people if person is not None])
+
+    async def gone(self, guild: GuildConfig, people: Collection[int]) -> frozenset[int]:
+        """Those of these people who are not in the server, as far as Discord says so within a second."""
+        if self._members is None or not people:
+            return frozenset()
+        try:
+            async with asyncio.timeout(_MEMBERS_S):
+                return await self._members.gone(guild, people)
+        except TimeoutError:
+            return frozenset()
+
+    def schedule(self, guild_id: int, name: str) -> OnCallSchedule:
+        """A schedule as the catalog has it. Raises `UserError` that offers the closest names."""
+        (found,) = self._visible(guild_id, name)
+        return self._catalog().on_call[found]
+
+    def _visible(self, guild_id: int, name: str | None) -> Sequence[str]:
+        known = self._catalog().schedules(guild_id)
+        if not known:
+            raise phrasebook.no_schedules()
+        if name is None:
+            return list(known)
+        if name not in known:
+            raise unknown("schedule", name, known)
+        return [name]
+
+    # ---- overrides -----------------------------------------------------------------------------------------
+
+    def may_override(self, guild_id: int, schedule: str) -> Sequence[str]:
+        """The roles that may: the guild's on-call role, and those that operate a lane of the schedule."""
+        catalog = self._catalog()
+        lanes = [config for config in catalog.visible(guild_id) if config.on_call == schedule]
+        operating = [role for config in lanes for role in config.policy.operate_roles]
+        return list(dict.fromkeys((catalog.guilds[guild_id].oncall_role, *operating)))
+
+    async def override(self, request: OverrideRequest) -> Overridden:
+        """Give the time to the person. The override is in the audit log when the call returns, and ends by itself."""
+        name, person = request.schedule, request.person
+        self.schedule(request.guild_id, name)
+        roles = self.may_override(request.guild_id, name)
+        if request.actor.via != "system" and not request.actor.roles & set(roles):
+            raise phrasebook.needs_role("change who is on call", roles)
+        reason = clean(request.reason)
+        if not reason:
+            raise phrasebook.reason_required("Say why, for the people who look at the schedule.")
+        rota = await self.rota()
+        since = _checked(rota.at, request.since, request.until)
+        if await self.gone(self._catalog().guilds[request.guild_id], [person.id]):
+            raise phrasebook.cannot_be_on_call(person.name)
+        instead = _cut(rota, name, since, request.until)
+        if all(shift.person == person for shift in instead):
+            raise phrasebook.on_call_anyway(person.name, name)
+        wanted = Override(
+            0, name, person, since, request.until, request.actor.id, request.actor.name, reason, rota.at
+        )
+        given = await self._give(wanted, instead, request)
+        return Overridden(given, instead)
+
+    async def _give(self, wanted: Override, instead: Sequence[Shift], request: OverrideRequest) -> Override:
+        details = {
+            "schedule": wanted.schedule,
+            "user": wanted.person.name,
+            "user_id": wanted.person.id,
+            "since": wanted.since.isoformat(),
+            "until": wanted.until.isoformat(),
+            "instead": [shift.person.name if shift.person else None for shift in instead],
+        }
+        entry = AuditEntry(
+            NO_LANE,
+            request.actor,
+            wanted.at,
+            "on_call_override",
+            wanted.reason,
+            request.guild_id,
+            details=details,
+        )
+        # One that begins now is announced as a hand-over.
+        calls = [_told(wanted, instead, request.guild_id)] if wanted.since > wanted.at else []
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await self._store.give(wanted, entry, calls)
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+
+
+def advice(rota: Rota) -> tuple[str, ...]:
+    """A sentence for each time of the next four weeks in which no one is on call; three for each schedule."""
+    return tuple(
+        phrasebook.no_one_on_call(name, gap.since, gap.until, gap.why)
+        for name in rota.schedules
+        for gap in rota.gaps(name)[:3]
+        if not rota.unread(name) and gap.since is not None and gap.until is not None
+    )
+
+
+def _told(wanted: Override, instead: Sequence[Shift], guild_id: int) -> CallPeople:
+    """What the people concerned are told of an override that begins later."""
+    said = phrasebook.overrides_on_call(wanted.schedule, wanted.person.name, wanted.since, wanted.until)
+    by = phrasebook.given_by(wanted.by, wanted.reason)
+    people = [wanted.person, *(shift.person for shift in instead if shift.person is not None)]
+    once = f"{guild_id}/override/{wanted.schedule}/{wanted.person.id}/{wanted.since}/{wanted.at}"
+    return CallPeople(
+        key=hashlib.sha256(once.encode()).hexdigest()[:24],
+        guild_id=guild_id,
+        title=f"{wanted.schedule}: {wanted.person.name} takes over",
+        text=f"{said} {by}",
+        mention_users=tuple(dict.fromkeys(person.id for person in people)),
+        icon=ICON,
+    )
+
+
+def _checked(now: datetime, since: datetime, until: datetime) -> datetime:
+    """When the override begins. Raises `UserError`."""
+    if until <= now:
+        raise phrasebook.override_over(until)
+    since = max(since, now)
+    if until <= since:
+        raise phrasebook.override_ends_first(since, until)
+    if until - since > LONGEST_OVERRIDE:
+        raise phrasebook.override_too_long(LONGEST_OVERRIDE.days)
+    return since
+
+
+def _cut(rota: Rota, name: str, since: datetime, until: datetime) -> list[Shift]:
+    """The shifts of that time, cut to it."""
+    found = oncall.between(rota.schedules[name], rota.overrides, since, until)
+    return [oncall.cut(each, since, until) for each in found]
+
+
+def _calendar(schedule: OnCallSchedule, read: ReadCalendar | None) -> Calendar:
+    """What was read of the schedule's own calendar, not of one that it had before."""
+    source = schedule.source
+    if read is None or source is None or read.source != source.digest:
+        return Calendar()
+    return Calendar(shifts_of(read.events, schedule.people), read.until, read.problem)

@@ -1,0 +1,199 @@
+"""What people ask about on-call schedules, and who may override them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.errors import UserError
+from bot.domain.rollout.model import SYSTEM
+from bot.domain.watch.oncall import Calendar, CalendarSource, Responders
+from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.engine.watch.oncall import OnCall, advice
+from bot.ports.errors import Unreachable
+from bot.ports.oncall import ReadCalendar
+from tests.support.actors import BOSS, DEV, GUEST, LEAD
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, catalog
+from tests.support.oncall import ADA, ALAN, DAY, GRACE, HAND_OVER, NOW, WEEK, Desk, schedule, with_schedules
+
+SOURCE = CalendarSource(file="/payments.ics")
+
+
+async def refused(desk: Desk, **more: Any) -> str:
+    with pytest.raises(UserError) as error:
+        await desk.on_call.override(desk.asked(**more))
+    assert await desk.store.on_call.overrides(NOW - WEEK) == []
+    return str(error.value)
+
+
+# ---- who -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_status_says_who_is_on_call_who_is_next_and_who_is_second() -> None:
+    desk = Desk()
+    (found,) = await desk.on_call.status(GUILD)
+    assert (found.now.person, found.now.until) == (GRACE, HAND_OVER)
+    assert found.shifts[1].person == ALAN
+    assert found.responders == Responders(GRACE, ALAN)
+    assert found.lanes == [STAGING, PRODUCTION]
+    assert [shift.person for shift in found.shifts] == [GRACE, ALAN, ADA, GRACE, ALAN]
+    assert (found.gaps, found.gone, found.problem) == ([], frozenset(), "")
+
+
+async def test_people_who_left_the_server_are_marked() -> None:
+    desk = Desk()
+    desk.members.left = {ALAN.id, 999}
+    (found,) = await desk.on_call.status(GUILD)
+    assert found.gone == {ALAN.id}
+
+
+async def test_a_server_sees_the_schedules_of_its_lanes_and_those_of_none() -> None:
+    has = with_schedules(catalog(), schedule(), schedule("spare"), schedule("foreign"))
+    lanes = dict(has.lanes)
+    lanes[STAGING] = replace(lanes[STAGING], on_call="foreign", guilds=(7,))
+    desk = Desk(replace(has, lanes=lanes))
+    assert [each.schedule.name for each in await desk.on_call.status(GUILD)] == ["payments", "spare"]
+    with pytest.raises(UserError, match="There is no schedule `foreign`"):
+        await desk.on_call.status(GUILD, "foreign")
+
+
+async def test_an_unknown_schedule_is_refused_with_the_closest_name() -> None:
+    with pytest.raises(UserError, match="Did you mean `payments`"):
+        await Desk().on_call.status(GUILD, "paymnets")
+    with pytest.raises(UserError, match="no on-call schedule for this server"):
+        await Desk(catalog()).on_call.status(GUILD)
+
+
+async def test_responders_of_an_unknown_schedule_are_no_one() -> None:
+    desk = Desk()
+    assert await desk.on_call.responders("payments") == Responders(GRACE, ALAN)
+    assert await desk.on_call.responders("gone") == Responders()
+    assert await desk.on_call.responders(None) == Responders()
+
+
+async def test_a_database_that_hangs_is_unreachable() -> None:
+    desk = Desk()
+
+    class Hanging:
+        async def overrides(self, until_after: object) -> Any:
+            await asyncio.sleep(60)
+
+    store: Any = Hanging()
+    on_call = OnCall(store, lambda: desk.catalog, desk.clock, answer_s=0.01)
+    with pytest.raises(Unreachable, match="no answer within"):
+        await on_call.status(GUILD)
+
+
+async def test_a_calendar_counts_as_it_was_read_last_until_the_catalog_names_another() -> None:
+    has = with_schedules(catalog(), schedule(rotation=None, source=SOURCE, calendar=Calendar()))
+    desk = Desk(has)
+    assert (await desk.on_call.rota()).unread("payments")
+    event = CalendarEvent(NOW - DAY, NOW + DAY, "ada")
+    read = ReadCalendar("payments", SOURCE.digest, (event,), NOW + WEEK, NOW, "It is away.")
+    await desk.store.on_call.put_calendar(read)
+    (found,) = await desk.on_call.status(GUILD)
+    assert (found.now.person, found.now.until, found.problem) == (ADA, NOW + DAY, "It is away.")
+    other = schedule(rotation=None, source=CalendarSource(file="/other.ics"), calendar=Calendar())
+    desk.catalog = with_schedules(catalog(), other)
+    assert (await desk.on_call.rota()).unread("payments")
+
+
+# ---- gaps ----------------------------------------------------------------------------------------------------
+
+
+async def test_advice_tells_of_gaps_in_the_next_four_weeks() -> None:
+    late = schedule("search")
+    assert late.rotation is not None
+    late = replace(late, rotation=replace(late.rotation, begins=late.rotation.begins + 2 * WEEK))
+    new = schedule("new", rotation=None, source=SOURCE, calendar=Calendar())
+    desk = Desk(with_schedules(catalog(), schedule(), late, new))
+    assert advice(await desk.on_call.rota()) == (
+        "No one is on call for search from ⟨2026-11-11T12:00:00Z⟩ to ⟨2026-11-16T08:00:00Z⟩. "
+        "The rotation begins ⟨2026-11-16T08:00:00Z⟩.",
+    )
+
+
+# ---- overrides -----------------------------------------------------------------------------------------------
+
+
+async def test_an_override_takes_over_is_audited_and_ends_by_itself() -> None:
+    desk = Desk()
+    done = await desk.on_call.override(desk.asked(ADA, hours=24))
+    assert (done.override.id, done.override.by, done.override.reason) == (1, "oncall", "a dentist")
+    assert [(shift.person, shift.since, shift.until) for shift in done.instead] == [(GRACE, NOW, NOW + DAY)]
+    assert (await desk.on_call.responders("payments")).primary == ADA
+    desk.clock.forward(DAY.total_seconds())
+    assert (await desk.on_call.responders("payments")).primary == GRACE
+    entry = desk.store.effects.database.tables.audit[-1].entry
+    assert entry is not None
+    assert (entry.what, entry.why, entry.guild_id, entry.actor.name) == (
+        "on_call_override",
+        "a dentist",
+        GUILD,
+        "oncall",
+    )
+    assert entry.details["instead"] == ["grace"]
+    assert (entry.details["schedule"], entry.details["user_id"]) == ("payments", ADA.id)
+
+
+async def test_an_override_names_every_shift_that_it_replaces() -> None:
+    desk = Desk()
+    done = await desk.on_call.override(desk.asked(ADA, until=HAND_OVER + DAY))
+    assert [(shift.person, shift.until) for shift in done.instead] == [
+        (GRACE, HAND_OVER),
+        (ALAN, HAND_OVER + DAY),
+    ]
+
+
+async def test_an_override_that_begins_later_is_told_to_those_concerned() -> None:
+    desk = Desk()
+    await desk.on_call.override(desk.asked(ADA, since=HAND_OVER - DAY, until=HAND_OVER + DAY))
+    (said,) = desk.messages
+    assert (said.title, said.mention_users) == ("payments: ada takes over", (ADA.id, GRACE.id, ALAN.id))
+    assert said.text == (
+        "ada is on call for payments from ⟨2026-11-15T08:00:00Z⟩ to ⟨2026-11-17T08:00:00Z⟩. It ends by itself. "
+        "Given by oncall: a dentist."
+    )
+
+
+async def test_an_override_begins_now_at_the_earliest() -> None:
+    desk = Desk()
+    done = await desk.on_call.override(desk.asked(since=NOW - DAY))
+    assert done.override.since == NOW
+
+
+@pytest.mark.parametrize("actor", [BOSS, LEAD, DEV, SYSTEM], ids=lambda actor: actor.name)
+async def test_those_on_call_and_those_who_operate_a_lane_may_override(actor: Any) -> None:
+    desk = Desk()
+    assert list(desk.on_call.may_override(GUILD, "payments")) == ["on-call", "release-manager", "deployer"]
+    await desk.on_call.override(desk.asked(actor=actor))
+
+
+async def test_others_may_not() -> None:
+    said = await refused(Desk(), actor=GUEST)
+    assert said.startswith("You need the role `on-call`, `release-manager` or `deployer` to change who is on")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"reason": " "}, "A reason is required."),
+        ({"until": NOW}, "The override would be over: it ends ⟨2026-11-11T12:00:00Z⟩."),
+        ({"since": NOW + 2 * DAY, "until": NOW + DAY}, "before it begins ⟨2026-11-13T12:00:00Z⟩"),
+        ({"until": NOW + timedelta(days=91)}, "An override lasts 90 days at most."),
+        ({"person": GRACE}, "grace is on call for payments all that time anyway."),
+        ({"schedule": "search"}, "There is no schedule `search`."),
+    ],
+)
+async def test_what_is_no_override_is_refused(more: dict[str, Any], said: str) -> None:
+    assert said in await refused(Desk(), **more)
+
+
+async def test_someone_who_is_not_in_the_server_cannot_take_over() -> None:
+    desk = Desk()
+    desk.members.left = {ADA.id}
+    assert "ada cannot be on call" in await refused(desk)
