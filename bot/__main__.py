@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, str] = {
     "host": "service:host",
     "judge": "judge:judge",
     "migrate": "service:migrate",
+    "oncall": "oncall:oncall",
     "plan": "judge:plan",
     "releases": "pipelines:releases",
     "restore": "backup:restore",

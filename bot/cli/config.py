@@ -8,7 +8,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Set
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ def check(folder: Path | None, backtest: bool) -> None:
     services = len({lane.service for lane in found.lanes})
     counts = ((len(found.guilds), "guild"), (services, "service"), (len(found.lanes), "lane"))
     tell(f"✓ {', '.join(counted(*c) for c in counts)}")
+    for line in rotation_gaps(found, datetime.now(UTC)):
+        tell(f"! {line}")
     if backtest:
         from bot.cli.judge import replayed
 
@@ -88,6 +90,13 @@ def show(folder: Path | None, with_settings: bool, full: bool) -> None:
     found = catalog.load(_folder(folder), KINDS)
     text = yaml.safe_dump(_plain(found), sort_keys=False, allow_unicode=True) if full else _summary(found)
     click.echo(Redactor([*_secrets(), *(secret.reveal() for secret in found.secrets)])(text))
+
+
+def rotation_gaps(found: Catalog, now: datetime) -> tuple[str, ...]:
+    """When no one is on call in the next four weeks, as far as the catalog alone says it: without calendars."""
+    from bot.engine.watch.oncall import Rota, advice
+
+    return advice(Rota(now, found.on_call, ()))
 
 
 def _folder(given: Path | None) -> Path:

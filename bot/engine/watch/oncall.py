@@ -169,6 +169,14 @@ class OnCall:
         gone = await self._gone(catalog.guilds[guild_id], found)
         return [replace(each, gone=gone) for each in found]
 
+    async def everywhere(self, schedule: str | None = None) -> Sequence[OnCallStatus]:
+        """The schedules of all servers, without a look at who is still there: for the machine's own command line."""
+        catalog = self._catalog()
+        if schedule is not None and schedule not in catalog.on_call:
+            raise unknown("schedule", schedule, catalog.on_call)
+        rota = await self.rota()
+        return [self._status(rota, name, catalog) for name in rota.schedules if schedule in (None, name)]
+
     def _status(self, rota: Rota, name: str, catalog: Catalog) -> OnCallStatus:
         schedule = rota.schedules[name]
         return OnCallStatus(
@@ -202,8 +210,6 @@ class OnCall:
 
     def _visible(self, guild_id: int, name: str | None) -> Sequence[str]:
         known = self._catalog().schedules(guild_id)
-        if not known:
-            raise phrasebook.no_schedules()
         if name is None:
             return list(known)
         if name not in known:
@@ -220,7 +226,10 @@ class OnCall:
         return list(dict.fromkeys((catalog.guilds[guild_id].oncall_role, *operating)))
 
     async def override(self, request: OverrideRequest) -> Overridden:
-        """Give the time to the person. The override is in the audit log when the call returns, and ends by itself."""
+        """Give the time to the person. The override is in the audit log when the call returns, and ends by itself.
+
+        The same override once more is answered as before, and changes nothing.
+        """
         name, person = request.schedule, request.person
         self.schedule(request.guild_id, name)
         roles = self.may_override(request.guild_id, name)
@@ -231,6 +240,9 @@ class OnCall:
             raise phrasebook.reason_required("Say why, for the people who look at the schedule.")
         rota = await self.rota()
         since = _checked(rota.at, request.since, request.until)
+        there = oncall.on_call(rota.schedules[name], rota.overrides, since).override
+        if there is not None and _is_same(there, request, reason, since):
+            return Overridden(there)
         if await self.gone(self._catalog().guilds[request.guild_id], [person.id]):
             raise phrasebook.cannot_be_on_call(person.name)
         instead = _cut(rota, name, since, request.until)
@@ -277,6 +289,13 @@ def advice(rota: Rota) -> tuple[str, ...]:
         for gap in rota.gaps(name)[:3]
         if not rota.unread(name) and gap.since is not None and gap.until is not None
     )
+
+
+def _is_same(given: Override, request: OverrideRequest, reason: str, since: datetime) -> bool:
+    """Whether it is what `request` asks for. One that began already may have been asked for with `now`."""
+    mine = (request.schedule, request.person.id, request.until, request.actor.id, reason)
+    theirs = (given.schedule, given.person.id, given.until, given.by_id, given.reason)
+    return mine == theirs and given.since <= since
 
 
 def _told(wanted: Override, instead: Sequence[Shift], guild_id: int) -> CallPeople:

@@ -18,6 +18,8 @@ _LANES = 4
 
 def who(found: Sequence[OnCallStatus]) -> Reply:
     """Who is on call now, until when, and who comes after them."""
+    if not found:
+        return Reply(f"✋ {phrasebook.no_schedules()}", outcome="refused")
     return layout(["## On call", *("\n".join(_schedule(each)) for each in found)], more=_MORE)
 
 
@@ -69,6 +71,8 @@ def _warnings(status: OnCallStatus) -> Iterator[str]:
 
 def weeks(found: Sequence[OnCallStatus]) -> Reply:
     """The shifts of the next four weeks, one line each."""
+    if not found:
+        return Reply(f"✋ {phrasebook.no_schedules()}", outcome="refused")
     parts = ["## On call: the next four weeks"]
     for status in found:
         zone = escaping.plain(status.schedule.time_zone, 40)
@@ -94,9 +98,9 @@ def overridden(done: Overridden) -> Reply:
     span = f"from {escaping.moment(override.since)} to {escaping.moment(override.until)}"
     instead = " and ".join(_replaced(shift, alone=len(done.instead) == 1) for shift in done.instead[:5])
     more = f" and {len(done.instead) - 5} more" if len(done.instead) > 5 else ""
+    head = f"📟 **{_person(override.person)}** is on call for {escaping.code(override.schedule)} {span}"
     lines = [
-        f"📟 **{_person(override.person)}** is on call for {escaping.code(override.schedule)} {span}, "
-        f"instead of {instead}{more}.",
+        f"{head}, instead of {instead}{more}." if instead else f"{head}, as was recorded before.",
         f"-# “{escaping.plain(override.reason, 300)}” · It ends by itself {escaping.relative(override.until)}.",
     ]
     return Reply("\n".join(lines))

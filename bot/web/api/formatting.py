@@ -16,7 +16,9 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
+from bot.domain.watch.oncall import Person, Shift
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
+from bot.engine.watch.oncall import OnCallStatus, Overridden
 from bot.web.api import models
 
 _MOST_BLOCKS = 1000
@@ -249,3 +251,47 @@ def _backtest(found: Backtest) -> models.BacktestInfo:
         faults=[models.FaultInfo(rate=fault.rate, found_s=fault.found_s) for fault in found.faults],
         sentence=found.sentence(),
     )
+
+
+def on_call(found: OnCallStatus) -> models.OnCallInfo:
+    people = found.responders
+    return models.OnCallInfo(
+        schedule=found.schedule.name,
+        time_zone=found.schedule.time_zone,
+        now=_shift(found.now, found.gone),
+        second=_person(people.second, found.gone) if people.second else None,
+        lead=_person(people.lead, found.gone) if people.lead else None,
+        lead_role=people.lead_role or None,
+        shifts=[_shift(each, found.gone) for each in found.shifts],
+        lanes=[str(lane) for lane in found.lanes],
+        problem=plain(found.problem),
+    )
+
+
+def override(done: Overridden) -> models.OverrideInfo:
+    given = done.override
+    return models.OverrideInfo(
+        id=given.id,
+        schedule=given.schedule,
+        person=_person(given.person),
+        since=given.since,
+        until=given.until,
+        reason=given.reason,
+        instead=[_shift(each) for each in done.instead],
+    )
+
+
+def _shift(shift: Shift, gone: frozenset[int] = frozenset()) -> models.ShiftInfo:
+    given = shift.override
+    return models.ShiftInfo(
+        person=_person(shift.person, gone) if shift.person else None,
+        since=shift.since,
+        until=shift.until,
+        why=plain(shift.why),
+        override_by=given.by if given else None,
+        override_reason=given.reason if given else None,
+    )
+
+
+def _person(person: Person, gone: frozenset[int] = frozenset()) -> models.PersonInfo:
+    return models.PersonInfo(id=str(person.id), name=person.name, here=person.id not in gone)

@@ -14,8 +14,10 @@ from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout import approvals
 from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
 from bot.domain.tokens import SCOPE_OF, ApiToken
+from bot.domain.watch.oncall import Person
 from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest
 from bot.engine.service import Engine
+from bot.engine.watch.oncall import OverrideRequest
 from bot.web.api import formatting, models
 from bot.web.api.access import Access, require, require_lane, require_unlimited
 from bot.web.api.problems import Problem
@@ -218,6 +220,33 @@ class Handlers:
             await self._access.spend(call.token, "api_change")
         changed = await self._engine.panic(call.guild.id, call.actor, body.reason, body.on)
         return models.PanicInfo(on=body.on, rollouts=changed)
+
+    # ---- on call -------------------------------------------------------------------------------------------
+
+    async def on_call(self, call: Call) -> BaseModel:
+        query: models.ScheduleQuery = call.request.query
+        found = await self._engine.on_call.status(call.guild.id, query.schedule)
+        shown = [each for each in found if not call.token.limited or any(map(call.token.covers, each.lanes))]
+        return models.SchedulesInfo(schedules=[formatting.on_call(each) for each in shown])
+
+    async def override(self, call: Call) -> BaseModel:
+        body: models.OverrideBody = call.request.body
+        path: models.SchedulePath = call.request.path
+        schedule = self._engine.on_call.schedule(call.guild.id, path.schedule)
+        lanes = [config.lane for config in self._catalog().lanes.values() if config.on_call == schedule.name]
+        if not lanes or not all(map(call.token.covers, lanes)):
+            require_unlimited(call.token, "change who is on call there")
+        given = Person(int(body.user_id), body.user.strip() or body.user_id)
+        request = OverrideRequest(
+            guild_id=call.guild.id,
+            actor=call.actor,
+            schedule=schedule.name,
+            person=next((each for each in schedule.people if each == given), given),
+            since=body.since or self._now(),
+            until=body.until,
+            reason=body.reason,
+        )
+        return formatting.override(await self._engine.on_call.override(request))
 
     # ---- shared --------------------------------------------------------------------------------------------
 

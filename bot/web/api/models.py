@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 
 from bot.domain.rollout.model import Action, Phase
 
@@ -26,11 +26,29 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+
+def _moment(value: Any) -> datetime:
+    """A time with its offset from UTC, as RFC 3339 has it."""
+    try:
+        text = value.upper() if isinstance(value, str) else ""
+        return datetime.fromisoformat(text if _RFC3339.fullmatch(text) else "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("must be a time with its offset from UTC, such as 2026-11-23T18:00:00Z") from None
+
+
 DIGITS, WHOLE, STRICT = BeforeValidator(_digits), BeforeValidator(_whole), Strict()
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Service = Annotated[Name, Field(examples=["checkout"])]
 Environment = Annotated[Name, Field(examples=["staging"])]
 Version = Annotated[Name, Field(examples=["1.5.0"])]
+Schedule = Annotated[Name, Field(examples=["payments"])]
+Moment = Annotated[
+    datetime,
+    BeforeValidator(_moment),
+    WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-11-23T18:00:00Z"]}),
+]
 ReasonText = Annotated[str, Field(max_length=500, examples=["merged to main"])]
 
 
@@ -45,6 +63,14 @@ class _Body(_Given):
 
 
 # ---- requests ----------------------------------------------------------------------------------------------
+
+
+class SchedulePath(_Given):
+    schedule: Annotated[Schedule, Field(description="On-call schedule, as in the catalog.")]
+
+
+class ScheduleQuery(_Given):
+    schedule: Annotated[Name | None, Field(description="Only this schedule.")] = None
 
 
 class Nothing(_Given):
@@ -168,6 +194,25 @@ class LockBody(_Body):
 
 class UnlockBody(_Body):
     reason: Annotated[ReasonText, Field(description="Required to lift a quarantine.")] = ""
+
+
+class OverrideBody(_Body):
+    """A time on call to give to a person."""
+
+    user_id: Annotated[
+        str,
+        Field(
+            pattern=r"^[0-9]{1,19}$",
+            description="Discord id of who takes over.",
+            examples=["200000000000000001"],
+        ),
+    ]
+    user: Annotated[
+        str, Field(max_length=100, description="Their name; for people of the schedule it is known.")
+    ] = ""
+    since: Annotated[Moment | None, Field(description="From when on; null: now.")] = None
+    until: Moment
+    reason: Annotated[str, Field(max_length=500, pattern=r"\S")]
 
 
 class PanicBody(_Body):
@@ -457,6 +502,55 @@ class DryRunInfo(_Answer):
 class PanicInfo(_Answer):
     on: bool
     rollouts: Annotated[int, Field(description="How many were paused or resumed.")]
+
+
+class PersonInfo(_Answer):
+    id: Annotated[str, Field(description="Discord id. A string: JavaScript would round the number.")]
+    name: str
+    here: Annotated[bool, Field(description="false: not in the server any more, so not reachable.")]
+
+
+class ShiftInfo(_Answer):
+    """One person's time on call, or a gap."""
+
+    person: Annotated[PersonInfo | None, Field(description="null: no one is on call.")]
+    since: Annotated[datetime | None, Field(description="null: it has no beginning.")]
+    until: Annotated[datetime | None, Field(description="null: it has no end.")]
+    why: Annotated[str, Field(description="Why no one is on call.")]
+    override_by: Annotated[
+        str | None, Field(description="Who gave it to the person; null: the schedule did.")
+    ]
+    override_reason: str | None
+
+
+class OnCallInfo(_Answer):
+    """A schedule now. `shifts`: the present one and those of the next four weeks."""
+
+    schedule: str
+    time_zone: str
+    now: ShiftInfo
+    second: PersonInfo | None
+    lead: PersonInfo | None
+    lead_role: Annotated[str | None, Field(description="A role of the catalog, instead of a person.")]
+    shifts: list[ShiftInfo]
+    lanes: Annotated[list[str], Field(description="As service/environment.")]
+    problem: Annotated[str, Field(description="Why its calendar could not be read the last time.")]
+
+
+class SchedulesInfo(_Answer):
+    schedules: list[OnCallInfo]
+
+
+class OverrideInfo(_Answer):
+    """An override, and the shifts that it replaces, cut to its time."""
+
+    id: int
+    schedule: str
+    person: PersonInfo
+    since: datetime
+    until: datetime
+    reason: str
+    instead: list[ShiftInfo]
 
 
 class TokenInfo(_Answer):

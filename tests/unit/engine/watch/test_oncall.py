@@ -64,8 +64,7 @@ async def test_a_server_sees_the_schedules_of_its_lanes_and_those_of_none() -> N
 async def test_an_unknown_schedule_is_refused_with_the_closest_name() -> None:
     with pytest.raises(UserError, match="Did you mean `payments`"):
         await Desk().on_call.status(GUILD, "paymnets")
-    with pytest.raises(UserError, match="no on-call schedule for this server"):
-        await Desk(catalog()).on_call.status(GUILD)
+    assert await Desk(catalog()).on_call.status(GUILD) == []
 
 
 async def test_responders_of_an_unknown_schedule_are_no_one() -> None:
@@ -138,6 +137,16 @@ async def test_an_override_takes_over_is_audited_and_ends_by_itself() -> None:
     )
     assert entry.details["instead"] == ["grace"]
     assert (entry.details["schedule"], entry.details["user_id"]) == ("payments", ADA.id)
+
+
+async def test_the_same_override_once_more_changes_nothing() -> None:
+    desk = Desk()
+    request = desk.asked(ADA)
+    first = await desk.on_call.override(request)
+    desk.clock.forward(5)
+    again = await desk.on_call.override(request)
+    assert again.override == first.override
+    assert len(await desk.store.on_call.overrides(NOW)) == 1
 
 
 async def test_an_override_names_every_shift_that_it_replaces() -> None:
