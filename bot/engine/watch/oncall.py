@@ -15,6 +15,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch import oncall
+from bot.domain.watch.escalation import Responder
 from bot.domain.watch.oncall import (
     LONGEST_OVERRIDE,
     Calendar,
@@ -25,6 +26,7 @@ from bot.domain.watch.oncall import (
     Shift,
 )
 from bot.domain.watch.oncall_calendar import shifts_of
+from bot.engine.watch.api import Reached
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
@@ -36,6 +38,7 @@ AHEAD, BACK = timedelta(weeks=4), timedelta(weeks=5)
 ICON = "📟"
 _ANSWER_S = 2.0
 _MEMBERS_S = 1.0
+_RECENT_S = 2.0
 _MOST_SHIFTS = 100
 
 
@@ -136,6 +139,7 @@ class OnCall:
         self._clock = clock
         self._members = members
         self._answer_s = answer_s
+        self._recent: tuple[Catalog, Rota] | None = None
 
     async def rota(self) -> Rota:
         """Every schedule of the catalog now."""
@@ -159,6 +163,34 @@ class OnCall:
     async def responders(self, schedule: str | None) -> Responders:
         """Whom to call now, first, second and last."""
         return (await self.rota()).responders(schedule) if schedule is not None else Responders()
+
+    async def reached(self, lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
+        """Whom alerts of the lane call; empty where it has no schedule.
+
+        Someone who has left all servers of the lane is left out: the role that is on call is called instead. Overrides
+        may be two seconds old.
+        """
+        catalog = self._catalog()
+        config = catalog.lanes.get(lane) if lane is not None else None
+        if config is None or config.on_call not in catalog.on_call:
+            return {}
+        if self._recent is None or self._recent[0] is not catalog or not _recently(self._recent[1].at, at):
+            self._recent = catalog, await self.rota()
+        people = replace(self._recent[1], at=at).responders(config.on_call)
+        named = {"on_call": people.primary, "second": people.second, "lead": people.lead}
+        ids = [person.id for person in named.values() if person is not None]
+        guilds = [catalog.guilds[guild] for guild in config.guilds if guild in catalog.guilds]
+        gone = (
+            frozenset(ids).intersection(*[await self.gone(guild, ids) for guild in guilds]) if guilds else ()
+        )
+        there = {who: person for who, person in named.items() if person is not None and person.id not in gone}
+        found: dict[Responder, Reached] = {}
+        for who in ("on_call", "second", "lead"):
+            if who in there:
+                found[who] = Reached(users=(there[who].id,))
+        if people.lead is None and people.lead_role:
+            found["lead"] = Reached(roles=(people.lead_role,))
+        return found
 
     async def status(self, guild_id: int, schedule: str | None = None) -> Sequence[OnCallStatus]:
         """The schedules that the guild may see, or the one of that name."""
@@ -279,6 +311,10 @@ class OnCall:
                 return await self._store.give(wanted, entry, calls)
         except TimeoutError:
             raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+
+
+def _recently(then: datetime, at: datetime) -> bool:
+    return abs((at - then).total_seconds()) < _RECENT_S
 
 
 def advice(rota: Rota) -> tuple[str, ...]:

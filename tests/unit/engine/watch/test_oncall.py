@@ -13,6 +13,7 @@ from bot.domain.errors import UserError
 from bot.domain.rollout.model import SYSTEM
 from bot.domain.watch.oncall import Calendar, CalendarSource, Responders
 from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.engine.watch.api import Reached
 from bot.engine.watch.oncall import OnCall, advice
 from bot.ports.errors import Unreachable
 from bot.ports.oncall import ReadCalendar
@@ -206,3 +207,49 @@ async def test_someone_who_is_not_in_the_server_cannot_take_over() -> None:
     desk = Desk()
     desk.members.left = {ADA.id}
     assert "ada cannot be on call" in await refused(desk)
+
+
+# ---- alerts --------------------------------------------------------------------------------------------------
+
+
+async def test_alerts_of_a_lane_reach_the_people_of_its_schedule() -> None:
+    desk = Desk(with_schedules(catalog(), schedule(lead=ADA)))
+    assert await desk.on_call.reached(PRODUCTION, NOW) == {
+        "on_call": Reached(users=(GRACE.id,)),
+        "second": Reached(users=(ALAN.id,)),
+        "lead": Reached(users=(ADA.id,)),
+    }
+    desk = Desk(with_schedules(catalog(), schedule("payments", ADA, lead_role="lead")))
+    assert await desk.on_call.reached(PRODUCTION, NOW) == {
+        "on_call": Reached(users=(ADA.id,)),
+        "lead": Reached(roles=("lead",)),
+    }
+
+
+async def test_alerts_without_a_lane_or_a_schedule_reach_no_one_of_a_schedule() -> None:
+    assert await Desk().on_call.reached(None, NOW) == {}
+    assert await Desk(catalog()).on_call.reached(PRODUCTION, NOW) == {}
+
+
+async def test_someone_who_left_is_not_called() -> None:
+    desk = Desk()
+    desk.members.left = {GRACE.id}
+    assert await desk.on_call.reached(PRODUCTION, NOW) == {"second": Reached(users=(ALAN.id,))}
+
+
+async def test_a_storm_of_alerts_reads_the_schedule_every_two_seconds() -> None:
+    desk, reads = Desk(), []
+
+    class Counting:
+        async def overrides(self, until_after: object) -> Any:
+            reads.append(until_after)
+            return []
+
+    store: Any = Counting()
+    on_call = OnCall(store, lambda: desk.catalog, desk.clock, desk.members)
+    for _ in range(1000):
+        assert await on_call.reached(PRODUCTION, desk.clock.now())
+        desk.clock.forward(0.01)
+    assert 5 <= len(reads) <= 6
+    desk.catalog = with_schedules(catalog(), schedule("payments", ADA))
+    assert (await on_call.reached(PRODUCTION, desk.clock.now()))["on_call"] == Reached(users=(ADA.id,))
