@@ -20,7 +20,7 @@ from pydantic import BaseModel
 from bot import catalog
 from bot.cli.exits import EXIT_CONFIG, EXIT_FAILED, settings, tell
 from bot.domain.config import Catalog
-from bot.domain.formatting import counted, duration, percent
+from bot.domain.formatting import counted, duration, percent, with_times
 from bot.domain.rollout.plans import describe_plan
 from bot.domain.secret import Secret
 from bot.redaction import Redactor, is_sensitive
@@ -96,7 +96,8 @@ def rotation_gaps(found: Catalog, now: datetime) -> tuple[str, ...]:
     """When no one is on call in the next four weeks, as far as the catalog alone says it: without calendars."""
     from bot.engine.watch.oncall import Rota, advice
 
-    return advice(Rota(now, found.on_call, ()))
+    gaps = advice(Rota(now, found.on_call, ()))
+    return tuple(with_times(gap, lambda at: f"{at:%Y-%m-%d %H:%M} UTC") for gap in gaps)
 
 
 def _folder(given: Path | None) -> Path:

@@ -85,21 +85,25 @@ def override(
     (known,) = api.get("/oncall", schedule=schedule)["schedules"] or [{"time_zone": "UTC"}]
     now = datetime.now(UTC)
     begin = _moment(since, now, known["time_zone"])
-    body = {
+    end = _moment(until, max(begin, now), known["time_zone"])
+    body: dict[str, str | None] = {
         "user_id": str(user),
         "user": name,
-        "since": None if since.strip().lower() == "now" else _plain(begin),
-        "until": _plain(_moment(until, max(begin, now), known["time_zone"])),
+        "since": _plain(begin),
+        "until": _plain(end),
         "reason": reason,
     }
+    if since.strip().lower() == "now":
+        body["since"] = None
     done = api.post(f"/oncall/{quote(schedule, safe='')}/overrides", body, str(uuid.uuid4()))
     if as_json:
         print_json(done)
         return 0
-    times = [datetime.fromisoformat(done[key]) for key in ("since", "until")]
-    tell(f"✓ {phrasebook.overrides_on_call(done['schedule'], done['person']['name'], *times)}")
+    zone = known["time_zone"]
+    since, until = (_local_time(done[key], zone) for key in ("since", "until"))
+    tell(f"✓ {done['person']['name']} is on call for {schedule} from {since} to {until} ({zone})")
     for shift in done["instead"]:
-        tell(f"  instead of {_name(shift['person'])} until {stamp(datetime.fromisoformat(shift['until']))}")
+        tell(f"  instead of {_name(shift['person'])} until {_local_time(shift['until'], zone)}")
     return 0
 
 

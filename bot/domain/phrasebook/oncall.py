@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.errors import Refused, UserError
-from bot.domain.formatting import stamp
+from bot.domain.formatting import counted, stamp
 from bot.domain.phrasebook.values import because, code, name, sentence
 
 ON_CALL_LATER = "No one takes over in the next four weeks."
@@ -29,7 +29,7 @@ def takes_over(person: str, at: datetime) -> str:
 
 
 def no_one_on_call(schedule: str, since: datetime, until: datetime, why: str) -> str:
-    """A gap of the next weeks."""
+    """A gap of the next weeks. Show its times as dates, not as how far away they are."""
     return f"No one is on call for {name(schedule)} from {stamp(since)} to {stamp(until)}.{sentence(why)}"
 
 
@@ -39,11 +39,8 @@ def left_the_server(person: str) -> str:
 
 
 def overrides_on_call(schedule: str, person: str, since: datetime, until: datetime) -> str:
-    """What an override changes."""
-    return (
-        f"{name(person)} is on call for {name(schedule)} from {stamp(since)} to {stamp(until)}. "
-        "It ends by itself."
-    )
+    """What an override that begins later changes."""
+    return f"{name(person)} takes over {name(schedule)} {stamp(since)}. The override ends {stamp(until)}."
 
 
 def calendar_as_read_before(problem: str) -> str:
@@ -83,7 +80,7 @@ def override_ends_first(since: datetime, until: datetime) -> UserError:
 
 def override_over(until: datetime) -> UserError:
     return UserError(
-        f"The override would be over: it ends {stamp(until)}.",
+        f"The override would be over: its end was {stamp(until)}.",
         rule="override_over",
         remedy="Give an end in the future.",
     )
@@ -91,7 +88,7 @@ def override_over(until: datetime) -> UserError:
 
 def override_too_long(days: int) -> UserError:
     return UserError(
-        f"An override lasts {days} days at most.",
+        f"An override lasts {counted(days, 'day')} at most.",
         rule="override_too_long",
         remedy="For longer, change the schedule in the catalog.",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bot.domain import phrasebook
+from bot.domain.formatting import with_times
 from bot.domain.watch.oncall import Person, Shift
 from bot.engine.watch.oncall import OnCallStatus, Overridden
 from bot.ui import escaping
@@ -28,14 +29,14 @@ def _schedule(status: OnCallStatus) -> Iterator[str]:
     yield f"### {escaping.plain(status.schedule.name, 60)}"
     if now.person is None:
         until = f" until {_when(now)}" if now.until else ""
-        yield f"🚨 **No one is on call**{until}. {escaping.sentence(now.why, 300)}"
+        yield f"🚨 **No one is on call**{until}. {_dated(now.why, 300)}"
     else:
         until = f" until {_when(now)}" if now.until else ""
         yield f"📟 **{_person(now.person, gone)}**{until}"
     if now.override is not None:
         yield f"-# Override by {_by(now)}"
     yield _after(status)
-    yield from (f"⚠️ {escaping.sentence(said, 300)}" for said in _warnings(status))
+    yield from (f"⚠️ {_dated(said, 300)}" for said in _warnings(status))
     if status.lanes:
         shown = ", ".join(escaping.plain(str(lane), 60) for lane in status.lanes[:_LANES])
         more = f" and {len(status.lanes) - _LANES} more" if len(status.lanes) > _LANES else ""
@@ -86,7 +87,7 @@ def weeks(found: Sequence[OnCallStatus]) -> Reply:
 def _line(shift: Shift, gone: frozenset[int]) -> str:
     since = escaping.moment(shift.since) if shift.since else "Until then"
     if shift.person is None:
-        return f"{since} 🚨 **no one** {escaping.sentence(shift.why, 120)}"
+        return f"{since} 🚨 **no one** {_dated(shift.why, 160)}"
     override = f" · override by {escaping.plain(shift.override.by, 40)}" if shift.override else ""
     left = " · left the server" if shift.person.id in gone else ""
     return f"{since} {_person(shift.person, gone)}{override}{left}"
@@ -109,6 +110,11 @@ def overridden(done: Overridden) -> Reply:
 def _replaced(shift: Shift, *, alone: bool) -> str:
     said = _person(shift.person) if shift.person else "no one"
     return said if alone or shift.until is None else f"{said} (until {escaping.moment(shift.until)})"
+
+
+def _dated(text: str, limit: int) -> str:
+    """A sentence with its times as dates: a span is not read as how far away it is."""
+    return escaping.sentence(with_times(text, escaping.moment), limit)
 
 
 def _person(person: Person, gone: frozenset[int] = frozenset()) -> str:

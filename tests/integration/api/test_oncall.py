@@ -119,7 +119,7 @@ async def test_the_command_line_says_who_and_overrides(api: Api, tmp_path: Path)
     done = await cli("oncall", "override", "payments", str(ADA.id), "--until", "2h", "--reason", "a dentist")
     assert done.code == 0, done.err
     assert done.out.startswith("✓ ada is on call for payments from ")
-    assert "  instead of grace until in 2 h (" in done.out.splitlines()[1]
+    assert done.out.splitlines()[1].startswith("  instead of grace until ")
     weeks = await cli("oncall", "schedule", "payments")
     assert weeks.out.splitlines()[0] == "payments (Europe/Berlin)"
     assert weeks.out.splitlines()[1].endswith("  ada  override by oncall (token cli)")

@@ -165,7 +165,7 @@ async def test_an_override_that_begins_later_is_told_to_those_concerned() -> Non
     (said,) = desk.messages
     assert (said.title, said.mention_users) == ("payments: ada takes over", (ADA.id, GRACE.id, ALAN.id))
     assert said.text == (
-        "ada is on call for payments from ⟨2026-11-15T08:00:00Z⟩ to ⟨2026-11-17T08:00:00Z⟩. It ends by itself. "
+        "ada takes over payments ⟨2026-11-15T08:00:00Z⟩. The override ends ⟨2026-11-17T08:00:00Z⟩. "
         "Given by oncall: a dentist."
     )
 
@@ -192,7 +192,7 @@ async def test_others_may_not() -> None:
     ("more", "said"),
     [
         ({"reason": " "}, "A reason is required."),
-        ({"until": NOW}, "The override would be over: it ends ⟨2026-11-11T12:00:00Z⟩."),
+        ({"until": NOW}, "The override would be over: its end was ⟨2026-11-11T12:00:00Z⟩."),
         ({"since": NOW + 2 * DAY, "until": NOW + DAY}, "before it begins ⟨2026-11-13T12:00:00Z⟩"),
         ({"until": NOW + timedelta(days=91)}, "An override lasts 90 days at most."),
         ({"person": GRACE}, "grace is on call for payments all that time anyway."),

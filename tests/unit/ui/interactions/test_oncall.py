@@ -74,7 +74,7 @@ async def test_who_says_that_no_one_is_on_call_and_when_someone_is() -> None:
     assert "**Next** <@101> · **Second** <@101>" in found
     # The gap that is now is not told twice, the later one is.
     assert found.count("⚠️") == 1
-    assert f"⚠️ No one is on call for payments from <t:{NEXT}:R>" in found
+    assert f"⚠️ No one is on call for payments from <t:{NEXT}:f> to <t:" in found
 
 
 async def test_people_who_left_are_named_and_not_mentioned() -> None:
