@@ -21,6 +21,7 @@ from bot.engine.service import Engine
 from bot.ports.changes import ChangeSource
 from bot.ports.meter import Meter
 from bot.ports.metrics import MetricSource
+from bot.ports.oncall import CalendarReader
 from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.runs import Runner
@@ -81,6 +82,7 @@ class World:
         runner: Runner | None = None,
         changes: ChangeSource | None = None,
         answer_s: float = ANSWER_S,
+        calendars: CalendarReader | None = None,
     ) -> AsyncIterator[Slipway]:
         """One process on this world; `working` says whether its loops run. targets: in place of the world's own."""
         async with Database(self.dsn, size=6, timeout_s=10.0) as database:
@@ -97,6 +99,7 @@ class World:
                 intervals=intervals,
                 preconditions=preconditions,
                 answer_s=answer_s,
+                calendars=calendars,
             )
             async with slipway.running(working):
                 yield slipway

@@ -1,0 +1,131 @@
+"""Hand-overs on a real database: once over restarts and over several processes, and calendars that outlive both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+from bot.domain.watch.oncall import Calendar, CalendarSource, OnCallSchedule
+from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall_rotation import Rotation
+from bot.engine.watch.oncall import OverrideRequest
+from bot.ports.errors import Unreachable
+from bot.ports.notifications import Alert
+from tests.support.actors import ONCALL
+from tests.support.catalogs import GUILD, catalog
+from tests.support.harness import QUICK, Slipway, World
+from tests.support.oncall import ADA, GRACE, schedule, with_schedules
+from tests.support.waiting import until
+
+SOON = replace(QUICK, on_call_s=0.05, calendars_s=0.05)
+DAY = timedelta(days=1)
+
+
+def turns() -> OnCallSchedule:
+    """ada is on call since an hour ago, grace takes over in 23 hours."""
+    begins = (datetime.now(UTC) - timedelta(hours=1)).replace(tzinfo=None)
+    return schedule("payments", ADA, GRACE, rotation=Rotation("UTC", begins, DAY))
+
+
+def world_of(dsn: str, found: OnCallSchedule) -> World:
+    return World(dsn, with_schedules(catalog(), found))
+
+
+async def first_look(slipway: Slipway) -> None:
+    await until(slipway.store.on_call.told)
+
+
+async def posted(world: World) -> Sequence[Alert]:
+    return list(world.announcer.alerts.values())
+
+
+async def test_a_hand_over_while_no_process_runs_is_announced_once_after_the_start(dsn: str) -> None:
+    world = world_of(dsn, turns())
+    async with world.open(intervals=SOON) as slipway:
+        await first_look(slipway)
+    assert await posted(world) == []
+    world.clock.forward(DAY.total_seconds())
+    for _ in range(2):
+        async with world.open(intervals=SOON) as slipway:
+            await until(partial(posted, world))
+            await slipway.quiet()
+    (said,) = await posted(world)
+    assert (said.title, said.mention_users) == ("payments: grace is on call", (GRACE.id, ADA.id))
+    assert list(world.announcer.calls.values()) == [1]
+
+
+async def test_while_discord_is_away_the_message_waits_and_comes_once(dsn: str) -> None:
+    world = world_of(dsn, turns())
+    async with world.open(intervals=SOON) as slipway:
+        await first_look(slipway)
+        world.announcer.away = True
+        world.clock.forward(DAY.total_seconds())
+
+        async def recorded() -> bool:
+            return (await slipway.store.on_call.told())["payments"].person_id == GRACE.id
+
+        await until(recorded)
+        assert await posted(world) == []
+    world.announcer.away = False
+    async with world.open(intervals=SOON) as slipway:
+        await until(partial(posted, world))
+        await slipway.quiet()
+    assert [said.title for said in await posted(world)] == ["payments: grace is on call"]
+
+
+async def test_two_processes_announce_one_hand_over_once(dsn: str) -> None:
+    world = world_of(dsn, turns())
+    async with world.open(intervals=SOON) as one, world.open(intervals=SOON):
+        await first_look(one)
+        world.clock.forward(DAY.total_seconds())
+        await until(partial(posted, world))
+        await one.quiet()
+    assert list(world.announcer.calls.values()) == [1]
+
+
+async def test_an_override_is_stored_audited_and_announced(dsn: str) -> None:
+    world = world_of(dsn, turns())
+    async with world.open(intervals=SOON) as slipway:
+        await first_look(slipway)
+        now = world.clock.now()
+        wanted = OverrideRequest(GUILD, ONCALL, "payments", GRACE, now, now + timedelta(hours=2), "a dentist")
+        await slipway.engine.on_call.override(wanted)
+        await until(partial(posted, world))
+        (line,) = await slipway.audit("on_call_override")
+        assert (line["actor"], line["why"], line["guild_id"]) == ("oncall", "a dentist", GUILD)
+    async with world.open(working=False) as slipway:  # a restart forgets nothing
+        assert (await slipway.engine.on_call.responders("payments")).primary == GRACE
+        world.clock.forward(2 * 3600)
+        assert (await slipway.engine.on_call.responders("payments")).primary == ADA
+
+
+class Reader:
+    """Implements `bot.ports.oncall.CalendarReader`: a calendar in which ada is always on call."""
+
+    away = False
+
+    async def read(
+        self, source: CalendarSource, zone: str, since: datetime, until: datetime
+    ) -> Sequence[CalendarEvent]:
+        if self.away:
+            raise Unreachable("It is away.")
+        return [CalendarEvent(since, until, "ada")]
+
+
+async def test_what_was_read_of_a_calendar_outlives_the_process_and_the_calendar(dsn: str) -> None:
+    source = CalendarSource(file="/payments.ics", refresh_s=60.0)
+    world = world_of(dsn, schedule(rotation=None, source=source, calendar=Calendar()))
+    async with world.open(intervals=SOON, calendars=Reader()) as slipway:
+        await until(slipway.store.on_call.calendars)
+    reader = Reader()
+    reader.away = True
+    world.clock.forward(120)
+    async with world.open(intervals=SOON, calendars=reader) as slipway:
+
+        async def failed() -> bool:
+            return (await slipway.store.on_call.calendars())["payments"].problem == "It is away."
+
+        await until(failed)
+        assert (await slipway.engine.on_call.responders("payments")).primary == ADA
