@@ -54,6 +54,8 @@ async def _with_token(
     for guild in catalog.guilds.values() if catalog else ():
         async for line in _guild(rest, guild, me["id"], application["id"]):
             yield line
+        async for line in _on_call(rest, guild, catalog):
+            yield line
 
 
 def _clock(theirs: datetime) -> CheckLine:
@@ -105,6 +107,20 @@ async def _guild(
     granted = permissions.base(str(guild.id), roles, held)
     for line in (*_channels(guild, channels, granted, held, bot_id), *_roles(guild, roles, granted)):
         yield line
+
+
+async def _on_call(rest: Rest, guild: GuildConfig, catalog: Catalog | None) -> AsyncIterator[CheckLine]:
+    """Whether the people of each schedule can be reached in the server."""
+    for name, schedule in (catalog.schedules(guild.id) if catalog else {}).items():
+        people = {person.id: person.name for person in schedule.people}
+        asked = {person: await rest.get(f"/guilds/{guild.id}/members/{person}") for person in people}
+        left = [people[person] for person, (status, _) in asked.items() if status == 404]
+        what = f"on call for {name} in {guild.name}"
+        if left:
+            fix = f"change on_call.{name} or the ids in people:, or invite them"
+            yield warn(what, f"not in the server: {', '.join(left)}", fix)
+        elif people:
+            yield ok(what, f"all of its people are in the server: {', '.join(people.values())}")
 
 
 def _channels(

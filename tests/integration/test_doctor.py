@@ -106,6 +106,25 @@ async def test_a_release_source_that_does_not_answer_is_named(
     assert line.found.startswith("The tags of 127.0.0.1:9/checkout cannot be read: ")
 
 
+async def test_people_on_call_who_are_not_in_the_server_are_named(
+    sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(ROOT / "config" / "demo", folder)
+    monkeypatch.setenv("SLIPWAY_CONFIG_DIR", str(folder))
+    keys = "time_zone: UTC, start: 2026-01-05"
+    text = (
+        f'people: {{ada: "{sandbox.person_id("oncall")}", alan: "200000000000000003"}}\n'
+        f"on_call:\n  checkout: {{people: [ada, alan], {keys}}}\n  search: {{people: [ada], {keys}}}\n"
+    )
+    (folder / "on-call.yaml").write_text(text)
+    lines = await found()
+    left = lines["on call for checkout in harbor"]
+    assert (left.mark, left.found) == ("warn", "not in the server: alan")
+    assert "on_call.checkout" in left.fix
+    assert lines["on call for search in harbor"].mark == "ok"
+
+
 async def test_the_embedded_database_is_looked_at_and_stopped_again(sandbox: Sandbox, tmp_path: Path) -> None:
     lines = await found()
     assert (lines["database"].mark, lines["schema"].mark) == ("ok", "warn")
