@@ -15,7 +15,8 @@ from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.oncall import OnCallSchedule, Person
 from bot.domain.watch.oncall_times import moment
-from bot.engine.watch.oncall import OverrideRequest, Rota
+from bot.engine.watch.oncall import OverrideRequest
+from bot.engine.watch.rota import Rota
 from bot.ui.errors import Reply
 from bot.ui.interactions import oncall
 from bot.ui.interactions.people import AnyInteraction

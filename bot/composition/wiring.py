@@ -51,7 +51,7 @@ from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
 from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.oncall import advice as gap_advice
+from bot.engine.watch.rota import advice as gap_advice
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -212,7 +212,14 @@ async def _assemble(
         members=members,
     )
     service = commands.service(engine, people, targets, clock)
-    alerts = Alerts(store, current, clock=clock, waker=waker, roll_back=engine.roll_back)
+    alerts = Alerts(
+        store,
+        current,
+        clock=clock,
+        waker=waker,
+        roll_back=engine.roll_back,
+        on_call=engine.on_call.reached,
+    )
     speaking = Speaking(engine, alerts, store, current, clock)
     stack.push_async_callback(speaking.close)
     connection, announcer = speaking.connection, speaking.announcer

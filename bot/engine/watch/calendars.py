@@ -10,7 +10,7 @@ import structlog
 
 from bot.domain.config import Catalog
 from bot.domain.watch.oncall import CalendarSource, OnCallSchedule
-from bot.engine.watch.oncall import AHEAD, BACK
+from bot.engine.watch.rota import AHEAD, BACK
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.oncall import CalendarReader, OnCallStore, ReadCalendar

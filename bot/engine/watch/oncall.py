@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig, unknown
@@ -27,58 +27,17 @@ from bot.domain.watch.oncall import (
 )
 from bot.domain.watch.oncall_calendar import shifts_of
 from bot.engine.watch.api import Reached
+from bot.engine.watch.rota import BACK, Rota
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
 from bot.ports.oncall import OnCallStore, ReadCalendar
 from bot.ports.store import NO_LANE
 
-# How far people look ahead, and how far calendars and overrides are read back: shifts have a beginning.
-AHEAD, BACK = timedelta(weeks=4), timedelta(weeks=5)
 ICON = "📟"
 _ANSWER_S = 2.0
 _MEMBERS_S = 1.0
 _RECENT_S = 2.0
-_MOST_SHIFTS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Rota:
-    """All schedules as they are at one time, with what was read of their calendars, and all overrides."""
-
-    at: datetime
-    schedules: Mapping[str, OnCallSchedule]
-    overrides: Sequence[Override]
-
-    def on_call(self, name: str) -> Shift:
-        return oncall.on_call(self.schedules[name], self.overrides, self.at)
-
-    def responders(self, name: str | None) -> Responders:
-        """Whom to call; no one for a schedule that the catalog does not have."""
-        schedule = self.schedules.get(name or "")
-        return oncall.responders(schedule, self.overrides, self.at) if schedule else Responders()
-
-    def next(self, name: str) -> Shift | None:
-        """The shift after the present one; None where that has no end."""
-        return next(iter(self.coming(name, 2)[1:]), None)
-
-    def hand_over(self, name: str, after: datetime) -> datetime | None:
-        """The first hand-over after that time; None where there is none."""
-        return oncall.on_call(self.schedules[name], self.overrides, after).until
-
-    def coming(self, name: str, count: int = _MOST_SHIFTS) -> Sequence[Shift]:
-        """The present shift and those of the next four weeks."""
-        found = oncall.coming(self.schedules[name], self.overrides, self.at, count)
-        return [each for each in found if each.since is None or each.since < self.at + AHEAD]
-
-    def unread(self, name: str) -> bool:
-        """Whether its calendar is new, so that it is not known yet who is on call."""
-        calendar = self.schedules[name].calendar
-        return calendar is not None and calendar.until is None and not calendar.problem
-
-    def gaps(self, name: str) -> Sequence[Shift]:
-        """The times of the next four weeks in which no one is on call."""
-        return list(oncall.gaps(self.schedules[name], self.overrides, self.at, self.at + AHEAD))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,23 +133,31 @@ class OnCall:
         config = catalog.lanes.get(lane) if lane is not None else None
         if config is None or config.on_call not in catalog.on_call:
             return {}
-        if self._recent is None or self._recent[0] is not catalog or not _recently(self._recent[1].at, at):
-            self._recent = catalog, await self.rota()
-        people = replace(self._recent[1], at=at).responders(config.on_call)
-        named = {"on_call": people.primary, "second": people.second, "lead": people.lead}
-        ids = [person.id for person in named.values() if person is not None]
-        guilds = [catalog.guilds[guild] for guild in config.guilds if guild in catalog.guilds]
-        gone = (
-            frozenset(ids).intersection(*[await self.gone(guild, ids) for guild in guilds]) if guilds else ()
-        )
-        there = {who: person for who, person in named.items() if person is not None and person.id not in gone}
-        found: dict[Responder, Reached] = {}
-        for who in ("on_call", "second", "lead"):
-            if who in there:
-                found[who] = Reached(users=(there[who].id,))
+        people = (await self._lately(catalog, at)).responders(config.on_call)
+        named: dict[Responder, Person | None] = {
+            "on_call": people.primary,
+            "second": people.second,
+            "lead": people.lead,
+        }
+        left = await self._left(config.guilds, [each.id for each in named.values() if each is not None])
+        found = {
+            who: Reached(users=(p.id,)) for who, p in named.items() if p is not None and p.id not in left
+        }
         if people.lead is None and people.lead_role:
             found["lead"] = Reached(roles=(people.lead_role,))
         return found
+
+    async def _lately(self, catalog: Catalog, at: datetime) -> Rota:
+        """The schedules at that time, with overrides as they were read last: a storm of alerts reads them once."""
+        if self._recent is None or self._recent[0] is not catalog or not _recently(self._recent[1].at, at):
+            self._recent = catalog, await self.rota()
+        return replace(self._recent[1], at=at)
+
+    async def _left(self, guild_ids: Sequence[int], people: Sequence[int]) -> frozenset[int]:
+        """Those who are in none of these servers."""
+        guilds = [self._catalog().guilds[each] for each in guild_ids if each in self._catalog().guilds]
+        gone = [await self.gone(guild, people) for guild in guilds]
+        return frozenset.intersection(*gone) if gone else frozenset()
 
     async def status(self, guild_id: int, schedule: str | None = None) -> Sequence[OnCallStatus]:
         """The schedules that the guild may see, or the one of that name."""
@@ -315,16 +282,6 @@ class OnCall:
 
 def _recently(then: datetime, at: datetime) -> bool:
     return abs((at - then).total_seconds()) < _RECENT_S
-
-
-def advice(rota: Rota) -> tuple[str, ...]:
-    """A sentence for each time of the next four weeks in which no one is on call; three for each schedule."""
-    return tuple(
-        phrasebook.no_one_on_call(name, gap.since, gap.until, gap.why)
-        for name in rota.schedules
-        for gap in rota.gaps(name)[:3]
-        if not rota.unread(name) and gap.since is not None and gap.until is not None
-    )
 
 
 def _is_same(given: Override, request: OverrideRequest, reason: str, since: datetime) -> bool:

@@ -14,7 +14,8 @@ from bot.domain.rollout.model import SYSTEM
 from bot.domain.watch.oncall import Calendar, CalendarSource, Responders
 from bot.domain.watch.oncall_calendar import CalendarEvent
 from bot.engine.watch.api import Reached
-from bot.engine.watch.oncall import OnCall, advice
+from bot.engine.watch.oncall import OnCall
+from bot.engine.watch.rota import advice
 from bot.ports.errors import Unreachable
 from bot.ports.oncall import ReadCalendar
 from tests.support.actors import BOSS, DEV, GUEST, LEAD
