@@ -9,8 +9,8 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from bot.__main__ import cli
 from bot.catalog.models.oncall import parse_hand_over, parse_rotation
-from bot.cli.config import config
 from bot.domain.rollout.model import Lane
 from bot.domain.secret import Secret
 from bot.domain.watch.oncall import Calendar, CalendarSource, OnCallSchedule, Person
@@ -167,7 +167,7 @@ def test_another_order_of_people_is_another_catalog(tmp_path: Path) -> None:
 def test_the_resolved_catalog_shows_schedules_without_secret_addresses(tmp_path: Path) -> None:
     text = oncall(WEEKLY + "  search: {time_zone: UTC, ics: 'https://cal.example/private-4711/a.ics'}\n")
     write(tmp_path, all=text)
-    shown = CliRunner().invoke(config, ["show", "--full", str(tmp_path)])
+    shown = CliRunner().invoke(cli, ["config", "show", "--full", str(tmp_path)])
     assert shown.exit_code == 0, shown.output
     assert "private-4711" not in shown.output
     assert yaml.safe_load(shown.output)["on_call"]["payments"]["time_zone"] == "Europe/Berlin"
