@@ -247,6 +247,7 @@ async def _assemble(
             lambda: (secret.reveal() for secret in current().secrets),
         ),
         changes=GithubComparison(),
+        checks=await stack.enter_async_context(adapters.open_checks(current, configured)),
         alerts=alerts,
         alert_cards=speaking.alert_cards.once,
         bound=bound,

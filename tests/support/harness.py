@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -136,7 +137,8 @@ class Slipway:
             preconditions=preconditions,
             changes=changes,
         )
-        self.worker = Worker(
+        self.make_worker = partial(
+            Worker,
             self.store,
             lambda: world.catalog,
             **outside,
@@ -148,6 +150,7 @@ class Slipway:
             changes=changes,
             **more,
         )
+        self.worker = self.make_worker()
 
     @asynccontextmanager
     async def running(self, working: bool) -> AsyncIterator[None]:

@@ -26,10 +26,12 @@ from bot.engine.watch.alerts import ALERTS, Alerts
 from bot.engine.watch.calendars import CalendarLoop
 from bot.engine.watch.handover import HandOvers
 from bot.engine.watch.lane_watcher import LaneWatcher
+from bot.engine.watch.monitors import Monitors
 from bot.engine.watch.oncall import OnCall
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
+from bot.ports.checks import Checks
 from bot.ports.coordination import Clock, Waker
 from bot.ports.members import Members
 from bot.ports.meter import Meter, NoMeter
@@ -61,6 +63,8 @@ class LoopIntervals:
     history_s: float = 0.25
     history_saved_s: float = 30.0
     history_lanes_s: float = 10.0  # a thousand rows take a part of a second
+    monitors_s: float = 0.25
+    monitors_saved_s: float = 30.0
     reconcile_s: float = 3.0
     settled_s: float = SETTLED_S
     tidy_s: float = 600.0
@@ -82,7 +86,8 @@ class Worker:
     targets, metrics: by their names in the catalog. bound: adapters of running rollouts, by default those of the same
     names. probe: awaited before and after every effect. watch: one round of further monitoring, once a second, in one
     process for all. commands, runner: for plans that deploy slash commands, and that run commands.
-    changes: looks up commits, where the catalog names a repository. alerts: hears what is wrong with lanes that serve;
+    changes: looks up commits, where the catalog names a repository. checks: asks those of the catalog: of candidates,
+    and with `alerts` on their schedule. alerts: hears what is wrong with lanes that serve;
     alert_cards: one round of posting their cards. gateway:
     effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
     wait for answers of this process; messages then wait for up to `courtesy_s`. members, calendars: for on-call
@@ -110,6 +115,7 @@ class Worker:
         commands: AppCommandsSync | None = None,
         runner: Runner | None = None,
         changes: ChangeSource | None = None,
+        checks: Checks | None = None,
         alerts: Alerts | None = None,
         alert_cards: Callable[[], Awaitable[bool]] | None = None,
         bound: BoundAdapters | None = None,
@@ -157,6 +163,19 @@ class Worker:
         on_call = OnCall(store.on_call, catalog, clock, members)
         self._handing_over = HandOvers(on_call, store.on_call, catalog)
         self._calendars = CalendarLoop(calendars, store.on_call, catalog, clock) if calendars else None
+        self._monitors = (
+            Monitors(
+                store.monitors,
+                catalog,
+                checks,
+                alerts,
+                clock,
+                term=lambda: self._controller.term,
+                save_s=self._intervals.monitors_saved_s,
+            )
+            if checks and alerts
+            else None
+        )
         lane_alerts = LaneAlerts(catalog)
         self._reconciling = Reconciler(
             store, lanes, stepper, waker, lane_alerts, settled_s=self._intervals.settled_s
@@ -177,7 +196,16 @@ class Worker:
             Executor(
                 store,
                 stepper,
-                carriers(store, lanes, checker, commands, stepper.kept, runner=runner, changes=changes),
+                carriers(
+                    store,
+                    lanes,
+                    checker,
+                    commands,
+                    stepper.kept,
+                    runner=runner,
+                    changes=changes,
+                    checks=checks,
+                ),
             ),
             limits=self._intervals.orders,
             give_up=lambda claim, why: given_up(claim, why, clock.now()),
@@ -201,6 +229,8 @@ class Worker:
         finally:
             await self._ticking.stop()
             await self._counting.stop()
+            if self._monitors:
+                await self._monitors.stop()
             await self._reconciling.stop()
             await self._orders.stop()
             await self._messages.stop()
@@ -243,6 +273,7 @@ class Worker:
             ),
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
             *([Loop("alerts", self._alerts.once, intervals.timers_s)] if self._alerts else []),
+            *([Loop("monitors", only(self._monitors.once), intervals.monitors_s)] if self._monitors else []),
             *([Loop("lane_watcher", only(self._watcher.once), intervals.alerts_s)] if self._watcher else []),
         )
 
