@@ -11,12 +11,14 @@ from bot.ports.errors import Unreachable
 
 @dataclass
 class FakeFindings:
-    """Implements `bot.ports.findings.Findings`. While `away`, every call raises `Unreachable`."""
+    """Implements `bot.ports.findings.Findings`. While `away`, every call raises `Unreachable` and counts as refused."""
 
     away: bool = False
+    refused: int = 0
     heard: list[Finding] = field(default_factory=list)
 
     async def hear(self, findings: Sequence[Finding]) -> None:
         if self.away:
+            self.refused += 1
             raise Unreachable("The database does not answer.")
         self.heard += findings

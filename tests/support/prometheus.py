@@ -129,9 +129,12 @@ def prometheus(
     return Program("prometheus", arguments, folder, files, "https" if certificate else "http")
 
 
-def alertmanager(folder: Path) -> Program:
+_NO_RECEIVER = "route: {receiver: none, group_wait: 1s}\nreceivers: [{name: none}]\n"
+
+
+def alertmanager(folder: Path, config: str = _NO_RECEIVER) -> Program:
     """Raises LookupError where the Alertmanager is not installed."""
-    files = {"alertmanager.yml": "route: {receiver: none, group_wait: 1s}\nreceivers: [{name: none}]\n"}
+    files = {"alertmanager.yml": config}
     arguments = [
         *("--config.file=alertmanager.yml", "--storage.path=data", "--cluster.listen-address="),
         *("--web.listen-address=127.0.0.1:{port}", "--log.level=warn"),
