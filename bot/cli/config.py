@@ -126,6 +126,8 @@ def _summary(found: Catalog) -> str:
         lines.append(
             f"  deploy: {', '.join(lane.deploy_roles)} · rollback: {', '.join(policy.rollback_roles)}"
         )
+        if lane.on_call:
+            lines.append(f"  on call: {lane.on_call}")
         if lane.prerequisite:
             age = duration(lane.prerequisite.max_age_s)
             lines.append(f"  needs: the same release in {lane.prerequisite.environment} within {age}")

@@ -15,7 +15,7 @@ class Scope(StrEnum):
 
     READ = "read"
     DEPLOY = "deploy"
-    OPERATE = "operate"  # roll back, pause, resume, extend, cancel, close
+    OPERATE = "operate"  # roll back, pause, resume, extend, cancel, close, on-call overrides
     APPROVE = "approve"  # approve, reject, revoke, promote
     LOCK = "lock"  # lock, unlock, the panic stop
 

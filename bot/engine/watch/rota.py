@@ -12,7 +12,7 @@ from bot.domain.watch.oncall import OnCallSchedule, Override, Responders, Shift
 
 # How far people look ahead, and how far calendars and overrides are read back: shifts have a beginning.
 AHEAD, BACK = timedelta(weeks=4), timedelta(weeks=5)
-_MOST_SHIFTS = 100
+_MOST_SHIFTS = 250
 
 
 @dataclass(frozen=True, slots=True)
