@@ -132,6 +132,11 @@ def clock(at: datetime) -> str:
     return f"<t:{int(at.timestamp())}:T>"
 
 
+def brief(at: datetime) -> str:
+    """Date and time in the reader's own time zone, in figures: short enough for a line of a list on a phone."""
+    return f"<t:{int(at.timestamp())}:d> <t:{int(at.timestamp())}:t>"
+
+
 def moment(at: datetime) -> str:
     """Date and time in the reader's own time zone."""
     return f"<t:{int(at.timestamp())}:f>"

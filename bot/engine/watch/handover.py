@@ -62,32 +62,25 @@ class HandOvers:
 
     async def _call(self, guild: GuildConfig, rota: Rota, before: Told, now: Told) -> CallPeople:
         shift, after = rota.on_call(now.schedule), rota.next(now.schedule)
-        people = [
-            (each.id, each.name)
-            for each in (shift.person, after.person if after else None)
-            if each is not None
-        ]
-        gone = await self._on_call.gone(guild, [person for person, _ in people])
-        lines = [
-            _plan(shift, after),
-            *(phrasebook.left_the_server(name) for who, name in people if who in gone),
-        ]
-        if now.person_id is None or now.person_id in gone:
+        people = [each for each in (shift.person, after.person if after else None) if each is not None]
+        asked = [each.id for each in people] + ([before.person_id] if before.person_id is not None else [])
+        gone = await self._on_call.gone(guild, asked)
+        reachable = now.person_id is not None and now.person_id not in gone
+        plan = _plan(shift, after)
+        lines = [f"Before: {before.person}. {plan}" if before.person_id is not None else plan]
+        lines += [f"⚠️ {phrasebook.left_the_server(each.name)}" for each in people if each.id in gone]
+        if not reachable:
             lines.append(phrasebook.TAKE_OVER)
-        mentioned = [who for who in (now.person_id, before.person_id) if who is not None]
+        mentioned = [who for who in (now.person_id, before.person_id) if who is not None and who not in gone]
         return CallPeople(
             key=_key(guild.id, now),
             guild_id=guild.id,
             title=f"{now.schedule}: {now.person or 'no one'} is on call",
-            text="\n".join(lines)
-            if before.person_id is None
-            else f"Before: {before.person}. " + "\n".join(lines),
-            # A gap is everyone's business who may be called.
-            mention_roles=()
-            if now.person_id is not None and now.person_id not in gone
-            else (guild.oncall_role,),
+            text="\n".join(lines),
+            # While no one can be reached, this concerns all who may be called.
+            mention_roles=() if reachable else (guild.oncall_role,),
             mention_users=tuple(mentioned),
-            icon=ICON if now.person_id is not None else "",
+            icon=ICON if reachable else "",
         )
 
 

@@ -78,14 +78,16 @@ def weeks(found: Sequence[OnCallStatus]) -> Reply:
     for status in found:
         zone = escaping.plain(status.schedule.time_zone, 40)
         lines = [_line(shift, status.gone) for shift in status.shifts]
-        heading = f"### {escaping.plain(status.schedule.name, 60)}\n-# Hand-over in {zone}; times are yours"
+        heading = (
+            f"### {escaping.plain(status.schedule.name, 60)}\n-# Hand-over in {zone}, shown in your time"
+        )
         for at in range(0, len(lines), _LINES):
             parts.append("\n".join([*([heading] if at == 0 else []), *lines[at : at + _LINES]]))
     return layout(parts, more=_MORE)
 
 
 def _line(shift: Shift, gone: frozenset[int]) -> str:
-    since = escaping.moment(shift.since) if shift.since else "Until then"
+    since = escaping.brief(shift.since) if shift.since else "Until then"
     if shift.person is None:
         return f"{since} 🚨 **no one** {_dated(shift.why, 160)}"
     override = f" · override by {escaping.plain(shift.override.by, 40)}" if shift.override else ""

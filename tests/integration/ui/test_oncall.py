@@ -63,8 +63,8 @@ async def test_who_is_on_call(staffed: Stand) -> None:
 async def test_the_next_four_weeks(staffed: Stand) -> None:
     done = await staffed.slash("guest", "oncall schedule", schedule="payments")
     lines = done["message"]["text"].splitlines()[3:]
-    assert [line.split()[1] for line in lines] == ["@oncall", "@lead", "@oncall", "@lead", "@oncall"]
-    assert lines[1] == f"{HAND_OVER} @lead"
+    assert [line.split()[2] for line in lines] == ["@oncall", "@lead", "@oncall", "@lead", "@oncall"]
+    assert lines[1] == f"{HAND_OVER} {HAND_OVER} @lead"
 
 
 async def test_a_server_without_schedules_says_so(stand: Stand) -> None:

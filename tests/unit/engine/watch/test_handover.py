@@ -127,8 +127,8 @@ async def test_a_next_person_who_left_the_server_is_told_before_the_shift() -> N
     desk.clock.at = HAND_OVER
     await loop(desk).once()
     (said,) = desk.messages
-    assert said.text.endswith("\nada is not in this server and cannot be called.")
-    assert said.mention_roles == ()
+    assert said.text.endswith("\n⚠️ ada is not in this server and cannot be called.")
+    assert (said.mention_roles, said.icon) == ((), "📟")
 
 
 async def test_a_person_on_call_who_left_the_server_calls_the_role() -> None:
@@ -137,8 +137,8 @@ async def test_a_person_on_call_who_left_the_server_calls_the_role() -> None:
     desk.clock.at = HAND_OVER
     await loop(desk).once()
     (said,) = desk.messages
-    assert "alan is not in this server and cannot be called.\n`/oncall override`" in said.text
-    assert said.mention_roles == ("on-call",)
+    assert "⚠️ alan is not in this server and cannot be called.\n`/oncall override`" in said.text
+    assert (said.mention_roles, said.mention_users, said.icon) == (("on-call",), (GRACE.id,), "")
 
 
 async def test_each_server_of_the_lanes_is_told_and_no_other() -> None:

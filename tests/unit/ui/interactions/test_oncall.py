@@ -98,10 +98,11 @@ async def test_the_weeks_have_a_line_for_each_shift() -> None:
     desk = Desk()
     await desk.on_call.override(desk.asked(ADA, since=HAND_OVER, until=HAND_OVER + DAY))
     found = shown(oncall.weeks(await status(desk=desk))).splitlines()
-    assert found[1:3] == ["### payments", "-# Hand-over in Europe/Berlin; times are yours"]
+    after = int((HAND_OVER + DAY).timestamp())
+    assert found[1:3] == ["### payments", "-# Hand-over in Europe/Berlin, shown in your time"]
     assert found[4:6] == [
-        f"<t:{UNTIL}:f> <@101> · override by oncall",
-        f"<t:{int((HAND_OVER + DAY).timestamp())}:f> <@103>",
+        f"<t:{UNTIL}:d> <t:{UNTIL}:t> <@101> · override by oncall",
+        f"<t:{after}:d> <t:{after}:t> <@103>",
     ]
     assert len(found) == 3 + 6
 
