@@ -14,6 +14,9 @@ from bot.web.api.openapi import description
 from bot.web.api.operations import OPERATIONS
 from tests.support.actors import BOSS
 from tests.support.api import Api, serving
+from tests.support.catalogs import catalog
+from tests.support.harness import World
+from tests.support.oncall import schedule, with_schedules
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -42,13 +45,14 @@ async def schemathesis(api: Api, folder: Path) -> tuple[int | None, str]:
 
 
 async def test_every_answer_is_as_described(dsn: str, tmp_path: Path) -> None:
-    async with serving(dsn) as api:
+    async with serving(dsn, World(dsn, with_schedules(catalog(), schedule()))) as api:
         await api.token("boss", BOSS)
         code, said = await schemathesis(api, tmp_path)
         assert code == 0, said
         assert f"Tested: {len(OPERATIONS)}" in said
         # It came past validation: its examples name what the catalog has.
         assert (await api("boss", "GET", "/rollouts")).body["rollouts"]
+        assert await api.slipway.audit("on_call_override")
 
 
 async def test_the_description_is_served_without_a_token(dsn: str) -> None:
