@@ -25,6 +25,7 @@ _NAMES = {
     "redis": "Redis",
     "targets": "Targets",
     "metrics": "Metric sources",
+    "sinks": "Sinks of alerts",
 }
 _SOURCE_S = 1.0
 
@@ -44,8 +45,8 @@ class Gauges(Protocol):
 class HealthService:
     """`probes` by part, for HTTP. As a callable it implements `bot.ui.interactions.responder.HealthSource`.
 
-    late: the engine's loops that have not finished a round for too long, with seconds. speaks: whether this process
-    holds the gateway.
+    late: the engine's loops that have not finished a round for too long, with seconds. untold: sinks of alerts that
+    could not be told something, with the reason. speaks: whether this process holds the gateway.
     """
 
     def __init__(
@@ -58,11 +59,12 @@ class HealthService:
         telemetry: Gauges,
         sources: Probe,
         late: Callable[[], Mapping[str, float]],
+        untold: Callable[[], Mapping[str, str]] = dict,
         speaks: Callable[[], bool] = lambda: True,
     ) -> None:
         self._started = time.monotonic()
         self._connection, self._ping, self._targets, self._telemetry = connection, ping, targets, telemetry
-        self._redis, self._speaks, self._late = redis, speaks, late
+        self._redis, self._speaks, self._late, self._untold = redis, speaks, late, untold
         self.probes: Mapping[str, Probe] = {
             "gateway": self._gateway,
             "db": self._database,
@@ -70,6 +72,7 @@ class HealthService:
             "redis": redis,
             "targets": self._all_targets,
             "metrics": sources,
+            "sinks": self._sinks,
         }
         self._checks = HealthChecks(self.probes)
 
@@ -113,6 +116,11 @@ class HealthService:
         if late := self._late():
             raise ProbeFailed("; ".join(f"{name}: no round for {round(s)} s" for name, s in late.items()))
         return "ok"
+
+    async def _sinks(self) -> str:
+        """Alerts are in Discord all the same."""
+        trouble = [f"{name}: {why}" for name, why in self._untold().items()]
+        return f"degraded: {'; '.join(trouble)}" if trouble else "ok"
 
     async def _all_targets(self) -> str:
         """An unavailable target is `degraded`: Slipway still serves, and recovers when it is back."""

@@ -52,6 +52,7 @@ from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
 from bot.engine.watch.alerts import Alerts
 from bot.engine.watch.rota import advice as gap_advice
+from bot.engine.watch.sinks import Sinks
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
@@ -250,6 +251,7 @@ async def _assemble(
         checks=await stack.enter_async_context(adapters.open_checks(current, configured)),
         alerts=alerts,
         alert_cards=speaking.alert_cards.once,
+        sinks=Sinks(lambda: current().sinks, adapters.make_sinks(current, session)),
         bound=bound,
         crowded=lambda: responder.crowded,
         members=members,
@@ -263,6 +265,7 @@ async def _assemble(
         telemetry=telemetry,
         sources=MetricSourceHealth(current, targets, metrics),
         late=worker.rounds.late,
+        untold=lambda: worker.untold,
         speaks=lambda: role != "worker" and not gateway.elsewhere,
     )
     responder = Responder(

@@ -28,6 +28,8 @@ from bot.engine.watch.handover import HandOvers
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.engine.watch.monitors import Monitors
 from bot.engine.watch.oncall import OnCall
+from bot.engine.watch.sinks import Sinks
+from bot.engine.watch.telling import SinkTeller
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
@@ -71,6 +73,7 @@ class LoopIntervals:
     gauge_s: float = 5.0
     watch_s: float = 1.0
     alerts_s: float = 0.25
+    sinks_s: float = 0.5
     on_call_s: float = 2.0
     calendars_s: float = 5.0
     lead_s: float = 1.5  # another process takes over a dead leader's work after this long
@@ -88,7 +91,7 @@ class Worker:
     process for all. commands, runner: for plans that deploy slash commands, and that run commands.
     changes: looks up commits, where the catalog names a repository. checks: asks those of the catalog: of candidates,
     and with `alerts` on their schedule. alerts: hears what is wrong with lanes that serve;
-    alert_cards: one round of posting their cards. gateway:
+    alert_cards: one round of posting their cards. sinks: are told alerts beside Discord. gateway:
     effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
     wait for answers of this process; messages then wait for up to `courtesy_s`. members, calendars: for on-call
     schedules: who left a server, and reading of .ics.
@@ -118,6 +121,7 @@ class Worker:
         checks: Checks | None = None,
         alerts: Alerts | None = None,
         alert_cards: Callable[[], Awaitable[bool]] | None = None,
+        sinks: Sinks | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
         members: Members | None = None,
@@ -176,6 +180,11 @@ class Worker:
             if checks and alerts
             else None
         )
+        self._telling = (
+            SinkTeller(sinks, store.alerts, store.notes, clock, term=lambda: self._controller.term)
+            if sinks
+            else None
+        )
         lane_alerts = LaneAlerts(catalog)
         self._reconciling = Reconciler(
             store, lanes, stepper, waker, lane_alerts, settled_s=self._intervals.settled_s
@@ -231,6 +240,8 @@ class Worker:
             await self._counting.stop()
             if self._monitors:
                 await self._monitors.stop()
+            if self._telling:
+                await self._telling.stop()
             await self._reconciling.stop()
             await self._orders.stop()
             await self._messages.stop()
@@ -274,8 +285,14 @@ class Worker:
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
             *([Loop("alerts", self._alerts.once, intervals.timers_s)] if self._alerts else []),
             *([Loop("monitors", only(self._monitors.once), intervals.monitors_s)] if self._monitors else []),
+            *([Loop("sinks", only(self._telling.once), intervals.sinks_s)] if self._telling else []),
             *([Loop("lane_watcher", only(self._watcher.once), intervals.alerts_s)] if self._watcher else []),
         )
+
+    @property
+    def untold(self) -> Mapping[str, str]:
+        """Sinks that this process could not tell an alert, each with the reason."""
+        return self._telling.failing if self._telling else {}
 
     async def _refresh(self) -> bool:
         await self._announcer.refresh(await self._store.rollouts.active())

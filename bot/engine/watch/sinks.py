@@ -42,7 +42,7 @@ class Delivery:
 
 
 class Sinks:
-    """The sinks of the present catalog. `made`: them by name."""
+    """The sinks of the present catalog. made: them by name."""
 
     def __init__(
         self, configured: Callable[[], Mapping[str, SinkConfig]], made: Mapping[str, AlertSink]
@@ -50,19 +50,20 @@ class Sinks:
         self._configured = configured
         self._made = made
 
-    def to_tell(self, alert: AlertSnapshot, known: Mapping[str, Known]) -> tuple[str, ...]:
-        """Names of the sinks for which `alert` is news. known: what each knows of it; those that know nothing are not
-        in it.
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._configured())
+
+    def is_news(self, sink: str, alert: AlertSnapshot, known: Known | None) -> bool:
+        """Whether the sink has to be told. known: what it knows of the alert.
 
         A sink hears of an alert that has, or had when it was told, one of its severities: its beginning, each change
         of its state, and when it gets worse.
         """
-        return tuple(
-            name
-            for name, config in self._configured().items()
-            if _is_news(alert, known.get(name))
-            and (alert.severity in config.severities or known.get(name) is not None)
-        )
+        config = self._configured().get(sink)
+        if config is None or not _is_news(alert, known):
+            return False
+        return known is not None or alert.severity in config.severities
 
     async def deliver(self, sink: str, alert: AlertSnapshot, known: Known | None = None) -> Delivery:
         """Tell one sink. Give the newest snapshot: an older one would open again what is over.

@@ -151,7 +151,7 @@ async def test_slack_gets_a_message_for_each_change(tmp_path: Path) -> None:
 async def test_slack_hears_that_an_alert_got_worse(tmp_path: Path) -> None:
     service = Slack()
     async with told(tmp_path, service) as sinks:
-        assert sinks.to_tell(WORSE, {"it": known(MILD)}) == ("it",)
+        assert sinks.is_news("it", WORSE, known(MILD))
         await sinks.deliver("it", WORSE, known(MILD))
     assert service.got[0]["blocks"][0]["text"]["text"] == "Now CRITICAL"
 
@@ -356,4 +356,4 @@ async def test_a_sink_that_is_not_enabled_says_what_it_would_do(tmp_path: Path, 
 async def test_resolved_is_the_last_word(tmp_path: Path) -> None:
     async with told(tmp_path, Slack()) as sinks:
         worse = replace(RESOLVED, severity=Severity.CRITICAL)
-        assert sinks.to_tell(worse, {"it": Known(AlertState.RESOLVED, Severity.LOW)}) == ()
+        assert not sinks.is_news("it", worse, Known(AlertState.RESOLVED, Severity.LOW))

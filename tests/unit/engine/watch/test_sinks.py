@@ -78,16 +78,16 @@ HIGH, LOW = replace(FIRING, severity=Severity.HIGH), replace(FIRING, severity=Se
 def test_news_are_beginnings_changes_and_what_gets_worse(
     alert: AlertSnapshot, known: Known | None, news: bool
 ) -> None:
-    found = sinks({"it": FakeSink()}).to_tell(alert, {"it": known} if known else {})
-    assert found == (("it",) if news else ())
+    assert sinks({"it": FakeSink()}).is_news("it", alert, known) is news
 
 
 def test_a_sink_hears_its_severities_and_the_end_of_what_it_heard() -> None:
     some = sinks({"it": FakeSink()}, severities=frozenset({Severity.CRITICAL}))
-    assert some.to_tell(LOW, {}) == ()
-    assert some.to_tell(FIRING, {}) == ("it",)
+    assert not some.is_news("it", LOW, None)
+    assert some.is_news("it", FIRING, None)
     better = replace(RESOLVED, severity=Severity.LOW)
-    assert some.to_tell(better, {"it": knows(FIRING)}) == ("it",)
+    assert some.is_news("it", better, knows(FIRING))
+    assert not some.is_news("gone", FIRING, None)
 
 
 async def test_what_was_told_is_known_from_then_on() -> None:

@@ -1,0 +1,275 @@
+"""Sinks are told what alerts become: at once, again until it works, and where it stopped after a restart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from bot.domain.config import SinkConfig
+from bot.domain.watch.alert import AlertAction, AlertState
+from bot.domain.watch.findings import Severity
+from bot.engine.watch.sinks import Sinks
+from bot.engine.watch.telling import SinkTeller
+from bot.ports.alerts import AlertCard
+from bot.ports.errors import RateLimited, SinkRefused, Unreachable
+from bot.ports.sinks import AlertSnapshot, Known
+from tests.support.alerts import AlertWorld, errors
+from tests.support.catalogs import GUILD
+from tests.support.waiting import until
+
+
+@dataclass(frozen=True)
+class Settings:
+    kind: str = "fake"
+
+
+@dataclass
+class Heard:
+    """A sink that keeps what it was told. error: raised instead; hangs: until it is set."""
+
+    error: Exception | None = None
+    hangs: asyncio.Event | None = None
+    told: list[AlertSnapshot] = field(default_factory=list)
+    tries: int = 0
+
+    def says(self, alert: AlertSnapshot, known: Known | None) -> str:
+        return f"say {alert.state}"
+
+    async def deliver(self, alert: AlertSnapshot, known: Known | None) -> str:
+        self.tries += 1
+        if self.hangs is not None:
+            await self.hangs.wait()
+        if self.error is not None:
+            raise self.error
+        self.told.append(alert)
+        return ""
+
+    @property
+    def states(self) -> list[AlertState]:
+        return [alert.state for alert in self.told]
+
+
+FIRING, ACKNOWLEDGED, RESOLVED = AlertState.FIRING, AlertState.ACKNOWLEDGED, AlertState.RESOLVED
+
+
+class Told(AlertWorld):
+    """One process with alerts and sinks. config: of all sinks."""
+
+    def __init__(self, made: Mapping[str, Heard], **config: object) -> None:
+        super().__init__()
+        self.made = made
+        settings = {"enabled": True, **config}
+        self.configured = {
+            name: SinkConfig(Settings(), **settings)  # type: ignore[arg-type]
+            for name in made
+        }
+        self.teller = self.new_teller()
+
+    def new_teller(self) -> SinkTeller:
+        """Of a process that was started again."""
+        sinks = Sinks(lambda: self.configured, self.made)
+        return SinkTeller(sinks, self.store.alerts, self.store.notes, self.clock)
+
+    async def begin(self, **more: object) -> int:
+        await self.alerts.hear([errors(at=self.clock.now(), **more)])  # type: ignore[arg-type]
+        self.clock.forward(3)  # no message in Discord is waited for any more
+        return (await self.one()).id
+
+    async def end(self) -> None:
+        await self.alerts.hear([errors(firing=False, at=self.clock.now())])
+        await self.pass_s(600)
+
+    async def rounds(self, count: int = 3) -> None:
+        for _ in range(count):
+            await self.teller.once()
+            await asyncio.sleep(0)
+
+
+async def test_a_sink_hears_beginning_acknowledgement_and_end_once_each() -> None:
+    sink = Heard()
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    await world.rounds()
+    await world.end()
+    await world.rounds()
+    assert sink.states == [FIRING, ACKNOWLEDGED, RESOLVED]
+    assert len({alert.key for alert in sink.told}) == 1
+    assert await world.store.notes.note("sink", "it") == {"alerts": {}}
+
+
+async def test_what_was_told_is_known_after_a_restart_and_the_rest_is_told() -> None:
+    sink = Heard()
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    world.teller = world.new_teller()
+    await world.rounds()
+    assert sink.states == [FIRING]
+    await world.end()
+    world.teller = world.new_teller()
+    await world.rounds()
+    assert sink.states == [FIRING, RESOLVED]
+
+
+async def test_a_sink_that_is_away_is_tried_less_and_less_often_until_it_is_told_what_is_newest() -> None:
+    sink = Heard(error=Unreachable("PagerDuty answered 503"))
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    assert sink.tries == 1 and world.teller.failing == {"it": "PagerDuty answered 503 (1 alert)"}
+    for seconds, tries in ((1.9, 1), (0.1, 2), (3.9, 2), (0.1, 3)):
+        world.clock.forward(seconds)
+        await world.rounds()
+        assert sink.tries == tries
+    await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    world.teller = world.new_teller()  # the pause holds after a restart too
+    await world.rounds()
+    assert sink.tries == 3
+    sink.error = None
+    world.clock.forward(8)
+    await world.rounds()
+    assert sink.states == [ACKNOWLEDGED] and world.teller.failing == {}
+
+
+async def test_a_sink_that_wants_to_be_left_alone_is() -> None:
+    sink = Heard(error=RateLimited("full", 120))
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    world.clock.forward(119)
+    await world.rounds()
+    assert sink.tries == 1
+    world.clock.forward(1)
+    await world.rounds()
+    assert sink.tries == 2
+
+
+async def test_a_sink_that_hangs_or_breaks_delays_no_other() -> None:
+    hanging = Heard(hangs=asyncio.Event())
+    broken, well = Heard(error=ZeroDivisionError()), Heard()
+    world = Told({"hanging": hanging, "broken": broken, "well": well}, timeout_s=60.0)
+    await world.begin()
+    await world.rounds()
+    assert "ZeroDivisionError" in world.teller.failing["broken"]
+    await world.end()
+    await world.rounds()
+    assert hanging.tries == 1 and hanging.told == []
+    assert well.states == [FIRING, RESOLVED]
+    assert hanging.hangs is not None
+    hanging.hangs.set()
+
+    async def end_is_told() -> bool:
+        await world.rounds(1)
+        return hanging.states == [FIRING, RESOLVED]
+
+    await until(end_is_told)
+    await world.teller.stop()
+
+
+async def test_what_a_sink_refuses_is_not_tried_again_until_the_alert_changes() -> None:
+    sink = Heard(error=SinkRefused("no such channel"))
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds(5)
+    assert sink.tries == 1 and world.teller.failing == {"it": "it: no such channel (1 alert)"}
+    sink.error = None
+    await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    await world.rounds()
+    assert sink.states == [ACKNOWLEDGED] and world.teller.failing == {}
+
+
+async def test_an_alert_that_ended_before_it_could_be_told_is_not_told() -> None:
+    sink = Heard(error=Unreachable("away"))
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    await world.end()
+    sink.error = None
+    await world.rounds()
+    assert sink.told == [] and world.teller.failing == {}
+
+
+async def test_the_end_that_a_sink_missed_is_told_later_and_given_up_after_a_day() -> None:
+    sink = Heard()
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    sink.error = Unreachable("away")
+    await world.end()
+    await world.rounds()
+    world.clock.forward(86_400)
+    await world.rounds()
+    assert world.teller.failing == {} and sink.states == [FIRING]
+    assert await world.store.notes.note("sink", "it") == {"alerts": {}}
+
+
+async def test_a_dry_run_is_said_once_and_tells_nothing() -> None:
+    sink = Heard()
+    world = Told({"it": sink}, enabled=False)
+    await world.begin()
+    await world.rounds(5)
+    await world.end()
+    await world.rounds()
+    assert sink.tries == 0 and world.teller.failing == {}
+
+
+@pytest.mark.parametrize("posted", [True, False])
+async def test_the_message_in_discord_is_linked_and_not_waited_for_when_discord_is_away(posted: bool) -> None:
+    sink = Heard()
+    world = Told({"it": sink})
+    await world.alerts.hear([errors(at=world.clock.now())])
+    await world.rounds()
+    assert sink.told == []
+    if posted:
+        alert = await world.one()
+        await world.store.alerts.put_card(AlertCard(alert.id, GUILD, 7, 9))
+    else:
+        world.clock.forward(2)
+    await world.rounds()
+    assert [alert.url for alert in sink.told] == [
+        f"https://discord.com/channels/{GUILD}/7/9" if posted else ""
+    ]
+
+
+async def test_only_the_severities_of_a_sink_are_told() -> None:
+    sink = Heard()
+    world = Told({"it": sink}, severities=frozenset({Severity.CRITICAL}))
+    await world.begin(severity=Severity.LOW)
+    await world.rounds()
+    assert sink.told == []
+
+
+async def test_a_database_that_lost_commits_gives_a_number_again_and_the_new_alert_is_told() -> None:
+    sink = Heard()
+    world = Told({"it": sink})
+    alert_id = await world.begin()
+    await world.rounds()
+    alerts = world.database.tables.alerts
+    alerts.clear()
+    world.clock.forward(60)
+    row = alerts.pop(await world.begin())
+    alerts[alert_id] = replace(row, alert=replace(row.alert, id=alert_id))
+    await world.rounds()
+    assert sink.states == [FIRING, FIRING]
+    assert len({alert.key for alert in sink.told}) == 2
+
+
+async def test_another_controller_goes_on_where_the_former_one_stopped() -> None:
+    sink, term = Heard(), [1]
+    world = Told({"it": sink})
+    sinks = Sinks(lambda: world.configured, world.made)
+    world.teller = SinkTeller(sinks, world.store.alerts, world.store.notes, world.clock, term=lambda: term[0])
+    await world.begin()
+    await world.rounds()
+    elsewhere = world.new_teller()
+    await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    await elsewhere.once()
+    await elsewhere.once()
+    term[0] = 3
+    await world.rounds()
+    assert sink.states == [FIRING, ACKNOWLEDGED]
