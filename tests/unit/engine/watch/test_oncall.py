@@ -9,18 +9,23 @@ from typing import Any
 
 import pytest
 
+from bot.adapters.redis.waker import EventWaker
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import SYSTEM
 from bot.domain.watch.oncall import Calendar, CalendarSource, Responders
 from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall_rotation import Rotation
+from bot.engine.watch.alerts import Alerts
 from bot.engine.watch.api import Reached
 from bot.engine.watch.oncall import OnCall
 from bot.engine.watch.rota import advice
 from bot.ports.errors import Unreachable
 from bot.ports.oncall import ReadCalendar
 from tests.support.actors import BOSS, DEV, GUEST, LEAD
+from tests.support.alerts import AlertWorld, errors
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING, catalog
 from tests.support.oncall import ADA, ALAN, DAY, GRACE, HAND_OVER, NOW, WEEK, Desk, schedule, with_schedules
+from tests.support.virtual_time import EPOCH
 
 SOURCE = CalendarSource(file="/payments.ics")
 
@@ -254,3 +259,27 @@ async def test_a_storm_of_alerts_reads_the_schedule_every_two_seconds() -> None:
     assert 5 <= len(reads) <= 6
     desk.catalog = with_schedules(catalog(), schedule("payments", ADA))
     assert (await on_call.reached(PRODUCTION, desk.clock.now()))["on_call"] == Reached(users=(ADA.id,))
+
+
+async def test_an_escalation_calls_who_is_on_call_at_each_step() -> None:
+    """ada hands over to grace 20 minutes after the alert began."""
+    begins = (EPOCH - timedelta(hours=3, minutes=40)).replace(tzinfo=None)
+    world = AlertWorld()
+    shifts = schedule(rotation=Rotation("UTC", begins, timedelta(hours=4)), lead_role="lead")
+    world.catalog = with_schedules(world.catalog, shifts)
+    on_call = OnCall(world.store.on_call, lambda: world.catalog, world.clock)
+    world.alerts = Alerts(
+        world.store,
+        lambda: world.catalog,
+        clock=world.clock,
+        waker=EventWaker(),
+        roll_back=world._roll_back,
+        on_call=on_call.reached,
+    )
+    await world.alerts.hear([errors()])
+    for _ in range(4):
+        await world.pass_s(900)
+    first, second, last = world.calls()
+    assert (first.mention_users, first.mention_roles) == ((ADA.id,), ())
+    assert (second.mention_users, second.mention_roles) == ((GRACE.id, ALAN.id), ())
+    assert (last.mention_users, last.mention_roles) == ((GRACE.id, ALAN.id), ("lead",))
