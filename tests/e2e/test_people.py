@@ -25,6 +25,7 @@ LANES = lanes(
 )
 CATALOG = acts.CREW
 DISCORD = {"guilds": [acts.HARBOR, acts.QUAY]}
+DEV_ID = "1456155842276688686"  # in the local Discord, ids follow from names
 EVERYBODY = ("guest", "dev", "dev2", "lead", "lead2", "oncall")
 
 
@@ -227,3 +228,20 @@ async def test_a_panic_stop_holds_everything_at_once_and_releases_it(stack: Stac
     finally:
         assert "resumed" in await acts.command(stack, "lead", "panic", switch="off")
     assert acts.part(await stack.rollout(ids[0]), "state")["pause"] is None
+
+
+# ---- on call -----------------------------------------------------------------------------------------------
+
+
+async def test_someone_takes_over_and_those_concerned_are_told(stack: Stack) -> None:
+    who = await acts.command(stack, "guest", "oncall who", schedule="harbor")
+    assert "📟 **@oncall**" in who
+    assert "ghost is not in this server and cannot be called." in who
+    options = {"schedule": "harbor", "user": DEV_ID, "from": "now", "until": "1h", "reason": "a dentist"}
+    body = {"user": "oncall", "channel": "deploys", "command": "oncall override", "options": options}
+    begun = await stack.stage.call("POST", "commands", body)
+    answer = said(await stack.stage.answer(begun["interaction"]))
+    assert "**@dev** is on call for `harbor` from" in answer and "instead of @oncall." in answer
+    told = await stack.stage.message("alerts", "harbor: Dev is on call", "hands over to oncall")
+    assert set(told["notified"]) == {"dev", "oncall"}
+    assert "📟 **@dev**" in await acts.command(stack, "guest", "oncall who", schedule="harbor")
