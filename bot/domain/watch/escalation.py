@@ -50,7 +50,8 @@ class AlertPolicy:
 
     settle_s: how long all must be well until an alert is resolved; doubled each time it comes back, up to 16 times.
     quiet_s, answer_s: after this long an acknowledged alert's owner is asked whether they still have it, and after that
-    much more without an answer the escalation goes on. blame_s: how long a deploy is a plausible cause.
+    much more without an answer the escalation goes on. blame_s: how long a deploy is a plausible cause. reopen_s: after
+    this long, trouble that a person resolved and that never ended opens a new alert.
     """
 
     steps: Mapping[Severity, tuple[EscalationStep, ...]] = field(default_factory=lambda: STEPS)
@@ -58,6 +59,7 @@ class AlertPolicy:
     quiet_s: float = 1800.0
     answer_s: float = 900.0
     blame_s: float = 3600.0
+    reopen_s: float = 900.0
 
     def of(self, severity: Severity) -> tuple[EscalationStep, ...]:
         """The steps for a severity, in the order of their times."""

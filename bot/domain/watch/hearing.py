@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain import phrasebook
 from bot.domain.formatting import clean
 from bot.domain.watch.alert import Alert, AlertState, Call, Change, Entry, Suspect, Trouble, owner_of
 from bot.domain.watch.escalation import AlertPolicy
-from bot.domain.watch.findings import Finding
+from bot.domain.watch.findings import Finding, Severity
 from bot.domain.watch.follow_up import pass_time
 
 # Of an alert with more troubles, the worst and oldest are kept, and the rest is a number.
 MOST_TROUBLES = 50
+_MOMENT_S = 60.0
 
 
 def group_of(finding: Finding) -> str:
@@ -46,13 +47,17 @@ def begin(
     return pass_time(alert, at, policy, before=opened) or opened
 
 
-def concerns(ended: Alert, finding: Finding) -> bool:
-    """Whether a finding is news of an alert that is over: its end, or the same trouble told once more."""
+def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:
+    """Whether a finding is news of an alert that is over: its end, or the same trouble told once more.
+
+    What a person resolved stays resolved until it was well in between; but not for longer than `policy.reopen_s`.
+    """
     if not finding.firing:
         return True
     known = next((t for t in ended.troubles if t.finding.fingerprint == finding.fingerprint), None)
-    # What a person resolved stays resolved until it was well in between.
-    return known is not None and known.over_at is None and finding.at <= (ended.ended_at or finding.at)
+    if known is None or known.over_at is not None or ended.ended_at is None:
+        return False
+    return finding.at <= ended.ended_at and at < ended.ended_at + timedelta(seconds=policy.reopen_s)
 
 
 def hear(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> Change | None:
@@ -110,13 +115,21 @@ def _worse(before: Alert, change: Change, at: datetime, policy: AlertPolicy) -> 
     if worst.rank >= before.severity.rank:
         return change
     text = phrasebook.severity_rose(str(before.severity), str(worst))
-    now = replace(now, severity=worst, escalates_from=at, steps_done=0)
+    told = _just_told(before, worst, at, policy)
+    now = replace(now, severity=worst, escalates_from=at, steps_done=1 if told else 0)
     entries = (*change.entries, Entry(at, "worse", text))
     calls = change.calls
     if now.state is AlertState.ACKNOWLEDGED and now.owner is not None:
         calls += (Call((), text, owner_of(now)),)
     change = Change(now, entries, calls)
     return pass_time(now, at, policy, before=change) or change
+
+
+def _just_told(before: Alert, worst: Severity, at: datetime, policy: AlertPolicy) -> bool:
+    """Whether those of the first step were called for the milder severity a moment ago."""
+    steps = policy.of(worst)
+    same = steps[:1] == policy.of(before.severity)[:1]
+    return same and before.steps_done == 1 and (at - before.escalates_from).total_seconds() < _MOMENT_S
 
 
 def _bounded(troubles: tuple[Trouble, ...]) -> tuple[tuple[Trouble, ...], int]:

@@ -19,6 +19,7 @@ from bot.domain.watch.findings import Severity
 
 ERRORS = "errors"
 DAY_S, WEEK_S = 86_400.0, 604_800.0
+_COVER = 0.5  # of the windows of burn rates
 _SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
 
 
@@ -27,7 +28,8 @@ class WatchRule:
     """What is alerted about a lane that serves.
 
     ways: it fires while every condition of one of them is broken. after_deploy_s: it counts only for so long after a
-    rollout succeeded. rollback: it rolls that rollout back at once, where the lane allows it.
+    rollout succeeded. rollback: it rolls that rollout back at once, where the lane
+    allows it. cover: the share of each window that a lane must have served; with it, releases are not told apart.
     """
 
     name: str
@@ -35,6 +37,7 @@ class WatchRule:
     severity: Severity = Severity.MEDIUM
     after_deploy_s: float | None = None
     rollback: bool = False
+    cover: float = 0.0
 
     @property
     def conditions(self) -> tuple[Rule, ...]:
@@ -56,6 +59,7 @@ class WatchState:
     """What is known of a lane after its ticks until `at` (unix seconds).
 
     conditions: by their names. firing: rules by their names, each with since when. day, week: what was served.
+    release: the digest of what serves, as far as it is known.
     """
 
     at: float = 0.0
@@ -63,6 +67,7 @@ class WatchState:
     firing: Mapping[str, float] = field(default_factory=dict)
     day: Window = ()
     week: Window = ()
+    release: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -72,6 +77,7 @@ class WatchState:
             "firing": dict(self.firing),
             "day": [list(slot) for slot in self.day],
             "week": [list(slot) for slot in self.week],
+            "release": self.release,
         }
 
     @classmethod
@@ -83,6 +89,7 @@ class WatchState:
             stored["firing"],
             tuple(map(tuple, stored["day"])),
             tuple(map(tuple, stored["week"])),
+            stored["release"],
         )
 
 
@@ -96,34 +103,49 @@ def watched(rule: Rule) -> str | None:
 
 
 def advance_watch(
-    rules: Iterable[WatchRule], state: WatchState, tick: ServedTick
+    rules: Iterable[WatchRule], state: WatchState, tick: ServedTick, release: str = ""
 ) -> tuple[WatchState, tuple[News, ...]]:
     """The state after a tick, and what began or ended with it. A tick that is not newer changes nothing.
 
-    What a tick does not have is not known: it neither begins nor ends anything.
+    What a tick does not have is not known: it neither begins nor ends anything. release: the digest of what served it;
+    empty for the same as before.
     """
     if tick.at <= state.at:
         return state, ()
     rules = tuple(rules)
+    known = dict(state.conditions)
+    if release and release != state.release:
+        # What another release served says nothing about this one.
+        for condition in (
+            one for rule in rules if rule.after_deploy_s is not None for one in rule.conditions
+        ):
+            known.pop(condition.name, None)
     conditions = {
-        condition.name: _advanced(condition, state.conditions.get(condition.name, RuleState()), tick)
+        condition.name: _advanced(condition, known.get(condition.name, RuleState()), tick)
         for rule in rules
         for condition in rule.conditions
     }
     news = tuple(found for rule in rules if (found := _news(rule, state, conditions, tick)) is not None)
+    day, week = state.day, state.week
+    if (served := tick.counts.get(ERRORS)) is not None:
+        added = (round(tick.seconds), served.total, served.bad)
+        day, week = push(day, DAY_S, tick.at, added), push(week, WEEK_S, tick.at, added)
+    firing = _fire(rules, state.firing, news)
+    return WatchState(tick.at, conditions, firing, day, week, release or state.release), news
+
+
+def _fire(
+    rules: Iterable[WatchRule], before: Mapping[str, float], news: Iterable[News]
+) -> Mapping[str, float]:
+    """What fires after the news, of the rules that there are."""
     names = {rule.name for rule in rules}
-    firing = {name: since for name, since in state.firing.items() if name in names}
+    firing = {name: since for name, since in before.items() if name in names}
     for said in news:
         if said.firing:
             firing[said.rule.name] = said.at
         else:
             del firing[said.rule.name]
-    served = tick.counts.get(ERRORS)
-    added = (round(tick.seconds), served.total, served.bad) if served is not None else None
-    day, week = state.day, state.week
-    if added is not None:
-        day, week = push(day, DAY_S, tick.at, added), push(week, WEEK_S, tick.at, added)
-    return WatchState(tick.at, conditions, firing, day, week), news
+    return firing
 
 
 def _advanced(condition: Rule, state: RuleState, tick: ServedTick) -> RuleState:
@@ -138,7 +160,7 @@ def _advanced(condition: Rule, state: RuleState, tick: ServedTick) -> RuleState:
 def _news(
     rule: WatchRule, state: WatchState, conditions: Mapping[str, RuleState], tick: ServedTick
 ) -> News | None:
-    way = next((way for way in rule.ways if _broken(way, conditions)), None)
+    way = next((way for way in rule.ways if _broken(rule, way, conditions)), None)
     fired = rule.name in state.firing
     if way is None:
         return News(rule, False, tick.at) if fired else None
@@ -155,13 +177,23 @@ def shown_now(rules: Iterable[WatchRule], state: WatchState) -> Iterable[News]:
     """What fires, as it stands now."""
     for rule in rules:
         since = state.firing.get(rule.name)
-        way = next((way for way in rule.ways if _broken(way, state.conditions)), None)
+        way = next((way for way in rule.ways if _broken(rule, way, state.conditions)), None)
         if since is not None and way is not None:
             yield News(rule, True, since, *_figures(way, state.conditions))
 
 
-def _broken(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> bool:
-    return all(one.name in conditions and fails(one, conditions[one.name]) for one in way)
+def _broken(rule: WatchRule, way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> bool:
+    return all(
+        one.name in conditions
+        and fails(one, conditions[one.name])
+        and _covered(rule, one, conditions[one.name])
+        for one in way
+    )
+
+
+def _covered(rule: WatchRule, condition: Rule, state: RuleState) -> bool:
+    """Whether the window is known for as long as the rule asks, to a slot."""
+    return state.window[-1][0] - state.window[0][0] >= rule.cover * condition.over_s
 
 
 def shown_as(condition: Rule, state: RuleState) -> tuple[str, str]:
@@ -241,9 +273,9 @@ def _burns(limit: float) -> Iterable[WatchRule]:
             for each, window in zip(shares, windows, strict=True)
         )
 
-    yield WatchRule("fast burn", (way(14.4, "1h", "5m"),), Severity.CRITICAL)
-    yield WatchRule("burn", (way(6.0, "6h", "30m"),), Severity.HIGH)
-    yield WatchRule("slow burn", (way(1.0, "72h", "6h", failures=100),), Severity.LOW)
+    yield WatchRule("fast burn", (way(14.4, "1h", "5m"),), Severity.CRITICAL, cover=_COVER)
+    yield WatchRule("burn", (way(6.0, "6h", "30m"),), Severity.HIGH, cover=_COVER)
+    yield WatchRule("slow burn", (way(1.0, "72h", "6h", failures=100),), Severity.LOW, cover=_COVER)
 
 
 def _slow() -> Iterable[WatchRule]:
@@ -251,20 +283,21 @@ def _slow() -> Iterable[WatchRule]:
 
 
 def _after_deploy() -> Iterable[WatchRule]:
-    for said in ("error_rate > 5% over 5m", "p99 > 5s over 1m for 2m"):
-        yield WatchRule(
-            f"{said} after a deploy",
-            ((parse_rule(said),),),
-            Severity.CRITICAL,
-            after_deploy_s=1800.0,
-            rollback=True,
-        )
+    rules = {
+        "errors after a deploy": "error_rate > 5% over 5m",
+        "slow after a deploy": "p99 > 5s over 1m for 2m",
+    }
+    for name, said in rules.items():
+        yield WatchRule(name, ((parse_rule(said),),), Severity.CRITICAL, after_deploy_s=1800.0, rollback=True)
 
 
 def _blue_green() -> Iterable[WatchRule]:
     """As teams with two environments behind one switch have it: quicker, and with wider limits."""
-    for said in ("error_rate > 10% over 1m", "p95 > 2s over 30s for 1m"):
-        name = f"{said} after a switch"
+    rules = {
+        "errors after a switch": "error_rate > 10% over 1m",
+        "slow after a switch": "p95 > 2s over 30s for 1m",
+    }
+    for name, said in rules.items():
         yield WatchRule(name, ((parse_rule(said),),), Severity.CRITICAL, after_deploy_s=1800.0, rollback=True)
 
 

@@ -66,7 +66,7 @@ class _Look(NamedTuple):
     took_s: float
 
 
-def unheard(lane: Lane, tick: ServedTick) -> None:
+def unheard(lane: Lane, tick: ServedTick, release: str) -> None:
     """No one hears it."""
     return
 
@@ -77,7 +77,7 @@ class HistoryLoop:
     One process does this for all (`Controller`). Lanes are read in tasks of their own and saved together every `save_s`
     seconds; what was not saved yet is lost with the process. Every `find_s` seconds it looks which lanes there are.
     `term` rises when this process becomes the controller: another one may have counted meanwhile. `heard` is told every
-    tick.
+    tick, with the release.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class HistoryLoop:
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
-        heard: Callable[[Lane, ServedTick], None] = unheard,
+        heard: Callable[[Lane, ServedTick, str], None] = unheard,
         save_s: float = 30.0,
         find_s: float = 10.0,
     ) -> None:
@@ -132,16 +132,17 @@ class HistoryLoop:
     async def stop(self) -> None:
         await self._busy.stop()
 
-    def add(self, lane: Lane, tick: ServedTick) -> None:
+    def add(self, lane: Lane, tick: ServedTick, release: str = "") -> None:
         """Take a tick to be saved, unless a part of its time was counted already, or it is too short to tell anything.
 
         The judge adds those of its rollouts: when one begins, both loops look at its lane for some seconds.
+        release: the digest of what served; empty for the same as before.
         """
         since = round(tick.at - tick.seconds, 3)  # times are whole milliseconds
         if since >= self._until.get(lane, 0.0) and tick.seconds >= _SHORTEST_S / 2:
             self._until[lane] = tick.at
             self._waiting.append((lane, tick))
-            self._heard(lane, tick)
+            self._heard(lane, tick, release)
 
     def _mind_the_clock(self, now: float) -> None:
         """Begin again with a new term, or after the clock was set back."""
@@ -187,7 +188,7 @@ class HistoryLoop:
             log.exception("history_not_counted", lane=str(state.config.lane))
             state.last, tick, why = None, None, type(error).__name__
         if tick is not None:
-            self.add(state.config.lane, tick)
+            self.add(state.config.lane, tick, state.digest)
         read = tick is not None or (state.last is not None and state.last is not before)
         self._tell(state, read, why)
         state.failures = 0 if read else state.failures + 1

@@ -31,6 +31,8 @@ from bot.ports.store import Store
 
 log = structlog.get_logger(__name__)
 
+# The source of findings about what lanes serve.
+RULES = "rule"
 # Wakes what draws the cards of alerts.
 ALERTS = "alerts"
 _ATTEMPTS = 20
@@ -111,7 +113,7 @@ class Alerts:
             policy = self.policy(finding.lane)
             if alert is not None and not alert.over:
                 found = hear(alert, finding, now, policy)
-            elif alert is not None and concerns(alert, finding):
+            elif alert is not None and concerns(alert, finding, now, policy):
                 found = None
             else:
                 found = await self._begun(finding, now, policy)
@@ -128,7 +130,7 @@ class Alerts:
         if not finding.firing or not guilds:
             return None
         alert_id = await self._store.alerts.next_id()
-        suspect = await self._suspect(finding.lane, now, policy)
+        suspect = await self._suspect(finding, now, policy)
         return begin(alert_id, finding, guilds, now, policy, suspect=suspect)
 
     def _guilds(self, finding: Finding) -> tuple[int, ...]:
@@ -138,14 +140,17 @@ class Alerts:
             return config.guilds
         return finding.guilds or tuple(catalog.guilds)
 
-    async def _suspect(self, lane: Lane | None, now: datetime, policy: AlertPolicy) -> Suspect | None:
-        """The newest rollout of the lane, if it goes on or succeeded lately, and there is something to return to."""
-        if lane is None:
+    async def _suspect(self, finding: Finding, now: datetime, policy: AlertPolicy) -> Suspect | None:
+        """The newest rollout of the lane, if it succeeded lately, and there is something to return to.
+
+        One that goes on is a cause for what others see. Rules count what stable serves, and the judge its candidate.
+        """
+        if finding.lane is None:
             return None
-        for newest in await self._store.history.history([lane], None, 1):
+        for newest in await self._store.history.history([finding.lane], None, 1):
             at = newest.ended_at or newest.created_at
             lately = newest.phase == Phase.SUCCEEDED and now - at <= timedelta(seconds=policy.blame_s)
-            going_on = not Phase(newest.phase).final
+            going_on = not Phase(newest.phase).final and finding.source != RULES
             if newest.from_version and (lately or going_on):
                 return Suspect(
                     newest.id, newest.from_version, newest.to_version, newest.requester, at, going_on

@@ -14,13 +14,13 @@ from bot.domain.judge.policy import Rule
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.findings import Finding, Severity
 from bot.domain.watch.rules import News, WatchRule, WatchState, advance_watch, shown_now
+from bot.engine.watch.alerts import RULES
 from bot.ports.coordination import Clock
 from bot.ports.findings import Findings
 from bot.ports.store import Store
 
 log = structlog.get_logger(__name__)
 
-SOURCE = "rule"
 _MOST_WAITING = 20_000  # ticks, for a database that is away; the oldest are dropped
 _TITLES = {
     "outage": "Many requests fail",
@@ -28,6 +28,10 @@ _TITLES = {
     "burn": "The error budget is being spent too fast",
     "slow burn": "The error budget will not last",
     "slow": "Requests are slow",
+    "errors after a deploy": "Requests fail since the deploy",
+    "slow after a deploy": "Requests are slow since the deploy",
+    "errors after a switch": "Requests fail since the switch",
+    "slow after a switch": "Requests are slow since the switch",
 }
 
 
@@ -59,13 +63,13 @@ class LaneWatcher:
         self._seen_term = -1
         self._states: dict[Lane, WatchState] = {}
         self._changed: set[Lane] = set()
-        self._ticks: deque[tuple[Lane, ServedTick]] = deque(maxlen=_MOST_WAITING)
+        self._ticks: deque[tuple[Lane, ServedTick, str]] = deque(maxlen=_MOST_WAITING)
         self._news: list[tuple[Lane, News]] = []
         self._save_at = self._retell_at = datetime.min.replace(tzinfo=UTC)
 
-    def take(self, lane: Lane, tick: ServedTick) -> None:
-        """Take a tick, to be judged in the next round."""
-        self._ticks.append((lane, tick))
+    def take(self, lane: Lane, tick: ServedTick, release: str) -> None:
+        """Take a tick, to be judged in the next round. release: the digest; empty for the same as before."""
+        self._ticks.append((lane, tick, release))
 
     async def once(self) -> bool:
         """One round of the loop."""
@@ -82,11 +86,11 @@ class LaneWatcher:
             self._save_at = now + timedelta(seconds=self._save_s)
         return False
 
-    def _judge(self, lane: Lane, tick: ServedTick) -> None:
+    def _judge(self, lane: Lane, tick: ServedTick, release: str) -> None:
         config = self._catalog().lanes.get(lane)
         if config is None:
             return
-        state, news = advance_watch(config.watch.rules, self._states.get(lane, WatchState()), tick)
+        state, news = advance_watch(config.watch.rules, self._states.get(lane, WatchState()), tick, release)
         self._states[lane] = state
         self._changed.add(lane)
         self._news += ((lane, said) for said in news)
@@ -121,8 +125,8 @@ class LaneWatcher:
         if rule.after_deploy_s is not None and said.firing and not await self._deployed(lane, rule, now):
             return None
         return Finding(
-            fingerprint=f"{SOURCE}/{lane}/{rule.name}"[:100],
-            source=SOURCE,
+            fingerprint=f"{RULES}/{lane}/{rule.name}"[:100],
+            source=RULES,
             title=_TITLES.get(rule.name, rule.name),
             at=datetime.fromtimestamp(said.at, UTC),
             firing=said.firing,

@@ -109,6 +109,16 @@ def test_what_becomes_worse_escalates_from_the_beginning() -> None:
     assert "It is critical now; it was medium." in [entry.text for entry in change.entries]
 
 
+def test_who_was_called_a_moment_ago_is_not_called_again_for_the_same() -> None:
+    high = opened(Severity.HIGH).alert
+    change = hear(high, finding("gateway", 5), after(5), POLICY)
+    assert change is not None
+    assert (change.alert.severity, change.calls, change.alert.steps_done) == (Severity.CRITICAL, (), 1)
+    later = hear(high, finding("gateway", 65), after(65), POLICY)
+    assert later is not None
+    assert [call.who for call in later.calls] == [("team", "on_call")]
+
+
 def test_the_owner_is_told_when_their_alert_becomes_worse() -> None:
     mine = acted(opened(Severity.MEDIUM).alert, AlertAction.ACKNOWLEDGE).alert
     change = hear(mine, finding("gateway", 700), after(700), POLICY)
@@ -269,10 +279,16 @@ def test_what_is_over_takes_no_action() -> None:
 
 def test_what_a_person_resolved_is_not_opened_by_the_same_trouble_told_again() -> None:
     over = acted(opened().alert, AlertAction.RESOLVE, at=60).alert
-    assert concerns(over, finding(at=0))
-    assert concerns(over, finding(at=30, firing=False))
-    assert not concerns(over, finding(at=70))
-    assert not concerns(over, finding("latency", at=30))
+    assert concerns(over, finding(at=0), after(61), POLICY)
+    assert concerns(over, finding(at=30, firing=False), after(61), POLICY)
+    assert not concerns(over, finding(at=70), after(70), POLICY)
+    assert not concerns(over, finding("latency", at=30), after(61), POLICY)
+
+
+def test_what_a_person_resolved_and_never_ended_comes_back_after_a_while() -> None:
+    over = acted(opened().alert, AlertAction.RESOLVE, at=60).alert
+    assert concerns(over, finding(at=0), after(60 + 899), POLICY)
+    assert not concerns(over, finding(at=0), after(60 + 900), POLICY)
 
 
 def test_who_rolls_back_has_the_alert_but_slipway_does_not() -> None:

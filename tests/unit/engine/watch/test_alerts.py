@@ -177,6 +177,7 @@ async def test_a_deploy_shortly_before_is_the_plausible_cause() -> None:
         {"minutes_ago": 61},
         {"minutes_ago": 10, "phase": "rolled_back"},
         {"minutes_ago": 10, "from_version": None},
+        {"minutes_ago": 10, "phase": "soaking", "ended_at": None},  # rules count what stable serves
         {"minutes_ago": 10, "lane": Lane("checkout", "staging")},
     ],
 )
@@ -190,7 +191,7 @@ async def test_what_is_no_plausible_cause(change: dict[str, object]) -> None:
 async def test_a_rollout_that_goes_on_is_a_plausible_cause() -> None:
     world = AlertWorld()
     world.deployed(200, "soaking", ended_at=None)
-    await world.alerts.hear([errors()])
+    await world.alerts.hear([errors(source="sentry")])
     suspect = (await world.one()).suspect
     assert suspect is not None
     assert suspect.going_on
