@@ -89,6 +89,8 @@ class SinkTeller:
             self._rows.clear()
             self._changed.clear()
             self._seen_term = self._term()
+        if not self._sinks.names:
+            return False
         for sink in self._sinks.names:
             if sink not in self._rows:
                 self._rows[sink] = _rows(await self._notes.note(_NOTE, sink))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery, Delivery, Reading
+from bot.engine.stepper import Contended
 from bot.ports.errors import Unreachable
 from bot.ports.findings import Findings
 
@@ -21,7 +22,6 @@ PER_MINUTE = 20_000
 _REMEMBERED, _REMEMBERED_S = 20_000, 3600.0
 # Bodies above it are read in a thread, one at a time.
 _LARGE = 32 * 1024
-_AT_ONCE = 8
 _TOLD_S = 60.0
 
 
@@ -48,7 +48,8 @@ class Receiver:
         self._budgets: dict[str, _Budget] = {}
         self._taken: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._reading = asyncio.Lock()
-        self._hearing = asyncio.Semaphore(_AT_ONCE)
+        # One at a time: many deliveries of a storm are about the same alert, and would only get in each other's way.
+        self._hearing = asyncio.Lock()
         self._told: dict[str, float] = {}
 
     def refused(self, source: str, headers: Mapping[str, str]) -> tuple[int, str] | None:
@@ -97,7 +98,7 @@ class Receiver:
         try:
             async with self._hearing:
                 await self._findings.hear(findings)
-        except Unreachable as away:
+        except (Unreachable, Contended) as away:
             self._warn(source, str(away))
             return 503, "The alerts could not be recorded: repeat this later."
         self._remember(source, reading.once)

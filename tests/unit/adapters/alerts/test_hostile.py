@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +39,13 @@ TEXTS = st.one_of(ANYTHING, NASTY)
 
 
 @pytest.fixture(scope="module")
-def prometheus(tmp_path_factory: pytest.TempPathFactory) -> AlertSource:
-    return sources(tmp_path_factory.mktemp("catalog"))["prometheus"]
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, AlertSource]:
+    return sources(tmp_path_factory.mktemp("catalog"))
+
+
+@pytest.fixture(scope="module")
+def prometheus(everything: Mapping[str, AlertSource]) -> AlertSource:
+    return everything["prometheus"]
 
 
 def read(source: AlertSource, alert: dict[str, Any]) -> Finding:
@@ -76,15 +82,69 @@ def is_sound(found: Finding) -> None:
 def test_no_alert_is_too_strange_to_be_taken(
     prometheus: AlertSource, labels: dict[str, str], notes: dict[str, str], fingerprint: str, url: str
 ) -> None:
+    alert = alertmanager_alert(labels=labels, annotations=notes, fingerprint=fingerprint, generatorURL=url)
+    sound_or_no_text(prometheus, alertmanager_body(alert), [labels, notes, fingerprint, url])
+
+
+@given(
+    texts=st.fixed_dictionaries(dict.fromkeys(("text", "value", "limit", "runbook", "url"), TEXTS)),
+    title=TEXTS.filter(bool),
+    labels=st.dictionaries(TEXTS, TEXTS, max_size=60),
+    lane=st.fixed_dictionaries(dict.fromkeys(("service", "environment"), TEXTS)),
+)
+def test_nor_is_one_of_our_own(
+    everything: Mapping[str, AlertSource],
+    texts: dict[str, str],
+    title: str,
+    labels: dict[str, str],
+    lane: dict[str, str],
+) -> None:
+    alert = {"fingerprint": "x", "title": title, "labels": labels, **texts, **lane}
+    sound_or_no_text(everything["own"], {"alerts": [alert]}, [title, labels, texts, lane])
+
+
+@given(title=TEXTS, culprit=TEXTS, rule=TEXTS, tags=st.lists(st.tuples(TEXTS, TEXTS), max_size=60), url=TEXTS)
+def test_nor_is_an_event_of_sentry(
+    everything: Mapping[str, AlertSource],
+    title: str,
+    culprit: str,
+    rule: str,
+    tags: list[tuple[str, str]],
+    url: str,
+) -> None:
+    event = {"issue_id": "1", "title": title, "culprit": culprit, "tags": tags, "url": url, "web_url": url}
+    body = {"action": "triggered", "data": {"event": event, "triggered_rule": rule}}
+    named = {"sentry_hook_resource": "event_alert"}
+    sound_or_no_text(everything["sentry"], body, [title, culprit, rule, tags, url], **named)
+
+
+@given(name=TEXTS, branch=TEXTS, text=TEXTS, url=TEXTS)
+def test_nor_is_a_workflow_of_github(
+    everything: Mapping[str, AlertSource], name: str, branch: str, text: str, url: str
+) -> None:
+    run = {
+        "workflow_id": 7,
+        "name": name,
+        "display_title": text,
+        "event": "push",
+        "head_branch": branch,
+        "head_sha": text,
+        "conclusion": "failure",
+        "html_url": url,
+        "updated_at": "2026-11-22T14:50:00Z",
+    }
+    repository = {"name": name, "full_name": name, "default_branch": branch}
+    body = {"action": "completed", "workflow_run": run, "repository": repository}
+    sound_or_no_text(everything["github"], body, [name, branch, text, url], x_github_event="workflow_run")
+
+
+def sound_or_no_text(source: AlertSource, body: Any, texts: Any, **headers: str) -> None:
+    """Lone surrogates are no text of JSON; nothing else may be refused."""
     try:
-        found = read(
-            prometheus,
-            alertmanager_alert(labels=labels, annotations=notes, fingerprint=fingerprint, generatorURL=url),
-        )
+        (found,) = source.read(delivery(json.dumps(body).encode(), **headers)).findings
     except BadDelivery:
-        # Lone surrogates are no text of JSON; nothing else may be refused.
         with pytest.raises(UnicodeEncodeError):
-            json.dumps([labels, notes, fingerprint, url], ensure_ascii=False).encode()
+            json.dumps(texts, ensure_ascii=False).encode()
         return
     is_sound(found)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.adapters.alerts.sources.receiving import Receiver
+from bot.domain.watch.findings import Finding
+from bot.engine.stepper import Contended
 from tests.fakes.findings import FakeFindings
 from tests.fakes.github import webhook
 from tests.support.alert_sources import (
@@ -93,6 +97,37 @@ async def test_what_could_not_be_recorded_is_asked_for_again_and_then_taken(tmp_
     assert (status, sentence) == (503, "The alerts could not be recorded: repeat this later.")
     findings.away = False
     assert await taking.take("own", by_us(body), body) == (200, "Taken: 1.")
+
+
+async def test_a_storm_about_one_alert_is_heard_one_by_one(tmp_path: Path) -> None:
+    class OneByOne(FakeFindings):
+        under_way = 0
+
+        async def hear(self, findings: Sequence[Finding]) -> None:
+            self.under_way += 1
+            await asyncio.sleep(0)
+            assert self.under_way == 1
+            self.under_way -= 1
+            await super().hear(findings)
+
+    findings = OneByOne()
+    taking = receiver(tmp_path, findings)
+
+    async def send(number: int) -> int:
+        body = own("a", named=str(number))
+        return (await taking.take("own", by_us(body), body))[0]
+
+    assert set(await asyncio.gather(*map(send, range(50)))) == {200}
+    assert len(findings.heard) == 50
+
+
+async def test_an_alert_that_others_keep_changing_is_asked_for_again(tmp_path: Path) -> None:
+    class Changing(FakeFindings):
+        async def hear(self, findings: Sequence[Finding]) -> None:
+            raise Contended("the alert keeps changing")
+
+    body = own("a")
+    assert (await receiver(tmp_path, Changing()).take("own", by_us(body), body))[0] == 503
 
 
 async def test_repetitions_are_remembered_for_an_hour_and_forgotten_in_order(tmp_path: Path) -> None:

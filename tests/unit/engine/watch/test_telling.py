@@ -236,6 +236,13 @@ async def test_the_message_in_discord_is_linked_and_not_waited_for_when_discord_
     ]
 
 
+async def test_without_sinks_the_database_is_asked_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Told({})
+    await world.begin()
+    monkeypatch.setattr(world.store.alerts, "open", None)
+    await world.rounds()
+
+
 async def test_only_the_severities_of_a_sink_are_told() -> None:
     sink = Heard()
     world = Told({"it": sink}, severities=frozenset({Severity.CRITICAL}))
