@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ _log = structlog.get_logger(__name__)
 _NOTE = "sink"
 # Open alerts that are looked at, the worst first, and deliveries to one sink at a time.
 _MOST, _AT_ONCE = 1000, 4
+# Between looks at the alerts passes so many times what a look takes: with thousands of them, a look takes long.
+_LOOKS = 20
 # Alerts that are over and are looked at again for each sink in a round.
 _LOADED = 20
 _GATHER_S = 0.05
@@ -81,12 +84,15 @@ class SinkTeller:
         self._rows: dict[str, dict[int, _Row]] = {}
         self._changed: set[str] = set()
         self._busy = Tasks[tuple[str, int], _Told]()
+        self._alerts_seen: Sequence[Alert] = ()
+        self._look_at = 0.0
 
     async def once(self) -> bool:
         """One round: begin what is due, take in what became of it, and note it."""
         if self._term() != self._seen_term:
             await self._busy.stop()
             self._rows.clear()
+            self._look_at = 0.0
             self._changed.clear()
             self._seen_term = self._term()
         if not self._sinks.names:
@@ -94,7 +100,12 @@ class SinkTeller:
         for sink in self._sinks.names:
             if sink not in self._rows:
                 self._rows[sink] = _rows(await self._notes.note(_NOTE, sink))
-        alerts = await self._of_interest()
+        if time.monotonic() >= self._look_at:
+            began = time.monotonic()
+            self._alerts_seen = await self._of_interest()
+            ended = time.monotonic()
+            self._look_at = ended + _LOOKS * (ended - began)
+        alerts = self._alerts_seen
         for sink in self._sinks.names:
             await self._begin(sink, alerts)
         await self._busy.wait(_GATHER_S)

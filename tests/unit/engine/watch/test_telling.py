@@ -84,6 +84,7 @@ class Told(AlertWorld):
 
     async def rounds(self, count: int = 3) -> None:
         for _ in range(count):
+            self.teller._look_at = 0.0
             await self.teller.once()
             await asyncio.sleep(0)
 
