@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import discord
@@ -16,10 +16,11 @@ from bot.domain.rollout.model import Actor
 from bot.domain.watch.oncall import OnCallSchedule, Person
 from bot.domain.watch.oncall_times import moment
 from bot.engine.watch.oncall import OverrideRequest
+from bot.engine.watch.pages import named_by
 from bot.engine.watch.rota import Rota
 from bot.ui.errors import Reply
 from bot.ui.interactions import oncall
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import Choices, Responder
 from cogs import choices
 
@@ -93,6 +94,21 @@ class OnCallSchedules(
             return oncall.overridden(await on_call.override(request))
 
         await self.responder.answer(interaction, "oncall override", work, category="admin")
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: AnyInteraction) -> None:
+        """The button of a test page, also of one from before a restart."""
+        page = named_by(id_used(interaction))
+        if page is None:
+            return
+        schedule, due = page
+
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            due_at = datetime.fromtimestamp(due, UTC)
+            on_call = self.responder.engine.on_call
+            return Reply(f"✅ {await on_call.answer_page(guild.id, actor, schedule, due_at)}")
+
+        await self.responder.answer(interaction, "oncall page", work, category=None)
 
     # ---- suggestions ---------------------------------------------------------------------------------------
 

@@ -316,6 +316,16 @@ ALTER TABLE public.on_call_overrides ALTER COLUMN id ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
+CREATE TABLE public.on_call_pages (
+    schedule text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    user_id bigint NOT NULL,
+    user_name text NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    answered_at timestamp with time zone,
+    missed_at timestamp with time zone
+);
+
 CREATE TABLE public.on_call_told (
     schedule text NOT NULL,
     user_id bigint,
@@ -501,6 +511,9 @@ ALTER TABLE ONLY public.on_call_calendars
 ALTER TABLE ONLY public.on_call_overrides
     ADD CONSTRAINT on_call_overrides_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY public.on_call_pages
+    ADD CONSTRAINT on_call_pages_pkey PRIMARY KEY (schedule, due_at);
+
 ALTER TABLE ONLY public.on_call_told
     ADD CONSTRAINT on_call_told_pkey PRIMARY KEY (schedule);
 
@@ -575,6 +588,8 @@ CREATE INDEX monitor_days_since ON public.monitor_days USING btree (since);
 CREATE INDEX notes_old ON public.notes USING btree (updated_at);
 
 CREATE INDEX on_call_overrides_until ON public.on_call_overrides USING btree (until);
+
+CREATE INDEX on_call_pages_due ON public.on_call_pages USING btree (due_at);
 
 CREATE INDEX rollouts_history ON public.rollouts USING btree (guild_id, id DESC);
 

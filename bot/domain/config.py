@@ -7,7 +7,7 @@ lane binding.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -225,6 +225,11 @@ class Catalog:
         }
         foreign = {c.on_call for c in self.lanes.values()} - own
         return {name: schedule for name, schedule in self.on_call.items() if name not in foreign}
+
+    def guilds_of_schedule(self, name: str) -> Sequence[GuildConfig]:
+        """The servers in which the on-call schedule is used; all of them for one that no lane has."""
+        using = {guild for lane in self.lanes.values() if lane.on_call == name for guild in lane.guilds}
+        return [guild for guild in self.guilds.values() if not using or guild.id in using]
 
     def of(self, lane: Lane) -> LaneConfig:
         """A lane of any guild. Raises `UserError` that offers the closest names when there is none."""

@@ -27,7 +27,7 @@ class Alert:
     """An alert that belongs to no rollout. `over`: it ends an earlier alert.
 
     `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
-    title, if it is neither a warning nor an end.
+    title, if it is neither a warning nor an end. button: id of a button to answer with.
     """
 
     key: str
@@ -39,6 +39,7 @@ class Alert:
     channel: str = "alerts"
     mention_users: tuple[int, ...] = ()
     icon: str = ""
+    button: str = ""
 
 
 class Alarm(Protocol):

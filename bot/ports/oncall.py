@@ -11,6 +11,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall import CalendarSource, Override
 from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall_pages import Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,22 @@ class OnCallStore(Protocol):
 
         before: None where nothing was announced yet.
         """
+        ...
+
+    async def pages(self, since: datetime) -> Sequence[Page]:
+        """The test pages that were due since then, by the time when they were."""
+        ...
+
+    async def send_page(self, page: Page, calls: Sequence[CallPeople]) -> bool:
+        """Record a test page with its messages; False, with nothing recorded, when it was sent before."""
+        ...
+
+    async def answer_page(self, page: Page, at: datetime) -> bool:
+        """Record an answer; False when the page is not open any more."""
+        ...
+
+    async def miss_page(self, page: Page, at: datetime, calls: Sequence[CallPeople]) -> bool:
+        """Record that no answer came, with its messages; False when the page is not open any more."""
         ...
 
     async def calendars(self) -> Mapping[str, ReadCalendar]:

@@ -19,6 +19,7 @@ from bot.ports.errors import Unreachable
 from bot.ports.notifications import Alert, Notice
 from bot.ports.store import CardStore, NoteStore
 from bot.ui import escaping
+from bot.ui.buttons import HereButton
 from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
 from bot.ui.message_budget import MessageBudget, Priority
 from bot.ui.notices import ALARMS, NoticeText, alert_words, nonce, words
@@ -251,4 +252,8 @@ async def _send(channel: discord.PartialMessageable, post: NoticeText) -> discor
     allowed = mentions(post.roles, post.users)
     if post.embed is not None:
         return await channel.send(post.content, embed=post.embed, nonce=post.nonce, allowed_mentions=allowed)
+    if post.button:
+        view = discord.ui.View(timeout=None)
+        view.add_item(HereButton(post.button))
+        return await channel.send(post.content, nonce=post.nonce, allowed_mentions=allowed, view=view)
     return await channel.send(post.content, nonce=post.nonce, allowed_mentions=allowed, suppress_embeds=True)

@@ -118,6 +118,13 @@ def rollout_of(custom_id: str) -> int | None:
     return int(match["rollout"]) if match is not None else None
 
 
+class HereButton(IdButton):
+    """Answers a test page. The cog of `/oncall` listens for it."""
+
+    def __init__(self, custom_id: str) -> None:
+        super().__init__(label="I'm here", style=discord.ButtonStyle.success, custom_id=custom_id)
+
+
 class ReasonForm(discord.ui.Modal):
     """Form that asks for a reason. It has the id of its button, so it can be answered after a restart too."""
 

@@ -39,7 +39,7 @@ _HEADS = {
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """One message to post. `nonce` and `mark` are the same for every attempt."""
+    """One message to post. `nonce` and `mark` are the same for every attempt. button: id of one under it."""
 
     channel: str
     content: str
@@ -48,6 +48,7 @@ class NoticeText:
     mark: str
     roles: tuple[int, ...]
     users: tuple[int, ...]
+    button: str = ""
 
     def is_in(self, message: discord.Message) -> bool:
         """Whether `message` is this one, posted by an earlier attempt."""
@@ -95,7 +96,14 @@ def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
     said = " ".join(part for part in (pings, f"{shape} **{escaping.plain(alert.title, 200)}**") if part)
     content = _joined([said, escaping.sentence(alert.text, 1500)], mark)
     return NoticeText(
-        alert.channel, content, None, nonce(alert.key, "a"), mark, tuple(roles), alert.mention_users
+        channel=alert.channel,
+        content=content,
+        embed=None,
+        nonce=nonce(alert.key, "a"),
+        mark=mark,
+        roles=tuple(roles),
+        users=alert.mention_users,
+        button=alert.button,
     )
 
 

@@ -14,6 +14,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall import Override, Person
 from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall_pages import Page
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import NO_LANE, Store
@@ -100,3 +101,25 @@ async def test_a_calendar_is_kept_as_it_was_read_last(world: World) -> None:
     for calendar in (replace(read, events=(), until=None, problem="It is away."), read):
         await store.put_calendar(calendar)
         assert await store.calendars() == {"payments": calendar}
+
+
+async def test_a_test_page_is_sent_once_and_answered_or_missed(world: World) -> None:
+    store = world.store.on_call
+    page = Page("payments", EPOCH, ADA, EPOCH)
+    assert await store.send_page(page, [SAID])
+    assert not await store.send_page(page, [SAID])
+    assert await world.messages() == [SAID]
+    assert await store.pages(EPOCH) == [page]
+    assert await store.pages(EPOCH + HOUR) == []
+    assert await store.answer_page(page, EPOCH + HOUR)
+    assert not await store.answer_page(page, EPOCH + HOUR)
+    assert not await store.miss_page(page, EPOCH + HOUR, [replace(SAID, key="missed-1")])
+    later = replace(page, due_at=EPOCH + HOUR)
+    assert await store.send_page(later, ())
+    assert await store.miss_page(later, EPOCH + 2 * HOUR, [replace(SAID, key="missed-2")])
+    assert not await store.answer_page(later, EPOCH + 2 * HOUR)
+    assert await store.pages(EPOCH) == [
+        replace(page, answered_at=EPOCH + HOUR),
+        replace(later, missed_at=EPOCH + 2 * HOUR),
+    ]
+    assert [effect.key for effect in await world.messages()] == ["missed-2"]  # type: ignore[attr-defined]

@@ -28,6 +28,14 @@ def parse_hand_over(value: object) -> str:
     return " ".join([*days, f"{int(found[2]):02}:{found[3]}"])
 
 
+def parse_test_page(value: object) -> str:
+    """`"tuesday 11:00"`; raises ValueError."""
+    text = parse_hand_over(value)
+    if " " not in text:
+        raise ValueError('a weekday and a time in quotes, such as "tuesday 11:00"')
+    return text
+
+
 def parse_rotation(value: object) -> float:
     """Seconds of `"weekly"`, `"daily"` or a duration of at least four hours; raises ValueError."""
     if isinstance(value, str) and value in _ROTATIONS:
@@ -124,3 +132,12 @@ class Schedule(Part):
         description='Who is called second: "next" in this schedule, another schedule, or "none".',
     )
     lead: str | None = Field(default=None, description="A person or role that is called last.")
+    test_page: (
+        Annotated[
+            str, BeforeValidator(parse_test_page), WithJsonSchema({**_TEXT, "examples": ["tuesday 11:00"]})
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="When the person on call gets a test page each week: weekday and local time, in quotes.",
+    )

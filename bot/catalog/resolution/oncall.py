@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -61,6 +61,8 @@ class _Resolver:
             name, self._on(path, written.people), written.time_zone, lead=lead, lead_role=role
         )
         zoned = self._zone(path, written.time_zone)
+        if zoned and written.test_page is not None:
+            made = replace(made, tested=_each_week(written.time_zone, written.test_page))
         if written.ics is not None:
             return self._from_calendar(path, written, written.ics, made)
         if self._spoilt(path, "ics"):
@@ -159,4 +161,10 @@ class _Resolver:
         self._document.wrong(path, sentence, hint)
 
 
+def _each_week(zone: str, text: str) -> Rotation:
+    weekday, clock = hand_over_of(text)
+    return Rotation(zone, datetime.combine(_A_MONDAY + timedelta(days=weekday or 0), clock), _WEEK)
+
+
+_A_MONDAY = date(2026, 1, 5)
 _ADD = "Add people:, by name and Discord id."

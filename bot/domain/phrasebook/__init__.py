@@ -102,6 +102,7 @@ from bot.domain.phrasebook.lanes import (
     quarantined,
 )
 from bot.domain.phrasebook.oncall import (
+    ANSWER_PAGE,
     ON_CALL_LATER,
     TAKE_OVER,
     bad_moment,
@@ -113,11 +114,15 @@ from bot.domain.phrasebook.oncall import (
     no_hand_over,
     no_one_on_call,
     no_schedules,
+    not_your_page,
     on_call_anyway,
     override_ends_first,
     override_over,
     override_too_long,
     overrides_on_call,
+    page_answered,
+    page_missed,
+    page_over,
     takes_over,
 )
 from bot.domain.phrasebook.requests import (
@@ -181,6 +186,7 @@ from bot.domain.phrasebook.states import (
 )
 
 __all__ = [
+    "ANSWER_PAGE",
     "GATEWAY_TOO_OLD",
     "HALTED",
     "HALTED_NEXT",
@@ -279,6 +285,7 @@ __all__ = [
     "not_rolled_back",
     "not_succeeded",
     "not_your_alert",
+    "not_your_page",
     "nothing_to_measure",
     "nothing_to_roll_back",
     "nothing_to_start",
@@ -295,6 +302,9 @@ __all__ = [
     "override_too_long",
     "overrides_on_call",
     "own_rollout",
+    "page_answered",
+    "page_missed",
+    "page_over",
     "panic_begun",
     "panic_off",
     "panic_on",

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.errors import Refused, UserError
-from bot.domain.formatting import counted, stamp
+from bot.domain.formatting import counted, duration, stamp
 from bot.domain.phrasebook.values import because, code, name, sentence
 
 ON_CALL_LATER = "No one takes over in the next four weeks."
+ANSWER_PAGE = "This is a test: press **I'm here** within 15 minutes, to show that alerts reach you."
 TAKE_OVER = "`/oncall override` gives the time to a person."
 
 
@@ -46,6 +47,25 @@ def overrides_on_call(schedule: str, person: str, since: datetime, until: dateti
 def calendar_as_read_before(problem: str) -> str:
     """A calendar that cannot be read now."""
     return f"The calendar is shown as it was read before.{sentence(problem)}"
+
+
+def page_missed(person: str, since: datetime) -> str:
+    """A test page without an answer, to those who must see to it."""
+    return f"{name(person)} has not answered the test page that was sent {stamp(since)}, so alerts may not reach them."
+
+
+def page_answered(wait_s: float) -> str:
+    """To the person who answered a test page, `wait_s` seconds after it was sent."""
+    return f"Thank you: alerts reach you. You answered after {duration(wait_s)}."
+
+
+def page_over() -> Refused:
+    """An answer to a test page that is answered, missed or unknown."""
+    return Refused("This test page is over.", rule="page_over", remedy="`/oncall who` shows the last one.")
+
+
+def not_your_page(person: str) -> Refused:
+    return Refused(f"This test page is for {name(person)}.", rule="not_your_page")
 
 
 def given_by(by: str, reason: str) -> str:

@@ -255,7 +255,7 @@ class CallPeople:
     """Tell people in a channel about a lane or a server, outside of any rollout.
 
     `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog. over: it ends an earlier one.
-    icon: before the title, if it is neither a warning nor an end.
+    icon: before the title, if it is neither a warning nor an end. button: id of a button to answer with.
     """
 
     key: str
@@ -267,6 +267,7 @@ class CallPeople:
     channel: Literal["alerts", "deploys"] = "alerts"
     mention_users: tuple[int, ...] = ()
     icon: str = ""
+    button: str = ""
     kind: Literal["call_people"] = "call_people"
 
 

@@ -75,7 +75,7 @@ class OnCallSchedule:
 
     people: in the order of the rotation; for a calendar, those that it may name. second: `next` is the next person of
     this schedule who is not on call; another schedule names its own; None: there is no second. lead: a person, or a
-    role of the catalog.
+    role of the catalog. tested: its turns begin when the person on call gets a test page.
     """
 
     name: str
@@ -87,6 +87,7 @@ class OnCallSchedule:
     second: OnCallSchedule | Literal["next"] | None = "next"
     lead: Person | None = None
     lead_role: str = ""
+    tested: Rotation | None = None
 
     def reading(self, calendars: Mapping[str, Calendar]) -> OnCallSchedule:
         """The schedule with what was read of its calendar, by name of schedule."""

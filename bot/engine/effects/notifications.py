@@ -93,6 +93,7 @@ def _alert(call: CallPeople) -> Alert:
         channel=call.channel,
         mention_users=call.mention_users,
         icon=call.icon,
+        button=call.button,
     )
 
 

@@ -28,6 +28,7 @@ from bot.engine.watch.handover import HandOvers
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.engine.watch.monitors import Monitors
 from bot.engine.watch.oncall import OnCall
+from bot.engine.watch.pages import PageLoop
 from bot.engine.watch.sinks import Sinks
 from bot.engine.watch.telling import SinkTeller
 from bot.ports.appcommands import AppCommandsSync
@@ -166,6 +167,7 @@ class Worker:
         )
         on_call = OnCall(store.on_call, catalog, clock, members)
         self._handing_over = HandOvers(on_call, store.on_call, catalog)
+        self._paging = PageLoop(on_call, store.on_call, catalog)
         self._calendars = CalendarLoop(calendars, store.on_call, catalog, clock) if calendars else None
         self._monitors = (
             Monitors(
@@ -277,6 +279,7 @@ class Worker:
             Loop("tidy", only(self._tidy), intervals.tidy_s),
             Loop("gauges", self._gauge, intervals.gauge_s),
             Loop("hand_overs", only(self._handing_over.once), intervals.on_call_s),
+            Loop("test_pages", only(self._paging.once), intervals.on_call_s),
             *(
                 [Loop("calendars", only(self._calendars.once), intervals.calendars_s)]
                 if self._calendars

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
@@ -49,16 +49,10 @@ class HandOvers:
         now = Told(name, person.id if person else None, person.name if person else "", since)
         calls: list[CallPeople] = []
         if before is not None:
-            for guild in self._guilds(name):
+            for guild in self._catalog().guilds_of_schedule(name):
                 calls.append(await self._call(guild, rota, before, now))
         if await self._store.tell(before, now, calls):
             log.info("hand_over", schedule=name, person=now.person_id, before=before and before.person_id)
-
-    def _guilds(self, name: str) -> Sequence[GuildConfig]:
-        """The servers in which the schedule is used; all for one that no lane has."""
-        catalog = self._catalog()
-        using = {guild for lane in catalog.lanes.values() if lane.on_call == name for guild in lane.guilds}
-        return [guild for guild in catalog.guilds.values() if not using or guild.id in using]
 
     async def _call(self, guild: GuildConfig, rota: Rota, before: Told, now: Told) -> CallPeople:
         shift, after = rota.on_call(now.schedule), rota.next(now.schedule)

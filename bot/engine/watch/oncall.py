@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig, unknown
@@ -26,6 +27,7 @@ from bot.domain.watch.oncall import (
     Shift,
 )
 from bot.domain.watch.oncall_calendar import shifts_of
+from bot.domain.watch.oncall_pages import Page
 from bot.engine.watch.api import Reached
 from bot.engine.watch.rota import BACK, Rota
 from bot.ports.coordination import Clock
@@ -34,10 +36,12 @@ from bot.ports.members import Members
 from bot.ports.oncall import OnCallStore, ReadCalendar
 from bot.ports.store import NO_LANE
 
+T = TypeVar("T")
 ICON = "📟"
 _ANSWER_S = 2.0
 _MEMBERS_S = 1.0
 _RECENT_S = 2.0
+_PAGES_BACK = timedelta(weeks=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,7 @@ class OnCallStatus:
     """One schedule now. shifts: the present one and those of the next four weeks; never empty.
 
     gone: ids of its people who are not in the server. lanes: those that it is for. problem: of its calendar.
+    page: the last test page of the last weeks.
     """
 
     schedule: OnCallSchedule
@@ -54,6 +59,7 @@ class OnCallStatus:
     gone: frozenset[int] = frozenset()
     lanes: Sequence[Lane] = ()
     problem: str = ""
+    page: Page | None = None
 
     @property
     def now(self) -> Shift:
@@ -102,11 +108,7 @@ class OnCall:
 
     async def rota(self) -> Rota:
         """Every schedule of the catalog now."""
-        try:
-            async with asyncio.timeout(self._answer_s):
-                return await self._rota()
-        except TimeoutError:
-            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+        return await self._soon(self._rota())
 
     async def _rota(self) -> Rota:
         at, schedules = self._clock.now(), self._catalog().on_call
@@ -166,7 +168,10 @@ class OnCall:
         rota = await self.rota()
         found = [self._status(rota, name, catalog) for name in names if name in rota.schedules]
         gone = await self._gone(catalog.guilds[guild_id], found)
-        return [replace(each, gone=gone) for each in found]
+        tested = any(each.schedule.tested is not None for each in found)
+        pages = await self._soon(self._store.pages(rota.at - _PAGES_BACK)) if tested else ()
+        last = {page.schedule: page for page in pages}  # by the time when they were due
+        return [replace(each, gone=gone, page=last.get(each.schedule.name)) for each in found]
 
     async def everywhere(self, schedule: str | None = None) -> Sequence[OnCallStatus]:
         """The schedules of all servers, without a look at who is still there: for the machine's own command line."""
@@ -214,6 +219,32 @@ class OnCall:
         if name not in known:
             raise unknown("schedule", name, known)
         return [name]
+
+    # ---- test pages ----------------------------------------------------------------------------------------
+
+    async def answer_page(self, guild_id: int, actor: Actor, schedule: str, due_at: datetime) -> str:
+        """Answer a test page, as the person it went to; a sentence for them. Again is as good as once."""
+        self.schedule(guild_id, schedule)
+        now = self._clock.now()
+        found = [page for page in await self._soon(self._store.pages(due_at)) if page.schedule == schedule]
+        if not found or found[0].due_at != due_at:
+            raise phrasebook.page_over()
+        page = found[0]
+        if page.person.id != actor.id:
+            raise phrasebook.not_your_page(page.person.name)
+        if page.answered_at is None:
+            if not await self._soon(self._store.answer_page(page, now)):
+                raise phrasebook.page_over()
+            page = replace(page, answered_at=now)
+        assert page.answered_at is not None
+        return phrasebook.page_answered((page.answered_at - page.sent_at).total_seconds())
+
+    async def _soon(self, asked: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self._answer_s):
+                return await asked
+        except TimeoutError:
+            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
 
     # ---- overrides -----------------------------------------------------------------------------------------
 
@@ -273,11 +304,7 @@ class OnCall:
         )
         # One that begins now is announced as a hand-over.
         calls = [_told(wanted, instead, request.guild_id)] if wanted.since > wanted.at else []
-        try:
-            async with asyncio.timeout(self._answer_s):
-                return await self._store.give(wanted, entry, calls)
-        except TimeoutError:
-            raise Unreachable(f"no answer within {self._answer_s:g} s") from None
+        return await self._soon(self._store.give(wanted, entry, calls))
 
 
 def _recently(then: datetime, at: datetime) -> bool:

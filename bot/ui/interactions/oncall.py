@@ -37,6 +37,8 @@ def _schedule(status: OnCallStatus) -> Iterator[str]:
         yield f"-# Override by {_by(now)}"
     yield _after(status)
     yield from (f"⚠️ {_dated(said, 300)}" for said in _warnings(status))
+    if status.page is not None and status.page.answered_at is not None:
+        yield f"-# Test page answered {escaping.relative(status.page.answered_at)}"
     if status.lanes:
         shown = ", ".join(escaping.plain(str(lane), 60) for lane in status.lanes[:_LANES])
         more = f" and {len(status.lanes) - _LANES} more" if len(status.lanes) > _LANES else ""
@@ -66,6 +68,8 @@ def _warnings(status: OnCallStatus) -> Iterator[str]:
     for gap in later[:3]:
         if gap.since is not None and gap.until is not None:
             yield phrasebook.no_one_on_call(status.schedule.name, gap.since, gap.until, gap.why)
+    if status.page is not None and status.page.missed_at is not None:
+        yield phrasebook.page_missed(status.page.person.name, status.page.sent_at)
     if status.problem and status.now.person is not None:
         yield phrasebook.calendar_as_read_before(status.problem)
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall import Override
+from bot.domain.watch.oncall_pages import Page
 from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import NO_LANE
 from tests.fakes.store.effects import call
@@ -52,6 +53,37 @@ class MemoryOnCall(Part):
         if key != ((before.person_id, before.since) if before else None):
             return False
         t.told[after.schedule] = after
+        call(t, now, NO_LANE, calls)
+        return True
+
+    @statement
+    def pages(self, t: Tables, now: datetime, since: datetime) -> Sequence[Page]:
+        return sorted((p for p in t.pages.values() if p.due_at >= since), key=lambda page: page.due_at)
+
+    @statement
+    def send_page(self, t: Tables, now: datetime, page: Page, calls: Sequence[CallPeople]) -> bool:
+        if (page.schedule, page.due_at) in t.pages:
+            return False
+        t.pages[page.schedule, page.due_at] = page
+        call(t, now, NO_LANE, calls)
+        return True
+
+    @statement
+    def answer_page(self, t: Tables, now: datetime, page: Page, at: datetime) -> bool:
+        was = t.pages.get((page.schedule, page.due_at))
+        if was is None or not was.open:
+            return False
+        t.pages[page.schedule, page.due_at] = replace(was, answered_at=at)
+        return True
+
+    @statement
+    def miss_page(
+        self, t: Tables, now: datetime, page: Page, at: datetime, calls: Sequence[CallPeople]
+    ) -> bool:
+        was = t.pages.get((page.schedule, page.due_at))
+        if was is None or not was.open:
+            return False
+        t.pages[page.schedule, page.due_at] = replace(was, missed_at=at)
         call(t, now, NO_LANE, calls)
         return True
 

@@ -17,6 +17,7 @@ from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alert import Alert, Entry
 from bot.domain.watch.checks import MonitorState
 from bot.domain.watch.oncall import Override
+from bot.domain.watch.oncall_pages import Page
 from bot.domain.watch.rules import WatchState
 from bot.ports.alerts import AlertCard
 from bot.ports.monitors import MonitorKey
@@ -108,6 +109,7 @@ class Tables:
     overrides: list[Override] = field(default_factory=list)
     told: dict[str, Told] = field(default_factory=dict)
     calendars: dict[str, ReadCalendar] = field(default_factory=dict)
+    pages: dict[tuple[str, datetime], Page] = field(default_factory=dict)
     monitors: dict[MonitorKey, MonitorState] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_alert: int = 0

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.watch.oncall import OnCallSchedule, Person
+from bot.domain.watch.oncall_pages import Page
 from bot.domain.watch.oncall_rotation import Rotation
+from bot.engine.watch.pages import button_of
 from bot.ports.notifications import Alert
 from tests.support import rollouts
 from tests.support.oncall import schedule, with_schedules
@@ -113,3 +115,19 @@ async def test_an_alert_that_mentions_people_notifies_exactly_them(staffed: Stan
     await staffed.announcer.alert(told)
     (message,) = await staffed.messages("alerts")
     assert message["content"].startswith(f"<@{people[0]}> <@{people[1]}> 📟 **payments: lead is on call**")
+
+
+async def test_a_test_page_is_answered_by_its_button(staffed: Stand) -> None:
+    engine, due_at = staffed.engine, NOW
+    page = Page("payments", due_at, person(staffed, "oncall"), due_at)
+    await engine.store.on_call.send_page(page, ())
+    guild = next(iter(engine.catalog.guilds))
+    told = Alert("page-1", guild, "payments: test page for oncall", "Press it.", button=button_of(page))
+    await staffed.announcer.alert(told)
+    (message,) = await staffed.messages("alerts")
+    assert [button["label"] for button in message["buttons"]] == ["I'm here"]
+    other = await staffed.press("lead", message["id"], "I'm here")
+    assert other["ephemeral"] and "This test page is for oncall." in other["message"]["text"]
+    staffed.clock.forward(90)
+    done = await staffed.press("oncall", message["id"], "I'm here")
+    assert done["ephemeral"] and "You answered after 90 s." in done["message"]["text"]

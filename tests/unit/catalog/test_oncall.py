@@ -65,11 +65,13 @@ def test_turns_and_hand_overs(tmp_path: Path, keys: str, begins: datetime, lengt
 
 
 def test_a_schedule_has_its_second_and_its_lead(tmp_path: Path) -> None:
-    text = oncall(WEEKLY + "    second: backup\n    lead: lead\n")
+    text = oncall(WEEKLY + '    second: backup\n    lead: lead\n    test_page: "Thu 11:00"\n')
     text += "  backup: {people: grace, time_zone: UTC, start: 2026-01-05, second: none, lead: ada}\n"
     found = load(write(tmp_path, all=text)).on_call
     assert found["payments"].second == found["backup"]
     assert (found["payments"].lead, found["payments"].lead_role) == (None, "lead")
+    assert found["payments"].tested == Rotation("Europe/Berlin", datetime(2026, 1, 8, 11), timedelta(weeks=1))
+    assert found["backup"].tested is None
     assert (found["backup"].second, found["backup"].lead) == (None, ADA)
 
 
@@ -106,6 +108,7 @@ def test_every_mistake_is_told_at_once_with_its_line_and_a_hint(tmp_path: Path) 
         "    time_zone: Europe/Berln\n"
         "    start: soon\n"
         "    second: paymnets\n"
+        "    test_page: '11:00'\n"
         "    lead: leed\n"
         "    rotation: 1h\n"
         "    hand_over: 17:00\n"
@@ -132,6 +135,8 @@ def test_every_mistake_is_told_at_once_with_its_line_and_a_hint(tmp_path: Path) 
         f'{at("soon")}: on_call.payments.start: must be a date such as 2026-11-23, not "soon".',
         f'{at("paymnets")}: on_call.payments.second: there is no schedule "paymnets". '
         "Known: days, files, next, none, search, web.",
+        f"{at('test_page')}: on_call.payments.test_page: must be a weekday and a time in quotes, such as "
+        '"tuesday 11:00", not "11:00".',
         f'{at("leed")}: on_call.payments.lead: there is no person or role "leed". Did you mean "lead"?',
         f"{at('rotation: 1h')}: on_call.payments.rotation: {rotations}",
         f"{at('17:00')}: on_call.payments.hand_over: must be a weekday and a time in quotes, such as "

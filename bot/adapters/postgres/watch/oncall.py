@@ -14,6 +14,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall import Override, Person
 from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall_pages import Page
 from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import NO_LANE
 
@@ -60,6 +61,38 @@ class PostgresOnCall:
                 row = await connection.one("tell_first_hand_over", *columns)
             else:
                 row = await connection.one("tell_hand_over", *columns, before.person_id, before.since)
+            if row is not None:
+                await call(connection, NO_LANE, calls)
+        return row is not None
+
+    async def pages(self, since: datetime) -> Sequence[Page]:
+        return [
+            Page(
+                row["schedule"],
+                row["due_at"],
+                Person(row["user_id"], row["user_name"]),
+                row["sent_at"],
+                row["answered_at"],
+                row["missed_at"],
+            )
+            for row in await self._database.fetch("on_call_pages", since)
+        ]
+
+    async def send_page(self, page: Page, calls: Sequence[CallPeople]) -> bool:
+        person = page.person
+        columns = (page.schedule, page.due_at, person.id, storable(person.name), page.sent_at)
+        return await self._with_calls("send_page", columns, calls)
+
+    async def answer_page(self, page: Page, at: datetime) -> bool:
+        return await self._database.one("answer_page", page.schedule, page.due_at, at) is not None
+
+    async def miss_page(self, page: Page, at: datetime, calls: Sequence[CallPeople]) -> bool:
+        return await self._with_calls("miss_page", (page.schedule, page.due_at, at), calls)
+
+    async def _with_calls(self, name: str, columns: Sequence[object], calls: Sequence[CallPeople]) -> bool:
+        """Run the statement, and order the messages if it changed something."""
+        async with self._database.transaction() as connection:
+            row = await connection.one(name, *columns)
             if row is not None:
                 await call(connection, NO_LANE, calls)
         return row is not None

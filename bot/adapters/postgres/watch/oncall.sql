@@ -26,3 +26,19 @@ SELECT schedule, source, events, until, read_at, problem FROM on_call_calendars
 INSERT INTO on_call_calendars (schedule, source, events, until, read_at, problem) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (schedule) DO UPDATE SET source = EXCLUDED.source, events = EXCLUDED.events, until = EXCLUDED.until,
     read_at = EXCLUDED.read_at, problem = EXCLUDED.problem
+
+-- name: on_call_pages
+SELECT schedule, due_at, user_id, user_name, sent_at, answered_at, missed_at FROM on_call_pages
+WHERE due_at >= $1 ORDER BY due_at
+
+-- name: send_page
+INSERT INTO on_call_pages (schedule, due_at, user_id, user_name, sent_at) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (schedule, due_at) DO NOTHING RETURNING schedule
+
+-- name: answer_page
+UPDATE on_call_pages SET answered_at = $3
+WHERE schedule = $1 AND due_at = $2 AND answered_at IS NULL AND missed_at IS NULL RETURNING schedule
+
+-- name: miss_page
+UPDATE on_call_pages SET missed_at = $3
+WHERE schedule = $1 AND due_at = $2 AND answered_at IS NULL AND missed_at IS NULL RETURNING schedule

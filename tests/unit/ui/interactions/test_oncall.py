@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from bot.domain.watch.oncall import Calendar as ReadCalendar
 from bot.domain.watch.oncall import CalendarShift, OnCallSchedule, Person
+from bot.domain.watch.oncall_pages import Page
 from bot.domain.watch.oncall_rotation import Rotation
 from bot.engine.watch.oncall import OnCallStatus
 from bot.ui import escaping
@@ -85,6 +86,16 @@ async def test_people_who_left_are_named_and_not_mentioned() -> None:
     assert "⚠️ alan is not in this server and cannot be called." in found
     assert "<@103>" not in found
     assert "alan · left the server" in shown(oncall.weeks(await status(desk=desk)))
+
+
+async def test_the_last_test_page_is_shown() -> None:
+    desk = Desk()
+    page = Page("payments", NOW, GRACE, NOW)
+    (found,) = await status(desk=desk)
+    missed = replace(found, page=replace(page, missed_at=NOW + HOUR))
+    assert "⚠️ grace has not answered the test page that was sent <t:" in shown(oncall.who([missed]))
+    answered = replace(found, page=replace(page, answered_at=NOW))
+    assert f"-# Test page answered <t:{int(NOW.timestamp())}:R>" in shown(oncall.who([answered]))
 
 
 async def test_a_calendar_that_is_away_is_said_while_it_still_counts() -> None:
