@@ -1,4 +1,4 @@
-"""`/health`: Slipway itself, its dependencies, and what runs where."""
+"""`/health`: what is deployed and how it is doing, open alerts, and Slipway itself."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from discord.ext import commands
 
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
+from bot.domain.watch.health import ServerHealth
 from bot.ui.errors import Reply
 from bot.ui.gateway.client import believable
-from bot.ui.interactions import lists
-from bot.ui.interactions.people import AnyInteraction
+from bot.ui.interactions.health import answer, page_of
+from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import HealthLine, Responder
 from cogs.deploy import quietly
 
@@ -26,15 +27,34 @@ class Health(commands.Cog):
     def __init__(self, responder: Responder) -> None:
         self.responder = responder
 
-    @app_commands.command(name="health", description="Show the state of Slipway, and what runs where")
+    @app_commands.command(
+        name="health",
+        description="Show how everything is doing: services, alerts, and Slipway itself",
+    )
     async def health(self, interaction: AnyInteraction) -> None:
-        async def work(guild: GuildConfig, actor: Actor) -> Reply:
-            checks, lanes = await asyncio.gather(
-                self.responder.health(), quietly(self.responder.engine.status(guild.id), _LANES_WITHIN_S)
-            )
-            return lists.health([_gateway(interaction), *checks], lanes)
+        await self._answer(interaction, "health", 0)
 
-        await self.responder.answer(interaction, "health", work, category="read", patience_s=_LOOK_S)
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: AnyInteraction) -> None:
+        """Presses of Refresh and of the pages."""
+        page = page_of(id_used(interaction))
+        if page is not None:
+            await self._answer(interaction, "press:health", page)
+
+    async def _answer(self, interaction: AnyInteraction, command: str, page: int) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            checks, lanes, healths = await asyncio.gather(
+                self.responder.health(),
+                quietly(self.responder.engine.status(guild.id), _LANES_WITHIN_S),
+                quietly(self._lanes(guild.id), _LANES_WITHIN_S),
+            )
+            return answer([_gateway(interaction), *checks], lanes, healths, page)
+
+        await self.responder.answer(interaction, command, work, category="read", patience_s=_LOOK_S)
+
+    async def _lanes(self, guild_id: int) -> ServerHealth:
+        assert self.responder.lanes is not None, "composition gives it"
+        return await self.responder.lanes(guild_id)
 
 
 def _gateway(interaction: AnyInteraction) -> HealthLine:

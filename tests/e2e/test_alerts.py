@@ -37,6 +37,10 @@ async def test_a_sick_service_is_told_at_once_to_whom_it_concerns_and_once(stack
     assert not any(button["label"].startswith("Roll back") for button in card["buttons"])
     assert "oncall" in str(card["mentions"]), card["mentions"]
 
+    health = await acts.command(stack, "dev", "health")
+    assert "1 alert open" in health
+    assert "All is well" not in health
+
     told = said(await stack.stage.press("oncall", card["id"], "Acknowledge"))
     assert "You have alert" in told
     await alerted(stack, "acknowledged by", after=before)

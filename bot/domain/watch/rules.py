@@ -18,7 +18,7 @@ from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, parse
 from bot.domain.watch.findings import Severity
 
 ERRORS = "errors"
-DAY_S, WEEK_S = 86_400.0, 604_800.0
+RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0
 _COVER = 0.5  # of the windows of burn rates
 _SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
 
@@ -58,7 +58,7 @@ class News(NamedTuple):
 class WatchState:
     """What is known of a lane after its ticks until `at` (unix seconds).
 
-    conditions: by their names. firing: rules by their names, each with since when. day, week: what was served.
+    conditions: by their names. firing: rules by their names, each with since when. recent, day, week: what was served.
     release: the digest of what serves, as far as it is known.
     """
 
@@ -67,6 +67,7 @@ class WatchState:
     firing: Mapping[str, float] = field(default_factory=dict)
     day: Window = ()
     week: Window = ()
+    recent: Window = ()
     release: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -77,6 +78,7 @@ class WatchState:
             "firing": dict(self.firing),
             "day": [list(slot) for slot in self.day],
             "week": [list(slot) for slot in self.week],
+            "recent": [list(slot) for slot in self.recent],
             "release": self.release,
         }
 
@@ -89,6 +91,7 @@ class WatchState:
             stored["firing"],
             tuple(map(tuple, stored["day"])),
             tuple(map(tuple, stored["week"])),
+            tuple(map(tuple, stored["recent"])),
             stored["release"],
         )
 
@@ -126,12 +129,21 @@ def advance_watch(
         for condition in rule.conditions
     }
     news = tuple(found for rule in rules if (found := _news(rule, state, conditions, tick)) is not None)
-    day, week = state.day, state.week
-    if (served := tick.counts.get(ERRORS)) is not None:
-        added = (round(tick.seconds), served.total, served.bad)
-        day, week = push(day, DAY_S, tick.at, added), push(week, WEEK_S, tick.at, added)
-    firing = _fire(rules, state.firing, news)
-    return WatchState(tick.at, conditions, firing, day, week, release or state.release), news
+    now = WatchState(tick.at, conditions, _fire(rules, state.firing, news), *_added(state, tick))
+    return replace(now, release=release or state.release), news
+
+
+def _added(state: WatchState, tick: ServedTick) -> tuple[Window, Window, Window]:
+    """Day, week and the last minutes with the tick."""
+    served = tick.counts.get(ERRORS)
+    if served is None:
+        return state.day, state.week, state.recent
+    added = (round(tick.seconds), served.total, served.bad)
+    return (
+        push(state.day, DAY_S, tick.at, added),
+        push(state.week, WEEK_S, tick.at, added),
+        push(state.recent, RECENT_S, tick.at, added),
+    )
 
 
 def _fire(
@@ -215,6 +227,11 @@ class Served(NamedTuple):
     def success(self) -> float | None:
         """Share of the requests that succeeded; None without requests."""
         return 1 - self.bad / self.requests if self.requests else None
+
+
+def in_recent(state: WatchState, now: float) -> Served:
+    """The last five minutes before `now` (unix seconds), to half a minute; nothing when it was not measured since."""
+    return Served(*sums(tuple(slot for slot in state.recent if slot[0] >= now - RECENT_S), _SUMS))
 
 
 def in_day(state: WatchState) -> Served:

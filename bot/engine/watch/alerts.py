@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -83,13 +84,16 @@ class Alerts:
         self._waker = waker
         self._roll_back = roll_back
         self._on_call = on_call
+        self._turn = asyncio.Lock()
 
     # ---- findings ----
 
     async def hear(self, findings: Sequence[Finding]) -> None:
         ordered = sorted(findings, key=group_of)
-        for group, found in groupby(ordered, key=group_of):
-            await self._hear(group, list(found))
+        # In turn: in a storm, those who hear of one lane would only be in each other's way.
+        async with self._turn:
+            for group, found in groupby(ordered, key=group_of):
+                await self._hear(group, list(found))
 
     async def _hear(self, group: str, findings: Sequence[Finding]) -> None:
         for _ in range(_ATTEMPTS):

@@ -22,11 +22,10 @@ from bot.ui.cards.card import changes_line
 from bot.ui.cards.phases import SHAPE, shape, word
 from bot.ui.cards.prompts import readiness_line, short_soaks_line
 from bot.ui.errors import Reply, Upload
-from bot.ui.interactions.responder import HealthLine
 
 PAGE = 8
 _LANES_AT_MOST = 20
-_CHECKS = {True: "✅", False: "❌", None: "➖"}
+CHECKS = {True: "✅", False: "❌", None: "➖"}
 
 
 def layout(
@@ -155,7 +154,7 @@ def dry_run(plan: DryRun) -> Reply:
     steps = "\n".join(f"{n}. {escaping.sentence(step, 200)}" for n, step in enumerate(plan.steps, 1))
     findings = sorted(plan.findings, key=lambda f: f.ok)
     looked_at = "\n".join(
-        f"{_CHECKS[f.ok]} **{escaping.plain(f.what, 40)}** {escaping.sentence(f.sentence, 240)}"
+        f"{CHECKS[f.ok]} **{escaping.plain(f.what, 40)}** {escaping.sentence(f.sentence, 240)}"
         for f in findings
     )
     head = [
@@ -192,35 +191,6 @@ def backtest(lane: Lane, found: Tried) -> Reply:
         lines = "\n".join(found.suggestion.lines())
         parts.append(f"**Soaks for this traffic**\n```\n{escaping.cut(lines, 800)}\n```")
     return layout(parts)
-
-
-def health(checks: Sequence[HealthLine], lanes: Sequence[LaneStatus] | None) -> Reply:
-    """State of Slipway, one line per part, then what runs where if that could be read."""
-    bad = [c for c in checks if c.ok is False]
-    head = (
-        "✅ **All components are healthy.**"
-        if not bad
-        else f"❌ **{len(bad)} of {len(checks)} checks failed.**"
-    )
-    ordered = sorted(checks, key=lambda c: c.ok is not False)
-    lines = [
-        f"{_CHECKS[c.ok]} **{escaping.plain(c.name, 60)}** {escaping.sentence(c.detail, 200)}"
-        for c in ordered
-    ]
-    parts = [f"## Slipway\n{head}", "\n".join(lines)]
-    if lanes is None:
-        parts.append("⚠️ The lanes could not be read: no answer from the database or a target.")
-    elif lanes:
-        parts.append("\n".join(_one_line(lane) for lane in lanes[:_LANES_AT_MOST]))
-    return layout(parts)
-
-
-def _one_line(lane: LaneStatus) -> str:
-    runs = escaping.code(lane.desired_version, 40) if lane.desired_version else "nothing"
-    trouble = " ⚠️" if lane.problem or lane.drift else ""
-    going_on = f" · {shape(lane.active)} {word(lane.active)}" if lane.active else ""
-    place = f"{escaping.plain(lane.lane.service, 60)} → {escaping.plain(lane.lane.environment, 40)}"
-    return f"**{place}** {runs}{going_on}{trouble}"
 
 
 _BACKTEST = re.compile(r"slipway-backtest:(?P<service>[^:]{1,50}):(?P<environment>[^:]{1,30})")

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.rollout.model import Lane, Observed, Phase, Readiness, Running, RunState
+from bot.domain.rollout.model import Lane, Observed, Readiness, Running, RunState
 from bot.engine.api import DryRun, LaneStatus, Lock, PreflightFinding, RolloutSummary
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions import lists
 from bot.ui.interactions.lists import BacktestButton, PageButton, lane_of, page_of
-from bot.ui.interactions.responder import HealthLine
 from tests.support import rollouts
 from tests.support.components import payload, said
 
@@ -116,16 +115,3 @@ def test_a_dry_run_puts_what_is_in_the_way_first() -> None:
     assert found.index("prerequisite") < found.index("**lock**")
     assert "1 check failed" in found
     assert "which must be started first" in found
-
-
-def test_health_shows_what_is_broken_first() -> None:
-    checks = [
-        HealthLine("database", True, "18.1"),
-        HealthLine("Redis", None, "not configured"),
-        HealthLine("router", False, "gone"),
-    ]
-    found = shown(lists.health(checks, None))
-    assert "1 of 3 checks failed" in found
-    assert found.index("router") < found.index("database")
-    assert "could not be read" in found
-    assert Phase.SOAKING not in found
