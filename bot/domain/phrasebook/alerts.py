@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.errors import Refused, UserError
-from bot.domain.phrasebook.values import because, code, name, sentence
+from bot.domain.phrasebook.values import because, code, name, sentence, unquoted
 
 
 def all_well() -> str:
@@ -23,7 +23,7 @@ def silence_over() -> str:
 
 
 def silenced_for(length: str, reason: str) -> str:
-    return f"Silenced for {length}{because(reason)}."
+    return f"Silenced for {name(length)}{because(reason)}."
 
 
 def still_on_it(owner: str) -> str:
@@ -35,7 +35,7 @@ def no_answer_from(owner: str) -> str:
 
 
 def not_acknowledged(waited: str) -> str:
-    return f"No one has acknowledged this for {waited}."
+    return f"No one has acknowledged this for {name(waited)}."
 
 
 def escalated_by(who: str, reason: str) -> str:
@@ -59,8 +59,9 @@ def no_alert(alert_id: int) -> UserError:
 
 
 def not_your_alert(action: str, roles: str) -> Refused:
+    some = f"one of the roles {unquoted(roles, 200) or '-'}"
     return Refused(
-        f"To {name(action)} an alert you need one of the roles {roles}, or to have acknowledged it yourself.",
+        f"To {name(action)} an alert you need {some}, or to have acknowledged it yourself.",
         rule="role",
         remedy="Acknowledge it first, or ask the person on call.",
     )
@@ -75,7 +76,7 @@ def nothing_to_roll_back(lane: str) -> Refused:
 
 
 def because_of_alert(alert_id: int, title: str) -> str:
-    return f"Alert {alert_id}: {name(title)}"
+    return f"Alert {alert_id}: {name(title)}."
 
 
 def would_roll_back(version: str, to: str) -> str:

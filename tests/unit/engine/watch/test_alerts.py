@@ -205,7 +205,7 @@ async def test_roll_back_returns_to_what_ran_before_and_takes_the_alert() -> Non
     alert, rollout = await world.alerts.roll_back(request)
     (asked,) = world.asked
     assert (asked.version, asked.interaction, asked.actor) == ("1.4.0", "i1", LEAD)
-    assert asked.reason == f"Alert {alert.id}: Many requests fail"
+    assert asked.reason == f"Alert {alert.id}: Many requests fail."
     assert alert.owner is not None
     assert (alert.owner.name, world.lines(alert)[-1]) == (LEAD.name, "rollback")
     assert rollout.id == 91
