@@ -303,8 +303,25 @@ class OnCall:
             details=details,
         )
         # One that begins now is announced as a hand-over.
-        calls = [_told(wanted, instead, request.guild_id)] if wanted.since > wanted.at else []
+        calls = [await self._told(wanted, instead, request.guild_id)] if wanted.since > wanted.at else []
         return await self._soon(self._store.give(wanted, entry, calls))
+
+    async def _told(self, wanted: Override, instead: Sequence[Shift], guild_id: int) -> CallPeople:
+        """What the people concerned are told of an override that begins later."""
+        said = phrasebook.overrides_on_call(wanted.schedule, wanted.person.name, wanted.since, wanted.until)
+        by = phrasebook.given_by(wanted.by, wanted.reason)
+        people = [wanted.person, *(shift.person for shift in instead if shift.person is not None)]
+        ids = dict.fromkeys(person.id for person in people)
+        gone = await self.gone(self._catalog().guilds[guild_id], list(ids))
+        once = f"{guild_id}/override/{wanted.schedule}/{wanted.person.id}/{wanted.since}/{wanted.at}"
+        return CallPeople(
+            key=hashlib.sha256(once.encode()).hexdigest()[:24],
+            guild_id=guild_id,
+            title=f"{wanted.schedule}: {wanted.person.name} takes over",
+            text=f"{said} {by}",
+            mention_users=tuple(each for each in ids if each not in gone),
+            icon=ICON,
+        )
 
 
 def _recently(then: datetime, at: datetime) -> bool:
@@ -316,22 +333,6 @@ def _is_same(given: Override, request: OverrideRequest, reason: str, since: date
     mine = (request.schedule, request.person.id, request.until, request.actor.id, reason)
     theirs = (given.schedule, given.person.id, given.until, given.by_id, given.reason)
     return mine == theirs and given.since <= since
-
-
-def _told(wanted: Override, instead: Sequence[Shift], guild_id: int) -> CallPeople:
-    """What the people concerned are told of an override that begins later."""
-    said = phrasebook.overrides_on_call(wanted.schedule, wanted.person.name, wanted.since, wanted.until)
-    by = phrasebook.given_by(wanted.by, wanted.reason)
-    people = [wanted.person, *(shift.person for shift in instead if shift.person is not None)]
-    once = f"{guild_id}/override/{wanted.schedule}/{wanted.person.id}/{wanted.since}/{wanted.at}"
-    return CallPeople(
-        key=hashlib.sha256(once.encode()).hexdigest()[:24],
-        guild_id=guild_id,
-        title=f"{wanted.schedule}: {wanted.person.name} takes over",
-        text=f"{said} {by}",
-        mention_users=tuple(dict.fromkeys(person.id for person in people)),
-        icon=ICON,
-    )
 
 
 def _checked(now: datetime, since: datetime, until: datetime) -> datetime:

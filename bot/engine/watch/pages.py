@@ -86,17 +86,18 @@ class PageLoop:
     async def _miss(self, rota: Rota, page: Page) -> None:
         people = rota.responders(page.schedule)
         concerned = [each.id for each in (page.person, people.second, people.lead) if each is not None]
-        calls = [
-            CallPeople(
+        calls: list[CallPeople] = []
+        for guild in self._catalog().guilds_of_schedule(page.schedule):
+            gone = await self._on_call.gone(guild, concerned)
+            call = CallPeople(
                 key=_key(guild, page, "missed"),
                 guild_id=guild.id,
                 title=f"{page.schedule}: {page.person.name} was not reached",
                 text=phrasebook.page_missed(page.person.name, page.sent_at),
                 mention_roles=_roles(guild, people.lead_role),
-                mention_users=tuple(dict.fromkeys(concerned)),
+                mention_users=tuple(each for each in dict.fromkeys(concerned) if each not in gone),
             )
-            for guild in self._catalog().guilds_of_schedule(page.schedule)
-        ]
+            calls.append(call)
         if await self._store.miss_page(page, rota.at, calls):
             log.warning("test_page_missed", schedule=page.schedule, person=page.person.id)
 

@@ -176,6 +176,13 @@ async def test_an_override_that_begins_later_is_told_to_those_concerned() -> Non
     )
 
 
+async def test_an_override_that_replaces_someone_who_left_mentions_the_others() -> None:
+    desk = Desk()
+    desk.members.left = {ALAN.id}
+    await desk.on_call.override(desk.asked(ADA, since=HAND_OVER - DAY, until=HAND_OVER + DAY))
+    assert desk.messages[0].mention_users == (ADA.id, GRACE.id)
+
+
 async def test_an_override_begins_now_at_the_earliest() -> None:
     desk = Desk()
     done = await desk.on_call.override(desk.asked(since=NOW - DAY))

@@ -121,6 +121,7 @@ async def test_a_page_goes_to_the_servers_in_which_the_person_is() -> None:
         "payments: test page for grace",
         "payments: grace was not reached",
     ]
+    assert of.messages[1].mention_users == (ALAN.id,)
 
 
 async def test_schedules_without_test_pages_get_none() -> None:
