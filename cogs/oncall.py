@@ -15,7 +15,7 @@ from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.oncall import OnCallSchedule, Person
 from bot.domain.watch.oncall_times import moment
-from bot.engine.watch.oncall import OverrideRequest
+from bot.engine.watch.overrides import OverrideRequest
 from bot.engine.watch.pages import named_by
 from bot.engine.watch.rota import Rota
 from bot.ui.errors import Reply

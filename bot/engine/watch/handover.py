@@ -11,8 +11,8 @@ from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall import Shift
-from bot.engine.watch.oncall import ICON, OnCall
-from bot.engine.watch.rota import Rota
+from bot.engine.watch.oncall import OnCall
+from bot.engine.watch.rota import ICON, Rota
 from bot.ports.oncall import OnCallStore, Told
 
 log = structlog.get_logger(__name__)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig, unknown
 from bot.domain.formatting import clean
-from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch import oncall
 from bot.domain.watch.escalation import Responder
 from bot.domain.watch.oncall import (
-    LONGEST_OVERRIDE,
     Calendar,
     OnCallSchedule,
     Override,
@@ -29,15 +26,23 @@ from bot.domain.watch.oncall import (
 from bot.domain.watch.oncall_calendar import shifts_of
 from bot.domain.watch.oncall_pages import Page
 from bot.engine.watch.api import Reached
+from bot.engine.watch.overrides import (
+    Overridden,
+    OverrideRequest,
+    begin_of,
+    concerned,
+    entry_of,
+    is_same,
+    replaced,
+    told_ahead,
+)
 from bot.engine.watch.rota import BACK, Rota
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
 from bot.ports.oncall import OnCallStore, ReadCalendar
-from bot.ports.store import NO_LANE
 
 T = TypeVar("T")
-ICON = "📟"
 _ANSWER_S = 2.0
 _MEMBERS_S = 1.0
 _RECENT_S = 2.0
@@ -64,27 +69,6 @@ class OnCallStatus:
     @property
     def now(self) -> Shift:
         return self.shifts[0]
-
-
-@dataclass(frozen=True, slots=True)
-class OverrideRequest:
-    """A time that `person` is to take over. since: before now means now."""
-
-    guild_id: int
-    actor: Actor
-    schedule: str
-    person: Person
-    since: datetime
-    until: datetime
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Overridden:
-    """An override, and the shifts that it replaces, cut to its time."""
-
-    override: Override
-    instead: Sequence[Shift] = field(default=())
 
 
 class OnCall:
@@ -269,13 +253,13 @@ class OnCall:
         if not reason:
             raise phrasebook.reason_required("Say why, for the people who look at the schedule.")
         rota = await self.rota()
-        since = _checked(rota.at, request.since, request.until)
+        since = begin_of(rota.at, request.since, request.until)
         there = oncall.on_call(rota.schedules[name], rota.overrides, since).override
-        if there is not None and _is_same(there, request, reason, since):
+        if there is not None and is_same(there, request, reason, since):
             return Overridden(there)
         if await self.gone(self._catalog().guilds[request.guild_id], [person.id]):
             raise phrasebook.cannot_be_on_call(person.name)
-        instead = _cut(rota, name, since, request.until)
+        instead = replaced(rota, name, since, request.until)
         if all(shift.person == person for shift in instead):
             raise phrasebook.on_call_anyway(person.name, name)
         wanted = Override(
@@ -285,72 +269,16 @@ class OnCall:
         return Overridden(given, instead)
 
     async def _give(self, wanted: Override, instead: Sequence[Shift], request: OverrideRequest) -> Override:
-        details = {
-            "schedule": wanted.schedule,
-            "user": wanted.person.name,
-            "user_id": wanted.person.id,
-            "since": wanted.since.isoformat(),
-            "until": wanted.until.isoformat(),
-            "instead": [shift.person.name if shift.person else None for shift in instead],
-        }
-        entry = AuditEntry(
-            NO_LANE,
-            request.actor,
-            wanted.at,
-            "on_call_override",
-            wanted.reason,
-            request.guild_id,
-            details=details,
-        )
-        # One that begins now is announced as a hand-over.
-        calls = [await self._told(wanted, instead, request.guild_id)] if wanted.since > wanted.at else []
-        return await self._soon(self._store.give(wanted, entry, calls))
-
-    async def _told(self, wanted: Override, instead: Sequence[Shift], guild_id: int) -> CallPeople:
-        """What the people concerned are told of an override that begins later."""
-        said = phrasebook.overrides_on_call(wanted.schedule, wanted.person.name, wanted.since, wanted.until)
-        by = phrasebook.given_by(wanted.by, wanted.reason)
-        people = [wanted.person, *(shift.person for shift in instead if shift.person is not None)]
-        ids = dict.fromkeys(person.id for person in people)
-        gone = await self.gone(self._catalog().guilds[guild_id], list(ids))
-        once = f"{guild_id}/override/{wanted.schedule}/{wanted.person.id}/{wanted.since}/{wanted.at}"
-        return CallPeople(
-            key=hashlib.sha256(once.encode()).hexdigest()[:24],
-            guild_id=guild_id,
-            title=f"{wanted.schedule}: {wanted.person.name} takes over",
-            text=f"{said} {by}",
-            mention_users=tuple(each for each in ids if each not in gone),
-            icon=ICON,
-        )
+        calls: list[CallPeople] = []
+        if wanted.since > wanted.at:  # one that begins now is announced as a hand-over
+            guild = self._catalog().guilds[request.guild_id]
+            gone = await self.gone(guild, concerned(wanted, instead))
+            calls.append(told_ahead(wanted, instead, guild.id, gone))
+        return await self._soon(self._store.give(wanted, entry_of(wanted, instead, request), calls))
 
 
 def _recently(then: datetime, at: datetime) -> bool:
     return abs((at - then).total_seconds()) < _RECENT_S
-
-
-def _is_same(given: Override, request: OverrideRequest, reason: str, since: datetime) -> bool:
-    """Whether it is what `request` asks for. One that began already may have been asked for with `now`."""
-    mine = (request.schedule, request.person.id, request.until, request.actor.id, reason)
-    theirs = (given.schedule, given.person.id, given.until, given.by_id, given.reason)
-    return mine == theirs and given.since <= since
-
-
-def _checked(now: datetime, since: datetime, until: datetime) -> datetime:
-    """When the override begins. Raises `UserError`."""
-    if until <= now:
-        raise phrasebook.override_over(until)
-    since = max(since, now)
-    if until <= since:
-        raise phrasebook.override_ends_first(since, until)
-    if until - since > LONGEST_OVERRIDE:
-        raise phrasebook.override_too_long(LONGEST_OVERRIDE.days)
-    return since
-
-
-def _cut(rota: Rota, name: str, since: datetime, until: datetime) -> list[Shift]:
-    """The shifts of that time, cut to it."""
-    found = oncall.between(rota.schedules[name], rota.overrides, since, until)
-    return [oncall.cut(each, since, until) for each in found]
 
 
 def _calendar(schedule: OnCallSchedule, read: ReadCalendar | None) -> Calendar:

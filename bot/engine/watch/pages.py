@@ -14,8 +14,8 @@ from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
 from bot.domain.watch.oncall import OnCallSchedule
 from bot.domain.watch.oncall_pages import Page, due
-from bot.engine.watch.oncall import ICON, OnCall
-from bot.engine.watch.rota import Rota
+from bot.engine.watch.oncall import OnCall
+from bot.engine.watch.rota import ICON, Rota
 from bot.ports.oncall import OnCallStore
 
 log = structlog.get_logger(__name__)

@@ -12,6 +12,8 @@ from bot.domain.watch.oncall import OnCallSchedule, Override, Responders, Shift
 
 # How far people look ahead, and how far calendars and overrides are read back: shifts have a beginning.
 AHEAD, BACK = timedelta(weeks=4), timedelta(weeks=5)
+# Before what people are told of who is on call.
+ICON = "📟"
 _MOST_SHIFTS = 250
 
 

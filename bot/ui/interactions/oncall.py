@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from bot.domain import phrasebook
 from bot.domain.formatting import with_times
 from bot.domain.watch.oncall import Person, Shift
-from bot.engine.watch.oncall import OnCallStatus, Overridden
+from bot.engine.watch.oncall import OnCallStatus
+from bot.engine.watch.overrides import Overridden
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions.lists import layout

@@ -18,7 +18,8 @@ from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
 from bot.domain.watch.oncall import Person, Shift
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
-from bot.engine.watch.oncall import OnCallStatus, Overridden
+from bot.engine.watch.oncall import OnCallStatus
+from bot.engine.watch.overrides import Overridden
 from bot.web.api import models
 
 _MOST_BLOCKS = 1000

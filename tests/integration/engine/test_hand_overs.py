@@ -10,7 +10,7 @@ from functools import partial
 from bot.domain.watch.oncall import Calendar, CalendarSource, OnCallSchedule
 from bot.domain.watch.oncall_calendar import CalendarEvent
 from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.oncall import OverrideRequest
+from bot.engine.watch.overrides import OverrideRequest
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Alert
 from tests.support.actors import ONCALL
