@@ -45,13 +45,17 @@ class WatchRule:
 
 
 class News(NamedTuple):
-    """A rule that began to fire at `at` (unix seconds), or no longer does. value and limit: for people."""
+    """A rule that began to fire at `at` (unix seconds), or no longer does.
+
+    value, limit, and the conditions that are broken (`said`): for people.
+    """
 
     rule: WatchRule
     firing: bool
     at: float
     value: str = ""
     limit: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,10 +183,10 @@ def _news(
     return None if fired else News(rule, True, tick.at, *_figures(way, conditions))
 
 
-def _figures(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> tuple[str, str]:
+def _figures(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> tuple[str, str, str]:
     """The condition with the shortest window speaks for the way."""
     shown = min(way, key=lambda one: one.over_s)
-    return shown_as(shown, conditions[shown.name])
+    return *shown_as(shown, conditions[shown.name]), " and ".join(one.name for one in way)
 
 
 def shown_now(rules: Iterable[WatchRule], state: WatchState) -> Iterable[News]:

@@ -10,7 +10,6 @@ import structlog
 
 from bot.domain.config import Catalog, LaneConfig
 from bot.domain.judge.history import ServedTick
-from bot.domain.judge.policy import Rule
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.findings import Finding, Severity
 from bot.domain.watch.rules import News, WatchRule, WatchState, advance_watch, shown_now
@@ -51,7 +50,7 @@ class LaneWatcher:
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
-        save_s: float = 60.0,
+        save_s: float = 10.0,
         retell_s: float = 30.0,
     ) -> None:
         self._store = store
@@ -134,7 +133,7 @@ class LaneWatcher:
             lane=lane,
             value=said.value,
             limit=said.limit,
-            text="" if rule.name not in _TITLES else " or ".join(_said(way) for way in rule.ways),
+            text=said.said,
             rollback=rule.rollback,
         )
 
@@ -149,7 +148,3 @@ class LaneWatcher:
 def _severity(config: LaneConfig, rule: WatchRule) -> Severity:
     """Where no one decides what goes forward, no one is woken either."""
     return rule.severity if config.gated or rule.severity is Severity.LOW else Severity.MEDIUM
-
-
-def _said(way: tuple[Rule, ...]) -> str:
-    return " and ".join(condition.name for condition in way)

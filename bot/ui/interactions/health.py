@@ -91,7 +91,7 @@ def _head(checks: Sequence[HealthLine], found: ServerHealth | None) -> str:
         return f"❌ **{', '.join(wrong)}.**"
     if found is None:
         return "⚠️ **What is deployed could not be read.**"
-    if unknown := sum(lane.errors is None for lane in lanes):
+    if unknown := sum(lane.errors is None and lane.limit is not None for lane in lanes):
         return f"✅ **Nothing is wrong**, but {counted(unknown, 'lane')} had no requests that could be counted lately."
     return "✅ **All is well.**"
 

@@ -64,9 +64,11 @@ def test_an_alert_without_a_lane_is_shown_too() -> None:
 
 
 def test_what_is_not_known_is_not_called_well() -> None:
-    said = shown(answer(FINE, [RUNS], server(LaneHealth(WELL.lane))))
+    said = shown(answer(FINE, [RUNS], server(LaneHealth(WELL.lane, limit=0.01))))
     assert "✅ **Nothing is wrong**, but 1 lane had no requests that could be counted lately." in said
     assert "➖ **checkout → production**" in said
+    # A lane that is not judged by requests has none to count.
+    assert "All is well" in shown(answer(FINE, [RUNS], server(LaneHealth(WELL.lane))))
     assert "What is deployed could not be read" in shown(answer(FINE, None, None))
 
 

@@ -1,0 +1,149 @@
+"""The lane watcher: ticks become findings, over restarts, away databases and changes of controller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain.judge.counters import Counts
+from bot.domain.judge.history import ServedTick
+from bot.domain.records import RolloutSummary
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.lane import LaneWatch
+from bot.domain.watch.rules import default_rules
+from bot.engine.watch.lane_watcher import LaneWatcher
+from bot.ports.errors import Unreachable
+from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.support.catalogs import PRODUCTION, STAGING, catalog
+from tests.support.clocks import FrozenClock
+from tests.support.virtual_time import EPOCH
+
+
+class Heard:
+    """Takes findings, unless it is `away`."""
+
+    def __init__(self) -> None:
+        self.found: list[Finding] = []
+        self.away = False
+
+    async def hear(self, findings: Sequence[Finding]) -> None:
+        if self.away:
+            raise Unreachable("away")
+        self.found += findings
+
+    def told(self) -> list[tuple[str, bool]]:
+        return [(finding.title, finding.firing) for finding in self.found]
+
+
+class World:
+    def __init__(self) -> None:
+        self.clock = FrozenClock(EPOCH)
+        self.store = MemoryStore(MemoryDatabase(self.clock.now))
+        self.heard = Heard()
+        self.term = 1
+        self.past: list[RolloutSummary] = []
+        known = catalog()
+        self.catalog = replace(
+            known,
+            lanes={
+                lane: replace(config, watch=LaneWatch(default_rules(config.policy.judge)))
+                for lane, config in known.lanes.items()
+            },
+        )
+        self.store.history.history = self._history  # type: ignore[method-assign]
+        self.watcher = self.process()
+
+    def process(self) -> LaneWatcher:
+        return LaneWatcher(self.store, lambda: self.catalog, self.heard, self.clock, term=lambda: self.term)
+
+    async def _history(
+        self, lanes: Sequence[Lane], before: int | None, limit: int
+    ) -> Sequence[RolloutSummary]:
+        return self.past[:limit]
+
+    async def serve(self, seconds: int, bad: float, lane: Lane = PRODUCTION, release: str = "a") -> None:
+        """Ticks of 5 s with twenty requests a second, each judged in a round."""
+        for _ in range(seconds // 5):
+            self.clock.forward(5)
+            tick = ServedTick(self.clock.now().timestamp(), 5.0, {"errors": Counts(100, round(bad * 100))})
+            self.watcher.take(lane, tick, release)
+            await self.watcher.once()
+
+
+async def test_an_outage_is_told_with_its_figures_and_its_end() -> None:
+    world = World()
+    await world.serve(60, 0.0)
+    await world.serve(10, 0.5)
+    finding = world.heard.found[0]
+    assert (finding.title, finding.severity, finding.lane) == (
+        "Many requests fail",
+        Severity.CRITICAL,
+        PRODUCTION,
+    )
+    assert (finding.value, finding.limit) == ("25%", "20%")
+    assert finding.text == "error_rate > 20% over 10s with at least 100 requests"
+    await world.serve(180, 0.0)
+    assert world.heard.told()[-1] == ("Many requests fail", False)
+
+
+async def test_how_it_stands_is_told_from_time_to_time_since_when_it_began() -> None:
+    world = World()
+    await world.serve(120, 0.5)
+    outage = [finding for finding in world.heard.found if finding.title == "Many requests fail"]
+    assert 3 <= len(outage) <= 6
+    assert len({finding.at for finding in outage}) == 1
+    assert outage[-1].value == "50%"
+
+
+async def test_where_no_one_decides_no_one_is_woken() -> None:
+    world = World()
+    await world.serve(30, 0.5, STAGING)
+    assert {finding.severity for finding in world.heard.found} == {Severity.MEDIUM}
+
+
+async def test_rules_for_the_time_after_a_deploy_need_one() -> None:
+    world = World()
+    await world.serve(120, 0.1)
+    assert world.heard.found == []
+    at = world.clock.now() - timedelta(minutes=10)
+    world.past = [RolloutSummary(1, PRODUCTION, "1.4.0", "1.5.0", "succeeded", "dev", "", "", at, at)]
+    await world.serve(60, 0.1)
+    finding = world.heard.found[-1]
+    assert (finding.title, finding.rollback) == ("Requests fail since the deploy", True)
+    world.heard.found.clear()
+    world.clock.forward(1800)
+    await world.serve(60, 0.1)
+    assert not any(found.rollback and found.firing for found in world.heard.found)
+
+
+async def test_findings_wait_for_a_database_that_is_away() -> None:
+    world = World()
+    await world.serve(30, 0.0)
+    world.heard.away = True
+    for bad in (0.5, 0.5, 0.5):
+        try:
+            await world.serve(5, bad)
+        except Unreachable:
+            continue
+    assert world.heard.found == []
+    world.heard.away = False
+    await world.watcher.once()
+    assert world.heard.told()[0] == ("Many requests fail", True)
+
+
+async def test_another_process_goes_on_where_the_former_one_stopped() -> None:
+    world = World()
+    await world.serve(60, 0.5)
+    world.watcher, world.term = world.process(), 2
+    world.heard.found.clear()
+    await world.serve(300, 0.0)
+    assert ("Many requests fail", False) in world.heard.told()
+
+
+async def test_a_lane_that_left_the_catalog_is_watched_no_more() -> None:
+    world = World()
+    world.catalog = replace(world.catalog, lanes={})
+    await world.serve(60, 0.5)
+    assert world.heard.found == []
