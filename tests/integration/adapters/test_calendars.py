@@ -16,6 +16,7 @@ from bot.domain.secret import Secret
 from bot.domain.watch.oncall import CalendarSource
 from bot.domain.watch.oncall_calendar import CalendarEvent
 from bot.ports.errors import Unreachable
+from tests.support.waiting import PATIENCE_S
 
 SINCE, UNTIL = datetime(2026, 10, 12, tzinfo=UTC), datetime(2026, 11, 16, tzinfo=UTC)
 KEY = "private-4711"
@@ -110,10 +111,8 @@ async def test_what_is_no_calendar_is_refused_with_a_sentence(tmp_path: Path) ->
 
 async def test_an_endless_recurrence_costs_a_limited_time(tmp_path: Path) -> None:
     each_second = "DTSTART:20200101T000000Z\nDTEND:20200101T000001Z\nRRULE:FREQ=SECONDLY\nSUMMARY:ada"
-    before = asyncio.get_running_loop().time()
     said = await refused(tmp_path, calendar(each_second), expand_s=1.0)
     assert said == "The calendar takes too long to expand."
-    assert asyncio.get_running_loop().time() - before < 30
 
 
 async def test_too_many_events_are_refused(tmp_path: Path) -> None:
@@ -147,7 +146,7 @@ def at(url: str, *, allow_loopback: bool = True) -> CalendarSource:
     return CalendarSource(url=Secret(url), allow_loopback=allow_loopback)
 
 
-async def asked(source: CalendarSource, fetch_s: float = 10.0) -> str:
+async def asked(source: CalendarSource, fetch_s: float = PATIENCE_S) -> str:
     with pytest.raises(Unreachable) as error:
         await IcsCalendars(fetch_s=fetch_s).read(source, "UTC", SINCE, UNTIL)
     assert KEY not in str(error.value)
@@ -193,16 +192,16 @@ async def test_a_server_that_hangs_streams_or_redirects_away_is_left() -> None:
     async def file(request: web.Request) -> web.Response:
         raise web.HTTPFound("file:///etc/passwd")
 
+    async with serving(hang) as url:
+        assert "did not answer in full within 0.5 s" in await asked(at(url), fetch_s=0.5)
     for answer, said in (
-        (hang, "did not answer in full within 0.5 s"),
+        (stream, "is larger than 4096 KiB"),
         (circle, "redirected more than 5 times"),
         (inside, "use https"),
         (file, "use https"),
     ):
         async with serving(answer) as url:
-            assert said in await asked(at(url), fetch_s=0.5)
-    async with serving(stream) as url:
-        assert "is larger than 4096 KiB" in await asked(at(url), fetch_s=30.0)
+            assert said in await asked(at(url), fetch_s=PATIENCE_S)
 
 
 async def test_plain_http_is_refused_except_on_this_machine_to_try_it_out() -> None:
