@@ -38,6 +38,7 @@ BENCHMARKS = {
     "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),
     "instances": ("judge", "Sick instances of a candidate"),
     "latency": ("judge", "A slower candidate within its limit: warnings, and when"),
+    "watching": ("judge", "Alerts on healthy traffic, and how soon a sick service is told"),
     "judging": ("judge", "Cost of judging"),
     "history": ("judge", "Cost of the lanes' history"),
     "chart": ("discord", "Drawing a chart"),
