@@ -142,6 +142,28 @@ async def test_its_log_is_json_without_the_token(running: Running) -> None:
     assert TOKEN not in running.log.read_text()
 
 
+async def test_checks_that_fail_make_alerts_from_a_reload_on(running: Running, dsn: str) -> None:
+    await until_well(running)
+    asked = (
+        f'kind: http, url: "{running.base}/readyz?key=hush", contains: no such text, every: 5s, timeout: 2s'
+    )
+    checks = f"    checks:\n      page: {{{asked}}}\n    environments:\n"
+    text = (running.folder / "config" / "all.yaml").read_text()
+    text = text.replace("defaults:\n", "defaults:\n  monitors: {failures: 1}\n", 1)
+    write(running.folder / "config", all=text.replace("    environments:\n", checks, 1))
+    running.process.send_signal(signal.SIGHUP)
+    connection = await asyncpg.connect(dsn)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            while not (row := await connection.fetchrow("SELECT service, alert::text FROM alerts")):
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
+    assert row["service"] == "checkout"
+    said = f"GET {running.base}/readyz should contain “no such text”, but does not."
+    assert said in json.loads(row["alert"])["troubles"][0]["finding"]["text"]
+
+
 async def test_a_pipeline_talks_to_it_with_a_token_made_beside_it(running: Running, dsn: str) -> None:
     await until_well(running)
     cli = Cli(running.folder, DATABASE_URL=dsn, SLIPWAY_URL=running.base)
