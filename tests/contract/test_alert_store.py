@@ -15,7 +15,7 @@ from bot.domain.judge.history import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert, AlertState, Change, Entry, Person, Suspect
+from bot.domain.watch.alert import Alert, AlertState, Change, Entry, Owner, Suspect
 from bot.domain.watch.escalation import AlertPolicy
 from bot.domain.watch.findings import Finding, Severity
 from bot.domain.watch.follow_up import due_at
@@ -102,7 +102,7 @@ def plain(alert: Alert) -> Alert:
 
 async def test_an_alert_is_read_as_it_was_saved(world: World) -> None:
     alert = await world.opened()
-    taken = later(alert, state=AlertState.ACKNOWLEDGED, owner=Person(2**62, "ada 🚀"), acknowledged_at=EPOCH)
+    taken = later(alert, state=AlertState.ACKNOWLEDGED, owner=Owner(2**62, "ada 🚀"), acknowledged_at=EPOCH)
     assert await world.save(taken, alert.version)
     found = await world.store.alerts.load(alert.id)
     assert found is not None

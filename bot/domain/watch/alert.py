@@ -58,7 +58,7 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class Owner:
     """Who acknowledged an alert. id: 0 for an account that is not Discord's."""
 
     id: int
@@ -85,7 +85,7 @@ class Alert:
     escalates_from: datetime
     state: AlertState = AlertState.FIRING
     steps_done: int = 0
-    owner: Person | None = None
+    owner: Owner | None = None
     acknowledged_at: datetime | None = None
     asked_at: datetime | None = None
     silenced_until: datetime | None = None

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.domain import phrasebook
 from bot.domain.formatting import clean, duration
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Person, disowned
+from bot.domain.watch.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Owner, disowned
 from bot.domain.watch.escalation import AlertPolicy
 from bot.domain.watch.findings import Severity
 
@@ -103,5 +103,5 @@ def rolled_back(alert: Alert, by: Actor, rollout_id: int, at: datetime) -> Chang
 
 
 def _owned(alert: Alert, by: Actor, at: datetime) -> Alert:
-    owner = Person(by.id, by.name)
+    owner = Owner(by.id, by.name)
     return replace(alert, state=AlertState.ACKNOWLEDGED, owner=owner, acknowledged_at=at, asked_at=None)

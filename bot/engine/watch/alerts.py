@@ -46,7 +46,7 @@ _UNDONE = FINAL - {Phase.SUCCEEDED}
 
 RollsBack = Callable[[RollbackRequest], Awaitable[Rollout]]
 # Who of a lane's schedule is meant by `on_call`, `second` and `lead` at a time; empty where it has none.
-OnCall = Callable[[Lane | None, datetime], Awaitable[Mapping[Responder, Reached]]]
+WhoIsOnCall = Callable[[Lane | None, datetime], Awaitable[Mapping[Responder, Reached]]]
 
 
 async def no_schedule(lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
@@ -76,7 +76,7 @@ class Alerts:
         clock: Clock,
         waker: Waker,
         roll_back: RollsBack,
-        on_call: OnCall = no_schedule,
+        on_call: WhoIsOnCall = no_schedule,
     ) -> None:
         self._store = store
         self._catalog = catalog

@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.config import SinkConfig
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert, AlertState, Person, Suspect, Trouble
+from bot.domain.watch.alert import Alert, AlertState, Owner, Suspect, Trouble
 from bot.domain.watch.findings import Finding, Severity
 from bot.engine.watch.sinks import Sinks, snapshot_of
 from bot.ports.errors import SinkRefused, Unreachable
@@ -163,7 +163,7 @@ def test_an_alert_is_told_by_its_worst_trouble_and_names_the_others() -> None:
         severity=Severity.CRITICAL,
         escalates_from=AT,
         state=AlertState.ACKNOWLEDGED,
-        owner=Person(5, "Ada"),
+        owner=Owner(5, "Ada"),
         acknowledged_at=AT + timedelta(minutes=3),
         suspect=Suspect(9, "1.4.0", "1.5.0", "grace", AT - timedelta(minutes=4)),
     )
