@@ -23,8 +23,8 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert that belongs to no rollout. `over`: it ends an earlier alert.
+class Announcement:
+    """A message that belongs to no rollout. `over`: it says that something ended.
 
     `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
     title, if it is neither a warning nor an end. button: id of a button to answer with.
@@ -45,7 +45,7 @@ class Alert:
 class Alarm(Protocol):
     """Posts alerts in #alerts."""
 
-    async def alert(self, alert: Alert) -> None:
+    async def alert(self, alert: Announcement) -> None:
         """Post once for each key. Raises `Unreachable` to be retried later."""
         ...
 

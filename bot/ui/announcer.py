@@ -16,7 +16,7 @@ from bot.domain.records import Active
 from bot.engine.api import RolloutView
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Alert, Notice
+from bot.ports.notifications import Announcement, Notice
 from bot.ports.store import CardStore, NoteStore
 from bot.ui import escaping
 from bot.ui.buttons import HereButton
@@ -137,7 +137,7 @@ class Announcer:
         if trouble is not None:
             raise trouble
 
-    async def alert(self, alert: Alert) -> None:
+    async def alert(self, alert: Announcement) -> None:
         """Implements `bot.ports.notifications.Alarm`: post in its channel, or in #deploys when that is closed to us."""
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:

@@ -15,7 +15,7 @@ from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import RolloutView
-from bot.ports.notifications import Alert, Notice
+from bot.ports.notifications import Announcement, Notice
 from bot.ui import escaping
 from bot.ui.cards.measurements import failing
 from bot.ui.cards.phases import COLOUR
@@ -88,7 +88,7 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     return posts
 
 
-def alert_words(alert: Alert, roles: Sequence[int]) -> NoticeText:
+def alert_words(alert: Announcement, roles: Sequence[int]) -> NoticeText:
     """The message of an alert. The mention is in the content: mentions in embeds do not notify."""
     mark = f"-# ref {escaping.name(alert.key, 25)}"
     shape = alert.icon or ("✅" if alert.over else "⚠️")

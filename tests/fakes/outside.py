@@ -12,7 +12,7 @@ from bot.domain.records import Active
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Alert, Notice
+from bot.ports.notifications import Announcement, Notice
 
 
 @dataclass
@@ -24,7 +24,7 @@ class FakeAnnouncer:
     cards: Counter[int] = field(default_factory=Counter)
     lines: dict[str, tuple[int, str]] = field(default_factory=dict)
     notices: dict[str, Notice] = field(default_factory=dict)
-    alerts: dict[str, Alert] = field(default_factory=dict)
+    alerts: dict[str, Announcement] = field(default_factory=dict)
     calls: Counter[str] = field(default_factory=Counter)
     refreshed: dict[int, int] = field(default_factory=dict)  # rollout -> newest version shown
 
@@ -46,7 +46,7 @@ class FakeAnnouncer:
         self._reach(notice.key)
         self.notices.setdefault(notice.key, notice)
 
-    async def alert(self, alert: Alert) -> None:
+    async def alert(self, alert: Announcement) -> None:
         assert len(alert.key) <= 24, "a nonce has at most 25 characters"
         self._reach(alert.key)
         self.alerts.setdefault(alert.key, alert)

@@ -19,7 +19,7 @@ from bot.engine.effects.outbox import OutboxLimits
 from bot.engine.loops.worker import LoopIntervals, Worker
 from bot.engine.service import Engine
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Alert, Notice
+from bot.ports.notifications import Announcement, Notice
 from bot.ports.targets import DeployTarget
 from bot.ui.cards.card import draw
 from bot.ui.interactions.responder import HealthLine, Responder
@@ -79,7 +79,7 @@ class ChatAnnouncer:
         for post in words(notice, seen, [ROLES[guild.roles[name]] for name in named], ""):
             self._post(post)
 
-    async def alert(self, alert: Alert) -> None:
+    async def alert(self, alert: Announcement) -> None:
         await self._reach()
         guild = self._catalog.guilds[alert.guild_id]
         self._post(alert_words(alert, [ROLES[guild.roles[name]] for name in alert.mention_roles]))

@@ -14,7 +14,7 @@ from bot.domain.records import Active
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Alert, Notice
+from bot.ports.notifications import Announcement, Notice
 from bot.ports.targets import Capabilities
 from tests.fakes.outside import FakeAnnouncer
 from tests.fakes.target import FakeTarget
@@ -241,7 +241,7 @@ class LinkedAnnouncer:
     async def notify(self, notice: Notice) -> None:
         await self._post(lambda: self._announcer.notify(notice))
 
-    async def alert(self, alert: Alert) -> None:
+    async def alert(self, alert: Announcement) -> None:
         await self._post(lambda: self._announcer.alert(alert))
 
 

@@ -13,7 +13,7 @@ from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople, DrawCard, LogLine, Notify
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Alert, Announcer, Notice
+from bot.ports.notifications import Announcement, Announcer, Notice
 from bot.ports.store import EffectStore
 
 
@@ -82,8 +82,8 @@ class NotificationHandler:
                 _fail([closed for _, closed in batch], error)
 
 
-def _alert(call: CallPeople) -> Alert:
-    return Alert(
+def _alert(call: CallPeople) -> Announcement:
+    return Announcement(
         key=call.key,
         guild_id=call.guild_id,
         title=call.title,

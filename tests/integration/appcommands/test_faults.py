@@ -12,7 +12,7 @@ from bot.domain.appcommands.applications import Scope
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Phase, Rollout
 from bot.domain.secret import Secret
-from bot.ports.notifications import Alert
+from bot.ports.notifications import Announcement
 from tests.support.actors import DEV, DEV2
 from tests.support.appcommands import HELLO, WAVE, CommandsWorld, command
 from tests.support.waiting import PATIENCE_S, until
@@ -237,7 +237,7 @@ async def test_the_watch_tells_drift_and_count_once_and_that_it_is_over(world: C
     assert [a.over for a in findings(world)].count(True) == 2
 
 
-def findings(world: CommandsWorld) -> list[Alert]:
+def findings(world: CommandsWorld) -> list[Announcement]:
     """What the watch told. The reconciler has a word for the lane as well, if its round comes in between."""
     return [a for a in world.announcer.alerts.values() if "in the desired state" not in a.title]
 

@@ -12,7 +12,7 @@ from bot.domain.watch.oncall_calendar import CalendarEvent
 from bot.domain.watch.oncall_rotation import Rotation
 from bot.engine.watch.overrides import OverrideRequest
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Alert
+from bot.ports.notifications import Announcement
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, catalog
 from tests.support.harness import QUICK, Slipway, World
@@ -40,7 +40,7 @@ async def first_look(slipway: Slipway) -> None:
     await until(slipway.store.on_call.told)
 
 
-async def posted(world: World) -> Sequence[Alert]:
+async def posted(world: World) -> Sequence[Announcement]:
     return list(world.announcer.alerts.values())
 
 

@@ -10,7 +10,7 @@ from bot.domain.watch.oncall import OnCallSchedule, Person
 from bot.domain.watch.oncall_pages import Page
 from bot.domain.watch.oncall_rotation import Rotation
 from bot.engine.watch.pages import button_of
-from bot.ports.notifications import Alert
+from bot.ports.notifications import Announcement
 from tests.support import rollouts
 from tests.support.oncall import schedule, with_schedules
 from tests.support.responder import Stand
@@ -108,10 +108,10 @@ async def test_suggestions_say_who_is_on_call_and_what_a_time_means(staffed: Sta
 
 async def test_an_alert_that_mentions_people_notifies_exactly_them(staffed: Stand) -> None:
     people = (person(staffed, "lead").id, person(staffed, "oncall").id)
-    told = Alert(
+    told = Announcement(
         "k-1", next(iter(staffed.engine.catalog.guilds)), "payments: lead is on call", "Before: oncall."
     )
-    told = Alert(told.key, told.guild_id, told.title, told.text, mention_users=people, icon="📟")
+    told = Announcement(told.key, told.guild_id, told.title, told.text, mention_users=people, icon="📟")
     await staffed.announcer.alert(told)
     (message,) = await staffed.messages("alerts")
     assert message["content"].startswith(f"<@{people[0]}> <@{people[1]}> 📟 **payments: lead is on call**")
@@ -122,7 +122,9 @@ async def test_a_test_page_is_answered_by_its_button(staffed: Stand) -> None:
     page = Page("payments", due_at, person(staffed, "oncall"), due_at)
     await engine.store.on_call.send_page(page, ())
     guild = next(iter(engine.catalog.guilds))
-    told = Alert("page-1", guild, "payments: test page for oncall", "Press it.", button=button_of(page))
+    told = Announcement(
+        "page-1", guild, "payments: test page for oncall", "Press it.", button=button_of(page)
+    )
     await staffed.announcer.alert(told)
     (message,) = await staffed.messages("alerts")
     assert [button["label"] for button in message["buttons"]] == ["I'm here"]

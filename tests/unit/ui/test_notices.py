@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain import phrasebook
-from bot.ports.notifications import Alert, Notice
+from bot.ports.notifications import Announcement, Notice
 from bot.ui import escaping
 from bot.ui.notices import alert_words, nonce, words
 from tests.support import rollouts
@@ -32,19 +32,25 @@ async def test_an_alarm_calls_roles_in_alerts_and_people_in_deploys() -> None:
 
 
 def test_an_alert_is_posted_in_its_channel_and_calls_no_one_unless_it_says() -> None:
-    told = Alert("k-1", 1, "Panic stop is on", "oncall switched it on: @everyone smoke.", channel="deploys")
+    told = Announcement(
+        "k-1", 1, "Panic stop is on", "oncall switched it on: @everyone smoke.", channel="deploys"
+    )
     post = alert_words(told, [])
     assert (post.channel, post.roles, post.users) == ("deploys", (), ())
     assert post.content.startswith("⚠️ **Panic stop is on**\noncall switched it on: ")
     assert "@everyone" not in post.content
     over = alert_words(replace(told, over=True), [])
     assert over.content.startswith("✅ ")
-    usual = alert_words(Alert("k-2", 1, "checkout/production: drift", "1.4.0 is gone.", ("on-call",)), [500])
+    usual = alert_words(
+        Announcement("k-2", 1, "checkout/production: drift", "1.4.0 is gone.", ("on-call",)), [500]
+    )
     assert (usual.channel, usual.roles) == ("alerts", (500,))
 
 
 def test_an_alert_mentions_exactly_the_people_it_names() -> None:
-    told = Alert("k-3", 1, "payments: grace is on call", "<@77> left.", mention_users=(12, 11), icon="📟")
+    told = Announcement(
+        "k-3", 1, "payments: grace is on call", "<@77> left.", mention_users=(12, 11), icon="📟"
+    )
     post = alert_words(told, [])
     assert post.content.startswith("<@12> <@11> 📟 **payments: grace is on call**\n")
     assert (post.roles, post.users) == ((), (12, 11))
