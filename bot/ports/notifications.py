@@ -27,7 +27,8 @@ class Announcement:
     """A message that belongs to no rollout. `over`: it says that something ended.
 
     `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
-    title, if it is neither a warning nor an end. button: id of a button to answer with.
+    title, if it is neither a warning nor an end. button: id of a button to answer with. room: name of a
+    thread to open under it, which begins with `room_text`.
     """
 
     key: str
@@ -40,6 +41,8 @@ class Announcement:
     mention_users: tuple[int, ...] = ()
     icon: str = ""
     button: str = ""
+    room: str = ""
+    room_text: str = ""
 
 
 class Alarm(Protocol):

@@ -19,6 +19,7 @@ from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, Notice
 from bot.ports.store import CardStore, NoteStore
 from bot.ui import escaping
+from bot.ui.alerts.rooms import WarRooms
 from bot.ui.buttons import HereButton
 from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
 from bot.ui.message_budget import MessageBudget, Priority
@@ -74,6 +75,7 @@ class Announcer:
         self._scheduler = CardScheduler(
             rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart_of
         )
+        self._rooms = WarRooms(notes, self._report)
         self._began = clock.now()
         self._tried: set[str] = set()
         self._closed: dict[int, float] = {}
@@ -144,19 +146,22 @@ class Announcer:
             return
         channels = GuildChannels(self._rest(), guild)
         post = alert_words(alert, await channels.roles(alert.mention_roles))
-        for spoken in (post, replace(post, channel="deploys")):
+        for name in dict.fromkeys((post.channel, "alerts" if alert.room else "deploys", "deploys")):
             try:
-                await self._post(channels, spoken)
+                message = await self._post(channels, replace(post, channel=name))
+                if alert.room:
+                    await self._rooms.open(channels, await channels.channel(name), message, alert)
                 break
             except (GoneError, ClosedError, RejectedError) as error:
-                _log.error("alert_refused", guild=guild.id, channel=spoken.channel, error=str(error))
+                _log.error("alert_refused", guild=guild.id, channel=name, error=str(error))
 
     # ---- one message ---------------------------------------------------------------------------------------
 
-    async def _post(self, channels: GuildChannels, post: NoticeText) -> None:
+    async def _post(self, channels: GuildChannels, post: NoticeText) -> int:
+        """Post it once; the message's id."""
         note = await self._notes.note("notice", post.nonce)
-        if note is not None and note.get("message"):
-            return
+        if note is not None and (posted := int(str(note.get("message") or 0))):
+            return posted
         channel = await channels.channel(post.channel)
         found = None
         if note is not None:
@@ -167,6 +172,7 @@ class Announcer:
             await self._budget.turn(channel.id, Priority.URGENT)
             found = await self._sent(channel, post)
         await self._notes.put_note("notice", post.nonce, {"message": str(found.id)})
+        return found.id
 
     async def _sent(self, channel: discord.PartialMessageable, post: NoticeText) -> discord.Message:
         try:

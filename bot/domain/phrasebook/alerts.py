@@ -38,6 +38,10 @@ def not_acknowledged(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}."
 
 
+def lead_wanted(waited: str) -> str:
+    return f"No one has acknowledged this for {name(waited)}. Who leads this incident? Say so in the thread."
+
+
 def escalated_by(who: str, reason: str) -> str:
     return f"{name(who)} asks for help{because(reason)}."
 

@@ -256,6 +256,7 @@ class CallPeople:
 
     `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog. over: it ends an earlier one.
     icon: before the title, if it is neither a warning nor an end. button: id of a button to answer with.
+    room: name of a thread to open under it, which begins with `room_text`.
     """
 
     key: str
@@ -264,10 +265,12 @@ class CallPeople:
     text: str
     mention_roles: tuple[str, ...] = ()
     over: bool = False
-    channel: Literal["alerts", "deploys"] = "alerts"
+    channel: Literal["alerts", "deploys", "incidents"] = "alerts"
     mention_users: tuple[int, ...] = ()
     icon: str = ""
     button: str = ""
+    room: str = ""
+    room_text: str = ""
     kind: Literal["call_people"] = "call_people"
 
 

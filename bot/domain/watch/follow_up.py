@@ -116,11 +116,8 @@ def _unanswered(change: Change, at: datetime, policy: AlertPolicy) -> Change:
 def _escalated(change: Change, step: EscalationStep, at: datetime) -> Change:
     alert = change.alert
     waited_s = round((at - alert.opened_at).total_seconds())
-    text = (
-        phrasebook.not_acknowledged(duration(waited_s))
-        if alert.steps_done or step.after_s
-        else alert_line(alert)
-    )
+    say = phrasebook.lead_wanted if step.war_room else phrasebook.not_acknowledged
+    text = say(duration(waited_s)) if alert.steps_done or step.after_s else alert_line(alert)
     return Change(
         replace(alert, steps_done=alert.steps_done + 1),
         (*change.entries, Entry(at, "called", ", ".join(step.who))),

@@ -94,6 +94,8 @@ def _alert(call: CallPeople) -> Announcement:
         mention_users=call.mention_users,
         icon=call.icon,
         button=call.button,
+        room=call.room,
+        room_text=call.room_text,
     )
 
 

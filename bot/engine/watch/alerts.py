@@ -15,9 +15,19 @@ import structlog
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
+from bot.domain.formatting import stamp
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import FINAL, SYSTEM, Lane, Phase, Rollout
-from bot.domain.watch.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Suspect
+from bot.domain.watch.alert import (
+    Alert,
+    AlertAction,
+    AlertState,
+    Call,
+    Change,
+    Entry,
+    Suspect,
+    alert_line,
+)
 from bot.domain.watch.alert_actions import AlertActed, act, rolled_back
 from bot.domain.watch.escalation import AlertPolicy, Responder
 from bot.domain.watch.findings import Finding
@@ -38,7 +48,7 @@ RULES = "rule"
 ALERTS = "alerts"
 _ATTEMPTS = 20
 _BATCH = 100
-_TIMELINE = 100
+_TIMELINE, _ROOM_LINES = 100, 15
 # What needs a role, or to have acknowledged the alert: it ends what others may be at work on.
 _ENDING = frozenset({AlertAction.RESOLVE, AlertAction.SILENCE})
 
@@ -315,6 +325,9 @@ class Alerts:
 
     async def _calls(self, alert: Alert, call: Call, index: int, now: datetime) -> list[CallPeople]:
         made = []
+        room = room_text = ""
+        if call.war_room:
+            room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
         for guild_id in alert.guilds:
             reached = await self.reached(alert, call.who, guild_id)
             key = hashlib.sha256(f"{guild_id}/alert/{alert.id}/{alert.version}/{index}".encode()).hexdigest()[
@@ -327,10 +340,19 @@ class Alerts:
                     f"{alert.group}: {alert.first.finding.title}"[:200],
                     call.text,
                     reached.roles,
+                    channel="incidents" if room else "alerts",
                     mention_users=tuple(dict.fromkeys((*reached.users, *call.users))),
+                    room=room,
+                    room_text=room_text,
                 )
             )
         return made
+
+    async def _so_far(self, alert: Alert) -> str:
+        """The beginning of a war room: what is wrong, and the timeline."""
+        timeline = await self._store.alerts.timeline(alert.id, _ROOM_LINES)
+        lines = [f"{stamp(entry.at)} {entry.what}: {entry.text or entry.by}" for entry in timeline]
+        return "\n".join((f"{alert.group}: {alert_line(alert)}", *lines))
 
     def policy(self, lane: Lane | None) -> AlertPolicy:
         """How alerts of the lane are followed up."""

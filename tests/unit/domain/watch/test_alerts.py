@@ -197,7 +197,12 @@ def test_the_matrix_step_by_step() -> None:
     assert told == [
         (("on_call",), True, False, "No one has acknowledged this for 15 min."),
         (("on_call", "second"), True, False, "No one has acknowledged this for 30 min."),
-        (("on_call", "second", "lead"), True, True, "No one has acknowledged this for 1 h."),
+        (
+            ("on_call", "second", "lead"),
+            True,
+            True,
+            "No one has acknowledged this for 1 h. Who leads this incident? Say so in the thread.",
+        ),
     ]
     assert due_at(alert, POLICY) is None
 

@@ -88,7 +88,7 @@ async def test_a_restart_at_every_step_loses_and_repeats_none() -> None:
     assert [call.text for call in world.calls()] == [
         "No one has acknowledged this for 15 min.",
         "No one has acknowledged this for 30 min.",
-        "No one has acknowledged this for 1 h.",
+        "No one has acknowledged this for 1 h. Who leads this incident? Say so in the thread.",
     ]
 
 

@@ -1,0 +1,59 @@
+"""War rooms in the sandbox: one thread, however often it is asked for, and what happens where threads are forbidden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.ports.notifications import Announcement
+from tests.support.responder import Stand
+
+ROOM = "incident-20261122-0400"
+TEXT = "checkout/production: Many requests fail: 52% (limit 20%)\n<t:1795363200:R> opened: Many requests fail"
+
+
+@pytest.fixture
+def asked(stand: Stand) -> Announcement:
+    (guild,) = stand.engine.catalog.guilds
+    return Announcement(
+        "call-1",
+        guild,
+        "checkout/production: Many requests fail",
+        "No one has acknowledged this for 1 h. Who leads this incident? Say so in the thread.",
+        ("on-call",),
+        channel="incidents",
+        room=ROOM,
+        room_text=TEXT,
+    )
+
+
+async def beginnings(stand: Stand, thread: str) -> int:
+    """How often the thread says what happened so far."""
+    return sum("opened: Many requests fail" in message["text"] for message in await stand.messages(thread))
+
+
+async def test_a_war_room_opens_once_with_what_happened_so_far(stand: Stand, asked: Announcement) -> None:
+    for _ in range(3):
+        await stand.announcer.alert(asked)
+    (message,) = await stand.messages("incidents")
+    assert "Who leads this incident?" in message["text"]
+    assert await beginnings(stand, message["id"]) == 1
+
+
+async def test_one_that_was_opened_before_a_crash_is_not_opened_again(
+    stand: Stand, asked: Announcement
+) -> None:
+    await stand.announcer.alert(asked)
+    stand.books.notes.pop(("war_room", asked.key))
+    await stand.announcer.alert(asked)
+    (message,) = await stand.messages("incidents")
+    assert await beginnings(stand, message["id"]) == 1
+
+
+async def test_without_a_channel_for_incidents_it_opens_in_alerts(stand: Stand, asked: Announcement) -> None:
+    elsewhere = replace(asked, channel="nowhere")
+    await stand.announcer.alert(elsewhere)
+    messages = [m for m in await stand.messages("alerts") if "Who leads" in m["text"]]
+    assert len(messages) == 1
+    assert await beginnings(stand, messages[0]["id"]) == 1
