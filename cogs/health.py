@@ -9,7 +9,6 @@ from discord.ext import commands
 
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.health import ServerHealth
 from bot.ui.errors import Reply
 from bot.ui.gateway.client import believable
 from bot.ui.interactions.health import answer, page_of
@@ -46,15 +45,11 @@ class Health(commands.Cog):
             checks, lanes, healths = await asyncio.gather(
                 self.responder.health(),
                 quietly(self.responder.engine.status(guild.id), _LANES_WITHIN_S),
-                quietly(self._lanes(guild.id), _LANES_WITHIN_S),
+                quietly(self.responder.engine.health(guild.id), _LANES_WITHIN_S),
             )
             return answer([_gateway(interaction), *checks], lanes, healths, page)
 
         await self.responder.answer(interaction, command, work, category="read", patience_s=_LOOK_S)
-
-    async def _lanes(self, guild_id: int) -> ServerHealth:
-        assert self.responder.lanes is not None, "composition gives it"
-        return await self.responder.lanes(guild_id)
 
 
 def _gateway(interaction: AnyInteraction) -> HealthLine:

@@ -51,7 +51,6 @@ from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
 from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.health import Healths
 from bot.engine.watch.rota import advice as gap_advice
 from bot.engine.watch.sinks import Sinks
 from bot.ports.coordination import Clock
@@ -278,7 +277,6 @@ async def _assemble(
         telemetry.interaction,
         service,
         alerts,
-        Healths(people, current, clock),
         draw=speaking.evidence,
     )
 

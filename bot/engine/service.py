@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from bot.domain.config import Catalog
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane, Release, Rollout
+from bot.domain.watch.health import ServerHealth
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests.actions import Actions, Locks
@@ -18,6 +19,7 @@ from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
+from bot.engine.watch.health import Healths
 from bot.engine.watch.oncall import OnCall
 from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
@@ -82,6 +84,7 @@ class Engine:
         self._opening = Opening()
         self._locks = Locks(store, lanes)
         self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)
+        self._health = Healths(store, catalog, clock)
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
         return await self._soon(self._deploys.deploy(request))
@@ -110,6 +113,10 @@ class Engine:
     async def unlock(self, guild_id: int, actor: Actor, lane: Lane, reason: str = "") -> None:
         """Lifting a quarantine needs a reason."""
         await self._soon(self._locks.unlock(guild_id, actor, lane, reason))
+
+    async def health(self, guild_id: int, *, within: api.Within = api.everywhere) -> ServerHealth:
+        """How what is deployed is doing, and open alerts: from what is stored, so it asks no target."""
+        return await self._soon(self._health(guild_id, within))
 
     async def status(
         self,

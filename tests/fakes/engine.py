@@ -15,6 +15,7 @@ from bot.domain.rollout import machine, plans
 from bot.domain.rollout.events import Acted as ActedEvent
 from bot.domain.rollout.events import Effect, Event, Transition
 from bot.domain.rollout.model import Action, Actor, Lane, Readiness, Release, Rollout
+from bot.domain.watch.health import ServerHealth
 from bot.engine.api import (
     ActRequest,
     ActResult,
@@ -31,6 +32,7 @@ from bot.engine.api import (
 )
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
+from bot.engine.watch.health import Healths
 from bot.engine.watch.oncall import OnCall
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
@@ -165,6 +167,10 @@ class FakeEngine:
         if held.digest and not reason.strip():
             raise phrasebook.quarantine_needs_reason(str(lane))
         del self.locks[lane]
+
+    async def health(self, guild_id: int) -> ServerHealth:
+        await self._reached()
+        return await Healths(self.store, lambda: self.catalog, self.clock)(guild_id)
 
     async def status(
         self, guild_id: int, service: str | None = None, environment: str | None = None

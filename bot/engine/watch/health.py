@@ -10,6 +10,7 @@ from bot.domain.config import Catalog
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alert import Alert
 from bot.domain.watch.health import LaneHealth, ServerHealth, lane_health
+from bot.engine.api import Within, everywhere
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
 
@@ -24,7 +25,7 @@ class Healths:
         self._catalog = catalog
         self._clock = clock
 
-    async def __call__(self, guild_id: int) -> ServerHealth:
+    async def __call__(self, guild_id: int, within: Within = everywhere) -> ServerHealth:
         states, alerts = await asyncio.gather(
             self._store.watched.read(), self._store.alerts.open(guild_id, _MOST)
         )
@@ -35,8 +36,11 @@ class Healths:
         found = [
             lane_health(c.lane, c.policy.judge, states.get(c.lane), tuple(of[c.lane]), now)
             for c in self._catalog().visible(guild_id)
+            if within(c.lane)
         ]
-        return ServerHealth(tuple(sorted(found, key=_worst_first)), tuple(alerts))
+        # What concerns no lane is for those who may see all of them.
+        shown = [alert for alert in alerts if within is everywhere or (alert.lane and within(alert.lane))]
+        return ServerHealth(tuple(sorted(found, key=_worst_first)), tuple(shown))
 
 
 def _worst_first(health: LaneHealth) -> tuple[int, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 
 import discord
@@ -16,7 +17,6 @@ from bot.engine.watch.alerts import Alerts, pinged_at_first
 from bot.engine.watch.api import AlertView
 from bot.ports.alerts import AlertCard, AlertStore
 from bot.ports.coordination import Clock
-from bot.ports.errors import Unreachable
 from bot.ports.store import NoteStore
 from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
@@ -28,7 +28,6 @@ _log = structlog.get_logger(__name__)
 _BATCH = 20
 # Of a storm, this many new cards are posted in a server within ten minutes; those of critical alerts always.
 MOST_CARDS, STORM_S = 20, 600.0
-_CLOSED_S = 60.0
 _INTENT = "alert_card"
 
 
@@ -54,7 +53,6 @@ class AlertCards:
         self._clock = clock
         self._budget = budget
         self._posted: dict[int, list[float]] = {}
-        self._closed: dict[int, float] = {}
 
     async def once(self) -> bool:
         outdated = await self._store.undrawn(_BATCH)
@@ -68,9 +66,7 @@ class AlertCards:
         return len(outdated) == _BATCH
 
     async def _draw(self, view: AlertView, guild: GuildConfig) -> None:
-        alert, now = view.alert, asyncio.get_running_loop().time()
-        if self._closed.get(guild.id, 0.0) > now:
-            raise Unreachable(f"the channels of {guild.name} are closed to us")
+        alert = view.alert
         channels = GuildChannels(self._rest(), guild)
         known = {card.guild_id: card for card in await self._store.cards(alert.id)}.get(guild.id)
         try:
@@ -79,7 +75,7 @@ class AlertCards:
             if known is None and not self._room(alert, guild.id):
                 _log.warning("alert_card_left_out", alert=alert.id, guild=guild.id)
                 return
-            await self._post(channels, view)
+            await self._post(channels, view, known.message_id if known is not None else 0)
         except (GoneError, ClosedError, RejectedError) as error:
             _log.error("alert_card_refused", alert=alert.id, guild=guild.id, error=str(error))
 
@@ -105,21 +101,24 @@ class AlertCards:
             return False
         return True
 
-    async def _post(self, channels: GuildChannels, view: AlertView) -> None:
-        """Post the card, and call the people of the first step. One that an earlier attempt posted is taken."""
+    async def _post(self, channels: GuildChannels, view: AlertView, gone: int) -> None:
+        """Post the card, and call the people of the first step. One that an earlier attempt posted is taken.
+
+        gone: the message that was its card before; 0 for none.
+        """
         alert, guild = view.alert, channels.guild
         try:
             channel = await channels.channel("alerts")
-            message = await self._sent(channels, channel, view)
+            message = await self._sent(channels, channel, view, gone)
         except (GoneError, ClosedError) as error:
             _log.error("alerts_channel_closed", guild=guild.id, error=str(error))
             channel = await channels.channel("deploys")
-            message = await self._sent(channels, channel, view)
+            message = await self._sent(channels, channel, view, gone)
         await self._store.put_card(AlertCard(alert.id, guild.id, channel.id, message.id))
         self._posted.setdefault(guild.id, []).append(asyncio.get_running_loop().time())
 
     async def _sent(
-        self, channels: GuildChannels, channel: discord.PartialMessageable, view: AlertView
+        self, channels: GuildChannels, channel: discord.PartialMessageable, view: AlertView, gone: int
     ) -> discord.Message:
         alert, guild = view.alert, channels.guild
         key = f"{alert.id}/{guild.id}"
@@ -141,7 +140,7 @@ class AlertCards:
                 content,
                 embed=self._embed(view),
                 view=controls(alert),
-                nonce=f"al{alert.id}g{guild.id % 10**10}"[:25],
+                nonce=_nonce(alert.id, guild.id, gone),
                 allowed_mentions=mentions(roles, reached.users),
             )
         )
@@ -155,6 +154,11 @@ class AlertCards:
         recent = [at for at in self._posted.get(guild_id, ()) if at > now - STORM_S]
         self._posted[guild_id] = recent
         return alert.severity is Severity.CRITICAL or len(recent) < MOST_CARDS
+
+
+def _nonce(alert_id: int, guild_id: int, gone: int) -> str:
+    """The same for every attempt, and another one for the card after `gone`."""
+    return hashlib.sha256(f"alert/{alert_id}/{guild_id}/{gone}".encode()).hexdigest()[:25]
 
 
 def _shows(message: discord.Message, alert: Alert) -> bool:

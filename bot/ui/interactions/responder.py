@@ -19,7 +19,6 @@ from bot.engine.api import OpenedVerdict
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
 from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.health import Healths
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
@@ -80,7 +79,6 @@ class Responder:
     observed: Callable[[str, str, float], None] = _unmeasured
     commands: AppCommandsService | None = None  # for `/commands-sync`
     alerts: Alerts | None = None
-    lanes: Healths | None = None  # for `/health`
     # Draws the chart of an opened verdict, None where there is nothing to draw. Raises ChartError.
     draw: Callable[[OpenedVerdict], Awaitable[bytes | None]] | None = None
     _deferrals: asyncio.Semaphore = field(

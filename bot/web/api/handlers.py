@@ -79,6 +79,15 @@ class Handlers:
         )
         return models.LanesInfo(lanes=[formatting.lane(one, self._now()) for one in found])
 
+    async def health(self, call: Call) -> BaseModel:
+        token = call.token
+        found = await (
+            self._engine.health(call.guild.id, within=token.covers)
+            if token.limited
+            else self._engine.health(call.guild.id)
+        )
+        return formatting.health(found)
+
     async def releases(self, call: Call) -> BaseModel:
         lane = self._lane(call)
         found = await self._engine.releases(call.guild.id, lane.service, lane.environment)

@@ -440,6 +440,47 @@ class LanesInfo(_Answer):
     lanes: list[LaneInfo]
 
 
+class AlertInfo(_Answer):
+    """An alert that is not over."""
+
+    id: int
+    severity: Literal["critical", "high", "medium", "low"]
+    state: Literal["firing", "acknowledged"]
+    title: str
+    value: Annotated[str, Field(description="What was measured, as people read it.")]
+    limit: str
+    service: str | None
+    environment: str | None
+    since: datetime
+    owner: Annotated[str | None, Field(description="Who acknowledged it.")]
+    silenced_until: datetime | None
+    suspect_rollout: Annotated[
+        int | None, Field(description="The rollout that is a plausible cause, if there is one.")
+    ]
+
+
+class LaneHealthInfo(_Answer):
+    """Shares of the requests of one lane; null for what is not known."""
+
+    service: str
+    environment: str
+    well: Annotated[bool, Field(description="Nothing is wrong, as far as it is known.")]
+    errors: Annotated[float | None, Field(description="Failed in the last five minutes.")]
+    limit: Annotated[float | None, Field(description="The lane's tightest limit on errors.")]
+    success_24h: float | None
+    success_7d: float | None
+    budget_left: Annotated[float | None, Field(description="Of a week's error budget; 0 when it is spent.")]
+    measured_at: datetime | None
+
+
+class HealthInfo(_Answer):
+    """`well`: no alert is open, and every lane is well."""
+
+    well: bool
+    lanes: list[LaneHealthInfo]
+    alerts: Annotated[list[AlertInfo], Field(description="The worst first.")]
+
+
 class ReleaseInfo(_Answer):
     version: str
     digest: str

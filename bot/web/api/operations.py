@@ -50,6 +50,14 @@ OPERATIONS: tuple[Operation, ...] = (
         query=models.LaneQuery,
     ),
     Operation(
+        "health",
+        "GET",
+        "/health",
+        "How what is deployed is doing, and open alerts",
+        models.HealthInfo,
+        details="From what is stored: no target is asked. Lanes in trouble come first.",
+    ),
+    Operation(
         "releases",
         "GET",
         "/lanes/{service}/{environment}/releases",

@@ -1,0 +1,83 @@
+"""Health over HTTP: figures of the lanes and open alerts, within what a token may see."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.domain.judge.counters import Counts
+from bot.domain.judge.history import ServedTick
+from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.hearing import begin
+from bot.domain.watch.rules import WatchState, advance_watch
+from bot.ports.alerts import AlertChange
+from tests.support.actors import GUEST
+from tests.support.api import Api, serving
+from tests.support.catalogs import PRODUCTION
+from tests.support.harness import World
+
+
+@pytest.fixture
+async def api(dsn: str) -> AsyncIterator[Api]:
+    async with serving(dsn, World(dsn), working=False) as found:
+        await found.token("guest", GUEST)
+        await found.token("narrow", GUEST, environments=("staging",))
+        yield found
+
+
+async def sick(api: Api) -> int:
+    """An alert on production, of which half of the requests fail; and one that concerns no lane."""
+    store, now = api.slipway.store, api.slipway.world.clock.now()
+    tick = ServedTick(now.timestamp(), 5.0, {"errors": Counts(100, 50)})
+    state, _ = advance_watch((), WatchState(), tick)
+    await store.watched.save({PRODUCTION: state}, now)
+    for lane in (PRODUCTION, None):
+        finding = Finding(
+            "f1",
+            "rule",
+            "Many requests fail",
+            now,
+            severity=Severity.CRITICAL,
+            lane=lane,
+            value="50%",
+            limit="20%",
+        )
+        alert = begin(
+            await store.alerts.next_id(), finding, (api.slipway.world.guild,), now, AlertPolicy()
+        ).alert
+        assert await store.alerts.save(AlertChange(alert, 0, None))
+    return alert.id
+
+
+async def test_all_is_well_while_nothing_is_known_to_be_wrong(api: Api) -> None:
+    answer = await api("guest", "GET", "/health")
+    assert answer.status == 200, answer.body
+    assert (answer.body["well"], answer.body["alerts"]) == (True, [])
+    assert [lane["errors"] for lane in answer.body["lanes"]] == [None, None]
+
+
+async def test_a_sick_lane_comes_first_with_its_alert(api: Api) -> None:
+    newest = await sick(api)
+    found = (await api("guest", "GET", "/health")).body
+    assert not found["well"]
+    first = found["lanes"][0]
+    assert (first["service"], first["environment"], first["well"]) == ("checkout", "production", False)
+    assert (first["errors"], first["limit"], first["success_24h"], first["budget_left"]) == (
+        0.5,
+        0.01,
+        0.5,
+        0.0,
+    )
+    alert, other = found["alerts"]
+    assert (alert["title"], alert["value"], alert["limit"]) == ("Many requests fail", "50%", "20%")
+    assert (alert["severity"], alert["state"], alert["service"]) == ("critical", "firing", "checkout")
+    assert (other["id"], other["service"]) == (newest, None)
+
+
+async def test_a_narrow_token_sees_its_lanes_alone(api: Api) -> None:
+    await sick(api)
+    found = (await api("narrow", "GET", "/health")).body
+    assert [lane["environment"] for lane in found["lanes"]] == ["staging"]
+    assert found["alerts"] == []

@@ -1,0 +1,151 @@
+"""Cards of alerts in the sandbox: one each, edited, posted again when it is gone, and bounded in a storm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.adapters.redis.waker import EventWaker
+from bot.domain.rollout.model import Rollout
+from bot.domain.watch.alert import AlertAction
+from bot.domain.watch.findings import Finding, Severity
+from bot.engine.api import RollbackRequest
+from bot.engine.watch.alerts import Alerts
+from bot.engine.watch.api import AlertRequest
+from bot.ui.alerts.publisher import MOST_CARDS, AlertCards
+from bot.ui.message_budget import MessageBudget
+from tests.support.actors import ONCALL
+from tests.support.responder import Stand
+from tests.support.rollouts import PRODUCTION
+
+
+class Desk:
+    """Alerts of the stand's catalog, and their cards."""
+
+    def __init__(self, stand: Stand) -> None:
+        async def roll_back(request: RollbackRequest) -> Rollout:
+            raise AssertionError("nothing is rolled back here")
+
+        engine = stand.engine
+        self.stand, self.store = stand, engine.store
+        self.alerts = Alerts(
+            engine.store, lambda: engine.catalog, clock=stand.clock, waker=EventWaker(), roll_back=roll_back
+        )
+        self.cards = self.process()
+
+    def process(self) -> AlertCards:
+        """The cards as a process that has just started draws them."""
+        return AlertCards(
+            self.stand.line.rest,
+            self.alerts,
+            store=self.store.alerts,
+            notes=self.stand.books,
+            catalog=lambda: self.stand.engine.catalog,
+            clock=self.stand.clock,
+            budget=MessageBudget(burst=1000),
+        )
+
+    async def hear(self, *findings: Finding) -> None:
+        await self.alerts.hear(findings)
+        await self.draw()
+
+    async def draw(self) -> None:
+        while await self.cards.once():
+            pass
+
+    async def shown(self, channel: str = "alerts") -> list[str]:
+        return [message["text"] for message in await self.stand.messages(channel)]
+
+    def finding(self, **more: object) -> Finding:
+        usual = Finding(
+            "errors",
+            "rule",
+            "Many requests fail",
+            self.stand.clock.now(),
+            severity=Severity.CRITICAL,
+            lane=PRODUCTION,
+            value="52%",
+            limit="20%",
+        )
+        return replace(usual, **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def desk(stand: Stand) -> Desk:
+    return Desk(stand)
+
+
+async def test_a_card_is_posted_once_and_edited_as_it_develops(desk: Desk) -> None:
+    await desk.hear(desk.finding())
+    (message,) = await desk.stand.messages("alerts")
+    assert "oncall" in str(message["mentions"])
+    await desk.hear(desk.finding(fingerprint="slow", title="Requests are slow", severity=Severity.MEDIUM))
+    (text,) = await desk.shown()
+    assert "Many requests fail" in text
+    assert "Requests are slow" in text
+    (alert,) = await desk.store.alerts.open()
+    guild = alert.guilds[0]
+    await desk.alerts.act(AlertRequest(alert.id, AlertAction.RESOLVE, replace(ONCALL, guild_id=guild), guild))
+    await desk.draw()
+    (message,) = await desk.stand.messages("alerts")
+    assert "Resolved" in message["text"]
+    assert message["buttons"] == []
+
+
+async def test_what_was_posted_before_a_crash_is_found(desk: Desk) -> None:
+    await desk.hear(desk.finding())
+    desk.store.alerts.database.tables.alert_cards.clear()
+    desk.cards = desk.process()
+    desk.stand.clock.forward(60)
+    await desk.hear(desk.finding(value="60%"))
+    assert len(await desk.shown()) == 1
+
+
+async def test_a_card_that_was_deleted_is_posted_again(desk: Desk) -> None:
+    await desk.hear(desk.finding())
+    (message,) = await desk.stand.messages("alerts")
+    await desk.stand.call("DELETE", f"messages/{message['id']}")
+    await desk.hear(desk.finding(value="60%"))
+    (text,) = await desk.shown()
+    assert "60%" in text
+
+
+async def test_a_storm_fills_no_channel_and_leaves_no_critical_alert_out(desk: Desk) -> None:
+    mild = [
+        desk.finding(fingerprint=f"d{n}", title=f"Disk {n} is full", lane=None, severity=Severity.MEDIUM)
+        for n in range(3 * MOST_CARDS)
+    ]
+    await desk.hear(*mild)
+    assert len(await desk.shown()) == MOST_CARDS
+    worst = [
+        desk.finding(fingerprint=f"c{n}", title=f"Database {n} is gone", lane=None) for n in range(MOST_CARDS)
+    ]
+    await desk.hear(*worst)
+    texts = "\n".join(await desk.shown())
+    assert all(f"Database {n} is gone" in texts for n in range(MOST_CARDS))
+    assert len(await desk.shown()) == 2 * MOST_CARDS
+    assert len(await desk.store.alerts.open()) == 4 * MOST_CARDS
+
+
+async def test_without_a_channel_for_alerts_it_is_in_deploys(desk: Desk) -> None:
+    catalog = desk.stand.engine.catalog
+    guilds = {
+        known: replace(guild, channels={**guild.channels, "alerts": "nowhere"})
+        for known, guild in catalog.guilds.items()
+    }
+    desk.stand.engine.catalog = replace(catalog, guilds=guilds)
+    await desk.hear(desk.finding())
+    assert any("Many requests fail" in text for text in await desk.shown("deploys"))
+
+
+async def test_it_resolves_on_its_card_by_itself(desk: Desk) -> None:
+    await desk.hear(desk.finding())
+    desk.stand.clock.forward(60)
+    await desk.hear(desk.finding(firing=False, at=desk.stand.clock.now() - timedelta(seconds=1)))
+    assert "It is resolved if it stays so" in (await desk.shown())[0]
+    desk.stand.clock.forward(120)
+    await desk.alerts.once()
+    await desk.draw()
+    assert "✅ Resolved" in (await desk.shown())[0]
