@@ -29,7 +29,7 @@ Pin = Callable[[Any, Release, str], Awaitable[Release]]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class SettingsProblem:
     """A mistake that no single value shows.
 
     path: keys and indexes to where it is, from the settings on. first: the same for another value that it is about;
@@ -50,11 +50,11 @@ class KindSettings(Part):
 
     kind: str
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         """Mistakes between values, each of which is sound by itself."""
         yield from ()
 
-    def examine(self) -> Iterator[Problem]:
+    def examine(self) -> Iterator[SettingsProblem]:
         """Mistakes that only the server can tell, such as a query that it cannot parse.
 
         Takes a few seconds at most; a server that cannot be asked tells none. Asked once all else is right.
@@ -138,14 +138,14 @@ class CheckSettings(KindSettings):
         """Whether it needs to know where the lane answers: it has no address of its own."""
         return False
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if self.every < SHORTEST_EVERY_S:
-            yield Problem(("every",), f"must be at least {SHORTEST_EVERY_S:g}s.")
+            yield SettingsProblem(("every",), f"must be at least {SHORTEST_EVERY_S:g}s.")
         if self.timeout >= self.every:
             sentence = (
                 f"{duration(self.timeout)} is not less than the {duration(self.every)} between two checks."
             )
-            yield Problem(("timeout",), sentence)
+            yield SettingsProblem(("timeout",), sentence)
 
 
 class SshSettings(Part):

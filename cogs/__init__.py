@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
-from cogs.health import Health
-from cogs.locks import Locks
+from cogs.health import HealthCommand
+from cogs.locks import LockCommands
 from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
 from cogs.rollback import Rollback
 from cogs.status import Status
-from cogs.why import Why
+from cogs.why import WhyCommand
 
-COGS = (Deploy, Rollback, Status, Why, Locks, Health, Panic, OnCallSchedules, CommandsSync)
+COGS = (
+    Deploy,
+    Rollback,
+    Status,
+    WhyCommand,
+    LockCommands,
+    HealthCommand,
+    Panic,
+    OnCallSchedules,
+    CommandsSync,
+)
 
 __all__ = [
     "COGS",
     "CommandsSync",
     "Deploy",
-    "Health",
-    "Locks",
+    "HealthCommand",
+    "LockCommands",
     "OnCallSchedules",
     "Panic",
     "Rollback",
     "Status",
-    "Why",
+    "WhyCommand",
 ]

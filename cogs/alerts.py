@@ -9,7 +9,7 @@ from bot.domain.config import GuildConfig
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.alert import Alert, AlertAction
-from bot.engine.watch.alerts import Alerts as AlertService
+from bot.engine.watch.alerts import Alerts
 from bot.engine.watch.api import AlertRequest, AlertRollback
 from bot.ui import escaping
 from bot.ui.alerts.buttons import AlertPress, question
@@ -28,7 +28,7 @@ _DONE = {
 }
 
 
-class Alerts(commands.Cog):
+class AlertCommands(commands.Cog):
     """What is wrong now, and who has it."""
 
     def __init__(self, responder: Responder) -> None:
@@ -81,7 +81,7 @@ class Alerts(commands.Cog):
         where = escaping.plain(str(alert.lane), 100)
         return Reply(f"↩️ **Rolling back** {where} (rollout {rollout.id}). You have alert {alert.id} now.")
 
-    def _service(self) -> AlertService:
+    def _service(self) -> Alerts:
         assert self.responder.alerts is not None, "composition gives it"
         return self.responder.alerts
 

@@ -20,7 +20,7 @@ _LANES_WITHIN_S = 1.5
 _LOOK_S = 6.0
 
 
-class Health(commands.Cog):
+class HealthCommand(commands.Cog):
     """Answers even when other parts are down."""
 
     def __init__(self, responder: Responder) -> None:

@@ -35,7 +35,7 @@ def duration_of(words: str) -> timedelta | None:
     return length
 
 
-class Locks(commands.Cog):
+class LockCommands(commands.Cog):
     """A locked lane takes no new rollout; returning to a known-good release stays possible."""
 
     def __init__(self, responder: Responder) -> None:

@@ -19,7 +19,7 @@ from cogs import choices
 from cogs.deploy import suggest_environments
 
 
-class Why(commands.Cog):
+class WhyCommand(commands.Cog):
     """Read-only, for everyone who sees the server."""
 
     def __init__(self, responder: Responder) -> None:

@@ -15,7 +15,7 @@ import discord
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.config import GuildConfig
-from bot.ui.announcer import Announcer
+from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import point_at
 from demo.children import Child, Children
@@ -30,7 +30,7 @@ class Servers:
     guilds: Sequence[GuildConfig]
 
     @asynccontextmanager
-    async def announcer(self, world: World, engine: Any) -> AsyncIterator[Announcer]:
+    async def announcer(self, world: World, engine: Any) -> AsyncIterator[DiscordAnnouncer]:
         """As the bot has it, with charts. `engine()` is asked for the cards' content."""
         async with AsyncExitStack() as stack:
             told = self.sandbox.ready
@@ -48,7 +48,7 @@ class Servers:
             async def measured(rollout_id: int) -> Any:
                 return await engine().view(rollout_id)
 
-            announcer = Announcer(
+            announcer = DiscordAnnouncer(
                 lambda: client,
                 card,
                 store.cards,

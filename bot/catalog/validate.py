@@ -19,7 +19,7 @@ from bot.catalog.models import LaneLayer, catalog_file, service_of
 from bot.catalog.pydantic_errors import report
 from bot.catalog.yaml_source import Document
 from bot.domain.secret import Secret
-from bot.kinds import Kinds, KindSettings, Problem, SpecSettings
+from bot.kinds import Kinds, KindSettings, SettingsProblem, SpecSettings
 from bot.values import is_name
 
 _NOTHING = object()
@@ -173,7 +173,7 @@ def examine(document: Document, sections: Sections) -> None:
                 _report(document, sections, at, value.examine())
 
 
-def _report(document: Document, sections: Sections, at: KeyPath, problems: Iterable[Problem]) -> None:
+def _report(document: Document, sections: Sections, at: KeyPath, problems: Iterable[SettingsProblem]) -> None:
     for problem in problems:
         if not problem.path and sections.is_spoilt(at):
             continue  # what it misses may be what was left out

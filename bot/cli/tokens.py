@@ -18,7 +18,7 @@ from bot.cli.exits import settings, tell
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig, unknown
 from bot.domain.formatting import one_line, stamp
-from bot.domain.tokens import ApiToken, Scope
+from bot.domain.tokens import ApiToken, TokenScope
 
 if TYPE_CHECKING:
     from bot.adapters.postgres.tokens import NewToken, PostgresTokens
@@ -43,7 +43,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice([str(scope) for scope in Scope]),
+    type=click.Choice([str(scope) for scope in TokenScope]),
     help="What it is for. Repeat for more; `read` is always included.",
 )
 @click.option("--service", "services", multiple=True, help="Limit it to this service. Repeat for more.")
@@ -135,7 +135,7 @@ def _checked(
         owner=one_line(owner_name, 80) or str(owner),
         created_by=getuser(),
         roles=tuple(dict.fromkeys(roles)),
-        scopes=tuple(dict.fromkeys((Scope.READ, *map(Scope, scopes)))),
+        scopes=tuple(dict.fromkeys((TokenScope.READ, *map(TokenScope, scopes)))),
         services=tuple(dict.fromkeys(services)),
         environments=tuple(dict.fromkeys(environments)),
         expires_at=datetime.now(UTC) + life if life is not None else None,

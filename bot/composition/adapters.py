@@ -20,7 +20,7 @@ from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
 from bot.adapters.checks.asking import AskedChecks
-from bot.adapters.checks.kind import Check, CheckContext
+from bot.adapters.checks.kind import CheckContext, CheckKind
 from bot.adapters.checks.session import SystemResolver, check_session
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.shared import SharedAnswers
@@ -231,8 +231,8 @@ async def open_checks(current: Current, targets: Mapping[str, CatalogTarget]) ->
     async with check_session(resolver) as session:
         context = CheckContext(session, resolver)
 
-        def make(settings: CheckSettings) -> Check:
-            made: Check = registry.KINDS.checks[settings.kind].make(settings, context)
+        def make(settings: CheckSettings) -> CheckKind:
+            made: CheckKind = registry.KINDS.checks[settings.kind].make(settings, context)
             return made
 
         async def answers_at(lane: Lane) -> str | None:

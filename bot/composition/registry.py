@@ -27,8 +27,8 @@ from bot.adapters.alerts.sources.sentry import SentrySource, SentrySourceSetting
 from bot.adapters.checks.command import CommandCheck, CommandCheckSettings
 from bot.adapters.checks.discord import DiscordBotCheck, DiscordBotSettings
 from bot.adapters.checks.dns import DnsCheck, DnsSettings
-from bot.adapters.checks.http import HttpCheck, HttpSettings
-from bot.adapters.checks.kind import Check, CheckContext
+from bot.adapters.checks.http import HttpSettings, RequestCheck
+from bot.adapters.checks.kind import CheckContext, CheckKind
 from bot.adapters.checks.tcp import TcpCheck, TcpSettings
 from bot.adapters.checks.tls import CertificateSettings, TlsCheck
 from bot.adapters.checks.websocket import WebSocketCheck, WebSocketSettings
@@ -135,7 +135,7 @@ def alert_source(settings: type[W], make: Callable[[str, W, AlertContext], Alert
     return Kind(settings, make)
 
 
-def check(settings: type[C], make: Callable[[C, CheckContext], Check]) -> Kind:
+def check(settings: type[C], make: Callable[[C, CheckContext], CheckKind]) -> Kind:
     return Kind(settings, make)
 
 
@@ -222,7 +222,7 @@ KINDS = Kinds(
         "generic": alert_source(GenericSettings, GenericSource),
     },
     checks={
-        "http": check(HttpSettings, HttpCheck),
+        "http": check(HttpSettings, RequestCheck),
         "tcp": check(TcpSettings, TcpCheck),
         "tls": check(CertificateSettings, TlsCheck),
         "dns": check(DnsSettings, DnsCheck),

@@ -10,7 +10,7 @@ from bot.engine.watch.alerts import Alerts
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
 from bot.ui.alerts.publisher import AlertCards
-from bot.ui.announcer import Announcer
+from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.chart.chart import Charts
 from bot.ui.chart.evidence_chart import EvidenceCharts
 from bot.ui.chart.rollout_chart import CardCharts
@@ -28,7 +28,7 @@ class Speaking:
         drawing = Charts()
         self._charts, self.evidence = CardCharts(drawing), EvidenceCharts(drawing)
         budget = MessageBudget()
-        self.announcer = Announcer(
+        self.announcer = DiscordAnnouncer(
             self.connection.rest,
             engine.card,
             store.cards,

@@ -63,16 +63,16 @@ from bot.ui.gateway.supervisor import run_supervised
 from bot.ui.interactions.responder import Responder
 from bot.web.api.app import Parts, create_api
 from bot.web.app import Admin, create_app, serve
-from cogs.alerts import Alerts as AlertsCog
+from cogs.alerts import AlertCommands
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
-from cogs.health import Health as HealthCog
-from cogs.locks import Locks
+from cogs.health import HealthCommand
+from cogs.locks import LockCommands
 from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
 from cogs.rollback import Rollback
 from cogs.status import Status
-from cogs.why import Why
+from cogs.why import WhyCommand
 
 _log = structlog.get_logger(__name__)
 
@@ -80,12 +80,12 @@ COGS: Sequence[MakeCog] = (
     Deploy,
     Rollback,
     Status,
-    Why,
-    Locks,
+    WhyCommand,
+    LockCommands,
     Panic,
     OnCallSchedules,
-    HealthCog,
-    AlertsCog,
+    HealthCommand,
+    AlertCommands,
     CommandsSync,
 )
 _DATABASE_TRY_S = 1.0

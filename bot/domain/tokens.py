@@ -10,7 +10,7 @@ from enum import StrEnum
 from bot.domain.rollout.model import Action, Actor, Lane
 
 
-class Scope(StrEnum):
+class TokenScope(StrEnum):
     """What a token may be used for. The roles of its owner still decide what is allowed."""
 
     READ = "read"
@@ -20,17 +20,17 @@ class Scope(StrEnum):
     LOCK = "lock"  # lock, unlock, the panic stop
 
 
-SCOPE_OF: Mapping[Action, Scope] = {
-    Action.APPROVE: Scope.APPROVE,
-    Action.REJECT: Scope.APPROVE,
-    Action.REVOKE: Scope.APPROVE,
-    Action.PROMOTE: Scope.APPROVE,
-    Action.PAUSE: Scope.OPERATE,
-    Action.RESUME: Scope.OPERATE,
-    Action.EXTEND: Scope.OPERATE,
-    Action.ROLL_BACK: Scope.OPERATE,
-    Action.CANCEL: Scope.OPERATE,
-    Action.CLOSE: Scope.OPERATE,
+SCOPE_OF: Mapping[Action, TokenScope] = {
+    Action.APPROVE: TokenScope.APPROVE,
+    Action.REJECT: TokenScope.APPROVE,
+    Action.REVOKE: TokenScope.APPROVE,
+    Action.PROMOTE: TokenScope.APPROVE,
+    Action.PAUSE: TokenScope.OPERATE,
+    Action.RESUME: TokenScope.OPERATE,
+    Action.EXTEND: TokenScope.OPERATE,
+    Action.ROLL_BACK: TokenScope.OPERATE,
+    Action.CANCEL: TokenScope.OPERATE,
+    Action.CLOSE: TokenScope.OPERATE,
 }
 
 
@@ -49,7 +49,7 @@ class ApiToken:
     owner_id: int
     owner: str
     roles: frozenset[str]
-    scopes: frozenset[Scope]
+    scopes: frozenset[TokenScope]
     services: tuple[str, ...] = ()
     environments: tuple[str, ...] = ()
     created_at: datetime | None = None

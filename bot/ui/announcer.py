@@ -41,7 +41,7 @@ _log = structlog.get_logger(__name__)
 _REPORT_EVERY = timedelta(hours=1)
 
 
-class Announcer:
+class DiscordAnnouncer:
     """Implements `bot.ports.notifications.Announcer`. `rest` returns a logged-in client or raises `Unreachable`.
 
     views: rollouts as cards say them in words. measured: the same with what charts show; `views` where there is none.

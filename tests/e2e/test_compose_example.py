@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from bot.adapters.routers.envoy.admin import Admin
+from bot.adapters.routers.envoy.admin import EnvoyAdmin
 from bot.adapters.routers.envoy.process import find_program
 from bot.ports.errors import Unreachable
 from demo.children import free_port
@@ -82,7 +82,7 @@ async def test_host_bot_and_envoy_of_the_compose_file_roll_a_bad_release_back(
         await until(ready)
 
     async def ready() -> bool:
-        admin = Admin(tmp_path / "admin" / "admin.sock")
+        admin = EnvoyAdmin(tmp_path / "admin" / "admin.sock")
         try:
             return await admin.ready()
         except Unreachable:

@@ -39,10 +39,10 @@ class RevertMigration(StepEffect):
     kind: Literal["revert_migration"] = "revert_migration"
 
 
-def problems(migrate: Migrate, place: kind.Place) -> Iterator[kind.Problem]:
+def problems(migrate: Migrate, place: kind.Place) -> Iterator[kind.StepProblem]:
     yield from kind.not_positive("timeout", migrate.timeout_s)
     if not any(step.shifts_to is not None for step in place.after):
-        yield kind.Problem("a migration after the last shift", "migrate before the release needs it")
+        yield kind.StepProblem("a migration after the last shift", "migrate before the release needs it")
 
 
 def describe(migrate: Migrate, say: Wording) -> str:

@@ -22,10 +22,10 @@ from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane
 from bot.kinds import (
     MetricSettings,
-    Problem,
     ReleaseSettings,
     RouterSettings,
     S,
+    SettingsProblem,
     SpecSettings,
     TargetSettings,
 )
@@ -48,11 +48,11 @@ class JsonSettings(MetricSettings):
     def bounds(self) -> Sequence[float]:
         return self.buckets
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         for index, (lower, upper) in enumerate(zip(self.buckets, self.buckets[1:], strict=False)):
             if upper <= lower:
                 sentence = f"{upper:g} comes after {lower:g} ({{first}}): bounds rise."
-                yield Problem(("buckets", index + 1), sentence, first=("buckets", index))
+                yield SettingsProblem(("buckets", index + 1), sentence, first=("buckets", index))
 
 
 class JsonCounts:

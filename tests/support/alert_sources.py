@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.alerts.sources.delivery import AlertSource, Delivery
+from bot.adapters.alerts.sources.delivery import AlertSource, InboundDelivery
 from bot.adapters.alerts.sources.receiving import Receiver
 from bot.adapters.signing import SIGNATURE, TIMESTAMP, of_body, signature
 from bot.composition.adapters import make_alert_sources
@@ -42,10 +42,10 @@ def receiver(folder: Path, findings: Findings, **more: Any) -> Receiver:
     return Receiver(sources(folder), findings, **{"now": lambda: NOW, **more})
 
 
-def delivery(body: bytes | Mapping[str, Any], **headers: str) -> Delivery:
+def delivery(body: bytes | Mapping[str, Any], **headers: str) -> InboundDelivery:
     """Names of headers have `_` for `-`."""
     named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
-    return Delivery(named, body if isinstance(body, bytes) else json.dumps(body).encode(), NOW)
+    return InboundDelivery(named, body if isinstance(body, bytes) else json.dumps(body).encode(), NOW)
 
 
 def bearer(secret: str = SECRET) -> dict[str, str]:

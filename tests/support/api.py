@@ -15,7 +15,7 @@ from bot.adapters.telemetry import Telemetry
 from bot.catalog import Reloaded
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor, Release
-from bot.domain.tokens import Scope
+from bot.domain.tokens import TokenScope
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import Unreachable
 from bot.web.api.app import Parts, create_api
@@ -24,7 +24,7 @@ from tests.support.actors import BOSS, DEV
 from tests.support.catalogs import V140
 from tests.support.harness import Slipway, World
 
-EVERYTHING = tuple(Scope)
+EVERYTHING = tuple(TokenScope)
 # For tests that are not about rates.
 GENEROUS = dict.fromkeys(BUDGETS, (100000, 60))
 
@@ -64,7 +64,7 @@ class Api:
     secrets: dict[str, str] = field(default_factory=dict)
 
     async def token(
-        self, name: str, owner: Actor = DEV, scopes: tuple[Scope, ...] = EVERYTHING, **more: Any
+        self, name: str, owner: Actor = DEV, scopes: tuple[TokenScope, ...] = EVERYTHING, **more: Any
     ) -> str:
         new = NewToken(
             name=name,

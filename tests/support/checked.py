@@ -17,7 +17,7 @@ from aiohttp import web
 from pydantic import TypeAdapter
 
 from bot.adapters.checks.asking import AskedChecks
-from bot.adapters.checks.kind import Check, CheckContext
+from bot.adapters.checks.kind import CheckContext, CheckKind
 from bot.adapters.checks.session import SystemResolver, check_session
 from bot.composition.registry import KINDS
 from bot.domain.config import CheckConfig
@@ -63,8 +63,8 @@ async def asking() -> AsyncIterator[Asking]:
         context = CheckContext(session, resolver)
         where: dict[Lane, str | None] = {}
 
-        def make(settings: CheckSettings) -> Check:
-            made: Check = KINDS.checks[settings.kind].make(settings, context)
+        def make(settings: CheckSettings) -> CheckKind:
+            made: CheckKind = KINDS.checks[settings.kind].make(settings, context)
             return made
 
         async def answers_at(lane: Lane) -> str | None:

@@ -14,7 +14,7 @@ from discord_sandbox import Sandbox, World
 
 from bot.domain.rollout.events import DrawCard, LogLine, Notify
 from bot.ports.notifications import Notice
-from bot.ui.announcer import Announcer
+from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.gateway.client import GatewayConnection, SlipwayBot, point_at
 from bot.ui.gateway.identify_budget import IdentifyBudget
 from bot.ui.gateway.supervisor import run_supervised
@@ -44,7 +44,7 @@ class Stand:
     limiter: FakeLimiter
     clock: FrozenClock
     line: GatewayConnection
-    announcer: Announcer
+    announcer: DiscordAnnouncer
     supervisor: asyncio.Task[None]
     responder: Responder
     seen: list[tuple[str, str]] = field(default_factory=list)
@@ -169,7 +169,7 @@ async def standing(
 
         responder = Responder(engine, lambda: engine.catalog, limiter, clock, healthy, watch, service)
         budget = IdentifyBudget(books, clock, "test", folder, free=50)
-        spoken = Announcer(
+        spoken = DiscordAnnouncer(
             line.rest,
             engine.card,
             books,

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from bot.adapters.checks.kind import Check, CheckFailed, Subject
+from bot.adapters.checks.kind import CheckFailed, CheckKind, CheckSubject
 from bot.domain.config import CheckConfig
 from bot.domain.formatting import duration, one_line
 from bot.domain.rollout.model import Lane
@@ -32,7 +32,7 @@ class AskedChecks:
 
     def __init__(
         self,
-        make: Callable[[CheckSettings], Check],
+        make: Callable[[CheckSettings], CheckKind],
         answers_at: Callable[[Lane], Awaitable[str | None]],
         redact: Callable[[str], str] = str,
     ) -> None:
@@ -43,10 +43,10 @@ class AskedChecks:
     async def ask(self, check: CheckConfig, lane: Lane, at: float) -> CheckResult:
         settings = settings_of(check)
         address = await self._address(lane) if settings.asks_lane else None
-        return await self._ask(check, Subject(lane, address), at)
+        return await self._ask(check, CheckSubject(lane, address), at)
 
     async def ask_candidate(self, check: CheckConfig, lane: Lane, address: str, at: float) -> CheckResult:
-        return await self._ask(check, Subject(lane, address, candidate=True), at)
+        return await self._ask(check, CheckSubject(lane, address, candidate=True), at)
 
     async def _address(self, lane: Lane) -> str | None:
         try:
@@ -55,7 +55,7 @@ class AskedChecks:
         except TimeoutError:
             raise Unreachable(f"the target of {lane} did not answer within {_TARGET_S:g} s") from None
 
-    async def _ask(self, check: CheckConfig, subject: Subject, at: float) -> CheckResult:
+    async def _ask(self, check: CheckConfig, subject: CheckSubject, at: float) -> CheckResult:
         began, said = time.monotonic(), ""
         try:
             async with asyncio.timeout(check.timeout_s):

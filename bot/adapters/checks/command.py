@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, Subject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
 from bot.adapters.commands.told import filled
 from bot.adapters.sources.programs import ProgramError, ProgramSettings, output_of
 from bot.domain.formatting import one_line
@@ -37,7 +37,7 @@ class CommandCheck:
     def __init__(self, settings: CommandCheckSettings, context: CheckContext) -> None:
         self._settings = settings
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         facts = {
             "service": subject.lane.service,
             "environment": subject.lane.environment,

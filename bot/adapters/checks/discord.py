@@ -8,10 +8,10 @@ from typing import Any, Literal
 from pydantic import Field
 
 from bot.adapters.checks import json_path
-from bot.adapters.checks.kind import CheckContext, CheckFailed, Subject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
 from bot.adapters.checks.web import RedirectSettings, fetch, shown
 from bot.adapters.metrics.probe import CONNECTED
-from bot.kinds import Problem
+from bot.kinds import SettingsProblem
 from bot.values import Names
 
 
@@ -26,10 +26,10 @@ class DiscordBotSettings(RedirectSettings):
         description="Keys that must be connected, ok, ready, up or true; dots lead into mappings.",
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
         if not self.keys:
-            yield Problem(("keys",), "names nothing to look at.")
+            yield SettingsProblem(("keys",), "names nothing to look at.")
 
 
 class DiscordBotCheck:
@@ -39,7 +39,7 @@ class DiscordBotCheck:
         self._settings = settings
         self._session = context.session
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         url = self._settings.whole_url(subject)
         answer = await fetch(self._session, self._settings, url, largest=json_path.LARGEST + 1)
         # A bot that is not well may say so with a status too: what it says of its parts is more telling.

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, Subject
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
 from bot.kinds import CheckSettings
 from bot.values import Names, shaped
 
@@ -38,7 +38,7 @@ class DnsCheck:
         self._settings = settings
         self._resolver = context.resolver
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         name = self._settings.name
         try:
             answers = await self._resolver.addresses(name)

@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from bot.adapters.checks import json_path
-from bot.adapters.checks.kind import CheckContext, CheckFailed, Subject
-from bot.adapters.checks.web import LARGEST, Answer, HeaderName, RedirectSettings, fetch, shown
-from bot.kinds import Problem
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.web import LARGEST, HeaderName, RedirectSettings, WebAnswer, fetch, shown
+from bot.kinds import SettingsProblem
 from bot.values import Text
 
 _STATUS = {"type": "integer", "minimum": 100, "maximum": 599}
@@ -50,25 +50,25 @@ class HttpSettings(RedirectSettings):
         default={}, description="Headers that the answer must have, each with text that it must contain."
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
         for path in self.json_path:
             try:
                 json_path.compiled(path)
             except ValueError as wrong:
-                yield Problem(("json_path", path), f"must be {wrong}.")
+                yield SettingsProblem(("json_path", path), f"must be {wrong}.")
         if self.method == "HEAD" and (self.contains or self.json_path):
-            yield Problem(("method",), "HEAD has no answer to look into.")
+            yield SettingsProblem(("method",), "HEAD has no answer to look into.")
 
 
-class HttpCheck:
+class RequestCheck:
     """Implements `Check`."""
 
     def __init__(self, settings: HttpSettings, context: CheckContext) -> None:
         self._settings = settings
         self._session = context.session
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         settings = self._settings
         url = settings.whole_url(subject)
         body = settings.body.encode() if settings.body is not None else None
@@ -90,7 +90,7 @@ class HttpCheck:
             much = len(answer.body) > _MUCH
             await asyncio.to_thread(self._values, answer) if much else self._values(answer)
 
-    def _headers(self, asked: str, answer: Answer) -> None:
+    def _headers(self, asked: str, answer: WebAnswer) -> None:
         for name, wanted in self._settings.has_headers.items():
             if name not in answer.headers:
                 raise CheckFailed(f"{asked} should have the header {name}, but does not.")
@@ -98,13 +98,13 @@ class HttpCheck:
                 there = answer.headers[name][:60]
                 raise CheckFailed(f"{asked} should have “{wanted}” in {name}, but has “{there}”.")
 
-    def _contains(self, asked: str, answer: Answer) -> None:
+    def _contains(self, asked: str, answer: WebAnswer) -> None:
         wanted = self._settings.contains
         if wanted and wanted.encode() not in answer.body:
             where = "" if answer.whole else f" in its first {LARGEST // 1024} KiB"
             raise CheckFailed(f"{asked} should contain “{wanted}”, but does not{where}.")
 
-    def _values(self, answer: Answer) -> None:
+    def _values(self, answer: WebAnswer) -> None:
         document = json_path.parsed(answer.body)
         for path, wanted in self._settings.json_path.items():
             json_path.expect(path, wanted, document)

@@ -18,7 +18,7 @@ class CheckFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class CheckSubject:
     """What a check is asked of.
 
     address: where the lane or the candidate answers (``http://host:port``); None: not known. candidate: a release
@@ -30,10 +30,10 @@ class Subject:
     candidate: bool = False
 
 
-class Check(Protocol):
+class CheckKind(Protocol):
     """One class for each kind of `checks:`."""
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         """Ask once. Bounded in what it reads; the caller bounds the time. Raises `CheckFailed`, `TimeoutError`."""
         ...
 
@@ -58,7 +58,7 @@ def host_port(address: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or (443 if parts.scheme in ("https", "wss") else 80)
 
 
-def target_of(address: str | None, subject: Subject) -> tuple[str, int]:
+def target_of(address: str | None, subject: CheckSubject) -> tuple[str, int]:
     """Host and port to connect to. Raises `CheckFailed` where none is known."""
     at = subject.address if subject.candidate or address is None else address
     if at is None:

@@ -11,8 +11,8 @@ from pydantic import Field
 from bot.adapters.checks.kind import (
     CheckContext,
     CheckFailed,
+    CheckSubject,
     HostPort,
-    Subject,
     failed_to_connect,
     target_of,
 )
@@ -43,7 +43,7 @@ class TcpCheck:
         self._settings = settings
         self._resolver = context.resolver
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         host, port = target_of(self._settings.at, subject)
         asked = f"{host}:{port} should take connections"
         try:

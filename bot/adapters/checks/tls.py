@@ -14,8 +14,8 @@ from pydantic import Field
 from bot.adapters.checks.kind import (
     CheckContext,
     CheckFailed,
+    CheckSubject,
     HostPort,
-    Subject,
     failed_to_connect,
     host_port,
 )
@@ -52,7 +52,7 @@ class TlsCheck:
         self._settings = settings
         self._resolver = context.resolver
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         host, port = host_port(self._settings.at)
         try:
             (_, _, _, _, there), *_ = await self._resolver.addresses(host, port)

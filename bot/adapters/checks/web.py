@@ -12,9 +12,9 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 import aiohttp
 from pydantic import Field
 
-from bot.adapters.checks.kind import CheckFailed, Subject, failed_to_connect
+from bot.adapters.checks.kind import CheckFailed, CheckSubject, failed_to_connect
 from bot.domain.formatting import counted
-from bot.kinds import CheckSettings, Problem
+from bot.kinds import CheckSettings, SettingsProblem
 from bot.values import HttpUrl, Names, RelativePath, SecretText, UrlPath, shaped
 
 MOST_REDIRECTS = 5
@@ -36,7 +36,7 @@ HeaderText = Annotated[str, *shaped(r"^[^\r\n]*$(?![\r\n])", "one line of text")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WebAnswer:
     """What came back, at most `LARGEST` bytes of it. whole: whether that was all."""
 
     status: int
@@ -45,7 +45,7 @@ class Answer:
     whole: bool
 
 
-class WebSettings(CheckSettings):
+class WebCheckSettings(CheckSettings):
     """Where a check over HTTP asks, and as whom. Either `url` or `path`."""
 
     url: HttpUrl | None = Field(default=None, description="A whole address, such as the one users have.")
@@ -64,17 +64,21 @@ class WebSettings(CheckSettings):
     def asks_lane(self) -> bool:
         return self.url is None
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
         if (self.url is None) == (self.path is None):
-            yield Problem((), "needs either url or path.")
+            yield SettingsProblem((), "needs either url or path.")
         parts = urlsplit(self.url or "")
         if parts.username or parts.password:
-            yield Problem(("url",), "must not have a name and a password in it.", "Use bearer or headers.")
+            yield SettingsProblem(
+                ("url",), "must not have a name and a password in it.", "Use bearer or headers."
+            )
         if self.bearer and parts.scheme in ("http", "ws") and parts.hostname not in _LOCAL:
-            yield Problem(("bearer",), "would be sent without encryption.", "Use an address with TLS.")
+            yield SettingsProblem(
+                ("bearer",), "would be sent without encryption.", "Use an address with TLS."
+            )
 
-    def whole_url(self, subject: Subject) -> str:
+    def whole_url(self, subject: CheckSubject) -> str:
         """The address to ask. A candidate is asked where it answers, with the path that the check has."""
         own = urlsplit(self.url or self.path or "/")
         if self.url and not subject.candidate:
@@ -93,7 +97,7 @@ class WebSettings(CheckSettings):
         return trusting(self.ca) if self.ca else True
 
 
-class RedirectSettings(WebSettings):
+class RedirectSettings(WebCheckSettings):
     """A request that may be redirected."""
 
     redirects: int = Field(
@@ -120,7 +124,7 @@ async def fetch(
     method: str = "GET",
     body: bytes | None = None,
     largest: int = LARGEST,
-) -> Answer:
+) -> WebAnswer:
     """The answer, after the redirects that the settings allow; without its body where `largest` is zero.
 
     Raises `CheckFailed` with a sentence.
@@ -134,7 +138,7 @@ async def fetch(
             ) as answer:
                 if answer.status not in _MOVED or "Location" not in answer.headers or not settings.redirects:
                     content, whole = await _bounded(answer, largest)
-                    return Answer(answer.status, answer.headers, content, whole)
+                    return WebAnswer(answer.status, answer.headers, content, whole)
                 where = urljoin(at, answer.headers["Location"])
                 _allowed(asked, at, where, settings.hosts)
                 if urlsplit(where).hostname != urlsplit(at).hostname:

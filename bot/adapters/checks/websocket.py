@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 import aiohttp
 from pydantic import Field
 
-from bot.adapters.checks.kind import CheckContext, CheckFailed, Subject
-from bot.adapters.checks.web import WebSettings, phrase, shown
+from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
+from bot.adapters.checks.web import WebCheckSettings, phrase, shown
 from bot.values import shaped
 
 _LARGEST = 64 * 1024
 _OK = 1000
 
 
-class WebSocketSettings(WebSettings):
+class WebSocketSettings(WebCheckSettings):
     """A WebSocket that connects, and answers when it is closed."""
 
     of_candidate = True
@@ -33,7 +33,7 @@ class WebSocketCheck:
         self._settings = settings
         self._session = context.session
 
-    async def ask(self, subject: Subject) -> None:
+    async def ask(self, subject: CheckSubject) -> None:
         settings = self._settings
         url = settings.whole_url(subject)
         asked = f"WebSocket {shown(url)}"

@@ -37,7 +37,7 @@ _LAST_WORDS_S = 0.2
 _DISK_FULL_S = 120.0
 
 
-class Output:
+class KeptOutput:
     """The command's output on disk: the first `HEAD_BYTES`, and at the end the last `TAIL_BYTES`.
 
     Only whole lines are written while it runs: in half a line, a secret would not be recognized.
@@ -100,7 +100,7 @@ class Supervisor:
         if self._job["after"] and not self._stopping():
             end_former(Path(self._job["after"]))
         if not self._stopping() and self._is_newest():
-            output = Output(self._folder / "output")
+            output = KeptOutput(self._folder / "output")
             try:
                 result = self._attempts(output)
             finally:
@@ -112,7 +112,7 @@ class Supervisor:
         newest = self._job["newest"]
         return newest is None or Path(newest).read_text() == self._folder.name
 
-    def _attempts(self, output: Output) -> dict[str, Any]:
+    def _attempts(self, output: KeptOutput) -> dict[str, Any]:
         ends, attempts = time.monotonic() + self._job["timeout_s"], 0
         pause = _FIRST_PAUSE_S
         while True:
@@ -133,7 +133,7 @@ class Supervisor:
                 return {"ended": "stopped", "code": code, "attempts": attempts}
             pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _attempt(self, output: Output, ends: float) -> tuple[str, int]:
+    def _attempt(self, output: KeptOutput, ends: float) -> tuple[str, int]:
         job = self._job
         child = subprocess.Popen(  # noqa: S603 - a command of the catalog
             job["argv"],
@@ -278,7 +278,7 @@ def main() -> int:
     return 0
 
 
-def _read(child: subprocess.Popen[bytes], output: Output, wait_s: float) -> None:
+def _read(child: subprocess.Popen[bytes], output: KeptOutput, wait_s: float) -> None:
     """Read what the command prints, until it pauses for `wait_s` or has ended."""
     assert child.stdout is not None
     fd, ends = child.stdout.fileno(), time.monotonic() + wait_s

@@ -33,7 +33,7 @@ class Selector(Part):
 _Selector = Annotated[Selector, Short("metric", {"type": "string"})]
 
 
-class Share(Part):
+class ShareRule(Part):
     total: _Selector
     bad: _Selector
 
@@ -44,14 +44,14 @@ class ScrapeRules(Part):
     total: _Selector = Field(description="The counter of all requests.")
     bad: _Selector = Field(description="The counter of failed requests.")
     latency: _Selector | None = Field(default=None, description="A histogram in seconds.")
-    extra: dict[str, Share] = Field(default={}, description="Other proportions, by series.")
+    extra: dict[str, ShareRule] = Field(default={}, description="Other proportions, by series.")
     instance_label: str | None = Field(
         default=None, description="The label that names the instance, where one endpoint has several."
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class RuleSubject:
     """The release to read; its values fill labels and addresses."""
 
     lane: Lane
@@ -78,7 +78,7 @@ class _Found:
 
 
 def readings(
-    metrics: Iterable[Metric], rules: ScrapeRules, subject: Subject, instance: str
+    metrics: Iterable[Metric], rules: ScrapeRules, subject: RuleSubject, instance: str
 ) -> tuple[CounterReading, ...]:
     """The subject's readings, `instance` naming the endpoint's own.
 
@@ -128,7 +128,7 @@ def _reading(name: str, found: _Found, rules: ScrapeRules) -> CounterReading:
 
 
 def _matching(
-    named: Mapping[str, Sequence[Series]], series: str, selector: Selector, subject: Subject
+    named: Mapping[str, Sequence[Series]], series: str, selector: Selector, subject: RuleSubject
 ) -> Iterable[Series]:
     wanted = {label: subject.fill(value) for label, value in selector.labels.items()}
     for labels, value in named.get(series, ()):
@@ -148,7 +148,7 @@ def _equal(value: str, wanted: str) -> bool:
     return value.startswith(wanted[:-1]) if wanted.endswith("*") else value == wanted
 
 
-def _any(named: Mapping[str, Sequence[Series]], selector: Selector, subject: Subject) -> bool:
+def _any(named: Mapping[str, Sequence[Series]], selector: Selector, subject: RuleSubject) -> bool:
     return any(True for _ in _matching(named, selector.metric, selector, subject))
 
 

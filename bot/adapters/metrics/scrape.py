@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pydantic import Field
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
-from bot.adapters.metrics.rules import NotThereError, ScrapeRules, Subject, readings
+from bot.adapters.metrics.rules import NotThereError, RuleSubject, ScrapeRules, readings
 from bot.domain.judge.evidence import CounterReading, Sample
 from bot.domain.rollout.model import Lane, Observed
 from bot.kinds import MetricSettings
@@ -103,7 +103,7 @@ class ScrapeMetrics:
             return Sample(time.time(), digest, error=f"{self._name}: {problem}")
         if running is None:
             return Sample(time.time(), digest)
-        subject = Subject(lane, running.version, digest)
+        subject = RuleSubject(lane, running.version, digest)
         try:
             if not per_instance:
                 found = await self._read(self._url, subject, "endpoint")
@@ -119,12 +119,12 @@ class ScrapeMetrics:
             return Sample(time.time(), digest, error=f"{self._name}: {problem}")
         return Sample(time.time(), digest, found)
 
-    async def _read(self, url: str, subject: Subject, instance: str) -> tuple[CounterReading, ...]:
+    async def _read(self, url: str, subject: RuleSubject, instance: str) -> tuple[CounterReading, ...]:
         text = await self._fetch(subject.fill(url))
         # Megabytes take a second to parse, so this runs in a thread.
         return await asyncio.to_thread(self._parse, text, subject, instance)
 
-    def _parse(self, text: str, subject: Subject, instance: str) -> tuple[CounterReading, ...]:
+    def _parse(self, text: str, subject: RuleSubject, instance: str) -> tuple[CounterReading, ...]:
         try:
             return readings(list(text_string_to_metric_families(text)), self._rules, subject, instance)
         except NotThereError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.adapters.postgres.connection.database import Database, Row
-from bot.domain.tokens import ApiToken, Scope
+from bot.domain.tokens import ApiToken, TokenScope
 
 # 256 random bits need no salt and no slow hash. The prefix lets scanners of secrets recognise a token.
 PREFIX = "slipway_"
@@ -27,7 +27,7 @@ class NewToken:
     owner: str
     created_by: str
     roles: Sequence[str] = ()
-    scopes: Sequence[Scope] = ()
+    scopes: Sequence[TokenScope] = ()
     services: Sequence[str] = field(default=())
     environments: Sequence[str] = field(default=())
     expires_at: datetime | None = None
@@ -82,6 +82,6 @@ def _hash(secret: str) -> bytes:
 def _token(row: Row) -> ApiToken:
     found = dict(row)
     # A later version may know more scopes than this one.
-    known = frozenset(Scope(scope) for scope in found.pop("scopes") if scope in set(Scope))
+    known = frozenset(TokenScope(scope) for scope in found.pop("scopes") if scope in set(TokenScope))
     lists = {name: tuple(found.pop(name)) for name in ("services", "environments")}
     return ApiToken(**found | lists | {"roles": frozenset(found["roles"]), "scopes": known})

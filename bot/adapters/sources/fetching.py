@@ -24,7 +24,7 @@ _REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class FetchedAnswer:
     """What a server answered. headers: compared without case. at: the URL that answered, after redirects."""
 
     status: int
@@ -78,7 +78,7 @@ class Fetcher:
 
     async def ask(
         self, session: aiohttp.ClientSession, url: str, headers: Mapping[str, str] | None = None
-    ) -> Answer:
+    ) -> FetchedAnswer:
         """The answer, of any status."""
         hosts = self._hosts or frozenset({_host(url)})
         try:
@@ -94,7 +94,7 @@ class Fetcher:
 
     async def _follow(
         self, session: aiohttp.ClientSession, url: str, hosts: frozenset[str], headers: dict[str, str]
-    ) -> Answer:
+    ) -> FetchedAnswer:
         at = url
         for _ in range(_REDIRECTS + 1):
             self._check(at, hosts, first=url)
@@ -104,7 +104,7 @@ class Fetcher:
                     if _host(was) != _host(at):
                         headers.pop("Authorization", None)
                     continue
-                return Answer(answer.status, answer.headers, await self._text(answer, at), at)
+                return FetchedAnswer(answer.status, answer.headers, await self._text(answer, at), at)
         raise ManifestUnavailable(f"{url} redirected more than {_REDIRECTS} times.")
 
     def _check(self, url: str, hosts: frozenset[str], *, first: str) -> None:

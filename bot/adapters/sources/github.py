@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import Field
 
-from bot.adapters.sources.fetching import Answer, Fetcher
+from bot.adapters.sources.fetching import FetchedAnswer, Fetcher
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.releases import FoundRelease, irreversible
 from bot.domain.config import Repository
-from bot.kinds import Problem, ReleaseSettings, S
+from bot.kinds import ReleaseSettings, S, SettingsProblem
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.values import Duration, HttpUrl, SecretText, Text, shaped
 
@@ -56,13 +56,13 @@ class GithubReleasesSettings(ReleaseSettings[S], Generic[S]):
     def code(self) -> Repository:
         return Repository(self.repository, self.token, self.api)
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if self.tag.count(_VERSION) != 1:
-            yield Problem(("tag",), f'"{self.tag}" must have {_VERSION} once.', "Write v{version}.")
+            yield SettingsProblem(("tag",), f'"{self.tag}" must have {_VERSION} once.', "Write v{version}.")
         try:
             re.compile(self.versions or "")
         except re.error as error:
-            yield Problem(("versions",), f'"{self.versions}" is no regular expression: {error}.')
+            yield SettingsProblem(("versions",), f'"{self.versions}" is no regular expression: {error}.')
 
 
 class GithubError(Exception):
@@ -178,7 +178,7 @@ class GithubReleases:
             self._pages[url] = (answer.headers.get("ETag", ""), text)
         return entries
 
-    def _refusal(self, answer: Answer) -> str:
+    def _refusal(self, answer: FetchedAnswer) -> str:
         until = limited_until(answer.status, answer.headers, self._clock())
         if until is not None:
             self._closed_until = until

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Generic, Literal
 from pydantic import Field
 
 from bot.adapters.sources.releases import FoundRelease, irreversible, overlaid
-from bot.kinds import Problem, ReleaseSettings, S, SpecSettings, WithSpec
+from bot.kinds import ReleaseSettings, S, SettingsProblem, SpecSettings, WithSpec
 from bot.values import Short, Text
 
 
@@ -33,13 +33,13 @@ class ListedSettings(ReleaseSettings[S], Generic[S]):
     def layers(self) -> Sequence[tuple[str, SpecSettings]]:
         return [(version.version, version.spec) for version in self.versions]
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         seen: dict[str, int] = {}
         for index, version in enumerate(self.versions):
             first = seen.setdefault(version.version, index)
             if first != index:
                 sentence = f'version "{version.version}" is listed twice; the first one is at {{first}}.'
-                yield Problem(("versions", index), sentence, first=("versions", first))
+                yield SettingsProblem(("versions", index), sentence, first=("versions", first))
 
 
 class ListedReleases:

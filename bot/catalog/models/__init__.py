@@ -8,7 +8,15 @@ from bot.catalog.models.building import catalog_file, service_of
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.guilds import Account, Channels, Guild
 from bot.catalog.models.lane_watch import Watch, WatchRule
-from bot.catalog.models.lanes import Environment, Hold, LaneLayer, Monitors, Prerequisite, Promote, Roles
+from bot.catalog.models.lanes import (
+    Environment,
+    Hold,
+    LaneLayer,
+    MonitorSettings,
+    Prerequisite,
+    Promote,
+    Roles,
+)
 from bot.catalog.models.oncall import Ics, Person, Schedule
 from bot.catalog.models.plans import (
     Approval,
@@ -39,7 +47,7 @@ __all__ = [
     "Hold",
     "Ics",
     "LaneLayer",
-    "Monitors",
+    "MonitorSettings",
     "Objective",
     "ObserveStep",
     "Person",

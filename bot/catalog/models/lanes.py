@@ -76,7 +76,7 @@ class Preconditions(Part):
     )
 
 
-class Monitors(Part):
+class MonitorSettings(Part):
     """When the answers of checks are a finding, in every lane that this is for."""
 
     failures: int = Field(default=3, ge=1, le=100, description="Failures in a row; 3 by default.")
@@ -138,7 +138,9 @@ class LaneLayer(Part):
         description='Name of an entry of on_call:, the schedule that alerts call; "none" for none.',
     )
     guilds: Names | None = Field(default=None, description="Guilds that see it; all by default.")
-    monitors: Monitors | None = Field(default=None, description="When answers of checks are a finding.")
+    monitors: MonitorSettings | None = Field(
+        default=None, description="When answers of checks are a finding."
+    )
     description: str | None = Field(default=None, description="Shown in lists.")
 
 

@@ -71,7 +71,7 @@ def verified(
 
 def _check(document: Document, path: KeyPath, said: Layers, settings: CheckSettings) -> CheckConfig:
     name = str(path[-1])
-    rules = _rules(document, path, settings, said.get("monitors", models.Monitors()).value)
+    rules = _rules(document, path, settings, said.get("monitors", models.MonitorSettings()).value)
     monitor = Monitor(
         said.lane,
         name,
@@ -87,7 +87,7 @@ def _check(document: Document, path: KeyPath, said: Layers, settings: CheckSetti
 
 
 def _rules(
-    document: Document, path: KeyPath, settings: CheckSettings, rules: models.Monitors
+    document: Document, path: KeyPath, settings: CheckSettings, rules: models.MonitorSettings
 ) -> MonitorRules:
     needed_s = (rules.failures - 1) * settings.every
     if rules.within is not None and rules.within < needed_s and settings.monitor:

@@ -14,7 +14,7 @@ _SINGLES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DiscordCall:
     """One call. `edit` and `delete` use `id`; `overwrite` sends all `commands` of the scope."""
 
     kind: Literal["edit", "create", "delete", "overwrite"]
@@ -23,13 +23,13 @@ class Call:
     commands: tuple[Json, ...] = ()
 
 
-def calls(diff: Diff, desired: Sequence[Json], *, guild: bool) -> tuple[Call, ...]:
+def calls(diff: Diff, desired: Sequence[Json], *, guild: bool) -> tuple[DiscordCall, ...]:
     """Calls in order: renames first, by id, so that permissions stay; then the rest, singly where that changes less.
 
     Additions come before deletions, so that a command that only moved is never missing.
     """
     renames = tuple(
-        Call("edit", c.id, whole_command(c.desired, guild=guild))
+        DiscordCall("edit", c.id, whole_command(c.desired, guild=guild))
         for c in diff.of("renamed")
         if c.id is not None and c.desired is not None
     )
@@ -37,11 +37,13 @@ def calls(diff: Diff, desired: Sequence[Json], *, guild: bool) -> tuple[Call, ..
     if not rest:
         return renames
     if len(rest) > _SINGLES or len(rest) >= len(desired):
-        return (*renames, Call("overwrite", commands=_sent(desired, guild)))
+        return (*renames, DiscordCall("overwrite", commands=_sent(desired, guild)))
     upserts = tuple(
-        Call("create", command=sent_command(c.desired, guild=guild)) for c in rest if c.desired is not None
+        DiscordCall("create", command=sent_command(c.desired, guild=guild))
+        for c in rest
+        if c.desired is not None
     )
-    deletions = tuple(Call("delete", c.id) for c in rest if c.what == "deleted" and c.id is not None)
+    deletions = tuple(DiscordCall("delete", c.id) for c in rest if c.what == "deleted" and c.id is not None)
     return (*renames, *upserts, *deletions)
 
 

@@ -18,7 +18,7 @@ _MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Soak:
+class PlannedSoak:
     """share: of the traffic, 0 to 1. needed_s: seconds until a release at `TIMES` its limit is found on average."""
 
     share: float
@@ -34,10 +34,10 @@ class Suggestion:
 
     requests_s: float
     rate: float
-    soaks: tuple[Soak, ...]
+    soaks: tuple[PlannedSoak, ...]
 
     @property
-    def steps(self) -> tuple[Soak, ...]:
+    def steps(self) -> tuple[PlannedSoak, ...]:
         enough = [soak for soak in self.soaks if soak.needed_s <= LONGEST_S]
         first = next(
             (soak for soak in enough if soak.needed_s <= LONGEST_S / 4), enough[0] if enough else None
@@ -77,7 +77,7 @@ def suggested(policy: JudgePolicy, requests_s: float, rate: float | None = None)
     if strict is None:
         return None
     wanted = min(0.99, TIMES * strict.limit) if rate is None else rate
-    soaks = (Soak(share, needed_s(policy, strict, wanted, requests_s * share)) for share in SHARES)
+    soaks = (PlannedSoak(share, needed_s(policy, strict, wanted, requests_s * share)) for share in SHARES)
     return Suggestion(requests_s, wanted, tuple(soaks))
 
 

@@ -117,7 +117,7 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class Shift:
+class OnCallShift:
     """One person's time on call, or a gap. Times are in UTC; the end is no part of it.
 
     person: None in a gap, and `why` says in sentences why no one is on call. since, until: None where it has no
@@ -141,7 +141,7 @@ class Responders:
     lead_role: str = ""
 
 
-def on_call(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> Shift:
+def on_call(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> OnCallShift:
     """The shift at that time. It ends when another person, or no one, is on call; so it may span several turns."""
     own = _of(schedule, overrides)
     found = _piece(schedule, own, at)
@@ -163,7 +163,7 @@ def on_call(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetim
     return replace(found, since=first.since, until=last.until, why=why)
 
 
-def shifts(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> Iterator[Shift]:
+def shifts(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> Iterator[OnCallShift]:
     """The shift at that time and all that follow, gaps included. There is no end to those of a rotation."""
     shift = on_call(schedule, overrides, at)
     yield shift
@@ -172,14 +172,16 @@ def shifts(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime
         yield shift
 
 
-def coming(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime, count: int) -> list[Shift]:
+def coming(
+    schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime, count: int
+) -> list[OnCallShift]:
     """At most `count` shifts, beginning with the present one."""
     return list(islice(shifts(schedule, overrides, at), count))
 
 
 def between(
     schedule: OnCallSchedule, overrides: Sequence[Override], since: datetime, until: datetime
-) -> Iterator[Shift]:
+) -> Iterator[OnCallShift]:
     """The shifts with a part in this time, in full length."""
     for shift in shifts(schedule, overrides, since):
         if shift.since is not None and shift.since >= until:
@@ -189,14 +191,14 @@ def between(
 
 def gaps(
     schedule: OnCallSchedule, overrides: Sequence[Override], since: datetime, until: datetime
-) -> Iterator[Shift]:
+) -> Iterator[OnCallShift]:
     """The times of this period in which no one is on call, cut to it."""
     for shift in between(schedule, overrides, since, until):
         if shift.person is None:
             yield cut(shift, since, until)
 
 
-def cut(shift: Shift, since: datetime, until: datetime) -> Shift:
+def cut(shift: OnCallShift, since: datetime, until: datetime) -> OnCallShift:
     """The part of the shift within this time."""
     return replace(shift, since=_latest(shift.since, since), until=_earliest(shift.until, until))
 
@@ -230,11 +232,11 @@ def _of(schedule: OnCallSchedule, overrides: Iterable[Override]) -> list[Overrid
     return sorted(own, key=lambda each: each.id, reverse=True)
 
 
-def _piece(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> Shift:
+def _piece(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime) -> OnCallShift:
     """What holds at that time, at least up to the nearest override that begins or ends."""
     override = next((each for each in overrides if each.covers(at)), None)
     if override is not None:
-        found = Shift(override.person, override.since, override.until, override=override)
+        found = OnCallShift(override.person, override.since, override.until, override=override)
     else:
         found = _turn(schedule, at)
     edges = [edge for each in overrides for edge in (each.since, each.until)]
@@ -243,24 +245,24 @@ def _piece(schedule: OnCallSchedule, overrides: Sequence[Override], at: datetime
     return replace(found, since=_latest(found.since, since), until=_earliest(found.until, until))
 
 
-def _turn(schedule: OnCallSchedule, at: datetime) -> Shift:
+def _turn(schedule: OnCallSchedule, at: datetime) -> OnCallShift:
     """What the schedule says without overrides."""
     if schedule.calendar is not None:
         return _event(schedule.calendar, at)
     rotation, people = schedule.rotation, schedule.people
     if rotation is None or not people:
-        return Shift(None, None, None, "The schedule has no people.")
+        return OnCallShift(None, None, None, "The schedule has no people.")
     turn = rotation.turn(at)
     if turn is None:
         begins = rotation.start(0)
-        return Shift(None, None, begins, f"The rotation begins {stamp(begins)}.")
+        return OnCallShift(None, None, begins, f"The rotation begins {stamp(begins)}.")
     person = people[turn % len(people)]
     if len(set(people)) == 1:  # no one ever takes over
-        return Shift(person, rotation.start(0), None)
-    return Shift(person, rotation.start(turn), rotation.start(turn + 1))
+        return OnCallShift(person, rotation.start(0), None)
+    return OnCallShift(person, rotation.start(turn), rotation.start(turn + 1))
 
 
-def _event(calendar: Calendar, at: datetime) -> Shift:
+def _event(calendar: Calendar, at: datetime) -> OnCallShift:
     """The event that began last, up to the next edge of any event."""
     edges = [edge for each in calendar.shifts for edge in (each.since, each.until)]
     since = max((edge for edge in edges if edge <= at), default=None)
@@ -268,12 +270,12 @@ def _event(calendar: Calendar, at: datetime) -> Shift:
     there = [each for each in calendar.shifts if each.since <= at < each.until]
     if there:
         found = max(there, key=lambda each: (each.since, each.person is not None))
-        return Shift(found.person, since, until, found.why)
+        return OnCallShift(found.person, since, until, found.why)
     if calendar.until is None or at >= calendar.until:
         why = calendar.problem or ("The calendar is not read so far ahead." if calendar.until else NOT_READ)
-        return Shift(None, _latest(since, calendar.until), until, why)
+        return OnCallShift(None, _latest(since, calendar.until), until, why)
     until = _earliest(until, calendar.until)
-    return Shift(None, since, until, "The calendar has no event for that time.")
+    return OnCallShift(None, since, until, "The calendar has no event for that time.")
 
 
 def _latest(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -10,7 +10,7 @@ import structlog
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
-from bot.domain.watch.oncall import Shift
+from bot.domain.watch.oncall import OnCallShift
 from bot.engine.watch.oncall import OnCall
 from bot.engine.watch.rota import ICON, Rota
 from bot.ports.oncall import OnCallStore, Told
@@ -78,7 +78,7 @@ class HandOvers:
         )
 
 
-def _plan(shift: Shift, after: Shift | None) -> str:
+def _plan(shift: OnCallShift, after: OnCallShift | None) -> str:
     """What comes next."""
     to = after.person if after is not None else None
     if shift.person is not None:

@@ -18,10 +18,10 @@ from bot.domain.watch.escalation import Responder
 from bot.domain.watch.oncall import (
     Calendar,
     OnCallSchedule,
+    OnCallShift,
     Override,
     Person,
     Responders,
-    Shift,
 )
 from bot.domain.watch.oncall_calendar import shifts_of
 from bot.domain.watch.oncall_pages import Page
@@ -58,16 +58,16 @@ class OnCallStatus:
     """
 
     schedule: OnCallSchedule
-    shifts: Sequence[Shift]
+    shifts: Sequence[OnCallShift]
     responders: Responders
-    gaps: Sequence[Shift] = ()
+    gaps: Sequence[OnCallShift] = ()
     gone: frozenset[int] = frozenset()
     lanes: Sequence[Lane] = ()
     problem: str = ""
     page: Page | None = None
 
     @property
-    def now(self) -> Shift:
+    def now(self) -> OnCallShift:
         return self.shifts[0]
 
 
@@ -268,7 +268,9 @@ class OnCall:
         given = await self._give(wanted, instead, request)
         return Overridden(given, instead)
 
-    async def _give(self, wanted: Override, instead: Sequence[Shift], request: OverrideRequest) -> Override:
+    async def _give(
+        self, wanted: Override, instead: Sequence[OnCallShift], request: OverrideRequest
+    ) -> Override:
         calls: list[CallPeople] = []
         if wanted.since > wanted.at:  # one that begins now is announced as a hand-over
             guild = self._catalog().guilds[request.guild_id]

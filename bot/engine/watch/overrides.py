@@ -12,7 +12,7 @@ from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Actor
 from bot.domain.watch import oncall
-from bot.domain.watch.oncall import LONGEST_OVERRIDE, Override, Person, Shift
+from bot.domain.watch.oncall import LONGEST_OVERRIDE, OnCallShift, Override, Person
 from bot.engine.watch.rota import ICON, Rota
 from bot.ports.store import NO_LANE
 
@@ -35,7 +35,7 @@ class Overridden:
     """An override, and the shifts that it replaces, cut to its time."""
 
     override: Override
-    instead: Sequence[Shift] = field(default=())
+    instead: Sequence[OnCallShift] = field(default=())
 
 
 def begin_of(now: datetime, since: datetime, until: datetime) -> datetime:
@@ -57,13 +57,13 @@ def is_same(given: Override, request: OverrideRequest, reason: str, since: datet
     return mine == theirs and given.since <= since
 
 
-def replaced(rota: Rota, name: str, since: datetime, until: datetime) -> list[Shift]:
+def replaced(rota: Rota, name: str, since: datetime, until: datetime) -> list[OnCallShift]:
     """The shifts that an override of this time replaces, cut to it."""
     found = oncall.between(rota.schedules[name], rota.overrides, since, until)
     return [oncall.cut(each, since, until) for each in found]
 
 
-def entry_of(wanted: Override, instead: Sequence[Shift], request: OverrideRequest) -> AuditEntry:
+def entry_of(wanted: Override, instead: Sequence[OnCallShift], request: OverrideRequest) -> AuditEntry:
     """The line in the audit log."""
     details = {
         "schedule": wanted.schedule,
@@ -84,14 +84,14 @@ def entry_of(wanted: Override, instead: Sequence[Shift], request: OverrideReques
     )
 
 
-def concerned(wanted: Override, instead: Sequence[Shift]) -> list[int]:
+def concerned(wanted: Override, instead: Sequence[OnCallShift]) -> list[int]:
     """Who takes over, then those whom the override replaces."""
     people = [wanted.person, *(shift.person for shift in instead if shift.person is not None)]
     return list(dict.fromkeys(person.id for person in people))
 
 
 def told_ahead(
-    wanted: Override, instead: Sequence[Shift], guild_id: int, gone: Collection[int]
+    wanted: Override, instead: Sequence[OnCallShift], guild_id: int, gone: Collection[int]
 ) -> CallPeople:
     """What the people concerned are told of an override that begins later. gone: those who cannot be mentioned."""
     said = phrasebook.overrides_on_call(wanted.schedule, wanted.person.name, wanted.since, wanted.until)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import phrasebook
 from bot.domain.watch import oncall
-from bot.domain.watch.oncall import OnCallSchedule, Override, Responders, Shift
+from bot.domain.watch.oncall import OnCallSchedule, OnCallShift, Override, Responders
 
 # How far people look ahead, and how far calendars and overrides are read back: shifts have a beginning.
 AHEAD, BACK = timedelta(weeks=4), timedelta(weeks=5)
@@ -25,7 +25,7 @@ class Rota:
     schedules: Mapping[str, OnCallSchedule]
     overrides: Sequence[Override]
 
-    def on_call(self, name: str) -> Shift:
+    def on_call(self, name: str) -> OnCallShift:
         return oncall.on_call(self.schedules[name], self.overrides, self.at)
 
     def responders(self, name: str | None) -> Responders:
@@ -33,7 +33,7 @@ class Rota:
         schedule = self.schedules.get(name or "")
         return oncall.responders(schedule, self.overrides, self.at) if schedule else Responders()
 
-    def next(self, name: str) -> Shift | None:
+    def next(self, name: str) -> OnCallShift | None:
         """The shift after the present one; None where that has no end."""
         return next(iter(self.coming(name, 2)[1:]), None)
 
@@ -41,7 +41,7 @@ class Rota:
         """The first hand-over after that time; None where there is none."""
         return oncall.on_call(self.schedules[name], self.overrides, after).until
 
-    def coming(self, name: str, count: int = _MOST_SHIFTS) -> Sequence[Shift]:
+    def coming(self, name: str, count: int = _MOST_SHIFTS) -> Sequence[OnCallShift]:
         """The present shift and those of the next four weeks."""
         found = oncall.coming(self.schedules[name], self.overrides, self.at, count)
         return [each for each in found if each.since is None or each.since < self.at + AHEAD]
@@ -51,7 +51,7 @@ class Rota:
         calendar = self.schedules[name].calendar
         return calendar is not None and calendar.until is None and not calendar.problem
 
-    def gaps(self, name: str) -> Sequence[Shift]:
+    def gaps(self, name: str) -> Sequence[OnCallShift]:
         """The times of the next four weeks in which no one is on call."""
         return list(oncall.gaps(self.schedules[name], self.overrides, self.at, self.at + AHEAD))
 

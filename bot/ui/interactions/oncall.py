@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain import phrasebook
 from bot.domain.formatting import with_times
-from bot.domain.watch.oncall import Person, Shift
+from bot.domain.watch.oncall import OnCallShift, Person
 from bot.engine.watch.oncall import OnCallStatus
 from bot.engine.watch.overrides import Overridden
 from bot.ui import escaping
@@ -91,7 +91,7 @@ def weeks(found: Sequence[OnCallStatus]) -> Reply:
     return layout(parts, more=_MORE)
 
 
-def _line(shift: Shift, gone: frozenset[int]) -> str:
+def _line(shift: OnCallShift, gone: frozenset[int]) -> str:
     since = escaping.brief(shift.since) if shift.since else "Until then"
     if shift.person is None:
         return f"{since} 🚨 **no one** {_dated(shift.why, 160)}"
@@ -114,7 +114,7 @@ def overridden(done: Overridden) -> Reply:
     return Reply("\n".join(lines))
 
 
-def _replaced(shift: Shift, *, alone: bool) -> str:
+def _replaced(shift: OnCallShift, *, alone: bool) -> str:
     said = _person(shift.person) if shift.person else "no one"
     return said if alone or shift.until is None else f"{said} (until {escaping.moment(shift.until)})"
 
@@ -129,11 +129,11 @@ def _person(person: Person, gone: frozenset[int] = frozenset()) -> str:
     return escaping.plain(person.name, 40) if person.id in gone else f"<@{person.id}>"
 
 
-def _when(shift: Shift) -> str:
+def _when(shift: OnCallShift) -> str:
     assert shift.until is not None
     return f"{escaping.moment(shift.until)}, {escaping.relative(shift.until)}"
 
 
-def _by(shift: Shift) -> str:
+def _by(shift: OnCallShift) -> str:
     assert shift.override is not None
     return f"{escaping.plain(shift.override.by, 40)}: “{escaping.plain(shift.override.reason, 120)}”"

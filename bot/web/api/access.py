@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.domain.formatting import stamp
 from bot.domain.rollout.model import Lane
-from bot.domain.tokens import ApiToken, Scope
+from bot.domain.tokens import ApiToken, TokenScope
 from bot.ports.coordination import RateLimiter
 from bot.ports.errors import Unreachable
 from bot.ports.tokens import TokenStore
@@ -77,7 +77,7 @@ class Access:
                 del self._waiting[token.id]
 
 
-def require(token: ApiToken, scope: Scope) -> None:
+def require(token: ApiToken, scope: TokenScope) -> None:
     if scope not in token.scopes:
         challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
         sentence = f"The token {token.name} does not have the scope `{scope}`."

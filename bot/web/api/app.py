@@ -19,12 +19,12 @@ from bot.ports.members import Members
 from bot.ports.tokens import TokenStore
 from bot.web.api import openapi
 from bot.web.api.access import Access, require
-from bot.web.api.handlers import Call, Handlers
+from bot.web.api.handlers import ApiCall, Handlers
 from bot.web.api.operations import OPERATIONS, PREFIX, Operation
 from bot.web.api.problems import Problem, problems
 from bot.web.api.reading import interaction_of, read
 
-Handle = Callable[[Call], Awaitable[BaseModel]]
+Handle = Callable[[ApiCall], Awaitable[BaseModel]]
 
 
 def _unmeasured(operation: str, outcome: str, seconds: float) -> None:
@@ -97,7 +97,7 @@ class _Route:
             roles = await self._parts.members.roles(guild, token.owner_id)
             token = replace(token, roles=token.roles & roles)
         asked = await read(operation, request)
-        call = Call(token, guild, asked, interaction_of(token.id, asked.key, operation))
+        call = ApiCall(token, guild, asked, interaction_of(token.id, asked.key, operation))
         found = await self._handle(call)
         return web.Response(
             status=operation.status,

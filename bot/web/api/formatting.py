@@ -18,7 +18,7 @@ from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
 from bot.domain.watch.alert import Alert, AlertState
 from bot.domain.watch.health import LaneHealth, ServerHealth
-from bot.domain.watch.oncall import Person, Shift
+from bot.domain.watch.oncall import OnCallShift, Person
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
 from bot.engine.watch.oncall import OnCallStatus
 from bot.engine.watch.overrides import Overridden
@@ -138,7 +138,7 @@ def summary(found: RolloutSummary) -> models.SummaryInfo:
 def log(lines: Sequence[Transition]) -> models.LogInfo:
     return models.LogInfo(
         lines=[
-            models.LogLine(
+            models.LogLineInfo(
                 at=line.at,
                 who=line.actor.name,
                 via=line.actor.via,
@@ -324,7 +324,7 @@ def override(done: Overridden) -> models.OverrideInfo:
     )
 
 
-def _shift(shift: Shift, gone: frozenset[int] = frozenset()) -> models.ShiftInfo:
+def _shift(shift: OnCallShift, gone: frozenset[int] = frozenset()) -> models.ShiftInfo:
     given = shift.override
     return models.ShiftInfo(
         person=_person(shift.person, gone) if shift.person else None,

@@ -28,7 +28,7 @@ _ENDS = frozenset({Phase.HALTED})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """A request of a token. `interaction`: what a repeated one is known by; empty without a key."""
 
     token: ApiToken
@@ -58,7 +58,7 @@ class Handlers:
 
     # ---- reading -------------------------------------------------------------------------------------------
 
-    async def token(self, call: Call) -> BaseModel:
+    async def token(self, call: ApiCall) -> BaseModel:
         token = call.token
         return models.TokenInfo(
             name=token.name,
@@ -72,14 +72,14 @@ class Handlers:
             expires_at=token.expires_at,
         )
 
-    async def lanes(self, call: Call) -> BaseModel:
+    async def lanes(self, call: ApiCall) -> BaseModel:
         query: models.LaneQuery = call.request.query
         found = await self._engine.status(
             call.guild.id, query.service, query.environment, within=call.token.covers
         )
         return models.LanesInfo(lanes=[formatting.lane(one, self._now()) for one in found])
 
-    async def health(self, call: Call) -> BaseModel:
+    async def health(self, call: ApiCall) -> BaseModel:
         token = call.token
         found = await (
             self._engine.health(call.guild.id, within=token.covers)
@@ -88,7 +88,7 @@ class Handlers:
         )
         return formatting.health(found)
 
-    async def releases(self, call: Call) -> BaseModel:
+    async def releases(self, call: ApiCall) -> BaseModel:
         lane = self._lane(call)
         found = await self._engine.releases(call.guild.id, lane.service, lane.environment)
         return models.ReleasesInfo(
@@ -105,7 +105,7 @@ class Handlers:
             ]
         )
 
-    async def history(self, call: Call) -> BaseModel:
+    async def history(self, call: ApiCall) -> BaseModel:
         query: models.HistoryQuery = call.request.query
         found = await self._engine.history(
             call.guild.id,
@@ -118,7 +118,7 @@ class Handlers:
         page = [formatting.summary(one) for one in found[: query.limit]]
         return models.HistoryInfo(rollouts=page, next=page[-1].id if len(found) > query.limit else None)
 
-    async def rollout(self, call: Call) -> BaseModel:
+    async def rollout(self, call: ApiCall) -> BaseModel:
         query: models.WaitQuery = call.request.query
         found = await self._rollout(call)
         if query.wait_s and not _over(found, query.mark):
@@ -126,7 +126,7 @@ class Handlers:
                 found = await self._waited(call, query)
         return formatting.rollout(found, self._now())
 
-    async def _waited(self, call: Call, query: models.WaitQuery) -> Rollout:
+    async def _waited(self, call: ApiCall, query: models.WaitQuery) -> Rollout:
         clock = asyncio.get_running_loop().time
         deadline = clock() + query.wait_s
         while True:
@@ -136,22 +136,22 @@ class Handlers:
                 return found
             await asyncio.sleep(min(LOOK_S, left_s))
 
-    async def log(self, call: Call) -> BaseModel:
+    async def log(self, call: ApiCall) -> BaseModel:
         found = await self._rollout(call)
         return formatting.log(await self._engine.log(found.id, call.guild.id))
 
-    async def why(self, call: Call) -> BaseModel:
+    async def why(self, call: ApiCall) -> BaseModel:
         found = await self._rollout(call)
         return formatting.why(await self._engine.why(found.id, call.guild.id))
 
     # ---- changes -------------------------------------------------------------------------------------------
 
-    async def check(self, call: Call) -> BaseModel:
+    async def check(self, call: ApiCall) -> BaseModel:
         found = await self._engine.deploy(self._deploy_request(call, dry_run=True))
         assert isinstance(found, DryRun)
         return formatting.dry_run(found)
 
-    async def deploy(self, call: Call) -> BaseModel:
+    async def deploy(self, call: ApiCall) -> BaseModel:
         body: models.DeployBody = call.request.body
         begun = await self._engine.deploy(self._deploy_request(call, dry_run=False))
         assert isinstance(begun, Rollout)
@@ -159,7 +159,7 @@ class Handlers:
         _same_request(call, begun.candidate.version == body.version)
         return formatting.rollout(begun, self._now())
 
-    async def roll_back(self, call: Call) -> BaseModel:
+    async def roll_back(self, call: ApiCall) -> BaseModel:
         body: models.RollbackBody = call.request.body
         lane = Lane(body.service, body.environment)
         require_lane(call.token, lane)
@@ -179,7 +179,7 @@ class Handlers:
         _same_request(call, begun.lane == lane)
         return formatting.rollout(begun, self._now())
 
-    async def act(self, call: Call) -> BaseModel:
+    async def act(self, call: ApiCall) -> BaseModel:
         body: models.ActBody = call.request.body
         require(call.token, SCOPE_OF[body.action])
         found = await self._rollout(call)
@@ -209,20 +209,20 @@ class Handlers:
         shown = formatting.rollout(done.rollout, self._now())
         return models.ActInfo(sentence=formatting.plain(done.sentence), repeated=done.repeated, rollout=shown)
 
-    async def lock(self, call: Call) -> BaseModel:
+    async def lock(self, call: ApiCall) -> BaseModel:
         body: models.LockBody = call.request.body
         expires = self._now() + timedelta(seconds=body.for_s) if body.for_s is not None else None
         held = await self._engine.lock(call.guild.id, call.actor, self._lane(call), body.reason, expires)
         return formatting.lock(held)
 
-    async def unlock(self, call: Call) -> BaseModel:
+    async def unlock(self, call: ApiCall) -> BaseModel:
         body: models.UnlockBody = call.request.body
         lane = self._lane(call)
         await self._engine.unlock(call.guild.id, call.actor, lane, body.reason)
         found = await self._engine.status(call.guild.id, lane.service, lane.environment)
         return models.LanesInfo(lanes=[formatting.lane(one, self._now()) for one in found])
 
-    async def panic(self, call: Call) -> BaseModel:
+    async def panic(self, call: ApiCall) -> BaseModel:
         body: models.PanicBody = call.request.body
         require_unlimited(call.token, "use the panic stop")
         if not body.on:
@@ -232,13 +232,13 @@ class Handlers:
 
     # ---- on call -------------------------------------------------------------------------------------------
 
-    async def on_call(self, call: Call) -> BaseModel:
+    async def on_call(self, call: ApiCall) -> BaseModel:
         query: models.ScheduleQuery = call.request.query
         found = await self._engine.on_call.status(call.guild.id, query.schedule)
         shown = [each for each in found if not call.token.limited or any(map(call.token.covers, each.lanes))]
         return models.SchedulesInfo(schedules=[formatting.on_call(each) for each in shown])
 
-    async def override(self, call: Call) -> BaseModel:
+    async def override(self, call: ApiCall) -> BaseModel:
         body: models.OverrideBody = call.request.body
         path: models.SchedulePath = call.request.path
         schedule = self._engine.on_call.schedule(call.guild.id, path.schedule)
@@ -259,7 +259,7 @@ class Handlers:
 
     # ---- shared --------------------------------------------------------------------------------------------
 
-    def _deploy_request(self, call: Call, *, dry_run: bool) -> DeployRequest:
+    def _deploy_request(self, call: ApiCall, *, dry_run: bool) -> DeployRequest:
         body: models.DeployBody = call.request.body
         require_lane(call.token, Lane(body.service, body.environment))
         return DeployRequest(
@@ -273,18 +273,18 @@ class Handlers:
             dry_run=dry_run,
         )
 
-    def _lane(self, call: Call) -> Lane:
+    def _lane(self, call: ApiCall) -> Lane:
         path: models.LanePath = call.request.path
         require_lane(call.token, Lane(path.service, path.environment))
         return self._catalog().lane(call.guild.id, path.service, path.environment).lane
 
-    async def _rollout(self, call: Call) -> Rollout:
+    async def _rollout(self, call: ApiCall) -> Rollout:
         path: models.RolloutPath = call.request.path
         found = await self._engine.rollout(path.rollout, call.guild.id)
         require_lane(call.token, found.lane)
         return found
 
-    async def _spend_unless_on_call(self, call: Call) -> None:
+    async def _spend_unless_on_call(self, call: ApiCall) -> None:
         if call.guild.oncall_role not in call.actor.roles:
             await self._access.spend(call.token, "api_change")
 
@@ -294,7 +294,7 @@ def _over(found: Rollout, mark: str | None) -> bool:
     return changed or found.phase.final or found.phase in _ENDS
 
 
-def _same_request(call: Call, same: bool) -> None:
+def _same_request(call: ApiCall, same: bool) -> None:
     if not same:
         sentence = "This Idempotency-Key was used for another request. Use a new one for each deploy."
         raise Problem(409, "key_reused", sentence)

@@ -343,7 +343,7 @@ class HistoryInfo(_Answer):
     next: Annotated[int | None, Field(description="`before` of the next page; null on the last one.")]
 
 
-class LogLine(_Answer):
+class LogLineInfo(_Answer):
     at: datetime
     who: str
     via: str
@@ -356,7 +356,7 @@ class LogLine(_Answer):
 class LogInfo(_Answer):
     """Audit lines of a rollout, oldest first; at most the newest 500."""
 
-    lines: list[LogLine]
+    lines: list[LogLineInfo]
 
 
 class BlockInfo(_Answer):

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from bot.domain.tokens import Scope
+from bot.domain.tokens import TokenScope
 from bot.web.api import models
 
 PREFIX = "/api/v1"
@@ -29,7 +29,7 @@ class Operation:
     path: str
     summary: str
     answer: type[BaseModel]
-    scope: Scope | None = Scope.READ
+    scope: TokenScope | None = TokenScope.READ
     budget: Budget | None = "api_read"
     status: int = 200
     in_path: type[BaseModel] = models.Nothing
@@ -113,7 +113,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/deploys",
         "Deploy a version",
         models.RolloutInfo,
-        scope=Scope.DEPLOY,
+        scope=TokenScope.DEPLOY,
         budget="api_change",
         status=201,
         body=models.DeployBody,
@@ -126,7 +126,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/rollbacks",
         "Roll back the active rollout, or return to an earlier release",
         models.RolloutInfo,
-        scope=Scope.OPERATE,
+        scope=TokenScope.OPERATE,
         budget=None,
         status=201,
         body=models.RollbackBody,
@@ -153,7 +153,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/lanes/{service}/{environment}/lock",
         "Lock a lane against new rollouts",
         models.LockInfo,
-        scope=Scope.LOCK,
+        scope=TokenScope.LOCK,
         budget="api_change",
         in_path=models.LanePath,
         body=models.LockBody,
@@ -164,7 +164,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/lanes/{service}/{environment}/unlock",
         "Unlock a lane",
         models.LanesInfo,
-        scope=Scope.LOCK,
+        scope=TokenScope.LOCK,
         budget="api_change",
         in_path=models.LanePath,
         body=models.UnlockBody,
@@ -183,7 +183,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/oncall/{schedule}/overrides",
         "Give a time on call to a person",
         models.OverrideInfo,
-        scope=Scope.OPERATE,
+        scope=TokenScope.OPERATE,
         budget="api_change",
         in_path=models.SchedulePath,
         body=models.OverrideBody,
@@ -195,7 +195,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/panic",
         "Pause every rollout of the server, or resume them",
         models.PanicInfo,
-        scope=Scope.LOCK,
+        scope=TokenScope.LOCK,
         budget=None,
         body=models.PanicBody,
         details="Switching it on is never rate-limited. Needs a token that is not limited to services or environments.",

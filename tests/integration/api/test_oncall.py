@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.tokens import Scope
+from bot.domain.tokens import TokenScope
 from bot.domain.watch.oncall_rotation import Rotation
 from bot.engine.watch.oncall import OnCall
 from tests.support.actors import DEV, GUEST, ONCALL
@@ -100,11 +100,11 @@ async def test_what_is_refused(api: Api) -> None:
 
 
 async def test_a_token_changes_no_schedule_of_lanes_that_it_does_not_cover(api: Api) -> None:
-    await api.token("staging", ONCALL, (Scope.READ, Scope.OPERATE), environments=("staging",))
+    await api.token("staging", ONCALL, (TokenScope.READ, TokenScope.OPERATE), environments=("staging",))
     refused = await api("staging", "POST", "/oncall/payments/overrides", body())
     assert (refused.status, refused.body["rule"]) == (403, "token_limit")
     assert len((await api("staging", "GET", "/oncall")).body["schedules"]) == 1
-    await api.token("other", ONCALL, (Scope.READ,), services=("search",))
+    await api.token("other", ONCALL, (TokenScope.READ,), services=("search",))
     assert (await api("other", "GET", "/oncall")).body["schedules"] == []
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.domain.rollout.model import Action, Phase
-from bot.domain.tokens import Scope
+from bot.domain.tokens import TokenScope
 from bot.ports.errors import Unreachable
 from bot.ui.cards.card import draw
 from tests.fakes.outside import FakeReleases
@@ -326,15 +326,15 @@ async def test_a_token_limited_to_staging_sees_and_changes_staging_alone(dsn: st
 
 async def test_a_token_does_no_more_than_its_scopes(dsn: str) -> None:
     async with serving(dsn, working=False) as api:
-        asks: dict[Scope, tuple[str, str, Any]] = {
-            Scope.READ: ("GET", "/lanes", None),
-            Scope.DEPLOY: ("POST", "/deploys", DEPLOY),
-            Scope.OPERATE: ("POST", "/rollbacks", {"service": "checkout", "environment": "staging"}),
-            Scope.APPROVE: ("POST", "/rollouts/1/actions", {"action": "approve"}),
-            Scope.LOCK: ("POST", "/panic", {"on": False}),
+        asks: dict[TokenScope, tuple[str, str, Any]] = {
+            TokenScope.READ: ("GET", "/lanes", None),
+            TokenScope.DEPLOY: ("POST", "/deploys", DEPLOY),
+            TokenScope.OPERATE: ("POST", "/rollbacks", {"service": "checkout", "environment": "staging"}),
+            TokenScope.APPROVE: ("POST", "/rollouts/1/actions", {"action": "approve"}),
+            TokenScope.LOCK: ("POST", "/panic", {"on": False}),
         }
         for scope, (method, path, body) in asks.items():
-            await api.token(f"without-{scope}", BOSS, tuple(s for s in Scope if s is not scope))
+            await api.token(f"without-{scope}", BOSS, tuple(s for s in TokenScope if s is not scope))
             refused = await api(f"without-{scope}", method, path, body)
             assert (refused.status, refused.body["rule"]) == (403, "scope")
             assert f'scope="{scope}"' in refused.headers["WWW-Authenticate"]

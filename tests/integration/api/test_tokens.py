@@ -11,7 +11,7 @@ import pytest
 
 from bot.adapters.postgres.tokens import PREFIX
 from bot.domain.rollout.model import Action
-from bot.domain.tokens import SCOPE_OF, Scope
+from bot.domain.tokens import SCOPE_OF, TokenScope
 from bot.web.api.access import WAITING_AT_ONCE
 from tests.support.actors import BOSS, DEV, ONCALL
 from tests.support.api import GENEROUS, serving
@@ -19,7 +19,7 @@ from tests.support.api import GENEROUS, serving
 
 def test_every_action_has_a_scope_and_only_approve_decides_what_goes_forward() -> None:
     assert set(SCOPE_OF) == set(Action)
-    forward = {action for action, scope in SCOPE_OF.items() if scope is Scope.APPROVE}
+    forward = {action for action, scope in SCOPE_OF.items() if scope is TokenScope.APPROVE}
     assert {Action.APPROVE, Action.PROMOTE} <= forward
 
 
@@ -66,7 +66,7 @@ async def test_a_secret_is_256_random_bits_of_which_only_the_hash_is_stored(dsn:
 
 async def test_making_and_revoking_are_in_the_audit_log_and_a_name_is_free_again(dsn: str) -> None:
     async with serving(dsn, working=False) as api:
-        await api.token("ci", BOSS, (Scope.DEPLOY,), services=("checkout",))
+        await api.token("ci", BOSS, (TokenScope.DEPLOY,), services=("checkout",))
         with pytest.raises(AssertionError):
             await api.token("ci", BOSS)
         gone = await api.tokens.revoke("ci", "ada")
@@ -93,7 +93,7 @@ async def test_the_last_use_is_recorded_but_not_at_every_request(dsn: str) -> No
 
 async def test_a_token_shows_itself(dsn: str) -> None:
     async with serving(dsn, working=False) as api:
-        await api.token("ci", DEV, (Scope.READ,), environments=("staging",))
+        await api.token("ci", DEV, (TokenScope.READ,), environments=("staging",))
         assert (await api("ci", "GET", "/token")).body == {
             "name": "ci",
             "owner": "dev",

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.domain.tokens import Scope
+from bot.domain.tokens import TokenScope
 from tests.support.actors import DEV
 from tests.support.api import serving
 from tests.support.paths import ROOT
@@ -90,7 +90,7 @@ async def test_it_deploys_to_staging_and_waits(dsn: str, tmp_path: Path) -> None
     need_jq()
     async with serving(dsn) as api:
         # The token of the comment at the top of the file.
-        scopes = (Scope.READ, Scope.DEPLOY)
+        scopes = (TokenScope.READ, TokenScope.DEPLOY)
         secret = await api.token(
             "ci-checkout", DEV, scopes, services=("checkout",), environments=("staging",)
         )

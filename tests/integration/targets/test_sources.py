@@ -15,7 +15,7 @@ from aiohttp import web
 
 from bot.adapters.metrics.probe import ProbeMetrics
 from bot.adapters.metrics.router import RouterMetrics
-from bot.adapters.metrics.rules import ScrapeRules, Selector, Share, metric_names
+from bot.adapters.metrics.rules import ScrapeRules, Selector, ShareRule, metric_names
 from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.hosted.target import HostedTarget
@@ -149,7 +149,7 @@ r_total{version="1",pod="b",ok="no"} 2
     rules = ScrapeRules(
         total=Selector(metric="r_total", labels={"version": "{version}"}),
         bad=Selector(metric="r_total", labels={"version": "{version}", "ok": "!yes"}),
-        extra={"odd": Share(total="r_total", bad=Selector(metric="r_total", labels={"pod": "a"}))},
+        extra={"odd": ShareRule(total="r_total", bad=Selector(metric="r_total", labels={"pod": "a"}))},
         instance_label="pod",
     )
     sample = await scrape(endpoint, running, session, rules, endpoint.address + "/{service}/{version}")

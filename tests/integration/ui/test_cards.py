@@ -307,9 +307,9 @@ async def test_a_card_from_before_a_restart_is_edited_and_keeps_its_chart(tmp_pa
         rollouts.measured(stand.engine, rollout.id)
         await stand.announcer.draw_card(rollout.id)
         await stand.until(lambda: _pictured(stand))
-        from bot.ui.announcer import Announcer
+        from bot.ui.announcer import DiscordAnnouncer
 
-        again = Announcer(
+        again = DiscordAnnouncer(
             stand.line.rest,
             stand.engine.card,
             stand.books,
@@ -448,10 +448,10 @@ async def test_log_lines_of_a_former_life_are_not_said_twice(stand: Stand) -> No
     await stand.announcer.log_line(1, "k-1", "Something happened.", at)
     await stand.call("POST", "clock", {"advance": 3600})
     stand.clock.forward(60)
-    from bot.ui.announcer import Announcer
+    from bot.ui.announcer import DiscordAnnouncer
 
     catalog = stand.engine.catalog
-    again = Announcer(
+    again = DiscordAnnouncer(
         stand.line.rest, stand.engine.view, stand.books, stand.books, lambda: catalog, stand.clock
     )
     await again.log_line(1, "k-1", "Something happened.", at)

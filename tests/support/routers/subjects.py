@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.adapters.routers.envoy.admin import Admin
-from bot.adapters.routers.envoy.config import Limits as EnvoyLimits
+from bot.adapters.routers.envoy.admin import EnvoyAdmin
+from bot.adapters.routers.envoy.config import EnvoyLimits
 from bot.adapters.routers.envoy.files import DiscoveryFiles
 from bot.adapters.routers.envoy.process import EnvoyProcess
 from bot.adapters.routers.envoy.router import EnvoyRouter
-from bot.adapters.routers.haproxy.config import Limits as HaproxyLimits
+from bot.adapters.routers.haproxy.config import HaproxyLimits
 from bot.adapters.routers.haproxy.process import find_program
 from bot.adapters.routers.haproxy.router import HaproxyRouter
 from bot.domain.rollout.model import Lane
@@ -93,7 +93,7 @@ def envoy_process(folder: Path, open_files: int | None = None) -> EnvoyProcess:
 
 
 def envoy_router(process: EnvoyProcess, limits: EnvoyLimits | None = None) -> EnvoyRouter:
-    return EnvoyRouter(Admin(process.socket), DiscoveryFiles(process.discovery), process, limits)
+    return EnvoyRouter(EnvoyAdmin(process.socket), DiscoveryFiles(process.discovery), process, limits)
 
 
 def haproxy_router(folder: Path, *, open_files: int = 20_000, head_s: int = 10) -> HaproxyRouter:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.adapters.routers.envoy import config
 from bot.adapters.routers.envoy.clusters import clusters
-from bot.adapters.routers.envoy.config import Limits, Listening
+from bot.adapters.routers.envoy.config import EnvoyLimits, EnvoyListening
 from bot.adapters.routers.envoy.counting import parse_counts
 from bot.adapters.routers.envoy.loggers import overdue_after_ms, up_to
 from bot.adapters.routers.envoy.names import cluster_name, lane_name, parse_cluster, parse_lane
@@ -57,7 +57,7 @@ routes = st.builds(
 
 @given(routes, st.integers(0, 100))
 def test_what_resources_were_made_of_is_read_back(route: LaneRoute, weight: int) -> None:
-    listening = Listening(route, 8080, "1")
+    listening = EnvoyListening(route, 8080, "1")
     split = Split(
         3,
         4,
@@ -66,7 +66,7 @@ def test_what_resources_were_made_of_is_read_back(route: LaneRoute, weight: int)
             Share("sha256:a", "1", 100 - weight),
         ),
     )
-    (listener,) = config.listeners({LANE: listening}, Limits(), config.Path("/envoy/routes.json"))
+    (listener,) = config.listeners({LANE: listening}, EnvoyLimits(), config.Path("/envoy/routes.json"))
     assert config.parse_listener(listener) == (LANE, listening)
     (host,) = config.route_table({LANE: listening}, {LANE: split})["virtual_hosts"]
     lane, found, weights = config.parse_virtual_host(host)
@@ -78,14 +78,16 @@ def test_growing_share_keeps_its_place_among_the_clusters() -> None:
     """Hashes below the first weight go to the first cluster: in another order users would change sides."""
     for shares in (("a", "b"), ("b", "a")):
         split = Split(1, 1, tuple(Share(digest, digest, 50) for digest in shares))
-        (host,) = config.route_table({LANE: Listening(LaneRoute(), 80, "1")}, {LANE: split})["virtual_hosts"]
+        (host,) = config.route_table({LANE: EnvoyListening(LaneRoute(), 80, "1")}, {LANE: split})[
+            "virtual_hosts"
+        ]
         clusters = host["routes"][-1]["route"]["weighted_clusters"]["clusters"]
         assert [parse_cluster(cluster["name"])[1] for cluster in clusters] == ["a", "b"]
 
 
 def test_nothing_is_sent_twice_and_nothing_has_a_time_limit_but_its_first_byte() -> None:
     split = Split(1, 1, (Share("a", "1", 100),))
-    listening = Listening(LaneRoute(request_timeout_s=7), 80, "1")
+    listening = EnvoyListening(LaneRoute(request_timeout_s=7), 80, "1")
     (host,) = config.route_table({LANE: listening}, {LANE: split})["virtual_hosts"]
     for route in host["routes"]:
         assert route["route"]["retry_policy"]["retry_on"] == "connect-failure"
@@ -97,7 +99,7 @@ def test_nothing_is_sent_twice_and_nothing_has_a_time_limit_but_its_first_byte()
 def test_refused_connections_are_tried_with_other_instances_only(instances: int, retries: str) -> None:
     backends = tuple(Backend(f"b#{number}", "127.0.0.1", 80 + number) for number in range(instances))
     split = Split(1, 1, (Share("a", "1", 100, backends),))
-    (host,) = config.route_table({LANE: Listening(LaneRoute(), 80, "1")}, {LANE: split})["virtual_hosts"]
+    (host,) = config.route_table({LANE: EnvoyListening(LaneRoute(), 80, "1")}, {LANE: split})["virtual_hosts"]
     (release,) = host["routes"][-1]["route"]["weighted_clusters"]["clusters"]
     (header,) = release["request_headers_to_add"]
     assert header["header"] == {"key": "x-envoy-max-retries", "value": retries}
@@ -127,7 +129,7 @@ def stats(series: str = "1", **numbers: int) -> dict[str, Any]:
 
 
 def counted(found: dict[str, Any], *limits_s: float) -> RouterCounts:
-    listening = Listening(LaneRoute(latency_limits_s=limits_s), 80, "1")
+    listening = EnvoyListening(LaneRoute(latency_limits_s=limits_s), 80, "1")
     split = Split(1, 1, (Share("sha256:a", "1", 100),))
     return parse_counts(found, "boot", {LANE: listening}, {LANE: split})[LANE]["sha256:a"]
 
@@ -152,7 +154,7 @@ def told_apart(*backends: Backend, series: str = "1") -> tuple[tuple[str, int, i
     numbers |= {f"each.bad{release}{at}": bad for at, (_, bad) in seen.items() if bad}
     found = {"stats": [{"name": f"slipway.{series}.{name}", "value": n} for name, n in numbers.items()]}
     split = Split(1, 1, (Share("sha256:a", "1", 100, backends),))
-    return parse_counts(found, "boot", {LANE: Listening(LaneRoute(), 80, "1")}, {LANE: split})[LANE][
+    return parse_counts(found, "boot", {LANE: EnvoyListening(LaneRoute(), 80, "1")}, {LANE: split})[LANE][
         "sha256:a"
     ].instances
 

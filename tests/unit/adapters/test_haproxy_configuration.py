@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bot.adapters.routers.haproxy import counting, splits
 from bot.adapters.routers.haproxy.config import (
     SLOTS,
-    Limits,
-    Listening,
+    HaproxyLimits,
+    HaproxyListening,
     address,
     configuration,
     connections,
@@ -44,11 +44,11 @@ END = End(7, "plain0", "r", "plain", "answered", "SD", 200, 10)
 
 @given(lanes, routes)
 def test_what_a_file_was_made_for_is_read_back(lane: Lane, route: LaneRoute) -> None:
-    listening = Listening(lane, route)
-    text = configuration(listening, Limits(), {"plain0": [("s1", "127.0.0.1:1")]})
+    listening = HaproxyListening(lane, route)
+    text = configuration(listening, HaproxyLimits(), {"plain0": [("s1", "127.0.0.1:1")]})
     assert written_for(text) == parse_runs(runs(listening)) == listening
     assert "    server s1 127.0.0.1:1\n" in text
-    assert without_servers(text) == configuration(listening, Limits(), {})
+    assert without_servers(text) == configuration(listening, HaproxyLimits(), {})
 
 
 @given(lanes)
@@ -63,13 +63,13 @@ def test_folders_of_lanes_are_their_own(lane: Lane) -> None:
 def test_names_that_would_be_configuration_are_refused(name: str) -> None:
     for sticky in (Stickiness("cookie", name), Stickiness("header", name)):
         with pytest.raises(TargetRefused, match="cannot use"):
-            configuration(Listening(LANE, LaneRoute(sticky=sticky)), Limits(), {})
+            configuration(HaproxyListening(LANE, LaneRoute(sticky=sticky)), HaproxyLimits(), {})
 
 
 def test_connections_leave_descriptors_for_haproxy_itself() -> None:
-    assert connections(Limits(connections=4000, open_files=1024)) == 482
-    assert connections(Limits(connections=100, open_files=1024)) == 100
-    assert connections(Limits(connections=100, open_files=10)) == 4
+    assert connections(HaproxyLimits(connections=4000, open_files=1024)) == 482
+    assert connections(HaproxyLimits(connections=100, open_files=1024)) == 100
+    assert connections(HaproxyLimits(connections=100, open_files=10)) == 4
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_tallies_add_up_and_are_carried_as_text() -> None:
 
 
 def test_requests_are_overdue_only_when_they_surely_are() -> None:
-    listening = Listening(LANE, LaneRoute(latency_limits_s=(2.0,)))
+    listening = HaproxyListening(LANE, LaneRoute(latency_limits_s=(2.0,)))
     waiting = {"50/r": {"conn_cur": 3}, "80/r": {"conn_cur": 1}}
     answered = {"50/r": {"conn_cur": 2}}
     assert counting.overdue(answered, waiting, listening, 7099) == {}

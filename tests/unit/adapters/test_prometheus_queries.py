@@ -5,19 +5,19 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from bot.adapters.metrics.prometheus.api import Histogram, Series, UnreadableError
-from bot.adapters.metrics.prometheus.queries import Queries
+from bot.adapters.metrics.prometheus.api import NativeHistogram, PrometheusSeries, UnreadableError
+from bot.adapters.metrics.prometheus.queries import PrometheusQueries
 from bot.adapters.metrics.prometheus.settings import AlertsSettings, PrometheusSettings
-from bot.adapters.metrics.rules import Subject
+from bot.adapters.metrics.rules import RuleSubject
 from bot.domain.rollout.model import Lane
 
-SUBJECT = Subject(Lane("checkout", "production"), "1.5.0", "sha256:2")
+SUBJECT = RuleSubject(Lane("checkout", "production"), "1.5.0", "sha256:2")
 LABELS = {"app": "{service}", "env": "{environment}", "version": "{version}"}
 MINE = {"app": "checkout", "env": "production", "version": "1.5.0"}
 
 
-def queries(total: str = "requests_total", bad: str = "failed_total", **more: object) -> Queries:
-    return Queries(total, bad, labels=LABELS, **more)  # type: ignore[arg-type]
+def queries(total: str = "requests_total", bad: str = "failed_total", **more: object) -> PrometheusQueries:
+    return PrometheusQueries(total, bad, labels=LABELS, **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_classic_histogram_is_summed_up_by_its_bounds_and_a_native_one_as_it_i
 
 
 def test_placeholders_are_filled_as_strings_of_promql() -> None:
-    hostile = Subject(Lane("checkout", "production"), '1"} or vector(1) #\\', "sha256:2")
+    hostile = RuleSubject(Lane("checkout", "production"), '1"} or vector(1) #\\', "sha256:2")
     text = queries('x{v="{version}"}').texts(hostile)["total"]
     assert '{v="1\\"} or vector(1) #\\\\"}' in text
     assert queries().texts(SUBJECT) == queries().texts(hostile)
@@ -53,17 +53,17 @@ def test_placeholders_are_filled_as_strings_of_promql() -> None:
 def test_readings_are_those_of_the_release_by_instance() -> None:
     answers = {
         "total": [
-            Series({**MINE, "instance": "a"}, 90.0),
-            Series({**MINE, "instance": "b"}, 9.6),
-            Series({**MINE, "version": "1.4.0", "instance": "a"}, 5000.0),
-            Series({"instance": "a"}, 7000.0),
+            PrometheusSeries({**MINE, "instance": "a"}, 90.0),
+            PrometheusSeries({**MINE, "instance": "b"}, 9.6),
+            PrometheusSeries({**MINE, "version": "1.4.0", "instance": "a"}, 5000.0),
+            PrometheusSeries({"instance": "a"}, 7000.0),
         ],
-        "bad": [Series({**MINE, "instance": "a"}, 4.0)],
+        "bad": [PrometheusSeries({**MINE, "instance": "a"}, 4.0)],
         "latency": [
-            Series({**MINE, "instance": "a", "le": "+Inf"}, 90.0),
-            Series({**MINE, "instance": "a", "le": "0.5"}, 80.0),
+            PrometheusSeries({**MINE, "instance": "a", "le": "+Inf"}, 90.0),
+            PrometheusSeries({**MINE, "instance": "a", "le": "0.5"}, 80.0),
         ],
-        "extra/orders/total": [Series({**MINE, "instance": "a"}, 12.0)],
+        "extra/orders/total": [PrometheusSeries({**MINE, "instance": "a"}, 12.0)],
         "extra/orders/bad": [],
     }
     found = queries(extra={"orders": ("o", "f")}).readings(answers, SUBJECT, 60.0)
@@ -73,8 +73,10 @@ def test_readings_are_those_of_the_release_by_instance() -> None:
 
 
 def test_a_native_histogram_is_read_at_given_bounds() -> None:
-    histogram = Histogram(((-0.001, 0.001, 5.0), (1.0, 2.0, 40.0), (2.0, 4.0, 8.0), (4.0, float("inf"), 3.0)))
-    answers = {"latency": [Series(MINE, histogram)]}
+    histogram = NativeHistogram(
+        ((-0.001, 0.001, 5.0), (1.0, 2.0, 40.0), (2.0, 4.0, 8.0), (4.0, float("inf"), 3.0))
+    )
+    answers = {"latency": [PrometheusSeries(MINE, histogram)]}
     (found,) = queries(latency="seconds", native=(0.5, 1.0, 2.0**1.5, 8.0)).readings(answers, SUBJECT, 60.0)
     assert found.buckets == ((0.5, 5), (1.0, 5), (2.0**1.5, 49), (8.0, 53))
 
@@ -82,19 +84,19 @@ def test_a_native_histogram_is_read_at_given_bounds() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
 def test_a_value_that_no_counter_can_be_is_unreadable(value: float) -> None:
     with pytest.raises(UnreadableError, match="no counter can be"):
-        queries().readings({"total": [Series(MINE, value)]}, SUBJECT, 60.0)
-    strangers = {"total": [Series({**MINE, "version": "1.4.0"}, value)]}
+        queries().readings({"total": [PrometheusSeries(MINE, value)]}, SUBJECT, 60.0)
+    strangers = {"total": [PrometheusSeries({**MINE, "version": "1.4.0"}, value)]}
     assert queries().readings(strangers, SUBJECT, 60.0) == ()
 
 
 def test_a_histogram_where_a_counter_should_be_is_unreadable() -> None:
     with pytest.raises(UnreadableError, match="gives a histogram"):
-        queries().readings({"total": [Series(MINE, Histogram(()))]}, SUBJECT, 60.0)
+        queries().readings({"total": [PrometheusSeries(MINE, NativeHistogram(()))]}, SUBJECT, 60.0)
 
 
 def test_a_sample_is_old_beyond_its_limit_alone() -> None:
-    def age(seconds: float) -> dict[str, list[Series]]:
-        return {"age": [Series(MINE, seconds)], "total": [Series(MINE, 3.0)]}
+    def age(seconds: float) -> dict[str, list[PrometheusSeries]]:
+        return {"age": [PrometheusSeries(MINE, seconds)], "total": [PrometheusSeries(MINE, 3.0)]}
 
     assert [r.total for r in queries().readings(age(60.0), SUBJECT, 60.0)] == [3]
     with pytest.raises(UnreadableError, match=r"1\.5\.0 is 61 s old"):

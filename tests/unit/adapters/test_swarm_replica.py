@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.adapters.runtimes.swarm.replica import Replica, Surroundings
+from bot.adapters.runtimes.swarm.replica import Replica, ReplicaSurroundings
 from bot.adapters.runtimes.swarm.tasks import Task
 from bot.domain.rollout.model import Lane, RunState
 from tests.support.virtual_time import VirtualLoop
@@ -33,7 +33,7 @@ def around() -> Any:
 async def _down_after(outage_at: float | None) -> float:
     """Seconds until a replica that runs and never answers is given up."""
     surroundings = around()
-    replica = Replica(cast(Surroundings, surroundings), 0)
+    replica = Replica(cast(ReplicaSurroundings, surroundings), 0)
     # It has no address yet, so no request is made.
     replica.see([Task("t", 1, "running", "running", "", 0, "c", "", None, None, {})])
     replica.start()

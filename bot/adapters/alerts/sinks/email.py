@@ -17,7 +17,7 @@ from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.domain.formatting import one_line
 from bot.domain.watch.alert import AlertState
-from bot.kinds import Problem, SinkSettings
+from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.errors import SinkRefused, Unreachable
 from bot.ports.sinks import AlertSnapshot, Known
 from bot.values import RelativePath, SecretText, Text, shaped
@@ -48,11 +48,11 @@ class EmailSettings(SinkSettings):
         default=None, description="PEM file of the authority that signed the server's certificate."
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if (self.user is None) != (self.password is None):
-            yield Problem((), "user and password belong together.")
+            yield SettingsProblem((), "user and password belong together.")
         if self.security == "none" and self.password is not None:
-            yield Problem(("security",), "a password would be sent in clear.", "Use starttls or tls.")
+            yield SettingsProblem(("security",), "a password would be sent in clear.", "Use starttls or tls.")
 
 
 class EmailSink:

@@ -14,10 +14,10 @@ from urllib.parse import urlencode
 from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
-from bot.adapters.alerts.sinks.posting import Reply, SinkContext, insecure, send
+from bot.adapters.alerts.sinks.posting import SinkContext, SinkReply, insecure, send
 from bot.adapters.sources.github import limited_until
 from bot.domain.watch.alert import AlertState
-from bot.kinds import Problem, SinkSettings
+from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 from bot.ports.sinks import AlertSnapshot, Known
 from bot.values import Duration, HttpUrl, SecretText, shaped
@@ -52,7 +52,7 @@ class GithubSinkSettings(SinkSettings):
         default=30.0, description="How long one delivery may take, which is several requests."
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from insecure("api", self.api)
 
 
@@ -154,7 +154,7 @@ class GithubSink:
             raise Unreachable("GitHub's answer cannot be read") from None
 
 
-def _refusal(reply: Reply, repository: str) -> Exception:
+def _refusal(reply: SinkReply, repository: str) -> Exception:
     now = time.time()
     until = limited_until(reply.status, reply.headers, now)
     if until is not None:

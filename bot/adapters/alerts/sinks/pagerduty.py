@@ -12,7 +12,7 @@ from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
 from bot.domain.watch.alert import AlertState
 from bot.domain.watch.findings import Severity
-from bot.kinds import Problem, SinkSettings
+from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.sinks import AlertSnapshot, Known
 from bot.values import HttpUrl, SecretText
 
@@ -40,7 +40,7 @@ class PagerdutySettings(SinkSettings):
         description="Where events are sent; change it for the EU: https://events.eu.pagerduty.com/v2/enqueue.",
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from insecure("url", self.url)
 
 

@@ -10,7 +10,7 @@ import aiohttp
 
 from bot.adapters.sources.addresses import address, is_loopback
 from bot.domain.formatting import one_line
-from bot.kinds import Problem
+from bot.kinds import SettingsProblem
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
 
 _LARGEST, _SHOWN = 1024 * 1024, 200
@@ -28,7 +28,7 @@ class SinkContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class SinkReply:
     """An answer that is not about trying again. headers: compared without case."""
 
     status: int
@@ -49,7 +49,7 @@ async def send(
     body: bytes | None = None,
     headers: Mapping[str, str],
     timeout_s: float,
-) -> Reply:
+) -> SinkReply:
     """The answer of `whom`, as errors call it. Raises `Unreachable`, `RateLimited`.
 
     The address may be a secret, so it is in no error.
@@ -64,7 +64,7 @@ async def send(
             allow_redirects=False,
         ) as answer:
             content = await _read(answer)
-            reply = Reply(answer.status, answer.headers, content.decode("utf-8", "replace"))
+            reply = SinkReply(answer.status, answer.headers, content.decode("utf-8", "replace"))
     except TimeoutError:
         raise Unreachable(f"{whom} did not answer within {timeout_s:g} s") from None
     except (aiohttp.ClientError, OSError) as error:
@@ -82,17 +82,17 @@ def pause(seconds: str) -> float:
     return min(max(given, 1.0), _LONGEST_PAUSE_S)
 
 
-def insecure(key: str, url: str) -> Iterator[Problem]:
+def insecure(key: str, url: str) -> Iterator[SettingsProblem]:
     """The mistake of an address that would send secrets in clear over a network."""
     try:
         parts = urlsplit(url)
         literal = address(parts.hostname or "")
     except ValueError:
-        yield Problem((key,), "must be an address.")
+        yield SettingsProblem((key,), "must be an address.")
         return
     local = parts.hostname == "localhost" or (literal is not None and is_loopback(literal))
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
-        yield Problem((key,), "must be an address that starts with https://.")
+        yield SettingsProblem((key,), "must be an address that starts with https://.")
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

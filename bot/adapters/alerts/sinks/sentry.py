@@ -14,7 +14,7 @@ from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
 from bot.domain.watch.alert import AlertState
 from bot.domain.watch.findings import Severity
-from bot.kinds import Problem, SinkSettings
+from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.sinks import AlertSnapshot, Known
 from bot.values import SecretText
 
@@ -37,13 +37,15 @@ class SentrySinkSettings(SinkSettings):
     kind: Literal["sentry"]
     dsn: SecretText = Field(description="The project's DSN: ${NAME}.")
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         from sentry_sdk.utils import BadDsn, Dsn
 
         try:
             Dsn(self.dsn.reveal())
         except (BadDsn, ValueError):
-            yield Problem(("dsn",), "is no DSN of Sentry.", "Client Keys (DSN) in the project's settings.")
+            yield SettingsProblem(
+                ("dsn",), "is no DSN of Sentry.", "Client Keys (DSN) in the project's settings."
+            )
             return
         yield from insecure("dsn", self.dsn.reveal())
 

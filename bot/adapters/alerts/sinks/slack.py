@@ -11,7 +11,7 @@ from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
-from bot.kinds import Problem, SinkSettings
+from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.sinks import AlertSnapshot, Known
 from bot.values import SecretText
 
@@ -26,7 +26,7 @@ class SlackSettings(SinkSettings):
     kind: Literal["slack"]
     url: SecretText = Field(description="The webhook's address, which is a secret: ${NAME}.")
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from insecure("url", self.url.reveal())
 
 

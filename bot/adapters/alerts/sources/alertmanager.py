@@ -10,11 +10,11 @@ from typing import Literal
 import structlog
 from pydantic import Field
 
-from bot.adapters.alerts.sources.delivery import Delivery, Reading, Theirs, parsed
-from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, Said
+from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
+from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import too_short
 from bot.adapters.signing import same
-from bot.kinds import AlertSourceSettings, Problem
+from bot.kinds import AlertSourceSettings, SettingsProblem
 from bot.values import SecretText, Text
 
 _log = structlog.get_logger(__name__)
@@ -30,11 +30,11 @@ class AlertmanagerSettings(AlertSourceSettings):
     user: Text | None = Field(default=None, description="For basic authentication.")
     password: SecretText | None = Field(default=None, description="For basic authentication: ${NAME}.")
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if (self.token is None) == (self.password is None):
-            yield Problem((), "an Alertmanager is admitted by either token or user and password.")
+            yield SettingsProblem((), "an Alertmanager is admitted by either token or user and password.")
         if (self.user is None) != (self.password is None):
-            yield Problem((), "user and password belong together.")
+            yield SettingsProblem((), "user and password belong together.")
         for key, secret in (("token", self.token), ("password", self.password)):
             if secret is not None:
                 yield from too_short(key, secret)
@@ -77,10 +77,10 @@ class AlertmanagerSource:
             return ""
         return f"Send the {expected} credentials of this alert source in Authorization."
 
-    def forged(self, delivery: Delivery) -> str:
+    def forged(self, delivery: InboundDelivery) -> str:
         return ""
 
-    def read(self, delivery: Delivery) -> Reading:
+    def read(self, delivery: InboundDelivery) -> Reading:
         """May be taken any number of times: what still fires is repeated on purpose."""
         webhook = parsed(_Webhook, delivery.body)
         if webhook.truncatedAlerts:
@@ -89,10 +89,10 @@ class AlertmanagerSource:
         return Reading([self._make.finding(_said(alert), delivery.time) for alert in webhook.alerts])
 
 
-def _said(alert: _Alert) -> Said:
+def _said(alert: _Alert) -> SaidAlert:
     notes = alert.annotations
     firing = alert.status == "firing"
-    return Said(
+    return SaidAlert(
         id=alert.fingerprint,
         title=notes.get("summary") or notes.get("title") or alert.labels.get("alertname", ""),
         at=alert.startsAt if firing else alert.endsAt,

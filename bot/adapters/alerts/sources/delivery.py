@@ -17,7 +17,7 @@ _SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class InboundDelivery:
     """One request. headers: by name in lower case. at: when it came, in seconds since 1970."""
 
     headers: Mapping[str, str]
@@ -54,11 +54,11 @@ class AlertSource(Protocol):
         """What the headers alone show to be wrong with the sender, as a sentence; empty when that is nothing."""
         ...
 
-    def forged(self, delivery: Delivery) -> str:
+    def forged(self, delivery: InboundDelivery) -> str:
         """What is wrong with the signature of the whole, as a sentence; empty when that is nothing."""
         ...
 
-    def read(self, delivery: Delivery) -> Reading:
+    def read(self, delivery: InboundDelivery) -> Reading:
         """Raises `BadDelivery`."""
         ...
 

@@ -31,7 +31,7 @@ class AlertContext:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class SaidAlert:
     """One alert as another program tells it, of any length. at: when it began, or when it was over."""
 
     id: str
@@ -55,7 +55,7 @@ class FindingMaker:
         self._settings = settings
         self._context = context
 
-    def finding(self, said: Said, now: datetime) -> Finding:
+    def finding(self, said: SaidAlert, now: datetime) -> Finding:
         """now: what replaces a time that is missing, before 2000 or in the future."""
         lane = self._lane(said.labels)
         return Finding(
@@ -89,7 +89,7 @@ class FindingMaker:
         known = self._context.current().alert_sources.get(self._name)
         return known.guilds if known else ()
 
-    def _severity(self, said: Said) -> Severity:
+    def _severity(self, said: SaidAlert) -> Severity:
         words = (said.labels.get(name, "") for name in self._settings.severity_labels)
         return next((found for word in words if (found := severity_of(word[:40]))), said.severity)
 

@@ -9,11 +9,11 @@ from typing import Literal
 from pydantic import Field
 
 from bot.adapters import signing
-from bot.adapters.alerts.sources.delivery import BadDelivery, Delivery, Reading, Theirs, parsed
-from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, Said
+from bot.adapters.alerts.sources.delivery import BadDelivery, InboundDelivery, Reading, Theirs, parsed
+from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import SignedSettings
 from bot.domain.watch.findings import Severity, severity_of
-from bot.kinds import Problem
+from bot.kinds import SettingsProblem
 from bot.values import Duration
 
 _MOST = 1000
@@ -28,10 +28,10 @@ class GenericSettings(SignedSettings):
         description="How old a delivery may be; within it, each is taken once. 5m by default.",
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
         if self.window > 3600:
-            yield Problem(("window",), "must be at most 1h: so long each delivery is remembered.")
+            yield SettingsProblem(("window",), "must be at most 1h: so long each delivery is remembered.")
 
 
 class _Alert(Theirs, extra="forbid"):
@@ -66,14 +66,14 @@ class GenericSource:
         missing = [name for name in (signing.TIMESTAMP, signing.SIGNATURE) if not headers.get(name.lower())]
         return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing." if missing else ""
 
-    def forged(self, delivery: Delivery) -> str:
+    def forged(self, delivery: InboundDelivery) -> str:
         timestamp, signed = delivery.header(signing.TIMESTAMP), delivery.header(signing.SIGNATURE)
         secret = self._settings.secret.reveal()
         return signing.problem(
             secret, timestamp, signed, delivery.body, delivery.at, tolerance_s=self._settings.window
         )
 
-    def read(self, delivery: Delivery) -> Reading:
+    def read(self, delivery: InboundDelivery) -> Reading:
         found = parsed(_Delivery, delivery.body)
         unknown = [
             n for n, one in enumerate(found.alerts) if one.severity and severity_of(one.severity) is None
@@ -85,14 +85,14 @@ class GenericSource:
         # The id stays when a delivery is signed again after no answer came.
         return Reading(findings, once=found.id or delivery.header(signing.SIGNATURE))
 
-    def _said(self, alert: _Alert) -> Said:
+    def _said(self, alert: _Alert) -> SaidAlert:
         settings = self._settings
         named = {
             settings.service_label: alert.service,
             settings.environment_label: alert.environment,
             **dict.fromkeys(settings.severity_labels[:1], alert.severity),
         }
-        return Said(
+        return SaidAlert(
             id=alert.fingerprint,
             title=alert.title,
             at=alert.at,

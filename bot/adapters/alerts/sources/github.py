@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.adapters.alerts.sources.delivery import Delivery, Reading, Theirs, parsed
-from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, Said
+from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
+from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import BodySignature, SignedSettings
 from bot.domain.watch.findings import Severity, severity_of
 from bot.values import Names, Text
@@ -112,21 +112,21 @@ class GithubSource(BodySignature):
         super().__init__(settings, "X-Hub-Signature-256", "sha256=")
         self._make = FindingMaker(name, settings, context)
         self._branches = settings.branches
-        self._readers: Mapping[str, Callable[[bytes], Said | None]] = {
+        self._readers: Mapping[str, Callable[[bytes], SaidAlert | None]] = {
             "workflow_run": self._workflow,
             "deployment_status": _deployed,
             "code_scanning_alert": _code,
             "secret_scanning_alert": _secret,
         }
 
-    def read(self, delivery: Delivery) -> Reading:
+    def read(self, delivery: InboundDelivery) -> Reading:
         reader = self._readers.get(delivery.header("X-GitHub-Event"))
         said = reader(delivery.body) if reader else None
         findings = [self._make.finding(said, delivery.time)] if said else []
         # The signature: the id in the headers is not signed.
         return Reading(findings, once=delivery.header("X-Hub-Signature-256"))
 
-    def _workflow(self, body: bytes) -> Said | None:
+    def _workflow(self, body: bytes) -> SaidAlert | None:
         event = parsed(_WorkflowRun, body)
         run, repository = event.workflow_run, event.repository
         failed = run.conclusion in _FAILED
@@ -138,7 +138,7 @@ class GithubSource(BodySignature):
             return None
         name = run.name or "A workflow"
         more = {"workflow": name, "branch": run.head_branch or "", "commit": run.head_sha[:12]}
-        return Said(
+        return SaidAlert(
             id=f"workflow/{repository.full_name}/{run.workflow_id}/{run.head_branch}",
             title=f"{name} failed on {run.head_branch} of {repository.name}",
             at=run.updated_at,
@@ -149,14 +149,14 @@ class GithubSource(BodySignature):
         )
 
 
-def _deployed(body: bytes) -> Said | None:
+def _deployed(body: bytes) -> SaidAlert | None:
     event = parsed(_DeploymentStatus, body)
     status, repository = event.deployment_status, event.repository
     failed = status.state in ("failure", "error")
     if not failed and status.state != "success":
         return None
     environment = status.environment or event.deployment.environment
-    return Said(
+    return SaidAlert(
         id=f"deployment/{repository.full_name}/{environment}",
         title=f"Deployment of {repository.name} to {environment} failed",
         at=status.created_at,
@@ -168,12 +168,12 @@ def _deployed(body: bytes) -> Said | None:
     )
 
 
-def _code(body: bytes) -> Said | None:
+def _code(body: bytes) -> SaidAlert | None:
     event = parsed(_CodeScanning, body)
     if event.action not in (*_BEGINS, *_ENDS):
         return None
     alert = event.alert
-    return Said(
+    return SaidAlert(
         id=f"code-scanning/{event.repository.full_name}/{alert.number}",
         title=f"Code scanning of {event.repository.name}: {alert.rule.description}",
         at=None,
@@ -184,14 +184,14 @@ def _code(body: bytes) -> Said | None:
     )
 
 
-def _secret(body: bytes) -> Said | None:
+def _secret(body: bytes) -> SaidAlert | None:
     event = parsed(_SecretScanning, body)
     if event.action not in (*_BEGINS, *_ENDS):
         return None
     alert = event.alert
     leaked = bool(alert.publicly_leaked) or event.action == "publicly_leaked"
     what = alert.secret_type_display_name or alert.secret_type or "a secret"
-    return Said(
+    return SaidAlert(
         id=f"secret-scanning/{event.repository.full_name}/{alert.number}",
         title=f"Secret in {event.repository.name}: {what}",
         at=None,

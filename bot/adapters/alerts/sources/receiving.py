@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery, Delivery, Reading
+from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery, InboundDelivery, Reading
 from bot.engine.stepper import Contended
 from bot.ports.errors import Unreachable
 from bot.ports.findings import Findings
@@ -68,7 +68,7 @@ class Receiver:
         known = self._sources.get(source)
         if known is None:
             return 404, "There is no alert source of this name."
-        delivery = Delivery(headers, body, self._now())
+        delivery = InboundDelivery(headers, body, self._now())
         if forged := known.stranger(headers) or known.forged(delivery):
             self._warn(source, forged)
             return 401, forged
@@ -83,7 +83,7 @@ class Receiver:
             return 200, "Nothing in it is an alert."
         return await self._hear(source, reading)
 
-    async def _read(self, source: AlertSource, delivery: Delivery) -> Reading:
+    async def _read(self, source: AlertSource, delivery: InboundDelivery) -> Reading:
         if len(delivery.body) <= _LARGE:
             return source.read(delivery)
         async with self._reading:

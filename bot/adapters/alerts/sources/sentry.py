@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from bot.adapters.alerts.sources.delivery import Delivery, Reading, Theirs, parsed
-from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, Said
+from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
+from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import BodySignature, SignedSettings
 from bot.domain.watch.findings import Severity, severity_of
 from bot.values import Text
@@ -111,26 +111,26 @@ class SentrySource(BodySignature):
         super().__init__(settings, _SIGNATURE)
         self._make = FindingMaker(name, settings, context)
         self._new_issues = settings.new_issues
-        self._readers: Mapping[str, Callable[[bytes], Said | None]] = {
+        self._readers: Mapping[str, Callable[[bytes], SaidAlert | None]] = {
             "event_alert": _event,
             "metric_alert": _metric,
             "issue": self._issue,
         }
 
-    def read(self, delivery: Delivery) -> Reading:
+    def read(self, delivery: InboundDelivery) -> Reading:
         reader = self._readers.get(delivery.header("Sentry-Hook-Resource"))
         said = reader(delivery.body) if reader else None
         findings = [self._make.finding(said, delivery.time)] if said else []
         return Reading(findings, once=delivery.header(_SIGNATURE))
 
-    def _issue(self, body: bytes) -> Said | None:
+    def _issue(self, body: bytes) -> SaidAlert | None:
         change = parsed(_IssueChange, body)
         issue = change.data.issue
         firing = change.action in ("created", "unresolved")
         over = change.action in ("resolved", "archived", "ignored")
         if not over and not (firing and self._new_issues):
             return None
-        return Said(
+        return SaidAlert(
             id=f"issue/{issue.id}",
             title=issue.title,
             at=issue.firstSeen if change.action == "created" else None,
@@ -142,7 +142,7 @@ class SentrySource(BodySignature):
         )
 
 
-def _event(body: bytes) -> Said:
+def _event(body: bytes) -> SaidAlert:
     data = parsed(_EventAlert, body).data
     event = data.event
     project = _PROJECT.search(event.url)
@@ -155,7 +155,7 @@ def _event(body: bytes) -> Said:
     }
     known = {name: value for name, value in known.items() if value}
     tags = {name: value for name, value in event.tags or () if value and name not in (*known, "user")}
-    return Said(
+    return SaidAlert(
         id=f"issue/{event.issue_id}",
         title=event.title,
         at=event.datetime_,
@@ -167,13 +167,13 @@ def _event(body: bytes) -> Said:
     )
 
 
-def _metric(body: bytes) -> Said:
+def _metric(body: bytes) -> SaidAlert:
     alert = parsed(_MetricAlert, body)
     metric, rule = alert.data.metric_alert, alert.data.metric_alert.alert_rule
     firing = alert.action != "resolved"
     projects = rule.projects or ()
     labels = {"environment": rule.environment or "", "project": projects[0] if len(projects) == 1 else ""}
-    return Said(
+    return SaidAlert(
         id=f"metric/{rule.id}",
         title=rule.name,
         at=(metric.date_detected or metric.date_started) if firing else metric.date_closed,

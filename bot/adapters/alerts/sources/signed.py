@@ -6,19 +6,19 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import Field
 
-from bot.adapters.alerts.sources.delivery import Delivery
+from bot.adapters.alerts.sources.delivery import InboundDelivery
 from bot.adapters.signing import of_body, same
 from bot.domain.secret import Secret
-from bot.kinds import AlertSourceSettings, Problem
+from bot.kinds import AlertSourceSettings, SettingsProblem
 from bot.values import SecretText
 
 _SHORTEST = 16
 
 
-def too_short(key: str, secret: Secret) -> Iterator[Problem]:
+def too_short(key: str, secret: Secret) -> Iterator[SettingsProblem]:
     if len(secret.reveal()) < _SHORTEST:
         hint = "Make one with: openssl rand -hex 32."
-        yield Problem((key,), f"must have {_SHORTEST} characters or more.", hint)
+        yield SettingsProblem((key,), f"must have {_SHORTEST} characters or more.", hint)
 
 
 class SignedSettings(AlertSourceSettings):
@@ -28,7 +28,7 @@ class SignedSettings(AlertSourceSettings):
         description="What the other program signs with: ${NAME}; 16 characters or more."
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from too_short("secret", self.secret)
 
 
@@ -43,7 +43,7 @@ class BodySignature:
     def stranger(self, headers: Mapping[str, str]) -> str:
         return "" if headers.get(self._header.lower()) else f"{self._header} is missing."
 
-    def forged(self, delivery: Delivery) -> str:
+    def forged(self, delivery: InboundDelivery) -> str:
         expected = f"{self._prefix}{of_body(self._secret, delivery.body)}"
         if same(expected, delivery.header(self._header)):
             return ""

@@ -9,13 +9,13 @@ import aiohttp
 
 from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.prometheus.api import (
-    Alert,
+    FiringAlert,
     UnreadableError,
     alertmanager_alerts,
     prometheus_alerts,
 )
 from bot.adapters.metrics.prometheus.settings import AlertsSettings
-from bot.adapters.metrics.rules import Subject
+from bot.adapters.metrics.rules import RuleSubject
 from bot.adapters.metrics.shared import SharedAnswers
 from bot.domain.judge.evidence import Sample, Signal
 from bot.domain.rollout.model import Lane
@@ -58,11 +58,11 @@ class AlertSignals:
         signals = tuple(self._signals([one for one in found if self._about(one, lane)]))
         return [Sample(time.time(), digest, signals=signals) for digest in digests]
 
-    def _about(self, alert: Alert, lane: Lane) -> bool:
-        subject = Subject(lane, "", "")
+    def _about(self, alert: FiringAlert, lane: Lane) -> bool:
+        subject = RuleSubject(lane, "", "")
         return all(alert.labels.get(n, "") == subject.fill(v) for n, v in self._settings.labels.items())
 
-    def _signals(self, alerts: Sequence[Alert]) -> Iterator[tuple[str, Signal]]:
+    def _signals(self, alerts: Sequence[FiringAlert]) -> Iterator[tuple[str, Signal]]:
         yield _SIGNAL, _firing(alerts)
         label = self._settings.severity_label
         for severity, name in zip(self._settings.severities, self._named(), strict=True):
@@ -73,7 +73,7 @@ class AlertSignals:
         return [f"{_SIGNAL}:{severity}" for severity in self._settings.severities]
 
 
-def _firing(alerts: Sequence[Alert]) -> Signal:
+def _firing(alerts: Sequence[FiringAlert]) -> Signal:
     """The newest of the alerts: one that was there before a rollout says nothing about it."""
     if not alerts:
         return Signal(False)

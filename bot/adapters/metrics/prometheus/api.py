@@ -33,7 +33,7 @@ class QueryError(UnreadableError):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class PrometheusAccess:
     """How to reach a server. `timeout_s`: how long an answer may take."""
 
     url: str
@@ -53,29 +53,31 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True)
-class Histogram:
+class NativeHistogram:
     """A native histogram: `(lower, upper, observations)` of each bucket that has some, in order."""
 
     buckets: tuple[tuple[float, float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class PrometheusSeries:
     """One series of an answer: a number, or a native histogram."""
 
     labels: Mapping[str, str]
-    value: float | Histogram
+    value: float | NativeHistogram
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
+class FiringAlert:
     """A firing alert. `since`: unix seconds."""
 
     labels: Mapping[str, str]
     since: float
 
 
-async def query(session: aiohttp.ClientSession, access: Access, text: str) -> tuple[Series, ...]:
+async def query(
+    session: aiohttp.ClientSession, access: PrometheusAccess, text: str
+) -> tuple[PrometheusSeries, ...]:
     """The instant vector that `text` evaluates to now. Raises `UnreadableError`, `QueryError`.
 
     An answer that the server calls incomplete (a warning, as of a Thanos store that is away) is unreadable.
@@ -93,12 +95,14 @@ async def query(session: aiohttp.ClientSession, access: Access, text: str) -> tu
         raise UnreadableError(f"the answer is not an instant vector ({type(problem).__name__})") from None
 
 
-async def parse(session: aiohttp.ClientSession, access: Access, text: str) -> None:
+async def parse(session: aiohttp.ClientSession, access: PrometheusAccess, text: str) -> None:
     """Ask whether the server can parse `text`. Raises `QueryError` with its words, `UnreadableError`."""
     await _asked(session, access, "POST", "/api/v1/format_query", data={"query": text})
 
 
-async def prometheus_alerts(session: aiohttp.ClientSession, access: Access) -> tuple[Alert, ...]:
+async def prometheus_alerts(
+    session: aiohttp.ClientSession, access: PrometheusAccess
+) -> tuple[FiringAlert, ...]:
     """The firing alerts of a Prometheus' own rules. Raises `UnreadableError`."""
     answer = await _asked(session, access, "GET", "/api/v1/alerts")
     return _alerts(
@@ -106,21 +110,23 @@ async def prometheus_alerts(session: aiohttp.ClientSession, access: Access) -> t
     )
 
 
-async def alertmanager_alerts(session: aiohttp.ClientSession, access: Access) -> tuple[Alert, ...]:
+async def alertmanager_alerts(
+    session: aiohttp.ClientSession, access: PrometheusAccess
+) -> tuple[FiringAlert, ...]:
     """The firing alerts of an Alertmanager, without silenced and inhibited ones. Raises `UnreadableError`."""
     only = {"active": "true", "silenced": "false", "inhibited": "false", "unprocessed": "false"}
     answer = await _asked(session, access, "GET", "/api/v2/alerts", params=only)
     return _alerts(lambda: [(a["labels"], a["startsAt"]) for a in answer])
 
 
-def examined(access: Access, texts: Mapping[str, str]) -> Mapping[str, str]:
+def examined(access: PrometheusAccess, texts: Mapping[str, str]) -> Mapping[str, str]:
     """What the server says about each text that it cannot parse, by key; nothing when it cannot be asked."""
     # In a thread, since the caller may run in an event loop of its own.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, _examined(access, texts)).result()
 
 
-async def _examined(access: Access, texts: Mapping[str, str]) -> Mapping[str, str]:
+async def _examined(access: PrometheusAccess, texts: Mapping[str, str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     try:
         async with asyncio.timeout(_PARSED_WITHIN_S), aiohttp.ClientSession() as session:
@@ -134,7 +140,9 @@ async def _examined(access: Access, texts: Mapping[str, str]) -> Mapping[str, st
     return found
 
 
-async def _asked(session: aiohttp.ClientSession, access: Access, method: str, path: str, **more: Any) -> Any:
+async def _asked(
+    session: aiohttp.ClientSession, access: PrometheusAccess, method: str, path: str, **more: Any
+) -> Any:
     """The JSON of an answer. Raises `UnreadableError`; `QueryError` for what the server calls bad data."""
     try:
         async with session.request(
@@ -176,19 +184,21 @@ async def _understood(answer: aiohttp.ClientResponse) -> Any:
     return found
 
 
-def _series(found: Mapping[str, Any]) -> Series:
+def _series(found: Mapping[str, Any]) -> PrometheusSeries:
     labels = {str(name): str(value) for name, value in found["metric"].items()}
     if "histogram" not in found:
-        return Series(labels, float(found["value"][1]))
+        return PrometheusSeries(labels, float(found["value"][1]))
     buckets = ((float(b[1]), float(b[2]), float(b[3])) for b in found["histogram"][1].get("buckets", ()))
-    return Series(labels, Histogram(tuple(sorted(buckets))))
+    return PrometheusSeries(labels, NativeHistogram(tuple(sorted(buckets))))
 
 
-def _alerts(read: Any) -> tuple[Alert, ...]:
+def _alerts(read: Any) -> tuple[FiringAlert, ...]:
     try:
         found: Sequence[tuple[Mapping[str, str], str]] = read()
         return tuple(
-            Alert({str(n): str(v) for n, v in labels.items()}, datetime.fromisoformat(since).timestamp())
+            FiringAlert(
+                {str(n): str(v) for n, v in labels.items()}, datetime.fromisoformat(since).timestamp()
+            )
             for labels, since in found
         )
     except (KeyError, TypeError, ValueError, AttributeError) as problem:

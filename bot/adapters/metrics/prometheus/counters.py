@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import aiohttp
 
 from bot.adapters.metrics.context import ASK_S, LaneTargets, MetricContext
-from bot.adapters.metrics.prometheus.api import QueryError, Series, UnreadableError, query
+from bot.adapters.metrics.prometheus.api import PrometheusSeries, QueryError, UnreadableError, query
 from bot.adapters.metrics.prometheus.settings import PrometheusSettings
-from bot.adapters.metrics.rules import Subject
+from bot.adapters.metrics.rules import RuleSubject
 from bot.adapters.metrics.shared import SharedAnswers
 from bot.domain.judge.evidence import Sample
 from bot.domain.rollout.model import Lane, Observed
@@ -62,7 +62,7 @@ class PrometheusMetrics:
         running = observed.of(digest)
         if running is None:
             return Sample(time.time(), digest)
-        subject = Subject(lane, running.version, digest)
+        subject = RuleSubject(lane, running.version, digest)
         texts = self._queries.texts(subject)
         try:
             asked = await asyncio.gather(*(self._ask(name, text) for name, text in texts.items()))
@@ -72,7 +72,7 @@ class PrometheusMetrics:
             return self._all([digest], str(problem))[0]
         return Sample(time.time(), digest, found)
 
-    async def _ask(self, name: str, text: str) -> tuple[Series, ...]:
+    async def _ask(self, name: str, text: str) -> tuple[PrometheusSeries, ...]:
         try:
             return await self._answers.get(
                 (self._access, text),

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.adapters.metrics.prometheus.api import Histogram, Series, UnreadableError
-from bot.adapters.metrics.rules import Subject
+from bot.adapters.metrics.prometheus.api import NativeHistogram, PrometheusSeries, UnreadableError
+from bot.adapters.metrics.rules import RuleSubject
 from bot.domain.formatting import duration
 from bot.domain.judge.evidence import CounterReading
 
@@ -17,11 +17,11 @@ _SELECTOR = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{[^{}]*\})?\s*")
 _PLACEHOLDER = re.compile(r"\{(service|environment|version|digest)\}")
 
 # Answers by the name of the query: `total`, `bad`, `latency`, `age`, `extra/orders/total`.
-Answers = Mapping[str, Sequence[Series]]
+Answers = Mapping[str, Sequence[PrometheusSeries]]
 
 
 @dataclass(frozen=True, slots=True)
-class Queries:
+class PrometheusQueries:
     """The queries of one source; each gives the counters of all lanes, unless it says `{service}` or the like.
 
     total, bad, latency: a selector of series, which is summed up by instance, or PromQL, which must keep the labels.
@@ -49,11 +49,11 @@ class Queries:
             found["age"] = f"time() - max by ({', '.join(self.labels)}) (timestamp({self.total}))"
         return found
 
-    def texts(self, subject: Subject) -> Mapping[str, str]:
+    def texts(self, subject: RuleSubject) -> Mapping[str, str]:
         """Every query by name; the same text for every lane and release, unless it has placeholders."""
         return {name: _filled(text, subject) for name, text in self.templates().items()}
 
-    def readings(self, answers: Answers, subject: Subject, stale_s: float) -> tuple[CounterReading, ...]:
+    def readings(self, answers: Answers, subject: RuleSubject, stale_s: float) -> tuple[CounterReading, ...]:
         """The subject's readings, one for each instance; none when there are no series of it yet.
 
         Raises `UnreadableError` for counters that cannot be, and for samples older than `stale_s`.
@@ -93,13 +93,13 @@ class Queries:
         labels = ", ".join(dict.fromkeys([*self.labels, self.instance_label]))
         return f"sum by ({labels}{more}) ({series.strip()})"
 
-    def _of(self, series: Iterable[Series], subject: Subject) -> Iterable[Series]:
+    def _of(self, series: Iterable[PrometheusSeries], subject: RuleSubject) -> Iterable[PrometheusSeries]:
         wanted = {label: subject.fill(value) for label, value in self.labels.items()}
         return (one for one in series if all(one.labels.get(n, "") == v for n, v in wanted.items()))
 
-    def _cumulative(self, series: Series) -> Mapping[float, float]:
+    def _cumulative(self, series: PrometheusSeries) -> Mapping[float, float]:
         """Observations up to each bound."""
-        if isinstance(series.value, Histogram):
+        if isinstance(series.value, NativeHistogram):
             return {bound: _up_to(series.value, bound) for bound in self.native or ()}
         if "le" not in series.labels:
             raise UnreadableError("the query for latency gives neither a native histogram nor a label le")
@@ -125,7 +125,7 @@ class Queries:
         )
 
 
-def _filled(text: str, subject: Subject) -> str:
+def _filled(text: str, subject: RuleSubject) -> str:
     """Placeholders in strings of PromQL, quoted as such."""
     values = {"service": subject.lane.service, "environment": subject.lane.environment}
     values |= {"version": subject.version, "digest": subject.digest}
@@ -136,15 +136,15 @@ def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _count(value: float | Histogram, name: str) -> float:
-    if isinstance(value, Histogram):
+def _count(value: float | NativeHistogram, name: str) -> float:
+    if isinstance(value, NativeHistogram):
         raise UnreadableError(f"the query for {name} gives a histogram, not a counter")
     if not math.isfinite(value) or value < 0:
         raise UnreadableError(f"the query for {name} gives {value:g}, which no counter can be")
     return value
 
 
-def _up_to(histogram: Histogram, bound: float) -> float:
+def _up_to(histogram: NativeHistogram, bound: float) -> float:
     """Observations up to `bound`; within a bucket they are spread as Prometheus spreads them, exponentially."""
     found = 0.0
     for lower, upper, count in histogram.buckets:

@@ -8,8 +8,8 @@ from typing import Literal
 from pydantic import Field
 
 from bot.adapters.metrics.prometheus import queries
-from bot.adapters.metrics.prometheus.api import Access, examined
-from bot.kinds import MetricSettings, Problem
+from bot.adapters.metrics.prometheus.api import PrometheusAccess, examined
+from bot.kinds import MetricSettings, SettingsProblem
 from bot.values import Duration, HttpUrl, Part, RelativePath, SecretText, Text
 
 _OF_THE_LANE = {"service": "{service}", "environment": "{environment}"}
@@ -31,15 +31,17 @@ class ServerSettings(MetricSettings):
     )
 
     @property
-    def access(self) -> Access:
-        return Access(self.url.rstrip("/"), self.user, self.password, self.token, self.ca, self.timeout)
+    def access(self) -> PrometheusAccess:
+        return PrometheusAccess(
+            self.url.rstrip("/"), self.user, self.password, self.token, self.ca, self.timeout
+        )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if self.token is not None and self.user is not None:
-            yield Problem(("token",), "a server takes either token or user and password.")
+            yield SettingsProblem(("token",), "a server takes either token or user and password.")
         if (self.user is None) != (self.password is None):
             given = "user" if self.user is not None else "password"
-            yield Problem((given,), "user and password belong together.")
+            yield SettingsProblem((given,), "user and password belong together.")
 
 
 class ShareQueries(Part):
@@ -79,8 +81,8 @@ class PrometheusSettings(ServerSettings):
         return self.buckets or ()
 
     @property
-    def queries(self) -> queries.Queries:
-        return queries.Queries(
+    def queries(self) -> queries.PrometheusQueries:
+        return queries.PrometheusQueries(
             total=self.total,
             bad=self.bad,
             latency=self.latency,
@@ -90,27 +92,27 @@ class PrometheusSettings(ServerSettings):
             instance_label=self.instance_label,
         )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
         if not any("{version}" in value or "{digest}" in value for value in self.labels.values()):
-            yield Problem(
+            yield SettingsProblem(
                 ("labels",),
                 "no label tells the releases apart.",
                 'Name the label that has the version: version: "{version}".',
             )
         if self.native_histogram and not self.buckets:
-            yield Problem(
+            yield SettingsProblem(
                 ("native_histogram",),
                 "a native histogram is read at the limits in buckets:, which has none.",
                 "List the latency limits of the policies: buckets: [0.5, 2].",
             )
 
-    def examine(self) -> Iterator[Problem]:
+    def examine(self) -> Iterator[SettingsProblem]:
         """Every query that the server cannot parse; none when it cannot be asked."""
         # What is wrong with the query for the age is wrong with `total`.
         texts = {key: text for key, text in self.queries.templates().items() if key != "age"}
         for key, sentence in examined(self.access, texts).items():
-            yield Problem(tuple(key.split("/")), sentence)
+            yield SettingsProblem(tuple(key.split("/")), sentence)
 
 
 class AlertsSettings(ServerSettings):

@@ -14,7 +14,7 @@ _LAST = re.compile(r"^\)$", re.MULTILINE)
 _EMPTY = "\n    SELECT NULL::bigint AS id WHERE false\n"
 
 
-class Queries(Mapping[str, str]):
+class NamedQueries(Mapping[str, str]):
     """Queries by name. Raises ValueError for a name that is used twice."""
 
     def __init__(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Queries(Mapping[str, str]):
 
 _ADAPTER = files("bot.adapters.postgres")
 _FILES = ("queries.sql", "appcommands/queries.sql", "watch/queries.sql", "watch/oncall.sql")
-SQL = Queries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
+SQL = NamedQueries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
 
 
 @cache

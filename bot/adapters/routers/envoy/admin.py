@@ -45,7 +45,7 @@ class Subscription:
         self.refused = sum(int(found.get(name, 0)) for name in _REFUSALS)
 
 
-class Admin:
+class EnvoyAdmin:
     """`address`: path of a Unix socket, or `host:port`. Every call raises `Unreachable`."""
 
     def __init__(self, address: Path | str) -> None:

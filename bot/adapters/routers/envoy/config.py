@@ -46,7 +46,7 @@ TYPE = "type.googleapis.com/envoy"
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EnvoyLimits:
     """Of one lane.
 
     connections: of clients at once. trusted_hops: proxies in front of Envoy that it believes. head_s: how long a client
@@ -59,7 +59,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class EnvoyListening:
     """A lane with the port that it has got. `series`: of its counts, which begin at zero with another one."""
 
     route: LaneRoute
@@ -71,7 +71,7 @@ class Listening:
         return max(self.route.latency_limits_s, default=min(_OVERDUE_S, self.route.request_timeout_s))
 
 
-_LISTENING = TypeAdapter(Listening)
+_LISTENING = TypeAdapter(EnvoyListening)
 _SPLIT = TypeAdapter(Split)
 # Where the metadata of a resource has what it was made of.
 _KEPT = "slipway"
@@ -80,11 +80,11 @@ _KEPT = "slipway"
 # ---- listeners ------------------------------------------------------------------------------------------
 
 
-def listeners(lanes: Mapping[Lane, Listening], limits: Limits, routes_file: Path) -> list[Json]:
+def listeners(lanes: Mapping[Lane, EnvoyListening], limits: EnvoyLimits, routes_file: Path) -> list[Json]:
     return [_listener(lane, listening, limits, routes_file) for lane, listening in lanes.items()]
 
 
-def _listener(lane: Lane, listening: Listening, limits: Limits, routes_file: Path) -> Json:
+def _listener(lane: Lane, listening: EnvoyListening, limits: EnvoyLimits, routes_file: Path) -> Json:
     connection_limit = {
         "@type": f"{TYPE}.extensions.filters.network.connection_limit.v3.ConnectionLimit",
         "stat_prefix": "slipway",
@@ -110,7 +110,9 @@ def _listener(lane: Lane, listening: Listening, limits: Limits, routes_file: Pat
     }
 
 
-def _connection_manager(lane: Lane, listening: Listening, limits: Limits, routes_file: Path) -> Json:
+def _connection_manager(
+    lane: Lane, listening: EnvoyListening, limits: EnvoyLimits, routes_file: Path
+) -> Json:
     route = listening.route
     silence_s = max(_SILENCE_S, 2 * route.request_timeout_s)
     return {
@@ -170,7 +172,7 @@ def socket_address(host: str, port: int) -> Json:
 # ---- routes ---------------------------------------------------------------------------------------------
 
 
-def route_table(lanes: Mapping[Lane, Listening], splits: Mapping[Lane, Split]) -> Json:
+def route_table(lanes: Mapping[Lane, EnvoyListening], splits: Mapping[Lane, Split]) -> Json:
     return {
         "@type": f"{TYPE}.config.route.v3.RouteConfiguration",
         "name": ROUTES,
@@ -207,7 +209,7 @@ def _kept(made_of: bytes) -> Json:
     return {"filter_metadata": {_KEPT: {"made_of": made_of.decode()}}}
 
 
-def parse_listener(resource: Json) -> tuple[Lane, Listening]:
+def parse_listener(resource: Json) -> tuple[Lane, EnvoyListening]:
     """Raises ValueError."""
     return parse_lane(resource["name"]), _LISTENING.validate_json(_made_of(resource))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.adapters.routers.envoy.bootstrap import BOUNDS_MS
-from bot.adapters.routers.envoy.config import Listening
+from bot.adapters.routers.envoy.config import EnvoyListening
 from bot.adapters.routers.envoy.loggers import limit_ms
 from bot.adapters.routers.envoy.names import COUNTS, EACH, cluster_name
 from bot.domain.rollout.model import Lane
@@ -34,7 +34,7 @@ class _Stats:
 
 
 def parse_counts(
-    stats: Json, epoch: str, lanes: Mapping[Lane, Listening], splits: Mapping[Lane, Split]
+    stats: Json, epoch: str, lanes: Mapping[Lane, EnvoyListening], splits: Mapping[Lane, Split]
 ) -> dict[Lane, dict[str, RouterCounts]]:
     """Counts from Envoy's statistics as JSON, for the releases of the splits."""
     clusters = _by_cluster(stats["stats"])
@@ -77,7 +77,7 @@ def _parts(name: str) -> tuple[str, str, str]:
     return series, what, cluster
 
 
-def _counts(stats: _Stats, epoch: str, listening: Listening, share: Share) -> RouterCounts:
+def _counts(stats: _Stats, epoch: str, listening: EnvoyListening, share: Share) -> RouterCounts:
     def number(what: str) -> int:
         return stats.numbers.get((listening.series, what), 0)
 
@@ -96,7 +96,7 @@ def _counts(stats: _Stats, epoch: str, listening: Listening, share: Share) -> Ro
     )
 
 
-def _instances(stats: _Stats, listening: Listening, share: Share) -> tuple[tuple[str, int, int], ...]:
+def _instances(stats: _Stats, listening: EnvoyListening, share: Share) -> tuple[tuple[str, int, int], ...]:
     """Counts of the release's present instances; of one that has a name for an address, all that it ever led to."""
     series, present = listening.series, [_address(backend) for backend in share.backends]
     seen = sorted({instance for own, _, instance in stats.each if own == series})

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import structlog
 
-from bot.adapters.routers.envoy.admin import OWN, Admin
+from bot.adapters.routers.envoy.admin import OWN, EnvoyAdmin
 from bot.adapters.routers.envoy.bootstrap import bootstrap
 from bot.adapters.routers.programs import ProgramLog, all_running, end, launch_orphan, left_running, runs
 from bot.ports.errors import Unreachable
@@ -74,7 +74,7 @@ class EnvoyProcess:
     def pid(self) -> int | None:
         return self._running.pid if self._running is not None and runs(self._running) else None
 
-    async def start(self, admin: Admin) -> None:
+    async def start(self, admin: EnvoyAdmin) -> None:
         """Attach to the Envoy that this folder has, or start one. Raises OSError, `Unreachable`."""
         self._program = self._program or find_program()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -88,7 +88,7 @@ class EnvoyProcess:
         await self._answering(admin)
         self._keeper = asyncio.create_task(self._keep_running())
 
-    async def replace(self, admin: Admin) -> None:
+    async def replace(self, admin: EnvoyAdmin) -> None:
         """Start the program that is installed now in the place of the one that runs. Raises OSError, `Unreachable`.
 
         No request is lost: the new one takes the listening sockets over, and the former one ends 15 minutes later, or
@@ -188,7 +188,7 @@ class EnvoyProcess:
             with contextlib.suppress(OSError, ValueError):
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (self._open_files, self._open_files))
 
-    async def _answering(self, admin: Admin) -> None:
+    async def _answering(self, admin: EnvoyAdmin) -> None:
         try:
             async with asyncio.timeout(_START_S):
                 while not await self._is_ready(admin):
@@ -198,7 +198,7 @@ class EnvoyProcess:
         except TimeoutError:
             raise Unreachable(f"Envoy was not ready within {_START_S:g} s: {self._last_words()}") from None
 
-    async def _is_ready(self, admin: Admin) -> bool:
+    async def _is_ready(self, admin: EnvoyAdmin) -> bool:
         """Whether the last start answers, not the one that hands over to it."""
         name = json.loads((self.folder / "bootstrap.json").read_text())["node"]["id"]
         with contextlib.suppress(Unreachable):

@@ -11,9 +11,9 @@ from dataclasses import replace
 
 from bot.adapters.free_ports import PORTS, free_port
 from bot.adapters.routers.envoy import config
-from bot.adapters.routers.envoy.admin import Admin, Json
+from bot.adapters.routers.envoy.admin import EnvoyAdmin, Json
 from bot.adapters.routers.envoy.clusters import clusters
-from bot.adapters.routers.envoy.config import Limits, Listening
+from bot.adapters.routers.envoy.config import EnvoyLimits, EnvoyListening
 from bot.adapters.routers.envoy.counting import parse_counts
 from bot.adapters.routers.envoy.files import CLUSTERS, LISTENERS, ROUTES, DiscoveryFiles, place
 from bot.adapters.routers.envoy.names import COUNTS, parse_lane
@@ -42,13 +42,17 @@ class EnvoyRouter:
     """Implements `bot.ports.routers.Router`. `process`: None for an Envoy that others run."""
 
     def __init__(
-        self, admin: Admin, files: DiscoveryFiles, process: EnvoyProcess | None, limits: Limits | None = None
+        self,
+        admin: EnvoyAdmin,
+        files: DiscoveryFiles,
+        process: EnvoyProcess | None,
+        limits: EnvoyLimits | None = None,
     ) -> None:
         self._admin = admin
         self._files = files
         self._process = process
-        self._limits = limits or Limits()
-        self._lanes: dict[Lane, Listening] = {}
+        self._limits = limits or EnvoyLimits()
+        self._lanes: dict[Lane, EnvoyListening] = {}
         self._splits: dict[Lane, Split] = {}
         self._changing = asyncio.Lock()
 
@@ -83,7 +87,7 @@ class EnvoyRouter:
 
     async def configure(self, lanes: Mapping[Lane, LaneRoute]) -> None:
         async with self._changing:
-            wanted: dict[Lane, Listening] = {}
+            wanted: dict[Lane, EnvoyListening] = {}
             for lane, route in lanes.items():
                 wanted[lane] = self._listening(
                     lane, route, {*self._ports(wanted), *(r.port for r in lanes.values())}
@@ -142,20 +146,22 @@ class EnvoyRouter:
 
     # ---- listeners ------------------------------------------------------------------------------------------
 
-    def _listening(self, lane: Lane, route: LaneRoute, taken: set[int]) -> Listening:
+    def _listening(self, lane: Lane, route: LaneRoute, taken: set[int]) -> EnvoyListening:
         """A lane keeps its port, and its counts unless other limits make them incomparable."""
         had = self._lanes.get(lane)
         series = f"{time.time_ns():x}"
         if had is None:
-            return Listening(route, route.port or self._free_port(route.host, taken), series)
+            return EnvoyListening(route, route.port or self._free_port(route.host, taken), series)
         port = route.port
         if not port:
             same = not had.route.port and had.route.host == route.host
             port = had.port if same else self._free_port(route.host, taken)
         same_limits = had.route.latency_limits_s == route.latency_limits_s
-        return Listening(route, port, had.series if same_limits else series)
+        return EnvoyListening(route, port, had.series if same_limits else series)
 
-    async def _listen(self, wanted: dict[Lane, Listening]) -> tuple[dict[Lane, Listening], list[str]]:
+    async def _listen(
+        self, wanted: dict[Lane, EnvoyListening]
+    ) -> tuple[dict[Lane, EnvoyListening], list[str]]:
         """Listen for what can be listened for: the listeners that run then, and sentences about the others."""
         problems: list[str] = []
         for _ in range(_PORT_TRIES + len(wanted)):
@@ -185,7 +191,7 @@ class EnvoyRouter:
                         wanted[lane] = had
         raise TargetRefused("Envoy found no free ports.")
 
-    def _listeners(self, lanes: Mapping[Lane, Listening]) -> list[Json]:
+    def _listeners(self, lanes: Mapping[Lane, EnvoyListening]) -> list[Json]:
         limits = replace(self._limits, connections=self._connections(len(lanes)))
         return config.listeners(lanes, limits, place(self._files.seen_at, ROUTES))
 
@@ -216,7 +222,7 @@ class EnvoyRouter:
                     found[parse_lane(name)] = _plain(failure.get("details", "it did not say why"))
         return found
 
-    def _ports(self, wanted: Mapping[Lane, Listening]) -> set[int]:
+    def _ports(self, wanted: Mapping[Lane, EnvoyListening]) -> set[int]:
         return {listening.port for lanes in (self._lanes, wanted) for listening in lanes.values()}
 
     def _free_port(self, host: str, taken: set[int]) -> int:

@@ -9,12 +9,12 @@ from typing import Literal
 from pydantic import Field
 
 from bot.adapters.routers.context import RouterContext
-from bot.adapters.routers.envoy.admin import Admin
-from bot.adapters.routers.envoy.config import Limits
+from bot.adapters.routers.envoy.admin import EnvoyAdmin
+from bot.adapters.routers.envoy.config import EnvoyLimits
 from bot.adapters.routers.envoy.files import DiscoveryFiles
 from bot.adapters.routers.envoy.process import EnvoyProcess
 from bot.adapters.routers.envoy.router import EnvoyRouter
-from bot.kinds import Problem, RouterProgramSettings
+from bot.kinds import RouterProgramSettings, SettingsProblem
 from bot.values import RelativePath
 
 
@@ -39,9 +39,9 @@ class EnvoySettings(RouterProgramSettings):
         description="Proxies in front of Envoy, the X-Forwarded headers of which are believed.",
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if (self.admin is None) != (self.config_dir is None):
-            yield Problem(
+            yield SettingsProblem(
                 ("admin" if self.admin else "config_dir",),
                 "`admin` and `config_dir` belong together",
                 "give both for your own Envoy, none for Slipway's",
@@ -49,10 +49,10 @@ class EnvoySettings(RouterProgramSettings):
 
 
 def make_envoy(settings: EnvoySettings, context: RouterContext) -> EnvoyRouter:
-    limits = Limits(settings.connections, settings.trusted_hops)
+    limits = EnvoyLimits(settings.connections, settings.trusted_hops)
     if settings.admin is None or settings.config_dir is None:
         process = EnvoyProcess(context.folder)
-        return EnvoyRouter(Admin(process.socket), DiscoveryFiles(process.discovery), process, limits)
+        return EnvoyRouter(EnvoyAdmin(process.socket), DiscoveryFiles(process.discovery), process, limits)
     admin = Path(settings.admin) if "/" in settings.admin else settings.admin
     files = DiscoveryFiles(settings.config_dir.absolute(), settings.config_dir_in_envoy)
-    return EnvoyRouter(Admin(admin), files, None, limits)
+    return EnvoyRouter(EnvoyAdmin(admin), files, None, limits)

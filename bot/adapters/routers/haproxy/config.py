@@ -51,7 +51,7 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class HaproxyLimits:
     """Of one lane.
 
     connections: of clients at once. trusted_hops: proxies in front of HAProxy that it believes. head_s: how long a
@@ -65,7 +65,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
+class HaproxyListening:
     """A lane, and how users reach it. `route`: with the port that the lane has got, also where any would do."""
 
     lane: Lane
@@ -83,20 +83,20 @@ class Listening:
         )
 
 
-_LISTENING = TypeAdapter(Listening)
+_LISTENING = TypeAdapter(HaproxyListening)
 
 
-def runs(listening: Listening) -> str:
+def runs(listening: HaproxyListening) -> str:
     """`listening` in characters that need no quoting anywhere."""
     return _LISTENING.dump_json(listening).hex()
 
 
-def parse_runs(text: str) -> Listening:
+def parse_runs(text: str) -> HaproxyListening:
     """Raises ValueError."""
     return _LISTENING.validate_json(bytes.fromhex(text))
 
 
-def written_for(text: str) -> Listening:
+def written_for(text: str) -> HaproxyListening:
     """What a configuration file was made for. Raises ValueError."""
     found = re.search(rf"setenv {RUNS} ([0-9a-f]+)$", text, re.MULTILINE)
     if found is None:
@@ -110,7 +110,7 @@ def release_key(digest: str) -> str:
 
 
 def configuration(
-    listening: Listening, limits: Limits, servers: Mapping[str, Iterable[tuple[str, str]]]
+    listening: HaproxyListening, limits: HaproxyLimits, servers: Mapping[str, Iterable[tuple[str, str]]]
 ) -> str:
     """The file's text. `servers`: name and address of each, by backend. Raises `TargetRefused`."""
     blocks = [
@@ -136,7 +136,7 @@ def without_servers(text: str) -> str:
     return re.sub(r"^    server .*\n", "", text, flags=re.MULTILINE)
 
 
-def connections(limits: Limits) -> int:
+def connections(limits: HaproxyLimits) -> int:
     """Connections that leave HAProxy the descriptors that it needs itself."""
     return max(4, min(limits.connections, (limits.open_files - _OWN_FILES) // 2))
 
@@ -144,7 +144,7 @@ def connections(limits: Limits) -> int:
 _OWN_FILES = 60
 
 
-def _global(listening: Listening, limits: Limits) -> list[str]:
+def _global(listening: HaproxyListening, limits: HaproxyLimits) -> list[str]:
     return [
         "global",
         # One thread: rows of counters are then consistent in themselves.
@@ -163,7 +163,7 @@ def _global(listening: Listening, limits: Limits) -> list[str]:
     ]
 
 
-def _defaults(listening: Listening, limits: Limits) -> list[str]:
+def _defaults(listening: HaproxyListening, limits: HaproxyLimits) -> list[str]:
     return [
         "defaults",
         "mode http",
@@ -186,7 +186,7 @@ def _defaults(listening: Listening, limits: Limits) -> list[str]:
     ]
 
 
-def _tables(listening: Listening) -> list[str]:
+def _tables(listening: HaproxyListening) -> list[str]:
     """Stick tables and the ring. Each table needs a proxy of its own."""
     counters = WAITS + len(listening.bounds_us)
     string = "stick-table type string len 64"
@@ -213,7 +213,7 @@ _ENDED = "{ var(txn.ended) -m found }"
 _AGE = "date(0,us),sub(txn.begun)"
 
 
-def _frontend(listening: Listening, limits: Limits) -> list[str]:
+def _frontend(listening: HaproxyListening, limits: HaproxyLimits) -> list[str]:
     route = listening.route
     return [
         "frontend users",
@@ -232,7 +232,7 @@ def _frontend(listening: Listening, limits: Limits) -> list[str]:
     ]
 
 
-def _received(limits: Limits) -> Iterator[str]:
+def _received(limits: HaproxyLimits) -> Iterator[str]:
     """What is refused, what is believed, and waiting until a body is there that fits into the buffer."""
     # The ring must not be flooded by requests that it is not read for.
     yield "http-request set-log-level silent"
@@ -295,7 +295,7 @@ def _routed() -> Iterator[str]:
     yield f"use_backend {OTHER}{slot}"
 
 
-def _answered(listening: Listening, sticky: Stickiness | None) -> Iterator[str]:
+def _answered(listening: HaproxyListening, sticky: Stickiness | None) -> Iterator[str]:
     """Answers of releases. No client has any part in when they come, since the request was complete."""
     if sticky is not None and sticky.by == "cookie":
         value = f"{sticky.name}=%[var(txn.user)]; Path=/; HttpOnly; SameSite=Lax"
@@ -311,7 +311,7 @@ def _answered(listening: Listening, sticky: Stickiness | None) -> Iterator[str]:
         longer = f" {{ var(txn.took) -m int ge {bound} }}"
 
 
-def _unanswered(listening: Listening) -> Iterator[str]:
+def _unanswered(listening: HaproxyListening) -> Iterator[str]:
     """Answers of HAProxy's own: of a release that failed, or to a client that left (400, 499 in later versions)."""
     overdue_us = round(listening.overdue_s * 1_000_000)
     count = "http-after-response set-var(txn.counted)"

@@ -27,7 +27,7 @@ from bot.adapters.routers.haproxy.config import (
     GAVE_UP,
     LOOK_MS,
     WAITS,
-    Listening,
+    HaproxyListening,
 )
 from bot.ports.routers import RouterCounts
 
@@ -267,7 +267,9 @@ def tally(row: Mapping[str, int], release: str, found: Found, silent: int, inter
     )
 
 
-def counts(total: Tally, epoch: str, listening: Listening, in_flight: int, overdue: int) -> RouterCounts:
+def counts(
+    total: Tally, epoch: str, listening: HaproxyListening, in_flight: int, overdue: int
+) -> RouterCounts:
     buckets, number = [], 0
     for bound_us, waited in zip(listening.bounds_us, total.waits, strict=True):
         number += waited
@@ -277,7 +279,7 @@ def counts(total: Tally, epoch: str, listening: Listening, in_flight: int, overd
     )
 
 
-def _limit(bound_us: int, listening: Listening) -> float:
+def _limit(bound_us: int, listening: HaproxyListening) -> float:
     """The bound as it was written."""
     limits = {round(limit * 1_000_000): limit for limit in listening.route.latency_limits_s}
     return limits.get(bound_us, bound_us / 1_000_000)
@@ -286,7 +288,7 @@ def _limit(bound_us: int, listening: Listening) -> float:
 def overdue(
     answered: Mapping[str, Mapping[str, int]],
     waiting: Mapping[str, Mapping[str, int]],
-    listening: Listening,
+    listening: HaproxyListening,
     now_ms: float,
 ) -> dict[str, int]:
     """Requests by release that now wait longer than the lane's limit.

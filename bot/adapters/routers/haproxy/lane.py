@@ -19,8 +19,8 @@ from bot.adapters.routers.haproxy.config import (
     MAP,
     OTHER,
     RUNS,
-    Limits,
-    Listening,
+    HaproxyLimits,
+    HaproxyListening,
     configuration,
     parse_runs,
     release_key,
@@ -56,11 +56,11 @@ Instances = tuple[tuple[str, int, int], ...]
 class HaproxyLane:
     """`restore` or `listen`, then the rest; `remove` at last. folder: its own."""
 
-    def __init__(self, folder: Path, program: Path, limits: Limits) -> None:
+    def __init__(self, folder: Path, program: Path, limits: HaproxyLimits) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.process = HaproxyProcess(folder, program)
-        self.listening: Listening | None = None
+        self.listening: HaproxyListening | None = None
         self._limits = limits
         self._runtime = self.process.runtime
         self._changing = asyncio.Lock()
@@ -90,7 +90,7 @@ class HaproxyLane:
         """Whether it has died. Not while it is being replaced, since its successor may not be able to start."""
         return self.listening is not None and not self._changing.locked() and self.process.pid is None
 
-    async def listen(self, listening: Listening) -> None:
+    async def listen(self, listening: HaproxyListening) -> None:
         """Run an HAProxy that listens so, in the place of the present one. Raises `TargetRefused`, `Unreachable`.
 
         Requests in flight end where they are. Counts go on, unless other limits make them incomparable.
@@ -217,7 +217,9 @@ class HaproxyLane:
             for share in (placed.split.shares if placed.split is not None else ())
         }
 
-    async def _tallies(self, listening: Listening) -> tuple[str, dict[str, Tally], dict[str, Instances]]:
+    async def _tallies(
+        self, listening: HaproxyListening
+    ) -> tuple[str, dict[str, Tally], dict[str, Instances]]:
         """The counters' epoch, and what every release has, by its key, as a whole and by instance.
 
         Faults are read before totals: a request that ends in between must not be a fault of no request.
@@ -259,7 +261,7 @@ class HaproxyLane:
         except (OSError, ValueError):
             return Placed()
 
-    def _write(self, listening: Listening, placed: Placed, servers: Servers) -> None:
+    def _write(self, listening: HaproxyListening, placed: Placed, servers: Servers) -> None:
         """What a start of HAProxy needs. Raises OSError, `TargetRefused`."""
         text = configuration(listening, self._limits, {b: tuple(s.items()) for b, s in servers.items()})
         lines = splits.lines(splits.restarted(placed)) if placed.split is not None else []

@@ -16,7 +16,7 @@ import psutil
 import structlog
 
 from bot.adapters.routers.haproxy.config import FILE, SOCKET
-from bot.adapters.routers.haproxy.runtime import Runtime, value
+from bot.adapters.routers.haproxy.runtime import RuntimeApi, value
 from bot.adapters.routers.programs import ProgramLog, Running, end, launch, left_running, runs
 from bot.ports.errors import Unreachable
 
@@ -61,7 +61,7 @@ class HaproxyProcess:
 
     def __init__(self, folder: Path, program: Path) -> None:
         self.folder = folder
-        self.runtime = Runtime(folder / SOCKET)
+        self.runtime = RuntimeApi(folder / SOCKET)
         self._program = program
         self.log = ProgramLog(folder / "haproxy.log")
         self._pid_file = folder / "haproxy.pid"

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import structlog
 
 from bot.adapters.free_ports import PORTS, free_port
-from bot.adapters.routers.haproxy.config import Limits, Listening
+from bot.adapters.routers.haproxy.config import HaproxyLimits, HaproxyListening
 from bot.adapters.routers.haproxy.lane import HaproxyLane
 from bot.adapters.routers.haproxy.process import INSTALL, find_program
 from bot.domain.rollout.model import Lane
@@ -30,7 +30,7 @@ _PORT_TRIES = 5
 class HaproxyRouter:
     """Implements `bot.ports.routers.Router`. folder: its own. program: None for HAProxy of this machine."""
 
-    def __init__(self, folder: Path, limits: Limits, program: Path | None = None) -> None:
+    def __init__(self, folder: Path, limits: HaproxyLimits, program: Path | None = None) -> None:
         self._folder = folder.absolute()
         self._limits = limits
         self._named = program
@@ -124,7 +124,7 @@ class HaproxyRouter:
         had = self._lanes.get(lane)
         listened = had.listening if had is not None else None
         for attempt in range(_PORT_TRIES):
-            listening = Listening(lane, replace(route, port=_port(listened, route, taken)))
+            listening = HaproxyListening(lane, replace(route, port=_port(listened, route, taken)))
             if listening == listened:
                 return
             serving = had or HaproxyLane(self._folder / folder_name(lane), self._program, self._limits)
@@ -172,7 +172,7 @@ def folder_name(lane: Lane) -> str:
     return f"{quote(lane.service, safe='')}@{quote(lane.environment, safe='')}"
 
 
-def _port(had: Listening | None, route: LaneRoute, taken: set[int]) -> int:
+def _port(had: HaproxyListening | None, route: LaneRoute, taken: set[int]) -> int:
     """The route's port, else the one that the lane has, else a free one."""
     if route.port:
         return route.port
@@ -186,11 +186,11 @@ def _port(had: Listening | None, route: LaneRoute, taken: set[int]) -> int:
         ) from None
 
 
-def _at(listening: Listening) -> tuple[str, int]:
+def _at(listening: HaproxyListening) -> tuple[str, int]:
     return listening.route.host, listening.route.port
 
 
-def _in_use(listening: Listening) -> str:
+def _in_use(listening: HaproxyListening) -> str:
     """Why the address cannot be had; a look beforehand leaves the HAProxy that runs alone."""
     host, port = _at(listening)
     try:

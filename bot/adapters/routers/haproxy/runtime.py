@@ -16,7 +16,7 @@ _PROMPT = b"\n> "
 _LONGEST_ANSWER = 64 * 1024 * 1024
 
 
-class Runtime:
+class RuntimeApi:
     """`socket`: path of HAProxy's stats socket, with level admin. Every call raises `Unreachable`."""
 
     def __init__(self, socket: Path) -> None:

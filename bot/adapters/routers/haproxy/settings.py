@@ -11,10 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from bot.adapters.routers.context import RouterContext
-from bot.adapters.routers.haproxy.config import Limits
+from bot.adapters.routers.haproxy.config import HaproxyLimits
 from bot.adapters.routers.haproxy.process import INSTALL, UnfitProgram, find_program
 from bot.adapters.routers.haproxy.router import HaproxyRouter
-from bot.kinds import Problem, RouterProgramSettings
+from bot.kinds import RouterProgramSettings, SettingsProblem
 
 
 class HaproxySettings(RouterProgramSettings):
@@ -35,16 +35,16 @@ class HaproxySettings(RouterProgramSettings):
         description="Proxies in front of HAProxy, the X-Forwarded-Proto of which is believed.",
     )
 
-    def examine(self) -> Iterator[Problem]:
+    def examine(self) -> Iterator[SettingsProblem]:
         # Where it is missing, the catalog may be read on another machine than the host's, which tells when it starts.
         with contextlib.suppress(FileNotFoundError):
             try:
                 find_program(self.program)
             except UnfitProgram as problem:
-                yield Problem(("program",) if self.program else ("kind",), str(problem), INSTALL)
+                yield SettingsProblem(("program",) if self.program else ("kind",), str(problem), INSTALL)
 
 
 def make_haproxy(settings: HaproxySettings, context: RouterContext) -> HaproxyRouter:
     open_files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    limits = Limits(settings.connections, settings.trusted_hops, open_files=open_files)
+    limits = HaproxyLimits(settings.connections, settings.trusted_hops, open_files=open_files)
     return HaproxyRouter(context.folder / "lanes", limits, settings.program)

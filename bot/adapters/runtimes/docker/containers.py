@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.labels import (
     DIGEST,
     OWNER,
@@ -109,7 +109,7 @@ def _address(
 class Containers:
     """The containers of one Slipway on one engine. `owner`: what they are labelled with."""
 
-    def __init__(self, engine: Engine, settings: EngineSettings, owner: str) -> None:
+    def __init__(self, engine: DockerApi, settings: EngineSettings, owner: str) -> None:
         self._engine = engine
         self._settings = settings
         self._owner = owner

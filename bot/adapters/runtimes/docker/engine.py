@@ -36,7 +36,7 @@ class EngineError(Exception):
         self.status = status
 
 
-class Engine:
+class DockerApi:
     """One engine. folder: private, for the socket that an ssh connection forwards.
 
     `outages` counts how often a connection to the engine failed: what ran before may be gone since.

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.settings import EngineAddress
 from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Release
@@ -125,14 +125,14 @@ class Logins:
 async def pin(settings: EngineAddress, release: Release, environment: str) -> Release:
     """`resolve`, by an engine that is asked this once."""
     with tempfile.TemporaryDirectory(prefix="slipway-") as folder:
-        engine = Engine(settings, Path(folder))
+        engine = DockerApi(settings, Path(folder))
         try:
             return await resolve(engine, Logins(settings.logins), release, environment=environment)
         finally:
             await engine.close()
 
 
-async def resolve(engine: Engine, logins: Logins, release: Release, *, environment: str = "") -> Release:
+async def resolve(engine: DockerApi, logins: Logins, release: Release, *, environment: str = "") -> Release:
     """`release` with its image pinned by the digest that its tag has now; its own digests cover that.
 
     An image that no registry has, but this engine, is pinned by its id. Raises `TargetRefused` for an image that does
@@ -170,7 +170,7 @@ def pinned(release: Release, image: str) -> Release:
     )
 
 
-async def _digest(engine: Engine, logins: Logins, reference: Reference) -> str:
+async def _digest(engine: DockerApi, logins: Logins, reference: Reference) -> str:
     """Raises `ImageUnavailable`, `Unreachable`."""
     headers = await logins.headers(reference)
     try:
@@ -180,7 +180,7 @@ async def _digest(engine: Engine, logins: Logins, reference: Reference) -> str:
     return str(told["Descriptor"]["digest"])
 
 
-async def why_missing(engine: Engine, logins: Logins, image: str) -> ImageUnavailable | None:
+async def why_missing(engine: DockerApi, logins: Logins, image: str) -> ImageUnavailable | None:
     """Why a pinned image cannot be had, as far as this engine can tell. Raises `Unreachable`."""
     reference = Reference.parse(image)
     if not reference.name:
@@ -192,13 +192,13 @@ async def why_missing(engine: Engine, logins: Logins, image: str) -> ImageUnavai
     return None
 
 
-async def _local_id(engine: Engine, reference: Reference) -> str | None:
+async def _local_id(engine: DockerApi, reference: Reference) -> str | None:
     with contextlib.suppress(EngineError):
         return str((await engine.get(f"/images/{reference}/json"))["Id"])
     return None
 
 
-async def ensure(engine: Engine, logins: Logins, image: str, progress: Callable[[str], None]) -> None:
+async def ensure(engine: DockerApi, logins: Logins, image: str, progress: Callable[[str], None]) -> None:
     """Pull a pinned image unless the engine has it. `progress` gets phrases such as "pulling 120 of 340 MB".
 
     Raises `ImageUnavailable`, `Unreachable`.

@@ -39,7 +39,7 @@ _ENGINE_BACK_S = 0.5
 _GOES_ON_S = 1.0
 
 
-class Surroundings(Protocol):
+class ContainerInstanceSurroundings(Protocol):
     """The part of the release and its runtime that an instance uses."""
 
     lane: Lane
@@ -76,10 +76,12 @@ class Ended(Exception):
         self.ours = ours
 
 
-class Instance:
+class ContainerInstance:
     """One instance. What the engine lists is given to `see`; `run` is the task behind the rest."""
 
-    def __init__(self, around: Surroundings, index: int, adopted: Container | None = None) -> None:
+    def __init__(
+        self, around: ContainerInstanceSurroundings, index: int, adopted: Container | None = None
+    ) -> None:
         self.index = index
         self.state = RunState.STARTING
         self.detail = ""

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 
-class Readiness:
+class ContainerReadiness:
     """A file for each container, named by its id. A full disk costs a later host one more question."""
 
     def __init__(self, folder: Path) -> None:

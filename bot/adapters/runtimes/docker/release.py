@@ -11,9 +11,9 @@ from typing import Protocol
 import aiohttp
 
 from bot.adapters.runtimes.docker.containers import Container, Containers
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
-from bot.adapters.runtimes.docker.instance import Instance
-from bot.adapters.runtimes.docker.readiness import Readiness
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
+from bot.adapters.runtimes.docker.instance import ContainerInstance
+from bot.adapters.runtimes.docker.readiness import ContainerReadiness
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
 from bot.domain.rollout.model import Lane, Release
 from bot.ports.errors import Unreachable
@@ -24,12 +24,12 @@ log = logging.getLogger(__name__)
 _TRY_AGAIN_S = 0.5
 
 
-class Surroundings(Protocol):
+class ContainerReleaseSurroundings(Protocol):
     """The part of the runtime that a release uses."""
 
-    engine: Engine
+    engine: DockerApi
     containers: Containers
-    readiness: Readiness
+    readiness: ContainerReadiness
     session: aiohttp.ClientSession
 
     async def pull(self, image: str, progress: Callable[[str], None]) -> None: ...
@@ -40,14 +40,20 @@ class Surroundings(Protocol):
 
 
 class DockerRelease:
-    """Containers of a release; implements `instance.Surroundings`.
+    """Containers of a release; implements `ContainerInstanceSurroundings`.
 
     restart: whether containers that died are started again. adopted: known from the labels of its containers alone,
     until `run` says more.
     """
 
     def __init__(
-        self, runtime: Surroundings, lane: Lane, release: Release, spec: DockerSpec, *, adopted: bool = False
+        self,
+        runtime: ContainerReleaseSurroundings,
+        lane: Lane,
+        release: Release,
+        spec: DockerSpec,
+        *,
+        adopted: bool = False,
     ) -> None:
         self.lane = lane
         self.release = release
@@ -56,7 +62,7 @@ class DockerRelease:
         self.order = UNORDERED
         self._runtime = runtime
         self._adopted = adopted
-        self._instances: dict[int, Instance] = {}
+        self._instances: dict[int, ContainerInstance] = {}
         self._exiting = False
         self._stopping: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
@@ -68,7 +74,7 @@ class DockerRelease:
         """Take over a container that an earlier host left."""
         present = self._instances.get(container.index)
         if present is None or _better(container, present.container):
-            self._instances[container.index] = Instance(self, container.index, container)
+            self._instances[container.index] = ContainerInstance(self, container.index, container)
 
     def run(self, release: Release, *, restart: bool, order: Order) -> None:
         self.restart, self.order = restart, order
@@ -80,7 +86,7 @@ class DockerRelease:
             self._stopping.cancel()
             self._stopping = None
         for index in range(self.spec.instances):
-            self._instances.setdefault(index, Instance(self, index))
+            self._instances.setdefault(index, ContainerInstance(self, index))
         for instance in self._instances.values():
             instance.start()
 

@@ -13,9 +13,9 @@ import aiohttp
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.docker import images
 from bot.adapters.runtimes.docker.containers import Container, Containers
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.labels import OWNER
-from bot.adapters.runtimes.docker.readiness import Readiness
+from bot.adapters.runtimes.docker.readiness import ContainerReadiness
 from bot.adapters.runtimes.docker.release import DockerRelease
 from bot.adapters.runtimes.docker.settings import DockerSettings, EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
@@ -35,9 +35,9 @@ class DockerRuntime:
     """Implements `bot.ports.runtimes.Runtime`."""
 
     def __init__(self, settings: EngineSettings, context: RuntimeContext) -> None:
-        self.engine = Engine(settings, context.folder)
+        self.engine = DockerApi(settings, context.folder)
         self.containers = Containers(self.engine, settings, context.owner)
-        self.readiness = Readiness(context.folder / "ready")
+        self.readiness = ContainerReadiness(context.folder / "ready")
         self._owner = context.owner
         self._logins = images.Logins(settings.logins)
         self._lanes: dict[Lane, dict[str, DockerRelease]] = {}

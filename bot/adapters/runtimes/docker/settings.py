@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field
 
 from bot.adapters.targets.hosted.settings import HostedTargetSettings
-from bot.kinds import Problem
+from bot.kinds import SettingsProblem
 from bot.values import Part, RelativePath, Text, shaped
 
 DEFAULT_ENGINE = "unix:///var/run/docker.sock"
@@ -58,13 +58,13 @@ class EngineAddress(Part):
             _is_ip(parts.hostname or "") and _loopback(parts.hostname or "")
         )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         scheme = urlsplit(self.engine).scheme
         if scheme == "tcp" and self.tls is None and not self.is_local:
             sentence = f"{self.engine} without TLS gives the engine's machine to everyone who can reach it."
-            yield Problem(("engine",), sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
+            yield SettingsProblem(("engine",), sentence, "Add `tls:` with ca, cert and key, or use ssh://.")
         if scheme != "tcp" and self.tls is not None:
-            yield Problem(("tls",), f"{scheme}:// has no TLS.", "It is for engines at tcp://.")
+            yield SettingsProblem(("tls",), f"{scheme}:// has no TLS.", "It is for engines at tcp://.")
 
     @property
     def place_suffix(self) -> str:
@@ -88,13 +88,13 @@ class EngineSettings(EngineAddress):
         description="Network that releases join and in which the router reaches them, instead of `publish`.",
     )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if not _is_ip(self.publish):
-            yield Problem(("publish",), f'"{self.publish}" is not the IP address of one interface.')
+            yield SettingsProblem(("publish",), f'"{self.publish}" is not the IP address of one interface.')
         elif not self.is_local and self.network is None and _loopback(self.publish):
             sentence = f"releases on {self.engine} cannot be reached at {self.publish}."
             hint = "Write an address of the engine's machine, or the network that the router shares with releases."
-            yield Problem(("publish",), sentence, hint)
+            yield SettingsProblem(("publish",), sentence, hint)
         yield from super().problems()
 
 

@@ -28,7 +28,7 @@ Mount = Annotated[
 ]
 
 
-class ReadySettings(ReadyPart):
+class ContainerReadySettings(ReadyPart):
     """A release is ready when `path` answers; without a path (`null`), after running for `alive`.
 
     A health check of the image or of `health` must pass besides.
@@ -101,7 +101,7 @@ class DockerSpecSettings(SpecSettings):
         le=65535,
         description="Port in the container that takes requests; none by default.",
     )
-    ready: ReadySettings | None = None
+    ready: ContainerReadySettings | None = None
     health: HealthSettings | None = None
     volumes: tuple[Mount, ...] | None = Field(
         default=None, description="Volumes and folders of the engine's machine."
@@ -128,15 +128,15 @@ class DockerSpecSettings(SpecSettings):
     )
 
 
-class Ready(Frozen):
-    """See `ReadySettings`; times in seconds."""
+class ContainerReady(Frozen):
+    """See `ContainerReadySettings`; times in seconds."""
 
     path: str | None = Field(default=None, pattern=r"^/")
     timeout_s: float = Field(default=30.0, gt=0)
     alive_s: float = Field(default=1.0, ge=0)
 
 
-class Health(Frozen):
+class ContainerHealth(Frozen):
     """See `HealthSettings`; times in seconds."""
 
     command: tuple[str, ...] = Field(min_length=1)
@@ -167,8 +167,8 @@ class DockerSpec(RuntimeSpec):
     command: tuple[str, ...] | None = None
     secret_files: Mapping[Annotated[str, Field(pattern=_FILE_NAME)], Path] = Field(default_factory=dict)
     port: int | None = Field(default=None, ge=1, le=65535)
-    ready: Ready = Ready()
-    health: Health | None = None
+    ready: ContainerReady = ContainerReady()
+    health: ContainerHealth | None = None
     volumes: tuple[Annotated[str, Field(pattern=_MOUNT)], ...] = ()
     networks: tuple[str, ...] = ()
     labels: Mapping[str, str] = Field(default_factory=dict)

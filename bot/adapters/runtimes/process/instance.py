@@ -53,7 +53,7 @@ class Record:
         return asdict(self)
 
 
-class Surroundings(Protocol):
+class ProcessInstanceSurroundings(Protocol):
     """What an instance is part of. `restart`: whether it is started again when it died."""
 
     @property
@@ -75,7 +75,7 @@ class Surroundings(Protocol):
 
     async def files(self, artifact: Artifact) -> Path: ...
 
-    async def output(self, log: Path) -> logs.Output: ...
+    async def output(self, log: Path) -> logs.LoggedOutput: ...
 
     async def save(self) -> None: ...
 
@@ -84,11 +84,16 @@ class Surroundings(Protocol):
     def ports(self) -> set[int]: ...
 
 
-class Instance:
+class ProcessInstance:
     """One instance. `state` is what is reported; `run` is the task behind it."""
 
     def __init__(
-        self, around: Surroundings, release: Release, spec: ProcessSpec, record: Record, log_file: Path
+        self,
+        around: ProcessInstanceSurroundings,
+        release: Release,
+        spec: ProcessSpec,
+        record: Record,
+        log_file: Path,
     ) -> None:
         self.record = record
         self.state = RunState.CRASHED if record.crashed else RunState.STARTING
@@ -99,7 +104,7 @@ class Instance:
         self._log_start = 0
         self._secrets = KnownSecrets()
         self._user: LaneUser | None = None
-        self._output: logs.Output | None = None
+        self._output: logs.LoggedOutput | None = None
         self._process: Process | None = None
         self._task: asyncio.Task[None] | None = None
 

@@ -48,7 +48,7 @@ def last_words(log: Path, since: int, redact: Callable[[str], str]) -> str:
     return " | ".join(lines[-_TAIL_LINES:])[-_TAIL_CHARS:]
 
 
-class Output:
+class LoggedOutput:
     """Pipe of one start of a release. `child`: what it prints to; to be closed here once it runs.
 
     The end that is kept here holds what was printed until the writer has come to it.

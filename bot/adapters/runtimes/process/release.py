@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import aiohttp
 
 from bot.adapters.lane_files import release_to_json
-from bot.adapters.runtimes.process.instance import HOST, Instance, Record
-from bot.adapters.runtimes.process.logs import Output
+from bot.adapters.runtimes.process.instance import HOST, ProcessInstance, Record
+from bot.adapters.runtimes.process.logs import LoggedOutput
 from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.spec import Artifact, ProcessSpec
 from bot.adapters.runtimes.process.users import LaneUser
@@ -21,7 +21,7 @@ from bot.domain.rollout.model import Lane, Release
 from bot.ports.runtimes import RunningInstance, RunningRelease
 
 
-class Surroundings(Protocol):
+class ProcessReleaseSurroundings(Protocol):
     """The part of the runtime that a release uses."""
 
     owner: str
@@ -32,7 +32,7 @@ class Surroundings(Protocol):
 
     async def files(self, artifact: Artifact) -> Path: ...
 
-    async def output(self, log: Path) -> Output: ...
+    async def output(self, log: Path) -> LoggedOutput: ...
 
     async def save(self, lane: Lane) -> None: ...
 
@@ -42,11 +42,11 @@ class Surroundings(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What an instance is part of; implements `instance.Surroundings`."""
+class ReleasePart:
+    """What an instance is part of; implements `ProcessInstanceSurroundings`."""
 
     of: ProcessRelease
-    runtime: Surroundings
+    runtime: ProcessReleaseSurroundings
 
     @property
     def lane(self) -> Lane:
@@ -74,7 +74,7 @@ class Part:
     async def files(self, artifact: Artifact) -> Path:
         return await self.runtime.files(artifact)
 
-    async def output(self, log: Path) -> Output:
+    async def output(self, log: Path) -> LoggedOutput:
         return await self.runtime.output(log)
 
     async def save(self) -> None:
@@ -95,7 +95,7 @@ class ProcessRelease:
 
     def __init__(
         self,
-        runtime: Surroundings,
+        runtime: ProcessReleaseSurroundings,
         lane: Lane,
         release: Release,
         spec: ProcessSpec,
@@ -112,9 +112,9 @@ class ProcessRelease:
         self._exiting = False
         self._stopping: asyncio.Task[None] | None = None
         known = {record.index: record for record in records}
-        part = Part(self, runtime)
+        part = ReleasePart(self, runtime)
         self.instances = [
-            Instance(part, release, spec, known.get(index, Record(index)), log(index))
+            ProcessInstance(part, release, spec, known.get(index, Record(index)), log(index))
             for index in range(spec.instances)
         ]
 

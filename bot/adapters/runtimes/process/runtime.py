@@ -127,10 +127,10 @@ class ProcessRuntime:
         store.collect(used)
         return found
 
-    async def output(self, log: Path) -> logs.Output:
+    async def output(self, log: Path) -> logs.LoggedOutput:
         """A pipe into this log. Raises OSError."""
         self._writer.ensure()
-        return logs.Output(log)
+        return logs.LoggedOutput(log)
 
     async def save(self, lane: Lane) -> None:
         """Save the lane's records. A full disk must not keep a release from running: it is tried again later."""

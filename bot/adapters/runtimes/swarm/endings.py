@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.adapters.runtimes.docker.containers import last_words, unframed
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins, why_missing
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
 from bot.adapters.runtimes.swarm.tasks import Task
@@ -27,7 +27,7 @@ class Ending:
 class Endings:
     """Asks the swarm how tasks ended, wherever they ran. Raises `Unreachable`."""
 
-    def __init__(self, engine: Engine, logins: Logins) -> None:
+    def __init__(self, engine: DockerApi, logins: Logins) -> None:
         self._engine = engine
         self._logins = logins
 

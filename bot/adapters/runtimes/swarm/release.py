@@ -10,14 +10,14 @@ from typing import Protocol
 
 import aiohttp
 
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.images import ImageUnavailable
 from bot.adapters.runtimes.docker.labels import places_of
-from bot.adapters.runtimes.docker.readiness import Readiness
+from bot.adapters.runtimes.docker.readiness import ContainerReadiness
 from bot.adapters.runtimes.instances import Pauses, finished, not_started
 from bot.adapters.runtimes.swarm.endings import Ending, Endings
 from bot.adapters.runtimes.swarm.replica import Replica
-from bot.adapters.runtimes.swarm.services import Key, Service, Services
+from bot.adapters.runtimes.swarm.services import Key, Services, SwarmService
 from bot.adapters.runtimes.swarm.spec import SwarmSpec, parse_spec
 from bot.adapters.runtimes.swarm.tasks import Task
 from bot.domain.rollout.model import Lane, Release
@@ -31,13 +31,13 @@ _GOING_S = 0.1
 _NODES_EVERY_S = 2.0
 
 
-class Surroundings(Protocol):
+class SwarmReleaseSurroundings(Protocol):
     """The part of the runtime that a release uses."""
 
-    engine: Engine
+    engine: DockerApi
     services: Services
     endings: Endings
-    readiness: Readiness
+    readiness: ContainerReadiness
     session: aiohttp.ClientSession
 
     def changed(self, lane: Lane) -> None: ...
@@ -46,14 +46,20 @@ class Surroundings(Protocol):
 
 
 class SwarmRelease:
-    """A release as a service; implements `replica.Surroundings`.
+    """A release as a service; implements `ReplicaSurroundings`.
 
     restart: whether replicas that died may be started again. adopted: known from the labels of its service alone,
     until `run` says more.
     """
 
     def __init__(
-        self, runtime: Surroundings, lane: Lane, release: Release, spec: SwarmSpec, *, adopted: bool = False
+        self,
+        runtime: SwarmReleaseSurroundings,
+        lane: Lane,
+        release: Release,
+        spec: SwarmSpec,
+        *,
+        adopted: bool = False,
     ) -> None:
         self.lane = lane
         self.release = release
@@ -63,7 +69,7 @@ class SwarmRelease:
         self._runtime = runtime
         self._adopted = adopted
         self._replicas = [Replica(self, index) for index in range(spec.instances)]
-        self._service: Service | None = None
+        self._service: SwarmService | None = None
         self._created = adopted
         self._since = 0.0  # listings that were asked for before know nothing of the last change
         self._wake = asyncio.Event()
@@ -113,7 +119,7 @@ class SwarmRelease:
         assert self._stopping is not None
         await self._stopping
 
-    def see(self, service: Service | None, tasks: Sequence[Task], asked_at: float) -> None:
+    def see(self, service: SwarmService | None, tasks: Sequence[Task], asked_at: float) -> None:
         """Take in what the swarm listed, in answer to a question of `asked_at` (loop time)."""
         if asked_at <= self._since:
             return

@@ -28,7 +28,7 @@ _PULLS = 3  # of a release that is not started again, while its registry is away
 _ENGINE_BACK_S = 0.5
 
 
-class Surroundings(Protocol):
+class ReplicaSurroundings(Protocol):
     """The part of the release and its runtime that a replica uses."""
 
     lane: Lane
@@ -59,7 +59,7 @@ class Replica:
     down: it ended and stays so. An outage of the engine takes containers along, which are not to blame for that.
     """
 
-    def __init__(self, around: Surroundings, index: int) -> None:
+    def __init__(self, around: ReplicaSurroundings, index: int) -> None:
         self.index = index
         self.state = RunState.STARTING
         self.detail = ""

@@ -11,10 +11,10 @@ from dataclasses import replace
 import aiohttp
 
 from bot.adapters.runtimes.context import RuntimeContext
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins
 from bot.adapters.runtimes.docker.labels import VERSION, kept_in
-from bot.adapters.runtimes.docker.readiness import Readiness
+from bot.adapters.runtimes.docker.readiness import ContainerReadiness
 from bot.adapters.runtimes.looking import Looks, exited
 from bot.adapters.runtimes.swarm.endings import Endings
 from bot.adapters.runtimes.swarm.release import SwarmRelease
@@ -39,10 +39,10 @@ class SwarmRuntime:
 
     def __init__(self, settings: ManagerSettings, context: RuntimeContext) -> None:
         logins = Logins(settings.logins)
-        self.engine = Engine(settings, context.folder)
+        self.engine = DockerApi(settings, context.folder)
         self.services = Services(self.engine, settings, logins, context.owner)
         self.endings = Endings(self.engine, logins)
-        self.readiness = Readiness(context.folder / "ready")
+        self.readiness = ContainerReadiness(context.folder / "ready")
         self._releases: dict[Key, SwarmRelease] = {}
         self._changed: Callable[[Lane], None] = lambda lane: None
         self._looks = Looks(self._look, self._pause_s)

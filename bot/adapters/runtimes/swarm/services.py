@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import Engine, EngineError
+from bot.adapters.runtimes.docker.engine import DockerApi, EngineError
 from bot.adapters.runtimes.docker.images import Logins, Reference
 from bot.adapters.runtimes.docker.labels import (
     DIGEST,
@@ -43,7 +43,7 @@ Key = tuple[Lane, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class SwarmService:
     """A service as the swarm lists it. held: how each replica of one that is held ended, by index."""
 
     id: str
@@ -55,7 +55,7 @@ class Service:
 class Listing:
     """What is there of each release: its service, unless it is removed, and tasks from the oldest to the newest."""
 
-    services: Mapping[Key, Service] = field(default_factory=dict)
+    services: Mapping[Key, SwarmService] = field(default_factory=dict)
     tasks: Mapping[Key, list[Task]] = field(default_factory=dict)
 
     @property
@@ -69,7 +69,7 @@ class Services:
     Requests raise `EngineError`, and `Unreachable` while the manager does not answer.
     """
 
-    def __init__(self, engine: Engine, settings: ManagerSettings, logins: Logins, owner: str) -> None:
+    def __init__(self, engine: DockerApi, settings: ManagerSettings, logins: Logins, owner: str) -> None:
         self.nodes = Nodes(engine)
         self._own_node = OwnNode(engine)
         self._engine = engine
@@ -85,12 +85,12 @@ class Services:
             self._engine.get("/services", params=mine, timeout_s=_LIST_S),
             self._engine.get("/tasks", params=mine, timeout_s=_LIST_S),
         )
-        found: dict[Key, Service] = {}
+        found: dict[Key, SwarmService] = {}
         for entry in services:
             with contextlib.suppress(KeyError, ValueError, TypeError):
                 labels = entry["Spec"]["Labels"]
                 held = json.loads(labels.get(_HELD, "{}"))
-                found[key_of(labels)] = Service(
+                found[key_of(labels)] = SwarmService(
                     str(entry["ID"]), labels, {int(index): str(how) for index, how in held.items()}
                 )
         await self.nodes.know({str(entry.get("NodeID", "")) for entry in tasks} - {""})
@@ -130,15 +130,15 @@ class Services:
             if error.status != 409:  # it is there: the answer to a former request was lost
                 raise
 
-    async def hold(self, service: Service, ended: Mapping[int, str]) -> None:
+    async def hold(self, service: SwarmService, ended: Mapping[int, str]) -> None:
         """Let nothing of it run, and keep why. The service stays."""
         await self._update(service, 0, {_HELD: json.dumps({str(k): how for k, how in ended.items()})})
 
-    async def release(self, service: Service, replicas: int) -> None:
+    async def release(self, service: SwarmService, replicas: int) -> None:
         """Run a service again that was held."""
         await self._update(service, replicas, {})
 
-    async def remove(self, key: Key, service: Service | None) -> None:
+    async def remove(self, key: Key, service: SwarmService | None) -> None:
         """Remove the service, and what only it could read; one that is not there is no error."""
         if service is not None:
             await self._delete(f"/services/{service.id}")
@@ -157,7 +157,7 @@ class Services:
             if error.status != 404:
                 raise
 
-    async def _update(self, service: Service, replicas: int, labels: Mapping[str, str]) -> None:
+    async def _update(self, service: SwarmService, replicas: int, labels: Mapping[str, str]) -> None:
         """Change the number of replicas and labels of the service, which replaces no task that runs."""
         for left in reversed(range(_TRIES)):
             entry = await self._engine.get(f"/services/{service.id}")

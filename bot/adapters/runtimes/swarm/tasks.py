@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.adapters.runtimes.docker.engine import Engine
+from bot.adapters.runtimes.docker.engine import DockerApi
 from bot.adapters.runtimes.docker.labels import kept_in
 
 _ENDED = ("complete", "failed", "rejected")
@@ -27,7 +27,7 @@ class Node:
 class Nodes:
     """The nodes of the swarm, asked for when there is one that is not known yet."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: DockerApi) -> None:
         self._engine = engine
         self._known: dict[str, Node] = {}
 
@@ -68,7 +68,7 @@ class OwnNode:
     containers are gone. By then, a container of another release may have been given such a port.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: DockerApi) -> None:
         self._engine = engine
         self._outages = engine.outages
         self._node = ""

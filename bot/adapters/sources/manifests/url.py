@@ -10,7 +10,7 @@ from pydantic import Field
 from bot.adapters.sources.fetching import Fetcher
 from bot.adapters.sources.manifests.reading import LARGEST, ManifestContext, parsed
 from bot.domain.rollout.model import Release
-from bot.kinds import ManifestSettings, Problem
+from bot.kinds import ManifestSettings, SettingsProblem
 from bot.ports.appcommands import SourcedManifest
 from bot.values import Duration, HttpUrl, Names
 
@@ -30,9 +30,9 @@ class UrlSettings(ManifestSettings):
     def where(self) -> str:
         return f"url {self.url}"
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if self.url.startswith("http://") and not self.allow_loopback:
-            yield Problem(("url",), "must begin with https://.")
+            yield SettingsProblem(("url",), "must begin with https://.")
 
 
 class UrlManifest:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 
 import aiohttp
 
-from bot.adapters.sources.fetching import Answer, Fetcher
+from bot.adapters.sources.fetching import FetchedAnswer, Fetcher
 from bot.adapters.sources.releases import irreversible
 
 _PAGE, _PAGES = 1000, 50
@@ -106,13 +106,13 @@ class RegistryClient:
     async def _json(self, path: str, accept: str) -> dict[str, Any]:
         return _object(await self._get(f"{self._base}/v2/{self._name}/{path}", accept))
 
-    def _listed(self, answer: Answer) -> list[str]:
+    def _listed(self, answer: FetchedAnswer) -> list[str]:
         tags = _object(answer).get("tags") or []
         if not isinstance(tags, list):
             raise RegistryError("it answered something else than a list of tags")
         return [tag for tag in tags if isinstance(tag, str) and _TAG.fullmatch(tag)]
 
-    def _next(self, answer: Answer) -> str | None:
+    def _next(self, answer: FetchedAnswer) -> str | None:
         """The next page, which is on the same server."""
         found = _NEXT.search(answer.headers.get("Link", ""))
         if found is None:
@@ -122,7 +122,7 @@ class RegistryClient:
             raise RegistryError("its next page of tags is on another server")
         return url
 
-    async def _get(self, url: str, accept: str = "application/json") -> Answer:
+    async def _get(self, url: str, accept: str = "application/json") -> FetchedAnswer:
         answer = await self._ask(url, accept)
         if answer.status == 401:
             self._authorization = await self._authorized(answer.headers.get("WWW-Authenticate", ""))
@@ -131,7 +131,7 @@ class RegistryClient:
             return answer
         raise RegistryError(_refusal(answer, self._name, self._login is not None))
 
-    async def _ask(self, url: str, accept: str) -> Answer:
+    async def _ask(self, url: str, accept: str) -> FetchedAnswer:
         headers = {"Accept": accept}
         if self._authorization:
             headers["Authorization"] = self._authorization
@@ -167,7 +167,7 @@ class RegistryClient:
         return f"Basic {base64.b64encode(':'.join(self._login).encode()).decode()}"
 
 
-def _refusal(answer: Answer, name: str, with_login: bool) -> str:
+def _refusal(answer: FetchedAnswer, name: str, with_login: bool) -> str:
     if answer.status == 404:
         return f"it has no image {name}"
     if answer.status in (401, 403):
@@ -178,7 +178,7 @@ def _refusal(answer: Answer, name: str, with_login: bool) -> str:
     return f"it answered {answer.status}"
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def _object(answer: FetchedAnswer) -> dict[str, Any]:
     try:
         found = json.loads(answer.text)
     except (ValueError, RecursionError):

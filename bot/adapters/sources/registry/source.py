@@ -21,7 +21,7 @@ from bot.adapters.sources.fetching import Fetcher
 from bot.adapters.sources.kept import KeptReleases
 from bot.adapters.sources.registry.client import ImageFacts, RegistryClient, RegistryError
 from bot.adapters.sources.releases import FoundRelease, overlaid
-from bot.kinds import Problem, ReleaseSettings, S, SpecSettings
+from bot.kinds import ReleaseSettings, S, SettingsProblem, SpecSettings
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.values import Duration, RelativePath, SecretText, Text
 
@@ -86,21 +86,25 @@ class RegistrySettings(ReleaseSettings[S], Generic[S]):
             {"image": self.template} if self.image and "image" in spec.model_fields else {}
         )
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         key = ("spec", "image") if self.image is None else ("image",)
         reference = Reference.parse(self.template)
         if not self.template:
-            yield Problem((), "nothing says which image it is.", "Add image: registry.example.com/shop.")
+            yield SettingsProblem(
+                (), "nothing says which image it is.", "Add image: registry.example.com/shop."
+            )
         elif "{" in reference.name.replace("{service}", "") or reference.digest:
-            yield Problem(key, f'"{self.template}" names no image of which versions are tags.')
+            yield SettingsProblem(key, f'"{self.template}" names no image of which versions are tags.')
         elif not _TAG_WITH_VERSION.fullmatch(reference.tag):
-            yield Problem(key, f'the tag of "{self.template}" has no {_VERSION}.', f"Write :{_VERSION}.")
+            yield SettingsProblem(
+                key, f'the tag of "{self.template}" has no {_VERSION}.', f"Write :{_VERSION}."
+            )
         try:
             re.compile(self.versions or "")
         except re.error as error:
-            yield Problem(("versions",), f'"{self.versions}" is no regular expression: {error}.')
+            yield SettingsProblem(("versions",), f'"{self.versions}" is no regular expression: {error}.')
         if (self.username is None) != (self.password is None):
-            yield Problem(
+            yield SettingsProblem(
                 ("username" if self.password is None else "password",),
                 "username and password need each other.",
             )

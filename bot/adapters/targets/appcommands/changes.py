@@ -11,7 +11,7 @@ from typing import Any
 from bot.adapters.targets.appcommands.refusals import TOO_MANY_CREATED, RefusedByDiscord
 from bot.adapters.targets.appcommands.rest import CommandsApi
 from bot.domain.appcommands.applications import Application, Scope
-from bot.domain.appcommands.calls import Call, calls
+from bot.domain.appcommands.calls import DiscordCall, calls
 from bot.domain.appcommands.diff import Diff, compare
 from bot.domain.appcommands.limits import CREATES_A_DAY
 from bot.domain.appcommands.normalization import digest
@@ -33,7 +33,7 @@ async def no_probe(point: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class CommandsOrder:
     """Desired commands of one scope, with the change's origin. `current`: raises `StaleGeneration` if outdated."""
 
     application: Application
@@ -61,7 +61,7 @@ class ScopeChanger:
         self._records = records
         self._probe = probe
 
-    async def bring(self, order: Order) -> ServedCommands:
+    async def bring(self, order: CommandsOrder) -> ServedCommands:
         """Bring a scope to its manifest; returns the commands that Discord has then.
 
         Raises `TargetRefused`, `Unreachable`, `StaleGeneration`.
@@ -77,13 +77,13 @@ class ScopeChanger:
             raise TargetRefused(f"the manifest has {len(mistakes)} mistakes: {listed}")
         return await self._change(order, found, diff)
 
-    async def _already(self, order: Order) -> None:
+    async def _already(self, order: CommandsOrder) -> None:
         """Close a change that is done already: an earlier attempt succeeded before a crash."""
         begun = await self._records.changes.unfinished(self._note(order, "", 0))
         if begun is not None:
             await self._records.changes.end(begun, "verified", "found complete after an interruption", 0)
 
-    async def _change(self, order: Order, found: ServedCommands, diff: Diff) -> ServedCommands:
+    async def _change(self, order: CommandsOrder, found: ServedCommands, diff: Diff) -> ServedCommands:
         note = self._note(order, digest(found.commands, guild=order.guild), diff.creates)
         await self._within_budget(order, note)
         change_id, made = None, 0
@@ -121,7 +121,7 @@ class ScopeChanger:
         await self._end(change_id, "failed", sentence, made)
         raise TargetRefused(sentence)
 
-    async def _do(self, order: Order, call: Call) -> None:
+    async def _do(self, order: CommandsOrder, call: DiscordCall) -> None:
         application, scope = order.application, order.scope
         match call.kind:
             case "edit" if call.command is not None:
@@ -133,7 +133,7 @@ class ScopeChanger:
             case _:
                 await self._api.overwrite(application, scope, call.commands)
 
-    async def _backup(self, order: Order, present: Sequence[Json]) -> ScopeBackup:
+    async def _backup(self, order: CommandsOrder, present: Sequence[Json]) -> ScopeBackup:
         """Back up a scope. Overwrites belong to guilds: for global commands, those of the catalog's guilds are kept."""
         application = order.application
         guilds = [order.scope.guild_id] if order.guild else _guilds(application)
@@ -144,14 +144,14 @@ class ScopeChanger:
 
     # ---- the day's budget ----
 
-    async def _within_budget(self, order: Order, note: ScopeChange) -> None:
+    async def _within_budget(self, order: CommandsOrder, note: ScopeChange) -> None:
         spent = await self._spent(note)
         mistake = budget(note.creates, sum(n for _, n in spent))
         if mistake is not None:
             ends = _free_again(spent, note.creates)
             raise TargetRefused(f"{mistake.sentence}. The limit resets {stamp(ends)}")
 
-    async def _explained(self, order: Order, error: RefusedByDiscord) -> str:
+    async def _explained(self, order: CommandsOrder, error: RefusedByDiscord) -> str:
         """Error 30034 with the time until it ends: from Slipway's history, or a day at most if others created too."""
         if error.code != TOO_MANY_CREATED:
             return str(error)
@@ -173,10 +173,10 @@ class ScopeChanger:
         if change_id is not None:
             await self._records.changes.end(change_id, result, detail, made)
 
-    def _diff(self, order: Order, found: ServedCommands) -> Diff:
+    def _diff(self, order: CommandsOrder, found: ServedCommands) -> Diff:
         return compare(found.commands, order.manifest.commands, guild=order.guild)
 
-    def _note(self, order: Order, from_digest: str, creates: int) -> ScopeChange:
+    def _note(self, order: CommandsOrder, from_digest: str, creates: int) -> ScopeChange:
         return ScopeChange(
             application=order.application.name,
             application_id=order.application.id,

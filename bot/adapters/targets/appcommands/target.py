@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from bot.adapters.targets.appcommands.changes import Order, Probe, ScopeChanger, no_probe
+from bot.adapters.targets.appcommands.changes import CommandsOrder, Probe, ScopeChanger, no_probe
 from bot.adapters.targets.appcommands.reader import ScopeReader
 from bot.adapters.targets.appcommands.rest import CommandsApi
 from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application
@@ -117,7 +117,7 @@ class CommandsTarget:
         self, application: Application, lane: Lane, generation: int, manifest: Manifest, why: str = ""
     ) -> None:
         for scope in application.scopes(lane.environment):
-            order = Order(
+            order = CommandsOrder(
                 application=application,
                 service=lane.service,
                 environment=lane.environment,
@@ -146,7 +146,7 @@ class CommandsTarget:
         # Under the negative of production's generation, so that staging's own changes keep their place in the history.
         production = application.lane(PRODUCTION)
         for scope in application.staging:
-            order = Order(
+            order = CommandsOrder(
                 application=application,
                 service=lane.service,
                 environment=lane.environment,

@@ -10,7 +10,7 @@ from bot.adapters.commands.told import filled, variables
 from bot.adapters.inherited import base_environment
 from bot.adapters.targets.command.settings import CommandSpec, CommandTargetSettings, parse_spec
 from bot.adapters.targets.context import TargetContext
-from bot.adapters.targets.jobs.lane import LaneState, Named, Order
+from bot.adapters.targets.jobs.lane import JobOrder, LaneState, Named
 from bot.adapters.targets.jobs.target import JobTarget
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
@@ -32,7 +32,7 @@ class CommandTarget(JobTarget[CommandTargetSettings]):
             argv = self.settings.rollback or argv
         return self._command(lane, argv, state.action, state.order, self.settings.timeout)
 
-    def question(self, lane: Lane, order: Order) -> Command | None:
+    def question(self, lane: Lane, order: JobOrder) -> Command | None:
         argv = self.settings.observe
         return self._command(lane, argv, "observe", order, self.settings.observe_timeout) if argv else None
 
@@ -44,7 +44,7 @@ class CommandTarget(JobTarget[CommandTargetSettings]):
         return self.settings.ssh.host if self.settings.ssh else "this machine"
 
     def _command(
-        self, lane: Lane, argv: tuple[str, ...], action: str, order: Order, timeout_s: float
+        self, lane: Lane, argv: tuple[str, ...], action: str, order: JobOrder, timeout_s: float
     ) -> Command:
         settings = self.settings
         facts = _facts(lane, action, order)
@@ -68,7 +68,7 @@ def make_command_target(
     return CommandTarget(settings, lanes, context)
 
 
-def _facts(lane: Lane, action: str, order: Order) -> dict[str, str]:
+def _facts(lane: Lane, action: str, order: JobOrder) -> dict[str, str]:
     """What a command is told, by the name of its variable without `SLIPWAY_`, in small letters."""
     nothing = Named("", "")
     brings, stable, candidate = (one or nothing for one in (order.brings, order.stable, order.candidate))

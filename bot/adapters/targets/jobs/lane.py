@@ -39,7 +39,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class JobOrder:
     """A desired state, as far as it is kept. `weights`: whether it is carried out by weight."""
 
     generation: int
@@ -64,10 +64,10 @@ class Order:
         return shares | ({self.stable.digest: 100 - sum(shares.values())} if self.stable else {})
 
 
-def order_of(desired: Desired, *, weights: bool) -> Order:
+def order_of(desired: Desired, *, weights: bool) -> JobOrder:
     warm = tuple(release.digest for release in desired.warm)
     stable, candidate = named(desired.stable), named(desired.candidate)
-    return Order(desired.generation, stable, candidate, desired.weight, warm, weights)
+    return JobOrder(desired.generation, stable, candidate, desired.weight, warm, weights)
 
 
 def named(release: Release | None) -> Named | None:
@@ -82,7 +82,7 @@ class LaneState:
     when a command last succeeded. unsure: a command was begun since.
     """
 
-    order: Order
+    order: JobOrder
     action: Action = "apply"
     job: str = ""
     serving: Mapping[str, int] = field(default_factory=dict)
@@ -90,7 +90,7 @@ class LaneState:
     unsure: bool = False
     abort: HostAbort | None = None
 
-    def check_newer(self, order: Order) -> bool:
+    def check_newer(self, order: JobOrder) -> bool:
         """Whether the order is new; False when it is this one. Raises `StaleGeneration`."""
         newest = self.order.generation
         if order.generation < newest or (order.generation == newest and order != self.order):
@@ -101,7 +101,7 @@ class LaneState:
         """The state after its job ended. The failure of one that had no traffic to move leaves it as it is."""
         return replace(self, serving=self.order.split, unsure=False) if passed and self.unsure else self
 
-    def followed_by(self, order: Order, abort: HostAbort | None = None) -> LaneState:
+    def followed_by(self, order: JobOrder, abort: HostAbort | None = None) -> LaneState:
         """The state with the next order; it needs a command where `needs_command` says so."""
         known = (self.order.stable, self.order.candidate, order.stable, order.candidate)
         versions = {**self.versions, **{one.digest: one.version for one in known if one}}
@@ -127,7 +127,7 @@ class LaneState:
         """Without weights, an order that changes nothing needs none; with them, every command is told its order."""
         return self.order.brings is not None and (self.order.weights or not self.serves_as_ordered)
 
-    def _action(self, order: Order, abort: HostAbort | None) -> Action:
+    def _action(self, order: JobOrder, abort: HostAbort | None) -> Action:
         """Whether the candidate loses its share, without having become the stable release."""
         before, candidate = self.order, self.order.candidate
         if abort is not None:
@@ -148,7 +148,7 @@ _states = TypeAdapter(LaneState)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LaneLook:
     """A lane at one moment: its state, brought up to date with its job, and that."""
 
     state: LaneState
@@ -163,18 +163,18 @@ class LaneFolder:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self) -> Look | None:
+    def read(self) -> LaneLook | None:
         """The lane now; None for one without orders."""
         try:
             state = _states.validate_json((self._folder / "state.json").read_bytes())
         except FileNotFoundError:
             return None
         if not state.job:
-            return Look(state)
+            return LaneLook(state)
         job = self.job(state)
         job_state = job.state
         end = job.end if job_state is JobState.ENDED else None
-        return Look(state.settled(passed=end is not None and end.passed), job, job_state, end)
+        return LaneLook(state.settled(passed=end is not None and end.passed), job, job_state, end)
 
     def write(self, state: LaneState) -> None:
         """Save the state, with the job that may run from now on."""
@@ -231,7 +231,7 @@ class LaneFolder:
 # ---- what is observed --------------------------------------------------------------------------------------
 
 
-def observed(look: Look, why: str = "", seen: Mapping[str, int] | None = None) -> Observed:
+def observed(look: LaneLook, why: str = "", seen: Mapping[str, int] | None = None) -> Observed:
     """What is known of the lane. `why`: how its job failed. `seen`: shares by version, as the observe command says.
 
     A job with an unknown end is reported as an older generation, so that the order is repeated.

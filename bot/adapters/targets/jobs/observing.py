@@ -18,7 +18,7 @@ _LINE = re.compile(r"(\S+)(?:\s+(\d{1,3})%?)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ObservedAnswer:
     """What an observe command said. asked_at: seconds since the epoch. shares: in per cent, by version."""
 
     asked_at: float
@@ -31,7 +31,7 @@ class Observations:
 
     def __init__(self, every_s: float) -> None:
         self.every_s = every_s
-        self._answers: dict[Lane, Answer] = {}
+        self._answers: dict[Lane, ObservedAnswer] = {}
         self._asking: dict[Lane, asyncio.Task[None]] = {}
 
     async def shares(self, lane: Lane, command: Command, *, since: float, redact: Redactor) -> dict[str, int]:
@@ -67,21 +67,23 @@ class Observations:
         self._answers[lane] = await _answer(command, began, redact)
 
 
-async def _answer(command: Command, began: float, redact: Redactor) -> Answer:
+async def _answer(command: Command, began: float, redact: Redactor) -> ObservedAnswer:
     name = command.argv[0]
     try:
         code, output = await output_of(command)
     except TimeoutError:
-        return Answer(began, trouble=f"{name} did not finish within {command.timeout_s:g} s")
+        return ObservedAnswer(began, trouble=f"{name} did not finish within {command.timeout_s:g} s")
     except OSError as problem:
-        return Answer(began, trouble=f"{name} cannot be started: {problem.strerror}")
+        return ObservedAnswer(began, trouble=f"{name} cannot be started: {problem.strerror}")
     said = redact(output.decode("utf-8", "replace"))
     if code != 0:
         what = "is not available now (exit code 75)" if code == TEMPORARY else f"exited with code {code}"
-        return Answer(began, trouble=f"{name} {what}: {' '.join(said.split())[-_SHOWN:] or 'no output'}")
+        return ObservedAnswer(
+            began, trouble=f"{name} {what}: {' '.join(said.split())[-_SHOWN:] or 'no output'}"
+        )
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     found = [_LINE.fullmatch(line) for line in lines]
     if any(match is None or int(match[2] or 100) > 100 for match in found):
         shown = " ".join(said.split())[:_SHOWN]
-        return Answer(began, trouble=f"{name} should print a version a line, but printed: {shown}")
-    return Answer(began, {match[1]: int(match[2] or 100) for match in found if match})
+        return ObservedAnswer(began, trouble=f"{name} should print a version a line, but printed: {shown}")
+    return ObservedAnswer(began, {match[1]: int(match[2] or 100) for match in found if match})

@@ -14,7 +14,15 @@ from bot.adapters.commands.jobs import Command, Job, JobState, tidy
 from bot.adapters.commands.output import Output, framed
 from bot.adapters.lane_files import folder_name
 from bot.adapters.targets.context import TargetContext
-from bot.adapters.targets.jobs.lane import LaneFolder, LaneState, Look, Order, differs, observed, order_of
+from bot.adapters.targets.jobs.lane import (
+    JobOrder,
+    LaneFolder,
+    LaneLook,
+    LaneState,
+    differs,
+    observed,
+    order_of,
+)
 from bot.adapters.targets.jobs.observing import Observations
 from bot.adapters.targets.jobs.settings import JobTargetSettings, LaneAddressSettings
 from bot.domain.config import ServedLane
@@ -69,7 +77,7 @@ class JobTarget(ABC, Generic[S]):
         """The command that carries out the lane's order."""
 
     @abstractmethod
-    def question(self, lane: Lane, order: Order) -> Command | None:
+    def question(self, lane: Lane, order: JobOrder) -> Command | None:
         """The command that prints what runs; None where there is none."""
 
     @abstractmethod
@@ -176,8 +184,8 @@ class JobTarget(ABC, Generic[S]):
         self,
         lane: Lane,
         files: LaneFolder,
-        before: Look | None,
-        order: Order,
+        before: LaneLook | None,
+        order: JobOrder,
         abort: HostAbort | None = None,
     ) -> None:
         """Save a new order, and start its command if it needs one."""
@@ -197,7 +205,7 @@ class JobTarget(ABC, Generic[S]):
         elif (unfinished := await asyncio.to_thread(files.unfinished)) is not None:
             unfinished.stop()
 
-    async def _again(self, lane: Lane, files: LaneFolder, look: Look) -> None:
+    async def _again(self, lane: Lane, files: LaneFolder, look: LaneLook) -> None:
         """The same order once more: start what was not started, and say what failed."""
         state = look.state
         if look.job is None:
@@ -218,7 +226,7 @@ class JobTarget(ABC, Generic[S]):
         command = self.order_command(lane, state, job)
         await job.start(command, after=await asyncio.to_thread(files.unfinished), newest=files.newest)
 
-    def _checked(self, lane: Lane, desired: Desired) -> Order:
+    def _checked(self, lane: Lane, desired: Desired) -> JobOrder:
         weights = self._splits(lane)
         if not 0 <= desired.weight <= 100 or (desired.weight and desired.candidate is None):
             raise TargetRefused(f"{lane}: a weight of {desired.weight}% needs a candidate")
@@ -229,7 +237,7 @@ class JobTarget(ABC, Generic[S]):
                 self.check(release)
         return order_of(desired, weights=weights)
 
-    def _learn(self, lane: Lane, desired: Desired, order: Order) -> None:
+    def _learn(self, lane: Lane, desired: Desired, order: JobOrder) -> None:
         """Keep what a job may need of the releases' specs: in memory, since it may be secret."""
         named = [release for release in (desired.stable, desired.candidate) if release is not None]
         self._private.setdefault(lane, set()).update(*map(self.private, named))
@@ -244,10 +252,10 @@ class JobTarget(ABC, Generic[S]):
 
     async def _first_look(self, lane: Lane) -> Observed:
         """A lane without orders: what runs there already, if the commands can tell."""
-        nothing = Look(LaneState(Order(0, None)))
+        nothing = LaneLook(LaneState(JobOrder(0, None)))
         return observed(nothing, seen=await self._seen(lane, nothing))
 
-    async def _seen(self, lane: Lane, look: Look) -> Mapping[str, int] | None:
+    async def _seen(self, lane: Lane, look: LaneLook) -> Mapping[str, int] | None:
         """Shares by version, where they can be asked for."""
         question = self.question(lane, look.state.order)
         if question is None:
@@ -255,7 +263,7 @@ class JobTarget(ABC, Generic[S]):
         since = look.job.ended_at if look.job else 0.0
         return await self._observations.shares(lane, question, since=since, redact=self._redactor(lane))
 
-    def _why(self, lane: Lane, look: Look) -> str:
+    def _why(self, lane: Lane, look: LaneLook) -> str:
         """How the job failed, with its last words."""
         if look.job is None or look.end is None or look.end.passed:
             return ""
@@ -263,7 +271,7 @@ class JobTarget(ABC, Generic[S]):
         how = f"{self.name(look.state.action)} {look.end.phrase(self.settings.timeout)}"
         return f"{how}; last words: {said}" if said else how
 
-    def _addressed(self, lane: Lane, order: Order, found: Observed) -> Observed:
+    def _addressed(self, lane: Lane, order: JobOrder, found: Observed) -> Observed:
         """With the addresses at which releases answer: a candidate may have one of its own."""
         reached = self._reached(lane)
         if reached is None:

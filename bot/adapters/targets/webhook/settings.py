@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.adapters.targets.jobs.settings import JobTargetSettings
 from bot.domain.rollout.model import Release
-from bot.kinds import Problem, SpecSettings
+from bot.kinds import SettingsProblem, SpecSettings
 from bot.ports.errors import TargetRefused
 from bot.values import Duration, HttpUrl, SecretText, Text
 
@@ -32,10 +32,10 @@ class WebhookTargetSettings(JobTargetSettings):
     )
     request_timeout: Duration = Field(default=10.0, description="How long one answer may take.")
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SettingsProblem]:
         if len(self.secret.reveal()) < _SHORTEST:
             hint = "Make one with: openssl rand -hex 32."
-            yield Problem(("secret",), f"must have {_SHORTEST} characters or more.", hint)
+            yield SettingsProblem(("secret",), f"must have {_SHORTEST} characters or more.", hint)
 
 
 class WebhookSpecSettings(SpecSettings):

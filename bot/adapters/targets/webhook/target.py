@@ -11,7 +11,7 @@ from urllib.parse import quote
 from bot.adapters.commands.jobs import Command, Job
 from bot.adapters.inherited import base_environment
 from bot.adapters.targets.context import TargetContext
-from bot.adapters.targets.jobs.lane import LaneState, Named, Order
+from bot.adapters.targets.jobs.lane import JobOrder, LaneState, Named
 from bot.adapters.targets.jobs.target import JobTarget
 from bot.adapters.targets.webhook import sender
 from bot.adapters.targets.webhook.callbacks import idempotency_key
@@ -46,7 +46,7 @@ class WebhookTarget(JobTarget[WebhookTargetSettings]):
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         return self._sending("POST", self.settings.url, json.dumps(body), headers, str(job.folder))
 
-    def question(self, lane: Lane, order: Order) -> Command | None:
+    def question(self, lane: Lane, order: JobOrder) -> Command | None:
         if self.settings.observe is None:
             return None
         headers = {"Slipway-Service": lane.service, "Slipway-Environment": lane.environment}

@@ -10,7 +10,15 @@ from bot.domain.formatting import duration
 from bot.domain.rollout.events import Notify
 from bot.domain.rollout.model import Phase, Step
 from bot.domain.rollout.step_builder import StepBuilder
-from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepStatus, not_positive
+from bot.domain.rollout.steps.kind import (
+    DONE,
+    WAITING,
+    Place,
+    StepKind,
+    StepProblem,
+    StepStatus,
+    not_positive,
+)
 from bot.domain.rollout.wording import Wording
 
 
@@ -33,11 +41,11 @@ class Gate(Step):
         return "1 approval" if self.quorum == 1 else f"{self.quorum} approvals"
 
 
-def problems(gate: Gate, place: Place) -> Iterator[Problem]:
+def problems(gate: Gate, place: Place) -> Iterator[StepProblem]:
     if gate.quorum < 1:
-        yield Problem(f"a gate that needs {gate.quorum} approvals", "at least 1")
+        yield StepProblem(f"a gate that needs {gate.quorum} approvals", "at least 1")
     if not gate.role:
-        yield Problem("a gate without a role", "name the role that approves")
+        yield StepProblem("a gate without a role", "name the role that approves")
     yield from not_positive("expiry", gate.expires_s)
 
 

@@ -34,7 +34,7 @@ StepResult = StepStatus | StepFailed
 WAITING, DONE = StepStatus.WAITING, StepStatus.DONE
 
 
-class Problem(NamedTuple):
+class StepProblem(NamedTuple):
     """A mistake in a step or in its place. `hint` says what would be right.
 
     missing: something is not there; it may stand in an entry that could not be read.
@@ -105,7 +105,7 @@ class StepKind(Generic[S]):
     """
 
     step: type[S]
-    problems: Callable[[S, Place], Iterator[Problem]]
+    problems: Callable[[S, Place], Iterator[StepProblem]]
     describe: Callable[[S, Wording], str]
     mark: Callable[[S, Wording], str]
     enter: Callable[[StepBuilder, S], StepStatus]
@@ -117,7 +117,7 @@ class StepKind(Generic[S]):
     watched: Phase | None = None
 
 
-def not_positive(name: str, seconds: float) -> Iterator[Problem]:
+def not_positive(name: str, seconds: float) -> Iterator[StepProblem]:
     """A problem when a time is not above zero."""
     if not seconds > 0:
-        yield Problem(f"{name} of {seconds:g} s", "more than 0 s")
+        yield StepProblem(f"{name} of {seconds:g} s", "more than 0 s")

@@ -14,9 +14,9 @@ from bot.domain.rollout.steps.kind import (
     DONE,
     WAITING,
     Place,
-    Problem,
     StepFailed,
     StepKind,
+    StepProblem,
     StepResult,
     StepStatus,
     StepWords,
@@ -94,20 +94,20 @@ class StopRuns(StepEffect):
     kind: Literal["stop_runs"] = "stop_runs"
 
 
-def problems(run: Run, place: Place) -> Iterator[Problem]:
+def problems(run: Run, place: Place) -> Iterator[StepProblem]:
     yield from not_positive("timeout", run.timeout_s)
     if (run.command is None) == (run.http is None):
-        yield Problem("a run of nothing, or of two things", "give it a command or an HTTP check")
+        yield StepProblem("a run of nothing, or of two things", "give it a command or an HTTP check")
     if run.command is not None and not run.command.argv:
-        yield Problem("a run of an empty command", "name the program and its arguments")
+        yield StepProblem("a run of an empty command", "name the program and its arguments")
     asks_candidate = run.http is not None and run.http.url is None
     starts = any(step.starts_candidate or step.shifts_to for step in place.before)
     if asks_candidate and not starts:
-        yield Problem(
+        yield StepProblem(
             "a check of the candidate before it runs", "verify or shift before it, or give a whole address"
         )
     if asks_candidate and place.exclusive and not place.weight:
-        yield Problem("a check of the candidate before it runs", "an exclusive one runs after the shift")
+        yield StepProblem("a check of the candidate before it runs", "an exclusive one runs after the shift")
 
 
 def describe(run: Run, say: Wording) -> str:

@@ -15,8 +15,8 @@ from bot.domain.rollout.steps.kind import (
     DONE,
     WAITING,
     Place,
-    Problem,
     StepKind,
+    StepProblem,
     StepResult,
     StepStatus,
     not_positive,
@@ -38,20 +38,22 @@ class Shift(Step):
         return self.weight
 
 
-def problems(shift: Shift, place: Place) -> Iterator[Problem]:
+def problems(shift: Shift, place: Place) -> Iterator[StepProblem]:
     if not 1 <= shift.weight <= 100:
-        yield Problem(f"a weight of {shift.weight}%", "1 to 100%")
+        yield StepProblem(f"a weight of {shift.weight}%", "1 to 100%")
     yield from not_positive("timeout", shift.timeout_s)
     if shift.weight < place.weight:
-        yield Problem(f"the weight falls from {place.weight}% to {shift.weight}%", "weights only rise")
+        yield StepProblem(f"the weight falls from {place.weight}% to {shift.weight}%", "weights only rise")
     if not place.soaked:
-        yield Problem(
+        yield StepProblem(
             f"no soak between {place.weight}% and {shift.weight}%",
             "only a PASS moves traffic forward: add a soak between them",
             missing=True,
         )
     if place.exclusive and shift.weight != 100:
-        yield Problem(f"an exclusive service cannot have {shift.weight}%", "it has all of the traffic: 100%")
+        yield StepProblem(
+            f"an exclusive service cannot have {shift.weight}%", "it has all of the traffic: 100%"
+        )
 
 
 def describe(shift: Shift, say: Wording) -> str:

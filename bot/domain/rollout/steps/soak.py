@@ -10,7 +10,15 @@ from bot.domain.formatting import duration
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Phase, Step
 from bot.domain.rollout.step_builder import StepBuilder
-from bot.domain.rollout.steps.kind import DONE, WAITING, Place, Problem, StepKind, StepStatus, not_positive
+from bot.domain.rollout.steps.kind import (
+    DONE,
+    WAITING,
+    Place,
+    StepKind,
+    StepProblem,
+    StepStatus,
+    not_positive,
+)
 from bot.domain.rollout.wording import Wording
 
 
@@ -38,18 +46,18 @@ class Observe(Step):
         return self.duration_s
 
 
-def soak_problems(soak: Soak, place: Place) -> Iterator[Problem]:
+def soak_problems(soak: Soak, place: Place) -> Iterator[StepProblem]:
     yield from not_positive("duration", soak.duration_s)
     if not place.weight:
-        yield Problem("a soak comes before any traffic", "shift first", missing=True)
+        yield StepProblem("a soak comes before any traffic", "shift first", missing=True)
 
 
-def observe_problems(observe: Observe, place: Place) -> Iterator[Problem]:
+def observe_problems(observe: Observe, place: Place) -> Iterator[StepProblem]:
     yield from not_positive("duration", observe.duration_s)
     if not place.weight:
-        yield Problem("an observe comes before any traffic", "shift first", missing=True)
+        yield StepProblem("an observe comes before any traffic", "shift first", missing=True)
     if not all(step.may_follow_observe for step in place.after):
-        yield Problem("an observe is not the last step", "use a soak here, or move it to the end")
+        yield StepProblem("an observe is not the last step", "use a soak here, or move it to the end")
 
 
 def describe_soak(soak: Soak, say: Wording) -> str:

@@ -13,9 +13,9 @@ from bot.domain.rollout.steps.kind import (
     DONE,
     WAITING,
     Place,
-    Problem,
     StepFailed,
     StepKind,
+    StepProblem,
     StepResult,
     StepStatus,
     StepWords,
@@ -65,10 +65,10 @@ class RestoreCommands(StepEffect):
     kind: Literal["restore_commands"] = "restore_commands"
 
 
-def problems(sync: SyncCommands, place: Place) -> Iterator[Problem]:
+def problems(sync: SyncCommands, place: Place) -> Iterator[StepProblem]:
     yield from not_positive("timeout", sync.timeout_s)
     if sync.mode == "all" and any(step.shifts_to is not None for step in place.after):
-        yield Problem(
+        yield StepProblem(
             "slash commands are deleted before the release serves traffic",
             "use additions before the last shift, and all after it",
         )

@@ -14,9 +14,9 @@ from bot.domain.rollout.steps.kind import (
     DONE,
     WAITING,
     Place,
-    Problem,
     StepFailed,
     StepKind,
+    StepProblem,
     StepResult,
     StepStatus,
     not_positive,
@@ -69,15 +69,15 @@ class RunChecks(ReportedEffect):
     kind: Literal["run_checks"] = "run_checks"
 
 
-def problems(verify: Verify, place: Place) -> Iterator[Problem]:
+def problems(verify: Verify, place: Place) -> Iterator[StepProblem]:
     yield from not_positive("timeout", verify.timeout_s)
     for check in verify.checks:
         if isinstance(check, HttpCheck):
             yield from not_positive(f"timeout of {check.path}", check.timeout_s)
     if place.weight:
-        yield Problem("a verify comes after traffic", "verify before the first shift")
+        yield StepProblem("a verify comes after traffic", "verify before the first shift")
     if any(isinstance(step, Verify) for step in place.before):
-        yield Problem("a plan verifies once", "put all checks into one verify")
+        yield StepProblem("a plan verifies once", "put all checks into one verify")
 
 
 def describe(verify: Verify, say: Wording) -> str:

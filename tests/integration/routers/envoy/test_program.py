@@ -14,7 +14,7 @@ import aiohttp
 import psutil
 import pytest
 
-from bot.adapters.routers.envoy.admin import Admin
+from bot.adapters.routers.envoy.admin import EnvoyAdmin
 from bot.adapters.routers.envoy.files import DiscoveryFiles, place
 from bot.adapters.routers.envoy.process import EnvoyProcess, find_program
 from bot.adapters.routers.envoy.router import EnvoyRouter
@@ -74,7 +74,7 @@ async def test_admin_interface_is_reached_in_a_folder_with_a_long_name(tmp_path:
 
 async def test_envoy_that_is_away_is_unreachable(tmp_path: Path) -> None:
     files = DiscoveryFiles(tmp_path / "discovery")
-    router = EnvoyRouter(Admin(tmp_path / "nothing.sock"), files, None)
+    router = EnvoyRouter(EnvoyAdmin(tmp_path / "nothing.sock"), files, None)
     with pytest.raises(Unreachable, match=r"nothing\.sock"):
         await router.start()
     with pytest.raises(Unreachable):
@@ -130,7 +130,7 @@ async def test_parts_of_a_refused_configuration_are_taken_back(
         await router.apply(LANE, Split(2, 1, (good, bad)))
     after = place(process.discovery, "clusters").read_text()
     assert json.loads(after)["resources"] == json.loads(before)["resources"]
-    stats = await Admin(process.socket).counts("none")
+    stats = await EnvoyAdmin(process.socket).counts("none")
     assert not [stat for stat in stats["stats"] if "good" in stat.get("name", "")]
     await router.close()
 
@@ -143,7 +143,7 @@ async def test_another_weight_makes_envoy_read_its_routes_alone(
     await router.start()
     await router.configure({LANE: LaneRoute()})
     await router.apply(LANE, Split(1, 1, (release.share(100),)))
-    admin = Admin(process.socket)
+    admin = EnvoyAdmin(process.socket)
 
     async def attempts() -> tuple[str, str]:
         listeners = await admin.get("/stats?filter=lds.update_attempt")
@@ -210,7 +210,7 @@ async def test_envoy_outlives_its_host_and_is_found_again(
     psutil.Process(pid).send_signal(signal.SIGKILL)
 
     async def other() -> bool:
-        return found.pid not in (None, pid) and await Admin(found.socket).ready()
+        return found.pid not in (None, pid) and await EnvoyAdmin(found.socket).ready()
 
     await until(lambda: _tolerant(other))
     assert (await second.observe())[LANE].generation == 5
@@ -281,7 +281,7 @@ async def test_program_that_is_not_installed_is_named(
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     process = EnvoyProcess(tmp_path / "envoy")
     with pytest.raises(FileNotFoundError, match=r"slipway\[envoy\]"):
-        await process.start(Admin(process.socket))
+        await process.start(EnvoyAdmin(process.socket))
 
 
 async def _tolerant(ask: Any) -> bool:
@@ -310,8 +310,8 @@ async def test_example_of_an_own_envoy_is_routed_by_files_and_left_running(
         stderr=subprocess.DEVNULL,
     )
     try:
-        router = EnvoyRouter(Admin(socket), DiscoveryFiles(discovery), None)
-        await until(lambda: _tolerant(Admin(socket).ready))
+        router = EnvoyRouter(EnvoyAdmin(socket), DiscoveryFiles(discovery), None)
+        await until(lambda: _tolerant(EnvoyAdmin(socket).ready))
         await router.start()
         await router.configure({LANE: LaneRoute(latency_limits_s=(0.25,))})
         subject = RouterSubject(router, lambda: program.pid)
@@ -323,7 +323,7 @@ async def test_example_of_an_own_envoy_is_routed_by_files_and_left_running(
             await subject.split(release.share(100, Backend("x", "127.0.0.1", 99999)), revision=2)
         assert (await router.observe())[LANE].generation == 4
 
-        after_a_restart = EnvoyRouter(Admin(socket), DiscoveryFiles(discovery), None)
+        after_a_restart = EnvoyRouter(EnvoyAdmin(socket), DiscoveryFiles(discovery), None)
         await after_a_restart.start()
         assert await after_a_restart.observe() == await router.observe()
         assert (await after_a_restart.counts())[LANE][release.digest].epoch == counts.epoch

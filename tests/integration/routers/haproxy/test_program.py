@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bot.adapters.routers.haproxy.config import SLOTS, Limits
+from bot.adapters.routers.haproxy.config import SLOTS, HaproxyLimits
 from bot.adapters.routers.haproxy.process import UnfitProgram, find_program
 from bot.adapters.routers.haproxy.router import HaproxyRouter
-from bot.adapters.routers.haproxy.runtime import Runtime
+from bot.adapters.routers.haproxy.runtime import RuntimeApi
 from bot.adapters.routers.haproxy.settings import HaproxySettings
 from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_settings
 from bot.adapters.targets.hosted.target import HostedTarget
@@ -287,7 +287,7 @@ async def test_proxies_in_front_are_believed_where_there_are_some(
     tmp_path: Path, release: TestRelease, hops: int, told: bytes
 ) -> None:
     haproxy_router(tmp_path)  # skips where there is none
-    router = HaproxyRouter(tmp_path / "haproxy", Limits(trusted_hops=hops))
+    router = HaproxyRouter(tmp_path / "haproxy", HaproxyLimits(trusted_hops=hops))
     async with running(RouterSubject(router, lambda: router.pid(LANE)), {LANE: ROUTE}) as found:
         address = await found.split(release.share(100))
         await ask(address, X_Forwarded_Proto="https")
@@ -304,7 +304,7 @@ async def test_requests_that_no_release_sees_do_not_fill_the_ring(
     with contextlib.suppress(asyncio.IncompleteReadError):
         await ask(address, "/die")
     await haproxy.counts(release.digest, lambda counts: counts.bad == 1)
-    (told,) = await Runtime(folder(tmp_path) / "runtime.sock").ask("show events ends")
+    (told,) = await RuntimeApi(folder(tmp_path) / "runtime.sock").ask("show events ends")
     assert [line.split()[5:7] for line in told.splitlines()] == [["SD", "200"]]
 
 
@@ -312,7 +312,9 @@ async def test_requests_that_no_release_sees_do_not_fill_the_ring(
 
 
 @contextlib.asynccontextmanager
-async def next_host(router: HaproxyRouter, tmp_path: Path, limits: Limits) -> AsyncIterator[HaproxyRouter]:
+async def next_host(
+    router: HaproxyRouter, tmp_path: Path, limits: HaproxyLimits
+) -> AsyncIterator[HaproxyRouter]:
     """A router in the folder of one of which nothing runs on, as after `kill -9` of its host."""
     assert router._keeper is not None
     router._keeper.cancel()
@@ -330,7 +332,7 @@ async def test_haproxy_outlives_its_host_and_is_found_again(tmp_path: Path, rele
             await ask(address, "/die")
         before = await first.counts(release.digest, lambda counts: counts.bad == 1)
         pid = first.pid()
-        async with next_host(first.router, tmp_path, Limits(open_files=20_000)) as router:
+        async with next_host(first.router, tmp_path, HaproxyLimits(open_files=20_000)) as router:
             second = RouterSubject(router, lambda: router.pid(LANE))
             assert second.pid() == pid
             assert await router.observe() == await first.router.observe()
@@ -351,7 +353,7 @@ async def test_haproxy_that_died_with_its_host_comes_back_with_its_split(
         address = await first.split(release.share(100), generation=4)
         first.router._keeper.cancel()
         first.kill()
-        async with next_host(first.router, tmp_path, Limits(open_files=20_000)) as router:
+        async with next_host(first.router, tmp_path, HaproxyLimits(open_files=20_000)) as router:
             assert await until(lambda: _generation(router), lambda generation: generation == 4)
             assert (await ask(address)).body.decode() == release.digest
 
@@ -369,7 +371,9 @@ async def test_other_settings_replace_haproxy_without_a_failed_request(
         before, pid = await first.counts(release.digest, lambda counts: counts.total == 1), first.pid()
         stop = asyncio.Event()
         asking = asyncio.create_task(_ask_until(stop, address))
-        async with next_host(first.router, tmp_path, Limits(connections=77, open_files=20_000)) as router:
+        async with next_host(
+            first.router, tmp_path, HaproxyLimits(connections=77, open_files=20_000)
+        ) as router:
             second = RouterSubject(router, lambda: router.pid(LANE))
             assert second.pid() not in (None, pid)
             await asyncio.sleep(0.2)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.adapters.postgres.connection.json import dumped, spliced
-from bot.adapters.postgres.connection.queries import SQL, Queries, without
+from bot.adapters.postgres.connection.queries import SQL, NamedQueries, without
 
 
 def test_documents_are_put_into_others_as_they_are() -> None:
@@ -26,7 +26,7 @@ def test_sets_are_written_in_order() -> None:
 
 
 def test_queries_are_found_by_name_and_carry_it() -> None:
-    queries = Queries("-- name: one\n-- why\nSELECT 1\n\n-- name: two\nSELECT 2\n")
+    queries = NamedQueries("-- name: one\n-- why\nSELECT 1\n\n-- name: two\nSELECT 2\n")
     assert list(queries) == ["one", "two"]
     assert queries["one"] == "-- name: one\n-- why\nSELECT 1"
     assert len(SQL) > 30
@@ -34,7 +34,7 @@ def test_queries_are_found_by_name_and_carry_it() -> None:
 
 def test_a_name_that_stands_twice_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="two queries"):
-        Queries("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")
+        NamedQueries("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")
 
 
 def test_parts_that_a_call_does_not_need_are_left_out_or_empty_where_others_read_them() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bot.domain.appcommands import limits
 from bot.domain.appcommands.applications import GLOBAL, PRODUCTION, STAGING, Application, Scope
-from bot.domain.appcommands.calls import Call, calls
+from bot.domain.appcommands.calls import DiscordCall, calls
 from bot.domain.appcommands.diff import CommandDiff, compare
 from bot.domain.appcommands.normalization import (
     digest,
@@ -208,7 +208,7 @@ def _change(found: CommandDiff) -> list[str]:
     return [f"{head}{f' ({found.danger})' if found.danger else ''}", *fields]
 
 
-def _call(call: Call) -> str:
+def _call(call: DiscordCall) -> str:
     sent = call.commands if call.kind == "overwrite" else call.command
     return f"→ {call.kind} {call.id}: {json.dumps(sent, ensure_ascii=False)}"
 

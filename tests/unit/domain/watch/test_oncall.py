@@ -15,10 +15,10 @@ from bot.domain.watch.oncall import (
     Calendar,
     CalendarShift,
     OnCallSchedule,
+    OnCallShift,
     Override,
     Person,
     Responders,
-    Shift,
     between,
     coming,
     gaps,
@@ -48,7 +48,7 @@ def berlin(*when: int) -> datetime:
     return datetime(*when, tzinfo=BERLIN).astimezone(UTC)  # type: ignore[misc, arg-type]
 
 
-def told(shifts: list[Shift]) -> list[tuple[str | None, datetime | None]]:
+def told(shifts: list[OnCallShift]) -> list[tuple[str | None, datetime | None]]:
     return [(each.person.name if each.person else None, each.since) for each in shifts]
 
 
@@ -74,7 +74,9 @@ def test_a_shift_begins_at_its_hand_over_and_ends_before_the_next() -> None:
 
 def test_before_the_first_hand_over_no_one_is_on_call() -> None:
     before = on_call(weekly(ADA, GRACE), (), berlin(2026, 11, 2, 8))
-    assert before == Shift(None, None, berlin(2026, 11, 2, 9), "The rotation begins ⟨2026-11-02T08:00:00Z⟩.")
+    assert before == OnCallShift(
+        None, None, berlin(2026, 11, 2, 9), "The rotation begins ⟨2026-11-02T08:00:00Z⟩."
+    )
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_someone_alone_never_hands_over() -> None:
 
 
 def test_a_schedule_without_people_says_so() -> None:
-    assert on_call(weekly(), (), NOW) == Shift(None, None, None, "The schedule has no people.")
+    assert on_call(weekly(), (), NOW) == OnCallShift(None, None, None, "The schedule has no people.")
 
 
 # ---- overrides -----------------------------------------------------------------------------------------------
@@ -205,7 +207,7 @@ def test_of_overlapping_events_the_one_that_began_last_counts() -> None:
 
 def test_a_calendar_that_could_not_be_read_says_why() -> None:
     schedule = replace(weekly(), rotation=None, calendar=Calendar(problem="It cannot be read."))
-    assert on_call(schedule, (), NOW) == Shift(None, None, None, "It cannot be read.")
+    assert on_call(schedule, (), NOW) == OnCallShift(None, None, None, "It cannot be read.")
 
 
 # ---- who is called -------------------------------------------------------------------------------------------
