@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alert import Alert
-from bot.domain.watch.rules import WatchState, budget_left, in_day, in_recent, in_week
+from bot.domain.watch.rules import WatchState, budget_left, error_limit, in_day, in_recent, in_week
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,7 @@ def lane_health(
     lane: Lane, policy: JudgePolicy, state: WatchState | None, alerts: tuple[Alert, ...], now: float
 ) -> LaneHealth:
     """The figures at `now` (unix seconds)."""
-    limits = [each.limit for each in policy.objectives if each.kind == "errors" and each.enforce]
-    limit = min(limits, default=None)
+    limit = error_limit(policy)
     if state is None or not state.at:
         return LaneHealth(lane, alerts, limit=limit)
     recent = in_recent(state, now).success

@@ -28,8 +28,8 @@ class WatchRule:
     """What is alerted about a lane that serves.
 
     ways: it fires while every condition of one of them is broken. after_deploy_s: it counts only for so long after a
-    rollout succeeded. rollback: it rolls that rollout back at once, where the lane
-    allows it. cover: the share of each window that a lane must have served; with it, releases are not told apart.
+    rollout succeeded, and only what the release served. rollback: it rolls that rollout back at once, where the lane
+    allows it. cover: the share of each window that a lane must have served.
     """
 
     name: str
@@ -248,16 +248,21 @@ def in_week(state: WatchState) -> Served:
     return Served(*sums(state.week, _SUMS))
 
 
+def error_limit(policy: JudgePolicy) -> float | None:
+    """The tightest enforced limit on errors; None without one."""
+    limits = (each.limit for each in policy.objectives if each.kind == "errors" and each.enforce)
+    return min(limits, default=None)
+
+
 def budget_left(state: WatchState, policy: JudgePolicy) -> float | None:
     """The share of a week's error budget that is left, 0 when it is spent; None without requests, or a limit on errors.
 
     The budget is what the tightest limit on errors allows of the requests of the last seven days.
     """
-    limits = [each.limit for each in policy.objectives if each.kind == "errors" and each.enforce]
-    week = in_week(state)
-    if not limits or not week.requests:
+    limit, week = error_limit(policy), in_week(state)
+    if limit is None or not week.requests:
         return None
-    return max(0.0, 1 - week.bad / (min(limits) * week.requests))
+    return max(0.0, 1 - week.bad / (limit * week.requests))
 
 
 # ---- the rules that lanes have by default ------------------------------------------------------------------
@@ -270,8 +275,13 @@ def default_rules(policy: JudgePolicy) -> tuple[WatchRule, ...]:
     Google's SRE workbook ("Alerting on SLOs"): 14.4 over 1 h and 5 min, 6 over 6 h and 30 min, and 1 over 3 days and
     6 h for what can wait.
     """
-    limits = [each.limit for each in policy.objectives if each.kind == "errors" and each.enforce]
-    return (*_outage(), *(_burns(min(limits)) if limits else ()), *_slow(), *_after_deploy())
+    limit = error_limit(policy)
+    return (
+        *_outage(),
+        *(_burns(limit) if limit is not None else ()),
+        *_slow(),
+        *_rolling_back(_AFTER_DEPLOY),
+    )
 
 
 def _outage() -> Iterable[WatchRule]:
@@ -303,21 +313,18 @@ def _slow() -> Iterable[WatchRule]:
     yield WatchRule("slow", ((parse_rule("p95 > 800ms over 1m for 10m"),),), Severity.MEDIUM)
 
 
-def _after_deploy() -> Iterable[WatchRule]:
-    rules = {
-        "errors after a deploy": "error_rate > 5% over 5m",
-        "slow after a deploy": "p99 > 5s over 1m for 2m",
-    }
-    for name, said in rules.items():
-        yield WatchRule(name, ((parse_rule(said),),), Severity.CRITICAL, after_deploy_s=1800.0, rollback=True)
+_AFTER_DEPLOY = {
+    "errors after a deploy": "error_rate > 5% over 5m",
+    "slow after a deploy": "p99 > 5s over 1m for 2m",
+}
+# As teams with two environments behind one switch have it: quicker, and with wider limits.
+_AFTER_SWITCH = {
+    "errors after a switch": "error_rate > 10% over 1m",
+    "slow after a switch": "p95 > 2s over 30s for 1m",
+}
 
 
-def _blue_green() -> Iterable[WatchRule]:
-    """As teams with two environments behind one switch have it: quicker, and with wider limits."""
-    rules = {
-        "errors after a switch": "error_rate > 10% over 1m",
-        "slow after a switch": "p95 > 2s over 30s for 1m",
-    }
+def _rolling_back(rules: Mapping[str, str]) -> Iterable[WatchRule]:
     for name, said in rules.items():
         yield WatchRule(name, ((parse_rule(said),),), Severity.CRITICAL, after_deploy_s=1800.0, rollback=True)
 
@@ -325,7 +332,7 @@ def _blue_green() -> Iterable[WatchRule]:
 # The rules that a lane has before its own, by the name of the profile.
 PROFILES: Mapping[str, Callable[[JudgePolicy], tuple[WatchRule, ...]]] = {
     "standard": default_rules,
-    "blue_green": lambda policy: (*default_rules(policy), *_blue_green()),
+    "blue_green": lambda policy: (*default_rules(policy), *_rolling_back(_AFTER_SWITCH)),
     "none": lambda _: (),
 }
 
