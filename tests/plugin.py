@@ -30,12 +30,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Programs that tests start run as they run elsewhere.
 
     Coverage would triple the time of every start. A shell that runs the tests in the background has them ignore
-    SIGINT, and what they start inherits that.
+    SIGINT, and what they start inherits that. The account of PostgreSQL is added before the workers start: two that
+    add it at once leave a machine without it.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(config, "workerinput"):
         os.environ.pop("COVERAGE_PROCESS_CONFIG", None)
+    elif os.geteuid() == 0:
+        from tests.support.postgres import add_account
+
+        add_account()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

