@@ -17,7 +17,7 @@ from bot import references
 from bot.domain.config import Repository
 from bot.domain.formatting import duration
 from bot.domain.rollout.model import Release
-from bot.domain.watch.findings import Severity
+from bot.domain.watch.alerts.findings import Severity
 from bot.values import Duration, HttpUrl, Names, Part, RelativePath, Short, Text, listed, shaped
 
 S = TypeVar("S", bound="SpecSettings")

@@ -8,9 +8,9 @@ from discord.ext import commands
 from bot.domain.config import GuildConfig
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.alert import Alert, AlertAction
-from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.api import AlertRequest, AlertRollback
+from bot.domain.watch.alerts.alert import Alert, AlertAction
+from bot.engine.watch.alerts.api import AlertRequest, AlertRollback
+from bot.engine.watch.alerts.service import Alerts
 from bot.ui import escaping
 from bot.ui.alerts.buttons import AlertPress, question
 from bot.ui.alerts.card import headline

@@ -13,11 +13,11 @@ from discord.ext import commands
 from bot.domain import phrasebook
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.oncall import OnCallSchedule, Person
-from bot.domain.watch.oncall_times import moment
-from bot.engine.watch.overrides import OverrideRequest
-from bot.engine.watch.pages import named_by
-from bot.engine.watch.rota import Rota
+from bot.domain.watch.oncall.schedule import OnCallSchedule, Person
+from bot.domain.watch.oncall.times import moment
+from bot.engine.watch.oncall.overrides import OverrideRequest
+from bot.engine.watch.oncall.pages import named_by
+from bot.engine.watch.oncall.rota import Rota
 from bot.ui.errors import Reply
 from bot.ui.interactions import oncall
 from bot.ui.interactions.people import AnyInteraction, id_used

@@ -28,11 +28,11 @@ from bot.composition.adapters import make_targets, open_checks
 from bot.composition.registry import KINDS
 from bot.domain.config import Catalog, CheckConfig
 from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult
-from bot.domain.watch.findings import Finding
 from bot.engine.loops.loops import Loop, Rounds
 from bot.engine.watch.monitors import Monitors
-from bot.ports.checks import Checks
+from bot.ports.watch.checks import Checks
 from tests.support.clocks import ShiftedClock
 from tests.support.postgres import postgres_server
 

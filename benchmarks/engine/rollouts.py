@@ -21,7 +21,7 @@ from benchmarks.report import Row, show
 from bot.adapters.metrics.probe import BOUNDS
 from bot.composition.wiring import collect_seldom
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
-from bot.domain.judge.evidence import Sample
+from bot.domain.judge.evidence.ticks import Sample
 from bot.domain.rollout.model import Desired, Lane, Plan, Release
 from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import DeployRequest

@@ -28,8 +28,7 @@ from math import inf
 
 from benchmarks.judge.mann_whitney import shifted_up
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S, Look, Scenario, ticks
-from bot.domain.judge.dependence import calibrated
-from bot.domain.judge.evidence import (
+from bot.domain.judge.evidence.ticks import (
     CounterReading,
     Counts,
     Sample,
@@ -38,7 +37,8 @@ from bot.domain.judge.evidence import (
     difference,
     traffic_rose,
 )
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.history.dependence import calibrated
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, begin_soak, verdict
 
 WINDOW_S = 60

@@ -15,7 +15,7 @@ from statistics import fmean
 
 from benchmarks.judge.streams import Replay, bad_ticks, mann_whitney_fails_at, threshold_fails_at, wald
 from benchmarks.report import Row, show
-from bot.domain.judge.evidence import CounterReading, Counts, Sample, Tick, begin_evidence, difference
+from bot.domain.judge.evidence.ticks import CounterReading, Counts, Sample, Tick, begin_evidence, difference
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, verdict
 
 ALPHA = 0.01

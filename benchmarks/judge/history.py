@@ -19,8 +19,8 @@ from benchmarks.report import Row, show
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.config import Catalog
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import DAY_S, KEPT_S, ServedTick, edges
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import DAY_S, KEPT_S, ServedTick, edges
 from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Release
 from bot.engine.lanes import AdaptersByName, Lanes

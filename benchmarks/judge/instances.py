@@ -17,9 +17,9 @@ from statistics import fmean
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries, Runs, Visits
 from benchmarks.judge.traffic.scenario import LIMIT, TICK_S
 from benchmarks.report import Row, show
-from bot.domain.judge.evidence import Counts, Tick
-from bot.domain.judge.instances import Instances, advance_instances, sick
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.judge import JudgePolicy, Objective
+from bot.domain.judge.statistics.instances import Instances, advance_instances, sick
 
 PLAN_S, RPS = 600, 5.0
 RATE, WELL = 0.009, 0.0005

@@ -7,7 +7,7 @@ from random import Random
 from time import process_time
 
 from benchmarks.report import Row, show
-from bot.domain.judge.evidence import (
+from bot.domain.judge.evidence.ticks import (
     CounterReading,
     EvidenceState,
     Sample,

@@ -20,7 +20,7 @@ from benchmarks.judge.contestants import CONFIDENCE, TOLERANCE
 from benchmarks.judge.mann_whitney import shifted_up
 from benchmarks.report import Row, show
 from bot.domain.judge.judge import JudgePolicy
-from bot.domain.judge.latency import RATIO, advance_latency
+from bot.domain.judge.statistics.latency import RATIO, advance_latency
 from tests.support.rules.latencies import Stream, drift, fair, shared_outages, spells
 
 TICKS, EVERY = 120, 40

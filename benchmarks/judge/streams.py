@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from math import exp, inf, log, log1p
 from random import Random
 
-from bot.domain.judge.sequential_test import (
+from bot.domain.judge.statistics.sequential_test import (
     ALTERNATIVES,
     bets,
     costs,

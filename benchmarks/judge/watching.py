@@ -14,10 +14,10 @@ from random import Random
 
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries, Runs, Visits
 from benchmarks.report import Row, show
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
-from bot.domain.watch.findings import Severity
+from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.rules import WatchState, advance_watch, default_rules
 
 LIMIT, RATE, RPS, TICK_S = 0.01, 0.005, 20.0, 5

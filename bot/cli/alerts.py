@@ -16,11 +16,11 @@ from bot import logs
 from bot.catalog import load
 from bot.cli.exits import EXIT_FAILED, settings, tell
 from bot.domain.config import Catalog, unknown
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.sinks import Delivery, Sinks
+from bot.domain.watch.alerts.alert import AlertState
+from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.sinks import Delivery, Sinks
 from bot.ports.errors import Unreachable
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.redaction import Redactor
 
 _MARKS = {"told": "✓", "nothing": "·", "dry_run": "·", "refused": "✗", "gone": "✗"}

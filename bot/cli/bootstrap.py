@@ -17,9 +17,9 @@ from bot.cli.exits import exit_code, sentence, settings, tell
 from bot.domain import phrasebook
 from bot.domain.config import unknown
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
+from bot.ports.data_plane.targets import CatalogTarget
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.releases import ReleaseSource
-from bot.ports.targets import CatalogTarget
 from bot.settings import Settings
 
 T = TypeVar("T")

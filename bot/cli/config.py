@@ -94,7 +94,7 @@ def show(folder: Path | None, with_settings: bool, full: bool) -> None:
 
 def rotation_gaps(found: Catalog, now: datetime) -> tuple[str, ...]:
     """When no one is on call in the next four weeks, as far as the catalog alone says it: without calendars."""
-    from bot.engine.watch.rota import Rota, advice
+    from bot.engine.watch.oncall.rota import Rota, advice
 
     gaps = advice(Rota(now, found.on_call, ()))
     return tuple(with_times(gap, lambda at: f"{at:%Y-%m-%d %H:%M} UTC") for gap in gaps)

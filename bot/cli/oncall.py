@@ -16,7 +16,7 @@ from bot.cli.exits import tell
 from bot.cli.pipelines import command, print_json
 from bot.domain import phrasebook
 from bot.domain.formatting import stamp
-from bot.domain.watch.oncall_times import moment
+from bot.domain.watch.oncall.times import moment
 
 _DISCORD_ID = click.IntRange(min=1, max=2**63 - 1)
 _local = click.option("--local", is_flag=True, help="Ask the database even if SLIPWAY_URL is set.")
@@ -123,7 +123,7 @@ async def _read(schedule: str | None) -> Any:
     from bot.cli.exits import settings
     from bot.cli.judge import local_store
     from bot.composition.registry import KINDS
-    from bot.engine.watch.oncall import OnCall
+    from bot.engine.watch.oncall.service import OnCall
     from bot.web.api import formatting, models
 
     catalog = load(settings().config_dir, KINDS)

@@ -37,11 +37,11 @@ from bot.domain.rollout.model import Lane, Observed, Release
 from bot.domain.secret import Secret
 from bot.kinds import CheckSettings, ReleaseSettings
 from bot.ports.appcommands import SourcedManifest
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.targets import CatalogTarget
 from bot.ports.errors import ManifestUnavailable, Unreachable
-from bot.ports.metrics import MetricSource
 from bot.ports.releases import ReleaseSource
-from bot.ports.sinks import AlertSink
-from bot.ports.targets import CatalogTarget
+from bot.ports.watch.sinks import AlertSink
 from bot.redaction import Redactor
 
 Current = Callable[[], Catalog]

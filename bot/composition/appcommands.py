@@ -24,10 +24,10 @@ from bot.engine.appcommands.watch import CommandWatch
 from bot.engine.lanes import Lanes
 from bot.engine.service import Engine
 from bot.ports.coordination import Clock
+from bot.ports.data_plane.targets import DeployTarget
 from bot.ports.notifications import Alarm
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
-from bot.ports.targets import DeployTarget
 
 __all__ = ["TARGET", "AppCommands"]
 

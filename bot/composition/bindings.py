@@ -19,10 +19,10 @@ from bot.composition.adapters import Targets
 from bot.domain.config import Catalog, CheckConfig, ServedLane
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.model import Identity, Lane, Observed, Release
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.targets import CatalogTarget, DeployTarget
 from bot.ports.errors import Unreachable
-from bot.ports.metrics import MetricSource
 from bot.ports.store import RolloutStore
-from bot.ports.targets import CatalogTarget, DeployTarget
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ Made = dict[Lane, tuple[LaneBinding, T]]
 
 
 class Bindings:
-    """Implements `bot.ports.bindings.BoundAdapters`.
+    """Implements `bot.ports.data_plane.bindings.BoundAdapters`.
 
     `live`: the catalog's own targets, which serve whatever is bound as the catalog is now. `around` is laid around
     every target. `beside`: targets that are not made from settings, by name. `environ`: what references stand for.

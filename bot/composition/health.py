@@ -11,8 +11,8 @@ from bot import __version__
 from bot.domain.config import Catalog
 from bot.domain.formatting import duration
 from bot.domain.rollout.model import Lane, Observed
+from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.metrics import MetricSource
 from bot.ui.gateway.client import GatewayConnection
 from bot.ui.interactions.responder import HealthLine
 from bot.web.health import WELL, HealthChecks, Probe, ProbeFailed

@@ -90,11 +90,11 @@ from bot.kinds import (
     TargetKind,
     TargetSettings,
 )
-from bot.ports.metrics import MetricSource
-from bot.ports.routers import Router
-from bot.ports.runtimes import Runtime
-from bot.ports.sinks import AlertSink
-from bot.ports.targets import CatalogTarget
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.routers import Router
+from bot.ports.data_plane.runtimes import Runtime
+from bot.ports.data_plane.targets import CatalogTarget
+from bot.ports.watch.sinks import AlertSink
 
 T = TypeVar("T", bound=TargetSettings)
 H = TypeVar("H", bound=HostedTargetSettings)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bot.domain.config import Catalog
 from bot.engine.service import Engine
-from bot.engine.watch.alerts import Alerts
+from bot.engine.watch.alerts.service import Alerts
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
 from bot.ui.alerts.publisher import AlertCards

@@ -50,9 +50,9 @@ from bot.engine.loops.lease import GATEWAY, Lease, process_name
 from bot.engine.loops.worker import LoopIntervals, Role, Worker
 from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
-from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.rota import advice as gap_advice
-from bot.engine.watch.sinks import Sinks
+from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.oncall.rota import advice as gap_advice
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store

@@ -26,9 +26,9 @@ from bot.domain.errors import UserError
 from bot.domain.formatting import counted
 from bot.domain.rollout.model import Lane, Observed
 from bot.kinds import TargetSettings
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.targets import CatalogTarget
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.metrics import MetricSource
-from bot.ports.targets import CatalogTarget
 from bot.settings import Settings
 
 _OLDEST_PYTHON = (3, 11)

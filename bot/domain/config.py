@@ -18,10 +18,10 @@ from bot.domain.rollout import plans
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding, latency_limit
 from bot.domain.rollout.model import Lane, Plan, Policy
 from bot.domain.secret import Secret
+from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.checks import Monitor
-from bot.domain.watch.findings import Severity
 from bot.domain.watch.lane import LaneWatch
-from bot.domain.watch.oncall import OnCallSchedule
+from bot.domain.watch.oncall.schedule import OnCallSchedule
 
 
 class AdapterSettings(Protocol):

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from bot.domain.drift import Drift
-from bot.domain.judge.evidence import EvidenceState
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.evidence.ticks import EvidenceState
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.rollout.events import CallPeople, Effect, Transition
 from bot.domain.rollout.model import Actor, Desired, Identity, Lane, Phase, Release, Rollout
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.judge.backtest import Backtest
+from bot.domain.judge.history.backtest import Backtest
 from bot.domain.judge.why import Why
 from bot.domain.records import Lock, RolloutSummary, SeriesPoint
 from bot.domain.rollout.changes import Changes

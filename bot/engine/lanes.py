@@ -26,13 +26,13 @@ from bot.domain.rollout.model import (
     WordingKind,
 )
 from bot.domain.rollout.wording import Wording, wording_for
-from bot.ports.bindings import BoundAdapters
 from bot.ports.coordination import Clock
+from bot.ports.data_plane.bindings import BoundAdapters
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.targets import DeployTarget
 from bot.ports.errors import Unreachable
-from bot.ports.metrics import MetricSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
-from bot.ports.targets import DeployTarget
 
 # The judge and a card being drawn wait no longer for a target; what is about to change a lane has more time.
 _LOOK_S = 1.0

@@ -20,16 +20,16 @@ from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
 from bot.engine.watch.health import Healths
-from bot.engine.watch.oncall import OnCall
-from bot.ports.bindings import BoundAdapters
+from bot.engine.watch.oncall.service import OnCall
 from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
+from bot.ports.data_plane.bindings import BoundAdapters
+from bot.ports.data_plane.targets import DeployTarget
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
 from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
 from bot.ports.store import Store
-from bot.ports.targets import DeployTarget
 
 T = TypeVar("T")
 

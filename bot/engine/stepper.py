@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import phrasebook
-from bot.domain.judge.evidence import EvidenceState, begin_evidence, traffic_rose
+from bot.domain.judge.evidence.ticks import EvidenceState, begin_evidence, traffic_rose
 from bot.domain.records import Answer, Claimed, GivenUp, LaneRow, Loaded, RolloutChange
 from bot.domain.rollout import machine, steps
 from bot.domain.rollout.events import DrawCard, Effect, Event, Transition

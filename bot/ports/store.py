@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.drift import Drift
-from bot.domain.judge.history import Edges, ServedTick
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.history.replay import JudgedTick
+from bot.domain.judge.history.served import Edges, ServedTick
 from bot.domain.records import (
     Active,
     Answer,
@@ -28,9 +28,9 @@ from bot.domain.records import (
 )
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
-from bot.ports.alerts import AlertStore, WatchedLanes
-from bot.ports.monitors import MonitorStore
-from bot.ports.oncall import OnCallStore
+from bot.ports.watch.alerts import AlertStore, WatchedLanes
+from bot.ports.watch.monitors import MonitorStore
+from bot.ports.watch.oncall import OnCallStore
 
 # Kind of the notes that hold the panic stop of a server; their key is the server's id.
 PANIC_NOTE = "panic"

@@ -10,20 +10,20 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.adapters.postgres.store import PostgresStore
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert, AlertState, Change, Entry, Owner, Suspect
-from bot.domain.watch.escalation import AlertPolicy
-from bot.domain.watch.findings import Finding, Severity
-from bot.domain.watch.follow_up import due_at
-from bot.domain.watch.hearing import begin
+from bot.domain.watch.alerts.alert import Alert, AlertState, Change, Entry, Owner, Suspect
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.alerts.follow_up import due_at
+from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.rules import WatchState, advance_watch, default_rules
 from bot.engine.stepper import MESSAGE_KINDS
-from bot.ports.alerts import AlertCard, AlertChange
 from bot.ports.store import Store
+from bot.ports.watch.alerts import AlertCard, AlertChange
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.ports.routers import Backend, LaneRoute
+from bot.ports.data_plane.routers import Backend, LaneRoute
 from tests.support.routers.client import Address, ask, ask_many
 from tests.support.routers.crowd import crowd
 from tests.support.routers.release import TestRelease

@@ -22,8 +22,8 @@ from bot.adapters.targets.webhook.target import WebhookTarget
 from bot.composition import registry
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
+from bot.ports.data_plane.targets import DeployTarget
 from bot.ports.errors import StaleGeneration, TargetRefused
-from bot.ports.targets import DeployTarget
 from tests.fakes.target import FakeTarget
 from tests.support.host import host_of_processes, process_target
 from tests.support.paths import SERVICE

@@ -21,7 +21,7 @@ from bot.domain.watch.checks import (
     MonitorState,
     observe,
 )
-from bot.ports.monitors import MonitorKey, MonitorStore
+from bot.ports.watch.monitors import MonitorKey, MonitorStore
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
 from tests.support.catalogs import PRODUCTION, STAGING

@@ -12,12 +12,12 @@ import pytest
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
-from bot.domain.watch.oncall import Override, Person
-from bot.domain.watch.oncall_calendar import CalendarEvent
-from bot.domain.watch.oncall_pages import Page
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.pages import Page
+from bot.domain.watch.oncall.schedule import Override, Person
 from bot.engine.stepper import MESSAGE_KINDS
-from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import NO_LANE, Store
+from bot.ports.watch.oncall import ReadCalendar, Told
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
 from tests.support.actors import LEAD

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.judge.evidence import CounterReading, EvidenceState, Sample, begin_evidence, difference
-from bot.ports.routers import LaneRoute, RouterCounts
+from bot.domain.judge.evidence.ticks import CounterReading, EvidenceState, Sample, begin_evidence, difference
+from bot.ports.data_plane.routers import LaneRoute, RouterCounts
 from tests.support.catalogs import policy
 from tests.support.routers.client import WEBSOCKET, Connection, ask, ask_many, request
 from tests.support.routers.crowd import crowd

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.judge.histogram import bounds_of, gained_histogram, read
+from bot.domain.judge.evidence.histogram import bounds_of, gained_histogram, read
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import LaneRoute, RoutedLane, RouterCounts, Split, Stickiness
 from bot.ports.errors import TargetRefused
-from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts, Split, Stickiness
 from tests.support.routers.client import WEBSOCKET, Connection, ask, ask_many, request
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import KINDS, LANE, OTHER, RouterSubject, running

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bot.domain.rollout.model import Lane, Release, RunState
+from bot.ports.data_plane.runtimes import RunningRelease, Runtime
 from bot.ports.errors import TargetRefused
-from bot.ports.runtimes import RunningRelease, Runtime
 from tests.support.runtimes import (
     TOKEN,
     Behaviour,

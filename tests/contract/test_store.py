@@ -14,11 +14,11 @@ import pytest
 from bot.adapters.postgres.appcommands.history import PostgresAppCommandHistory
 from bot.adapters.postgres.store import PostgresStore
 from bot.domain.drift import Drift
-from bot.domain.judge.counters import Counts, Signal
-from bot.domain.judge.evidence import Tick, begin_evidence
-from bot.domain.judge.histogram import Histogram
-from bot.domain.judge.history import Edges, ServedTick
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.evidence.counters import Counts, Signal
+from bot.domain.judge.evidence.histogram import Histogram
+from bot.domain.judge.evidence.ticks import Tick, begin_evidence
+from bot.domain.judge.history.replay import JudgedTick
+from bot.domain.judge.history.served import Edges, ServedTick
 from bot.domain.records import (
     AuditEntry,
     Claimed,

@@ -10,7 +10,7 @@ from datetime import datetime
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.errors import Refused
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.rollout import machine, plans
 from bot.domain.rollout.events import Acted as ActedEvent
 from bot.domain.rollout.events import Effect, Event, Transition
@@ -33,7 +33,7 @@ from bot.engine.api import (
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
 from bot.engine.watch.health import Healths
-from bot.engine.watch.oncall import OnCall
+from bot.engine.watch.oncall.service import OnCall
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from tests.fakes.store import MemoryDatabase, MemoryStore

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from bot.domain.watch.findings import Finding
+from bot.domain.watch.alerts.findings import Finding
 from bot.ports.errors import Unreachable
 
 
 @dataclass
 class FakeFindings:
-    """Implements `bot.ports.findings.Findings`. While `away`, every call raises `Unreachable` and counts as refused."""
+    """Implements `bot.ports.watch.findings.Findings`. While `away`, calls raise `Unreachable` and count as refused."""
 
     away: bool = False
     refused: int = 0

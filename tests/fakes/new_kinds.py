@@ -18,7 +18,7 @@ from bot.adapters.metrics.context import MetricContext
 from bot.adapters.sources.releases import FoundRelease
 from bot.adapters.targets.context import TargetContext
 from bot.domain.config import ServedLane
-from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.judge.evidence.ticks import CounterReading, Sample
 from bot.domain.rollout.model import Lane
 from bot.kinds import (
     MetricSettings,
@@ -56,7 +56,7 @@ class JsonSettings(MetricSettings):
 
 
 class JsonCounts:
-    """Implements `bot.ports.metrics.MetricSource`."""
+    """Implements `bot.ports.data_plane.metrics.MetricSource`."""
 
     def __init__(self, name: str, settings: JsonSettings, context: MetricContext) -> None:
         self.name = name
@@ -134,7 +134,7 @@ class NameRouter(RouterSettings):
 
 
 class Containers(FakeTarget):
-    """Implements `bot.ports.targets.CatalogTarget`."""
+    """Implements `bot.ports.data_plane.targets.CatalogTarget`."""
 
     needed = "image"
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.ports.data_plane.targets import Capabilities
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from bot.ports.targets import Capabilities
 
 
 @dataclass

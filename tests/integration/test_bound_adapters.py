@@ -19,7 +19,7 @@ from bot.composition import adapters
 from bot.composition.adapters import Targets
 from bot.composition.bindings import Bindings, Routing
 from bot.domain.config import Catalog
-from bot.domain.judge.evidence import begin_evidence
+from bot.domain.judge.evidence.ticks import begin_evidence
 from bot.domain.records import Active, Loaded
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.model import Desired, Lane, Rollout

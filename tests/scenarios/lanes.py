@@ -7,11 +7,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.judge.evidence.counters import CounterReading, Sample
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, RunState
 from bot.domain.rollout.steps.verify import HttpCheck
+from bot.ports.data_plane.targets import Capabilities
 from bot.ports.errors import StaleGeneration, Unreachable
-from bot.ports.targets import Capabilities
 from demo.services.behaviour import VERSIONS, Behaviour, kinds
 from tests.fakes.target import FakeTarget
 from tests.support.virtual_time import VirtualClock, virtual_loop

@@ -18,9 +18,9 @@ from bot.engine.api import RolloutView
 from bot.engine.effects.outbox import OutboxLimits
 from bot.engine.loops.worker import LoopIntervals, Worker
 from bot.engine.service import Engine
+from bot.ports.data_plane.targets import DeployTarget
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, Notice
-from bot.ports.targets import DeployTarget
 from bot.ui.cards.card import draw
 from bot.ui.interactions.responder import HealthLine, Responder
 from bot.ui.notices import NoticeText, alert_words, words

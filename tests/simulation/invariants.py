@@ -15,9 +15,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from bot.domain.errors import IllegalTransition, UserError
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
+from bot.domain.judge.history.replay import JudgedTick, replayed, same
 from bot.domain.judge.judge import Outcome
-from bot.domain.judge.replay import JudgedTick, replayed, same
 from bot.domain.records import Claimed, Judged, LaneRow, RolloutChange
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Acted, Measured, Notify, SetDesired, Transition

@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.domain.judge.counters import CounterReading, Sample
+from bot.domain.judge.evidence.counters import CounterReading, Sample
 from bot.domain.records import Active
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release
 from bot.domain.rollout.steps import HttpCheck
+from bot.ports.data_plane.targets import Capabilities
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, Notice
-from bot.ports.targets import Capabilities
 from tests.fakes.outside import FakeAnnouncer
 from tests.fakes.target import FakeTarget
 from tests.simulation.wire import Caller, Link, at_once

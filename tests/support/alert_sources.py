@@ -12,7 +12,7 @@ from bot.adapters.alerts.sources.delivery import AlertSource, InboundDelivery
 from bot.adapters.alerts.sources.receiving import Receiver
 from bot.adapters.signing import SIGNATURE, TIMESTAMP, of_body, signature
 from bot.composition.adapters import make_alert_sources
-from bot.ports.findings import Findings
+from bot.ports.watch.findings import Findings
 from tests.support.catalog_files import SOUND, check, write
 
 SECRET = "a-secret-of-alert-sources-with-enough-characters"

@@ -12,13 +12,13 @@ from bot.domain.errors import Refused
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane, Rollout
-from bot.domain.watch.alert import Alert, AlertAction
-from bot.domain.watch.escalation import Responder
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.alert import Alert, AlertAction
+from bot.domain.watch.alerts.escalation import Responder
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.lane import LaneWatch
 from bot.engine.api import RollbackRequest
-from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.api import AlertRequest, Reached
+from bot.engine.watch.alerts.api import AlertRequest, Reached
+from bot.engine.watch.alerts.service import Alerts
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, begin_rollout, catalog

@@ -20,13 +20,13 @@ from bot.engine.effects.outbox import OutboxLimits, Probe, no_probe
 from bot.engine.loops.worker import LoopIntervals, Worker
 from bot.engine.service import Engine
 from bot.ports.changes import ChangeSource
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.runs import Runner
+from bot.ports.data_plane.targets import DeployTarget
 from bot.ports.meter import Meter
-from bot.ports.metrics import MetricSource
-from bot.ports.oncall import CalendarReader
 from bot.ports.preconditions import PreconditionSource
 from bot.ports.releases import ReleaseSource
-from bot.ports.runs import Runner
-from bot.ports.targets import DeployTarget
+from bot.ports.watch.oncall import CalendarReader
 from tests.fakes.outside import FakeAnnouncer, FakeChecker, FakeMetrics, FakeReleases
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV

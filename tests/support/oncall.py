@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.events import CallPeople
-from bot.domain.watch.oncall import OnCallSchedule, Person
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.oncall import OnCall
-from bot.engine.watch.overrides import OverrideRequest
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import OnCallSchedule, Person
+from bot.engine.watch.oncall.overrides import OverrideRequest
+from bot.engine.watch.oncall.service import OnCall
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, catalog

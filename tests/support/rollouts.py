@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from bot.domain.config import Catalog, GuildConfig, LaneConfig
 from bot.domain.judge import judge
-from bot.domain.judge.evidence import Counts, Tick
-from bot.domain.judge.replay import judged_tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
+from bot.domain.judge.history.replay import judged_tick
 from bot.domain.rollout.events import Acted, Applied, Measured, Reported
 from bot.domain.rollout.model import Action, Actor, Lane, Plan, Policy, Release, Rollout
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify

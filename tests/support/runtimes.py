@@ -20,7 +20,7 @@ from bot.adapters.runtimes.process.runtime import ProcessRuntime
 from bot.adapters.runtimes.swarm.runtime import SwarmRuntime
 from bot.adapters.runtimes.swarm.settings import ManagerSettings
 from bot.domain.rollout.model import Lane, Release, RunState
-from bot.ports.runtimes import RunningInstance, RunningRelease, Runtime
+from bot.ports.data_plane.runtimes import RunningInstance, RunningRelease, Runtime
 from tests.support.docker import DockerEngine
 from tests.support.paths import SERVICE
 from tests.support.swarm import Swarm

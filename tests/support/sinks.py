@@ -14,10 +14,10 @@ import yaml
 
 from bot.composition.adapters import make_sinks
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.sinks import Sinks
-from bot.ports.sinks import AlertSnapshot
+from bot.domain.watch.alerts.alert import AlertState
+from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.sinks import Sinks
+from bot.ports.watch.sinks import AlertSnapshot
 from tests.support.catalog_files import SOUND, check, write
 
 BEGAN = datetime(2026, 11, 22, 14, 52, 26, tzinfo=UTC)

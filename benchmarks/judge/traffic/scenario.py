@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Seconds
-from bot.domain.judge.evidence import Counts
+from bot.domain.judge.evidence.ticks import Counts
 
 LIMIT = 0.01
 TICK_S = 5

@@ -6,7 +6,7 @@ from dataclasses import replace
 from random import Random
 
 from benchmarks.judge.traffic.scenario import TICK_S, Case, Look, Scenario, Stream, with_looks
-from bot.domain.judge.evidence import Counts
+from bot.domain.judge.evidence.ticks import Counts
 
 SIDES = ("candidate", "stable")
 

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 from bot.adapters.calendars import program
 from bot.adapters.sources.fetching import Fetcher
 from bot.domain.formatting import one_line
-from bot.domain.watch.oncall import CalendarSource
-from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.schedule import CalendarSource
 from bot.ports.errors import ManifestUnavailable, Unreachable
 
 LARGEST = 4 * 2**20
@@ -26,7 +26,7 @@ _ADDRESS = re.compile(r"https?://([^\s/]+)\S*")
 
 
 class IcsCalendars:
-    """Implements `bot.ports.oncall.CalendarReader`."""
+    """Implements `bot.ports.watch.oncall.CalendarReader`."""
 
     def __init__(self, *, fetch_s: float = _FETCH_S, expand_s: float = _EXPAND_S) -> None:
         self._fetch_s = fetch_s

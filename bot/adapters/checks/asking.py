@@ -24,7 +24,7 @@ _TARGET_S = 3.0
 
 
 class AskedChecks:
-    """Implements `bot.ports.checks.Checks`.
+    """Implements `bot.ports.watch.checks.Checks`.
 
     make: a check of its settings. answers_at: where a lane is asked, None where it has no address; raises `Unreachable`
     and `TargetRefused`. redact: of what a check says.

@@ -15,15 +15,15 @@ from bot.adapters.commands.told import filled, variables
 from bot.adapters.inherited import base_environment
 from bot.domain.rollout.steps import RunCommand
 from bot.kinds import SshSettings
-from bot.ports.runs import RunFacts, RunKey
-from bot.ports.targets import Printed
+from bot.ports.data_plane.runs import RunFacts, RunKey
+from bot.ports.data_plane.targets import Printed
 from bot.redaction import Redactor
 
 _KEPT = 50  # rollouts
 
 
 class CommandRunner:
-    """Implements `bot.ports.runs.Runner`.
+    """Implements `bot.ports.data_plane.runs.Runner`.
 
     folder: where the commands of all rollouts are. environ: values of the variables that commands name. secrets: what
     else is redacted from their output.

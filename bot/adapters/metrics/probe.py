@@ -13,7 +13,7 @@ import aiohttp
 from pydantic import Field
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
-from bot.domain.judge.evidence import CounterReading, Sample, Signal
+from bot.domain.judge.evidence.ticks import CounterReading, Sample, Signal
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
-from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.judge.evidence.ticks import CounterReading, Sample
 from bot.domain.rollout.model import Lane
 from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable

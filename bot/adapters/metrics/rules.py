@@ -11,7 +11,7 @@ from typing import Annotated
 from prometheus_client.metrics_core import Metric
 from pydantic import Field
 
-from bot.domain.judge.evidence import CounterReading
+from bot.domain.judge.evidence.ticks import CounterReading
 from bot.domain.rollout.model import Lane
 from bot.values import Part, Short, Text
 

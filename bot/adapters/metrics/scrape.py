@@ -13,7 +13,7 @@ from pydantic import Field
 
 from bot.adapters.metrics.context import ASK_S, MetricContext
 from bot.adapters.metrics.rules import NotThereError, RuleSubject, ScrapeRules, readings
-from bot.domain.judge.evidence import CounterReading, Sample
+from bot.domain.judge.evidence.ticks import CounterReading, Sample
 from bot.domain.rollout.model import Lane, Observed
 from bot.kinds import MetricSettings
 from bot.ports.errors import TargetRefused, Unreachable

@@ -16,10 +16,10 @@ from typing import Annotated, Any, cast, get_args, get_type_hints
 from pydantic import PlainSerializer, PlainValidator, TypeAdapter
 from typing_extensions import TypedDict
 
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.evidence import EvidenceState, Tick, begin_evidence
-from bot.domain.judge.histogram import Histogram
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.evidence.histogram import Histogram
+from bot.domain.judge.evidence.ticks import EvidenceState, Tick, begin_evidence
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.records import SeriesPoint
 from bot.domain.rollout import model, plans, steps
 from bot.domain.rollout.events import Effect, StepEffect

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import BLOCK_S, Edges, ServedTick, in_order, minutes
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import BLOCK_S, Edges, ServedTick, in_order, minutes
 from bot.domain.rollout.model import Lane
 
 # With these, two weeks of a lane are about two hundred rows, of a few kilobytes each.

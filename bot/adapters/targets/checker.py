@@ -10,7 +10,7 @@ _MAX_BODY = 1024 * 1024
 
 
 class HttpChecker:
-    """Implements `bot.ports.targets.Checker`. The session is the caller's; redirects count as answers."""
+    """Implements `bot.ports.data_plane.targets.Checker`. The session is the caller's; redirects count as answers."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session

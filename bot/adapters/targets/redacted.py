@@ -11,8 +11,8 @@ from typing import Any
 
 from bot import references
 from bot.domain.rollout.model import Desired, Lane, Observed, Release
+from bot.ports.data_plane.targets import DeployTarget, Printed
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from bot.ports.targets import DeployTarget, Printed
 from bot.redaction import Redactor
 
 _REMEMBERED = 1000  # texts: a crashed release has the same at every look

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from bot.domain.watch.findings import Severity, severity_of
+from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.values import Duration, Part, Short
 
 

@@ -7,7 +7,7 @@ from bot.catalog.diagnostics import KeyPath
 from bot.catalog.resolution.layers import Layers
 from bot.catalog.yaml_source import Document
 from bot.domain.judge import judge
-from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
 

@@ -15,8 +15,8 @@ from bot.catalog.models.oncall import hand_over_of
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
 from bot.domain.secret import Secret
-from bot.domain.watch.oncall import Calendar, CalendarSource, OnCallSchedule, Person
-from bot.domain.watch.oncall_rotation import Rotation
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, OnCallSchedule, Person
 
 NEXT, NONE = "next", "none"
 _OF_ROTATIONS = ("rotation", "hand_over", "start")

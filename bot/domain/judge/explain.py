@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from math import inf, log, log10
 
 from bot.domain.formatting import count, duration, one_line, percent, times
-from bot.domain.judge.confidence import bounds
-from bot.domain.judge.instances import Culprit, Standing, beside
-from bot.domain.judge.latency import Slower
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, sums
 from bot.domain.judge.state import JudgeState, Trial
+from bot.domain.judge.statistics.confidence import bounds
+from bot.domain.judge.statistics.instances import Culprit, Standing, beside
+from bot.domain.judge.statistics.latency import Slower
 
 # Sick instances that a sentence names, and letters of each.
 _NAMED, _LETTERS = 2, 80

@@ -13,9 +13,7 @@ from dataclasses import dataclass, replace
 from math import log
 from typing import Any
 
-from bot.domain.judge.evidence import Counts, Tick
-from bot.domain.judge.instances import advance_instances
-from bot.domain.judge.latency import advance_latency
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.policy import (
     JudgePolicy,
     Objective,
@@ -24,9 +22,12 @@ from bot.domain.judge.policy import (
     policy_from_json,
     policy_to_json,
 )
-from bot.domain.judge.power import at_least
 from bot.domain.judge.rules import RuleError, RuleState, advance_rule, parse_rule, push, sums
-from bot.domain.judge.sequential_test import (
+from bot.domain.judge.state import JudgeState, SoakState, Trial
+from bot.domain.judge.statistics.instances import advance_instances
+from bot.domain.judge.statistics.latency import advance_latency
+from bot.domain.judge.statistics.power import at_least
+from bot.domain.judge.statistics.sequential_test import (
     EMPTY,
     NOTHING,
     bets,
@@ -38,7 +39,6 @@ from bot.domain.judge.sequential_test import (
     log_waiting,
     step,
 )
-from bot.domain.judge.state import JudgeState, SoakState, Trial
 from bot.domain.judge.verdict import DOUBT, Evidence, Outcome, Reason, Verdict, verdict, warnings
 
 __all__ = [

@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.policy import Operator, PolicyError, Rule
-from bot.domain.judge.power import at_least
+from bot.domain.judge.statistics.power import at_least
 
 EXAMPLES = (
     "error_rate > 5% over 5m",

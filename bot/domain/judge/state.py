@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot.domain.judge.instances import Instances
-from bot.domain.judge.latency import LatencyState
 from bot.domain.judge.rules import RuleState, Window
+from bot.domain.judge.statistics.instances import Instances
+from bot.domain.judge.statistics.latency import LatencyState
 
 STATE_VERSION = 1
 

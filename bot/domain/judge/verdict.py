@@ -18,11 +18,11 @@ from bot.domain.judge.explain import (
     sick_sentence,
     traffic_sentence,
 )
-from bot.domain.judge.instances import Standing, beside, culprit, judged_by, sick
-from bot.domain.judge.latency import RATIO, slower
 from bot.domain.judge.policy import JudgePolicy, Objective, Rule
 from bot.domain.judge.rules import RuleState, fails, shared
 from bot.domain.judge.state import JudgeState, Trial
+from bot.domain.judge.statistics.instances import Standing, beside, culprit, judged_by, sick
+from bot.domain.judge.statistics.latency import RATIO, slower
 
 # Evidence of this much puts an objective in doubt: not a FAIL yet, but not a PASS either.
 DOUBT = 10.0

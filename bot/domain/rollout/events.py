@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bot.domain.judge.evidence import Tick
+from bot.domain.judge.evidence.ticks import Tick
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.model import Action, Actor, Desired, Lane, Release
 

@@ -8,7 +8,7 @@ from math import ceil, inf
 
 from bot.domain import phrasebook
 from bot.domain.formatting import duration, percent
-from bot.domain.judge.planning import TIMES, needed_s, rate_in_words, strictest
+from bot.domain.judge.history.planning import TIMES, needed_s, rate_in_words, strictest
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Lane, Plan
 from bot.domain.rollout.steps.shift import Shift

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from bot.domain.formatting import counted, duration
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.findings import Finding, Severity
 
 HOUR_S = 3600.0
 _MINUTE_S = 60.0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert
+from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.rules import WatchState, budget_left, error_limit, in_day, in_recent, in_week
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.rules import WatchRule
 
 

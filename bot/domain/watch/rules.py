@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from bot.domain.formatting import duration, percent
-from bot.domain.judge.evidence import Tick
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.ticks import Tick
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Rule
 from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, parse_rule, push, sums
-from bot.domain.watch.findings import Severity
+from bot.domain.watch.alerts.findings import Severity
 
 ERRORS = "errors"
 RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0

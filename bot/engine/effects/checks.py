@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from bot.domain.rollout.model import Rollout, RunState
 from bot.domain.rollout.steps import HttpCheck, NamedCheck, RunChecks
 from bot.engine.lanes import Lanes
-from bot.ports.checks import Checks
+from bot.ports.data_plane.targets import Checker
 from bot.ports.errors import Unreachable
-from bot.ports.targets import Checker
+from bot.ports.watch.checks import Checks
 
 _PAUSE_S = 0.25
 

@@ -15,9 +15,9 @@ from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.observation import Match, heard_by, match
 from bot.engine.stepper import EventOf
+from bot.ports.data_plane.targets import ORDERED_BY, DeployTarget, PrintingTarget
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
 from bot.ports.store import Store
-from bot.ports.targets import ORDERED_BY, DeployTarget, PrintingTarget
 
 # How often the target is polled: often at first, since a weight change takes milliseconds.
 _FIRST_LOOK_S, _LAST_LOOK_S = 0.01, 0.25

@@ -32,11 +32,11 @@ from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf, Kept, Stepper
 from bot.ports.appcommands import AppCommandsSync
 from bot.ports.changes import ChangeSource
-from bot.ports.checks import Checks
+from bot.ports.data_plane.runs import Runner
+from bot.ports.data_plane.targets import Checker
 from bot.ports.errors import Unreachable
-from bot.ports.runs import Runner
 from bot.ports.store import Store
-from bot.ports.targets import Checker
+from bot.ports.watch.checks import Checks
 
 # Extra time, so that code with a time limit of its own reports why it failed.
 _GRACE_S = 1.0

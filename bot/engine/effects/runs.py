@@ -11,10 +11,10 @@ from bot.domain.rollout.steps import RunCheck, RunCommand, RunStep, StopRuns
 from bot.engine.effects.outbox import NotYet
 from bot.engine.lanes import Lanes
 from bot.engine.stepper import EventOf
+from bot.ports.data_plane.runs import RunFacts, RunKey, Runner
+from bot.ports.data_plane.targets import Checker
 from bot.ports.errors import Unreachable
-from bot.ports.runs import RunFacts, RunKey, Runner
 from bot.ports.store import Store
-from bot.ports.targets import Checker
 
 # As with desired states: it is watched closely for a moment, then now and then, and its place is free meanwhile.
 _SPELL_S, _LOOK_S = 1.0, 0.05

@@ -12,8 +12,8 @@ from zlib import crc32
 import structlog
 
 from bot.domain.config import LaneConfig
-from bot.domain.judge.counters import Sample
-from bot.domain.judge.history import LastRead, ServedTick, edges, served
+from bot.domain.judge.evidence.counters import Sample
+from bot.domain.judge.history.served import LastRead, ServedTick, edges, served
 from bot.domain.judge.policy import PolicyError, Rule
 from bot.domain.records import LaneRow
 from bot.domain.rollout.model import Lane

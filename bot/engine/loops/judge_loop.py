@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import structlog
 
-from bot.domain.judge.evidence import EvidenceState
-from bot.domain.judge.history import ServedTick, served_in_rollout
-from bot.domain.judge.replay import judged_tick
+from bot.domain.judge.evidence.ticks import EvidenceState
+from bot.domain.judge.history.replay import judged_tick
+from bot.domain.judge.history.served import ServedTick, served_in_rollout
 from bot.domain.records import Judged, Loaded
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import Crashed, DrawCard, Measured

@@ -12,14 +12,14 @@ from typing import NamedTuple
 import structlog
 
 from bot.domain.config import LaneConfig
-from bot.domain.judge.counters import CounterReading, Sample
-from bot.domain.judge.evidence import EvidenceState, Signal, Tick, difference
+from bot.domain.judge.evidence.counters import CounterReading, Sample
+from bot.domain.judge.evidence.ticks import EvidenceState, Signal, Tick, difference
 from bot.domain.judge.judge import JudgePolicy, PolicyError
 from bot.domain.records import SeriesPoint
 from bot.domain.rollout.model import Identity, Lane, Observed, Rollout, RunState
 from bot.engine.lanes import Lanes
+from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.errors import Unreachable
-from bot.ports.metrics import MetricSource
 
 log = structlog.get_logger(__name__)
 

@@ -22,29 +22,29 @@ from bot.engine.loops.reconciler import SETTLED_S, Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
-from bot.engine.watch.alerts import ALERTS, Alerts
-from bot.engine.watch.calendars import CalendarLoop
-from bot.engine.watch.handover import HandOvers
+from bot.engine.watch.alerts.service import ALERTS, Alerts
+from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.alerts.telling import SinkTeller
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.engine.watch.monitors import Monitors
-from bot.engine.watch.oncall import OnCall
-from bot.engine.watch.pages import PageLoop
-from bot.engine.watch.sinks import Sinks
-from bot.engine.watch.telling import SinkTeller
+from bot.engine.watch.oncall.calendars import CalendarLoop
+from bot.engine.watch.oncall.handover import HandOvers
+from bot.engine.watch.oncall.pages import PageLoop
+from bot.engine.watch.oncall.service import OnCall
 from bot.ports.appcommands import AppCommandsSync
-from bot.ports.bindings import BoundAdapters
 from bot.ports.changes import ChangeSource
-from bot.ports.checks import Checks
 from bot.ports.coordination import Clock, Waker
+from bot.ports.data_plane.bindings import BoundAdapters
+from bot.ports.data_plane.metrics import MetricSource
+from bot.ports.data_plane.runs import Runner
+from bot.ports.data_plane.targets import Checker, DeployTarget
 from bot.ports.members import Members
 from bot.ports.meter import Meter, NoMeter
-from bot.ports.metrics import MetricSource
 from bot.ports.notifications import Announcer
-from bot.ports.oncall import CalendarReader
 from bot.ports.releases import ReleaseSource
-from bot.ports.runs import Runner
 from bot.ports.store import Store
-from bot.ports.targets import Checker, DeployTarget
+from bot.ports.watch.checks import Checks
+from bot.ports.watch.oncall import CalendarReader
 
 # What a process does: everything, only what goes to Discord, or everything else.
 Role = Literal["all", "gateway", "worker"]

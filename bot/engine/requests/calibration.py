@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain.config import Catalog, LaneConfig
-from bot.domain.judge.backtest import Backtest, backtest
-from bot.domain.judge.dependence import calibrated
-from bot.domain.judge.history import FULL_S, ServedTick
-from bot.domain.judge.planning import Suggestion, suggested
+from bot.domain.judge.history.backtest import Backtest, backtest
+from bot.domain.judge.history.dependence import calibrated
+from bot.domain.judge.history.planning import Suggestion, suggested
+from bot.domain.judge.history.served import FULL_S, ServedTick
 from bot.domain.rollout.model import Plan, Policy
 from bot.domain.rollout.soaks import ShortSoaks, short_soaks
 from bot.domain.rollout.steps.shift import Shift

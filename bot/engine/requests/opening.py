@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.domain import phrasebook
 from bot.domain.formatting import count
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.judge.verdict import Outcome
 from bot.domain.judge.why import Why, explained
 from bot.domain.rollout.model import Identity, Phase, Rollout

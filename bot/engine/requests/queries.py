@@ -8,7 +8,7 @@ from math import ceil
 
 from bot.domain import phrasebook
 from bot.domain.config import LaneConfig, unknown
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Observed, Release, Rollout
 from bot.engine import api

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from bot.domain.config import Catalog
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert
+from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.health import LaneHealth, ServerHealth, lane_health
 from bot.engine.api import Within, everywhere
 from bot.ports.coordination import Clock

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.domain.config import Catalog, LaneConfig
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.rollout.model import Lane, Phase
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.rules import News, WatchRule, WatchState, advance_watch, shown_now
-from bot.engine.watch.alerts import RULES
+from bot.engine.watch.alerts.service import RULES
 from bot.ports.coordination import Clock
-from bot.ports.findings import Findings
 from bot.ports.store import Store
+from bot.ports.watch.findings import Findings
 
 log = structlog.get_logger(__name__)
 

@@ -11,14 +11,14 @@ from zlib import crc32
 import structlog
 
 from bot.domain.config import Catalog, CheckConfig
+from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, given_up, observe
-from bot.domain.watch.findings import Finding
 from bot.engine.tasks import Tasks
-from bot.ports.checks import Checks
 from bot.ports.coordination import Clock
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.findings import Findings
-from bot.ports.monitors import MonitorKey, MonitorStore
+from bot.ports.watch.checks import Checks
+from bot.ports.watch.findings import Findings
+from bot.ports.watch.monitors import MonitorKey, MonitorStore
 
 log = structlog.get_logger(__name__)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from bot.domain.config import CheckConfig
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import CheckResult
-from bot.ports.checks import Checks
 from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.watch.checks import Checks
 
 _AT_ONCE = 16
 

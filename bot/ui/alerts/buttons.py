@@ -8,8 +8,8 @@ from typing import Literal
 
 import discord
 
-from bot.domain.watch.alert import Alert, AlertAction
-from bot.domain.watch.alert_actions import allowed_actions
+from bot.domain.watch.alerts.actions import allowed_actions
+from bot.domain.watch.alerts.alert import Alert, AlertAction
 from bot.ui import escaping
 from bot.ui.buttons import IdButton
 

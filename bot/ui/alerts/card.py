@@ -8,9 +8,9 @@ from datetime import datetime
 import discord
 
 from bot.domain.formatting import counted, duration
-from bot.domain.watch.alert import Alert, AlertState, Entry, Trouble
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.api import AlertView
+from bot.domain.watch.alerts.alert import Alert, AlertState, Entry, Trouble
+from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.api import AlertView
 from bot.ui import escaping
 
 # A symbol and a word before any colour.

@@ -10,14 +10,14 @@ import discord
 import structlog
 
 from bot.domain.config import Catalog, GuildConfig
-from bot.domain.watch.alert import Alert
-from bot.domain.watch.findings import Severity
-from bot.domain.watch.follow_up import due_at
-from bot.engine.watch.alerts import Alerts, pinged_at_first
-from bot.engine.watch.api import AlertView
-from bot.ports.alerts import AlertCard, AlertStore
+from bot.domain.watch.alerts.alert import Alert
+from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.alerts.follow_up import due_at
+from bot.engine.watch.alerts.api import AlertView
+from bot.engine.watch.alerts.service import Alerts, pinged_at_first
 from bot.ports.coordination import Clock
 from bot.ports.store import NoteStore
+from bot.ports.watch.alerts import AlertCard, AlertStore
 from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
 from bot.ui.message_budget import MessageBudget, Priority

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.domain.formatting import duration, percent
-from bot.domain.judge.confidence import bounds, bounds_sentence, power_sentence
 from bot.domain.judge.judge import JudgePolicy, Outcome, Reason, Verdict
+from bot.domain.judge.statistics.confidence import bounds, bounds_sentence, power_sentence
 from bot.domain.judge.verdict import SICK
 from bot.domain.rollout.model import Phase, Rollout
 from bot.ui import escaping

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from bot.domain import phrasebook
 from bot.domain.formatting import with_times
-from bot.domain.watch.oncall import OnCallShift, Person
-from bot.engine.watch.oncall import OnCallStatus
-from bot.engine.watch.overrides import Overridden
+from bot.domain.watch.oncall.schedule import OnCallShift, Person
+from bot.engine.watch.oncall.overrides import Overridden
+from bot.engine.watch.oncall.service import OnCallStatus
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions.lists import layout

@@ -18,7 +18,7 @@ from bot.domain.rollout.model import Actor
 from bot.engine.api import OpenedVerdict
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
-from bot.engine.watch.alerts import Alerts
+from bot.engine.watch.alerts.service import Alerts
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from bot.domain.formatting import with_times
-from bot.domain.judge.backtest import Backtest
+from bot.domain.judge.history.backtest import Backtest
 from bot.domain.judge.why import Block, Line
 from bot.domain.records import Lock, RolloutSummary
 from bot.domain.rollout import approvals, machine, plans, verdicts
@@ -16,12 +16,12 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
-from bot.domain.watch.alert import Alert, AlertState
+from bot.domain.watch.alerts.alert import Alert, AlertState
 from bot.domain.watch.health import LaneHealth, ServerHealth
-from bot.domain.watch.oncall import OnCallShift, Person
+from bot.domain.watch.oncall.schedule import OnCallShift, Person
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
-from bot.engine.watch.oncall import OnCallStatus
-from bot.engine.watch.overrides import Overridden
+from bot.engine.watch.oncall.overrides import Overridden
+from bot.engine.watch.oncall.service import OnCallStatus
 from bot.web.api import models
 
 _MOST_BLOCKS = 1000

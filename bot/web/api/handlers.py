@@ -14,10 +14,10 @@ from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout import approvals
 from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
 from bot.domain.tokens import SCOPE_OF, ApiToken
-from bot.domain.watch.oncall import Person
+from bot.domain.watch.oncall.schedule import Person
 from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest
 from bot.engine.service import Engine
-from bot.engine.watch.overrides import OverrideRequest
+from bot.engine.watch.oncall.overrides import OverrideRequest
 from bot.web.api import formatting, models
 from bot.web.api.access import Access, require, require_lane, require_unlimited
 from bot.web.api.problems import Problem

@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert, Entry
+from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
-from bot.ports.alerts import AlertCard, AlertChange
 from bot.ports.store import NO_LANE
+from bot.ports.watch.alerts import AlertCard, AlertChange
 from tests.fakes.store.effects import call
 from tests.fakes.store.tables import AlertRow, Part, Tables, statement
 
 
 class MemoryAlerts(Part):
-    """Implements `bot.ports.alerts.AlertStore`."""
+    """Implements `bot.ports.watch.alerts.AlertStore`."""
 
     part = "alerts"
 
@@ -91,7 +91,7 @@ class MemoryAlerts(Part):
 
 
 class MemoryWatchedLanes(Part):
-    """Implements `bot.ports.alerts.WatchedLanes`."""
+    """Implements `bot.ports.watch.alerts.WatchedLanes`."""
 
     part = "watched"
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.judge.replay import JudgedTick
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.records import RolloutSummary, SeriesPoint
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Lane, Phase, Rollout

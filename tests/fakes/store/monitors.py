@@ -7,12 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.watch.checks import Hour, MonitorState
-from bot.ports.monitors import MonitorKey
+from bot.ports.watch.monitors import MonitorKey
 from tests.fakes.store.tables import Part, Tables, statement
 
 
 class MemoryMonitors(Part):
-    """Implements `bot.ports.monitors.MonitorStore`."""
+    """Implements `bot.ports.watch.monitors.MonitorStore`."""
 
     part = "monitors"
 

@@ -8,16 +8,16 @@ from datetime import datetime
 
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
-from bot.domain.watch.oncall import Override
-from bot.domain.watch.oncall_pages import Page
-from bot.ports.oncall import ReadCalendar, Told
+from bot.domain.watch.oncall.pages import Page
+from bot.domain.watch.oncall.schedule import Override
 from bot.ports.store import NO_LANE
+from bot.ports.watch.oncall import ReadCalendar, Told
 from tests.fakes.store.effects import call
 from tests.fakes.store.tables import Part, Tables, statement
 
 
 class MemoryOnCall(Part):
-    """Implements `bot.ports.oncall.OnCallStore`."""
+    """Implements `bot.ports.watch.oncall.OnCallStore`."""
 
     part = "on_call"
 

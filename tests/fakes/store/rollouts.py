@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain.drift import Drift
-from bot.domain.judge.evidence import begin_evidence
+from bot.domain.judge.evidence.ticks import begin_evidence
 from bot.domain.records import (
     Active,
     Answer,

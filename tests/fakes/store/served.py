@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.judge.history import Edges, ServedTick, in_order, minutes
+from bot.domain.judge.history.served import Edges, ServedTick, in_order, minutes
 from bot.domain.rollout.model import Lane
 from tests.fakes.store.tables import Part, Tables, statement
 

@@ -9,20 +9,20 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from bot.domain.judge.evidence import EvidenceState
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.ticks import EvidenceState
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, SeriesPoint
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
-from bot.domain.watch.alert import Alert, Entry
+from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.checks import MonitorState
-from bot.domain.watch.oncall import Override
-from bot.domain.watch.oncall_pages import Page
+from bot.domain.watch.oncall.pages import Page
+from bot.domain.watch.oncall.schedule import Override
 from bot.domain.watch.rules import WatchState
-from bot.ports.alerts import AlertCard
-from bot.ports.monitors import MonitorKey
-from bot.ports.oncall import ReadCalendar, Told
 from bot.ports.store import CardRef
+from bot.ports.watch.alerts import AlertCard
+from bot.ports.watch.monitors import MonitorKey
+from bot.ports.watch.oncall import ReadCalendar, Told
 
 T = TypeVar("T")
 P = ParamSpec("P")

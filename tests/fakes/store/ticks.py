@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.judge.evidence import begin_evidence
+from bot.domain.judge.evidence.ticks import begin_evidence
 from bot.domain.records import Due, Judged, Loaded
 from bot.domain.rollout.model import Rollout
 from tests.fakes.store.rollouts import same

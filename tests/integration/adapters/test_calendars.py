@@ -13,8 +13,8 @@ from aiohttp import web
 
 from bot.adapters.calendars.reader import LARGEST, MOST_EVENTS, IcsCalendars
 from bot.domain.secret import Secret
-from bot.domain.watch.oncall import CalendarSource
-from bot.domain.watch.oncall_calendar import CalendarEvent
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.schedule import CalendarSource
 from bot.ports.errors import Unreachable
 from tests.support.waiting import PATIENCE_S
 

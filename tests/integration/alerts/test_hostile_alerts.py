@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.domain.watch.alerts.alert import AlertState
+from bot.domain.watch.alerts.findings import Severity
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from tests.fakes.github_issues import GithubIssues, serving_issues
 from tests.fakes.mail import Mailbox, serving_mail
 from tests.fakes.sinks import (

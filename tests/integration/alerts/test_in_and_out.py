@@ -18,9 +18,9 @@ from bot.composition.adapters import make_alert_sources, make_sinks
 from bot.domain.config import Catalog
 from bot.domain.rollout.model import Rollout
 from bot.engine.api import RollbackRequest
-from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.sinks import Sinks
-from bot.engine.watch.telling import SinkTeller
+from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.alerts.telling import SinkTeller
 from tests.fakes.sinks import ROUTING_KEY, PagerDuty, serving
 from tests.support.alert_sources import ENVIRON, SOURCES, alertmanager_alert, alertmanager_body, bearer
 from tests.support.catalog_files import SOUND, check, write

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import trustme
 
-from bot.engine.watch.sinks import Sinks
+from bot.engine.watch.alerts.sinks import Sinks
 from bot.ports.errors import Unreachable
-from bot.ports.sinks import Known
+from bot.ports.watch.sinks import Known
 from demo.children import free_port
 from tests.fakes.mail import Mailbox, serving_mail
 from tests.support.sinks import ACKNOWLEDGED, BEGAN, FIRING, RESOLVED, sinks_of

@@ -12,7 +12,7 @@ import yaml
 
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import Reloaded
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.web.app import Admin, create_app, serve
 from tests.fakes.findings import FakeFindings
 from tests.support import prometheus

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.sinks import Delivery, Sinks, retry_in_s
+from bot.domain.watch.alerts.alert import AlertState
+from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.sinks import Delivery, Sinks, retry_in_s
 from bot.ports.errors import RateLimited, Unreachable
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from demo.children import free_port
 from tests.fakes.github_issues import GithubIssues, serving_issues
 from tests.fakes.sinks import (

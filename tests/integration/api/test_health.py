@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
-from bot.domain.watch.escalation import AlertPolicy
-from bot.domain.watch.findings import Finding, Severity
-from bot.domain.watch.hearing import begin
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.rules import WatchState, advance_watch
-from bot.ports.alerts import AlertChange
+from bot.ports.watch.alerts import AlertChange
 from tests.support.actors import GUEST
 from tests.support.api import Api, serving
 from tests.support.catalogs import PRODUCTION

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from bot.domain.tokens import TokenScope
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.oncall import OnCall
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.engine.watch.oncall.service import OnCall
 from tests.support.actors import DEV, GUEST, ONCALL
 from tests.support.api import Api, serving
 from tests.support.catalog_files import SOUND, write

@@ -12,8 +12,8 @@ import pytest
 
 from bot.composition.adapters import open_checks
 from bot.domain.rollout.model import Lane, Observed, Running, RunState
-from bot.ports.checks import Checks
 from bot.ports.errors import Unreachable
+from bot.ports.watch.checks import Checks
 from tests.support.catalogs import PRODUCTION, catalog
 from tests.support.checked import answering, check, serving
 

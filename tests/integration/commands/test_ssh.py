@@ -20,7 +20,7 @@ from bot.adapters.targets.context import TargetContext
 from bot.domain.rollout.model import Desired, Lane, Release, RunState
 from bot.domain.rollout.steps import RunCommand, SshAddress
 from bot.kinds import SshSettings
-from bot.ports.runs import RunFacts, RunKey
+from bot.ports.data_plane.runs import RunFacts, RunKey
 from tests.support.ssh import SshServer
 from tests.support.waiting import until
 

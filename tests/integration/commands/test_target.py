@@ -26,8 +26,8 @@ from bot.adapters.targets.jobs.settings import LaneAddressSettings
 from bot.adapters.targets.jobs.target import lanes_dir
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
+from bot.ports.data_plane.targets import ORDERED_BY
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from bot.ports.targets import ORDERED_BY
 from tests.support.waiting import until
 
 LANE = Lane("herald", "production")

@@ -25,8 +25,8 @@ from bot.adapters.targets.webhook.target import WebhookTarget
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed, Release, RunState
 from bot.domain.secret import Secret
+from bot.ports.data_plane.targets import ORDERED_BY
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.targets import ORDERED_BY
 from bot.web.errors import errors
 from bot.web.hooks import add_hooks
 from tests.support.waiting import until

@@ -9,8 +9,8 @@ from random import Random
 import pytest
 
 from bot.domain.errors import UserError
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps.shift import Shift

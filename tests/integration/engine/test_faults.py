@@ -16,8 +16,8 @@ from bot.domain.records import Claimed
 from bot.domain.rollout.model import Action, Desired, Lane, Observed, Phase, Plan
 from bot.domain.rollout.steps import Shift, Soak
 from bot.engine.api import RollbackRequest
+from bot.ports.data_plane.targets import Capabilities
 from bot.ports.errors import Unreachable
-from bot.ports.targets import Capabilities
 from tests.fakes.target import FakeTarget
 from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.catalogs import GUILD, LONG, PRODUCTION, STAGING, V140, V150, VERIFY, catalog, policy

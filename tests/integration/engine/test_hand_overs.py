@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from bot.domain.watch.oncall import Calendar, CalendarSource, OnCallSchedule
-from bot.domain.watch.oncall_calendar import CalendarEvent
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.overrides import OverrideRequest
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, OnCallSchedule
+from bot.engine.watch.oncall.overrides import OverrideRequest
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement
 from tests.support.actors import ONCALL
@@ -110,7 +110,7 @@ async def test_an_override_is_stored_audited_and_announced(dsn: str) -> None:
 
 
 class Reader:
-    """Implements `bot.ports.oncall.CalendarReader`: a calendar in which ada is always on call."""
+    """Implements `bot.ports.watch.oncall.CalendarReader`: a calendar in which ada is always on call."""
 
     away = False
 

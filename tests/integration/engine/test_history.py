@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from bot.domain.config import Catalog
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.rollout.model import Phase
 from tests.support.catalogs import LONG, PRODUCTION, STAGING, catalog, policy
 from tests.support.harness import QUICK, Slipway, World

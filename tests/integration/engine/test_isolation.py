@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.judge.counters import Sample
+from bot.domain.judge.evidence.counters import Sample
 from bot.domain.rollout.model import Lane, Phase, Plan, Rollout
 from bot.domain.rollout.steps import Observe, Shift
 from tests.fakes.outside import FakeMetrics

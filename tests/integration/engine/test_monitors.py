@@ -14,12 +14,12 @@ from bot.domain.config import Catalog, CheckConfig
 from bot.domain.rollout.binding import AdapterBinding
 from bot.domain.rollout.model import Lane, Phase, Plan
 from bot.domain.rollout.steps import HttpCheck, NamedCheck, Observe, Shift, Verify
-from bot.domain.watch.alert import Alert
+from bot.domain.watch.alerts.alert import Alert
+from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRules
-from bot.domain.watch.findings import Severity
 from bot.engine.lanes import AdaptersByName
-from bot.engine.watch.alerts import Alerts
-from bot.ports.monitors import MonitorKey
+from bot.engine.watch.alerts.service import Alerts
+from bot.ports.watch.monitors import MonitorKey
 from tests.support.catalogs import PRODUCTION, STAGING, V140, catalog
 from tests.support.harness import QUICK, Slipway, World
 from tests.support.waiting import until
@@ -37,7 +37,7 @@ class Plain:
 
 @dataclass
 class FakeChecks:
-    """Implements `bot.ports.checks.Checks`. said: what each check says; it passes when that is empty."""
+    """Implements `bot.ports.watch.checks.Checks`. said: what each check says; it passes when that is empty."""
 
     said: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, str]] = field(default_factory=list)

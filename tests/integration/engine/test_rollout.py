@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.judge.replay import replayed, same
+from bot.domain.judge.history.replay import replayed, same
 from bot.domain.rollout.model import Action, Phase, Plan
 from bot.domain.rollout.steps import Gate, Observe, Shift
 from tests.fakes.target import FakeTarget

@@ -20,7 +20,7 @@ from bot.adapters.metrics.context import MetricContext
 from bot.adapters.metrics.prometheus.alerts import make_alerts
 from bot.adapters.metrics.prometheus.counters import make_prometheus
 from bot.adapters.metrics.prometheus.settings import AlertsSettings, PrometheusSettings
-from bot.domain.judge.evidence import Sample
+from bot.domain.judge.evidence.ticks import Sample
 from bot.domain.rollout.model import Desired, Lane, Release
 from tests.fakes.target import FakeTarget
 from tests.support import prometheus

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from bot.domain.config import LaneConfig
-from bot.domain.judge.evidence import Counts, Signal, Tick
+from bot.domain.judge.evidence.ticks import Counts, Signal, Tick
 from bot.domain.judge.policy import Rule
 from bot.domain.judge.rules import RuleState, advance_rule, fails
 from bot.domain.rollout.model import Lane

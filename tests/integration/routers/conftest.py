@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.ports.routers import LaneRoute
+from bot.ports.data_plane.routers import LaneRoute
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import KINDS, LANE, OTHER, RouterSubject, running, subject
 

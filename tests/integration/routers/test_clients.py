@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.ports.routers import RouterCounts
+from bot.ports.data_plane.routers import RouterCounts
 from tests.support.routers.client import WEBSOCKET, Address, Connection, ask, request
 from tests.support.routers.release import TestRelease
 from tests.support.routers.subjects import RouterSubject

@@ -12,7 +12,7 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_se
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry
 from bot.domain.rollout.model import Desired, RunState
-from bot.ports.targets import ORDERED_BY
+from bot.ports.data_plane.targets import ORDERED_BY
 from tests.support.docker import DockerEngine
 from tests.support.host import host_of_processes
 from tests.support.routers.subjects import need_envoy

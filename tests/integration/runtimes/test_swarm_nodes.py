@@ -17,8 +17,8 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_se
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry as registry_of_kinds
 from bot.domain.rollout.model import Desired, RunState
+from bot.ports.data_plane.runtimes import RunningRelease
 from bot.ports.errors import TargetRefused
-from bot.ports.runtimes import RunningRelease
 from tests.support.docker import Registry, registry
 from tests.support.host import Users, host_of_processes, settled
 from tests.support.routers.subjects import need_envoy

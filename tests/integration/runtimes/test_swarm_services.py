@@ -12,8 +12,8 @@ import pytest
 
 from bot.adapters.runtimes.swarm.runtime import SwarmRuntime
 from bot.domain.rollout.model import Release, RunState
+from bot.ports.data_plane.runtimes import Order, RunningInstance
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import Order, RunningInstance
 from tests.support.docker import DockerEngine
 from tests.support.runtimes import LANE, TOKEN, SwarmKit, SwarmWorld, answer, host_dies
 from tests.support.swarm import docker_swarm

@@ -13,7 +13,7 @@ from bot.adapters.artifacts import digest, listing, manifest
 from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.process.runtime import ProcessRuntime
 from bot.domain.rollout.model import Release, RunState
-from bot.ports.runtimes import RunningRelease
+from bot.ports.data_plane.runtimes import RunningRelease
 from tests.support.host import LANE
 from tests.support.paths import SERVICE
 from tests.support.runtimes import answer

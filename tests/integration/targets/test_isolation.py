@@ -26,7 +26,7 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_se
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry
 from bot.domain.rollout.model import Desired, Lane, Release, RunState
-from bot.ports.runtimes import RunningRelease
+from bot.ports.data_plane.runtimes import RunningRelease
 from tests.support.host import LANE, settled
 from tests.support.paths import TESTS
 from tests.support.routers.subjects import need_envoy

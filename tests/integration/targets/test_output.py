@@ -18,7 +18,7 @@ from bot.adapters.runtimes.process import writer
 from bot.adapters.runtimes.process.runtime import ProcessRuntime
 from bot.adapters.runtimes.process.writer import LARGEST, Drain, WriterProgram
 from bot.domain.rollout.model import Lane, Release, RunState
-from bot.ports.runtimes import RunningRelease
+from bot.ports.data_plane.runtimes import RunningRelease
 from tests.support.runtimes import host_dies
 from tests.support.waiting import until
 

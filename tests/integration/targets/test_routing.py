@@ -12,7 +12,7 @@ from bot.adapters.metrics.router import RouterMetrics
 from bot.adapters.targets.hosted.host.host import Host
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget
-from bot.domain.judge.evidence import CounterReading
+from bot.domain.judge.evidence.ticks import CounterReading
 from bot.domain.rollout.model import Desired, Lane
 from bot.ports.errors import TargetRefused
 from tests.support.host import LANE, Users, process_target, release, settled

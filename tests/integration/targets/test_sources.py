@@ -20,7 +20,7 @@ from bot.adapters.metrics.scrape import ScrapeMetrics
 from bot.adapters.targets.checker import HttpChecker
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.domain.judge import judge
-from bot.domain.judge.evidence import Counts, EvidenceState, Sample, Signal, begin_evidence, difference
+from bot.domain.judge.evidence.ticks import Counts, EvidenceState, Sample, Signal, begin_evidence, difference
 from bot.domain.rollout.model import Desired, Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable

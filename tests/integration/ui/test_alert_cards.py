@@ -9,11 +9,11 @@ import pytest
 
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.rollout.model import Rollout
-from bot.domain.watch.alert import AlertAction
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.alert import AlertAction
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.engine.api import RollbackRequest
-from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.api import AlertRequest
+from bot.engine.watch.alerts.api import AlertRequest
+from bot.engine.watch.alerts.service import Alerts
 from bot.ui.alerts.publisher import MOST_CARDS, AlertCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import ONCALL

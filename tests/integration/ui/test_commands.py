@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.judge.backtest import Backtest, Fault
+from bot.domain.judge.history.backtest import Backtest, Fault
 from bot.engine.requests.calibration import Tried
 from tests.support import rollouts
 from tests.support.responder import Stand

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.watch.oncall import OnCallSchedule, Person
-from bot.domain.watch.oncall_pages import Page
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.pages import button_of
+from bot.domain.watch.oncall.pages import Page
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import OnCallSchedule, Person
+from bot.engine.watch.oncall.pages import button_of
 from bot.ports.notifications import Announcement
 from tests.support import rollouts
 from tests.support.oncall import schedule, with_schedules

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from bot.ports.routers import Backend, Share
+from bot.ports.data_plane.routers import Backend, Share
 from tests.support.routers.client import reset
 
 # By RFC 6455.

@@ -21,7 +21,7 @@ from bot.adapters.routers.haproxy.config import HaproxyLimits
 from bot.adapters.routers.haproxy.process import find_program
 from bot.adapters.routers.haproxy.router import HaproxyRouter
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import LaneRoute, Router, RouterCounts, Share, Split
+from bot.ports.data_plane.routers import LaneRoute, Router, RouterCounts, Share, Split
 from tests.support.routers.client import Address
 from tests.support.waiting import until
 

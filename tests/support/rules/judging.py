@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from random import Random
 
-from bot.domain.judge.evidence import Counts, Signal, Tick
+from bot.domain.judge.evidence.ticks import Counts, Signal, Tick
 from bot.domain.judge.judge import (
     JudgePolicy,
     JudgeState,

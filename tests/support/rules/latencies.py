@@ -12,8 +12,8 @@ from random import Random
 from statistics import NormalDist
 
 from bot.adapters.routers.envoy.bootstrap import BOUNDS_MS
-from bot.domain.judge.evidence import Tick
-from bot.domain.judge.histogram import Histogram
+from bot.domain.judge.evidence.histogram import Histogram
+from bot.domain.judge.evidence.ticks import Tick
 from tests.support.rules.judging import FIVE
 
 ROUTER_BOUNDS = tuple(bound / 1000 for bound in BOUNDS_MS)

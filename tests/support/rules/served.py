@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from random import Random
 
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
 from tests.support.rules.judging import failures
 
 RPS, TICK_S = 20, 5

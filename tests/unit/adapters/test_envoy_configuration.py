@@ -16,7 +16,7 @@ from bot.adapters.routers.envoy.counting import parse_counts
 from bot.adapters.routers.envoy.loggers import overdue_after_ms, up_to
 from bot.adapters.routers.envoy.names import cluster_name, lane_name, parse_cluster, parse_lane
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import Backend, LaneRoute, RouterCounts, Share, Split, Stickiness
+from bot.ports.data_plane.routers import Backend, LaneRoute, RouterCounts, Share, Split, Stickiness
 
 LANE = Lane("checkout", "production")
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

@@ -24,8 +24,8 @@ from bot.adapters.routers.haproxy.counting import End, Found, Tally
 from bot.adapters.routers.haproxy.router import folder_name
 from bot.adapters.routers.haproxy.splits import Placed, Slot
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import Backend, LaneRoute, Share, Split, Stickiness
 from bot.ports.errors import TargetRefused
-from bot.ports.routers import Backend, LaneRoute, Share, Split, Stickiness
 
 LANE = Lane("checkout", "production")
 texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)

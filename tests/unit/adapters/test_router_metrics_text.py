@@ -7,7 +7,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.adapters.targets.hosted.host.prometheus import RouterCollector, Row
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import RouterCounts
+from bot.ports.data_plane.routers import RouterCounts
 
 LANE = Lane("checkout", "production")
 

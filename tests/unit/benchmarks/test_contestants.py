@@ -24,7 +24,7 @@ from benchmarks.judge.contestants import (
 from benchmarks.judge.mann_whitney import score, shifted_up
 from benchmarks.judge.traffic.library import MODELS
 from benchmarks.judge.traffic.scenario import Case, Look, Scenario
-from bot.domain.judge.evidence import Counts
+from bot.domain.judge.evidence.ticks import Counts
 
 GOOD, BAD, SILENT = Counts(25, 0), Counts(25, 2), Counts(0, 0)
 

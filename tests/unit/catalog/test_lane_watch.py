@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.judge.rules import parse_rule
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.findings import Severity
+from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
 from tests.support.catalog_files import SOUND, check, load, write

@@ -13,8 +13,8 @@ from bot.__main__ import cli
 from bot.catalog.models.oncall import parse_hand_over, parse_rotation
 from bot.domain.rollout.model import Lane
 from bot.domain.secret import Secret
-from bot.domain.watch.oncall import Calendar, CalendarSource, OnCallSchedule, Person
-from bot.domain.watch.oncall_rotation import Rotation
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, OnCallSchedule, Person
 from tests.support.catalog_files import SOUND, check, line_of, load, reloader, write
 
 ADA, GRACE = Person(200000000000000001, "ada"), Person(200000000000000002, "grace")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.errors import Refused
-from bot.domain.judge.evidence import EvidenceState
+from bot.domain.judge.evidence.ticks import EvidenceState
 from bot.domain.records import Answer, Loaded, RolloutChange
 from bot.domain.rollout.events import Acted, DrawCard
 from bot.domain.rollout.model import Action, Actor, Plan, Rollout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.cli.pipelines import _tell_facts
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.rollout.events import Measured
 from bot.domain.rollout.model import Phase, Rollout
 from bot.engine.api import LaneStatus

@@ -16,10 +16,10 @@ from pydantic import Field
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.domain.formatting import one_line
-from bot.domain.watch.alert import AlertState
+from bot.domain.watch.alerts.alert import AlertState
 from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.errors import SinkRefused, Unreachable
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.values import RelativePath, SecretText, Text, shaped
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
@@ -56,7 +56,7 @@ class EmailSettings(SinkSettings):
 
 
 class EmailSink:
-    """Implements `bot.ports.sinks.AlertSink`."""
+    """Implements `bot.ports.watch.sinks.AlertSink`."""
 
     def __init__(self, name: str, settings: EmailSettings, context: SinkContext) -> None:
         self._settings = settings

@@ -16,10 +16,10 @@ from pydantic import Field
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, SinkReply, insecure, send
 from bot.adapters.sources.github import limited_until
-from bot.domain.watch.alert import AlertState
+from bot.domain.watch.alerts.alert import AlertState
 from bot.kinds import SettingsProblem, SinkSettings
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.values import Duration, HttpUrl, SecretText, shaped
 
 # GitHub's limits, in characters.
@@ -57,7 +57,7 @@ class GithubSinkSettings(SinkSettings):
 
 
 class GithubSink:
-    """Implements `bot.ports.sinks.AlertSink`."""
+    """Implements `bot.ports.watch.sinks.AlertSink`."""
 
     def __init__(self, name: str, settings: GithubSinkSettings, context: SinkContext) -> None:
         self._settings = settings

@@ -10,10 +10,10 @@ from pydantic import Field
 
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
+from bot.domain.watch.alerts.alert import AlertState
+from bot.domain.watch.alerts.findings import Severity
 from bot.kinds import SettingsProblem, SinkSettings
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.values import HttpUrl, SecretText
 
 _SUMMARY = 1024
@@ -45,7 +45,7 @@ class PagerdutySettings(SinkSettings):
 
 
 class PagerdutySink:
-    """Implements `bot.ports.sinks.AlertSink`. The alert's key is the deduplication key throughout."""
+    """Implements `bot.ports.watch.sinks.AlertSink`. The alert's key is the deduplication key throughout."""
 
     def __init__(self, name: str, settings: PagerdutySettings, context: SinkContext) -> None:
         self._settings = settings

@@ -12,10 +12,10 @@ from pydantic import Field
 from bot import __version__
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
-from bot.domain.watch.alert import AlertState
-from bot.domain.watch.findings import Severity
+from bot.domain.watch.alerts.alert import AlertState
+from bot.domain.watch.alerts.findings import Severity
 from bot.kinds import SettingsProblem, SinkSettings
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.values import SecretText
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class SentrySinkSettings(SinkSettings):
 
 
 class SentrySink:
-    """Implements `bot.ports.sinks.AlertSink`."""
+    """Implements `bot.ports.watch.sinks.AlertSink`."""
 
     def __init__(self, name: str, settings: SentrySinkSettings, context: SinkContext) -> None:
         self._settings = settings

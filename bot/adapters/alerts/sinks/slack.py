@@ -12,7 +12,7 @@ from pydantic import Field
 from bot.adapters.alerts.sinks import wording
 from bot.adapters.alerts.sinks.posting import SinkContext, insecure, send
 from bot.kinds import SettingsProblem, SinkSettings
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from bot.values import SecretText
 
 # Slack's limits, in characters as they are sent.
@@ -31,7 +31,7 @@ class SlackSettings(SinkSettings):
 
 
 class SlackSink:
-    """Implements `bot.ports.sinks.AlertSink`."""
+    """Implements `bot.ports.watch.sinks.AlertSink`."""
 
     def __init__(self, name: str, settings: SlackSettings, context: SinkContext) -> None:
         self._settings = settings

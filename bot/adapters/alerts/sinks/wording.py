@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from bot.domain.formatting import clean, one_line
-from bot.domain.watch.alert import AlertState
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.domain.watch.alerts.alert import AlertState
+from bot.ports.watch.sinks import AlertSnapshot, Known
 
 _TITLE, _LINE, _TEXT = 200, 500, 2000
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from bot.domain.watch.findings import Finding
+from bot.domain.watch.alerts.findings import Finding
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from bot.domain.config import Catalog
 from bot.domain.formatting import clean, one_line
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.findings import Finding, Severity, severity_of
+from bot.domain.watch.alerts.findings import Finding, Severity, severity_of
 from bot.kinds import AlertSourceSettings
 
 TITLE, TEXT, VALUE, URL, FINGERPRINT = 200, 2000, 100, 500, 100

@@ -12,7 +12,7 @@ from bot.adapters import signing
 from bot.adapters.alerts.sources.delivery import BadDelivery, InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import SignedSettings
-from bot.domain.watch.findings import Severity, severity_of
+from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.kinds import SettingsProblem
 from bot.values import Duration
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import BodySignature, SignedSettings
-from bot.domain.watch.findings import Severity, severity_of
+from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.values import Names, Text
 
 _FAILED = ("failure", "timed_out", "startup_failure")

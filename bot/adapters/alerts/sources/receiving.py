@@ -12,7 +12,7 @@ import structlog
 from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery, InboundDelivery, Reading
 from bot.engine.stepper import Contended
 from bot.ports.errors import Unreachable
-from bot.ports.findings import Findings
+from bot.ports.watch.findings import Findings
 
 _log = structlog.get_logger(__name__)
 

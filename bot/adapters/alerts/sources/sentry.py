@@ -12,7 +12,7 @@ from pydantic import Field
 from bot.adapters.alerts.sources.delivery import InboundDelivery, Reading, Theirs, parsed
 from bot.adapters.alerts.sources.findings import AlertContext, FindingMaker, SaidAlert
 from bot.adapters.alerts.sources.signed import BodySignature, SignedSettings
-from bot.domain.watch.findings import Severity, severity_of
+from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.values import Text
 
 _SIGNATURE = "Sentry-Hook-Signature"

@@ -13,7 +13,7 @@ from bot.adapters.metrics.prometheus.api import PrometheusSeries, QueryError, Un
 from bot.adapters.metrics.prometheus.settings import PrometheusSettings
 from bot.adapters.metrics.rules import RuleSubject
 from bot.adapters.metrics.shared import SharedAnswers
-from bot.domain.judge.evidence import Sample
+from bot.domain.judge.evidence.ticks import Sample
 from bot.domain.rollout.model import Lane, Observed
 from bot.ports.errors import TargetRefused, Unreachable
 

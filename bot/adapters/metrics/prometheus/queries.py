@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from bot.adapters.metrics.prometheus.api import NativeHistogram, PrometheusSeries, UnreadableError
 from bot.adapters.metrics.rules import RuleSubject
 from bot.domain.formatting import duration
-from bot.domain.judge.evidence import CounterReading
+from bot.domain.judge.evidence.ticks import CounterReading
 
 # A plain selector of series: `name` or `name{label="value"}`. Anything else is PromQL and used as it is.
 _SELECTOR = re.compile(r"\s*([a-zA-Z_:][a-zA-Z0-9_:]*)\s*(\{[^{}]*\})?\s*")

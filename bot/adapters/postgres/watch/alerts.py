@@ -12,16 +12,16 @@ from bot.adapters.postgres.connection.database import Connection, Database
 from bot.adapters.postgres.connection.json import dumped, storable, without_nul
 from bot.adapters.postgres.effects import call
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert, Entry
+from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
-from bot.ports.alerts import AlertCard, AlertChange
 from bot.ports.store import NO_LANE
+from bot.ports.watch.alerts import AlertCard, AlertChange
 
 _alert = TypeAdapter(Alert)
 
 
 class PostgresAlerts:
-    """Implements `bot.ports.alerts.AlertStore`."""
+    """Implements `bot.ports.watch.alerts.AlertStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -80,7 +80,7 @@ class PostgresAlerts:
 
 
 class PostgresWatchedLanes:
-    """Implements `bot.ports.alerts.WatchedLanes`."""
+    """Implements `bot.ports.watch.alerts.WatchedLanes`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

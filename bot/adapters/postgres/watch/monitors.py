@@ -14,7 +14,7 @@ from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.json import dumped, spliced, storable
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import HOUR_S, Hour, MonitorState
-from bot.ports.monitors import MonitorKey
+from bot.ports.watch.monitors import MonitorKey
 
 DAY_S = 86_400.0
 # A statement has one second.
@@ -25,7 +25,7 @@ _state = TypeAdapter(MonitorState)
 
 
 class PostgresMonitors:
-    """Implements `bot.ports.monitors.MonitorStore`."""
+    """Implements `bot.ports.watch.monitors.MonitorStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

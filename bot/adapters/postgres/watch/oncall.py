@@ -12,15 +12,15 @@ from bot.adapters.postgres.connection.json import dumped, storable
 from bot.adapters.postgres.effects import call, record
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
-from bot.domain.watch.oncall import Override, Person
-from bot.domain.watch.oncall_calendar import CalendarEvent
-from bot.domain.watch.oncall_pages import Page
-from bot.ports.oncall import ReadCalendar, Told
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.pages import Page
+from bot.domain.watch.oncall.schedule import Override, Person
 from bot.ports.store import NO_LANE
+from bot.ports.watch.oncall import ReadCalendar, Told
 
 
 class PostgresOnCall:
-    """Implements `bot.ports.oncall.OnCallStore`."""
+    """Implements `bot.ports.watch.oncall.OnCallStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

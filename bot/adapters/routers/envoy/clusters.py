@@ -9,7 +9,7 @@ from typing import Any
 from bot.adapters.routers.envoy.config import BUFFER_BYTES, TYPE, socket_address
 from bot.adapters.routers.envoy.names import cluster_name
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import Backend, Share, Split
+from bot.ports.data_plane.routers import Backend, Share, Split
 
 Json = dict[str, Any]
 

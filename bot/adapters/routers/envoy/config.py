@@ -23,7 +23,7 @@ from bot.adapters.routers.envoy.names import (
     parse_lane,
 )
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import LaneRoute, Share, Split
+from bot.ports.data_plane.routers import LaneRoute, Share, Split
 
 Json = dict[str, Any]
 

@@ -13,7 +13,7 @@ from bot.adapters.routers.envoy.config import EnvoyListening
 from bot.adapters.routers.envoy.loggers import limit_ms
 from bot.adapters.routers.envoy.names import COUNTS, EACH, cluster_name
 from bot.domain.rollout.model import Lane
-from bot.ports.routers import Backend, RouterCounts, Share, Split
+from bot.ports.data_plane.routers import Backend, RouterCounts, Share, Split
 
 Json = dict[str, Any]
 _ACTIVE = ".upstream_rq_active"

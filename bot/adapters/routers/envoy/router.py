@@ -19,8 +19,8 @@ from bot.adapters.routers.envoy.files import CLUSTERS, LISTENERS, ROUTES, Discov
 from bot.adapters.routers.envoy.names import COUNTS, parse_lane
 from bot.adapters.routers.envoy.process import EnvoyProcess
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import LaneRoute, RoutedLane, RouterCounts, Split
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts, Split
 
 _ACKNOWLEDGED_S = 10.0
 _WORDS_S = 1.0
@@ -39,7 +39,7 @@ class _Refused(Exception):
 
 
 class EnvoyRouter:
-    """Implements `bot.ports.routers.Router`. `process`: None for an Envoy that others run."""
+    """Implements `bot.ports.data_plane.routers.Router`. `process`: None for an Envoy that others run."""
 
     def __init__(
         self,

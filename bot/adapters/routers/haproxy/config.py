@@ -11,8 +11,8 @@ from hashlib import blake2b
 from pydantic import TypeAdapter
 
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import LaneRoute, Stickiness
 from bot.ports.errors import TargetRefused
-from bot.ports.routers import LaneRoute, Stickiness
 
 SLOTS = 12
 # Slots of releases: whole requests, which are evidence, and all others. `%[...]` of the configuration makes the names.

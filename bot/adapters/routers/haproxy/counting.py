@@ -29,7 +29,7 @@ from bot.adapters.routers.haproxy.config import (
     WAITS,
     HaproxyListening,
 )
-from bot.ports.routers import RouterCounts
+from bot.ports.data_plane.routers import RouterCounts
 
 POSITION = "position"
 

@@ -33,8 +33,8 @@ from bot.adapters.routers.haproxy.process import START, HaproxyProcess
 from bot.adapters.routers.haproxy.runtime import entries, value
 from bot.adapters.routers.haproxy.splits import Placed, Slot
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import Backend, RoutedLane, RouterCounts, Share, Split
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.routers import Backend, RoutedLane, RouterCounts, Share, Split
 
 # Instances that cannot be connected to are left out until they can be.
 CHECKED = "check inter 1s fastinter 500ms fall 2 rise 1"

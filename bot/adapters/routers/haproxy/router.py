@@ -17,8 +17,8 @@ from bot.adapters.routers.haproxy.config import HaproxyLimits, HaproxyListening
 from bot.adapters.routers.haproxy.lane import HaproxyLane
 from bot.adapters.routers.haproxy.process import INSTALL, find_program
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import LaneRoute, RoutedLane, RouterCounts, Split
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts, Split
 
 _log = structlog.get_logger(__name__)
 
@@ -28,7 +28,7 @@ _PORT_TRIES = 5
 
 
 class HaproxyRouter:
-    """Implements `bot.ports.routers.Router`. folder: its own. program: None for HAProxy of this machine."""
+    """Implements `bot.ports.data_plane.routers.Router`. folder: its own. program: None for HAProxy of this machine."""
 
     def __init__(self, folder: Path, limits: HaproxyLimits, program: Path | None = None) -> None:
         self._folder = folder.absolute()

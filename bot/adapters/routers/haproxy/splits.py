@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pydantic import TypeAdapter
 
 from bot.adapters.routers.haproxy.config import SLOTS, release_key
+from bot.ports.data_plane.routers import Split
 from bot.ports.errors import TargetRefused
-from bot.ports.routers import Split
 
 _SPLIT = TypeAdapter(Split)
 _MADE_OF = "split"

@@ -29,7 +29,7 @@ from bot.adapters.runtimes.docker.settings import EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec
 from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Lane, Release
-from bot.ports.runtimes import Order
+from bot.ports.data_plane.runtimes import Order
 
 _INDEX, _RESTARTS = "slipway.instance", "slipway.restarts"
 

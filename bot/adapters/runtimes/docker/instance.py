@@ -26,8 +26,8 @@ from bot.adapters.runtimes.instances import (
     not_started,
 )
 from bot.domain.rollout.model import Lane, Release, RunState
+from bot.ports.data_plane.runtimes import Order, RunningInstance
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import Order, RunningInstance
 from bot.redaction import Redactor
 
 log = logging.getLogger(__name__)

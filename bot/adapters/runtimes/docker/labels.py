@@ -9,7 +9,7 @@ from typing import Any
 from bot.adapters.runtimes.docker.spec import DockerSpec
 from bot.adapters.runtimes.spec import fill
 from bot.domain.rollout.model import Lane, Release
-from bot.ports.runtimes import Order
+from bot.ports.data_plane.runtimes import Order
 
 OWNER = "slipway.owner"
 SERVICE, ENVIRONMENT = "slipway.service", "slipway.environment"

@@ -16,8 +16,8 @@ from bot.adapters.runtimes.docker.instance import ContainerInstance
 from bot.adapters.runtimes.docker.readiness import ContainerReadiness
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
 from bot.domain.rollout.model import Lane, Release
+from bot.ports.data_plane.runtimes import UNORDERED, Order, RunningRelease
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 

@@ -21,8 +21,8 @@ from bot.adapters.runtimes.docker.settings import DockerSettings, EngineSettings
 from bot.adapters.runtimes.docker.spec import DockerSpec, parse_spec
 from bot.adapters.runtimes.looking import Looks, exited
 from bot.domain.rollout.model import Lane, Release
+from bot.ports.data_plane.runtimes import UNORDERED, Order, RunningRelease
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _ENGINE_BACK_S = 0.5
 
 
 class DockerRuntime:
-    """Implements `bot.ports.runtimes.Runtime`."""
+    """Implements `bot.ports.data_plane.runtimes.Runtime`."""
 
     def __init__(self, settings: EngineSettings, context: RuntimeContext) -> None:
         self.engine = DockerApi(settings, context.folder)

@@ -18,7 +18,7 @@ from bot.adapters.runtimes.process.processes import Process
 from bot.adapters.runtimes.process.spec import Artifact, ProcessSpec
 from bot.adapters.runtimes.process.users import LaneUser
 from bot.domain.rollout.model import Lane, Release
-from bot.ports.runtimes import RunningInstance, RunningRelease
+from bot.ports.data_plane.runtimes import RunningInstance, RunningRelease
 
 
 class ProcessReleaseSurroundings(Protocol):

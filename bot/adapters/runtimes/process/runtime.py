@@ -25,8 +25,8 @@ from bot.adapters.runtimes.process.spec import Artifact, parse_spec
 from bot.adapters.runtimes.process.users import DEFAULT_IDS, LaneUser, LaneUsers, reachable
 from bot.adapters.runtimes.process.writer import WriterProgram, pipe_of
 from bot.domain.rollout.model import Lane, Release
+from bot.ports.data_plane.runtimes import UNORDERED, Order, RunningRelease
 from bot.ports.errors import TargetRefused
-from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ _STRAY_PATIENCE_S = 1.0
 
 
 class ProcessRuntime:
-    """Implements `bot.ports.runtimes.Runtime`. Its files say which processes belong to which release.
+    """Implements `bot.ports.data_plane.runtimes.Runtime`. Its files say which processes belong to which release.
 
     users: of the lanes' releases; None where all are the host's own user. systemd: whether systemd runs this machine.
     """

@@ -21,8 +21,8 @@ from bot.adapters.runtimes.swarm.services import Key, Services, SwarmService
 from bot.adapters.runtimes.swarm.spec import SwarmSpec, parse_spec
 from bot.adapters.runtimes.swarm.tasks import Task
 from bot.domain.rollout.model import Lane, Release
+from bot.ports.data_plane.runtimes import UNORDERED, Order, RunningRelease
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 

@@ -18,8 +18,8 @@ from bot.adapters.runtimes.swarm.endings import Ending
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
 from bot.adapters.runtimes.swarm.tasks import Task
 from bot.domain.rollout.model import Lane, Release, RunState
+from bot.ports.data_plane.runtimes import RunningInstance
 from bot.ports.errors import Unreachable
-from bot.ports.runtimes import RunningInstance
 from bot.redaction import Redactor
 
 log = logging.getLogger(__name__)

@@ -22,8 +22,8 @@ from bot.adapters.runtimes.swarm.services import Key, Listing, Services
 from bot.adapters.runtimes.swarm.settings import ManagerSettings, SwarmSettings
 from bot.adapters.runtimes.swarm.spec import SwarmSpec, parse_spec
 from bot.domain.rollout.model import Lane, Release
+from bot.ports.data_plane.runtimes import UNORDERED, Order, RunningRelease
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.runtimes import UNORDERED, Order, RunningRelease
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _EVENTS = ("create", "update", "remove", "start", "die", "health_status")
 
 
 class SwarmRuntime:
-    """Implements `bot.ports.runtimes.Runtime`."""
+    """Implements `bot.ports.data_plane.runtimes.Runtime`."""
 
     def __init__(self, settings: ManagerSettings, context: RuntimeContext) -> None:
         logins = Logins(settings.logins)

@@ -32,7 +32,7 @@ from bot.adapters.runtimes.swarm.settings import ManagerSettings
 from bot.adapters.runtimes.swarm.spec import SwarmSpec
 from bot.adapters.runtimes.swarm.tasks import Nodes, OwnNode, Task, task_of
 from bot.domain.rollout.model import Lane, Release
-from bot.ports.runtimes import Order
+from bot.ports.data_plane.runtimes import Order
 
 _HELD = "slipway.held"
 _LIST_S = 10.0

@@ -16,8 +16,8 @@ from bot.domain.appcommands.applications import PRODUCTION, STAGING, Application
 from bot.domain.appcommands.records import EMPTY, Accepted, Manifest
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
 from bot.ports.appcommands import AppCommandStore
+from bot.ports.data_plane.targets import Capabilities
 from bot.ports.errors import StaleGeneration, TargetRefused
-from bot.ports.targets import Capabilities
 
 _log = structlog.get_logger(__name__)
 

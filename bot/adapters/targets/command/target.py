@@ -14,7 +14,7 @@ from bot.adapters.targets.jobs.lane import JobOrder, LaneState, Named
 from bot.adapters.targets.jobs.target import JobTarget
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
-from bot.ports.targets import ORDERED_BY
+from bot.ports.data_plane.targets import ORDERED_BY
 
 
 class CommandTarget(JobTarget[CommandTargetSettings]):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bot.domain.config import ServedLane
 from bot.kinds import RouterProgramSettings, RouterSettings, TargetSettings
-from bot.ports.routers import LaneRoute, Stickiness
+from bot.ports.data_plane.routers import LaneRoute, Stickiness
 from bot.values import FOR_PEOPLE, Duration, Listen, Short, host_and_port
 
 _NOT_OF_THE_RUNTIME = {"router", "metrics"}

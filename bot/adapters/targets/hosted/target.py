@@ -21,8 +21,8 @@ from bot.adapters.targets.hosted.settings import (
 )
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, Lane, Observed
+from bot.ports.data_plane.targets import ORDERED_BY, Capabilities
 from bot.ports.errors import TargetRefused
-from bot.ports.targets import ORDERED_BY, Capabilities
 from bot.values import host_and_port
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot.adapters.lane_files import release_from_json, release_to_json
 from bot.domain.rollout.model import Desired, HostAbort, Observed, Running, RunState
-from bot.ports.routers import RouterCounts
+from bot.ports.data_plane.routers import RouterCounts
 
 Json = dict[str, Any]
 

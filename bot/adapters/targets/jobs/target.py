@@ -27,8 +27,8 @@ from bot.adapters.targets.jobs.observing import Observations
 from bot.adapters.targets.jobs.settings import JobTargetSettings, LaneAddressSettings
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed, Release, Running, RunState
+from bot.ports.data_plane.targets import Capabilities, Printed
 from bot.ports.errors import TargetRefused
-from bot.ports.targets import Capabilities, Printed
 from bot.redaction import Redactor
 
 _ABORT_S = 60.0

@@ -18,7 +18,7 @@ from bot.adapters.targets.webhook.callbacks import idempotency_key
 from bot.adapters.targets.webhook.settings import WebhookSpec, WebhookTargetSettings, parse_spec
 from bot.domain.config import ServedLane
 from bot.domain.rollout.model import Lane, Release
-from bot.ports.targets import ORDERED_BY
+from bot.ports.data_plane.targets import ORDERED_BY
 
 # Below this path of Slipway's web server, callbacks arrive: /hooks/deploys/SERVICE/ENVIRONMENT.
 CALLBACKS = "/hooks/deploys"

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from bot.domain.judge.evidence import Counts, Signal, Tick
+from bot.domain.judge.evidence.ticks import Counts, Signal, Tick
+from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.judge.judge import JudgePolicy, Objective, Rule
 from bot.domain.judge.policy import Series
-from bot.domain.judge.replay import JudgedTick
 
 T = TypeVar("T")
 

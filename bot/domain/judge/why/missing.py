@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bot.domain.formatting import count, duration
-from bot.domain.judge.replay import replayed
+from bot.domain.judge.history.replay import replayed
 from bot.domain.judge.verdict import Outcome
 from bot.domain.judge.why import edits
 from bot.domain.judge.why.story import Subject

@@ -8,9 +8,9 @@ from functools import lru_cache
 from math import exp
 from typing import Literal, NamedTuple
 
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
+from bot.domain.judge.history.replay import JudgedTick, replayed
 from bot.domain.judge.judge import JudgePolicy, JudgeState
-from bot.domain.judge.replay import JudgedTick, replayed
 from bot.domain.judge.state import Trial
 from bot.domain.judge.verdict import SICK, Outcome, Verdict, failing, verdict
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.domain.formatting import count, duration, percent, stamp, times
-from bot.domain.judge.evidence import Signal
+from bot.domain.judge.evidence.ticks import Signal
+from bot.domain.judge.history.replay import JudgedTick, replayed
 from bot.domain.judge.judge import JudgePolicy, JudgeState, Objective, Rule
-from bot.domain.judge.replay import JudgedTick, replayed
 from bot.domain.judge.verdict import Outcome, failing, verdict
 from bot.domain.judge.why import edits
 from bot.domain.judge.why.story import Block, Story, Subject, odds

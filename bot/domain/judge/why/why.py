@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from bot.domain.formatting import count, counted, duration, percent, times
+from bot.domain.judge.history.replay import JudgedTick, same
 from bot.domain.judge.judge import WORSE, JudgePolicy, JudgeState
-from bot.domain.judge.replay import JudgedTick, same
 from bot.domain.judge.verdict import SICK, Outcome, Reason, Verdict
 from bot.domain.judge.why.missing import missing
 from bot.domain.judge.why.story import Block, Story, Subject

@@ -19,8 +19,8 @@ from bot.adapters.routers.envoy.files import DiscoveryFiles, place
 from bot.adapters.routers.envoy.process import EnvoyProcess, find_program
 from bot.adapters.routers.envoy.router import EnvoyRouter
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import Backend, LaneRoute, Share, Split, Stickiness
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.routers import Backend, LaneRoute, Share, Split, Stickiness
 from tests.support.repository import EXAMPLES
 from tests.support.routers.client import ask
 from tests.support.routers.crowd import crowd

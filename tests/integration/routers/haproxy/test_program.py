@@ -22,8 +22,8 @@ from bot.adapters.targets.hosted.settings import HostedLaneSettings, platform_se
 from bot.adapters.targets.hosted.target import HostedTarget
 from bot.composition import registry
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import Backend, LaneRoute, Share, Split, Stickiness
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.routers import Backend, LaneRoute, Share, Split, Stickiness
 from tests.support.host import host_of_processes
 from tests.support.routers.client import WEBSOCKET, Connection, ask, ask_many, request
 from tests.support.routers.release import TestRelease

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.adapters.alerts.sources import findings
 from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery
-from bot.domain.watch.findings import Finding
+from bot.domain.watch.alerts.findings import Finding
 from bot.redaction import Redactor
 from tests.support.alert_sources import alertmanager_alert, alertmanager_body, delivery, sources
 

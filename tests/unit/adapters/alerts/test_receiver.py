@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.adapters.alerts.sources.receiving import Receiver
-from bot.domain.watch.findings import Finding
+from bot.domain.watch.alerts.findings import Finding
 from bot.engine.stepper import Contended
 from tests.fakes.findings import FakeFindings
 from tests.fakes.github import webhook

@@ -12,7 +12,7 @@ import pytest
 
 from bot.adapters.alerts.sources.delivery import AlertSource, BadDelivery
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.findings import Finding, Severity
 from tests.fakes.github import webhook
 from tests.support.alert_sources import (
     NOW,

@@ -11,7 +11,7 @@ import pytest
 from bot.adapters.postgres import serialization
 from bot.domain.errors import UserError
 from bot.domain.judge import judge
-from bot.domain.judge.evidence import (
+from bot.domain.judge.evidence.ticks import (
     CounterReading,
     Counts,
     EvidenceState,

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import pytest
 
-from bot.domain.judge.counters import BucketError, CounterReading, Counts, Sample, Signal
-from bot.domain.judge.evidence import EvidenceState, Tick, begin_evidence, difference, traffic_rose
+from bot.domain.judge.evidence.counters import BucketError, CounterReading, Counts, Sample, Signal
+from bot.domain.judge.evidence.look import REMEMBERED_INSTANCES, Side
+from bot.domain.judge.evidence.ticks import EvidenceState, Tick, begin_evidence, difference, traffic_rose
 from bot.domain.judge.judge import JudgePolicy, Objective
-from bot.domain.judge.look import REMEMBERED_INSTANCES, Side
 from tests.support.kept import keep, kept
 from tests.support.rules.judging import ERRORS, SLOW
 

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bot.domain.judge.confidence import Bounds, bounds_sentence, power_sentence
-from bot.domain.judge.evidence import Signal, Tick
+from bot.domain.judge.evidence.ticks import Signal, Tick
 from bot.domain.judge.judge import JudgePolicy, Objective, Reason, Verdict, begin_soak, parse_rule, verdict
+from bot.domain.judge.statistics.confidence import Bounds, bounds_sentence, power_sentence
 from tests.support.kept import keep, kept
 from tests.support.rules.judging import COMPARED, ERRORS, FIVE, SLOW, independent, judged, tick
 from tests.support.rules.latencies import Stream

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from bot.domain.judge.backtest import Backtest, Fault, backtest
-from bot.domain.judge.dependence import calibrated
-from bot.domain.judge.planning import SHARES, needed_s, suggested
+from bot.domain.judge.history.backtest import Backtest, Fault, backtest
+from bot.domain.judge.history.dependence import calibrated
+from bot.domain.judge.history.planning import SHARES, needed_s, suggested
 from bot.domain.judge.policy import JudgePolicy
 from tests.support.rules.judging import ERRORS, SLOW
 from tests.support.rules.served import in_runs, independent, ticks_of

@@ -8,9 +8,9 @@ from random import Random
 
 import pytest
 
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.dependence import LEAST_BAD, LEAST_TICKS, calibrated, measured
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.dependence import LEAST_BAD, LEAST_TICKS, calibrated, measured
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.judge import JudgePolicy, Objective
 from tests.support.rules.judging import ERRORS, SLOW, failures
 from tests.support.rules.served import in_outages, in_runs, independent, ticks_of

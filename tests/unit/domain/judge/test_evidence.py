@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import (
+from bot.domain.judge.evidence.ticks import (
     BucketError,
     CounterReading,
     Counts,

@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import (
+from bot.domain.judge.evidence.histogram import MOST_BOUNDS, Histogram, bounds_of, gained_histogram, thinned
+from bot.domain.judge.evidence.ticks import (
     CounterReading,
     EvidenceState,
     Sample,
@@ -23,7 +24,6 @@ from bot.domain.judge.evidence import (
     difference,
     traffic_rose,
 )
-from bot.domain.judge.histogram import MOST_BOUNDS, Histogram, bounds_of, gained_histogram, thinned
 from bot.domain.judge.judge import JudgePolicy, Objective
 
 POLICY = JudgePolicy((Objective("errors", "errors", 0.01),), settle_s=0.0)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge.counters import CounterReading, Counts, Sample
-from bot.domain.judge.evidence import begin_evidence, difference
-from bot.domain.judge.history import (
+from bot.domain.judge.evidence.counters import CounterReading, Counts, Sample
+from bot.domain.judge.evidence.ticks import begin_evidence, difference
+from bot.domain.judge.history.served import (
     BLOCK_S,
     KEPT_S,
     MOST_FULL_TICKS,

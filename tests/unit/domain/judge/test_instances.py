@@ -15,17 +15,9 @@ from hypothesis import strategies as st
 
 from benchmarks.judge.instances import first_sick, ticks
 from benchmarks.judge.traffic.requests import INDEPENDENT, Failures, Retries, Runs
-from bot.domain.judge.counters import CounterReading, Counts, Sample
-from bot.domain.judge.evidence import EvidenceState, Tick, begin_evidence, difference, traffic_rose
-from bot.domain.judge.instances import (
-    NAMED,
-    OTHERS,
-    Instances,
-    advance_instances,
-    block_s,
-    culprit,
-    sick,
-)
+from bot.domain.judge.evidence.counters import CounterReading, Counts, Sample
+from bot.domain.judge.evidence.ticks import EvidenceState, Tick, begin_evidence, difference, traffic_rose
+from bot.domain.judge.history.replay import judged_tick, replayed, same
 from bot.domain.judge.judge import (
     JudgePolicy,
     JudgeState,
@@ -37,7 +29,15 @@ from bot.domain.judge.judge import (
     parse_rule,
     verdict,
 )
-from bot.domain.judge.replay import judged_tick, replayed, same
+from bot.domain.judge.statistics.instances import (
+    NAMED,
+    OTHERS,
+    Instances,
+    advance_instances,
+    block_s,
+    culprit,
+    sick,
+)
 from tests.support.rules.judging import COMPARED, ERRORS, FIVE, SLOW, judged, said
 from tests.support.rules.judging import tick as plain_tick
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import Signal
+from bot.domain.judge.evidence.ticks import Signal
 from bot.domain.judge.judge import (
     JudgePolicy,
     JudgeState,

@@ -12,10 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import Counts, Tick
-from bot.domain.judge.histogram import Histogram
+from bot.domain.judge.evidence.histogram import Histogram
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.judge import JudgePolicy, JudgeState, Objective, Outcome, warnings
-from bot.domain.judge.latency import RATIO, LatencyState, advance_latency, lead, slower, slower_places
+from bot.domain.judge.statistics.latency import (
+    RATIO,
+    LatencyState,
+    advance_latency,
+    lead,
+    slower,
+    slower_places,
+)
 from tests.support.rules.judging import ERRORS, FIVE, judged, said
 from tests.support.rules.latencies import (
     ROUTER_BOUNDS,

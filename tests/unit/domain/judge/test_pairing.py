@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import (
+from bot.domain.judge.evidence.ticks import (
     CounterReading,
     Counts,
     EvidenceState,

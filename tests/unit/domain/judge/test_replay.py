@@ -10,9 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.adapters.postgres.serialization import point_columns, read_judged
-from bot.domain.judge.evidence import CounterReading, Sample, Signal, begin_evidence, difference, traffic_rose
+from bot.domain.judge.evidence.ticks import (
+    CounterReading,
+    Sample,
+    Signal,
+    begin_evidence,
+    difference,
+    traffic_rose,
+)
+from bot.domain.judge.history.replay import JudgedTick, judged_tick, replayed, same
 from bot.domain.judge.judge import JudgePolicy, JudgeState, advance, begin, begin_soak, parse_rule, verdict
-from bot.domain.judge.replay import JudgedTick, judged_tick, replayed, same
 from bot.domain.judge.verdict import Outcome, failing
 from bot.domain.records import SeriesPoint
 from tests.support.rules.judging import COMPARED, FIVE, SLOW, failures

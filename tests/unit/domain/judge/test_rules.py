@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.judge.evidence import Signal, Tick
+from bot.domain.judge.evidence.ticks import Signal, Tick
 from bot.domain.judge.explain import rule_sentence
 from bot.domain.judge.judge import JudgePolicy, Rule, RuleError, parse_rule
 from bot.domain.judge.rules import EXAMPLES, RuleState, advance_rule, fails, push, shared, sums

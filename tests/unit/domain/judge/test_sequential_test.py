@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.judge.confidence import (
+from bot.domain.judge.rules import Window, push, sums
+from bot.domain.judge.statistics.confidence import (
     GRID,
     Bounds,
     bounds,
@@ -18,9 +19,8 @@ from bot.domain.judge.confidence import (
     log_mixture,
     power_sentence,
 )
-from bot.domain.judge.power import at_least, blocks_needed, found_by_bets
-from bot.domain.judge.rules import Window, push, sums
-from bot.domain.judge.sequential_test import (
+from bot.domain.judge.statistics.power import at_least, blocks_needed, found_by_bets
+from bot.domain.judge.statistics.sequential_test import (
     EMPTY,
     bets,
     costs,

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import Counts, Signal, Tick
+from bot.domain.judge.evidence.ticks import Counts, Signal, Tick
+from bot.domain.judge.history.replay import JudgedTick, judged_tick, replayed
 from bot.domain.judge.judge import JudgePolicy, Objective, Outcome, advance, begin, begin_soak, parse_rule
-from bot.domain.judge.replay import JudgedTick, judged_tick, replayed
 from bot.domain.judge.verdict import Verdict, failing, verdict
 from bot.domain.judge.why import Line, Why, edits, explained
 from bot.domain.judge.why.what_if import ratio

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.domain.errors import Refused
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.judge.judge import Outcome
 from bot.domain.rollout import machine
 from bot.domain.rollout.events import (

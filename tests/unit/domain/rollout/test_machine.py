@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from bot.domain.errors import IllegalTransition, UserError
-from bot.domain.judge.evidence import Tick
+from bot.domain.judge.evidence.ticks import Tick
 from bot.domain.rollout import machine, plans
 from bot.domain.rollout.events import (
     Applied,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.judge.evidence import Counts
+from bot.domain.judge.evidence.ticks import Counts
 from bot.domain.rollout.model import Action
 from bot.domain.rollout.steps import Observe, Shift, Soak
 from tests.support.actors import LEAD

@@ -7,8 +7,8 @@ from math import inf
 
 import pytest
 
+from bot.domain.judge.history.planning import needed_s
 from bot.domain.judge.judge import JudgePolicy, Objective
-from bot.domain.judge.planning import needed_s
 from bot.domain.rollout.model import Lane, Plan
 from bot.domain.rollout.soaks import short_soaks
 from bot.domain.rollout.steps import Observe, Shift, Soak

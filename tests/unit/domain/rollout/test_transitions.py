@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.errors import IllegalTransition, Refused
-from bot.domain.judge.evidence import Counts, Tick
+from bot.domain.judge.evidence.ticks import Counts, Tick
 from bot.domain.rollout import machine
 from bot.domain.rollout.changes import Changes
 from bot.domain.rollout.events import (

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import SYSTEM, Actor, Lane
-from bot.domain.watch.alert import Alert, AlertAction, AlertState, Change, alert_line
-from bot.domain.watch.alert_actions import AlertActed, act, allowed_actions, rolled_back
-from bot.domain.watch.escalation import STEPS, AlertPolicy
-from bot.domain.watch.findings import Finding, Severity
-from bot.domain.watch.follow_up import due_at, pass_time, settle_s
-from bot.domain.watch.hearing import MOST_TROUBLES, begin, concerns, group_of, hear
+from bot.domain.watch.alerts.actions import AlertActed, act, allowed_actions, rolled_back
+from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Change, alert_line
+from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
+from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.alerts.follow_up import due_at, pass_time, settle_s
+from bot.domain.watch.alerts.hearing import MOST_TROUBLES, begin, concerns, group_of, hear
 
 T0 = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
 LANE = Lane("checkout", "production")

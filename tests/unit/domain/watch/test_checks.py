@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.checks import (
     HOUR_S,
     CheckResult,
@@ -23,7 +24,6 @@ from bot.domain.watch.checks import (
     observe,
     p95,
 )
-from bot.domain.watch.findings import Finding, Severity
 
 LANE = Lane("checkout", "production")
 MONITOR = Monitor(LANE, "health")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.watch.findings import Severity, severity_of
+from bot.domain.watch.alerts.findings import Severity, severity_of
 
 
 def test_the_worst_comes_first() -> None:

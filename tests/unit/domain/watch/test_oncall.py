@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.watch.oncall import (
+from bot.domain.watch.oncall.rotation import SHORTEST, Rotation
+from bot.domain.watch.oncall.schedule import (
     Calendar,
     CalendarShift,
     OnCallSchedule,
@@ -26,7 +27,6 @@ from bot.domain.watch.oncall import (
     responders,
     second,
 )
-from bot.domain.watch.oncall_rotation import SHORTEST, Rotation
 
 ADA, GRACE, ALAN = Person(1, "ada"), Person(2, "grace"), Person(3, "alan")
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.watch.oncall import Person
-from bot.domain.watch.oncall_calendar import CalendarEvent, shifts_of
+from bot.domain.watch.oncall.calendar import CalendarEvent, shifts_of
+from bot.domain.watch.oncall.schedule import Person
 
 SINCE = datetime(2026, 11, 9, 9, tzinfo=UTC)
 UNTIL = SINCE + timedelta(weeks=1)

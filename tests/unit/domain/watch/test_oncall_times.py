@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.watch.oncall_times import moment
+from bot.domain.watch.oncall.times import moment
 
 ZONE = "Europe/Berlin"
 WEDNESDAY = datetime(2026, 11, 11, 13, 30, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.watch.rules import (
     News,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.judge.evidence import begin_evidence
+from bot.domain.judge.evidence.ticks import begin_evidence
 from bot.domain.records import Claimed, Loaded
 from bot.domain.rollout.binding import AdapterBinding, LaneBinding
 from bot.domain.rollout.events import Applied, ApplyFailed, HostAborted, Reported, SealBroken, SetDesired

@@ -12,8 +12,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.config import Catalog
-from bot.domain.judge.counters import CounterReading, Counts, Sample
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import CounterReading, Counts, Sample
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.judge import JudgePolicy, Objective
 from bot.domain.records import AuditEntry, LaneRow
 from bot.domain.rollout.model import SYSTEM, Desired, Lane, Plan, Release

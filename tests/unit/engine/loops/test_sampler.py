@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.judge import judge
-from bot.domain.judge.counters import CounterReading, Sample, Signal
-from bot.domain.judge.evidence import Tick, begin_evidence
+from bot.domain.judge.evidence.counters import CounterReading, Sample, Signal
+from bot.domain.judge.evidence.ticks import Tick, begin_evidence
 from bot.domain.rollout.model import Desired, Lane
 from bot.engine.loops.sampler import latency, latency_quantile
 from tests.fakes.outside import FakeMetrics

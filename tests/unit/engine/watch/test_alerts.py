@@ -10,11 +10,11 @@ import pytest
 
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import AlertAction, AlertState
-from bot.domain.watch.escalation import AlertPolicy
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.alerts import pinged_at_first
-from bot.engine.watch.api import AlertRollback, Reached
+from bot.domain.watch.alerts.alert import AlertAction, AlertState
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.api import AlertRollback, Reached
+from bot.engine.watch.alerts.service import pinged_at_first
 from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.alerts import AlertWorld, errors
 from tests.support.catalogs import GUILD, PRODUCTION

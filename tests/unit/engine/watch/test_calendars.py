@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.domain.watch.oncall import Calendar, CalendarSource
-from bot.domain.watch.oncall_calendar import CalendarEvent
-from bot.engine.watch.calendars import CalendarLoop
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource
+from bot.engine.watch.oncall.calendars import CalendarLoop
 from bot.ports.errors import Unreachable
 from tests.support.catalogs import GUILD, catalog
 from tests.support.oncall import ADA, DAY, NOW, Desk, schedule, with_schedules
@@ -16,7 +16,7 @@ EVENT = CalendarEvent(NOW - DAY, NOW + DAY, "ada")
 
 
 class Reader:
-    """Implements `bot.ports.oncall.CalendarReader`."""
+    """Implements `bot.ports.watch.oncall.CalendarReader`."""
 
     def __init__(self) -> None:
         self.problem = ""

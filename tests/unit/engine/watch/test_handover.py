@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.watch.oncall import Calendar, CalendarSource
-from bot.domain.watch.oncall_calendar import CalendarEvent
-from bot.engine.watch.handover import HandOvers
-from bot.ports.oncall import ReadCalendar
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource
+from bot.engine.watch.oncall.handover import HandOvers
+from bot.ports.watch.oncall import ReadCalendar
 from tests.support.catalogs import GUILD, STAGING, catalog
 from tests.support.oncall import (
     ADA,

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.judge.counters import Counts
-from bot.domain.judge.history import ServedTick
+from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.findings import Finding, Severity
+from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import default_rules
 from bot.engine.watch.lane_watcher import LaneWatcher

@@ -15,11 +15,11 @@ from structlog.testing import capture_logs
 
 from bot.domain.config import Catalog, CheckConfig
 from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule
-from bot.domain.watch.findings import Finding
 from bot.engine.watch.monitors import Monitors
 from bot.ports.errors import Unreachable
-from bot.ports.monitors import MonitorKey
+from bot.ports.watch.monitors import MonitorKey
 from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
 from tests.support.catalogs import PRODUCTION, STAGING, catalog
 from tests.support.virtual_time import VirtualClock

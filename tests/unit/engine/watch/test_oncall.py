@@ -12,15 +12,15 @@ import pytest
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import SYSTEM
-from bot.domain.watch.oncall import Calendar, CalendarSource, Responders
-from bot.domain.watch.oncall_calendar import CalendarEvent
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.alerts import Alerts
-from bot.engine.watch.api import Reached
-from bot.engine.watch.oncall import OnCall
-from bot.engine.watch.rota import advice
+from bot.domain.watch.oncall.calendar import CalendarEvent
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import Calendar, CalendarSource, Responders
+from bot.engine.watch.alerts.api import Reached
+from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.oncall.rota import advice
+from bot.engine.watch.oncall.service import OnCall
 from bot.ports.errors import Unreachable
-from bot.ports.oncall import ReadCalendar
+from bot.ports.watch.oncall import ReadCalendar
 from tests.support.actors import BOSS, DEV, GUEST, LEAD
 from tests.support.alerts import AlertWorld, errors
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING, catalog

@@ -10,9 +10,9 @@ import pytest
 
 from bot.domain.errors import UserError
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.oncall import OnCallSchedule
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.pages import PageLoop, named_by
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import OnCallSchedule
+from bot.engine.watch.oncall.pages import PageLoop, named_by
 from tests.support.catalogs import GUILD, catalog
 from tests.support.oncall import ADA, ALAN, DAY, GRACE, HOUR, NOW, WEEK, Desk, schedule, with_schedules
 

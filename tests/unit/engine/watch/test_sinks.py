@@ -11,11 +11,11 @@ import pytest
 
 from bot.domain.config import SinkConfig
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert, AlertState, Owner, Suspect, Trouble
-from bot.domain.watch.findings import Finding, Severity
-from bot.engine.watch.sinks import Sinks, snapshot_of
+from bot.domain.watch.alerts.alert import Alert, AlertState, Owner, Suspect, Trouble
+from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.engine.watch.alerts.sinks import Sinks, snapshot_of
 from bot.ports.errors import SinkRefused, Unreachable
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from tests.support.sinks import ACKNOWLEDGED, FIRING, RESOLVED
 
 

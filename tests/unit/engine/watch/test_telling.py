@@ -9,13 +9,13 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from bot.domain.config import SinkConfig
-from bot.domain.watch.alert import AlertAction, AlertState
-from bot.domain.watch.findings import Severity
-from bot.engine.watch.sinks import Sinks
-from bot.engine.watch.telling import SinkTeller
-from bot.ports.alerts import AlertCard
+from bot.domain.watch.alerts.alert import AlertAction, AlertState
+from bot.domain.watch.alerts.findings import Severity
+from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.alerts.telling import SinkTeller
 from bot.ports.errors import RateLimited, SinkRefused, Unreachable
-from bot.ports.sinks import AlertSnapshot, Known
+from bot.ports.watch.alerts import AlertCard
+from bot.ports.watch.sinks import AlertSnapshot, Known
 from tests.support.alerts import AlertWorld, errors
 from tests.support.catalogs import GUILD
 from tests.support.waiting import until

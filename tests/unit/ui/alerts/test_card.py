@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.watch.alert import Alert, AlertAction, Change, Entry, Suspect
-from bot.domain.watch.alert_actions import AlertActed, act
-from bot.domain.watch.escalation import AlertPolicy
-from bot.domain.watch.findings import Severity
-from bot.domain.watch.follow_up import due_at, pass_time
-from bot.domain.watch.hearing import begin, hear
-from bot.engine.watch.api import AlertView
+from bot.domain.watch.alerts.actions import AlertActed, act
+from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry, Suspect
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.alerts.follow_up import due_at, pass_time
+from bot.domain.watch.alerts.hearing import begin, hear
+from bot.engine.watch.alerts.api import AlertView
 from bot.ui.alerts.buttons import AlertPress, controls, question
 from bot.ui.alerts.card import embed, headline
 from tests.support.actors import ONCALL

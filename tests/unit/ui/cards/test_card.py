@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.judge.evidence import Tick
+from bot.domain.judge.evidence.ticks import Tick
 from bot.domain.judge.judge import Outcome, Reason, Verdict
 from bot.domain.judge.verdict import SICK
 from bot.domain.rollout import machine

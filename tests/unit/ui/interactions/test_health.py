@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alert import Alert
-from bot.domain.watch.escalation import AlertPolicy
+from bot.domain.watch.alerts.alert import Alert
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.health import LaneHealth, ServerHealth
-from bot.domain.watch.hearing import begin
 from bot.engine.api import LaneStatus
 from bot.ui.errors import Reply
 from bot.ui.interactions.health import PAGE, answer, page_of

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.watch.oncall import Calendar as ReadCalendar
-from bot.domain.watch.oncall import CalendarShift, OnCallSchedule, Person
-from bot.domain.watch.oncall_pages import Page
-from bot.domain.watch.oncall_rotation import Rotation
-from bot.engine.watch.oncall import OnCallStatus
+from bot.domain.watch.oncall.pages import Page
+from bot.domain.watch.oncall.rotation import Rotation
+from bot.domain.watch.oncall.schedule import Calendar as ReadCalendar
+from bot.domain.watch.oncall.schedule import CalendarShift, OnCallSchedule, Person
+from bot.engine.watch.oncall.service import OnCallStatus
 from bot.ui import escaping
 from bot.ui.errors import Reply
 from bot.ui.interactions import oncall

@@ -21,8 +21,8 @@ from bot.adapters.targets.hosted.host.reconciler import LaneReconciler
 from bot.adapters.targets.hosted.host.traffic import named
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.domain.rollout.model import Desired, HostAbort, Lane, Observed
+from bot.ports.data_plane.routers import LaneRoute, RoutedLane, RouterCounts
 from bot.ports.errors import StaleGeneration, TargetRefused, Unreachable
-from bot.ports.routers import LaneRoute, RoutedLane, RouterCounts
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from typing import Generic, TypeVar
 
 from bot.adapters.targets.hosted.settings import PlatformSettings
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import LaneRoute, RoutedLane, Router, RouterCounts
+from bot.ports.data_plane.runtimes import RunningRelease, Runtime
 from bot.ports.errors import TargetRefused
-from bot.ports.routers import LaneRoute, RoutedLane, Router, RouterCounts
-from bot.ports.runtimes import RunningRelease, Runtime
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from bot.domain.rollout.model import Lane
+from bot.ports.data_plane.routers import RouterCounts
 from bot.ports.errors import Unreachable
-from bot.ports.routers import RouterCounts
 
 _RELEASE = ("service", "environment", "version")
 

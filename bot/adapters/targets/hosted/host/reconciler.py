@@ -20,9 +20,9 @@ from bot.adapters.targets.hosted.host.traffic import (
     weights,
 )
 from bot.domain.rollout.model import Desired, Lane, Release, Running, RunState
+from bot.ports.data_plane.routers import Backend, RouterCounts, Share, Split
+from bot.ports.data_plane.runtimes import Order, RunningInstance, RunningRelease
 from bot.ports.errors import TargetRefused, Unreachable
-from bot.ports.routers import Backend, RouterCounts, Share, Split
-from bot.ports.runtimes import Order, RunningInstance, RunningRelease
 
 log = logging.getLogger(__name__)
 

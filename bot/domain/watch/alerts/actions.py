@@ -1,0 +1,107 @@
+"""What people can do to alerts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.domain import phrasebook
+from bot.domain.formatting import clean, duration
+from bot.domain.rollout.model import Actor
+from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Owner, disowned
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Severity
+
+SILENCE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class AlertActed:
+    """An action of a person. seconds: how long to be silent."""
+
+    action: AlertAction
+    actor: Actor
+    at: datetime
+    reason: str = ""
+    seconds: float = SILENCE_S
+
+
+def allowed_actions(alert: Alert) -> tuple[AlertAction, ...]:
+    """What people can do to it now."""
+    if alert.over:
+        return ()
+    silence = AlertAction.UNSILENCE if alert.silenced_until is not None else AlertAction.SILENCE
+    return (AlertAction.ACKNOWLEDGE, AlertAction.ESCALATE, silence, AlertAction.RESOLVE)
+
+
+def act(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    """The alert after a person's action. Raises `Refused` with the sentence for them."""
+    if alert.over:
+        raise phrasebook.alert_is_over(alert.id)
+    change = _ACTS[acted.action](alert, replace(acted, reason=clean(acted.reason)), policy)
+    return replace(change, alert=replace(change.alert, version=alert.version + 1))
+
+
+def _acknowledge(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    return Change(
+        _owned(alert, acted.actor, acted.at),
+        (Entry(acted.at, "acknowledged", acted.reason, acted.actor.name),),
+    )
+
+
+def _escalate(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    steps = policy.of(alert.severity) or policy.of(Severity.CRITICAL)
+    step = steps[min(max(alert.steps_done, 1), len(steps) - 1)]
+    text = phrasebook.escalated_by(acted.actor.name, acted.reason)
+    done = replace(
+        disowned(alert),
+        silenced_until=None,
+        steps_done=min(max(alert.steps_done, 1) + 1, len(policy.of(alert.severity))),
+        escalates_from=min(alert.escalates_from, acted.at - timedelta(seconds=step.after_s)),
+    )
+    call = Call(step.who, text, direct=step.direct, war_room=step.war_room)
+    return Change(done, (Entry(acted.at, "escalated", acted.reason, acted.actor.name),), (call,))
+
+
+def _silence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    until = acted.at + timedelta(seconds=acted.seconds)
+    text = phrasebook.silenced_for(duration(round(acted.seconds)), acted.reason)
+    entry = Entry(acted.at, "silenced", text, acted.actor.name)
+    return Change(replace(alert, silenced_until=until), (entry,))
+
+
+def _unsilence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    entry = Entry(acted.at, "unsilenced", acted.reason, acted.actor.name)
+    return Change(replace(alert, silenced_until=None, escalates_from=acted.at, steps_done=0), (entry,))
+
+
+def _resolve(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    ended = replace(
+        alert, state=AlertState.RESOLVED, ended_at=acted.at, ended_by=acted.actor.name, silenced_until=None
+    )
+    return Change(ended, (Entry(acted.at, "resolved", acted.reason, acted.actor.name),))
+
+
+Acting = Callable[[Alert, AlertActed, AlertPolicy], Change]
+_ACTS: dict[AlertAction, Acting] = {
+    AlertAction.ACKNOWLEDGE: _acknowledge,
+    AlertAction.ESCALATE: _escalate,
+    AlertAction.SILENCE: _silence,
+    AlertAction.UNSILENCE: _unsilence,
+    AlertAction.RESOLVE: _resolve,
+}
+
+
+def rolled_back(alert: Alert, by: Actor, rollout_id: int, at: datetime) -> Change:
+    """The alert once a rollback was started for it: who starts one has it."""
+    entry = Entry(at, "rollback", phrasebook.rollback_begun(rollout_id), by.name)
+    change = Change(replace(alert, version=alert.version + 1), (entry,))
+    if by.via == "system" or alert.over:
+        return change
+    return replace(change, alert=_owned(change.alert, by, at))
+
+
+def _owned(alert: Alert, by: Actor, at: datetime) -> Alert:
+    owner = Owner(by.id, by.name)
+    return replace(alert, state=AlertState.ACKNOWLEDGED, owner=owner, acknowledged_at=at, asked_at=None)

@@ -1,0 +1,175 @@
+"""Alerts as frozen data: findings that belong together, who has them, their timeline, and the calls they make.
+
+Nothing here decides anything: `hearing` takes findings, `follow_up` says what time changes, `actions` what people
+do. Each returns what the alert becomes, with the lines of its timeline and the calls that go with it, or None where
+nothing changes. Nothing reads a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+from bot.domain.formatting import clean
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.escalation import Responder
+from bot.domain.watch.alerts.findings import Finding, Severity
+
+
+class AlertState(StrEnum):
+    """Whether an alert waits for someone, has someone, or is over."""
+
+    FIRING = "firing"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class AlertAction(StrEnum):
+    """What a person can do to an alert, by button, command line or HTTP."""
+
+    ACKNOWLEDGE = "acknowledge"
+    ESCALATE = "escalate"
+    SILENCE = "silence"
+    UNSILENCE = "unsilence"
+    RESOLVE = "resolve"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A finding of an alert as it was last heard. over_at: None while it fires."""
+
+    finding: Finding
+    since: datetime
+    over_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The deploy that is a plausible cause: it ended shortly before the alert began, or is going on."""
+
+    rollout_id: int
+    from_version: str
+    to_version: str
+    by: str
+    at: datetime
+    going_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who acknowledged an alert. id: 0 for an account that is not Discord's."""
+
+    id: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Troubles of one lane, or of one kind where they concern none.
+
+    group: alerts that are not over have different ones. guilds: the servers that show it. opened_at: when
+    Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
+    counts. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
+    left_out: troubles beyond `MOST_TROUBLES`. version grows with each change.
+    """
+
+    id: int
+    group: str
+    guilds: tuple[int, ...]
+    lane: Lane | None
+    opened_at: datetime
+    troubles: tuple[Trouble, ...]
+    severity: Severity
+    escalates_from: datetime
+    state: AlertState = AlertState.FIRING
+    steps_done: int = 0
+    owner: Owner | None = None
+    acknowledged_at: datetime | None = None
+    asked_at: datetime | None = None
+    silenced_until: datetime | None = None
+    calm_since: datetime | None = None
+    returns: int = 0
+    ended_at: datetime | None = None
+    ended_by: str = ""
+    suspect: Suspect | None = None
+    left_out: int = 0
+    version: int = 1
+
+    @property
+    def over(self) -> bool:
+        return self.state is AlertState.RESOLVED
+
+    @property
+    def firing(self) -> tuple[Trouble, ...]:
+        """The troubles that are not over, worst first, then the oldest."""
+        found = [trouble for trouble in self.troubles if trouble.over_at is None]
+        return tuple(sorted(found, key=lambda each: (each.finding.severity.rank, each.since)))
+
+    @property
+    def first(self) -> Trouble:
+        """The trouble that its title speaks of: the worst that fires, else the worst there was."""
+        return (*self.firing, *sorted(self.troubles, key=lambda each: each.finding.severity.rank))[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line of an alert's timeline. by: empty for Slipway itself."""
+
+    at: datetime
+    what: Literal[
+        "opened",
+        "trouble",
+        "worse",
+        "better",
+        "returned",
+        "calm",
+        "resolved",
+        "acknowledged",
+        "escalated",
+        "asked",
+        "silenced",
+        "unsilenced",
+        "called",
+        "rollback",
+    ]
+    text: str
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """People to be told now, beside the card. users: further people by their Discord id."""
+
+    who: tuple[Responder, ...]
+    text: str
+    users: tuple[int, ...] = ()
+    direct: bool = False
+    war_room: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an alert becomes."""
+
+    alert: Alert
+    entries: tuple[Entry, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+def alert_line(alert: Alert) -> str:
+    """The alert in one sentence, for a phone's lock screen."""
+    finding = alert.first.finding
+    measured = f": {finding.value} (limit {finding.limit})" if finding.value and finding.limit else ""
+    return f"{clean(finding.title)}{measured}"
+
+
+def owner_of(alert: Alert) -> tuple[int, ...]:
+    """The owner's id, to be mentioned; empty without one."""
+    return (alert.owner.id,) if alert.owner is not None and alert.owner.id else ()
+
+
+def disowned(alert: Alert) -> Alert:
+    """The alert as one that waits for someone."""
+    return replace(alert, state=AlertState.FIRING, owner=None, acknowledged_at=None, asked_at=None)

@@ -1,0 +1,144 @@
+"""What a finding makes of alerts: a new one, a further trouble, the end of one, or nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.domain import phrasebook
+from bot.domain.formatting import clean
+from bot.domain.watch.alerts.alert import Alert, AlertState, Call, Change, Entry, Suspect, Trouble, owner_of
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.alerts.follow_up import pass_time
+
+# Of an alert with more troubles, the worst and oldest are kept, and the rest is a number.
+MOST_TROUBLES = 50
+_MOMENT_S = 60.0
+
+
+def group_of(finding: Finding) -> str:
+    """Findings of one lane belong together; those of none by their source and title."""
+    return str(finding.lane) if finding.lane is not None else f"{finding.source}: {finding.title}"[:200]
+
+
+def begin(
+    alert_id: int,
+    finding: Finding,
+    guilds: tuple[int, ...],
+    at: datetime,
+    policy: AlertPolicy,
+    *,
+    suspect: Suspect | None = None,
+) -> Change:
+    """A new alert for a finding that fires."""
+    alert = Alert(
+        id=alert_id,
+        group=group_of(finding),
+        guilds=guilds,
+        lane=finding.lane,
+        opened_at=at,
+        troubles=(Trouble(finding, finding.at),),
+        severity=finding.severity,
+        escalates_from=at,
+        suspect=suspect,
+    )
+    opened = Change(alert, (Entry(at, "opened", clean(finding.title)),))
+    return pass_time(alert, at, policy, before=opened) or opened
+
+
+def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:
+    """Whether a finding is news of an alert that is over: its end, or the same trouble told once more.
+
+    What a person resolved stays resolved until it was well in between; but not for longer than `policy.reopen_s`.
+    """
+    if not finding.firing:
+        return True
+    known = next((t for t in ended.troubles if t.finding.fingerprint == finding.fingerprint), None)
+    if known is None or known.over_at is not None or ended.ended_at is None:
+        return False
+    return finding.at <= ended.ended_at and at < ended.ended_at + timedelta(seconds=policy.reopen_s)
+
+
+def hear(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> Change | None:
+    """The alert after a finding of its group; None when it says nothing new."""
+    known = next((t for t in alert.troubles if t.finding.fingerprint == finding.fingerprint), None)
+    if not finding.firing:
+        return _ended(alert, known, finding, at) if known is not None and known.over_at is None else None
+    if known is not None and known.over_at is None:
+        return _told_again(alert, known, finding, at, policy)
+    return _begun(alert, finding, at, policy)
+
+
+def _begun(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> Change:
+    trouble = Trouble(finding, finding.at)
+    others = tuple(t for t in alert.troubles if t.finding.fingerprint != finding.fingerprint)
+    kept, left_out = _bounded((*others, trouble))
+    changed = replace(
+        alert, troubles=kept, left_out=alert.left_out + left_out, calm_since=None, version=alert.version + 1
+    )
+    if alert.calm_since is not None:
+        changed = replace(changed, returns=alert.returns + 1)
+        entries: tuple[Entry, ...] = (Entry(at, "returned", clean(finding.title)),)
+    else:
+        # Of a storm, the timeline has the beginning, and the card its size.
+        entries = () if left_out else (Entry(at, "trouble", clean(finding.title)),)
+    return _worse(alert, Change(changed, entries), at, policy)
+
+
+def _told_again(
+    alert: Alert, known: Trouble, finding: Finding, at: datetime, policy: AlertPolicy
+) -> Change | None:
+    said = replace(known, finding=replace(finding, at=known.finding.at))
+    if said == known:
+        return None
+    troubles = tuple(said if each is known else each for each in alert.troubles)
+    changed = replace(alert, troubles=troubles, version=alert.version + 1)
+    return _worse(alert, Change(changed), at, policy)
+
+
+def _ended(alert: Alert, known: Trouble, finding: Finding, at: datetime) -> Change:
+    over = replace(known, over_at=max(known.since, min(finding.at, at)))
+    troubles = tuple(over if each is known else each for each in alert.troubles)
+    changed = replace(alert, troubles=troubles, version=alert.version + 1)
+    entries = [Entry(at, "better", clean(known.finding.title))]
+    if not changed.firing:
+        changed = replace(changed, calm_since=at)
+        entries.append(Entry(at, "calm", phrasebook.all_well()))
+    return Change(changed, tuple(entries))
+
+
+def _worse(before: Alert, change: Change, at: datetime, policy: AlertPolicy) -> Change:
+    """Escalate from the beginning when the alert has become more severe than it ever was."""
+    now = change.alert
+    worst = min((trouble.finding.severity for trouble in now.firing), key=lambda each: each.rank)
+    if worst.rank >= before.severity.rank:
+        return change
+    text = phrasebook.severity_rose(str(before.severity), str(worst))
+    told = _just_told(before, worst, at, policy)
+    now = replace(now, severity=worst, escalates_from=at, steps_done=1 if told else 0)
+    entries = (*change.entries, Entry(at, "worse", text))
+    calls = change.calls
+    if now.state is AlertState.ACKNOWLEDGED and now.owner is not None:
+        calls += (Call((), text, owner_of(now)),)
+    change = Change(now, entries, calls)
+    return pass_time(now, at, policy, before=change) or change
+
+
+def _just_told(before: Alert, worst: Severity, at: datetime, policy: AlertPolicy) -> bool:
+    """Whether those of the first step were called for the milder severity a moment ago."""
+    steps = policy.of(worst)
+    same = steps[:1] == policy.of(before.severity)[:1]
+    return same and before.steps_done == 1 and (at - before.escalates_from).total_seconds() < _MOMENT_S
+
+
+def _bounded(troubles: tuple[Trouble, ...]) -> tuple[tuple[Trouble, ...], int]:
+    """At most `MOST_TROUBLES`: what is over goes first, then the mildest, then the oldest; and how many went."""
+    if len(troubles) <= MOST_TROUBLES:
+        return troubles, 0
+    order = sorted(
+        troubles, key=lambda t: (t.over_at is not None, t.finding.severity.rank, -t.since.timestamp())
+    )
+    kept = set(map(id, order[:MOST_TROUBLES]))
+    dropped = [each for each in troubles if id(each) not in kept]
+    return tuple(each for each in troubles if id(each) in kept), len(dropped)

@@ -1,0 +1,1 @@
+"""On-call schedules as pure rules: rotations, hand-overs, calendars, and test pages."""

@@ -1,0 +1,375 @@
+"""Alerts: findings become alerts, people act on them, and what comes due is done once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
+
+import structlog
+
+from bot.domain import phrasebook
+from bot.domain.config import Catalog
+from bot.domain.errors import UserError
+from bot.domain.formatting import stamp
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import FINAL, SYSTEM, Lane, Phase, Rollout
+from bot.domain.watch.alerts.actions import AlertActed, act, rolled_back
+from bot.domain.watch.alerts.alert import (
+    Alert,
+    AlertAction,
+    AlertState,
+    Call,
+    Change,
+    Entry,
+    Suspect,
+    alert_line,
+)
+from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
+from bot.domain.watch.alerts.findings import Finding
+from bot.domain.watch.alerts.follow_up import due_at, pass_time
+from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
+from bot.engine.api import RollbackRequest
+from bot.engine.stepper import MESSAGES, Contended
+from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView, Reached
+from bot.ports.coordination import Clock, Waker
+from bot.ports.store import Store
+from bot.ports.watch.alerts import AlertChange
+
+log = structlog.get_logger(__name__)
+
+# The source of findings about what lanes serve.
+RULES = "rule"
+# Wakes what draws the cards of alerts.
+ALERTS = "alerts"
+_ATTEMPTS = 20
+_BATCH = 100
+_TIMELINE, _ROOM_LINES = 100, 15
+# What needs a role, or to have acknowledged the alert: it ends what others may be at work on.
+_ENDING = frozenset({AlertAction.RESOLVE, AlertAction.SILENCE})
+
+_UNDONE = FINAL - {Phase.SUCCEEDED}
+
+RollsBack = Callable[[RollbackRequest], Awaitable[Rollout]]
+# Who of a lane's schedule is meant by `on_call`, `second` and `lead` at a time; empty where it has none.
+WhoIsOnCall = Callable[[Lane | None, datetime], Awaitable[Mapping[Responder, Reached]]]
+
+
+async def no_schedule(lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
+    """The role that is on call in the server is called instead."""
+    return {}
+
+
+class _Heard(NamedTuple):
+    """A change of the alert of version `before` (0: a new one), and the finding that rolls back, if one does."""
+
+    change: Change
+    before: int
+    rollback: Finding | None
+
+
+class Alerts:
+    """Implements `bot.ports.watch.findings.Findings`, and answers people's requests.
+
+    roll_back: starts a rollback, as `Engine.roll_back`. Methods raise `Unreachable` when the database is away.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        catalog: Callable[[], Catalog],
+        *,
+        clock: Clock,
+        waker: Waker,
+        roll_back: RollsBack,
+        on_call: WhoIsOnCall = no_schedule,
+    ) -> None:
+        self._store = store
+        self._catalog = catalog
+        self._clock = clock
+        self._waker = waker
+        self._roll_back = roll_back
+        self._on_call = on_call
+        self._turn = asyncio.Lock()
+
+    # ---- findings ----
+
+    async def hear(self, findings: Sequence[Finding]) -> None:
+        ordered = sorted(findings, key=group_of)
+        # In turn: in a storm, those who hear of one lane would only be in each other's way.
+        async with self._turn:
+            for group, found in groupby(ordered, key=group_of):
+                await self._hear(group, list(found))
+
+    async def _hear(self, group: str, findings: Sequence[Finding]) -> None:
+        for _ in range(_ATTEMPTS):
+            now = self._clock.now()
+            newest = (await self._store.alerts.newest([group])).get(group)
+            heard = await self._heard(newest, findings, now)
+            if heard is None:
+                return
+            if await self._save(heard.change, heard.before, now, opening=not heard.before):
+                if heard.rollback is not None:
+                    await self._roll_back_at_once(heard.change.alert, heard.rollback)
+                return
+        raise Contended(f"the alert on {group} keeps changing")
+
+    async def _heard(self, newest: Alert | None, findings: Sequence[Finding], now: datetime) -> _Heard | None:
+        alert = newest
+        before = newest.version if newest is not None and not newest.over else 0
+        change: Change | None = None
+        rollback = None
+        for finding in findings:
+            policy = self.policy(finding.lane)
+            if alert is not None and not alert.over:
+                found = hear(alert, finding, now, policy)
+            elif alert is not None and concerns(alert, finding, now, policy):
+                found = None
+            else:
+                found = await self._begun(finding, now, policy)
+            if found is None:
+                continue
+            if finding.rollback and finding.firing:
+                rollback = finding
+            alert = found.alert
+            change = found if change is None else _together(change, found)
+        return _Heard(change, before, rollback) if change is not None else None
+
+    async def _begun(self, finding: Finding, now: datetime, policy: AlertPolicy) -> Change | None:
+        guilds = self._guilds(finding)
+        if not finding.firing or not guilds:
+            return None
+        alert_id = await self._store.alerts.next_id()
+        suspect = await self._suspect(finding, now, policy)
+        return begin(alert_id, finding, guilds, now, policy, suspect=suspect)
+
+    def _guilds(self, finding: Finding) -> tuple[int, ...]:
+        catalog = self._catalog()
+        config = catalog.lanes.get(finding.lane) if finding.lane is not None else None
+        if config is not None:
+            return config.guilds
+        return finding.guilds or tuple(catalog.guilds)
+
+    async def _suspect(self, finding: Finding, now: datetime, policy: AlertPolicy) -> Suspect | None:
+        """The newest rollout of the lane, if it succeeded lately, and there is something to return to.
+
+        One that goes on is a cause for what others see. Rules count what stable serves, and the judge its candidate.
+        """
+        if finding.lane is None:
+            return None
+        for newest in await self._store.history.history([finding.lane], None, 1):
+            at = newest.ended_at or newest.created_at
+            lately = newest.phase == Phase.SUCCEEDED and now - at <= timedelta(seconds=policy.blame_s)
+            going_on = not Phase(newest.phase).final and finding.source != RULES
+            if newest.from_version and (lately or going_on):
+                return Suspect(
+                    newest.id, newest.from_version, newest.to_version, newest.requester, at, going_on
+                )
+        return None
+
+    # ---- people ----
+
+    async def act(self, request: AlertRequest) -> Alert:
+        """Raises `UserError` with the sentence for the person."""
+        for _ in range(_ATTEMPTS):
+            now = self._clock.now()
+            alert = await self._load(request.alert_id, request.guild_id)
+            self._allowed(alert, request)
+            acted = AlertActed(request.action, request.actor, now, request.reason, request.seconds)
+            change = act(alert, acted, self.policy(alert.lane))
+            if await self._save(change, alert.version, now):
+                return change.alert
+        raise Contended(f"alert {request.alert_id} keeps changing")
+
+    def _allowed(self, alert: Alert, request: AlertRequest) -> None:
+        actor = request.actor
+        if request.action not in _ENDING or (alert.owner is not None and alert.owner.id == actor.id != 0):
+            return
+        catalog = self._catalog()
+        config = catalog.lanes.get(alert.lane) if alert.lane is not None else None
+        guild = catalog.guilds.get(request.guild_id)
+        roles = [guild.oncall_role] if guild is not None else []
+        if config is not None:
+            roles += [*config.policy.operate_roles, *config.policy.rollback_roles]
+        if not actor.roles & set(roles):
+            raise phrasebook.not_your_alert(request.action, ", ".join(dict.fromkeys(roles)))
+
+    async def roll_back(self, request: AlertRollback) -> tuple[Alert, Rollout]:
+        """Roll back the deploy that is the plausible cause. Raises `UserError`."""
+        alert = await self._load(request.alert_id, request.guild_id)
+        suspect = await self._still_suspect(alert)
+        assert alert.lane is not None
+        asked = RollbackRequest(
+            guild_id=request.guild_id,
+            actor=request.actor,
+            service=alert.lane.service,
+            environment=alert.lane.environment,
+            version=suspect.from_version,
+            reason=request.reason or phrasebook.because_of_alert(alert.id, alert.first.finding.title),
+            interaction=request.interaction,
+            confirmed=request.confirmed,
+        )
+        rollout = await self._roll_back(asked)
+        return await self._changed(
+            alert.id, lambda a, now: rolled_back(a, request.actor, rollout.id, now)
+        ), rollout
+
+    async def _still_suspect(self, alert: Alert) -> Suspect:
+        """The suspect, unless something else was rolled out since. Raises `UserError`."""
+        if alert.lane is None or alert.suspect is None:
+            raise phrasebook.nothing_to_roll_back(str(alert.lane or ""))
+        newest = next(iter(await self._store.history.history([alert.lane], None, 1)), None)
+        if newest is None or newest.id != alert.suspect.rollout_id or Phase(newest.phase) in _UNDONE:
+            raise phrasebook.nothing_to_roll_back(str(alert.lane))
+        return alert.suspect
+
+    async def _roll_back_at_once(self, alert: Alert, finding: Finding) -> None:
+        """What a rule for the time after a deploy does. Where the lane only watches, it says what it would do."""
+        config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
+        if config is None or alert.suspect is None:
+            return
+        if not config.watch.rolls_back:
+            text = phrasebook.would_roll_back(alert.suspect.to_version, alert.suspect.from_version)
+            await self._changed(alert.id, lambda a, now: _noted(a, now, text))
+            return
+        request = AlertRollback(
+            alert.id,
+            replace(SYSTEM, guild_id=config.guilds[0]),
+            config.guilds[0],
+            phrasebook.because_of_alert(alert.id, finding.title),
+            f"alert-{alert.id}-{alert.suspect.rollout_id}",
+        )
+        try:
+            await self.roll_back(request)
+        except UserError as refused:
+            log.warning("alert_not_rolled_back", alert=alert.id, why=str(refused))
+            text = phrasebook.not_rolled_back(str(refused))
+            await self._changed(alert.id, lambda a, now: _noted(a, now, text))
+
+    async def view(self, alert_id: int, guild_id: int | None = None) -> AlertView:
+        alert = await self._load(alert_id, guild_id)
+        config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
+        timeline = await self._store.alerts.timeline(alert_id, _TIMELINE)
+        return AlertView(alert, timeline, config is None or not config.watch.rolls_back)
+
+    async def open(self, guild_id: int) -> Sequence[Alert]:
+        """Alerts of the server that are not over, the worst first."""
+        return await self._store.alerts.open(guild_id)
+
+    # ---- time ----
+
+    async def once(self) -> bool:
+        """Do what came due, for every alert; whether there is more."""
+        now = self._clock.now()
+        due = await self._store.alerts.due(now, _BATCH)
+        for alert in due:
+            change = pass_time(alert, now, self.policy(alert.lane))
+            if change is None:
+                # The lane's steps were changed in the catalog: look again when they say.
+                change = Change(replace(alert, version=alert.version + 1))
+            await self._save(change, alert.version, now)
+        return len(due) == _BATCH
+
+    # ---- saving ----
+
+    async def _load(self, alert_id: int, guild_id: int | None) -> Alert:
+        alert = await self._store.alerts.load(alert_id)
+        if alert is None or (guild_id is not None and guild_id not in alert.guilds):
+            raise phrasebook.no_alert(alert_id)
+        return alert
+
+    async def _changed(self, alert_id: int, change_of: Callable[[Alert, datetime], Change]) -> Alert:
+        for _ in range(_ATTEMPTS):
+            now = self._clock.now()
+            alert = await self._load(alert_id, None)
+            change = change_of(alert, now)
+            if await self._save(change, alert.version, now):
+                return change.alert
+        raise Contended(f"alert {alert_id} keeps changing")
+
+    async def _save(self, change: Change, before: int, now: datetime, *, opening: bool = False) -> bool:
+        """opening: its card is posted as a new message, which calls the first people itself."""
+        alert = change.alert
+        calls = () if opening else change.calls
+        made = [
+            made for index, call in enumerate(calls) for made in await self._calls(alert, call, index, now)
+        ]
+        due = due_at(alert, self.policy(alert.lane))
+        saved = await self._store.alerts.save(AlertChange(alert, before, due, change.entries, made))
+        if saved:
+            await self._waker.wake(ALERTS)
+            if made:
+                await self._waker.wake(MESSAGES)
+        return saved
+
+    async def reached(self, alert: Alert, who: Sequence[Responder], guild_id: int) -> Reached:
+        """Who is meant in one server. Where there is no schedule, its role that is on call stands for the people."""
+        catalog, now = self._catalog(), self._clock.now()
+        config = catalog.lanes.get(alert.lane) if alert.lane is not None else None
+        guild = catalog.guilds.get(guild_id)
+        people = await self._on_call(alert.lane, now)
+        roles: list[str] = list(config.policy.notify_roles) if config is not None and "team" in who else []
+        users: list[int] = []
+        for one in who:
+            if one != "team":
+                found = people.get(one, Reached())
+                users += found.users
+                roles += found.roles
+                if found == Reached() and guild is not None:
+                    roles.append(guild.oncall_role)
+        return Reached(tuple(dict.fromkeys(roles)), tuple(dict.fromkeys(users)))
+
+    async def _calls(self, alert: Alert, call: Call, index: int, now: datetime) -> list[CallPeople]:
+        made = []
+        room = room_text = ""
+        if call.war_room:
+            room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
+        for guild_id in alert.guilds:
+            reached = await self.reached(alert, call.who, guild_id)
+            key = hashlib.sha256(f"{guild_id}/alert/{alert.id}/{alert.version}/{index}".encode()).hexdigest()[
+                :24
+            ]
+            made.append(
+                CallPeople(
+                    key,
+                    guild_id,
+                    f"{alert.group}: {alert.first.finding.title}"[:200],
+                    call.text,
+                    reached.roles,
+                    channel="incidents" if room else "alerts",
+                    mention_users=tuple(dict.fromkeys((*reached.users, *call.users))),
+                    room=room,
+                    room_text=room_text,
+                )
+            )
+        return made
+
+    async def _so_far(self, alert: Alert) -> str:
+        """The beginning of a war room: what is wrong, and the timeline."""
+        timeline = await self._store.alerts.timeline(alert.id, _ROOM_LINES)
+        lines = [f"{stamp(entry.at)} {entry.what}: {entry.text or entry.by}" for entry in timeline]
+        return "\n".join((f"{alert.group}: {alert_line(alert)}", *lines))
+
+    def policy(self, lane: Lane | None) -> AlertPolicy:
+        """How alerts of the lane are followed up."""
+        config = self._catalog().lanes.get(lane) if lane is not None else None
+        return config.watch.alerts if config is not None else AlertPolicy()
+
+
+def _together(first: Change, then: Change) -> Change:
+    return Change(then.alert, (*first.entries, *then.entries), (*first.calls, *then.calls))
+
+
+def _noted(alert: Alert, now: datetime, text: str) -> Change:
+    return Change(replace(alert, version=alert.version + 1), (Entry(now, "rollback", text),))
+
+
+def pinged_at_first(alert: Alert, policy: AlertPolicy) -> tuple[Responder, ...]:
+    """Whom the first message about an alert calls: those of the first step, if it was taken and no one has it."""
+    steps = policy.of(alert.severity)
+    wanted = alert.state is AlertState.FIRING and alert.silenced_until is None and alert.steps_done > 0
+    return steps[0].who if steps and wanted and steps[0].after_s == 0 else ()

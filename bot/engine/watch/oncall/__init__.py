@@ -1,0 +1,1 @@
+"""Who is on call: schedules, overrides, hand-overs, and test pages."""

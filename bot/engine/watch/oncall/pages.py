@@ -1,0 +1,111 @@
+"""Weekly test pages: sent to the person on call, answered by a button, and missed when no answer comes."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain import phrasebook
+from bot.domain.config import Catalog, GuildConfig
+from bot.domain.rollout.events import CallPeople
+from bot.domain.watch.oncall.pages import Page, due
+from bot.domain.watch.oncall.schedule import OnCallSchedule
+from bot.engine.watch.oncall.rota import ICON, Rota
+from bot.engine.watch.oncall.service import OnCall
+from bot.ports.watch.oncall import OnCallStore
+
+log = structlog.get_logger(__name__)
+
+_LATELY = timedelta(days=1)
+_BUTTON = "slipway-page"
+_ID = re.compile(rf"{_BUTTON}:(?P<schedule>[^:]+):(?P<due>[0-9]{{1,10}})")
+
+
+def button_of(page: Page) -> str:
+    """The id of the button that answers the page: at most 100 characters."""
+    return f"{_BUTTON}:{page.schedule}:{int(page.due_at.timestamp())}"
+
+
+def named_by(custom_id: str) -> tuple[str, int] | None:
+    """Schedule and due time, in unix seconds, of a page's button; None for other ids."""
+    found = _ID.fullmatch(custom_id)
+    return (found["schedule"], int(found["due"])) if found else None
+
+
+class PageLoop:
+    """Pages are rows: a restart loses and repeats none, and of two processes one sends it."""
+
+    def __init__(self, on_call: OnCall, store: OnCallStore, catalog: Callable[[], Catalog]) -> None:
+        self._on_call = on_call
+        self._store = store
+        self._catalog = catalog
+
+    async def once(self) -> bool:
+        """One round of the loop."""
+        tested = [each for each in self._catalog().on_call.values() if each.tested is not None]
+        if not tested:
+            return False
+        rota = await self._on_call.rota()
+        sent = await self._store.pages(rota.at - _LATELY)
+        known = {(page.schedule, page.due_at) for page in sent}
+        for schedule in tested:
+            due_at = due(schedule.tested, rota.at) if schedule.tested else None
+            if due_at is not None and (schedule.name, due_at) not in known:
+                await self._send(rota, schedule, due_at)
+        for page in sent:
+            if page.late(rota.at):
+                await self._miss(rota, page)
+        return False
+
+    async def _send(self, rota: Rota, schedule: OnCallSchedule, due_at: datetime) -> None:
+        person = rota.on_call(schedule.name).person if schedule.name in rota.schedules else None
+        if person is None:
+            return  # a gap is announced as such
+        page = Page(schedule.name, due_at, person, rota.at)
+        guilds = self._catalog().guilds_of_schedule(schedule.name)
+        there = [each for each in guilds if not await self._on_call.gone(each, [person.id])]
+        calls = [
+            CallPeople(
+                key=_key(guild, page, "sent"),
+                guild_id=guild.id,
+                title=f"{schedule.name}: test page for {person.name}",
+                text=phrasebook.ANSWER_PAGE,
+                mention_users=(person.id,),
+                icon=ICON,
+                button=button_of(page),
+            )
+            for guild in there or guilds
+        ]
+        if await self._store.send_page(page, calls):
+            log.info("test_page_sent", schedule=schedule.name, person=person.id)
+
+    async def _miss(self, rota: Rota, page: Page) -> None:
+        people = rota.responders(page.schedule)
+        concerned = [each.id for each in (page.person, people.second, people.lead) if each is not None]
+        calls: list[CallPeople] = []
+        for guild in self._catalog().guilds_of_schedule(page.schedule):
+            gone = await self._on_call.gone(guild, concerned)
+            call = CallPeople(
+                key=_key(guild, page, "missed"),
+                guild_id=guild.id,
+                title=f"{page.schedule}: {page.person.name} was not reached",
+                text=phrasebook.page_missed(page.person.name, page.sent_at),
+                mention_roles=_roles(guild, people.lead_role),
+                mention_users=tuple(each for each in dict.fromkeys(concerned) if each not in gone),
+            )
+            calls.append(call)
+        if await self._store.miss_page(page, rota.at, calls):
+            log.warning("test_page_missed", schedule=page.schedule, person=page.person.id)
+
+
+def _roles(guild: GuildConfig, lead_role: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, (guild.oncall_role, lead_role))))
+
+
+def _key(guild: GuildConfig, page: Page, what: str) -> str:
+    text = f"{guild.id}/test page/{page.schedule}/{page.due_at.isoformat()}/{what}"
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -1,0 +1,1 @@
+"""Ports of what carries traffic: targets, runtimes, routers, their metrics, and the bindings of rollouts."""

@@ -1,0 +1,83 @@
+"""Alerts in the database, and what is known of the lanes that are watched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.alert import Alert, Entry
+from bot.domain.watch.rules import WatchState
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChange:
+    """One change of an alert, saved whole or not at all. before: the version it was made from; 0 for a new alert.
+
+    due_at: when time changes it next.
+    """
+
+    alert: Alert
+    before: int
+    due_at: datetime | None
+    entries: Sequence[Entry] = ()
+    calls: Sequence[CallPeople] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCard:
+    """Where an alert's message in a server is."""
+
+    alert_id: int
+    guild_id: int
+    channel_id: int
+    message_id: int
+
+
+class AlertStore(Protocol):
+    """Alerts. Every method raises `Unreachable` when the database does not answer."""
+
+    async def next_id(self) -> int: ...
+
+    async def load(self, alert_id: int) -> Alert | None: ...
+
+    async def newest(self, groups: Sequence[str]) -> Mapping[str, Alert]:
+        """The newest alert of each of these groups, over or not."""
+        ...
+
+    async def save(self, change: AlertChange) -> bool:
+        """False, with nothing saved, when it has changed meanwhile, or its group has another alert that is not over."""
+        ...
+
+    async def due(self, by: datetime, limit: int) -> Sequence[Alert]: ...
+
+    async def open(self, guild_id: int | None = None, limit: int = 200) -> Sequence[Alert]:
+        """Alerts that are not over, the worst first, then the oldest; of one server or of all."""
+        ...
+
+    async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
+        """The newest entries, oldest first."""
+        ...
+
+    async def undrawn(self, limit: int) -> Sequence[tuple[Alert, int]]:
+        """Alerts with outdated cards, each with the version that is shown, the worst first."""
+        ...
+
+    async def drawn(self, alert_id: int, version: int) -> None:
+        """The cards show this version now."""
+        ...
+
+    async def cards(self, alert_id: int) -> Sequence[AlertCard]: ...
+
+    async def put_card(self, card: AlertCard) -> None: ...
+
+
+class WatchedLanes(Protocol):
+    """What is known of lanes that are watched."""
+
+    async def read(self) -> Mapping[Lane, WatchState]: ...
+
+    async def save(self, states: Mapping[Lane, WatchState], at: datetime) -> None: ...
