@@ -134,6 +134,11 @@ class CheckSettings(KindSettings):
         return self.kind
 
     @property
+    def says(self) -> frozenset[str]:
+        """Signals that rules can listen to, such as `gateway`, beside that it fails."""
+        return frozenset()
+
+    @property
     def asks_lane(self) -> bool:
         """Whether it needs to know where the lane answers: it has no address of its own."""
         return False

@@ -16,6 +16,7 @@ from bot.domain.watch.alerts.alert import Alert, AlertAction
 from bot.domain.watch.alerts.escalation import Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.lane import LaneWatch
+from bot.domain.watch.rules import default_rules
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest, Reached
 from bot.engine.watch.alerts.service import Alerts
@@ -59,9 +60,11 @@ class AlertWorld:
         self.asked: list[RollbackRequest] = []
         self.refuses: Refused | None = None
         self.on_call: Mapping[Responder, Reached] = {}
-        watch = LaneWatch(rolls_back=rolls_back)
         known = catalog()
-        lanes = {lane: replace(config, watch=watch) for lane, config in known.lanes.items()}
+        lanes = {
+            lane: replace(config, watch=LaneWatch(default_rules(config.policy.judge), rolls_back=rolls_back))
+            for lane, config in known.lanes.items()
+        }
         self.catalog: Catalog = replace(known, lanes=lanes)
         self.store.history.history = self._history  # type: ignore[method-assign]
         self.alerts = self.process()

@@ -57,17 +57,18 @@ class AskedChecks:
 
     async def _ask(self, check: CheckConfig, subject: CheckSubject, at: float) -> CheckResult:
         began, said = time.monotonic(), ""
+        parts: tuple[str, ...] = ()
         try:
             async with asyncio.timeout(check.timeout_s):
                 await self._make(settings_of(check)).ask(subject)
         except TimeoutError:
             said = f"No answer within {duration(check.timeout_s)}."
         except CheckFailed as failed:
-            said = str(failed)
+            said, parts = str(failed), failed.parts
         except Exception as error:
             log.exception("check_broken", lane=str(subject.lane), check=check.name)
             said = f"The check itself failed: {type(error).__name__}."
-        return CheckResult(at, time.monotonic() - began, one_line(self._redact(said), _LONGEST))
+        return CheckResult(at, time.monotonic() - began, one_line(self._redact(said), _LONGEST), parts)
 
 
 def settings_of(check: CheckConfig) -> CheckSettings:

@@ -10,7 +10,7 @@ from pydantic import Field
 from bot.adapters.checks import json_path
 from bot.adapters.checks.kind import CheckContext, CheckFailed, CheckSubject
 from bot.adapters.checks.web import RedirectSettings, fetch, shown
-from bot.adapters.metrics.probe import CONNECTED
+from bot.adapters.metrics.probe import CONNECTED, GATEWAY
 from bot.kinds import SettingsProblem
 from bot.values import Names
 
@@ -25,6 +25,10 @@ class DiscordBotSettings(RedirectSettings):
         default=("gateway",),
         description="Keys that must be connected, ok, ready, up or true; dots lead into mappings.",
     )
+
+    @property
+    def says(self) -> frozenset[str]:
+        return frozenset(map(_part, self.keys)) & {GATEWAY}
 
     def problems(self) -> Iterator[SettingsProblem]:
         yield from super().problems()
@@ -49,11 +53,18 @@ class DiscordBotCheck:
             if answer.status == 200:
                 raise
             document = None
-        wrong = [said for keys in self._settings.keys if (said := _unwell(document, keys))]
+        unwell = {keys: said for keys in self._settings.keys if (said := _unwell(document, keys))}
+        wrong = list(unwell.values())
         if answer.status != 200 and (document is None or not wrong):
             raise CheckFailed(f"GET {shown(url)} should answer 200, but answered {answer.status}.")
         if wrong:
-            raise CheckFailed(f"The bot is not well: {', '.join(wrong)}.")
+            parts = () if document is None else tuple(map(_part, unwell))
+            raise CheckFailed(f"The bot is not well: {', '.join(wrong)}.", parts)
+
+
+def _part(keys: str) -> str:
+    """What of the bot the keys are about: `gateway` of `discord.gateway`."""
+    return keys.rpartition(".")[2]
 
 
 def _unwell(document: Any, keys: str) -> str:

@@ -14,7 +14,14 @@ from bot.values import shaped
 
 
 class CheckFailed(Exception):
-    """The check failed; a sentence with the expected and the actual result, without secrets."""
+    """The check failed; a sentence with the expected and the actual result, without secrets.
+
+    parts: what of the service is not well, where it says so.
+    """
+
+    def __init__(self, sentence: str, parts: tuple[str, ...] = ()) -> None:
+        super().__init__(sentence)
+        self.parts = parts
 
 
 @dataclass(frozen=True, slots=True)

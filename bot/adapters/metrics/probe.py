@@ -20,7 +20,7 @@ from bot.ports.errors import TargetRefused, Unreachable
 from bot.values import Duration, Text, UrlPath
 
 MAX_BYTES = 64 * 1024
-_GATEWAY = "gateway"
+GATEWAY = "gateway"
 # What a health answer says of a connection that is there.
 CONNECTED = frozenset({"connected", "ok", "ready", "up"})
 # Errors that keep this machine from connecting to anything.
@@ -43,7 +43,7 @@ class ProbeSettings(MetricSettings):
 
     @property
     def signals(self) -> frozenset[str]:
-        return frozenset({_GATEWAY} if self.gateway else ())
+        return frozenset({GATEWAY} if self.gateway else ())
 
     @property
     def bounds(self) -> Sequence[float]:
@@ -132,7 +132,7 @@ class ProbeMetrics:
             return ()
         each = [_connected(body, self._gateway) for body in answers]
         order = {True: 0, None: 1, False: 2}
-        return ((_GATEWAY, min(each, key=lambda signal: order[signal.bad])),)
+        return ((GATEWAY, min(each, key=lambda signal: order[signal.bad])),)
 
 
 class _NotAskedError(Exception):

@@ -80,6 +80,7 @@ def _check(document: Document, path: KeyPath, said: Layers, settings: CheckSetti
         timed=settings.timed,
         rules=rules,
         runbook=settings.runbook or "",
+        signals=settings.says | ({"health"} if settings.critical else frozenset()),
     )
     return CheckConfig(
         name, settings, settings.timeout, settings.critical, monitor if settings.monitor else None

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 from bot.catalog import models
-from bot.catalog.diagnostics import KeyPath
+from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.resolution.layers import Layers
 from bot.catalog.yaml_source import Document
 from bot.domain.judge import judge
+from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import severity_of
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
 
+_REMEDY = {
+    "gateway": "Add a check of kind discord with the key gateway, or gateway: to a probe of its metrics.",
+    "health": "Add a critical check that is asked often enough, such as every: 10s.",
+}
+_EXTRA = "Add it to extra: of one of its metrics."
 
-def watch(document: Document, said: Layers, policy: judge.JudgePolicy) -> LaneWatch:
+
+class Reported(NamedTuple):
+    """Signals and proportions that metric sources and monitors of a lane report."""
+
+    signals: frozenset[str] = frozenset()
+    proportions: frozenset[str] = frozenset()
+
+
+def watch(document: Document, said: Layers, policy: judge.JudgePolicy, reported: Reported) -> LaneWatch:
     """How the lane is watched. Rules that cannot be read are reported and left out."""
     value = said.get("watch", models.Watch())
     written: models.Watch = value.value
-    known = {rule.name: rule for rule in PROFILES[written.profile](policy)}
+    known = {rule.name: rule for rule in PROFILES[written.profile](policy, reported.proportions)}
     for name, each in written.rules.items():
         if each is None:
             if name not in known:
@@ -24,6 +42,8 @@ def watch(document: Document, said: Layers, policy: judge.JudgePolicy) -> LaneWa
             known.pop(name, None)
         elif (rule := _rule(document, (*value.path, "rules", name), name, each)) is not None:
             known[name] = rule
+            for sentence, hint in _unheard(said.lane, rule, reported):
+                document.wrong((*value.path, "rules", name), sentence, hint)
     return LaneWatch(
         tuple(known.values()),
         AlertPolicy(settle_s=written.settle, blame_s=written.blame),
@@ -40,15 +60,27 @@ def _rule(document: Document, path: KeyPath, name: str, written: models.WatchRul
         except judge.RuleError as error:
             document.wrong(path, f"{error}".rstrip("?.") + ".")
             continue
-        if condition.signal is not None:
-            sentence = f'"{text}" listens to a signal, which only the judge of a rollout hears.'
-            document.wrong(
-                path, sentence, "Count requests, such as `error_rate > 2% over 10m`, or add a check."
-            )
-            continue
         conditions.append(condition)
     if not texts:
         document.wrong(path, "a rule needs a condition.")
     if len(conditions) < len(texts) or not conditions:
         return None
     return WatchRule(name, (tuple(conditions),), written.severity, written.after_deploy, written.rollback)
+
+
+def _unheard(lane: Lane, rule: WatchRule, reported: Reported) -> Iterator[tuple[str, str]]:
+    """Conditions of which nothing in the lane says how they stand: a sentence and a hint each."""
+    for condition in rule.conditions:
+        name, subject = condition.name, condition.subject or ""
+        if condition.metric == "alert":
+            if len(rule.conditions) > 1 or condition.for_s:
+                yield f'"{name}" stands alone and has no time: it holds as soon as an alert is there.', ""
+            elif not (rule.rollback and rule.after_deploy_s):
+                yield f'"{name}" is an alert already.', "Add after_deploy: and rollback: true."
+            elif subject and severity_of(subject) is None:
+                yield f'"{subject}" is no severity.', "Write P1, P2, critical or high."
+        elif condition.signal is not None and condition.signal not in reported.signals:
+            yield f'nothing in {lane} says "{name}".', _REMEDY[condition.metric]
+        elif condition.metric == "proportion" and subject not in reported.proportions:
+            hint = nearest(subject, reported.proportions) if reported.proportions else ""
+            yield f'no metric source of {lane} reads "{subject}".', hint or _EXTRA

@@ -8,8 +8,8 @@ from bot.catalog import models
 from bot.catalog.diagnostics import nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
-from bot.catalog.resolution.checks import checks, verified
-from bot.catalog.resolution.lane_watch import watch
+from bot.catalog.resolution.checks import PlacedCheck, checks, verified
+from bot.catalog.resolution.lane_watch import Reported, watch
 from bot.catalog.resolution.layers import Layers, Said
 from bot.catalog.resolution.plans import Placed, beyond_buckets, exclusive_weights, named, preconditions
 from bot.catalog.resolution.plans import policy as judged_by
@@ -82,7 +82,7 @@ class LaneResolver:
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
             finest_tick_s=self._finest_tick_s(said, metrics),
-            watch=watch(self._document, said, rules),
+            watch=watch(self._document, said, rules, self._reported(metrics, checked)),
             on_call=on_call,
             checks=tuple(check for _, check in checked),
             binding=binding(
@@ -167,6 +167,16 @@ class LaneResolver:
         elif len(sources) == len(value.value):
             self._listeners.check(said.lane, policy, rules, sources)
         return tuple(value.value)
+
+    def _reported(self, metrics: tuple[str, ...], checked: list[PlacedCheck]) -> Reported:
+        found = self._sections.of("metrics")
+        sources: list[MetricSettings] = [found[name] for name in metrics if name in found]
+        monitors = [check.monitor for _, check in checked if check.monitor is not None]
+        heard = frozenset[str]().union(
+            *(source.signals for source in sources), *(monitor.signals for monitor in monitors)
+        )
+        # Of a further source, its requests are a proportion under its own name.
+        return Reported(heard, frozenset(metrics[1:]).union(*(source.proportions for source in sources)))
 
     def _prerequisite(self, said: Layers) -> Prerequisite | None:
         value = said.get("prerequisite")

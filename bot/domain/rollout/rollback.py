@@ -97,9 +97,13 @@ def confirmed(undone: Release | None) -> tuple[str, dict[str, object]]:
 
 
 def quarantine(builder: StepBuilder, release: Release, reason: str) -> None:
-    """Lock the lane against the release that a person takes back, where people decide what goes forward."""
+    """Lock the lane against the release that is taken back.
+
+    Where a person does, only if people decide what goes forward; an alert does it as the judge would, everywhere.
+    """
     rollout = builder.rollout
-    if not rollout.gated or not rollout.policy.lock_after_rollback:
+    by_alert = builder.actor.via == "system"
+    if not rollout.policy.lock_after_rollback or not (rollout.gated or by_alert):
         return
     why = f": {reason}" if reason else ""
     sentence = f"{release.version} was rolled back by {builder.actor.name}{why}"

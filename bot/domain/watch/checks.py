@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
 from bot.domain.formatting import counted, duration
+from bot.domain.judge.evidence.counters import Signal
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding, Severity
 
 HOUR_S = 3600.0
+# The signal of critical checks.
+HEALTH = "health"
 _MINUTE_S = 60.0
 _LONGEST_FINGERPRINT = 100
 
@@ -24,12 +27,13 @@ class CheckResult:
     """What a check answered once.
 
     at: when it was asked (unix seconds). seconds: how long it took. said: what is wrong, as a sentence; empty when it
-    passed.
+    passed. parts: what of the service is not well, where it says so; not kept.
     """
 
     at: float
     seconds: float
     said: str = ""
+    parts: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -56,7 +60,11 @@ class MonitorRules:
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """A check on a schedule. timed: how long its answers take is judged too. runbook: a link; empty for none."""
+    """A check on a schedule.
+
+    timed: how long its answers take is judged too. runbook: a link; empty for none. signals: what rules over the lane
+    can hear from it: `health`, or a part of the service.
+    """
 
     lane: Lane
     name: str
@@ -65,6 +73,7 @@ class Monitor:
     timed: bool = True
     rules: MonitorRules = field(default_factory=MonitorRules)
     runbook: str = ""
+    signals: frozenset[str] = frozenset()
 
     @property
     def longest_s(self) -> float:
@@ -117,7 +126,7 @@ def observe(
     state = _counted(rules, _forget_gap(monitor, state, result), result)
     if monitor.timed:
         state = _timed(rules, state, result)
-    state = replace(state, hours=hours, last=result)
+    state = replace(state, hours=hours, last=replace(result, parts=()))
     verdicts = {
         rule: verdict for rule in MonitorRule if (verdict := _verdict(monitor, state, rule)) is not None
     }
@@ -129,6 +138,16 @@ def observe(
     findings = [_finding(monitor, state, rule, fires=verdicts[rule]) for rule in told]
     firing = {rule for rule in MonitorRule if verdicts.get(rule, rule in state.firing)}
     return replace(state, firing=frozenset(firing), untold=state.untold.difference(told)), findings
+
+
+def signals(monitor: Monitor, result: CheckResult) -> Mapping[str, Signal]:
+    """What rules hear. Without an answer that tells the service's parts apart, all of them are away."""
+    return {
+        name: Signal(
+            not result.passed and (name == HEALTH or not result.parts or name in result.parts), result.said
+        )
+        for name in monitor.signals
+    }
 
 
 def given_up(monitor: Monitor, state: MonitorState, at: float) -> Sequence[Finding]:

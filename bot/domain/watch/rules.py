@@ -6,18 +6,23 @@ each over its own window, so that a long one says it matters and a short one tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from bot.domain.formatting import duration, percent
-from bot.domain.judge.evidence.ticks import Tick
+from bot.domain.judge.evidence.ticks import Signal, Tick
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Rule
 from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, parse_rule, push, sums
-from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.alerts.findings import Severity, severity_of
+from bot.domain.watch.signals import Signals, forgotten, heard, worst
+from bot.domain.watch.signals import from_json as signals_from_json
+from bot.domain.watch.signals import to_json as signals_to_json
 
 ERRORS = "errors"
+# The proportion of a lane's metrics that says how many of its database's queries fail.
+DATABASE = "database_errors"
 RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0
 _COVER = 0.5  # of the windows of burn rates
 _SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
@@ -63,7 +68,8 @@ class WatchState:
     """What is known of a lane after its ticks until `at` (unix seconds).
 
     conditions: by their names. firing: rules by their names, each with since when. recent, day, week: what was served.
-    release: the digest of what serves, as far as it is known.
+    release, release_at: the digest of what serves, as far as it is known, and since when. signals: what was heard
+    beside the counts.
     """
 
     at: float = 0.0
@@ -73,6 +79,8 @@ class WatchState:
     week: Window = ()
     recent: Window = ()
     release: str = ""
+    release_at: float = 0.0
+    signals: Signals = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -84,6 +92,8 @@ class WatchState:
             "week": [list(slot) for slot in self.week],
             "recent": [list(slot) for slot in self.recent],
             "release": self.release,
+            "release_at": self.release_at,
+            "signals": signals_to_json(self.signals),
         }
 
     @classmethod
@@ -97,6 +107,9 @@ class WatchState:
             tuple(map(tuple, stored["week"])),
             tuple(map(tuple, stored["recent"])),
             stored["release"],
+            # Rows from before signals were heard have none.
+            stored.get("release_at", 0.0),
+            signals_from_json(stored.get("signals", {})),
         )
 
 
@@ -122,19 +135,39 @@ def advance_watch(
     rules = tuple(rules)
     known = dict(state.conditions)
     if release and release != state.release:
-        # What another release served says nothing about this one.
-        for condition in (
-            one for rule in rules if rule.after_deploy_s is not None for one in rule.conditions
-        ):
+        # What another release served says nothing about this one. The budget is the lane's: what is measured against
+        # it goes on.
+        for condition in (one for rule in rules if not rule.cover for one in rule.conditions):
             known.pop(condition.name, None)
+        state = replace(state, release=release, release_at=tick.at)
     conditions = {
-        condition.name: _advanced(condition, known.get(condition.name, RuleState()), tick)
+        condition.name: _advanced(condition, known.get(condition.name, RuleState()), tick, state)
         for rule in rules
         for condition in rule.conditions
     }
-    news = tuple(found for rule in rules if (found := _news(rule, state, conditions, tick)) is not None)
-    now = WatchState(tick.at, conditions, _fire(rules, state.firing, news), *_added(state, tick))
-    return replace(now, release=release or state.release), news
+    day, week, recent = _added(state, tick)
+    state, news = _judged(rules, replace(state, conditions=conditions), tick.at)
+    return replace(state, at=tick.at, day=day, week=week, recent=recent), news
+
+
+def advance_signals(
+    rules: Iterable[WatchRule], state: WatchState, origin: str, said: Mapping[str, Signal], at: float
+) -> tuple[WatchState, tuple[News, ...]]:
+    """The state after `origin`, such as a monitor, said at `at` (unix seconds) how it stands with these signals."""
+    rules = tuple(rules)
+    signals = heard(forgotten(state.signals, at), origin, said, at)
+    conditions = dict(state.conditions)
+    for condition in (one for rule in rules for one in rule.conditions if one.signal is not None):
+        conditions[condition.name] = _of_signals(condition, replace(state, signals=signals))
+    return _judged(rules, replace(state, signals=signals, conditions=conditions), at)
+
+
+def _judged(
+    rules: tuple[WatchRule, ...], state: WatchState, at: float
+) -> tuple[WatchState, tuple[News, ...]]:
+    """What fires by the conditions as they are now."""
+    news = tuple(found for rule in rules if (found := _news(rule, state, at)) is not None)
+    return replace(state, firing=_fire(rules, state.firing, news)), news
 
 
 def _added(state: WatchState, tick: ServedTick) -> tuple[Window, Window, Window]:
@@ -164,23 +197,32 @@ def _fire(
     return firing
 
 
-def _advanced(condition: Rule, state: RuleState, tick: ServedTick) -> RuleState:
+def _advanced(condition: Rule, before: RuleState, tick: ServedTick, state: WatchState) -> RuleState:
+    if condition.signal is not None:
+        return _of_signals(condition, state)
     counted = tick.counts.get(watched(condition) or "")
     if counted is None:
-        return state
+        return before
     return advance_rule(
-        condition, state, Tick(at=tick.at, seconds=tick.seconds, candidate={condition.name: counted})
+        condition, before, Tick(at=tick.at, seconds=tick.seconds, candidate={condition.name: counted})
     )
 
 
-def _news(
-    rule: WatchRule, state: WatchState, conditions: Mapping[str, RuleState], tick: ServedTick
-) -> News | None:
-    way = next((way for way in rule.ways if _broken(rule, way, conditions)), None)
+def _of_signals(condition: Rule, state: WatchState) -> RuleState:
+    """How a signal stands. What was so before the release served is none of its trouble."""
+    found = worst(state.signals, condition.signal or "")
+    if found is None or not found.bad:
+        return RuleState()
+    held_s = max(0.0, found.at - max(found.since, state.release_at))
+    return RuleState(broken=True, held_s=held_s, detail=found.detail)
+
+
+def _news(rule: WatchRule, state: WatchState, at: float) -> News | None:
+    way = next((way for way in rule.ways if _broken(rule, way, state.conditions)), None)
     fired = rule.name in state.firing
     if way is None:
-        return News(rule, False, tick.at) if fired else None
-    return None if fired else News(rule, True, tick.at, *_figures(way, conditions))
+        return News(rule, False, at) if fired else None
+    return None if fired else News(rule, True, at, *_figures(way, state.conditions))
 
 
 def _figures(way: tuple[Rule, ...], conditions: Mapping[str, RuleState]) -> tuple[str, str, str]:
@@ -209,11 +251,18 @@ def _broken(rule: WatchRule, way: tuple[Rule, ...], conditions: Mapping[str, Rul
 
 def _covered(rule: WatchRule, condition: Rule, state: RuleState) -> bool:
     """Whether the window is known for as long as the rule asks, to a slot."""
+    if not rule.cover or not state.window:
+        return not rule.cover
     return state.window[-1][0] - state.window[0][0] >= rule.cover * condition.over_s
 
 
 def shown_as(condition: Rule, state: RuleState) -> tuple[str, str]:
-    """What was measured, and the limit, for people: `52%` and `10%`, or `p95 above 800 ms: 12% of requests`."""
+    """What was measured, and the limit, for people: `52%` and `10%`, or `p95 above 800 ms: 12% of requests`.
+
+    For a signal, for how long: `2 min` and `2 min`.
+    """
+    if condition.signal is not None:
+        return duration(round(state.held_s)), duration(condition.for_s)
     share = state.bad / state.total if state.total else 0.0
     if condition.quantile is None:
         return percent(share), percent(condition.limit)
@@ -268,8 +317,10 @@ def budget_left(state: WatchState, policy: JudgePolicy) -> float | None:
 # ---- the rules that lanes have by default ------------------------------------------------------------------
 
 
-def default_rules(policy: JudgePolicy) -> tuple[WatchRule, ...]:
+def default_rules(policy: JudgePolicy, measured: Collection[str] = ()) -> tuple[WatchRule, ...]:
     """An outage, burn rates of the limit on errors, slowness, and what counts after a deploy.
+
+    measured: proportions that the lane's metric sources report.
 
     The thresholds after a deploy, and for slowness, are those of the teams' own documents. The burn rates are those of
     Google's SRE workbook ("Alerting on SLOs"): 14.4 over 1 h and 5 min, 6 over 6 h and 30 min, and 1 over 3 days and
@@ -281,6 +332,7 @@ def default_rules(policy: JudgePolicy) -> tuple[WatchRule, ...]:
         *(_burns(limit) if limit is not None else ()),
         *_slow(),
         *_rolling_back(_AFTER_DEPLOY),
+        *(_rolling_back(_OF_DATABASE) if DATABASE in measured else ()),
     )
 
 
@@ -316,11 +368,15 @@ def _slow() -> Iterable[WatchRule]:
 _AFTER_DEPLOY = {
     "errors after a deploy": "error_rate > 5% over 5m",
     "slow after a deploy": "p99 > 5s over 1m for 2m",
+    "gateway after a deploy": "gateway disconnected for 2m",
+    "alert after a deploy": "any P1 alert firing",
 }
+_OF_DATABASE = {"database after a deploy": f"{DATABASE} > 1% over 5m"}
 # As teams with two environments behind one switch have it: quicker, and with wider limits.
 _AFTER_SWITCH = {
     "errors after a switch": "error_rate > 10% over 1m",
     "slow after a switch": "p95 > 2s over 30s for 1m",
+    "health after a switch": "health check failing for 30s",
 }
 
 
@@ -330,11 +386,22 @@ def _rolling_back(rules: Mapping[str, str]) -> Iterable[WatchRule]:
 
 
 # The rules that a lane has before its own, by the name of the profile.
-PROFILES: Mapping[str, Callable[[JudgePolicy], tuple[WatchRule, ...]]] = {
+PROFILES: Mapping[str, Callable[[JudgePolicy, Collection[str]], tuple[WatchRule, ...]]] = {
     "standard": default_rules,
-    "blue_green": lambda policy: (*default_rules(policy), *_rolling_back(_AFTER_SWITCH)),
-    "none": lambda _: (),
+    "blue_green": lambda policy, measured: (
+        *default_rules(policy, measured),
+        *_rolling_back(_AFTER_SWITCH),
+    ),
+    "none": lambda policy, measured: (),
 }
+
+
+def on_alerts(rules: Iterable[WatchRule]) -> Iterable[tuple[WatchRule, Severity]]:
+    """The rules that fire with an alert of another program or of a monitor, each with the mildest severity."""
+    for rule in rules:
+        for way in rule.ways:
+            if len(way) == 1 and way[0].metric == "alert":
+                yield rule, severity_of(way[0].subject or "") or Severity.LOW
 
 
 def measured_latencies(rules: Iterable[WatchRule]) -> tuple[Rule, ...]:

@@ -21,12 +21,15 @@ from bot.domain.watch.rules import measured_latencies
 from bot.engine.lanes import Lanes
 from bot.engine.loops.sampler import Sampler
 from bot.engine.tasks import Tasks
+from bot.engine.watch.monitors import Says, unsaid
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 
 log = structlog.get_logger(__name__)
 
+# Who says the signals of metric sources.
+SOURCES = "metrics"
 _GATHER_S = 0.1
 _AT_ONCE = 500
 _SHORTEST_S = (
@@ -77,7 +80,7 @@ class HistoryLoop:
     One process does this for all (`Controller`). Lanes are read in tasks of their own and saved together every `save_s`
     seconds; what was not saved yet is lost with the process. Every `find_s` seconds it looks which lanes there are.
     `term` rises when this process becomes the controller: another one may have counted meanwhile. `heard` is told every
-    tick, with the release.
+    tick, with the release, and `says` the signals of each look.
     """
 
     def __init__(
@@ -89,6 +92,7 @@ class HistoryLoop:
         *,
         term: Callable[[], int] = lambda: 0,
         heard: Callable[[Lane, ServedTick, str], None] = unheard,
+        says: Says = unsaid,
         save_s: float = 30.0,
         find_s: float = 10.0,
     ) -> None:
@@ -97,7 +101,7 @@ class HistoryLoop:
         self._sampler = sampler
         self._clock = clock
         self._term = term
-        self._heard = heard
+        self._heard, self._says = heard, says
         self._save_s, self._find_s = save_s, find_s
         self._seen_term = -1
         self._now = 0.0
@@ -189,6 +193,8 @@ class HistoryLoop:
             state.last, tick, why = None, None, type(error).__name__
         if tick is not None:
             self.add(state.config.lane, tick, state.digest)
+        if look.sample.signals:
+            self._says(state.config.lane, SOURCES, dict(look.sample.signals), look.at)
         read = tick is not None or (state.last is not None and state.last is not before)
         self._tell(state, read, why)
         state.failures = 0 if read else state.failures + 1

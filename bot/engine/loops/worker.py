@@ -26,7 +26,7 @@ from bot.engine.watch.alerts.service import ALERTS, Alerts
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.telling import SinkTeller
 from bot.engine.watch.lane_watcher import LaneWatcher
-from bot.engine.watch.monitors import Monitors
+from bot.engine.watch.monitors import Monitors, unsaid
 from bot.engine.watch.oncall.calendars import CalendarLoop
 from bot.engine.watch.oncall.handover import HandOvers
 from bot.engine.watch.oncall.pages import PageLoop
@@ -153,6 +153,7 @@ class Worker:
             clock,
             term=lambda: self._controller.term,
             heard=self._watcher.take if self._watcher else unheard,
+            says=self._watcher.listen if self._watcher else unsaid,
             save_s=self._intervals.history_saved_s,
             find_s=self._intervals.history_lanes_s,
         )
@@ -177,6 +178,7 @@ class Worker:
                 alerts,
                 clock,
                 term=lambda: self._controller.term,
+                says=self._watcher.listen if self._watcher else unsaid,
                 save_s=self._intervals.monitors_saved_s,
             )
             if checks and alerts

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from bot.domain.config import Catalog, LaneConfig
+from bot.domain.judge.evidence.counters import Signal
 from bot.domain.judge.history.served import ServedTick
+from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Finding, Severity
-from bot.domain.watch.rules import News, WatchRule, WatchState, advance_watch, shown_now
+from bot.domain.watch.rules import News, WatchRule, WatchState, advance_signals, advance_watch, shown_now
 from bot.engine.watch.alerts.service import RULES
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
@@ -29,6 +31,10 @@ _TITLES = {
     "slow": "Requests are slow",
     "errors after a deploy": "Requests fail since the deploy",
     "slow after a deploy": "Requests are slow since the deploy",
+    "gateway after a deploy": "The bot is not connected since the deploy",
+    "database after a deploy": "Database queries fail since the deploy",
+    "alert after a deploy": "A critical alert since the deploy",
+    "health after a switch": "A critical check fails since the switch",
     "errors after a switch": "Requests fail since the switch",
     "slow after a switch": "Requests are slow since the switch",
 }
@@ -63,12 +69,17 @@ class LaneWatcher:
         self._states: dict[Lane, WatchState] = {}
         self._changed: set[Lane] = set()
         self._ticks: deque[tuple[Lane, ServedTick, str]] = deque(maxlen=_MOST_WAITING)
+        self._said: deque[tuple[Lane, str, Mapping[str, Signal], float]] = deque(maxlen=_MOST_WAITING)
         self._news: list[tuple[Lane, News]] = []
         self._save_at = self._retell_at = datetime.min.replace(tzinfo=UTC)
 
     def take(self, lane: Lane, tick: ServedTick, release: str) -> None:
         """Take a tick, to be judged in the next round. release: the digest; empty for the same as before."""
         self._ticks.append((lane, tick, release))
+
+    def listen(self, lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
+        """Take what `origin` said at `at` (unix seconds), to be judged in the next round."""
+        self._said.append((lane, origin, said, at))
 
     async def once(self) -> bool:
         """One round of the loop."""
@@ -78,6 +89,8 @@ class LaneWatcher:
             self._seen_term, self._save_at, self._retell_at = self._term(), now, now
         while self._ticks:
             self._judge(*self._ticks.popleft())
+        while self._said:
+            self._judge_signals(*self._said.popleft())
         await self._tell(now)
         if now >= self._save_at and self._changed:
             await self._store.watched.save({lane: self._states[lane] for lane in self._changed}, now)
@@ -93,6 +106,20 @@ class LaneWatcher:
         self._states[lane] = state
         self._changed.add(lane)
         self._news += ((lane, said) for said in news)
+
+    def _judge_signals(self, lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
+        config = self._catalog().lanes.get(lane)
+        if config is None or not any(
+            one.signal in said for rule in config.watch.rules for one in rule.conditions
+        ):
+            return
+        before = self._states.get(lane, WatchState())
+        state, news = advance_signals(config.watch.rules, before, origin, said, at)
+        self._states[lane] = state
+        # What goes on being well needs no row of its own.
+        if news or any(signal.bad for signal in said.values()):
+            self._changed.add(lane)
+        self._news += ((lane, each) for each in news)
 
     async def _tell(self, now: datetime) -> None:
         """Tell what began and ended, and from time to time how it stands. What cannot be told waits."""
@@ -138,11 +165,31 @@ class LaneWatcher:
         )
 
     async def _deployed(self, lane: Lane, rule: WatchRule, now: datetime) -> bool:
-        """Whether the newest rollout of the lane succeeded within the rule's time."""
+        """Whether the newest rollout of the lane succeeded within the rule's time, and signals began with it."""
         for newest in await self._store.history.history([lane], None, 1):
             if newest.phase == Phase.SUCCEEDED and newest.ended_at is not None:
-                return now - newest.ended_at <= timedelta(seconds=rule.after_deploy_s or 0.0)
+                lately = now - newest.ended_at <= timedelta(seconds=rule.after_deploy_s or 0.0)
+                return lately and self._began_since(lane, rule, newest)
         return False
+
+    def _began_since(self, lane: Lane, rule: WatchRule, newest: RolloutSummary) -> bool:
+        """Whether the signals that the rule listens to are trouble since the rollout, for as long as it demands.
+
+        What began before the rollout is none of its release's, which may be the way out of it. The time in which it
+        was rolled out does not count.
+        """
+        signals = self._states.get(lane, WatchState()).signals
+        ended_at = (newest.ended_at or newest.created_at).timestamp()
+        return all(
+            any(
+                one.bad
+                and one.since >= newest.created_at.timestamp()
+                and one.at - max(one.since, ended_at) >= condition.for_s
+                for one in signals.get(condition.signal, {}).values()
+            )
+            for condition in rule.conditions
+            if condition.signal is not None
+        )
 
 
 def _severity(config: LaneConfig, rule: WatchRule) -> Severity:

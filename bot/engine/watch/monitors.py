@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from zlib import crc32
@@ -11,8 +11,10 @@ from zlib import crc32
 import structlog
 
 from bot.domain.config import Catalog, CheckConfig
+from bot.domain.judge.evidence.counters import Signal
+from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding
-from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, given_up, observe
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, given_up, observe, signals
 from bot.engine.tasks import Tasks
 from bot.ports.coordination import Clock
 from bot.ports.errors import TargetRefused, Unreachable
@@ -27,6 +29,14 @@ _AT_ONCE = 200
 _SET_BACK_S = 1.0  # less is a clock that follows another one
 _TIDY_S = 3600.0
 _KEPT_S = 8 * 86_400.0  # hours of checks, and of those that are judged over a longer time, longer
+
+
+# Who says it, the signals, and when (unix seconds).
+Says = Callable[[Lane, str, Mapping[str, Signal], float], None]
+
+
+def unsaid(lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
+    """No one listens."""
 
 
 @dataclass(slots=True)
@@ -52,7 +62,8 @@ class Monitors:
 
     One process does this for all (`Controller`), and asks at most `at_once` checks at a time; each check is asked in a
     task of its own. States are saved together every `save_s` seconds: what was not saved yet is lost with the process.
-    `term` rises when this process becomes the controller: another one may have asked meanwhile.
+    `term` rises when this process becomes the controller: another one may have asked meanwhile. says: is told the
+    signals of each answer.
     """
 
     def __init__(
@@ -64,6 +75,7 @@ class Monitors:
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
+        says: Says = unsaid,
         save_s: float = 30.0,
         at_once: int = _AT_ONCE,
     ) -> None:
@@ -73,6 +85,7 @@ class Monitors:
         self._findings = findings
         self._clock = clock
         self._term = term
+        self._says = says
         self._save_s = save_s
         self._at_once = at_once
         self._seen_term = -1
@@ -174,6 +187,10 @@ class Monitors:
         self._states[asked.key], findings = observe(watched.monitor, state, asked.result)
         self._unsaved.add(asked.key)
         self._hear(findings)
+        if watched.monitor.signals:
+            self._says(
+                asked.key.lane, asked.key.name, signals(watched.monitor, asked.result), asked.result.at
+            )
 
     def _hear(self, findings: Sequence[Finding]) -> None:
         """Keep findings to be told; of one trouble, the newest."""

@@ -421,6 +421,14 @@ async def test_the_health_of_a_discord_bot(ask: Asking, status: int, text: str, 
         assert await ask(kind="discord", url=f"{url}/health", keys=keys) == said
 
 
+async def test_a_bot_says_which_of_its_parts_are_not_well(ask: Asking) -> None:
+    async with serving(answering(200, '{"discord": {"gateway": "away"}, "db": "ok"}')) as url:
+        result = await ask.result(kind="discord", url=url, keys=["discord.gateway", "db"])
+        assert result.parts == ("gateway",)
+    async with serving(answering(500, "boom")) as url:
+        assert (await ask.result(kind="discord", url=url)).parts == ()
+
+
 async def test_a_bot_that_answers_with_an_error_is_not_well(ask: Asking) -> None:
     async with serving(answering(500, "boom")) as url:
         assert await ask(kind="discord", url=url) == f"GET {url}/ should answer 200, but answered 500."

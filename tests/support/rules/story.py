@@ -63,6 +63,8 @@ class Story:
         *,
         stable: Release | None = OLD,
         candidate: Release = NEW,
+        requester: Actor = DEV,
+        reason: str = "new prices",
         **policy: Any,
     ) -> None:
         more = {
@@ -83,8 +85,8 @@ class Story:
             candidate=candidate,
             plan=Plan("canary", tuple(steps)),
             policy=replace(POLICY, **policy),
-            requester=DEV,
-            reason="new prices",
+            requester=requester,
+            reason=reason,
             at=T0,
             generation=3,
             **more,

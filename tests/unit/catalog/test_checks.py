@@ -118,6 +118,9 @@ def test_every_kind_can_be_written(tmp_path: Path) -> None:
     assert found["api"].monitor is not None
     assert found["api"].monitor.runbook == "https://wiki.example.com/api"
     assert found["api"].timeout_s == 0.8
+    assert {
+        name: each.monitor.signals for name, each in found.items() if each.monitor and each.monitor.signals
+    } == {"bot": {"gateway"}}
     assert "hush-hush-hush" not in str(_plain(read(tmp_path, text)[0]))
     assert [secret.reveal() for secret in read(tmp_path, text)[0].secrets] == ["hush-hush-hush"]
 

@@ -34,7 +34,7 @@ def names(watch: LaneWatch) -> list[str]:
 def test_a_lane_is_watched_without_a_word_and_rolls_nothing_back(tmp_path: Path) -> None:
     catalog = load(write(tmp_path, all=SOUND))
     for lane in catalog.lanes.values():
-        assert lane.watch.rules == PROFILES["standard"](lane.policy.judge)
+        assert lane.watch.rules == PROFILES["standard"](lane.policy.judge, ())
         assert not lane.watch.rolls_back
 
 
@@ -55,7 +55,7 @@ def test_rules_are_added_replaced_and_removed_by_name(tmp_path: Path) -> None:
 
 def test_the_profile_of_a_switch_has_the_wider_and_quicker_rules_too(tmp_path: Path) -> None:
     more = set(names(watched(tmp_path, "{profile: blue_green}"))) - set(names(watched(tmp_path, "{}")))
-    assert more == {"errors after a switch", "slow after a switch"}
+    assert more == {"errors after a switch", "slow after a switch", "health after a switch"}
     assert names(watched(tmp_path, "{profile: none}")) == []
 
 
@@ -63,7 +63,18 @@ def test_the_profile_of_a_switch_has_the_wider_and_quicker_rules_too(tmp_path: P
     ("watch", "said"),
     [
         ('{rules: {a: "error_rate > 2 over 5m"}}', "is not a percentage"),
-        ('{rules: {a: "gateway disconnected for 2m"}}', "only the judge of a rollout hears"),
+        ('{rules: {a: "gateway disconnected for 2m"}}', 'nothing in checkout/production says "gateway'),
+        ('{rules: {a: "health check failing for 30s"}}', "Add a critical check that is asked often"),
+        ('{rules: {a: "orders > 1% over 5m"}}', 'reads "orders". Add it to extra:'),
+        ('{rules: {a: "any P1 alert firing"}}', "is an alert already. Add after_deploy: and rollback: true."),
+        (
+            '{rules: {a: {rule: "any bad alert firing", after_deploy: 5m, rollback: true}}}',
+            '"bad" is no severity.',
+        ),
+        (
+            '{rules: {a: {rule: "any alert firing for 2m", after_deploy: 5m, rollback: true}}}',
+            "stands alone and has no time",
+        ),
         ("{rules: {a: []}}", "a rule needs a condition."),
         ("{rules: {outages: null}}", 'there is no rule "outages" to remove.'),
         ('{rules: {a: {rule: "p99 > 1s", severity: purple}}}', "severity"),

@@ -33,6 +33,7 @@ from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.alerts.follow_up import due_at, pass_time
 from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
+from bot.domain.watch.rules import on_alerts
 from bot.engine.api import RollbackRequest
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView, Reached
@@ -133,9 +134,12 @@ class Alerts:
                 found = await self._begun(finding, now, policy)
             if found is None:
                 continue
-            if finding.rollback and finding.firing:
-                rollback = finding
             alert = found.alert
+            if finding.firing and (finding.rollback or await self._since_deploy(finding, now)):
+                rollback = finding
+                # The alert may be older than the deploy.
+                alert = replace(alert, suspect=await self._suspect(finding, now, policy) or alert.suspect)
+                found = replace(found, alert=alert)
             change = found if change is None else _together(change, found)
         return _Heard(change, before, rollback) if change is not None else None
 
@@ -146,6 +150,27 @@ class Alerts:
         alert_id = await self._store.alerts.next_id()
         suspect = await self._suspect(finding, now, policy)
         return begin(alert_id, finding, guilds, now, policy, suspect=suspect)
+
+    async def _since_deploy(self, finding: Finding, now: datetime) -> bool:
+        """Whether a rule of the lane rolls back for an alert such as this, of a monitor or of another program.
+
+        Trouble from before the rollout is none of its release's.
+        """
+        config = self._catalog().lanes.get(finding.lane) if finding.lane is not None else None
+        if config is None or finding.source == RULES:
+            return False
+        within_s = [
+            rule.after_deploy_s or 0.0
+            for rule, mildest in on_alerts(config.watch.rules)
+            if rule.rollback and finding.severity.rank <= mildest.rank
+        ]
+        if not within_s:
+            return False
+        for newest in await self._store.history.history([config.lane], None, 1):
+            if newest.phase == Phase.SUCCEEDED and newest.ended_at is not None:
+                lately = now - newest.ended_at <= timedelta(seconds=max(within_s))
+                return lately and finding.at >= newest.created_at
+        return False
 
     def _guilds(self, finding: Finding) -> tuple[int, ...]:
         catalog = self._catalog()
@@ -222,19 +247,29 @@ class Alerts:
         """The suspect, unless something else was rolled out since. Raises `UserError`."""
         if alert.lane is None or alert.suspect is None:
             raise phrasebook.nothing_to_roll_back(str(alert.lane or ""))
-        newest = next(iter(await self._store.history.history([alert.lane], None, 1)), None)
-        if newest is None or newest.id != alert.suspect.rollout_id or Phase(newest.phase) in _UNDONE:
+        if not await self._newest(alert):
             raise phrasebook.nothing_to_roll_back(str(alert.lane))
         return alert.suspect
+
+    async def _newest(self, alert: Alert) -> bool:
+        """Whether the suspect is the lane's newest rollout still, and was not undone."""
+        assert alert.lane is not None
+        assert alert.suspect is not None
+        newest = next(iter(await self._store.history.history([alert.lane], None, 1)), None)
+        return (
+            newest is not None
+            and newest.id == alert.suspect.rollout_id
+            and Phase(newest.phase) not in _UNDONE
+        )
 
     async def _roll_back_at_once(self, alert: Alert, finding: Finding) -> None:
         """What a rule for the time after a deploy does. Where the lane only watches, it says what it would do."""
         config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
-        if config is None or alert.suspect is None:
+        if config is None or alert.suspect is None or not await self._newest(alert):
             return
         if not config.watch.rolls_back:
             text = phrasebook.would_roll_back(alert.suspect.to_version, alert.suspect.from_version)
-            await self._changed(alert.id, lambda a, now: _noted(a, now, text))
+            await self._note(alert, text)
             return
         request = AlertRollback(
             alert.id,
@@ -247,7 +282,12 @@ class Alerts:
             await self.roll_back(request)
         except UserError as refused:
             log.warning("alert_not_rolled_back", alert=alert.id, why=str(refused))
-            text = phrasebook.not_rolled_back(str(refused))
+            await self._note(alert, phrasebook.not_rolled_back(str(refused)))
+
+    async def _note(self, alert: Alert, text: str) -> None:
+        """Add a line about its rollback, once: findings are told again."""
+        timeline = await self._store.alerts.timeline(alert.id, _TIMELINE)
+        if all(entry.text != text for entry in timeline):
             await self._changed(alert.id, lambda a, now: _noted(a, now, text))
 
     async def view(self, alert_id: int, guild_id: int | None = None) -> AlertView:

@@ -23,7 +23,7 @@ from bot.domain.rollout.events import (
     SetDesired,
     TimerDue,
 )
-from bot.domain.rollout.model import Action, Actor, Phase
+from bot.domain.rollout.model import SYSTEM, Action, Actor, Phase
 from bot.domain.rollout.steps import Gate, Observe, RunChecks, Shift, Soak, Verify
 from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.rules.story import CANARY, LANE, NEW, OLD, SOAK_S, T0, VERIFY, Story
@@ -300,6 +300,19 @@ def test_a_persons_rollback_quarantines_behind_a_gate_and_tells_who_asked_for_th
     assert not Story(lock_after_rollback=False).to_soak().act(ONCALL, Action.ROLL_BACK).seen(LockLane)
 
     assert Story().to_soak().act(DEV, Action.ROLL_BACK).posted()[-1].mention_users == ()
+
+
+def test_a_release_that_an_alert_takes_back_is_quarantined_with_and_without_a_gate() -> None:
+    for gated in (True, False):
+        story = Story((Shift(100),), known_good=True, gated=gated, requester=SYSTEM, reason="Alert 7: sick.")
+        (lock,) = story.seen(LockLane)
+        assert (lock.owner, lock.digest) == ("Slipway", OLD.digest)
+        assert lock.reason == "1.4.0 was rolled back by Slipway: Alert 7: sick."
+    assert not Story((Shift(100),), known_good=True, requester=SYSTEM, lock_after_rollback=False).seen(
+        LockLane
+    )
+    still_going = Story((Shift(5), Soak(30), Shift(100))).applied().act(SYSTEM, Action.ROLL_BACK)
+    assert [lock.digest for lock in still_going.seen(LockLane)] == [NEW.digest]
 
 
 def test_rolled_back_needs_the_candidate_observed_without_traffic() -> None:

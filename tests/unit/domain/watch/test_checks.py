@@ -23,6 +23,7 @@ from bot.domain.watch.checks import (
     given_up,
     observe,
     p95,
+    signals,
 )
 
 LANE = Lane("checkout", "production")
@@ -325,3 +326,21 @@ def test_a_runbook_goes_along() -> None:
     watched = Watched(replace(MONITOR, runbook="https://wiki.example.com/checkout"))
     (finding,) = watched.take([failed(0), failed(60), failed(120)])
     assert finding.runbook == "https://wiki.example.com/checkout"
+
+
+@pytest.mark.parametrize(
+    ("said", "parts", "gateway", "health"),
+    [
+        ("", (), False, False),
+        ("The bot is not well: db is down.", ("db",), False, True),
+        ("The bot is not well: gateway is away.", ("gateway", "db"), True, True),
+        ("No answer within 5 s.", (), True, True),
+    ],
+)
+def test_signals_of_a_check(said: str, parts: tuple[str, ...], gateway: bool, health: bool) -> None:
+    monitor = Monitor(LANE, "parts", signals=frozenset({"gateway", "health"}))
+    found = signals(monitor, CheckResult(0.0, 0.1, said, parts))
+    assert {name: signal.bad for name, signal in found.items()} == {"gateway": gateway, "health": health}
+    assert observe(monitor, MonitorState(), CheckResult(0.0, 0.1, said, parts))[0].last == CheckResult(
+        0.0, 0.1, said
+    )

@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 
 import pytest
 
-from bot.domain.judge.evidence.counters import Counts
+from bot.domain.judge.evidence.counters import Counts, Signal
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.watch.rules import (
+    DATABASE,
+    PROFILES,
     News,
     WatchState,
+    advance_signals,
     advance_watch,
     budget_left,
     default_rules,
@@ -26,6 +29,8 @@ T0 = 1_795_000_000.0
 LIMIT = 0.01
 POLICY = JudgePolicy(objectives=(Objective("errors", "errors", LIMIT),))
 RULES = default_rules(POLICY)
+SWITCH = PROFILES["blue_green"](POLICY, ())
+SIGNALS = ("gateway", "health")
 SLOW, VERY_SLOW = "latency>0.8s", "latency>5s"
 
 
@@ -154,6 +159,71 @@ def test_what_the_former_release_served_says_nothing_about_the_next() -> None:
     assert state.firing == {}
 
 
+def test_an_outage_ends_with_the_release_that_caused_it_and_a_burn_does_not() -> None:
+    state = WatchState()
+    for tick in (*ticks(7200, 0.0, tick_s=30.0), *ticks(1200, 0.5, since=7200, tick_s=30.0)):
+        state, _ = advance_watch(RULES, state, tick, "a")
+    assert {"outage", "fast burn"} <= set(state.firing)
+    state, news = advance_watch(RULES, state, ServedTick(T0 + 8405, 5.0, {"errors": Counts(100, 0)}), "b")
+    ended = {said.rule.name for said in news if not said.firing}
+    assert "outage" in ended
+    assert "fast burn" in state.firing
+
+
+def said(state: WatchState, at: float, bad: bool | None, origin: str = "parts") -> WatchState:
+    return advance_signals(SWITCH, state, origin, dict.fromkeys(SIGNALS, Signal(bad)), T0 + at)[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "seconds", "fires"),
+    [
+        ("gateway after a deploy", 119, False),
+        ("gateway after a deploy", 120, True),
+        ("health after a switch", 29, False),
+        ("health after a switch", 30, True),
+    ],
+)
+def test_the_edges_of_signals(rule: str, seconds: float, fires: bool) -> None:
+    state = said(said(WatchState(), 0, False), 1000, True)
+    state = said(state, 1000 + seconds, True)
+    assert (rule in state.firing) == fires
+    assert rule not in said(state, 1000 + seconds + 1, False).firing
+
+
+def test_signals_that_are_not_known_change_nothing_and_gaps_are_not_counted() -> None:
+    state = said(said(WatchState(), 0, True), 60, None)
+    assert "gateway after a deploy" in said(state, 130, True).firing
+    # Four minutes without a word: it may have been well in between.
+    assert "gateway after a deploy" not in said(state, 300, True).firing
+
+
+def test_the_worst_of_those_who_say_it_counts_until_it_is_not_heard_any_more() -> None:
+    state = said(said(WatchState(), 0, True), 60, False, "other")
+    state = said(state, 120, True)
+    assert "gateway after a deploy" in state.firing
+    state = said(state, 600, False, "other")
+    assert "gateway after a deploy" in state.firing
+    assert state.firing.keys() != said(state, 721, False, "other").firing.keys()
+
+
+def test_another_release_is_given_the_time_of_a_signal_again() -> None:
+    state = said(said(WatchState(), 0, True), 110, True)
+    state, _ = advance_watch(SWITCH, state, ServedTick(T0 + 115, 5.0, {"errors": Counts(100, 0)}), "b")
+    assert "gateway after a deploy" not in said(state, 170, True).firing
+    state = said(said(state, 170, True), 234, True)
+    assert "gateway after a deploy" not in state.firing
+    assert "gateway after a deploy" in said(state, 236, True).firing
+
+
+@pytest.mark.parametrize(("bad", "fires"), [(0.01, False), (0.012, True)])
+def test_the_edge_of_database_errors_after_a_deploy(bad: float, fires: bool) -> None:
+    rules = default_rules(POLICY, {DATABASE})
+    state = WatchState()
+    for tick in ticks(600, bad, measure=f"proportion:{DATABASE}"):
+        state, _ = advance_watch(rules, state, tick)
+    assert ("database after a deploy" in state.firing) == fires
+
+
 def test_a_young_lane_has_no_long_windows_yet() -> None:
     _, news = played(ticks(600, 0.0, tick_s=10.0), ticks(300, 0.5, since=600))
     assert set(told(news)) == {"outage", "errors after a deploy"}
@@ -170,6 +240,7 @@ def test_a_rule_that_left_the_catalog_fires_no_more() -> None:
 
 def test_the_state_survives_a_restart() -> None:
     state, _ = played(ticks(60, 0.5), ticks(60, 0.2, since=60, measure=SLOW))
+    state = said(state, 130, True)
     assert WatchState.from_json(json.loads(json.dumps(state.to_json()))) == state
 
 

@@ -240,6 +240,44 @@ async def test_a_lane_that_only_watches_says_what_it_would_do() -> None:
     assert "would roll 1.5.0 back to 1.4.0" in view.timeline[-1].text
 
 
+@pytest.mark.parametrize(
+    ("more", "minutes_ago", "rolls_back"),
+    [
+        ({}, 30, True),
+        ({}, 30.1, False),
+        ({"severity": Severity.HIGH}, 10, False),
+        ({"source": "rule"}, 10, False),  # rules say themselves whether they roll back
+        ({"at": EPOCH - timedelta(hours=1)}, 10, False),  # before the rollout
+        ({"lane": Lane("checkout", "staging")}, 10, False),
+    ],
+)
+async def test_a_critical_alert_after_a_deploy_rolls_back(
+    more: dict[str, object], minutes_ago: float, rolls_back: bool
+) -> None:
+    world = AlertWorld(rolls_back=True)
+    world.deployed(minutes_ago)
+    await world.alerts.hear([errors(**{"source": "monitor", **more})])  # type: ignore[arg-type]
+    assert bool(world.asked) == rolls_back
+
+
+async def test_an_alert_that_is_older_than_the_deploy_rolls_it_back_for_what_came_with_it() -> None:
+    world = AlertWorld(rolls_back=True)
+    await world.alerts.hear([errors(fingerprint="slow", severity=Severity.MEDIUM)])
+    world.clock.forward(600)
+    world.deployed(5)
+    await world.alerts.hear([errors(rollback=True, at=world.clock.now())])
+    (asked,) = world.asked
+    assert asked.version == "1.4.0"
+
+
+async def test_what_it_would_roll_back_is_said_once() -> None:
+    world = AlertWorld()
+    world.deployed(10)
+    for value in ("30%", "40%", "50%"):
+        await world.alerts.hear([errors(rollback=True, value=value)])
+    assert world.lines(await world.one()).count("rollback") == 1
+
+
 async def test_a_rollback_that_is_refused_is_said_on_the_card() -> None:
     world = AlertWorld(rolls_back=True)
     world.deployed(10)

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.domain.judge.evidence.counters import Counts
+import pytest
+
+from bot.domain.judge.evidence.counters import Counts, Signal
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane
@@ -116,6 +118,47 @@ async def test_rules_for_the_time_after_a_deploy_need_one() -> None:
     world.clock.forward(1800)
     await world.serve(60, 0.1)
     assert not any(found.rollback and found.firing for found in world.heard.found)
+
+
+@pytest.mark.parametrize(
+    ("since_s", "for_s", "told"),
+    [
+        (0, 119, False),
+        (0, 120, True),
+        (-30, 200, True),  # while it was rolled out
+        (-30, 150, True),
+        (-30, 149, False),
+        (-700, 1000, False),  # before it was
+    ],
+)
+async def test_a_gateway_that_is_away_since_the_deploy_rolls_back(
+    since_s: int, for_s: int, told: bool
+) -> None:
+    world = World()
+    start = world.clock.now()
+    ended = start + timedelta(seconds=1000)
+    began = ended - timedelta(seconds=300)
+    world.past = [RolloutSummary(1, PRODUCTION, "1.4.0", "1.5.0", "succeeded", "dev", "", "", began, ended)]
+    world.clock.forward(1000 + since_s)
+    for at in range(for_s + 1):
+        if at % 10 == 0 or at == for_s:
+            world.watcher.listen(
+                PRODUCTION, "parts", {"gateway": Signal(True)}, world.clock.now().timestamp()
+            )
+            await world.watcher.once()
+        world.clock.forward(1)
+    found = [one for one in world.heard.found if one.rollback and one.firing]
+    assert bool(found) == told
+    if told:
+        assert found[0].title == "The bot is not connected since the deploy"
+        assert found[0].limit == "2 min"
+
+
+async def test_signals_that_no_rule_listens_to_are_not_kept() -> None:
+    world = World()
+    world.watcher.listen(PRODUCTION, "parts", {"weather": Signal(True)}, world.clock.now().timestamp())
+    await world.watcher.once()
+    assert await world.store.watched.read() == {}
 
 
 async def test_findings_wait_for_a_database_that_is_away() -> None:

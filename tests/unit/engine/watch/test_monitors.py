@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.config import Catalog, CheckConfig
+from bot.domain.judge.evidence.counters import Signal
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule
@@ -375,3 +376,20 @@ async def test_old_hours_are_tidied_up() -> None:
     assert len(tidied) == 3
     now = world.clock.now().timestamp()
     assert now - tidied[-1].args[0] == pytest.approx(8 * 86_400, abs=4_000)
+
+
+async def test_each_answer_says_how_the_signals_of_its_check_stand() -> None:
+    heard: list[tuple[str, bool | None]] = []
+    probed = check(PRODUCTION, every_s=10.0)
+    assert probed.monitor is not None
+    probed = replace(probed, monitor=replace(probed.monitor, signals=frozenset({"health"})))
+    world = World((PRODUCTION, probed), (PRODUCTION, check(PRODUCTION, "other", 10.0)))
+
+    def says(lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
+        heard.append((origin, said["health"].bad))
+
+    monitors = world.process(says=says)
+    await world.run(21, monitors)
+    world.services.down = {"health", "other"}
+    await world.run(20, monitors)
+    assert heard == [("health", False)] * 2 + [("health", True)] * 2
