@@ -100,6 +100,18 @@ class Preconditions:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """What of alerts and budgets must hold before a rollout starts.
+
+    no_alerts: none is open in the prerequisite's lane, and none was since the release began there. within_budget: the
+    lane has some of its error budget left.
+    """
+
+    no_alerts: bool = False
+    within_budget: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CheckConfig:
     """A check of a lane. monitor: how it is watched; None: it is only asked as a smoke test."""
 
@@ -131,6 +143,7 @@ class LaneConfig:
     asked_by: str = "/deploy service:{service} version:{version} environment:{environment}"
     binding: LaneBinding | None = None  # None: the adapters are known by name alone
     preconditions: tuple[Preconditions, ...] = ()  # of the plan, then of the lane
+    promotion: Promotion = Promotion()
     repository: Repository | None = None  # of the service's commits
     # How short a tick the lane's own traffic may be given; None: the tick is as written.
     finest_tick_s: float | None = None

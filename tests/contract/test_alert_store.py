@@ -126,6 +126,20 @@ async def test_a_group_has_one_alert_that_is_not_over(world: World) -> None:
     }
 
 
+async def test_alerts_of_a_lane_that_are_open_or_were_opened_since(world: World) -> None:
+    first = await world.opened()
+    over = later(first, state=AlertState.RESOLVED, ended_at=EPOCH + timedelta(hours=1))
+    assert await world.save(over, first.version)
+    second = await world.opened()
+    await world.opened(STAGING)
+    of_lane = world.store.alerts.of_lane
+    assert [alert.id for alert in await of_lane(PRODUCTION, EPOCH, 9)] == [second.id, first.id]
+    assert [alert.id for alert in await of_lane(PRODUCTION, EPOCH, 1)] == [second.id]
+    after = EPOCH + timedelta(microseconds=1)
+    assert [alert.id for alert in await of_lane(PRODUCTION, after, 9)] == [second.id]
+    assert await of_lane(Lane("nothing", "here"), EPOCH, 9) == []
+
+
 async def test_of_two_processes_one_changes_it_and_calls_people(world: World) -> None:
     alert = await world.opened()
     change = replace(later(alert), entries=(Entry(EPOCH, "called", "on_call"),))

@@ -58,12 +58,15 @@ class Repository(Part):
 
 
 class Preconditions(Part):
-    """What GitHub must say of a release's commit before a rollout starts; rollbacks need none of it."""
+    """What must hold before a rollout starts, beside roles and locks; rollbacks need none of it."""
 
     repository: Annotated[str, *shaped(r"^[\w.-]+/[\w.-]+$", "owner/name")] | None = Field(
         default=None, description="owner/name; by default the service's repository, with its token."
     )
-    checks: bool = Field(default=True, description="All checks and statuses of the commit are green.")
+    checks: bool | None = Field(
+        default=None,
+        description="All checks and statuses of the commit are green; by default, unless only alerts or budget count.",
+    )
     approvals: int = Field(
         default=0, ge=0, le=20, description="People with write access who approved its pull request."
     )
@@ -74,6 +77,20 @@ class Preconditions(Part):
     api: HttpUrl = Field(
         default="https://api.github.com", description="Address of the API; change it for GitHub Enterprise."
     )
+    no_alerts: bool = Field(
+        default=False,
+        description="No alert is open where the prerequisite is, and none was since the release began there.",
+    )
+    refuse_when_budget_spent: bool = Field(
+        default=False, description="The lane has some of its week's error budget left."
+    )
+
+    @property
+    def asks_github(self) -> bool:
+        if self.checks is not None:
+            return self.checks or bool(self.approvals or self.changelog)
+        own = self.no_alerts or self.refuse_when_budget_spent
+        return not own or bool(self.repository or self.approvals or self.changelog)
 
 
 class MonitorSettings(Part):

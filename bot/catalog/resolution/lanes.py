@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bot.catalog import models
-from bot.catalog.diagnostics import nearest
+from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.models.plans import UNKNOWN_GATE
 from bot.catalog.resolution.bindings import binding
 from bot.catalog.resolution.checks import PlacedCheck, checks, verified
@@ -16,11 +16,19 @@ from bot.catalog.resolution.plans import policy as judged_by
 from bot.catalog.resolution.signals import Listeners
 from bot.catalog.validate import Sections
 from bot.catalog.yaml_source import Document
-from bot.domain.config import LaneConfig, Preconditions, Prerequisite, Repository, ServedLane
+from bot.domain.config import (
+    LaneConfig,
+    Preconditions,
+    Prerequisite,
+    Promotion,
+    Repository,
+    ServedLane,
+)
 from bot.domain.judge import judge
 from bot.domain.rollout.binding import latency_limits
 from bot.domain.rollout.model import Policy
 from bot.domain.rollout.steps import Gate
+from bot.domain.watch.rules import error_limit
 from bot.kinds import MetricSettings, RouterSettings, TargetSettings
 
 _TICK_S = 5.0
@@ -60,7 +68,8 @@ class LaneResolver:
         self._alone(said)
         metrics = self._metrics(said, rules, steps)
         repository = _repository(self._sections.of("services")[said.lane.service])
-        looked_at = tuple(self._preconditions(said, plan, repository))
+        given = self._given(said, plan)
+        looked_at = tuple(self._preconditions(said, given, repository))
         on_call = self._on_call(said)
         checked = checks(self._document, self._sections, said)
         named_checks = verified(self._document, said.lane, steps, checked)
@@ -78,6 +87,7 @@ class LaneResolver:
             lock_roles=roles["lock"].value,
             prerequisite=prerequisite,
             preconditions=looked_at,
+            promotion=self._promotion(said, given, rules, prerequisite),
             repository=repository or _asked_repository(looked_at),
             drift=said.get("drift", "report").value,
             description=said.get("description", "").value,
@@ -193,14 +203,40 @@ class LaneResolver:
             return None
         return Prerequisite(environment, value.value.max_age)
 
-    def _preconditions(
-        self, said: Layers, plan: str | None, own: Repository | None
-    ) -> Iterator[Preconditions]:
-        """Those of the plan and of the lane: all must hold."""
+    def _given(self, said: Layers, plan: str | None) -> list[tuple[KeyPath, models.Preconditions]]:
+        """Preconditions of the plan and of the lane, with their places: all must hold."""
         given = [self._by_plan[plan]] if plan in self._by_plan else []
         value = said.get("preconditions")
-        given += [(value.path, value.value)] if value.given else []
+        return [*given, (value.path, value.value)] if value.given else given
+
+    def _promotion(
+        self,
+        said: Layers,
+        given: list[tuple[KeyPath, models.Preconditions]],
+        rules: judge.JudgePolicy,
+        prerequisite: Prerequisite | None,
+    ) -> Promotion:
         for path, each in given:
+            if each.no_alerts and prerequisite is None:
+                sentence = f"{said.lane} has no prerequisite, so there is no lane that must have no alerts."
+                self._document.wrong((*path, "no_alerts"), sentence, "Add prerequisite: staging.")
+            if each.refuse_when_budget_spent and error_limit(rules) is None:
+                sentence = f"the policy of {said.lane} has no limit on errors, so it has no error budget."
+                self._document.wrong((*path, "refuse_when_budget_spent"), sentence, "Add errors: 1%.")
+        return Promotion(
+            any(each.no_alerts for _, each in given), any(each.refuse_when_budget_spent for _, each in given)
+        )
+
+    def _preconditions(
+        self,
+        said: Layers,
+        given: list[tuple[KeyPath, models.Preconditions]],
+        own: Repository | None,
+    ) -> Iterator[Preconditions]:
+        """What GitHub is asked."""
+        for path, each in given:
+            if not each.asks_github:
+                continue
             asked = Repository(each.repository, each.token, each.api) if each.repository else own
             if asked is None:
                 sentence = f"nothing says which repository the commits of {said.lane.service} are in."
@@ -208,7 +244,7 @@ class LaneResolver:
                 continue
             yield Preconditions(
                 repository=asked.name,
-                checks=each.checks,
+                checks=each.checks is not False,
                 approvals=each.approvals,
                 changelog=each.changelog or "",
                 token=each.token or asked.token,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.domain.errors import Refused, UserError
 from bot.domain.phrasebook.values import because, code, name, sentence, unquoted
 
@@ -48,6 +50,32 @@ def escalated_by(who: str, reason: str) -> str:
 
 def rollback_begun(rollout_id: int) -> str:
     return f"A rollback was started: rollout {rollout_id}."
+
+
+def no_alerts_there(lane: str) -> str:
+    return f"No alert is open in {name(lane)}, and there was none since this release began there."
+
+
+def alerts_there(lane: str, is_open: Sequence[str], since: Sequence[str]) -> str:
+    """is_open, since: titles of alerts that are open, and of those that are over."""
+    shown = ", ".join(f"“{name(title)}”" for title in (*is_open, *since)[:3])
+    more = len(is_open) + len(since) - 3
+    said = f": {shown} and {more} more" if more > 0 else because(shown)
+    if is_open:
+        return f"An alert is open in {name(lane)}{said}."
+    return f"There was an alert in {name(lane)} since this release began there{said}."
+
+
+def budget_left(lane: str, left: str) -> str:
+    return f"{name(lane)} has {name(left)} of this week's error budget left."
+
+
+def budget_unknown(lane: str) -> str:
+    return f"{name(lane)} had no requests this week that count, so its error budget is whole."
+
+
+def budget_spent(lane: str) -> str:
+    return f"{name(lane)} has spent this week's error budget. A rollback is possible at any time."
 
 
 def alert_is_over(alert_id: int) -> Refused:

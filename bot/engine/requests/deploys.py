@@ -22,6 +22,7 @@ from bot.engine.lanes import Lanes
 from bot.engine.requests import preflight
 from bot.engine.requests.actions import Actions
 from bot.engine.requests.calibration import Tried, calibrated_policy, tried
+from bot.engine.requests.standing import standing
 from bot.engine.stepper import Contended, Stepper
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import AlreadyAnswered, LaneTaken
@@ -89,7 +90,7 @@ class Deploys:
             if told := await self._told(request.interaction):
                 return told
             raise
-        shout = next((check.sentence for check in found if check.what == preflight.EMERGENCY), "")
+        shout = " ".join(check.sentence for check in found if check.what == preflight.EMERGENCY)
         return await self._begin(
             config,
             plan,
@@ -98,7 +99,7 @@ class Deploys:
             situation,
             known_good=False,
             shout=shout,
-            preconditions=facts.preconditions,
+            preconditions=(*facts.preconditions, *(each for each in facts.standing if each.met)),
         )
 
     async def _roll_back(self, request: api.RollbackRequest) -> Rollout | None:
@@ -162,6 +163,7 @@ class Deploys:
             emergency=request.emergency,
             reason=clean(request.reason),
             preconditions=await self._looked_at(config, candidate),
+            standing=await standing(self._store, config, succeeded_at),
             renewing=await self._renewing(config.lane, candidate, situation),
         )
 

@@ -58,6 +58,10 @@ class AlertStore(Protocol):
         """Alerts that are not over, the worst first, then the oldest; of one server or of all."""
         ...
 
+    async def of_lane(self, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
+        """The newest alerts of the lane that are not over, or were opened since then."""
+        ...
+
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
         """The newest entries, oldest first."""
         ...

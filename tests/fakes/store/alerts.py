@@ -68,6 +68,15 @@ class MemoryAlerts(Part):
         return sorted(found, key=_worst_first)[:limit]
 
     @statement
+    def of_lane(self, t: Tables, now: datetime, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
+        found = [
+            row.alert
+            for row in t.alerts.values()
+            if row.alert.lane == lane and (not row.alert.over or row.alert.opened_at >= since)
+        ]
+        return sorted(found, key=lambda alert: -alert.id)[:limit]
+
+    @statement
     def timeline(self, t: Tables, now: datetime, alert_id: int, limit: int) -> Sequence[Entry]:
         return [entry for of, entry in t.entries if of == alert_id][-limit:]
 

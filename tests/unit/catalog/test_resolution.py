@@ -16,7 +16,7 @@ from bot import references
 from bot.adapters.targets.hosted.settings import LaneRouterSettings
 from bot.composition.adapters import make_releases
 from bot.composition.registry import KINDS
-from bot.domain.config import Catalog, Preconditions, Prerequisite, Repository
+from bot.domain.config import Catalog, Preconditions, Prerequisite, Promotion, Repository
 from bot.domain.errors import BadCatalog
 from bot.domain.rollout.model import Lane
 from bot.domain.rollout.steps import Gate, HttpCheck, Observe, Shift, Soak, Verify
@@ -85,8 +85,43 @@ def test_a_plan_asks_in_the_repository_of_each_service_beside_what_its_lane_asks
 
 
 @pytest.mark.parametrize(
+    ("given", "promotion", "github"),
+    [
+        ("{no_alerts: true}", Promotion(no_alerts=True), ()),
+        ("{refuse_when_budget_spent: true}", Promotion(within_budget=True), ()),
+        (
+            "{no_alerts: true, refuse_when_budget_spent: true, repository: acme/shop}",
+            Promotion(True, True),
+            (Preconditions("acme/shop"),),
+        ),
+        ("{checks: false, repository: acme/shop}", Promotion(), ()),
+    ],
+)
+def test_alerts_and_budget_ask_nothing_of_github(
+    tmp_path: Path, given: str, promotion: Promotion, github: tuple[Preconditions, ...]
+) -> None:
+    text = changed(
+        (
+            "production: {prerequisite: staging}",
+            f"production: {{prerequisite: staging, preconditions: {given}}}",
+        )
+    )
+    found = load(write(tmp_path, all=text))
+    assert (found.lanes[PRODUCTION].promotion, found.lanes[PRODUCTION].preconditions) == (promotion, github)
+    assert found.lanes[STAGING].promotion == Promotion()
+
+
+@pytest.mark.parametrize(
     ("text", "mistake"),
     [
+        (
+            _required(plan="{no_alerts: true}"),
+            "plans.canary[0].preconditions.no_alerts: checkout/staging has no prerequisite",
+        ),
+        (
+            _required(plan="{refuse_when_budget_spent: true}").replace("      errors: 1%\n", ""),
+            "preconditions.refuse_when_budget_spent: the policy of checkout/staging has no limit on errors",
+        ),
         (
             _required(plan="{checks: true}"),
             "plans.canary[0].preconditions: nothing says which repository the commits of checkout are in. "

@@ -59,6 +59,10 @@ class PostgresAlerts:
         rows = await self._database.fetch("open_alerts", guild_id, limit)
         return [_alert.validate_json(row["alert"]) for row in rows]
 
+    async def of_lane(self, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
+        rows = await self._database.fetch("lane_alerts", lane.service, lane.environment, since, limit)
+        return [_alert.validate_json(row["alert"]) for row in rows]
+
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
         rows = await self._database.fetch("alert_timeline", alert_id, limit)
         return [Entry(row["at"], row["what"], row["said"], row["who"]) for row in reversed(rows)]
