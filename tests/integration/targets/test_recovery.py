@@ -16,12 +16,14 @@ import pytest
 from bot.adapters.free_ports import free_port
 from bot.adapters.inherited import base_environment
 from bot.adapters.lane_files import LaneFiles, release_to_json
+from bot.adapters.runtimes.context import RuntimeContext
 from bot.adapters.runtimes.process import processes
+from bot.adapters.runtimes.process.runtime import ProcessRuntime
 from bot.adapters.targets.hosted import wire
 from bot.adapters.targets.hosted.host.store import StateStore
 from bot.adapters.targets.hosted.settings import HostedLaneSettings
 from bot.adapters.targets.hosted.target import HostedTarget
-from bot.domain.rollout.model import Desired, Release, RunState
+from bot.domain.rollout.model import Desired, Lane, Release, RunState
 from bot.ports.errors import TargetRefused
 from tests.support.host import LANE, PROCESSES, SERVICE, host_of_processes, process_target, release, settled
 from tests.support.waiting import until
@@ -165,6 +167,38 @@ async def test_state_is_on_disk_before_a_release_runs(tmp_path: Path) -> None:
         await target.apply(LANE, Desired(4, bad))
         state = json.loads((tmp_path / "lanes" / "checkout@production.json").read_text())
         assert state["desired"]["generation"] == 4
+
+
+class SlowDisk(ProcessRuntime):
+    """Once a release is ready, a record of it takes until `written`."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(RuntimeContext(folder / "runtime", folder / "logs", "one", folder / "releases"))
+        self.writing, self.written = asyncio.Event(), asyncio.Event()
+
+    async def save(self, lane: Lane) -> None:
+        if any(instance.record.ready for made in self._lanes[lane].values() for instance in made.instances):
+            self.writing.set()
+            await self.written.wait()
+        await super().save(lane)
+
+
+async def test_a_release_is_told_as_ready_once_that_is_on_disk(tmp_path: Path) -> None:
+    """Else a host that is killed in between leaves one that serves to the next host as one that still starts."""
+    runtime = SlowDisk(tmp_path)
+    await runtime.start(lambda lane: None)
+    runtime.run(LANE, ONE, restart=False)
+    async with asyncio.timeout(30):
+        await runtime.writing.wait()
+    assert await _state(runtime) is RunState.STARTING
+    runtime.written.set()
+    await until(lambda: _state(runtime), lambda state: state is RunState.READY)
+    await runtime.close()
+
+
+async def _state(runtime: ProcessRuntime) -> RunState:
+    (found,) = (await runtime.observe())[LANE].values()
+    return found.state
 
 
 async def _environment(pid: int) -> dict[str, str]:

@@ -194,10 +194,11 @@ class ProcessInstance:
         if problem_text:
             return problem_text
         self.record.detail = ""
-        self._set(RunState.READY)
         if not self.record.ready:
+            # Recorded before it is told: after a host that is killed now, the next one knows it as one that serves.
             self.record.ready = True
             await self._around.save()
+        self._set(RunState.READY)
         assert self._process is not None
         while self._process.alive:  # noqa: ASYNC110 - an adopted process is no child, so there is no event for it
             await asyncio.sleep(processes.POLL_S)
