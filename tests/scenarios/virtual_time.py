@@ -72,7 +72,9 @@ async def fresh(postgres: PostgresServer) -> str:
             await connection.execute(_VIRTUAL_NOW)
             await connection.close()
         number = await admin.fetchval("SELECT count(*) FROM pg_database WHERE datname LIKE 'scenario\\_%'")
-        await admin.execute(f"CREATE DATABASE scenario_{number} TEMPLATE {_VIRTUAL_TEMPLATE}")
+        await admin.execute(
+            f"CREATE DATABASE scenario_{number} TEMPLATE {_VIRTUAL_TEMPLATE} STRATEGY file_copy"
+        )
     finally:
         await admin.close()
     return postgres.dsn(f"scenario_{number}")

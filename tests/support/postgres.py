@@ -64,7 +64,7 @@ class PostgresServer:
     async def fresh(self) -> str:
         """The name of a new, migrated database."""
         name = f"test_{next(self._names)}"
-        await self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+        await self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY file_copy")
         return name
 
     async def drop(self, name: str) -> None:
