@@ -1,4 +1,4 @@
-"""The catalogs that people copy: shipped examples and those in the documentation, read by `slipway config check`."""
+"""The catalogs that people copy: shipped examples and those in the documentation, as `config check` reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.repository import EXAMPLES, SHELL, blocks, slipway
+from tests.support.repository import EXAMPLES, SHELL, blocks, slipway_here
 
 # Folders of files for others than Slipway.
 NO_CATALOGS = {"pipelines", "systemd"}
@@ -31,14 +31,14 @@ def copied(folder: Path, to: Path) -> None:
 @pytest.mark.parametrize("folder", CATALOGS, ids=lambda folder: folder.name)
 def test_an_example_copied_as_its_readme_says_has_no_mistakes(folder: Path, tmp_path: Path) -> None:
     copied(folder, tmp_path)
-    said = slipway("config", "check", folder=tmp_path, environment=needed(folder))
-    assert (said.returncode, said.stderr) == (0, "")
+    said = slipway_here("config", "check", folder=tmp_path, environment=needed(folder))
+    assert (said.exit_code, said.stderr) == (0, "")
 
 
 def test_the_demos_catalog_has_no_mistakes(tmp_path: Path) -> None:
     demo = ROOT / "config" / "demo"
-    said = slipway("config", "check", str(demo), folder=tmp_path, environment=needed(demo))
-    assert (said.returncode, said.stderr) == (0, "")
+    said = slipway_here("config", "check", str(demo), folder=tmp_path, environment=needed(demo))
+    assert (said.exit_code, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("folder", CATALOGS, ids=lambda folder: folder.name)
@@ -66,8 +66,8 @@ def test_the_readme_of_files_for_others_names_each_and_what_to_change(name: str)
 
 def test_a_value_that_is_not_set_is_named(tmp_path: Path) -> None:
     folder = EXAMPLES / "full"
-    said = slipway("config", "check", str(folder), folder=tmp_path, environment={})
-    assert said.returncode == 3
+    said = slipway_here("config", "check", str(folder), folder=tmp_path, environment={})
+    assert said.exit_code == 3
     assert [name for name in needed(folder) if name not in said.stderr] == []
 
 
@@ -80,6 +80,6 @@ def test_the_catalog_of_a_page_of_the_documentation_is_whole(page: str, lane: st
     (tmp_path / "config" / "catalog").mkdir(parents=True)
     (tmp_path / "config" / "catalog" / "slipway.yaml").write_text(block.text, encoding="utf-8")
     for words in (("config", "check"), ("config", "show")):
-        said = slipway(*words, folder=tmp_path, environment={})
-        assert (said.returncode, said.stderr) == (0, "")
+        said = slipway_here(*words, folder=tmp_path, environment={})
+        assert (said.exit_code, said.stderr) == (0, "")
     assert lane in said.stdout
