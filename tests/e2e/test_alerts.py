@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
+import pytest
+
 from demo.stories.stage import Json, said
 from tests.support.e2e import acts
 from tests.support.e2e.stack import Stack, lanes, marks
 
-pytestmark = marks("alerts", timeout_s=400)
+pytestmark = [*marks("alerts", timeout_s=400), pytest.mark.real]
 LANES = lanes("checkout/staging", "checkout/production", rate=20)
 CATALOG = acts.CREW
 LANE = ("checkout", "production")
