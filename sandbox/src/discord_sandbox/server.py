@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from discord_sandbox.api.routes import add_routes
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.gateway.connection import GATEWAY, connect
-from discord_sandbox.discord.rest import channels, commands, guilds, interactions, messages, users
+from discord_sandbox.discord.rest import channels, commands, guilds, interactions, messages, reactions, users
 from discord_sandbox.discord.rest.context import BASE
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.uploads import REQUEST_LIMIT
@@ -26,6 +26,7 @@ ENDPOINTS = (
     *guilds.ENDPOINTS,
     *channels.ENDPOINTS,
     *messages.ENDPOINTS,
+    *reactions.ENDPOINTS,
     *interactions.ENDPOINTS,
     *commands.ENDPOINTS,
 )

@@ -38,11 +38,15 @@ class RoleSpec:
 
 @dataclass(frozen=True, slots=True)
 class PersonSpec:
-    """A user, and the names of the roles they hold in the guild that lists them."""
+    """A user, and the names of the roles they hold in the guild that lists them.
+
+    accepts_messages: whether bots may send them direct messages.
+    """
 
     name: str
     display_name: str = ""
     roles: tuple[str, ...] = ()
+    accepts_messages: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,11 +76,16 @@ class ApiCall:
         raise unknown("application", wanted, (one.name for one in applications.values()))
 
     def channel(self, name: object) -> Channel:
-        """A channel or thread by id or name; of threads with the same name, the newest."""
+        """A channel or thread by id or name; of threads with the same name, the newest.
+
+        `@robot` is the direct messages between that bot and the person whom the call names as `user` or `as`.
+        """
         wanted = str(name).removeprefix("#")
-        channels = self.core.state.channels
-        if wanted in channels:
-            return channels[wanted]
+        if wanted in self.core.state.channels:
+            return self.core.state.channels[wanted]
+        if wanted.startswith("@"):
+            return self._direct(wanted[1:])
+        channels = {key: one for key, one in self.core.state.channels.items() if not one.is_direct}
         guild = self.guild()
         found = [
             one for one in channels.values() if one.name == wanted and (guild is None or one.guild is guild)
@@ -91,6 +96,13 @@ class ApiCall:
         if len({one.guild.id for one in found}) > 1:
             raise ApiError(409, "ambiguous", f'"{wanted}" is in several guilds.', 'Name one with "guild".')
         return (plain or found)[-1]
+
+    def _direct(self, bot: str) -> Channel:
+        person = self.member(self.need("as") if self.get("user") is None else self.get("user"))
+        application = self.application(bot)
+        if application is None:
+            raise unknown("application", bot, ())
+        return self.core.direct_channel(application, person.user)
 
     def member(self, name: object, guild: Guild | None = None) -> Member:
         """A person by name or id: in `guild`, else in the guild that the call names, else in any."""

@@ -55,13 +55,20 @@ ROUTES = (
     Route("POST", "/selects", components.selects, "choose: user, message, select, values", person=True),
     Route("POST", "/modals", components.modals, "submit a modal: user, interaction, fields", person=True),
     Route("POST", "/messages", people.messages, "write: user, channel, content", 201, person=True),
+    Route("POST", "/reactions", people.react, "react: user, message, emoji", 201, person=True),
+    Route("DELETE", "/reactions", people.unreact, "take a reaction back: user, message, emoji", person=True),
     Route("GET", "/interactions/{id}", lookups.interaction, "one interaction; wait=S until it is settled"),
     Route(
         "GET", "/channels/{name}/messages", lookups.messages, "messages, newest last; as=USER, limit, before"
     ),
     Route("GET", "/messages/{id}", lookups.message, "one message"),
     Route("DELETE", "/messages/{id}", admin.delete_message, "delete a message"),
-    Route("PATCH", "/people/{name}", admin.people, "set a person's roles: roles"),
+    Route(
+        "PATCH",
+        "/people/{name}",
+        admin.people,
+        "set a person's roles, or whether bots may write to them: roles, accepts_messages",
+    ),
     Route(
         "PATCH",
         "/channels/{name}",

@@ -25,7 +25,7 @@ from discord_sandbox.discord.state.permissions import names
 from discord_sandbox.discord.traffic.faults import Fault
 from discord_sandbox.discord.traffic.request_log import LoggedCall
 
-CHANNEL_TYPES = {0: "text", 10: "thread", 11: "thread", 12: "private_thread"}
+CHANNEL_TYPES = {0: "text", 1: "direct", 10: "thread", 11: "thread", 12: "private_thread"}
 INTERACTION_TYPES = {2: "command", 4: "autocomplete", 5: "modal"}
 _USER, _ROLE, _CHANNEL = re.compile(r"<@!?(\d+)>"), re.compile(r"<@&(\d+)>"), re.compile(r"<#(\d+)>")
 
@@ -89,17 +89,21 @@ class Views:
             "guild": it.guild.name,
             "guild_id": it.guild.id,
             "roles": [it.guild.roles[one].name for one in it.roles if one in it.guild.roles],
+            "accepts_messages": it.user.accepts_messages,
         }
 
     def channel(self, it: Channel) -> JSON:
         thread = it.thread
+        bot = next((one.user for one in it.guild.members.values() if one.user.bot), None)
         return {
             "id": it.id,
             "name": it.name,
             "type": CHANNEL_TYPES.get(it.kind, "text"),
             "topic": it.topic,
-            "guild": it.guild.name,
-            "guild_id": it.guild.id,
+            "guild": None if it.is_direct else it.guild.name,
+            "guild_id": None if it.is_direct else it.guild.id,
+            "user": it.name if it.is_direct else None,
+            "application": bot.name if it.is_direct and bot is not None else None,
             "position": it.position,
             "parent_id": thread.parent.id if thread is not None else None,
             "message_id": thread.message_id if thread is not None else None,
@@ -162,7 +166,7 @@ class Views:
             "id": it.id,
             "channel": it.channel.name,
             "channel_id": it.channel.id,
-            "guild_id": it.channel.guild.id,
+            "guild_id": None if it.channel.is_direct else it.channel.guild.id,
             "type": it.kind,
             "author": it.author.name,
             "author_id": it.author.id,
@@ -209,7 +213,10 @@ class Views:
             }
             if it.reference is not None
             else None,
-            "reactions": [{"emoji": key, "count": len(who)} for key, who in it.reactions.items()],
+            "reactions": [
+                {"emoji": key, "count": len(who), "users": [state.users[one].name for one in who]}
+                for key, who in it.reactions.items()
+            ],
             "mentions": self._mentions(it),
         }
 
@@ -227,7 +234,7 @@ class Views:
             "user_id": it.member.user.id,
             "channel": it.channel.name,
             "channel_id": it.channel.id,
-            "guild": it.channel.guild.name,
+            "guild": None if it.channel.is_direct else it.channel.guild.name,
             "application": it.application.name,
             "command": it.label if it.kind in (2, 4) else None,
             "custom_id": it.data.get("custom_id"),

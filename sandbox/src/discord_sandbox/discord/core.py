@@ -9,12 +9,13 @@ from discord_sandbox.discord.actions.commands import CommandRegistry
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.interactions import Interactions
 from discord_sandbox.discord.actions.posts import Posts
+from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.state.clock import Clock
-from discord_sandbox.discord.state.model import Application
+from discord_sandbox.discord.state.model import Application, Channel, User
 from discord_sandbox.discord.state.store import State
 from discord_sandbox.discord.traffic.faults import Faults
 from discord_sandbox.discord.traffic.rate_limits import RateLimiter
@@ -35,6 +36,7 @@ class Core:
         self.gateway = Gateway(self.state, clock, self.faults)
         self.broadcast = Broadcast(self.state, self.gateway, self.feed, self.render)
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
+        self.reactions = Reactions(self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
@@ -45,6 +47,14 @@ class Core:
     def _session_changed(self, application: Application) -> None:
         """Publish the current application: a session may be older than the last reset."""
         self.feed.publish("session_update", self.state.applications.get(application.id, application))
+
+    def direct_channel(self, application: Application, person: User) -> Channel:
+        """The direct messages between a bot and a person; watchers are told of new ones."""
+        known = len(self.state.channels)
+        channel = self.state.direct_channel(application, person)
+        if len(self.state.channels) > known:
+            self.broadcast.direct_opened(channel)
+        return channel
 
     def bind(self, url: str) -> None:
         """Set the address of the sandbox (`http://127.0.0.1:port`)."""

@@ -12,6 +12,14 @@ from discord_sandbox.discord.state.permissions import BITS, Overwrite
 
 async def people(call: ApiCall) -> JSON:
     member = call.member(call.params["name"])
+    accepts = call.get("accepts_messages")
+    if accepts is not None:
+        if not isinstance(accepts, bool):
+            raise invalid('"accepts_messages" must be true or false.')
+        member.user.accepts_messages = accepts
+        call.core.feed.publish("people_update", member)
+        if call.get("roles") is None:
+            return Views(call.core).person(member)
     given = call.need("roles")
     if not isinstance(given, list):
         raise invalid('"roles" must be a list of names.')

@@ -4,6 +4,7 @@ from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.people import present
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.options import OptionReader
+from discord_sandbox.discord.render.messages import BOT_DIRECT
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import (
     AUTOCOMPLETE,
@@ -59,6 +60,11 @@ def _usable(call: ApiCall, member: Member, channel: Channel, command: Command) -
     return None
 
 
+def _in_direct_messages(command: Command) -> bool:
+    contexts = command.body.get("contexts")
+    return command.body.get("dm_permission") is not False if contexts is None else BOT_DIRECT in contexts
+
+
 def _command(call: ApiCall, member: Member, channel: Channel) -> tuple[Application, Command, list[str]]:
     """The application and command named by the call, and the rest of its words: subcommands."""
     words = call.text("command").removeprefix("/").split()
@@ -68,11 +74,12 @@ def _command(call: ApiCall, member: Member, channel: Channel) -> tuple[Applicati
     guild = channel.guild
     known = []
     for application in call.core.state.applications.values():
-        if (wanted is not None and application is not wanted) or guild.id not in application.guilds:
+        here = application.id in guild.members if guild.hidden else guild.id in application.guilds
+        if (wanted is not None and application is not wanted) or not here:
             continue
         for scope in (guild.id, None):
             found = application.by_name.get((scope, 1, words[0]))
-            if found is not None:
+            if found is not None and (not guild.hidden or _in_direct_messages(found)):
                 reason = _usable(call, member, channel, found)
                 if reason is not None:
                     raise ApiError(403, "missing_permissions", f"{member.user.name} {reason}: /{words[0]}.")

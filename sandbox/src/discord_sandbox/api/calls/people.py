@@ -1,11 +1,11 @@
-"""What people do besides using a bot: be in a channel, write a message."""
+"""What people do besides using a bot: be in a channel, write a message, react."""
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.posts import Origin, Upload
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.model import JSON, Channel, Member
+from discord_sandbox.discord.state.model import JSON, Channel, Member, Message
 
 
 def present(call: ApiCall) -> tuple[Member, Channel]:
@@ -26,3 +26,29 @@ async def messages(call: ApiCall) -> JSON:
     upload = Upload({"content": call.text("content")})
     message = call.core.posts.create(channel, Origin(member.user, member), upload)
     return Views(call.core).message(message)
+
+
+async def react(call: ApiCall) -> JSON:
+    """POST reactions: a person reacts to a message."""
+    message, member = _reader(call)
+    may = bool(call.core.state.permissions(member, message.channel) & perms.ADD_REACTIONS)
+    call.core.reactions.add(message, member.user.id, call.text("emoji"), may_begin=may)
+    return Views(call.core).message(message)
+
+
+async def unreact(call: ApiCall) -> JSON:
+    """DELETE reactions: a person takes a reaction back."""
+    message, member = _reader(call)
+    call.core.reactions.remove(message, member.user.id, call.text("emoji"))
+    return Views(call.core).message(message)
+
+
+def _reader(call: ApiCall) -> tuple[Message, Member]:
+    """The call's message, and its `user`. Raises 403 if they cannot see it, 404 for an ephemeral one."""
+    message = call.message(call.need("message"))
+    member = call.member(call.need("user"), message.channel.guild)
+    if not call.core.state.permissions(member, message.channel) & perms.VIEW_CHANNEL:
+        raise ApiError(403, "missing_permissions", f"{member.user.name} cannot see #{message.channel.name}.")
+    if message.ephemeral_to is not None:
+        raise ApiError(404, "unknown_message", "Ephemeral messages take no reactions.")
+    return message, member

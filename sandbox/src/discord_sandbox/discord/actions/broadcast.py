@@ -29,11 +29,12 @@ class Broadcast:
 
     def _message_body(self, message: Message) -> JSON:
         guild = message.channel.guild
-        extra: JSON = {"guild_id": guild.id, "channel_type": message.channel.kind}
+        body = self._messages(message) | message.channel.in_guild | {"channel_type": message.channel.kind}
+        if message.channel.is_direct:
+            return body
         author = guild.members.get(message.author.id)
         if author is not None:
-            extra["member"] = render.member_without_user(author)
-        body = self._messages(message) | extra
+            body["member"] = render.member_without_user(author)
         body["mentions"] = [
             user | {"member": render.member_without_user(guild.members[user["id"]])}
             if user["id"] in guild.members
@@ -59,7 +60,7 @@ class Broadcast:
     def message_deleted(self, message: Message) -> None:
         channel = message.channel
         if message.ephemeral_to is None:
-            body = {"id": message.id, "channel_id": channel.id, "guild_id": channel.guild.id}
+            body = {"id": message.id, "channel_id": channel.id, **channel.in_guild}
             self._gateway.to_guild(channel.guild, "MESSAGE_DELETE", body, intent=MESSAGES, channel=channel)
         self.feed.publish("message_delete", message)
 
@@ -151,28 +152,48 @@ class Broadcast:
     def typing(self, channel: Channel, member: Member, now: float) -> None:
         body = {
             "channel_id": channel.id,
-            "guild_id": channel.guild.id,
+            **channel.in_guild,
             "user_id": member.user.id,
             "timestamp": int(now),
-            "member": render.member(member),
         }
+        if not channel.is_direct:
+            body["member"] = render.member(member)
         self._gateway.to_guild(channel.guild, "TYPING_START", body, intent=TYPING, channel=channel)
         self.feed.publish("typing", (channel, member))
 
+    def direct_opened(self, channel: Channel) -> None:
+        """For watchers alone: bots are not told of direct messages before the first message."""
+        self.feed.publish("channel_create", channel)
+
     def reaction(self, message: Message, user_id: str, emoji: str, *, added: bool) -> None:
         message.rendered = None
+        channel = message.channel
         body: JSON = {
             "user_id": user_id,
-            "channel_id": message.channel.id,
+            "channel_id": channel.id,
             "message_id": message.id,
-            "guild_id": message.channel.guild.id,
+            **channel.in_guild,
             "emoji": {"id": None, "name": emoji},
             "burst": False,
             "type": 0,
         }
         event = "MESSAGE_REACTION_ADD" if added else "MESSAGE_REACTION_REMOVE"
-        if added and (member := message.channel.guild.members.get(user_id)) is not None:
-            body["member"] = render.member(member)
+        if added:
             body["message_author_id"] = message.author.id
-        self._gateway.to_guild(message.channel.guild, event, body, intent=REACTIONS, channel=message.channel)
+            member = channel.guild.members.get(user_id)
+            if member is not None and not channel.is_direct:
+                body["member"] = render.member(member)
+        self._gateway.to_guild(channel.guild, event, body, intent=REACTIONS, channel=channel)
+        self.feed.publish("message_update", message)
+
+    def reactions_cleared(self, message: Message, emoji: str | None) -> None:
+        """Of one emoji, or of all."""
+        message.rendered = None
+        channel = message.channel
+        body: JSON = {"channel_id": channel.id, "message_id": message.id, **channel.in_guild}
+        event = "MESSAGE_REACTION_REMOVE_ALL"
+        if emoji is not None:
+            event = "MESSAGE_REACTION_REMOVE_EMOJI"
+            body["emoji"] = {"id": None, "name": emoji}
+        self._gateway.to_guild(channel.guild, event, body, intent=REACTIONS, channel=channel)
         self.feed.publish("message_update", message)

@@ -172,6 +172,10 @@ class Posts:
         found = mentions.find(self._state, message, origin.member, allowed, replied)
         message.mentions, message.mention_roles = found.users, found.roles
         message.mention_everyone = found.everyone
+        person = message.channel.recipient
+        if person is not None:
+            # Every direct message notifies, with or without a mention.
+            found.notified = [person.id] if origin.author.bot else []
         if message.ephemeral_to is not None:
             found.notified = [one for one in found.notified if one == message.ephemeral_to]
         if not message.flags & SUPPRESS_NOTIFICATIONS:

@@ -76,7 +76,7 @@ class Responses:
             "id": interaction.id,
             "type": interaction.kind,
             "channel_id": interaction.channel.id,
-            "guild_id": interaction.channel.guild.id,
+            **interaction.channel.in_guild,
         }
         body: JSON = {"interaction": about}
         if message is not None:
@@ -98,7 +98,7 @@ class Responses:
                 "type": 0,
                 "channel_id": target.channel.id,
                 "message_id": target.id,
-                "guild_id": target.channel.guild.id,
+                **target.channel.in_guild,
             }
         application = interaction.application
         return Origin(

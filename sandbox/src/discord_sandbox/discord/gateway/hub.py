@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from discord_sandbox.discord.gateway.sessions import GUILDS, MESSAGES, Session, Socket
+from discord_sandbox.discord.gateway.sessions import DIRECT, GUILDS, MESSAGES, Session, Socket
 from discord_sandbox.discord.render.encoding import dumps
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import Clock
@@ -38,6 +38,8 @@ class Gateway:
     def _targets(self, intent: int, guild: Guild, channel: Channel | None) -> list[Session]:
         found = []
         now: float | None = None
+        if guild.hidden:
+            intent = DIRECT.get(intent, intent)
         for session in list(self.sessions.values()):
             if session.left_at is not None:
                 now = self.clock.now() if now is None else now
@@ -51,7 +53,7 @@ class Gateway:
         return found
 
     def _sees(self, application: Application, guild: Guild, channel: Channel | None) -> bool:
-        if guild.id not in application.guilds:
+        if not guild.hidden and guild.id not in application.guilds:
             return False
         if channel is None:
             return True
@@ -84,7 +86,8 @@ class Gateway:
         blank: str | None = None
         for session in self._targets(MESSAGES, message.channel.guild, message.channel):
             app = session.application
-            full = session.intents & CONTENT or message.author.id == app.id or app.id in message.mentions
+            own = message.author.id == app.id or app.id in message.mentions or message.channel.is_direct
+            full = session.intents & CONTENT or own
             if full:
                 dumped = dumps(data) if dumped is None else dumped
                 self._deliver(session, event, dumped)

@@ -14,6 +14,8 @@ KEPT_EVENTS = 10_000
 RESUMABLE_SECONDS = 180.0
 
 GUILDS, MEMBERS, MESSAGES, REACTIONS, TYPING = 1 << 0, 1 << 1, 1 << 9, 1 << 10, 1 << 11
+# The intents for the same events in direct messages.
+DIRECT = {MESSAGES: 1 << 12, REACTIONS: 1 << 13, TYPING: 1 << 14}
 
 
 class Socket:

@@ -14,6 +14,8 @@ from discord_sandbox.discord.state.model import (
 )
 from discord_sandbox.discord.state.store import State
 
+GUILD, BOT_DIRECT = 0, 1  # where an interaction takes place
+
 
 def attachment(it: Attachment, cdn: str, *, ephemeral: bool) -> JSON:
     url = f"{cdn}/{it.path}"
@@ -39,7 +41,7 @@ def metadata(it: Interaction) -> JSON:
         "id": it.id,
         "type": it.kind,
         "user": render.user(it.member.user),
-        "authorizing_integration_owners": {"0": it.channel.guild.id},
+        "authorizing_integration_owners": {"0": "0" if it.channel.is_direct else it.channel.guild.id},
     }
     if it.kind == COMMAND:
         body["name"] = it.label
@@ -63,6 +65,18 @@ class MessageRenderer:
         if it.rendered is None:
             it.rendered = self._render(it)
         return it.rendered
+
+    def seen_by(self, it: Message, user_id: str) -> JSON:
+        """As a call, with `me` set on the user's own reactions."""
+        body = self(it)
+        if not any(user_id in who for who in it.reactions.values()):
+            return body
+        return body | {
+            "reactions": [
+                one | {"me": user_id in who}
+                for one, who in zip(body["reactions"], it.reactions.values(), strict=True)
+            ]
+        }
 
     def _render(self, it: Message) -> JSON:
         users = self._state.users
@@ -146,19 +160,24 @@ def interaction(state: State, messages: MessageRenderer, it: Interaction) -> JSO
         "token": it.token,
         "version": 1,
         "data": it.data,
-        "guild_id": guild.id,
-        "guild": {"id": guild.id, "features": [], "locale": "en-US"},
         "channel_id": it.channel.id,
         "channel": render.channel(it.channel) | {"permissions": str(allowed)},
-        "member": interacting_member(it.member, allowed),
         "locale": "en-US",
-        "guild_locale": "en-US",
         "app_permissions": str(state.permissions(bot, it.channel) if bot is not None else 0),
         "entitlements": [],
         "authorizing_integration_owners": {"0": guild.id},
-        "context": 0,
+        "context": BOT_DIRECT if it.channel.is_direct else GUILD,
         "attachment_size_limit": 10 * 1024 * 1024,
     }
+    if it.channel.is_direct:
+        body["user"] = render.user(it.member.user)
+    else:
+        body |= {
+            "guild_id": guild.id,
+            "guild": {"id": guild.id, "features": [], "locale": "en-US"},
+            "guild_locale": "en-US",
+            "member": interacting_member(it.member, allowed),
+        }
     if it.message is not None:
         body["message"] = messages(it.message)
     return body

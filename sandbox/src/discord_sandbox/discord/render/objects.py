@@ -77,6 +77,15 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
     """A channel or thread; `viewer` adds their membership of the thread."""
     if it.thread is not None:
         return _thread(it, it.thread, viewer)
+    if it.is_direct:
+        return {
+            "id": it.id,
+            "type": it.kind,
+            "last_message_id": it.last_message_id,
+            "last_pin_timestamp": None,
+            "flags": 0,
+            "recipients": [user(it.recipient)] if it.recipient is not None else [],
+        }
     return {
         "id": it.id,
         "type": it.kind,

@@ -18,7 +18,7 @@ async def get(call: Context) -> Result:
 
 
 async def patch(call: Context) -> Result:
-    channel = call.channel()
+    channel = call.guild_channel()
     if channel.thread is not None:
         return _patch_thread(call, channel, channel.thread)
     if not call.may(channel, perms.MANAGE_CHANNELS):
@@ -68,6 +68,9 @@ def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
 
 async def delete(call: Context) -> Result:
     channel = call.channel()
+    if channel.is_direct:
+        # Closes it in the bot's list; it is still there.
+        return render.channel(channel)
     if not call.may(channel, perms.MANAGE_THREADS if channel.is_thread else perms.MANAGE_CHANNELS):
         raise DiscordError(50013)
     body = render.channel(channel)
@@ -93,7 +96,7 @@ def _thread_body(call: Context) -> tuple[Fields, str, int | None]:
 
 
 async def thread_from_message(call: Context) -> Result:
-    channel = call.channel(perms.CREATE_PUBLIC_THREADS)
+    channel = call.guild_channel(perms.CREATE_PUBLIC_THREADS)
     if channel.is_thread:
         raise DiscordError(50024)
     if not call.may(channel, perms.READ_MESSAGE_HISTORY):
@@ -107,7 +110,7 @@ async def thread_from_message(call: Context) -> Result:
 
 
 async def thread_alone(call: Context) -> Result:
-    channel = call.channel()
+    channel = call.guild_channel()
     if channel.is_thread:
         raise DiscordError(50024)
     body, name, minutes = _thread_body(call)
@@ -121,7 +124,7 @@ async def thread_alone(call: Context) -> Result:
 
 
 async def archived_threads(call: Context) -> Result:
-    channel = call.channel(perms.READ_MESSAGE_HISTORY)
+    channel = call.guild_channel(perms.READ_MESSAGE_HISTORY)
     threads = [
         one
         for one in call.core.state.threads_of(channel)
@@ -167,7 +170,7 @@ async def leave_thread(call: Context) -> Result:
 
 
 async def set_overwrite(call: Context) -> Result:
-    channel = call.channel()
+    channel = call.guild_channel()
     if channel.is_thread:
         raise DiscordError(50024)
     if not call.may(channel, perms.MANAGE_ROLES):

@@ -50,7 +50,7 @@ class Context:
 
     def me(self, guild: Guild) -> Member:
         found = guild.members.get(self.application.id)
-        if found is None or guild.id not in self.application.guilds:
+        if found is None or not (guild.hidden or guild.id in self.application.guilds):
             raise DiscordError(50001)
         return found
 
@@ -65,8 +65,19 @@ class Context:
                 raise DiscordError(50013)
         return channel
 
+    def guild_channel(self, *needed: int) -> Channel:
+        """As `channel`, for what direct messages do not have. Raises 50003."""
+        channel = self.channel(*needed)
+        if channel.is_direct:
+            raise DiscordError(50003)
+        return channel
+
     def may(self, channel: Channel, permission: int) -> bool:
         return bool(self.core.state.permissions(self.me(channel.guild), channel) & permission)
+
+    def shown(self, message: Message) -> JSON:
+        """The message as this bot sees it: with its own reactions marked."""
+        return self.core.render.seen_by(message, self.application.id)
 
     def message(self, channel: Channel) -> Message:
         """The message in the path; ephemeral ones are not listed. Raises 10008."""

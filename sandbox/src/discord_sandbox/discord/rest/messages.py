@@ -1,4 +1,4 @@
-"""Messages in channels: list, post, edit, delete, pin, react."""
+"""Messages in channels: list, post, edit, delete, pin."""
 
 from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.errors import DiscordError, invalid
@@ -51,16 +51,16 @@ async def listed(call: Context) -> Result:
     channel = call.channel()
     if not call.may(channel, perms.READ_MESSAGE_HISTORY):
         return []
-    return [call.core.render(one) for one in page(channel, dict(call.request.query))]
+    return [call.shown(one) for one in page(channel, dict(call.request.query))]
 
 
 async def get(call: Context) -> Result:
     channel = call.channel(perms.READ_MESSAGE_HISTORY)
-    return call.core.render(call.message(channel))
+    return call.shown(call.message(channel))
 
 
 def _check_send(call: Context, channel: Channel) -> None:
-    """Raises 50013 for a missing permission, 160005 for a locked thread."""
+    """Raises 50013 for a missing permission, 50007 for a person who refuses, 160005 for a locked thread."""
     needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
     if not call.may(channel, needed):
         raise DiscordError(50013)
@@ -68,6 +68,9 @@ def _check_send(call: Context, channel: Channel) -> None:
         raise DiscordError(50013)
     if call.body.get("embeds") and not call.may(channel, perms.EMBED_LINKS):
         raise DiscordError(50013)
+    person = channel.recipient
+    if person is not None and not call.core.state.accepts(person, call.application):
+        raise DiscordError(50007)
     thread = channel.thread
     if thread is not None and thread.locked and not call.may(channel, perms.MANAGE_THREADS):
         raise DiscordError(160005)
@@ -88,7 +91,7 @@ def _reference(call: Context, channel: Channel) -> JSON | None:
         "type": 0,
         "channel_id": channel.id,
         "message_id": target.id,
-        "guild_id": channel.guild.id,
+        **channel.in_guild,
     }
 
 
@@ -133,7 +136,7 @@ async def edit(call: Context) -> Result:
     if call.upload.files and not call.may(channel, perms.ATTACH_FILES):
         raise DiscordError(50013)
     call.core.posts.spend_old_edit(message)
-    return call.core.render(call.core.posts.edit(message, call.upload))
+    return call.shown(call.core.posts.edit(message, call.upload))
 
 
 async def delete(call: Context) -> Result:
@@ -148,7 +151,7 @@ async def delete(call: Context) -> Result:
 
 
 async def bulk_delete(call: Context) -> Result:
-    channel = call.channel(perms.MANAGE_MESSAGES)
+    channel = call.guild_channel(perms.MANAGE_MESSAGES)
     ids = call.body.get("messages")
     if not isinstance(ids, list) or not 2 <= len(ids) <= 100:
         raise invalid(("messages",), "BASE_TYPE_BAD_LENGTH", "Must be between 2 and 100 in length.")
@@ -169,13 +172,13 @@ async def crosspost(call: Context) -> Result:
 async def pins(call: Context) -> Result:
     channel = call.channel(perms.READ_MESSAGE_HISTORY)
     found = [channel.messages[one] for one in channel.pins if one in channel.messages]
-    return [call.core.render(one) for one in found]
+    return [call.shown(one) for one in found]
 
 
 async def pinned_items(call: Context) -> Result:
     channel = call.channel(perms.READ_MESSAGE_HISTORY)
     found = [channel.messages[one] for one in channel.pins if one in channel.messages]
-    items = [{"pinned_at": iso(call.core.clock.now()), "message": call.core.render(one)} for one in found]
+    items = [{"pinned_at": iso(call.core.clock.now()), "message": call.shown(one)} for one in found]
     return {"items": items, "has_more": False}
 
 
@@ -202,27 +205,6 @@ async def _pin(call: Context, *, pinned: bool) -> Result:
     return None
 
 
-async def react(call: Context) -> Result:
-    channel = call.channel(perms.ADD_REACTIONS, perms.READ_MESSAGE_HISTORY)
-    message, emoji = call.message(channel), call.params["emoji"]
-    who = message.reactions.setdefault(emoji, [])
-    if call.application.id not in who:
-        who.append(call.application.id)
-        call.core.broadcast.reaction(message, call.application.id, emoji, added=True)
-    return None
-
-
-async def unreact(call: Context) -> Result:
-    message, emoji = call.message(call.channel()), call.params["emoji"]
-    who = message.reactions.get(emoji, [])
-    if call.application.id in who:
-        who.remove(call.application.id)
-        if not who:
-            del message.reactions[emoji]
-        call.core.broadcast.reaction(message, call.application.id, emoji, added=False)
-    return None
-
-
 M = "/channels/{channel}/messages"
 P = "/channels/{channel}/pins"
 ENDPOINTS = (
@@ -236,8 +218,6 @@ ENDPOINTS = (
     Endpoint("PATCH", f"{M}/{{message}}", edit, MESSAGES, "channel"),
     Endpoint("DELETE", f"{M}/{{message}}", delete, DELETES, "channel", body=False),
     Endpoint("POST", f"{M}/{{message}}/crosspost", crosspost, major="channel", body=False),
-    Endpoint("PUT", f"{M}/{{message}}/reactions/{{emoji}}/@me", react, DELETES, "channel", body=False),
-    Endpoint("DELETE", f"{M}/{{message}}/reactions/{{emoji}}/@me", unreact, DELETES, "channel", body=False),
     Endpoint("GET", P, pins, READS, "channel", body=False),
     Endpoint("PUT", f"{P}/{{message}}", pin, major="channel", body=False),
     Endpoint("DELETE", f"{P}/{{message}}", unpin, major="channel", body=False),

@@ -59,6 +59,14 @@ async def my_guilds(call: Context) -> Result:
     ]
 
 
+async def direct_messages(call: Context) -> Result:
+    """Open direct messages with a person; always the same channel. Raises 50033 for no one."""
+    person = call.core.state.users.get(str(call.body.get("recipient_id")))
+    if person is None or person.bot:
+        raise DiscordError(50033)
+    return render.channel(call.core.direct_channel(call.application, person))
+
+
 def _application(call: Context) -> JSON:
     owner = User(call.application.id[:-1] + "1", "owner", "Owner")
     return render.application(call.application, owner, len(call.application.guilds))
@@ -93,6 +101,7 @@ ENDPOINTS = (
     Endpoint("GET", "/gateway/bot", gateway_bot, READS, body=False),
     Endpoint("GET", "/users/@me", me, READS, body=False),
     Endpoint("GET", "/users/@me/guilds", my_guilds, READS, body=False),
+    Endpoint("POST", "/users/@me/channels", direct_messages),
     Endpoint("GET", "/users/{user}", user, READS, body=False),
     Endpoint("GET", "/oauth2/applications/@me", application, READS, body=False),
     Endpoint("GET", "/oauth2/@me", authorization, READS, body=False),

@@ -8,7 +8,7 @@ from discord_sandbox.discord.state.permissions import Overwrite
 
 JSON = dict[str, Any]
 
-TEXT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 10, 11, 12
+TEXT, DIRECT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 10, 11, 12
 THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
 
 DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
@@ -25,6 +25,7 @@ class User:
     name: str
     display_name: str
     bot: bool = False
+    accepts_messages: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -50,6 +51,8 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Guild:
+    """A server. A direct message is the only channel of a `hidden` one, which has its two members."""
+
     id: str
     name: str
     owner_id: str
@@ -58,6 +61,7 @@ class Guild:
     members: dict[str, Member] = field(default_factory=dict)
     channels: dict[str, "Channel"] = field(default_factory=dict)
     permission_cache: dict[tuple[str, str], int] = field(default_factory=dict)
+    hidden: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -96,6 +100,22 @@ class Channel:
     @property
     def is_thread(self) -> bool:
         return self.thread is not None
+
+    @property
+    def is_direct(self) -> bool:
+        return self.kind == DIRECT
+
+    @property
+    def in_guild(self) -> JSON:
+        """`guild_id` as a part of an object; nothing for a direct message."""
+        return {} if self.kind == DIRECT else {"guild_id": self.guild.id}
+
+    @property
+    def recipient(self) -> User | None:
+        """The person of a direct message."""
+        if self.kind != DIRECT:
+            return None
+        return next((one.user for one in self.guild.members.values() if not one.user.bot), None)
 
 
 @dataclass(slots=True, eq=False)

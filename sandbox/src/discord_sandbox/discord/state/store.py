@@ -9,6 +9,7 @@ from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id, seconds_of
 from discord_sandbox.discord.state.model import (
+    DIRECT,
     HAS_THREAD,
     TEXT,
     Application,
@@ -24,6 +25,16 @@ from discord_sandbox.discord.state.model import (
 from discord_sandbox.world import ApplicationSpec, GuildSpec, World
 
 PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
+DIRECT_PERMISSIONS = (
+    "VIEW_CHANNEL",
+    "SEND_MESSAGES",
+    "EMBED_LINKS",
+    "ATTACH_FILES",
+    "READ_MESSAGE_HISTORY",
+    "ADD_REACTIONS",
+    "USE_APPLICATION_COMMANDS",
+    "PIN_MESSAGES",
+)
 KEPT_INTERACTIONS = 20_000
 KEPT_DELETED = 1_000
 
@@ -82,7 +93,13 @@ class State:
         for person in spec.people:
             user_id = named_id("user", person.name)
             user = self.users.setdefault(
-                user_id, User(user_id, person.name, person.display_name or person.name)
+                user_id,
+                User(
+                    user_id,
+                    person.name,
+                    person.display_name or person.name,
+                    accepts_messages=person.accepts_messages,
+                ),
             )
             guild.members[user_id] = Member(user, guild, [by_name[name] for name in person.roles], created)
         for position, channel in enumerate(spec.channels):
@@ -120,6 +137,26 @@ class State:
     def add_channel(self, channel: Channel) -> None:
         self.channels[channel.id] = channel
         channel.guild.channels[channel.id] = channel
+
+    def direct_channel(self, application: Application, person: User) -> Channel:
+        """The direct messages between a bot and a person; made on the first call."""
+        channel_id = named_id("direct", application.name, person.name)
+        found = self.channels.get(channel_id)
+        if found is not None:
+            return found
+        # Shard 0 has all direct messages, and `Session.owns` places a guild by its id.
+        guild = Guild("0", "", "", self.clock.now(), hidden=True)
+        guild.roles["0"] = Role("0", "0", "@everyone", perms.bits(DIRECT_PERMISSIONS), 0, 0, False)
+        for user in (application.user, person):
+            guild.members[user.id] = Member(user, guild, [], guild.created)
+        channel = Channel(channel_id, guild, DIRECT, person.name)
+        self.add_channel(channel)
+        return channel
+
+    def accepts(self, person: User, application: Application) -> bool:
+        """Whether the bot may send the person direct messages: they let it, and are in a server with it."""
+        together = any(person.id in guild.members for guild in application.guilds.values())
+        return person.accepts_messages and together
 
     def remove_channel(self, channel: Channel) -> None:
         self.channels.pop(channel.id, None)

@@ -18,6 +18,7 @@ class RateLimit:
 
 MESSAGES = RateLimit(5, 5.0)
 DELETES = RateLimit(5, 1.0)
+REACTIONS = RateLimit(4, 1.0)
 THREADS = RateLimit(10, 10.0)
 COMMANDS = RateLimit(5, 20.0)
 ORDINARY = RateLimit(10, 5.0)
