@@ -178,6 +178,51 @@ async def test_channels_messages_threads_and_files(bot: tuple[discord.Client, Cl
             await asyncio.sleep(0.01)
 
 
+async def test_direct_messages(bot: tuple[discord.Client, Client]) -> None:
+    running, client = bot
+    heard: asyncio.Queue[discord.Message] = asyncio.Queue()
+
+    @running.event
+    async def on_message(message: discord.Message) -> None:
+        if not message.author.bot:
+            await heard.put(message)
+
+    ada = await running.fetch_user(int(client.sandbox.person_id("ada")))
+    sent = await ada.send("wake up", nonce="k3")
+    assert isinstance(sent.channel, discord.DMChannel)
+    assert sent.guild is None
+    await client.api("POST", "messages", {"user": "ada", "channel": "@robot", "content": "I am up"})
+    answer = await asyncio.wait_for(heard.get(), 60)
+    assert (answer.content, answer.guild, answer.author.name) == ("I am up", None, "ada")
+    assert answer.channel.id == sent.channel.id
+    assert [one.content async for one in sent.channel.history()] == ["I am up", "wake up"]
+    await client.api("PATCH", "people/ada", {"accepts_messages": False})
+    with pytest.raises(discord.Forbidden) as refused:
+        await ada.send("again")
+    assert refused.value.code == 50007
+
+
+async def test_reactions(bot: tuple[discord.Client, Client]) -> None:
+    running, client = bot
+    channel = running.get_channel(int(client.sandbox.channel_id("general")))
+    assert isinstance(channel, discord.TextChannel)
+    message = await channel.send("take it?")
+    await message.add_reaction("👀")
+    waiting = asyncio.create_task(
+        running.wait_for("reaction_add", check=lambda _, user: user.name == "ada", timeout=60)
+    )
+    await asyncio.sleep(0)
+    await client.api("POST", "reactions", {"user": "ada", "message": str(message.id), "emoji": "👀"})
+    reaction, user = await waiting
+    assert (reaction.emoji, reaction.count, user.name) == ("👀", 2, "ada")
+    seen = (await channel.fetch_message(message.id)).reactions[0]
+    assert (seen.count, seen.me) == (2, True)
+    assert {one.name async for one in seen.users()} == {"robot", "ada"}
+    await message.remove_reaction("👀", running.user)  # type: ignore[arg-type]
+    seen = (await channel.fetch_message(message.id)).reactions[0]
+    assert (seen.count, seen.me) == (1, False)
+
+
 async def test_it_waits_out_a_429_and_retries_a_500_with_the_same_nonce(
     bot: tuple[discord.Client, Client],
 ) -> None:

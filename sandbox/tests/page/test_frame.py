@@ -82,7 +82,7 @@ async def test_mentions_from_before_the_page_was_opened_are_counted(open_tab: Op
     person = stage.sandbox.person_id("max")
     await stage.say("ada", "support", f"<@{person}> please look")
     tab = await open_tab("workshop/general", user="max")
-    await expect(tab.page.get_by_role("link", name="support, 1 mentions")).to_be_visible()
+    await expect(tab.page.get_by_role("link", name="support, 1 mention")).to_be_visible()
     assert (await tab.page.title()).startswith("(1) ")
 
 

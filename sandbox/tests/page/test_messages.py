@@ -173,10 +173,10 @@ async def test_an_alert_reaches_the_person_it_mentions(open_tab: Open, stage: St
     await stage.command("ada", "support", "alert")
     toast = kim.page.get_by_label("Notifications").get_by_role("link", name="Robot · #news")
     await expect(toast).to_be_visible()
-    await expect(kim.page.get_by_role("link", name="news, 1 mentions")).to_be_visible()
+    await expect(kim.page.get_by_role("link", name="news, 1 mention")).to_be_visible()
     await expect(ada.page.get_by_label("Notifications").get_by_role("link")).to_have_count(0)
     await ada.page.get_by_role("button", name="Acting as Ada").click()
-    await expect(ada.page.get_by_role("menuitemradio", name="Kim").get_by_label("1 mentions")).to_be_visible()
+    await expect(ada.page.get_by_role("menuitemradio", name="Kim").get_by_label("1 unread")).to_be_visible()
 
     await toast.click()
     await expect(kim.rows.last).to_have_class(re.compile("mentioned"))

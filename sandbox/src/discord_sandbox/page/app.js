@@ -2,13 +2,14 @@
 
 import { ApiError, api } from "./state/api.js";
 import { ChannelView } from "./frame/channelview.js";
-import { $ } from "./base/dom.js";
+import { $, compareIds } from "./base/dom.js";
 import { Drawer } from "./frame/drawer.js";
 import { Stream } from "./state/events.js";
 import { handlers } from "./handlers.js";
 import { Interactions } from "./state/interactions.js";
 import { bindKeys } from "./frame/keys.js";
 import { openModal } from "./overlays/modal.js";
+import { dropToasts } from "./overlays/toasts.js";
 import { People } from "./frame/people.js";
 import { href, parse } from "./state/router.js";
 import { Sidebar } from "./frame/sidebar.js";
@@ -18,6 +19,8 @@ import { Unread } from "./state/unread.js";
 
 const PERSON = "sandbox.person";
 const RETRY_MS = 1500;
+/** The newest threads, in which mentions are counted when the page opens. */
+const RECOUNTED_THREADS = 20;
 
 export class App {
   constructor() {
@@ -62,10 +65,12 @@ export class App {
     document.body.dataset.ready = "true";
   }
 
-  /** Counts mentions in text channels from before the page was opened; failures are ignored. */
+  /** Counts mentions and direct messages from before the page was opened; failures are ignored. */
   async recountMentions() {
     this.unread.mentions.clear();
-    const channels = [...this.store.channels.values()].filter((c) => !c.parent_id && c.last_message_id);
+    const used = [...this.store.channels.values()].filter((c) => c.last_message_id && !c.archived);
+    const threads = used.filter((c) => c.parent_id).sort((a, b) => compareIds(b.last_message_id, a.last_message_id));
+    const channels = [...used.filter((c) => !c.parent_id), ...threads.slice(0, RECOUNTED_THREADS)];
     const read = await Promise.all(channels.map((c) => api.messages(c.id, null, null, 50).catch(() => ({ messages: [] }))));
     for (const { messages } of read) this.unread.recount(messages);
   }
@@ -86,9 +91,10 @@ export class App {
     if (!guild) return;
     store.guildId = guild.id;
     const here = store.channelsHere();
-    const channel = here.find((c) => c.name === wanted.channel || c.id === wanted.channel) ?? here[0] ?? null;
-    const thread = wanted.thread ? store.channels.get(wanted.thread) ?? store.threadsOf(channel?.id).find((t) => t.name === wanted.thread) : null;
     const person = [wanted.as, store.acting, remembered(), store.peopleHere()[0]?.name].find((name) => name && store.person(name)) ?? null;
+    const direct = wanted.channel?.startsWith("@") ? store.directsOf(person).find((c) => `@${c.application}` === wanted.channel) : null;
+    const channel = direct ?? here.find((c) => c.name === wanted.channel || c.id === wanted.channel) ?? here[0] ?? null;
+    const thread = wanted.thread ? store.channels.get(wanted.thread) ?? store.threadsOf(channel?.id).find((t) => t.name === wanted.thread) : null;
     const switched = person !== store.acting;
     store.acting = person;
     store.channelId = channel?.id ?? null;
@@ -137,7 +143,11 @@ export class App {
   look() {
     const { store, unread } = this;
     if (!document.hidden && store.acting) {
-      for (const id of [store.channelId, store.threadId]) if (id) unread.markRead(store.acting, id);
+      for (const id of [store.channelId, store.threadId]) {
+        if (!id) continue;
+        unread.markRead(store.acting, id);
+        dropToasts(id);
+      }
     }
     this.drawAround();
   }
@@ -149,8 +159,10 @@ export class App {
     this.main.drawHeader();
     this.side.drawHeader();
     const { store } = this;
-    const mentions = store.acting && store.guildId ? this.unread.mentionsOf(store.acting, store.guildId) : 0;
-    document.title = `${mentions ? `(${mentions}) ` : ""}${store.channel ? `#${store.channel.name}` : "Sandbox"} · ${store.guild?.name ?? "sandbox"}`;
+    const calls = store.acting && store.guildId ? this.unread.callsOf(store.acting, store.guildId) : 0;
+    $("#nav-button").classList.toggle("calls", calls > 0);
+    $("#nav-button").setAttribute("aria-label", calls ? `Channels, ${calls} unread` : "Channels");
+    document.title = `${calls ? `(${calls}) ` : ""}${store.channel ? store.titleOf(store.channel) : "Sandbox"} · ${store.guild?.name ?? "sandbox"}`;
   }
 
   /** Whether the acting person sees this channel now. */

@@ -103,11 +103,12 @@ function announce(app, message) {
   const { store } = app;
   const channel = store.channels.get(message.channel_id);
   toast({
-    title: `${message.author_name} · ${channel?.parent_id ? "" : "#"}${channel?.name ?? "?"}`,
+    title: `${message.author_name} · ${channel?.type === "direct" ? "direct message" : channel ? store.titleOf(channel) : "#?"}`,
     text: plainLine(message.content || message.text || "", namesFor(store, message), 140),
     author: message.author_name,
     bot: message.bot,
     href: channel ? href(store, channel) : undefined,
+    channel: message.channel_id,
   });
 }
 

@@ -17,7 +17,9 @@ async def people(call: ApiCall) -> JSON:
         if not isinstance(accepts, bool):
             raise invalid('"accepts_messages" must be true or false.')
         member.user.accepts_messages = accepts
-        call.core.feed.publish("people_update", member)
+        for guild in call.core.state.guilds.values():
+            if (one := guild.members.get(member.user.id)) is not None:
+                call.core.feed.publish("people_update", one)
         if call.get("roles") is None:
             return Views(call.core).person(member)
     given = call.need("roles")

@@ -4,21 +4,23 @@
  * @typedef {{id: string, name: string, color: number, mentionable: boolean, position: number, permissions: string[]}} Role
  * @typedef {{id: string, name: string, roles: Role[], channels: string[], people: string[]}} Guild
  * @typedef {{id: string, name: string, display_name: string, avatar_url: string, color: number, guild: string,
- *   guild_id: string, roles: string[]}} Person
- * @typedef {{id: string, name: string, type: string, topic: ?string, guild: string, guild_id: string, position: number,
- *   parent_id: ?string, message_id: ?string, archived: boolean, locked: boolean, message_count: number,
+ *   guild_id: string, roles: string[], accepts_messages: boolean}} Person
+ * @typedef {{id: string, name: string, type: string, topic: ?string, guild: ?string, guild_id: ?string, position: number,
+ *   user: ?string, application: ?string, parent_id: ?string, message_id: ?string, archived: boolean, locked: boolean, message_count: number,
  *   last_message_id: ?string}} Channel
  * @typedef {{name: string, description: string, type: number, required?: boolean, autocomplete?: boolean,
  *   choices?: {name: string, value: (string|number)}[], options?: Option[], min_value?: number, max_value?: number,
  *   min_length?: number, max_length?: number, channel_types?: number[]}} Option
  * @typedef {{id: string, name: string, type: number, description: string, options?: Option[], guild_id?: string,
+ *   contexts?: ?number[], dm_permission?: boolean,
  *   default_member_permissions?: ?string}} Command
  * @typedef {{id: string, name: string, display_name: string, bot_id: string, connected: boolean, guilds: string[],
  *   commands: Command[], invalid_requests: number, identifies_left: number}} Application
  * @typedef {{id: string, channel_id: string, type: number, author: string, author_id: string, author_name: string,
  *   bot: boolean, color: number, created: string, edited: ?string, content: string, text: string, notified: string[],
  *   attachments: Object[], components: Object[], embeds: Object[], thread: ?Object, ephemeral: boolean,
- *   ephemeral_to: ?string, loading: boolean, flags: number, deleted: boolean, interaction: ?Object, reference: ?Object,
+ *   ephemeral_to: ?string, loading: boolean, flags: number, deleted: boolean, interaction: ?Object, reference: ?Object, guild_id: ?string,
+ *   reactions: {emoji: string, count: number, users: string[]}[],
  *   mentions: {users: Object<string, string>, roles: Object<string, string>, channels: Object<string, string>}}} Message
  * @typedef {{id: string, type: string, user: string, channel_id: string, application: string, command: ?string,
  *   custom_id: ?string, created: string, state: string, reason: ?string, modal: ?Object}} Interaction

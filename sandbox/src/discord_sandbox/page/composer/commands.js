@@ -2,6 +2,7 @@
 
 const SUBCOMMAND = 1;
 const GROUP = 2;
+const BOT_DIRECT = 1;
 /** The bits of `default_member_permissions` that commands are commonly limited to. */
 const BITS = {
   KICK_MEMBERS: 1n << 1n, BAN_MEMBERS: 1n << 2n, ADMINISTRATOR: 1n << 3n, MANAGE_CHANNELS: 1n << 4n, MANAGE_GUILD: 1n << 5n,
@@ -18,18 +19,28 @@ const BITS = {
  *   description: string, options: import("../base/types.js").Option[]}} Entry
  */
 
-/** @param {import("../state/store.js").Store} store @returns {Entry[]} by application, then by name */
-export function available(store) {
+/** @param {import("../state/store.js").Store} store @param {?string} channelId @returns {Entry[]} by application, then by name */
+export function available(store, channelId) {
   const out = [];
+  const channel = store.channels.get(channelId ?? "");
+  const direct = channel?.type === "direct" ? channel.application : null;
   for (const application of store.applicationsHere()) {
+    if (direct && application.name !== direct) continue;
     for (const command of application.commands) {
       if (command.type !== undefined && command.type !== 1) continue;
+      if (direct && !inDirectMessages(command)) continue;
       if (command.guild_id && command.guild_id !== store.guildId) continue;
       if (!mayUse(command, store)) continue;
       for (const leaf of leaves(command, command.name)) out.push({ application, command, ...leaf });
     }
   }
   return out.sort((a, b) => a.application.name.localeCompare(b.application.name) || a.path.localeCompare(b.path));
+}
+
+/** Commands of a server are not there; others say in `contexts` where they are. */
+function inDirectMessages(command) {
+  if (command.guild_id) return false;
+  return command.contexts ? command.contexts.includes(BOT_DIRECT) : command.dm_permission !== false;
 }
 
 function leaves(node, path) {

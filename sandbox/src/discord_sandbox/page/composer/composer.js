@@ -62,7 +62,7 @@ export class Composer {
   describe() {
     const channel = this.store.channels.get(this.channelId ?? "");
     const closed = channel?.locked && channel?.archived;
-    const place = channel ? (channel.parent_id ? channel.name : `#${channel.name}`) : "";
+    const place = channel ? this.store.titleOf(channel) : "";
     this.text.placeholder = closed ? "This thread is archived and locked." : channel ? `Message ${place}` : "";
     this.text.setAttribute("aria-label", channel ? `Message ${place}` : "Message");
     this.text.disabled = !channel || Boolean(closed);
@@ -76,7 +76,7 @@ export class Composer {
     const typed = this.text.value;
     this.form.classList.toggle("filled", typed.trim() !== "");
     if (!typed.startsWith("/") || typed.includes("\n")) return this.suggest.hide();
-    const entries = available(this.store);
+    const entries = available(this.store, this.channelId);
     const read = readLine(entries, typed.slice(1));
     if (read) return this.enterCommand(read.entry, read.values);
     return this.suggestCommands(entries, typed.slice(1));

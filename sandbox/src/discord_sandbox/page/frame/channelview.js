@@ -4,12 +4,14 @@ import { ApiError, api } from "../state/api.js";
 import { findComponent, selectOptions } from "../messages/components.js";
 import { Composer } from "../composer/composer.js";
 import { $, fill, h } from "../base/dom.js";
-import { icon } from "../base/icons.js";
+import { avatar, icon } from "../base/icons.js";
 import { inline } from "../text/inline.js";
 import { enlarge } from "../messages/media.js";
 import { namesFor } from "../state/names.js";
 import { href } from "../state/router.js";
 import { chooseFrom } from "../overlays/selectmenu.js";
+import { pickEmoji } from "../overlays/emojipicker.js";
+import { appTag } from "../messages/message.js";
 import { Timeline } from "../messages/timeline.js";
 import { toast } from "../overlays/toasts.js";
 
@@ -59,6 +61,10 @@ export class ChannelView {
     const channel = store.channels.get(this.channelId ?? "");
     const host = $(".place", this.el);
     if (!channel) return fill(host, h("h1", null, "No channel"));
+    if (channel.type === "direct") {
+      const name = store.applicationOf(channel)?.display_name ?? channel.application;
+      return fill(host, avatar(name, { bot: true, size: 24 }), h("h1", { class: "ellipsis" }, name), appTag());
+    }
     const parent = channel.parent_id ? store.channels.get(channel.parent_id) : null;
     if (!parent) {
       return fill(host, icon("hash", 22), h("h1", { class: "ellipsis" }, channel.name), channel.topic ? h("p", { class: "topic ellipsis", title: channel.topic }, inline(channel.topic, namesFor(store))) : null);
@@ -75,11 +81,22 @@ export class ChannelView {
       spoiler: () => el.setAttribute("data-ui-open", "true"),
       dismiss: () => app.store.dismiss(message.id),
       jump: () => this.jump(el.dataset.target),
+      react: () => this.react(message, el.dataset.emoji),
+      "pick-emoji": () => void pickEmoji(el).then((emoji) => emoji && this.react(message, emoji, true)),
       thread: () => this.openThread(el.dataset.thread),
       copy: () => navigator.clipboard?.writeText(message.id).then(() => toast({ title: "Copied", text: `Message ID ${message.id}` })).catch(() => {}),
       delete: () => api.removeMessage(message.id).catch((error) => toast({ title: "Message not deleted", text: error instanceof ApiError ? error.sentence : String(error) })),
     };
     void actions[action]?.();
+  }
+
+  /** Adds the acting person's reaction, or takes it back unless `add` says to keep it. */
+  react(message, emoji, add = false) {
+    const user = this.app.store.acting;
+    const mine = message.reactions?.find((r) => r.emoji === emoji)?.users.includes(user);
+    if (mine && add) return;
+    const call = mine ? api.unreact : api.react;
+    call({ user, message: message.id, emoji }).catch((error) => toast({ title: "Reaction not changed", text: error instanceof ApiError ? error.sentence : String(error) }));
   }
 
   jump(id) {

@@ -3,6 +3,8 @@
 import { $, h, hex } from "../base/dom.js";
 import { avatar, icon } from "../base/icons.js";
 import { refill } from "../base/morph.js";
+import { toast } from "../overlays/toasts.js";
+import { ApiError, api } from "../state/api.js";
 
 /** The person's highest role in a guild. */
 function topRole(person, guild) {
@@ -40,9 +42,9 @@ export class People {
       icon("chevron", 18),
     );
     this.button.setAttribute("aria-label", `Acting as ${me?.display_name ?? "no person"}. Switch person`);
-    const others = store.peopleHere().some((p) => p.name !== store.acting && this.unread.mentionsOf(p.name, p.guild_id));
+    const others = store.peopleHere().some((p) => p.name !== store.acting && this.unread.callsOf(p.name, p.guild_id));
     this.button.classList.toggle("calls", others);
-    this.button.title = others ? "Another person was mentioned" : "";
+    this.button.title = others ? "Another person was mentioned or written to" : "";
     if (!this.menu.hidden) this.drawMenu();
     this.drawMembers();
   }
@@ -53,17 +55,28 @@ export class People {
       this.menu,
       h("div", { class: "menu-title", role: "presentation" }, "Act as"),
       store.peopleHere().map((person) => {
-        const mentions = this.unread.mentionsOf(person.name, person.guild_id);
+        const calls = this.unread.callsOf(person.name, person.guild_id);
         const mine = person.name === store.acting;
         return h(
           "button",
           { type: "button", role: "menuitemradio", "aria-checked": String(mine), tabindex: -1, dataset: { key: person.id, person: person.name } },
           avatar(person.display_name, { size: 32 }),
           h("span", { class: "acting-text" }, h("b", { class: "ellipsis" }, person.display_name), h("small", null, rolePills(person, store.guild))),
-          mentions && !mine ? h("span", { class: "badge", title: `${mentions} mentions`, "aria-label": `${mentions} mentions` }, mentions) : null,
+          calls && !mine ? h("span", { class: "badge", title: "Mentions and direct messages", "aria-label": `${calls} unread` }, calls) : null,
           mine ? icon("check", 18) : null,
         );
       }),
+      store.me ? this.acceptance(store.me) : null,
+    );
+  }
+
+  /** The switch in a person's privacy settings that lets bots write to them. */
+  acceptance(me) {
+    return h(
+      "button",
+      { type: "button", class: "acceptance", role: "menuitemcheckbox", "aria-checked": String(me.accepts_messages), tabindex: -1, dataset: { key: "accepts", accepts: String(!me.accepts_messages) } },
+      h("span", { class: "acting-text" }, h("span", null, "Direct messages"), h("small", null, me.accepts_messages ? `${me.display_name} accepts them` : `${me.display_name} refuses them`)),
+      h("span", { class: "switch", "aria-hidden": "true" }),
     );
   }
 
@@ -86,6 +99,11 @@ export class People {
   }
 
   onChoice(event) {
+    const accepts = event.target.closest("[data-accepts]")?.dataset.accepts;
+    if (accepts) {
+      void api.changePerson(this.store.acting ?? "", { accepts_messages: accepts === "true" }).catch((error) => toast({ title: "Not changed", text: error instanceof ApiError ? error.sentence : String(error) }));
+      return;
+    }
     const name = event.target.closest("[data-person]")?.dataset.person;
     if (!name) return;
     if (!this.menu.hidden) this.close(true);

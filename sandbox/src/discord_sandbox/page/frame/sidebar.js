@@ -1,7 +1,7 @@
-/** The server rail and the channel list, with unread marks and mentions. */
+/** The server rail, direct messages and the channel list, with unread marks and mentions. */
 
 import { $, h } from "../base/dom.js";
-import { icon, initials } from "../base/icons.js";
+import { avatar, icon, initials } from "../base/icons.js";
 import { refill } from "../base/morph.js";
 import { href } from "../state/router.js";
 
@@ -21,8 +21,10 @@ export class Sidebar {
     this.title.textContent = store.guild?.name ?? "No server";
     refill(this.rail, [...store.guilds.values()].map((guild) => this.guild(guild)));
     const channels = store.channelsHere();
+    const directs = store.directsOf(store.acting);
     refill(
       this.list,
+      directs.length ? [h("div", { class: "category" }, "Direct messages"), h("ul", { class: "directs" }, directs.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c))))] : null,
       h("div", { class: "category" }, "Text channels"),
       channels.length ? h("ul", null, channels.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c), this.threads(c)))) : h("p", { class: "empty" }, "This server has no channels."),
     );
@@ -38,7 +40,7 @@ export class Sidebar {
     const target = channels[0];
     return h(
       "a",
-      { class: `guild${here ? " here" : ""}${unread ? " unread" : ""}`, href: target ? href(store, target) : `#${guild.name}`, title: guild.name, "aria-label": `${guild.name}${mentions ? `, ${mentions} mentions` : unread ? ", unread" : ""}`, "aria-current": here ? "true" : null, dataset: { key: guild.id } },
+      { class: `guild${here ? " here" : ""}${unread ? " unread" : ""}`, href: target ? href(store, target) : `#${guild.name}`, title: guild.name, "aria-label": `${guild.name}${mentions ? `, ${counted(mentions, "mention")}` : unread ? ", unread" : ""}`, "aria-current": here ? "true" : null, dataset: { key: guild.id } },
       h("span", { class: "guild-face", "aria-hidden": "true" }, initials(guild.name)),
       mentions ? h("span", { class: "badge", "aria-hidden": "true" }, mentions) : null,
     );
@@ -50,12 +52,14 @@ export class Sidebar {
     const here = channel.id === store.channelId && !store.threadId;
     const mentions = unread.mentionsIn(who, channel.id);
     const isUnread = !here && unread.isUnread(who, channel.id);
-    const label = `${channel.name}${mentions ? `, ${mentions} mentions` : isUnread ? ", unread" : ""}`;
+    const direct = channel.type === "direct";
+    const name = direct ? store.titleOf(channel).slice(1) : channel.name;
+    const label = `${name}${mentions ? `, ${counted(mentions, direct ? "new message" : "mention")}` : isUnread ? ", unread" : ""}`;
     return h(
       "a",
       { class: `channel${channel.id === store.channelId ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, channel), "aria-current": here ? "page" : null, "aria-label": label, dataset: { id: channel.id } },
-      icon("hash", 20),
-      h("span", { class: "ellipsis" }, channel.name),
+      direct ? avatar(name, { bot: true, size: 24 }) : icon("hash", 20),
+      h("span", { class: "ellipsis" }, name),
       mentions ? h("span", { class: "badge", "aria-hidden": "true" }, mentions) : null,
     );
   }
@@ -75,7 +79,7 @@ export class Sidebar {
         const here = thread.id === store.threadId;
         const mentions = unread.mentionsIn(who, thread.id);
         const isUnread = !here && unread.lastRead(who, thread.id) !== undefined && unread.isUnread(who, thread.id);
-        return h("li", { dataset: { key: thread.id } }, h("a", { class: `channel thread${here ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, thread), title: thread.name, "aria-current": here ? "page" : null, dataset: { id: thread.id } }, h("span", { class: "ellipsis" }, thread.name), mentions ? h("span", { class: "badge" }, mentions) : null));
+        return h("li", { dataset: { key: thread.id } }, h("a", { class: `channel thread${here ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, thread), title: thread.name, "aria-current": here ? "page" : null, dataset: { id: thread.id } }, h("span", { class: "ellipsis" }, thread.name), mentions ? h("span", { class: "badge", title: counted(mentions, "mention") }, mentions) : null));
       }),
     );
   }
@@ -83,7 +87,7 @@ export class Sidebar {
   /** The next channel above or below; `unreadOnly` skips read ones. */
   neighbour(by, unreadOnly) {
     const { store, unread } = this;
-    const all = store.channelsHere();
+    const all = [...store.directsOf(store.acting), ...store.channelsHere()];
     const at = all.findIndex((c) => c.id === store.channelId);
     for (let step = 1; step <= all.length; step += 1) {
       const next = all[(at + by * step + all.length * step) % all.length];
@@ -92,6 +96,8 @@ export class Sidebar {
     return null;
   }
 }
+
+const counted = (number, what) => `${number} ${what}${number === 1 ? "" : "s"}`;
 
 /** Up and Down move between the links of a list. */
 function roveLinks(event, el) {

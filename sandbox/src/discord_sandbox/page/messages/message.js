@@ -24,7 +24,8 @@ export function messageRow(message, view) {
   const { store } = view;
   const original = message.type === THREAD_STARTER ? store.findMessage(message.reference?.message_id) : null;
   if (original) return messageRow({ ...original, key: message.id }, { ...view, grouped: false, inThread: true });
-  const mentioned = store.acting && message.notified?.includes(store.acting);
+  // Every direct message notifies, so none of them stands out.
+  const mentioned = message.guild_id && store.acting && message.notified?.includes(store.acting);
   const classes = ["message", view.grouped && "grouped", mentioned && "mentioned", message.ephemeral && "ephemeral", message.local === "failed" && "unanswered"].filter(Boolean);
   if (SYSTEM[message.type]) return system(message, view, classes);
   return h(
@@ -112,15 +113,30 @@ function body(message, view) {
     message.components.length ? h("div", { class: "components" }, components(message.components, controls)) : null,
     message.content ? null : edited,
     presses.problem(message.id) ? h("div", { class: "failed", role: "alert" }, presses.problem(message.id)) : null,
-    reactions(message),
+    reactions(message, store),
     message.thread && !view.inThread ? threadPreview(message.thread, store) : null,
     message.ephemeral ? onlyYou(message) : null,
   ];
 }
 
-function reactions(message) {
+function reactions(message, store) {
   if (!message.reactions?.length) return null;
-  return h("div", { class: "reactions", "aria-label": "Reactions" }, message.reactions.map((r) => h("span", { class: "reaction" }, h("span", { class: "emoji" }, r.emoji), ` ${r.count}`)));
+  return h(
+    "div",
+    { class: "reactions", role: "group", "aria-label": "Reactions" },
+    message.reactions.map((r) => {
+      const mine = r.users.includes(store.acting);
+      const who = r.users.map((name) => displayName(name, store)).join(", ");
+      return h("button", { type: "button", class: "reaction", title: who, "aria-pressed": String(mine), "aria-label": `${r.emoji}, ${r.count}: ${who}`, dataset: { key: r.emoji, action: "react", emoji: r.emoji } }, h("span", { class: "emoji" }, r.emoji), h("span", { class: "reaction-count" }, r.count));
+    }),
+    h("button", { type: "button", class: "reaction more", dataset: { key: "more", action: "pick-emoji" }, "aria-label": "Add a reaction", "aria-haspopup": "menu", title: "Add a reaction" }, icon("smile", 18)),
+  );
+}
+
+/** The display name of a person or application, by their user name. */
+function displayName(name, store) {
+  const application = [...store.applications.values()].find((a) => a.name === name);
+  return application?.display_name ?? store.people.find((p) => p.name === name)?.display_name ?? name;
 }
 
 const onlyEmoji = (text) => /^(?:\p{Extended_Pictographic}\uFE0F?\s*){1,9}$/u.test(text);
@@ -153,6 +169,7 @@ function toolbar(message) {
   return h(
     "div",
     { class: "toolbar", role: "toolbar", "aria-label": "Message actions" },
+    message.ephemeral ? null : h("button", { type: "button", class: "icon-button", dataset: { action: "pick-emoji" }, "aria-label": "Add a reaction", "aria-haspopup": "menu", title: "Add a reaction" }, icon("smile", 18)),
     h("button", { type: "button", class: "icon-button", dataset: { action: "copy" }, "aria-label": "Copy message ID", title: "Copy message ID" }, icon("copy", 18)),
     message.ephemeral ? null : h("button", { type: "button", class: "icon-button danger", dataset: { action: "delete" }, "aria-label": "Delete message as an administrator", title: "Delete message (as an administrator)" }, icon("trash", 18)),
   );

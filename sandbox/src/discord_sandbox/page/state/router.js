@@ -1,4 +1,4 @@
-/** Addresses: `/#guild/channel?as=ada` and `/#guild/channel/thread?as=ada`. */
+/** Addresses: `/#guild/channel?as=ada`, `/#guild/channel/thread?as=ada` and `/#guild/@robot?as=ada` for direct messages. */
 
 /**
  * @param {string} hash
@@ -18,11 +18,12 @@ function decode(part) {
   }
 }
 
-/** The address of a channel or thread, keeping the acting person. */
+/** The address of a channel, thread or direct message, keeping the acting person. */
 export function href(store, channel, as = store.acting) {
   const parent = channel.parent_id ? store.channels.get(channel.parent_id) : null;
-  const guild = store.guilds.get(channel.guild_id);
-  const path = [guild?.name ?? channel.guild_id, parent ? parent.name : channel.name, parent ? channel.id : null];
+  const direct = channel.type === "direct";
+  const guild = direct ? store.guild : store.guilds.get(channel.guild_id);
+  const path = direct ? [guild?.name ?? "", `@${channel.application}`] : [guild?.name ?? channel.guild_id, parent ? parent.name : channel.name, parent ? channel.id : null];
   const query = as ? `?as=${encodeURIComponent(as)}` : "";
   return `#${path.filter((p) => p !== null).map(encodeURIComponent).join("/")}${query}`;
 }

@@ -85,6 +85,23 @@ export class Store {
       .sort((a, b) => a.position - b.position || compareIds(a.id, b.id));
   }
 
+  /** Direct messages of a person that have any, the newest first. @param {?string} name */
+  directsOf(name) {
+    return [...this.channels.values()].filter((c) => c.type === "direct" && c.user === name && c.last_message_id)
+      .sort((a, b) => compareIds(b.last_message_id, a.last_message_id));
+  }
+
+  /** The application at the other end of a direct message. */
+  applicationOf(channel) {
+    return [...this.applications.values()].find((a) => a.name === channel.application) ?? null;
+  }
+
+  /** What a channel is called where there is only text: `#news`, `@Robot`, or a thread's name. */
+  titleOf(channel) {
+    if (channel.type === "direct") return `@${this.applicationOf(channel)?.display_name ?? channel.application}`;
+    return channel.parent_id ? channel.name : `#${channel.name}`;
+  }
+
   threadsOf(channelId) {
     return [...this.channels.values()].filter((c) => c.parent_id === channelId && !c.archived)
       .sort((a, b) => compareIds(a.id, b.id));

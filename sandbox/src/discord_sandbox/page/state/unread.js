@@ -78,6 +78,20 @@ export class Unread {
     return sum;
   }
 
+  /** All direct messages that a person has not read. */
+  directOf(person) {
+    let sum = 0;
+    for (const channel of this.store.channels.values()) {
+      if (channel.type === "direct" && channel.user === person) sum += this.mentionsIn(person, channel.id);
+    }
+    return sum;
+  }
+
+  /** What calls a person: mentions in a guild, and direct messages. */
+  callsOf(person, guildId) {
+    return this.mentionsOf(person, guildId) + this.directOf(person);
+  }
+
   /** Forgets everything, after the sandbox was reset. */
   forget() {
     this.read = {};
