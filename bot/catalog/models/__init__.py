@@ -7,7 +7,7 @@ from bot.catalog.models.applications import Application
 from bot.catalog.models.building import catalog_file, service_of
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.guilds import Account, Channels, Guild
-from bot.catalog.models.lane_watch import Watch, WatchRule
+from bot.catalog.models.lane_watch import AlertFollowUp, EscalationStep, Watch, WatchRule
 from bot.catalog.models.lanes import (
     Environment,
     Hold,
@@ -37,12 +37,14 @@ from bot.catalog.models.services import Service, ServiceEnvironment
 
 __all__ = [
     "Account",
+    "AlertFollowUp",
     "Application",
     "Approval",
     "CatalogFile",
     "Channels",
     "Check",
     "Environment",
+    "EscalationStep",
     "GateStep",
     "Guild",
     "Hold",

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from bot.domain.watch.alerts.findings import Severity, severity_of
-from bot.values import Duration, Part, Short
+from bot.values import Duration, Names, Part, Short
 
 
 class WatchRule(Part):
@@ -30,6 +30,35 @@ class WatchRule(Part):
         return severity_of(value) or value if isinstance(value, str) else value
 
 
+class EscalationStep(Part):
+    """Whom to tell of an alert that no one has acknowledged."""
+
+    after: Duration | None = Field(
+        default=None, description="How long no one has acknowledged it; at once, without this."
+    )
+    who: Names = Field(description="team (the roles of notify), on_call, second, lead.")
+    direct: bool = Field(default=False, description="By direct message too.")
+    war_room: bool = Field(
+        default=False, description="Open a thread for the incident, and ask for someone to lead it."
+    )
+
+
+class AlertFollowUp(Part):
+    """How alerts are followed up until someone has them, and until they are over."""
+
+    escalation: dict[str, tuple[EscalationStep, ...]] = Field(
+        default={},
+        description="Steps by severity (critical, high, medium, low), instead of the default ones; [] calls no one.",
+    )
+    ask_after: Duration = Field(
+        default=1800.0, description="When owners are asked whether they still have it; 30m by default."
+    )
+    answer_within: Duration = Field(
+        default=900.0,
+        description="How long they have to answer until the escalation goes on; 15m by default.",
+    )
+
+
 class Watch(Part):
     """What of a lane is alerted while it serves, and what is done then."""
 
@@ -42,6 +71,9 @@ class Watch(Part):
     rollback: Literal["watch_only", "enabled"] = Field(
         default="watch_only",
         description="Whether rules for the time after a deploy roll it back, or only say that they would.",
+    )
+    alerts: AlertFollowUp = Field(
+        default=AlertFollowUp(), description="Who is called when, and when owners are asked."
     )
     settle: Duration = Field(
         default=120.0, ge=0, description="How long all must be well until an alert is resolved."

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from bot.catalog import models
 from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.resolution.layers import Layers
 from bot.catalog.yaml_source import Document
+from bot.domain.formatting import duration
 from bot.domain.judge import judge
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.escalation import AlertPolicy
-from bot.domain.watch.alerts.findings import severity_of
+from bot.domain.watch.alerts.escalation import RESPONDERS, STEPS, AlertPolicy, EscalationStep, Responder
+from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
 
@@ -46,9 +47,62 @@ def watch(document: Document, said: Layers, policy: judge.JudgePolicy, reported:
                 document.wrong((*value.path, "rules", name), sentence, hint)
     return LaneWatch(
         tuple(known.values()),
-        AlertPolicy(settle_s=written.settle, blame_s=written.blame),
+        AlertPolicy(
+            steps=_steps(document, (*value.path, "alerts", "escalation"), written.alerts),
+            settle_s=written.settle,
+            quiet_s=written.alerts.ask_after,
+            answer_s=written.alerts.answer_within,
+            blame_s=written.blame,
+        ),
         rolls_back=written.rollback == "enabled",
     )
+
+
+def _steps(
+    document: Document, path: KeyPath, written: models.AlertFollowUp
+) -> Mapping[Severity, tuple[EscalationStep, ...]]:
+    """The steps of each severity: those that are written, else the default ones."""
+    found: dict[Severity, str] = {}
+    steps = dict(STEPS)
+    for word, each in written.escalation.items():
+        severity = severity_of(word)
+        if severity is None:
+            document.wrong(
+                (*path, word), f'there is no severity "{word}".', nearest(word, map(str, Severity))
+            )
+        elif severity in found:
+            sentence = f'"{word}" and "{found[severity]}" are one severity.'
+            document.wrong((*path, word), sentence, "Write its steps once.")
+        else:
+            found[severity] = word
+            steps[severity] = tuple(_of_severity(document, (*path, word), each))
+    return steps
+
+
+def _of_severity(
+    document: Document, path: KeyPath, written: tuple[models.EscalationStep, ...]
+) -> Iterator[EscalationStep]:
+    before_s = -1.0
+    for index, each in enumerate(written):
+        at, after_s = (*path, index), each.after or 0.0
+        if after_s <= before_s:
+            sentence = (
+                f"comes {duration(after_s)} after the beginning, and the step before it {duration(before_s)}."
+            )
+            document.wrong(
+                (*at, "after") if each.after else at, sentence, "Later steps need a longer after:."
+            )
+        before_s = after_s
+        if not each.who:
+            document.wrong(at, "a step needs someone to call.", f"Known: {', '.join(RESPONDERS)}.")
+        known: list[Responder] = []
+        for name in each.who:
+            responder = next((one for one in RESPONDERS if one == name), None)
+            if responder is None:
+                document.wrong((*at, "who"), f'no one is called "{name}" here.', nearest(name, RESPONDERS))
+            else:
+                known.append(responder)
+        yield EscalationStep(after_s, tuple(dict.fromkeys(known)), each.direct, each.war_room)
 
 
 def _rule(document: Document, path: KeyPath, name: str, written: models.WatchRule) -> WatchRule | None:

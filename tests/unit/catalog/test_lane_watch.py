@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.judge.rules import parse_rule
 from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.escalation import STEPS, EscalationStep
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
@@ -85,6 +86,59 @@ def test_the_profile_of_a_switch_has_the_wider_and_quicker_rules_too(tmp_path: P
 def test_mistakes_have_a_sentence(tmp_path: Path, watch: str, said: str) -> None:
     found = mistakes(tmp_path, watch)
     assert any(said in each for each in found), found
+
+
+def test_steps_of_a_severity_replace_its_default_ones(tmp_path: Path) -> None:
+    alerts = watched(
+        tmp_path,
+        "{alerts: {ask_after: 10m, answer_within: 5m, escalation: {P1: [{who: [team, on_call]}, "
+        "{after: 5m, who: on_call, direct: true}, {after: 20m, who: [second, lead], war_room: true}], warning: []}}}",
+    ).alerts
+    assert alerts.of(Severity.CRITICAL) == (
+        EscalationStep(0.0, ("team", "on_call")),
+        EscalationStep(300.0, ("on_call",), direct=True),
+        EscalationStep(1200.0, ("second", "lead"), war_room=True),
+    )
+    assert alerts.of(Severity.MEDIUM) == ()
+    assert alerts.of(Severity.HIGH) == STEPS[Severity.HIGH]
+    assert (alerts.quiet_s, alerts.answer_s) == (600.0, 300.0)
+
+
+def test_mistakes_in_steps_are_told_with_their_lines_and_hints(tmp_path: Path) -> None:
+    written = text(
+        """
+    alerts:
+      escalation:
+        critical:
+          - {who: team}
+          - {after: 30m, who: [on_cal, second]}
+          - {after: 15m, who: lead}
+          - {after: 15m, who: []}
+          - {who: team}
+        P1: []
+        hgh: []
+        low: [{after: -5m, who: team}]
+"""
+    )
+    _, found = check(write(tmp_path, all=written))
+    lines = written.splitlines()
+    said = {(lines[each.place.line - 1].strip(), f"{each.sentence} {each.hint}".strip()) for each in found}
+    later = "Later steps need a longer after:."
+    assert said >= {
+        ("- {after: 30m, who: [on_cal, second]}", 'no one is called "on_cal" here. Did you mean "on_call"?'),
+        (
+            "- {after: 15m, who: lead}",
+            f"comes 15 min after the beginning, and the step before it 30 min. {later}",
+        ),
+        (
+            "- {after: 15m, who: []}",
+            f"comes 15 min after the beginning, and the step before it 15 min. {later}",
+        ),
+        ("- {after: 15m, who: []}", "a step needs someone to call. Known: team, on_call, second, lead."),
+        ("- {who: team}", f"comes 0 s after the beginning, and the step before it 15 min. {later}"),
+        ("P1: []", '"P1" and "critical" are one severity. Write its steps once.'),
+        ("hgh: []", 'there is no severity "hgh". Did you mean "high"?'),
+    }
 
 
 def test_several_mistakes_are_told_at_once(tmp_path: Path) -> None:

@@ -19,12 +19,14 @@ def title(alert: AlertSnapshot) -> str:
 
 
 def headline(alert: AlertSnapshot, known: Known | None) -> str:
-    """The state in a word or two, such as `CRITICAL`, `Now HIGH` or `Acknowledged by Ada`."""
+    """The state in a few words, such as `CRITICAL`, `Now HIGH` or `Acknowledged by Ada`."""
     if alert.state is AlertState.RESOLVED:
         return "Resolved"
     if alert.state is AlertState.ACKNOWLEDGED:
         by = one_line(alert.acknowledged_by, 100)
         return f"Acknowledged by {by}" if by else "Acknowledged"
+    if known is not None and known.state is AlertState.ACKNOWLEDGED:
+        return f"{alert.severity.upper()}, and no one has it any more"
     worse = known is not None and known.state is AlertState.FIRING
     return f"Now {alert.severity.upper()}" if worse else str(alert.severity.upper())
 

@@ -10,7 +10,7 @@ from bot.domain import phrasebook
 from bot.domain.formatting import clean, duration
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Owner, disowned
-from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 
 SILENCE_S = 3600.0
@@ -51,7 +51,7 @@ def _acknowledge(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change
 
 
 def _escalate(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
-    steps = policy.of(alert.severity) or policy.of(Severity.CRITICAL)
+    steps = policy.of(alert.severity) or policy.of(Severity.CRITICAL) or STEPS[Severity.CRITICAL]
     step = steps[min(max(alert.steps_done, 1), len(steps) - 1)]
     text = phrasebook.escalated_by(acted.actor.name, acted.reason)
     done = replace(

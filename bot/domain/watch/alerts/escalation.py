@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from bot.domain.watch.alerts.findings import Severity
 
 # `team`: the roles that the lane notifies. The others come from its on-call schedule.
 Responder = Literal["team", "on_call", "second", "lead"]
+RESPONDERS: tuple[Responder, ...] = get_args(Responder)
 
 
 @dataclass(frozen=True, slots=True)

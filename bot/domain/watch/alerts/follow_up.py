@@ -103,7 +103,7 @@ def _asked(change: Change, at: datetime) -> Change:
     return Change(
         replace(alert, asked_at=at),
         (*change.entries, Entry(at, "asked", text)),
-        (*change.calls, Call((), text, owner_of(alert))),
+        (*change.calls, Call((), text, owner_of(alert), direct=True)),
     )
 
 

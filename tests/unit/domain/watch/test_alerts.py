@@ -229,7 +229,7 @@ def test_an_acknowledgement_stops_the_escalation() -> None:
 def test_an_owner_who_goes_quiet_is_asked_and_then_the_next_step_comes() -> None:
     mine = acted(opened().alert, AlertAction.ACKNOWLEDGE, at=60).alert
     asked = passed(mine, 60 + 1800)
-    assert [call.users for call in asked.calls] == [(7,)]
+    assert [(call.users, call.direct) for call in asked.calls] == [((7,), True)]
     assert pass_time(asked.alert, after(60 + 1800 + 899), POLICY) is None
     went_on = passed(asked.alert, 60 + 1800 + 900)
     assert went_on.alert.state is AlertState.FIRING
@@ -237,6 +237,13 @@ def test_an_owner_who_goes_quiet_is_asked_and_then_the_next_step_comes() -> None
     assert [call.who for call in went_on.calls] == [("on_call",)]
     again = acted(asked.alert, AlertAction.ACKNOWLEDGE, at=60 + 1900).alert
     assert due_at(again, POLICY) == after(60 + 1900 + 1800)
+
+
+def test_where_no_severity_has_steps_escalate_calls_as_by_default() -> None:
+    quiet = AlertPolicy(steps=dict.fromkeys(Severity, ()))
+    change = act(opened().alert, AlertActed(AlertAction.ESCALATE, ADA, after(60)), quiet)
+    assert [call.who for call in change.calls] == [("on_call",)]
+    assert due_at(change.alert, quiet) is None
 
 
 def test_escalate_calls_the_next_people_now() -> None:
