@@ -258,10 +258,18 @@ def releases(*, service: str, environment: str, limit: int, as_json: bool) -> in
 
 def print_status(service: str | None, as_json: bool) -> None:
     """`slipway status` from the API: what runs where, and active rollouts."""
-    found = _client().get("/lanes", service=service)
+    api = _client()
+    found = api.get("/lanes", service=service)
+    health = api.get("/health")
+    by_lane = {(each["service"], each["environment"]): each for each in health["lanes"]}
     if as_json:
-        print_json(found)
+        lanes = [
+            {**lane, "health": by_lane.get((lane["service"], lane["environment"]))} for lane in found["lanes"]
+        ]
+        print_json({"lanes": lanes, "alerts": health["alerts"]})
         return
+    from bot.cli.health import alert_lines, health_lines
+
     for lane in found["lanes"]:
         locked = f"  locked: {lane['lock']['reason']}" if lane["lock"] else ""
         tell(f"{lane['service']}/{lane['environment']}" + locked)
@@ -274,6 +282,9 @@ def print_status(service: str | None, as_json: bool) -> None:
         if lane["active"]:
             tell(f"  rollout {lane['active']['id']}: {_standing(lane['active'])}")
             _tell_facts(lane["active"], "  ", err=False)
+        if (known := by_lane.get((lane["service"], lane["environment"]))) is not None:
+            for line in (*health_lines(known), *alert_lines(health, lane["service"], lane["environment"])):
+                tell(f"  {line}")
 
 
 def _client() -> ApiClient:

@@ -13,6 +13,7 @@ from bot.ui.alerts.publisher import AlertCards
 from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.chart.chart import Charts
 from bot.ui.chart.evidence_chart import EvidenceCharts
+from bot.ui.chart.lanes.charts import LaneCharts
 from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import GatewayConnection
 from bot.ui.message_budget import MessageBudget
@@ -27,6 +28,7 @@ class Speaking:
         self.connection = GatewayConnection()
         drawing = Charts()
         self._charts, self.evidence = CardCharts(drawing), EvidenceCharts(drawing)
+        self.lane_charts = LaneCharts(drawing)
         budget = MessageBudget()
         self.announcer = DiscordAnnouncer(
             self.connection.rest,

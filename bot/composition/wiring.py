@@ -223,8 +223,8 @@ async def _assemble(
     )
     speaking = Speaking(engine, alerts, store, current, clock)
     stack.push_async_callback(speaking.close)
-    connection, announcer = speaking.connection, speaking.announcer
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
+    checks = await stack.enter_async_context(adapters.open_checks(current, configured))
     worker = Worker(
         store,
         current,
@@ -232,7 +232,7 @@ async def _assemble(
         releases=commands.releases,
         metrics=metrics,
         checker=HttpChecker(session),
-        announcer=announcer,
+        announcer=speaking.announcer,
         clock=clock,
         waker=waker,
         meter=telemetry,
@@ -240,7 +240,7 @@ async def _assemble(
         probe=probe,
         intervals=intervals,
         gateway=gateway,
-        watch=commands.watch(store, targets, clock, announcer).once,
+        watch=commands.watch(store, targets, clock, speaking.announcer).once,
         commands=commands.sync(store, targets, clock),
         runner=CommandRunner(
             commands_dir(settings.data_dir) / "runs",
@@ -248,7 +248,7 @@ async def _assemble(
             lambda: (secret.reveal() for secret in current().secrets),
         ),
         changes=GithubComparison(),
-        checks=await stack.enter_async_context(adapters.open_checks(current, configured)),
+        checks=checks,
         alerts=alerts,
         alert_cards=speaking.alert_cards.once,
         sinks=Sinks(lambda: current().sinks, adapters.make_sinks(current, session)),
@@ -258,7 +258,7 @@ async def _assemble(
         calendars=IcsCalendars(),
     )
     health = HealthService(
-        connection=connection,
+        connection=speaking.connection,
         ping=people.housekeeping.ping,
         redis=_redis(settings),
         targets=configured,
@@ -278,13 +278,15 @@ async def _assemble(
         service,
         alerts,
         draw=speaking.evidence,
+        lane_charts=speaking.lane_charts,
+        checks=checks,
     )
 
     async def reload() -> Reloaded:
         done = await _reloaded(holder, telemetry)
         if done.changed:
             await routing.reload()
-            await connection.resync()
+            await speaking.connection.resync()
             done = replace(done, advice=await _advice(store, engine, current(), clock))
         return done
 
@@ -329,7 +331,10 @@ async def _assemble(
 
     def connected() -> Coroutine[Any, Any, None]:
         return run_supervised(
-            lambda: watch.over(SlipwayBot(responder, COGS, store.notes, budget)), token, connection, budget
+            lambda: watch.over(SlipwayBot(responder, COGS, store.notes, budget)),
+            token,
+            speaking.connection,
+            budget,
         )
 
     spoken = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)

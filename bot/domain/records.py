@@ -169,6 +169,11 @@ class LaneRow:
     drift: Drift = field(default_factory=Drift)
     stamp: str = field(default="", compare=False)
 
+    @property
+    def serving(self) -> Release | None:
+        """As `Situation.stable`."""
+        return self.desired.stable or (self.desired.candidate if self.desired.weight > 0 else None)
+
 
 @dataclass(frozen=True, slots=True)
 class Active:
@@ -217,10 +222,7 @@ class Situation:
 
         Without a stable release: the candidate that has the traffic, of a first rollout that failed and was closed.
         """
-        if self.row is None:
-            return None
-        desired = self.row.desired
-        return desired.stable or (desired.candidate if desired.weight > 0 else None)
+        return self.row.serving if self.row is not None else None
 
     def known(self, digest: str) -> KnownRelease | None:
         return next((k for k in self.releases if k.release.digest == digest), None)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from bot.domain.config import Catalog
 from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Actor, Lane, Release, Rollout
-from bot.domain.watch.health import ServerHealth
+from bot.domain.watch.health import ServerHealth, Strip
 from bot.engine import api
 from bot.engine.lanes import Lanes
 from bot.engine.requests.actions import Actions, Locks
@@ -19,7 +19,7 @@ from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
-from bot.engine.watch.health import Healths
+from bot.engine.watch.health import Healths, OpenedLane
 from bot.engine.watch.oncall.service import OnCall
 from bot.ports.changes import ChangeSource
 from bot.ports.coordination import Clock, Waker
@@ -84,7 +84,7 @@ class Engine:
         self._opening = Opening()
         self._locks = Locks(store, lanes)
         self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)
-        self._health = Healths(store, catalog, clock)
+        self._health = Healths(store, catalog, clock, self.on_call.responders)
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
         return await self._soon(self._deploys.deploy(request))
@@ -117,6 +117,14 @@ class Engine:
     async def health(self, guild_id: int, *, within: api.Within = api.everywhere) -> ServerHealth:
         """How what is deployed is doing, and open alerts: from what is stored, so it asks no target."""
         return await self._soon(self._health(guild_id, within))
+
+    async def health_strips(self, lanes: Sequence[Lane]) -> Sequence[Strip]:
+        """How many of these lanes' requests failed in the last hours, for a chart."""
+        return await self._soon(self._health.strips(lanes))
+
+    async def lane_health(self, guild_id: int, service: str, environment: str) -> OpenedLane:
+        """Everything about how one lane is doing."""
+        return await self._soon(self._health.lane(guild_id, service, environment))
 
     async def status(
         self,

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.domain.drift import Drift
+from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.replay import JudgedTick
 from bot.domain.judge.history.served import Edges, ServedTick
 from bot.domain.records import (
@@ -200,6 +201,10 @@ class HistoryStore(Protocol):
         self, lanes: Sequence[Lane], before: int | None, limit: int
     ) -> Sequence[RolloutSummary]: ...
 
+    async def last_successes(self, lanes: Sequence[Lane]) -> Mapping[Lane, RolloutSummary]:
+        """The newest rollout of each lane that succeeded."""
+        ...
+
     async def transitions(self, rollout_id: int) -> Sequence[Transition]: ...
 
     async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
@@ -224,6 +229,15 @@ class ServedStore(Protocol):
 
     async def read(self, lane: Lane, since: float = 0.0) -> Sequence[ServedTick]:
         """The lane's ticks that end at `since` or later, oldest first."""
+        ...
+
+    async def strips(
+        self, lanes: Sequence[Lane], measure: str, since: float, slot_s: float
+    ) -> Mapping[Lane, Mapping[int, Counts]]:
+        """What these lanes served from `since` on, in slots of `slot_s` seconds, by the slots' numbers.
+
+        Lanes and slots in which the measure was not counted are left out.
+        """
         ...
 
     async def thin(self, lane: Lane, edges: Edges) -> bool:

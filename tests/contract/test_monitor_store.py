@@ -155,7 +155,7 @@ async def test_no_statement_reads_all_days_for_a_few(dsn: str) -> None:
         await connection.execute("ANALYZE", timeout=60)
         named = '[{"service": "s1", "environment": "e", "name": "c1"}]'
         for name, arguments in (
-            ("monitor_days", ("s1", "e", "c1", 0.0, 100)),
+            ("monitor_days", ("s1", "e", "c1", 0.0, 100, 0.0)),
             ("save_monitors", ("[]", "[]")),
             ("forget_monitors", (named,)),
             ("tidy_monitor_days", (1e6, 100)),
@@ -163,3 +163,13 @@ async def test_no_statement_reads_all_days_for_a_few(dsn: str) -> None:
             plan = await connection.fetch(f"EXPLAIN {SQL[name]}", *arguments)
             said = "\n".join(row[0] for row in plan)
             assert "Seq Scan on monitor_days" not in said, f"{name}:\n{said}"
+
+
+async def test_hours_of_days_that_ended_before_are_not_read(monitors: MonitorStore) -> None:
+    hours = tuple(Hour(NOON + n * HOUR_S, 3600.0, 0.0) for n in range(-48, 1))
+    await monitors.save({HEALTH: MonitorState(hours=hours[:24])})
+    await monitors.save({HEALTH: MonitorState(hours=hours)})
+    midnight = NOON - 12 * HOUR_S
+    found = (await monitors.read(midnight + 1.0))[HEALTH]
+    assert found.hours == tuple(hour for hour in hours if hour.since >= midnight)
+    assert (await monitors.read(NOON - 10 * DAY_S))[HEALTH].hours == hours

@@ -618,6 +618,7 @@ def _crash(at: datetime) -> Event:
 async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: World) -> None:
     await world.adopted()
     rollout = await world.begin(plan=Plan("straight", (Shift(100),)))
+    assert await world.store.history.last_successes([PRODUCTION, STAGING]) == {}
     for weight in (100, 100):
         (claim,) = await world.claim()
         now = await world.stored(rollout)
@@ -630,6 +631,7 @@ async def test_what_succeeds_is_known_good_until_it_is_rolled_back(world: World)
     assert known["1.5.0"].known_good
     (summary,) = await world.store.history.history([PRODUCTION], None, 10)
     assert (summary.to_version, summary.phase) == ("1.5.0", "succeeded")
+    assert await world.store.history.last_successes([PRODUCTION, STAGING]) == {PRODUCTION: summary}
 
 
 # ---- a database that lost commits -----------------------------------------------------------------------------------
@@ -779,6 +781,30 @@ NOON = 1_800_014_400.0  # a multiple of six hours
 
 def served_tick(at: float, total: int = 10, bad: int = 1, seconds: float = 5.0, **more: Counts) -> ServedTick:
     return ServedTick(at, seconds, {"errors": Counts(total, bad), **more})
+
+
+async def test_strips_sum_up_what_some_lanes_served_by_slots(world: World) -> None:
+    slow = {"latency>0.5s": Counts(10, 3)}
+    await world.store.served.append(
+        [
+            (PRODUCTION, served_tick(NOON - 5, 100, 100)),  # before
+            (PRODUCTION, served_tick(NOON, 10, 1)),
+            (PRODUCTION, served_tick(NOON + 599, 20, 2, **slow)),
+            (PRODUCTION, served_tick(NOON + 600, 5, 5, **slow)),
+            (PRODUCTION, ServedTick(NOON + 700, 5.0, slow)),  # errors could not be read
+            (PRODUCTION, served_tick(NOON + 3600, 7, 0)),
+            (STAGING, served_tick(NOON + 60, 1, 1)),
+        ]
+    )
+    found = await world.store.served.strips([PRODUCTION, Lane("web", "x")], "errors", NOON, 600.0)
+    assert {lane: dict(slots) for lane, slots in found.items()} == {
+        PRODUCTION: {0: Counts(30, 3), 1: Counts(5, 5), 6: Counts(7, 0)}
+    }
+    found = await world.store.served.strips([PRODUCTION, STAGING], "latency>0.5s", NOON, 600.0)
+    assert {lane: dict(slots) for lane, slots in found.items()} == {
+        PRODUCTION: {0: Counts(10, 3), 1: Counts(20, 6)}
+    }
+    assert await world.store.served.strips([], "errors", NOON, 600.0) == {}
 
 
 async def test_what_a_lane_served_is_read_as_it_was_added_oldest_first(world: World) -> None:

@@ -15,7 +15,7 @@ from bot.domain.rollout import machine, plans
 from bot.domain.rollout.events import Acted as ActedEvent
 from bot.domain.rollout.events import Effect, Event, Transition
 from bot.domain.rollout.model import Action, Actor, Lane, Readiness, Release, Rollout
-from bot.domain.watch.health import ServerHealth
+from bot.domain.watch.health import ServerHealth, Strip
 from bot.engine.api import (
     ActRequest,
     ActResult,
@@ -32,7 +32,7 @@ from bot.engine.api import (
 )
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
-from bot.engine.watch.health import Healths
+from bot.engine.watch.health import Healths, OpenedLane
 from bot.engine.watch.oncall.service import OnCall
 from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
@@ -170,7 +170,18 @@ class FakeEngine:
 
     async def health(self, guild_id: int) -> ServerHealth:
         await self._reached()
-        return await Healths(self.store, lambda: self.catalog, self.clock)(guild_id)
+        return await self._healths()(guild_id)
+
+    async def health_strips(self, lanes: Sequence[Lane]) -> Sequence[Strip]:
+        await self._reached()
+        return await self._healths().strips(lanes)
+
+    async def lane_health(self, guild_id: int, service: str, environment: str) -> OpenedLane:
+        await self._reached()
+        return await self._healths().lane(guild_id, service, environment)
+
+    def _healths(self) -> Healths:
+        return Healths(self.store, lambda: self.catalog, self.clock, self.on_call.responders)
 
     async def status(
         self, guild_id: int, service: str | None = None, environment: str | None = None

@@ -33,6 +33,12 @@ class PostgresHistory:
         rows = await self._database.fetch("history", services, environments, before, limit)
         return [_summary(row) for row in rows]
 
+    async def last_successes(self, lanes: Sequence[Lane]) -> Mapping[Lane, RolloutSummary]:
+        services, environments = [lane.service for lane in lanes], [lane.environment for lane in lanes]
+        rows = await self._database.fetch("last_successes", services, environments)
+        found = map(_summary, rows)
+        return {each.lane: each for each in found}
+
     async def transitions(self, rollout_id: int) -> Sequence[Transition]:
         return [_transition(row) for row in await self._database.fetch("transitions", rollout_id)]
 

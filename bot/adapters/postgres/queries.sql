@@ -365,6 +365,14 @@ FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATER
     ORDER BY h.id DESC LIMIT $4) AS r
 ORDER BY r.id DESC LIMIT $4
 
+-- name: last_successes
+SELECT r.id, r.service, r.environment, r.from_version, r.to_version, r.phase, r.requester, r.reason, r.outcome,
+    r.created_at, r.ended_at
+FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATERAL (
+    SELECT * FROM rollouts h
+    WHERE h.service = l.service AND h.environment = l.environment AND h.phase = 'succeeded'
+    ORDER BY h.id DESC LIMIT 1) AS r
+
 -- name: transitions
 SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, details
 FROM (SELECT * FROM audit WHERE rollout_id = $1 ORDER BY id DESC LIMIT 500) AS newest ORDER BY id
@@ -402,6 +410,21 @@ SELECT since, measures, ticks FROM served
 WHERE service = $1 AND environment = $2
     AND since > to_timestamp($3::float8 - CASE WHEN thinned THEN $4::float8 ELSE $5::float8 END)
 ORDER BY since
+
+-- name: served_strips
+-- Each tick is its end after the block's begin in milliseconds, its length, then total and bad of each measure.
+SELECT b.service, b.environment, floor((b.began + (t ->> 0)::float8 / 1000 - $4) / $5)::int AS slot,
+    sum((t ->> (2 * b.place))::bigint)::bigint AS total, sum((t ->> (2 * b.place + 1))::bigint)::bigint AS bad
+FROM (
+    SELECT s.service, s.environment, s.ticks, extract(epoch FROM s.since)::float8 AS began,
+        array_position(s.measures, $3) AS place
+    FROM unnest($1::text[], $2::text[]) AS l (service, environment)
+    JOIN served s ON s.service = l.service AND s.environment = l.environment
+        AND s.since > to_timestamp($4::float8 - CASE WHEN s.thinned THEN $6::float8 ELSE $7::float8 END)
+    WHERE $3 = ANY (s.measures)
+) AS b CROSS JOIN LATERAL jsonb_array_elements(b.ticks) AS t
+WHERE b.began + (t ->> 0)::float8 / 1000 >= $4
+GROUP BY 1, 2, 3
 
 -- name: served_in_full
 -- The oldest blocks of full ticks, taken out to be thinned.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped
@@ -41,6 +42,16 @@ class PostgresServed:
             # Two weeks are tens of thousands of ticks, which no press should wait for.
             await asyncio.sleep(0)
         return in_order(found)
+
+    async def strips(
+        self, lanes: Sequence[Lane], measure: str, since: float, slot_s: float
+    ) -> Mapping[Lane, Mapping[int, Counts]]:
+        names = [lane.service for lane in lanes], [lane.environment for lane in lanes]
+        lengths = float(_MINUTES_BLOCK_S), BLOCK_S
+        found: dict[Lane, dict[int, Counts]] = defaultdict(dict)
+        for row in await self._database.fetch("served_strips", *names, measure, since, slot_s, *lengths):
+            found[Lane(row["service"], row["environment"])][row["slot"]] = Counts(row["total"], row["bad"])
+        return found
 
     async def thin(self, lane: Lane, edges: Edges) -> bool:
         before = edges.full_since - BLOCK_S + 1

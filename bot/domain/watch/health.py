@@ -1,36 +1,142 @@
-"""How a lane that serves is doing: what its users saw lately, its budget, and its open alerts."""
+"""How a lane that serves is doing: what its users saw lately, its checks, its budget, and its open alerts."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
+from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.policy import JudgePolicy
+from bot.domain.judge.rules import SLOTS, Window, sums
+from bot.domain.records import Active, Lock
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert
-from bot.domain.watch.rules import WatchState, budget_left, error_limit, in_day, in_recent, in_week
+from bot.domain.watch.checks import CheckResult, Hour, Monitor, MonitorState, availability, measured_s, p95
+from bot.domain.watch.rules import (
+    DAY_S,
+    RECENT_S,
+    WEEK_S,
+    Served,
+    WatchRule,
+    WatchState,
+    budget_left,
+    error_limit,
+    in_recent,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """The share of the requests that took longer than `limit_s` (seconds), and the share that may."""
+
+    limit_s: float
+    slow: float
+    allowed: float
+
+    @property
+    def over(self) -> bool:
+        # 1 - 0.95 is a little above 0.05.
+        return self.slow > self.allowed + 1e-12
+
+
+class Availability(NamedTuple):
+    """The share that was well in a time, and how much of it was measured (seconds); the rest is a gap."""
+
+    share: float
+    measured_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CheckHealth:
+    """A monitored check, as its answers are stored; None for what is not known.
+
+    last: None also when it was asked too long ago to say anything. p95_s: how long answers took in the last minute,
+    against `limit_s` (seconds). firing: the rules that fire.
+    """
+
+    name: str
+    critical: bool = False
+    last: CheckResult | None = None
+    day: Availability | None = None
+    week: Availability | None = None
+    p95_s: float | None = None
+    limit_s: float | None = None
+    firing: tuple[str, ...] = ()
+
+    @property
+    def well(self) -> bool:
+        return not self.firing and (self.last is None or self.last.passed)
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The release that serves. since, by: of the rollout that brought it; None and empty when none is known."""
+
+    version: str
+    since: datetime | None = None
+    by: str = ""
+    rollout_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LaneHealth:
     """Figures of one lane; None for what is not known.
 
-    errors: share of failed requests in the last five minutes, against `limit`. day, week: share that succeeded.
-    budget: what is left of a week's error budget. at: unix seconds of the newest measurement.
+    errors: share of failed requests in the last five minutes, against `limit`. latency: of the same minutes, the one
+    nearest to its limit. day, week: share that succeeded; of the worst check's time (`by_checks`) where no requests
+    were counted. budget: what is left of a week's error budget. at: unix seconds of the newest measurement.
     """
 
     lane: Lane
     alerts: tuple[Alert, ...] = ()
     errors: float | None = None
     limit: float | None = None
-    day: float | None = None
-    week: float | None = None
+    day: Availability | None = None
+    week: Availability | None = None
     budget: float | None = None
     at: float | None = None
+    latency: Latency | None = None
+    checks: tuple[CheckHealth, ...] = ()
+    by_checks: bool = False
+    serving: Serving | None = None
+    active: Active | None = None
+    lock: Lock | None = None
+    drift: str = ""
 
     @property
     def well(self) -> bool:
         """Whether nothing is wrong, as far as it is known. What is silenced is wrong all the same."""
-        return not self.alerts and (self.errors is None or self.limit is None or self.errors <= self.limit)
+        slow = self.latency is not None and self.latency.over
+        return not self.alerts and not self.failing and not slow and all(check.well for check in self.checks)
+
+    @property
+    def failing(self) -> bool:
+        """Whether more requests fail than may."""
+        return self.errors is not None and self.limit is not None and self.errors > self.limit
+
+    @property
+    def known(self) -> bool:
+        """Whether anything is known of how it is doing now."""
+        return self.errors is not None or any(check.last is not None for check in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The share of failed requests in slots of `slot_s` seconds from `since` on (unix seconds).
+
+    It is None in a slot without requests.
+    """
+
+    lane: Lane
+    since: float
+    slot_s: float
+    shares: tuple[float | None, ...]
+
+    @property
+    def empty(self) -> bool:
+        return all(share is None for share in self.shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,20 +148,87 @@ class ServerHealth:
 
 
 def lane_health(
-    lane: Lane, policy: JudgePolicy, state: WatchState | None, alerts: tuple[Alert, ...], now: float
+    lane: Lane,
+    policy: JudgePolicy,
+    state: WatchState | None,
+    alerts: tuple[Alert, ...],
+    now: float,
+    *,
+    rules: Iterable[WatchRule] = (),
+    checks: tuple[CheckHealth, ...] = (),
 ) -> LaneHealth:
     """The figures at `now` (unix seconds)."""
-    limit = error_limit(policy)
-    if state is None or not state.at:
-        return LaneHealth(lane, alerts, limit=limit)
-    recent = in_recent(state, now).success
+    state = state or WatchState()
+    recent, limit = in_recent(state, now).success, error_limit(policy)
+    day, week = _counted(state.day, DAY_S, now), _counted(state.week, WEEK_S, now)
+    by_checks = day is None and week is None
+    if by_checks:
+        day = _worst(check.day for check in checks)
+        week = _worst(check.week for check in checks)
     return LaneHealth(
         lane,
         alerts,
         errors=None if recent is None else 1 - recent,
         limit=limit,
-        day=in_day(state).success,
-        week=in_week(state).success,
-        budget=budget_left(state, policy),
-        at=state.at,
+        day=day,
+        week=week,
+        budget=budget_left(state, policy) if state.at else None,
+        at=state.at or None,
+        latency=latency(rules, state, now),
+        checks=checks,
+        by_checks=by_checks and week is not None,
     )
+
+
+def check_health(
+    name: str, monitor: Monitor, state: MonitorState | None, now: float, *, critical: bool = False
+) -> CheckHealth:
+    """The check at `now` (unix seconds)."""
+    if state is None:
+        return CheckHealth(name, critical)
+    asked = state.last is not None and now - state.last.at <= max(monitor.longest_s, RECENT_S)
+    timed = asked and monitor.timed and state.recent
+    return CheckHealth(
+        name,
+        critical,
+        state.last if asked else None,
+        _passed(state.hours, now - DAY_S),
+        _passed(state.hours, now - WEEK_S),
+        p95([seconds for _, seconds in state.recent]) if timed else None,
+        monitor.rules.p95_s if monitor.timed else None,
+        tuple(sorted(state.firing)),
+    )
+
+
+def strip(lane: Lane, since: float, slot_s: float, slots: int, counts: Mapping[int, Counts]) -> Strip:
+    """From what was counted, by the numbers of the slots."""
+    found = (counts.get(number, Counts()) for number in range(slots))
+    return Strip(lane, since, slot_s, tuple(each.bad / each.total if each.total else None for each in found))
+
+
+def latency(rules: Iterable[WatchRule], state: WatchState, now: float) -> Latency | None:
+    """Of the limits on latency that have requests in the last minutes before `now`, the one nearest to being broken."""
+    found = []
+    for condition in {one.name: one for rule in rules for one in rule.conditions}.values():
+        known = state.conditions.get(condition.name)
+        if condition.metric != "latency" or condition.quantile is None or known is None or not known.total:
+            continue
+        if known.window[-1][0] >= now - RECENT_S:
+            found.append(Latency(condition.limit, known.bad / known.total, round(1 - condition.quantile, 12)))
+    return max(found, key=lambda each: each.slow / each.allowed, default=None)
+
+
+def _counted(window: Window, span_s: float, now: float) -> Availability | None:
+    """Of the requests in the slots that end in the last `span_s` seconds; None without any."""
+    recent = tuple(slot for slot in window if slot[0] + span_s / SLOTS > now - span_s)
+    served = Served(*sums(recent, len(Served._fields)))
+    return Availability(served.success, min(served.seconds, span_s)) if served.success is not None else None
+
+
+def _passed(hours: Sequence[Hour], since: float) -> Availability | None:
+    share = availability(hours, since)
+    return Availability(share, measured_s(hours, since)) if share is not None else None
+
+
+def _worst(found: Iterable[Availability | None]) -> Availability | None:
+    return min((each for each in found if each is not None), key=lambda each: each.share, default=None)

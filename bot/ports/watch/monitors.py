@@ -19,8 +19,11 @@ class MonitorKey(NamedTuple):
 class MonitorStore(Protocol):
     """States of monitors. Raises `Unreachable`."""
 
-    async def read(self) -> Mapping[MonitorKey, MonitorState]:
-        """All of them. `MonitorState.untold` is not stored: a process that reads has told nothing yet."""
+    async def read(self, since: float = 0.0) -> Mapping[MonitorKey, MonitorState]:
+        """All of them, with their hours of the days (UTC) that end after `since` (unix seconds).
+
+        `MonitorState.untold` is not stored: a process that reads has told nothing yet.
+        """
         ...
 
     async def save(self, states: Mapping[MonitorKey, MonitorState]) -> None:

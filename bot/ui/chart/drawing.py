@@ -22,11 +22,11 @@ NOT_XML = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010
 SMALL, LETTER = 24, 12.3  # letters in pixels, and the width of one of them on average
 
 
-def frame(parts: Iterable[str]) -> str:
-    """The whole document of WIDTH by HEIGHT pixels."""
+def frame(parts: Iterable[str], height: int = HEIGHT) -> str:
+    """The whole document of WIDTH by `height` pixels."""
     look = f'font-family="{FONT}" font-stretch="condensed" font-size="{SMALL}"'
-    back = f'<rect width="{WIDTH}" height="{HEIGHT}" fill="{BACK}"/>'
-    opening = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" {look}>'
+    back = f'<rect width="{WIDTH}" height="{height}" fill="{BACK}"/>'
+    opening = f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" {look}>'
     return f"{opening}{back}{''.join(parts)}</svg>"
 
 

@@ -65,10 +65,11 @@ def _legend(data: ChartData) -> Iterator[str]:
 
 def _panels(data: ChartData, time: Axis) -> Iterator[str]:
     for top, panel in zip(TOPS, data.panels, strict=False):
-        yield from _panel(panel, time, top, data.stable is not None)
+        yield from panel_parts(panel, time, top, has_stable=data.stable is not None)
 
 
-def _panel(panel: Panel, time: Axis, top: float, has_stable: bool) -> Iterator[str]:
+def panel_parts(panel: Panel, time: Axis, top: float, *, has_stable: bool = False) -> Iterator[str]:
+    """One panel, PANEL pixels high from `top` on, without its axis of time."""
     low = top + PANEL
     lines = {
         True: thinned(panel.candidate, time.low, time.high, panel.limit),

@@ -2,133 +2,173 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import discord
 
-from bot.domain.formatting import counted, percent
-from bot.domain.rollout.model import Lane
-from bot.domain.watch.health import LaneHealth, ServerHealth
-from bot.engine.api import LaneStatus
+from bot.domain.formatting import counted, duration, percent
+from bot.domain.watch.checks import as_share
+from bot.domain.watch.health import Availability, LaneHealth, Latency, ServerHealth
+from bot.domain.watch.rules import DAY_S, WEEK_S
 from bot.ui import escaping
 from bot.ui.alerts.card import headline, symbol
-from bot.ui.buttons import IdButton
-from bot.ui.cards.phases import shape, word
-from bot.ui.errors import Reply
+from bot.ui.cards.phases import SHAPE
+from bot.ui.errors import Reply, Upload
+from bot.ui.interactions.health_buttons import HealthButton, LaneSelect, Wanted
 from bot.ui.interactions.lists import CHECKS, layout
 from bot.ui.interactions.responder import HealthLine
 
-PAGE = 12
+PAGE = 8
+PICTURE = "health.png"
 _ALERTS = 5
-_ID = re.compile(r"slipway-health:(?P<page>[0-9]{1,4})")
+# What of a day or a week must be measured for its share to stand alone.
+_COVERED = 0.9
 
 
-class HealthButton(IdButton):
-    """Shows a page of health as it is now, as a new answer. `/health` listens for it."""
-
-    def __init__(self, label: str, page: int) -> None:
-        super().__init__(label=label, style=discord.ButtonStyle.secondary, custom_id=f"slipway-health:{page}")
-
-
-def page_of(custom_id: str) -> int | None:
-    """The page that a button of health asks for; None for other ids."""
-    found = _ID.fullmatch(custom_id)
-    return int(found["page"]) if found else None
+def shown(found: ServerHealth | None, page: int) -> Sequence[LaneHealth]:
+    """The lanes of a page."""
+    return found.lanes[page * PAGE : (page + 1) * PAGE] if found is not None else ()
 
 
 def answer(
     checks: Sequence[HealthLine],
-    lanes: Sequence[LaneStatus] | None,
     found: ServerHealth | None,
     page: int = 0,
+    picture: bytes | None = None,
 ) -> Reply:
-    """`lanes` and `found` are None where they could not be read."""
-    alerts, healths = (found.alerts, found.lanes) if found is not None else ((), ())
-    parts = [f"## Health\n{_head(checks, found)}"]
+    """`found` is None where it could not be read. picture: the errors of the page's lanes as a PNG."""
+    alerts, lanes = (found.alerts if found is not None else ()), shown(found, page)
+    down = [check for check in checks if check.ok is False]
+    parts = [f"## Health\n{_head(down, found)}", *(map(slipway_line, down))]
     if alerts:
-        shown = [headline(alert) for alert in alerts[:_ALERTS]]
+        lines = [headline(alert) for alert in alerts[:_ALERTS]]
         if len(alerts) > _ALERTS:
-            shown.append(f"-# and {len(alerts) - _ALERTS} more: `/alerts` lists them")
-        parts.append("\n".join(shown))
-    by_lane: Mapping[Lane, LaneStatus] = {status.lane: status for status in lanes or ()}
+            lines.append(f"-# and {len(alerts) - _ALERTS} more: `/alerts` lists them")
+        parts.append("\n".join(lines))
     if found is None:
         parts.append("⚠️ The lanes could not be read: no answer from the database.")
-    elif healths:
-        first = page * PAGE
-        parts.append("\n".join(_lane(each, by_lane.get(each.lane)) for each in healths[first : first + PAGE]))
-    ordered = sorted(checks, key=lambda check: check.ok is not False)
-    lines = [
-        f"{CHECKS[check.ok]} **{escaping.plain(check.name, 60)}** {escaping.sentence(check.detail, 200)}"
-        for check in ordered
-    ]
-    parts.append("**Slipway itself**\n" + "\n".join(lines))
-    return layout(parts, buttons=list(_buttons(page, len(healths))))
+    parts += [_lane(each) for each in lanes]
+    rest = [slipway_line(check) for check in checks if check.ok is not False]
+    if rest and page == 0:
+        parts.append("**Slipway itself**\n" + "\n".join(rest))
+    return layout(
+        parts,
+        buttons=list(_buttons(page, len(found.lanes) if found is not None else 0)),
+        rows=[LaneSelect(lanes)] if LaneSelect.of(lanes) else (),
+        picture=Upload(PICTURE, picture) if picture is not None else None,
+        alt="Share of failed requests of each lane over the last hours, with its limit.",
+    )
+
+
+def slipway_line(check: HealthLine) -> str:
+    return f"{CHECKS[check.ok]} **{escaping.plain(check.name, 60)}** {escaping.sentence(check.detail, 200)}"
+
+
+def mark(health: LaneHealth) -> str:
+    """How the lane is doing, as a symbol."""
+    if health.alerts:
+        return symbol(health.alerts[0])
+    if not health.well:
+        return "⚠️"
+    return "✅" if health.known else "➖"
+
+
+def runs(health: LaneHealth) -> str:
+    """What serves, and what keeps the lane from the usual."""
+    version = escaping.code(health.serving.version, 40) if health.serving else "nothing runs"
+    active = health.active
+    going_on = f" · {SHAPE[active.phase]} rollout {active.id}" if active is not None else ""
+    return f"{version}{going_on}{' 🔒' if health.lock else ''}{' ⚠️ drift' if health.drift else ''}"
+
+
+def place(health: LaneHealth) -> str:
+    return f"{escaping.plain(health.lane.service, 60)} → {escaping.plain(health.lane.environment, 40)}"
+
+
+def errors(health: LaneHealth) -> str:
+    """Against the limit; empty without requests that were counted."""
+    if health.errors is None:
+        return ""
+    limit = f" (limit {percent(health.limit)})" if health.limit is not None else ""
+    return f"errors {percent(health.errors)}{limit}"
+
+
+def slowness(found: Latency | None) -> str:
+    """`p95 below 800 ms`, as far as counts of slow requests tell it; empty for None."""
+    if found is None:
+        return ""
+    said = f"p{(1 - found.allowed) * 100:.6g}"
+    if found.over:
+        return f"{said} above {duration(found.limit_s)}: {percent(found.slow)} slower"
+    return f"{said} below {duration(found.limit_s)}"
+
+
+def availability(name: str, found: Availability | None, span_s: float) -> str:
+    """`24 h 99.98%`, never rounded up, and how much was measured where that is not nearly all; empty for None."""
+    if found is None:
+        return ""
+    whole = found.measured_s >= _COVERED * span_s
+    return f"{name} {as_share(found.share)}{'' if whole else f' ({duration(found.measured_s)} measured)'}"
+
+
+def budget(health: LaneHealth) -> str:
+    if health.budget is None:
+        return ""
+    return "budget spent" if health.budget == 0 else f"budget {percent(health.budget)}"
 
 
 def _buttons(page: int, lanes: int) -> Sequence[discord.ui.Button[Any]]:
-    found = [HealthButton("Refresh", page)]
+    found = [HealthButton("Refresh", Wanted(page))]
     if page > 0:
-        found.append(HealthButton("Back", page - 1))
+        found.append(HealthButton("Back", Wanted(page - 1)))
     if (page + 1) * PAGE < lanes:
-        found.append(HealthButton("More lanes", page + 1))
+        found.append(HealthButton("More lanes", Wanted(page + 1)))
     return found
 
 
-def _head(checks: Sequence[HealthLine], found: ServerHealth | None) -> str:
+def _head(down: Sequence[HealthLine], found: ServerHealth | None) -> str:
     """All is well only where all is known to be."""
-    bad = [check for check in checks if check.ok is False]
     lanes = found.lanes if found is not None else ()
     wrong = []
     if found is not None and found.alerts:
         wrong.append(f"{counted(len(found.alerts), 'alert')} open")
-    if unalerted := [lane for lane in lanes if not lane.well and not lane.alerts]:
-        wrong.append(f"{counted(len(unalerted), 'lane')} above the limit on errors")
-    if bad:
-        wrong.append(f"{counted(len(bad), 'part')} of Slipway down")
+    unalerted = [lane for lane in lanes if not lane.well and not lane.alerts]
+    if failing := sum(lane.failing for lane in unalerted):
+        wrong.append(f"{counted(failing, 'lane')} above the limit on errors")
+    if other := len(unalerted) - failing:
+        wrong.append(f"{counted(other, 'lane')} with slow requests or failing checks")
+    if down:
+        wrong.append(f"{counted(len(down), 'part')} of Slipway down")
     if wrong:
         return f"❌ **{', '.join(wrong)}.**"
     if found is None:
         return "⚠️ **What is deployed could not be read.**"
-    if unknown := sum(lane.errors is None and lane.limit is not None for lane in lanes):
-        return f"✅ **Nothing is wrong**, but {counted(unknown, 'lane')} had no requests that could be counted lately."
+    if unknown := sum(not lane.known and (lane.limit is not None or bool(lane.checks)) for lane in lanes):
+        return f"✅ **Nothing is wrong**, but nothing was measured of {counted(unknown, 'lane')} lately."
     return "✅ **All is well.**"
 
 
-def _lane(health: LaneHealth, status: LaneStatus | None) -> str:
-    mark = symbol(health.alerts[0]) if health.alerts else "✅" if health.well else "⚠️"
-    if health.errors is None and not health.alerts:
-        mark = "➖"
-    place = f"{escaping.plain(health.lane.service, 60)} → {escaping.plain(health.lane.environment, 40)}"
-    return (
-        f"{mark} **{place}** {_runs(status)}\n-# {' · '.join(_figures(health)) or 'no requests were counted'}"
+def _lane(health: LaneHealth) -> str:
+    figures = (
+        errors(health),
+        slowness(health.latency),
+        availability("24 h", health.day, DAY_S),
+        availability("7 d", health.week, WEEK_S),
+        "by its checks" if health.by_checks else "",
+        budget(health),
+        _checks(health),
     )
+    said = " · ".join(filter(None, figures)) or "no requests were counted"
+    return f"{mark(health)} **{place(health)}** {runs(health)}\n-# {said}"
 
 
-def _runs(status: LaneStatus | None) -> str:
-    if status is None:
-        return ""
-    runs = escaping.code(status.desired_version, 40) if status.desired_version else "nothing"
-    going_on = f" · {shape(status.active)} {word(status.active)}" if status.active else ""
-    locked = " 🔒" if status.lock else ""
-    trouble = " ⚠️" if status.problem or status.drift else ""
-    return f"{runs}{going_on}{locked}{trouble}"
-
-
-def _figures(health: LaneHealth) -> Sequence[str]:
-    found = []
-    if health.errors is not None:
-        limit = f" (limit {percent(health.limit)})" if health.limit is not None else ""
-        found.append(f"errors {percent(health.errors)}{limit}")
-    for share, name in ((health.day, "24 h"), (health.week, "7 d")):
-        if share is not None:
-            found.append(f"{name} {_availability(share)}")
-    if health.budget is not None:
-        found.append("budget spent" if health.budget == 0 else f"budget {percent(health.budget)}")
-    return found
-
-
-def _availability(share: float) -> str:
-    """Never rounded up to 100%: `99.98%`."""
-    return f"{int(share * 10_000) / 100:g}%"
+def _checks(health: LaneHealth) -> str:
+    """How the last answers of its checks were, in a few words."""
+    failing = [check for check in health.checks if not check.well]
+    if len(failing) == 1:
+        return f"check {escaping.code(failing[0].name, 40)} is not well"
+    if failing:
+        return f"{len(failing)} of {counted(len(health.checks), 'check')} are not well"
+    answered = sum(check.last is not None for check in health.checks)
+    return f"{counted(answered, 'check')} passed" if answered else ""

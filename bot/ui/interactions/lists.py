@@ -34,9 +34,14 @@ def layout(
     buttons: Sequence[discord.ui.Button[Any]] = (),
     rows: Sequence[discord.ui.Select[Any]] = (),
     upload: Upload | None = None,
+    picture: Upload | None = None,
+    alt: str = "",
     more: str = "name a service to see them",
 ) -> Reply:
-    """Paragraphs in one box, cut to the limits of a message. `more` says how to see what was left out."""
+    """Paragraphs in one box, cut to the limits of a message. `more` says how to see what was left out.
+
+    upload: a file to be opened. picture: a picture below the paragraphs, described by `alt`.
+    """
     view = discord.ui.LayoutView(timeout=None)
     box: discord.ui.Container[Any] = discord.ui.Container()
     used, left_out = 0, 0
@@ -51,12 +56,16 @@ def layout(
         box.add_item(discord.ui.TextDisplay(f"-# {phrasebook.more(left_out)}; {more}"))
     if upload is not None:
         box.add_item(discord.ui.File(f"attachment://{upload.name}"))
+    if picture is not None:
+        gallery: discord.ui.MediaGallery[Any] = discord.ui.MediaGallery()
+        gallery.add_item(media=f"attachment://{picture.name}", description=escaping.name(alt, 200))
+        box.add_item(gallery)
     for select in rows:
         box.add_item(discord.ui.ActionRow(select))
     if buttons:
         box.add_item(discord.ui.ActionRow(*buttons))
     view.add_item(box)
-    return Reply(view=view, upload=upload)
+    return Reply(view=view, upload=upload or picture)
 
 
 def status(lanes: Sequence[LaneStatus], now: datetime) -> Reply:

@@ -22,6 +22,8 @@ from bot.engine.watch.alerts.service import Alerts
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
+from bot.ports.watch.checks import Checks
+from bot.ui.chart.lanes.charts import LaneCharts
 from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
 from bot.ui.interactions.people import AnyInteraction, actor_of, guild_of
 
@@ -81,6 +83,8 @@ class Responder:
     alerts: Alerts | None = None
     # Draws the chart of an opened verdict, None where there is nothing to draw. Raises ChartError.
     draw: Callable[[OpenedVerdict], Awaitable[bytes | None]] | None = None
+    lane_charts: LaneCharts | None = None
+    checks: Checks | None = None  # for `/health run`
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )

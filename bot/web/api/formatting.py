@@ -16,8 +16,6 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
-from bot.domain.watch.alerts.alert import Alert, AlertState
-from bot.domain.watch.health import LaneHealth, ServerHealth
 from bot.domain.watch.oncall.schedule import OnCallShift, Person
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
 from bot.engine.watch.oncall.overrides import Overridden
@@ -253,46 +251,6 @@ def _backtest(found: Backtest) -> models.BacktestInfo:
         plan_s=found.plan_s,
         faults=[models.FaultInfo(rate=fault.rate, found_s=fault.found_s) for fault in found.faults],
         sentence=found.sentence(),
-    )
-
-
-def health(found: ServerHealth) -> models.HealthInfo:
-    return models.HealthInfo(
-        well=not found.alerts and all(lane.well for lane in found.lanes),
-        lanes=[_lane_health(lane) for lane in found.lanes],
-        alerts=[_alert(alert) for alert in found.alerts],
-    )
-
-
-def _lane_health(found: LaneHealth) -> models.LaneHealthInfo:
-    return models.LaneHealthInfo(
-        service=found.lane.service,
-        environment=found.lane.environment,
-        well=found.well,
-        errors=found.errors,
-        limit=found.limit,
-        success_24h=found.day,
-        success_7d=found.week,
-        budget_left=found.budget,
-        measured_at=datetime.fromtimestamp(found.at, UTC) if found.at else None,
-    )
-
-
-def _alert(alert: Alert) -> models.AlertInfo:
-    finding = alert.first.finding
-    return models.AlertInfo(
-        id=alert.id,
-        severity=alert.severity.value,
-        state="firing" if alert.state is AlertState.FIRING else "acknowledged",
-        title=plain(finding.title),
-        value=finding.value,
-        limit=finding.limit,
-        service=alert.lane.service if alert.lane else None,
-        environment=alert.lane.environment if alert.lane else None,
-        since=alert.first.since,
-        owner=alert.owner.name if alert.owner else None,
-        silenced_until=alert.silenced_until,
-        suspect_rollout=alert.suspect.rollout_id if alert.suspect else None,
     )
 
 

@@ -18,7 +18,7 @@ from bot.domain.watch.oncall.schedule import Person
 from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest
 from bot.engine.service import Engine
 from bot.engine.watch.oncall.overrides import OverrideRequest
-from bot.web.api import formatting, models
+from bot.web.api import formatting, health, models
 from bot.web.api.access import Access, require, require_lane, require_unlimited
 from bot.web.api.problems import Problem
 from bot.web.api.reading import Request
@@ -86,7 +86,7 @@ class Handlers:
             if token.limited
             else self._engine.health(call.guild.id)
         )
-        return formatting.health(found)
+        return health.health(found)
 
     async def releases(self, call: ApiCall) -> BaseModel:
         lane = self._lane(call)

@@ -459,18 +459,64 @@ class AlertInfo(_Answer):
     ]
 
 
+class LatencyInfo(_Answer):
+    """The limit on latency that is nearest to being broken."""
+
+    limit_s: float
+    slower: Annotated[float, Field(description="The share of requests that took longer lately.")]
+    allowed: Annotated[float, Field(description="The share that may: 0.05 for a limit on p95.")]
+    over: bool
+
+
+class CheckHealthInfo(_Answer):
+    """A monitored check; null for what is not known."""
+
+    name: str
+    critical: bool
+    passed: Annotated[bool | None, Field(description="The last answer; null when it was not asked lately.")]
+    said: Annotated[str, Field(description="What was wrong with it.")]
+    asked_at: datetime | None
+    seconds: Annotated[float | None, Field(description="How long the last answer took.")]
+    p95_s: Annotated[float | None, Field(description="How long answers took in the last minute.")]
+    limit_s: float | None
+    passed_24h: Annotated[float | None, Field(description="The share of the monitored time.")]
+    passed_7d: float | None
+    firing: Annotated[list[str], Field(description="The rules that fire.")]
+
+
+class ServingInfo(_Answer):
+    """The release that serves, and the rollout that brought it where that is known."""
+
+    version: str
+    since: datetime | None
+    by: str
+    rollout: int | None
+
+
 class LaneHealthInfo(_Answer):
-    """Shares of the requests of one lane; null for what is not known."""
+    """How one lane is doing; null for what is not known."""
 
     service: str
     environment: str
     well: Annotated[bool, Field(description="Nothing is wrong, as far as it is known.")]
     errors: Annotated[float | None, Field(description="Failed in the last five minutes.")]
     limit: Annotated[float | None, Field(description="The lane's tightest limit on errors.")]
+    latency: LatencyInfo | None
     success_24h: float | None
     success_7d: float | None
+    measured_24h_s: Annotated[float, Field(description="How much of the 24 hours was measured.")]
+    measured_7d_s: float
+    measured_by: Annotated[
+        Literal["requests", "checks"] | None,
+        Field(description="What the shares count: requests, or the time in which the worst check passed."),
+    ]
     budget_left: Annotated[float | None, Field(description="Of a week's error budget; 0 when it is spent.")]
-    measured_at: datetime | None
+    measured_at: Annotated[datetime | None, Field(description="The newest count of requests.")]
+    checks: list[CheckHealthInfo]
+    release: ServingInfo | None
+    rollout: Annotated[int | None, Field(description="The rollout that is going on.")]
+    lock: LockInfo | None
+    drift: str
 
 
 class HealthInfo(_Answer):

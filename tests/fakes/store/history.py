@@ -28,6 +28,13 @@ class MemoryHistory(Part):
         return [_summary(t.rollouts[i].rollout) for i in sorted(ids, reverse=True)[:limit]]
 
     @statement
+    def last_successes(
+        self, t: Tables, now: datetime, lanes: Sequence[Lane]
+    ) -> Mapping[Lane, RolloutSummary]:
+        ordered = [t.rollouts[i].rollout for i in sorted(t.rollouts)]
+        return {r.lane: _summary(r) for r in ordered if r.lane in lanes and r.phase is Phase.SUCCEEDED}
+
+    @statement
     def transitions(self, t: Tables, now: datetime, rollout_id: int) -> Sequence[Transition]:
         return [row.line for row in t.audit if row.rollout_id == rollout_id][-500:]
 

@@ -10,6 +10,8 @@ from bot.domain.watch.checks import Hour, MonitorState
 from bot.ports.watch.monitors import MonitorKey
 from tests.fakes.store.tables import Part, Tables, statement
 
+DAY_S = 86_400.0
+
 
 class MemoryMonitors(Part):
     """Implements `bot.ports.watch.monitors.MonitorStore`."""
@@ -17,8 +19,11 @@ class MemoryMonitors(Part):
     part = "monitors"
 
     @statement
-    def read(self, t: Tables, now: datetime) -> Mapping[MonitorKey, MonitorState]:
-        return dict(t.monitors)
+    def read(self, t: Tables, now: datetime, since: float = 0.0) -> Mapping[MonitorKey, MonitorState]:
+        return {
+            key: replace(state, hours=tuple(each for each in state.hours if _day_of(each) + DAY_S > since))
+            for key, state in t.monitors.items()
+        }
 
     @statement
     def save(self, t: Tables, now: datetime, states: Mapping[MonitorKey, MonitorState]) -> None:
@@ -35,8 +40,11 @@ class MemoryMonitors(Part):
 
     @statement
     def tidy(self, t: Tables, now: datetime, before: float) -> bool:
-        day = 86_400.0
         for key, state in list(t.monitors.items()):
-            kept = tuple(hour for hour in state.hours if hour.since // day * day >= before - day)
+            kept = tuple(hour for hour in state.hours if _day_of(hour) >= before - DAY_S)
             t.monitors[key] = replace(state, hours=kept)
         return False
+
+
+def _day_of(hour: Hour) -> float:
+    return hour.since // DAY_S * DAY_S

@@ -13,7 +13,7 @@ from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.rules import WatchState, advance_watch
 from bot.ports.watch.alerts import AlertChange
-from tests.support.actors import GUEST
+from tests.support.actors import GUEST, LEAD
 from tests.support.api import Api, serving
 from tests.support.catalogs import PRODUCTION
 from tests.support.harness import World
@@ -81,3 +81,19 @@ async def test_a_narrow_token_sees_its_lanes_alone(api: Api) -> None:
     found = (await api("narrow", "GET", "/health")).body
     assert [lane["environment"] for lane in found["lanes"]] == ["staging"]
     assert found["alerts"] == []
+
+
+async def test_a_lane_says_what_runs_its_checks_and_what_is_not_measured(api: Api) -> None:
+    await sick(api)
+    found = next(
+        lane
+        for lane in (await api("guest", "GET", "/health")).body["lanes"]
+        if lane["environment"] == "production"
+    )
+    assert (found["measured_by"], found["measured_24h_s"], found["checks"]) == ("requests", 5.0, [])
+    assert (found["lock"], found["rollout"], found["drift"]) == (None, None, "")
+    await api.token("lead", LEAD)
+    locked = await api("lead", "POST", "/lanes/checkout/production/lock", {"reason": "Sale day"})
+    assert locked.status < 300, locked.body
+    (found, *_) = (await api("guest", "GET", "/health")).body["lanes"]
+    assert found["lock"]["reason"] == "Sale day"

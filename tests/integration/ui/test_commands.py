@@ -181,7 +181,7 @@ async def test_rollback_offers_what_is_known_good(stand: Stand) -> None:
 
 
 async def test_every_option_with_suggestions_has_them(stand: Stand) -> None:
-    for command in ("lock", "unlock", "status", "history"):
+    for command in ("lock", "unlock", "status", "history", "health"):
         assert [c["value"] for c in await stand.suggest("dev", command, "service")] == ["checkout"]
         assert len(await stand.suggest("dev", command, "environment", service="checkout")) == 2
 

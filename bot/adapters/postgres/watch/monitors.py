@@ -30,12 +30,12 @@ class PostgresMonitors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self) -> Mapping[MonitorKey, MonitorState]:
+    async def read(self, since: float = 0.0) -> Mapping[MonitorKey, MonitorState]:
         rows = await self._database.fetch("monitors")
         hours: dict[MonitorKey, list[Hour]] = defaultdict(list)
         after: tuple[str, str, str, float] = ("", "", "", 0.0)
         while True:
-            days = await self._database.fetch("monitor_days", *after, _DAYS_AT_ONCE)
+            days = await self._database.fetch("monitor_days", *after, _DAYS_AT_ONCE, since - DAY_S)
             for row in days:
                 hours[_key(row)] += _hours(row["since"], row["hours"])
             if len(days) < _DAYS_AT_ONCE:

@@ -66,7 +66,7 @@ SELECT service, environment, name, state FROM monitors
 -- name: monitor_days
 -- Page by page, by the primary key.
 SELECT service, environment, name, extract(epoch FROM since)::float8 AS since, hours FROM monitor_days
-WHERE (service, environment, name, since) > ($1, $2, $3, to_timestamp($4::float8))
+WHERE (service, environment, name, since) > ($1, $2, $3, to_timestamp($4::float8)) AND since > to_timestamp($6::float8)
 ORDER BY service, environment, name, since LIMIT $5
 
 -- name: save_monitors
