@@ -15,6 +15,7 @@ from bot.domain.rollout import approvals
 from bot.domain.rollout.binding import LaneBinding
 from bot.domain.rollout.model import (
     SYSTEM,
+    VERSION_ALONE,
     Desired,
     Lane,
     Observed,
@@ -206,32 +207,55 @@ class Lanes:
             return found
         try:
             observed = await self.look(lane, within_s=PATIENT_S)
+            stable = await self._serving(lane, observed)
         except Unreachable as error:
             raise phrasebook.not_adopted(str(lane), str(error)) from None
-        await self.adopt(lane, observed)
+        await self._adopt(lane, observed.generation, stable)
         return await self._store.lanes.situation(lane, self._clock.now())
 
     async def adopt(self, lane: Lane, observed: Observed) -> bool:
-        """Make what runs at the first look stable and known good: it is what has been serving."""
-        serving = max(observed.running, key=lambda running: running.weight, default=None)
-        stable = None
-        if serving is not None and serving.weight > 0:
-            stable = await self._adopted(lane, serving.digest, serving.version)
+        """Make what runs at the first look stable and known good: it is what has been serving. Raises `Unreachable`."""
+        return await self._adopt(lane, observed.generation, await self._serving(lane, observed))
+
+    async def _adopt(self, lane: Lane, generation: int, stable: Release | None) -> bool:
         now = self._clock.now()
-        row = LaneRow(lane, observed.generation, Desired(observed.generation, stable), None, now)
+        row = LaneRow(lane, generation, Desired(generation, stable), None, now)
         what = f"{stable.version} was running and is stable now." if stable else "Nothing was running."
         return await self._store.lanes.adopt(row, AuditEntry(lane, SYSTEM, now, "adopted", what))
 
-    async def _adopted(self, lane: Lane, digest: str, version: str) -> Release:
-        """The release from its source, with its spec; if that fails, its version and digest alone."""
+    async def _serving(self, lane: Lane, observed: Observed) -> Release | None:
+        """What has the most traffic; None where nothing has any. Raises `Unreachable`."""
+        serving = max(observed.running, key=lambda running: running.weight, default=None)
+        if serving is None or not serving.weight:
+            return None
+        return await self._known(lane, serving.digest, serving.version)
+
+    async def _known(self, lane: Lane, digest: str, version: str) -> Release:
+        """The release from its source, with commit and spec; where that does not have it, its version and digest alone.
+
+        Raises `Unreachable` when the source is away and the target knows the release by its version alone: it could
+        not be brought back without its commit.
+        """
+        by_version = digest == f"{VERSION_ALONE}{version}"
         known: list[Release] = []
         try:
             known += await self.releases(lane)
             same = [release for release in known if release.version == version]
             known += [await self._releases.pinned(release, lane.environment) for release in same]
-        except (Unreachable, UserError):
+        except UserError:
             pass
-        found = next((release for release in known if digest in (release.digest, release.identity)), None)
+        except Unreachable:
+            if by_version:
+                raise
+        # The pinned one before the one as it is listed.
+        found = next(
+            (
+                release
+                for release in reversed(known)
+                if digest in (release.digest, release.identity) or (by_version and release.version == version)
+            ),
+            None,
+        )
         return replace(found, digest=digest) if found else Release(lane.service, version, digest)
 
     def now(self) -> datetime:

@@ -129,6 +129,10 @@ class Release:
         return self.base or self.digest
 
 
+# Stands before a version for the digest of a release that its target knows by its version alone.
+VERSION_ALONE = "version:"
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Lane:
     """One service in one environment: the unit of exclusion, of generations and of locks."""

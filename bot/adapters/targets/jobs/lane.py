@@ -20,7 +20,15 @@ from pydantic import TypeAdapter
 from bot.adapters.commands import supervisor
 from bot.adapters.commands.jobs import Job, JobEnd, JobState
 from bot.adapters.lane_files import write_atomically
-from bot.domain.rollout.model import Desired, HostAbort, Observed, Release, Running, RunState
+from bot.domain.rollout.model import (
+    VERSION_ALONE,
+    Desired,
+    HostAbort,
+    Observed,
+    Release,
+    Running,
+    RunState,
+)
 from bot.ports.errors import StaleGeneration, Unreachable
 
 _LOCK_S = 1.5
@@ -255,7 +263,7 @@ def observed(look: LaneLook, why: str = "", seen: Mapping[str, int] | None = Non
             detail = "the observe command does not report it" if share is None else f"it has {share}%"
         running.append(Running(one.digest, one.version, found, share or 0, detail=detail))
     for digest, share in shares.items():
-        version = state.versions.get(digest, digest.removeprefix(UNKNOWN))
+        version = state.versions.get(digest, digest.removeprefix(VERSION_ALONE))
         running.append(Running(digest, version, RunState.READY, share))
     return Observed(generation, tuple(running), state.abort)
 
@@ -266,10 +274,6 @@ def differs(state: LaneState, seen: Mapping[str, int]) -> bool:
     return found != {digest: share for digest, share in state.order.split.items() if share}
 
 
-# Digest of a release that only its version is known of.
-UNKNOWN = "version:"
-
-
 def _shares(state: LaneState, seen: Mapping[str, int] | None) -> dict[str, int]:
     if seen is None:
         return dict(state.serving)
@@ -277,4 +281,4 @@ def _shares(state: LaneState, seen: Mapping[str, int] | None) -> dict[str, int]:
     for one in (state.order.stable, state.order.candidate):
         if one:
             digests[one.version] = one.digest
-    return {digests.get(version, f"{UNKNOWN}{version}"): share for version, share in seen.items()}
+    return {digests.get(version, f"{VERSION_ALONE}{version}"): share for version, share in seen.items()}
