@@ -40,6 +40,7 @@ class Speaking:
             chart=self._charts,
             measured=engine.view,
             budget=budget,
+            alerts=store.alerts,
         )
         self.alert_cards = AlertCards(
             self.connection.rest,

@@ -251,6 +251,7 @@ async def _assemble(
         checks=checks,
         alerts=alerts,
         alert_cards=speaking.alert_cards.once,
+        undelivered=alerts.undelivered,
         sinks=Sinks(lambda: current().sinks, adapters.make_sinks(current, session)),
         bound=bound,
         crowded=lambda: responder.crowded,

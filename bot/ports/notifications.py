@@ -28,7 +28,8 @@ class Announcement:
 
     `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
     title, if it is neither a warning nor an end. button: id of a button to answer with. room: name of a
-    thread to open under it, which begins with `room_text`.
+    thread to open under it, which begins with `room_text`. direct_to: the person of a direct message, who gets it
+    instead of the channel. alert_id: what it is about, 0 for no alert.
     """
 
     key: str
@@ -43,6 +44,17 @@ class Announcement:
     button: str = ""
     room: str = ""
     room_text: str = ""
+    direct_to: int = 0
+    alert_id: int = 0
+
+
+class UndeliveredError(Exception):
+    """A person cannot be written to. person: their name, as far as it is known; why: in Discord's words."""
+
+    def __init__(self, person: str, why: str) -> None:
+        super().__init__(f"{person}: {why}")
+        self.person = person
+        self.why = why
 
 
 class Alarm(Protocol):
@@ -69,3 +81,7 @@ class Announcer(Alarm, Protocol):
     async def log_line(self, rollout_id: int, key: str, text: str, at: datetime) -> None: ...
 
     async def notify(self, notice: Notice) -> None: ...
+
+    async def direct(self, message: Announcement) -> None:
+        """Write to the person `direct_to`. Raises `UndeliveredError` if they cannot be written to."""
+        ...

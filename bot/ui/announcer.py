@@ -18,7 +18,9 @@ from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, Notice
 from bot.ports.store import CardStore, NoteStore
+from bot.ports.watch.alerts import AlertStore
 from bot.ui import escaping
+from bot.ui.alerts.direct import DirectMessages
 from bot.ui.alerts.rooms import WarRooms
 from bot.ui.buttons import HereButton
 from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
@@ -59,6 +61,7 @@ class DiscordAnnouncer:
         chart: Chart | None = None,
         measured: Views | None = None,
         budget: MessageBudget | None = None,
+        alerts: AlertStore | None = None,
     ) -> None:
         self._rest = rest
         self._views = views
@@ -76,6 +79,7 @@ class DiscordAnnouncer:
             rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart_of
         )
         self._rooms = WarRooms(notes, self._report)
+        self._directly = DirectMessages(alerts, self._post_in)
         self._began = clock.now()
         self._tried: set[str] = set()
         self._closed: dict[int, float] = {}
@@ -155,14 +159,26 @@ class DiscordAnnouncer:
             except (GoneError, ClosedError, RejectedError) as error:
                 _log.error("alert_refused", guild=guild.id, channel=name, error=str(error))
 
+    async def direct(self, message: Announcement) -> None:
+        guild = self._catalog().guilds.get(message.guild_id)
+        if guild is not None:
+            await self._directly.send(GuildChannels(self._rest(), guild), message)
+
     # ---- one message ---------------------------------------------------------------------------------------
 
     async def _post(self, channels: GuildChannels, post: NoticeText) -> int:
-        """Post it once; the message's id."""
+        """Post it once in its channel; the message's id."""
         note = await self._notes.note("notice", post.nonce)
         if note is not None and (posted := int(str(note.get("message") or 0))):
             return posted
-        channel = await channels.channel(post.channel)
+        return await self._post_in(channels, await channels.channel(post.channel), post)
+
+    async def _post_in(
+        self, channels: GuildChannels, channel: discord.PartialMessageable, post: NoticeText
+    ) -> int:
+        note = await self._notes.note("notice", post.nonce)
+        if note is not None and (posted := int(str(note.get("message") or 0))):
+            return posted
         found = None
         if note is not None:
             found = await channels.find(channel, post.is_in)

@@ -88,13 +88,14 @@ def words(notice: Notice, seen: RolloutView, roles: Sequence[int], card: str) ->
     return posts
 
 
-def alert_words(alert: Announcement, roles: Sequence[int]) -> NoticeText:
-    """The message of an alert. The mention is in the content: mentions in embeds do not notify."""
+def alert_words(alert: Announcement, roles: Sequence[int], card: str = "") -> NoticeText:
+    """The message of an alert. The mention is in the content: mentions in embeds do not notify. card: its address."""
     mark = f"-# ref {escaping.name(alert.key, 25)}"
     shape = alert.icon or ("✅" if alert.over else "⚠️")
     pings = _pings(roles, alert.mention_users)
     said = " ".join(part for part in (pings, f"{shape} **{escaping.plain(alert.title, 200)}**") if part)
-    content = _joined([said, escaping.sentence(alert.text, 1500)], mark)
+    more = f"[Open the alert]({card})" if card else ""
+    content = _joined([said, escaping.sentence(alert.text, 1500), more], mark)
     return NoticeText(
         channel=alert.channel,
         content=content,

@@ -12,7 +12,7 @@ from bot.domain.records import Active
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import HttpCheck
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Announcement, Notice
+from bot.ports.notifications import Announcement, Notice, UndeliveredError
 
 
 @dataclass
@@ -25,6 +25,8 @@ class FakeAnnouncer:
     lines: dict[str, tuple[int, str]] = field(default_factory=dict)
     notices: dict[str, Notice] = field(default_factory=dict)
     alerts: dict[str, Announcement] = field(default_factory=dict)
+    written: dict[str, Announcement] = field(default_factory=dict)
+    refusing: set[int] = field(default_factory=set)  # people who accept no direct messages
     calls: Counter[str] = field(default_factory=Counter)
     refreshed: dict[int, int] = field(default_factory=dict)  # rollout -> newest version shown
 
@@ -50,6 +52,13 @@ class FakeAnnouncer:
         assert len(alert.key) <= 24, "a nonce has at most 25 characters"
         self._reach(alert.key)
         self.alerts.setdefault(alert.key, alert)
+
+    async def direct(self, message: Announcement) -> None:
+        assert len(message.key) <= 24, "a nonce has at most 25 characters"
+        self._reach(message.key)
+        if message.direct_to in self.refusing:
+            raise UndeliveredError(f"Person {message.direct_to}", "Cannot send messages to this user")
+        self.written.setdefault(message.key, message)
 
     def log(self, rollout_id: int) -> list[str]:
         """The thread's lines in the order in which they were posted."""

@@ -84,6 +84,10 @@ class ChatAnnouncer:
         guild = self._catalog.guilds[alert.guild_id]
         self._post(alert_words(alert, [ROLES[guild.roles[name]] for name in alert.mention_roles]))
 
+    async def direct(self, message: Announcement) -> None:
+        """No scenario has a schedule, so no one is written to."""
+        raise AssertionError(message)
+
     def _post(self, post: NoticeText) -> None:
         if post.nonce in self._posted:
             return

@@ -244,6 +244,9 @@ class LinkedAnnouncer:
     async def alert(self, alert: Announcement) -> None:
         await self._post(lambda: self._announcer.alert(alert))
 
+    async def direct(self, message: Announcement) -> None:
+        await self._post(lambda: self._announcer.direct(message))
+
 
 @dataclass
 class LinkedReleases:

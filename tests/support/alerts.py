@@ -121,6 +121,13 @@ class AlertWorld:
 
     def calls(self) -> list[CallPeople]:
         """The calls so far that are not the first message's."""
+        return [call for call in self._made() if not call.direct_to]
+
+    def written(self) -> list[CallPeople]:
+        """The direct messages so far."""
+        return [call for call in self._made() if call.direct_to]
+
+    def _made(self) -> list[CallPeople]:
         rows = self.database.tables.effects.values()
         return [row.effect for row in rows if isinstance(row.effect, CallPeople)]
 

@@ -177,6 +177,7 @@ async def standing(
             lambda: engine.catalog,
             clock,
             measured=engine.view,
+            alerts=engine.store.alerts,
             **{"budget": MessageBudget(burst=50), **announcer},
         )
         token = sandbox.token("slipway")

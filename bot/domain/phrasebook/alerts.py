@@ -40,6 +40,11 @@ def not_acknowledged(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}."
 
 
+def not_written_to(person: str, why: str) -> str:
+    """Someone whom a direct message did not reach."""
+    return f"{name(person)} did not get a direct message{because(why)}."
+
+
 def lead_wanted(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}. Who leads this incident? Say so in the thread."
 

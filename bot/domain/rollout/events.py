@@ -256,7 +256,8 @@ class CallPeople:
 
     `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog. over: it ends an earlier one.
     icon: before the title, if it is neither a warning nor an end. button: id of a button to answer with.
-    room: name of a thread to open under it, which begins with `room_text`.
+    room: name of a thread to open under it, which begins with `room_text`. direct_to: a person by their Discord id: it
+    goes to them instead of the channel. alert_id: what it is about, 0 for no alert.
     """
 
     key: str
@@ -271,6 +272,8 @@ class CallPeople:
     button: str = ""
     room: str = ""
     room_text: str = ""
+    direct_to: int = 0
+    alert_id: int = 0
     kind: Literal["call_people"] = "call_people"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
@@ -13,15 +13,24 @@ from bot.domain.records import Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople, DrawCard, LogLine, Notify
 from bot.domain.rollout.model import Lane
 from bot.ports.errors import Unreachable
-from bot.ports.notifications import Announcement, Announcer, Notice
+from bot.ports.notifications import Announcement, Announcer, Notice, UndeliveredError
 from bot.ports.store import EffectStore
+
+# Alert, person, and why.
+Undelivered = Callable[[int, str, str], Awaitable[None]]
 
 
 class NotificationHandler:
-    """Posts notifications. Closes claims in batches: many small commits would be the slowest part."""
+    """Posts notifications. Closes claims in batches: many small commits would be the slowest part.
 
-    def __init__(self, announcer: Announcer, effects: EffectStore) -> None:
+    undelivered: is told of a person whom a direct message about an alert did not reach, and why.
+    """
+
+    def __init__(
+        self, announcer: Announcer, effects: EffectStore, undelivered: Undelivered | None = None
+    ) -> None:
         self._announcer = announcer
+        self._undelivered = undelivered
         self._effects = effects
         self._done: list[tuple[Claimed, asyncio.Future[None]]] = []
         self._closing: asyncio.Task[None] | None = None
@@ -29,7 +38,7 @@ class NotificationHandler:
     async def execute(self, claim: Claimed) -> None:
         """Post one notification. Raises `Unreachable` to be retried."""
         if isinstance(claim.effect, CallPeople):
-            await self._announcer.alert(_alert(claim.effect))
+            await self._call(claim.effect)
             return
         rollout_id = claim.rollout_id
         if rollout_id is None:
@@ -52,6 +61,16 @@ class NotificationHandler:
                 )
             case other:
                 raise TypeError(f"{other.kind} is not a notification")
+
+    async def _call(self, call: CallPeople) -> None:
+        if not call.direct_to:
+            await self._announcer.alert(_alert(call))
+            return
+        try:
+            await self._announcer.direct(_alert(call))
+        except UndeliveredError as refused:
+            if self._undelivered is not None:
+                await self._undelivered(call.alert_id, refused.person, refused.why)
 
     async def record(self, claim: Claimed, outcome: None, given_up: GivenUp | None = None) -> None:
         """Close the claim, in the next batch; returns when that is done."""
@@ -96,6 +115,8 @@ def _alert(call: CallPeople) -> Announcement:
         button=call.button,
         room=call.room,
         room_text=call.room_text,
+        direct_to=call.direct_to,
+        alert_id=call.alert_id,
     )
 
 

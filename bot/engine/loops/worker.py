@@ -11,7 +11,7 @@ from typing import Literal
 
 from bot.domain.config import Catalog
 from bot.engine.effects.executor import Executor, carriers, given_up
-from bot.engine.effects.notifications import LaneAlerts, NotificationHandler
+from bot.engine.effects.notifications import LaneAlerts, NotificationHandler, Undelivered
 from bot.engine.effects.outbox import Outbox, OutboxLimits, Probe, no_probe
 from bot.engine.lanes import AdaptersByName, Lanes
 from bot.engine.loops.history_loop import HistoryLoop, unheard
@@ -92,10 +92,10 @@ class Worker:
     process for all. commands, runner: for plans that deploy slash commands, and that run commands.
     changes: looks up commits, where the catalog names a repository. checks: asks those of the catalog: of candidates,
     and with `alerts` on their schedule. alerts: hears what is wrong with lanes that serve;
-    alert_cards: one round of posting their cards. sinks: are told alerts beside Discord. gateway:
-    effects for Discord are executed while this lease is held; None executes them always. crowded: whether many people
-    wait for answers of this process; messages then wait for up to `courtesy_s`. members, calendars: for on-call
-    schedules: who left a server, and reading of .ics.
+    alert_cards: one round of posting their cards. undelivered: is told whom no direct message reached. sinks: are
+    told alerts beside Discord. gateway: effects for Discord are executed while this lease is held; None executes them
+    always. crowded: whether many people wait for answers of this process; messages then wait for up to `courtesy_s`.
+    members, calendars: for on-call schedules: who left a server, and reading of .ics.
     """
 
     def __init__(
@@ -122,6 +122,7 @@ class Worker:
         checks: Checks | None = None,
         alerts: Alerts | None = None,
         alert_cards: Callable[[], Awaitable[bool]] | None = None,
+        undelivered: Undelivered | None = None,
         sinks: Sinks | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
@@ -226,7 +227,7 @@ class Worker:
         self._messages = outbox(
             MESSAGES,
             sorted(MESSAGE_KINDS),
-            NotificationHandler(announcer, store.effects),
+            NotificationHandler(announcer, store.effects, undelivered),
             limits=self._intervals.messages,
         )
         self._post = AfterCrowd(self._messages.once, crowded, self._intervals.courtesy_s)

@@ -48,6 +48,7 @@ _SAID: Mapping[str, str] = {
     "silenced": "silenced",
     "unsilenced": "silence over",
     "called": "called",
+    "unreached": "not reached",
     "rollback": "rollback",
 }
 _WHO: Mapping[str, str] = {

@@ -132,6 +132,7 @@ class Entry:
         "silenced",
         "unsilenced",
         "called",
+        "unreached",
         "rollback",
     ]
     text: str

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import structlog
 
@@ -314,6 +314,14 @@ class Alerts:
             await self._save(change, alert.version, now)
         return len(due) == _BATCH
 
+    async def undelivered(self, alert_id: int, person: str, why: str) -> None:
+        """Note once on the timeline that a direct message did not reach someone."""
+        text = phrasebook.not_written_to(person, why)
+        timeline = await self._store.alerts.timeline(alert_id, _TIMELINE)
+        if await self._store.alerts.load(alert_id) is None or any(entry.text == text for entry in timeline):
+            return
+        await self._changed(alert_id, lambda alert, now: _noted(alert, now, text, "unreached"))
+
     # ---- saving ----
 
     async def _load(self, alert_id: int, guild_id: int | None) -> Alert:
@@ -334,10 +342,10 @@ class Alerts:
     async def _save(self, change: Change, before: int, now: datetime, *, opening: bool = False) -> bool:
         """opening: its card is posted as a new message, which calls the first people itself."""
         alert = change.alert
-        calls = () if opening else change.calls
-        made = [
-            made for index, call in enumerate(calls) for made in await self._calls(alert, call, index, now)
-        ]
+        made = []
+        for index, call in enumerate(change.calls):
+            made += [] if opening else await self._calls(alert, call, index, now)
+            made += await self._direct_calls(alert, call, index)
         due = due_at(alert, self.policy(alert.lane))
         saved = await self._store.alerts.save(AlertChange(alert, before, due, change.entries, made))
         if saved:
@@ -370,14 +378,11 @@ class Alerts:
             room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
         for guild_id in alert.guilds:
             reached = await self.reached(alert, call.who, guild_id)
-            key = hashlib.sha256(f"{guild_id}/alert/{alert.id}/{alert.version}/{index}".encode()).hexdigest()[
-                :24
-            ]
             made.append(
                 CallPeople(
-                    key,
+                    _key(guild_id, alert, index),
                     guild_id,
-                    f"{alert.group}: {alert.first.finding.title}"[:200],
+                    _title(alert),
                     call.text,
                     reached.roles,
                     channel="incidents" if room else "alerts",
@@ -387,6 +392,17 @@ class Alerts:
                 )
             )
         return made
+
+    async def _direct_calls(self, alert: Alert, call: Call, index: int) -> list[CallPeople]:
+        """A message to each person whom a call reaches by themselves; one for all servers."""
+        made: dict[int, CallPeople] = {}
+        for guild_id in alert.guilds if call.direct else ():
+            reached = await self.reached(alert, call.who, guild_id)
+            for user in (*reached.users, *call.users):
+                key = _key(f"direct/{user}", alert, index)
+                said = CallPeople(key, guild_id, _title(alert), call.text, direct_to=user, alert_id=alert.id)
+                made.setdefault(user, said)
+        return list(made.values())
 
     async def _so_far(self, alert: Alert) -> str:
         """The beginning of a war room: what is wrong, and the timeline."""
@@ -400,12 +416,23 @@ class Alerts:
         return config.watch.alerts if config is not None else AlertPolicy()
 
 
+def _key(to: int | str, alert: Alert, index: int) -> str:
+    """The same for every attempt at one call of one change."""
+    return hashlib.sha256(f"{to}/alert/{alert.id}/{alert.version}/{index}".encode()).hexdigest()[:24]
+
+
+def _title(alert: Alert) -> str:
+    return f"{alert.group}: {alert.first.finding.title}"[:200]
+
+
 def _together(first: Change, then: Change) -> Change:
     return Change(then.alert, (*first.entries, *then.entries), (*first.calls, *then.calls))
 
 
-def _noted(alert: Alert, now: datetime, text: str) -> Change:
-    return Change(replace(alert, version=alert.version + 1), (Entry(now, "rollback", text),))
+def _noted(
+    alert: Alert, now: datetime, text: str, what: Literal["rollback", "unreached"] = "rollback"
+) -> Change:
+    return Change(replace(alert, version=alert.version + 1), (Entry(now, what, text),))
 
 
 def pinged_at_first(alert: Alert, policy: AlertPolicy) -> tuple[Responder, ...]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from bot.domain.records import Claimed
-from bot.domain.rollout.events import LogLine
+from bot.domain.rollout.events import CallPeople, LogLine
 from bot.domain.rollout.model import Lane, Release
 from bot.domain.rollout.steps import RunChecks
 from bot.engine.effects.notifications import NotificationHandler
@@ -87,3 +88,24 @@ async def test_what_is_not_for_people_is_a_mistake() -> None:
         await handler.execute(claim(1, RunChecks(LANE, 0, Release("checkout", "1", "d"), (), 1.0)))
     with pytest.raises(TypeError, match="belongs to a rollout"):
         await handler.execute(claim(1, rollout_id=None))
+
+
+async def test_a_person_who_refuses_closes_the_message_and_is_told_to_the_alert() -> None:
+    missed: list[tuple[int, str, str]] = []
+
+    async def undelivered(alert_id: int, person: str, why: str) -> None:
+        missed.append((alert_id, person, why))
+
+    announcer = FakeAnnouncer(refusing={7})
+    effects: Any = Effects()
+    handler = NotificationHandler(announcer, effects, undelivered)
+    for user in (7, 8):
+        call = CallPeople(f"call-{user}", 1, "checkout", "No one has it.", direct_to=user, alert_id=3)
+        await handler.execute(claim(user, call, None))
+    assert missed == [(3, "Person 7", "Cannot send messages to this user")]
+    assert [(one.direct_to, one.alert_id) for one in announcer.written.values()] == [(8, 3)]
+    assert announcer.alerts == {}
+    await NotificationHandler(announcer, effects).execute(claim(9, replace(call, direct_to=7), None))
+    announcer.away = True
+    with pytest.raises(Unreachable):
+        await handler.execute(claim(10, replace(call, key="call-9"), None))

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.errors import Refused, UserError
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import AlertAction, AlertState
-from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.escalation import AlertPolicy, EscalationStep
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import AlertRollback, Reached
 from bot.engine.watch.alerts.service import pinged_at_first
@@ -71,12 +71,83 @@ async def test_escalation_reaches_the_people_of_the_schedule_and_stops_with_an_o
     assert (await world.one()).owner is not None
 
 
+async def test_direct_messages_go_to_each_person_of_the_schedule_from_the_second_step_on() -> None:
+    world = AlertWorld()
+    world.on_call = {
+        "on_call": Reached(users=(7,)),
+        "second": Reached(users=(8,)),
+        "lead": Reached(("leads",), (9,)),
+    }
+    await world.alerts.hear([errors()])
+    await world.pass_s(899)
+    assert world.written() == []
+    for seconds, who in ((1, [7]), (900, [7, 8]), (1800, [7, 8, 9])):
+        before = len(world.written())
+        await world.pass_s(seconds)
+        fresh = world.written()[before:]
+        assert [call.direct_to for call in fresh] == who
+        assert all("No one has acknowledged this" in call.text and call.mention_users == () for call in fresh)
+    alert = await world.one()
+    assert {call.alert_id for call in world.written()} == {alert.id}
+    keys = [call.key for call in (*world.written(), *world.calls())]
+    assert len(set(keys)) == len(keys)
+    assert max(map(len, keys)) <= 24
+
+
+async def test_someone_in_two_servers_and_two_parts_gets_one_direct_message() -> None:
+    world = AlertWorld()
+    world.catalog = replace(
+        world.catalog, guilds={GUILD: world.catalog.guilds[GUILD], 99: world.catalog.guilds[GUILD]}
+    )
+    world.on_call = {"on_call": Reached(users=(7,)), "second": Reached(users=(7,))}
+    await world.alerts.hear([errors(lane=None, guilds=(GUILD, 99))])
+    await world.pass_s(1800)
+    assert [(call.direct_to, call.guild_id) for call in world.written()] == [(7, GUILD)]
+    assert len(world.calls()) == 2
+
+
+async def test_a_first_step_with_direct_messages_writes_them_beside_the_card() -> None:
+    world = AlertWorld()
+    world.on_call = {"on_call": Reached(users=(7,))}
+    steps = {Severity.CRITICAL: (EscalationStep(0.0, ("on_call",), direct=True),)}
+    lane = world.catalog.lanes[PRODUCTION]
+    changed = replace(lane, watch=replace(lane.watch, alerts=AlertPolicy(steps)))
+    world.catalog = replace(world.catalog, lanes={**world.catalog.lanes, PRODUCTION: changed})
+    await world.alerts.hear([errors()])
+    assert [call.direct_to for call in world.written()] == [7]
+    assert world.calls() == []
+
+
+async def test_who_was_not_reached_is_said_once_and_the_next_step_comes_in_time() -> None:
+    world = AlertWorld()
+    world.on_call = {"on_call": Reached(users=(7,)), "second": Reached(users=(8,))}
+    await world.alerts.hear([errors()])
+    await world.pass_s(900)
+    alert = await world.one()
+    for _ in range(3):
+        await world.alerts.undelivered(alert.id, "Kim `@everyone`", "Cannot send messages to this user")
+    await world.alerts.undelivered(alert.id, "Ada", "")
+    await world.alerts.undelivered(alert.id + 99, "Ada", "")
+    timeline = await world.store.alerts.timeline(alert.id, 10)
+    assert [entry.text for entry in timeline if entry.what == "unreached"] == [
+        "Kim '@everyone' did not get a direct message: Cannot send messages to this user.",
+        "Ada did not get a direct message.",
+    ]
+    assert (await world.one()).version == alert.version + 2
+    assert [one.id for one, _ in await world.store.alerts.undrawn(5)] == [alert.id]
+    await world.pass_s(899)
+    assert len(world.calls()) == 1
+    await world.pass_s(1)
+    assert len(world.calls()) == 2
+
+
 async def test_without_a_schedule_the_role_on_call_is_called() -> None:
     world = AlertWorld()
     await world.alerts.hear([errors()])
     await world.pass_s(900)
     (call,) = world.calls()
     assert (call.mention_roles, call.mention_users) == (("on-call",), ())
+    assert world.written() == []
 
 
 async def test_a_restart_at_every_step_loses_and_repeats_none() -> None:
