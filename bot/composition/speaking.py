@@ -13,6 +13,7 @@ from bot.ui.alerts.publisher import AlertCards
 from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.chart.chart import Charts
 from bot.ui.chart.evidence_chart import EvidenceCharts
+from bot.ui.chart.lanes.alerts import AlertCharts
 from bot.ui.chart.lanes.charts import LaneCharts
 from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import GatewayConnection
@@ -50,6 +51,7 @@ class Speaking:
             catalog=catalog,
             clock=clock,
             budget=budget,
+            draw=AlertCharts(drawing, store.served, catalog, clock),
         )
 
     async def close(self) -> None:

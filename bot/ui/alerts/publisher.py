@@ -20,8 +20,10 @@ from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertCard, AlertStore
 from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
+from bot.ui.alerts.pictures import AlertPictures, Draw, with_or_without
+from bot.ui.errors import Upload
 from bot.ui.message_budget import MessageBudget, Priority
-from bot.ui.rest import TOO_OLD, ClosedError, GoneError, GuildChannels, RejectedError, calling, mentions
+from bot.ui.rest import TOO_OLD, ClosedError, GoneError, GuildChannels, RejectedError, mentions
 
 _log = structlog.get_logger(__name__)
 
@@ -44,7 +46,9 @@ class AlertCards:
         catalog: Callable[[], Catalog],
         clock: Clock,
         budget: MessageBudget,
+        draw: Draw | None = None,
     ) -> None:
+        """`draw`: the picture of an alert as a PNG, None where there is nothing to draw."""
         self._rest = rest
         self._alerts = alerts
         self._store = store
@@ -53,46 +57,53 @@ class AlertCards:
         self._clock = clock
         self._budget = budget
         self._posted: dict[int, list[float]] = {}
+        self._pictures = AlertPictures(draw)
 
     async def once(self) -> bool:
         outdated = await self._store.undrawn(_BATCH)
         for alert, _ in outdated:
             view = await self._alerts.view(alert.id)
+            picture = await self._pictures.due(view.alert)
             for guild_id in view.alert.guilds:
                 guild = self._catalog().guilds.get(guild_id)
                 if guild is not None:
-                    await self._draw(view, guild)
+                    await self._draw(view, guild, picture)
             await self._store.drawn(alert.id, view.alert.version)
         return len(outdated) == _BATCH
 
-    async def _draw(self, view: AlertView, guild: GuildConfig) -> None:
+    async def _draw(self, view: AlertView, guild: GuildConfig, picture: Upload | None) -> None:
         alert = view.alert
         channels = GuildChannels(self._rest(), guild)
         known = {card.guild_id: card for card in await self._store.cards(alert.id)}.get(guild.id)
         try:
-            if known is not None and await self._edited(channels, view, known):
+            if known is not None and await self._edited(channels, view, known, picture):
                 return
             if known is None and not self._room(alert, guild.id):
                 _log.warning("alert_card_left_out", alert=alert.id, guild=guild.id)
                 return
-            await self._post(channels, view, known.message_id if known is not None else 0)
+            await self._post(channels, view, known.message_id if known is not None else 0, picture)
         except (GoneError, ClosedError, RejectedError) as error:
             _log.error("alert_card_refused", alert=alert.id, guild=guild.id, error=str(error))
 
-    async def _edited(self, channels: GuildChannels, view: AlertView, card: AlertCard) -> bool:
+    async def _edited(
+        self, channels: GuildChannels, view: AlertView, card: AlertCard, picture: Upload | None
+    ) -> bool:
         """Whether the message is there and shows it now."""
         await self._budget.turn(card.channel_id, Priority.STATE)
         message = channels.at(card.channel_id).get_partial_message(card.message_id)
-        alert = view.alert
+        alert, guild_id = view.alert, channels.guild.id
         try:
-            await calling(
-                lambda: message.edit(
+            edited = await with_or_without(
+                picture,
+                lambda shown: message.edit(
                     content=headline(alert),
-                    embed=self._embed(view),
+                    embed=self._embed(view, guild_id, shown),
                     view=controls(alert),
                     allowed_mentions=discord.AllowedMentions.none(),
-                )
+                    **self._pictures.editing(alert.id, guild_id, shown),
+                ),
             )
+            self._pictures.sent(alert, guild_id, edited)
         except GoneError:
             return False
         except RejectedError as error:
@@ -101,7 +112,9 @@ class AlertCards:
             return False
         return True
 
-    async def _post(self, channels: GuildChannels, view: AlertView, gone: int) -> None:
+    async def _post(
+        self, channels: GuildChannels, view: AlertView, gone: int, picture: Upload | None
+    ) -> None:
         """Post the card, and call the people of the first step. One that an earlier attempt posted is taken.
 
         gone: the message that was its card before; 0 for none.
@@ -109,16 +122,22 @@ class AlertCards:
         alert, guild = view.alert, channels.guild
         try:
             channel = await channels.channel("alerts")
-            message = await self._sent(channels, channel, view, gone)
+            message = await self._sent(channels, channel, view, gone, picture)
         except (GoneError, ClosedError) as error:
             _log.error("alerts_channel_closed", guild=guild.id, error=str(error))
             channel = await channels.channel("deploys")
-            message = await self._sent(channels, channel, view, gone)
+            message = await self._sent(channels, channel, view, gone, picture)
         await self._store.put_card(AlertCard(alert.id, guild.id, channel.id, message.id))
+        self._pictures.sent(alert, guild.id, message)
         self._posted.setdefault(guild.id, []).append(asyncio.get_running_loop().time())
 
     async def _sent(
-        self, channels: GuildChannels, channel: discord.PartialMessageable, view: AlertView, gone: int
+        self,
+        channels: GuildChannels,
+        channel: discord.PartialMessageable,
+        view: AlertView,
+        gone: int,
+        picture: Upload | None,
     ) -> discord.Message:
         alert, guild = view.alert, channels.guild
         key = f"{alert.id}/{guild.id}"
@@ -135,18 +154,22 @@ class AlertCards:
         pings = [*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in reached.users)]
         content = " ".join((*pings, headline(alert)))
         await self._budget.turn(channel.id, Priority.URGENT)
-        return await calling(
-            lambda: channel.send(
+        return await with_or_without(
+            picture,
+            lambda shown: channel.send(
                 content,
-                embed=self._embed(view),
+                embed=self._embed(view, guild.id, shown),
                 view=controls(alert),
                 nonce=_nonce(alert.id, guild.id, gone),
                 allowed_mentions=mentions(roles, reached.users),
-            )
+                **self._pictures.posting(shown),
+            ),
         )
 
-    def _embed(self, view: AlertView) -> discord.Embed:
-        return embed(view, self._clock.now(), due_at(view.alert, self._alerts.policy(view.alert.lane)))
+    def _embed(self, view: AlertView, guild_id: int, picture: Upload | None) -> discord.Embed:
+        alert = view.alert
+        card = embed(view, self._clock.now(), due_at(alert, self._alerts.policy(alert.lane)))
+        return self._pictures.shown(card, alert.id, guild_id, picture)
 
     def _room(self, alert: Alert, guild_id: int) -> bool:
         """Whether a new card may be posted: a storm must not fill the channel, and no critical alert is left out."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.rollout.model import Rollout
-from bot.domain.watch.alerts.alert import AlertAction
+from bot.domain.watch.alerts.alert import Alert, AlertAction
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest
@@ -17,7 +18,8 @@ from bot.engine.watch.alerts.service import Alerts
 from bot.ui.alerts.publisher import MOST_CARDS, AlertCards
 from bot.ui.message_budget import MessageBudget
 from tests.support.actors import ONCALL
-from tests.support.responder import Stand
+from tests.support.discord import discord_world
+from tests.support.responder import Stand, standing
 from tests.support.rollouts import PRODUCTION
 
 
@@ -33,6 +35,7 @@ class Desk:
         self.alerts = Alerts(
             engine.store, lambda: engine.catalog, clock=stand.clock, waker=EventWaker(), roll_back=roll_back
         )
+        self.pictures: list[bytes] = []
         self.cards = self.process()
 
     def process(self) -> AlertCards:
@@ -45,7 +48,12 @@ class Desk:
             catalog=lambda: self.stand.engine.catalog,
             clock=self.stand.clock,
             budget=MessageBudget(burst=1000),
+            draw=self.drawn,
         )
+
+    async def drawn(self, alert: Alert) -> bytes | None:
+        """Another picture each time, while there are any."""
+        return self.pictures.pop(0) if self.pictures else None
 
     async def hear(self, *findings: Finding) -> None:
         await self.alerts.hear(findings)
@@ -149,3 +157,46 @@ async def test_it_resolves_on_its_card_by_itself(desk: Desk) -> None:
     await desk.alerts.once()
     await desk.draw()
     assert "✅ Resolved" in (await desk.shown())[0]
+
+
+async def test_a_card_keeps_its_picture_until_there_is_a_newer_one(desk: Desk) -> None:
+    async def sizes() -> list[int]:
+        (message,) = await desk.stand.messages("alerts")
+        (card,) = message["embeds"]
+        assert bool(message["attachments"]) is ("alert.png" in str(card.get("image")))
+        return [each["size"] for each in message["attachments"]]
+
+    desk.pictures = [b"1", b"22", b"333"]
+    await desk.hear(desk.finding())
+    assert await sizes() == [1]
+    desk.stand.clock.forward(60)
+    await desk.hear(desk.finding(value="60%"))  # too soon for another one
+    assert await sizes() == [1]
+    assert any("60%" in text for text in await desk.shown())
+    desk.cards = desk.process()
+    desk.stand.clock.forward(60)
+    await desk.hear(desk.finding(value="70%"))
+    assert await sizes() == [2]
+    (alert,) = await desk.store.alerts.open()
+    guild = alert.guilds[0]
+    await desk.alerts.act(AlertRequest(alert.id, AlertAction.RESOLVE, replace(ONCALL, guild_id=guild), guild))
+    await desk.draw()
+    assert await sizes() == [3]
+
+
+async def test_where_files_are_forbidden_the_card_comes_without_its_picture(tmp_path: Path) -> None:
+    world = discord_world(rate_limits=False)
+    first, *others = world.applications
+    less = replace(first, permissions=tuple(each for each in first.permissions if each != "ATTACH_FILES"))
+    async with standing(tmp_path, replace(world, applications=(less, *others))) as stand:
+        desk = Desk(stand)
+        desk.pictures = [b"1", b"22"]
+        await desk.hear(desk.finding())
+        (message,) = await stand.messages("alerts")
+        assert message["attachments"] == []
+        assert "Many requests fail" in message["text"]
+        desk.cards = desk.process()
+        stand.clock.forward(60)
+        await desk.hear(desk.finding(value="60%"))
+        assert desk.pictures == []
+        assert "60%" in (await stand.messages("alerts"))[0]["text"]
