@@ -5,6 +5,7 @@ from __future__ import annotations
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import HealthCommand
+from cogs.incident import IncidentCommands
 from cogs.locks import LockCommands
 from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
@@ -19,6 +20,7 @@ COGS = (
     WhyCommand,
     LockCommands,
     HealthCommand,
+    IncidentCommands,
     Panic,
     OnCallSchedules,
     CommandsSync,
@@ -29,6 +31,7 @@ __all__ = [
     "CommandsSync",
     "Deploy",
     "HealthCommand",
+    "IncidentCommands",
     "LockCommands",
     "OnCallSchedules",
     "Panic",

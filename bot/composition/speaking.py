@@ -1,4 +1,4 @@
-"""What speaks to Discord: cards of rollouts, notices, and cards of alerts, within one budget of messages."""
+"""What speaks to Discord: cards of rollouts, notices, cards of alerts and incidents, within one budget."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bot.domain.config import Catalog
 from bot.engine.service import Engine
 from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.incidents.service import Incidents
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
 from bot.ui.alerts.publisher import AlertCards
@@ -17,6 +18,7 @@ from bot.ui.chart.lanes.alerts import AlertCharts
 from bot.ui.chart.lanes.charts import LaneCharts
 from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import GatewayConnection
+from bot.ui.incidents.publisher import IncidentCards
 from bot.ui.message_budget import MessageBudget
 
 
@@ -24,7 +26,14 @@ class Speaking:
     """`close` ends what is on its way; nothing is lost, since cards are drawn from the database."""
 
     def __init__(
-        self, engine: Engine, alerts: Alerts, store: Store, catalog: Callable[[], Catalog], clock: Clock
+        self,
+        engine: Engine,
+        alerts: Alerts,
+        incidents: Incidents,
+        store: Store,
+        *,
+        catalog: Callable[[], Catalog],
+        clock: Clock,
     ) -> None:
         self.connection = GatewayConnection()
         drawing = Charts()
@@ -52,6 +61,15 @@ class Speaking:
             clock=clock,
             budget=budget,
             draw=AlertCharts(drawing, store.served, catalog, clock),
+        )
+        self.incident_cards = IncidentCards(
+            self.connection.rest,
+            incidents,
+            store=store.incidents,
+            notes=store.notes,
+            catalog=catalog,
+            rooms=self.announcer.rooms,
+            budget=budget,
         )
 
     async def close(self) -> None:

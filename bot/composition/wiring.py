@@ -52,8 +52,9 @@ from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.rota import advice as gap_advice
-from bot.ports.coordination import Clock
+from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 from bot.redaction import Redactor
@@ -67,6 +68,7 @@ from cogs.alerts import AlertCommands
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import HealthCommand
+from cogs.incident import IncidentCommands
 from cogs.locks import LockCommands
 from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
@@ -86,6 +88,7 @@ COGS: Sequence[MakeCog] = (
     OnCallSchedules,
     HealthCommand,
     AlertCommands,
+    IncidentCommands,
     CommandsSync,
 )
 _DATABASE_TRY_S = 1.0
@@ -213,15 +216,8 @@ async def _assemble(
         members=members,
     )
     service = commands.service(engine, people, targets, clock)
-    alerts = Alerts(
-        store,
-        current,
-        clock=clock,
-        waker=waker,
-        roll_back=engine.roll_back,
-        on_call=engine.on_call.reached,
-    )
-    speaking = Speaking(engine, alerts, store, current, clock)
+    alerts, incidents = _alerts(store, current, clock, waker, engine)
+    speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock)
     stack.push_async_callback(speaking.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
     checks = await stack.enter_async_context(adapters.open_checks(current, configured))
@@ -252,6 +248,8 @@ async def _assemble(
         alerts=alerts,
         alert_cards=speaking.alert_cards.once,
         undelivered=alerts.undelivered,
+        incidents=incidents,
+        incident_cards=speaking.incident_cards.once,
         sinks=Sinks(lambda: current().sinks, adapters.make_sinks(current, session)),
         bound=bound,
         crowded=lambda: responder.crowded,
@@ -278,6 +276,7 @@ async def _assemble(
         telemetry.interaction,
         service,
         alerts,
+        incidents,
         draw=speaking.evidence,
         lane_charts=speaking.lane_charts,
         checks=checks,
@@ -340,6 +339,24 @@ async def _assemble(
 
     spoken = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
     return _Slipway((work, routing.follow, health.watch, clock.run, *spoken), reload)
+
+
+def _alerts(
+    store: Store, current: Callable[[], Catalog], clock: Clock, waker: Waker, engine: Engine
+) -> tuple[Alerts, Incidents]:
+    """Alerts, and the incidents that their war rooms open."""
+    reached = engine.on_call.reached
+    incidents = Incidents(store, current, clock=clock, waker=waker, on_call=reached)
+    alerts = Alerts(
+        store,
+        current,
+        clock=clock,
+        waker=waker,
+        roll_back=engine.roll_back,
+        on_call=reached,
+        incidents=incidents.opened_by,
+    )
+    return alerts, incidents
 
 
 async def _reloaded(holder: CatalogReloader, telemetry: Telemetry) -> Reloaded:

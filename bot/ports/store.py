@@ -30,6 +30,7 @@ from bot.domain.records import (
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.ports.watch.alerts import AlertStore, WatchedLanes
+from bot.ports.watch.incidents import IncidentStore
 from bot.ports.watch.monitors import MonitorStore
 from bot.ports.watch.oncall import OnCallStore
 
@@ -207,6 +208,12 @@ class HistoryStore(Protocol):
 
     async def transitions(self, rollout_id: int) -> Sequence[Transition]: ...
 
+    async def happened(
+        self, lane: Lane, since: datetime, until: datetime, limit: int
+    ) -> Sequence[Transition]:
+        """The newest audit lines of a lane from `since` to `until`, oldest first."""
+        ...
+
     async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
         """The newest `limit` points, oldest first, without `SeriesPoint.judged`."""
         ...
@@ -295,6 +302,8 @@ class Store(Protocol):
     def served(self) -> ServedStore: ...
     @property
     def alerts(self) -> AlertStore: ...
+    @property
+    def incidents(self) -> IncidentStore: ...
     @property
     def watched(self) -> WatchedLanes: ...
     @property

@@ -46,6 +46,7 @@ _REPORT_EVERY = timedelta(hours=1)
 class DiscordAnnouncer:
     """Implements `bot.ports.notifications.Announcer`. `rest` returns a logged-in client or raises `Unreachable`.
 
+    rooms: threads of war rooms.
     views: rollouts as cards say them in words. measured: the same with what charts show; `views` where there is none.
     """
 
@@ -78,7 +79,7 @@ class DiscordAnnouncer:
         self._scheduler = CardScheduler(
             rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart_of
         )
-        self._rooms = WarRooms(notes, self._report)
+        self.rooms = WarRooms(notes, self._report)
         self._directly = DirectMessages(alerts, self._post_in)
         self._began = clock.now()
         self._tried: set[str] = set()
@@ -154,7 +155,7 @@ class DiscordAnnouncer:
             try:
                 message = await self._post(channels, replace(post, channel=name))
                 if alert.room:
-                    await self._rooms.open(channels, await channels.channel(name), message, alert)
+                    await self.rooms.open(channels, await channels.channel(name), message, alert)
                 break
             except (GoneError, ClosedError, RejectedError) as error:
                 _log.error("alert_refused", guild=guild.id, channel=name, error=str(error))

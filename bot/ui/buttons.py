@@ -112,6 +112,14 @@ class WhyButton(IdButton):
         )
 
 
+class IncidentButton(IdButton):
+    """Makes an alert an incident. The cog of `/incident` listens for it."""
+
+    def __init__(self, alert_id: int) -> None:
+        custom_id = f"slipway-incident:{alert_id}:open"
+        super().__init__(label="Open incident", style=discord.ButtonStyle.secondary, custom_id=custom_id)
+
+
 def rollout_of(custom_id: str) -> int | None:
     """The rollout of a why button; None for other ids."""
     match = _WHY.fullmatch(custom_id)

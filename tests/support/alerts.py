@@ -20,6 +20,7 @@ from bot.domain.watch.rules import default_rules
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest, Reached
 from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.incidents.service import Incidents
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, begin_rollout, catalog
@@ -70,12 +71,13 @@ class AlertWorld:
         self.alerts = self.process()
 
     def process(self) -> Alerts:
-        """Another process on the same database."""
+        """Another process on the same database, with `incidents` of its own."""
 
         async def on_call(lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
             return self.on_call
 
         current: Callable[[], Catalog] = lambda: self.catalog  # noqa: E731
+        self.incidents = Incidents(self.store, current, clock=self.clock, waker=EventWaker(), on_call=on_call)
         return Alerts(
             self.store,
             current,
@@ -83,6 +85,7 @@ class AlertWorld:
             waker=EventWaker(),
             roll_back=self._roll_back,
             on_call=on_call,
+            incidents=self.incidents.opened_by,
         )
 
     async def _history(

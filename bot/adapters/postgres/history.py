@@ -42,6 +42,12 @@ class PostgresHistory:
     async def transitions(self, rollout_id: int) -> Sequence[Transition]:
         return [_transition(row) for row in await self._database.fetch("transitions", rollout_id)]
 
+    async def happened(
+        self, lane: Lane, since: datetime, until: datetime, limit: int
+    ) -> Sequence[Transition]:
+        rows = await self._database.fetch("happened", lane.service, lane.environment, since, until, limit)
+        return [_transition(row) for row in rows]
+
     async def series(self, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
         return [_point(row) for row in await self._database.fetch("series", rollout_id, limit)]
 

@@ -377,6 +377,11 @@ FROM unnest($1::text[], $2::text[]) AS l (service, environment) CROSS JOIN LATER
 SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, details
 FROM (SELECT * FROM audit WHERE rollout_id = $1 ORDER BY id DESC LIMIT 500) AS newest ORDER BY id
 
+-- name: happened
+SELECT actor_id, actor, via, guild_id, at, what, why, from_phase, to_phase, details FROM (
+    SELECT * FROM audit WHERE service = $1 AND environment = $2 AND at BETWEEN $3 AND $4 ORDER BY id DESC LIMIT $5
+) AS newest ORDER BY id
+
 -- name: series
 SELECT at, weight, counts - 'judged' AS counts FROM (
     SELECT at, weight, counts FROM samples WHERE rollout_id = $1 ORDER BY at DESC LIMIT $2) AS newest

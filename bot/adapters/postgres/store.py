@@ -10,6 +10,7 @@ from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
 from bot.adapters.postgres.served import PostgresServed
 from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
 from bot.adapters.postgres.watch.alerts import PostgresAlerts, PostgresWatchedLanes
+from bot.adapters.postgres.watch.incidents import PostgresIncidents
 from bot.adapters.postgres.watch.monitors import PostgresMonitors
 from bot.adapters.postgres.watch.oncall import PostgresOnCall
 
@@ -27,6 +28,7 @@ class PostgresStore:
         self.history = PostgresHistory(database)
         self.served = PostgresServed(database)
         self.alerts = PostgresAlerts(database)
+        self.incidents = PostgresIncidents(database)
         self.watched = PostgresWatchedLanes(database)
         self.on_call = PostgresOnCall(database)
         self.monitors = PostgresMonitors(database)

@@ -7,7 +7,14 @@ from bot.catalog.models.applications import Application
 from bot.catalog.models.building import catalog_file, service_of
 from bot.catalog.models.file import CatalogFile
 from bot.catalog.models.guilds import Account, Channels, Guild
-from bot.catalog.models.lane_watch import AlertFollowUp, EscalationStep, Watch, WatchRule
+from bot.catalog.models.lane_watch import (
+    AlertFollowUp,
+    EscalationStep,
+    IncidentPolicy,
+    ResponseTarget,
+    Watch,
+    WatchRule,
+)
 from bot.catalog.models.lanes import (
     Environment,
     Hold,
@@ -49,6 +56,7 @@ __all__ = [
     "Guild",
     "Hold",
     "Ics",
+    "IncidentPolicy",
     "LaneLayer",
     "MonitorSettings",
     "Objective",
@@ -58,6 +66,7 @@ __all__ = [
     "Preconditions",
     "Prerequisite",
     "Promote",
+    "ResponseTarget",
     "Roles",
     "Rule",
     "RunHttp",

@@ -59,6 +59,26 @@ class AlertFollowUp(Part):
     )
 
 
+class ResponseTarget(Part):
+    """How soon incidents of one severity are to be taken and ended, from the beginning of the trouble."""
+
+    acknowledge: Duration = Field(gt=0, description="Until a person has it.")
+    restore: Duration = Field(gt=0, description="Until users are well again.")
+
+
+class IncidentPolicy(Part):
+    """How incidents are followed up."""
+
+    targets: dict[Severity, ResponseTarget] = Field(
+        default={}, description="By severity; the others keep 15/30 min, 30/60 min, 1/4 h and 4/24 h."
+    )
+    postmortem: Duration = Field(
+        default=172_800.0,
+        gt=0,
+        description="So long after a production incident was closed, its owner is asked for the post-mortem.",
+    )
+
+
 class Watch(Part):
     """What of a lane is alerted while it serves, and what is done then."""
 
@@ -77,6 +97,9 @@ class Watch(Part):
     )
     settle: Duration = Field(
         default=120.0, ge=0, description="How long all must be well until an alert is resolved."
+    )
+    incidents: IncidentPolicy = Field(
+        default=IncidentPolicy(), description="Targets of incidents, and when post-mortems are asked for."
     )
     blame: Duration = Field(
         default=3600.0, ge=0, description="For how long a deploy is offered as the plausible cause."

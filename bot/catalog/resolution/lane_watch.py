@@ -14,6 +14,7 @@ from bot.domain.judge import judge
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import RESPONDERS, STEPS, AlertPolicy, EscalationStep, Responder
 from bot.domain.watch.alerts.findings import Severity, severity_of
+from bot.domain.watch.incidents.targets import TARGETS, IncidentPolicy, ResponseTarget
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
 
@@ -55,6 +56,7 @@ def watch(document: Document, said: Layers, policy: judge.JudgePolicy, reported:
             blame_s=written.blame,
         ),
         rolls_back=written.rollback == "enabled",
+        incidents=_incidents(document, (*value.path, "incidents", "targets"), written.incidents),
     )
 
 
@@ -103,6 +105,17 @@ def _of_severity(
             else:
                 known.append(responder)
         yield EscalationStep(after_s, tuple(dict.fromkeys(known)), each.direct, each.war_room)
+
+
+def _incidents(document: Document, path: KeyPath, written: models.IncidentPolicy) -> IncidentPolicy:
+    targets = dict(TARGETS)
+    for severity, each in written.targets.items():
+        if each.restore < each.acknowledge:
+            document.wrong(
+                (*path, severity.value), "`restore` is shorter than `acknowledge`; both begin together."
+            )
+        targets[severity] = ResponseTarget(each.acknowledge, each.restore)
+    return IncidentPolicy(targets, written.postmortem)
 
 
 def _rule(document: Document, path: KeyPath, name: str, written: models.WatchRule) -> WatchRule | None:

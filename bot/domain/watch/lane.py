@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.incidents.targets import IncidentPolicy
 from bot.domain.watch.rules import WatchRule
 
 
 @dataclass(frozen=True, slots=True)
 class LaneWatch:
-    """A lane's rules, and how its alerts are followed up.
+    """A lane's rules, and how its alerts and incidents are followed up.
 
     rolls_back: whether rules for the time after a deploy roll it back, instead of saying that they would.
     """
@@ -18,3 +19,4 @@ class LaneWatch:
     rules: tuple[WatchRule, ...] = ()
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     rolls_back: bool = False
+    incidents: IncidentPolicy = field(default_factory=IncidentPolicy)

@@ -22,9 +22,10 @@ from bot.engine.loops.reconciler import SETTLED_S, Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
-from bot.engine.watch.alerts.service import ALERTS, Alerts
+from bot.engine.watch.alerts.service import ALERTS, INCIDENTS, Alerts
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.telling import SinkTeller
+from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.engine.watch.monitors import Monitors, unsaid
 from bot.engine.watch.oncall.calendars import CalendarLoop
@@ -74,6 +75,7 @@ class LoopIntervals:
     gauge_s: float = 5.0
     watch_s: float = 1.0
     alerts_s: float = 0.25
+    incidents_s: float = 1.0
     sinks_s: float = 0.5
     on_call_s: float = 2.0
     calendars_s: float = 5.0
@@ -92,8 +94,9 @@ class Worker:
     process for all. commands, runner: for plans that deploy slash commands, and that run commands.
     changes: looks up commits, where the catalog names a repository. checks: asks those of the catalog: of candidates,
     and with `alerts` on their schedule. alerts: hears what is wrong with lanes that serve;
-    alert_cards: one round of posting their cards. undelivered: is told whom no direct message reached. sinks: are
-    told alerts beside Discord. gateway: effects for Discord are executed while this lease is held; None executes them
+    alert_cards: one round of posting their cards. incidents and incident_cards:
+    the same of incidents. undelivered: is told whom no direct message reached. sinks: are told alerts
+    beside Discord. gateway: effects for Discord are executed while this lease is held; None executes them
     always. crowded: whether many people wait for answers of this process; messages then wait for up to `courtesy_s`.
     members, calendars: for on-call schedules: who left a server, and reading of .ics.
     """
@@ -123,6 +126,8 @@ class Worker:
         alerts: Alerts | None = None,
         alert_cards: Callable[[], Awaitable[bool]] | None = None,
         undelivered: Undelivered | None = None,
+        incidents: Incidents | None = None,
+        incident_cards: Callable[[], Awaitable[bool]] | None = None,
         sinks: Sinks | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
@@ -139,6 +144,7 @@ class Worker:
         self._watch = watch
         self._gateway = gateway
         self._alerts, self._alert_cards = alerts, alert_cards
+        self._incidents, self._incident_cards = incidents, incident_cards
         self._controller = Lease(store.housekeeping, CONTROLLER, process_name(), self._intervals.lead_s)
         stepper = Stepper(store, clock, waker, self._meter, kept)
         adapters = bound or AdaptersByName(targets, metrics)
@@ -268,6 +274,11 @@ class Worker:
                 if self._alert_cards
                 else []
             ),
+            *(
+                [Loop("incident_cards", only(self._incident_cards), intervals.alerts_s, INCIDENTS)]
+                if self._incident_cards
+                else []
+            ),
         )
 
     def _loops(self) -> tuple[Loop, ...]:
@@ -290,6 +301,7 @@ class Worker:
             ),
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
             *([Loop("alerts", self._alerts.once, intervals.timers_s)] if self._alerts else []),
+            *([Loop("incidents", self._incidents.once, intervals.incidents_s)] if self._incidents else []),
             *([Loop("monitors", only(self._monitors.once), intervals.monitors_s)] if self._monitors else []),
             *([Loop("sinks", only(self._telling.once), intervals.sinks_s)] if self._telling else []),
             *([Loop("lane_watcher", only(self._watcher.once), intervals.alerts_s)] if self._watcher else []),

@@ -11,13 +11,14 @@ from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
+from bot.ports.watch.incidents import IncidentSave
 
 
 @dataclass(frozen=True, slots=True)
 class AlertChange:
     """One change of an alert, saved whole or not at all. before: the version it was made from; 0 for a new alert.
 
-    due_at: when time changes it next.
+    due_at: when time changes it next. incidents: those that it opens, where it has not done so before.
     """
 
     alert: Alert
@@ -25,6 +26,7 @@ class AlertChange:
     due_at: datetime | None
     entries: Sequence[Entry] = ()
     calls: Sequence[CallPeople] = ()
+    incidents: Sequence[IncidentSave] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ import discord
 
 from bot.domain.watch.alerts.actions import allowed_actions
 from bot.domain.watch.alerts.alert import Alert, AlertAction
+from bot.domain.watch.alerts.findings import Severity
 from bot.ui import escaping
-from bot.ui.buttons import IdButton
+from bot.ui.buttons import IdButton, IncidentButton
 
 _ID = re.compile(r"slipway-alert:(?P<alert>[0-9]{1,19}):(?P<action>[a-z]{1,12})")
 ROLL_BACK: Literal["rollback"] = "rollback"
@@ -19,6 +20,8 @@ CONFIRMED: Literal["goback"] = (
     "goback"  # a rollback of an irreversible release, by the button under the question
 )
 
+# Alerts that may be more than one person's work.
+_GRAVE = frozenset({Severity.CRITICAL, Severity.HIGH})
 _GREY = discord.ButtonStyle.secondary
 _LOOK: dict[AlertAction, tuple[str, discord.ButtonStyle]] = {
     AlertAction.ACKNOWLEDGE: ("Acknowledge", discord.ButtonStyle.primary),
@@ -66,6 +69,8 @@ def controls(alert: Alert) -> discord.ui.View:
         if action is AlertAction.ACKNOWLEDGE and alert.suspect is not None:
             label = f"Roll back to {escaping.name(alert.suspect.from_version, 60)}"
             view.add_item(_button(AlertPress(alert.id, None), label, discord.ButtonStyle.danger))
+    if not alert.over and alert.severity in _GRAVE:
+        view.add_item(IncidentButton(alert.id))
     return view
 
 

@@ -190,12 +190,17 @@ def _timeline(entries: Iterable[Entry]) -> str:
 
 
 def _line(entry: Entry) -> str:
-    text = entry.text
-    if entry.what == "called":
-        text = ", ".join(_WHO.get(one, one) for one in text.split(", "))
-    said = f"{escaping.clock(entry.at)} {_SAID.get(entry.what, entry.what)}"
+    verb, text = spoken(entry.what, entry.text)
+    said = f"{escaping.clock(entry.at)} {verb}"
     by = f" by **{escaping.plain(entry.by, 40)}**" if entry.by else ""
     return f"{said}{by}{f': {escaping.sentence(text, 160)}' if text else ''}"
+
+
+def spoken(what: str, text: str) -> tuple[str, str]:
+    """What happened in words, and its text: of an entry of an alert's timeline."""
+    if what == "called":
+        text = ", ".join(_WHO.get(one, one) for one in text.split(", "))
+    return _SAID.get(what, what), text
 
 
 def _safe(url: str) -> bool:

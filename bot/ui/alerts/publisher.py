@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable
 
 import discord
@@ -22,15 +21,15 @@ from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
 from bot.ui.alerts.pictures import AlertPictures, Draw, with_or_without
 from bot.ui.errors import Upload
-from bot.ui.message_budget import MessageBudget, Priority
-from bot.ui.rest import TOO_OLD, ClosedError, GoneError, GuildChannels, RejectedError, mentions
+from bot.ui.kept_message import KeptMessages
+from bot.ui.message_budget import MessageBudget
+from bot.ui.rest import ClosedError, GoneError, GuildChannels, RejectedError, mentions
 
 _log = structlog.get_logger(__name__)
 
 _BATCH = 20
 # Of a storm, this many new cards are posted in a server within ten minutes; those of critical alerts always.
 MOST_CARDS, STORM_S = 20, 600.0
-_INTENT = "alert_card"
 
 
 class AlertCards:
@@ -52,10 +51,9 @@ class AlertCards:
         self._rest = rest
         self._alerts = alerts
         self._store = store
-        self._notes = notes
         self._catalog = catalog
         self._clock = clock
-        self._budget = budget
+        self._messages = KeptMessages("alert", notes, budget)
         self._posted: dict[int, list[float]] = {}
         self._pictures = AlertPictures(draw)
 
@@ -89,11 +87,12 @@ class AlertCards:
         self, channels: GuildChannels, view: AlertView, card: AlertCard, picture: Upload | None
     ) -> bool:
         """Whether the message is there and shows it now."""
-        await self._budget.turn(card.channel_id, Priority.STATE)
-        message = channels.at(card.channel_id).get_partial_message(card.message_id)
         alert, guild_id = view.alert, channels.guild.id
-        try:
-            edited = await with_or_without(
+        edited = await self._messages.edited(
+            channels,
+            card.channel_id,
+            card.message_id,
+            lambda message: with_or_without(
                 picture,
                 lambda shown: message.edit(
                     content=headline(alert),
@@ -102,15 +101,11 @@ class AlertCards:
                     allowed_mentions=discord.AllowedMentions.none(),
                     **self._pictures.editing(alert.id, guild_id, shown),
                 ),
-            )
+            ),
+        )
+        if edited is not None:
             self._pictures.sent(alert, guild_id, edited)
-        except GoneError:
-            return False
-        except RejectedError as error:
-            if error.code != TOO_OLD:
-                raise
-            return False
-        return True
+        return edited is not None
 
     async def _post(
         self, channels: GuildChannels, view: AlertView, gone: int, picture: Upload | None
@@ -140,30 +135,28 @@ class AlertCards:
         picture: Upload | None,
     ) -> discord.Message:
         alert, guild = view.alert, channels.guild
-        key = f"{alert.id}/{guild.id}"
-        tried = await self._notes.note(_INTENT, key)
-        if tried is not None:
-            found = await channels.find(channel, lambda message: _shows(message, alert))
-            if found is not None:
-                return found
-        await self._notes.put_note(_INTENT, key, {"tried": True})
         config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
         policy = self._alerts.policy(config.lane if config is not None else None)
         reached = await self._alerts.reached(alert, pinged_at_first(alert, policy), guild.id)
         roles = await channels.roles(reached.roles)
         pings = [*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in reached.users)]
         content = " ".join((*pings, headline(alert)))
-        await self._budget.turn(channel.id, Priority.URGENT)
-        return await with_or_without(
-            picture,
-            lambda shown: channel.send(
-                content,
-                embed=self._embed(view, guild.id, shown),
-                view=controls(alert),
-                nonce=_nonce(alert.id, guild.id, gone),
-                allowed_mentions=mentions(roles, reached.users),
-                **self._pictures.posting(shown),
+        return await self._messages.sent(
+            channels,
+            channel,
+            (alert.id, f"Alert {alert.id}"),
+            lambda nonce: with_or_without(
+                picture,
+                lambda shown: channel.send(
+                    content,
+                    embed=self._embed(view, guild.id, shown),
+                    view=controls(alert),
+                    nonce=nonce,
+                    allowed_mentions=mentions(roles, reached.users),
+                    **self._pictures.posting(shown),
+                ),
             ),
+            gone=gone,
         )
 
     def _embed(self, view: AlertView, guild_id: int, picture: Upload | None) -> discord.Embed:
@@ -177,12 +170,3 @@ class AlertCards:
         recent = [at for at in self._posted.get(guild_id, ()) if at > now - STORM_S]
         self._posted[guild_id] = recent
         return alert.severity is Severity.CRITICAL or len(recent) < MOST_CARDS
-
-
-def _nonce(alert_id: int, guild_id: int, gone: int) -> str:
-    """The same for every attempt, and another one for the card after `gone`."""
-    return hashlib.sha256(f"alert/{alert_id}/{guild_id}/{gone}".encode()).hexdigest()[:25]
-
-
-def _shows(message: discord.Message, alert: Alert) -> bool:
-    return any(each.footer.text == f"Alert {alert.id}" for each in message.embeds)

@@ -23,6 +23,11 @@ class WarRooms:
         self._notes = notes
         self._report = report
 
+    async def thread(self, key: str) -> int | None:
+        """The thread under the message of this key, once it is there."""
+        note = await self._notes.note(_NOTE, key)
+        return int(str(note["thread"])) if note is not None else None
+
     async def open(
         self,
         channels: GuildChannels,

@@ -18,6 +18,7 @@ from bot.ports.store import NoteStore
 from bot.ui.errors import explain
 from bot.ui.gateway import command_registration
 from bot.ui.gateway.identify_budget import IdentifyBudget, SlowDown
+from bot.ui.incidents.marks import marked
 from bot.ui.interactions.handlers import orphaned, pressed
 from bot.ui.interactions.people import AnyInteraction
 from bot.ui.interactions.responder import Responder
@@ -106,7 +107,7 @@ class SlipwayBot(commands.Bot):
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents(guilds=True),
+            intents=discord.Intents(guilds=True, guild_reactions=True),
             tree_cls=Tree,
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
@@ -174,6 +175,11 @@ class SlipwayBot(commands.Bot):
         kinds = (discord.InteractionType.component, discord.InteractionType.modal_submit)
         if interaction.type in kinds and not await pressed(self.responder, interaction):
             await orphaned(self.responder, interaction)
+
+    async def on_raw_reaction_add(self, payload: discord.RawReactionActionEvent) -> None:
+        """Messages that people mark in the thread of an incident."""
+        if self.responder.incidents is not None and payload.guild_id in self.responder.catalog().guilds:
+            await marked(self.responder.incidents, self, payload)
 
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         _log.exception("event_failed", gateway_event=event_method)

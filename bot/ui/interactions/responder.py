@@ -19,6 +19,7 @@ from bot.engine.api import OpenedVerdict
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
 from bot.engine.watch.alerts.service import Alerts
+from bot.engine.watch.incidents.service import Incidents
 from bot.logs import new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
@@ -81,6 +82,7 @@ class Responder:
     observed: Callable[[str, str, float], None] = _unmeasured
     commands: AppCommandsService | None = None  # for `/commands-sync`
     alerts: Alerts | None = None
+    incidents: Incidents | None = None
     # Draws the chart of an opened verdict, None where there is nothing to draw. Raises ChartError.
     draw: Callable[[OpenedVerdict], Awaitable[bytes | None]] | None = None
     lane_charts: LaneCharts | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.fakes.store.alerts import MemoryAlerts, MemoryWatchedLanes
 from tests.fakes.store.effects import MemoryEffects
 from tests.fakes.store.history import MemoryHistory, MemoryHousekeeping, MemoryNotes
+from tests.fakes.store.incidents import MemoryIncidents
 from tests.fakes.store.lanes import MemoryLanes
 from tests.fakes.store.monitors import MemoryMonitors
 from tests.fakes.store.oncall import MemoryOnCall
@@ -28,6 +29,7 @@ class MemoryStore:
         self.history = MemoryHistory(database)
         self.served = MemoryServed(database)
         self.alerts = MemoryAlerts(database)
+        self.incidents = MemoryIncidents(database)
         self.watched = MemoryWatchedLanes(database)
         self.on_call = MemoryOnCall(database)
         self.monitors = MemoryMonitors(database)

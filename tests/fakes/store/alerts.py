@@ -12,6 +12,7 @@ from bot.domain.watch.rules import WatchState
 from bot.ports.store import NO_LANE
 from bot.ports.watch.alerts import AlertCard, AlertChange
 from tests.fakes.store.effects import call
+from tests.fakes.store.incidents import save_incident
 from tests.fakes.store.tables import AlertRow, Part, Tables, statement
 
 
@@ -49,6 +50,8 @@ class MemoryAlerts(Part):
             t.alerts[alert.id] = AlertRow(alert, change.due_at)
         t.entries += [(alert.id, entry) for entry in change.entries]
         call(t, now, alert.lane or NO_LANE, change.calls)
+        for opened in change.incidents:
+            save_incident(t, now, opened)
         return True
 
     @statement

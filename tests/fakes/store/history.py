@@ -39,6 +39,12 @@ class MemoryHistory(Part):
         return [row.line for row in t.audit if row.rollout_id == rollout_id][-500:]
 
     @statement
+    def happened(
+        self, t: Tables, now: datetime, lane: Lane, since: datetime, until: datetime, limit: int
+    ) -> Sequence[Transition]:
+        return [row.line for row in t.audit if row.lane == lane and since <= row.line.at <= until][-limit:]
+
+    @statement
     def series(self, t: Tables, now: datetime, rollout_id: int, limit: int) -> Sequence[SeriesPoint]:
         points = sorted((p for i, p in t.samples if i == rollout_id), key=lambda p: p.at)[-limit:]
         return [replace(point, judged=None) for point in points]

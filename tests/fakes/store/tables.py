@@ -16,11 +16,13 @@ from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.checks import MonitorState
+from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.domain.watch.oncall.pages import Page
 from bot.domain.watch.oncall.schedule import Override
 from bot.domain.watch.rules import WatchState
 from bot.ports.store import CardRef
 from bot.ports.watch.alerts import AlertCard
+from bot.ports.watch.incidents import IncidentCard
 from bot.ports.watch.monitors import MonitorKey
 from bot.ports.watch.oncall import ReadCalendar, Told
 
@@ -80,6 +82,14 @@ class AlertRow:
     drawn: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class IncidentRow:
+    incident: Incident
+    due_at: datetime | None
+    drawn: int = 0
+    card: IncidentCard | None = None
+
+
 @dataclass
 class Tables:
     """Everything that is stored. `copy` is a backup of it."""
@@ -105,6 +115,8 @@ class Tables:
     alerts: dict[int, AlertRow] = field(default_factory=dict)
     entries: list[tuple[int, Entry]] = field(default_factory=list)
     alert_cards: dict[tuple[int, int], AlertCard] = field(default_factory=dict)
+    incidents: dict[int, IncidentRow] = field(default_factory=dict)
+    incident_entries: list[tuple[int, IncidentEntry]] = field(default_factory=list)
     watched: dict[Lane, WatchState] = field(default_factory=dict)
     overrides: list[Override] = field(default_factory=list)
     told: dict[str, Told] = field(default_factory=dict)
@@ -113,6 +125,7 @@ class Tables:
     monitors: dict[MonitorKey, MonitorState] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_alert: int = 0
+    last_incident: int = 0
     last_rollout: int = 0
     last_effect: int = 0
 

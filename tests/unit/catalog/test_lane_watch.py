@@ -10,6 +10,7 @@ from bot.domain.judge.rules import parse_rule
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import STEPS, EscalationStep
 from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.incidents.targets import ResponseTarget
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.rules import PROFILES, WatchRule
 from tests.support.catalog_files import SOUND, check, load, write
@@ -60,6 +61,22 @@ def test_the_profile_of_a_switch_has_the_wider_and_quicker_rules_too(tmp_path: P
     assert names(watched(tmp_path, "{profile: none}")) == []
 
 
+def test_targets_of_incidents_are_the_teams_own_or_as_written(tmp_path: Path) -> None:
+    usual = watched(tmp_path, "{}").incidents
+    minutes = {
+        severity.value: (each.acknowledge_s / 60, each.restore_s / 60)
+        for severity, each in usual.targets.items()
+    }
+    assert minutes == {"critical": (15, 30), "high": (30, 60), "medium": (60, 240), "low": (240, 1440)}
+    assert usual.postmortem_s == 48 * 3600
+    found = watched(
+        tmp_path, "{incidents: {targets: {critical: {acknowledge: 5m, restore: 20m}}, postmortem: 24h}}"
+    ).incidents
+    assert found.of(Severity.CRITICAL) == ResponseTarget(300.0, 1200.0)
+    assert found.of(Severity.LOW) == usual.of(Severity.LOW)
+    assert found.postmortem_s == 24 * 3600
+
+
 @pytest.mark.parametrize(
     ("watch", "said"),
     [
@@ -81,6 +98,8 @@ def test_the_profile_of_a_switch_has_the_wider_and_quicker_rules_too(tmp_path: P
         ('{rules: {a: {rule: "p99 > 1s", severity: purple}}}', "severity"),
         ("{rollback: yes please}", "rollback"),
         ("{settle: -5m}", "settle"),
+        ("{incidents: {targets: {critical: {acknowledge: 30m, restore: 5m}}}}", "shorter than"),
+        ("{incidents: {targets: {dire: {acknowledge: 5m, restore: 5m}}}}", "dire"),
     ],
 )
 def test_mistakes_have_a_sentence(tmp_path: Path, watch: str, said: str) -> None:

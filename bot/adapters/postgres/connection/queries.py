@@ -38,7 +38,13 @@ class NamedQueries(Mapping[str, str]):
 
 
 _ADAPTER = files("bot.adapters.postgres")
-_FILES = ("queries.sql", "appcommands/queries.sql", "watch/queries.sql", "watch/oncall.sql")
+_FILES = (
+    "queries.sql",
+    "appcommands/queries.sql",
+    "watch/queries.sql",
+    "watch/oncall.sql",
+    "watch/incidents.sql",
+)
 SQL = NamedQueries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
 
 

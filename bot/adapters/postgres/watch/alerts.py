@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from bot.adapters.postgres.connection.database import Connection, Database
 from bot.adapters.postgres.connection.json import dumped, storable, without_nul
 from bot.adapters.postgres.effects import call
+from bot.adapters.postgres.watch.incidents import save_incident
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.rules import WatchState
@@ -48,6 +49,8 @@ class PostgresAlerts:
                     "add_entries", change.alert.id, dumped([_row(e) for e in change.entries])
                 )
             await call(connection, change.alert.lane or NO_LANE, change.calls)
+            for opened in change.incidents:
+                await save_incident(connection, opened)
         return True
 
     async def due(self, now: datetime, limit: int) -> Sequence[Alert]:

@@ -40,6 +40,7 @@ from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView, 
 from bot.ports.coordination import Clock, Waker
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
+from bot.ports.watch.incidents import IncidentSave
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,8 @@ log = structlog.get_logger(__name__)
 RULES = "rule"
 # Wakes what draws the cards of alerts.
 ALERTS = "alerts"
+# Wakes what draws the cards of incidents.
+INCIDENTS = "incidents"
 _ATTEMPTS = 20
 _BATCH = 100
 _TIMELINE, _ROOM_LINES = 100, 15
@@ -58,11 +61,18 @@ _UNDONE = FINAL - {Phase.SUCCEEDED}
 RollsBack = Callable[[RollbackRequest], Awaitable[Rollout]]
 # Who of a lane's schedule is meant by `on_call`, `second` and `lead` at a time; empty where it has none.
 WhoIsOnCall = Callable[[Lane | None, datetime], Awaitable[Mapping[Responder, Reached]]]
+# What a war room opens: the alert's incident in each server, by the key of the message that has the thread.
+OpensIncidents = Callable[[Alert, Mapping[int, str], datetime], Awaitable[Sequence[IncidentSave]]]
 
 
 async def no_schedule(lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
     """The role that is on call in the server is called instead."""
     return {}
+
+
+async def no_incidents(alert: Alert, rooms: Mapping[int, str], now: datetime) -> Sequence[IncidentSave]:
+    """The war room is all there is."""
+    return ()
 
 
 class _Heard(NamedTuple):
@@ -88,6 +98,7 @@ class Alerts:
         waker: Waker,
         roll_back: RollsBack,
         on_call: WhoIsOnCall = no_schedule,
+        incidents: OpensIncidents = no_incidents,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -95,6 +106,7 @@ class Alerts:
         self._waker = waker
         self._roll_back = roll_back
         self._on_call = on_call
+        self._incidents = incidents
         self._turn = asyncio.Lock()
 
     # ---- findings ----
@@ -214,14 +226,9 @@ class Alerts:
         actor = request.actor
         if request.action not in _ENDING or (alert.owner is not None and alert.owner.id == actor.id != 0):
             return
-        catalog = self._catalog()
-        config = catalog.lanes.get(alert.lane) if alert.lane is not None else None
-        guild = catalog.guilds.get(request.guild_id)
-        roles = [guild.oncall_role] if guild is not None else []
-        if config is not None:
-            roles += [*config.policy.operate_roles, *config.policy.rollback_roles]
+        roles = ending_roles(self._catalog(), alert.lane, request.guild_id)
         if not actor.roles & set(roles):
-            raise phrasebook.not_your_alert(request.action, ", ".join(dict.fromkeys(roles)))
+            raise phrasebook.not_your_alert(request.action, ", ".join(roles))
 
     async def roll_back(self, request: AlertRollback) -> tuple[Alert, Rollout]:
         """Roll back the deploy that is the plausible cause. Raises `UserError`."""
@@ -347,11 +354,15 @@ class Alerts:
             made += [] if opening else await self._calls(alert, call, index, now)
             made += await self._direct_calls(alert, call, index)
         due = due_at(alert, self.policy(alert.lane))
-        saved = await self._store.alerts.save(AlertChange(alert, before, due, change.entries, made))
+        rooms = {call.guild_id: call.key for call in made if call.room}
+        opened = await self._incidents(alert, rooms, now) if rooms else ()
+        saved = await self._store.alerts.save(AlertChange(alert, before, due, change.entries, made, opened))
         if saved:
             await self._waker.wake(ALERTS)
             if made:
                 await self._waker.wake(MESSAGES)
+            if opened:
+                await self._waker.wake(INCIDENTS)
         return saved
 
     async def reached(self, alert: Alert, who: Sequence[Responder], guild_id: int) -> Reached:
@@ -423,6 +434,16 @@ def _key(to: int | str, alert: Alert, index: int) -> str:
 
 def _title(alert: Alert) -> str:
     return f"{alert.group}: {alert.first.finding.title}"[:200]
+
+
+def ending_roles(catalog: Catalog, lane: Lane | None, guild_id: int) -> Sequence[str]:
+    """Who may end what others may be at work on: those on call, and who may operate or roll back the lane."""
+    config = catalog.lanes.get(lane) if lane is not None else None
+    guild = catalog.guilds.get(guild_id)
+    roles = [guild.oncall_role] if guild is not None else []
+    if config is not None:
+        roles += [*config.policy.operate_roles, *config.policy.rollback_roles]
+    return list(dict.fromkeys(roles))
 
 
 def _together(first: Change, then: Change) -> Change:

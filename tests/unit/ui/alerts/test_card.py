@@ -69,8 +69,11 @@ def test_a_new_alert_says_what_where_how_bad_and_who_is_next() -> None:
 
 def test_the_buttons_end_the_trouble() -> None:
     alert = opened().alert
-    assert labels(alert) == ["Acknowledge", "Roll back to 1.4.0", "Escalate", "Silence 1 h", "Resolve"]
-    assert labels(opened(suspect=None).alert) == ["Acknowledge", "Escalate", "Silence 1 h", "Resolve"]
+    usual = ["Escalate", "Silence 1 h", "Resolve"]
+    assert labels(alert) == ["Acknowledge", "Roll back to 1.4.0", *usual, "Open incident"]
+    assert labels(opened(suspect=None).alert) == ["Acknowledge", *usual, "Open incident"]
+    mild = opened(suspect=None, severity=Severity.MEDIUM).alert
+    assert labels(mild) == ["Acknowledge", *usual]
     over = act(alert, AlertActed(AlertAction.RESOLVE, ONCALL, EPOCH), POLICY).alert
     assert labels(over) == []
 

@@ -1,0 +1,57 @@
+-- name: next_incident
+SELECT nextval(pg_get_serial_sequence('incidents', 'id')) AS id
+
+-- name: incident
+SELECT incident FROM incidents WHERE id = $1
+
+-- name: open_incident
+-- Of two that open one for the same alert, one comes too late.
+INSERT INTO incidents (id, guild_id, origin, severity, over, version, incident, due_at, opened_at, closed_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING RETURNING id
+
+-- name: change_incident
+UPDATE incidents SET severity = $3, over = $4, version = $5, incident = $6, due_at = $7, closed_at = $8
+WHERE id = $1 AND version = $2 RETURNING id
+
+-- name: add_incident_entries
+INSERT INTO incident_entries (incident_id, at, what, who, said, key)
+SELECT $1, e.at, e.what, e.who, e.said, e.key
+FROM jsonb_to_recordset($2) AS e (at timestamptz, what text, who text, said text, key text)
+ON CONFLICT DO NOTHING
+
+-- name: due_incidents
+SELECT incident FROM incidents WHERE due_at <= $1 ORDER BY due_at LIMIT $2
+
+-- name: open_incidents
+SELECT incident FROM incidents WHERE NOT over AND ($1::bigint IS NULL OR guild_id = $1)
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), id LIMIT $2
+
+-- name: newest_incidents
+SELECT incident FROM incidents WHERE guild_id = $1 ORDER BY id DESC LIMIT $2
+
+-- name: incident_of_origin
+SELECT incident FROM incidents WHERE guild_id = $1 AND origin = $2 AND origin <> ''
+
+-- name: incident_of_thread
+SELECT incident FROM incidents WHERE thread_id = $1 ORDER BY id DESC LIMIT 1
+
+-- name: incident_timeline
+SELECT at, what, who, said, key FROM (
+    SELECT * FROM incident_entries WHERE incident_id = $1 ORDER BY id DESC LIMIT $2) AS newest
+ORDER BY at, id
+
+-- name: undrawn_incidents
+SELECT incident FROM incidents WHERE drawn < version
+ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), id LIMIT $1
+
+-- name: incident_drawn
+UPDATE incidents SET drawn = $2 WHERE id = $1 AND drawn < $2
+
+-- name: redraw_incident
+UPDATE incidents SET drawn = version - 1 WHERE id = $1 AND drawn >= version
+
+-- name: incident_card
+SELECT id AS incident_id, channel_id, message_id, thread_id FROM incidents WHERE id = $1 AND message_id IS NOT NULL
+
+-- name: put_incident_card
+UPDATE incidents SET channel_id = $2, message_id = $3, thread_id = $4 WHERE id = $1

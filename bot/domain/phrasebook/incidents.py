@@ -1,0 +1,128 @@
+"""What incidents say: their times against targets, what is asked of people, and refusals."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain.errors import Refused, UserError
+from bot.domain.formatting import stamp
+from bot.domain.phrasebook.values import because, code, name, unquoted
+
+
+def acknowledged_after(took: str, target: str) -> str:
+    return f"Acknowledged after {name(took)} of {name(target)}."
+
+
+def acknowledged_late(took: str, target: str) -> str:
+    return f"Acknowledged after {name(took)}: later than the target of {name(target)}."
+
+
+def acknowledge_by(took: str, target: str) -> str:
+    return f"Not acknowledged yet, after {name(took)} of {name(target)}."
+
+
+def acknowledge_overdue(took: str, target: str) -> str:
+    return f"Not acknowledged yet, after {name(took)}: the target was {name(target)}."
+
+
+def never_acknowledged(target: str) -> str:
+    return f"No one acknowledged it; the target was {name(target)}."
+
+
+def restored_after(took: str, target: str) -> str:
+    return f"Restored after {name(took)} of {name(target)}."
+
+
+def restored_late(took: str, target: str) -> str:
+    return f"Restored after {name(took)}: later than the target of {name(target)}."
+
+
+def restore_by(took: str, target: str) -> str:
+    return f"Not restored yet, after {name(took)} of {name(target)}."
+
+
+def restore_overdue(took: str, target: str) -> str:
+    return f"Not restored yet, after {name(took)}: the target was {name(target)}."
+
+
+def from_alert(alert_id: int) -> str:
+    return f"Alert {alert_id} became an incident."
+
+
+def incident_room(title: str, since: datetime) -> str:
+    return f"{name(title)}, since {stamp(since)}. Mark a message with 📌 to put it into the timeline."
+
+
+def has_incident(who: str) -> str:
+    return f"{name(who)} has the incident now."
+
+
+def alert_joined(alert_id: int, line: str) -> str:
+    return f"Alert {alert_id} belongs to it{because(line)}."
+
+
+def alerts_over() -> str:
+    return "All of its alerts are over."
+
+
+def trouble_back() -> str:
+    return "An alert of it is open again, so it is not restored any more."
+
+
+def close_incident(incident_id: int, title: str) -> str:
+    return f"All alerts of incident {incident_id} are over: {name(title)}. Close it if users are well."
+
+
+def postmortem_wanted(incident_id: int, title: str) -> str:
+    return (
+        f"Incident {incident_id} has no post-mortem yet: {name(title)}. `/incident postmortem` gives a draft; name the "
+        "finished one in its option `link`."
+    )
+
+
+def postmortem_asked(after: str) -> str:
+    return f"There was no post-mortem {name(after)} after it was closed."
+
+
+def incident_is_over(incident_id: int) -> Refused:
+    return Refused(
+        f"Incident {incident_id} is closed.",
+        rule="over",
+        remedy="Notes and the post-mortem can still be added. For new trouble: `/incident open`.",
+    )
+
+
+def incident_restored_already(incident_id: int, at: datetime) -> Refused:
+    return Refused(
+        f"Incident {incident_id} was restored {stamp(at)}.",
+        rule="over",
+        remedy="Close it when nothing is left to do.",
+    )
+
+
+def no_incident(incident_id: int) -> UserError:
+    return UserError(
+        f"There is no incident {incident_id} here.", rule="no_incident", remedy="`/incident list` shows them."
+    )
+
+
+def no_such_incident(written: str) -> UserError:
+    return UserError(
+        f"{code(written)} is no number of an incident.",
+        rule="no_incident",
+        remedy="`/incident list` shows them.",
+    )
+
+
+def which_incident(many: int) -> UserError:
+    some = "No incident is open." if not many else f"Several incidents are open: {many}."
+    return UserError(some, rule="no_incident", remedy="Name one in the option `incident`.")
+
+
+def not_your_incident(action: str, roles: str) -> Refused:
+    some = f"one of the roles {unquoted(roles, 200) or '-'}"
+    return Refused(
+        f"To {name(action)} an incident you need {some}, or to have it yourself.",
+        rule="role",
+        remedy="Take it first, or ask the person on call.",
+    )

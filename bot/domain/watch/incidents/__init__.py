@@ -1,0 +1,1 @@
+"""Incidents as pure rules: who has one, its timeline, and its times against targets."""

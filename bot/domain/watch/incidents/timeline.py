@@ -1,0 +1,51 @@
+"""The timeline of an incident: its own entries, those of its alerts, and what was done to its lane, in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from bot.domain.rollout.events import Transition
+from bot.domain.watch.alerts.alert import Entry
+from bot.domain.watch.incidents.incident import IncidentEntry
+
+# Of a rollout's own steps, what changes which release serves users.
+_TOLD = frozenset({"quarantined", "released", "locked", "unlocked", "rolled_back", "halted"})
+# Lines of the audit log that say what an incident's own entries say.
+AUDITED = "incident_"
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineLine:
+    """One line. source: who recorded it. by: empty for Slipway itself. alert_id: 0 for other sources."""
+
+    at: datetime
+    source: Literal["incident", "alert", "lane"]
+    what: str
+    text: str
+    by: str = ""
+    alert_id: int = 0
+
+
+def merged(
+    entries: Iterable[IncidentEntry],
+    alerts: Mapping[int, Sequence[Entry]],
+    happened: Iterable[Transition],
+) -> list[TimelineLine]:
+    """All of it, oldest first. happened: audit lines of the lane, of which those by people and new phases are told."""
+    lines = [TimelineLine(e.at, "incident", e.what, e.text, e.by) for e in entries]
+    for alert_id, told in alerts.items():
+        lines += [TimelineLine(e.at, "alert", e.what, e.text, e.by, alert_id) for e in told]
+    lines += _of_lane(happened)
+    return sorted(lines, key=lambda line: line.at)
+
+
+def _of_lane(happened: Iterable[Transition]) -> Iterator[TimelineLine]:
+    for line in happened:
+        by_person = line.actor.via != "system"
+        new_phase = bool(line.to_phase) and line.from_phase != line.to_phase
+        if line.what.startswith(AUDITED) or not (by_person or new_phase or line.what in _TOLD):
+            continue
+        yield TimelineLine(line.at, "lane", line.what, line.why, line.actor.name if by_person else "")

@@ -1,0 +1,1 @@
+"""Incidents, run durably: people's requests, what alerts say, and what comes due."""

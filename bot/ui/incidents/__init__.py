@@ -1,0 +1,1 @@
+"""Incidents in Discord: one message for each with its thread, and its buttons."""
