@@ -16,9 +16,10 @@ from bot.domain.watch.incidents.incident import Incident, IncidentAction
 from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest
 from bot.engine.watch.incidents.service import Incidents
 from bot.ui import escaping
-from bot.ui.errors import Reply
+from bot.ui.errors import Reply, Upload
 from bot.ui.incidents.buttons import IncidentPress
 from bot.ui.incidents.card import incident_line
+from bot.ui.incidents.evidence import evidence
 from bot.ui.interactions import lists
 from bot.ui.interactions.people import AnyInteraction, id_used
 from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
@@ -122,6 +123,35 @@ class IncidentCommands(
 
         await self.responder.answer(interaction, "incident list", work, category="read")
 
+    @app_commands.command(
+        name="postmortem", description="A draft with timeline and deploys; or name the finished one"
+    )
+    @app_commands.describe(
+        incident="Which one", link="Where the finished one is; no one is asked for it then"
+    )
+    async def postmortem(
+        self,
+        interaction: AnyInteraction,
+        incident: _Number | None = None,
+        link: app_commands.Range[str, 1, 500] = "",
+    ) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            if link:
+                done = await self._act(interaction, guild, actor, IncidentAction.DOCUMENT, incident, link)
+                return Reply(f"📝 Incident {done.id} has its post-mortem.")
+            number = await self._meant(interaction, guild, incident)
+            view = await self._service().view(number, guild.id)
+            charts = await evidence(view.alerts, self.responder.draw_alert)
+            text = await self._service().postmortem(number, guild.id, [each.name for each in charts])
+            said = (
+                f"📄 The draft for incident {number}. Fill in the headings, and name it in the option `link`."
+            )
+            return Reply(said, upload=Upload(f"postmortem-{number}.md", text), more=charts)
+
+        await self.responder.answer(
+            interaction, "incident postmortem", work, category="read", patience_s=LOOK_UP_S
+        )
+
     # ---- buttons -------------------------------------------------------------------------------------------
 
     @commands.Cog.listener()
@@ -149,6 +179,7 @@ class IncidentCommands(
     @assign.autocomplete("incident")
     @note.autocomplete("incident")
     @close.autocomplete("incident")
+    @postmortem.autocomplete("incident")
     async def numbers(self, interaction: AnyInteraction, typed: str) -> Choices:
         async def work(guild: GuildConfig) -> Choices:
             found = await self._service().listed(guild.id, closed=True)

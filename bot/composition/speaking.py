@@ -52,6 +52,7 @@ class Speaking:
             budget=budget,
             alerts=store.alerts,
         )
+        self.alert_charts = AlertCharts(drawing, store.served, catalog, clock)
         self.alert_cards = AlertCards(
             self.connection.rest,
             alerts,
@@ -60,7 +61,7 @@ class Speaking:
             catalog=catalog,
             clock=clock,
             budget=budget,
-            draw=AlertCharts(drawing, store.served, catalog, clock),
+            draw=self.alert_charts,
         )
         self.incident_cards = IncidentCards(
             self.connection.rest,

@@ -278,6 +278,7 @@ async def _assemble(
         alerts,
         incidents,
         draw=speaking.evidence,
+        draw_alert=speaking.alert_charts,
         lane_charts=speaking.lane_charts,
         checks=checks,
     )
@@ -298,6 +299,7 @@ async def _assemble(
     api = create_api(
         Parts(
             engine,
+            incidents,
             current,
             PostgresTokens(pools[0]),
             limiter,

@@ -42,6 +42,12 @@ class Reply:
     ephemeral: bool = True
     outcome: str = "ok"
     upload: Upload | None = None
+    more: tuple[Upload, ...] = ()
+
+    @property
+    def uploads(self) -> tuple[Upload, ...]:
+        """All files that go with it."""
+        return (self.upload, *self.more) if self.upload is not None else self.more
 
 
 def explain(error: BaseException, *, command: str) -> Reply:

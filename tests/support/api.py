@@ -11,11 +11,13 @@ import aiohttp
 
 from bot.adapters.postgres.tokens import NewToken, PostgresTokens
 from bot.adapters.redis.limiter import BUDGETS, BudgetLimiter
+from bot.adapters.redis.waker import EventWaker
 from bot.adapters.telemetry import Telemetry
 from bot.catalog import Reloaded
 from bot.domain.config import GuildConfig
 from bot.domain.rollout.model import Actor, Release
 from bot.domain.tokens import TokenScope
+from bot.engine.watch.incidents.service import Incidents
 from bot.ports.changes import ChangeSource
 from bot.ports.errors import Unreachable
 from bot.web.api.app import Parts, create_api
@@ -114,6 +116,7 @@ async def serving(
         tokens = PostgresTokens(slipway.database)
         parts = Parts(
             slipway.engine,
+            Incidents(slipway.store, lambda: world.catalog, clock=world.clock, waker=EventWaker()),
             lambda: world.catalog,
             tokens,
             BudgetLimiter(budgets=budgets or GENEROUS),

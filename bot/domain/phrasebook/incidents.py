@@ -102,21 +102,23 @@ def incident_restored_already(incident_id: int, at: datetime) -> Refused:
 
 def no_incident(incident_id: int) -> UserError:
     return UserError(
-        f"There is no incident {incident_id} here.", rule="no_incident", remedy="`/incident list` shows them."
+        f"There is no incident {incident_id} here.",
+        rule="unknown_incident",
+        remedy="`/incident list` shows them.",
     )
 
 
 def no_such_incident(written: str) -> UserError:
     return UserError(
         f"{code(written)} is no number of an incident.",
-        rule="no_incident",
+        rule="unknown_incident",
         remedy="`/incident list` shows them.",
     )
 
 
 def which_incident(many: int) -> UserError:
     some = "No incident is open." if not many else f"Several incidents are open: {many}."
-    return UserError(some, rule="no_incident", remedy="Name one in the option `incident`.")
+    return UserError(some, rule="unknown_incident", remedy="Name one in the option `incident`.")
 
 
 def not_your_incident(action: str, roles: str) -> Refused:

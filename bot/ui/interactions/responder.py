@@ -15,6 +15,7 @@ from discord import app_commands
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.rollout.model import Actor
+from bot.domain.watch.alerts.alert import Alert
 from bot.engine.api import OpenedVerdict
 from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
@@ -87,6 +88,8 @@ class Responder:
     draw: Callable[[OpenedVerdict], Awaitable[bytes | None]] | None = None
     lane_charts: LaneCharts | None = None
     checks: Checks | None = None  # for `/health run`
+    # Draws the chart of an alert in the same way.
+    draw_alert: Callable[[Alert], Awaitable[bytes | None]] | None = None
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )
@@ -236,10 +239,10 @@ async def _send(interaction: AnyInteraction, reply: Reply) -> None:
     what: dict[str, Any] = {"view": reply.view} if reply.view is not None else {"content": reply.content}
     what["allowed_mentions"] = discord.AllowedMentions.none()
     if interaction.response.is_done():
-        if reply.upload is not None:
-            what["attachments"] = [reply.upload.file()]
+        if reply.uploads:
+            what["attachments"] = [each.file() for each in reply.uploads]
         await interaction.edit_original_response(**what)
     else:
-        if reply.upload is not None:
-            what["file"] = reply.upload.file()
+        if reply.uploads:
+            what["files"] = [each.file() for each in reply.uploads]
         await interaction.response.send_message(ephemeral=reply.ephemeral, **what)

@@ -13,6 +13,7 @@ from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
 from bot.engine.service import Engine
+from bot.engine.watch.incidents.service import Incidents
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
@@ -36,6 +37,7 @@ class Parts:
     """What the API is made of. ready: whether the database has its schema. observed: as of `Responder`."""
 
     engine: Engine
+    incidents: Incidents
     catalog: Callable[[], Catalog]
     tokens: TokenStore
     limiter: RateLimiter
@@ -49,7 +51,7 @@ def create_api(parts: Parts) -> web.Application:
     """The application to add below `PREFIX`."""
     app = web.Application(middlewares=[problems])
     access = Access(parts.tokens, parts.limiter, parts.clock.now)
-    handlers = Handlers(parts.engine, parts.catalog, access, parts.clock.now)
+    handlers = Handlers(parts.engine, parts.incidents, parts.catalog, access, parts.clock.now)
     for operation in OPERATIONS:
         handle: Handle = getattr(handlers, operation.name)
         route = _Route(operation, handle, access, parts)

@@ -17,6 +17,8 @@ from bot.domain.tokens import SCOPE_OF, ApiToken
 from bot.domain.watch.oncall.schedule import Person
 from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest
 from bot.engine.service import Engine
+from bot.engine.watch.incidents.api import IncidentView
+from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.overrides import OverrideRequest
 from bot.web.api import formatting, health, models
 from bot.web.api.access import Access, require, require_lane, require_unlimited
@@ -47,11 +49,13 @@ class Handlers:
     def __init__(
         self,
         engine: Engine,
+        incidents: Incidents,
         catalog: Callable[[], Catalog],
         access: Access,
         now: Callable[[], datetime],
     ) -> None:
         self._engine = engine
+        self._incidents = incidents
         self._catalog = catalog
         self._access = access
         self._now = now
@@ -257,6 +261,31 @@ class Handlers:
         )
         return formatting.override(await self._engine.on_call.override(request))
 
+    # ---- incidents -----------------------------------------------------------------------------------------
+
+    async def incidents(self, call: ApiCall) -> BaseModel:
+        query: models.IncidentQuery = call.request.query
+        found = await self._incidents.listed(call.guild.id, closed=query.closed == "true")
+        shown = [each for each in found if _covers(call.token, each.lane)]
+        return models.IncidentsInfo(incidents=[formatting.incident(each) for each in shown])
+
+    async def incident(self, call: ApiCall) -> BaseModel:
+        return formatting.incident_view(await self._incident(call))
+
+    async def postmortem(self, call: ApiCall) -> BaseModel:
+        found = await self._incident(call)
+        text = await self._incidents.postmortem(found.incident.id, call.guild.id)
+        return models.PostmortemInfo(markdown=text)
+
+    async def _incident(self, call: ApiCall) -> IncidentView:
+        path: models.IncidentPath = call.request.path
+        found = await self._incidents.view(path.incident, call.guild.id)
+        if found.incident.lane is None:
+            require_unlimited(call.token, "see what concerns no service")
+        else:
+            require_lane(call.token, found.incident.lane)
+        return found
+
     # ---- shared --------------------------------------------------------------------------------------------
 
     def _deploy_request(self, call: ApiCall, *, dry_run: bool) -> DeployRequest:
@@ -287,6 +316,10 @@ class Handlers:
     async def _spend_unless_on_call(self, call: ApiCall) -> None:
         if call.guild.oncall_role not in call.actor.roles:
             await self._access.spend(call.token, "api_change")
+
+
+def _covers(token: ApiToken, lane: Lane | None) -> bool:
+    return token.covers(lane) if lane is not None else not token.limited
 
 
 def _over(found: Rollout, mark: str | None) -> bool:

@@ -73,6 +73,16 @@ class ScheduleQuery(_Given):
     schedule: Annotated[Name | None, Field(description="Only this schedule.")] = None
 
 
+class IncidentPath(_Given):
+    incident: Annotated[int, Field(ge=1, le=_BIGGEST, description="Number of the incident."), DIGITS]
+
+
+class IncidentQuery(_Given):
+    closed: Annotated[
+        Literal["true", "false"], Field(description="The newest 25 of all, instead of all that are open.")
+    ] = "false"
+
+
 class Nothing(_Given):
     """No parameters."""
 
@@ -638,6 +648,65 @@ class OverrideInfo(_Answer):
     until: datetime
     reason: str
     instead: list[ShiftInfo]
+
+
+class ResponseInfo(_Answer):
+    """A time against its target, from the beginning of the trouble."""
+
+    took_s: Annotated[float, Field(description="Seconds; so far, while it is not `done`.")]
+    target_s: float
+    done: bool
+    late: bool
+
+
+class IncidentBrief(_Answer):
+    """An incident."""
+
+    id: int
+    title: str
+    severity: Literal["critical", "high", "medium", "low"]
+    state: Literal["open", "acknowledged", "restored", "closed"]
+    service: str | None
+    environment: str | None
+    since: Annotated[datetime, Field(description="When the trouble began.")]
+    opened_at: datetime
+    acknowledged_at: datetime | None
+    restored_at: datetime | None
+    closed_at: datetime | None
+    owner: str | None
+    alerts: Annotated[list[int], Field(description="Numbers of the alerts that belong to it.")]
+    postmortem: Annotated[str, Field(description="Where the finished one is.")]
+
+
+class IncidentsInfo(_Answer):
+    incidents: list[IncidentBrief]
+
+
+class TimelineInfo(_Answer):
+    """One line of a timeline. `source`: the incident itself, one of its alerts, or its lane's audit log."""
+
+    at: datetime
+    source: Literal["incident", "alert", "lane"]
+    what: str
+    text: str
+    by: Annotated[str, Field(description="Empty for Slipway itself.")]
+    alert: int | None
+
+
+class IncidentInfo(_Answer):
+    """An incident with its timeline, oldest first."""
+
+    incident: IncidentBrief
+    acknowledged: ResponseInfo
+    restored: ResponseInfo
+    rollouts: Annotated[list[int], Field(description="Of its lane, from an hour before it until its end.")]
+    timeline: list[TimelineInfo]
+
+
+class PostmortemInfo(_Answer):
+    """The draft of a post-mortem."""
+
+    markdown: str
 
 
 class TokenInfo(_Answer):

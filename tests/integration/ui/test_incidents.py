@@ -191,6 +191,18 @@ async def test_people_work_on_an_incident_by_commands_and_buttons(desk: Desk) ->
     assert [each["value"] for each in await stand.suggest("dev", "incident note", "incident")] == ["1"]
 
 
+async def test_the_draft_of_a_post_mortem_is_a_file_and_the_finished_one_is_named(desk: Desk) -> None:
+    stand = desk.stand
+    incident = await desk.opened()
+    answer = await stand.slash("dev", "incident postmortem")
+    assert "The draft for incident 1" in str(answer)
+    assert "postmortem-1.md" in str(answer)
+    answer = await stand.slash("dev", "incident postmortem", incident="1", link="https://wiki.example/1")
+    assert "has its post-mortem" in str(answer)
+    found = await desk.store.incidents.load(incident.id)
+    assert found is not None and found.postmortem == "https://wiki.example/1"
+
+
 # ---- marks -------------------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from bot.domain.watch.incidents.incident import (
     IncidentChange,
     IncidentEntry,
 )
+from bot.domain.watch.incidents.postmortem import PostmortemFacts, postmortem
 from bot.domain.watch.incidents.targets import IncidentPolicy
 from bot.domain.watch.incidents.timeline import AUDITED
 from bot.engine.stepper import MESSAGES, Contended
@@ -188,6 +189,12 @@ class Incidents:
     async def view(self, incident_id: int, guild_id: int | None = None) -> IncidentView:
         incident = await self._load(incident_id, guild_id)
         return await view_of(self._store, incident, self.policy(incident.lane), self._clock.now())
+
+    async def postmortem(self, incident_id: int, guild_id: int, charts: Sequence[str] = ()) -> str:
+        """The draft of a post-mortem as Markdown. charts: names of files that are sent with it."""
+        view = await self.view(incident_id, guild_id)
+        facts = PostmortemFacts(view.incident, view.lines, view.times, view.alerts, view.deploys, charts)
+        return postmortem(facts)
 
     # ---- alerts and time ----
 

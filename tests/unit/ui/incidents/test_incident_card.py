@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.records import RolloutSummary
-from bot.domain.watch.alerts.alert import Owner
+from bot.domain.watch.alerts.alert import Alert, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.hearing import begin
@@ -22,6 +22,7 @@ from bot.engine.watch.incidents.api import IncidentView
 from bot.ui.buttons import IncidentButton
 from bot.ui.incidents.buttons import IncidentPress, incident_controls
 from bot.ui.incidents.card import incident_embed, incident_headline, incident_line
+from bot.ui.incidents.evidence import evidence
 from tests.support.alerts import errors
 from tests.support.catalogs import PRODUCTION
 from tests.support.discord_specs import request_errors
@@ -107,6 +108,21 @@ def test_presses_are_read_from_their_ids() -> None:
     for other in ("slipway-incident:3:dance", "slipway-incident:x:close", "slipway-alert:3:resolve", ""):
         assert IncidentPress.parse(other) is None
     assert IncidentPress.parse(str(IncidentButton(7).custom_id)) == IncidentPress(7, None)
+
+
+async def test_evidence_is_what_can_be_drawn_worst_first_and_never_in_the_way() -> None:
+    async def draw(alert: Alert) -> bytes | None:
+        return b"png" if alert.id != 9 else None
+
+    async def broken(alert: Alert) -> bytes | None:
+        if alert.id == 8:
+            raise RuntimeError("no font")
+        return b"png"
+
+    mild = [replace(ALERT, id=number, severity=Severity.LOW) for number in (8, 9, 10)]
+    assert [each.name for each in await evidence([*mild, ALERT], draw)] == ["alert-7.png", "alert-8.png"]
+    assert [each.name for each in await evidence([*mild, ALERT], broken)] == ["alert-7.png"]
+    assert await evidence([ALERT], None) == ()
 
 
 HOSTILE = st.text(max_size=400) | st.sampled_from(

@@ -1,0 +1,122 @@
+"""The draft of a post-mortem: what it says, and that no text of others becomes a part of the document."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.records import RolloutSummary
+from bot.domain.watch.alerts.alert import Owner
+from bot.domain.watch.alerts.escalation import AlertPolicy
+from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.incidents.incident import Incident, response_times
+from bot.domain.watch.incidents.postmortem import PostmortemFacts, postmortem
+from bot.domain.watch.incidents.targets import IncidentPolicy
+from bot.domain.watch.incidents.timeline import TimelineLine
+from tests.support.alerts import errors
+from tests.support.catalogs import PRODUCTION
+from tests.support.virtual_time import EPOCH
+
+MIN = timedelta(minutes=1)
+ALERT = begin(7, errors(), (1,), EPOCH, AlertPolicy()).alert
+INCIDENT = Incident(
+    3,
+    1,
+    PRODUCTION,
+    "Payments fail",
+    Severity.CRITICAL,
+    EPOCH,
+    EPOCH + MIN,
+    "dev",
+    owner=Owner(5, "ada"),
+    acknowledged_at=EPOCH + 6 * MIN,
+    restored_at=EPOCH + 31 * MIN,
+    closed_at=EPOCH + 40 * MIN,
+    closed_by="ada",
+)
+DEPLOY = RolloutSummary(9, PRODUCTION, "1.4.0", "1.5.0", "rolled_back", "dev", "", "It failed.", EPOCH, EPOCH)
+LINES = (
+    TimelineLine(EPOCH, "alert", "opened", "Many requests fail", alert_id=7),
+    TimelineLine(EPOCH + MIN, "lane", "rolled_back", "errors", "ada"),
+)
+HEADINGS = [
+    "Times against targets",
+    "Alerts",
+    "Deployed",
+    "Timeline",
+    "Impact",
+    "Cause",
+    "What went well, and what did not",
+    "Actions",
+]
+
+
+def facts(incident: Incident = INCIDENT, *lines: TimelineLine, **more: object) -> PostmortemFacts:
+    times = response_times(incident, IncidentPolicy(), EPOCH + 60 * MIN)
+    return replace(PostmortemFacts(incident, lines or LINES, times, (ALERT,), (DEPLOY,)), **more)  # type: ignore[arg-type]
+
+
+def headings(text: str) -> list[str]:
+    return [line[3:] for line in text.splitlines() if line.startswith("## ")]
+
+
+def test_it_says_what_is_known_and_leaves_headings_for_the_rest() -> None:
+    text = postmortem(facts(charts=("alert-7.png",)))
+    assert text.startswith("# Post-mortem: Payments fail\n")
+    assert headings(text) == HEADINGS
+    start = f"{EPOCH:%Y-%m-%d %H:%M:%S}"
+    for said in (
+        "- Incident 3, critical, of checkout/production",
+        "by ada, after 40 min",
+        "- Acknowledged after 6 min of 15 min.",
+        "- Restored after 31 min: later than the target of 30 min.",
+        f"- Alert 7, critical, from {start} still open: Many requests fail: 52% (limit 20%)",
+        f"- Rollout 9 {start}, ended {start}: 1.4.0 → 1.5.0 by dev, rolled back. It failed.",
+        "![Evidence](alert-7.png)",
+        f"| {start} | Alert 7 opened: Many requests fail | Slipway |",
+        "Rolled back: errors | ada |",
+    ):
+        assert said in text
+
+
+def test_an_incident_that_has_nothing_yet_has_a_whole_document() -> None:
+    bare = replace(INCIDENT, lane=None, owner=None, closed_at=None, acknowledged_at=None, restored_at=None)
+    text = postmortem(facts(bare, alerts=(), deploys=(), lines=()))
+    assert headings(text) == HEADINGS
+    assert "- Not closed yet" in text
+    assert "- Owner: no one" in text
+    assert "Not acknowledged yet" in text
+
+
+HOSTILE = st.text(max_size=300) | st.sampled_from(
+    [
+        "@team <b>x</b> # no",
+        "a | b | c",
+        "```\n## Cause",
+        "[x](javascript:alert)",
+        "-->",
+        "- [ ] todo",
+        "x\r\n## Impact",
+    ]
+)
+
+
+@given(title=HOSTILE, text=HOSTILE, name=HOSTILE, version=HOSTILE)
+def test_no_text_of_others_becomes_a_part_of_the_document(
+    title: str, text: str, name: str, version: str
+) -> None:
+    incident = replace(INCIDENT, title=title, owner=Owner(0, name), closed_by=name)
+    deploy = replace(DEPLOY, from_version=version, to_version=version, outcome=text, requester=name)
+    lines = [TimelineLine(EPOCH, "incident", "marked", text, name) for _ in range(3)]
+    made = postmortem(facts(incident, *lines, deploys=(deploy,)))
+    assert headings(made) == HEADINGS
+    rows = [line for line in made.splitlines() if line.startswith("| 2")]
+    assert len(rows) == 3
+    assert all(row.replace("\\\\", "").replace("\\|", "").count("|") == 4 for row in rows)
+    assert "@team" not in made
+    assert "<b>" not in made
+    assert made.count("<!--") == made.count("-->") == 4
