@@ -9,6 +9,7 @@ from cogs.incident import IncidentCommands
 from cogs.locks import LockCommands
 from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
+from cogs.report import ReportCommand
 from cogs.rollback import Rollback
 from cogs.status import Status
 from cogs.why import WhyCommand
@@ -23,6 +24,7 @@ COGS = (
     IncidentCommands,
     Panic,
     OnCallSchedules,
+    ReportCommand,
     CommandsSync,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "LockCommands",
     "OnCallSchedules",
     "Panic",
+    "ReportCommand",
     "Rollback",
     "Status",
     "WhyCommand",

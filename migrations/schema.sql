@@ -389,6 +389,11 @@ CREATE TABLE public.releases (
     rollout_id bigint
 );
 
+CREATE TABLE public.reports_posted (
+    guild_id bigint NOT NULL,
+    due_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE public.rollouts (
     id bigint NOT NULL,
     guild_id bigint NOT NULL,
@@ -444,6 +449,16 @@ CREATE TABLE public.served (
     since timestamp with time zone NOT NULL,
     measures text[] NOT NULL,
     ticks jsonb NOT NULL
+);
+
+CREATE TABLE public.served_days (
+    service text NOT NULL,
+    environment text NOT NULL,
+    day date NOT NULL,
+    seconds double precision NOT NULL,
+    requests bigint NOT NULL,
+    bad bigint NOT NULL,
+    counted_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE public.timers (
@@ -572,11 +587,17 @@ ALTER TABLE ONLY public.on_call_told
 ALTER TABLE ONLY public.releases
     ADD CONSTRAINT releases_pkey PRIMARY KEY (service, environment, digest);
 
+ALTER TABLE ONLY public.reports_posted
+    ADD CONSTRAINT reports_posted_pkey PRIMARY KEY (guild_id);
+
 ALTER TABLE ONLY public.rollouts
     ADD CONSTRAINT rollouts_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY public.schema_revision
     ADD CONSTRAINT schema_revision_pkc PRIMARY KEY (version_num);
+
+ALTER TABLE ONLY public.served_days
+    ADD CONSTRAINT served_days_pkey PRIMARY KEY (service, environment, day);
 
 ALTER TABLE ONLY public.served
     ADD CONSTRAINT served_pkey PRIMARY KEY (service, environment, thinned, since, measures);
@@ -602,6 +623,8 @@ CREATE INDEX alerts_lane ON public.alerts USING btree (service, environment, id 
 CREATE INDEX alerts_newest ON public.alerts USING btree (grp, id DESC);
 
 CREATE UNIQUE INDEX alerts_open ON public.alerts USING btree (grp) WHERE (NOT over);
+
+CREATE INDEX alerts_opened ON public.alerts USING btree (opened_at);
 
 CREATE INDEX alerts_undrawn ON public.alerts USING btree (id) WHERE (drawn < version);
 
@@ -659,6 +682,10 @@ CREATE INDEX on_call_overrides_until ON public.on_call_overrides USING btree (un
 
 CREATE INDEX on_call_pages_due ON public.on_call_pages USING btree (due_at);
 
+CREATE INDEX rollouts_created ON public.rollouts USING btree (created_at);
+
+CREATE INDEX rollouts_ended ON public.rollouts USING btree (ended_at) WHERE (ended_at IS NOT NULL);
+
 CREATE INDEX rollouts_history ON public.rollouts USING btree (guild_id, id DESC);
 
 CREATE INDEX rollouts_lane_history ON public.rollouts USING btree (service, environment, id DESC);
@@ -672,6 +699,8 @@ CREATE INDEX rollouts_tick ON public.rollouts USING btree (next_tick) WHERE (nex
 CREATE INDEX samples_at ON public.samples USING brin (at);
 
 CREATE INDEX samples_rollout ON public.samples USING btree (rollout_id, at);
+
+CREATE INDEX served_days_day ON public.served_days USING btree (day);
 
 CREATE INDEX served_since ON public.served USING btree (since);
 

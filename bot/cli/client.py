@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from http.client import HTTPException
@@ -70,6 +71,19 @@ class ApiClient:
         """Get what changes or ends within `wait_s`. An API that is away is waited for up to `patience_s` instead."""
         asked = self._request("GET", _with(path, {"wait_s": wait_s, "mark": mark}))
         return self._call(asked, patience_s, _ANSWER_S + wait_s)
+
+    def download(self, path: str, file: IO[bytes], **query: object) -> None:
+        """Write what the path has to `file`. It is not repeated: a part may be written."""
+        request = self._request("GET", _with(path, query))
+        try:
+            with self._opener.open(request, timeout=_ANSWER_S) as answer:
+                shutil.copyfileobj(answer, file)
+        except HTTPError as error:
+            with error:
+                found = _problem(error, error.read(_BIGGEST))
+            raise (Unreachable(f"{self._base}: {found}") if isinstance(found, _Busy) else found) from None
+        except (OSError, HTTPException) as error:
+            raise Unreachable(f"{self._base}: the download broke off ({_why(error)})") from None
 
     def post(self, path: str, body: Shape, key: str) -> Shape:
         """`key`: what makes it safe to repeat."""

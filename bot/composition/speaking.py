@@ -20,6 +20,7 @@ from bot.ui.chart.rollout_chart import CardCharts
 from bot.ui.gateway.client import GatewayConnection
 from bot.ui.incidents.publisher import IncidentCards
 from bot.ui.message_budget import MessageBudget
+from bot.ui.reports.chart import ReportCharts
 
 
 class Speaking:
@@ -39,6 +40,7 @@ class Speaking:
         drawing = Charts()
         self._charts, self.evidence = CardCharts(drawing), EvidenceCharts(drawing)
         self.lane_charts = LaneCharts(drawing)
+        self.reports = ReportCharts(drawing)
         budget = MessageBudget()
         self.announcer = DiscordAnnouncer(
             self.connection.rest,
@@ -49,6 +51,7 @@ class Speaking:
             clock,
             chart=self._charts,
             measured=engine.view,
+            bars=self.reports.told,
             budget=budget,
             alerts=store.alerts,
         )

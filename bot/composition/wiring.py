@@ -72,6 +72,7 @@ from cogs.incident import IncidentCommands
 from cogs.locks import LockCommands
 from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
+from cogs.report import ReportCommand
 from cogs.rollback import Rollback
 from cogs.status import Status
 from cogs.why import WhyCommand
@@ -89,6 +90,7 @@ COGS: Sequence[MakeCog] = (
     HealthCommand,
     AlertCommands,
     IncidentCommands,
+    ReportCommand,
     CommandsSync,
 )
 _DATABASE_TRY_S = 1.0
@@ -281,6 +283,7 @@ async def _assemble(
         draw_alert=speaking.alert_charts,
         lane_charts=speaking.lane_charts,
         checks=checks,
+        chart=speaking.reports,
     )
 
     async def reload() -> Reloaded:

@@ -21,6 +21,7 @@ from bot.domain.secret import Secret
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.checks import Monitor
 from bot.domain.watch.lane import LaneWatch
+from bot.domain.watch.oncall.rotation import Rotation
 from bot.domain.watch.oncall.schedule import OnCallSchedule
 
 
@@ -177,6 +178,7 @@ class GuildConfig:
     roles: Mapping[str, str]  # catalog role -> Discord role name or id
     panic_roles: tuple[str, ...] = ()
     oncall_role: str = "on-call"  # exempt from rate limits on Rollback
+    report: Rotation | None = None  # when the weekly report comes to the channel `reports`; None: never
 
 
 @dataclass(frozen=True, slots=True)

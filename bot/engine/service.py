@@ -13,6 +13,7 @@ from bot.domain.rollout.model import Actor, Lane, Release, Rollout
 from bot.domain.watch.health import ServerHealth, Strip
 from bot.engine import api
 from bot.engine.lanes import Lanes
+from bot.engine.reports.service import ReportService
 from bot.engine.requests.actions import Actions, Locks
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.deploys import Deploys
@@ -47,7 +48,7 @@ class Engine:
     """Requests of people. All methods raise `UserError` with a sentence, or `Unreachable`.
 
     targets: by name in the catalog; may be changed while the engine runs. releases: for every service. members: who is
-    in a server still, where that can be asked. on_call: the requests about on-call schedules. A request is recorded
+    in a server still, where that can be asked. on_call, reports: the requests about those. A request is recorded
     here and carried out by `bot.engine.loops.worker.Worker`, in this process or another.
     """
 
@@ -85,6 +86,7 @@ class Engine:
         self._locks = Locks(store, lanes)
         self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)
         self._health = Healths(store, catalog, clock, self.on_call.responders)
+        self.reports = ReportService(store, catalog, clock)
 
     async def deploy(self, request: api.DeployRequest) -> Rollout | api.DryRun:
         return await self._soon(self._deploys.deploy(request))

@@ -29,7 +29,7 @@ class Announcement:
     `key` makes posting repeatable (≤ 24 characters). channel: as servers name them in the catalog. icon: before the
     title, if it is neither a warning nor an end. button: id of a button to answer with. room: name of a
     thread to open under it, which begins with `room_text`. direct_to: the person of a direct message, who gets it
-    instead of the channel. alert_id: what it is about, 0 for no alert.
+    instead of the channel. alert_id: what it is about, 0 for no alert. bars: of its chart, as of a `CallPeople`.
     """
 
     key: str
@@ -46,6 +46,7 @@ class Announcement:
     room_text: str = ""
     direct_to: int = 0
     alert_id: int = 0
+    bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
 
 
 class UndeliveredError(Exception):
@@ -55,6 +56,8 @@ class UndeliveredError(Exception):
         super().__init__(f"{person}: {why}")
         self.person = person
         self.why = why
+
+    bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
 
 
 class Alarm(Protocol):

@@ -29,6 +29,7 @@ from bot.domain.records import (
 )
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import Lane, Rollout
+from bot.ports.reports import ExportStore, ReportStore
 from bot.ports.watch.alerts import AlertStore, WatchedLanes
 from bot.ports.watch.incidents import IncidentStore
 from bot.ports.watch.monitors import MonitorStore
@@ -310,6 +311,10 @@ class Store(Protocol):
     def on_call(self) -> OnCallStore: ...
     @property
     def monitors(self) -> MonitorStore: ...
+    @property
+    def reports(self) -> ReportStore: ...
+    @property
+    def exports(self) -> ExportStore: ...
     @property
     def housekeeping(self) -> Housekeeping: ...
     @property

@@ -24,6 +24,8 @@ from bot.ui.alerts.direct import DirectMessages
 from bot.ui.alerts.rooms import WarRooms
 from bot.ui.buttons import HereButton
 from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
+from bot.ui.chart.chart import ChartError
+from bot.ui.errors import Upload
 from bot.ui.message_budget import MessageBudget, Priority
 from bot.ui.notices import ALARMS, NoticeText, alert_words, nonce, words
 from bot.ui.rest import (
@@ -38,6 +40,7 @@ from bot.ui.rest import (
 )
 
 Chart = Callable[[RolloutView], Awaitable[bytes | None]]
+BarChart = Callable[[tuple[tuple[str, str, int, int, float | None], ...]], Awaitable[bytes | None]]
 
 _log = structlog.get_logger(__name__)
 _REPORT_EVERY = timedelta(hours=1)
@@ -48,6 +51,7 @@ class DiscordAnnouncer:
 
     rooms: threads of war rooms.
     views: rollouts as cards say them in words. measured: the same with what charts show; `views` where there is none.
+    bars: draws the chart of an announcement.
     """
 
     def __init__(  # noqa: PLR0917
@@ -63,6 +67,7 @@ class DiscordAnnouncer:
         measured: Views | None = None,
         budget: MessageBudget | None = None,
         alerts: AlertStore | None = None,
+        bars: BarChart | None = None,
     ) -> None:
         self._rest = rest
         self._views = views
@@ -80,6 +85,7 @@ class DiscordAnnouncer:
             rest, views, scheduler, notes, catalog, clock, self._budget, self._report, chart_of
         )
         self.rooms = WarRooms(notes, self._report)
+        self._bars = bars
         self._directly = DirectMessages(alerts, self._post_in)
         self._began = clock.now()
         self._tried: set[str] = set()
@@ -151,6 +157,7 @@ class DiscordAnnouncer:
             return
         channels = GuildChannels(self._rest(), guild)
         post = alert_words(alert, await channels.roles(alert.mention_roles))
+        post = replace(post, upload=await self._drawn(alert))
         for name in dict.fromkeys((post.channel, "alerts" if alert.room else "deploys", "deploys")):
             try:
                 message = await self._post(channels, replace(post, channel=name))
@@ -164,6 +171,17 @@ class DiscordAnnouncer:
         guild = self._catalog().guilds.get(message.guild_id)
         if guild is not None:
             await self._directly.send(GuildChannels(self._rest(), guild), message)
+
+    async def _drawn(self, alert: Announcement) -> Upload | None:
+        """Its chart. The message comes without it where it cannot be drawn."""
+        if not alert.bars or self._bars is None:
+            return None
+        try:
+            picture = await self._bars(alert.bars)
+        except ChartError as error:
+            _log.warning("announcement_not_drawn", key=alert.key, error=str(error))
+            return None
+        return Upload("report.png", picture) if picture is not None else None
 
     # ---- one message ---------------------------------------------------------------------------------------
 
@@ -195,10 +213,10 @@ class DiscordAnnouncer:
         try:
             return await calling(lambda: _send(channel, post))
         except ClosedError:
-            if post.embed is None:
+            if post.embed is None and post.upload is None:
                 raise
-            # Perhaps only embeds are forbidden. The message must still reach the people it calls.
-            return await calling(lambda: _send(channel, post.spelled_out()))
+            # Perhaps only embeds or files are forbidden. The message must still reach the people it calls.
+            return await calling(lambda: _send(channel, replace(post.spelled_out(), upload=None)))
 
     async def _elsewhere(
         self, channels: GuildChannels, guild: GuildConfig, notice: Notice, post: NoticeText, error: Exception
@@ -275,6 +293,10 @@ async def _send(channel: discord.PartialMessageable, post: NoticeText) -> discor
     allowed = mentions(post.roles, post.users)
     if post.embed is not None:
         return await channel.send(post.content, embed=post.embed, nonce=post.nonce, allowed_mentions=allowed)
+    if post.upload is not None:
+        return await channel.send(
+            post.content, file=post.upload.file(), nonce=post.nonce, allowed_mentions=allowed
+        )
     if post.button:
         view = discord.ui.View(timeout=None)
         view.add_item(HereButton(post.button))

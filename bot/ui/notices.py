@@ -19,6 +19,7 @@ from bot.ports.notifications import Announcement, Notice
 from bot.ui import escaping
 from bot.ui.cards.measurements import failing
 from bot.ui.cards.phases import COLOUR
+from bot.ui.errors import Upload
 
 ALARMS = frozenset({"rolled_back", "halted", "irreversible"})
 _HEADS = {
@@ -39,7 +40,9 @@ _HEADS = {
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """One message to post. `nonce` and `mark` are the same for every attempt. button: id of one under it."""
+    """One message to post. `nonce` and `mark` are the same for every attempt. button: id of one under it. upload: a
+    picture.
+    """
 
     channel: str
     content: str
@@ -49,6 +52,7 @@ class NoticeText:
     roles: tuple[int, ...]
     users: tuple[int, ...]
     button: str = ""
+    upload: Upload | None = None
 
     def is_in(self, message: discord.Message) -> bool:
         """Whether `message` is this one, posted by an earlier attempt."""

@@ -30,6 +30,7 @@ from bot.engine.api import (
     RolloutView,
     SeriesPoint,
 )
+from bot.engine.reports.service import ReportService
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
 from bot.engine.watch.health import Healths, OpenedLane
@@ -59,6 +60,7 @@ class FakeEngine:
         self.stable: dict[Lane, Release] = {}
         self.store = MemoryStore(MemoryDatabase(clock.now))
         self.on_call = OnCall(self.store.on_call, lambda: self.catalog, clock)
+        self.reports = ReportService(self.store, lambda: self.catalog, clock)
         self._releases = list(releases)
         self._transitions: dict[int, list[Transition]] = {}
         self._interactions: dict[str, int] = {}

@@ -6,6 +6,7 @@ from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.effects import PostgresEffects
 from bot.adapters.postgres.history import PostgresHistory, PostgresHousekeeping, PostgresNotes
 from bot.adapters.postgres.lanes import PostgresLanes
+from bot.adapters.postgres.reports import PostgresExports, PostgresReports
 from bot.adapters.postgres.rollouts import Charters, PostgresRollouts
 from bot.adapters.postgres.served import PostgresServed
 from bot.adapters.postgres.ticks import PostgresTicks, PostgresTimers
@@ -32,5 +33,7 @@ class PostgresStore:
         self.watched = PostgresWatchedLanes(database)
         self.on_call = PostgresOnCall(database)
         self.monitors = PostgresMonitors(database)
+        self.reports = PostgresReports(database)
+        self.exports = PostgresExports(database)
         self.housekeeping = PostgresHousekeeping(database)
         self.cards = self.notes = PostgresNotes(database)

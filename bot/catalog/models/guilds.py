@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
-from bot.values import NameOrId, Names, Part, Snowflake
+from pydantic import BeforeValidator, Field, WithJsonSchema
+
+from bot.catalog.models.oncall import parse_test_page
+from bot.values import NameOrId, Names, Part, Snowflake, Text
 
 
 class Channels(Part):
@@ -15,6 +18,20 @@ class Channels(Part):
     incidents: NameOrId | None = Field(default=None, description="Where incidents get their threads.")
 
 
+class WeeklyReport(Part):
+    """A report that is posted each week. Without it, reports are only shown when someone asks."""
+
+    channel: NameOrId = Field(description="Where it is posted.")
+    at: Annotated[
+        str,
+        BeforeValidator(parse_test_page),
+        WithJsonSchema({"type": "string", "examples": ["monday 09:00"]}),
+    ] = Field(
+        default="monday 09:00", description="Weekday and local time, in quotes; monday 09:00 by default."
+    )
+    time_zone: Text = Field(default="UTC", description="IANA name, such as Europe/Berlin; UTC by default.")
+
+
 class Guild(Part):
     """A Discord server. Channels and roles are given by name or id."""
 
@@ -22,6 +39,9 @@ class Guild(Part):
     channels: Channels
     roles: dict[str, NameOrId] = Field(description="The catalog's role names, each with the Discord role.")
     on_call: str = Field(default="on-call", description="The role that is never rate-limited on Rollback.")
+    reports: WeeklyReport | None = Field(
+        default=None, description="Posts a report each week; off by default."
+    )
     panic: Names | None = Field(default=None, description="Who may use the panic stop; on_call by default.")
 
 

@@ -62,7 +62,7 @@ class _Resolver:
         )
         zoned = self._zone(path, written.time_zone)
         if zoned and written.test_page is not None:
-            made = replace(made, tested=_each_week(written.time_zone, written.test_page))
+            made = replace(made, tested=each_week(written.time_zone, written.test_page))
         if written.ics is not None:
             return self._from_calendar(path, written, written.ics, made)
         if self._spoilt(path, "ics"):
@@ -146,13 +146,7 @@ class _Resolver:
         return replace(other, second=None) if other is not None else None
 
     def _zone(self, path: KeyPath, name: str) -> bool:
-        try:
-            ZoneInfo(name)
-        except (LookupError, ValueError, OSError):
-            sentence = f'there is no time zone "{name}".'
-            self._wrong((*path, "time_zone"), sentence, nearest(name, available_timezones()))
-            return False
-        return True
+        return is_zone(self._document, path, name)
 
     def _spoilt(self, path: KeyPath, key: str) -> bool:
         return self._sections.is_spoilt((*path, key))
@@ -161,7 +155,19 @@ class _Resolver:
         self._document.wrong(path, sentence, hint)
 
 
-def _each_week(zone: str, text: str) -> Rotation:
+def is_zone(document: Document, path: KeyPath, name: str) -> bool:
+    """Whether there is such a time zone; what is wrong with `time_zone` below `path` is reported."""
+    try:
+        ZoneInfo(name)
+    except (LookupError, ValueError, OSError):
+        sentence = f'there is no time zone "{name}".'
+        document.wrong((*path, "time_zone"), sentence, nearest(name, available_timezones()))
+        return False
+    return True
+
+
+def each_week(zone: str, text: str) -> Rotation:
+    """Turns of a week that begin at a weekday and local time, such as `"monday 09:00"`."""
     weekday, clock = hand_over_of(text)
     return Rotation(zone, datetime.combine(_A_MONDAY + timedelta(days=weekday or 0), clock), _WEEK)
 

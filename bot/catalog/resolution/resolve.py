@@ -11,7 +11,7 @@ from bot.catalog.diagnostics import KeyPath, nearest
 from bot.catalog.resolution.appcommands import applications, command_lanes, covered
 from bot.catalog.resolution.lanes import LaneResolver, served
 from bot.catalog.resolution.layers import layers
-from bot.catalog.resolution.oncall import schedules
+from bot.catalog.resolution.oncall import each_week, is_zone, schedules
 from bot.catalog.resolution.plans import plans
 from bot.catalog.resolution.releases import releases
 from bot.catalog.resolution.watching import alert_sources, sinks
@@ -106,8 +106,13 @@ def _guilds(document: Document, sections: Sections) -> dict[int, GuildConfig]:
         if guild.id in found:
             document.wrong((*path, "id"), f'is already the id of guild "{found[guild.id].name}".')
             continue
-        channels = guild.channels.model_dump(exclude_none=True)
-        found[guild.id] = GuildConfig(guild.id, name, channels, guild.roles, tuple(panic), guild.on_call)
+        channels, report = guild.channels.model_dump(exclude_none=True), guild.reports
+        weekly = None
+        if report is not None and is_zone(document, (*path, "reports"), report.time_zone):
+            channels, weekly = channels | {"reports": report.channel}, each_week(report.time_zone, report.at)
+        found[guild.id] = GuildConfig(
+            guild.id, name, channels, guild.roles, tuple(panic), guild.on_call, weekly
+        )
     if not sections.known("guilds") and document.root:
         document.wrong((), "there is no guild, so Slipway has no Discord server.", "Add guilds:.")
     return found

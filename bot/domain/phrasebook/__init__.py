@@ -158,6 +158,7 @@ from bot.domain.phrasebook.oncall import (
     page_over,
     takes_over,
 )
+from bot.domain.phrasebook.reports import REPORT_COUNTS, bad_period, exports_are_busy, too_much_to_report
 from bot.domain.phrasebook.requests import (
     bad_duration,
     needs_role,
@@ -233,6 +234,7 @@ __all__ = [
     "NO_EXPIRY",
     "ON_CALL_LATER",
     "PAUSED_STILL",
+    "REPORT_COUNTS",
     "ROLLED_BACK_NEXT",
     "ROLLING_BACK_NEXT",
     "SHARDING_REQUIRED",
@@ -257,6 +259,7 @@ __all__ = [
     "bad_expiry",
     "bad_extension",
     "bad_moment",
+    "bad_period",
     "bad_token_name",
     "because_of_alert",
     "budget_left",
@@ -276,6 +279,7 @@ __all__ = [
     "escalated_by",
     "expires",
     "expiry_in_past",
+    "exports_are_busy",
     "file_exists",
     "file_unreadable",
     "from_alert",
@@ -396,6 +400,7 @@ __all__ = [
     "too_fast",
     "too_late_to_revoke",
     "too_many_created",
+    "too_much_to_report",
     "tool_failed",
     "tool_missing",
     "trouble_back",

@@ -257,7 +257,8 @@ class CallPeople:
     `key` (≤ 24 characters): posted once. channel: as servers name them in the catalog. over: it ends an earlier one.
     icon: before the title, if it is neither a warning nor an end. button: id of a button to answer with.
     room: name of a thread to open under it, which begins with `room_text`. direct_to: a person by their Discord id: it
-    goes to them instead of the channel. alert_id: what it is about, 0 for no alert.
+    goes to them instead of the channel. alert_id: what it is about, 0 for no alert. bars: of a chart of deployments:
+    first and last day, how many went well and failed, and the share of requests that succeeded, if it is known.
     """
 
     key: str
@@ -266,7 +267,7 @@ class CallPeople:
     text: str
     mention_roles: tuple[str, ...] = ()
     over: bool = False
-    channel: Literal["alerts", "deploys", "incidents"] = "alerts"
+    channel: Literal["alerts", "deploys", "incidents", "reports"] = "alerts"
     mention_users: tuple[int, ...] = ()
     icon: str = ""
     button: str = ""
@@ -274,6 +275,7 @@ class CallPeople:
     room_text: str = ""
     direct_to: int = 0
     alert_id: int = 0
+    bars: tuple[tuple[str, str, int, int, float | None], ...] = ()
     kind: Literal["call_people"] = "call_people"
 
 

@@ -117,6 +117,7 @@ def _alert(call: CallPeople) -> Announcement:
         room_text=call.room_text,
         direct_to=call.direct_to,
         alert_id=call.alert_id,
+        bars=call.bars,
     )
 
 

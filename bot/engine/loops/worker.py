@@ -21,6 +21,8 @@ from bot.engine.loops.loops import AfterCrowd, Loop, Rounds
 from bot.engine.loops.reconciler import SETTLED_S, Reconciler
 from bot.engine.loops.sampler import Sampler
 from bot.engine.loops.timers import TimerLoop
+from bot.engine.reports.service import ReportService
+from bot.engine.reports.weekly import DayCounter, WeeklyReports
 from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Stepper, order_kinds
 from bot.engine.watch.alerts.service import ALERTS, INCIDENTS, Alerts
 from bot.engine.watch.alerts.sinks import Sinks
@@ -79,6 +81,7 @@ class LoopIntervals:
     sinks_s: float = 0.5
     on_call_s: float = 2.0
     calendars_s: float = 5.0
+    reports_s: float = 15.0
     lead_s: float = 1.5  # another process takes over a dead leader's work after this long
     keep_samples: timedelta = timedelta(days=30)
     keep_effects: timedelta = timedelta(days=2)
@@ -177,6 +180,8 @@ class Worker:
         self._handing_over = HandOvers(on_call, store.on_call, catalog)
         self._paging = PageLoop(on_call, store.on_call, catalog)
         self._calendars = CalendarLoop(calendars, store.on_call, catalog, clock) if calendars else None
+        self._reporting = WeeklyReports(ReportService(store, catalog, clock), store.reports, catalog, clock)
+        self._summing = DayCounter(store.reports, clock)
         self._monitors = (
             Monitors(
                 store.monitors,
@@ -294,6 +299,8 @@ class Worker:
             Loop("gauges", self._gauge, intervals.gauge_s),
             Loop("hand_overs", only(self._handing_over.once), intervals.on_call_s),
             Loop("test_pages", only(self._paging.once), intervals.on_call_s),
+            Loop("reports", only(self._reporting.once), intervals.reports_s),
+            Loop("served_days", only(self._summing.once), intervals.reports_s),
             *(
                 [Loop("calendars", only(self._calendars.once), intervals.calendars_s)]
                 if self._calendars

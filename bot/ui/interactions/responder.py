@@ -14,6 +14,7 @@ from discord import app_commands
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
+from bot.domain.reports.report import Bar
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.alerts.alert import Alert
 from bot.engine.api import OpenedVerdict
@@ -90,6 +91,8 @@ class Responder:
     checks: Checks | None = None  # for `/health run`
     # Draws the chart of an alert in the same way.
     draw_alert: Callable[[Alert], Awaitable[bytes | None]] | None = None
+    # Draws the chart of a report, likewise.
+    chart: Callable[[Sequence[Bar]], Awaitable[bytes | None]] | None = None
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )

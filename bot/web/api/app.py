@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+import structlog
 from aiohttp import web
 from pydantic import BaseModel
 
@@ -24,8 +27,13 @@ from bot.web.api.handlers import ApiCall, Handlers
 from bot.web.api.operations import OPERATIONS, PREFIX, Operation
 from bot.web.api.problems import Problem, problems
 from bot.web.api.reading import interaction_of, read
+from bot.web.api.reports import Download
 
-Handle = Callable[[ApiCall], Awaitable[BaseModel]]
+Handle = Callable[[ApiCall], Awaitable[BaseModel | Download]]
+# A download that is not read holds a connection to the database.
+_DOWNLOAD_S = 600.0
+
+_log = structlog.get_logger(__name__)
 
 
 def _unmeasured(operation: str, outcome: str, seconds: float) -> None:
@@ -73,7 +81,7 @@ class _Route:
         self._access = access
         self._parts = parts
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.Request) -> web.StreamResponse:
         started, outcome = time.perf_counter(), "ok"
         try:
             return await self._answered(request)
@@ -83,7 +91,7 @@ class _Route:
         finally:
             self._parts.observed(f"http:{self._operation.name}", outcome, time.perf_counter() - started)
 
-    async def _answered(self, request: web.Request) -> web.Response:
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
         if not self._parts.ready():
             raise Problem(503, "starting", "Slipway is starting.", headers={"Retry-After": "2"})
         operation, token = self._operation, await self._access.token(request)
@@ -101,12 +109,40 @@ class _Route:
         asked = await read(operation, request)
         call = ApiCall(token, guild, asked, interaction_of(token.id, asked.key, operation))
         found = await self._handle(call)
+        if isinstance(found, Download):
+            return await _sent(request, found)
         return web.Response(
             status=operation.status,
             text=found.model_dump_json(),
             content_type="application/json",
             headers=_location(operation, found),
         )
+
+
+async def _sent(request: web.Request, download: Download) -> web.StreamResponse:
+    """Send a file as it is read. What fails after its begin breaks the connection: a part must not look whole."""
+    async with asyncio.timeout(_DOWNLOAD_S), aclosing(download.chunks) as chunks:
+        first = await anext(chunks)  # what can be refused, is refused here
+        headers = {
+            "Content-Disposition": f'attachment; filename="{download.name}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        }
+        response = web.StreamResponse(headers=headers)
+        response.content_type, response.charset = "text/csv", "utf-8"
+        await response.prepare(request)
+        try:
+            await response.write(first)
+            async for chunk in chunks:
+                await response.write(chunk)
+            await response.write_eof()
+        except (Exception, asyncio.CancelledError) as error:
+            _log.warning("download_broken", name=download.name, error=repr(error))
+            if request.transport is not None:
+                request.transport.abort()
+            if isinstance(error, asyncio.CancelledError):
+                raise
+    return response
 
 
 def _location(operation: Operation, found: BaseModel) -> dict[str, str]:

@@ -11,16 +11,18 @@ from pydantic import BaseModel
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, GuildConfig
+from bot.domain.reports.tables import Table
 from bot.domain.rollout import approvals
 from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
 from bot.domain.tokens import SCOPE_OF, ApiToken
 from bot.domain.watch.oncall.schedule import Person
-from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest
+from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest, everywhere
+from bot.engine.reports.service import ReportScope
 from bot.engine.service import Engine
 from bot.engine.watch.incidents.api import IncidentView
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.overrides import OverrideRequest
-from bot.web.api import formatting, health, models
+from bot.web.api import formatting, health, models, reports
 from bot.web.api.access import Access, require, require_lane, require_unlimited
 from bot.web.api.problems import Problem
 from bot.web.api.reading import Request
@@ -147,6 +149,24 @@ class Handlers:
     async def why(self, call: ApiCall) -> BaseModel:
         found = await self._rollout(call)
         return formatting.why(await self._engine.why(found.id, call.guild.id))
+
+    async def report(self, call: ApiCall) -> BaseModel:
+        query: reports.ReportQuery = call.request.query
+        service = self._engine.reports
+        return reports.shown(
+            await service.report(self._scope(call, query.service), query.days, query.service)
+        )
+
+    async def export(self, call: ApiCall) -> reports.Download:
+        path: reports.ExportPath = call.request.path
+        query: reports.ExportQuery = call.request.query
+        scope = self._scope(call, query.service)
+        chunks = self._engine.reports.export(Table(path.table), scope, query.since, query.until)
+        return reports.Download(f"{path.table}.csv", chunks)
+
+    def _scope(self, call: ApiCall, service: str | None) -> ReportScope:
+        within = call.token.covers if call.token.limited else everywhere
+        return self._engine.reports.scope(call.guild.id, service, within)
 
     # ---- changes -------------------------------------------------------------------------------------------
 

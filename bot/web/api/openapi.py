@@ -90,7 +90,9 @@ def _parameter(place: str, name: str, schema: dict[str, Any], model: type[BaseMo
 def _responses(operation: Operation) -> dict[str, Any]:
     success: dict[str, Any] = {
         "description": "Done." if operation.method == "POST" else "Found.",
-        "content": {"application/json": {"schema": _reference(operation.answer)}},
+        "content": {"text/csv": {"schema": {"type": "string"}}}
+        if operation.csv
+        else {"application/json": {"schema": _reference(operation.answer)}},
     }
     if operation.status == 201:
         success["headers"] = {"Location": {"schema": {"type": "string"}, "description": "The rollout."}}
@@ -113,7 +115,8 @@ def _schemas() -> dict[str, Any]:
     for operation in OPERATIONS:
         if operation.body is not None:
             wanted[operation.body, "validation"] = None
-        wanted[operation.answer, "serialization"] = None
+        if not operation.csv:
+            wanted[operation.answer, "serialization"] = None
     wanted[models.ProblemInfo, "serialization"] = None
     _, found = models_json_schema(list(wanted), ref_template=_REF)
     schemas: dict[str, Any] = found["$defs"]

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from bot.domain.tokens import TokenScope
-from bot.web.api import models
+from bot.web.api import models, reports
 
 PREFIX = "/api/v1"
 Budget = Literal["api_read", "api_change"]
@@ -21,7 +21,7 @@ class Operation:
     """One request. `name` is also that of its handler.
 
     scope: None where the body decides (an action). budget: None where the handler takes it, since some are exempt.
-    status: of success.
+    status: of success. csv: the answer is a file, and `answer` has no meaning.
     """
 
     name: str
@@ -36,6 +36,7 @@ class Operation:
     query: type[BaseModel] = models.Nothing
     body: type[BaseModel] | None = None
     keyed: bool = False
+    csv: bool = False
     details: str = ""
 
 
@@ -213,6 +214,27 @@ OPERATIONS: tuple[Operation, ...] = (
         models.PostmortemInfo,
         in_path=models.IncidentPath,
         details="Markdown with timeline, times, alerts and deploys, and headings for cause and actions.",
+    ),
+    Operation(
+        "report",
+        "GET",
+        "/report",
+        "Deployments, failures, availability and alerts of the last days",
+        reports.ReportInfo,
+        query=reports.ReportQuery,
+        details="Beside the same number of days before. What is not known is null, never 0.",
+    ),
+    Operation(
+        "export",
+        "GET",
+        "/export/{table}",
+        "Rollouts or alerts as CSV",
+        models.Nothing,
+        in_path=reports.ExportPath,
+        query=reports.ExportQuery,
+        csv=True,
+        details="UTF-8 with a byte order mark, times in ISO 8601 and UTC, no formulas. A broken connection means that "
+        "the file is not complete.",
     ),
     Operation(
         "panic",

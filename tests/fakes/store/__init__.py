@@ -9,6 +9,7 @@ from tests.fakes.store.incidents import MemoryIncidents
 from tests.fakes.store.lanes import MemoryLanes
 from tests.fakes.store.monitors import MemoryMonitors
 from tests.fakes.store.oncall import MemoryOnCall
+from tests.fakes.store.reports import MemoryExports, MemoryReports
 from tests.fakes.store.rollouts import MemoryRollouts
 from tests.fakes.store.served import MemoryServed
 from tests.fakes.store.tables import MemoryDatabase, Statement, Tables
@@ -33,5 +34,7 @@ class MemoryStore:
         self.watched = MemoryWatchedLanes(database)
         self.on_call = MemoryOnCall(database)
         self.monitors = MemoryMonitors(database)
+        self.reports = MemoryReports(database)
+        self.exports = MemoryExports(database)
         self.housekeeping = MemoryHousekeeping(database)
         self.cards = self.notes = MemoryNotes(database)

@@ -6,12 +6,13 @@ import functools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from bot.domain.judge.evidence.ticks import EvidenceState
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import Answer, AuditEntry, KnownRelease, LaneRow, Lock, SeriesPoint
+from bot.domain.reports.records import ServedDay
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.alert import Alert, Entry
@@ -123,6 +124,8 @@ class Tables:
     calendars: dict[str, ReadCalendar] = field(default_factory=dict)
     pages: dict[tuple[str, datetime], Page] = field(default_factory=dict)
     monitors: dict[MonitorKey, MonitorState] = field(default_factory=dict)
+    served_days: dict[tuple[Lane, date], tuple[ServedDay, datetime]] = field(default_factory=dict)
+    reports_posted: dict[int, datetime] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)
     last_alert: int = 0
     last_incident: int = 0

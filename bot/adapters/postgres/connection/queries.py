@@ -40,6 +40,7 @@ class NamedQueries(Mapping[str, str]):
 _ADAPTER = files("bot.adapters.postgres")
 _FILES = (
     "queries.sql",
+    "reports.sql",
     "appcommands/queries.sql",
     "watch/queries.sql",
     "watch/oncall.sql",

@@ -1,0 +1,1 @@
+"""Reports of a server: on request, each week, and as rows to export."""

@@ -1,0 +1,75 @@
+"""What reports are made from, which of them were posted, and rows to export."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Protocol
+
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, ServedDay
+from bot.domain.reports.tables import Table, Value
+from bot.domain.rollout.events import CallPeople
+from bot.domain.rollout.model import Lane
+
+
+class OutageSource(Protocol):
+    """When users were worse off, as people recorded it. Raises `Unreachable`."""
+
+    async def outages(
+        self, lanes: Sequence[Lane], since: datetime, until: datetime
+    ) -> Sequence[Outage] | None:
+        """Those that began in this time; None where they are not recorded, and are taken from rollouts and alerts."""
+        ...
+
+
+class ReportStore(OutageSource, Protocol):
+    """Facts for reports. Raises `Unreachable` when the database does not answer."""
+
+    async def first_rollouts(self, lanes: Sequence[Lane]) -> Mapping[Lane, datetime]:
+        """When the first rollout of each lane was requested; lanes without one are left out."""
+        ...
+
+    async def rollouts(
+        self, lanes: Sequence[Lane], since: datetime, until: datetime, limit: int
+    ) -> Sequence[PastRollout]:
+        """Those that ended in this time, the first first."""
+        ...
+
+    async def alerts(
+        self, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime, limit: int
+    ) -> Sequence[PastAlert]:
+        """Those that began in this time, of these lanes, and of no lane where one of `guilds` sees them."""
+        ...
+
+    async def served(self, lanes: Sequence[Lane], first: date, last: date) -> Sequence[ServedDay]:
+        """The days for which requests were counted."""
+        ...
+
+    async def count_days(self, now: datetime, limit: int) -> int:
+        """Sum up so many days of what lanes served, that were not counted for an hour; how many there were."""
+        ...
+
+    async def forget_days(self, before: date) -> bool:
+        """Delete some of the days before; True when there is more."""
+        ...
+
+    async def posted(self, guild_id: int) -> datetime | None:
+        """When the newest report that was posted in the server was due; None before the first."""
+        ...
+
+    async def post(self, guild_id: int, due_at: datetime, calls: Sequence[CallPeople]) -> bool:
+        """Record a report with its message; False, with nothing recorded, when it or a newer one was posted."""
+        ...
+
+
+class ExportStore(Protocol):
+    """Rows of whole tables. Raises `Unreachable`."""
+
+    def rows(
+        self, table: Table, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime
+    ) -> AsyncGenerator[Sequence[Sequence[Value]], None]:
+        """Rollouts that were requested, or alerts that began, in this time, the first first; some at a time.
+
+        Values are in the order of `COLUMNS`. guilds: as of `ReportStore.alerts`. What is not yet read is not in memory.
+        """
+        ...

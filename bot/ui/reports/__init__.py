@@ -1,0 +1,1 @@
+"""Reports as people see them in Discord: the card and its chart."""

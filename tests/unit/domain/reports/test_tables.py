@@ -1,0 +1,61 @@
+"""Exports as CSV: one byte order mark, numbers as numbers, and nothing that a spreadsheet runs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from bot.domain.reports.tables import BOM, COLUMNS, Table, Value, body, head
+
+
+def cells(*values: Value) -> list[str]:
+    (row,) = csv.reader(io.StringIO(body([values]).decode(), newline=""))
+    return row
+
+
+@pytest.mark.parametrize("table", Table)
+def test_a_file_begins_with_one_mark_and_the_names_of_its_columns(table: Table) -> None:
+    text = (head(table) + body([["ada"], ["grace"]])).decode()
+    assert text.startswith(BOM) and text.count(BOM) == 1
+    assert text[1:].splitlines()[0] == ",".join(COLUMNS[table])
+    assert len(set(COLUMNS[table])) == len(COLUMNS[table])
+    assert text.endswith("grace\r\n")
+
+
+def test_numbers_are_numbers_times_are_utc_and_nothing_is_empty() -> None:
+    at = datetime(2026, 11, 22, 14, 3, 20, 999_999, timezone(timedelta(hours=2)))
+    assert cells(12, -3, 2**62, None, at) == ["12", "-3", str(2**62), "", "2026-11-22T12:03:20Z"]
+    assert body([[12, True]]) == b"12,1\r\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "\n=1",
+        "＝1",
+        "＋1",
+        "－1",
+        "＠1",
+        "  =1",
+        "\u00a0=1",
+        f"{BOM}=1",
+    ],
+)
+def test_what_would_be_a_formula_is_text(text: str) -> None:
+    (cell,) = cells(text)
+    assert cell.startswith("'") and cell[1:] == text.removeprefix(BOM)
+
+
+def test_other_text_stays_as_it_is() -> None:
+    given = ['says "no"', "a, b; c", "two\r\nlines", "München 🚀 検査", "1.5.0", "a=b", "", "'quoted"]
+    assert cells(*given) == given
+    assert cells("half \ud800 of a pair", "n\0l") == ["half ? of a pair", "nl"]
