@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, str] = {
     "restore": "backup:restore",
     "rollback": "pipelines:rollback",
     "run": "service:run",
+    "silences": "silences:silences",
     "smoke": "checks:smoke_",
     "status": "deploys:status",
     "token": "tokens:token",

@@ -11,6 +11,7 @@ from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
 from cogs.report import ReportCommand
 from cogs.rollback import Rollback
+from cogs.silence import SilenceCommands
 from cogs.status import Status
 from cogs.why import WhyCommand
 
@@ -25,6 +26,7 @@ COGS = (
     Panic,
     OnCallSchedules,
     ReportCommand,
+    SilenceCommands,
     CommandsSync,
 )
 
@@ -39,6 +41,7 @@ __all__ = [
     "Panic",
     "ReportCommand",
     "Rollback",
+    "SilenceCommands",
     "Status",
     "WhyCommand",
 ]

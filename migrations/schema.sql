@@ -461,6 +461,32 @@ CREATE TABLE public.served_days (
     counted_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE public.silences (
+    id bigint NOT NULL,
+    guild_id bigint NOT NULL,
+    service text NOT NULL,
+    environment text NOT NULL,
+    labels jsonb NOT NULL,
+    since timestamp with time zone NOT NULL,
+    until timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    by_id bigint NOT NULL,
+    by_name text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    begun boolean DEFAULT false NOT NULL,
+    over_at timestamp with time zone,
+    settled boolean DEFAULT false NOT NULL
+);
+
+ALTER TABLE public.silences ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.silences_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.timers (
     rollout_id bigint NOT NULL,
     name text NOT NULL,
@@ -602,6 +628,9 @@ ALTER TABLE ONLY public.served_days
 ALTER TABLE ONLY public.served
     ADD CONSTRAINT served_pkey PRIMARY KEY (service, environment, thinned, since, measures);
 
+ALTER TABLE ONLY public.silences
+    ADD CONSTRAINT silences_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY public.timers
     ADD CONSTRAINT timers_pkey PRIMARY KEY (rollout_id, name);
 
@@ -703,6 +732,8 @@ CREATE INDEX samples_rollout ON public.samples USING btree (rollout_id, at);
 CREATE INDEX served_days_day ON public.served_days USING btree (day);
 
 CREATE INDEX served_since ON public.served USING btree (since);
+
+CREATE INDEX silences_open ON public.silences USING btree (id) WHERE (NOT settled);
 
 CREATE INDEX timers_due ON public.timers USING btree (due_at);
 

@@ -74,6 +74,7 @@ from cogs.oncall import OnCallSchedules
 from cogs.panic import Panic
 from cogs.report import ReportCommand
 from cogs.rollback import Rollback
+from cogs.silence import SilenceCommands
 from cogs.status import Status
 from cogs.why import WhyCommand
 
@@ -87,6 +88,7 @@ COGS: Sequence[MakeCog] = (
     LockCommands,
     Panic,
     OnCallSchedules,
+    SilenceCommands,
     HealthCommand,
     AlertCommands,
     IncidentCommands,

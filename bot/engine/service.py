@@ -20,6 +20,7 @@ from bot.engine.requests.deploys import Deploys
 from bot.engine.requests.opening import Opening
 from bot.engine.requests.queries import Queries
 from bot.engine.stepper import Contended, Stepper
+from bot.engine.watch.alerts.silencing import Silencing
 from bot.engine.watch.health import Healths, OpenedLane
 from bot.engine.watch.oncall.service import OnCall
 from bot.ports.changes import ChangeSource
@@ -48,7 +49,7 @@ class Engine:
     """Requests of people. All methods raise `UserError` with a sentence, or `Unreachable`.
 
     targets: by name in the catalog; may be changed while the engine runs. releases: for every service. members: who is
-    in a server still, where that can be asked. on_call, reports: the requests about those. A request is recorded
+    in a server still, where that can be asked. on_call, reports, silences: requests about those. A request is recorded
     here and carried out by `bot.engine.loops.worker.Worker`, in this process or another.
     """
 
@@ -85,6 +86,7 @@ class Engine:
         self._opening = Opening()
         self._locks = Locks(store, lanes)
         self.on_call = OnCall(store.on_call, catalog, clock, members, answer_s=answer_s)
+        self.silences = Silencing(store.silences, catalog, clock)
         self._health = Healths(store, catalog, clock, self.on_call.responders)
         self.reports = ReportService(store, catalog, clock)
 

@@ -34,6 +34,7 @@ from bot.ports.watch.alerts import AlertStore, WatchedLanes
 from bot.ports.watch.incidents import IncidentStore
 from bot.ports.watch.monitors import MonitorStore
 from bot.ports.watch.oncall import OnCallStore
+from bot.ports.watch.silences import SilenceStore
 
 # Kind of the notes that hold the panic stop of a server; their key is the server's id.
 PANIC_NOTE = "panic"
@@ -309,6 +310,8 @@ class Store(Protocol):
     def watched(self) -> WatchedLanes: ...
     @property
     def on_call(self) -> OnCallStore: ...
+    @property
+    def silences(self) -> SilenceStore: ...
     @property
     def monitors(self) -> MonitorStore: ...
     @property

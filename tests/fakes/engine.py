@@ -33,6 +33,7 @@ from bot.engine.api import (
 from bot.engine.reports.service import ReportService
 from bot.engine.requests.calibration import Tried
 from bot.engine.requests.opening import opened
+from bot.engine.watch.alerts.silencing import Silencing
 from bot.engine.watch.health import Healths, OpenedLane
 from bot.engine.watch.oncall.service import OnCall
 from bot.ports.coordination import Clock
@@ -61,6 +62,7 @@ class FakeEngine:
         self.store = MemoryStore(MemoryDatabase(clock.now))
         self.on_call = OnCall(self.store.on_call, lambda: self.catalog, clock)
         self.reports = ReportService(self.store, lambda: self.catalog, clock)
+        self.silences = Silencing(self.store.silences, lambda: self.catalog, clock)
         self._releases = list(releases)
         self._transitions: dict[int, list[Transition]] = {}
         self._interactions: dict[str, int] = {}

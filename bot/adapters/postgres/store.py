@@ -14,6 +14,7 @@ from bot.adapters.postgres.watch.alerts import PostgresAlerts, PostgresWatchedLa
 from bot.adapters.postgres.watch.incidents import PostgresIncidents
 from bot.adapters.postgres.watch.monitors import PostgresMonitors
 from bot.adapters.postgres.watch.oncall import PostgresOnCall
+from bot.adapters.postgres.watch.silences import PostgresSilences
 
 
 class PostgresStore:
@@ -32,6 +33,7 @@ class PostgresStore:
         self.incidents = PostgresIncidents(database)
         self.watched = PostgresWatchedLanes(database)
         self.on_call = PostgresOnCall(database)
+        self.silences = PostgresSilences(database)
         self.monitors = PostgresMonitors(database)
         self.reports = PostgresReports(database)
         self.exports = PostgresExports(database)

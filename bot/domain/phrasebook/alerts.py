@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bot.domain.errors import Refused, UserError
+from bot.domain.formatting import counted, stamp
 from bot.domain.phrasebook.values import because, code, name, sentence, unquoted
 
 
@@ -26,6 +28,74 @@ def silence_over() -> str:
 
 def silenced_for(length: str, reason: str) -> str:
     return f"Silenced for {name(length)}{because(reason)}."
+
+
+def silence_holds(silence_id: int, by: str, reason: str) -> str:
+    return f"Silence {silence_id} of {name(by)} keeps it silent{because(reason)}."
+
+
+def silence_added(about: str, since: datetime, until: datetime) -> str:
+    return f"{name(about)} is silent from {stamp(since)} to {stamp(until)}. Alerts are shown and call no one."
+
+
+def no_silences() -> str:
+    return "Nothing is silenced, and no silence is planned."
+
+
+def silence_about_nothing() -> UserError:
+    return UserError(
+        "A silence needs something that it is about.",
+        rule="silence_about_nothing",
+        remedy="Name a service, an environment or labels.",
+    )
+
+
+def bad_labels(given: str) -> UserError:
+    return UserError(
+        f"{code(given)} cannot be read as labels.",
+        rule="bad_labels",
+        remedy="Write at most ten of them, such as `check=health, pod=web-1`.",
+    )
+
+
+def silence_order(since: datetime, until: datetime) -> UserError:
+    return UserError(
+        f"The silence would end {stamp(until)}, before it begins {stamp(since)}.",
+        rule="silence_order",
+        remedy="Give an end after the beginning.",
+    )
+
+
+def silence_too_long(days: int) -> UserError:
+    return UserError(
+        f"A silence lasts {counted(days, 'day')} at most.",
+        rule="silence_too_long",
+        remedy="For longer, change the rules in the catalog.",
+    )
+
+
+def silence_past(until: datetime) -> UserError:
+    return UserError(
+        f"The silence would be over: its end was {stamp(until)}.",
+        rule="silence_past",
+        remedy="Give an end in the future.",
+    )
+
+
+def too_many_silences(most: int) -> Refused:
+    return Refused(
+        f"There are {counted(most, 'silence')} already.",
+        rule="too_many_silences",
+        remedy="End some of them: `/silence list`.",
+    )
+
+
+def no_silence(silence_id: int) -> UserError:
+    return UserError(
+        f"There is no silence {silence_id} here, or it is over.",
+        rule="unknown_silence",
+        remedy="`/silence list` shows those that are not over.",
+    )
 
 
 def still_on_it(owner: str) -> str:

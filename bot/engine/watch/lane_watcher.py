@@ -161,6 +161,7 @@ class LaneWatcher:
             value=said.value,
             limit=said.limit,
             text=said.said,
+            labels={"rule": rule.name[:100]},
             rollback=rule.rollback,
         )
 

@@ -17,7 +17,7 @@ class AlertSnapshot:
 
     key: the same from its beginning to its end, and no other alert's (≤ 100 characters of ASCII). since: when it
     began. at: when it became what it is now. url: its message in Discord. acknowledged_by and last_deploy: as people
-    read them; empty where there is none.
+    read them; empty where there is none. silent: no one is to be called for it now.
     """
 
     id: int
@@ -35,6 +35,7 @@ class AlertSnapshot:
     runbook: str = ""
     acknowledged_by: str = ""
     last_deploy: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from bot.domain.rollout.events import Transition
 from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
+from bot.domain.watch.alerts.silences import Silence
 from bot.domain.watch.incidents.incident import Incident
 from bot.domain.watch.oncall.schedule import OnCallShift, Person
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
@@ -253,6 +254,21 @@ def _backtest(found: Backtest) -> models.BacktestInfo:
         plan_s=found.plan_s,
         faults=[models.FaultInfo(rate=fault.rate, found_s=fault.found_s) for fault in found.faults],
         sentence=found.sentence(),
+    )
+
+
+def silence(found: Silence, now: datetime) -> models.SilenceInfo:
+    return models.SilenceInfo(
+        id=found.id,
+        about=found.about,
+        service=found.service,
+        environment=found.environment,
+        labels=dict(found.labels),
+        since=found.since,
+        until=found.until,
+        active=found.active(now),
+        reason=found.reason,
+        by=found.by,
     )
 
 

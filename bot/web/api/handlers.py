@@ -15,10 +15,12 @@ from bot.domain.reports.tables import Table
 from bot.domain.rollout import approvals
 from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
 from bot.domain.tokens import SCOPE_OF, ApiToken
+from bot.domain.watch.alerts.silences import Silence
 from bot.domain.watch.oncall.schedule import Person
 from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest, everywhere
 from bot.engine.reports.service import ReportScope
 from bot.engine.service import Engine
+from bot.engine.watch.alerts.silencing import SilenceRequest
 from bot.engine.watch.incidents.api import IncidentView
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.overrides import OverrideRequest
@@ -306,6 +308,36 @@ class Handlers:
             require_lane(call.token, found.incident.lane)
         return found
 
+    # ---- silences ------------------------------------------------------------------------------------------
+
+    async def silences(self, call: ApiCall) -> BaseModel:
+        found = await self._engine.silences.standing(call.guild.id)
+        shown = [each for each in found if not call.token.limited or call.token.covers(_lane_of(each))]
+        return models.SilencesInfo(silences=[formatting.silence(each, self._now()) for each in shown])
+
+    async def silence(self, call: ApiCall) -> BaseModel:
+        body: models.SilenceBody = call.request.body
+        _require_silence(call.token, Lane(body.service, body.environment))
+        request = SilenceRequest(
+            guild_id=call.guild.id,
+            actor=call.actor,
+            since=body.since or self._now(),
+            until=body.until,
+            reason=body.reason,
+            service=body.service.strip(),
+            environment=body.environment.strip(),
+            labels=body.labels,
+        )
+        return formatting.silence(await self._engine.silences.add(request), self._now())
+
+    async def end_silence(self, call: ApiCall) -> BaseModel:
+        path: models.SilencePath = call.request.path
+        body: models.SilenceEndBody = call.request.body
+        found = await self._engine.silences.find(call.guild.id, path.silence)
+        _require_silence(call.token, _lane_of(found))
+        done = await self._engine.silences.end(call.guild.id, call.actor, path.silence, body.reason)
+        return formatting.silence(done, self._now())
+
     # ---- shared --------------------------------------------------------------------------------------------
 
     def _deploy_request(self, call: ApiCall, *, dry_run: bool) -> DeployRequest:
@@ -345,6 +377,18 @@ def _covers(token: ApiToken, lane: Lane | None) -> bool:
 def _over(found: Rollout, mark: str | None) -> bool:
     changed = mark is not None and formatting.mark(found) != mark
     return changed or found.phase.final or found.phase in _ENDS
+
+
+def _lane_of(silence: Silence) -> Lane:
+    return Lane(silence.service, silence.environment)
+
+
+def _require_silence(token: ApiToken, lane: Lane) -> None:
+    """A token for some lanes silences one of them at a time."""
+    if lane.service and lane.environment:
+        require_lane(token, lane)
+    else:
+        require_unlimited(token, "silence more than one lane")
 
 
 def _same_request(call: ApiCall, same: bool) -> None:

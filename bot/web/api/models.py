@@ -225,6 +225,30 @@ class OverrideBody(_Body):
     reason: Annotated[str, Field(max_length=500, pattern=r"\S")]
 
 
+class SilencePath(_Given):
+    silence: Annotated[int, Field(ge=1, le=_BIGGEST, description="Number of the silence."), DIGITS]
+
+
+class SilenceBody(_Body):
+    """A time in which alerts are shown and call no one."""
+
+    service: Annotated[str, Field(max_length=100, description="Empty for any.", examples=["checkout"])] = ""
+    environment: Annotated[str, Field(max_length=100, description="Empty for any.", examples=["staging"])] = (
+        ""
+    )
+    labels: Annotated[
+        dict[str, str],
+        Field(max_length=10, description="All of them must be those of a finding.", examples=[{}]),
+    ] = {}
+    since: Annotated[Moment | None, Field(description="From when on; null: now.")] = None
+    until: Moment
+    reason: Annotated[str, Field(max_length=500, pattern=r"\S")]
+
+
+class SilenceEndBody(_Body):
+    reason: ReasonText = ""
+
+
 class PanicBody(_Body):
     on: Annotated[bool, Field(description="true pauses every rollout of the server, false resumes them.")]
     reason: ReasonText = ""
@@ -618,6 +642,25 @@ class ShiftInfo(_Answer):
         str | None, Field(description="Who gave it to the person; null: the schedule did.")
     ]
     override_reason: str | None
+
+
+class SilenceInfo(_Answer):
+    """A silence. `active`: it is silent now."""
+
+    id: int
+    about: Annotated[str, Field(description="What is silent, for people.")]
+    service: str
+    environment: str
+    labels: dict[str, str]
+    since: datetime
+    until: datetime
+    active: bool
+    reason: str
+    by: str
+
+
+class SilencesInfo(_Answer):
+    silences: list[SilenceInfo]
 
 
 class OnCallInfo(_Answer):

@@ -237,6 +237,33 @@ OPERATIONS: tuple[Operation, ...] = (
         "the file is not complete.",
     ),
     Operation(
+        "silences", "GET", "/silences", "What is silenced now, and what is planned", models.SilencesInfo
+    ),
+    Operation(
+        "silence",
+        "POST",
+        "/silences",
+        "Silence alerts for a time",
+        models.SilenceInfo,
+        scope=TokenScope.OPERATE,
+        budget="api_change",
+        body=models.SilenceBody,
+        details="Alerts that match are shown and call no one. The same silence again gives the answer of the first. "
+        "A token that is limited needs service and environment.",
+    ),
+    Operation(
+        "end_silence",
+        "POST",
+        "/silences/{silence}/end",
+        "End a silence before its time",
+        models.SilenceInfo,
+        scope=TokenScope.OPERATE,
+        budget="api_change",
+        in_path=models.SilencePath,
+        body=models.SilenceEndBody,
+        details="What is still wrong calls again, from the first step on.",
+    ),
+    Operation(
         "panic",
         "POST",
         "/panic",

@@ -12,6 +12,7 @@ from tests.fakes.store.oncall import MemoryOnCall
 from tests.fakes.store.reports import MemoryExports, MemoryReports
 from tests.fakes.store.rollouts import MemoryRollouts
 from tests.fakes.store.served import MemoryServed
+from tests.fakes.store.silences import MemorySilences
 from tests.fakes.store.tables import MemoryDatabase, Statement, Tables
 from tests.fakes.store.ticks import MemoryTicks, MemoryTimers
 
@@ -33,6 +34,7 @@ class MemoryStore:
         self.incidents = MemoryIncidents(database)
         self.watched = MemoryWatchedLanes(database)
         self.on_call = MemoryOnCall(database)
+        self.silences = MemorySilences(database)
         self.monitors = MemoryMonitors(database)
         self.reports = MemoryReports(database)
         self.exports = MemoryExports(database)

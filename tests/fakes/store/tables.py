@@ -16,6 +16,7 @@ from bot.domain.reports.records import ServedDay
 from bot.domain.rollout.events import Effect, Transition
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.alert import Alert, Entry
+from bot.domain.watch.alerts.silences import Silence
 from bot.domain.watch.checks import MonitorState
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
 from bot.domain.watch.oncall.pages import Page
@@ -77,6 +78,13 @@ class AuditRow:
 
 
 @dataclass(frozen=True, slots=True)
+class SilenceRow:
+    silence: Silence
+    begun: bool = False
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class AlertRow:
     alert: Alert
     due_at: datetime | None
@@ -120,6 +128,7 @@ class Tables:
     incident_entries: list[tuple[int, IncidentEntry]] = field(default_factory=list)
     watched: dict[Lane, WatchState] = field(default_factory=dict)
     overrides: list[Override] = field(default_factory=list)
+    silences: dict[int, SilenceRow] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
     calendars: dict[str, ReadCalendar] = field(default_factory=dict)
     pages: dict[tuple[str, datetime], Page] = field(default_factory=dict)

@@ -45,6 +45,7 @@ _FILES = (
     "watch/queries.sql",
     "watch/oncall.sql",
     "watch/incidents.sql",
+    "watch/silences.sql",
 )
 SQL = NamedQueries("\n".join(_ADAPTER.joinpath(name).read_text(encoding="utf-8") for name in _FILES))
 

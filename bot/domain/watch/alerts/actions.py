@@ -57,6 +57,8 @@ def _escalate(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
     done = replace(
         disowned(alert),
         silenced_until=None,
+        silence_id=0,
+        woken=alert.woken or alert.silence_id != 0,
         steps_done=min(max(alert.steps_done, 1) + 1, len(policy.of(alert.severity))),
         escalates_from=min(alert.escalates_from, acted.at - timedelta(seconds=step.after_s)),
     )
@@ -68,12 +70,20 @@ def _silence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
     until = acted.at + timedelta(seconds=acted.seconds)
     text = phrasebook.silenced_for(duration(round(acted.seconds)), acted.reason)
     entry = Entry(acted.at, "silenced", text, acted.actor.name)
-    return Change(replace(alert, silenced_until=until), (entry,))
+    return Change(replace(alert, silenced_until=until, silence_id=0), (entry,))
 
 
 def _unsilence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
     entry = Entry(acted.at, "unsilenced", acted.reason, acted.actor.name)
-    return Change(replace(alert, silenced_until=None, escalates_from=acted.at, steps_done=0), (entry,))
+    awake = replace(
+        alert,
+        silenced_until=None,
+        silence_id=0,
+        woken=alert.woken or alert.silence_id != 0,
+        escalates_from=acted.at,
+        steps_done=0,
+    )
+    return Change(awake, (entry,))
 
 
 def _resolve(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:

@@ -72,7 +72,9 @@ class Alert:
     group: alerts that are not over have different ones. guilds: the servers that show it. opened_at: when
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
     counts. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
-    left_out: troubles beyond `MOST_TROUBLES`. version grows with each change.
+    left_out: troubles beyond `MOST_TROUBLES`. silence_id: the maintenance silence that keeps it silent; 0 where a
+    person does. woken: a person ended a silence, so maintenance silences leave it alone. version grows with each
+    change.
     """
 
     id: int
@@ -95,6 +97,8 @@ class Alert:
     ended_by: str = ""
     suspect: Suspect | None = None
     left_out: int = 0
+    silence_id: int = 0
+    woken: bool = False
     version: int = 1
 
     @property

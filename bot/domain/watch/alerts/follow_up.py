@@ -90,7 +90,7 @@ def _settled(change: Change, at: datetime) -> Change:
 
 
 def _silence_over(change: Change, at: datetime) -> Change:
-    alert = replace(change.alert, silenced_until=None, escalates_from=at, steps_done=0)
+    alert = replace(change.alert, silenced_until=None, silence_id=0, escalates_from=at, steps_done=0)
     return replace(
         change, alert=alert, entries=(*change.entries, Entry(at, "unsilenced", phrasebook.silence_over()))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -11,6 +12,7 @@ from bot.domain.watch.alerts.alert import Alert, AlertState, Call, Change, Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
+from bot.domain.watch.alerts.silences import Silence, quieted
 
 # Of an alert with more troubles, the worst and oldest are kept, and the rest is a number.
 MOST_TROUBLES = 50
@@ -30,6 +32,7 @@ def begin(
     policy: AlertPolicy,
     *,
     suspect: Suspect | None = None,
+    silences: Iterable[Silence] = (),
 ) -> Change:
     """A new alert for a finding that fires."""
     alert = Alert(
@@ -44,7 +47,8 @@ def begin(
         suspect=suspect,
     )
     opened = Change(alert, (Entry(at, "opened", clean(finding.title)),))
-    return pass_time(alert, at, policy, before=opened) or opened
+    opened = quieted(opened, silences, at) or opened
+    return pass_time(opened.alert, at, policy, before=opened) or opened
 
 
 def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> bool:
@@ -60,17 +64,34 @@ def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) 
     return finding.at <= ended.ended_at and at < ended.ended_at + timedelta(seconds=policy.reopen_s)
 
 
-def hear(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> Change | None:
+def hear(
+    alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy, silences: Iterable[Silence] = ()
+) -> Change | None:
     """The alert after a finding of its group; None when it says nothing new."""
+    change = _heard(alert, finding, at)
+    if change is None:
+        return None
+    change = quieted(change, silences, at) or change
+    change = _worse(alert, change, at, policy)
+    if _pace(change.alert) == _pace(alert):
+        return change
+    return pass_time(change.alert, at, policy, before=change) or change
+
+
+def _pace(alert: Alert) -> tuple[object, ...]:
+    return alert.severity, alert.escalates_from, alert.silenced_until
+
+
+def _heard(alert: Alert, finding: Finding, at: datetime) -> Change | None:
     known = next((t for t in alert.troubles if t.finding.fingerprint == finding.fingerprint), None)
     if not finding.firing:
         return _ended(alert, known, finding, at) if known is not None and known.over_at is None else None
     if known is not None and known.over_at is None:
-        return _told_again(alert, known, finding, at, policy)
-    return _begun(alert, finding, at, policy)
+        return _told_again(alert, known, finding)
+    return _begun(alert, finding, at)
 
 
-def _begun(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) -> Change:
+def _begun(alert: Alert, finding: Finding, at: datetime) -> Change:
     trouble = Trouble(finding, finding.at)
     others = tuple(t for t in alert.troubles if t.finding.fingerprint != finding.fingerprint)
     kept, left_out = _bounded((*others, trouble))
@@ -83,18 +104,15 @@ def _begun(alert: Alert, finding: Finding, at: datetime, policy: AlertPolicy) ->
     else:
         # Of a storm, the timeline has the beginning, and the card its size.
         entries = () if left_out else (Entry(at, "trouble", clean(finding.title)),)
-    return _worse(alert, Change(changed, entries), at, policy)
+    return Change(changed, entries)
 
 
-def _told_again(
-    alert: Alert, known: Trouble, finding: Finding, at: datetime, policy: AlertPolicy
-) -> Change | None:
+def _told_again(alert: Alert, known: Trouble, finding: Finding) -> Change | None:
     said = replace(known, finding=replace(finding, at=known.finding.at))
     if said == known:
         return None
     troubles = tuple(said if each is known else each for each in alert.troubles)
-    changed = replace(alert, troubles=troubles, version=alert.version + 1)
-    return _worse(alert, Change(changed), at, policy)
+    return Change(replace(alert, troubles=troubles, version=alert.version + 1))
 
 
 def _ended(alert: Alert, known: Trouble, finding: Finding, at: datetime) -> Change:
@@ -111,7 +129,8 @@ def _ended(alert: Alert, known: Trouble, finding: Finding, at: datetime) -> Chan
 def _worse(before: Alert, change: Change, at: datetime, policy: AlertPolicy) -> Change:
     """Escalate from the beginning when the alert has become more severe than it ever was."""
     now = change.alert
-    worst = min((trouble.finding.severity for trouble in now.firing), key=lambda each: each.rank)
+    severities = [trouble.finding.severity for trouble in now.firing]
+    worst = min(severities, key=lambda each: each.rank, default=before.severity)
     if worst.rank >= before.severity.rank:
         return change
     text = phrasebook.severity_rose(str(before.severity), str(worst))
@@ -119,10 +138,9 @@ def _worse(before: Alert, change: Change, at: datetime, policy: AlertPolicy) -> 
     now = replace(now, severity=worst, escalates_from=at, steps_done=1 if told else 0)
     entries = (*change.entries, Entry(at, "worse", text))
     calls = change.calls
-    if now.state is AlertState.ACKNOWLEDGED and now.owner is not None:
+    if now.state is AlertState.ACKNOWLEDGED and now.owner is not None and now.silenced_until is None:
         calls += (Call((), text, owner_of(now)),)
-    change = Change(now, entries, calls)
-    return pass_time(now, at, policy, before=change) or change
+    return Change(now, entries, calls)
 
 
 def _just_told(before: Alert, worst: Severity, at: datetime, policy: AlertPolicy) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Literal, NamedTuple
 
@@ -33,10 +33,12 @@ from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.alerts.follow_up import due_at, pass_time
 from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
+from bot.domain.watch.alerts.silences import Silence, quieted
 from bot.domain.watch.rules import on_alerts
 from bot.engine.api import RollbackRequest
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView, Reached
+from bot.engine.watch.alerts.silencing import carried_out
 from bot.ports.coordination import Clock, Waker
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
@@ -53,6 +55,7 @@ INCIDENTS = "incidents"
 _ATTEMPTS = 20
 _BATCH = 100
 _TIMELINE, _ROOM_LINES = 100, 15
+_SILENCES, _MOST_OPEN = timedelta(seconds=60), 5000
 # What needs a role, or to have acknowledged the alert: it ends what others may be at work on.
 _ENDING = frozenset({AlertAction.RESOLVE, AlertAction.SILENCE})
 
@@ -108,6 +111,7 @@ class Alerts:
         self._on_call = on_call
         self._incidents = incidents
         self._turn = asyncio.Lock()
+        self._silences_at = datetime.min.replace(tzinfo=UTC)
 
     # ---- findings ----
 
@@ -115,14 +119,15 @@ class Alerts:
         ordered = sorted(findings, key=group_of)
         # In turn: in a storm, those who hear of one lane would only be in each other's way.
         async with self._turn:
+            silences = await self._store.silences.standing(self._clock.now())
             for group, found in groupby(ordered, key=group_of):
-                await self._hear(group, list(found))
+                await self._hear(group, list(found), silences)
 
-    async def _hear(self, group: str, findings: Sequence[Finding]) -> None:
+    async def _hear(self, group: str, findings: Sequence[Finding], silences: Sequence[Silence]) -> None:
         for _ in range(_ATTEMPTS):
             now = self._clock.now()
             newest = (await self._store.alerts.newest([group])).get(group)
-            heard = await self._heard(newest, findings, now)
+            heard = await self._heard(newest, findings, now, silences)
             if heard is None:
                 return
             if await self._save(heard.change, heard.before, now, opening=not heard.before):
@@ -131,7 +136,9 @@ class Alerts:
                 return
         raise Contended(f"the alert on {group} keeps changing")
 
-    async def _heard(self, newest: Alert | None, findings: Sequence[Finding], now: datetime) -> _Heard | None:
+    async def _heard(
+        self, newest: Alert | None, findings: Sequence[Finding], now: datetime, silences: Sequence[Silence]
+    ) -> _Heard | None:
         alert = newest
         before = newest.version if newest is not None and not newest.over else 0
         change: Change | None = None
@@ -139,11 +146,11 @@ class Alerts:
         for finding in findings:
             policy = self.policy(finding.lane)
             if alert is not None and not alert.over:
-                found = hear(alert, finding, now, policy)
+                found = hear(alert, finding, now, policy, silences)
             elif alert is not None and concerns(alert, finding, now, policy):
                 found = None
             else:
-                found = await self._begun(finding, now, policy)
+                found = await self._begun(finding, now, policy, silences)
             if found is None:
                 continue
             alert = found.alert
@@ -155,13 +162,15 @@ class Alerts:
             change = found if change is None else _together(change, found)
         return _Heard(change, before, rollback) if change is not None else None
 
-    async def _begun(self, finding: Finding, now: datetime, policy: AlertPolicy) -> Change | None:
+    async def _begun(
+        self, finding: Finding, now: datetime, policy: AlertPolicy, silences: Sequence[Silence]
+    ) -> Change | None:
         guilds = self._guilds(finding)
         if not finding.firing or not guilds:
             return None
         alert_id = await self._store.alerts.next_id()
         suspect = await self._suspect(finding, now, policy)
-        return begin(alert_id, finding, guilds, now, policy, suspect=suspect)
+        return begin(alert_id, finding, guilds, now, policy, suspect=suspect, silences=silences)
 
     async def _since_deploy(self, finding: Finding, now: datetime) -> bool:
         """Whether a rule of the lane rolls back for an alert such as this, of a monitor or of another program.
@@ -312,6 +321,7 @@ class Alerts:
     async def once(self) -> bool:
         """Do what came due, for every alert; whether there is more."""
         now = self._clock.now()
+        await self._keep_silences(now)
         due = await self._store.alerts.due(now, _BATCH)
         for alert in due:
             change = pass_time(alert, now, self.policy(alert.lane))
@@ -328,6 +338,31 @@ class Alerts:
         if await self._store.alerts.load(alert_id) is None or any(entry.text == text for entry in timeline):
             return
         await self._changed(alert_id, lambda alert, now: _noted(alert, now, text, "unreached"))
+
+    async def _keep_silences(self, now: datetime) -> None:
+        """Silence and wake open alerts as maintenance silences begin and end.
+
+        Now and then all of them are looked at: an alert may have been opened while a silence ended.
+        """
+        due = await self._store.silences.due(now, _BATCH)
+        if not due and now < self._silences_at:
+            return
+        self._silences_at = now + _SILENCES
+        silences = await self._store.silences.standing(now)
+        if silences or due:
+            for alert in await self._store.alerts.open(limit=_MOST_OPEN):
+                await self._silence(alert, silences, now)
+        for each in due:
+            await self._store.silences.carried_out(each, now, carried_out(each, now))
+
+    async def _silence(self, alert: Alert, silences: Sequence[Silence], now: datetime) -> None:
+        """What changes meanwhile is looked at the next time."""
+        found = quieted(Change(alert), silences, now)
+        if found is None:
+            return
+        found = replace(found, alert=replace(found.alert, version=alert.version + 1))
+        change = pass_time(found.alert, now, self.policy(alert.lane), before=found) or found
+        await self._save(change, alert.version, now)
 
     # ---- saving ----
 

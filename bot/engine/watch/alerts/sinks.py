@@ -58,7 +58,7 @@ class Sinks:
         """Whether the sink has to be told. known: what it knows of the alert.
 
         A sink hears of an alert that has, or had when it was told, one of its severities: its beginning, each change
-        of its state, and when it gets worse.
+        of its state, and when it gets worse. While it is silent, that waits.
         """
         config = self._configured().get(sink)
         if config is None or not _is_news(alert, known):
@@ -135,6 +135,7 @@ def snapshot_of(alert: Alert, *, url: str = "", at: datetime | None = None) -> A
         last_deploy=f"{suspect.from_version} to {suspect.to_version} by {suspect.by}, {when}"
         if suspect
         else "",
+        silent=alert.silenced_until is not None,
     )
 
 
@@ -151,6 +152,8 @@ def retry_in_s(attempts: int, error: Unreachable) -> float:
 
 
 def _is_news(alert: AlertSnapshot, known: Known | None) -> bool:
+    if alert.silent and alert.state is AlertState.FIRING:
+        return False  # sinks call people too
     if known is None:
         return alert.state is not AlertState.RESOLVED
     worse = alert.severity.rank < known.severity.rank

@@ -57,6 +57,7 @@ def knows(alert: AlertSnapshot) -> Known:
     return Known(alert.state, alert.severity)
 
 
+SILENT = replace(FIRING, silent=True)
 HIGH, LOW = replace(FIRING, severity=Severity.HIGH), replace(FIRING, severity=Severity.LOW)
 
 
@@ -73,6 +74,11 @@ HIGH, LOW = replace(FIRING, severity=Severity.HIGH), replace(FIRING, severity=Se
         (RESOLVED, knows(RESOLVED), False),
         (FIRING, knows(HIGH), True),  # worse
         (HIGH, knows(FIRING), False),  # better
+        (SILENT, None, False),
+        (SILENT, knows(HIGH), False),
+        (SILENT, knows(ACKNOWLEDGED), False),
+        (replace(RESOLVED, silent=True), knows(FIRING), True),
+        (replace(ACKNOWLEDGED, silent=True), knows(FIRING), True),
     ],
 )
 def test_news_are_beginnings_changes_and_what_gets_worse(

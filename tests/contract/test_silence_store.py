@@ -1,0 +1,107 @@
+"""What `SilenceStore` promises, in memory and on PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+
+from bot.adapters.postgres.store import PostgresStore
+from bot.domain.watch.alerts.silences import Silence
+from bot.engine.watch.alerts.silencing import entry
+from bot.ports.store import Store
+from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.scenarios.virtual_time import fresh
+from tests.support.actors import ONCALL
+from tests.support.catalogs import GUILD
+from tests.support.clocks import FrozenClock
+from tests.support.postgres import PostgresServer
+from tests.support.timed_database import TimedDatabase
+from tests.support.virtual_time import EPOCH
+
+HOUR = timedelta(hours=1)
+
+
+@dataclass
+class World:
+    store: Store
+
+    async def added(self, since: int = 0, until: int = 1) -> Silence:
+        labels = {"pod": "web-1 🚀", "x": "'; --"}
+        wanted = Silence(
+            0,
+            GUILD,
+            "checkout",
+            "",
+            labels,
+            EPOCH + since * HOUR,
+            EPOCH + until * HOUR,
+            "dis\0k",
+            2**62,
+            "ada",
+            EPOCH,
+        )
+        return await self.store.silences.add(wanted, entry(wanted, ONCALL, EPOCH, "silence_added"))
+
+    async def due(self, hours: float) -> list[int]:
+        return [each.id for each in await self.store.silences.due(EPOCH + hours * HOUR, 10)]
+
+    async def standing(self, hours: float) -> list[int]:
+        return [each.id for each in await self.store.silences.standing(EPOCH + hours * HOUR)]
+
+
+@pytest.fixture(params=["memory", "postgres"])
+async def world(request: pytest.FixtureRequest, postgres: PostgresServer) -> AsyncIterator[World]:
+    clock = FrozenClock(EPOCH)
+    if request.param == "memory":
+        yield World(MemoryStore(MemoryDatabase(clock.now)))
+        return
+    async with TimedDatabase(await fresh(postgres), clock) as database:
+        yield World(PostgresStore(database))
+
+
+async def test_silences_are_read_as_they_were_added_until_they_are_over(world: World) -> None:
+    short, long = await world.added(), await world.added(1, 2)
+    assert 0 < short.id < long.id
+    first, _ = await world.store.silences.standing(EPOCH)
+    assert replace(first, reason="") == replace(short, reason="")
+    assert first.labels == short.labels
+    assert await world.standing(0.99) == [short.id, long.id]
+    assert await world.standing(1) == [long.id]
+    assert await world.standing(2) == []
+
+
+async def test_beginning_and_end_are_each_carried_out_once(world: World) -> None:
+    silence = await world.added(1, 2)
+    carried_out = world.store.silences.carried_out
+    assert await world.due(0.99) == []
+    assert await world.due(1) == [silence.id]
+    at = EPOCH + HOUR
+    assert sorted(await asyncio.gather(carried_out(silence, at, None), carried_out(silence, at, None))) == [
+        False,
+        True,
+    ]
+    assert await world.due(1.5) == []
+    assert await world.due(2) == [silence.id]
+    over = entry(silence, ONCALL, at, "silence_over")
+    assert await carried_out(silence, EPOCH + 2 * HOUR, over)
+    assert not await carried_out(silence, EPOCH + 2 * HOUR, over)
+    assert await world.due(99) == []
+
+
+async def test_one_that_a_person_ends_is_over_at_once_and_due_until_alerts_are_woken(world: World) -> None:
+    silence, other = await world.added(), await world.added()
+    at = EPOCH + HOUR / 2
+    line = entry(silence, ONCALL, at, "silence_ended")
+    assert await world.store.silences.end(silence.id, at, line)
+    assert not await world.store.silences.end(silence.id, at, line)
+    assert not await world.store.silences.end(other.id, EPOCH + HOUR, line)
+    assert not await world.store.silences.end(other.id + 99, at, line)
+    assert await world.standing(0.5) == [other.id]
+    due = {each.id: each for each in await world.store.silences.due(at, 10)}
+    assert due[silence.id].over_at == at
+    assert await world.store.silences.carried_out(due[silence.id], at, None)
+    assert silence.id not in await world.due(0.5)
