@@ -220,7 +220,7 @@ async def _assemble(
         members=members,
     )
     service = commands.service(engine, people, targets, clock)
-    alerts, incidents = _alerts(store, current, clock, waker, engine)
+    alerts, incidents = _alerts(store, current, clock, waker, engine, telemetry)
     speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock)
     stack.push_async_callback(speaking.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
@@ -321,7 +321,7 @@ async def _assemble(
             Admin(_admin_token(settings), reload),
             api,
             hooks=adapters.callbacks(current, settings.data_dir),
-            alerts=Receiver(adapters.make_alert_sources(current, redact), alerts),
+            alerts=Receiver(adapters.make_alert_sources(current, redact), alerts, counted=telemetry.delivery),
         ),
         settings.web.host,
         settings.web.port,
@@ -349,7 +349,12 @@ async def _assemble(
 
 
 def _alerts(
-    store: Store, current: Callable[[], Catalog], clock: Clock, waker: Waker, engine: Engine
+    store: Store,
+    current: Callable[[], Catalog],
+    clock: Clock,
+    waker: Waker,
+    engine: Engine,
+    telemetry: Telemetry,
 ) -> tuple[Alerts, Incidents]:
     """Alerts, and the incidents that their war rooms open."""
     reached = engine.on_call.reached
@@ -362,6 +367,7 @@ def _alerts(
         roll_back=engine.roll_back,
         on_call=reached,
         incidents=incidents.opened_by,
+        meter=telemetry,
     )
     return alerts, incidents
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 
-class Meter(Protocol):
+
+class Meter(WatchMeter, Protocol):
     """Numbers that operators watch. Every method returns at once and never raises."""
 
     def rollouts(self, by_phase: Mapping[str, int]) -> None: ...
@@ -24,7 +26,7 @@ class Meter(Protocol):
     def tick(self, late_s: float) -> None: ...
 
 
-class NoMeter:
+class NoMeter(NoWatchMeter):
     """Meter that records nothing."""
 
     def rollouts(self, by_phase: Mapping[str, int]) -> None: ...

@@ -8,10 +8,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from docs.generators import catalog, command_line, settings
+from docs.generators import catalog, command_line, metrics, settings
 
 FOLDER = Path(__file__).resolve().parents[1] / "reference"
-PAGES = {"settings.md": settings.page, "catalog.md": catalog.page, "command-line.md": command_line.page}
+PAGES = {
+    "settings.md": settings.page,
+    "catalog.md": catalog.page,
+    "command-line.md": command_line.page,
+    "metrics.md": metrics.page,
+}
 
 
 def main() -> int:

@@ -175,6 +175,17 @@ async def test_open_alerts_come_worst_first_for_the_servers_that_see_them(world:
     assert [each.id for each in await found(None, 1)] == [critical.id]
 
 
+async def test_open_alerts_are_counted_by_severity(world: World) -> None:
+    assert await world.store.alerts.count_open() == {}
+    first = await world.opened(severity=Severity.HIGH, title="a")
+    await world.opened(lane=STAGING, severity=Severity.HIGH, title="b")
+    await world.opened(lane=None, severity=Severity.LOW, title="c")
+    assert await world.store.alerts.count_open() == {"high": 2, "low": 1}
+    over = replace(first, state=AlertState.RESOLVED, version=first.version + 1)
+    assert await world.save(Change(over), first.version)
+    assert await world.store.alerts.count_open() == {"high": 1, "low": 1}
+
+
 async def test_cards_are_outdated_until_they_show_the_newest_version(world: World) -> None:
     alerts = world.store.alerts
     low = await world.opened(None, Severity.LOW, "disk")

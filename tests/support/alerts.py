@@ -21,6 +21,7 @@ from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest, Reached
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.service import Incidents
+from tests.fakes.meter import WatchCounts
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, begin_rollout, catalog
@@ -68,6 +69,7 @@ class AlertWorld:
         }
         self.catalog: Catalog = replace(known, lanes=lanes)
         self.store.history.history = self._history  # type: ignore[method-assign]
+        self.counts = WatchCounts()
         self.alerts = self.process()
 
     def process(self) -> Alerts:
@@ -86,6 +88,7 @@ class AlertWorld:
             roll_back=self._roll_back,
             on_call=on_call,
             incidents=self.incidents.opened_by,
+            meter=self.counts,
         )
 
     async def _history(

@@ -178,7 +178,7 @@ class Worker:
         )
         on_call = OnCall(store.on_call, catalog, clock, members)
         self._handing_over = HandOvers(on_call, store.on_call, catalog)
-        self._paging = PageLoop(on_call, store.on_call, catalog)
+        self._paging = PageLoop(on_call, store.on_call, catalog, self._meter)
         self._calendars = CalendarLoop(calendars, store.on_call, catalog, clock) if calendars else None
         self._reporting = WeeklyReports(ReportService(store, catalog, clock), store.reports, catalog, clock)
         self._summing = DayCounter(store.reports, clock)
@@ -192,12 +192,20 @@ class Worker:
                 term=lambda: self._controller.term,
                 says=self._watcher.listen if self._watcher else unsaid,
                 save_s=self._intervals.monitors_saved_s,
+                meter=self._meter,
             )
             if checks and alerts
             else None
         )
         self._telling = (
-            SinkTeller(sinks, store.alerts, store.notes, clock, term=lambda: self._controller.term)
+            SinkTeller(
+                sinks,
+                store.alerts,
+                store.notes,
+                clock,
+                term=lambda: self._controller.term,
+                meter=self._meter,
+            )
             if sinks
             else None
         )
@@ -331,6 +339,9 @@ class Worker:
     async def _gauge(self) -> bool:
         self._meter.rollouts(await self._store.housekeeping.phases())
         self._meter.effect_queue(*await self._store.housekeeping.queue())
+        self._meter.alerts_open(await self._store.alerts.count_open())
+        watching = self._watcher is not None and self._controller.held
+        self._meter.lanes(self._watcher.health() if self._watcher and watching else ())
         return False
 
 

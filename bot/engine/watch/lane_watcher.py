@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,6 +14,7 @@ from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.health import LaneHealth, lane_health
 from bot.domain.watch.rules import News, WatchRule, WatchState, advance_signals, advance_watch, shown_now
 from bot.engine.watch.alerts.service import RULES
 from bot.ports.coordination import Clock
@@ -80,6 +81,15 @@ class LaneWatcher:
     def listen(self, lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
         """Take what `origin` said at `at` (unix seconds), to be judged in the next round."""
         self._said.append((lane, origin, said, at))
+
+    def health(self) -> Sequence[LaneHealth]:
+        """Figures of the lanes that were watched by this process, without their alerts."""
+        now, catalog = self._clock.now().timestamp(), self._catalog()
+        return [
+            lane_health(lane, catalog.lanes[lane].policy.judge, state, (), now)
+            for lane, state in self._states.items()
+            if lane in catalog.lanes
+        ]
 
     async def once(self) -> bool:
         """One round of the loop."""

@@ -20,6 +20,7 @@ from bot.ports.coordination import Clock
 from bot.ports.errors import TargetRefused, Unreachable
 from bot.ports.watch.checks import Checks
 from bot.ports.watch.findings import Findings
+from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 from bot.ports.watch.monitors import MonitorKey, MonitorStore
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,7 @@ class Monitors:
         says: Says = unsaid,
         save_s: float = 30.0,
         at_once: int = _AT_ONCE,
+        meter: WatchMeter | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -88,6 +90,7 @@ class Monitors:
         self._says = says
         self._save_s = save_s
         self._at_once = at_once
+        self._meter = meter or NoWatchMeter()
         self._seen_term = -1
         self._seen: Catalog | None = None
         self._now = 0.0
@@ -181,8 +184,11 @@ class Monitors:
             event = "monitor_gap" if away else "monitor_resumed"
             log.info(event, lane=str(asked.key.lane), check=asked.key.name, why=asked.why)
         watched.away = away
+        kind = watched.check.settings.kind
         if asked.result is None:
+            self._meter.check(kind, "gap", 0.0)
             return
+        self._meter.check(kind, "passed" if asked.result.passed else "failed", asked.result.seconds)
         state = self._states.get(asked.key) or MonitorState()
         self._states[asked.key], findings = observe(watched.monitor, state, asked.result)
         self._unsaved.add(asked.key)

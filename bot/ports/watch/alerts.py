@@ -64,6 +64,10 @@ class AlertStore(Protocol):
         """The newest alerts of the lane that are not over, or were opened since then."""
         ...
 
+    async def count_open(self) -> Mapping[str, int]:
+        """How many alerts are not over, by severity; severities without any are left out."""
+        ...
+
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
         """The newest entries, oldest first."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -78,6 +79,10 @@ class MemoryAlerts(Part):
             if row.alert.lane == lane and (not row.alert.over or row.alert.opened_at >= since)
         ]
         return sorted(found, key=lambda alert: -alert.id)[:limit]
+
+    @statement
+    def count_open(self, t: Tables, now: datetime) -> Mapping[str, int]:
+        return Counter(str(row.alert.severity) for row in t.alerts.values() if not row.alert.over)
 
     @statement
     def timeline(self, t: Tables, now: datetime, alert_id: int, limit: int) -> Sequence[Entry]:

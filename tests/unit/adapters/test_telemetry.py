@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import aiohttp
 from aiohttp import web
@@ -11,7 +12,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot.adapters.telemetry import Telemetry, rest_trace
-from tests.support.paths import ROOT
+from bot.domain.rollout.model import Lane
+from bot.domain.watch.health import LaneHealth
+
+CHECKOUT = LaneHealth(
+    Lane("checkout", "production"), errors=0.02, limit=0.01, day=0.99, week=0.995, budget=0.5, at=1_000.0
+)
 
 
 def value(telemetry: Telemetry, name: str, **labels: str) -> float | None:
@@ -42,6 +48,16 @@ def everything() -> Telemetry:
     telemetry.query(0.001)
     telemetry.query(1.0, failed=True)
     telemetry.redis(True)
+    telemetry.check("http", "passed", 0.1)
+    telemetry.check("http", "gap", 0.0)
+    for what in ("opened", "acknowledged", "resolved"):
+        telemetry.alert(what, "critical", 90.0)
+    telemetry.alerts_open({"critical": 2})
+    telemetry.delivery("prometheus", "taken", 3)
+    telemetry.sink("pagerduty", "told")
+    telemetry.sinks_waiting({"pagerduty": 1})
+    telemetry.page("sent")
+    telemetry.lanes([CHECKOUT])
     return telemetry
 
 
@@ -104,10 +120,43 @@ def test_the_process_own_figures_are_there_by_default() -> None:
     assert "# HELP slipway_interactions_total" in text
 
 
-def test_the_runbook_explains_every_metric() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text()
-    names = {f.name for f in everything().registry.collect()}
-    assert sorted(n for n in names if n not in text) == []
+def test_every_metric_is_described_with_its_labels() -> None:
+    telemetry = everything()
+    described = {each.name.removesuffix("_total"): set(each.labels) for each in telemetry.described}
+    shown = {
+        family.name: {label for sample in family.samples for label in sample.labels} - {"le"}
+        for family in telemetry.registry.collect()
+    }
+    described["slipway"] = described.pop("slipway_info")
+    assert described == shown
+    assert [each.name for each in telemetry.described if not each.what.endswith(".")] == []
+
+
+def test_figures_of_lanes_are_those_of_now_and_what_is_not_known_is_left_out() -> None:
+    telemetry = everything()
+    labels = {"service": "checkout", "environment": "production"}
+    assert value(telemetry, "slipway_lane_error_ratio", **labels) == 0.02
+    assert value(telemetry, "slipway_lane_availability_ratio", **labels, window="7d") == 0.995
+    telemetry.lanes([replace(CHECKOUT, errors=None)])
+    assert value(telemetry, "slipway_lane_error_ratio", **labels) is None
+    assert value(telemetry, "slipway_lane_error_limit_ratio", **labels) == 0.01
+    telemetry.lanes([replace(CHECKOUT, lane=Lane(f"s{number}", "production")) for number in range(600)])
+    text = telemetry.render().decode()
+    assert 'service="checkout"' not in text
+    assert text.count("slipway_lane_error_ratio{") == 500
+
+
+def test_alerts_checks_and_sinks_are_counted() -> None:
+    telemetry = everything()
+    assert value(telemetry, "slipway_alerts_open", severity="critical") == 2
+    assert value(telemetry, "slipway_alerts_open", severity="low") == 0
+    assert value(telemetry, "slipway_alert_acknowledge_seconds_sum", severity="critical") == 90
+    assert value(telemetry, "slipway_checks_total", kind="http", outcome="gap") == 1
+    assert value(telemetry, "slipway_check_seconds_count", kind="http") == 1
+    assert value(telemetry, "slipway_alert_findings_total", source="prometheus") == 3
+    telemetry.sinks_waiting({"slack": 2})
+    assert value(telemetry, "slipway_sink_waiting", sink="pagerduty") is None
+    assert value(telemetry, "slipway_sink_waiting", sink="slack") == 2
 
 
 def test_it_is_what_the_engine_counts_with() -> None:

@@ -23,6 +23,13 @@ _REMEMBERED, _REMEMBERED_S = 20_000, 3600.0
 # Bodies above it are read in a thread, one at a time.
 _LARGE = 32 * 1024
 _TOLD_S = 60.0
+_OUTCOMES = {400: "refused", 401: "refused", 404: "refused", 503: "again"}
+
+# Told of every delivery: its source, what became of it, and how many findings were taken.
+Counted = Callable[[str, str, int], None]
+
+
+def _uncounted(source: str, outcome: str, findings: int) -> None: ...
 
 
 class Receiver:
@@ -39,12 +46,14 @@ class Receiver:
         *,
         per_minute: int = PER_MINUTE,
         now: Callable[[], float] = time.time,
+        counted: Counted = _uncounted,
     ) -> None:
         """sources: those of the present catalog, by name. per_minute: findings that each may bring."""
         self._sources = sources
         self._findings = findings
         self._per_minute = per_minute
         self._now = now
+        self._counted = counted
         self._budgets: dict[str, _Budget] = {}
         self._taken: OrderedDict[tuple[str, str], float] = OrderedDict()
         self._reading = asyncio.Lock()
@@ -56,9 +65,12 @@ class Receiver:
         """Status and sentence for a request that is refused by its headers (names in lower case) alone."""
         known = self._sources.get(source)
         if known is None:
+            # No label: strangers choose these names.
+            self._counted("unknown", "refused", 0)
             return 404, "There is no alert source of this name."
         stranger = known.stranger(headers)
         if stranger:
+            self._counted(source, "refused", 0)
             self._warn(source, stranger)
             return 401, stranger
         return None
@@ -67,7 +79,16 @@ class Receiver:
         """Status and sentence of the answer."""
         known = self._sources.get(source)
         if known is None:
+            self._counted("unknown", "refused", 0)
             return 404, "There is no alert source of this name."
+        status, sentence = await self._taken_from(source, known, headers, body)
+        if status in _OUTCOMES:
+            self._counted(source, _OUTCOMES[status], 0)
+        return status, sentence
+
+    async def _taken_from(
+        self, source: str, known: AlertSource, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, str]:
         delivery = InboundDelivery(headers, body, self._now())
         if forged := known.stranger(headers) or known.forged(delivery):
             self._warn(source, forged)
@@ -78,8 +99,10 @@ class Receiver:
             self._warn(source, str(bad))
             return 400, str(bad)
         if self._seen(source, reading.once):
+            self._counted(source, "known", 0)
             return 200, "Known already."
         if not reading.findings:
+            self._counted(source, "empty", 0)
             return 200, "Nothing in it is an alert."
         return await self._hear(source, reading)
 
@@ -102,6 +125,7 @@ class Receiver:
             self._warn(source, str(away))
             return 503, "The alerts could not be recorded: repeat this later."
         self._remember(source, reading.once)
+        self._counted(source, "taken", len(findings))
         return 200, f"Taken: {len(findings)}."
 
     def _seen(self, source: str, once: str) -> bool:

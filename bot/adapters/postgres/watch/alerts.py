@@ -66,6 +66,10 @@ class PostgresAlerts:
         rows = await self._database.fetch("lane_alerts", lane.service, lane.environment, since, limit)
         return [_alert.validate_json(row["alert"]) for row in rows]
 
+    async def count_open(self) -> Mapping[str, int]:
+        rows = await self._database.fetch("count_open_alerts")
+        return {row["severity"]: row["number"] for row in rows}
+
     async def timeline(self, alert_id: int, limit: int) -> Sequence[Entry]:
         rows = await self._database.fetch("alert_timeline", alert_id, limit)
         return [Entry(row["at"], row["what"], row["said"], row["who"]) for row in reversed(rows)]

@@ -33,6 +33,9 @@ ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), i
 SELECT alert FROM alerts WHERE service = $1 AND environment = $2 AND (NOT over OR opened_at >= $3)
 ORDER BY id DESC LIMIT $4
 
+-- name: count_open_alerts
+SELECT severity, count(*)::integer AS number FROM alerts WHERE NOT over GROUP BY severity
+
 -- name: alert_timeline
 SELECT at, what, who, said FROM alert_entries WHERE alert_id = $1 ORDER BY id DESC LIMIT $2
 

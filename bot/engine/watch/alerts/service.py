@@ -43,6 +43,7 @@ from bot.ports.coordination import Clock, Waker
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
 from bot.ports.watch.incidents import IncidentSave
+from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +103,7 @@ class Alerts:
         roll_back: RollsBack,
         on_call: WhoIsOnCall = no_schedule,
         incidents: OpensIncidents = no_incidents,
+        meter: WatchMeter | None = None,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -110,6 +112,7 @@ class Alerts:
         self._roll_back = roll_back
         self._on_call = on_call
         self._incidents = incidents
+        self._meter = meter or NoWatchMeter()
         self._turn = asyncio.Lock()
         self._silences_at = datetime.min.replace(tzinfo=UTC)
 
@@ -393,6 +396,9 @@ class Alerts:
         opened = await self._incidents(alert, rooms, now) if rooms else ()
         saved = await self._store.alerts.save(AlertChange(alert, before, due, change.entries, made, opened))
         if saved:
+            for entry in change.entries:
+                since_s = (entry.at - alert.opened_at).total_seconds()
+                self._meter.alert(entry.what, alert.severity, max(0.0, since_s))
             await self._waker.wake(ALERTS)
             if made:
                 await self._waker.wake(MESSAGES)

@@ -19,6 +19,7 @@ from bot.ports.coordination import Clock
 from bot.ports.errors import Unreachable
 from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertStore
+from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 from bot.ports.watch.sinks import AlertSnapshot, Known
 
 _log = structlog.get_logger(__name__)
@@ -74,12 +75,14 @@ class SinkTeller:
         clock: Clock,
         *,
         term: Callable[[], int] = lambda: 0,
+        meter: WatchMeter | None = None,
     ) -> None:
         self._sinks = sinks
         self._alerts = alerts
         self._notes = notes
         self._clock = clock
         self._term = term
+        self._meter = meter or NoWatchMeter()
         self._seen_term = -1
         self._rows: dict[str, dict[int, _Row]] = {}
         self._changed: set[str] = set()
@@ -114,6 +117,7 @@ class SinkTeller:
         for sink in list(self._changed):
             await self._notes.put_note(_NOTE, sink, _noted(self._rows[sink]))
             self._changed.discard(sink)
+        self._meter.sinks_waiting({sink: self._waiting(sink) for sink in self._sinks.names})
         return False
 
     async def stop(self) -> None:
@@ -128,6 +132,9 @@ class SinkTeller:
             if errors:
                 found[sink] = f"{errors[-1]} ({counted(len(errors), 'alert')})"
         return found
+
+    def _waiting(self, sink: str) -> int:
+        return sum(bool(row.attempts) for row in self._rows.get(sink, {}).values())
 
     async def _of_interest(self) -> list[Alert]:
         """Alerts that are open, the worst first, and those that are not any more and sinks still know as open."""
@@ -199,6 +206,8 @@ class SinkTeller:
             return _Told(sink, alert, Unreachable(f"unexpected error ({type(error).__name__})"))
 
     def _take(self, told: _Told) -> None:
+        outcome = "away" if isinstance(told.came, Unreachable) else told.came.outcome
+        self._meter.sink(told.sink, outcome)
         row = self._rows[told.sink].get(told.alert.id)
         if row is None or row.key != told.alert.key:
             return

@@ -16,6 +16,7 @@ from bot.domain.watch.oncall.pages import Page, due
 from bot.domain.watch.oncall.schedule import OnCallSchedule
 from bot.engine.watch.oncall.rota import ICON, Rota
 from bot.engine.watch.oncall.service import OnCall
+from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 from bot.ports.watch.oncall import OnCallStore
 
 log = structlog.get_logger(__name__)
@@ -39,8 +40,16 @@ def named_by(custom_id: str) -> tuple[str, int] | None:
 class PageLoop:
     """Pages are rows: a restart loses and repeats none, and of two processes one sends it."""
 
-    def __init__(self, on_call: OnCall, store: OnCallStore, catalog: Callable[[], Catalog]) -> None:
+    def __init__(
+        self,
+        on_call: OnCall,
+        store: OnCallStore,
+        catalog: Callable[[], Catalog],
+        meter: WatchMeter | None = None,
+    ) -> None:
         self._on_call = on_call
+        self._meter = meter or NoWatchMeter()
+        self._unanswered: set[tuple[str, datetime]] = set()
         self._store = store
         self._catalog = catalog
 
@@ -57,9 +66,19 @@ class PageLoop:
             if due_at is not None and (schedule.name, due_at) not in known:
                 await self._send(rota, schedule, due_at)
         for page in sent:
+            self._count(page)
             if page.late(rota.at):
                 await self._miss(rota, page)
         return False
+
+    def _count(self, page: Page) -> None:
+        """Answers come to any process; this one counts those of pages that it has seen without."""
+        key = (page.schedule, page.due_at)
+        if page.answered_at is None:
+            self._unanswered.add(key)
+        elif key in self._unanswered:
+            self._unanswered.discard(key)
+            self._meter.page("answered")
 
     async def _send(self, rota: Rota, schedule: OnCallSchedule, due_at: datetime) -> None:
         person = rota.on_call(schedule.name).person if schedule.name in rota.schedules else None
@@ -81,6 +100,7 @@ class PageLoop:
             for guild in there or guilds
         ]
         if await self._store.send_page(page, calls):
+            self._meter.page("sent")
             log.info("test_page_sent", schedule=schedule.name, person=person.id)
 
     async def _miss(self, rota: Rota, page: Page) -> None:
@@ -99,6 +119,7 @@ class PageLoop:
             )
             calls.append(call)
         if await self._store.miss_page(page, rota.at, calls):
+            self._meter.page("missed")
             log.warning("test_page_missed", schedule=page.schedule, person=page.person.id)
 
 

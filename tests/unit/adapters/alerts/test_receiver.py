@@ -48,7 +48,9 @@ async def test_strangers_get_no_further(tmp_path: Path) -> None:
     assert taking.refused("nowhere", {}) == (404, "There is no alert source of this name.")
     refused = taking.refused("prometheus", {})
     assert refused is not None and refused[0] == 401
-    assert (await taking.take("prometheus", bearer("wrong"), encoded(alertmanager_body())))[0] == 401
+    assert (await taking.take("prometheus", bearer("wrong"), encoded({**alertmanager_body(), "alerts": []})))[
+        0
+    ] == 401
     assert (await taking.take("own", by_us(body, secret="wrong"), body))[0] == 401
     assert (await taking.take("own", by_us(body), own("b")))[0] == 401
     assert (await taking.take("own", by_us(body, at=NOW - 301), body))[0] == 401
@@ -175,3 +177,24 @@ async def test_a_delivery_without_alerts_is_welcome(tmp_path: Path) -> None:
         200,
         "Nothing in it is an alert.",
     )
+
+
+async def test_every_delivery_is_counted_once_and_strangers_make_no_labels(tmp_path: Path) -> None:
+    findings, counted = FakeFindings(), list[tuple[str, str, int]]()
+    taking = receiver(tmp_path, findings, counted=lambda *each: counted.append(each))
+    body = encoded(alertmanager_body(alertmanager_alert(), alertmanager_alert(fingerprint="b")))
+    await taking.take("prometheus", bearer(), body)
+    taking.refused("prometheus", {})
+    taking.refused("chosen-by-a-stranger", bearer())
+    await taking.take("prometheus", bearer(), b"{")
+    await taking.take("prometheus", bearer(), encoded({**alertmanager_body(), "alerts": []}))
+    findings.away = True
+    await taking.take("prometheus", bearer(), body)
+    assert counted == [
+        ("prometheus", "taken", 2),
+        ("prometheus", "refused", 0),
+        ("unknown", "refused", 0),
+        ("prometheus", "refused", 0),
+        ("prometheus", "empty", 0),
+        ("prometheus", "again", 0),
+    ]

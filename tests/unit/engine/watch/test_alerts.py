@@ -374,3 +374,19 @@ async def test_roles_of_the_servers_are_asked_for_on_call() -> None:
     reached = await world.alerts.reached(await world.one(), ("team", "on_call"), GUILD)
     assert reached == Reached(("on-call",), ())
     assert ONCALL.roles & set(reached.roles)
+
+
+async def test_what_becomes_of_an_alert_is_counted_once_with_its_time() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    await world.alerts.hear([errors()])
+    world.clock.forward(90)
+    await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    await world.alerts.hear([errors(firing=False, at=world.clock.now())])
+    await world.pass_s(600)
+    counted = [each for each in world.counts.seen if each[0] in ("opened", "acknowledged", "resolved")]
+    assert counted == [
+        ("opened", "critical", 0),
+        ("acknowledged", "critical", 90),
+        ("resolved", "critical", 690),
+    ]

@@ -190,3 +190,12 @@ async def test_a_lane_that_left_the_catalog_is_watched_no_more() -> None:
     world.catalog = replace(world.catalog, lanes={})
     await world.serve(60, 0.5)
     assert world.heard.found == []
+
+
+async def test_figures_of_lanes_are_those_that_were_judged() -> None:
+    world = World()
+    await world.serve(300, 0.02)
+    (found,) = world.watcher.health()
+    assert (found.lane, found.errors) == (PRODUCTION, pytest.approx(0.02))
+    world.catalog = replace(world.catalog, lanes={})
+    assert world.watcher.health() == []

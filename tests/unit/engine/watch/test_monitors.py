@@ -21,6 +21,7 @@ from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule
 from bot.engine.watch.monitors import Monitors
 from bot.ports.errors import Unreachable
 from bot.ports.watch.monitors import MonitorKey
+from tests.fakes.meter import WatchCounts
 from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
 from tests.support.catalogs import PRODUCTION, STAGING, catalog
 from tests.support.virtual_time import VirtualClock
@@ -393,3 +394,12 @@ async def test_each_answer_says_how_the_signals_of_its_check_stand() -> None:
     world.services.down = {"health", "other"}
     await world.run(20, monitors)
     assert heard == [("health", False)] * 2 + [("health", True)] * 2
+
+
+async def test_answers_are_counted_by_kind_and_gaps_apart() -> None:
+    world = World((PRODUCTION, check(PRODUCTION)), (STAGING, check(STAGING, "other")))
+    world.services.down.add("health")
+    world.services.away.add(STAGING)
+    counts = WatchCounts()
+    await world.run(60, world.process(meter=counts))
+    assert sorted(counts.seen) == [("plain", "failed", 0.01), ("plain", "gap", 0.0)]

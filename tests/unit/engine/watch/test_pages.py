@@ -13,6 +13,7 @@ from bot.domain.rollout.model import Actor
 from bot.domain.watch.oncall.rotation import Rotation
 from bot.domain.watch.oncall.schedule import OnCallSchedule
 from bot.engine.watch.oncall.pages import PageLoop, named_by
+from tests.fakes.meter import WatchCounts
 from tests.support.catalogs import GUILD, catalog
 from tests.support.oncall import ADA, ALAN, DAY, GRACE, HOUR, NOW, WEEK, Desk, schedule, with_schedules
 
@@ -133,3 +134,16 @@ async def test_schedules_without_test_pages_get_none() -> None:
 @pytest.mark.parametrize("other", ["", "slipway-page", "slipway-page:a", "slipway-page::1", "slipway-why:1"])
 def test_other_buttons_are_not_answered(other: str) -> None:
     assert named_by(other) is None
+
+
+async def test_pages_are_counted_as_sent_answered_and_missed() -> None:
+    of, counts = desk(), WatchCounts()
+    pages = PageLoop(of.on_call, of.store.on_call, lambda: of.catalog, counts)
+    for when in (THURSDAY, THURSDAY + MINUTE):
+        of.clock.at = when
+        await pages.once()
+    await of.on_call.answer_page(GUILD, HER, "payments", THURSDAY)
+    for when in (THURSDAY + 2 * MINUTE, THURSDAY + WEEK, THURSDAY + WEEK + HOUR):
+        of.clock.at = when
+        await pages.once()
+    assert counts.seen == [("page", "sent"), ("page", "answered"), ("page", "sent"), ("page", "missed")]

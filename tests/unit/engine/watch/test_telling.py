@@ -71,7 +71,7 @@ class Told(AlertWorld):
     def new_teller(self) -> SinkTeller:
         """Of a process that was started again."""
         sinks = Sinks(lambda: self.configured, self.made)
-        return SinkTeller(sinks, self.store.alerts, self.store.notes, self.clock)
+        return SinkTeller(sinks, self.store.alerts, self.store.notes, self.clock, meter=self.counts)
 
     async def begin(self, **more: object) -> int:
         await self.alerts.hear([errors(at=self.clock.now(), **more)])  # type: ignore[arg-type]
@@ -281,3 +281,12 @@ async def test_another_controller_goes_on_where_the_former_one_stopped() -> None
     term[0] = 3
     await world.rounds()
     assert sink.states == [FIRING, ACKNOWLEDGED]
+
+
+async def test_deliveries_and_what_waits_are_counted_for_each_sink() -> None:
+    world = Told({"it": Heard(), "away": Heard(error=Unreachable("no"))})
+    await world.begin()
+    await world.rounds()
+    counted = {each for each in world.counts.seen if each[0] in world.made}
+    assert counted == {("it", "told"), ("away", "away")}
+    assert world.counts.waiting == {"it": 0, "away": 1}

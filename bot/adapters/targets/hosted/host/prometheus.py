@@ -16,11 +16,35 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
+from bot.adapters.telemetry.metrics import Described
 from bot.domain.rollout.model import Lane
 from bot.ports.data_plane.routers import RouterCounts
 from bot.ports.errors import Unreachable
 
 _RELEASE = ("service", "environment", "version")
+
+_REQUESTS = Described(
+    "slipway_router_requests_total",
+    "counter",
+    (*_RELEASE, "outcome"),
+    "Requests by release and outcome: `ok`, `error`.",
+)
+_SECONDS = Described(
+    "slipway_router_request_duration_seconds",
+    "histogram",
+    _RELEASE,
+    "Time from a request's last byte to the first byte of its response.",
+)
+_FLYING = Described(
+    "slipway_router_requests_in_flight", "gauge", _RELEASE, "Requests that are not answered yet."
+)
+_OVERDUE = Described(
+    "slipway_router_requests_overdue",
+    "gauge",
+    _RELEASE,
+    "Requests that wait for longer than the lane's largest latency limit.",
+)
+RELEASE_METRICS = (_REQUESTS, _SECONDS, _FLYING, _OVERDUE)
 
 # A lane, a version and its counts.
 Row = tuple[Lane, str, RouterCounts]
@@ -33,22 +57,10 @@ class RouterCollector(Collector):
         self._rows = rows
 
     def collect(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily(
-            "slipway_router_requests", "Requests by release and outcome.", labels=(*_RELEASE, "outcome")
-        )
-        seconds = HistogramMetricFamily(
-            "slipway_router_request_duration_seconds",
-            "Time from a request's last byte to the first byte of its response.",
-            labels=_RELEASE,
-        )
-        flying = GaugeMetricFamily(
-            "slipway_router_requests_in_flight", "Requests not answered yet.", labels=_RELEASE
-        )
-        overdue = GaugeMetricFamily(
-            "slipway_router_requests_overdue",
-            "Requests that wait for longer than the lane's largest latency limit.",
-            labels=_RELEASE,
-        )
+        requests = CounterMetricFamily(_REQUESTS.name, _REQUESTS.what, labels=_REQUESTS.labels)
+        seconds = HistogramMetricFamily(_SECONDS.name, _SECONDS.what, labels=_SECONDS.labels)
+        flying = GaugeMetricFamily(_FLYING.name, _FLYING.what, labels=_FLYING.labels)
+        overdue = GaugeMetricFamily(_OVERDUE.name, _OVERDUE.what, labels=_OVERDUE.labels)
         by_release: dict[tuple[str, str, str], list[RouterCounts]] = defaultdict(list)
         for lane, version, counts in self._rows:
             by_release[(lane.service, lane.environment, version)].append(counts)

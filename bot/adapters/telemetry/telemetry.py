@@ -1,7 +1,7 @@
-"""Every Prometheus name and label of Slipway in one class; docs/operations.md explains each.
+"""Every Prometheus name and label of Slipway in one class; docs/reference/metrics.md is made from it.
 
-Labels are bounded: values come from Slipway's enumerations, and a label that could grow (`_Bounded`) becomes `other`
-after its hundredth value.
+Labels are bounded: values come from Slipway's enumerations, and a label that could grow becomes `other` after its
+hundredth value.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from types import SimpleNamespace
 import aiohttp
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
     Info,
     PlatformCollector,
     ProcessCollector,
@@ -24,29 +21,13 @@ from prometheus_client import (
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from bot import __version__
+from bot.adapters.telemetry.metrics import SLOW
+from bot.adapters.telemetry.watching import WatchMetrics
 
-_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 5.0)
-_SLOW = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-_MOST_VALUES = 100
 PRESS = "press:"
 
 
-class _Bounded:
-    """A label with at most a hundred values."""
-
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        if value in self._seen:
-            return value
-        if len(self._seen) >= _MOST_VALUES:
-            return "other"
-        self._seen.add(value)
-        return value
-
-
-class Telemetry:
+class Telemetry(WatchMetrics):
     """Slipway's metrics. Nothing here can fail or block; times are in seconds.
 
     registry: by default a new one, with the process metrics in it.
@@ -55,11 +36,11 @@ class Telemetry:
     content_type = CONTENT_TYPE_LATEST
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
+        super().__init__(registry or CollectorRegistry())
         if registry is None:
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
-        self._bounded: dict[str, _Bounded] = {}
+        self._describe("info", "gauge", ("version",), "The running version.")
         Info("slipway", "The running version.", registry=self.registry).info({"version": __version__})
         self._people()
         self._rollouts()
@@ -88,14 +69,18 @@ class Telemetry:
 
     def _people(self) -> None:
         self._interactions = self._counter(
-            "interactions", "Commands and presses answered, by command and outcome.", "command", "outcome"
+            "interactions",
+            "Commands, presses and requests of the API (`http:…`) answered: `ok`, `repeated`, `refused`, "
+            "`unreachable`, `error`, `lost`.",
+            "command",
+            "outcome",
         )
         self._interaction_seconds = self._histogram(
             "interaction_seconds", "From arrival to the answer's delivery.", "command"
         )
         self._press_seconds = self._histogram("press_seconds", "Button presses: from arrival to the answer.")
         self._rate_limited = self._counter(
-            "rate_limit_refusals", "Requests above a person's limit.", "category"
+            "rate_limit_refusals", "Requests above the limit of a person or token.", "category"
         )
 
     # ---- rollouts ------------------------------------------------------------------------------------------
@@ -141,16 +126,20 @@ class Telemetry:
         self._phases: set[str] = set()
         self._active = self._gauge("rollouts", "Active rollouts by phase.", "phase")
         self._ended = self._counter("rollouts_ended", "Rollouts that ended, by final phase.", "phase")
-        self._effects = self._counter("effects", "Effects tried, by kind and outcome.", "kind", "outcome")
+        self._effects = self._counter(
+            "effects", "Attempts of effects, by kind and outcome.", "kind", "outcome"
+        )
         self._effect_seconds = self._histogram("effect_seconds", "Time to carry out an effect.", "kind")
         self._queue_depth = self._gauge("effects_pending", "Effects waiting to be done.")
         self._queue_age = self._gauge("effects_oldest_seconds", "Age of the oldest pending effect.")
         self._verdicts = self._counter("verdicts", "Judge ticks by verdict.", "verdict")
         self._rollback_seconds = self._histogram(
-            "rollback_seconds", "From the order until the candidate has no traffic.", buckets=_SLOW
+            "rollback_seconds", "From the order until the candidate has no traffic.", buckets=SLOW
         )
         self._tick_lateness = self._histogram("tick_lateness_seconds", "How late judge ticks began.")
-        self._reloads = self._counter("catalog_reloads", "Catalog reloads by outcome.", "outcome")
+        self._reloads = self._counter(
+            "catalog_reloads", "Catalog reloads: `changed`, `unchanged`, `refused`.", "outcome"
+        )
 
     # ---- Discord -------------------------------------------------------------------------------------------
 
@@ -177,7 +166,9 @@ class Telemetry:
         self._gateway_latency = self._gauge("gateway_latency_seconds", "Latency of the last heartbeat.")
         self._reconnects = self._counter("gateway_reconnects", "Connections to the gateway after the first.")
         self._identifies = self._counter("gateway_identifies", "IDENTIFYs; Discord allows 1,000 a day.")
-        self._rest = self._counter("rest_calls", "REST calls to Discord by status.", "status")
+        self._rest = self._counter(
+            "rest_calls", "REST calls to Discord by status; `none`: no answer.", "status"
+        )
         self._rest_seconds = self._histogram("rest_seconds", "Time to Discord's answer.")
 
     # ---- dependencies ---------------------------------------------------------------------------------
@@ -203,27 +194,15 @@ class Telemetry:
 
     def _stores(self) -> None:
         self._component = self._gauge(
-            "component_up", "1 if the component's last probe succeeded.", "component"
+            "component_up", "1 if the last probe of `/health` succeeded.", "component"
         )
-        self._pool = self._gauge("database_connections", "Connections of the pool by state.", "state")
+        self._pool = self._gauge(
+            "database_connections", "Connections of the pool: `in_use`, `idle`.", "state"
+        )
         self._query_seconds = self._histogram("database_query_seconds", "Transactions and single statements.")
         self._query_errors = self._counter("database_errors", "Transactions and statements that failed.")
         self._redis_up = self._gauge("redis_up", "1 while the configured Redis answers; NaN without one.")
         self._redis_up.set(float("nan"))
-
-    # ---- names ---------------------------------------------------------------------------------------------
-
-    def _bound(self, label: str, value: str) -> str:
-        return self._bounded.setdefault(label, _Bounded())(value)
-
-    def _counter(self, name: str, what: str, *labels: str) -> Counter:
-        return Counter(f"slipway_{name}", what, labels, registry=self.registry)
-
-    def _gauge(self, name: str, what: str, *labels: str) -> Gauge:
-        return Gauge(f"slipway_{name}", what, labels, registry=self.registry)
-
-    def _histogram(self, name: str, what: str, *labels: str, buckets: tuple[float, ...] = _FAST) -> Histogram:
-        return Histogram(f"slipway_{name}", what, labels, buckets=buckets, registry=self.registry)
 
 
 def rest_trace(telemetry: Telemetry) -> aiohttp.TraceConfig:

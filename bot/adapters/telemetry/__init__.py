@@ -1,0 +1,4 @@
+"""Metrics of Slipway for Prometheus."""
+
+from bot.adapters.telemetry.telemetry import Telemetry as Telemetry
+from bot.adapters.telemetry.telemetry import rest_trace as rest_trace
