@@ -132,6 +132,23 @@ class WebSettings(_Group):
     )
 
 
+class HeartbeatSettings(_Group):
+    """Tells a service outside that this process is well, every 60 s."""
+
+    url: Annotated[SecretStr, _scheme("http", "https")] | None = Field(
+        default=None,
+        description="Asked with GET while all loops are alive: healthchecks.io, Uptime Kuma, and the like.",
+    )
+
+
+class MemorySettings(_Group):
+    """What the process may use. Without it, the limit of its control group counts, if there is one."""
+
+    limit_mb: int | None = Field(
+        default=None, ge=64, le=1_048_576, description="In MiB. Above 80% of it, Slipway alerts."
+    )
+
+
 class LogSettings(_Group):
     """Log lines go to standard error."""
 
@@ -161,6 +178,8 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     redis: RedisSettings = RedisSettings()
     web: WebSettings = WebSettings()
+    heartbeat: HeartbeatSettings = HeartbeatSettings()
+    memory: MemorySettings = MemorySettings()
     log: LogSettings = LogSettings()
     config_dir: Path = Field(default=Path("config/catalog"), description="The catalog's folder.")
     data_dir: Path = Field(
@@ -249,7 +268,9 @@ def _leaves(settings: BaseModel, prefix: str = PREFIX) -> Iterable[tuple[str, An
             yield name, value
 
 
-_SECRET_NAMES = {f"{PREFIX}{group}_{leaf}".upper() for group, leaf in PLAIN_NAMES.values()}
+_SECRET_NAMES = {
+    f"{PREFIX}{group}_{leaf}".upper() for group, leaf in (*PLAIN_NAMES.values(), ("heartbeat", "url"))
+}
 
 
 def _plain(value: object) -> str:

@@ -26,6 +26,7 @@ from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.schema import is_newest
 from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.postgres.tokens import PostgresTokens
+from bot.adapters.process_usage import ProcessUsage
 from bot.adapters.redis import waker as redis
 from bot.adapters.redis.limiter import BudgetLimiter
 from bot.adapters.redis.waker import EventWaker
@@ -42,6 +43,7 @@ from bot.composition.appcommands import TARGET, AppCommands
 from bot.composition.bindings import Bindings, Routing
 from bot.composition.client_metrics import ClientMetrics, CountedIdentifyBudget
 from bot.composition.health import HealthService, MetricSourceHealth
+from bot.composition.itself import OwnParts, ProcessVitals, StatementCounter
 from bot.composition.speaking import Speaking
 from bot.domain.config import Catalog
 from bot.domain.formatting import with_times
@@ -185,7 +187,7 @@ async def _assemble(
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
-    pools = await _pools(dsn, settings, telemetry, stack)
+    pools, statements = await _pools(dsn, settings, telemetry, stack)
     people, store = (PostgresStore(pool) for pool in pools)
     clock = DatabaseClock(pools[1])
     # No limit: what hangs in one lane must not make the probes of others wait.
@@ -331,6 +333,29 @@ async def _assemble(
     budget = CountedIdentifyBudget(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
     watch = ClientMetrics(telemetry)
 
+    own = OwnParts(
+        settings,
+        role,
+        ProcessVitals(
+            clock=clock,
+            gateway=lambda: (
+                speaking.connection.connected if role != "worker" and not gateway.elsewhere else None
+            ),
+            database=store.housekeeping,
+            statements=statements,
+            redis=_redis(settings),
+            late=worker.rounds.late,
+            usage=ProcessUsage(settings.memory.limit_mb),
+        ),
+        alerts=alerts,
+        sinks=worker.sinks,
+        session=session,
+        telemetry=telemetry,
+        waker=waker,
+        rounds=worker.rounds,
+        ready=ready,
+    )
+
     async def work() -> None:
         await ready()
         await routing.begin()
@@ -345,7 +370,7 @@ async def _assemble(
         )
 
     spoken = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
-    return _Slipway((work, routing.follow, health.watch, clock.run, *spoken), reload)
+    return _Slipway((work, routing.follow, health.watch, clock.run, *own.parts, *spoken), reload)
 
 
 def _alerts(
@@ -433,16 +458,20 @@ def _targets(
 
 
 async def _pools(
-    dsn: str, settings: Settings, telemetry: Telemetry, stack: AsyncExitStack
-) -> tuple[Database, Database]:
+    dsn: str,
+    settings: Settings,
+    telemetry: Telemetry,
+    stack: AsyncExitStack,
+) -> tuple[tuple[Database, Database], StatementCounter]:
     """One pool for people and one for the rest: a thousand rollouts must not keep a press waiting for a connection."""
+    statements = StatementCounter(telemetry.query)
     half = settings.database.pool_size // 2
     sizes = (half, settings.database.pool_size - half)
-    pools = tuple(Database(dsn, size=size, observed=telemetry.query) for size in sizes)
+    pools = tuple(Database(dsn, size=size, observed=statements) for size in sizes)
     for pool in pools:
         await stack.enter_async_context(pool)
     telemetry.watch_database_pool(lambda: _added(pool.connections for pool in pools))
-    return pools[0], pools[1]
+    return (pools[0], pools[1]), statements
 
 
 async def _speak(

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from bot.adapters.targets.hosted.host.prometheus import RELEASE_METRICS
 from bot.adapters.telemetry import Telemetry
-from bot.adapters.telemetry.metrics import MOST_VALUES, Described
+from bot.adapters.telemetry.metrics import MOST_VALUES, MetricDescription
 from bot.adapters.telemetry.watching import MOST_LANES
 from docs.generators.markdown import code, table
 
@@ -47,5 +47,5 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(metrics: Iterable[Described]) -> list[tuple[str, ...]]:
+def _rows(metrics: Iterable[MetricDescription]) -> list[tuple[str, ...]]:
     return [(code(m.name), m.kind, ", ".join(map(code, m.labels)), m.what) for m in metrics]

@@ -35,3 +35,6 @@ class WatchCounts:
 
     def page(self, outcome: str) -> None:
         self.seen.append(("page", outcome))
+
+    def process(self, late: int, memory: float | None) -> None:
+        self.seen.append(("process", late, memory))

@@ -12,7 +12,7 @@ SLOW = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 PEOPLE = (15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 14_400.0)
 
 
-class Described(NamedTuple):
+class MetricDescription(NamedTuple):
     """A metric as the reference lists it. name: without what its kind appends, but for a counter's `_total`."""
 
     name: str
@@ -26,7 +26,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
-        self.described: list[Described] = []
+        self.described: list[MetricDescription] = []
         self._bounded: dict[str, set[str]] = {}
 
     def _bound(self, label: str, value: str) -> str:
@@ -51,4 +51,4 @@ class Metrics:
         return Histogram(f"slipway_{name}", what, labels, buckets=buckets, registry=self.registry)
 
     def _describe(self, name: str, kind: str, labels: tuple[str, ...], what: str) -> None:
-        self.described.append(Described(f"slipway_{name}", kind, labels, what))
+        self.described.append(MetricDescription(f"slipway_{name}", kind, labels, what))

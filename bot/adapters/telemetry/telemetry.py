@@ -192,6 +192,15 @@ class Telemetry(WatchMetrics):
         """Set whether the configured Redis answers; not called without one."""
         self._redis_up.set(up)
 
+    def process(self, late: int, memory: float | None) -> None:
+        """Set how many loops have stalled, and the share of the memory limit; None without one."""
+        self._late.set(late)
+        self._memory.set(float("nan") if memory is None else memory)
+
+    def heartbeat(self, outcome: str) -> None:
+        """Count a beat: `sent`, `failed`, `withheld`."""
+        self._heartbeats.labels(self._bound("heartbeat", outcome)).inc()
+
     def _stores(self) -> None:
         self._component = self._gauge(
             "component_up", "1 if the last probe of `/health` succeeded.", "component"
@@ -203,6 +212,14 @@ class Telemetry(WatchMetrics):
         self._query_errors = self._counter("database_errors", "Transactions and statements that failed.")
         self._redis_up = self._gauge("redis_up", "1 while the configured Redis answers; NaN without one.")
         self._redis_up.set(float("nan"))
+        self._late = self._gauge("loops_late", "Loops that missed three rounds and ten seconds.")
+        self._memory = self._gauge(
+            "memory_used_ratio", "Memory in use as a share of the limit, 0 to 1; NaN without a limit."
+        )
+        self._memory.set(float("nan"))
+        self._heartbeats = self._counter(
+            "heartbeats", "Beats to `SLIPWAY_HEARTBEAT_URL`: `sent`, `failed`, `withheld`.", "outcome"
+        )
 
 
 def rest_trace(telemetry: Telemetry) -> aiohttp.TraceConfig:

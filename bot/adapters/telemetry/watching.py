@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bot.adapters.telemetry.metrics import PEOPLE, Described, Metrics
+from bot.adapters.telemetry.metrics import PEOPLE, MetricDescription, Metrics
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.health import LaneHealth
 
@@ -66,7 +66,7 @@ class WatchMetrics(Metrics):
         self._delivering()
         self._lanes = _LaneCollector()
         registry.register(self._lanes)
-        self.described += [Described(name, "gauge", *rest) for name, rest in _LANES.items()]
+        self.described += [MetricDescription(name, "gauge", *rest) for name, rest in _LANES.items()]
 
     def _delivering(self) -> None:
         self._deliveries = self._counter(

@@ -138,6 +138,7 @@ class Worker:
         calendars: CalendarReader | None = None,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
+        self.sinks = sinks
         self._store = store
         self._announcer = announcer
         self._clock = clock

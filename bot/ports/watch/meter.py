@@ -31,6 +31,10 @@ class WatchMeter(Protocol):
 
     def page(self, outcome: str) -> None: ...
 
+    def process(self, late: int, memory: float | None) -> None:
+        """late: loops without a round. memory: share of the limit; None without one."""
+        ...
+
 
 class NoWatchMeter:
     """Implements `WatchMeter`; records nothing."""
@@ -48,3 +52,5 @@ class NoWatchMeter:
     def sinks_waiting(self, by_sink: Mapping[str, int]) -> None: ...
 
     def page(self, outcome: str) -> None: ...
+
+    def process(self, late: int, memory: float | None) -> None: ...

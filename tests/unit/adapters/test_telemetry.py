@@ -58,6 +58,8 @@ def everything() -> Telemetry:
     telemetry.sinks_waiting({"pagerduty": 1})
     telemetry.page("sent")
     telemetry.lanes([CHECKOUT])
+    telemetry.process(1, 0.5)
+    telemetry.heartbeat("sent")
     return telemetry
 
 

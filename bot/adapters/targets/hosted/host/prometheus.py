@@ -16,29 +16,29 @@ from prometheus_client.metrics_core import (
 )
 from prometheus_client.registry import Collector
 
-from bot.adapters.telemetry.metrics import Described
+from bot.adapters.telemetry.metrics import MetricDescription
 from bot.domain.rollout.model import Lane
 from bot.ports.data_plane.routers import RouterCounts
 from bot.ports.errors import Unreachable
 
 _RELEASE = ("service", "environment", "version")
 
-_REQUESTS = Described(
+_REQUESTS = MetricDescription(
     "slipway_router_requests_total",
     "counter",
     (*_RELEASE, "outcome"),
     "Requests by release and outcome: `ok`, `error`.",
 )
-_SECONDS = Described(
+_SECONDS = MetricDescription(
     "slipway_router_request_duration_seconds",
     "histogram",
     _RELEASE,
     "Time from a request's last byte to the first byte of its response.",
 )
-_FLYING = Described(
+_FLYING = MetricDescription(
     "slipway_router_requests_in_flight", "gauge", _RELEASE, "Requests that are not answered yet."
 )
-_OVERDUE = Described(
+_OVERDUE = MetricDescription(
     "slipway_router_requests_overdue",
     "gauge",
     _RELEASE,

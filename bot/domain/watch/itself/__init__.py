@@ -1,0 +1,1 @@
+"""Slipway itself: what is measured of a process, and which measurements are a finding."""
