@@ -222,7 +222,7 @@ async def _assemble(
         members=members,
     )
     service = commands.service(engine, people, targets, clock)
-    alerts, incidents = _alerts(store, current, clock, waker, engine, telemetry)
+    alerts, incidents = _alerts(store, current, clock, waker, engine, telemetry=telemetry)
     speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock)
     stack.push_async_callback(speaking.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
@@ -332,7 +332,6 @@ async def _assemble(
     point_at(settings.discord.api_base, settings.discord.gateway_url)
     budget = CountedIdentifyBudget(store.notes, clock, _bot_of(token), settings.data_dir, telemetry=telemetry)
     watch = ClientMetrics(telemetry)
-
     own = OwnParts(
         settings,
         role,
@@ -369,8 +368,13 @@ async def _assemble(
             budget,
         )
 
-    spoken = () if role == "worker" else (lambda: _speak(ready, gateway, connected),)
-    return _Slipway((work, routing.follow, health.watch, clock.run, *own.parts, *spoken), reload)
+    return _Slipway(
+        (
+            *(work, routing.follow, health.watch, clock.run, *own.parts),
+            *(() if role == "worker" else (lambda: _speak(ready, gateway, connected),)),
+        ),
+        reload,
+    )
 
 
 def _alerts(
@@ -379,6 +383,7 @@ def _alerts(
     clock: Clock,
     waker: Waker,
     engine: Engine,
+    *,
     telemetry: Telemetry,
 ) -> tuple[Alerts, Incidents]:
     """Alerts, and the incidents that their war rooms open."""

@@ -150,8 +150,8 @@ def _figures(health: LaneHealth) -> Mapping[tuple[str, ...], float | None]:
     return {
         ("slipway_lane_error_ratio",): health.errors,
         ("slipway_lane_error_limit_ratio",): health.limit,
-        ("slipway_lane_availability_ratio", "24h"): health.day,
-        ("slipway_lane_availability_ratio", "7d"): health.week,
+        ("slipway_lane_availability_ratio", "24h"): health.day.share if health.day else None,
+        ("slipway_lane_availability_ratio", "7d"): health.week.share if health.week else None,
         ("slipway_lane_error_budget_left_ratio",): health.budget,
         ("slipway_lane_measured_timestamp_seconds",): health.at,
     }

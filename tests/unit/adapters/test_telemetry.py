@@ -13,10 +13,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.adapters.telemetry import Telemetry, rest_trace
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.health import LaneHealth
+from bot.domain.watch.health import Availability, LaneHealth
 
 CHECKOUT = LaneHealth(
-    Lane("checkout", "production"), errors=0.02, limit=0.01, day=0.99, week=0.995, budget=0.5, at=1_000.0
+    Lane("checkout", "production"),
+    errors=0.02,
+    limit=0.01,
+    day=Availability(0.99, 86_400),
+    week=Availability(0.995, 86_400),
+    budget=0.5,
+    at=1_000.0,
 )
 
 
