@@ -61,6 +61,10 @@ class CardStore(Protocol):
 
     async def put_card(self, ref: CardRef) -> None: ...
 
+    async def redrawn(self, rollout_id: int, drawn: str) -> None:
+        """The card shows what has the digest `drawn` now."""
+        ...
+
 
 class NoteStore(Protocol):
     """Small facts that outlive the process, by kind and key: synced command hashes, posted keys, breakers."""

@@ -47,7 +47,7 @@ from bot.domain.rollout.model import SYSTEM, Action, Desired, Lane, Phase, Plan,
 from bot.domain.rollout.steps import Gate, Observe, Shift, Soak, Verify
 from bot.engine.stepper import MESSAGE_KINDS, change_of, order_kinds, stamped
 from bot.ports.errors import AlreadyAnswered, LaneTaken
-from bot.ports.store import Store
+from bot.ports.store import CardRef, Store
 from tests.fakes.store import MemoryDatabase, MemoryStore, Tables
 from tests.fakes.store.commands import MemoryCommandHistory
 from tests.scenarios.virtual_time import fresh
@@ -760,6 +760,18 @@ async def test_notes_are_replaced_and_phases_counted(world: World) -> None:
     await world.adopted()
     await world.begin()
     assert await world.store.housekeeping.phases() == {"verifying": 1}
+
+
+async def test_a_card_is_kept_and_what_it_shows_changes_by_itself(world: World) -> None:
+    await world.adopted()
+    rollout = await world.begin()
+    card = CardRef(rollout.id, 11, 22, None, world.now, "first")
+    await world.store.notes.put_card(card)
+    await world.store.notes.put_card(replace(card, thread_id=33))
+    await world.store.notes.redrawn(rollout.id, "second")
+    assert await world.store.notes.card(rollout.id) == replace(card, thread_id=33, drawn="second")
+    await world.store.notes.redrawn(rollout.id + 1, "second")
+    assert await world.store.notes.card(rollout.id + 1) is None
 
 
 async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:

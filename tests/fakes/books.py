@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.ports.errors import Unreachable
 from bot.ports.store import CardRef
@@ -28,6 +29,11 @@ class FakeBooks:
     async def put_card(self, ref: CardRef) -> None:
         self._here()
         self.cards[ref.rollout_id] = ref
+
+    async def redrawn(self, rollout_id: int, drawn: str) -> None:
+        self._here()
+        if rollout_id in self.cards:
+            self.cards[rollout_id] = replace(self.cards[rollout_id], drawn=drawn)
 
     async def note(self, kind: str, key: str) -> Mapping[str, object] | None:
         self._here()

@@ -81,6 +81,9 @@ class PostgresNotes:
             ref.drawn,
         )
 
+    async def redrawn(self, rollout_id: int, drawn: str) -> None:
+        await self._database.one("redrawn", rollout_id, drawn)
+
     async def note(self, kind: str, key: str) -> Mapping[str, object] | None:
         row = await self._database.one("note", kind, key)
         return json.loads(row["value"]) if row else None

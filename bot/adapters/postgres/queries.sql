@@ -519,6 +519,9 @@ ON CONFLICT (rollout_id) DO UPDATE SET
     channel_id = EXCLUDED.channel_id, message_id = EXCLUDED.message_id, thread_id = EXCLUDED.thread_id,
     posted_at = EXCLUDED.posted_at, drawn = EXCLUDED.drawn
 
+-- name: redrawn
+UPDATE cards SET drawn = $2 WHERE rollout_id = $1
+
 -- name: note
 SELECT value FROM notes WHERE kind = $1 AND key = $2
 

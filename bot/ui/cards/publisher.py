@@ -43,7 +43,9 @@ class CardState:
     covered: int = 0
     requested_at: datetime | None = None
     shown: tuple[int, str] = (0, "")  # version and stamp
+    numbered: tuple[int, int] | None = None  # the message, and how often the card was posted with it
     channel_id: int | None = None
+    place: int | None = None  # the channel in which its waiting numbers count while its own is not known
     shape: str = ""
     edited_at: float = -1e9
     chart_at: float = -1e9
@@ -55,7 +57,8 @@ class CardState:
     def belongs_to(self, rollout: Rollout) -> None:
         """Forget the card of another rollout with this number, when the database lost that one."""
         if self.requested_at not in (None, rollout.created_at):
-            self.shown, self.shape, self.chart, self.kept, self.channel_id = (0, ""), "", "", None, None
+            self.shown, self.shape, self.chart, self.kept = (0, ""), "", "", None
+            self.channel_id = self.numbered = None
         self.requested_at = rollout.created_at
 
 
@@ -122,14 +125,18 @@ class CardPublisher:
             self._chart is not None and seen.rollout.had_traffic and entry.chart != _chart_tag(seen.rollout)
         )
 
+    def chart_time(self, entry: CardState) -> bool:
+        """Whether a card that goes on may get a new chart now, as far as the pace of charts goes."""
+        now = asyncio.get_running_loop().time()
+        return self._chart is not None and now >= max(entry.chart_at + CHART_EVERY_S, self._next_chart_at)
+
     async def picture(self, entry: CardState, seen: RolloutView) -> Picture | None:
         """A new chart, when one is due and can be drawn. The last one of a rollout is always due."""
-        now = asyncio.get_running_loop().time()
         if self._chart is None or not self.chart_due(entry, seen):
             return None
-        if not seen.rollout.phase.final and now < max(entry.chart_at + CHART_EVERY_S, self._next_chart_at):
+        if not seen.rollout.phase.final and not self.chart_time(entry):
             return None
-        entry.chart_at = now
+        entry.chart_at = now = asyncio.get_running_loop().time()
         self._next_chart_at = now + CHARTS_PACE_S
         try:
             png = await self._chart(seen.rollout.id)
@@ -162,8 +169,10 @@ class CardPublisher:
             old = await calling(lambda: channel.fetch_message(ref.message_id))
             entry.kept = _charts(old)
             entry.chart = "from before" if entry.kept else ""
-        note = await self._notes.note(_NOTE, str(rollout.id)) or {}
-        drawn = self._drawn(seen, ref, _number(note), picture is not None or bool(entry.kept))
+        if entry.numbered is None or entry.numbered[0] != ref.message_id:
+            note = await self._notes.note(_NOTE, str(rollout.id)) or {}
+            entry.numbered = (ref.message_id, _number(note))
+        drawn = self._drawn(seen, ref, entry.numbered[1], picture is not None or bool(entry.kept))
         if drawn.digest == ref.drawn and picture is None:
             return
         files: list[discord.Attachment | discord.File] = [picture.file()] if picture else [*entry.kept]
@@ -172,8 +181,7 @@ class CardPublisher:
             lambda: message.edit(view=drawn.view, attachments=files, allowed_mentions=silent)
         )
         _remember(entry, edited, picture.tag if picture else entry.chart)
-        latest = await self._book.card(rollout.id) or ref
-        await self._book.put_card(replace(latest, drawn=drawn.digest))
+        await self._book.redrawn(rollout.id, drawn.digest)
 
     async def _post(
         self, channels: GuildChannels, entry: CardState, seen: RolloutView, old: CardRef | None

@@ -82,7 +82,9 @@ class CardScheduler:
         """
         now = asyncio.get_running_loop().time()
         room: dict[int, int] = {}
-        waiting = Counter(entry.channel_id for entry in self._entries.values() if entry.later is not None)
+        waiting = Counter(
+            entry.channel_id or entry.place for entry in self._entries.values() if entry.later is not None
+        )
         changed = [
             (entry, one)
             for one in active
@@ -99,7 +101,7 @@ class CardScheduler:
                 room[place] = self._budget.room(place, Priority.NUMBERS) - waiting[place]
             if room[place] > 0:
                 room[place] -= 1
-                entry.channel_id = place
+                entry.place = place
                 self._later(one.id, entry, 0.0)
 
     async def close(self) -> None:
@@ -202,10 +204,7 @@ class CardScheduler:
         try:
             await asyncio.sleep(delay_s)
             entry.later_at = -1e9
-            found = await self._seen(rollout_id, entry)
-            if found is None:
-                return
-            await self._catch_up(rollout_id, entry, *found)
+            await self._catch_up(rollout_id, entry)
         except Unreachable as error:
             _log.debug("card_delayed", rollout=rollout_id, error=str(error))
         except Exception as error:
@@ -214,23 +213,30 @@ class CardScheduler:
             if entry.later is asyncio.current_task():
                 entry.later = None
 
-    async def _catch_up(
-        self, rollout_id: int, entry: CardState, seen: RolloutView, guild: GuildConfig
-    ) -> None:
-        channels = GuildChannels(self._rest(), guild)
-        try:
-            channel_id = await self._channel(channels, rollout_id, entry)
-        except (ClosedError, GoneError) as error:
-            entry.later = None
-            await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
-            return
+    async def _catch_up(self, rollout_id: int, entry: CardState) -> None:
+        """Show new numbers, with a new chart when it is time for one. Most numbers need one look at the rollout."""
+        channel_id, picture = entry.channel_id, None
+        if channel_id is None or self._publisher.chart_time(entry):
+            found = await self._seen(rollout_id, entry)
+            if found is None:
+                return
+            seen, guild = found
+            try:
+                channel_id = await self._channel(GuildChannels(self._rest(), guild), rollout_id, entry)
+            except (ClosedError, GoneError) as error:
+                entry.later = None
+                await self._shut_out(rollout_id, entry, guild, seen.rollout, error)
+                return
+            picture = await self._publisher.picture(entry, seen)
         # Wait outside the lock: a rollback must not queue behind a chart of its own rollout.
-        picture = await self._publisher.picture(entry, seen)
         await self._budget.turn(channel_id, Priority.CHART if picture is not None else Priority.NUMBERS)
         async with entry.lock:
             entry.later = None
-            seen = await self._view(rollout_id, entry)
-            await self._show(channels, entry, seen, await self._publisher.still(picture, entry, seen))
+            found = await self._seen(rollout_id, entry)
+            if found is not None:
+                seen, guild = found
+                picture = await self._publisher.still(picture, entry, seen)
+                await self._show(GuildChannels(self._rest(), guild), entry, seen, picture)
 
     async def _view(self, rollout_id: int, entry: CardState) -> RolloutView:
         seen = await self._views(rollout_id)

@@ -87,6 +87,11 @@ class MemoryNotes(Part):
         t.cards[ref.rollout_id] = ref
 
     @statement
+    def redrawn(self, t: Tables, now: datetime, rollout_id: int, drawn: str) -> None:
+        if rollout_id in t.cards:
+            t.cards[rollout_id] = replace(t.cards[rollout_id], drawn=drawn)
+
+    @statement
     def note(self, t: Tables, now: datetime, kind: str, key: str) -> Mapping[str, object] | None:
         return t.notes.get((kind, key))
 

@@ -17,7 +17,7 @@ from bot.engine.api import RolloutView
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Notice
 from bot.ports.store import CardRef
-from bot.ui.message_budget import MessageBudget
+from bot.ui.message_budget import MessageBudget, Priority
 from tests.support import rollouts
 from tests.support.responder import Json, Stand, standing
 
@@ -583,6 +583,27 @@ async def test_new_measurements_are_shown_and_the_same_ones_are_not_drawn_again(
         return "977" in (await stand.card())["text"]
 
     await stand.until(shown)
+
+
+async def test_new_measurements_of_a_known_card_take_one_look_and_one_turn_in_its_channel(
+    tmp_path: Path,
+) -> None:
+    budget = MessageBudget(burst=10, window_s=60.0, kept_back=0)
+    async with standing(tmp_path, budget=budget) as stand:
+        rollout = await rollouts.soaking(stand.engine)
+        await stand.announcer.draw_card(rollout.id)
+        channel = stand.books.cards[rollout.id].channel_id
+        room = budget.room(channel, Priority.NUMBERS)
+        rollouts.measured(stand.engine, rollout.id, 777)
+        stand.engine.views = 0
+
+        async def shown() -> bool:
+            await stand.announcer.refresh(measuring(stand))
+            return "977" in (await stand.card())["text"]
+
+        await stand.until(shown)
+        assert stand.engine.views == 1
+        assert budget.room(channel, Priority.NUMBERS) == room - 1
 
 
 async def test_of_many_cards_only_those_are_read_for_which_there_is_room(tmp_path: Path) -> None:
