@@ -20,6 +20,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from bot.redaction import Redactor
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without characters that are easily confused
+_SERVICE = "slipway"
+_FIRST = ("timestamp", "level", "event", "trace_id", "service", "guild_id", "user_id", "logger")
 # Its own, so that seeding the common one gives the same pauses however many ids were made.
 _ids = random.Random()
 
@@ -91,6 +93,13 @@ def tracing(given: str | None = None) -> Iterator[str]:
         _trace.reset(token)
 
 
+@contextlib.contextmanager
+def concerning(**known: object) -> Iterator[None]:
+    """Give all log lines inside these fields, such as `guild_id` and `user_id`; None is left out."""
+    with structlog.contextvars.bound_contextvars(**{k: v for k, v in known.items() if v is not None}):
+        yield
+
+
 def _add_trace(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     current = _trace.get()
     if current is not None:
@@ -104,14 +113,21 @@ def _rendering(format: str, sink: TextIO) -> list[Processor]:  # noqa: A002
     return [
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
+        _add_service,
         _in_order,
         structlog.processors.JSONRenderer(default=_as_text, ensure_ascii=False),
     ]
 
 
+def _add_service(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Tells these lines from those of other programs in the same store."""
+    event.setdefault("service", _SERVICE)
+    return event
+
+
 def _in_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     """Most wanted fields first."""
-    first = [key for key in ("timestamp", "level", "event", "trace_id", "logger") if key in event]
+    first = [key for key in _FIRST if key in event]
     return {**{key: event[key] for key in first}, **event}
 
 

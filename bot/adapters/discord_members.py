@@ -52,7 +52,7 @@ class DiscordMembers:
             TypeError,
         ) as away:
             _log.warning(
-                "member_roles_unreachable", guild=guild.id, error=f"{type(away).__name__}: {away}"[:300]
+                "member_roles_unreachable", guild_id=guild.id, error=f"{type(away).__name__}: {away}"[:300]
             )
             seen = await self._notes.note(_KIND, key)
             if seen is None:
@@ -78,7 +78,9 @@ class DiscordMembers:
             async with self._asking, asyncio.timeout(_PATIENCE_S):
                 gone = await self._get(f"/guilds/{guild.id}/members/{user_id}", _NOT_MEMBERS) is None
         except (Unreachable, aiohttp.ClientError, OSError, TimeoutError, ValueError) as away:
-            _log.warning("member_unreachable", guild=guild.id, error=f"{type(away).__name__}: {away}"[:300])
+            _log.warning(
+                "member_unreachable", guild_id=guild.id, error=f"{type(away).__name__}: {away}"[:300]
+            )
             return None
         self._seen[key] = (now, gone)
         return user_id if gone else None

@@ -165,7 +165,7 @@ class DiscordAnnouncer:
                     await self.rooms.open(channels, await channels.channel(name), message, alert)
                 break
             except (GoneError, ClosedError, RejectedError) as error:
-                _log.error("alert_refused", guild=guild.id, channel=name, error=str(error))
+                _log.error("alert_refused", guild_id=guild.id, channel=name, error=str(error))
 
     async def direct(self, message: Announcement) -> None:
         guild = self._catalog().guilds.get(message.guild_id)
@@ -253,7 +253,7 @@ class DiscordAnnouncer:
 
     async def _report(self, guild: GuildConfig, key: str, sentence: str) -> None:
         """Report a problem in #alerts, at most once an hour per `key`, and always in the log."""
-        _log.warning("problem_reported", guild=guild.id, key=key, sentence=sentence)
+        _log.warning("problem_reported", guild_id=guild.id, key=key, sentence=sentence)
         try:
             note = await self._notes.note("report", key)
             now = self._clock.now()
@@ -265,7 +265,7 @@ class DiscordAnnouncer:
             await calling(lambda: channel.send(said, allowed_mentions=discord.AllowedMentions.none()))
             await self._notes.put_note("report", key, {"at": now.isoformat()})
         except (Unreachable, GoneError, ClosedError, RejectedError) as error:
-            _log.warning("report_failed", guild=guild.id, error=str(error))
+            _log.warning("report_failed", guild_id=guild.id, error=str(error))
 
     async def _seen(self, rollout_id: int) -> tuple[RolloutView | None, GuildConfig | None]:
         try:

@@ -108,7 +108,7 @@ class GuildChannels:
         for name, entry in wanted.items():
             ids = matching(entry, known)
             if not ids:
-                _log.warning("role_missing", guild=self.guild.id, role=name, discord_role=entry)
+                _log.warning("role_missing", guild_id=self.guild.id, role=name, discord_role=entry)
             found |= dict.fromkeys(ids)
         return list(found)
 

@@ -51,6 +51,23 @@ def test_a_line_begins_with_time_level_event_and_trace(lines: Lines) -> None:
     assert line["timestamp"].endswith("Z")
 
 
+def test_lines_name_the_program_and_whom_they_concern_libraries_too(lines: Lines) -> None:
+    with logs.tracing(), logs.concerning(guild_id=7, user_id=11, rollout=None):
+        structlog.get_logger().info("pressed", rollout=3)
+        logging.getLogger("discord.http").warning("slow")
+    structlog.get_logger().info("after")
+    pressed, slow, after = lines()
+    assert list(pressed)[3:7] == ["trace_id", "service", "guild_id", "user_id"]
+    assert (pressed["service"], pressed["guild_id"], pressed["user_id"], pressed["rollout"]) == (
+        "slipway",
+        7,
+        11,
+        3,
+    )
+    assert (slow["guild_id"], slow["user_id"], slow["service"]) == (7, 11, "slipway")
+    assert not {"guild_id", "user_id"} & set(after)
+
+
 def test_the_standard_librarys_lines_look_the_same(lines: Lines) -> None:
     with logs.tracing("abcd2345"):
         logging.getLogger("discord.gateway").info("shard %s connected", 0, extra={"shard": 0})

@@ -89,4 +89,4 @@ class KeptReleases:
     def _fail(self, error: Unreachable) -> None:
         self._failed = error
         age_s = round(self._monotonic() - self._found_at) if self._found is not None else None
-        _log.warning("releases_unreachable", service=self._service, error=str(error), list_age_s=age_s)
+        _log.warning("releases_unreachable", releases_of=self._service, error=str(error), list_age_s=age_s)

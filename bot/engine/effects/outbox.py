@@ -18,7 +18,7 @@ from bot.domain.records import AuditEntry, Claimed, GivenUp
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import SYSTEM
 from bot.engine.effects.notifications import LaneAlerts
-from bot.logs import new_trace_id, tracing
+from bot.logs import concerning, new_trace_id, tracing
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.meter import Meter
@@ -147,7 +147,8 @@ class Outbox:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _run(self, busy: _Busy) -> None:
-        with tracing(new_trace_id()):
+        guild_id = getattr(busy.claim.effect, "guild_id", None)
+        with tracing(new_trace_id()), concerning(guild_id=guild_id, rollout=busy.claim.rollout_id):
             await self._do(busy)
 
     async def _do(self, busy: _Busy) -> None:

@@ -60,7 +60,7 @@ class WeeklyReports:
             scope = self._reports.scope(guild.id)
             calls = [call(guild, due_at, await self._reports.about(scope, whole_days(_DAYS, due_at)))]
         if await self._store.post(guild.id, due_at, calls):
-            log.info("weekly_report", guild=guild.id, posted=bool(calls))
+            log.info("weekly_report", guild_id=guild.id, posted=bool(calls))
 
 
 class DayCounter:

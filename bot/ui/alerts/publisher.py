@@ -77,11 +77,11 @@ class AlertCards:
             if known is not None and await self._edited(channels, view, known, picture):
                 return
             if known is None and not self._room(alert, guild.id):
-                _log.warning("alert_card_left_out", alert=alert.id, guild=guild.id)
+                _log.warning("alert_card_left_out", alert=alert.id, guild_id=guild.id)
                 return
             await self._post(channels, view, known.message_id if known is not None else 0, picture)
         except (GoneError, ClosedError, RejectedError) as error:
-            _log.error("alert_card_refused", alert=alert.id, guild=guild.id, error=str(error))
+            _log.error("alert_card_refused", alert=alert.id, guild_id=guild.id, error=str(error))
 
     async def _edited(
         self, channels: GuildChannels, view: AlertView, card: AlertCard, picture: Upload | None
@@ -119,7 +119,7 @@ class AlertCards:
             channel = await channels.channel("alerts")
             message = await self._sent(channels, channel, view, gone, picture)
         except (GoneError, ClosedError) as error:
-            _log.error("alerts_channel_closed", guild=guild.id, error=str(error))
+            _log.error("alerts_channel_closed", guild_id=guild.id, error=str(error))
             channel = await channels.channel("deploys")
             message = await self._sent(channels, channel, view, gone, picture)
         await self._store.put_card(AlertCard(alert.id, guild.id, channel.id, message.id))

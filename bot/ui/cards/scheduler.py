@@ -282,7 +282,7 @@ class CardScheduler:
     def _guild(self, rollout: Rollout) -> GuildConfig | None:
         guild = self._catalog().guilds.get(rollout.guild_id)
         if guild is None:
-            _log.warning("guild_not_in_catalog", guild=rollout.guild_id, rollout=rollout.id)
+            _log.warning("guild_not_in_catalog", guild_id=rollout.guild_id, rollout=rollout.id)
         return guild
 
 

@@ -168,7 +168,7 @@ class SlipwayBot(commands.Bot):
                 )
             except Exception as error:
                 said = f"sync failed: {error!r}"
-            _log.info("commands_synced", guild=guild_id, result=said)
+            _log.info("commands_synced", guild_id=guild_id, result=said)
 
     async def on_interaction(self, interaction: AnyInteraction) -> None:
         """Presses and forms. Slash commands come through the tree; `/history` handles its own pages."""

@@ -65,7 +65,7 @@ async def sync(
         same_names = {c["name"] for c in theirs} == {c["name"] for c in commands}
         if same_names and known in (ours, None):
             if known is None:
-                _log.info("commands_compared_by_name", guild=guild_id)
+                _log.info("commands_compared_by_name", guild_id=guild_id)
             return "unchanged"
         await client.http.bulk_upsert_guild_commands(application, guild_id, commands)
     except discord.HTTPException as error:
@@ -73,7 +73,7 @@ async def sync(
     try:
         await notes.put_note(_KIND, key, {"hash": ours, "at": at.isoformat()})
     except Unreachable:
-        _log.warning("commands_hash_not_saved", guild=guild_id)
+        _log.warning("commands_hash_not_saved", guild_id=guild_id)
     return "synced"
 
 
@@ -87,7 +87,7 @@ async def _known(notes: NoteStore, key: str) -> str | None:
 
 
 def _refused(error: discord.HTTPException, guild_id: int) -> str:
-    _log.error("commands_refused", guild=guild_id, **why(error))
+    _log.error("commands_refused", guild_id=guild_id, **why(error))
     if error.code == _TOO_MANY_CREATED:
         return (
             "Discord accepts no more new commands for this server today: the limit is 200 per day. Existing commands "

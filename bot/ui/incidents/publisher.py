@@ -81,7 +81,7 @@ class IncidentCards:
             if posted is not None and posted.thread_id is None:
                 await self._open_thread(channels, incident, posted)
         except (GoneError, ClosedError, RejectedError) as error:
-            _log.error("incident_card_refused", incident=incident.id, guild=guild.id, error=str(error))
+            _log.error("incident_card_refused", incident=incident.id, guild_id=guild.id, error=str(error))
 
     async def _edited(self, channels: GuildChannels, view: IncidentView, card: IncidentCard) -> bool:
         """Whether the message is there and shows it now."""

@@ -22,7 +22,7 @@ from bot.engine.appcommands.service import AppCommandsService
 from bot.engine.service import Engine
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.service import Incidents
-from bot.logs import new_trace_id, tracing
+from bot.logs import concerning, new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
 from bot.ports.watch.checks import Checks
@@ -118,7 +118,10 @@ class Responder:
         `category` None is not rate-limited.
         """
         # Every log line of this interaction carries one id, which is also the reference shown to the person.
-        with tracing(new_trace_id()):
+        with (
+            tracing(new_trace_id()),
+            concerning(guild_id=interaction.guild_id, user_id=interaction.user.id),
+        ):
             await self._answer(interaction, command, work, category, patience_s)
 
     async def _answer(

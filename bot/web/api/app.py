@@ -17,6 +17,7 @@ from bot.domain.config import Catalog
 from bot.domain.errors import UserError
 from bot.engine.service import Engine
 from bot.engine.watch.incidents.service import Incidents
+from bot.logs import concerning
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
 from bot.ports.members import Members
@@ -108,7 +109,8 @@ class _Route:
             token = replace(token, roles=token.roles & roles)
         asked = await read(operation, request)
         call = ApiCall(token, guild, asked, interaction_of(token.id, asked.key, operation))
-        found = await self._handle(call)
+        with concerning(guild_id=guild.id, user_id=token.owner_id, token=token.name):
+            found = await self._handle(call)
         if isinstance(found, Download):
             return await _sent(request, found)
         return web.Response(

@@ -110,7 +110,7 @@ async def test_the_older_list_is_shown_while_the_source_is_away_and_the_log_says
         {
             "event": "releases_unreachable",
             "log_level": "warning",
-            "service": "shop",
+            "releases_of": "shop",
             "error": "The registry is away.",
             "list_age_s": 25,
         }

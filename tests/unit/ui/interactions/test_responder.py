@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import discord
 import pytest
+import structlog
 from discord import app_commands
 
 from bot.domain.config import GuildConfig
@@ -112,6 +113,18 @@ async def test_a_quick_answer_is_given_directly(responder: Responder, seen: list
     await responder.answer(interaction, "x", fine, category="read")
     assert (interaction.response.kind, interaction.response.said) == ("message", ["done"])
     assert seen == [("x", "ok")]
+
+
+async def test_log_lines_of_an_answer_have_server_person_and_reference(responder: Responder) -> None:
+    found: list[dict[str, Any]] = []
+
+    async def work(guild: GuildConfig, actor: Actor) -> Reply:
+        found.append(dict(structlog.contextvars.get_contextvars()))
+        return Reply("Done.")
+
+    await responder.answer(cast(Any, FakeInteraction()), "deploy", work, category=None)
+    assert found == [{"guild_id": rollouts.GUILD, "user_id": 11}]
+    assert structlog.contextvars.get_contextvars() == {}
 
 
 async def test_a_slow_answer_is_deferred_and_given(
