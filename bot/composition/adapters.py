@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import aiohttp
 
 from bot import references
+from bot.adapters.alerts.sinks.github import GithubRegressions, GithubSinkSettings
 from bot.adapters.alerts.sinks.posting import SinkContext
 from bot.adapters.alerts.sources.delivery import AlertSource
 from bot.adapters.alerts.sources.findings import AlertContext
@@ -41,6 +42,7 @@ from bot.ports.data_plane.metrics import MetricSource
 from bot.ports.data_plane.targets import CatalogTarget
 from bot.ports.errors import ManifestUnavailable, Unreachable
 from bot.ports.releases import ReleaseSource
+from bot.ports.watch.regressions import RegressionTracker
 from bot.ports.watch.sinks import AlertSink
 from bot.redaction import Redactor
 
@@ -257,6 +259,22 @@ def make_sinks(current: Current, session: aiohttp.ClientSession) -> Mapping[str,
         return made
 
     return Following(lambda: {n: c.settings for n, c in current().sinks.items()}, make)
+
+
+def make_tracker(current: Current, session: aiohttp.ClientSession) -> Callable[[], RegressionTracker | None]:
+    """Where the present catalog has issues about regressions opened: the first sink that says so; None without one."""
+    context = SinkContext(session)
+
+    def settings() -> dict[str, AdapterSettings]:
+        sinks = {name: config.settings for name, config in current().sinks.items()}
+        return {n: s for n, s in sinks.items() if isinstance(s, GithubSinkSettings) and s.regressions}
+
+    def make(name: str, settings: AdapterSettings) -> RegressionTracker:
+        assert isinstance(settings, GithubSinkSettings)
+        return GithubRegressions(name, settings, context)
+
+    made = Following(settings, make)
+    return lambda: next((made[name] for name in made), None)
 
 
 def make_releases(current: Current) -> CatalogReleases:

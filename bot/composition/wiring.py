@@ -54,11 +54,13 @@ from bot.engine.requests.calibration import plan_advice
 from bot.engine.service import Engine
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.alerts.sinks import Sinks
+from bot.engine.watch.incidents.regressions import Regressions
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.rota import advice as gap_advice
 from bot.ports.coordination import Clock, Waker
 from bot.ports.errors import Unreachable
 from bot.ports.store import Store
+from bot.ports.watch.regressions import RegressionTracker
 from bot.redaction import Redactor
 from bot.settings import Settings
 from bot.ui.gateway.client import MakeCog, SlipwayBot, point_at
@@ -222,7 +224,15 @@ async def _assemble(
         members=members,
     )
     service = commands.service(engine, people, targets, clock)
-    alerts, incidents = _alerts(store, current, clock, waker, engine, telemetry=telemetry)
+    alerts, incidents, regressions = _alerts(
+        store,
+        current,
+        clock,
+        waker,
+        engine,
+        telemetry=telemetry,
+        tracker=adapters.make_tracker(current, session),
+    )
     speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock)
     stack.push_async_callback(speaking.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
@@ -256,6 +266,7 @@ async def _assemble(
         undelivered=alerts.undelivered,
         incidents=incidents,
         incident_cards=speaking.incident_cards.once,
+        regressions=regressions,
         sinks=Sinks(lambda: current().sinks, adapters.make_sinks(current, session)),
         bound=bound,
         crowded=lambda: responder.crowded,
@@ -323,7 +334,12 @@ async def _assemble(
             Admin(_admin_token(settings), reload),
             api,
             hooks=adapters.callbacks(current, settings.data_dir),
-            alerts=Receiver(adapters.make_alert_sources(current, redact), alerts, counted=telemetry.delivery),
+            alerts=Receiver(
+                adapters.make_alert_sources(current, redact),
+                alerts,
+                counted=telemetry.delivery,
+                issues=regressions.closed,
+            ),
         ),
         settings.web.host,
         settings.web.port,
@@ -385,8 +401,9 @@ def _alerts(
     engine: Engine,
     *,
     telemetry: Telemetry,
-) -> tuple[Alerts, Incidents]:
-    """Alerts, and the incidents that their war rooms open."""
+    tracker: Callable[[], RegressionTracker | None],
+) -> tuple[Alerts, Incidents, Regressions]:
+    """Alerts, the incidents that their war rooms open, and the issues about releases that were rolled back."""
     reached = engine.on_call.reached
     incidents = Incidents(store, current, clock=clock, waker=waker, on_call=reached)
     alerts = Alerts(
@@ -399,7 +416,7 @@ def _alerts(
         incidents=incidents.opened_by,
         meter=telemetry,
     )
-    return alerts, incidents
+    return alerts, incidents, Regressions(store, current, tracker, clock, incidents.tell)
 
 
 async def _reloaded(holder: CatalogReloader, telemetry: Telemetry) -> Reloaded:

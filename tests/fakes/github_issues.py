@@ -28,6 +28,7 @@ class GithubIssues:
     token: str = "a-token-of-github"
     issues: list[dict[str, Any]] = field(default_factory=list)
     comments: list[tuple[int, str]] = field(default_factory=list)
+    assigned: list[tuple[str, ...]] = field(default_factory=list)
     writes: bool = True
     answers: list[tuple[int, str, dict[str, str]]] = field(default_factory=list)
     lost: int = 0  # so many replies to creations are lost, after the issue was made
@@ -92,6 +93,8 @@ class GithubIssues:
         if number is None:
             if any(len(label) > 50 for label in body.get("labels", ())):
                 return 422, {"message": "Validation Failed", "errors": ["label too long"]}
+            if body.get("assignees"):
+                self.assigned.append(tuple(body["assignees"]))
             return 201, self.add(body["title"], body["body"], tuple(body["labels"] if self.writes else ()))
         if number > len(self.issues):
             return 404, {"message": "Not Found"}

@@ -101,6 +101,7 @@ from bot.domain.phrasebook.failures import (
     unreachable,
 )
 from bot.domain.phrasebook.incidents import (
+    CLOSE_LIFTS,
     acknowledge_by,
     acknowledge_overdue,
     acknowledged_after,
@@ -113,6 +114,8 @@ from bot.domain.phrasebook.incidents import (
     incident_is_over,
     incident_restored_already,
     incident_room,
+    issue_closed,
+    issue_opened,
     never_acknowledged,
     no_incident,
     no_such_incident,
@@ -125,6 +128,7 @@ from bot.domain.phrasebook.incidents import (
     restored_late,
     trouble_back,
     which_incident,
+    would_open_issue,
 )
 from bot.domain.phrasebook.lanes import (
     already_running,
@@ -231,6 +235,7 @@ from bot.domain.phrasebook.states import (
 
 __all__ = [
     "ANSWER_PAGE",
+    "CLOSE_LIFTS",
     "GATEWAY_TOO_OLD",
     "HALTED",
     "HALTED_NEXT",
@@ -304,6 +309,8 @@ __all__ = [
     "incident_room",
     "internal_error",
     "irreversible",
+    "issue_closed",
+    "issue_opened",
     "lane_busy",
     "lane_owned",
     "lead_wanted",
@@ -430,5 +437,6 @@ __all__ = [
     "unreachable",
     "unsound_plan",
     "which_incident",
+    "would_open_issue",
     "would_roll_back",
 ]

@@ -45,6 +45,23 @@ def restore_overdue(took: str, target: str) -> str:
     return f"Not restored yet, after {name(took)}: the target was {name(target)}."
 
 
+CLOSE_LIFTS = (
+    "The release stays quarantined until this issue is closed, or the quarantine is lifted with a reason."
+)
+
+
+def would_open_issue(repository: str) -> str:
+    return f"Slipway would open an issue labelled `regression` in {name(repository)} now, but that sink is not enabled."
+
+
+def issue_opened(issue: str, url: str) -> str:
+    return f"The regression is issue {name(issue)}, {unquoted(url, 200)}"
+
+
+def issue_closed(issue: str) -> str:
+    return f"Issue {name(issue)} was closed, so the quarantine is over."
+
+
 def from_alert(alert_id: int) -> str:
     return f"Alert {alert_id} became an incident."
 

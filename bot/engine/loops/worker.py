@@ -27,6 +27,7 @@ from bot.engine.stepper import MESSAGE_KINDS, MESSAGES, ORDERS, TICKS, Kept, Ste
 from bot.engine.watch.alerts.service import ALERTS, INCIDENTS, Alerts
 from bot.engine.watch.alerts.sinks import Sinks
 from bot.engine.watch.alerts.telling import SinkTeller
+from bot.engine.watch.incidents.regressions import Regressions
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.engine.watch.monitors import Monitors, unsaid
@@ -98,7 +99,8 @@ class Worker:
     changes: looks up commits, where the catalog names a repository. checks: asks those of the catalog: of candidates,
     and with `alerts` on their schedule. alerts: hears what is wrong with lanes that serve;
     alert_cards: one round of posting their cards. incidents and incident_cards:
-    the same of incidents. undelivered: is told whom no direct message reached. sinks: are told alerts
+    the same of incidents. regressions: opens issues about
+    them. undelivered: is told whom no direct message reached. sinks: are told alerts
     beside Discord. gateway: effects for Discord are executed while this lease is held; None executes them
     always. crowded: whether many people wait for answers of this process; messages then wait for up to `courtesy_s`.
     members, calendars: for on-call schedules: who left a server, and reading of .ics.
@@ -131,6 +133,7 @@ class Worker:
         undelivered: Undelivered | None = None,
         incidents: Incidents | None = None,
         incident_cards: Callable[[], Awaitable[bool]] | None = None,
+        regressions: Regressions | None = None,
         sinks: Sinks | None = None,
         bound: BoundAdapters | None = None,
         crowded: Callable[[], bool] = lambda: False,
@@ -149,6 +152,7 @@ class Worker:
         self._gateway = gateway
         self._alerts, self._alert_cards = alerts, alert_cards
         self._incidents, self._incident_cards = incidents, incident_cards
+        self._regressions = regressions
         self._controller = Lease(store.housekeeping, CONTROLLER, process_name(), self._intervals.lead_s)
         stepper = Stepper(store, clock, waker, self._meter, kept)
         adapters = bound or AdaptersByName(targets, metrics)
@@ -317,6 +321,11 @@ class Worker:
             ),
             *([Loop("watch", only(self._watch), intervals.watch_s)] if self._watch else []),
             *([Loop("alerts", self._alerts.once, intervals.timers_s)] if self._alerts else []),
+            *(
+                [Loop("regressions", only(self._regressions.once), intervals.on_call_s)]
+                if self._regressions
+                else []
+            ),
             *([Loop("incidents", self._incidents.once, intervals.incidents_s)] if self._incidents else []),
             *([Loop("monitors", only(self._monitors.once), intervals.monitors_s)] if self._monitors else []),
             *([Loop("sinks", only(self._telling.once), intervals.sinks_s)] if self._telling else []),

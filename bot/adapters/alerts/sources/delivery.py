@@ -36,11 +36,13 @@ class InboundDelivery:
 class Reading:
     """What a delivery says; no findings where it is about no alert.
 
+    closed_issues: those that were closed, as `owner/name#12`.
     once: the same text for a delivery that is sent again; empty where each may be taken any number of times.
     """
 
     findings: Sequence[Finding] = ()
     once: str = ""
+    closed_issues: Sequence[str] = ()
 
 
 class BadDelivery(Exception):

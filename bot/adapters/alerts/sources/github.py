@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -105,6 +105,14 @@ class _SecretScanning(_Event):
     alert: _SecretAlert
 
 
+class _Issue(Theirs):
+    number: int
+
+
+class _Issues(_Event):
+    issue: _Issue
+
+
 class GithubSource(BodySignature):
     """Implements `AlertSource`. What begins and ends is known by the same workflow, environment or number."""
 
@@ -120,6 +128,8 @@ class GithubSource(BodySignature):
         }
 
     def read(self, delivery: InboundDelivery) -> Reading:
+        if delivery.header("X-GitHub-Event") == "issues":
+            return Reading(closed_issues=_closed(delivery.body))
         reader = self._readers.get(delivery.header("X-GitHub-Event"))
         said = reader(delivery.body) if reader else None
         findings = [self._make.finding(said, delivery.time)] if said else []
@@ -147,6 +157,13 @@ class GithubSource(BodySignature):
             text=run.display_title or "",
             url=run.html_url,
         )
+
+
+def _closed(body: bytes) -> Sequence[str]:
+    """The issue that was closed. One that is closed and opened again is no news: who asks GitHub sees what it is."""
+    event = parsed(_Issues, body)
+    name = f"{event.repository.full_name}#{event.issue.number}"
+    return (name,) if event.action == "closed" else ()
 
 
 def _deployed(body: bytes) -> SaidAlert | None:

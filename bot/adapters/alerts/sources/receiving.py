@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -32,6 +32,13 @@ Counted = Callable[[str, str, int], None]
 def _uncounted(source: str, outcome: str, findings: int) -> None: ...
 
 
+Closed = Callable[[Sequence[str]], Awaitable[None]]
+
+
+async def _no_one(issues: Sequence[str]) -> None:
+    return None
+
+
 class Receiver:
     """Implements `bot.web.alerts.Deliveries`.
 
@@ -47,8 +54,12 @@ class Receiver:
         per_minute: int = PER_MINUTE,
         now: Callable[[], float] = time.time,
         counted: Counted = _uncounted,
+        issues: Closed = _no_one,
     ) -> None:
-        """sources: those of the present catalog, by name. per_minute: findings that each may bring."""
+        """sources: those of the present catalog, by name. per_minute: findings that each may bring. issues: is told
+        which were closed.
+        """
+        self._issues = issues
         self._sources = sources
         self._findings = findings
         self._per_minute = per_minute
@@ -101,10 +112,16 @@ class Receiver:
         if self._seen(source, reading.once):
             self._counted(source, "known", 0)
             return 200, "Known already."
-        if not reading.findings:
-            self._counted(source, "empty", 0)
-            return 200, "Nothing in it is an alert."
         return await self._hear(source, reading)
+
+    async def _closed(self, source: str, issues: Sequence[str]) -> tuple[int, str]:
+        try:
+            await self._issues(issues)
+        except Unreachable as away:
+            self._warn(source, str(away))
+            return 503, "It could not be recorded: repeat this later."
+        self._counted(source, "taken", 0)
+        return 200, f"Taken: {len(issues)}."
 
     async def _read(self, source: AlertSource, delivery: InboundDelivery) -> Reading:
         if len(delivery.body) <= _LARGE:
@@ -114,6 +131,11 @@ class Receiver:
 
     async def _hear(self, source: str, reading: Reading) -> tuple[int, str]:
         findings = reading.findings
+        if reading.closed_issues:
+            return await self._closed(source, reading.closed_issues)
+        if not findings:
+            self._counted(source, "empty", 0)
+            return 200, "Nothing in it is an alert."
         budget = self._budgets.setdefault(source, _Budget(self._per_minute, self._now()))
         if not budget.take(len(findings), self._now()):
             self._warn(source, f"More than {self._per_minute} alerts in a minute.")

@@ -181,6 +181,11 @@ def marked(incident: Incident, *, at: datetime, text: str, by: str, key: str) ->
     return _next(incident, IncidentChange(incident, (entry,)))
 
 
+def told(incident: Incident, at: datetime, text: str) -> IncidentChange:
+    """The incident with a line about the issue of its regression."""
+    return _next(incident, IncidentChange(incident, (IncidentEntry(at, "regression", text),)))
+
+
 # ---- alerts and time ---------------------------------------------------------------------------------------
 
 

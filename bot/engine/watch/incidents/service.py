@@ -161,6 +161,16 @@ class Incidents:
             None,
         )
 
+    async def tell(self, lane: Lane, text: str) -> None:
+        """Add a line about a regression to the open incidents of the lane."""
+
+        def told(incident: Incident, now: datetime) -> IncidentChange:
+            return actions.told(incident, now, text)
+
+        for incident in await self._store.incidents.open():
+            if incident.lane == lane:
+                await self._changed(incident.id, incident.guild_id, told, None)
+
     async def talked_about(self, thread_id: int) -> Incident | None:
         """The incident of a thread."""
         return await self._store.incidents.of_thread(thread_id)

@@ -11,6 +11,7 @@ from typing import Any
 from bot.adapters.alerts.sources.receiving import Receiver
 from bot.domain.watch.alerts.findings import Finding
 from bot.engine.stepper import Contended
+from bot.ports.errors import Unreachable
 from tests.fakes.findings import FakeFindings
 from tests.fakes.github import webhook
 from tests.support.alert_sources import (
@@ -198,3 +199,33 @@ async def test_every_delivery_is_counted_once_and_strangers_make_no_labels(tmp_p
         ("prometheus", "empty", 0),
         ("prometheus", "again", 0),
     ]
+
+
+async def test_issues_that_were_closed_are_told_or_asked_for_again(tmp_path: Path) -> None:
+    closed: list[str] = []
+    away = True
+
+    async def hear(issues: Sequence[str]) -> None:
+        if away:
+            raise Unreachable("the database is away")
+        closed.extend(issues)
+
+    findings = FakeFindings()
+    taking = receiver(tmp_path, findings, issues=hear)
+    said = {
+        "action": "closed",
+        "issue": {"number": 12},
+        "repository": {"name": "ops", "full_name": "acme/ops"},
+    }
+    body = encoded(said)
+    assert (await taking.take("github", by_github("issues", body), body))[0] == 503
+    away = False
+    assert await taking.take("github", by_github("issues", body), body) == (200, "Taken: 1.")
+    other = encoded({**said, "action": "labeled"})
+    nothing = (200, "Nothing in it is an alert.")
+    assert await taking.take("github", by_github("issues", other), other) == nothing
+    forged = by_github("issues", body, secret="another")
+    assert (await taking.take("github", forged, body))[0] == 401
+    wrong = encoded({"action": "closed", "repository": {"name": "ops", "full_name": "acme/ops"}})
+    assert (await taking.take("github", by_github("issues", wrong), wrong))[0] == 400
+    assert (closed, findings.heard) == (["acme/ops#12"], [])
