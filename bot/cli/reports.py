@@ -83,7 +83,7 @@ def report(*, service: str | None, days: str, local: bool, as_json: bool) -> int
 def export(
     *, table: str, since: datetime, until: datetime | None, output: Path, service: str | None, local: bool
 ) -> None:
-    """Write rollouts or alerts to a CSV file for spreadsheets: UTF-8, times in ISO 8601 and UTC, no formulas.
+    """Write rollouts, alerts or incidents to a CSV file: UTF-8, times in ISO 8601 and UTC, no formulas.
 
     Reads the database, for all servers; with SLIPWAY_URL and SLIPWAY_TOKEN it asks the bot's HTTP API instead.
     """

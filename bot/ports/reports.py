@@ -6,23 +6,13 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
-from bot.domain.reports.records import Outage, PastAlert, PastRollout, ServedDay
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDay
 from bot.domain.reports.tables import Table, Value
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
 
 
-class OutageSource(Protocol):
-    """When users were worse off, as people recorded it. Raises `Unreachable`."""
-
-    async def outages(
-        self, lanes: Sequence[Lane], since: datetime, until: datetime
-    ) -> Sequence[Outage] | None:
-        """Those that began in this time; None where they are not recorded, and are taken from rollouts and alerts."""
-        ...
-
-
-class ReportStore(OutageSource, Protocol):
+class ReportStore(Protocol):
     """Facts for reports. Raises `Unreachable` when the database does not answer."""
 
     async def first_rollouts(self, lanes: Sequence[Lane]) -> Mapping[Lane, datetime]:
@@ -36,9 +26,13 @@ class ReportStore(OutageSource, Protocol):
         ...
 
     async def alerts(
-        self, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime, limit: int
+        self, scope: RecordScope, since: datetime, until: datetime, limit: int
     ) -> Sequence[PastAlert]:
-        """Those that began in this time, of these lanes, and of no lane where one of `guilds` sees them."""
+        """Those that began in this time, the first first."""
+        ...
+
+    async def incidents(self, scope: RecordScope, since: datetime, until: datetime) -> Sequence[Outage]:
+        """Critical and high incidents of lanes that were opened in this time, until users were well again."""
         ...
 
     async def served(self, lanes: Sequence[Lane], first: date, last: date) -> Sequence[ServedDay]:
@@ -66,10 +60,10 @@ class ExportStore(Protocol):
     """Rows of whole tables. Raises `Unreachable`."""
 
     def rows(
-        self, table: Table, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime
+        self, table: Table, scope: RecordScope, since: datetime, until: datetime
     ) -> AsyncGenerator[Sequence[Sequence[Value]], None]:
-        """Rollouts that were requested, or alerts that began, in this time, the first first; some at a time.
+        """Rollouts that were requested, alerts that began, or incidents that were opened, in this time; some at a time.
 
-        Values are in the order of `COLUMNS`. guilds: as of `ReportStore.alerts`. What is not yet read is not in memory.
+        The first come first, with values in the order of `COLUMNS`. What is not yet read is not in memory.
         """
         ...

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,16 +14,19 @@ from bot.adapters.postgres.store import PostgresStore
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutChange
-from bot.domain.reports.records import PastAlert, ServedDay
+from bot.domain.reports.records import PastAlert, RecordScope, ServedDay
+from bot.domain.reports.tables import COLUMNS, Table
 from bot.domain.rollout.events import CallPeople, Transition
 from bot.domain.rollout.model import SYSTEM, Actor, Lane, Phase, Release, Rollout
 from bot.domain.watch.alerts.alert import Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.incidents.incident import Incident
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
+from bot.ports.watch.incidents import IncidentSave
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
 from tests.support.actors import LEAD
@@ -120,7 +124,6 @@ async def test_rollouts_are_read_with_who_turned_them_back(records: Records) -> 
     assert len(await records.store.reports.rollouts([PRODUCTION, STAGING], EPOCH, EPOCH + DAY, 2)) == 2
     known = await records.store.reports.first_rollouts([PRODUCTION, Lane("mail", "production")])
     assert known == {PRODUCTION: EPOCH}
-    assert await records.store.reports.outages([PRODUCTION], EPOCH, EPOCH + DAY) is None
 
 
 async def test_alerts_are_those_of_the_lanes_and_of_servers_that_see_all(records: Records) -> None:
@@ -129,16 +132,53 @@ async def test_alerts_are_those_of_the_lanes_and_of_servers_that_see_all(records
     none = await records.alert(None, "disk full", EPOCH + HOUR)
 
     async def read(*guilds: int) -> list[PastAlert]:
-        return list(await records.store.reports.alerts([PRODUCTION], guilds, EPOCH, EPOCH + DAY, 10))
+        scope = RecordScope((PRODUCTION,), guilds)
+        return list(await records.store.reports.alerts(scope, EPOCH, EPOCH + DAY, 10))
 
     assert [each.id for each in await read(GUILD)] == [mine, none]
     assert [each.id for each in await read()] == [each.id for each in await read(7)] == [mine]
     assert await read(7) == [
         PastAlert(mine, PRODUCTION, Severity.HIGH, "errors", EPOCH, EPOCH + HOUR)  # the first time counts
     ]
-    assert [
-        each.lane for each in await records.store.reports.alerts([], [GUILD], EPOCH, EPOCH + DAY, 10)
-    ] == [None]
+    for whole, lanes in ((True, [None]), (False, [])):
+        scope = RecordScope((), (GUILD,), whole=whole)
+        found = await records.store.reports.alerts(scope, EPOCH, EPOCH + DAY, 10)
+        assert [each.lane for each in found] == lanes
+
+
+async def test_incidents_last_until_users_were_well_or_else_until_they_were_closed(records: Records) -> None:
+    store = records.store
+
+    async def opened(**more: Any) -> int:
+        number = await store.incidents.next_id()
+        usual = Incident(number, GUILD, PRODUCTION, "=errors", Severity.HIGH, EPOCH, EPOCH + HOUR)
+        assert await store.incidents.save(IncidentSave(replace(usual, **more), 0, None))
+        return number
+
+    await opened()
+    await opened(restored_at=EPOCH + 2 * HOUR, closed_at=EPOCH + 9 * HOUR)
+    await opened(closed_at=EPOCH + 3 * HOUR)
+    await opened(severity=Severity.MEDIUM)
+    none = await opened(lane=None)
+    await opened(lane=STAGING)
+    await opened(guild_id=7)
+    await opened(opened_at=EPOCH + 2 * DAY)
+    scope = RecordScope((PRODUCTION,), (GUILD,))
+    found = await store.reports.incidents(scope, EPOCH, EPOCH + DAY)
+    assert [(each.lane, each.since, each.until) for each in found] == [
+        (PRODUCTION, EPOCH, None),
+        (PRODUCTION, EPOCH, EPOCH + 2 * HOUR),
+        (PRODUCTION, EPOCH, EPOCH + 3 * HOUR),
+    ]
+    if isinstance(store, PostgresStore):
+        for whole in (True, False):
+            rows = store.exports.rows(Table.INCIDENTS, replace(scope, whole=whole), EPOCH, EPOCH + DAY)
+            exported = [row async for some in rows for row in some]
+            assert len(exported) == 5 - (not whole)
+            assert (none in [row[0] for row in exported]) is whole
+            named = dict(zip(COLUMNS[Table.INCIDENTS], exported[1], strict=True))
+            assert (named["title"], named["alerts"], named["seconds_to_restore"]) == ("=errors", 0, 7200)
+            assert (named["since"], named["acknowledged_at"]) == (EPOCH, None)
 
 
 async def test_days_are_summed_up_until_they_are_over_and_then_stay(records: Records) -> None:

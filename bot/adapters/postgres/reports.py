@@ -9,7 +9,7 @@ from typing import Literal
 from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.queries import SQL
 from bot.adapters.postgres.effects import call
-from bot.domain.reports.records import Outage, PastAlert, PastRollout, ServedDay, midnight
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDay, midnight
 from bot.domain.reports.tables import COLUMNS, Table, Value
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane, Phase
@@ -40,9 +40,9 @@ class PostgresReports:
         return [_rollout(row) for row in rows]
 
     async def alerts(
-        self, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime, limit: int
+        self, scope: RecordScope, since: datetime, until: datetime, limit: int
     ) -> Sequence[PastAlert]:
-        rows = await self._database.fetch("report_alerts", *_names(lanes), list(guilds), since, until, limit)
+        rows = await self._database.fetch("report_alerts", *_scope(scope), since, until, limit)
         return [
             PastAlert(
                 id=row["id"],
@@ -69,10 +69,10 @@ class PostgresReports:
             for row in await self._database.fetch("report_served", *_names(lanes), first, last)
         ]
 
-    async def outages(
-        self, lanes: Sequence[Lane], since: datetime, until: datetime
-    ) -> Sequence[Outage] | None:
-        return None
+    async def incidents(self, scope: RecordScope, since: datetime, until: datetime) -> Sequence[Outage]:
+        names, guilds = _names(scope.lanes), list(scope.guilds)
+        rows = await self._database.fetch("report_incidents", *names, guilds, since, until)
+        return [Outage(Lane(row["service"], row["environment"]), row["since"], row["until"]) for row in rows]
 
     async def count_days(self, now: datetime, limit: int) -> int:
         oldest = midnight(now) - _COUNTED_BACK
@@ -101,9 +101,9 @@ class PostgresExports:
         self._database = database
 
     async def rows(
-        self, table: Table, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime
+        self, table: Table, scope: RecordScope, since: datetime, until: datetime
     ) -> AsyncGenerator[Sequence[Sequence[Value]], None]:
-        names, args = COLUMNS[table], (*_names(lanes), list(guilds), since, until)
+        names, args = COLUMNS[table], (*_scope(scope), since, until)
         async with self._database.connection() as connection, connection.transaction(readonly=True):
             cursor = await connection.cursor(SQL[f"export_{table}"], *args, timeout=_ROWS_S)
             while rows := await cursor.fetch(_ROWS_AT_ONCE, timeout=_ROWS_S):
@@ -112,6 +112,10 @@ class PostgresExports:
 
 def _names(lanes: Sequence[Lane]) -> tuple[list[str], list[str]]:
     return [lane.service for lane in lanes], [lane.environment for lane in lanes]
+
+
+def _scope(scope: RecordScope) -> tuple[list[str], list[str], list[int], bool]:
+    return (*_names(scope.lanes), list(scope.guilds), scope.whole)
 
 
 def _rollout(row: Row) -> PastRollout:

@@ -28,10 +28,20 @@ FROM alerts a
 LEFT JOIN LATERAL (
     SELECT min(at) AS acknowledged_at FROM alert_entries
     WHERE alert_id = a.id AND what = 'acknowledged') AS e ON true
-WHERE a.opened_at >= $4 AND a.opened_at < $5
+WHERE a.opened_at >= $5 AND a.opened_at < $6
     AND ((a.service, a.environment) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-        OR (a.service = '' AND a.guilds && $3::bigint[]))
-ORDER BY a.opened_at, a.id LIMIT $6
+        OR ($4 AND a.service = '' AND a.guilds && $3::bigint[]))
+ORDER BY a.opened_at, a.id LIMIT $7
+
+-- name: report_incidents
+SELECT i.incident #>> '{lane,service}' AS service, i.incident #>> '{lane,environment}' AS environment,
+    (i.incident ->> 'since')::timestamptz AS since,
+    COALESCE((i.incident ->> 'restored_at')::timestamptz, i.closed_at) AS until
+FROM incidents i
+WHERE i.opened_at >= $4 AND i.opened_at < $5 AND i.severity IN ('critical', 'high') AND i.guild_id = ANY ($3::bigint[])
+    AND (i.incident #>> '{lane,service}', i.incident #>> '{lane,environment}')
+        IN (SELECT * FROM unnest($1::text[], $2::text[]))
+ORDER BY i.id
 
 -- name: report_served
 SELECT service, environment, day, seconds, requests, bad FROM served_days
@@ -88,8 +98,9 @@ FROM rollouts r
 LEFT JOIN LATERAL (
     SELECT (array_agg(via ORDER BY id) FILTER (WHERE to_phase = 'rolling_back'))[1] AS via
     FROM audit WHERE rollout_id = r.id) AS a ON r.phase = 'rolled_back'
-WHERE r.created_at >= $4 AND r.created_at < $5
-    AND (r.service, r.environment) IN (SELECT * FROM unnest($1::text[], $2::text[])) AND $3::bigint[] IS NOT NULL
+WHERE r.created_at >= $5 AND r.created_at < $6
+    AND (r.service, r.environment) IN (SELECT * FROM unnest($1::text[], $2::text[])) 
+    AND $3::bigint[] IS NOT NULL AND $4::boolean IS NOT NULL
 ORDER BY r.created_at, r.id
 
 -- name: export_alerts
@@ -102,7 +113,24 @@ SELECT a.id, a.service, a.environment, a.severity, COALESCE(a.alert #>> '{troubl
 FROM alerts a
 LEFT JOIN LATERAL (
     SELECT at, who FROM alert_entries WHERE alert_id = a.id AND what = 'acknowledged' ORDER BY id LIMIT 1) AS e ON true
-WHERE a.opened_at >= $4 AND a.opened_at < $5
+WHERE a.opened_at >= $5 AND a.opened_at < $6
     AND ((a.service, a.environment) IN (SELECT * FROM unnest($1::text[], $2::text[]))
-        OR (a.service = '' AND a.guilds && $3::bigint[]))
+        OR ($4 AND a.service = '' AND a.guilds && $3::bigint[]))
 ORDER BY a.opened_at, a.id
+
+-- name: export_incidents
+SELECT i.id, COALESCE(i.incident #>> '{lane,service}', '') AS service,
+    COALESCE(i.incident #>> '{lane,environment}', '') AS environment, i.severity, i.incident ->> 'title' AS title,
+    i.incident ->> 'opened_by' AS opened_by, COALESCE(i.incident #>> '{owner,name}', '') AS owner, t.since, i.opened_at,
+    t.acknowledged_at, t.restored_at, i.closed_at, i.incident ->> 'closed_by' AS closed_by,
+    jsonb_array_length(i.incident -> 'alerts') AS alerts, jsonb_array_length(i.incident -> 'rollouts') AS rollouts,
+    i.incident ->> 'postmortem' AS postmortem,
+    extract(epoch FROM t.acknowledged_at - t.since)::bigint AS seconds_to_acknowledge,
+    extract(epoch FROM t.restored_at - t.since)::bigint AS seconds_to_restore
+FROM incidents i CROSS JOIN LATERAL jsonb_to_record(i.incident) AS t (
+    since timestamptz, acknowledged_at timestamptz, restored_at timestamptz)
+WHERE i.opened_at >= $5 AND i.opened_at < $6 AND i.guild_id = ANY ($3::bigint[])
+    AND ((i.incident #>> '{lane,service}', i.incident #>> '{lane,environment}')
+        IN (SELECT * FROM unnest($1::text[], $2::text[]))
+        OR ($4 AND i.incident #>> '{lane,service}' IS NULL))
+ORDER BY i.opened_at, i.id

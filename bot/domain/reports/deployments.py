@@ -13,6 +13,7 @@ from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Severity
 
 _TROUBLE = frozenset({Severity.CRITICAL, Severity.HIGH})
+_Time = tuple[datetime, datetime | None]
 
 
 class Typical(NamedTuple):
@@ -57,13 +58,16 @@ def lead_times(rollouts: Iterable[PastRollout]) -> tuple[Sequence[float], Sequen
     return made, [(each.ended_at - each.requested_at).total_seconds() for each in done]
 
 
-def outages(rollouts: Iterable[PastRollout], alerts: Iterable[PastAlert]) -> tuple[Outage, ...]:
-    """Times in which users were worse off, as rollouts and alerts tell it; what overlaps in a lane is one.
+def outages(
+    rollouts: Iterable[PastRollout], alerts: Iterable[PastAlert], incidents: Iterable[Outage] = ()
+) -> tuple[Outage, ...]:
+    """Times in which users were worse off, as rollouts, alerts and incidents tell it; what overlaps in a lane is one.
 
-    A release that was rolled back counts from its first traffic, a return from its request, a critical or high alert
-    from its beginning. Each ends when the release before serves everything again, or the alert is over.
+    An incident has its own times, which people recorded: what overlaps it otherwise is left out. A release that was
+    rolled back counts from its first traffic, a return from its request, a critical or high alert from its beginning.
+    Each ends when the release before serves everything again, or the alert is over.
     """
-    found: dict[Lane, list[tuple[datetime, datetime | None]]] = defaultdict(list)
+    found: dict[Lane, list[_Time]] = defaultdict(list)
     for rollout in rollouts:
         if rollout.returns and _succeeded(rollout):
             found[rollout.lane].append((rollout.requested_at, rollout.ended_at))
@@ -72,11 +76,22 @@ def outages(rollouts: Iterable[PastRollout], alerts: Iterable[PastAlert]) -> tup
     for alert in alerts:
         if alert.lane is not None and alert.severity in _TROUBLE:
             found[alert.lane].append((alert.opened_at, alert.ended_at))
+    recorded: dict[Lane, list[_Time]] = defaultdict(list)
+    for incident in incidents:
+        recorded[incident.lane].append((incident.since, incident.until))
+    for lane, times in recorded.items():
+        known = _joined(times)
+        others = [each for each in _joined(found[lane]) if not any(_overlap(each, one) for one in known)]
+        found[lane] = [*known, *others]
     return tuple(Outage(lane, *each) for lane, times in found.items() for each in _joined(times))
 
 
-def _joined(times: Iterable[tuple[datetime, datetime | None]]) -> Sequence[tuple[datetime, datetime | None]]:
-    joined: list[tuple[datetime, datetime | None]] = []
+def _overlap(one: _Time, other: _Time) -> bool:
+    return (other[1] is None or one[0] <= other[1]) and (one[1] is None or other[0] <= one[1])
+
+
+def _joined(times: Iterable[_Time]) -> Sequence[_Time]:
+    joined: list[_Time] = []
     for since, until in sorted(times, key=lambda each: each[0]):
         if joined and (joined[-1][1] is None or since <= joined[-1][1]):
             first, last = joined[-1]

@@ -126,7 +126,7 @@ def _known_since(
 
 
 def _outages(period: Period, counted: Collection[Lane], facts: PeriodFacts) -> list[Outage]:
-    found = facts.outages if facts.outages is not None else outages(facts.rollouts, facts.alerts)
+    found = outages(facts.rollouts, facts.alerts, facts.incidents)
     return [each for each in found if each.lane in counted and period.has(each.since)]
 
 

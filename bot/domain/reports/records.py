@@ -114,6 +114,15 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordScope:
+    """Which records may be read: of these lanes, and of these servers. whole: those that concern no lane too."""
+
+    lanes: tuple[Lane, ...]
+    guilds: tuple[int, ...] = ()
+    whole: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ReportedLane:
     """A lane as the catalog has it. gated: people decide what goes forward there. limit: on its share of errors."""
 
@@ -126,12 +135,11 @@ class ReportedLane:
 class PeriodFacts:
     """What is recorded of some lanes for a period and the one before.
 
-    known_since: of each lane its first rollout; a lane without one is left out. outages: None where no incidents are
-    recorded: they are then taken from rollouts and alerts.
+    known_since: of each lane its first rollout; a lane without one is left out. incidents: as people recorded them.
     """
 
     known_since: dict[Lane, datetime] = field(default_factory=dict)
     rollouts: tuple[PastRollout, ...] = ()
     alerts: tuple[PastAlert, ...] = ()
     served: tuple[ServedDay, ...] = ()
-    outages: tuple[Outage, ...] | None = None
+    incidents: tuple[Outage, ...] = ()

@@ -21,6 +21,7 @@ class Table(StrEnum):
 
     ROLLOUTS = "rollouts"
     ALERTS = "alerts"
+    INCIDENTS = "incidents"
 
 
 COLUMNS: dict[Table, tuple[str, ...]] = {
@@ -32,6 +33,11 @@ COLUMNS: dict[Table, tuple[str, ...]] = {
         *("id", "service", "environment", "severity", "title", "state", "opened_at", "acknowledged_at"),
         *("acknowledged_by", "ended_at", "ended_by", "returns", "rollout_id"),
         *("seconds_to_acknowledge", "seconds_open"),
+    ),
+    Table.INCIDENTS: (
+        *("id", "service", "environment", "severity", "title", "opened_by", "owner", "since", "opened_at"),
+        *("acknowledged_at", "restored_at", "closed_at", "closed_by", "alerts", "rollouts", "postmortem"),
+        *("seconds_to_acknowledge", "seconds_to_restore"),
     ),
 }
 

@@ -11,10 +11,9 @@ from datetime import datetime, timedelta
 from bot.domain import phrasebook
 from bot.domain.config import Catalog, LaneConfig, unknown
 from bot.domain.reports import tables
-from bot.domain.reports.records import Period, PeriodFacts, ReportedLane, last_days
+from bot.domain.reports.records import Period, PeriodFacts, RecordScope, ReportedLane, last_days
 from bot.domain.reports.report import PeriodReport, report
 from bot.domain.reports.tables import Table
-from bot.domain.rollout.model import Lane
 from bot.domain.watch.rules import error_limit
 from bot.engine.api import Within, everywhere
 from bot.ports.coordination import Clock
@@ -31,14 +30,10 @@ _LONGEST_EXPORT = timedelta(days=1100)
 
 @dataclass(frozen=True, slots=True)
 class ReportScope:
-    """What may be read: records of these lanes, and alerts of no lane that one of these servers sees."""
+    """What a report is about: lanes as the catalog has them, and the records that may be read."""
 
-    lanes: tuple[LaneConfig, ...]
-    guilds: tuple[int, ...] = ()
-
-    @property
-    def names(self) -> Sequence[Lane]:
-        return [each.lane for each in self.lanes]
+    configs: tuple[LaneConfig, ...]
+    records: RecordScope
 
 
 class ReportService:
@@ -54,12 +49,12 @@ class ReportService:
         """What a server sees, or one service of it."""
         seen = [each for each in self._catalog().visible(guild_id) if within(each.lane)]
         # What concerns no lane is for those who may see all of them.
-        return _limited(seen, service, (guild_id,) if within is everywhere else ())
+        return _limited(seen, service, (guild_id,), whole=within is everywhere)
 
     def everything(self, service: str | None = None) -> ReportScope:
         """What all servers see: for the machine's own command line."""
         catalog = self._catalog()
-        return _limited(list(catalog.lanes.values()), service, tuple(catalog.guilds))
+        return _limited(list(catalog.lanes.values()), service, tuple(catalog.guilds), whole=True)
 
     async def report(self, scope: ReportScope, days: int = 7, service: str | None = None) -> PeriodReport:
         """The last days, of which today is one."""
@@ -69,26 +64,27 @@ class ReportService:
         """What is recorded of a period, beside the one before."""
         try:
             async with asyncio.timeout(ANSWER_S):
-                facts = await self._facts(scope, period)
+                facts = await self._facts(scope.records, period)
         except TimeoutError:
             raise Unreachable(f"no answer within {ANSWER_S:g} s") from None
-        lanes = [ReportedLane(each.lane, each.gated, error_limit(each.policy.judge)) for each in scope.lanes]
+        lanes = [
+            ReportedLane(each.lane, each.gated, error_limit(each.policy.judge)) for each in scope.configs
+        ]
         return await asyncio.to_thread(report, period, lanes, facts, service or "")
 
-    async def _facts(self, scope: ReportScope, period: Period) -> PeriodFacts:
-        store, lanes, before = self._store.reports, scope.names, period.before
+    async def _facts(self, scope: RecordScope, period: Period) -> PeriodFacts:
+        store, lanes, before = self._store.reports, scope.lanes, period.before
         since, until = before.since, period.until
         rollouts = await store.rollouts(lanes, since, until, _MOST + 1)
-        alerts = await store.alerts(lanes, scope.guilds, since, until, _MOST + 1)
+        alerts = await store.alerts(scope, since, until, _MOST + 1)
         if max(len(rollouts), len(alerts)) > _MOST:
             raise phrasebook.too_much_to_report(_MOST)
-        outages = await store.outages(lanes, since, until)
         return PeriodFacts(
             known_since=dict(await store.first_rollouts(lanes)),
             rollouts=tuple(rollouts),
             alerts=tuple(alerts),
             served=tuple(await store.served(lanes, since.date(), period.last)),
-            outages=tuple(outages) if outages is not None else None,
+            incidents=tuple(await store.incidents(scope, since, until)),
         )
 
     # ---- exports -------------------------------------------------------------------------------------------
@@ -103,7 +99,7 @@ class ReportService:
             raise phrasebook.exports_are_busy(_EXPORTS_AT_ONCE)
         self._exporting += 1
         try:
-            found = self._store.exports.rows(table, scope.names, scope.guilds, since, until)
+            found = self._store.exports.rows(table, scope.records, since, until)
             head = tables.head(table)
             async with aclosing(found) as rows:
                 async for some in rows:
@@ -115,10 +111,13 @@ class ReportService:
             self._exporting -= 1
 
 
-def _limited(lanes: Sequence[LaneConfig], service: str | None, guilds: tuple[int, ...]) -> ReportScope:
-    if service is None:
-        return ReportScope(tuple(lanes), guilds)
-    known = {each.lane.service for each in lanes}
-    if service not in known:
-        raise unknown("service", service, known)
-    return ReportScope(tuple(each for each in lanes if each.lane.service == service))
+def _limited(
+    lanes: Sequence[LaneConfig], service: str | None, guilds: tuple[int, ...], *, whole: bool
+) -> ReportScope:
+    if service is not None:
+        known = {each.lane.service for each in lanes}
+        if service not in known:
+            raise unknown("service", service, known)
+        lanes = [each for each in lanes if each.lane.service == service]
+    names = tuple(each.lane for each in lanes)
+    return ReportScope(tuple(lanes), RecordScope(names, guilds, whole=whole and service is None))

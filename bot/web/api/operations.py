@@ -228,7 +228,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "export",
         "GET",
         "/export/{table}",
-        "Rollouts or alerts as CSV",
+        "Rollouts, alerts or incidents as CSV",
         models.Nothing,
         in_path=reports.ExportPath,
         query=reports.ExportQuery,

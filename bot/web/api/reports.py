@@ -30,11 +30,13 @@ class ReportQuery(_Asked):
 
 
 class ExportPath(_Asked):
-    table: Literal["rollouts", "alerts"]
+    table: Literal["rollouts", "alerts", "incidents"]
 
 
 class ExportQuery(_Asked):
-    since: Annotated[Moment, Field(description="Rollouts requested, and alerts that began, from then on.")]
+    since: Annotated[
+        Moment, Field(description="Rollouts requested, alerts begun, incidents opened from then on.")
+    ]
     until: Annotated[Moment, Field(description="And before then.")]
     service: Annotated[Name | None, Field(description="Only this service.")] = None
 

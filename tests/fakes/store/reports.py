@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from bot.domain.reports.records import Outage, PastAlert, PastRollout, ServedDay, midnight
+from bot.domain.reports.records import Outage, PastAlert, PastRollout, RecordScope, ServedDay, midnight
 from bot.domain.reports.tables import Table, Value
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane, Phase
+from bot.domain.watch.alerts.alert import Alert
+from bot.domain.watch.alerts.findings import Severity
 from bot.ports.store import NO_LANE
 from tests.fakes.store.effects import call
 from tests.fakes.store.tables import AlertRow, Part, Tables, statement
@@ -64,17 +66,23 @@ class MemoryReports(Part):
 
     @statement
     def alerts(
-        self,
-        t: Tables,
-        now: datetime,
-        lanes: Sequence[Lane],
-        guilds: Sequence[int],
-        since: datetime,
-        until: datetime,
-        limit: int,
+        self, t: Tables, now: datetime, scope: RecordScope, since: datetime, until: datetime, limit: int
     ) -> Sequence[PastAlert]:
-        found = [_alert(t, row) for row in _alerts(t, lanes, guilds, since, until)]
-        return found[:limit]
+        return [_alert(t, row) for row in _alerts(t, scope, since, until)][:limit]
+
+    @statement
+    def incidents(
+        self, t: Tables, now: datetime, scope: RecordScope, since: datetime, until: datetime
+    ) -> Sequence[Outage]:
+        return [
+            Outage(each.lane, each.since, each.restored_at or each.closed_at)
+            for each in (row.incident for _, row in sorted(t.incidents.items()))
+            if since <= each.opened_at < until
+            and each.severity in (Severity.CRITICAL, Severity.HIGH)
+            and each.guild_id in scope.guilds
+            and each.lane in scope.lanes
+            and each.lane is not None
+        ]
 
     @statement
     def served(
@@ -82,12 +90,6 @@ class MemoryReports(Part):
     ) -> Sequence[ServedDay]:
         days = [day for day, _ in t.served_days.values()]
         return [d for d in days if d.lane in lanes and first <= d.day <= last and d.seconds > 0]
-
-    @statement
-    def outages(
-        self, t: Tables, now: datetime, lanes: Sequence[Lane], since: datetime, until: datetime
-    ) -> Sequence[Outage] | None:
-        return None
 
     @statement
     def count_days(self, t: Tables, now: datetime, at: datetime, limit: int) -> int:
@@ -144,11 +146,11 @@ class MemoryExports(Part):
     part = "exports"
 
     async def rows(
-        self, table: Table, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime
+        self, table: Table, scope: RecordScope, since: datetime, until: datetime
     ) -> AsyncGenerator[Sequence[Sequence[Value]], None]:
         if table is not Table.ALERTS:
-            raise NotImplementedError("rollouts are exported from PostgreSQL")
-        for row in _alerts(self.database.tables, lanes, guilds, since, until):
+            raise NotImplementedError("other tables are exported from PostgreSQL")
+        for row in _alerts(self.database.tables, scope, since, until):
             alert = row.alert
             lane = alert.lane or NO_LANE
             first = alert.troubles[0].finding.title
@@ -158,16 +160,17 @@ class MemoryExports(Part):
             ]
 
 
-def _alerts(
-    t: Tables, lanes: Sequence[Lane], guilds: Sequence[int], since: datetime, until: datetime
-) -> Sequence[AlertRow]:
+def _alerts(t: Tables, scope: RecordScope, since: datetime, until: datetime) -> Sequence[AlertRow]:
     found = [
-        row
-        for row in t.alerts.values()
-        if since <= row.alert.opened_at < until
-        and (row.alert.lane in lanes or (row.alert.lane is None and set(guilds) & set(row.alert.guilds)))
+        row for row in t.alerts.values() if since <= row.alert.opened_at < until and _sees(scope, row.alert)
     ]
     return sorted(found, key=lambda row: (row.alert.opened_at, row.alert.id))
+
+
+def _sees(scope: RecordScope, alert: Alert) -> bool:
+    if alert.lane is None:
+        return scope.whole and bool(set(scope.guilds) & set(alert.guilds))
+    return alert.lane in scope.lanes
 
 
 def _alert(t: Tables, row: AlertRow) -> PastAlert:

@@ -13,6 +13,7 @@ import pytest
 
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.store import PostgresStore
+from bot.domain.reports.records import RecordScope
 from bot.domain.reports.tables import Table, body
 from bot.domain.rollout.model import Lane
 from tests.support.catalogs import GUILD, PRODUCTION
@@ -41,11 +42,12 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 async def test_fifty_thousand_rollouts_are_exported_within_a_few_megabytes(database: Database) -> None:
     exports = PostgresStore(database).exports
-    lanes, until = [Lane("mail", "production"), PRODUCTION], BEGAN + timedelta(days=400)
+    scope = RecordScope((Lane("mail", "production"), PRODUCTION), (GUILD,))
+    until = BEGAN + timedelta(days=400)
     seen, size = 0, 0
     tracemalloc.start()
     try:
-        async with aclosing(exports.rows(Table.ROLLOUTS, lanes, [GUILD], BEGAN, until)) as found:
+        async with aclosing(exports.rows(Table.ROLLOUTS, scope, BEGAN, until)) as found:
             async for some in found:
                 text = body(some)
                 size += len(text)
@@ -60,7 +62,7 @@ async def test_fifty_thousand_rollouts_are_exported_within_a_few_megabytes(datab
     assert peak < 8_000_000
     # Its connection is free again, also when the reader stops early.
     for _ in range(3):
-        async with aclosing(exports.rows(Table.ROLLOUTS, lanes, [GUILD], BEGAN, until)) as found:
+        async with aclosing(exports.rows(Table.ROLLOUTS, scope, BEGAN, until)) as found:
             await anext(found)
     used, _ = database.connections
     assert used == 0

@@ -126,8 +126,8 @@ async def test_a_report_has_what_was_served_and_alerted_in_the_lanes_that_are_as
     assert (limited.total.now.alerts, limited.total.environments) == (1, ("staging",))
     with pytest.raises(UserError, match="checkout"):
         reports.scope(GUILD, "chekout")
-    assert reports.scope(7).lanes == ()
-    assert reports.everything().guilds == (GUILD,)
+    assert reports.scope(7).configs == ()
+    assert reports.everything().records.guilds == (GUILD,)
 
 
 async def test_an_export_has_its_head_once_and_at_most_two_run(office: Office) -> None:

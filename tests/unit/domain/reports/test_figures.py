@@ -138,9 +138,17 @@ def test_outages_of_rollouts_and_alerts_that_overlap_are_one() -> None:
     found = total(rollouts=(back, returned), alerts=(alert(5),))
     assert (found.restore, found.going_on) == (Typical(3600.0, 1), 1)  # what goes on has no end to count
     assert total(rollouts=(replace(back, shifted_at=None),)).restore is None
-    recorded = (Outage(PRODUCTION, NOW - HOUR, NOW), Outage(STAGING, NOW - HOUR, NOW))
-    assert total(rollouts=(back,), alerts=(told,), outages=recorded).restore == Typical(3600.0, 1)
-    assert total(alerts=(told,), outages=()).restore is None
+
+
+def test_an_incident_has_the_times_that_people_recorded() -> None:
+    told = alert(1, opened_at=NOW - 2 * HOUR, ended_at=NOW)
+    apart = alert(2, opened_at=NOW - 9 * HOUR, ended_at=NOW - 6 * HOUR)
+    recorded = (Outage(PRODUCTION, NOW - 1.5 * HOUR, NOW - HOUR), Outage(STAGING, NOW - HOUR, NOW))
+    assert total(alerts=(told,), incidents=recorded).restore == Typical(1800.0, 1)
+    assert total(alerts=(told, apart), incidents=recorded).restore == Typical(6300.0, 2)
+    twice = (*recorded, Outage(PRODUCTION, NOW - 1.2 * HOUR, None))
+    found = total(alerts=(told, apart), incidents=twice)
+    assert (found.restore, found.going_on) == (Typical(10_800.0, 1), 1)
 
 
 def test_availability_and_budget_are_of_the_requests_that_were_counted() -> None:
