@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.errors import UserError
 from bot.domain.formatting import counted
 
-REPORT_COUNTS = "Only environments in which people approve count here. Alerts are those of all."
+REPORT_COUNTS = "Alerts are those of all environments, the other figures those of the environments above."
 
 
 def bad_period(longest: int) -> UserError:
