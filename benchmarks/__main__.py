@@ -33,6 +33,8 @@ BENCHMARKS = {
     "restart": ("programs", "kill -9 until the bot acts again"),
     "memory": ("programs", "Memory compared with a bare discord.py bot"),
     "monitors": ("engine", "1,000 monitors a minute"),
+    "health": ("engine", "/health of 200 lanes"),
+    "alerts": ("programs", "Alerts: from the delivery to the message, and a storm"),
     "router": ("engine", "The router compared with direct requests"),
     "detection": ("judge", "Detection and false alarms of the judge"),
     "comparison": ("judge", "False alarms and detection by kind of traffic, beside other judges"),

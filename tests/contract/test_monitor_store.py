@@ -165,11 +165,17 @@ async def test_no_statement_reads_all_days_for_a_few(dsn: str) -> None:
             assert "Seq Scan on monitor_days" not in said, f"{name}:\n{said}"
 
 
-async def test_hours_of_days_that_ended_before_are_not_read(monitors: MonitorStore) -> None:
-    hours = tuple(Hour(NOON + n * HOUR_S, 3600.0, 0.0) for n in range(-48, 1))
-    await monitors.save({HEALTH: MonitorState(hours=hours[:24])})
-    await monitors.save({HEALTH: MonitorState(hours=hours)})
-    midnight = NOON - 12 * HOUR_S
-    found = (await monitors.read(midnight + 1.0))[HEALTH]
-    assert found.hours == tuple(hour for hour in hours if hour.since >= midnight)
-    assert (await monitors.read(NOON - 10 * DAY_S))[HEALTH].hours == hours
+async def test_a_glance_adds_up_the_last_day_and_week(monitors: MonitorStore) -> None:
+    now = NOON + 600.0
+    hours = tuple(Hour(NOON + n * HOUR_S, 3000.0, 600.0) for n in range(-10 * 24, 1))
+    last = CheckResult(NOON, 0.1, "Down.")
+    for first in range(0, len(hours), 24):
+        await monitors.save({HEALTH: MonitorState(last, hours=hours[: first + 24])})
+    await monitors.save({FEED: MonitorState(last)})
+    found = await monitors.glance(now)
+    # The hours that began since, the present one among them.
+    assert found[HEALTH].day == (24 * 3000.0, 24 * 600.0)
+    assert found[HEALTH].week == (7 * 24 * 3000.0, 7 * 24 * 600.0)
+    assert found[HEALTH].state == stored(MonitorState(last))
+    assert found[FEED] == (stored(MonitorState(last)), (0.0, 0.0), (0.0, 0.0))
+    assert (await monitors.glance(now + 30 * DAY_S))[HEALTH].week == (0.0, 0.0)

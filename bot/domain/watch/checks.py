@@ -165,11 +165,6 @@ def availability(hours: Iterable[Hour], since: float) -> float | None:
     return up_s / (up_s + down_s) if up_s + down_s else None
 
 
-def measured_s(hours: Iterable[Hour], since: float) -> float:
-    """For how many seconds from `since` on (unix seconds) a check was monitored, as `availability` counts them."""
-    return math.fsum(_sums(hours, since))
-
-
 def as_share(share: float) -> str:
     """`0.98496` -> `"98.49%"`: rounded down, so that what is below a limit never reads as the limit."""
     return f"{math.floor(round(share * 1e4, 6)) / 100:g}%"

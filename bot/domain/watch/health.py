@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from bot.domain.judge.rules import SLOTS, Window, sums
 from bot.domain.records import Active, Lock
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert
-from bot.domain.watch.checks import CheckResult, Hour, Monitor, MonitorState, availability, measured_s, p95
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, p95
 from bot.domain.watch.rules import (
     DAY_S,
     RECENT_S,
@@ -181,9 +181,16 @@ def lane_health(
 
 
 def check_health(
-    name: str, monitor: Monitor, state: MonitorState | None, now: float, *, critical: bool = False
+    name: str,
+    monitor: Monitor,
+    state: MonitorState | None,
+    now: float,
+    *,
+    critical: bool = False,
+    day: tuple[float, float] = (0.0, 0.0),
+    week: tuple[float, float] = (0.0, 0.0),
 ) -> CheckHealth:
-    """The check at `now` (unix seconds)."""
+    """The check at `now` (unix seconds). day, week: seconds in which it passed and failed."""
     if state is None:
         return CheckHealth(name, critical)
     asked = state.last is not None and now - state.last.at <= max(monitor.longest_s, RECENT_S)
@@ -192,8 +199,8 @@ def check_health(
         name,
         critical,
         state.last if asked else None,
-        _passed(state.hours, now - DAY_S),
-        _passed(state.hours, now - WEEK_S),
+        _passed(*day),
+        _passed(*week),
         p95([seconds for _, seconds in state.recent]) if timed else None,
         monitor.rules.p95_s if monitor.timed else None,
         tuple(sorted(state.firing)),
@@ -225,9 +232,8 @@ def _counted(window: Window, span_s: float, now: float) -> Availability | None:
     return Availability(served.success, min(served.seconds, span_s)) if served.success is not None else None
 
 
-def _passed(hours: Sequence[Hour], since: float) -> Availability | None:
-    share = availability(hours, since)
-    return Availability(share, measured_s(hours, since)) if share is not None else None
+def _passed(up_s: float, down_s: float) -> Availability | None:
+    return Availability(up_s / (up_s + down_s), up_s + down_s) if up_s + down_s else None
 
 
 def _worst(found: Iterable[Availability | None]) -> Availability | None:

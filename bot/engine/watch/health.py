@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.config import Catalog, LaneConfig
+from bot.domain.config import Catalog, CheckConfig, LaneConfig
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import LaneRow, RolloutSummary
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert
-from bot.domain.watch.checks import MonitorState
+from bot.domain.watch.checks import Monitor
 from bot.domain.watch.health import (
+    CheckHealth,
     LaneHealth,
     ServerHealth,
     Serving,
@@ -23,11 +24,11 @@ from bot.domain.watch.health import (
     strip,
 )
 from bot.domain.watch.oncall.schedule import Responders
-from bot.domain.watch.rules import ERRORS, WEEK_S, WatchState
+from bot.domain.watch.rules import ERRORS, WatchState
 from bot.engine.api import Within, everywhere
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
-from bot.ports.watch.monitors import MonitorKey
+from bot.ports.watch.monitors import Glance, MonitorKey
 
 STRIP_S = 6 * 3600.0
 _SLOTS = 72
@@ -119,34 +120,36 @@ class Healths:
         ]
         return found, alerts
 
-    async def _monitors(self, configs: Sequence[LaneConfig], now: float) -> Mapping[MonitorKey, MonitorState]:
+    async def _monitors(self, configs: Sequence[LaneConfig], now: float) -> Mapping[MonitorKey, Glance]:
         """Nothing is read where nothing is monitored."""
         if not any(check.monitor is not None for config in configs for check in config.checks):
             return {}
-        return await self._store.monitors.read(now - WEEK_S)
+        return await self._store.monitors.glance(now)
 
 
 def _figures(
     config: LaneConfig,
     states: Mapping[Lane, WatchState],
     alerts: tuple[Alert, ...],
-    monitors: Mapping[MonitorKey, MonitorState],
+    monitors: Mapping[MonitorKey, Glance],
     now: float,
 ) -> LaneHealth:
     lane = config.lane
     checks = tuple(
-        check_health(
-            check.name,
-            check.monitor,
-            monitors.get(MonitorKey(lane, check.name)),
-            now,
-            critical=check.critical,
-        )
+        _check(check, check.monitor, monitors.get(MonitorKey(lane, check.name)), now)
         for check in config.checks
         if check.monitor is not None
     )
     judge, rules = config.policy.judge, config.watch.rules
     return lane_health(lane, judge, states.get(lane), alerts, now, rules=rules, checks=checks)
+
+
+def _check(check: CheckConfig, monitor: Monitor, seen: Glance | None, now: float) -> CheckHealth:
+    if seen is None:
+        return check_health(check.name, monitor, None, now, critical=check.critical)
+    return check_health(
+        check.name, monitor, seen.state, now, critical=check.critical, day=seen.day, week=seen.week
+    )
 
 
 def _serving(row: LaneRow | None, deployed: RolloutSummary | None) -> Serving | None:

@@ -16,14 +16,23 @@ class MonitorKey(NamedTuple):
     name: str
 
 
+class Glance(NamedTuple):
+    """A monitor without its hours. day, week: seconds in which it passed and failed, of hours that began since then."""
+
+    state: MonitorState
+    day: tuple[float, float] = (0.0, 0.0)
+    week: tuple[float, float] = (0.0, 0.0)
+
+
 class MonitorStore(Protocol):
     """States of monitors. Raises `Unreachable`."""
 
-    async def read(self, since: float = 0.0) -> Mapping[MonitorKey, MonitorState]:
-        """All of them, with their hours of the days (UTC) that end after `since` (unix seconds).
+    async def read(self) -> Mapping[MonitorKey, MonitorState]:
+        """All of them. `MonitorState.untold` is not stored: a process that reads has told nothing yet."""
+        ...
 
-        `MonitorState.untold` is not stored: a process that reads has told nothing yet.
-        """
+    async def glance(self, now: float) -> Mapping[MonitorKey, Glance]:
+        """All of them at `now` (unix seconds): instead of their hours, what these add up to. Cheaper than `read`."""
         ...
 
     async def save(self, states: Mapping[MonitorKey, MonitorState]) -> None:

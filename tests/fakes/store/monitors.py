@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from math import fsum
 
 from bot.domain.watch.checks import Hour, MonitorState
-from bot.ports.watch.monitors import MonitorKey
+from bot.ports.watch.monitors import Glance, MonitorKey
 from tests.fakes.store.tables import Part, Tables, statement
 
 DAY_S = 86_400.0
@@ -19,9 +20,17 @@ class MemoryMonitors(Part):
     part = "monitors"
 
     @statement
-    def read(self, t: Tables, now: datetime, since: float = 0.0) -> Mapping[MonitorKey, MonitorState]:
+    def read(self, t: Tables, now: datetime) -> Mapping[MonitorKey, MonitorState]:
+        return dict(t.monitors)
+
+    @statement
+    def glance(self, t: Tables, now: datetime, at: float) -> Mapping[MonitorKey, Glance]:
+        def sums(state: MonitorState, since: float) -> tuple[float, float]:
+            counted = [hour for hour in state.hours if hour.since >= since]
+            return fsum(hour.up_s for hour in counted), fsum(hour.down_s for hour in counted)
+
         return {
-            key: replace(state, hours=tuple(each for each in state.hours if _day_of(each) + DAY_S > since))
+            key: Glance(replace(state, hours=()), sums(state, at - DAY_S), sums(state, at - 7 * DAY_S))
             for key, state in t.monitors.items()
         }
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from pydantic import TypeAdapter
 
-from bot.adapters.postgres.connection.database import Database
+from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped, spliced, storable
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import HOUR_S, Hour, MonitorState
-from bot.ports.watch.monitors import MonitorKey
+from bot.ports.watch.monitors import Glance, MonitorKey
 
-DAY_S = 86_400.0
+DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
 # A statement has one second.
 _AT_ONCE = 500
 _DAYS_AT_ONCE = 2_000
@@ -30,23 +30,45 @@ class PostgresMonitors:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, since: float = 0.0) -> Mapping[MonitorKey, MonitorState]:
+    async def read(self) -> Mapping[MonitorKey, MonitorState]:
         rows = await self._database.fetch("monitors")
         hours: dict[MonitorKey, list[Hour]] = defaultdict(list)
-        after: tuple[str, str, str, float] = ("", "", "", 0.0)
-        while True:
-            days = await self._database.fetch("monitor_days", *after, _DAYS_AT_ONCE, since - DAY_S)
-            for row in days:
-                hours[_key(row)] += _hours(row["since"], row["hours"])
-            if len(days) < _DAYS_AT_ONCE:
-                break
-            last = days[-1]
-            after = (last["service"], last["environment"], last["name"], last["since"])
+        async for row in self._days(0.0):
+            hours[_key(row)] += _hours(row["since"], row["hours"])
         found: dict[MonitorKey, MonitorState] = {}
         for row in rows:
             key, state = _key(row), _state.validate_json(row["state"])
             found[key] = replace(state, hours=tuple(hours.get(key, ())))
         return found
+
+    async def glance(self, now: float) -> Mapping[MonitorKey, Glance]:
+        rows = await self._database.fetch("monitors")
+        day_ms: dict[MonitorKey, list[int]] = defaultdict(lambda: [0, 0])
+        week_ms: dict[MonitorKey, list[int]] = defaultdict(lambda: [0, 0])
+        async for row in self._days(now - WEEK_S):
+            key, since, hours = _key(row), row["since"], json.loads(row["hours"])
+            for sums, oldest in ((week_ms, now - WEEK_S), (day_ms, now - DAY_S)):
+                if since + DAY_S <= oldest:
+                    continue
+                counted = hours if since >= oldest else [h for h in hours if since + h[0] * HOUR_S >= oldest]
+                sums[key][0] += sum([hour[1] for hour in counted])
+                sums[key][1] += sum([hour[2] for hour in counted])
+        return {
+            key: Glance(_state.validate_json(row["state"]), _seconds(day_ms, key), _seconds(week_ms, key))
+            for key, row in ((_key(row), row) for row in rows)
+        }
+
+    async def _days(self, since: float) -> AsyncIterator[Row]:
+        """The rows of the days that end after `since` (unix seconds)."""
+        after: tuple[str, str, str, float] = ("", "", "", 0.0)
+        while True:
+            days = await self._database.fetch("monitor_days", *after, _DAYS_AT_ONCE, since - DAY_S)
+            for row in days:
+                yield row
+            if len(days) < _DAYS_AT_ONCE:
+                return
+            last = days[-1]
+            after = (last["service"], last["environment"], last["name"], last["since"])
 
     async def save(self, states: Mapping[MonitorKey, MonitorState]) -> None:
         each = list(states.items())
@@ -66,6 +88,11 @@ class PostgresMonitors:
 
 def _key(row: Mapping[str, str]) -> MonitorKey:
     return MonitorKey(Lane(row["service"], row["environment"]), row["name"])
+
+
+def _seconds(sums: Mapping[MonitorKey, Sequence[int]], key: MonitorKey) -> tuple[float, float]:
+    up_ms, down_ms = sums.get(key, (0, 0))
+    return up_ms / 1000, down_ms / 1000
 
 
 def _names(key: MonitorKey) -> dict[str, object]:

@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
-from bot.domain.watch.checks import CheckResult, Hour, Monitor, MonitorRule, MonitorState
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule, MonitorState
 from bot.domain.watch.health import Availability, check_health, lane_health, strip
 from bot.domain.watch.rules import WatchState, advance_watch, default_rules
 from tests.support.catalogs import PRODUCTION, policy
@@ -49,16 +49,13 @@ def test_gaps_are_what_was_not_measured() -> None:
 
 
 def test_the_worst_check_stands_in_where_no_requests_were_counted() -> None:
-    hours = tuple(Hour(NOW // HOUR_S * HOUR_S - n * HOUR_S, 3600.0, 0.0) for n in range(72, 0, -1))
-    bad = (*hours[:-2], Hour(hours[-2].since, 1800.0, 1800.0))  # half an hour failed, the last hour is a gap
-    checks = tuple(
-        check_health(name, MONITOR, MonitorState(hours=kept), NOW)
-        for name, kept in (("fine", hours), ("bad", bad))
-    )
+    fine = check_health("fine", MONITOR, MonitorState(), NOW, day=(DAY_S, 0.0), week=(7 * DAY_S, 0.0))
+    bad = check_health("bad", MONITOR, MonitorState(), NOW, day=(5_400.0, 1_800.0), week=(7_200.0, 1_800.0))
+    checks = (fine, bad)
     found = lane_health(PRODUCTION, POLICY, None, (), NOW, checks=checks)
     assert found.by_checks
-    assert found.week == Availability(1 - 1800 / (71 * HOUR_S), 71 * HOUR_S)
-    assert found.day is not None and found.day.share == pytest.approx(1 - 0.5 / 22, abs=1e-3)
+    assert found.day == Availability(0.75, 7_200.0)
+    assert found.week == Availability(0.8, 9_000.0)
     counted = lane_health(PRODUCTION, POLICY, served((10, 10, 0, 0)), (), NOW, checks=checks)
     assert not counted.by_checks and counted.day == Availability(1.0, 5.0)
 
