@@ -23,6 +23,7 @@ from tests.support.discord import discord_world
 from tests.support.waiting import PATIENCE_S
 
 TOKEN = "an-admin-token-of-a-test"
+HEARTBEAT = "heartbeat-secret-of-a-test"
 
 
 @dataclass
@@ -72,6 +73,7 @@ async def running(tmp_path: Path, dsn: str) -> AsyncIterator[Running]:
             "SLIPWAY_DISCORD_GATEWAY_URL": sandbox.gateway_url,
             "SLIPWAY_WEB_PORT": str(port),
             "SLIPWAY_WEB_ADMIN_TOKEN": TOKEN,
+            "SLIPWAY_HEARTBEAT_URL": f"http://127.0.0.1:{port}/livez?{HEARTBEAT}",
         }
         with log.open("w") as sink:
             process = await asyncio.create_subprocess_exec(
@@ -112,6 +114,11 @@ async def test_it_connects_serves_counts_reloads_and_stops(running: Running, dsn
     assert await running.value("slipway_database_query_seconds_count") > 0
     assert await running.value("slipway_database_connections") > 0
     assert await running.value("slipway_component_up", component="db") == 1
+    async with asyncio.timeout(PATIENCE_S):
+        while await running.value("slipway_heartbeats_total", outcome="sent") < 1:
+            await asyncio.sleep(0.1)
+        while 'slipway_alerts_open{severity="critical"} 0.0' not in (await running.get("/metrics"))[1]:
+            await asyncio.sleep(0.1)
 
     write(running.folder / "config", all="services: [")
     running.process.send_signal(signal.SIGHUP)
@@ -137,7 +144,8 @@ async def test_its_log_is_json_without_the_token(running: Running) -> None:
     running.process.terminate()
     await asyncio.wait_for(running.process.wait(), PATIENCE_S)
     lines = running.lines()
-    assert all({"timestamp", "level", "event"} <= set(line) for line in lines)
+    assert all({"timestamp", "level", "event", "service"} <= set(line) for line in lines)
+    assert HEARTBEAT not in running.log.read_text()
     assert running.token not in running.log.read_text()
     assert TOKEN not in running.log.read_text()
 

@@ -221,6 +221,7 @@ RULES: Sequence[SelfRule] = (
         Severity.CRITICAL,
         "three rounds and 10 s",
         _loops,
+        10.0,  # after the database was away, every loop needs a moment for its next round
         text="Restart the process: nothing is lost.",
     ),
     SelfRule("memory", "Slipway is short of memory", Severity.MEDIUM, "80% of its limit", _memory, 60.0),

@@ -68,7 +68,12 @@ EDGES: dict[str, tuple[Life, float, Life, float]] = {
         lambda at: replace(WELL, oldest_effect_s=30.1),
         60,
     ),
-    "loops": (lambda at: WELL, 600, lambda at: replace(WELL, late={"ticks": 14.0}), 0),
+    "loops": (
+        lambda at: replace(WELL, late={"ticks": 14.0} if at % 15 else {}),
+        600,
+        lambda at: replace(WELL, late={"ticks": 14.0}),
+        10,
+    ),
     "memory": (lambda at: replace(WELL, memory=0.8), 600, lambda at: replace(WELL, memory=0.801), 60),
     "cpu": (lambda at: replace(WELL, cpu_s=at * 0.7), 900, lambda at: replace(WELL, cpu_s=at * 0.71), 300),
 }
@@ -92,7 +97,7 @@ def test_a_rule_fires_above_its_limit_and_after_its_time_and_not_before(name: st
 def test_a_finding_says_what_was_measured_against_its_limit() -> None:
     _, found = lived(lambda at: replace(WELL, cpu_s=at * 0.93), 300)
     assert (found[-1].value, found[-1].limit) == ("93% of a core", "70% of a core over 5 min")
-    _, found = lived(lambda at: replace(WELL, late={"ticks": 42.4, "orders": 61.0}), 0)
+    _, found = lived(lambda at: replace(WELL, late={"ticks": 42.4, "orders": 61.0}), 10)
     (stalled,) = [each for each in found if each.firing]
     assert (stalled.value, stalled.severity) == ("orders for 61 s, ticks for 42 s", Severity.CRITICAL)
 
@@ -105,7 +110,10 @@ def test_what_does_not_apply_is_well() -> None:
 
 def test_loops_that_wait_for_the_database_are_no_finding_of_their_own() -> None:
     away = replace(WELL, database=False, oldest_effect_s=None, late={"ticks": 60.0})
-    assert firing(lived(lambda at: away, 600)[1]) == ["database"]
+    state, found = lived(lambda at: away, 600)
+    assert firing(found) == ["database"]
+    state, found = lived(lambda at: replace(away, database=True), 5, state)
+    assert firing(found) == [], "each loop needs a moment for its next round"
 
 
 def test_a_few_statements_are_no_share() -> None:

@@ -101,7 +101,7 @@ async def test_discord_away_is_an_alert_that_calls_people_and_is_over_with_it() 
 
 async def test_a_process_that_starts_ends_what_the_one_before_it_fired() -> None:
     world = AlertWorld()
-    await Process(world.alerts).live(10, late={"ticks": 60.0})
+    await Process(world.alerts).live(15, late={"ticks": 60.0})
     assert (await world.one()).firing
     await Process(world.alerts, name="gateway").live(10)
     assert (await world.one()).firing, "another role says nothing about it"
@@ -168,7 +168,7 @@ async def test_a_sink_that_fails_is_tried_again_and_delays_no_other() -> None:
 async def test_what_was_over_before_a_sink_could_be_told_is_not_told() -> None:
     findings, sink = FakeFindings(away=True), Told(Unreachable("no"))
     process = Process(findings, {"it": sink})
-    await process.live(10, late={"ticks": 60.0})
+    await process.live(15, late={"ticks": 60.0})
     await process.live(5, late={})
     sink.error = None
     await process.live(60)
