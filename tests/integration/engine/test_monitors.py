@@ -8,19 +8,25 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
+
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import Catalog, CheckConfig
+from bot.domain.errors import Refused
+from bot.domain.judge.rules import parse_rule
 from bot.domain.rollout.binding import AdapterBinding
 from bot.domain.rollout.model import Lane, Phase, Plan
 from bot.domain.rollout.steps import HttpCheck, NamedCheck, Observe, Shift, Verify
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRules
+from bot.domain.watch.lane import LaneWatch
+from bot.domain.watch.rules import WatchRule
 from bot.engine.lanes import AdaptersByName
 from bot.engine.watch.alerts.service import Alerts
 from bot.ports.watch.monitors import MonitorKey
-from tests.support.catalogs import PRODUCTION, STAGING, V140, catalog
+from tests.support.catalogs import PRODUCTION, STAGING, V140, V150, catalog
 from tests.support.harness import QUICK, Slipway, World
 from tests.support.waiting import until
 
@@ -132,6 +138,38 @@ async def test_a_check_that_fails_three_times_makes_one_alert_and_a_success_ends
             return found is not None and all(each.over_at for each in found.troubles)
 
         await until(over)
+
+
+@pytest.mark.parametrize(
+    ("critical", "rule"), [(True, "any P1 alert firing"), (False, "gateway disconnected for 1s")]
+)
+async def test_what_a_check_says_after_a_deploy_rolls_it_back_and_quarantines_it(
+    dsn: str, critical: bool, rule: str
+) -> None:
+    rules = (WatchRule("it", ((parse_rule(rule),),), Severity.CRITICAL, 1800.0, rollback=True),)
+    found = with_checks()
+    (check,) = found.lanes[STAGING].checks
+    assert check.monitor is not None
+    check = replace(check, monitor=replace(check.monitor, critical=critical, signals=frozenset({"gateway"})))
+    config = replace(found.lanes[STAGING], checks=(check,), watch=LaneWatch(rules, rolls_back=True))
+    world = World(dsn, replace(found, lanes={**found.lanes, STAGING: config}))
+    await world.serve()
+    checks = FakeChecks()
+    async with opened(world, checks) as slipway:
+        await slipway.reaches(await slipway.deploy(V150, STAGING), Phase.SUCCEEDED)
+        checks.said["health"] = "The bot is not well: gateway is away."
+
+        async def quarantined() -> bool:
+            try:
+                await slipway.deploy(V150, STAGING)
+            except Refused as refused:
+                return refused.rule == "quarantined"
+            return False
+
+        # It runs until the rollback has ended.
+        await until(quarantined)
+        (alert,) = await alerts_of(slipway, STAGING)
+        assert any(entry.what == "rollback" for entry in await slipway.store.alerts.timeline(alert.id, 50))
 
 
 async def test_what_monitors_remember_outlives_the_process(dsn: str) -> None:
