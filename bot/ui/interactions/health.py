@@ -109,7 +109,12 @@ def availability(name: str, found: Availability | None, span_s: float) -> str:
     if found is None:
         return ""
     whole = found.measured_s >= _COVERED * span_s
-    return f"{name} {as_share(found.share)}{'' if whole else f' ({duration(found.measured_s)} measured)'}"
+    return f"{name} {as_share(found.share)}{'' if whole else f' ({long(found.measured_s)} measured)'}"
+
+
+def long(seconds: float) -> str:
+    """`22 h 5 min`, and from two days on `6.9 days`."""
+    return f"{seconds / DAY_S:.1f} days" if seconds >= 2 * DAY_S else duration(seconds)
 
 
 def budget(health: LaneHealth) -> str:

@@ -20,6 +20,7 @@ from bot.ui.interactions.health import (
     availability,
     budget,
     errors,
+    long,
     mark,
     place,
     runs,
@@ -104,7 +105,7 @@ def _figures(health: LaneHealth) -> Iterator[str]:
             yield f"**{name}** not measured"
             continue
         gap_s = span_s - found.measured_s
-        gap = f", {duration(gap_s)} not measured" if gap_s >= 60 else ""
+        gap = f", {long(gap_s)} not measured" if gap_s >= 60 else ""
         share = availability("", found._replace(measured_s=span_s), span_s).strip()
         by = "passed, by the worst check" if health.by_checks else "of the requests succeeded"
         yield f"**{name}** {share} {by}{gap}"

@@ -157,6 +157,12 @@ def test_what_checks_say_stands_in_where_no_requests_are_counted_and_gaps_are_sh
     assert "All is well" in said
 
 
+def test_a_gap_of_days_is_said_in_days() -> None:
+    new = replace(WELL, week=Availability(0.99, 3 * 86_400.0))
+    assert "7 d 99% (3.0 days measured)" in shown(answer(FINE, server(new)))
+    assert "99% of the requests succeeded, 4.0 days not measured" in shown(lane_health.answer(opened(new)))
+
+
 def test_lock_drift_and_rollout_are_beside_the_release() -> None:
     active = Active(9, 1, WELL.lane, Phase.SOAKING, judged=True, version=1, created_at=EPOCH)
     lock = Lock(WELL.lane, 1, "Dev", "Sale day", EPOCH, None)
