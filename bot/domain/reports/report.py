@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 from bot.domain.reports.deployments import failed
 from bot.domain.reports.figures import Figures, figures
-from bot.domain.reports.records import DAY, Period, PeriodFacts, ReportedLane
+from bot.domain.reports.records import (
+    DAY,
+    Outage,
+    PastAlert,
+    PastRollout,
+    Period,
+    PeriodFacts,
+    ReportedLane,
+    ServedDay,
+)
 from bot.domain.rollout.model import Lane
 
 _MOST_NOISY = 5
@@ -64,8 +73,9 @@ def report(period: Period, lanes: Sequence[ReportedLane], facts: PeriodFacts, na
     by_service: dict[str, list[ReportedLane]] = defaultdict(list)
     for each in lanes:
         by_service[each.lane.service].append(each)
+    shares = _by_service(facts) if len(by_service) > 1 else {}
     services = tuple(
-        _compared(service, period, own, {each.lane for each in own}, facts)
+        _compared(service, period, own, {each.lane for each in own}, shares.get(service, PeriodFacts()))
         for service, own in by_service.items()
     )
     return PeriodReport(
@@ -75,6 +85,28 @@ def report(period: Period, lanes: Sequence[ReportedLane], facts: PeriodFacts, na
         _bars(period, production, facts),
         _noisy(period, everything, facts),
     )
+
+
+def _by_service(facts: PeriodFacts) -> Mapping[str, PeriodFacts]:
+    """The facts of each service, found in one pass over all."""
+    lists: dict[str, tuple[list[PastRollout], list[PastAlert], list[ServedDay], list[Outage]]]
+    lists = defaultdict(lambda: ([], [], [], []))
+    for rollout in facts.rollouts:
+        lists[rollout.lane.service][0].append(rollout)
+    for alert in facts.alerts:
+        if alert.lane is not None:
+            lists[alert.lane.service][1].append(alert)
+    for day in facts.served:
+        lists[day.lane.service][2].append(day)
+    for incident in facts.incidents:
+        lists[incident.lane.service][3].append(incident)
+    known: dict[str, dict[Lane, datetime]] = defaultdict(dict)
+    for lane, at in facts.known_since.items():
+        known[lane.service][lane] = at
+    return {
+        service: PeriodFacts(known[service], *(tuple(each) for each in lists[service]))  # type: ignore[arg-type]
+        for service in [*lists, *(known.keys() - lists.keys())]
+    }
 
 
 def counting(lanes: Sequence[ReportedLane]) -> frozenset[Lane]:
@@ -102,22 +134,24 @@ def _bars(period: Period, counted: frozenset[Lane], facts: PeriodFacts) -> tuple
     """Of each day, or week where there are many days; the first week may be shorter."""
     each = 1 if period.days <= _MOST_BARS else 7
     bad = failed(facts.rollouts)
+    done: dict[date, list[bool]] = defaultdict(list)
+    for rollout in facts.rollouts:
+        if rollout.lane in counted and rollout.is_deployment and period.has(rollout.ended_at):
+            done[rollout.ended_at.date()].append(rollout.id in bad)
+    served: dict[date, list[ServedDay]] = defaultdict(list)
+    for day in facts.served:
+        if day.lane in counted:
+            served[day.day].append(day)
     bars: list[Bar] = []
     last = period.last
     while last >= period.since.date():
         first = max(last - (each - 1) * DAY, period.since.date())
-        done = [
-            r.id in bad
-            for r in facts.rollouts
-            if r.lane in counted
-            and r.is_deployment
-            and period.has(r.ended_at)
-            and first <= r.ended_at.date() <= last
-        ]
-        served = [s for s in facts.served if s.lane in counted and first <= s.day <= last]
-        requests = sum(s.requests for s in served)
-        share = 1 - sum(s.bad for s in served) / requests if requests else None
-        bars.append(Bar(first, last, done.count(False), done.count(True), share))
+        days = [first + n * DAY for n in range((last - first).days + 1)]
+        ended = [each for day in days for each in done[day]]
+        counts = [each for day in days for each in served[day]]
+        requests = sum(each.requests for each in counts)
+        share = 1 - sum(each.bad for each in counts) / requests if requests else None
+        bars.append(Bar(first, last, ended.count(False), ended.count(True), share))
         last = first - DAY
     return tuple(reversed(bars))
 

@@ -24,7 +24,7 @@ _DAYS = 7
 _MOST_SERVICES = 8
 _KEPT = timedelta(days=400)
 # Each takes up to some tenths of a second of the database.
-_DAYS_AT_ONCE = 4
+_DAYS_AT_ONCE = 2
 
 
 class WeeklyReports:
