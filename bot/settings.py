@@ -32,6 +32,9 @@ PLAIN_NAMES: Mapping[str, tuple[str, str]] = {
 }
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
 class SettingsError(UserError):
     """Mistakes in the environment. The text lists all of them, one per line, without secrets."""
 
@@ -187,6 +190,11 @@ class Settings(BaseSettings):
         description="Everything that Slipway writes: its PostgreSQL, the process host's state, sockets and logs.",
     )
 
+    clock_file: Path | None = Field(
+        default=None,
+        description="For demos: a file with seconds by which the clock of alerts is ahead. Sandbox only.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -237,6 +245,7 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
     mistakes = list(_unknown_names({*os.environ.keys() - set(CLIENT_NAMES), *_dotenv(env_file)}))
     try:
         settings = Settings(_env_file=env_file)  # type: ignore[call-arg]
+        mistakes += _demo_alone(settings)
     except ValidationError as error:
         found = error.errors(include_url=False)
         mistakes += [_sentence(e) for e in found if _name(e) in variable_names()]
@@ -244,6 +253,13 @@ def load_settings(env_file: Path | None = Path(".env")) -> Settings:
         raise SettingsError(mistakes)
     catalog_variables(env_file)
     return settings
+
+
+def _demo_alone(settings: Settings) -> Iterable[str]:
+    """With real people, nothing may call them before its time."""
+    if settings.clock_file is not None and urlsplit(settings.discord.api_base).hostname not in _LOOPBACK:
+        needed = f"{PREFIX}DISCORD_API_BASE must be the sandbox's, on this machine."
+        yield f"{PREFIX}CLOCK_FILE is for demos alone: {needed}"
 
 
 def catalog_variables(env_file: Path | None = Path(".env")) -> None:

@@ -64,6 +64,7 @@ class Demo:
         self._tell = tell
         self._watch: asyncio.Task[None] | None = None
         self._env: dict[str, str] = {}
+        self._ahead_s = 0.0
         self.router_ports: dict[DemoLane, int] = {}
 
     async def __aenter__(self) -> Demo:
@@ -141,6 +142,7 @@ class Demo:
             "SLIPWAY_DATA_DIR": str(self.folder / "data"),
             VARIABLE: str(self.folder),
             "SLIPWAY_DEMO_MANIFESTS": str(self.manifests),
+            "SLIPWAY_CLOCK_FILE": str(self._clock),
         }
         herald = {
             "HERALD_TOKEN": tokens["greeter"],
@@ -232,6 +234,21 @@ class Demo:
             except LaunchError as error:
                 self._tell(f"· {error}")
                 await asyncio.sleep(1)
+
+    async def move_clock(self, seconds: float) -> None:
+        """Move the time forward by which alerts are followed up, and Discord's."""
+        self._ahead_s += seconds
+        scratch = self._clock.with_suffix(".new")
+        scratch.write_text(f"{self._ahead_s}\n")
+        async with aiohttp.ClientSession() as session:
+            body = {"advance": seconds}
+            async with session.post(f"{self.url}/sandbox/v1/clock", json=body, raise_for_status=True):
+                # Discord's first: what Slipway does at a time is posted at that time.
+                scratch.replace(self._clock)
+
+    @property
+    def _clock(self) -> Path:
+        return self.folder / "clock"
 
     @property
     def manifests(self) -> Path:

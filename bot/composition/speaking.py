@@ -24,7 +24,10 @@ from bot.ui.reports.chart import ReportCharts
 
 
 class Speaking:
-    """`close` ends what is on its way; nothing is lost, since cards are drawn from the database."""
+    """`close` ends what is on its way; nothing is lost, since cards are drawn from the database.
+
+    following: the clock by which alerts are followed up.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,7 @@ class Speaking:
         *,
         catalog: Callable[[], Catalog],
         clock: Clock,
+        following: Clock,
     ) -> None:
         self.connection = GatewayConnection()
         drawing = Charts()
@@ -62,7 +66,7 @@ class Speaking:
             store=store.alerts,
             notes=store.notes,
             catalog=catalog,
-            clock=clock,
+            clock=following,
             budget=budget,
             draw=self.alert_charts,
         )

@@ -21,6 +21,7 @@ from bot.adapters.calendars.reader import IcsCalendars
 from bot.adapters.commands.runner import CommandRunner
 from bot.adapters.discord_members import DiscordMembers
 from bot.adapters.embedded import EmbeddedPostgres
+from bot.adapters.moved_clock import MovedClock
 from bot.adapters.postgres.connection.clock import DatabaseClock
 from bot.adapters.postgres.connection.database import Database
 from bot.adapters.postgres.connection.schema import is_newest
@@ -191,7 +192,7 @@ async def _assemble(
     dsn = settings.database.dsn or (await stack.enter_async_context(EmbeddedPostgres(settings.data_dir))).dsn
     pools, statements = await _pools(dsn, settings, telemetry, stack)
     people, store = (PostgresStore(pool) for pool in pools)
-    clock = DatabaseClock(pools[1])
+    clock, following = _clocks(pools[1], settings)
     # No limit: what hangs in one lane must not make the probes of others wait.
     session = await stack.enter_async_context(aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)))
     waker = await stack.enter_async_context(EventWaker(settings.redis.dsn))
@@ -227,13 +228,13 @@ async def _assemble(
     alerts, incidents, regressions = _alerts(
         store,
         current,
-        clock,
+        following,
         waker,
         engine,
         telemetry=telemetry,
         tracker=adapters.make_tracker(current, session),
     )
-    speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock)
+    speaking = Speaking(engine, alerts, incidents, store, catalog=current, clock=clock, following=following)
     stack.push_async_callback(speaking.close)
     gateway = Lease(people.housekeeping, GATEWAY, process_name(), _GATEWAY_S, strict=False)
     checks = await stack.enter_async_context(adapters.open_checks(current, configured))
@@ -424,6 +425,12 @@ async def _reloaded(holder: CatalogReloader, telemetry: Telemetry) -> Reloaded:
     telemetry.catalog_reload("refused" if done.errors else "changed" if done.changed else "unchanged")
     (_log.warning if done.errors else _log.info)("catalog_reload", result=done.sentence)
     return done
+
+
+def _clocks(database: Database, settings: Settings) -> tuple[DatabaseClock, Clock]:
+    """The clock of everything, and the one by which alerts are followed up: a demo moves it."""
+    clock = DatabaseClock(database)
+    return clock, MovedClock(clock, settings.clock_file) if settings.clock_file else clock
 
 
 async def _advice(store: Store, engine: Engine, catalog: Catalog, clock: Clock) -> tuple[str, ...]:

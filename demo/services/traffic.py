@@ -123,8 +123,14 @@ class Users:
             "shares": {v: round(n / everything, 4) for v, n in recent.items()} if everything else {},
             "cursor": newer[-1].n if newer else max(since, self.count if since < 0 else since),
             "log": [s.as_json() for s in newer],
-            "behaviour": _read(self.overrides),
+            "behaviour": (behaviour := _read(self.overrides)),
+            "error_rates": {v: one["error_rate"] for v, one in self._own(behaviour) if "error_rate" in one},
         }
+
+    def _own(self, behaviour: dict[str, dict[str, float]]) -> list[tuple[str, dict[str, float]]]:
+        """The changes to the versions of this lane."""
+        here = f"{self.service}/{self.environment}/"
+        return [(key.removeprefix(here), one) for key, one in behaviour.items() if key.startswith(here)]
 
     def change(self, version: str, settings: dict[str, float]) -> None:
         """Change a version while it runs; empty settings restore its own behaviour. Raises ValueError."""

@@ -86,3 +86,9 @@ async def abort(scene: Scene, service: str, environment: str, reason: str) -> No
 async def manifest(scene: Scene, application: str, version: str, file: str) -> None:
     """A merge changes which slash commands come with a release; files are those of config/demo/manifests."""
     await scene.world.manifest(application, version, file)
+
+
+@verb(FAULTS, "{who} accepts no direct messages", "dev2 accepts no direct messages")
+async def refuses(scene: Scene, who: str) -> None:
+    """A person's privacy settings let no bot write to them."""
+    await scene.world.refuse_direct_messages(who)

@@ -10,12 +10,22 @@ from demo.stories.scene import Scene
 from demo.stories.transcript import Transcript
 from demo.stories.world import World
 
-__all__ = ["GROUPS", "SHARED_TROUBLE", "SICK_SERVICE", "STORIES", "help_text", "parse", "play", "read"]
+__all__ = [
+    "GROUPS",
+    "SHARED_TROUBLE",
+    "SICK_SERVICE",
+    "STORIES",
+    "UNTAKEN_ALERT",
+    "help_text",
+    "parse",
+    "play",
+    "read",
+]
 
 HERE = Path(__file__).parent
-# In the order in which `make demo PLAY=1` plays them; then comes `SICK_SERVICE`, which needs the demo's real traffic.
+# In the order in which `make demo PLAY=1` plays them; then come those that need the demo's alerts.
 STORIES = (HERE / "first_light.txt", HERE / "slash_commands.txt")
-SICK_SERVICE = HERE / "sick_service.txt"
+SICK_SERVICE, UNTAKEN_ALERT = HERE / "sick_service.txt", HERE / "untaken_alert.txt"
 # Takes two minutes, until enough requests were good again.
 SHARED_TROUBLE = HERE / "shared_trouble.txt"
 

@@ -33,6 +33,9 @@ class SandboxWorld:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    async def move_clock(self, seconds: float) -> None:
+        await self._demo.move_clock(seconds)
+
     async def catch_up(self) -> None:
         """Nothing: what is seen is told when it is seen."""
 
@@ -66,6 +69,17 @@ class SandboxWorld:
 
     async def messages(self, channel: str) -> Sequence[Message]:
         return [_message(one) for one in await self._stage.messages(channel) if one["bot"]]
+
+    async def direct_messages(self, who: str) -> Sequence[Message]:
+        return [_message(one) for one in await self._stage.messages("@slipway", as_=who) if one["bot"]]
+
+    async def war_room(self) -> Sequence[Message]:
+        channels = (await self._stage.call("GET", "state"))["channels"]
+        rooms = [one for one in channels if one["type"] == "thread" and one["name"].startswith("incident-")]
+        if not rooms:
+            return []
+        newest = max(rooms, key=lambda one: int(one["id"]))
+        return [_message(one) for one in await self._stage.messages(newest["id"])]
 
     async def traffic(self, lane: Lane, since: int = -1) -> Traffic:
         first = await self._stage.users(*lane, since)
@@ -133,6 +147,9 @@ class SandboxWorld:
 
     async def abort(self, lane: Lane, reason: str) -> None:
         await self._demo.cli("abort", *lane, "--reason", reason)
+
+    async def refuse_direct_messages(self, who: str) -> None:
+        await self._stage.call("PATCH", f"people/{who}", {"accepts_messages": False})
 
     async def manifest(self, application: str, version: str, file: str) -> None:
         wanted = self._demo.manifests / f"{application}-{version}.json"

@@ -13,7 +13,7 @@ from demo.stories.world import Answer, Message, World
 
 T = TypeVar("T")
 
-CHANNELS = ("deploys", "alerts")
+CHANNELS = ("deploys", "alerts", "incidents")
 _LOOK_EVERY_S = 0.2
 _ROLLOUT = re.compile(r"[Rr]ollout\W{1,3}(\d+)")
 
@@ -62,9 +62,14 @@ class Scene:
         return found[0]
 
     async def candidates(self, name: str) -> Sequence[Message]:
-        """The messages that `name` may mean, newest first: a channel means all of the chapter."""
+        """The messages that `name` may mean, newest first: a channel or a person means all of the chapter."""
         if name == "the answer":
             return [self.answer.message] if self.answer and self.answer.message else []
+        if name == "the war room":
+            return (await self.world.war_room())[::-1]
+        if name.startswith("@"):
+            began = max(self._last.values(), default=0)
+            return [m for m in await self.world.direct_messages(name[1:]) if int(m.id) > began][::-1]
         if name.startswith("#"):
             last = self._last.get(name[1:], 0)
             found = [m for m in await self.world.messages(name[1:]) if int(m.id) > last and not m.rollout]

@@ -16,6 +16,12 @@ async def wait(scene: Scene, time: float) -> None:
     await scene.world.sleep(time)
 
 
+@verb(WAITING, "{time} pass for alerts", "15 minutes pass for alerts")
+async def pass_for_alerts(scene: Scene, time: float) -> None:
+    """The clock by which alerts are followed up, and Discord's, are moved forward."""
+    await scene.world.move_clock(time)
+
+
 @verb(WAITING, "wait until {card} shows {status}( within {time})", "wait until the card shows succeeded")
 async def wait_status(scene: Scene, card: str, status: str, time: float | None = None) -> None:
     """Until the card's status is this: waiting for approval, soaking, on hold, rolled back, and so on."""
@@ -141,6 +147,13 @@ async def calls(scene: Scene, channel: str, who: str) -> None:
     found = [m for m in await scene.candidates(f"#{channel}") if who in m.notified]
     if not found:
         raise StoryError(f"nothing in #{channel} notifies {who}; {await _instead(scene, f'#{channel}')}")
+
+
+@verb(SEEING, "{who} got no direct message", "dev got no direct message")
+async def not_written_to(scene: Scene, who: str) -> None:
+    """Slipway wrote nothing to the person since the chapter began."""
+    if found := await scene.candidates(f"@{who}"):
+        raise StoryError(f"{who} got: {short(found[0].text)}")
 
 
 @verb(SEEING, "{channel} stays silent", "#alerts stays silent")

@@ -69,6 +69,14 @@ class Sights(Protocol):
         """Of a channel, oldest first."""
         ...
 
+    async def direct_messages(self, who: str) -> Sequence[Message]:
+        """What Slipway wrote to a person, oldest first."""
+        ...
+
+    async def war_room(self) -> Sequence[Message]:
+        """Of the newest thread that was opened for an incident, oldest first; empty without one."""
+        ...
+
     async def traffic(self, lane: Lane, since: int = -1) -> Traffic:
         """since: a cursor; -1 leaves out the requests."""
         ...
@@ -112,6 +120,10 @@ class Faults(Protocol):
         """`slipway abort` on the machine."""
         ...
 
+    async def refuse_direct_messages(self, who: str) -> None:
+        """Discord lets no bot write to the person."""
+        ...
+
     async def manifest(self, application: str, version: str, file: str) -> None:
         """The manifest that comes with a release is now `file` of the demo's catalog."""
         ...
@@ -124,6 +136,10 @@ class World(People, Sights, Faults, Protocol):
     def patience_s(self) -> float: ...
 
     async def sleep(self, seconds: float) -> None: ...
+
+    async def move_clock(self, seconds: float) -> None:
+        """For alerts and Discord, so much time passes at once."""
+        ...
 
     async def catch_up(self) -> None:
         """Tell the transcript what was recorded since the last call, in worlds that keep a record."""

@@ -93,6 +93,10 @@ class VirtualWorld:
 
     # ---- people ----
 
+    async def move_clock(self, seconds: float) -> None:
+        """Time is virtual here: it passes for everything."""
+        await self.sleep(seconds)
+
     async def command(self, who: str, name: str, options: Mapping[str, str]) -> Answer:
         if name in self._commands.names(self._application_id):
             return self._greeter(who, name)
@@ -126,6 +130,12 @@ class VirtualWorld:
         if channel not in self._chat.posts:
             raise StoryError(f"there is no #{channel}")
         return [post.seen() for post in self._chat.posts[channel]]
+
+    async def direct_messages(self, who: str) -> Sequence[Message]:
+        raise StoryError("no one is written to here")
+
+    async def war_room(self) -> Sequence[Message]:
+        raise StoryError("there are no threads here")
 
     async def traffic(self, lane: Lane, since: int = -1) -> Traffic:
         found = model.Lane(*lane)
@@ -198,6 +208,9 @@ class VirtualWorld:
 
     async def abort(self, lane: Lane, reason: str) -> None:
         await self._target.abort(model.Lane(*lane), "oncall", reason)
+
+    async def refuse_direct_messages(self, who: str) -> None:
+        raise StoryError("no one is written to here")
 
     async def manifest(self, application: str, version: str, file: str) -> None:
         shutil.copy(CATALOG / "manifests" / file, self._manifests / f"{application}-{version}.json")

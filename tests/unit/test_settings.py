@@ -48,6 +48,16 @@ def test_nothing_set_gives_the_defaults() -> None:
     assert settings.redis.dsn is None
 
 
+def test_a_demos_clock_is_refused_with_the_real_discord(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIPWAY_CLOCK_FILE", "/somewhere/clock")
+    (sentence,) = mistakes()
+    assert sentence.startswith("SLIPWAY_CLOCK_FILE is for demos alone")
+    monkeypatch.setenv("SLIPWAY_DISCORD_API_BASE", "http://127.0.0.1.example.com/api/v10")
+    assert mistakes() == (sentence,)
+    monkeypatch.setenv("SLIPWAY_DISCORD_API_BASE", "http://127.0.0.1:8300/api/v10")
+    assert load_settings().clock_file == Path("/somewhere/clock")
+
+
 def test_groups_are_read_with_single_underscores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIPWAY_DISCORD_API_BASE", "http://127.0.0.1:1/api/v10/")
     monkeypatch.setenv("SLIPWAY_DISCORD_GATEWAY_URL", "ws://127.0.0.1:1/gateway/")

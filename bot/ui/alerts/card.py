@@ -8,7 +8,7 @@ from datetime import datetime
 import discord
 
 from bot.domain.formatting import counted, duration
-from bot.domain.watch.alerts.alert import Alert, AlertState, Entry, Trouble
+from bot.domain.watch.alerts.alert import Alert, AlertState, Entry, Trouble, told
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import AlertView
 from bot.ui import escaping
@@ -50,12 +50,6 @@ _SAID: Mapping[str, str] = {
     "called": "called",
     "unreached": "not reached",
     "rollback": "rollback",
-}
-_WHO: Mapping[str, str] = {
-    "team": "the team",
-    "on_call": "the person on call",
-    "second": "the second person",
-    "lead": "the lead",
 }
 
 
@@ -198,9 +192,7 @@ def _line(entry: Entry) -> str:
 
 def spoken(what: str, text: str) -> tuple[str, str]:
     """What happened in words, and its text: of an entry of an alert's timeline."""
-    if what == "called":
-        text = ", ".join(_WHO.get(one, one) for one in text.split(", "))
-    return _SAID.get(what, what), text
+    return _SAID.get(what, what), told(what, text)
 
 
 def _safe(url: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Literal
 
 from bot.domain.formatting import clean
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.escalation import Responder
+from bot.domain.watch.alerts.escalation import SPOKEN, Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
 
 
@@ -168,6 +168,11 @@ def alert_line(alert: Alert) -> str:
     finding = alert.first.finding
     measured = f": {finding.value} (limit {finding.limit})" if finding.value and finding.limit else ""
     return f"{clean(finding.title)}{measured}"
+
+
+def told(what: str, text: str) -> str:
+    """The text of a line of the timeline for people: of a call, whom it reached."""
+    return ", ".join(SPOKEN.get(one, one) for one in text.split(", ")) if what == "called" else text
 
 
 def owner_of(alert: Alert) -> tuple[int, ...]:

@@ -14,6 +14,13 @@ from bot.domain.watch.alerts.findings import Severity
 
 # `team`: the roles that the lane notifies. The others come from its on-call schedule.
 Responder = Literal["team", "on_call", "second", "lead"]
+# As a sentence names them.
+SPOKEN: Mapping[str, str] = {
+    "team": "the team",
+    "on_call": "the person on call",
+    "second": "the second person",
+    "lead": "the lead",
+}
 RESPONDERS: tuple[Responder, ...] = get_args(Responder)
 
 

@@ -124,7 +124,7 @@ def _unanswered(change: Change, at: datetime, policy: AlertPolicy) -> Change:
 
 def _escalated(change: Change, step: EscalationStep, at: datetime) -> Change:
     alert = change.alert
-    waited_s = round((at - alert.opened_at).total_seconds())
+    waited_s = _rounded((at - alert.opened_at).total_seconds())
     say = phrasebook.lead_wanted if step.war_room else phrasebook.not_acknowledged
     text = say(duration(waited_s)) if alert.steps_done or step.after_s else alert_line(alert)
     return Change(
@@ -132,6 +132,11 @@ def _escalated(change: Change, step: EscalationStep, at: datetime) -> Change:
         (*change.entries, Entry(at, "called", ", ".join(step.who))),
         (*change.calls, Call(step.who, text, direct=step.direct, war_room=step.war_room)),
     )
+
+
+def _rounded(seconds: float) -> int:
+    """Whole minutes from the first one on: a step that came a moment late says when it was due."""
+    return round(seconds) if seconds < 60 else round(seconds / 60) * 60
 
 
 def _joined(calls: tuple[Call, ...]) -> tuple[Call, ...]:

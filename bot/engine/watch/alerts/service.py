@@ -28,6 +28,7 @@ from bot.domain.watch.alerts.alert import (
     Entry,
     Suspect,
     alert_line,
+    told,
 )
 from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
 from bot.domain.watch.alerts.findings import Finding
@@ -448,18 +449,22 @@ class Alerts:
     async def _direct_calls(self, alert: Alert, call: Call, index: int) -> list[CallPeople]:
         """A message to each person whom a call reaches by themselves; one for all servers."""
         made: dict[int, CallPeople] = {}
+        title = f"{alert.group}: {alert_line(alert)}"[:200]
         for guild_id in alert.guilds if call.direct else ():
             reached = await self.reached(alert, call.who, guild_id)
             for user in (*reached.users, *call.users):
                 key = _key(f"direct/{user}", alert, index)
-                said = CallPeople(key, guild_id, _title(alert), call.text, direct_to=user, alert_id=alert.id)
+                said = CallPeople(key, guild_id, title, call.text, direct_to=user, alert_id=alert.id)
                 made.setdefault(user, said)
         return list(made.values())
 
     async def _so_far(self, alert: Alert) -> str:
         """The beginning of a war room: what is wrong, and the timeline."""
         timeline = await self._store.alerts.timeline(alert.id, _ROOM_LINES)
-        lines = [f"{stamp(entry.at)} {entry.what}: {entry.text or entry.by}" for entry in timeline]
+        lines = [
+            f"{stamp(entry.at)} {entry.what}: {told(entry.what, entry.text) or entry.by}"
+            for entry in timeline
+        ]
         return "\n".join((f"{alert.group}: {alert_line(alert)}", *lines))
 
     def policy(self, lane: Lane | None) -> AlertPolicy:

@@ -2,6 +2,8 @@
 
 import { $, fill, h } from "../base/dom.js";
 import { morph } from "../base/morph.js";
+import { toast } from "../overlays/toasts.js";
+import { ApiError } from "../state/api.js";
 import { Faults } from "./faults.js";
 import { Services } from "./services.js";
 
@@ -18,6 +20,10 @@ export class Drawer {
     this.live = h("div", { class: "drawer-live" });
     fill($("#drawer-body"), this.live, this.faults.nodes);
     this.button.addEventListener("click", () => this.toggle());
+    $("#drawer-body").addEventListener("click", (event) => {
+      const button = event.target.closest("[data-breaker]");
+      if (button) void this.services.toggle(button).catch((error) => toast({ title: "Service not changed", text: error instanceof ApiError ? error.sentence : String(error) })).finally(() => this.draw());
+    });
     $("#drawer-close").addEventListener("click", () => this.toggle(false));
     // On the document: ending a fault removes the button that had the focus.
     document.addEventListener("keydown", (event) => {

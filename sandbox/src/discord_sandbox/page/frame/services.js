@@ -2,6 +2,8 @@
  * Services registered with the sandbox, as they answer for themselves: shares of versions and errors.
  *
  * A service answers `{shares: {version: 0..1}, totals: {version: {ok, error}}}`; the version `none` stands for no answer.
+ * One that also answers `{error_rates: {version: 0..1}}` can be broken: it takes `{version, error_rate}` by POST, and `{version}` alone
+ * to be as it was.
  */
 
 import { h } from "../base/dom.js";
@@ -9,6 +11,7 @@ import { api } from "../state/api.js";
 
 const SAMPLES = 10;
 const NO_ANSWER = "none";
+const BROKEN = 0.5;
 const SHADES = ["#5865f2", "#3ba55c", "#f0b232", "#eb459e", "#3a8fb7", "#ed4245"];
 
 export class Services {
@@ -53,18 +56,26 @@ export class Services {
       { class: "service", dataset: { key } },
       title,
       h("div", { class: "share-bar", role: "img", "aria-label": label ? `Traffic: ${label}` : "No traffic" }, shares.map(([version, share]) => h("span", { dataset: { key: version }, style: { "--share": share, "--shade": this.shade(version) } }))),
-      h("ul", null, shares.map(([version, share]) => this.version(version, share, this.errorRate(key, version))), shares.length ? null : h("li", { class: "empty" }, "No traffic.")),
+      h("ul", null, shares.map(([version, share]) => this.version(version, share, this.errorRate(key, version), answer.error_rates, name, environment)), shares.length ? null : h("li", { class: "empty" }, "No traffic.")),
     );
   }
 
-  version(version, share, errors) {
+  version(version, share, errors, rates, name, environment) {
     return h(
       "li",
       { class: "line", dataset: { key: version } },
       h("span", { class: "swatch", style: { "--shade": this.shade(version) } }),
       h("b", { class: "ellipsis", title: version }, version === NO_ANSWER ? "no answer" : version),
       h("small", { class: errors > 0.01 ? "bad" : "" }, `${percent(share)} · ${percent(errors, 1)} errors`),
+      rates && version !== NO_ANSWER ? breaker(name, environment, version, Boolean(rates[version])) : null,
     );
+  }
+
+  /** Breaks or mends the version of the button that was pressed. @param {HTMLElement} button */
+  async toggle(button) {
+    const { name, environment, version, broken } = button.dataset;
+    await api.changeService(name, environment, broken ? { version } : { version, error_rate: BROKEN });
+    await this.ask();
   }
 
   /** Errors among a version's requests since the oldest sample; since its start if there is only one sample. */
@@ -82,6 +93,12 @@ export class Services {
     if (!this.shades.has(version)) this.shades.set(version, SHADES[this.shades.size % SHADES.length]);
     return this.shades.get(version);
   }
+}
+
+/** The button that makes half of a version's requests fail, and takes that back. */
+function breaker(name, environment, version, broken) {
+  const label = broken ? `Mend ${name} ${version} in ${environment}` : `Make half of the requests of ${name} ${version} in ${environment} fail`;
+  return h("button", { type: "button", class: "breaker", "aria-label": label, title: label, "aria-pressed": String(broken), dataset: { breaker: "", name, environment, version, broken: broken ? "true" : null } }, broken ? "Mend" : "Break");
 }
 
 const percent = (share, digits = 0) => `${((share ?? 0) * 100).toFixed(digits)}%`;

@@ -58,5 +58,6 @@ export const api = {
   faults: () => call("GET", "faults"),
   addFault: (body) => call("POST", "faults", body),
   removeFault: (id) => call("DELETE", `faults/${id}`),
+  changeService: (name, environment, body) => call("POST", `services/${encodeURIComponent(name)}?${query({ environment })}`, body),
   service: (name, environment) => call("GET", `services/${encodeURIComponent(name)}?${query({ environment })}`),
 };
