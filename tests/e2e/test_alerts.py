@@ -87,10 +87,11 @@ async def test_the_deploy_shortly_before_is_rolled_back_from_the_card(stack: Sta
     assert "is resolved" in said(await stack.stage.press("oncall", card["id"], "Resolve"))
 
 
-async def test_a_bot_killed_in_an_alert_posts_no_second_card(stack: Stack) -> None:
+async def test_a_bot_killed_in_an_alert_and_its_incident_posts_no_second_card(stack: Stack) -> None:
     before = await newest(stack)
     await stack.behave(*LANE, "1.4.0", error_rate=0.5)
-    card = await alerted(stack, "Many requests fail", after=before, button="Acknowledge")
+    card = await alerted(stack, "Many requests fail", after=before, button="Open incident")
+    assert "is incident" in said(await stack.stage.press("lead", card["id"], "Open incident"))
     await stack.kill_bot()
     await stack.bot_back()
     told = said(await stack.stage.press("oncall", card["id"], "Acknowledge"))
@@ -99,3 +100,7 @@ async def test_a_bot_killed_in_an_alert_posts_no_second_card(stack: Stack) -> No
     cards = [m for m in await stack.stage.messages("alerts") if int(m["id"]) > before]
     assert len(cards) == 1
     await stack.behave(*LANE, "1.4.0", error_rate=0.0)
+    words = ("Many requests fail", "Acknowledged after")
+    shown = await stack.stage.message("incidents", *words, button="Close", timeout_s=60)
+    titled = [m for m in await stack.stage.messages("incidents") if "Who has it" in m["text"]]
+    assert [m["id"] for m in titled] == [shown["id"]]

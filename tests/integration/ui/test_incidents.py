@@ -230,6 +230,18 @@ async def test_a_marked_message_becomes_a_line_once(desk: Desk) -> None:
     assert line.text.endswith(f"/{desk.guild}/{thread}/{message['id']}")
 
 
+async def test_a_reaction_in_the_thread_reaches_the_running_client(desk: Desk) -> None:
+    incident = await desk.opened()
+    (message,) = await desk.beginnings(incident)
+    await desk.stand.call("POST", "reactions", {"user": "dev", "message": message["id"], "emoji": "📌"})
+
+    async def lines() -> list[str]:
+        found = (await desk.incidents.view(incident.id)).lines
+        return [each.text for each in found if each.what == "marked"]
+
+    assert message["id"] in (await desk.stand.until(lines))[0]
+
+
 async def test_marks_elsewhere_and_of_messages_that_are_gone_are_left_alone(desk: Desk) -> None:
     incident = await desk.opened()
     thread = await desk.thread(incident)
