@@ -55,7 +55,8 @@ def would_open_issue(repository: str) -> str:
 
 
 def issue_opened(issue: str, url: str) -> str:
-    return f"The regression is issue {name(issue)}, {unquoted(url, 200)}"
+    address = unquoted(url, 200)
+    return f"The regression is issue {name(issue)}{f', {address}' if address else ''}."
 
 
 def issue_closed(issue: str) -> str:

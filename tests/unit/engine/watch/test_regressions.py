@@ -105,7 +105,7 @@ async def test_a_quarantine_in_production_has_one_issue_with_the_evidence() -> N
     assert "1.4.0 -> 1.5.0 by dev: rolled_back Too many errors." in draft.text
     assert f"Release: {DIGEST}" in draft.text
     assert "incident_opened by dev" in draft.text
-    assert world.told() == ["The regression is issue acme/ops#1, https://github.com/acme/ops/issues/1"]
+    assert world.told() == ["The regression is issue acme/ops#1, https://github.com/acme/ops/issues/1."]
     assert await world.locked()
 
 
