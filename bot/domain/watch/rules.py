@@ -21,6 +21,8 @@ from bot.domain.watch.signals import from_json as signals_from_json
 from bot.domain.watch.signals import to_json as signals_to_json
 
 ERRORS = "errors"
+# The source of findings about what lanes serve.
+RULES = "rule"
 # The proportion of a lane's metrics that says how many of its database's queries fail.
 DATABASE = "database_errors"
 RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0

@@ -15,8 +15,15 @@ from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.health import LaneHealth, lane_health
-from bot.domain.watch.rules import News, WatchRule, WatchState, advance_signals, advance_watch, shown_now
-from bot.engine.watch.alerts.service import RULES
+from bot.domain.watch.rules import (
+    RULES,
+    News,
+    WatchRule,
+    WatchState,
+    advance_signals,
+    advance_watch,
+    shown_now,
+)
 from bot.ports.coordination import Clock
 from bot.ports.store import Store
 from bot.ports.watch.findings import Findings

@@ -13,7 +13,8 @@ from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.follow_up import due_at
 from bot.engine.watch.alerts.api import AlertView
-from bot.engine.watch.alerts.service import Alerts, pinged_at_first
+from bot.engine.watch.alerts.calls import pinged_at_first
+from bot.engine.watch.alerts.service import Alerts
 from bot.ports.coordination import Clock
 from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertCard, AlertStore
@@ -137,7 +138,8 @@ class AlertCards:
         alert, guild = view.alert, channels.guild
         config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
         policy = self._alerts.policy(config.lane if config is not None else None)
-        reached = await self._alerts.reached(alert, pinged_at_first(alert, policy), guild.id)
+        first = pinged_at_first(alert, policy)
+        reached = await self._alerts.calls.reached(alert, first, guild.id, self._clock.now())
         roles = await channels.roles(reached.roles)
         pings = [*(f"<@&{role}>" for role in roles), *(f"<@{user}>" for user in reached.users)]
         content = " ".join((*pings, headline(alert)))

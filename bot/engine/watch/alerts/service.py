@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,31 +14,26 @@ import structlog
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
-from bot.domain.formatting import stamp
-from bot.domain.rollout.events import CallPeople
-from bot.domain.rollout.model import FINAL, SYSTEM, Lane, Phase, Rollout
+from bot.domain.rollout.model import SYSTEM, Lane, Rollout
 from bot.domain.watch.alerts.actions import AlertActed, act, rolled_back
 from bot.domain.watch.alerts.alert import (
     Alert,
     AlertAction,
-    AlertState,
-    Call,
     Change,
     Entry,
     Suspect,
-    alert_line,
-    told,
 )
-from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
+from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.alerts.follow_up import due_at, pass_time
 from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
 from bot.domain.watch.alerts.silences import Silence, quieted
-from bot.domain.watch.rules import on_alerts
 from bot.engine.api import RollbackRequest
 from bot.engine.stepper import MESSAGES, Contended
-from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView, Reached
+from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView
+from bot.engine.watch.alerts.calls import AlertCalls, WhoIsOnCall, no_schedule
 from bot.engine.watch.alerts.silencing import carried_out
+from bot.engine.watch.alerts.suspects import Suspects
 from bot.ports.coordination import Clock, Waker
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertChange
@@ -48,31 +42,20 @@ from bot.ports.watch.meter import NoWatchMeter, WatchMeter
 
 log = structlog.get_logger(__name__)
 
-# The source of findings about what lanes serve.
-RULES = "rule"
 # Wakes what draws the cards of alerts.
 ALERTS = "alerts"
 # Wakes what draws the cards of incidents.
 INCIDENTS = "incidents"
 _ATTEMPTS = 20
 _BATCH = 100
-_TIMELINE, _ROOM_LINES = 100, 15
+_TIMELINE = 100
 _SILENCES, _MOST_OPEN = timedelta(seconds=60), 5000
 # What needs a role, or to have acknowledged the alert: it ends what others may be at work on.
 _ENDING = frozenset({AlertAction.RESOLVE, AlertAction.SILENCE})
 
-_UNDONE = FINAL - {Phase.SUCCEEDED}
-
 RollsBack = Callable[[RollbackRequest], Awaitable[Rollout]]
-# Who of a lane's schedule is meant by `on_call`, `second` and `lead` at a time; empty where it has none.
-WhoIsOnCall = Callable[[Lane | None, datetime], Awaitable[Mapping[Responder, Reached]]]
 # What a war room opens: the alert's incident in each server, by the key of the message that has the thread.
 OpensIncidents = Callable[[Alert, Mapping[int, str], datetime], Awaitable[Sequence[IncidentSave]]]
-
-
-async def no_schedule(lane: Lane | None, at: datetime) -> Mapping[Responder, Reached]:
-    """The role that is on call in the server is called instead."""
-    return {}
 
 
 async def no_incidents(alert: Alert, rooms: Mapping[int, str], now: datetime) -> Sequence[IncidentSave]:
@@ -111,7 +94,8 @@ class Alerts:
         self._clock = clock
         self._waker = waker
         self._roll_back = roll_back
-        self._on_call = on_call
+        self.calls = AlertCalls(store, catalog, on_call)
+        self._suspects = Suspects(store, catalog)
         self._incidents = incidents
         self._meter = meter or NoWatchMeter()
         self._turn = asyncio.Lock()
@@ -121,16 +105,21 @@ class Alerts:
 
     async def hear(self, findings: Sequence[Finding]) -> None:
         ordered = sorted(findings, key=group_of)
+        groups = {group: list(found) for group, found in groupby(ordered, key=group_of)}
         # In turn: in a storm, those who hear of one lane would only be in each other's way.
         async with self._turn:
             silences = await self._store.silences.standing(self._clock.now())
-            for group, found in groupby(ordered, key=group_of):
-                await self._hear(group, list(found), silences)
+            newest = await self._store.alerts.newest([*groups])
+            for group, found in groups.items():
+                await self._hear(group, found, silences, newest.get(group))
 
-    async def _hear(self, group: str, findings: Sequence[Finding], silences: Sequence[Silence]) -> None:
-        for _ in range(_ATTEMPTS):
+    async def _hear(
+        self, group: str, findings: Sequence[Finding], silences: Sequence[Silence], newest: Alert | None
+    ) -> None:
+        for attempt in range(_ATTEMPTS):
             now = self._clock.now()
-            newest = (await self._store.alerts.newest([group])).get(group)
+            if attempt:
+                newest = (await self._store.alerts.newest([group])).get(group)
             heard = await self._heard(newest, findings, now, silences)
             if heard is None:
                 return
@@ -158,10 +147,10 @@ class Alerts:
             if found is None:
                 continue
             alert = found.alert
-            if finding.firing and (finding.rollback or await self._since_deploy(finding, now)):
+            if finding.firing and (finding.rollback or await self._suspects.rolled_back_by(finding, now)):
                 rollback = finding
                 # The alert may be older than the deploy.
-                alert = replace(alert, suspect=await self._suspect(finding, now, policy) or alert.suspect)
+                alert = replace(alert, suspect=await self._suspects.of(finding, now, policy) or alert.suspect)
                 found = replace(found, alert=alert)
             change = found if change is None else _together(change, found)
         return _Heard(change, before, rollback) if change is not None else None
@@ -173,29 +162,8 @@ class Alerts:
         if not finding.firing or not guilds:
             return None
         alert_id = await self._store.alerts.next_id()
-        suspect = await self._suspect(finding, now, policy)
+        suspect = await self._suspects.of(finding, now, policy)
         return begin(alert_id, finding, guilds, now, policy, suspect=suspect, silences=silences)
-
-    async def _since_deploy(self, finding: Finding, now: datetime) -> bool:
-        """Whether a rule of the lane rolls back for an alert such as this, of a monitor or of another program.
-
-        Trouble from before the rollout is none of its release's.
-        """
-        config = self._catalog().lanes.get(finding.lane) if finding.lane is not None else None
-        if config is None or finding.source == RULES:
-            return False
-        within_s = [
-            rule.after_deploy_s or 0.0
-            for rule, mildest in on_alerts(config.watch.rules)
-            if rule.rollback and finding.severity.rank <= mildest.rank
-        ]
-        if not within_s:
-            return False
-        for newest in await self._store.history.history([config.lane], None, 1):
-            if newest.phase == Phase.SUCCEEDED and newest.ended_at is not None:
-                lately = now - newest.ended_at <= timedelta(seconds=max(within_s))
-                return lately and finding.at >= newest.created_at
-        return False
 
     def _guilds(self, finding: Finding) -> tuple[int, ...]:
         catalog = self._catalog()
@@ -203,23 +171,6 @@ class Alerts:
         if config is not None:
             return config.guilds
         return finding.guilds or tuple(catalog.guilds)
-
-    async def _suspect(self, finding: Finding, now: datetime, policy: AlertPolicy) -> Suspect | None:
-        """The newest rollout of the lane, if it succeeded lately, and there is something to return to.
-
-        One that goes on is a cause for what others see. Rules count what stable serves, and the judge its candidate.
-        """
-        if finding.lane is None:
-            return None
-        for newest in await self._store.history.history([finding.lane], None, 1):
-            at = newest.ended_at or newest.created_at
-            lately = newest.phase == Phase.SUCCEEDED and now - at <= timedelta(seconds=policy.blame_s)
-            going_on = not Phase(newest.phase).final and finding.source != RULES
-            if newest.from_version and (lately or going_on):
-                return Suspect(
-                    newest.id, newest.from_version, newest.to_version, newest.requester, at, going_on
-                )
-        return None
 
     # ---- people ----
 
@@ -267,25 +218,14 @@ class Alerts:
         """The suspect, unless something else was rolled out since. Raises `UserError`."""
         if alert.lane is None or alert.suspect is None:
             raise phrasebook.nothing_to_roll_back(str(alert.lane or ""))
-        if not await self._newest(alert):
+        if not await self._suspects.still(alert):
             raise phrasebook.nothing_to_roll_back(str(alert.lane))
         return alert.suspect
-
-    async def _newest(self, alert: Alert) -> bool:
-        """Whether the suspect is the lane's newest rollout still, and was not undone."""
-        assert alert.lane is not None
-        assert alert.suspect is not None
-        newest = next(iter(await self._store.history.history([alert.lane], None, 1)), None)
-        return (
-            newest is not None
-            and newest.id == alert.suspect.rollout_id
-            and Phase(newest.phase) not in _UNDONE
-        )
 
     async def _roll_back_at_once(self, alert: Alert, finding: Finding) -> None:
         """What a rule for the time after a deploy does. Where the lane only watches, it says what it would do."""
         config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
-        if config is None or alert.suspect is None or not await self._newest(alert):
+        if config is None or alert.suspect is None or not await self._suspects.still(alert):
             return
         if not config.watch.rolls_back:
             text = phrasebook.would_roll_back(alert.suspect.to_version, alert.suspect.from_version)
@@ -388,10 +328,7 @@ class Alerts:
     async def _save(self, change: Change, before: int, now: datetime, *, opening: bool = False) -> bool:
         """opening: its card is posted as a new message, which calls the first people itself."""
         alert = change.alert
-        made = []
-        for index, call in enumerate(change.calls):
-            made += [] if opening else await self._calls(alert, call, index, now)
-            made += await self._direct_calls(alert, call, index)
+        made = await self.calls.made(change, now, opening=opening)
         due = due_at(alert, self.policy(alert.lane))
         rooms = {call.guild_id: call.key for call in made if call.room}
         opened = await self._incidents(alert, rooms, now) if rooms else ()
@@ -407,79 +344,10 @@ class Alerts:
                 await self._waker.wake(INCIDENTS)
         return saved
 
-    async def reached(self, alert: Alert, who: Sequence[Responder], guild_id: int) -> Reached:
-        """Who is meant in one server. Where there is no schedule, its role that is on call stands for the people."""
-        catalog, now = self._catalog(), self._clock.now()
-        config = catalog.lanes.get(alert.lane) if alert.lane is not None else None
-        guild = catalog.guilds.get(guild_id)
-        people = await self._on_call(alert.lane, now)
-        roles: list[str] = list(config.policy.notify_roles) if config is not None and "team" in who else []
-        users: list[int] = []
-        for one in who:
-            if one != "team":
-                found = people.get(one, Reached())
-                users += found.users
-                roles += found.roles
-                if found == Reached() and guild is not None:
-                    roles.append(guild.oncall_role)
-        return Reached(tuple(dict.fromkeys(roles)), tuple(dict.fromkeys(users)))
-
-    async def _calls(self, alert: Alert, call: Call, index: int, now: datetime) -> list[CallPeople]:
-        made = []
-        room = room_text = ""
-        if call.war_room:
-            room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
-        for guild_id in alert.guilds:
-            reached = await self.reached(alert, call.who, guild_id)
-            made.append(
-                CallPeople(
-                    _key(guild_id, alert, index),
-                    guild_id,
-                    _title(alert),
-                    call.text,
-                    reached.roles,
-                    channel="incidents" if room else "alerts",
-                    mention_users=tuple(dict.fromkeys((*reached.users, *call.users))),
-                    room=room,
-                    room_text=room_text,
-                )
-            )
-        return made
-
-    async def _direct_calls(self, alert: Alert, call: Call, index: int) -> list[CallPeople]:
-        """A message to each person whom a call reaches by themselves; one for all servers."""
-        made: dict[int, CallPeople] = {}
-        title = f"{alert.group}: {alert_line(alert)}"[:200]
-        for guild_id in alert.guilds if call.direct else ():
-            reached = await self.reached(alert, call.who, guild_id)
-            for user in (*reached.users, *call.users):
-                key = _key(f"direct/{user}", alert, index)
-                said = CallPeople(key, guild_id, title, call.text, direct_to=user, alert_id=alert.id)
-                made.setdefault(user, said)
-        return list(made.values())
-
-    async def _so_far(self, alert: Alert) -> str:
-        """The beginning of a war room: what is wrong, and the timeline."""
-        timeline = await self._store.alerts.timeline(alert.id, _ROOM_LINES)
-        lines = [
-            f"{stamp(entry.at)} {entry.what}: {told(entry.what, entry.text) or entry.by}"
-            for entry in timeline
-        ]
-        return "\n".join((f"{alert.group}: {alert_line(alert)}", *lines))
-
     def policy(self, lane: Lane | None) -> AlertPolicy:
         """How alerts of the lane are followed up."""
         config = self._catalog().lanes.get(lane) if lane is not None else None
         return config.watch.alerts if config is not None else AlertPolicy()
-
-
-def _key(to: int | str, alert: Alert, index: int) -> str:
-    """The same for every attempt at one call of one change."""
-    return hashlib.sha256(f"{to}/alert/{alert.id}/{alert.version}/{index}".encode()).hexdigest()[:24]
-
-
-def _title(alert: Alert) -> str:
-    return f"{alert.group}: {alert.first.finding.title}"[:200]
 
 
 def ending_roles(catalog: Catalog, lane: Lane | None, guild_id: int) -> Sequence[str]:
@@ -500,10 +368,3 @@ def _noted(
     alert: Alert, now: datetime, text: str, what: Literal["rollback", "unreached"] = "rollback"
 ) -> Change:
     return Change(replace(alert, version=alert.version + 1), (Entry(now, what, text),))
-
-
-def pinged_at_first(alert: Alert, policy: AlertPolicy) -> tuple[Responder, ...]:
-    """Whom the first message about an alert calls: those of the first step, if it was taken and no one has it."""
-    steps = policy.of(alert.severity)
-    wanted = alert.state is AlertState.FIRING and alert.silenced_until is None and alert.steps_done > 0
-    return steps[0].who if steps and wanted and steps[0].after_s == 0 else ()

@@ -27,7 +27,8 @@ from bot.domain.watch.incidents.postmortem import PostmortemFacts, postmortem
 from bot.domain.watch.incidents.targets import IncidentPolicy
 from bot.domain.watch.incidents.timeline import AUDITED
 from bot.engine.stepper import MESSAGES, Contended
-from bot.engine.watch.alerts.service import INCIDENTS, WhoIsOnCall, ending_roles, no_schedule
+from bot.engine.watch.alerts.calls import WhoIsOnCall, no_schedule
+from bot.engine.watch.alerts.service import INCIDENTS, ending_roles
 from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest, IncidentView
 from bot.engine.watch.incidents.views import ENTRIES, view_of
 from bot.ports.coordination import Clock, Waker

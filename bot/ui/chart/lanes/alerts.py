@@ -9,8 +9,7 @@ from bot.domain.config import Catalog, LaneConfig
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import Rule
 from bot.domain.watch.alerts.alert import Alert, Trouble
-from bot.domain.watch.rules import error_limit, watched
-from bot.engine.watch.alerts.service import RULES
+from bot.domain.watch.rules import RULES, error_limit, watched
 from bot.ports.coordination import Clock
 from bot.ports.store import ServedStore
 from bot.ui.chart.chart import Charts

@@ -14,7 +14,7 @@ from bot.domain.watch.alerts.alert import AlertAction, AlertState
 from bot.domain.watch.alerts.escalation import AlertPolicy, EscalationStep
 from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import AlertRollback, Reached
-from bot.engine.watch.alerts.service import pinged_at_first
+from bot.engine.watch.alerts.calls import pinged_at_first
 from tests.support.actors import DEV, LEAD, ONCALL
 from tests.support.alerts import AlertWorld, errors
 from tests.support.catalogs import GUILD, PRODUCTION
@@ -371,7 +371,8 @@ async def test_a_storm_of_a_lane_is_one_alert_of_bounded_size() -> None:
 async def test_roles_of_the_servers_are_asked_for_on_call() -> None:
     world = AlertWorld()
     await world.alerts.hear([errors()])
-    reached = await world.alerts.reached(await world.one(), ("team", "on_call"), GUILD)
+    who = ("team", "on_call")
+    reached = await world.alerts.calls.reached(await world.one(), who, GUILD, world.clock.now())
     assert reached == Reached(("on-call",), ())
     assert ONCALL.roles & set(reached.roles)
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.errors import Refused, UserError
 from bot.domain.watch.alerts.silences import Silence
-from bot.engine.watch.alerts.service import pinged_at_first
+from bot.engine.watch.alerts.calls import pinged_at_first
 from bot.engine.watch.alerts.silencing import SilenceRequest, Silencing, labels_of
 from tests.support.actors import DEV, GUEST, ONCALL
 from tests.support.alerts import AlertWorld, errors
@@ -95,7 +95,7 @@ async def test_an_alert_of_a_silence_that_ended_unseen_is_woken_within_a_minute(
     await asked.end(GUILD, ONCALL, given.id)
     await world.alerts.once()
     # One that heard a finding at the same time had read the silences before.
-    await world.alerts._hear("checkout/production", [errors()], stale)
+    await world.alerts._hear("checkout/production", [errors()], stale, None)
     assert (await world.one()).silence_id == given.id
     await silencing(world).add(replace(ASKED, environment="staging", until=EPOCH + 3 * HOUR))
     await world.pass_s(60)
