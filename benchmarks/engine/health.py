@@ -24,9 +24,10 @@ from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.checks import HOUR_S, CheckResult, Hour, Monitor, MonitorState
+from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.oncall.schedule import Responders
-from bot.domain.watch.rules import WatchState, advance_watch, default_rules
+from bot.domain.watch.rules import WatchState, advance_watch
 from bot.engine.watch.health import STRIP_S, Healths
 from bot.ports.watch.alerts import AlertChange
 from bot.ports.watch.monitors import MonitorKey

@@ -18,7 +18,8 @@ from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.watch.alerts.findings import Severity
-from bot.domain.watch.rules import WatchState, advance_watch, default_rules
+from bot.domain.watch.default_rules import default_rules
+from bot.domain.watch.rules import WatchState, advance_watch
 
 LIMIT, RATE, RPS, TICK_S = 0.01, 0.005, 20.0, 5
 DAY_S = 86_400

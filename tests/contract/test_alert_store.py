@@ -20,7 +20,8 @@ from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at
 from bot.domain.watch.alerts.hearing import begin
-from bot.domain.watch.rules import WatchState, advance_watch, default_rules
+from bot.domain.watch.default_rules import default_rules
+from bot.domain.watch.rules import WatchState, advance_watch
 from bot.engine.stepper import MESSAGE_KINDS
 from bot.ports.store import Store
 from bot.ports.watch.alerts import AlertCard, AlertChange

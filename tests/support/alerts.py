@@ -15,8 +15,8 @@ from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.alert import Alert, AlertAction
 from bot.domain.watch.alerts.escalation import Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.lane import LaneWatch
-from bot.domain.watch.rules import default_rules
 from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest, Reached
 from bot.engine.watch.alerts.service import Alerts

@@ -14,9 +14,10 @@ from bot.domain.judge import judge
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import RESPONDERS, STEPS, AlertPolicy, EscalationStep, Responder
 from bot.domain.watch.alerts.findings import Severity, severity_of
+from bot.domain.watch.default_rules import PROFILES
 from bot.domain.watch.incidents.targets import TARGETS, IncidentPolicy, ResponseTarget
 from bot.domain.watch.lane import LaneWatch
-from bot.domain.watch.rules import PROFILES, WatchRule
+from bot.domain.watch.rules import WatchRule
 
 _REMEDY = {
     "gateway": "Add a check of kind discord with the key gateway, or gateway: to a probe of its metrics.",

@@ -6,7 +6,7 @@ each over its own window, so that a long one says it matters and a short one tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from bot.domain.formatting import duration, percent
 from bot.domain.judge.evidence.ticks import Signal, Tick
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Rule
-from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, parse_rule, push, sums
+from bot.domain.judge.rules import RuleState, Window, advance_rule, fails, push, sums
 from bot.domain.watch.alerts.findings import Severity, severity_of
 from bot.domain.watch.signals import Signals, forgotten, heard, worst
 from bot.domain.watch.signals import from_json as signals_from_json
@@ -23,10 +23,7 @@ from bot.domain.watch.signals import to_json as signals_to_json
 ERRORS = "errors"
 # The source of findings about what lanes serve.
 RULES = "rule"
-# The proportion of a lane's metrics that says how many of its database's queries fail.
-DATABASE = "database_errors"
 RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0
-_COVER = 0.5  # of the windows of burn rates
 _SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
 
 
@@ -314,88 +311,6 @@ def budget_left(state: WatchState, policy: JudgePolicy) -> float | None:
     if limit is None or not week.requests:
         return None
     return max(0.0, 1 - week.bad / (limit * week.requests))
-
-
-# ---- the rules that lanes have by default ------------------------------------------------------------------
-
-
-def default_rules(policy: JudgePolicy, measured: Collection[str] = ()) -> tuple[WatchRule, ...]:
-    """An outage, burn rates of the limit on errors, slowness, and what counts after a deploy.
-
-    measured: proportions that the lane's metric sources report.
-
-    The thresholds after a deploy, and for slowness, are those of the teams' own documents. The burn rates are those of
-    Google's SRE workbook ("Alerting on SLOs"): 14.4 over 1 h and 5 min, 6 over 6 h and 30 min, and 1 over 3 days and
-    6 h for what can wait.
-    """
-    limit = error_limit(policy)
-    return (
-        *_outage(),
-        *(_burns(limit) if limit is not None else ()),
-        *_slow(),
-        *_rolling_back(_AFTER_DEPLOY),
-        *(_rolling_back(_OF_DATABASE) if DATABASE in measured else ()),
-    )
-
-
-def _outage() -> Iterable[WatchRule]:
-    """Enough requests that an unlucky handful is none, in as short a time as the traffic allows."""
-    windows = (("10s", 100), ("30s", 80), ("2m", 40))
-    said = (f"error_rate > 20% over {window} with at least {least} requests" for window, least in windows)
-    yield WatchRule("outage", tuple((parse_rule(each),) for each in said), Severity.CRITICAL)
-
-
-def _burns(limit: float) -> Iterable[WatchRule]:
-    def way(burn: float, *windows: str, failures: int = 20) -> tuple[Rule, ...]:
-        """A new lane has seen little of a long window, so each takes as many requests as fail that often."""
-        share = min(burn * limit, 1.0)
-        least = round(failures / share)
-        shares = (parse_rule(f"error_rate > 1% over {window}") for window in windows)
-        return tuple(
-            replace(
-                each, name=f"error_rate > {percent(share)} over {window}", limit=share, min_requests=least
-            )
-            for each, window in zip(shares, windows, strict=True)
-        )
-
-    yield WatchRule("fast burn", (way(14.4, "1h", "5m"),), Severity.CRITICAL, cover=_COVER)
-    yield WatchRule("burn", (way(6.0, "6h", "30m"),), Severity.HIGH, cover=_COVER)
-    yield WatchRule("slow burn", (way(1.0, "72h", "6h", failures=100),), Severity.LOW, cover=_COVER)
-
-
-def _slow() -> Iterable[WatchRule]:
-    yield WatchRule("slow", ((parse_rule("p95 > 800ms over 1m for 10m"),),), Severity.MEDIUM)
-
-
-_AFTER_DEPLOY = {
-    "errors after a deploy": "error_rate > 5% over 5m",
-    "slow after a deploy": "p99 > 5s over 1m for 2m",
-    "gateway after a deploy": "gateway disconnected for 2m",
-    "alert after a deploy": "any P1 alert firing",
-}
-_OF_DATABASE = {"database after a deploy": f"{DATABASE} > 1% over 5m"}
-# As teams with two environments behind one switch have it: quicker, and with wider limits.
-_AFTER_SWITCH = {
-    "errors after a switch": "error_rate > 10% over 1m",
-    "slow after a switch": "p95 > 2s over 30s for 1m",
-    "health after a switch": "health check failing for 30s",
-}
-
-
-def _rolling_back(rules: Mapping[str, str]) -> Iterable[WatchRule]:
-    for name, said in rules.items():
-        yield WatchRule(name, ((parse_rule(said),),), Severity.CRITICAL, after_deploy_s=1800.0, rollback=True)
-
-
-# The rules that a lane has before its own, by the name of the profile.
-PROFILES: Mapping[str, Callable[[JudgePolicy, Collection[str]], tuple[WatchRule, ...]]] = {
-    "standard": default_rules,
-    "blue_green": lambda policy, measured: (
-        *default_rules(policy, measured),
-        *_rolling_back(_AFTER_SWITCH),
-    ),
-    "none": lambda policy, measured: (),
-}
 
 
 def on_alerts(rules: Iterable[WatchRule]) -> Iterable[tuple[WatchRule, Severity]]:

@@ -10,9 +10,10 @@ from bot.domain.judge.rules import parse_rule
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.escalation import STEPS, EscalationStep
 from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.default_rules import PROFILES
 from bot.domain.watch.incidents.targets import ResponseTarget
 from bot.domain.watch.lane import LaneWatch
-from bot.domain.watch.rules import PROFILES, WatchRule
+from bot.domain.watch.rules import WatchRule
 from tests.support.catalog_files import SOUND, check, load, write
 
 

@@ -7,8 +7,9 @@ import pytest
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.watch.checks import CheckResult, Monitor, MonitorRule, MonitorState
+from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.health import Availability, check_health, lane_health, strip
-from bot.domain.watch.rules import WatchState, advance_watch, default_rules
+from bot.domain.watch.rules import WatchState, advance_watch
 from tests.support.catalogs import PRODUCTION, policy
 
 NOW = 1_800_000_000.0

@@ -11,15 +11,13 @@ import pytest
 from bot.domain.judge.evidence.counters import Counts, Signal
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
+from bot.domain.watch.default_rules import DATABASE, PROFILES, default_rules
 from bot.domain.watch.rules import (
-    DATABASE,
-    PROFILES,
     News,
     WatchState,
     advance_signals,
     advance_watch,
     budget_left,
-    default_rules,
     in_day,
     in_week,
     measured_latencies,

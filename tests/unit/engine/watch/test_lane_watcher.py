@@ -13,8 +13,8 @@ from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.lane import LaneWatch
-from bot.domain.watch.rules import default_rules
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.ports.errors import Unreachable
 from tests.fakes.store import MemoryDatabase, MemoryStore

@@ -15,10 +15,10 @@ from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, AlertState, Suspect
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.health import LaneHealth, Latency, Strip
 from bot.domain.watch.lane import LaneWatch
 from bot.domain.watch.oncall.schedule import Responders
-from bot.domain.watch.rules import default_rules
 from bot.engine.watch.health import OpenedLane
 from bot.ui.chart.chart import Charts
 from bot.ui.chart.lanes.alerts import AlertCharts, alert_chart, charted
