@@ -115,13 +115,13 @@ async def test_people_on_call_who_are_not_in_the_server_are_named(
     keys = "time_zone: UTC, start: 2026-01-05"
     text = (
         f'people: {{ada: "{sandbox.person_id("oncall")}", alan: "200000000000000003"}}\n'
-        f"on_call:\n  checkout: {{people: [ada, alan], {keys}}}\n  search: {{people: [ada], {keys}}}\n"
+        f"on_call:\n  shop: {{people: [ada, alan], {keys}}}\n  search: {{people: [ada], {keys}}}\n"
     )
-    (folder / "on-call.yaml").write_text(text)
+    (folder / "alerts.yaml").write_text(text)
     lines = await found()
-    left = lines["on call for checkout in harbor"]
+    left = lines["on call for shop in harbor"]
     assert (left.mark, left.found) == ("warn", "not in the server: alan")
-    assert "on_call.checkout" in left.fix
+    assert "on_call.shop" in left.fix
     assert lines["on call for search in harbor"].mark == "ok"
 
 

@@ -277,7 +277,7 @@ DELETE FROM timers WHERE rollout_id = $1 AND name = $2 AND step = $3 AND due_at 
 -- name: due_ticks
 -- Without the charter, which never changes and is cached by the caller.
 SELECT id, created_at, phase, version, stamp, schema, state, judge, evidence, next_tick
-FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) ORDER BY next_tick LIMIT $2
+FROM rollouts WHERE next_tick <= $1 AND NOT final AND id <> ALL ($3::bigint[]) ORDER BY next_tick, id LIMIT $2
 
 -- name: charters
 SELECT id, created_at, schema, charter FROM rollouts WHERE id = ANY ($1::bigint[])

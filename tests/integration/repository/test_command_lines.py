@@ -46,6 +46,7 @@ OTHERS = {
         "journalctl",
         "kill",
         "mkdir",
+        "mv",
         "systemctl",
         "tee",
         "useradd",
