@@ -4,6 +4,10 @@ from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.state.clock import Clock, ManualClock, WallClock
 from discord_sandbox.sandbox import Sandbox
 from discord_sandbox.server import create_app
+from discord_sandbox.testing.api import CallRefused
+from discord_sandbox.testing.people import Person
+from discord_sandbox.testing.recorder import Recorder
+from discord_sandbox.testing.seen import Outcome, SeenMessage
 from discord_sandbox.world import (
     ApplicationSpec,
     ChannelSpec,
@@ -17,14 +21,19 @@ from discord_sandbox.world import (
 __all__ = [
     "CORE",
     "ApplicationSpec",
+    "CallRefused",
     "ChannelSpec",
     "Clock",
     "Core",
     "GuildSpec",
     "ManualClock",
+    "Outcome",
+    "Person",
     "PersonSpec",
+    "Recorder",
     "RoleSpec",
     "Sandbox",
+    "SeenMessage",
     "WallClock",
     "World",
     "create_app",

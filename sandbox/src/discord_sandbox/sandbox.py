@@ -2,14 +2,19 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import web
 
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.state.clock import Clock, WallClock
 from discord_sandbox.discord.state.ids import named_id
-from discord_sandbox.server import create_app
+from discord_sandbox.server import ENDPOINTS, create_app
+from discord_sandbox.testing.api import JSON, ApiClient
+from discord_sandbox.testing.people import Person
+from discord_sandbox.testing.reading import ChannelReader
+from discord_sandbox.testing.recorder import Recorder
+from discord_sandbox.testing.seen import SeenMessage
 from discord_sandbox.world import World
 
 
@@ -30,6 +35,7 @@ class Sandbox:
         self.app = create_app(world or World(), clock or WallClock(), processes_file=processes_file)
         self._port = port
         self._runner = web.AppRunner(self.app, access_log=None, shutdown_timeout=1.0)
+        self._client: ApiClient | None = None
 
     @property
     def core(self) -> Core:
@@ -62,6 +68,9 @@ class Sandbox:
         self.core.bind(f"http://{host}:{port}")
 
     async def stop(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
         await self._runner.cleanup()
 
     async def __aenter__(self) -> Self:
@@ -72,6 +81,44 @@ class Sandbox:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+    async def call(self, method: str, path: str, body: JSON | None = None, **query: object) -> Any:
+        """A call of the JSON API: `await sandbox.call("POST", "faults", {"kind": "503"})`. Raises CallRefused."""
+        return await self._api().call(method, path, body, **query)
+
+    def person(self, name: str, *, guild: str = "", application: str = "", patience: float = 5.0) -> Person:
+        """A person to act as. `guild` and `application`: where names are ambiguous. `patience`: in seconds."""
+        return Person(self._api(), name, guild=guild, application=application, patience=patience)
+
+    async def messages(self, channel: str, *, guild: str = "", limit: int = 100) -> list[SeenMessage]:
+        """The newest messages of a channel or thread that everyone there sees; newest last."""
+        return await ChannelReader(self._api(), guild=guild or None).messages(channel, limit)
+
+    async def wait_for_message(
+        self,
+        channel: str,
+        text: str = "",
+        *,
+        author: str = "",
+        after: SeenMessage | None = None,
+        seconds: float = 5.0,
+    ) -> SeenMessage:
+        """The newest message with `text` in its visible text: now, or as soon as one is posted or edited so.
+
+        `channel` can be a thread that does not exist yet. With `after`, only messages after that one fit. Raises
+        AssertionError after `seconds`, with what is there instead.
+        """
+        reader = ChannelReader(self._api())
+        return await reader.wait_for_message(channel, text, author=author, after=after, seconds=seconds)
+
+    def recorder(self) -> Recorder:
+        """What bots call from now on."""
+        return Recorder(self.core.log, (f"{one.method} {one.path}" for one in ENDPOINTS))
+
+    def _api(self) -> ApiClient:
+        if self._client is None:
+            self._client = ApiClient(self.api)
+        return self._client
 
     def token(self, application: str = "") -> str:
         """The bot's current token; the first application's unless named."""
