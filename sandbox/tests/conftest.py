@@ -21,7 +21,15 @@ async def client(clock: ManualClock) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
+async def strict(clock: ManualClock) -> AsyncIterator[Client]:
+    """The same, refusing what Discord ignores."""
+    world = World(rate_limits=False, strict=True)
+    async with Sandbox(world, clock=clock) as sandbox, Client(sandbox) as client:
+        yield client
+
+
+@pytest.fixture
 async def limited(clock: ManualClock) -> AsyncIterator[Client]:
-    """The same with rate limits."""
+    """With rate limits."""
     async with Sandbox(World(), clock=clock) as sandbox, Client(sandbox) as client:
         yield client

@@ -32,12 +32,19 @@ def main() -> None:
         "--no-rate-limits", action="store_true", help="send rate-limit headers but never refuse"
     )
     parser.add_argument(
+        "--strict", action="store_true", help="refuse what Discord ignores, such as undocumented keys"
+    )
+    parser.add_argument(
         "--processes-file", type=Path, metavar="FILE", help="JSON list to show under `processes` in the state"
     )
     options = parser.parse_args()
     try:
         world = World() if options.world is None else read_world(json.loads(options.world.read_text()))
-        world = replace(world, rate_limits=world.rate_limits and not options.no_rate_limits)
+        world = replace(
+            world,
+            rate_limits=world.rate_limits and not options.no_rate_limits,
+            strict=world.strict or options.strict,
+        )
         sandbox = Sandbox(world, options.port, processes_file=options.processes_file)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error

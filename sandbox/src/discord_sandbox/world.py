@@ -102,7 +102,10 @@ class ApplicationSpec:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything a sandbox starts with. Without `rate_limits`, headers are sent but no call is refused."""
+    """Everything a sandbox starts with. Without `rate_limits`, headers are sent but no call is refused.
+
+    `strict`: what Discord ignores in a body, such as undocumented keys, is refused.
+    """
 
     guilds: tuple[GuildSpec, ...] = (GuildSpec("workshop"),)
     applications: tuple[ApplicationSpec, ...] = (
@@ -113,6 +116,7 @@ class World:
     heartbeat_interval_ms: int = 41_250
     identifies_per_day: int = 1000
     command_creates_per_day: int = 200
+    strict: bool = False
 
 
 def read_world(given: Mapping[str, Any]) -> World:

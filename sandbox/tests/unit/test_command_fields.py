@@ -126,17 +126,17 @@ def codes_at(errors: JSON, where: str) -> list[str]:
 
 @pytest.mark.parametrize(("good", "bad", "where", "code"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
 async def test_a_rule_holds_on_both_sides_and_names_the_place(
-    client: Client, good: JSON, bad: JSON, where: str, code: str
+    strict: Client, good: JSON, bad: JSON, where: str, code: str
 ) -> None:
-    taken = await client.rest("POST", path(client), good)
+    taken = await strict.rest("POST", path(strict), good)
     assert taken.status == 201, taken.body
-    refused = await client.rest("POST", path(client), bad)
+    refused = await strict.rest("POST", path(strict), bad)
     assert (refused.status, refused.code) == (400, 50035), refused.body
     assert codes_at(refused.body["errors"], where) == [code], refused.body
 
 
-async def test_an_overwrite_names_the_command(client: Client) -> None:
-    refused = await client.rest("PUT", path(client), [command("a"), one(min_value=1)])
+async def test_an_overwrite_names_the_command(strict: Client) -> None:
+    refused = await strict.rest("PUT", path(strict), [command("a"), one(min_value=1)])
     assert codes_at(refused.body["errors"], "1.options.0.min_value") == [UNKNOWN]
 
 

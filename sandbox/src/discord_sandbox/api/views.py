@@ -282,6 +282,7 @@ class Views:
             "ms": it.ms,
             "body": it.body,
             "error": it.error,
+            "ignored": it.ignored,
             "fault": it.fault,
             "headers": it.headers,
         }

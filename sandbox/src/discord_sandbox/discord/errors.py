@@ -73,16 +73,29 @@ class DiscordError(Exception):
 
 
 class Complaints:
-    """Collects every error of a body at its path, to refuse it once with all of them."""
+    """Collects every error of a body at its path, to refuse it once with all of them.
 
-    def __init__(self) -> None:
+    `strict`: what Discord ignores is an error, too. Else its paths are in `ignored`, such as `data.colour`.
+    """
+
+    def __init__(self, *, strict: bool = False) -> None:
         self.tree: FieldErrors = {}
+        self.ignored: list[str] = []
+        self._strict = strict
 
     def add(self, path: Iterable[str | int], code: str, message: str) -> None:
         node = self.tree
         for part in path:
             node = node.setdefault(str(part), {})
         node.setdefault("_errors", []).append({"code": code, "message": message})
+
+    def ignore(self, path: Iterable[str | int], code: str, message: str) -> None:
+        """Note what Discord takes without a word and without an effect."""
+        path = tuple(path)
+        if self._strict:
+            self.add(path, code, message)
+        else:
+            self.ignored.append(".".join(map(str, path)))
 
     def check(self) -> None:
         """Raise 50035 if anything was added."""

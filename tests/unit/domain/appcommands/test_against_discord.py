@@ -136,7 +136,7 @@ async def test_what_validation_accepts_the_sandbox_accepts_and_answers_with_the_
 
     collect()
     right = [*TAKEN.values(), *found]
-    world = World(rate_limits=False, command_creates_per_day=10**6)
+    world = World(rate_limits=False, strict=True, command_creates_per_day=10**6)
     async with Sandbox(world) as sandbox, aiohttp.ClientSession() as http:
         for manifest in right:
             status, answer = await commands(http, sandbox, "PUT", sent(manifest))
@@ -147,7 +147,7 @@ async def test_what_validation_accepts_the_sandbox_accepts_and_answers_with_the_
 
 
 async def test_each_limit_from_above_is_refused_by_the_sandbox_too() -> None:
-    async with Sandbox(World(rate_limits=False)) as sandbox, aiohttp.ClientSession() as http:
+    async with Sandbox(World(rate_limits=False, strict=True)) as sandbox, aiohttp.ClientSession() as http:
         for name, (manifest, _, _) in REFUSED.items():
             status, answer = await commands(http, sandbox, "PUT", manifest)
             assert (status, answer["code"] in {30032, 50035}) == (400, True), (name, answer)

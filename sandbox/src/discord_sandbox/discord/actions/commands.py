@@ -27,10 +27,9 @@ class CommandRegistry:
             raise DiscordError(10063)
         return found
 
-    def _read(self, body: JSON, kind: int | None = None) -> JSON:
-        complaints = Complaints()
-        found = rules.read(Fields(body, complaints), kind)
-        complaints.check()
+    def _read(self, body: Fields, kind: int | None = None) -> JSON:
+        found = rules.read(body, kind)
+        body.complaints.check()
         return found
 
     def _spend(self, application: Application, guild_id: str | None, number: int) -> None:
@@ -68,7 +67,7 @@ class CommandRegistry:
     def _count(self, application: Application, guild_id: str | None, kind: int) -> int:
         return sum(one.kind == kind for one in self.of(application, guild_id))
 
-    def create(self, application: Application, guild_id: str | None, body: JSON) -> tuple[Command, bool]:
+    def create(self, application: Application, guild_id: str | None, body: Fields) -> tuple[Command, bool]:
         """Create or overwrite by name; True if it is new."""
         read = self._read(body)
         old = application.by_name.get((guild_id, read["type"], read["name"]))
@@ -81,9 +80,9 @@ class CommandRegistry:
         self._broadcast.commands_changed(application)
         return command, old is None
 
-    def patch(self, application: Application, command: Command, body: JSON) -> Command:
-        merged = {key: value for key, value in command.body.items() if value is not None} | body
-        read = self._read(merged, command.kind)
+    def patch(self, application: Application, command: Command, body: Fields) -> Command:
+        merged = {key: value for key, value in command.body.items() if value is not None} | body.body
+        read = self._read(Fields(merged, body.complaints), command.kind)
         other = application.by_name.get((command.guild_id, command.kind, read["name"]))
         if other is not None and other is not command:
             raise invalid(
@@ -93,9 +92,10 @@ class CommandRegistry:
         self._broadcast.commands_changed(application)
         return command
 
-    def overwrite(self, application: Application, guild_id: str | None, bodies: list[JSON]) -> list[Command]:
+    def overwrite(
+        self, application: Application, guild_id: str | None, bodies: list[JSON], complaints: Complaints
+    ) -> list[Command]:
         """Replace all commands of a scope; those that keep their name keep their id."""
-        complaints = Complaints()
         if len(bodies) > rules.IN_ALL:
             raise invalid((), "BASE_TYPE_MAX_LENGTH", f"Must be {rules.IN_ALL} or fewer in length.")
         read = [rules.read(Fields(one, complaints, (index,))) for index, one in enumerate(bodies)]

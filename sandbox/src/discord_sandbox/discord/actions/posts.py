@@ -1,12 +1,13 @@
 """Messages of bots and people: post, edit, delete, with nonces, replies and mentions."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
-from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.rules import mentions
 from discord_sandbox.discord.rules import messages as rules
+from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import (
@@ -32,11 +33,20 @@ OLD_SECONDS, OLD_EDITS, OLD_WINDOW = 3600.0, 30, 3600.0
 
 @dataclass(slots=True)
 class Upload:
-    """A decoded body and its files, by number; `items` if the body is a list."""
+    """A decoded body and its files, by number; `items` if the body is a list. `complaints` are the call's."""
 
     body: JSON
     files: dict[str, Attachment] = field(default_factory=dict)
     items: list[JSON] | None = None
+    complaints: Complaints = field(default_factory=Complaints)
+
+    def fields(self, *path: str | int) -> Fields:
+        """The body, to be read key by key."""
+        return Fields(self.body, self.complaints, path)
+
+    def part(self, body: JSON) -> "Upload":
+        """The same call with a part of its body, or another reading of it."""
+        return replace(self, body=body)
 
 
 @dataclass(slots=True)
@@ -112,17 +122,16 @@ class Posts:
         *,
         keys: frozenset[str] = rules.CREATE,
         flags_allowed: int = rules.CHANNEL_FLAGS,
-        at: str | None = None,
+        path: tuple[str, ...] = (),
     ) -> Message:
         """Post a message. Raises 50035 or 50006."""
         attachments = self._attachments(upload, channel, [])
         draft = rules.read(
-            upload.body,
+            upload.fields(*path),
             Media(attachments, self._render.cdn),
             keys=keys,
             flags_allowed=flags_allowed,
             has_files=bool(attachments),
-            at=at,
         )
         flags = draft.flags or 0
         if origin.ephemeral_to is not None:
@@ -187,13 +196,13 @@ class Posts:
         upload: Upload,
         *,
         keys: frozenset[str] = rules.EDIT,
-        at: str | None = None,
+        path: tuple[str, ...] = (),
         mark: bool = True,
     ) -> Message:
         """Edit in place. What the body omits stays; attachments stay unless it lists others."""
         attachments = self._attachments(upload, message.channel, message.attachments)
         draft = rules.read(
-            upload.body,
+            upload.fields(*path),
             Media(attachments, self._render.cdn),
             keys=keys,
             flags_allowed=rules.EDIT_FLAGS,
@@ -202,7 +211,6 @@ class Posts:
             existing=rules.Draft(
                 message.content, message.embeds, message.components, None, mentions.Allowed()
             ),
-            at=at,
         )
         if draft.content is not None:
             message.content = draft.content

@@ -4,11 +4,10 @@ from collections.abc import Callable
 
 from discord_sandbox.discord.actions.interactions import Interactions
 from discord_sandbox.discord.actions.posts import Origin, Upload
-from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
+from discord_sandbox.discord.errors import DiscordError, invalid
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.rules import messages as rules
 from discord_sandbox.discord.rules import modals
-from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.model import (
     AUTOCOMPLETE,
     CHAT_INPUT,
@@ -43,6 +42,7 @@ class Responses:
 
     def first(self, interaction: Interaction, upload: Upload) -> JSON:
         """Give the first response; returns the body for `with_response=true`."""
+        upload.fields().known(("type", "data"))
         kind = upload.body.get("type")
         if type(kind) is not int or kind not in CALLBACKS:
             listed = ", ".join(map(str, sorted(CALLBACKS)))
@@ -53,7 +53,7 @@ class Responses:
             raise invalid(("data",), "MODEL_TYPE_CONVERT", "Only dictionaries may be used in a ModelType")
         if data is None and kind in (MESSAGE, CHOICES, MODAL):
             raise invalid(("data",), "BASE_TYPE_REQUIRED", "This field is required")
-        message = self._by_type[kind](interaction, Upload(data or {}, upload.files))
+        message = self._by_type[kind](interaction, upload.part(data or {}))
         states = {DEFER: "deferred", DEFER_UPDATE: "deferred", MODAL: "modal"}
         self._interactions.acknowledge(interaction, kind, states.get(kind, "answered"))
         return self._response(interaction, kind, message)
@@ -118,7 +118,7 @@ class Responses:
             upload,
             keys=rules.WEBHOOK,
             flags_allowed=rules.INTERACTION_FLAGS,
-            at="data",
+            path=("data",),
         )
         interaction.original, interaction.ephemeral = message, ephemeral
         return message
@@ -157,15 +157,17 @@ class Responses:
         message = interaction.message
         if message is None or message.deleted:
             raise DiscordError(10008)
-        self._posts.edit(message, upload, keys=rules.WEBHOOK, at="data")
+        self._posts.edit(message, upload, keys=rules.WEBHOOK, path=("data",))
         interaction.original = message
         interaction.ephemeral = _is_ephemeral(message)
         return message
 
     def _choices(self, interaction: Interaction, upload: Upload) -> None:
-        complaints = Complaints()
         found = []
-        for one in Fields(upload.body, complaints, ("data",)).objects("choices", 25, required=True) or []:
+        data = upload.fields("data")
+        data.known(("choices",))
+        for one in data.objects("choices", 25, required=True) or []:
+            one.known(("name", "name_localizations", "value"))
             name = one.text("name", 100, shortest=1, required=True)
             value = one.body.get("value")
             if value is None or isinstance(value, (dict, list, bool)):
@@ -173,13 +175,12 @@ class Responses:
             elif isinstance(value, str):
                 one.text("value", 100, shortest=1, required=True)
             found.append({"name": name, "value": value})
-        complaints.check()
+        upload.complaints.check()
         interaction.choices = found
 
     def _modal(self, interaction: Interaction, upload: Upload) -> None:
-        complaints = Complaints()
-        modal = modals.read(Fields(upload.body, complaints, ("data",)))
-        complaints.check()
+        modal = modals.read(upload.fields("data"))
+        upload.complaints.check()
         interaction.modal = modal
 
     def _launch(self, interaction: Interaction, upload: Upload) -> None:
@@ -214,11 +215,9 @@ class Responses:
             raise DiscordError(10015)
         original = interaction.original
         if interaction.callback == DEFER and original is not None and original.flags & LOADING:
-            body = {key: value for key, value in upload.body.items() if key in rules.WEBHOOK}
-            flags = body.get("flags")
-            if isinstance(flags, int):
-                body["flags"] = flags & rules.EDIT_FLAGS
-            return self.edit(interaction, original, Upload(body, upload.files))
+            flags = upload.body.get("flags")
+            masked = {"flags": flags & rules.EDIT_FLAGS} if isinstance(flags, int) else {}
+            return self.edit(interaction, original, upload.part(upload.body | masked))
         ephemeral = _wants_ephemeral(upload.body)
         message = self._posts.create(
             interaction.channel,

@@ -1,6 +1,6 @@
 """Channels and threads: read, change, delete, start threads, thread members, typing."""
 
-from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
+from discord_sandbox.discord.errors import DiscordError, invalid
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
@@ -23,12 +23,11 @@ async def patch(call: Context) -> Result:
         return _patch_thread(call, channel, channel.thread)
     if not call.may(channel, perms.MANAGE_CHANNELS):
         raise DiscordError(50013)
-    complaints = Complaints()
-    body = Fields(call.body, complaints)
+    body = call.fields()
     name = body.text("name", 100, shortest=1)
     topic = body.text("topic", 1024)
     slowmode = body.number("rate_limit_per_user", 0, 21600)
-    complaints.check()
+    body.complaints.check()
     channel.name = channel.name if name is None else name
     channel.topic = topic if "topic" in call.body else channel.topic
     channel.slowmode = channel.slowmode if slowmode is None else slowmode
@@ -37,14 +36,13 @@ async def patch(call: Context) -> Result:
 
 
 def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
-    complaints = Complaints()
-    body = Fields(call.body, complaints)
+    body = call.fields()
     name = body.text("name", 100, shortest=1)
     archived, locked = body.flag("archived"), body.flag("locked")
     minutes = body.choice("auto_archive_duration", ARCHIVE)
     slowmode = body.number("rate_limit_per_user", 0, 21600)
     invitable = body.flag("invitable")
-    complaints.check()
+    body.complaints.check()
     manages = call.may(channel, perms.MANAGE_THREADS)
     owns = thread.owner_id == call.application.id
     only_unarchives = set(call.body) <= {"archived", "auto_archive_duration"} and archived is False
@@ -85,13 +83,12 @@ async def typing(call: Context) -> Result:
 
 
 def _thread_body(call: Context) -> tuple[Fields, str, int | None]:
-    complaints = Complaints()
-    body = Fields(call.body, complaints)
+    body = call.fields()
     name = body.text("name", 100, shortest=1, required=True)
     minutes = body.choice("auto_archive_duration", ARCHIVE)
     body.number("rate_limit_per_user", 0, 21600)
     body.choice("type", (10, 11, 12))
-    complaints.check()
+    body.complaints.check()
     return body, name or "", minutes
 
 

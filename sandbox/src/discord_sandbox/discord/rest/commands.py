@@ -33,7 +33,7 @@ def shown(body: JSON, *, whole: bool) -> JSON:
 
 async def create(call: Context) -> Result:
     application, guild = _scope(call)
-    command, new = call.core.commands.create(application, guild, call.body)
+    command, new = call.core.commands.create(application, guild, call.fields())
     return (201 if new else 200), command.body
 
 
@@ -42,7 +42,8 @@ async def overwrite(call: Context) -> Result:
     bodies = call.upload.items
     if bodies is None:
         raise DiscordError(50035, errors={"_errors": [_NOT_A_LIST]})
-    return [one.body for one in call.core.commands.overwrite(application, guild, bodies)]
+    made = call.core.commands.overwrite(application, guild, bodies, call.upload.complaints)
+    return [one.body for one in made]
 
 
 _NOT_A_LIST = {"code": "LIST_TYPE_CONVERT", "message": "Only iterables may be used in a ListType"}
@@ -54,7 +55,7 @@ async def get(call: Context) -> Result:
 
 async def patch(call: Context) -> Result:
     application, command = _found(call)
-    return call.core.commands.patch(application, command, call.body).body
+    return call.core.commands.patch(application, command, call.fields()).body
 
 
 async def delete(call: Context) -> Result:

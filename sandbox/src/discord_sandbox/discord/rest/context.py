@@ -6,7 +6,8 @@ from aiohttp import web
 
 from discord_sandbox.discord.actions.posts import Upload
 from discord_sandbox.discord.core import Core
-from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.errors import Complaints, DiscordError
+from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Message
 
@@ -22,7 +23,7 @@ class Context:
         self.core = core
         self.request = request
         self.params = request.match_info
-        self.upload = Upload({})
+        self.upload = Upload({}, complaints=Complaints(strict=core.state.world.strict))
         self._application = application
 
     @property
@@ -34,6 +35,10 @@ class Context:
     @property
     def body(self) -> JSON:
         return self.upload.body
+
+    def fields(self) -> Fields:
+        """The body, to be read key by key. Its complaints are the call's: `fields().complaints.check()`."""
+        return self.upload.fields()
 
     def own_application(self) -> Application:
         """The application in the path, which must be the caller's. Raises 20012."""

@@ -54,7 +54,9 @@ class Endpoint:
             entry.fault = fault.id
             if fault.kind == "slow" and not fault.after:
                 await asyncio.sleep(fault.delay_ms / 1000)
-        response = await self._answer(core, request, application, entry, fault)
+        context = Context(core, request, application)
+        response = await self._answer(context, application, entry, fault)
+        entry.ignored = context.upload.complaints.ignored
         if fault is not None and fault.kind == "slow" and fault.after:
             await asyncio.sleep(fault.delay_ms / 1000)
         entry.status = response.status
@@ -65,13 +67,9 @@ class Endpoint:
         return response
 
     async def _answer(
-        self,
-        core: Core,
-        request: web.Request,
-        application: Application | None,
-        entry: LoggedCall,
-        fault: Fault | None,
+        self, context: Context, application: Application | None, entry: LoggedCall, fault: Fault | None
     ) -> web.Response:
+        core, request = context.core, context.request
         headers: dict[str, str] = {}
         try:
             if fault is not None and (refusal := refused_by_fault(fault, entry)) is not None:
@@ -83,9 +81,8 @@ class Endpoint:
                 headers = verdict.headers
                 if not verdict.allowed:
                     return rate_limited(verdict, entry)
-            context = Context(core, request, application)
             if self.body:
-                context.upload = await read_upload(request)
+                context.upload = await read_upload(request, context.upload.complaints)
                 entry.body = _logged(context.upload)
             result = await self.handler(context)
         except DiscordError as error:

@@ -4,20 +4,25 @@ import json
 import mimetypes
 import re
 import struct
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import BodyPartReader, web
 
 from discord_sandbox.discord.actions.posts import Upload
-from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.errors import Complaints, DiscordError
 from discord_sandbox.discord.state.model import Attachment
 
 FILE_LIMIT, REQUEST_LIMIT = 10 * 1024 * 1024, 25 * 1024 * 1024
 _FIELD = re.compile(r"^files?\[?(\d*)\]?$")
 
 
-async def read_upload(request: web.Request) -> Upload:
+async def read_upload(request: web.Request, complaints: Complaints) -> Upload:
     """The body and its files. Raises 50109 (bad JSON), 50035 (not an object), 40005 (too large)."""
+    return replace(await _read(request), complaints=complaints)
+
+
+async def _read(request: web.Request) -> Upload:
     if (request.content_length or 0) > REQUEST_LIMIT:
         raise DiscordError(40005)
     kind = request.content_type

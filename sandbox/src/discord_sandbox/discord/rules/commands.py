@@ -56,7 +56,7 @@ def read(body: Fields, kind: int | None = None) -> JSON:
         if handler is not None:
             found["handler"] = handler
     elif body.body.get("handler") is not None:
-        body.complain("handler", "UNKNOWN_FIELD", "Only an entry point has a handler.")
+        body.unknown("handler", "Only an entry point has a handler.")
     if plain:
         options = read_options(body, depth=0)
         if options:

@@ -59,6 +59,7 @@ def _emoji(body: Fields) -> JSON | None:
     emoji = body.object("emoji")
     if emoji is None:
         return None
+    emoji.known(("id", "name", "animated"))
     name, number = emoji.text("name", 100), emoji.text("id", 20)
     if not name and not number:
         emoji.complain("name", "BASE_TYPE_REQUIRED", "This field is required")
@@ -99,6 +100,7 @@ def options(body: Fields, most: int, *, least: int = 1) -> list[JSON]:
     found: list[JSON] = []
     seen: set[str] = set()
     for one in body.objects("options", most, least=least, required=True) or []:
+        one.known(("label", "value", "description", "emoji", "default"))
         label = one.text("label", 100, shortest=1, required=True)
         value = one.text("value", 100, shortest=1, required=True)
         option: JSON = {"label": label, "value": value}

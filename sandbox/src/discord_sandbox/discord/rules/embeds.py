@@ -5,6 +5,24 @@ from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.state.model import JSON
 
 TOGETHER = 6000
+KEYS = frozenset(
+    {
+        "type",
+        "title",
+        "description",
+        "url",
+        "timestamp",
+        "color",
+        "footer",
+        "image",
+        "thumbnail",
+        "video",
+        "provider",
+        "author",
+        "fields",
+        "flags",
+    }
+)
 
 
 def read(body: Fields, media: Media) -> list[JSON] | None:
@@ -25,6 +43,7 @@ def _size(embed: JSON) -> int:
 
 
 def _embed(body: Fields, media: Media) -> JSON:
+    body.known(KEYS)
     embed: JSON = {"type": "rich"}
     found = {
         "title": body.text("title", 256),
@@ -35,9 +54,11 @@ def _embed(body: Fields, media: Media) -> JSON:
     }
     embed |= {key: value for key, value in found.items() if value is not None and value != ""}
     if (footer := body.object("footer")) is not None:
+        footer.known(("text", "icon_url", "proxy_icon_url"))
         text = footer.text("text", 2048, required=True)
         embed["footer"] = {"text": text or ""} | _icon(footer, media)
     if (author := body.object("author")) is not None:
+        author.known(("name", "url", "icon_url", "proxy_icon_url"))
         name = author.text("name", 256, required=True)
         embed["author"] = {"name": name or ""} | _icon(author, media)
         if (url := author.url("url")) is not None:
@@ -51,6 +72,8 @@ def _embed(body: Fields, media: Media) -> JSON:
                     k: resolved[k] for k in ("url", "proxy_url", "width", "height") if k in resolved
                 }
     fields = body.objects("fields", 25)
+    for field in fields or ():
+        field.known(("name", "value", "inline"))
     if fields:
         embed["fields"] = [
             {

@@ -25,9 +25,13 @@ class Fields:
         self.complaints.add(self.path if key is None else (*self.path, key), code, message)
 
     def known(self, keys: Collection[str]) -> None:
+        """Note every key that Discord does not document here: it ignores them."""
         for key in self.body:
             if key not in keys:
-                self.complain(key, "UNKNOWN_FIELD", "This field is not known.")
+                self.unknown(key)
+
+    def unknown(self, key: str, message: str = "This field is not known.") -> None:
+        self.complaints.ignore((*self.path, key), "UNKNOWN_FIELD", message)
 
     def _missing(self, key: str) -> None:
         self.complain(key, "BASE_TYPE_REQUIRED", "This field is required")

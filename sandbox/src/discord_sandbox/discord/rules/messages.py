@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from discord_sandbox.discord.errors import Complaints, DiscordError
+from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rules import components, embeds
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
@@ -48,7 +48,7 @@ class Draft:
 
 
 def read(
-    body: JSON,
+    fields: Fields,
     media: Media,
     *,
     keys: frozenset[str],
@@ -56,11 +56,9 @@ def read(
     present_flags: int = 0,
     has_files: bool = False,
     existing: "Draft | None" = None,
-    at: str | None = None,
 ) -> Draft:
     """Read a create or, with `existing`, an edit. Raises 50035, or 50006 if nothing would be shown."""
-    complaints = Complaints()
-    fields = Fields(body, complaints, (at,) if at is not None else ())
+    body = fields.body
     fields.known(keys)
     flags: Any = fields.number("flags", 0, 2**31 - 1)
     if flags is not None and flags & ~(flags_allowed | present_flags):
@@ -87,7 +85,7 @@ def read(
                     "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
                     f"The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2",
                 )
-    complaints.check()
+    fields.complaints.check()
     _not_empty(
         draft, existing, v2=v2, has_files=has_files, fields=fields, sticker=bool(body.get("sticker_ids"))
     )

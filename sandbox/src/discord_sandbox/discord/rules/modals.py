@@ -7,6 +7,15 @@ from discord_sandbox.discord.state.model import JSON
 ROW, TEXT_INPUT, TEXT, LABEL = 1, 4, 10, 18
 UPLOAD, RADIO, CHECKBOXES, CHECKBOX = 19, 21, 22, 23
 IN_LABEL = frozenset({3, 4, 5, 6, 7, 8, UPLOAD, RADIO, CHECKBOXES, CHECKBOX})
+COMMON = frozenset({"type", "id", "custom_id", "required"})
+LENGTHS = frozenset({"min_length", "max_length"})
+KEYS = {
+    TEXT_INPUT: COMMON | LENGTHS | {"style", "label", "value", "placeholder"},
+    UPLOAD: COMMON | {"min_values", "max_values"},
+    RADIO: COMMON | {"options"},
+    CHECKBOXES: COMMON | {"options", "min_values", "max_values"},
+    CHECKBOX: COMMON | {"default"},
+}
 
 
 def read(body: Fields) -> JSON:
@@ -19,6 +28,7 @@ def read(body: Fields) -> JSON:
     }
     seen: set[str] = set()
     for number, one in enumerate(body.objects("components", 5, least=1, required=True) or [], 1):
+        one.known(("type", "id", "components", "content", "label", "description", "component"))
         kind = one.choice("type", (ROW, TEXT, LABEL), required=True)
         part: JSON = {"type": kind, "id": one.number("id", 0, 2**31 - 1) or number}
         if kind == TEXT:
@@ -62,6 +72,8 @@ def _input(body: Fields, allowed: frozenset[int], seen: set[str], *, labelled: b
         found["max_values"] = (len(found.get("options", "1")) if most is None else most) or 1
     if kind == CHECKBOX:
         found["default"] = bool(body.flag("default"))
+    if kind in KEYS:
+        body.known(KEYS[kind])
     required = body.flag("required")
     found["required"] = True if required is None else required
     custom_id = found["custom_id"]

@@ -79,7 +79,7 @@ def _option(body: Fields, depth: int) -> JSON:
         "description_localizations": localized(body, "description_localizations", 100),
     }
     _belongs(body, kind)
-    if body.flag("required"):
+    if body.flag("required") and kind not in (SUB, GROUP):
         found["required"] = True
     if kind in (SUB, GROUP):
         if depth > 1 or (kind == GROUP and depth > 0):
@@ -96,9 +96,9 @@ def _belongs(body: Fields, kind: int) -> None:
     for key, kinds in OF_TYPES.items():
         value = body.body.get(key)
         if kind not in kinds and value is not None and value != []:
-            body.complain(key, "UNKNOWN_FIELD", "This type of option does not have this field.")
+            body.unknown(key, "This type of option does not have this field.")
     if kind in (SUB, GROUP) and body.body.get("required") is True:
-        body.complain("required", "UNKNOWN_FIELD", "This type of option does not have this field.")
+        body.unknown("required", "This type of option does not have this field.")
 
 
 def _value_limits(body: Fields, kind: int) -> JSON:

@@ -9,7 +9,7 @@ KEPT = 5_000
 
 @dataclass(slots=True)
 class LoggedCall:
-    """One call; `body` as sent, `error` as refused."""
+    """One call; `body` as sent, `error` as refused, `ignored` the keys in the body that Discord ignores."""
 
     n: int
     time: float
@@ -22,6 +22,7 @@ class LoggedCall:
     body: Any = None
     error: Any = None
     fault: str | None = None
+    ignored: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
 
