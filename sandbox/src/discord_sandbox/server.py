@@ -41,7 +41,7 @@ def create_app(world: World, clock: Clock, *, processes_file: Path | None = None
         app.router.add_route(endpoint.method, BASE + endpoint.path, endpoint.__call__)
     app.router.add_get("/gateway/", connect)
     app.router.add_get("/gateway", connect)
-    app.router.add_get("/gateway/resume/", connect)
+    app.router.add_get("/gateway/resume/{application}/", connect)
     app.router.add_get("/cdn/embed/avatars/{name}", _avatar)
     app.router.add_get("/cdn/{path:attachments/.+}", _attachment)
     add_routes(app)

@@ -139,11 +139,44 @@ async def test_a_gateway_drop_with_a_duration_refuses_new_connections(
         await again.identify()
 
 
-async def test_a_gateway_drop_with_a_code_closes_with_it(client: Client) -> None:
+async def test_a_drop_with_a_duration_refuses_resumes_and_one_bot_alone(
+    client: Client, clock: ManualClock
+) -> None:
+    async with Client(client.sandbox, "echo") as echo, Wire(client) as wire, Wire(echo) as other:
+        await wire.identify()
+        await other.identify()
+        await order(client, "gateway_drop", seconds=30, application="robot")
+        assert await wire.close_code() in (None, 1006)
+        with pytest.raises(aiohttp.ClientError):
+            async with Wire(client, url=wire.resume_url):
+                pass
+        await other.ws.close(code=4000)
+        async with Wire(echo, url=other.resume_url) as again:
+            await again.resume(other.session_id, other.seq or 0)
+            await again.dispatch("RESUMED")
+        clock.advance(30)
+        async with Wire(client, url=wire.resume_url) as again:
+            await again.resume(wire.session_id, wire.seq or 0)
+            await again.dispatch("RESUMED")
+
+
+@pytest.mark.parametrize(
+    ("code", "resumable"), [(4000, True), (4001, True), (4008, True), (4004, False), (4009, False)]
+)
+async def test_a_gateway_drop_with_a_code_closes_with_it(client: Client, code: int, resumable: bool) -> None:
+    """And the code alone says whether the session stays: clients answer with 1000 whatever it is."""
     async with Wire(client) as wire:
         await wire.identify()
-        await order(client, "gateway_drop", code=4000)
-        assert await wire.close_code() == 4000
+        await order(client, "gateway_drop", code=code)
+        assert await wire.close_code() == code
+    await client.send({"content": "missed"})
+    async with Wire(client, url=wire.resume_url) as again:
+        await again.resume(wire.session_id, wire.seq or 0)
+        if resumable:
+            assert (await again.dispatch("MESSAGE_CREATE"))["content"] == "missed"
+            await again.dispatch("RESUMED")
+        else:
+            assert (await again.op(9))["d"] is False
 
 
 async def test_op_7_asks_to_reconnect_and_the_session_stays(client: Client) -> None:

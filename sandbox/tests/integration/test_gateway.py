@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pytest
+from yarl import URL
 
 from discord_sandbox import ApplicationSpec, ManualClock, Sandbox, World
 from discord_sandbox.discord.gateway.transport import zstd_stream
 from support import discord_specs
 from support.client import Client, Wire
+from support.tcp_proxy import TcpProxy
 
 JSON = dict[str, Any]
 GUILDS, MEMBERS, MESSAGES, CONTENT = 1, 1 << 1, 1 << 9, 1 << 15
@@ -155,6 +157,25 @@ async def test_a_session_resumes_with_what_it_missed(client: Client) -> None:
         assert (await again.dispatch("MESSAGE_CREATE"))["content"] == "missed"
         assert (await again.dispatch("INTERACTION_CREATE"))["id"] == it["id"]
         await again.dispatch("RESUMED")
+
+
+async def test_a_session_outlives_too_many_messages_and_a_lost_connection(client: Client) -> None:
+    async with Wire(client) as wire:
+        await wire.identify()
+        for _ in range(120):
+            await wire.send(1, wire.seq)
+        assert await wire.close_code() == 4008
+    port = URL(client.sandbox.url).port or 0
+    proxy = TcpProxy("127.0.0.1", port)
+    async with proxy, Wire(client, url=str(URL(wire.resume_url).with_port(proxy.port))) as again:
+        await again.resume(wire.session_id, wire.seq or 0)
+        await again.dispatch("RESUMED")
+        await proxy.cut()
+        while any(one["connected"] for one in (await client.api("GET", "state")).body["sessions"]):
+            pass
+    async with Wire(client, url=wire.resume_url) as last:
+        await last.resume(wire.session_id, again.seq or 0)
+        await last.dispatch("RESUMED")
 
 
 @pytest.mark.parametrize("how", ["closed for good", "unknown", "too late", "other seq"])

@@ -9,7 +9,7 @@ from aiohttp import WSMsgType, web
 
 from discord_sandbox.discord.gateway import payloads
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import GUILDS, Session, Socket
+from discord_sandbox.discord.gateway.sessions import FINAL, GUILDS, LEAVES, Session, Socket
 from discord_sandbox.discord.gateway.transport import ENCODERS
 from discord_sandbox.discord.render.encoding import dumps
 from discord_sandbox.discord.state.model import JSON, Application
@@ -31,10 +31,9 @@ class CloseError(Exception):
 
 
 async def connect(request: web.Request) -> web.StreamResponse:
-    """GET /gateway/, and /gateway/resume/, the address for resuming that READY gives."""
+    """GET /gateway/, and /gateway/resume/{application}/, the address for resuming that READY gives."""
     gateway = request.app[GATEWAY]
-    resuming = request.path.startswith("/gateway/resume")
-    if gateway.refuses_connections(resuming=resuming) and request.transport is not None:
+    if gateway.refuses_connections(request.match_info.get("application")) and request.transport is not None:
         request.transport.abort()
         return web.Response(status=503)
     encoder = ENCODERS.get(request.query.get("compress", ""))
@@ -43,18 +42,19 @@ async def connect(request: web.Request) -> web.StreamResponse:
     socket = Socket(ws, request.transport, (encoder or ENCODERS[""])())
     gateway.sockets.add(socket)
     connection = Connection(gateway, ws, socket)
+    left: int | None = None
     try:
         if request.query.get("v", "10") not in ("9", "10"):
             raise CloseError(4012, "Invalid API version")
         if encoder is None or request.query.get("encoding", "json") != "json":
             raise CloseError(4002, "Error while decoding payload")
-        await connection.run()
+        left = await connection.run()
     except CloseError as error:
         socket.close(error.code, error.reason)
         await asyncio.wait([socket.writer], timeout=2)
     finally:
         gateway.sockets.discard(socket)
-        connection.ended(ws.close_code)
+        connection.ended(left)
         socket.writer.cancel()
     return ws
 
@@ -67,8 +67,8 @@ class Connection:
         self._session: Session | None = None
         self._received: deque[float] = deque(maxlen=PER_MINUTE)
 
-    async def run(self) -> None:
-        """Serve the connection until the client leaves. Raises CloseError."""
+    async def run(self) -> int | None:
+        """Serve the connection until its end; the code of a client that closed it. Raises CloseError."""
         interval = self._gateway.state.world.heartbeat_interval_ms
         self._socket.send_op(10, {"heartbeat_interval": interval, "_trace": ["sandbox"]})
         while True:
@@ -76,8 +76,10 @@ class Connection:
                 message = await self._ws.receive(timeout=interval / 1000 * 1.6 + 5)
             except TimeoutError:
                 raise CloseError(4009, "Session timed out.") from None
+            if message.type is WSMsgType.CLOSE:
+                return int(message.data)
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-                return
+                return None
             self._count()
             raw = message.data if isinstance(message.data, bytes) else message.data.encode()
             if len(raw) > LARGEST:
@@ -136,7 +138,7 @@ class Connection:
         self._gateway.sessions[session.id] = session
         self._session = session
         session.socket = self._socket
-        session.dispatch("READY", dumps(payloads.ready(session, self._gateway.resume_url)))
+        session.dispatch("READY", dumps(payloads.ready(session, self._gateway.resume_url(application))))
         if intents & GUILDS:
             for guild in application.guilds.values():
                 if session.owns(guild):
@@ -194,13 +196,17 @@ class Connection:
             session.dispatch("GUILD_MEMBERS_CHUNK", dumps(payloads.members_chunk(guild, data)))
 
     def ended(self, code: int | None) -> None:
-        """Detach the session. Codes 1000 and 1001 from the client end it, others let it resume."""
+        """Detach the session, which the client can resume unless one side ended it.
+
+        code: what the client closed with; None if it did not. Its answer to a close of ours says nothing:
+        clients choose that code themselves, often 1000.
+        """
         session = self._session
         if session is None or session.socket is not self._socket:
             return
         session.socket = None
         session.left_at = self._gateway.clock.now()
-        if code in (1000, 1001):
+        if code in LEAVES or self._socket.closed_with in FINAL:
             self._gateway.sessions.pop(session.id, None)
         self._gateway.on_change(session.application)
 

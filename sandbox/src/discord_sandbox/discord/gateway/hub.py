@@ -25,9 +25,9 @@ class Gateway:
         self.sockets: set[Socket] = set()
         self.on_change: Callable[[Application], None] = lambda application: None
 
-    @property
-    def resume_url(self) -> str:
-        return f"{self.url}resume/"
+    def resume_url(self, application: Application) -> str:
+        """Each application's own, so that faults that name one can refuse its connections."""
+        return f"{self.url}resume/{application.id}/"
 
     def of(self, application: Application) -> list[Session]:
         return [one for one in self.sessions.values() if one.application.id == application.id]
@@ -117,12 +117,21 @@ class Gateway:
             if session.socket is not None:
                 session.socket.send_op(9, False)
 
-    def refuses_connections(self, *, resuming: bool) -> bool:
-        """Whether a fault makes the address unreachable; a drop does so only with a duration."""
-        if resuming:
-            return self.faults.take("dead_resume", None) is not None
+    def refuses_connections(self, resuming: str | None) -> bool:
+        """Whether a fault makes the address unreachable; a drop does so only with a duration.
+
+        resuming: the application that this resume address is for. At the address for all of them, it is known
+        only once the client identifies: there, a drop that names an application cuts it then.
+        """
+        application = self.state.applications.get(resuming or "")
+        name = application.name if application is not None else None
+        if resuming is not None and self.faults.take("dead_resume", name) is not None:
+            return True
         return any(
-            fault.kind == "gateway_drop" and fault.seconds is not None and self.faults.is_active(fault)
+            fault.kind == "gateway_drop"
+            and fault.seconds is not None
+            and fault.application in (None, name)
+            and self.faults.is_active(fault)
             for fault in self.faults.all.values()
         )
 

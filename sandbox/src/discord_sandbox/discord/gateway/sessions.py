@@ -12,6 +12,9 @@ from discord_sandbox.discord.state.model import Application, Guild
 
 KEPT_EVENTS = 10_000
 RESUMABLE_SECONDS = 180.0
+# Close codes of the server after which a client cannot resume; after all others, such as 4000 and 4008, it can.
+FINAL = frozenset({4004, 4007, 4009, 4010, 4011, 4012, 4013, 4014})
+LEAVES = frozenset({1000, 1001})  # close codes of a client that will not resume
 
 GUILDS, MEMBERS, MESSAGES, REACTIONS, TYPING = 1 << 0, 1 << 1, 1 << 9, 1 << 10, 1 << 11
 # The intents for the same events in direct messages.
@@ -38,9 +41,15 @@ class Socket:
         self.send(dumps({"t": None, "s": None, "op": op, "d": data}))
 
     def close(self, code: int, reason: str) -> None:
-        """Close after sending what is queued."""
-        self._close = (code, reason)
-        self._queue.put_nowait(None)
+        """Close after sending what is queued. Of several codes, the first counts."""
+        if self._close is None:
+            self._close = (code, reason)
+            self._queue.put_nowait(None)
+
+    @property
+    def closed_with(self) -> int | None:
+        """The code that this side closes with; None while it does not."""
+        return self._close[0] if self._close is not None else None
 
     def abort(self) -> None:
         """Cut the connection without a close frame."""
@@ -100,4 +109,7 @@ class Session:
         return [text for number, text in self._kept if number > seq]
 
     def expired(self, now: float) -> bool:
+        """Whether it cannot be resumed any more."""
+        if self.socket is not None:
+            return self.socket.closed_with in FINAL
         return self.left_at is not None and now - self.left_at > RESUMABLE_SECONDS
