@@ -11,7 +11,16 @@ from aiohttp.typedefs import Handler
 from discord_sandbox.api.routes import add_routes
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.gateway.connection import GATEWAY, connect
-from discord_sandbox.discord.rest import channels, commands, guilds, interactions, messages, reactions, users
+from discord_sandbox.discord.rest import (
+    channels,
+    commands,
+    guilds,
+    interactions,
+    messages,
+    reactions,
+    threads,
+    users,
+)
 from discord_sandbox.discord.rest.context import BASE
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.uploads import REQUEST_LIMIT
@@ -25,6 +34,7 @@ ENDPOINTS = (
     *users.ENDPOINTS,
     *guilds.ENDPOINTS,
     *channels.ENDPOINTS,
+    *threads.ENDPOINTS,
     *messages.ENDPOINTS,
     *reactions.ENDPOINTS,
     *interactions.ENDPOINTS,

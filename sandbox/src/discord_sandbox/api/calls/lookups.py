@@ -8,7 +8,9 @@ from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.services import SERVICES
 from discord_sandbox.api.views import Views, time
 from discord_sandbox.discord.core import Core
+from discord_sandbox.discord.errors import Complaints
 from discord_sandbox.discord.rest.messages import page
+from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.state.model import JSON
 
 
@@ -68,7 +70,7 @@ async def messages(call: ApiCall) -> JSON:
         if key in call.request.query
     }
     query.setdefault("limit", "100")
-    found = page(channel, query, person=person)
+    found = page(channel, Query(query, Complaints()), person=person)
     return {"channel": views.channel(channel), "messages": [views.message(one) for one in reversed(found)]}
 
 

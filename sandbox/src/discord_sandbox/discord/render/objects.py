@@ -191,14 +191,19 @@ def guild(it: Guild) -> JSON:
     }
 
 
+def counts(it: Guild) -> JSON:
+    return {
+        "approximate_member_count": len(it.members),
+        "approximate_presence_count": len(it.members),
+    }
+
+
 def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewer: Member) -> JSON:
-    return guild(it) | {
+    return guild(it) | counts(it) | {
         "joined_at": iso(viewer.joined_at),
         "large": False,
         "unavailable": False,
         "member_count": len(it.members),
-        "approximate_member_count": len(it.members),
-        "approximate_presence_count": len(it.members),
         "hub_type": None,
         "voice_states": [],
         "presences": [],

@@ -1,12 +1,11 @@
-"""Channels and threads: read, change, delete, start threads, thread members, typing."""
+"""Channels and threads: read, change, delete, typing, permissions."""
 
 from discord_sandbox.discord.errors import DiscordError, invalid
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
-from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.model import PRIVATE_THREAD, PUBLIC_THREAD, Channel, Thread
+from discord_sandbox.discord.state.model import Channel, Thread
 from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
@@ -82,90 +81,6 @@ async def typing(call: Context) -> Result:
     return None
 
 
-def _thread_body(call: Context) -> tuple[Fields, str, int | None]:
-    body = call.fields()
-    name = body.text("name", 100, shortest=1, required=True)
-    minutes = body.choice("auto_archive_duration", ARCHIVE)
-    body.number("rate_limit_per_user", 0, 21600)
-    body.choice("type", (10, 11, 12))
-    body.complaints.check()
-    return body, name or "", minutes
-
-
-async def thread_from_message(call: Context) -> Result:
-    channel = call.guild_channel(perms.CREATE_PUBLIC_THREADS)
-    if channel.is_thread:
-        raise DiscordError(50024)
-    if not call.may(channel, perms.READ_MESSAGE_HISTORY):
-        raise DiscordError(50013)
-    message = call.message(channel)
-    if message.kind not in (0, 19, 20):
-        raise DiscordError(50021)
-    _, name, minutes = _thread_body(call)
-    made = call.core.threads.from_message(message, call.me(channel.guild), name, minutes)
-    return 201, render.channel(made, call.application.id)
-
-
-async def thread_alone(call: Context) -> Result:
-    channel = call.guild_channel()
-    if channel.is_thread:
-        raise DiscordError(50024)
-    body, name, minutes = _thread_body(call)
-    kind = body.body.get("type") or PRIVATE_THREAD
-    needed = perms.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else perms.CREATE_PUBLIC_THREADS
-    if not call.may(channel, needed):
-        raise DiscordError(50013)
-    kind = PRIVATE_THREAD if kind == PRIVATE_THREAD else PUBLIC_THREAD
-    made = call.core.threads.alone(channel, call.me(channel.guild), name, minutes, kind)
-    return 201, render.channel(made, call.application.id)
-
-
-async def archived_threads(call: Context) -> Result:
-    channel = call.guild_channel(perms.READ_MESSAGE_HISTORY)
-    threads = [
-        one
-        for one in call.core.state.threads_of(channel)
-        if one.thread is not None and one.thread.archived and one.kind != PRIVATE_THREAD
-    ]
-    return {"threads": [render.channel(one) for one in threads], "members": [], "has_more": False}
-
-
-def _thread(call: Context) -> tuple[Channel, Thread]:
-    channel = call.channel()
-    if channel.thread is None:
-        raise DiscordError(50024)
-    return channel, channel.thread
-
-
-async def thread_members(call: Context) -> Result:
-    channel, thread = _thread(call)
-    return [render.thread_member(channel, thread, one) for one in thread.members]
-
-
-async def join_thread(call: Context) -> Result:
-    return await _join(call, call.application.id)
-
-
-async def add_thread_member(call: Context) -> Result:
-    if call.params["user"] not in call.core.state.users:
-        raise DiscordError(10013)
-    return await _join(call, call.params["user"])
-
-
-async def _join(call: Context, user_id: str) -> Result:
-    _, thread = _thread(call)
-    if thread.archived:
-        raise DiscordError(50083)
-    thread.members.setdefault(user_id, call.core.clock.now())
-    return None
-
-
-async def leave_thread(call: Context) -> Result:
-    _, thread = _thread(call)
-    thread.members.pop(call.application.id, None)
-    return None
-
-
 async def set_overwrite(call: Context) -> Result:
     channel = call.guild_channel()
     if channel.is_thread:
@@ -189,12 +104,5 @@ ENDPOINTS = (
     Endpoint("PATCH", C, patch, THREADS, "channel"),
     Endpoint("DELETE", C, delete, major="channel", body=False),
     Endpoint("POST", f"{C}/typing", typing, major="channel", body=False),
-    Endpoint("POST", f"{C}/messages/{{message}}/threads", thread_from_message, THREADS, "channel"),
-    Endpoint("POST", f"{C}/threads", thread_alone, THREADS, "channel"),
-    Endpoint("GET", f"{C}/threads/archived/public", archived_threads, READS, "channel", body=False),
-    Endpoint("GET", f"{C}/thread-members", thread_members, READS, "channel", body=False),
-    Endpoint("PUT", f"{C}/thread-members/@me", join_thread, major="channel", body=False),
-    Endpoint("DELETE", f"{C}/thread-members/@me", leave_thread, major="channel", body=False),
-    Endpoint("PUT", f"{C}/thread-members/{{user}}", add_thread_member, major="channel", body=False),
     Endpoint("PUT", f"{C}/permissions/{{target}}", set_overwrite, major="channel"),
 )

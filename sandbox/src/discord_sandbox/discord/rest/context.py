@@ -7,6 +7,7 @@ from aiohttp import web
 from discord_sandbox.discord.actions.posts import Upload
 from discord_sandbox.discord.core import Core
 from discord_sandbox.discord.errors import Complaints, DiscordError
+from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Message
@@ -39,6 +40,9 @@ class Context:
     def fields(self) -> Fields:
         """The body, to be read key by key. Its complaints are the call's: `fields().complaints.check()`."""
         return self.upload.fields()
+
+    def query(self) -> Query:
+        return Query(dict(self.request.query), self.upload.complaints)
 
     def own_application(self) -> Application:
         """The application in the path, which must be the caller's. Raises 20012."""

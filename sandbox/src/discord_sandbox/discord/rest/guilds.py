@@ -1,6 +1,6 @@
 """Guilds, their channels, roles and members."""
 
-from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
@@ -11,11 +11,8 @@ from discord_sandbox.discord.traffic.rate_limits import READS
 async def guild(call: Context) -> Result:
     found = call.guild()
     body = render.guild(found)
-    if call.request.query.get("with_counts") == "true":
-        body |= {
-            "approximate_member_count": len(found.members),
-            "approximate_presence_count": len(found.members),
-        }
+    if call.query().flag("with_counts"):
+        body |= render.counts(found)
     return body
 
 
@@ -61,36 +58,25 @@ async def member(call: Context) -> Result:
     return render.member(found)
 
 
-def _limit(call: Context, usual: int, most: int) -> int:
-    given = call.request.query.get("limit", str(usual))
-    if not given.isdigit() or not 1 <= int(given) <= most:
-        raise invalid(("limit",), "NUMBER_TYPE_MAX", f"int value should be between 1 and {most}.")
-    return int(given)
-
-
 async def members(call: Context) -> Result:
     found = call.guild()
     if not call.application.privileged_intents & 1 << 1:
         raise DiscordError(50001)
-    after = int(call.request.query.get("after", "0") or 0)
-    listed = sorted((one for one in found.members.values() if int(one.user.id) > after), key=_by_id)
-    return [render.member(one) for one in listed[: _limit(call, 1, 1000)]]
-
-
-def _by_id(it: object) -> int:
-    return int(it.user.id)  # type: ignore[attr-defined]
+    listed = call.query().page(found.members.values(), lambda one: one.user.id, 1, 1000)
+    return [render.member(one) for one in listed]
 
 
 async def search(call: Context) -> Result:
-    prefix = call.request.query.get("query", "").lower()
-    if not prefix:
-        raise invalid(("query",), "BASE_TYPE_REQUIRED", "This field is required")
+    query = call.query()
+    prefix = (query.text("query", 100, shortest=1, required=True) or "").lower()
+    limit = query.limit(1, 1000)
+    query.check()
     found = [
         one
         for one in call.guild().members.values()
         if one.user.name.lower().startswith(prefix) or (one.nick or "").lower().startswith(prefix)
     ]
-    return [render.member(one) for one in found[: _limit(call, 1, 1000)]]
+    return [render.member(one) for one in found[:limit]]
 
 
 async def add_role(call: Context) -> Result:

@@ -4,6 +4,7 @@ from discord_sandbox.discord.actions.posts import Origin
 from discord_sandbox.discord.errors import DiscordError, invalid
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import iso
 from discord_sandbox.discord.state.model import DEFAULT, JSON, REPLY, Channel, Message
@@ -12,18 +13,13 @@ from discord_sandbox.discord.traffic.rate_limits import DELETES, MESSAGES, READS
 TWO_WEEKS = 14 * 86_400.0
 
 
-def page(channel: Channel, query: dict[str, str], *, person: str | None = None) -> list[Message]:
-    """One page of a channel, newest first: before, after or around a message, at most `limit`."""
-    given = query.get("limit", "50")
-    if not given.isdigit() or not 1 <= int(given) <= 100:
-        raise invalid(("limit",), "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
-    limit = int(given)
-    for key in ("before", "after", "around"):
-        if key in query and not query[key].isdigit():
-            raise invalid((key,), "NUMBER_TYPE_COERCE", f'Value "{query[key]}" is not snowflake.')
+def page(channel: Channel, query: Query, *, person: str | None = None) -> list[Message]:
+    """One page of a channel, newest first: before, after or around a message, at most `limit`. Raises 50035."""
+    limit = query.limit(50, 100)
+    before, after, around = (query.snowflake(key) for key in ("before", "after", "around"))
+    query.check()
     shown = (one for one in channel.messages.values() if one.ephemeral_to in (None, person))
-    if "after" in query:
-        after = int(query["after"])
+    if after is not None:
         found = []
         for one in shown:
             if int(one.id) > after:
@@ -31,12 +27,11 @@ def page(channel: Channel, query: dict[str, str], *, person: str | None = None) 
                 if len(found) == limit:
                     break
         return found[::-1]
-    if "around" in query:
-        listed, middle = list(shown), int(query["around"])
-        older = [one for one in listed if int(one.id) < middle][-(limit // 2) :]
-        newer = [one for one in listed if int(one.id) >= middle][: limit - len(older)]
+    if around is not None:
+        listed = list(shown)
+        older = [one for one in listed if int(one.id) < around][-(limit // 2) :]
+        newer = [one for one in listed if int(one.id) >= around][: limit - len(older)]
         return [*older, *newer][::-1]
-    before = int(query["before"]) if "before" in query else None
     found = []
     for one in reversed(channel.messages.values()):
         if one.ephemeral_to not in (None, person) or (before is not None and int(one.id) >= before):
@@ -51,7 +46,7 @@ async def listed(call: Context) -> Result:
     channel = call.channel()
     if not call.may(channel, perms.READ_MESSAGE_HISTORY):
         return []
-    return [call.shown(one) for one in page(channel, dict(call.request.query))]
+    return [call.shown(one) for one in page(channel, call.query())]
 
 
 async def get(call: Context) -> Result:
@@ -177,9 +172,13 @@ async def pins(call: Context) -> Result:
 
 async def pinned_items(call: Context) -> Result:
     channel = call.channel(perms.READ_MESSAGE_HISTORY)
-    found = [channel.messages[one] for one in channel.pins if one in channel.messages]
-    items = [{"pinned_at": iso(call.core.clock.now()), "message": call.shown(one)} for one in found]
-    return {"items": items, "has_more": False}
+    query = call.query()
+    limit, before = query.limit(50, 50), query.moment("before")
+    query.check()
+    pinned = [channel.messages[one] for one in channel.pins if one in channel.messages]
+    found = [one for one in pinned if before is None or one.pinned_at < before]
+    items = [{"pinned_at": iso(one.pinned_at), "message": call.shown(one)} for one in found[:limit]]
+    return {"items": items, "has_more": len(found) > limit}
 
 
 async def pin(call: Context) -> Result:
@@ -200,6 +199,7 @@ async def _pin(call: Context, *, pinned: bool) -> Result:
         if len(channel.pins) >= 50:
             raise DiscordError(30003)
         channel.pins.insert(0, message.id)
+        message.pinned_at = call.core.clock.now()
     message.pinned = pinned
     call.core.broadcast.message_updated(message)
     return None

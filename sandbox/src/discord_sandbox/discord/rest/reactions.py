@@ -1,6 +1,6 @@
 """Reactions to messages: add, take back, list, clear."""
 
-from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
@@ -43,16 +43,11 @@ async def remove_of(call: Context) -> Result:
 
 async def listed(call: Context) -> Result:
     message = _message(call, perms.READ_MESSAGE_HISTORY)
-    limit = call.request.query.get("limit", "25")
-    if not limit.isdigit() or not 1 <= int(limit) <= 100:
-        raise invalid(("limit",), "NUMBER_TYPE_MAX", "int value should be between 1 and 100.")
-    after = call.request.query.get("after", "0")
-    if not after.isdigit():
-        raise invalid(("after",), "NUMBER_TYPE_COERCE", f'Value "{after}" is not snowflake.')
+    query = call.query()
     # Bursts, type 1, are for people who pay.
-    normal = call.request.query.get("type", "0") == "0"
+    normal = query.number("type", 0, 1) in (None, 0)
     who = message.reactions.get(call.params["emoji"], []) if normal else []
-    ids = sorted((one for one in who if int(one) > int(after)), key=int)[: int(limit)]
+    ids = query.page(who, str, 25, 100)
     return [render.user(call.core.state.users[one]) for one in ids]
 
 

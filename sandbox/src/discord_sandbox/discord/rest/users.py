@@ -42,20 +42,20 @@ async def user(call: Context) -> Result:
 
 
 async def my_guilds(call: Context) -> Result:
-    state = call.core.state
+    state, query = call.core.state, call.query()
+    counts = query.flag("with_counts")
     return [
         {
             "id": guild.id,
             "name": guild.name,
             "icon": None,
             "banner": None,
-            "owner": False,
+            "owner": guild.owner_id == call.application.id,
             "permissions": str(state.permissions(call.me(guild))),
             "features": [],
-            "approximate_member_count": len(guild.members),
-            "approximate_presence_count": len(guild.members),
         }
-        for guild in call.application.guilds.values()
+        | (render.counts(guild) if counts else {})
+        for guild in query.page(call.application.guilds.values(), lambda one: one.id, 200, 200)
     ]
 
 

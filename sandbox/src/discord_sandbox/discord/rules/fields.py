@@ -1,6 +1,7 @@
 """Field-by-field reading of a JSON object, with complaints in Discord's words at their path."""
 
 import contextlib
+import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,8 @@ from discord_sandbox.discord.errors import Complaints
 from discord_sandbox.discord.state.model import JSON
 
 Path = tuple[str | int, ...]
+
+_DIGITS = re.compile(r"[0-9]{1,20}")
 
 
 class Fields:
@@ -71,7 +74,7 @@ class Fields:
         if isinstance(value, str):
             with contextlib.suppress(ValueError):
                 value = int(value) if whole else float(value)
-        if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        if isinstance(value, bool) or value != value or not isinstance(value, int if whole else (int, float)):
             self.complain(key, "NUMBER_TYPE_COERCE", f'Value "{value}" is not {"int" if whole else "float"}.')
             return None
         if value < least:
@@ -81,6 +84,18 @@ class Fields:
             self.complain(key, "NUMBER_TYPE_MAX", f"Value should be less than or equal to {most}.")
             return None
         return value
+
+    def snowflake(self, key: str, *, required: bool = False) -> int | None:
+        """An id: a number or its digits."""
+        value = self.body.get(key)
+        if value is None:
+            if required:
+                self._missing(key)
+            return None
+        if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
+            self.complain(key, "NUMBER_TYPE_COERCE", f'Value "{value}" is not snowflake.')
+            return None
+        return int(value)
 
     def choice(self, key: str, allowed: Collection[Any], *, required: bool = False) -> Any:
         value = self.body.get(key)

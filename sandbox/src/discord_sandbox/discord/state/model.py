@@ -155,6 +155,7 @@ class Message:
     ephemeral_to: str | None = None
     thread: Channel | None = None
     pinned: bool = False
+    pinned_at: float = 0.0
     deleted: bool = False
     tts: bool = False
     position: int | None = None

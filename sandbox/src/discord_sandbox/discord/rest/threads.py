@@ -1,0 +1,167 @@
+"""Threads: start, list archived ones, members."""
+
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.rest.channels import ARCHIVE
+from discord_sandbox.discord.rest.context import Context, Result
+from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.rules.fields import Fields
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.model import PRIVATE_THREAD, PUBLIC_THREAD, Channel, Thread
+from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
+
+
+def _thread_body(call: Context) -> tuple[Fields, str, int | None]:
+    body = call.fields()
+    name = body.text("name", 100, shortest=1, required=True)
+    minutes = body.choice("auto_archive_duration", ARCHIVE)
+    body.number("rate_limit_per_user", 0, 21600)
+    body.choice("type", (10, 11, 12))
+    body.complaints.check()
+    return body, name or "", minutes
+
+
+async def thread_from_message(call: Context) -> Result:
+    channel = call.guild_channel(perms.CREATE_PUBLIC_THREADS)
+    if channel.is_thread:
+        raise DiscordError(50024)
+    if not call.may(channel, perms.READ_MESSAGE_HISTORY):
+        raise DiscordError(50013)
+    message = call.message(channel)
+    if message.kind not in (0, 19, 20):
+        raise DiscordError(50021)
+    _, name, minutes = _thread_body(call)
+    made = call.core.threads.from_message(message, call.me(channel.guild), name, minutes)
+    return 201, render.channel(made, call.application.id)
+
+
+async def thread_alone(call: Context) -> Result:
+    channel = call.guild_channel()
+    if channel.is_thread:
+        raise DiscordError(50024)
+    body, name, minutes = _thread_body(call)
+    kind = body.body.get("type") or PRIVATE_THREAD
+    needed = perms.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else perms.CREATE_PUBLIC_THREADS
+    if not call.may(channel, needed):
+        raise DiscordError(50013)
+    kind = PRIVATE_THREAD if kind == PRIVATE_THREAD else PUBLIC_THREAD
+    made = call.core.threads.alone(channel, call.me(channel.guild), name, minutes, kind)
+    return 201, render.channel(made, call.application.id)
+
+
+def _archived(call: Context, channel: Channel, *, private: bool) -> list[Channel]:
+    return [
+        one
+        for one in call.core.state.threads_of(channel)
+        if one.thread is not None and one.thread.archived and (one.kind == PRIVATE_THREAD) == private
+    ]
+
+
+def _page_of_archive(call: Context, threads: list[Channel]) -> Result:
+    """Newest archived first; `before` is a time."""
+    query = call.query()
+    limit, before = query.limit(50, 100, least=2), query.moment("before")
+    query.check()
+    archived = [(one.thread.archived_at, one) for one in threads if one.thread is not None]
+    archived = [pair for pair in archived if before is None or pair[0] < before]
+    archived.sort(key=lambda pair: pair[0], reverse=True)
+    return _threads(call, [one for _, one in archived], limit)
+
+
+def _threads(call: Context, threads: list[Channel], limit: int) -> Result:
+    me, shown = call.application.id, threads[:limit]
+    return {
+        "threads": [render.channel(one, me) for one in shown],
+        "members": [
+            render.thread_member(one, one.thread, me)
+            for one in shown
+            if one.thread is not None and me in one.thread.members
+        ],
+        "has_more": len(threads) > limit,
+    }
+
+
+async def archived_threads(call: Context) -> Result:
+    channel = call.guild_channel(perms.READ_MESSAGE_HISTORY)
+    return _page_of_archive(call, _archived(call, channel, private=False))
+
+
+async def archived_private_threads(call: Context) -> Result:
+    channel = call.guild_channel(perms.READ_MESSAGE_HISTORY, perms.MANAGE_THREADS)
+    return _page_of_archive(call, _archived(call, channel, private=True))
+
+
+async def own_private_threads(call: Context) -> Result:
+    """Archived private threads that the bot is a member of, newest first; `before` is an id."""
+    channel = call.guild_channel(perms.READ_MESSAGE_HISTORY)
+    query = call.query()
+    limit, before = query.limit(50, 100, least=2), query.snowflake("before")
+    query.check()
+    found = [
+        one
+        for one in _archived(call, channel, private=True)
+        if one.thread is not None
+        and call.application.id in one.thread.members
+        and (before is None or int(one.id) < before)
+    ]
+    return _threads(call, sorted(found, key=lambda one: int(one.id), reverse=True), limit)
+
+
+def _thread(call: Context) -> tuple[Channel, Thread]:
+    channel = call.channel()
+    if channel.thread is None:
+        raise DiscordError(50024)
+    return channel, channel.thread
+
+
+async def thread_members(call: Context) -> Result:
+    """All members; with `with_member`, one page of them, each with their membership of the guild."""
+    channel, thread = _thread(call)
+    query = call.query()
+    if not query.flag("with_member"):
+        query.check()
+        return [render.thread_member(channel, thread, one) for one in thread.members]
+    members = channel.guild.members
+    return [
+        render.thread_member(channel, thread, one) | {"member": render.member(members[one])}
+        for one in query.page((one for one in thread.members if one in members), str, 100, 100)
+    ]
+
+
+async def join_thread(call: Context) -> Result:
+    return await _join(call, call.application.id)
+
+
+async def add_thread_member(call: Context) -> Result:
+    if call.params["user"] not in call.core.state.users:
+        raise DiscordError(10013)
+    return await _join(call, call.params["user"])
+
+
+async def _join(call: Context, user_id: str) -> Result:
+    _, thread = _thread(call)
+    if thread.archived:
+        raise DiscordError(50083)
+    thread.members.setdefault(user_id, call.core.clock.now())
+    return None
+
+
+async def leave_thread(call: Context) -> Result:
+    _, thread = _thread(call)
+    thread.members.pop(call.application.id, None)
+    return None
+
+
+C = "/channels/{channel}"
+T, M = f"{C}/threads", f"{C}/thread-members"
+ENDPOINTS = (
+    Endpoint("POST", f"{C}/messages/{{message}}/threads", thread_from_message, THREADS, "channel"),
+    Endpoint("POST", T, thread_alone, THREADS, "channel"),
+    Endpoint("GET", f"{T}/archived/public", archived_threads, READS, "channel", body=False),
+    Endpoint("GET", f"{T}/archived/private", archived_private_threads, READS, "channel", body=False),
+    Endpoint("GET", f"{C}/users/@me/threads/archived/private", own_private_threads, READS, "channel", body=False),
+    Endpoint("GET", M, thread_members, READS, "channel", body=False),
+    Endpoint("PUT", f"{M}/@me", join_thread, major="channel", body=False),
+    Endpoint("DELETE", f"{M}/@me", leave_thread, major="channel", body=False),
+    Endpoint("PUT", f"{M}/{{user}}", add_thread_member, major="channel", body=False),
+)
