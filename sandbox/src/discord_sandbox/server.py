@@ -21,8 +21,9 @@ from discord_sandbox.discord.rest import (
     threads,
     users,
 )
-from discord_sandbox.discord.rest.context import BASE
+from discord_sandbox.discord.rest.context import VERSIONS
 from discord_sandbox.discord.rest.replies import reply
+from discord_sandbox.discord.rest.unmodelled import other_version, unmodelled
 from discord_sandbox.discord.rest.uploads import REQUEST_LIMIT
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.world import World
@@ -47,15 +48,18 @@ def create_app(world: World, clock: Clock, *, processes_file: Path | None = None
     app = web.Application(client_max_size=REQUEST_LIMIT + 1)
     core = app[CORE] = Core(world, clock, processes_file)
     app[GATEWAY] = core.gateway
-    for endpoint in ENDPOINTS:
-        app.router.add_route(endpoint.method, BASE + endpoint.path, endpoint.__call__)
+    for version in VERSIONS:
+        for endpoint in ENDPOINTS:
+            app.router.add_route(endpoint.method, f"/api/{version}{endpoint.path}", endpoint.__call__)
     app.router.add_get("/gateway/", connect)
     app.router.add_get("/gateway", connect)
     app.router.add_get("/gateway/resume/{application}/", connect)
     app.router.add_get("/cdn/embed/avatars/{name}", _avatar)
     app.router.add_get("/cdn/{path:attachments/.+}", _attachment)
     add_routes(app)
-    app.router.add_route("*", BASE + "/{rest:.*}", _unknown)
+    for version in VERSIONS:
+        app.router.add_route("*", f"/api/{version}/{{rest:.*}}", unmodelled)
+    app.router.add_route("*", "/api/{rest:.*}", other_version)
     app.router.add_get("/", _index)
     app.router.add_get("/{path:.+}", _page)
     app.on_shutdown.append(_close_sockets)
@@ -88,10 +92,6 @@ def _hostname(address: str) -> str | None:
         return urlsplit(address).hostname
     except ValueError:
         return None
-
-
-async def _unknown(request: web.Request) -> web.Response:
-    return reply({"message": "404: Not Found", "code": 0}, 404)
 
 
 async def _attachment(request: web.Request) -> web.Response:

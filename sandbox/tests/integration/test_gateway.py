@@ -126,6 +126,14 @@ async def test_the_address_is_checked(client: Client, query: str, code: int) -> 
         assert ws.close_code == code
 
 
+async def test_version_9_is_served_too(client: Client) -> None:
+    async with client.http.ws_connect(client.sandbox.gateway_url + "?v=9") as ws:
+        body = {"token": client.sandbox.token(), "intents": 1, "properties": {}}
+        await ws.send_json({"op": 2, "d": body})
+        assert (await ws.receive_json())["op"] == 10
+        assert (await ws.receive_json())["d"]["v"] == 9
+
+
 async def test_4096_bytes_and_120_a_minute_are_allowed(client: Client, clock: ManualClock) -> None:
     async with Wire(client) as wire:
         payload = json.dumps({"op": 1, "d": None})

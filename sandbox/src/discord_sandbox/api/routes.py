@@ -86,7 +86,10 @@ ROUTES = (
     Route("POST", "/applications/{name}/token", admin.token, "reset a bot's token"),
     Route("GET", "/events", events.events, "server-sent events; Last-Event-ID or since"),
     Route(
-        "GET", "/requests", lookups.requests, "REST calls of bots; since=N, limit, application, route, method"
+        "GET",
+        "/requests",
+        lookups.requests,
+        "REST calls of bots; since=N, limit, application, route, method, modelled",
     ),
     Route("GET", "/faults", faults.listed, "all faults"),
     Route("POST", "/faults", faults.create, "inject a fault: kind, method, route, count or seconds, …", 201),

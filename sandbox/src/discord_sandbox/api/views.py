@@ -283,6 +283,7 @@ class Views:
             "body": it.body,
             "error": it.error,
             "ignored": it.ignored,
+            "modelled": it.modelled,
             "fault": it.fault,
             "headers": it.headers,
         }

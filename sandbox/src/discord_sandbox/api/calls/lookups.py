@@ -88,6 +88,8 @@ async def requests(call: ApiCall) -> JSON:
     views = Views(call.core)
     since, limit = int(call.number("since", 0)), int(call.number("limit", 5000))
     wanted = {key: call.get(key) for key in ("application", "route", "method") if call.get(key) is not None}
+    if (modelled := call.get("modelled")) is not None:
+        wanted["modelled"] = str(modelled).lower() == "true"
     found = [
         one for one in call.core.log.since(since) if all(wanted[key] == getattr(one, key) for key in wanted)
     ]

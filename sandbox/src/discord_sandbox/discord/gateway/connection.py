@@ -41,10 +41,11 @@ async def connect(request: web.Request) -> web.StreamResponse:
     await ws.prepare(request)
     socket = Socket(ws, request.transport, (encoder or ENCODERS[""])())
     gateway.sockets.add(socket)
-    connection = Connection(gateway, ws, socket)
+    version = request.query.get("v", "10")
+    connection = Connection(gateway, ws, socket, version)
     left: int | None = None
     try:
-        if request.query.get("v", "10") not in ("9", "10"):
+        if version not in ("9", "10"):
             raise CloseError(4012, "Invalid API version")
         if encoder is None or request.query.get("encoding", "json") != "json":
             raise CloseError(4002, "Error while decoding payload")
@@ -60,10 +61,11 @@ async def connect(request: web.Request) -> web.StreamResponse:
 
 
 class Connection:
-    def __init__(self, gateway: Gateway, ws: web.WebSocketResponse, socket: Socket) -> None:
+    def __init__(self, gateway: Gateway, ws: web.WebSocketResponse, socket: Socket, version: str) -> None:
         self._gateway = gateway
         self._ws = ws
         self._socket = socket
+        self._version = version
         self._session: Session | None = None
         self._received: deque[float] = deque(maxlen=PER_MINUTE)
 
@@ -138,7 +140,8 @@ class Connection:
         self._gateway.sessions[session.id] = session
         self._session = session
         session.socket = self._socket
-        session.dispatch("READY", dumps(payloads.ready(session, self._gateway.resume_url(application))))
+        ready = payloads.ready(session, self._gateway.resume_url(application), int(self._version))
+        session.dispatch("READY", dumps(ready))
         if intents & GUILDS:
             for guild in application.guilds.values():
                 if session.owns(guild):

@@ -7,10 +7,10 @@ from discord_sandbox.discord.state.model import JSON, Guild
 from discord_sandbox.discord.state.store import State
 
 
-def ready(session: Session, resume_url: str) -> JSON:
+def ready(session: Session, resume_url: str, version: int) -> JSON:
     application = session.application
     body: JSON = {
-        "v": 10,
+        "v": version,
         "user_settings": {},
         "user": render.private_user(application.user),
         "guilds": [

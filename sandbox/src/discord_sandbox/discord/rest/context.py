@@ -1,5 +1,6 @@
 """One authenticated REST call, and the look-ups that every handler needs."""
 
+import re
 from typing import Any
 
 from aiohttp import web
@@ -12,9 +13,15 @@ from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Message
 
-BASE = "/api/v10"
+VERSIONS = ("v9", "v10")  # those that Discord serves; what is modelled is the same in both
+_PREFIX = re.compile(rf"/api/({'|'.join(VERSIONS)})(?=/)")
 
 Result = web.Response | JSON | list[Any] | tuple[int, JSON] | None
+
+
+def path_of(request: web.Request) -> str:
+    """The path of a call within Discord's API: `/users/@me`."""
+    return _PREFIX.sub("", request.path, count=1)
 
 
 class Context:

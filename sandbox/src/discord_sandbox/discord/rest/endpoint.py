@@ -11,7 +11,7 @@ from aiohttp import web
 from discord_sandbox.discord.actions.posts import Upload
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
-from discord_sandbox.discord.rest.context import BASE, Context, Result
+from discord_sandbox.discord.rest.context import Context, Result, path_of
 from discord_sandbox.discord.rest.replies import rate_limited, refused_by_fault, reply, respond
 from discord_sandbox.discord.rest.uploads import read_upload
 from discord_sandbox.discord.state.model import Application
@@ -37,12 +37,14 @@ class Endpoint:
     major: str | None = None
     token: bool = True
     body: bool = True
+    modelled: bool = True
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         core = request.app[CORE]
         started = time.perf_counter()
-        path = request.path.removeprefix(BASE)
+        path = path_of(request)
         entry = core.log.open(core.clock.now(), self.method, path, self.path)
+        entry.modelled = self.modelled
         for name in LOGGED_HEADERS:
             if (value := request.headers.get(name)) is not None:
                 entry.headers[name.lower()] = value

@@ -9,7 +9,10 @@ KEPT = 5_000
 
 @dataclass(slots=True)
 class LoggedCall:
-    """One call; `body` as sent, `error` as refused, `ignored` the keys in the body that Discord ignores."""
+    """One call; `body` as sent, `error` as refused, `ignored` the keys in the body that Discord ignores.
+
+    `modelled`: whether the sandbox has the route.
+    """
 
     n: int
     time: float
@@ -22,6 +25,7 @@ class LoggedCall:
     body: Any = None
     error: Any = None
     fault: str | None = None
+    modelled: bool = True
     ignored: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
 
