@@ -23,8 +23,8 @@ def row(*children: JSON) -> JSON:
     return {"type": 1, "components": list(children)}
 
 
-def select(options: int = 1, **more: Any) -> JSON:
-    listed = [{"label": f"l{i}", "value": f"v{i}"} for i in range(options)]
+def select(number: int = 1, **more: Any) -> JSON:
+    listed = [{"label": f"l{i}", "value": f"v{i}"} for i in range(number)]
     return {"type": 3, "custom_id": "s", "options": listed} | more
 
 
@@ -130,6 +130,24 @@ BOTH_SIDES: list[tuple[str, JSON, JSON, str]] = [
         rows(row(button("a"), button("b"))),
         rows(row(button("a"), button("a"))),
         "components.0.components.1.custom_id",
+    ),
+    (
+        "emoji of a button",
+        rows(row(button(emoji={"name": "👍🏽"}))),
+        rows(row(button(emoji={"name": "thumbsup"}))),
+        "components.0.components.0.emoji.name",
+    ),
+    (
+        "custom emoji",
+        rows(row(button(emoji={"id": "1234567890", "name": "party", "animated": True}))),
+        rows(row(button(emoji={"id": "party"}))),
+        "components.0.components.0.emoji.id",
+    ),
+    (
+        "emoji of an option",
+        rows(row(select(options=[{"label": "l", "value": "v", "emoji": {"name": "🇩🇪"}}]))),
+        rows(row(select(options=[{"label": "l", "value": "v", "emoji": {}}]))),
+        "components.0.components.0.options.0.emoji.name",
     ),
     (
         "button and select in a row",
@@ -251,6 +269,13 @@ async def test_a_limit_holds_on_both_sides(strict: Client, good: JSON, bad: JSON
 @pytest.mark.parametrize("body", [{}, {"content": ""}, {"content": "  "}, {"embeds": []}, {"components": []}])
 async def test_an_empty_message_is_50006(client: Client, body: JSON) -> None:
     assert (await client.send(body)).code == 50006
+
+
+async def test_stickers_do_not_exist(client: Client) -> None:
+    for body in ({"sticker_ids": ["1"]}, {"content": "x", "sticker_ids": [1, 2, 3]}):
+        assert (await client.send(body)).code == 50081
+    assert (await client.send({"content": "x", "sticker_ids": []})).status == 200
+    assert (await client.send({"content": "x", "sticker_ids": ["1"] * 4})).code == 50035
 
 
 async def test_all_complaints_come_at_once(client: Client) -> None:

@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 
 from discord_sandbox import Sandbox, World
-from discord_sandbox.discord.actions.reactions import MOST, is_emoji
+from discord_sandbox.discord.actions.reactions import MOST
+from discord_sandbox.discord.rules.emoji import is_emoji
 from support.client import Client, Wire
 
 REACTIONS = 1 << 10
@@ -135,7 +136,20 @@ def test_unicode_emoji_are_taken(emoji: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "thumbsup", "robot:123", "👍 ", "1", "👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍", "<👍>"]
+    "text",
+    [
+        "",
+        "x",
+        "👍👍",
+        "⏩x",
+        "→",
+        "thumbsup",
+        "robot:123",
+        "👍 ",
+        "1",
+        "👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍👍",
+        "<👍>",
+    ],
 )
 async def test_what_is_no_emoji_is_refused(client: Client, text: str) -> None:
     assert not is_emoji(text)

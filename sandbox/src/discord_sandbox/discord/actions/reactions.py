@@ -1,30 +1,11 @@
 """Reactions of bots and people to messages."""
 
-import unicodedata
-
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.rules.emoji import is_emoji
 from discord_sandbox.discord.state.model import Message
 
 MOST = 20
-LONGEST = 16  # code points; a family of four with skin tones has eleven
-_JOINERS = {"\u200d", "\ufe0f", "\u20e3"}
-_KEYS = set("0123456789#*")
-
-
-def is_emoji(text: str) -> bool:
-    """Whether Discord takes it for a Unicode emoji. Custom ones (`name:id`) do not exist here."""
-    if not text or len(text) > LONGEST:
-        return False
-    if "\u20e3" in text:
-        return text[0] in _KEYS and set(text[1:]) <= _JOINERS
-    # Skin tones are Sk, the parts of subdivision flags Cf; a few old emoji are punctuation, arrows or letters.
-    return all(
-        one in _JOINERS
-        or (ord(one) > 0x203B and unicodedata.category(one) in ("So", "Sm", "Sk", "Po", "Pd", "Cf"))
-        or one in "\u2139\u00a9\u00ae"
-        for one in text
-    )
 
 
 class Reactions:

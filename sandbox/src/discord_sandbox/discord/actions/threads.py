@@ -1,5 +1,7 @@
 """Threads: start from a message or alone, change, archive, delete."""
 
+from dataclasses import dataclass
+
 from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.clock import Clock
@@ -17,6 +19,16 @@ from discord_sandbox.discord.state.model import (
 from discord_sandbox.discord.state.store import State
 
 
+@dataclass(frozen=True, slots=True)
+class ThreadDraft:
+    """What a new thread is to be. `minutes` None: as the channel has it; `slowmode` in seconds."""
+
+    name: str
+    minutes: int | None = None
+    slowmode: int = 0
+    invitable: bool = True
+
+
 class Threads:
     def __init__(self, state: State, clock: Clock, broadcast: Broadcast) -> None:
         self._state = state
@@ -24,22 +36,21 @@ class Threads:
         self._broadcast = broadcast
 
     def _make(
-        self, thread_id: str, parent: Channel, owner: Member, name: str, *, minutes: int | None, kind: int
+        self, thread_id: str, parent: Channel, owner: Member, draft: ThreadDraft, kind: int
     ) -> tuple[Channel, Thread]:
         now = self._clock.now()
-        thread = Thread(parent, owner.user.id, now, auto_archive_minutes=minutes or 4320)
+        minutes = draft.minutes or parent.auto_archive_minutes or 4320
+        thread = Thread(parent, owner.user.id, now, auto_archive_minutes=minutes, invitable=draft.invitable)
         thread.members[owner.user.id] = now
-        channel = Channel(thread_id, parent.guild, kind, name, thread=thread)
+        channel = Channel(thread_id, parent.guild, kind, draft.name, slowmode=draft.slowmode, thread=thread)
         self._state.add_channel(channel)
         return channel, thread
 
-    def from_message(self, message: Message, owner: Member, name: str, minutes: int | None) -> Channel:
+    def from_message(self, message: Message, owner: Member, draft: ThreadDraft) -> Channel:
         """Start a thread, which gets the message's id. Raises 160004 if the message has a thread."""
         if message.thread is not None or message.id in self._state.channels:
             raise DiscordError(160004)
-        channel, thread = self._make(
-            message.id, message.channel, owner, name, minutes=minutes, kind=PUBLIC_THREAD
-        )
+        channel, thread = self._make(message.id, message.channel, owner, draft, PUBLIC_THREAD)
         thread.message_id = message.id
         message.thread = channel
         message.flags |= HAS_THREAD
@@ -55,12 +66,12 @@ class Threads:
         self._say(starter, counted=False)
         return channel
 
-    def alone(self, parent: Channel, owner: Member, name: str, minutes: int | None, kind: int) -> Channel:
-        channel, thread = self._make(self._state.new_id(), parent, owner, name, minutes=minutes, kind=kind)
+    def alone(self, parent: Channel, owner: Member, draft: ThreadDraft, kind: int) -> Channel:
+        channel, thread = self._make(self._state.new_id(), parent, owner, draft, kind)
         self._broadcast.thread_created(channel)
         if kind != PRIVATE_THREAD:
             notice = self._system(parent, owner, THREAD_CREATED)
-            notice.content = name
+            notice.content = draft.name
             notice.flags |= HAS_THREAD
             notice.thread = channel
             notice.reference = {"type": 0, "channel_id": channel.id, "guild_id": channel.guild.id}

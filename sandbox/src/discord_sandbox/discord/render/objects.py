@@ -86,7 +86,7 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
             "flags": 0,
             "recipients": [user(it.recipient)] if it.recipient is not None else [],
         }
-    return {
+    body: JSON = {
         "id": it.id,
         "type": it.kind,
         "last_message_id": it.last_message_id,
@@ -99,8 +99,11 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
         "topic": it.topic,
         "position": it.position,
         "permission_overwrites": [overwrite(o) for o in it.overwrites.values()],
-        "nsfw": False,
+        "nsfw": it.nsfw,
     }
+    if it.auto_archive_minutes is not None:
+        body["default_auto_archive_duration"] = it.auto_archive_minutes
+    return body
 
 
 def _thread(it: Channel, thread: Thread, viewer: str | None) -> JSON:
@@ -199,23 +202,27 @@ def counts(it: Guild) -> JSON:
 
 
 def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewer: Member) -> JSON:
-    return guild(it) | counts(it) | {
-        "joined_at": iso(viewer.joined_at),
-        "large": False,
-        "unavailable": False,
-        "member_count": len(it.members),
-        "hub_type": None,
-        "voice_states": [],
-        "presences": [],
-        "stage_instances": [],
-        "guild_scheduled_events": [],
-        "soundboard_sounds": [],
-        "members": [member(m) for m in members],
-        "channels": [channel(c) for c in visible if not c.is_thread],
-        "threads": [
-            channel(c, viewer.user.id) for c in visible if c.thread is not None and not c.thread.archived
-        ],
-    }
+    return (
+        guild(it)
+        | counts(it)
+        | {
+            "joined_at": iso(viewer.joined_at),
+            "large": False,
+            "unavailable": False,
+            "member_count": len(it.members),
+            "hub_type": None,
+            "voice_states": [],
+            "presences": [],
+            "stage_instances": [],
+            "guild_scheduled_events": [],
+            "soundboard_sounds": [],
+            "members": [member(m) for m in members],
+            "channels": [channel(c) for c in visible if not c.is_thread],
+            "threads": [
+                channel(c, viewer.user.id) for c in visible if c.thread is not None and not c.thread.archived
+            ],
+        }
+    )
 
 
 def application(it: Application, owner: User, guild_count: int) -> JSON:

@@ -1,15 +1,55 @@
-"""Channels and threads: read, change, delete, typing, permissions."""
+"""Channels and threads: read, change, delete, typing."""
 
-from discord_sandbox.discord.errors import DiscordError, invalid
+from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.rest import overwrites
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import Channel, Thread
-from discord_sandbox.discord.state.permissions import Overwrite
 from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
 ARCHIVE = (60, 1440, 4320, 10080)
+MODELLED = frozenset(
+    {
+        "name",
+        "topic",
+        "position",
+        "nsfw",
+        "rate_limit_per_user",
+        "permission_overwrites",
+        "parent_id",
+        "default_auto_archive_duration",
+    }
+)
+NOT_MODELLED = frozenset({"type", "flags", "default_thread_rate_limit_per_user"})
+# Documented for other types of channels; without effect on text channels.
+OF_OTHERS = frozenset(
+    {
+        "bitrate",
+        "user_limit",
+        "rtc_region",
+        "video_quality_mode",
+        "available_tags",
+        "default_reaction_emoji",
+        "default_sort_order",
+        "default_forum_layout",
+        "default_tag_setting",
+    }
+)
+KEYS = MODELLED | NOT_MODELLED | OF_OTHERS
+THREAD_KEYS = frozenset(
+    {
+        "name",
+        "archived",
+        "auto_archive_duration",
+        "locked",
+        "invitable",
+        "rate_limit_per_user",
+        "flags",
+        "applied_tags",
+    }
+)
 
 
 async def get(call: Context) -> Result:
@@ -23,19 +63,34 @@ async def patch(call: Context) -> Result:
     if not call.may(channel, perms.MANAGE_CHANNELS):
         raise DiscordError(50013)
     body = call.fields()
-    name = body.text("name", 100, shortest=1)
-    topic = body.text("topic", 1024)
-    slowmode = body.number("rate_limit_per_user", 0, 21600)
+    body.known(KEYS)
+    name, topic = body.text("name", 100, shortest=1), body.text("topic", 1024)
+    slowmode, position = body.number("rate_limit_per_user", 0, 21600), body.number("position", 0, 2**31 - 1)
+    nsfw, minutes = body.flag("nsfw"), body.choice("default_auto_archive_duration", ARCHIVE)
+    if body.snowflake("parent_id") is not None:
+        body.complain("parent_id", "CHANNEL_PARENT_INVALID", "Category does not exist")
+    for key in NOT_MODELLED & body.body.keys():
+        if body.body[key] not in (None, channel.kind if key == "type" else 0):
+            body.complain(key, "UNSUPPORTED", f"The sandbox does not model {key}.")
+    new = overwrites.read_all(body, channel.guild)
     body.complaints.check()
+    if new is not None:
+        overwrites.replace_all(call, channel, new)
     channel.name = channel.name if name is None else name
     channel.topic = topic if "topic" in call.body else channel.topic
-    channel.slowmode = channel.slowmode if slowmode is None else slowmode
+    channel.position = channel.position if position is None else position
+    channel.nsfw = channel.nsfw if nsfw is None else nsfw
+    if "rate_limit_per_user" in call.body:
+        channel.slowmode = slowmode or 0
+    if "default_auto_archive_duration" in call.body:
+        channel.auto_archive_minutes = minutes
     call.core.broadcast.channel_updated(channel)
     return render.channel(channel)
 
 
 def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
     body = call.fields()
+    body.known(THREAD_KEYS)
     name = body.text("name", 100, shortest=1)
     archived, locked = body.flag("archived"), body.flag("locked")
     minutes = body.choice("auto_archive_duration", ARCHIVE)
@@ -81,28 +136,10 @@ async def typing(call: Context) -> Result:
     return None
 
 
-async def set_overwrite(call: Context) -> Result:
-    channel = call.guild_channel()
-    if channel.is_thread:
-        raise DiscordError(50024)
-    if not call.may(channel, perms.MANAGE_ROLES):
-        raise DiscordError(50013)
-    kind = call.body.get("type")
-    if kind not in (0, 1):
-        raise invalid(("type",), "BASE_TYPE_CHOICES", "Value must be one of {0, 1}.")
-    target = call.params["target"]
-    allow, deny = int(call.body.get("allow") or 0), int(call.body.get("deny") or 0)
-    channel.overwrites[target] = Overwrite(target, kind, allow, deny)
-    channel.guild.permission_cache.clear()
-    call.core.broadcast.channel_updated(channel)
-    return None
-
-
 C = "/channels/{channel}"
 ENDPOINTS = (
     Endpoint("GET", C, get, READS, "channel", body=False),
     Endpoint("PATCH", C, patch, THREADS, "channel"),
     Endpoint("DELETE", C, delete, major="channel", body=False),
     Endpoint("POST", f"{C}/typing", typing, major="channel", body=False),
-    Endpoint("PUT", f"{C}/permissions/{{target}}", set_overwrite, major="channel"),
 )

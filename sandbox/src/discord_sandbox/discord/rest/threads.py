@@ -1,5 +1,6 @@
 """Threads: start, list archived ones, members."""
 
+from discord_sandbox.discord.actions.threads import ThreadDraft
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.channels import ARCHIVE
@@ -10,15 +11,18 @@ from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import PRIVATE_THREAD, PUBLIC_THREAD, Channel, Thread
 from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
+KEYS = frozenset({"name", "auto_archive_duration", "rate_limit_per_user"})
 
-def _thread_body(call: Context) -> tuple[Fields, str, int | None]:
-    body = call.fields()
+
+def _draft(body: Fields, keys: frozenset[str]) -> ThreadDraft:
+    body.known(keys)
     name = body.text("name", 100, shortest=1, required=True)
     minutes = body.choice("auto_archive_duration", ARCHIVE)
-    body.number("rate_limit_per_user", 0, 21600)
+    slowmode = body.number("rate_limit_per_user", 0, 21600)
+    invitable = body.flag("invitable")
     body.choice("type", (10, 11, 12))
     body.complaints.check()
-    return body, name or "", minutes
+    return ThreadDraft(name or "", minutes, slowmode or 0, invitable is not False)
 
 
 async def thread_from_message(call: Context) -> Result:
@@ -30,8 +34,8 @@ async def thread_from_message(call: Context) -> Result:
     message = call.message(channel)
     if message.kind not in (0, 19, 20):
         raise DiscordError(50021)
-    _, name, minutes = _thread_body(call)
-    made = call.core.threads.from_message(message, call.me(channel.guild), name, minutes)
+    draft = _draft(call.fields(), KEYS)
+    made = call.core.threads.from_message(message, call.me(channel.guild), draft)
     return 201, render.channel(made, call.application.id)
 
 
@@ -39,13 +43,13 @@ async def thread_alone(call: Context) -> Result:
     channel = call.guild_channel()
     if channel.is_thread:
         raise DiscordError(50024)
-    body, name, minutes = _thread_body(call)
-    kind = body.body.get("type") or PRIVATE_THREAD
+    draft = _draft(call.fields(), KEYS | {"type", "invitable"})
+    kind = call.body.get("type") or PRIVATE_THREAD
     needed = perms.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else perms.CREATE_PUBLIC_THREADS
     if not call.may(channel, needed):
         raise DiscordError(50013)
     kind = PRIVATE_THREAD if kind == PRIVATE_THREAD else PUBLIC_THREAD
-    made = call.core.threads.alone(channel, call.me(channel.guild), name, minutes, kind)
+    made = call.core.threads.alone(channel, call.me(channel.guild), draft, kind)
     return 201, render.channel(made, call.application.id)
 
 
@@ -159,7 +163,9 @@ ENDPOINTS = (
     Endpoint("POST", T, thread_alone, THREADS, "channel"),
     Endpoint("GET", f"{T}/archived/public", archived_threads, READS, "channel", body=False),
     Endpoint("GET", f"{T}/archived/private", archived_private_threads, READS, "channel", body=False),
-    Endpoint("GET", f"{C}/users/@me/threads/archived/private", own_private_threads, READS, "channel", body=False),
+    Endpoint(
+        "GET", f"{C}/users/@me/threads/archived/private", own_private_threads, READS, "channel", body=False
+    ),
     Endpoint("GET", M, thread_members, READS, "channel", body=False),
     Endpoint("PUT", f"{M}/@me", join_thread, major="channel", body=False),
     Endpoint("DELETE", f"{M}/@me", leave_thread, major="channel", body=False),

@@ -1,5 +1,6 @@
 """Buttons and selects; selects are the same in messages and modals."""
 
+from discord_sandbox.discord.rules.emoji import is_emoji
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state.model import JSON
 
@@ -60,10 +61,14 @@ def _emoji(body: Fields) -> JSON | None:
     if emoji is None:
         return None
     emoji.known(("id", "name", "animated"))
-    name, number = emoji.text("name", 100), emoji.text("id", 20)
-    if not name and not number:
-        emoji.complain("name", "BASE_TYPE_REQUIRED", "This field is required")
-    return {"name": name or ""} | ({"id": number} if number else {})
+    number = emoji.snowflake("id")
+    name = str(emoji.body.get("name") or "")
+    if number is not None:
+        # A custom emoji: Discord goes by its id. The sandbox has none, and takes each.
+        return {"name": name, "id": str(number)}
+    if emoji.body.get("id") is None and not is_emoji(name):
+        emoji.complain("name", "BUTTON_COMPONENT_INVALID_EMOJI", "Invalid emoji")
+    return {"name": name}
 
 
 def select(body: Fields) -> JSON:

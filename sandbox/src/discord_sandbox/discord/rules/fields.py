@@ -1,6 +1,7 @@
 """Field-by-field reading of a JSON object, with complaints in Discord's words at their path."""
 
 import contextlib
+import math
 import re
 from collections.abc import Collection
 from datetime import datetime
@@ -74,7 +75,8 @@ class Fields:
         if isinstance(value, str):
             with contextlib.suppress(ValueError):
                 value = int(value) if whole else float(value)
-        if isinstance(value, bool) or value != value or not isinstance(value, int if whole else (int, float)):
+        wanted = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, wanted) or math.isnan(value):
             self.complain(key, "NUMBER_TYPE_COERCE", f'Value "{value}" is not {"int" if whole else "float"}.')
             return None
         if value < least:

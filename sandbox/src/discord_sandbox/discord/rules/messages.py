@@ -57,7 +57,7 @@ def read(
     has_files: bool = False,
     existing: "Draft | None" = None,
 ) -> Draft:
-    """Read a create or, with `existing`, an edit. Raises 50035, or 50006 if nothing would be shown."""
+    """Read a create or, with `existing`, an edit. Raises 50035, 50081, or 50006 if nothing would be shown."""
     body = fields.body
     fields.known(keys)
     flags: Any = fields.number("flags", 0, 2**31 - 1)
@@ -85,10 +85,11 @@ def read(
                     "MESSAGE_CANNOT_USE_LEGACY_FIELDS_WITH_COMPONENTS_V2",
                     f"The '{key}' field cannot be used when using MessageFlags.IS_COMPONENTS_V2",
                 )
+    stickers = fields.items("sticker_ids", 3)
     fields.complaints.check()
-    _not_empty(
-        draft, existing, v2=v2, has_files=has_files, fields=fields, sticker=bool(body.get("sticker_ids"))
-    )
+    if stickers:
+        raise DiscordError(50081)  # No server of the sandbox has stickers.
+    _not_empty(draft, existing, v2=v2, has_files=has_files, fields=fields)
     return draft
 
 
@@ -99,9 +100,7 @@ def _nonce(fields: Fields) -> str | int | None:
     return fields.text("nonce", 25)
 
 
-def _not_empty(
-    draft: Draft, existing: Draft | None, *, v2: bool, has_files: bool, fields: Fields, sticker: bool
-) -> None:
+def _not_empty(draft: Draft, existing: Draft | None, *, v2: bool, has_files: bool, fields: Fields) -> None:
     content, shown, parts = draft.content, draft.embeds, draft.components
     if existing is not None:
         content = existing.content if content is None else content
@@ -119,7 +118,7 @@ def _not_empty(
             fields.complain("components", "BASE_TYPE_REQUIRED", "This field is required")
             fields.complaints.check()
         return
-    if not (content and content.strip()) and not shown and not has_files and not sticker and not parts:
+    if not (content and content.strip()) and not shown and not has_files and not parts:
         raise DiscordError(50006)
 
 

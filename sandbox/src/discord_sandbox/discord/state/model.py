@@ -91,6 +91,8 @@ class Channel:
     topic: str | None = None
     position: int = 0
     slowmode: int = 0
+    nsfw: bool = False
+    auto_archive_minutes: int | None = None
     overwrites: dict[str, Overwrite] = field(default_factory=dict)
     messages: dict[str, "Message"] = field(default_factory=dict)
     last_message_id: str | None = None
