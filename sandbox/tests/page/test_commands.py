@@ -77,6 +77,26 @@ async def test_optional_options_are_added_and_removed_with_the_keyboard(open_tab
     await expect(tab.composer).to_be_focused()
 
 
+async def test_a_messages_menu_has_commands_on_it_and_on_its_author(open_tab: Open, stage: Stage) -> None:
+    await stage.say("mia", "support", "the oven is on")
+    tab = await open_tab("workshop/support", user="ada")
+    row = tab.rows.filter(has_text="the oven is on")
+    apps = row.get_by_role("button", name="Apps")
+    await row.hover()
+    await apps.click()
+    menu = tab.page.get_by_role("listbox", name="Apps")
+    await expect(menu.get_by_role("option")).to_have_text(
+        ["BookmarkRobot · on this message", "Wave atRobot · on Mia"]
+    )
+    await tab.keys("Enter")
+    await expect(tab.rows.last).to_contain_text("Kept: the oven is on")
+    await row.hover()
+    await apps.click()
+    await tab.keys("ArrowDown", "Enter")
+    await expect(tab.rows.last).to_contain_text("👋 @Mia")
+    await expect(tab.rows.last.locator(".context")).to_contain_text("Ada used Wave at")
+
+
 async def test_a_refusal_is_shown_in_the_servers_words(open_tab: Open) -> None:
     tab = await open_tab()
     await tab.composer.fill("/order dish:tea size:1 table:terrace note:x")

@@ -282,6 +282,14 @@ def register(tree: app_commands.CommandTree[PageBot]) -> None:
             allowed_mentions=discord.AllowedMentions.all(),
         )
 
+    @tree.context_menu(name="Bookmark")
+    async def bookmark(interaction: discord.Interaction, message: discord.Message) -> None:
+        await interaction.response.send_message(f"Kept: {message.content}", ephemeral=True)
+
+    @tree.context_menu(name="Wave at")
+    async def wave(interaction: discord.Interaction, user: discord.User) -> None:
+        await interaction.response.send_message(f"👋 {user.mention}")
+
     @tree.command(description="Only for administrators")
     @app_commands.default_permissions(administrator=True)
     async def panic(interaction: discord.Interaction) -> None:

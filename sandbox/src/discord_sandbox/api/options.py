@@ -92,6 +92,10 @@ class OptionReader:
         self._add("channels", channel.id, body | {"permissions": "0"})
         return channel.id
 
+    def person(self, name: Any) -> str:
+        """The id of a person or bot in the channel's server, kept with their member in `resolved`."""
+        return self._thing(USER, name)
+
     def _add(self, group: str, key: str, body: JSON) -> None:
         self.resolved.setdefault(group, {})[key] = body
 

@@ -35,7 +35,7 @@ ROUTES = (
         "POST",
         "/commands",
         commands.commands,
-        "send a slash command: user, channel, command, options",
+        "send a command: user, channel, command, options; or user, command, target_user or target_message",
         person=True,
     ),
     Route(

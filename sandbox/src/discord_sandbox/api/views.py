@@ -8,9 +8,12 @@ from typing import Any
 from discord_sandbox.api import text
 from discord_sandbox.discord.core import Core
 from discord_sandbox.discord.state.model import (
+    COMMAND,
     EPHEMERAL,
     JSON,
     LOADING,
+    MESSAGE_COMMAND,
+    USER_COMMAND,
     Application,
     Attachment,
     Channel,
@@ -225,6 +228,13 @@ class Views:
             return "button" if it.data.get("component_type") == 2 else "select"
         return INTERACTION_TYPES[it.kind]
 
+    def _target(self, it: Interaction, kind: int) -> str | None:
+        """What a command of a context menu was used on: a user's name, or a message's id."""
+        if it.kind != COMMAND or it.command_type != kind:
+            return None
+        target: str = it.data["target_id"]
+        return self._core.state.users[target].name if kind == USER_COMMAND else target
+
     def interaction(self, it: Interaction) -> JSON:
         shown = it.original
         return {
@@ -237,6 +247,8 @@ class Views:
             "guild": None if it.channel.is_direct else it.channel.guild.name,
             "application": it.application.name,
             "command": it.label if it.kind in (2, 4) else None,
+            "target_user": self._target(it, USER_COMMAND),
+            "target_message": self._target(it, MESSAGE_COMMAND),
             "custom_id": it.data.get("custom_id"),
             "source_message": it.message.id if it.message is not None else None,
             "created": time(it.created),

@@ -1,15 +1,17 @@
-"""Slash commands and their autocomplete, as people send them."""
+"""Commands and their autocomplete, as people send them."""
 
 from discord_sandbox.api.call import ApiCall
-from discord_sandbox.api.calls.people import present
+from discord_sandbox.api.calls.people import present, reader
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.options import OptionReader
-from discord_sandbox.discord.render.messages import BOT_DIRECT
-from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.api.usable import find
 from discord_sandbox.discord.state.model import (
     AUTOCOMPLETE,
     COMMAND,
     JSON,
+    MESSAGE_COMMAND,
+    SLASH_COMMAND,
+    USER_COMMAND,
     Application,
     Channel,
     Command,
@@ -18,11 +20,35 @@ from discord_sandbox.discord.state.model import (
 
 
 async def commands(call: ApiCall) -> JSON:
-    """POST commands: a person sends a slash command."""
+    """POST commands: a person sends a slash command, or one of the context menu of a person or message."""
+    if call.get("target_user") is not None or call.get("target_message") is not None:
+        return _context_command(call)
     member, channel = present(call)
     application, command, words = _command(call, member, channel)
     label, data = _data(call, channel, command, words, None)
     begun = call.core.interactions.begin(COMMAND, application, member, channel, data, label=label)
+    return {"interaction": begun.id}
+
+
+def _context_command(call: ApiCall) -> JSON:
+    name, given = call.text("command"), call.get("target_user")
+    if call.get("options"):
+        raise ApiError(422, "option_unknown", "A command of a context menu has no options.")
+    if given is None:
+        message, member = reader(call, "target_message")
+        channel, kind = message.channel, MESSAGE_COMMAND
+        target, resolved = message.id, {"messages": {message.id: call.core.render(message)}}
+    elif call.get("target_message") is not None:
+        raise invalid('Only one of "target_user" and "target_message" can be given.')
+    else:
+        member, channel = present(call)
+        kind, options = USER_COMMAND, OptionReader(call, channel)
+        target, resolved = options.person(given), options.resolved
+    application, command = find(call, member, channel, name, kind)
+    data: JSON = {"id": command.id, "name": name, "type": kind, "target_id": target, "resolved": resolved}
+    if command.guild_id is not None:
+        data["guild_id"] = command.guild_id
+    begun = call.core.interactions.begin(COMMAND, application, member, channel, data, label=name)
     return {"interaction": begun.id}
 
 
@@ -38,54 +64,13 @@ async def autocomplete(call: ApiCall) -> JSON:
     return {"choices": begun.choices, "interaction": begun.id}
 
 
-def _usable(call: ApiCall, member: Member, channel: Channel, command: Command) -> str | None:
-    """Why the person may not use the command, None if they may."""
-    allowed = call.core.state.permissions(member, channel)
-    if not allowed & perms.USE_APPLICATION_COMMANDS:
-        return "cannot use application commands in this channel"
-    if allowed & perms.ADMINISTRATOR:
-        return None
-    verdict: bool | None = None
-    for one in command.permissions:
-        if one["type"] == 1 and one["id"] in (*member.roles, channel.guild.id):
-            verdict = bool(one["permission"]) or bool(verdict)
-    for one in command.permissions:
-        if one["type"] == 2 and one["id"] == member.user.id:
-            verdict = bool(one["permission"])
-    if verdict is not None:
-        return None if verdict else "is denied this command by the server's settings"
-    needed = command.body.get("default_member_permissions")
-    if needed is not None and (int(needed) == 0 or int(needed) & ~allowed):
-        return f"lacks {', '.join(perms.names(int(needed) & ~allowed)) or 'administrator rights'}"
-    return None
-
-
-def _in_direct_messages(command: Command) -> bool:
-    contexts = command.body.get("contexts")
-    return command.body.get("dm_permission") is not False if contexts is None else BOT_DIRECT in contexts
-
-
 def _command(call: ApiCall, member: Member, channel: Channel) -> tuple[Application, Command, list[str]]:
     """The application and command named by the call, and the rest of its words: subcommands."""
     words = call.text("command").removeprefix("/").split()
     if not words:
         raise invalid('"command" is empty.')
-    wanted = call.application()
-    guild = channel.guild
-    known = []
-    for application in call.core.state.applications.values():
-        here = application.id in guild.members if guild.hidden else guild.id in application.guilds
-        if (wanted is not None and application is not wanted) or not here:
-            continue
-        for scope in (guild.id, None):
-            found = application.by_name.get((scope, 1, words[0]))
-            if found is not None and (not guild.hidden or _in_direct_messages(found)):
-                reason = _usable(call, member, channel, found)
-                if reason is not None:
-                    raise ApiError(403, "missing_permissions", f"{member.user.name} {reason}: /{words[0]}.")
-                return application, found, words[1:]
-        known += [one.name for one in application.commands.values()]
-    raise unknown("command", f"/{words[0]}", (f"/{name}" for name in known))
+    application, command = find(call, member, channel, words[0], SLASH_COMMAND)
+    return application, command, words[1:]
 
 
 def _nested(definitions: list[JSON], words: list[str], label: str) -> tuple[list[JSON], list[JSON]]:

@@ -30,7 +30,7 @@ async def messages(call: ApiCall) -> JSON:
 
 async def react(call: ApiCall) -> JSON:
     """POST reactions: a person reacts to a message."""
-    message, member = _reader(call)
+    message, member = reader(call)
     may = bool(call.core.state.permissions(member, message.channel) & perms.ADD_REACTIONS)
     call.core.reactions.add(message, member.user.id, call.text("emoji"), may_begin=may)
     return Views(call.core).message(message)
@@ -38,17 +38,17 @@ async def react(call: ApiCall) -> JSON:
 
 async def unreact(call: ApiCall) -> JSON:
     """DELETE reactions: a person takes a reaction back."""
-    message, member = _reader(call)
+    message, member = reader(call)
     call.core.reactions.remove(message, member.user.id, call.text("emoji"))
     return Views(call.core).message(message)
 
 
-def _reader(call: ApiCall) -> tuple[Message, Member]:
+def reader(call: ApiCall, key: str = "message") -> tuple[Message, Member]:
     """The call's message, and its `user`. Raises 403 if they cannot see it, 404 for an ephemeral one."""
-    message = call.message(call.need("message"))
+    message = call.message(call.need(key))
     member = call.member(call.need("user"), message.channel.guild)
     if not call.core.state.permissions(member, message.channel) & perms.VIEW_CHANNEL:
         raise ApiError(403, "missing_permissions", f"{member.user.name} cannot see #{message.channel.name}.")
     if message.ephemeral_to is not None:
-        raise ApiError(404, "unknown_message", "Ephemeral messages take no reactions.")
+        raise ApiError(404, "unknown_message", "Ephemeral messages take no reactions and have no context menu.")
     return message, member

@@ -12,11 +12,13 @@ from discord_sandbox.discord.state.model import (
     AUTOCOMPLETE,
     CHAT_INPUT,
     COMMAND,
+    CONTEXT_MENU,
     EPHEMERAL,
     JSON,
     LOADING,
     MODAL_SUBMIT,
     REPLY,
+    SLASH_COMMAND,
     Interaction,
     Message,
 )
@@ -92,7 +94,9 @@ class Responses:
     def _origin(self, interaction: Interaction, *, ephemeral: bool, followup: bool = False) -> Origin:
         target = interaction.original if followup else interaction.message
         reference: JSON | None = None
-        kind = CHAT_INPUT if interaction.kind == COMMAND and not followup else REPLY
+        kind = REPLY
+        if interaction.kind == COMMAND and not followup:
+            kind = CHAT_INPUT if interaction.command_type == SLASH_COMMAND else CONTEXT_MENU
         if kind == REPLY and target is not None:
             reference = {
                 "type": 0,

@@ -6,7 +6,9 @@ from discord_sandbox.discord.state.model import (
     COMMAND,
     COMPONENT,
     JSON,
+    MESSAGE_COMMAND,
     MODAL_SUBMIT,
+    USER_COMMAND,
     Attachment,
     Interaction,
     Member,
@@ -45,7 +47,11 @@ def metadata(it: Interaction) -> JSON:
     }
     if it.kind == COMMAND:
         body["name"] = it.label
-        body["command_type"] = 1
+        body["command_type"] = it.command_type
+        if it.command_type == USER_COMMAND:
+            body["target_user"] = it.data["resolved"]["users"][it.data["target_id"]]
+        elif it.command_type == MESSAGE_COMMAND:
+            body["target_message_id"] = it.data["target_id"]
     if it.kind == COMPONENT and it.message is not None:
         body["interacted_message_id"] = it.message.id
     if it.kind == MODAL_SUBMIT and it.source is not None:

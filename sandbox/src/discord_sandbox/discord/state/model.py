@@ -12,11 +12,13 @@ TEXT, DIRECT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 10, 11,
 THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
 
 DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
+CONTEXT_MENU = 23
 
 SUPPRESS_EMBEDS, HAS_THREAD, EPHEMERAL, LOADING = 1 << 2, 1 << 5, 1 << 6, 1 << 7
 SUPPRESS_NOTIFICATIONS, COMPONENTS_V2 = 1 << 12, 1 << 15
 
 PING, COMMAND, COMPONENT, AUTOCOMPLETE, MODAL_SUBMIT = 1, 2, 3, 4, 5
+SLASH_COMMAND, USER_COMMAND, MESSAGE_COMMAND = 1, 2, 3
 
 
 @dataclass(slots=True, eq=False)
@@ -221,3 +223,9 @@ class Interaction:
     choices: list[JSON] | None = None
     timer: asyncio.TimerHandle | None = None
     waiters: list["asyncio.Future[None]"] = field(default_factory=list)
+
+    @property
+    def command_type(self) -> int:
+        """Of a command: slash, user or message."""
+        kind: int = self.data.get("type", SLASH_COMMAND)
+        return kind

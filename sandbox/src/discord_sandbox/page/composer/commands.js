@@ -1,5 +1,8 @@
-/** The slash commands that the acting person can use, and how a typed line reads. */
+/** The commands that the acting person can use here, and how a typed line reads. */
 
+const SLASH = 1;
+const ON_USER = 2;
+const ON_MESSAGE = 3;
 const SUBCOMMAND = 1;
 const GROUP = 2;
 const BOT_DIRECT = 1;
@@ -19,22 +22,42 @@ const BITS = {
  *   description: string, options: import("../base/types.js").Option[]}} Entry
  */
 
-/** @param {import("../state/store.js").Store} store @param {?string} channelId @returns {Entry[]} by application, then by name */
+/** Slash commands. @param {import("../state/store.js").Store} store @param {?string} channelId @returns {Entry[]} by application, then by name */
 export function available(store, channelId) {
+  const out = [];
+  for (const { application, command } of usable(store, channelId, SLASH)) {
+    for (const leaf of leaves(command, command.name)) out.push({ application, command, ...leaf });
+  }
+  return out.sort((a, b) => a.application.name.localeCompare(b.application.name) || a.path.localeCompare(b.path));
+}
+
+/**
+ * What the menu of a message offers: commands on the message, and on its author.
+ * @returns {{application: import("../base/types.js").Application, command: import("../base/types.js").Command, onAuthor: boolean}[]}
+ */
+export function contextCommands(store, channelId) {
+  const named = (found) => found.sort((a, b) => a.command.name.localeCompare(b.command.name));
+  return [
+    ...named(usable(store, channelId, ON_MESSAGE)).map((one) => ({ ...one, onAuthor: false })),
+    ...named(usable(store, channelId, ON_USER)).map((one) => ({ ...one, onAuthor: true })),
+  ];
+}
+
+function usable(store, channelId, type) {
   const out = [];
   const channel = store.channels.get(channelId ?? "");
   const direct = channel?.type === "direct" ? channel.application : null;
   for (const application of store.applicationsHere()) {
     if (direct && application.name !== direct) continue;
     for (const command of application.commands) {
-      if (command.type !== undefined && command.type !== 1) continue;
+      if ((command.type ?? SLASH) !== type) continue;
       if (direct && !inDirectMessages(command)) continue;
       if (command.guild_id && command.guild_id !== store.guildId) continue;
       if (!mayUse(command, store)) continue;
-      for (const leaf of leaves(command, command.name)) out.push({ application, command, ...leaf });
+      out.push({ application, command });
     }
   }
-  return out.sort((a, b) => a.application.name.localeCompare(b.application.name) || a.path.localeCompare(b.path));
+  return out;
 }
 
 /** Commands of a server are not there; others say in `contexts` where they are. */

@@ -2,6 +2,7 @@
 
 import { ApiError, api } from "../state/api.js";
 import { findComponent, selectOptions } from "../messages/components.js";
+import { contextCommands } from "../composer/commands.js";
 import { Composer } from "../composer/composer.js";
 import { $, fill, h } from "../base/dom.js";
 import { avatar, icon } from "../base/icons.js";
@@ -84,6 +85,7 @@ export class ChannelView {
       react: () => this.react(message, el.dataset.emoji),
       "pick-emoji": () => void pickEmoji(el).then((emoji) => emoji && this.react(message, emoji, true)),
       thread: () => this.openThread(el.dataset.thread),
+      apps: () => this.useApp(el, message),
       copy: () => navigator.clipboard?.writeText(message.id).then(() => toast({ title: "Copied", text: `Message ID ${message.id}` })).catch(() => {}),
       delete: () => api.removeMessage(message.id).catch((error) => toast({ title: "Message not deleted", text: error instanceof ApiError ? error.sentence : String(error) })),
     };
@@ -97,6 +99,24 @@ export class ChannelView {
     if (mine && add) return;
     const call = mine ? api.unreact : api.react;
     call({ user, message: message.id, emoji }).catch((error) => toast({ title: "Reaction not changed", text: error instanceof ApiError ? error.sentence : String(error) }));
+  }
+
+  /** Lets the acting person choose a command on the message or on its author. */
+  async useApp(el, message) {
+    const { store, presses } = this.app;
+    const entries = contextCommands(store, message.channel_id);
+    if (!entries.length) return toast({ title: "No commands here", text: "No app has registered a command for messages or their authors." });
+    const options = entries.map(({ application, command, onAuthor }, index) => ({
+      label: command.name,
+      value: String(index),
+      description: `${application.display_name} · on ${onAuthor ? message.author_name : "this message"}`,
+    }));
+    const picked = await chooseFrom(el, options, { min: 1, max: 1, label: "Apps" });
+    if (!picked) return;
+    const { application, command, onAuthor } = entries[Number(picked.values[0])];
+    const target = onAuthor ? { target_user: message.author_id } : { target_message: message.id };
+    await presses.command({ channel: message.channel_id, command: command.name, application: application.name, ...target })
+      .catch((error) => toast({ title: "Command not sent", text: error instanceof ApiError ? error.sentence : String(error) }));
   }
 
   jump(id) {

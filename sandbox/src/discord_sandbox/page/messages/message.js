@@ -170,6 +170,7 @@ function toolbar(message) {
     "div",
     { class: "toolbar", role: "toolbar", "aria-label": "Message actions" },
     message.ephemeral ? null : h("button", { type: "button", class: "icon-button", dataset: { action: "pick-emoji" }, "aria-label": "Add a reaction", "aria-haspopup": "menu", title: "Add a reaction" }, icon("smile", 18)),
+    message.ephemeral ? null : h("button", { type: "button", class: "icon-button", dataset: { action: "apps" }, "aria-label": "Apps", "aria-haspopup": "listbox", title: "Apps" }, icon("bolt", 18)),
     h("button", { type: "button", class: "icon-button", dataset: { action: "copy" }, "aria-label": "Copy message ID", title: "Copy message ID" }, icon("copy", 18)),
     message.ephemeral ? null : h("button", { type: "button", class: "icon-button danger", dataset: { action: "delete" }, "aria-label": "Delete message as an administrator", title: "Delete message (as an administrator)" }, icon("trash", 18)),
   );

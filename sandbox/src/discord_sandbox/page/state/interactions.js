@@ -69,7 +69,7 @@ export class Interactions {
     }
   }
 
-  /** @param {{channel: string, command: string, application: string, options: Object}} what @returns {Promise<void>} raises ApiError when refused */
+  /** @param {{channel: string, command: string, application: string, options?: Object, label?: string, target_user?: string, target_message?: string}} what @returns {Promise<void>} raises ApiError when refused */
   async command(what) {
     const { label, ...body } = what;
     const { interaction } = await api.command({ user: this.store.acting, ...body });
