@@ -104,6 +104,24 @@ async def test_changed_roles_are_shown(open_tab: Open, stage: Stage) -> None:
     await expect(acting).to_contain_text("no role")
 
 
+async def test_people_come_and_go_under_their_nicknames(open_tab: Open, stage: Stage) -> None:
+    await stage.call("POST", "people", name="zoe", display_name="Zoe")
+    tab = await open_tab("workshop/support", user="zoe")
+    await tab.page.get_by_role("button", name="Member list").click()
+    members = tab.page.locator("#members")
+    await expect(members).to_contain_text("Zoe")
+    await stage.call("PATCH", "people/zoe", nick="Zoe of the night", timeout=600)
+    await expect(members).to_contain_text("Zoe of the night")
+    await expect(members).to_contain_text("you · timed out")
+    await tab.type("hello?")
+    await tab.keys("Enter")
+    await expect(tab.page.get_by_text("zoe is timed out until")).to_be_visible()
+    tab.forgiven = ("403",)
+    await stage.call("DELETE", "people/zoe")
+    await expect(members).not_to_contain_text("Zoe")
+    await expect(tab.page.get_by_role("button", name="Acting as Zoe")).to_have_count(0)
+
+
 async def test_tab_moves_through_the_page_in_order(open_tab: Open, stage: Stage) -> None:
     await stage.say("ada", "support", "one message at least")
     tab = await open_tab("workshop/support")

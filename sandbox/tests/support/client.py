@@ -71,6 +71,11 @@ class Client:
     async def send(self, body: JSON, channel: str = "general") -> Answer:
         return await self.rest("POST", f"/channels/{self.sandbox.channel_id(channel)}/messages", body)
 
+    async def grant(self, *names: str, role: str = "Robot") -> None:
+        """Give a role permissions, by default the bot's own."""
+        got = await self.api("PATCH", f"roles/{role}", {"permissions": dict.fromkeys(names, True)})
+        assert got.status == 200, got.body
+
     async def begin(self, path: str = "commands", **body: Any) -> JSON:
         """Act as a person; returns the interaction's id, token and application."""
         got = await self.api("POST", path, body)

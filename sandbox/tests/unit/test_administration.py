@@ -9,11 +9,6 @@ from support.client import Client
 JSON = dict[str, Any]
 
 
-async def grant(client: Client, *names: str) -> None:
-    body = {"permissions": dict.fromkeys(names, True)}
-    assert (await client.api("PATCH", "roles/Robot", body)).status == 200
-
-
 async def test_channels_are_changed_and_deleted_with_the_permission(client: Client) -> None:
     path = f"/channels/{client.sandbox.channel_id('support')}"
     overwrite = f"{path}/permissions/{client.sandbox.role_id('helper')}"
@@ -23,7 +18,7 @@ async def test_channels_are_changed_and_deleted_with_the_permission(client: Clie
         ("DELETE", path, None),
     ):
         assert (await client.rest(method, where, body)).code == 50013
-    await grant(client, "MANAGE_CHANNELS", "MANAGE_ROLES")
+    await client.grant("MANAGE_CHANNELS", "MANAGE_ROLES")
     changed = await client.rest("PATCH", path, {"topic": "new", "name": "trouble", "rate_limit_per_user": 5})
     assert (changed.body["topic"], changed.body["name"]) == ("new", "trouble")
     assert (await client.rest("PATCH", path, {"topic": "x" * 1024})).status == 200
@@ -39,7 +34,7 @@ async def test_roles_are_given_and_taken_with_the_permission(client: Client) -> 
     guild, ada = client.sandbox.guild_id(), client.sandbox.person_id("ada")
     path = f"/guilds/{guild}/members/{ada}/roles/{client.sandbox.role_id('helper')}"
     assert (await client.rest("PUT", path)).code == 50013
-    await grant(client, "MANAGE_ROLES")
+    await client.grant("MANAGE_ROLES")
     assert (await client.rest("PUT", path)).status == 204
     member = (await client.rest("GET", f"/guilds/{guild}/members/{ada}")).body
     assert client.sandbox.role_id("helper") in member["roles"]

@@ -5,7 +5,17 @@ from typing import NamedTuple
 from aiohttp import web
 
 from discord_sandbox.api.call import ApiCall, ApiHandler, handled
-from discord_sandbox.api.calls import admin, commands, components, events, faults, lookups, people, services
+from discord_sandbox.api.calls import (
+    admin,
+    commands,
+    components,
+    events,
+    faults,
+    lookups,
+    membership,
+    people,
+    services,
+)
 from discord_sandbox.api.errors import ApiError
 from discord_sandbox.discord.core import CORE
 from discord_sandbox.discord.state.model import JSON
@@ -66,9 +76,16 @@ ROUTES = (
     Route(
         "PATCH",
         "/people/{name}",
-        admin.people,
-        "set a person's roles, or whether bots may write to them: roles, accepts_messages",
+        membership.change,
+        "change a person: roles, nick, timeout (seconds), accepts_messages",
     ),
+    Route("POST", "/people", membership.join, "a person joins: name, display_name, roles", 201),
+    Route("DELETE", "/people/{name}", membership.leave, "a person leaves"),
+    Route("GET", "/bans", membership.bans, "who is banned"),
+    Route("PUT", "/bans/{name}", membership.ban, "ban a person: reason, delete_message_seconds"),
+    Route("DELETE", "/bans/{name}", membership.unban, "lift a ban"),
+    Route("PUT", "/applications/{name}/guilds/{guild}", membership.install, "a bot joins a server"),
+    Route("DELETE", "/applications/{name}/guilds/{guild}", membership.uninstall, "a bot leaves a server"),
     Route(
         "PATCH",
         "/channels/{name}",

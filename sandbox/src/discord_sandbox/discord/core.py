@@ -8,6 +8,7 @@ from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.actions.commands import CommandRegistry
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.interactions import Interactions
+from discord_sandbox.discord.actions.members import Members
 from discord_sandbox.discord.actions.posts import Posts
 from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
@@ -38,6 +39,7 @@ class Core:
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.reactions = Reactions(self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
+        self.members = Members(self.state, clock, self.broadcast)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
         self.responses = Responses(self.interactions, self.render)

@@ -52,6 +52,13 @@ export function handlers(app) {
     else app.drawAround();
   }
 
+  function onPerson({ person }) {
+    const same = (p) => p.id === person.id && p.guild_id === person.guild_id;
+    const known = store.people.some(same);
+    store.people = known ? store.people.map((p) => (same(p) ? person : p)) : [...store.people, person];
+    app.drawAround();
+  }
+
   function onApplication({ application }) {
     store.applications.set(application.id, application);
     app.drawAround();
@@ -72,9 +79,12 @@ export function handlers(app) {
     thread_update: onChannel,
     channel_delete: onChannelGone,
     thread_delete: onChannelGone,
-    people_update: ({ person }) => {
-      store.people = store.people.map((p) => (p.id === person.id && p.guild_id === person.guild_id ? person : p));
-      app.drawAround();
+    people_create: onPerson,
+    people_update: onPerson,
+    people_delete: ({ id, name, guild_id: guildId }) => {
+      store.people = store.people.filter((p) => p.id !== id || p.guild_id !== guildId);
+      if (name === store.acting && guildId === store.guildId) void app.follow();
+      else app.drawAround();
     },
     role_update: ({ guild_id: guildId, role }) => {
       const guild = store.guilds.get(guildId);

@@ -1,34 +1,14 @@
-"""Changes behind a bot's back: roles, permissions, deletions, tokens, time, and reset."""
+"""Changes behind a bot's back: channels, roles, permissions, deletions, tokens, time, and reset."""
 
 from typing import Any
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import invalid, unknown
-from discord_sandbox.api.views import Views, time
+from discord_sandbox.api.message_views import time
+from discord_sandbox.api.views import Views
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.model import JSON, Channel
 from discord_sandbox.discord.state.permissions import BITS, Overwrite
-
-
-async def people(call: ApiCall) -> JSON:
-    member = call.member(call.params["name"])
-    accepts = call.get("accepts_messages")
-    if accepts is not None:
-        if not isinstance(accepts, bool):
-            raise invalid('"accepts_messages" must be true or false.')
-        member.user.accepts_messages = accepts
-        for guild in call.core.state.guilds.values():
-            if (one := guild.members.get(member.user.id)) is not None:
-                call.core.feed.publish("people_update", one)
-        if call.get("roles") is None:
-            return Views(call.core).person(member)
-    given = call.need("roles")
-    if not isinstance(given, list):
-        raise invalid('"roles" must be a list of names.')
-    member.roles = [call.role(one, member.guild).id for one in given]
-    member.guild.permission_cache.clear()
-    call.core.broadcast.member_updated(member)
-    return Views(call.core).person(member)
 
 
 async def delete_message(call: ApiCall) -> JSON:

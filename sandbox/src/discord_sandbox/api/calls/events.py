@@ -8,7 +8,8 @@ from aiohttp import web
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.services import Services
-from discord_sandbox.api.views import Views, time
+from discord_sandbox.api.message_views import time
+from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.feed import Entry
 from discord_sandbox.discord.core import Core
 from discord_sandbox.discord.state.model import JSON, Role
@@ -43,8 +44,10 @@ class EventRenderer:
             return {"id": subject.id, "parent_id": parent}
         if kind.startswith(("channel_", "thread_")):
             return {"channel": views.channel(subject)}
-        if kind == "people_update":
+        if kind in ("people_create", "people_update"):
             return {"person": views.person(subject)}
+        if kind == "people_delete":
+            return {"id": subject.user.id, "name": subject.user.name, "guild_id": subject.guild.id}
         if kind == "role_update":
             role: Role = subject
             return {"guild_id": role.guild_id, "role": views.role(role)}

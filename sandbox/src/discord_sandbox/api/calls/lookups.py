@@ -6,7 +6,8 @@ from typing import Any
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.services import SERVICES
-from discord_sandbox.api.views import Views, time
+from discord_sandbox.api.message_views import time
+from discord_sandbox.api.views import Views
 from discord_sandbox.discord.core import Core
 from discord_sandbox.discord.errors import Complaints
 from discord_sandbox.discord.rest.messages import page

@@ -2,6 +2,7 @@
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError
+from discord_sandbox.api.message_views import time
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.actions.posts import Origin, Upload
 from discord_sandbox.discord.state import permissions as perms
@@ -17,9 +18,17 @@ def present(call: ApiCall) -> tuple[Member, Channel]:
     return member, channel
 
 
+def _not_timed_out(call: ApiCall, member: Member) -> None:
+    """Raises 403."""
+    until = member.timed_out_until
+    if until is not None and call.core.clock.now() < until:
+        raise ApiError(403, "timed_out", f"{member.user.name} is timed out until {time(until)}.")
+
+
 async def messages(call: ApiCall) -> JSON:
     """POST messages: a person writes a message."""
     member, channel = present(call)
+    _not_timed_out(call, member)
     needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
     if not call.core.state.permissions(member, channel) & needed:
         raise ApiError(403, "missing_permissions", f"{member.user.name} may not write in #{channel.name}.")
@@ -31,6 +40,7 @@ async def messages(call: ApiCall) -> JSON:
 async def react(call: ApiCall) -> JSON:
     """POST reactions: a person reacts to a message."""
     message, member = reader(call)
+    _not_timed_out(call, member)
     may = bool(call.core.state.permissions(member, message.channel) & perms.ADD_REACTIONS)
     call.core.reactions.add(message, member.user.id, call.text("emoji"), may_begin=may)
     return Views(call.core).message(message)

@@ -1,8 +1,9 @@
 """Announcements of each kind of change, to bots (gateway) and watchers (feed)."""
 
 from discord_sandbox.discord.actions.feed import Feed
+from discord_sandbox.discord.actions.guild_news import GuildNews
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import MEMBERS, MESSAGES, REACTIONS, TYPING
+from discord_sandbox.discord.gateway.sessions import MESSAGES, REACTIONS, TYPING
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.render.messages import interaction as render_interaction
@@ -15,16 +16,13 @@ from discord_sandbox.discord.state.model import (
     Interaction,
     Member,
     Message,
-    Role,
 )
 from discord_sandbox.discord.state.store import State
 
 
-class Broadcast:
+class Broadcast(GuildNews):
     def __init__(self, state: State, gateway: Gateway, feed: Feed, messages: MessageRenderer) -> None:
-        self._state = state
-        self._gateway = gateway
-        self.feed = feed
+        super().__init__(state, gateway, feed)
         self._messages = messages
 
     def _message_body(self, message: Message) -> JSON:
@@ -83,58 +81,6 @@ class Broadcast:
 
     def interaction_updated(self, interaction: Interaction) -> None:
         self.feed.publish("interaction_update", interaction)
-
-    def thread_created(self, channel: Channel) -> None:
-        body = render.channel(channel) | {"newly_created": True}
-        self._gateway.to_guild(channel.guild, "THREAD_CREATE", body, channel=channel)
-        self.feed.publish("thread_create", channel)
-
-    def thread_updated(self, channel: Channel) -> None:
-        self._gateway.to_guild(channel.guild, "THREAD_UPDATE", render.channel(channel), channel=channel)
-        self.feed.publish("thread_update", channel)
-
-    def channel_created(self, channel: Channel) -> None:
-        self._gateway.to_guild(channel.guild, "CHANNEL_CREATE", render.channel(channel), channel=channel)
-        self.feed.publish("channel_create", channel)
-
-    def channel_updated(self, channel: Channel) -> None:
-        self._gateway.to_guild(channel.guild, "CHANNEL_UPDATE", render.channel(channel), channel=channel)
-        self.feed.publish("channel_update", channel)
-
-    def channel_deleted(self, channel: Channel) -> None:
-        """Call before removing the channel."""
-        if channel.thread is not None:
-            body: JSON = {
-                "id": channel.id,
-                "guild_id": channel.guild.id,
-                "parent_id": channel.thread.parent.id,
-                "type": channel.kind,
-            }
-            self._gateway.to_guild(channel.guild, "THREAD_DELETE", body, channel=channel)
-            self.feed.publish("thread_delete", channel)
-            return
-        self._gateway.to_guild(channel.guild, "CHANNEL_DELETE", render.channel(channel), channel=channel)
-        self.feed.publish("channel_delete", channel)
-
-    def member_updated(self, member: Member) -> None:
-        body = render.member(member) | {"guild_id": member.guild.id}
-        self._gateway.to_guild(member.guild, "GUILD_MEMBER_UPDATE", body, intent=MEMBERS)
-        own = self._state.applications.get(member.user.id)
-        if own is not None:
-            for session in self._gateway.of(own):
-                if not session.intents & MEMBERS:
-                    self._gateway.to_application(own, member.guild, "GUILD_MEMBER_UPDATE", body)
-                    break
-        self.feed.publish("people_update", member)
-
-    def role_changed(self, guild: Guild, role: Role, *, created: bool = False) -> None:
-        event = "GUILD_ROLE_CREATE" if created else "GUILD_ROLE_UPDATE"
-        self._gateway.to_guild(guild, event, {"guild_id": guild.id, "role": render.role(role)})
-        self.feed.publish("role_update", role)
-
-    def role_deleted(self, guild: Guild, role: Role) -> None:
-        self._gateway.to_guild(guild, "GUILD_ROLE_DELETE", {"guild_id": guild.id, "role_id": role.id})
-        self.feed.publish("role_update", role)
 
     def commands_changed(self, application: Application) -> None:
         self.feed.publish("commands_update", application)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from discord_sandbox.discord.gateway import payloads
 from discord_sandbox.discord.gateway.sessions import DIRECT, GUILDS, MESSAGES, Session, Socket
 from discord_sandbox.discord.render.encoding import dumps
 from discord_sandbox.discord.state import permissions as perms
@@ -79,6 +80,17 @@ class Gateway:
             if dumped is None:
                 dumped = dumps(data)
             self._deliver(session, event, dumped)
+
+    def moved(self, application: Application, guild: Guild, *, joined: bool) -> None:
+        """Tell a bot that it joined a guild, which it is sent whole, or left it."""
+        for session in self.of(application):
+            if not session.owns(guild) or not session.intents & GUILDS:
+                continue
+            if joined:
+                created = payloads.guild_create(self.state, session, guild)
+                self._deliver(session, "GUILD_CREATE", dumps(created))
+            else:
+                self._deliver(session, "GUILD_DELETE", dumps({"id": guild.id}))
 
     def message(self, event: str, message: Message, data: JSON) -> None:
         """Send a message event; without the privileged intent, other authors' messages lack their content."""

@@ -33,8 +33,8 @@ def member_without_user(it: Member) -> JSON:
     return {
         "avatar": None,
         "banner": None,
-        "communication_disabled_until": None,
-        "flags": 0,
+        "communication_disabled_until": iso(it.timed_out_until) if it.timed_out_until is not None else None,
+        "flags": it.flags,
         "joined_at": iso(it.joined_at),
         "nick": it.nick,
         "pending": False,

@@ -2,12 +2,13 @@
 
 import re
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from discord_sandbox.discord.actions.posts import Upload
 from discord_sandbox.discord.core import Core
-from discord_sandbox.discord.errors import Complaints, DiscordError
+from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
 from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
@@ -15,6 +16,7 @@ from discord_sandbox.discord.state.model import JSON, Application, Channel, Guil
 
 VERSIONS = ("v9", "v10")  # those that Discord serves; what is modelled is the same in both
 _PREFIX = re.compile(rf"/api/({'|'.join(VERSIONS)})(?=/)")
+LONGEST_REASON = 512
 
 Result = web.Response | JSON | list[Any] | tuple[int, JSON] | None
 
@@ -68,6 +70,30 @@ class Context:
         found = guild.members.get(self.application.id)
         if found is None or not (guild.hidden or guild.id in self.application.guilds):
             raise DiscordError(50001)
+        return found
+
+    def managed_guild(self, *needed: int) -> Guild:
+        """As `guild`. Raises 50013 if the bot lacks a permission there."""
+        found = self.guild()
+        allowed = self.core.state.permissions(self.me(found))
+        if any(not allowed & permission for permission in needed):
+            raise DiscordError(50013)
+        return found
+
+    def member(self, guild: Guild) -> Member:
+        """The member in the path. Raises 10007, or 10013 for an id that no user has."""
+        found = guild.members.get(self.params["user"])
+        if found is None:
+            raise DiscordError(10007 if self.params["user"] in self.core.state.users else 10013)
+        return found
+
+    def reason(self) -> str | None:
+        """The audit log reason, decoded. Raises 50035 over 512 characters."""
+        given = self.request.headers.get("X-Audit-Log-Reason")
+        found = unquote(given) if given else None
+        if found is not None and len(found) > LONGEST_REASON:
+            message = f"Must be {LONGEST_REASON} or fewer in length."
+            raise invalid(("reason",), "BASE_TYPE_MAX_LENGTH", message)
         return found
 
     def channel(self, *needed: int) -> Channel:

@@ -49,6 +49,8 @@ class Member:
     roles: list[str]
     joined_at: float
     nick: str | None = None
+    timed_out_until: float | None = None
+    flags: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -64,6 +66,8 @@ class Guild:
     channels: dict[str, "Channel"] = field(default_factory=dict)
     permission_cache: dict[tuple[str, str], int] = field(default_factory=dict)
     hidden: bool = False
+    bans: dict[str, str | None] = field(default_factory=dict)  # user id -> reason
+    former: set[str] = field(default_factory=set)  # ids of users who left
 
 
 @dataclass(slots=True, eq=False)
@@ -189,6 +193,7 @@ class Application:
     user: User
     guilds: dict[str, Guild]
     privileged_intents: int
+    permissions: int
     commands: dict[str, Command] = field(default_factory=dict)
     by_name: dict[tuple[str | None, int, str], Command] = field(default_factory=dict)
     creates: dict[str | None, list[float]] = field(default_factory=dict)

@@ -1,17 +1,16 @@
 """The state of the sandbox, indexed for every look-up; built from a World."""
 
-import base64
 from collections import OrderedDict
 from collections.abc import Iterator
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state import seed
 from discord_sandbox.discord.state.clock import Clock
-from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id, seconds_of
+from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id
 from discord_sandbox.discord.state.model import (
     DIRECT,
     HAS_THREAD,
-    TEXT,
     Application,
     Attachment,
     Channel,
@@ -22,9 +21,8 @@ from discord_sandbox.discord.state.model import (
     Role,
     User,
 )
-from discord_sandbox.world import ApplicationSpec, GuildSpec, World
+from discord_sandbox.world import World
 
-PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
 DIRECT_PERMISSIONS = (
     "VIEW_CHANNEL",
     "SEND_MESSAGES",
@@ -37,11 +35,6 @@ DIRECT_PERMISSIONS = (
 )
 KEPT_INTERACTIONS = 20_000
 KEPT_DELETED = 1_000
-
-
-def default_token(application_id: str, name: str) -> str:
-    """A token in Discord's format: its first part is the application's id."""
-    return f"{base64.b64encode(application_id.encode()).decode().rstrip('=')}.sandbox.{name}"
 
 
 class State:
@@ -65,74 +58,29 @@ class State:
         self.interactions: OrderedDict[str, Interaction] = OrderedDict()
         self.nonces: dict[tuple[str, str, str], tuple[float, Message]] = {}
         self.old_edits: dict[str, list[float]] = {}
-        for guild in self.world.guilds:
-            self._add_guild(guild)
+        for spec in self.world.guilds:
+            guild = seed.guild(spec, self.users)
+            self.guilds[guild.id] = guild
+            self.channels |= guild.channels
         former = self.applications
         self.applications = {}
         self.by_token = {}
         for application in self.world.applications:
-            built = self._add_application(application)
+            built = self.applications[named_id("application", application.name)] = seed.application(
+                application, self.users
+            )
+            for guild in self.guilds.values():
+                if not application.guilds or guild.name in application.guilds:
+                    self.install(built, guild)
             old = former.get(built.id)
             if old is not None and keep_commands:
                 built.commands, built.by_name, built.token = old.commands, old.by_name, old.token
             self.by_token[built.token] = built
 
-    def _add_guild(self, spec: GuildSpec) -> None:
-        guild_id = named_id("guild", spec.name)
-        created = seconds_of(int(guild_id))
-        guild = Guild(guild_id, spec.name, named_id("owner", spec.name), created)
-        self.guilds[guild_id] = guild
-        guild.roles[guild_id] = Role(guild_id, guild_id, "@everyone", perms.bits(spec.everyone), 0, 0, False)
-        by_name: dict[str, str] = {}
-        for position, role in enumerate(reversed(spec.roles), 1):
-            role_id = by_name[role.name] = named_id("role", spec.name, role.name)
-            value = perms.bits(role.permissions)
-            guild.roles[role_id] = Role(
-                role_id, guild_id, role.name, value, role.color, position, role.mentionable
-            )
-        for person in spec.people:
-            user_id = named_id("user", person.name)
-            user = self.users.setdefault(
-                user_id,
-                User(
-                    user_id,
-                    person.name,
-                    person.display_name or person.name,
-                    accepts_messages=person.accepts_messages,
-                ),
-            )
-            guild.members[user_id] = Member(user, guild, [by_name[name] for name in person.roles], created)
-        for position, channel in enumerate(spec.channels):
-            channel_id = named_id("channel", spec.name, channel.name)
-            self.add_channel(
-                Channel(channel_id, guild, TEXT, channel.name, channel.topic or None, position=position)
-            )
-
-    def _add_application(self, spec: ApplicationSpec) -> Application:
-        app_id = named_id("application", spec.name)
-        user = self.users[app_id] = User(app_id, spec.name, spec.display_name or spec.name, bot=True)
-        guilds = {
-            guild.id: guild for guild in self.guilds.values() if not spec.guilds or guild.name in spec.guilds
-        }
-        for guild in guilds.values():
-            role_id = named_id("role", guild.name, "bot", spec.name)
-            position = len(guild.roles)
-            value = perms.bits(spec.permissions)
-            guild.roles[role_id] = Role(
-                role_id, guild.id, spec.display_name or spec.name, value, 0, position, False, app_id
-            )
-            guild.members[app_id] = Member(user, guild, [role_id], guild.created)
-        privileged = 0
-        for name in spec.privileged:
-            if name not in PRIVILEGED:
-                raise ValueError(f"{name} is not a privileged intent; known: {', '.join(PRIVILEGED)}")
-            privileged |= PRIVILEGED[name]
-        token = spec.token or default_token(app_id, spec.name)
-        application = Application(
-            app_id, spec.name, user.display_name, spec.description, token, user, guilds, privileged
-        )
-        self.applications[app_id] = application
-        return application
+    def install(self, application: Application, guild: Guild) -> Role:
+        """Put a bot into a guild, with a role of its own above all others."""
+        joined = guild.created if application.id not in guild.former else self.clock.now()
+        return seed.install(application, guild, joined)
 
     def add_channel(self, channel: Channel) -> None:
         self.channels[channel.id] = channel
@@ -207,6 +155,9 @@ class State:
         value = guild.permission_cache.get(key)
         if value is None:
             value = guild.permission_cache[key] = self._compute(member, place)
+        until = member.timed_out_until
+        if until is not None and value != perms.ALL and self.clock.now() < until:
+            return value & perms.TIMED_OUT
         return value
 
     def _compute(self, member: Member, channel: Channel | None) -> int:
@@ -232,6 +183,6 @@ class State:
 
     def reset_token(self, application: Application) -> str:
         self.by_token.pop(application.token, None)
-        application.token = default_token(application.id, f"{application.name}.{self.new_id()}")
+        application.token = seed.default_token(application.id, f"{application.name}.{self.new_id()}")
         self.by_token[application.token] = application
         return application.token

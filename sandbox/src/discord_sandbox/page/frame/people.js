@@ -3,6 +3,7 @@
 import { $, h, hex } from "../base/dom.js";
 import { avatar, icon } from "../base/icons.js";
 import { refill } from "../base/morph.js";
+import { now } from "../base/time.js";
 import { toast } from "../overlays/toasts.js";
 import { ApiError, api } from "../state/api.js";
 
@@ -141,9 +142,11 @@ export class People {
 
   member(person) {
     const mine = person.name === this.store.acting;
-    return h("li", { dataset: { key: person.id } }, h("button", { type: "button", class: "member", title: mine ? "You are acting as this person" : `Act as ${person.display_name}`, dataset: { person: person.name } }, avatar(person.display_name, { size: 32 }), h("span", { class: "acting-text" }, h("span", { class: "ellipsis", style: person.color ? { color: hex(person.color) } : {} }, person.display_name), h("small", null, mine ? "you" : person.name))));
+    return h("li", { dataset: { key: person.id } }, h("button", { type: "button", class: "member", title: mine ? "You are acting as this person" : `Act as ${person.display_name}`, dataset: { person: person.name } }, avatar(person.display_name, { size: 32 }), h("span", { class: "acting-text" }, h("span", { class: "ellipsis", style: person.color ? { color: hex(person.color) } : {} }, person.display_name), h("small", null, [mine ? "you" : person.name, timedOut(person) ? "timed out" : null].filter(Boolean).join(" · ")))));
   }
 }
+
+const timedOut = (person) => person.timed_out_until && Date.parse(person.timed_out_until) > now();
 
 function rolePills(person, guild) {
   if (!person.roles.length) return "no role";

@@ -1,4 +1,4 @@
-"""Guilds, their channels, roles and members."""
+"""A server, its channels, roles and members, as read."""
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
@@ -79,29 +79,6 @@ async def search(call: Context) -> Result:
     return [render.member(one) for one in found[:limit]]
 
 
-async def add_role(call: Context) -> Result:
-    return await _change_role(call, add=True)
-
-
-async def remove_role(call: Context) -> Result:
-    return await _change_role(call, add=False)
-
-
-async def _change_role(call: Context, *, add: bool) -> Result:
-    found = call.guild()
-    if not call.core.state.permissions(call.me(found)) & perms.MANAGE_ROLES:
-        raise DiscordError(50013)
-    who, what = found.members.get(call.params["user"]), call.params["role"]
-    if who is None:
-        raise DiscordError(10007)
-    if what not in found.roles:
-        raise DiscordError(10011)
-    who.roles = [one for one in who.roles if one != what] + ([what] if add else [])
-    found.permission_cache.clear()
-    call.core.broadcast.member_updated(who)
-    return None
-
-
 ENDPOINTS = (
     Endpoint("GET", "/guilds/{guild}", guild, READS, "guild", body=False),
     Endpoint("GET", "/guilds/{guild}/channels", channels, READS, "guild", body=False),
@@ -111,6 +88,4 @@ ENDPOINTS = (
     Endpoint("GET", "/guilds/{guild}/members", members, READS, "guild", body=False),
     Endpoint("GET", "/guilds/{guild}/members/search", search, READS, "guild", body=False),
     Endpoint("GET", "/guilds/{guild}/members/{user}", member, READS, "guild", body=False),
-    Endpoint("PUT", "/guilds/{guild}/members/{user}/roles/{role}", add_role, major="guild"),
-    Endpoint("DELETE", "/guilds/{guild}/members/{user}/roles/{role}", remove_role, major="guild"),
 )

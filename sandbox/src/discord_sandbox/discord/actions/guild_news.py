@@ -1,0 +1,90 @@
+"""Announcements of what a server has: channels, threads, members, bans, roles."""
+
+from discord_sandbox.discord.actions.feed import Feed
+from discord_sandbox.discord.gateway.hub import Gateway
+from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION
+from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, User
+from discord_sandbox.discord.state.store import State
+
+
+class GuildNews:
+    def __init__(self, state: State, gateway: Gateway, feed: Feed) -> None:
+        self._state = state
+        self._gateway = gateway
+        self.feed = feed
+
+    def thread_created(self, channel: Channel) -> None:
+        body = render.channel(channel) | {"newly_created": True}
+        self._gateway.to_guild(channel.guild, "THREAD_CREATE", body, channel=channel)
+        self.feed.publish("thread_create", channel)
+
+    def thread_updated(self, channel: Channel) -> None:
+        self._gateway.to_guild(channel.guild, "THREAD_UPDATE", render.channel(channel), channel=channel)
+        self.feed.publish("thread_update", channel)
+
+    def channel_created(self, channel: Channel) -> None:
+        self._gateway.to_guild(channel.guild, "CHANNEL_CREATE", render.channel(channel), channel=channel)
+        self.feed.publish("channel_create", channel)
+
+    def channel_updated(self, channel: Channel) -> None:
+        self._gateway.to_guild(channel.guild, "CHANNEL_UPDATE", render.channel(channel), channel=channel)
+        self.feed.publish("channel_update", channel)
+
+    def channel_deleted(self, channel: Channel) -> None:
+        """Call before removing the channel."""
+        if channel.thread is not None:
+            body: JSON = {
+                "id": channel.id,
+                "guild_id": channel.guild.id,
+                "parent_id": channel.thread.parent.id,
+                "type": channel.kind,
+            }
+            self._gateway.to_guild(channel.guild, "THREAD_DELETE", body, channel=channel)
+            self.feed.publish("thread_delete", channel)
+            return
+        self._gateway.to_guild(channel.guild, "CHANNEL_DELETE", render.channel(channel), channel=channel)
+        self.feed.publish("channel_delete", channel)
+
+    def member_updated(self, member: Member) -> None:
+        body = render.member(member) | {"guild_id": member.guild.id}
+        self._gateway.to_guild(member.guild, "GUILD_MEMBER_UPDATE", body, intent=MEMBERS)
+        own = self._state.applications.get(member.user.id)
+        if own is not None:
+            for session in self._gateway.of(own):
+                if not session.intents & MEMBERS:
+                    self._gateway.to_application(own, member.guild, "GUILD_MEMBER_UPDATE", body)
+                    break
+        self.feed.publish("people_update", member)
+
+    def member_joined(self, member: Member) -> None:
+        body = render.member(member) | {"guild_id": member.guild.id}
+        self._gateway.to_guild(member.guild, "GUILD_MEMBER_ADD", body, intent=MEMBERS)
+        if not member.user.bot:
+            self.feed.publish("people_create", member)
+
+    def member_left(self, member: Member) -> None:
+        """Call after removing the member."""
+        body = {"guild_id": member.guild.id, "user": render.user(member.user)}
+        self._gateway.to_guild(member.guild, "GUILD_MEMBER_REMOVE", body, intent=MEMBERS)
+        if not member.user.bot:
+            self.feed.publish("people_delete", member)
+
+    def ban_changed(self, guild: Guild, user: User, *, added: bool) -> None:
+        event = "GUILD_BAN_ADD" if added else "GUILD_BAN_REMOVE"
+        body = {"guild_id": guild.id, "user": render.user(user)}
+        self._gateway.to_guild(guild, event, body, intent=MODERATION)
+
+    def application_moved(self, application: Application, guild: Guild, *, joined: bool) -> None:
+        """Tell a bot that it joined or left a server."""
+        self._gateway.moved(application, guild, joined=joined)
+        self.feed.publish("session_update", application)
+
+    def role_changed(self, guild: Guild, role: Role, *, created: bool = False) -> None:
+        event = "GUILD_ROLE_CREATE" if created else "GUILD_ROLE_UPDATE"
+        self._gateway.to_guild(guild, event, {"guild_id": guild.id, "role": render.role(role)})
+        self.feed.publish("role_update", role)
+
+    def role_deleted(self, guild: Guild, role: Role) -> None:
+        self._gateway.to_guild(guild, "GUILD_ROLE_DELETE", {"guild_id": guild.id, "role_id": role.id})
+        self.feed.publish("role_update", role)

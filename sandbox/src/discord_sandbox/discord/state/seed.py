@@ -1,0 +1,73 @@
+"""What a world describes, as servers, people and bots; ids come from names."""
+
+import base64
+
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.ids import named_id, seconds_of
+from discord_sandbox.discord.state.model import TEXT, Application, Channel, Guild, Member, Role, User
+from discord_sandbox.world import ApplicationSpec, GuildSpec
+
+PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
+
+
+def default_token(application_id: str, name: str) -> str:
+    """A token in Discord's format: its first part is the application's id."""
+    return f"{base64.b64encode(application_id.encode()).decode().rstrip('=')}.sandbox.{name}"
+
+
+def guild(spec: GuildSpec, users: dict[str, User]) -> Guild:
+    """A server with its roles, people and channels. Adds its people to `users`."""
+    guild_id = named_id("guild", spec.name)
+    created = seconds_of(int(guild_id))
+    made = Guild(guild_id, spec.name, named_id("owner", spec.name), created)
+    made.roles[guild_id] = Role(guild_id, guild_id, "@everyone", perms.bits(spec.everyone), 0, 0, False)
+    by_name: dict[str, str] = {}
+    for position, role in enumerate(reversed(spec.roles), 1):
+        role_id = by_name[role.name] = named_id("role", spec.name, role.name)
+        value = perms.bits(role.permissions)
+        made.roles[role_id] = Role(
+            role_id, guild_id, role.name, value, role.color, position, role.mentionable
+        )
+    for person in spec.people:
+        user = users.setdefault(
+            named_id("user", person.name), new_person(person.name, person.display_name, person.accepts_messages)
+        )
+        made.members[user.id] = Member(user, made, [by_name[name] for name in person.roles], created)
+    for position, one in enumerate(spec.channels):
+        channel_id = named_id("channel", spec.name, one.name)
+        made.channels[channel_id] = Channel(
+            channel_id, made, TEXT, one.name, one.topic or None, position=position
+        )
+    return made
+
+
+def new_person(name: str, display_name: str = "", accepts_messages: bool = True) -> User:
+    return User(named_id("user", name), name, display_name or name, accepts_messages=accepts_messages)
+
+
+def application(spec: ApplicationSpec, users: dict[str, User]) -> Application:
+    """A bot in no server yet. Adds its user to `users`. Raises ValueError for an unknown intent."""
+    app_id = named_id("application", spec.name)
+    user = users[app_id] = User(app_id, spec.name, spec.display_name or spec.name, bot=True)
+    privileged = 0
+    for name in spec.privileged:
+        if name not in PRIVILEGED:
+            raise ValueError(f"{name} is not a privileged intent; known: {', '.join(PRIVILEGED)}")
+        privileged |= PRIVILEGED[name]
+    token = spec.token or default_token(app_id, spec.name)
+    permissions = perms.bits(spec.permissions)
+    return Application(
+        app_id, spec.name, user.display_name, spec.description, token, user, {}, privileged, permissions
+    )
+
+
+def install(it: Application, guild: Guild, joined: float) -> Role:
+    """Put a bot into a server, with a role of its own above all others."""
+    it.guilds[guild.id] = guild
+    role_id = named_id("role", guild.name, "bot", it.name)
+    position = max(one.position for one in guild.roles.values()) + 1
+    role = guild.roles[role_id] = Role(
+        role_id, guild.id, it.display_name, it.permissions, 0, position, False, it.id
+    )
+    guild.members[it.id] = Member(it.user, guild, [role_id], joined)
+    return role
