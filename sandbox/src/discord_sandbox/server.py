@@ -22,7 +22,7 @@ from discord_sandbox.discord.rest import (
     users,
 )
 from discord_sandbox.discord.rest.context import VERSIONS
-from discord_sandbox.discord.rest.guild import bans, members, reads
+from discord_sandbox.discord.rest.guild import bans, members, reads, roles
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.unmodelled import other_version, unmodelled
 from discord_sandbox.discord.rest.uploads import REQUEST_LIMIT
@@ -34,6 +34,7 @@ PAGE = Path(__file__).parent / "page"
 CONTENT_TYPES = {".js": "text/javascript", ".woff2": "font/woff2", ".svg": "image/svg+xml"}
 ENDPOINTS = (
     *users.ENDPOINTS,
+    *roles.ENDPOINTS,  # `member-counts` before `{role}`
     *reads.ENDPOINTS,
     *members.ENDPOINTS,
     *bans.ENDPOINTS,

@@ -16,11 +16,14 @@ async def test_members_are_changed_kicked_and_banned() -> None:
         Client(sandbox) as client,
         running(SandboxBot(), sandbox) as bot,
     ):
-        await client.grant("MANAGE_NICKNAMES", "MANAGE_ROLES", "MODERATE_MEMBERS", "KICK_MEMBERS", "BAN_MEMBERS")
+        await client.grant(
+            "MANAGE_NICKNAMES", "MANAGE_ROLES", "MODERATE_MEMBERS", "KICK_MEMBERS", "BAN_MEMBERS"
+        )
         helper = discord.utils.get(bot.guild.roles, name="helper")
         assert helper is not None
         ada, ben = bot.person("ada"), bot.person("ben")
-        edited = await ada.edit(nick="Ada L.", roles=[helper], timed_out_until=datetime.timedelta(minutes=5))
+        until = discord.utils.utcnow() + datetime.timedelta(minutes=5)
+        edited = await ada.edit(nick="Ada L.", roles=[helper], timed_out_until=until)
         assert edited is not None
         assert (edited.nick, [one.name for one in edited.roles]) == ("Ada L.", ["@everyone", "helper"])
         assert edited.is_timed_out()
@@ -47,7 +50,7 @@ async def test_a_bot_is_added_to_and_removed_from_a_server() -> None:
         removed = await listening(bot, "guild_remove", name="workshop")
         await client.api("DELETE", "applications/robot/guilds/workshop")
         await removed
-        assert bot.guilds == []
+        assert list(bot.guilds) == []
         joined = await listening(bot, "guild_join", name="workshop")
         await client.api("PUT", "applications/robot/guilds/workshop")
         assert len((await joined).text_channels) == 3

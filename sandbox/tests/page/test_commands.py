@@ -80,7 +80,7 @@ async def test_optional_options_are_added_and_removed_with_the_keyboard(open_tab
 async def test_a_messages_menu_has_commands_on_it_and_on_its_author(open_tab: Open, stage: Stage) -> None:
     await stage.say("mia", "support", "the oven is on")
     tab = await open_tab("workshop/support", user="ada")
-    row = tab.rows.filter(has_text="the oven is on")
+    row = tab.rows.filter(has_text="the oven is on").first
     apps = row.get_by_role("button", name="Apps")
     await row.hover()
     await apps.click()

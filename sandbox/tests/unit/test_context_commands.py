@@ -32,7 +32,11 @@ async def test_a_bot_is_sent_the_message_or_the_member(client: Client) -> None:
         assert kept["channel_id"] == client.sandbox.channel_id("general")
         discord_specs.check_gateway("APIMessageApplicationCommandInteraction", kept)
         shown = (await client.api("GET", f"interactions/{begun['id']}")).body
-        assert (shown["command"], shown["target_message"], shown["target_user"]) == ("Book mark", message, None)
+        assert (shown["command"], shown["target_message"], shown["target_user"]) == (
+            "Book mark",
+            message,
+            None,
+        )
         begun = await client.begin(user="ada", channel="general", command="Wave", target_user="kim")
         waved = await wire.dispatch("INTERACTION_CREATE")
         assert waved["data"]["target_id"] == kim
@@ -75,7 +79,12 @@ async def test_commands_of_one_name_are_told_apart_by_their_target(client: Clien
 @pytest.mark.parametrize(
     ("body", "status", "code", "hint"),
     [
-        ({"channel": "general", "command": "Wave"}, 404, "unknown_command", 'name its target as "target_user"'),
+        (
+            {"channel": "general", "command": "Wave"},
+            404,
+            "unknown_command",
+            'name its target as "target_user"',
+        ),
         (
             {"channel": "general", "command": "Wav", "target_user": "ben"},
             404,
@@ -96,7 +105,12 @@ async def test_commands_of_one_name_are_told_apart_by_their_target(client: Clien
             "option_unknown",
             "",
         ),
-        ({"channel": "general", "command": "Wave", "target_user": "ben", "target_message": "1"}, 400, "invalid", ""),
+        (
+            {"channel": "general", "command": "Wave", "target_user": "ben", "target_message": "1"},
+            400,
+            "invalid",
+            "",
+        ),
     ],
 )
 async def test_refusals_name_the_way_out(

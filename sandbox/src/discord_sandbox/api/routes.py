@@ -14,6 +14,7 @@ from discord_sandbox.api.calls import (
     lookups,
     membership,
     people,
+    roles,
     services,
 )
 from discord_sandbox.api.errors import ApiError
@@ -93,7 +94,9 @@ ROUTES = (
         "set permissions of an application, role or user; name, topic, archived, locked",
     ),
     Route("DELETE", "/channels/{name}", admin.delete_channel, "delete a channel or thread"),
-    Route("PATCH", "/roles/{name}", admin.role, "change a role: mentionable, permissions"),
+    Route("POST", "/roles", roles.create, "make a role: name, color, hoist, mentionable, permissions", 201),
+    Route("PATCH", "/roles/{name}", roles.change, "change a role: the same, and position"),
+    Route("DELETE", "/roles/{name}", roles.delete, "delete a role"),
     Route(
         "PUT",
         "/applications/{name}/commands/{command}/permissions",

@@ -16,6 +16,7 @@ class Views(MessageViews):
             "name": it.name,
             "color": it.color,
             "mentionable": it.mentionable,
+            "hoist": it.hoist,
             "position": it.position,
             "managed": it.bot_id is not None,
             "permissions": names(it.permissions),

@@ -12,6 +12,7 @@ from discord_sandbox.discord.actions.members import Members
 from discord_sandbox.discord.actions.posts import Posts
 from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
+from discord_sandbox.discord.actions.roles import Roles
 from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.render.messages import MessageRenderer
@@ -40,6 +41,7 @@ class Core:
         self.reactions = Reactions(self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
         self.members = Members(self.state, clock, self.broadcast)
+        self.roles = Roles(self.state, self.broadcast)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
         self.responses = Responses(self.interactions, self.render)

@@ -21,6 +21,7 @@ _KNOWN: Mapping[int, tuple[int, str]] = {
     10066: (404, "Unknown application command permissions"),
     20012: (403, "You are not authorized to perform this action on this application"),
     30003: (400, "Maximum number of pins reached for the channel (50)"),
+    30005: (400, "Maximum number of guild roles reached (250)"),
     30010: (400, "Maximum number of reactions reached (20)"),
     30032: (400, "Maximum number of application commands reached (100)."),
     30034: (400, "Max number of daily application command creates has been reached (200)"),

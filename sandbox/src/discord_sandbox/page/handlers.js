@@ -59,6 +59,12 @@ export function handlers(app) {
     app.drawAround();
   }
 
+  function onRole({ guild_id: guildId, role }) {
+    const guild = store.guilds.get(guildId);
+    if (guild) guild.roles = [...guild.roles.filter((r) => r.id !== role.id), role];
+    app.drawAround();
+  }
+
   function onApplication({ application }) {
     store.applications.set(application.id, application);
     app.drawAround();
@@ -86,9 +92,11 @@ export function handlers(app) {
       if (name === store.acting && guildId === store.guildId) void app.follow();
       else app.drawAround();
     },
-    role_update: ({ guild_id: guildId, role }) => {
+    role_create: onRole,
+    role_update: onRole,
+    role_delete: ({ guild_id: guildId, id }) => {
       const guild = store.guilds.get(guildId);
-      if (guild) guild.roles = guild.roles.map((r) => (r.id === role.id ? role : r));
+      if (guild) guild.roles = guild.roles.filter((r) => r.id !== id);
       app.drawAround();
     },
     commands_update: onApplication,

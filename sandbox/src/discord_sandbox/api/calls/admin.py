@@ -1,10 +1,9 @@
-"""Changes behind a bot's back: channels, roles, permissions, deletions, tokens, time, and reset."""
-
-from typing import Any
+"""Changes behind a bot's back: channels, permissions, deletions, tokens, time, and reset."""
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import invalid, unknown
 from discord_sandbox.api.message_views import time
+from discord_sandbox.api.permissions import bit_changes
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.model import JSON, Channel
@@ -17,22 +16,8 @@ async def delete_message(call: ApiCall) -> JSON:
     return Views(call.core).message(message)
 
 
-def _changes(given: Any) -> tuple[int, int, int]:
-    """The bits to allow, to deny and to inherit."""
-    if not isinstance(given, dict):
-        raise invalid('"permissions" must be an object of names and true, false or null.')
-    sums = {True: 0, False: 0, None: 0}
-    for name, value in given.items():
-        if name not in BITS:
-            raise unknown("permission", name, BITS)
-        if value not in (True, False, None):
-            raise invalid(f'"{name}" must be true, false or null.')
-        sums[value] |= BITS[name]
-    return sums[True], sums[False], sums[None]
-
-
 def _overwrite(call: ApiCall, channel: Channel) -> None:
-    allow, deny, inherit = _changes(call.body["permissions"])
+    allow, deny, inherit = bit_changes(call.body["permissions"])
     if call.get("role") is not None:
         target, kind = call.role(call.get("role"), channel.guild).id, 0
     elif call.get("user") is not None:
@@ -86,19 +71,6 @@ async def delete_channel(call: ApiCall) -> JSON:
     shown = Views(call.core).channel(found)
     call.core.threads.remove(found)
     return shown
-
-
-async def role(call: ApiCall) -> JSON:
-    guild = call.guild() or next(iter(call.core.state.guilds.values()))
-    found = call.role(call.params["name"], guild)
-    if call.body.get("mentionable") is not None:
-        found.mentionable = bool(call.body["mentionable"])
-    if "permissions" in call.body:
-        allow, deny, inherit = _changes(call.body["permissions"])
-        found.permissions = found.permissions & ~(deny | inherit) | allow
-    guild.permission_cache.clear()
-    call.core.broadcast.role_changed(guild, found)
-    return Views(call.core).role(found)
 
 
 async def command_permissions(call: ApiCall) -> JSON:

@@ -48,7 +48,9 @@ class EventRenderer:
             return {"person": views.person(subject)}
         if kind == "people_delete":
             return {"id": subject.user.id, "name": subject.user.name, "guild_id": subject.guild.id}
-        if kind == "role_update":
+        if kind == "role_delete":
+            return {"guild_id": subject.guild_id, "id": subject.id}
+        if kind in ("role_create", "role_update"):
             role: Role = subject
             return {"guild_id": role.guild_id, "role": views.role(role)}
         if kind in ("commands_update", "session_update"):

@@ -29,7 +29,9 @@ async def join(call: ApiCall) -> JSON:
     if user.id in guild.members:
         raise ApiError(409, "conflict", f"{name} is in {guild.name} already.")
     if user.id in guild.bans:
-        raise ApiError(403, "forbidden", f"{name} is banned from {guild.name}.", "DELETE bans/{name} lifts it.")
+        raise ApiError(
+            403, "forbidden", f"{name} is banned from {guild.name}.", "DELETE bans/{name} lifts it."
+        )
     users[user.id] = user
     if accepts is not None:
         user.accepts_messages = accepts

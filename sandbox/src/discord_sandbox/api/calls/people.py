@@ -60,5 +60,7 @@ def reader(call: ApiCall, key: str = "message") -> tuple[Message, Member]:
     if not call.core.state.permissions(member, message.channel) & perms.VIEW_CHANNEL:
         raise ApiError(403, "missing_permissions", f"{member.user.name} cannot see #{message.channel.name}.")
     if message.ephemeral_to is not None:
-        raise ApiError(404, "unknown_message", "Ephemeral messages take no reactions and have no context menu.")
+        raise ApiError(
+            404, "unknown_message", "Ephemeral messages take no reactions and have no context menu."
+        )
     return message, member

@@ -83,8 +83,8 @@ class GuildNews:
     def role_changed(self, guild: Guild, role: Role, *, created: bool = False) -> None:
         event = "GUILD_ROLE_CREATE" if created else "GUILD_ROLE_UPDATE"
         self._gateway.to_guild(guild, event, {"guild_id": guild.id, "role": render.role(role)})
-        self.feed.publish("role_update", role)
+        self.feed.publish("role_create" if created else "role_update", role)
 
     def role_deleted(self, guild: Guild, role: Role) -> None:
         self._gateway.to_guild(guild, "GUILD_ROLE_DELETE", {"guild_id": guild.id, "role_id": role.id})
-        self.feed.publish("role_update", role)
+        self.feed.publish("role_delete", role)

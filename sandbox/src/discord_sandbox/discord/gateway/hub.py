@@ -88,6 +88,7 @@ class Gateway:
                 continue
             if joined:
                 created = payloads.guild_create(self.state, session, guild)
+                del created["unavailable"]  # its absence tells a new guild from one that is back
                 self._deliver(session, "GUILD_CREATE", dumps(created))
             else:
                 self._deliver(session, "GUILD_DELETE", dumps({"id": guild.id}))

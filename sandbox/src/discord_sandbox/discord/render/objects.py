@@ -57,11 +57,11 @@ def role(it: Role) -> JSON:
         "position": it.position,
         "color": it.color,
         "colors": {"primary_color": it.color, "secondary_color": None, "tertiary_color": None},
-        "hoist": bool(it.color),
+        "hoist": it.hoist,
         "managed": it.bot_id is not None,
         "mentionable": it.mentionable,
         "icon": None,
-        "unicode_emoji": None,
+        "unicode_emoji": it.unicode_emoji,
         "flags": 0,
     }
     if it.bot_id is not None:

@@ -81,10 +81,10 @@ class Context:
         return found
 
     def member(self, guild: Guild) -> Member:
-        """The member in the path. Raises 10007, or 10013 for an id that no user has."""
+        """The member in the path. Raises 10007."""
         found = guild.members.get(self.params["user"])
         if found is None:
-            raise DiscordError(10007 if self.params["user"] in self.core.state.users else 10013)
+            raise DiscordError(10007)
         return found
 
     def reason(self) -> str | None:

@@ -40,6 +40,8 @@ class Role:
     position: int
     mentionable: bool
     bot_id: str | None = None
+    hoist: bool = False
+    unicode_emoji: str | None = None
 
 
 @dataclass(slots=True, eq=False)

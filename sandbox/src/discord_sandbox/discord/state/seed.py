@@ -26,11 +26,19 @@ def guild(spec: GuildSpec, users: dict[str, User]) -> Guild:
         role_id = by_name[role.name] = named_id("role", spec.name, role.name)
         value = perms.bits(role.permissions)
         made.roles[role_id] = Role(
-            role_id, guild_id, role.name, value, role.color, position, role.mentionable
+            role_id,
+            guild_id,
+            role.name,
+            value,
+            role.color,
+            position,
+            role.mentionable,
+            hoist=bool(role.color),
         )
     for person in spec.people:
         user = users.setdefault(
-            named_id("user", person.name), new_person(person.name, person.display_name, person.accepts_messages)
+            named_id("user", person.name),
+            new_person(person.name, person.display_name, person.accepts_messages),
         )
         made.members[user.id] = Member(user, made, [by_name[name] for name in person.roles], created)
     for position, one in enumerate(spec.channels):

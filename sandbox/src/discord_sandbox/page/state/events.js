@@ -2,7 +2,8 @@
 
 const KINDS = [
   "message_create", "message_update", "message_delete", "interaction_create", "interaction_update", "channel_create",
-  "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "people_update", "role_update",
+  "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "people_create", "people_update",
+  "people_delete", "role_create", "role_update", "role_delete",
   "commands_update", "session_update", "typing", "faults_update", "services_update", "clock_update", "reset", "resync",
 ];
 const SLOWEST_RETRY_MS = 4000;

@@ -52,10 +52,7 @@ async def role(call: Context) -> Result:
 
 
 async def member(call: Context) -> Result:
-    found = call.guild().members.get(call.params["user"])
-    if found is None:
-        raise DiscordError(10007)
-    return render.member(found)
+    return render.member(call.member(call.guild()))
 
 
 async def members(call: Context) -> Result:
