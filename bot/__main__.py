@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, str] = {
     "export": "reports:export",
     "history": "pipelines:history",
     "host": "service:host",
+    "incidents": "incidents:incidents",
     "judge": "judge:judge",
     "migrate": "service:migrate",
     "oncall": "oncall:oncall",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -12,8 +14,13 @@ from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.alert import Owner
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.incidents.actions import LONGEST_TITLE
-from bot.domain.watch.incidents.incident import Incident, IncidentAction
-from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest
+from bot.domain.watch.incidents.incident import IncidentAction
+from bot.engine.watch.incidents.api import (
+    IncidentOpening,
+    IncidentRequest,
+    said_when_done,
+    said_when_opened,
+)
 from bot.engine.watch.incidents.service import Incidents
 from bot.ui import escaping
 from bot.ui.errors import Reply, Upload
@@ -26,10 +33,13 @@ from bot.ui.interactions.responder import LOOK_UP_S, Choices, Responder
 from cogs import choices
 from cogs.deploy import suggest_environments
 
-_DONE = {
-    IncidentAction.ACKNOWLEDGE: "✅ You have incident {id} now.",
-    IncidentAction.RESTORE: "🟢 Incident {id} is restored. Close it when nothing is left to do.",
-    IncidentAction.CLOSE: "✅ Incident {id} is closed.",
+_ICONS = {
+    IncidentAction.ACKNOWLEDGE: "✅",
+    IncidentAction.ASSIGN: "✅",
+    IncidentAction.NOTE: "📝",
+    IncidentAction.RESTORE: "🟢",
+    IncidentAction.CLOSE: "✅",
+    IncidentAction.DOCUMENT: "📝",
 }
 _SEVERITIES = [app_commands.Choice(name=str(each), value=str(each)) for each in Severity]
 _Number = app_commands.Range[str, 1, 20]
@@ -63,9 +73,10 @@ class IncidentCommands(
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             lane = Lane(service.strip(), environment.strip()) if service or environment else None
-            request = IncidentOpening(guild.id, actor, title, Severity(severity), lane, alert or 0)
-            incident = await self._service().open(request)
-            return Reply(f"🚨 Incident {incident.id} is open: its card and its thread are in #incidents.")
+            request = IncidentOpening(
+                guild.id, actor, title, Severity(severity), lane, alert or 0, str(interaction.id)
+            )
+            return Reply(f"🚨 {said_when_opened(await self._service().open(request))}")
 
         await self.responder.answer(interaction, "incident open", work, category="admin")
 
@@ -76,9 +87,7 @@ class IncidentCommands(
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             person = Owner(user.id, user.display_name) if user is not None else None
-            done = await self._act(interaction, guild, actor, IncidentAction.ASSIGN, incident, person=person)
-            name = escaping.plain(done.owner.name if done.owner else "", 60)
-            return Reply(f"✅ {name} has incident {done.id} now.")
+            return await self._act(interaction, guild, actor, IncidentAction.ASSIGN, incident, person=person)
 
         await self.responder.answer(interaction, "incident assign", work, category="admin")
 
@@ -91,10 +100,17 @@ class IncidentCommands(
         incident: _Number | None = None,
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
-            done = await self._act(interaction, guild, actor, IncidentAction.NOTE, incident, text)
-            return Reply(f"📝 Noted in the timeline of incident {done.id}.")
+            return await self._act(interaction, guild, actor, IncidentAction.NOTE, incident, text)
 
         await self.responder.answer(interaction, "incident note", work, category="admin")
+
+    @app_commands.command(name="restored", description="Say that users are well again; work may go on")
+    @app_commands.describe(incident="Which one")
+    async def restored(self, interaction: AnyInteraction, incident: _Number | None = None) -> None:
+        async def work(guild: GuildConfig, actor: Actor) -> Reply:
+            return await self._act(interaction, guild, actor, IncidentAction.RESTORE, incident)
+
+        await self.responder.answer(interaction, "incident restored", work, category="admin")
 
     @app_commands.command(
         name="close", description="Close an incident: users are well, and nothing is left to do"
@@ -107,8 +123,7 @@ class IncidentCommands(
         reason: app_commands.Range[str, 1, 500] = "",
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
-            done = await self._act(interaction, guild, actor, IncidentAction.CLOSE, incident, reason)
-            return Reply(_DONE[IncidentAction.CLOSE].format(id=done.id))
+            return await self._act(interaction, guild, actor, IncidentAction.CLOSE, incident, reason)
 
         await self.responder.answer(interaction, "incident close", work, category="admin")
 
@@ -118,7 +133,7 @@ class IncidentCommands(
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             found = await self._service().listed(guild.id, closed=closed)
             if not found:
-                return Reply("✅ No incident is open." if not closed else "There has been no incident.")
+                return Reply(phrasebook.NO_INCIDENT_EVER if closed else f"✅ {phrasebook.NO_INCIDENT_OPEN}")
             return lists.layout([incident_line(each) for each in found], more="the worst come first")
 
         await self.responder.answer(interaction, "incident list", work, category="read")
@@ -137,8 +152,7 @@ class IncidentCommands(
     ) -> None:
         async def work(guild: GuildConfig, actor: Actor) -> Reply:
             if link:
-                done = await self._act(interaction, guild, actor, IncidentAction.DOCUMENT, incident, link)
-                return Reply(f"📝 Incident {done.id} has its post-mortem.")
+                return await self._act(interaction, guild, actor, IncidentAction.DOCUMENT, incident, link)
             number = await self._meant(interaction, guild, incident)
             view = await self._service().view(number, guild.id)
             charts = await evidence(view.alerts, self.responder.draw_alert)
@@ -165,9 +179,7 @@ class IncidentCommands(
             if press.action is None:
                 opened = await self._service().open(IncidentOpening(guild.id, actor, alert_id=press.about))
                 return Reply(f"🚨 Alert {press.about} is incident {opened.id}: its card is in #incidents.")
-            request = IncidentRequest(press.about, press.action, actor, guild.id)
-            done = await self._service().act(request)
-            return Reply(_DONE[press.action].format(id=done.id))
+            return await self._done(interaction, IncidentRequest(press.about, press.action, actor, guild.id))
 
         name = press.action or "open"
         await self.responder.answer(
@@ -178,6 +190,7 @@ class IncidentCommands(
 
     @assign.autocomplete("incident")
     @note.autocomplete("incident")
+    @restored.autocomplete("incident")
     @close.autocomplete("incident")
     @postmortem.autocomplete("incident")
     async def numbers(self, interaction: AnyInteraction, typed: str) -> Choices:
@@ -210,9 +223,14 @@ class IncidentCommands(
         written: str | None,
         text: str = "",
         person: Owner | None = None,
-    ) -> Incident:
+    ) -> Reply:
         number = await self._meant(interaction, guild, written)
-        return await self._service().act(IncidentRequest(number, action, actor, guild.id, text, person))
+        return await self._done(interaction, IncidentRequest(number, action, actor, guild.id, text, person))
+
+    async def _done(self, interaction: AnyInteraction, request: IncidentRequest) -> Reply:
+        done = await self._service().act(replace(request, interaction=str(interaction.id)))
+        said = escaping.sentence(said_when_done(done, request.action), escaping.CONTENT)
+        return Reply(f"{_ICONS[request.action]} {said}")
 
     async def _meant(self, interaction: AnyInteraction, guild: GuildConfig, written: str | None) -> int:
         """The incident that is named, that of the thread, or the only open one. Raises `UserError`."""

@@ -15,7 +15,9 @@ class TokenScope(StrEnum):
 
     READ = "read"
     DEPLOY = "deploy"
-    OPERATE = "operate"  # roll back, pause, resume, extend, cancel, close, on-call overrides
+    OPERATE = (
+        "operate"  # roll back, pause, resume, extend, cancel, close, on-call overrides, silences, incidents
+    )
     APPROVE = "approve"  # approve, reject, revoke, promote
     LOCK = "lock"  # lock, unlock, the panic stop
 

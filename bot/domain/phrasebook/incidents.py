@@ -71,6 +71,38 @@ def incident_room(title: str, since: datetime) -> str:
     return f"{name(title)}, since {stamp(since)}. Mark a message with 📌 to put it into the timeline."
 
 
+NO_INCIDENT_OPEN = "No incident is open."
+NO_INCIDENT_EVER = "There has been no incident."
+
+
+def incident_opened(incident_id: int) -> str:
+    return f"Incident {incident_id} is open: its card and its thread are in #incidents."
+
+
+def incident_taken(incident_id: int) -> str:
+    return f"You have incident {incident_id} now."
+
+
+def incident_given(incident_id: int, who: str) -> str:
+    return f"{name(who)} has incident {incident_id} now."
+
+
+def incident_noted(incident_id: int) -> str:
+    return f"Noted in the timeline of incident {incident_id}."
+
+
+def incident_restored(incident_id: int) -> str:
+    return f"Incident {incident_id} is restored. Close it when nothing is left to do."
+
+
+def incident_closed(incident_id: int) -> str:
+    return f"Incident {incident_id} is closed."
+
+
+def incident_documented(incident_id: int) -> str:
+    return f"Incident {incident_id} has its post-mortem."
+
+
 def has_incident(who: str) -> str:
     return f"{name(who)} has the incident now."
 
@@ -135,7 +167,7 @@ def no_such_incident(written: str) -> UserError:
 
 
 def which_incident(many: int) -> UserError:
-    some = "No incident is open." if not many else f"Several incidents are open: {many}."
+    some = NO_INCIDENT_OPEN if not many else f"Several incidents are open: {many}."
     return UserError(some, rule="unknown_incident", remedy="Name one in the option `incident`.")
 
 

@@ -24,7 +24,8 @@ from bot.ports.members import Members
 from bot.ports.tokens import TokenStore
 from bot.web.api import openapi
 from bot.web.api.access import Access, require
-from bot.web.api.handlers import ApiCall, Handlers
+from bot.web.api.calls import ApiCall
+from bot.web.api.handlers import Handlers
 from bot.web.api.operations import OPERATIONS, PREFIX, Operation
 from bot.web.api.problems import Problem, problems
 from bot.web.api.reading import interaction_of, read

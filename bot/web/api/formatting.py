@@ -17,10 +17,8 @@ from bot.domain.rollout.model import Approval, Observed, Phase, Rollout
 from bot.domain.rollout.steps import Gate
 from bot.domain.rollout.wording import wording_for
 from bot.domain.watch.alerts.silences import Silence
-from bot.domain.watch.incidents.incident import Incident
 from bot.domain.watch.oncall.schedule import OnCallShift, Person
 from bot.engine.api import DryRun, LaneStatus, OpenedVerdict
-from bot.engine.watch.incidents.api import IncidentView
 from bot.engine.watch.oncall.overrides import Overridden
 from bot.engine.watch.oncall.service import OnCallStatus
 from bot.web.api import models
@@ -309,50 +307,6 @@ def _shift(shift: OnCallShift, gone: frozenset[int] = frozenset()) -> models.Shi
         why=plain(shift.why),
         override_by=given.by if given else None,
         override_reason=given.reason if given else None,
-    )
-
-
-def incident(found: Incident) -> models.IncidentBrief:
-    return models.IncidentBrief(
-        id=found.id,
-        title=plain(found.title),
-        severity=found.severity.value,
-        state=found.state.value,
-        service=found.lane.service if found.lane else None,
-        environment=found.lane.environment if found.lane else None,
-        since=found.since,
-        opened_at=found.opened_at,
-        acknowledged_at=found.acknowledged_at,
-        restored_at=found.restored_at,
-        closed_at=found.closed_at,
-        owner=found.owner.name if found.owner else None,
-        alerts=list(found.alerts),
-        postmortem=found.postmortem,
-    )
-
-
-def incident_view(found: IncidentView) -> models.IncidentInfo:
-    acknowledged, restored = (
-        models.ResponseInfo(took_s=each.took_s, target_s=each.target_s, done=each.done, late=each.late)
-        for each in found.times
-    )
-    timeline = [
-        models.TimelineInfo(
-            at=each.at,
-            source=each.source,
-            what=each.what,
-            text=plain(each.text),
-            by=each.by,
-            alert=each.alert_id or None,
-        )
-        for each in found.lines
-    ]
-    return models.IncidentInfo(
-        incident=incident(found.incident),
-        acknowledged=acknowledged,
-        restored=restored,
-        rollouts=[each.id for each in found.deploys],
-        timeline=timeline,
     )
 
 

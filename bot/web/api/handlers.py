@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
 from bot.domain import phrasebook
-from bot.domain.config import Catalog, GuildConfig
+from bot.domain.config import Catalog
 from bot.domain.reports.tables import Table
 from bot.domain.rollout import approvals
-from bot.domain.rollout.model import Action, Actor, Lane, Phase, Rollout
+from bot.domain.rollout.model import Action, Lane, Phase, Rollout
 from bot.domain.tokens import SCOPE_OF, ApiToken
 from bot.domain.watch.alerts.silences import Silence
 from bot.domain.watch.oncall.schedule import Person
@@ -21,33 +20,19 @@ from bot.engine.api import ActRequest, DeployRequest, DryRun, RollbackRequest, e
 from bot.engine.reports.service import ReportScope
 from bot.engine.service import Engine
 from bot.engine.watch.alerts.silencing import SilenceRequest
-from bot.engine.watch.incidents.api import IncidentView
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.oncall.overrides import OverrideRequest
 from bot.web.api import formatting, health, models, reports
 from bot.web.api.access import Access, require, require_lane, require_unlimited
+from bot.web.api.calls import ApiCall, same_request
+from bot.web.api.incident_handlers import IncidentHandlers
 from bot.web.api.problems import Problem
-from bot.web.api.reading import Request
 
 LOOK_S = 0.5
 _ENDS = frozenset({Phase.HALTED})
 
 
-@dataclass(frozen=True, slots=True)
-class ApiCall:
-    """A request of a token. `interaction`: what a repeated one is known by; empty without a key."""
-
-    token: ApiToken
-    guild: GuildConfig
-    request: Request
-    interaction: str
-
-    @property
-    def actor(self) -> Actor:
-        return self.token.actor
-
-
-class Handlers:
+class Handlers(IncidentHandlers):
     """All raise `Problem`, `UserError` or `Unreachable`."""
 
     def __init__(
@@ -58,9 +43,8 @@ class Handlers:
         access: Access,
         now: Callable[[], datetime],
     ) -> None:
+        super().__init__(incidents, catalog)
         self._engine = engine
-        self._incidents = incidents
-        self._catalog = catalog
         self._access = access
         self._now = now
 
@@ -181,8 +165,8 @@ class Handlers:
         body: models.DeployBody = call.request.body
         begun = await self._engine.deploy(self._deploy_request(call, dry_run=False))
         assert isinstance(begun, Rollout)
-        _same_request(call, begun.lane == Lane(body.service, body.environment))
-        _same_request(call, begun.candidate.version == body.version)
+        same_request(call, begun.lane == Lane(body.service, body.environment), "deploy")
+        same_request(call, begun.candidate.version == body.version, "deploy")
         return formatting.rollout(begun, self._now())
 
     async def roll_back(self, call: ApiCall) -> BaseModel:
@@ -202,7 +186,7 @@ class Handlers:
                 confirmed=body.confirm,
             )
         )
-        _same_request(call, begun.lane == lane)
+        same_request(call, begun.lane == lane, "rollback")
         return formatting.rollout(begun, self._now())
 
     async def act(self, call: ApiCall) -> BaseModel:
@@ -283,31 +267,6 @@ class Handlers:
         )
         return formatting.override(await self._engine.on_call.override(request))
 
-    # ---- incidents -----------------------------------------------------------------------------------------
-
-    async def incidents(self, call: ApiCall) -> BaseModel:
-        query: models.IncidentQuery = call.request.query
-        found = await self._incidents.listed(call.guild.id, closed=query.closed == "true")
-        shown = [each for each in found if _covers(call.token, each.lane)]
-        return models.IncidentsInfo(incidents=[formatting.incident(each) for each in shown])
-
-    async def incident(self, call: ApiCall) -> BaseModel:
-        return formatting.incident_view(await self._incident(call))
-
-    async def postmortem(self, call: ApiCall) -> BaseModel:
-        found = await self._incident(call)
-        text = await self._incidents.postmortem(found.incident.id, call.guild.id)
-        return models.PostmortemInfo(markdown=text)
-
-    async def _incident(self, call: ApiCall) -> IncidentView:
-        path: models.IncidentPath = call.request.path
-        found = await self._incidents.view(path.incident, call.guild.id)
-        if found.incident.lane is None:
-            require_unlimited(call.token, "see what concerns no service")
-        else:
-            require_lane(call.token, found.incident.lane)
-        return found
-
     # ---- silences ------------------------------------------------------------------------------------------
 
     async def silences(self, call: ApiCall) -> BaseModel:
@@ -370,10 +329,6 @@ class Handlers:
             await self._access.spend(call.token, "api_change")
 
 
-def _covers(token: ApiToken, lane: Lane | None) -> bool:
-    return token.covers(lane) if lane is not None else not token.limited
-
-
 def _over(found: Rollout, mark: str | None) -> bool:
     changed = mark is not None and formatting.mark(found) != mark
     return changed or found.phase.final or found.phase in _ENDS
@@ -389,9 +344,3 @@ def _require_silence(token: ApiToken, lane: Lane) -> None:
         require_lane(token, lane)
     else:
         require_unlimited(token, "silence more than one lane")
-
-
-def _same_request(call: ApiCall, same: bool) -> None:
-    if not same:
-        sentence = "This Idempotency-Key was used for another request. Use a new one for each deploy."
-        raise Problem(409, "key_reused", sentence)

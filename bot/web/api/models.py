@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, With
 from bot.domain.rollout.model import Action, Phase
 
 LONGEST_WAIT_S = 50
-_BIGGEST = 2**63 - 1
+BIGGEST = 2**63 - 1
 
 
 def _digits(value: Any) -> Any:
@@ -73,22 +73,12 @@ class ScheduleQuery(_Given):
     schedule: Annotated[Name | None, Field(description="Only this schedule.")] = None
 
 
-class IncidentPath(_Given):
-    incident: Annotated[int, Field(ge=1, le=_BIGGEST, description="Number of the incident."), DIGITS]
-
-
-class IncidentQuery(_Given):
-    closed: Annotated[
-        Literal["true", "false"], Field(description="The newest 25 of all, instead of all that are open.")
-    ] = "false"
-
-
 class Nothing(_Given):
     """No parameters."""
 
 
 class RolloutPath(_Given):
-    rollout: Annotated[int, Field(ge=1, le=_BIGGEST, description="Number of the rollout."), DIGITS]
+    rollout: Annotated[int, Field(ge=1, le=BIGGEST, description="Number of the rollout."), DIGITS]
 
 
 class LanePath(_Given):
@@ -105,7 +95,7 @@ class HistoryQuery(LaneQuery):
     before: (
         Annotated[
             int,
-            Field(ge=1, le=_BIGGEST, description="Only rollouts below this number: `next` of a page."),
+            Field(ge=1, le=BIGGEST, description="Only rollouts below this number: `next` of a page."),
             DIGITS,
         ]
         | None
@@ -226,7 +216,7 @@ class OverrideBody(_Body):
 
 
 class SilencePath(_Given):
-    silence: Annotated[int, Field(ge=1, le=_BIGGEST, description="Number of the silence."), DIGITS]
+    silence: Annotated[int, Field(ge=1, le=BIGGEST, description="Number of the silence."), DIGITS]
 
 
 class SilenceBody(_Body):
@@ -691,65 +681,6 @@ class OverrideInfo(_Answer):
     until: datetime
     reason: str
     instead: list[ShiftInfo]
-
-
-class ResponseInfo(_Answer):
-    """A time against its target, from the beginning of the trouble."""
-
-    took_s: Annotated[float, Field(description="Seconds; so far, while it is not `done`.")]
-    target_s: float
-    done: bool
-    late: bool
-
-
-class IncidentBrief(_Answer):
-    """An incident."""
-
-    id: int
-    title: str
-    severity: Literal["critical", "high", "medium", "low"]
-    state: Literal["open", "acknowledged", "restored", "closed"]
-    service: str | None
-    environment: str | None
-    since: Annotated[datetime, Field(description="When the trouble began.")]
-    opened_at: datetime
-    acknowledged_at: datetime | None
-    restored_at: datetime | None
-    closed_at: datetime | None
-    owner: str | None
-    alerts: Annotated[list[int], Field(description="Numbers of the alerts that belong to it.")]
-    postmortem: Annotated[str, Field(description="Where the finished one is.")]
-
-
-class IncidentsInfo(_Answer):
-    incidents: list[IncidentBrief]
-
-
-class TimelineInfo(_Answer):
-    """One line of a timeline. `source`: the incident itself, one of its alerts, or its lane's audit log."""
-
-    at: datetime
-    source: Literal["incident", "alert", "lane"]
-    what: str
-    text: str
-    by: Annotated[str, Field(description="Empty for Slipway itself.")]
-    alert: int | None
-
-
-class IncidentInfo(_Answer):
-    """An incident with its timeline, oldest first."""
-
-    incident: IncidentBrief
-    acknowledged: ResponseInfo
-    restored: ResponseInfo
-    rollouts: Annotated[list[int], Field(description="Of its lane, from an hour before it until its end.")]
-    timeline: list[TimelineInfo]
-
-
-class PostmortemInfo(_Answer):
-    """The draft of a post-mortem."""
-
-    markdown: str
 
 
 class TokenInfo(_Answer):

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from bot.domain.tokens import TokenScope
-from bot.web.api import models, reports
+from bot.web.api import incidents, models, reports
 
 PREFIX = "/api/v1"
 Budget = Literal["api_read", "api_change"]
@@ -195,25 +195,51 @@ OPERATIONS: tuple[Operation, ...] = (
         "GET",
         "/incidents",
         "Incidents, the worst first",
-        models.IncidentsInfo,
-        query=models.IncidentQuery,
+        incidents.IncidentsInfo,
+        query=incidents.IncidentQuery,
     ),
     Operation(
         "incident",
         "GET",
         "/incidents/{incident}",
         "One incident with its timeline and its times against targets",
-        models.IncidentInfo,
-        in_path=models.IncidentPath,
+        incidents.IncidentInfo,
+        in_path=incidents.IncidentPath,
     ),
     Operation(
         "postmortem",
         "GET",
         "/incidents/{incident}/postmortem",
         "The draft of a post-mortem",
-        models.PostmortemInfo,
-        in_path=models.IncidentPath,
+        incidents.PostmortemInfo,
+        in_path=incidents.IncidentPath,
         details="Markdown with timeline, times, alerts and deploys, and headings for cause and actions.",
+    ),
+    Operation(
+        "open_incident",
+        "POST",
+        "/incidents",
+        "Open an incident",
+        incidents.IncidentActInfo,
+        scope=TokenScope.OPERATE,
+        budget="api_change",
+        body=incidents.IncidentOpenBody,
+        keyed=True,
+        details="With `alert`: the incident that it has already, if it has one. A token that is limited needs "
+        "`service` and `environment`, or an alert that has them.",
+    ),
+    Operation(
+        "act_on_incident",
+        "POST",
+        "/incidents/{incident}/actions",
+        "Assign, note, restore, close … as by `/incident`",
+        incidents.IncidentActInfo,
+        scope=TokenScope.OPERATE,
+        budget="api_change",
+        in_path=incidents.IncidentPath,
+        body=incidents.IncidentActBody,
+        keyed=True,
+        details="`restore`, `close` and to `assign` it to others need a role, or to have it.",
     ),
     Operation(
         "report",

@@ -30,7 +30,10 @@ _AFTERWARDS = frozenset({IncidentAction.NOTE, IncidentAction.DOCUMENT})
 
 @dataclass(frozen=True, slots=True)
 class IncidentActed:
-    """An action of a person. text: a note, a reason, or where the post-mortem is. person: who is to have it."""
+    """An action of a person. text: a note, a reason, or where the post-mortem is.
+
+    person: who is to have it. To acknowledge, the actor by another name; None: by their own.
+    """
 
     action: IncidentAction
     actor: Actor
@@ -49,13 +52,26 @@ def begun(
     by: Actor,
     at: datetime,
     production: bool = False,
+    origin: str = "",
 ) -> IncidentChange:
-    """An incident that a person opens. Raises `UserError` without a title."""
+    """An incident that a person opens. origin: the request, if it may be repeated.
+
+    Raises `UserError` without a title.
+    """
     title = clean(title, LONGEST_TITLE)
     if not title:
         raise phrasebook.reason_required("Say what is wrong, in a few words.")
     incident = Incident(
-        incident_id, guild_id, lane, title, severity, at, at, opened_by=by.name, production=production
+        incident_id,
+        guild_id,
+        lane,
+        title,
+        severity,
+        at,
+        at,
+        opened_by=by.name,
+        origin=origin,
+        production=production,
     )
     return IncidentChange(incident, (IncidentEntry(at, "opened", title, by.name),))
 
@@ -102,7 +118,7 @@ def act_on(incident: Incident, acted: IncidentActed, policy: IncidentPolicy) -> 
 
 
 def _acknowledge(incident: Incident, acted: IncidentActed, policy: IncidentPolicy) -> IncidentChange:
-    return _taken(incident, Owner(acted.actor.id, acted.actor.name), acted.at, policy)
+    return _taken(incident, acted.person or Owner(acted.actor.id, acted.actor.name), acted.at, policy)
 
 
 def _taken(incident: Incident, owner: Owner, at: datetime, policy: IncidentPolicy) -> IncidentChange:

@@ -41,7 +41,7 @@ class Incident:
     """Trouble that people work on together, in one server.
 
     since: when the trouble began, which times count from; opened_at: when it was called an incident. origin: what
-    opened it, such as `alert-17`; no other incident of the server has it, and empty for one that a person opened.
+    opened it, such as `alert-17` or a person's request; no other incident of the server has it. Empty: not known.
     alerts, rollouts: ids of what belongs to it, oldest first. calm_at: since when all of its alerts are over, and a
     person was asked to close it. postmortem: where the finished one is. asked_at: when its owner was asked for that.
     room: key of the message that its thread is under; empty when it is under its own card. version grows with each

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.domain import phrasebook
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.alert import Alert, Owner
@@ -15,7 +17,10 @@ from bot.domain.watch.incidents.timeline import TimelineLine
 
 @dataclass(frozen=True, slots=True)
 class IncidentOpening:
-    """`/incident open`. alert_id: what it is about; title, severity and lane are then the alert's."""
+    """`/incident open`. alert_id: what it is about; title, severity and lane are then the alert's.
+
+    interaction: what a repeated request is known by; empty for one that is never repeated.
+    """
 
     guild_id: int
     actor: Actor
@@ -23,11 +28,12 @@ class IncidentOpening:
     severity: Severity = Severity.HIGH
     lane: Lane | None = None
     alert_id: int = 0
+    interaction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentRequest:
-    """An action on an incident. text and person: as of `IncidentActed`."""
+    """An action on an incident. text and person: as of `IncidentActed`; interaction: as of `IncidentOpening`."""
 
     incident_id: int
     action: IncidentAction
@@ -35,6 +41,12 @@ class IncidentRequest:
     guild_id: int
     text: str = ""
     person: Owner | None = None
+    interaction: str = ""
+
+    @property
+    def key(self) -> str:
+        """What its line in the timeline is known by; empty when it is never repeated."""
+        return key_of(f"{self.interaction}:{self.action}") if self.interaction else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +58,30 @@ class IncidentView:
     times: Sequence[ResponseTime]
     alerts: Sequence[Alert] = ()
     deploys: Sequence[RolloutSummary] = field(default=())
+
+
+def key_of(interaction: str) -> str:
+    """A name for a request that fits into any column."""
+    return f"request-{hashlib.sha256(interaction.encode(errors='replace')).hexdigest()[:32]}"
+
+
+def said_when_opened(incident: Incident) -> str:
+    """What a person is answered who opened it; an alert may have had one that is over."""
+    return (phrasebook.incident_closed if incident.over else phrasebook.incident_opened)(incident.id)
+
+
+def said_when_done(incident: Incident, action: IncidentAction) -> str:
+    """What a person is answered when their action was done."""
+    match action:
+        case IncidentAction.ACKNOWLEDGE:
+            return phrasebook.incident_taken(incident.id)
+        case IncidentAction.ASSIGN:
+            return phrasebook.incident_given(incident.id, incident.owner.name if incident.owner else "")
+        case IncidentAction.NOTE:
+            return phrasebook.incident_noted(incident.id)
+        case IncidentAction.RESTORE:
+            return phrasebook.incident_restored(incident.id)
+        case IncidentAction.CLOSE:
+            return phrasebook.incident_closed(incident.id)
+        case IncidentAction.DOCUMENT:
+            return phrasebook.incident_documented(incident.id)

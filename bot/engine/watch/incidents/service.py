@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,7 +14,7 @@ from bot.domain.config import Catalog
 from bot.domain.records import AuditEntry
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import SYSTEM, Actor, Lane
-from bot.domain.watch.alerts.alert import Alert, Owner
+from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.incidents import actions
 from bot.domain.watch.incidents.actions import IncidentActed
 from bot.domain.watch.incidents.incident import (
@@ -29,7 +30,7 @@ from bot.domain.watch.incidents.timeline import AUDITED
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.calls import WhoIsOnCall, no_schedule
 from bot.engine.watch.alerts.service import INCIDENTS, ending_roles
-from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest, IncidentView
+from bot.engine.watch.incidents.api import IncidentOpening, IncidentRequest, IncidentView, key_of
 from bot.engine.watch.incidents.views import ENTRIES, view_of
 from bot.ports.coordination import Clock, Waker
 from bot.ports.store import NO_LANE, Store
@@ -73,6 +74,10 @@ class Incidents:
         """Open one; the incident that the alert has already, if it has one."""
         if request.alert_id:
             return await self._open_for_alert(request)
+        origin = key_of(request.interaction) if request.interaction else ""
+        there = await self._store.incidents.of_origin(request.guild_id, origin)
+        if there is not None:
+            return there
         now, lane = self._clock.now(), self._known(request)
         change = actions.begun(
             await self._store.incidents.next_id(),
@@ -83,14 +88,12 @@ class Incidents:
             by=request.actor,
             at=now,
             production=self._production(lane),
+            origin=origin,
         )
-        await self._saved(change, 0, now, request.actor)
-        return change.incident
+        return await self._opened(change, now, request.actor)
 
     async def _open_for_alert(self, request: IncidentOpening) -> Incident:
-        alert = await self._store.alerts.load(request.alert_id)
-        if alert is None or request.guild_id not in alert.guilds:
-            raise phrasebook.no_alert(request.alert_id)
+        alert = await self._alert(request)
         there = await self._store.incidents.of_origin(request.guild_id, f"alert-{alert.id}")
         if there is not None:
             return there
@@ -103,11 +106,27 @@ class Incidents:
             production=self._production(alert.lane),
             by=request.actor.name,
         )
-        if await self._saved(change, 0, now, request.actor):
-            return change.incident
-        there = await self._store.incidents.of_origin(request.guild_id, change.incident.origin)
+        return await self._opened(change, now, request.actor)
+
+    async def _opened(self, change: IncidentChange, now: datetime, actor: Actor) -> Incident:
+        opened = change.incident
+        if await self._saved(change, 0, now, actor):
+            return opened
+        there = await self._store.incidents.of_origin(opened.guild_id, opened.origin)
         assert there is not None, "it was opened meanwhile"
         return there
+
+    async def about(self, request: IncidentOpening) -> Lane | None:
+        """The lane that it would be about. Raises `UserError` for an alert that is not there."""
+        if not request.alert_id:
+            return request.lane
+        return (await self._alert(request)).lane
+
+    async def _alert(self, request: IncidentOpening) -> Alert:
+        alert = await self._store.alerts.load(request.alert_id)
+        if alert is None or request.guild_id not in alert.guilds:
+            raise phrasebook.no_alert(request.alert_id)
+        return alert
 
     def _known(self, request: IncidentOpening) -> Lane | None:
         lane = request.lane
@@ -135,14 +154,18 @@ class Incidents:
     # ---- people ----
 
     async def act(self, request: IncidentRequest) -> Incident:
-        """What a person does. A note or a mark after it was closed belongs to it, too."""
+        """What a person does, once for each `interaction`. A note or a mark after it was closed belongs to it, too."""
 
         def acted(incident: Incident, now: datetime) -> IncidentChange:
             self._allowed(incident, request)
             done = IncidentActed(request.action, request.actor, now, request.text, request.person)
-            return actions.act_on(incident, done, self.policy(incident.lane))
+            change = actions.act_on(incident, done, self.policy(incident.lane))
+            first, *others = change.entries
+            return replace(change, entries=(replace(first, key=request.key), *others))
 
-        return await self._changed(request.incident_id, request.guild_id, acted, request.actor)
+        return await self._changed(
+            request.incident_id, request.guild_id, acted, request.actor, once=request.key
+        )
 
     async def mark(
         self, thread_id: int, message_id: int, *, at: datetime, text: str, by: str
@@ -152,14 +175,12 @@ class Incidents:
         if incident is None:
             return None
         key = f"message-{message_id}"
-        known = await self._store.incidents.timeline(incident.id, ENTRIES)
-        if any(entry.key == key for entry in known):
-            return incident
         return await self._changed(
             incident.id,
             incident.guild_id,
             lambda found, now: actions.marked(found, at=min(at, now), text=text, by=by, key=key),
             None,
+            once=key,
         )
 
     async def tell(self, lane: Lane, text: str) -> None:
@@ -179,10 +200,8 @@ class Incidents:
     def _allowed(self, incident: Incident, request: IncidentRequest) -> None:
         actor = request.actor
         mine = incident.owner is not None and incident.owner.id == actor.id != 0
-        takes = request.action is IncidentAction.ASSIGN and request.person in (
-            None,
-            Owner(actor.id, actor.name),
-        )
+        person = request.person
+        takes = request.action is IncidentAction.ASSIGN and (person is None or person.id == actor.id)
         if request.action not in _DECIDING or mine or takes:
             return
         roles = ending_roles(self._catalog(), incident.lane, request.guild_id)
@@ -270,14 +289,23 @@ class Incidents:
         guild_id: int,
         change_of: Callable[[Incident, datetime], IncidentChange],
         actor: Actor | None,
+        *,
+        once: str = "",
     ) -> Incident:
+        """once: key of an entry; an incident that has it is not changed again."""
         for _ in range(_ATTEMPTS):
             now = self._clock.now()
             incident = await self._load(incident_id, guild_id)
+            if once and await self._has(incident, once):
+                return incident
             change = change_of(incident, now)
             if await self._saved(change, incident.version, now, actor):
                 return change.incident
         raise Contended(f"incident {incident_id} keeps changing")
+
+    async def _has(self, incident: Incident, key: str) -> bool:
+        known = await self._store.incidents.timeline(incident.id, ENTRIES)
+        return any(entry.key == key for entry in known)
 
     async def _saved(self, change: IncidentChange, before: int, now: datetime, actor: Actor | None) -> bool:
         """actor: who did it, for the audit log; None for what is no one's doing."""

@@ -150,6 +150,51 @@ async def test_everyone_may_take_note_and_open_but_not_everyone_may_end_it() -> 
     ]
 
 
+async def test_a_request_that_is_repeated_acts_once_and_another_one_again() -> None:
+    world = World()
+
+    def opening(interaction: str) -> IncidentOpening:
+        return IncidentOpening(GUILD, GUEST, "Payments fail", lane=PRODUCTION, interaction=interaction)
+
+    found = await asyncio.gather(*(world.incidents.open(opening("one")) for _ in range(3)))
+    assert {each.id for each in found} == {found[0].id}
+    assert (await world.incidents.open(opening("other"))).id != found[0].id
+
+    async def act(action: IncidentAction, interaction: str, text: str = "") -> Incident:
+        request = IncidentRequest(found[0].id, action, ONCALL, GUILD, text, interaction=interaction)
+        return await world.incidents.act(request)
+
+    await asyncio.gather(*(act(IncidentAction.NOTE, "a", "it began at noon") for _ in range(3)))
+    # The same name of a request is another one for another action.
+    for action in (IncidentAction.RESTORE, IncidentAction.CLOSE):
+        first = await act(action, "a", "a cable")
+        world.clock.forward(60)
+        assert await act(action, "a", "a cable") == first
+        with pytest.raises(
+            Refused, match="was restored" if action is IncidentAction.RESTORE else "is closed"
+        ):
+            await act(action, "b")
+    assert world.audited() == [
+        *["incident_opened"] * 2,
+        "incident_note",
+        "incident_restored",
+        "incident_closed",
+    ]
+    assert world.told() == ["opened", "opened", "note", "restored", "closed"]
+
+
+async def test_a_person_may_take_it_by_another_name_and_not_for_others() -> None:
+    world = World()
+    await world.incidents.open(IncidentOpening(GUILD, GUEST, "Payments fail", lane=PRODUCTION))
+    by_token = replace(GUEST, name="guest (token ci)")
+    taken = await world.did(IncidentAction.ASSIGN, by_token, person=Owner(GUEST.id, GUEST.name))
+    assert (taken.owner, taken.acknowledged_at) == (Owner(GUEST.id, GUEST.name), EPOCH)
+    given = await world.did(IncidentAction.ASSIGN, by_token, person=Owner(LEAD.id, LEAD.name))
+    assert given.owner == Owner(LEAD.id, LEAD.name)
+    with pytest.raises(Refused, match="To assign"):
+        await world.did(IncidentAction.ASSIGN, by_token, person=Owner(DEV.id, GUEST.name))
+
+
 async def test_an_incident_of_another_server_is_not_there() -> None:
     world = World()
     incident = await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail"))
