@@ -9,7 +9,7 @@ from typing import Any, Self
 import aiohttp
 
 from discord_sandbox import Sandbox
-from support import discord_specs
+from support import discord_specs, own_spec
 
 JSON = dict[str, Any]
 
@@ -63,10 +63,12 @@ class Client:
         return answer
 
     async def api(self, method: str, path: str, body: Any = None, **query: Any) -> Answer:
-        """A call of the JSON API."""
-        params = {key: str(value) for key, value in query.items()}
+        """A call of the JSON API. Checks the answer against its own description."""
+        params = {key: one if isinstance(one, str) else json.dumps(one) for key, one in query.items()}
         async with self.http.request(method, f"{self.sandbox.api}/{path}", json=body, params=params) as got:
-            return Answer(got.status, await got.json(), got.headers)
+            answer = Answer(got.status, await got.json(), got.headers)
+        own_spec.check_api(method, f"/{path.partition('?')[0]}", answer.status, answer.body)
+        return answer
 
     async def send(self, body: JSON, channel: str = "general") -> Answer:
         return await self.rest("POST", f"/channels/{self.sandbox.channel_id(channel)}/messages", body)

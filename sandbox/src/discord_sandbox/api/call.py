@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from discord_sandbox.api.errors import ApiError, invalid, unknown
+from discord_sandbox.api.schema.taking import Taking
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rest.replies import reply
@@ -154,19 +155,22 @@ def _note(request: web.Request, error: ApiError) -> None:
 
 
 def handled(
-    handler: ApiHandler, status: int = 200, *, person: bool = False
+    handler: ApiHandler,
+    status: int = 200,
+    *,
+    takes: Taking | None = None,
+    in_query: bool = False,
+    person: bool = False,
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Wrap a handler: body read as JSON whatever its content type, errors in one shape."""
+    """Wrap a handler: body read as JSON whatever its content type, checked against `takes`, errors in one shape."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            raw = await request.read()
-            try:
-                body = json.loads(raw) if raw else {}
-            except ValueError:
-                raise invalid("The body is not JSON.") from None
-            if not isinstance(body, dict):
-                raise invalid("The body is not a JSON object.")
+            body = {} if in_query else await _body(request)
+            if takes is not None and in_query:
+                takes.check_query(request.query.items())
+            elif takes is not None:
+                takes.check(body)
             result = await handler(ApiCall(request, body))
         except ApiError as error:
             if person:
@@ -179,3 +183,17 @@ def handled(
         return result if isinstance(result, web.StreamResponse) else reply(result, status)
 
     return handle
+
+
+async def _body(request: web.Request) -> JSON:
+    """Raises ApiError 400 or 413."""
+    try:
+        raw = await request.read()
+        body = json.loads(raw) if raw else {}
+    except web.HTTPRequestEntityTooLarge:
+        raise ApiError(413, "too_large", "The body is too large.") from None
+    except (ValueError, RecursionError):
+        raise invalid("The body is not JSON.") from None
+    if not isinstance(body, dict):
+        raise invalid("The body is not a JSON object.")
+    return body

@@ -34,7 +34,8 @@ class ApiClient:
 
     async def call(self, method: str, path: str, body: JSON | None = None, **query: object) -> Any:
         """The answer's JSON; query parameters that are None are left out. Raises CallRefused."""
-        params = {key: str(value) for key, value in query.items() if value is not None}
+        given = {key: one for key, one in query.items() if one is not None}
+        params = {key: one if isinstance(one, str) else json.dumps(one) for key, one in given.items()}
         url = f"{self._base}/{path.removeprefix('/')}"
         async with self._http.request(method, url, json=body, params=params) as got:
             found = await got.json(content_type=None)

@@ -6,6 +6,7 @@ from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError, invalid, unknown
 from discord_sandbox.api.forms import fill
 from discord_sandbox.api.options import OptionReader
+from discord_sandbox.api.schema.requests import PRESS
 from discord_sandbox.api.text import SELECTS, walk
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import (
@@ -44,8 +45,8 @@ async def presses(call: ApiCall) -> JSON:
     together = call.body.get("presses")
     if together is None:
         return _press(call)
-    if not isinstance(together, list) or not all(isinstance(one, dict) for one in together):
-        raise invalid('"presses" must be a list of objects: user, message, button or custom_id.')
+    for one in together:
+        PRESS.check(one)
     return {"interactions": [_press(ApiCall(call.request, one))["interaction"] for one in together]}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.calls.services import SERVICES
+from discord_sandbox.api.errors import ApiError
 from discord_sandbox.api.message_views import time
 from discord_sandbox.api.views import Views
 from discord_sandbox.discord.core import Core
@@ -76,7 +77,12 @@ async def messages(call: ApiCall) -> JSON:
 
 
 async def message(call: ApiCall) -> JSON:
-    return Views(call.core).message(call.message(call.params["id"], also_deleted=True))
+    found = call.message(call.params["id"], also_deleted=True)
+    if (viewer := call.get("as")) is not None:
+        person = call.member(viewer, found.channel.guild).user
+        if found.ephemeral_to not in (None, person.id):
+            raise ApiError(404, "unknown_message", f"{person.name} cannot see this message.")
+    return Views(call.core).message(found)
 
 
 async def interaction(call: ApiCall) -> JSON:

@@ -1,0 +1,209 @@
+"""What each call of the JSON API takes."""
+
+from discord_sandbox.api.schema.taking import taking
+from discord_sandbox.api.schema.words import (
+    COUNT,
+    FLAG,
+    GIVEN,
+    JSON,
+    OBJECT,
+    SECONDS,
+    TEXT,
+    WHOLE,
+    about,
+    by_name,
+    many,
+    one_of,
+)
+from discord_sandbox.discord.traffic.faults import KINDS, SCOPES
+
+USER = about(GIVEN, "A person's name or id.")
+CHANNEL = about(GIVEN, "A channel or thread by name or id; `@robot` is the direct messages with that bot.")
+MESSAGE = about(GIVEN, "A message's id.")
+GUILD = about(GIVEN, "A server's name or id; only needed where a name is ambiguous.")
+APPLICATION = about(GIVEN, "A bot's name or id; only needed where a name is ambiguous.")
+COMMAND = about(GIVEN, "`order`, or with subcommands `settings show`.")
+OPTIONS = about(OBJECT, "The command's options by name.")
+PERMISSIONS = about(
+    by_name({"type": ["boolean", "null"]}), "By name: allowed (true), denied (false) or inherited (null)."
+)
+NAMED = {"user": USER, "guild": GUILD}
+NOTHING = taking()
+PLACE = taking(guild=GUILD)
+
+_SENT = {"channel": CHANNEL, "command": COMMAND, "options": OPTIONS, "application": APPLICATION}
+_ORDER: JSON = {"user": "ada", "channel": "general", "command": "order"}
+COMMANDS = taking(
+    "user command channel",
+    "user command target_message",
+    example=_ORDER | {"options": {"dish": "soup"}},
+    **NAMED,
+    **_SENT,
+    target_user=about(GIVEN, "Of a person's context menu: a person or bot."),
+    target_message=about(GIVEN, "Of a message's context menu: its id."),
+)
+AUTOCOMPLETE = taking(
+    "user channel command option",
+    example=_ORDER | {"option": "dish", "value": "so"},
+    **NAMED,
+    **_SENT,
+    option=about(GIVEN, "The option that is typed."),
+    value=about({"type": ["string", "number"]}, "What was typed so far."),
+)
+
+_BUTTON = about(GIVEN, "A button's label or custom id, as it is now.")
+_CUSTOM_ID = about(GIVEN, "Sent unchecked, also for what is gone or disabled.")
+PRESSES = taking(
+    "user message button",
+    "user message custom_id",
+    "presses",
+    example={"user": "mia", "message": "5678", "button": "Accept"},
+    **NAMED,
+    message=MESSAGE,
+    button=_BUTTON,
+    custom_id=_CUSTOM_ID,
+    presses=about(many(OBJECT), "Many at the same moment, each an object like this one."),
+)
+PRESS = taking(
+    "user message button",
+    "user message custom_id",
+    **NAMED,
+    message=MESSAGE,
+    button=_BUTTON,
+    custom_id=_CUSTOM_ID,
+)
+SELECTS = taking(
+    "user message values select",
+    "user message values custom_id",
+    example={"user": "mia", "message": "5678", "select": "Dish", "values": ["Soup"]},
+    **NAMED,
+    message=MESSAGE,
+    select=about(GIVEN, "A select's placeholder or custom id."),
+    custom_id=_CUSTOM_ID,
+    values=about({"type": ["array", "string", "number"], "minLength": 1}, "Values, labels or names."),
+)
+MODALS = taking(
+    "user interaction",
+    example={"user": "ada", "interaction": "1234", "fields": {"Reason": "late"}},
+    **NAMED,
+    interaction=about(GIVEN, "The id of the interaction in state `modal`."),
+    fields=about(OBJECT, "Values by the field's custom id or label."),
+)
+WRITE = taking(
+    "user channel content",
+    example={"user": "ada", "channel": "general", "content": "hello"},
+    **NAMED,
+    channel=CHANNEL,
+    content=GIVEN,
+)
+REACT = taking(
+    "user message emoji",
+    example={"user": "ada", "message": "5678", "emoji": "👀"},
+    **NAMED,
+    message=MESSAGE,
+    emoji=GIVEN,
+)
+
+WAIT = taking(wait=about({"type": "number", "minimum": 0, "maximum": 600}, "Seconds, until it is settled."))
+AS = about(GIVEN, "Who reads: with their ephemeral messages.")
+READER = taking(**{"as": AS}, guild=GUILD)
+PAGE = taking(
+    **{"as": AS},
+    **NAMED,
+    limit={"type": "integer", "minimum": 1, "maximum": 100},
+    before=MESSAGE,
+    after=MESSAGE,
+    around=MESSAGE,
+)
+EVENTS = taking(since=about(COUNT, "Begin after the event of that number."))
+REQUESTS = taking(
+    since=about(COUNT, "Begin after the call of that number."),
+    limit=COUNT,
+    application=about(GIVEN, "A bot's name."),
+    route=about(GIVEN, "`/channels/{channel}/messages`"),
+    method=about(GIVEN, "`POST`"),
+    modelled=about(FLAG, "Whether the sandbox has the route."),
+)
+
+_ROLES = about(many(GIVEN), "Names or ids.")
+_ACCEPTS = about(FLAG, "Whether bots may write to them.")
+JOIN = taking(
+    "name",
+    example={"name": "zoe", "display_name": "Zoe", "roles": ["member"]},
+    guild=GUILD,
+    name=GIVEN,
+    display_name=TEXT,
+    roles=_ROLES,
+    accepts_messages=_ACCEPTS,
+)
+PERSON = taking(
+    example={"roles": ["member"], "nick": "Ada L."},
+    guild=GUILD,
+    roles=_ROLES,
+    nick=about(TEXT, "Null: none."),
+    timeout=about(SECONDS, "Seconds from now; null ends it."),
+    accepts_messages=_ACCEPTS,
+)
+BAN = taking(
+    example={"reason": "spam"},
+    guild=GUILD,
+    reason=TEXT,
+    delete_message_seconds=about(SECONDS, "Back from now."),
+)
+CHANGE_CHANNEL = taking(
+    example={"permissions": {"SEND_MESSAGES": False}, "application": "robot"},
+    **NAMED,
+    role=GIVEN,
+    application=about(GIVEN, "Whom the permissions are for: an application, a role or a user."),
+    permissions=PERMISSIONS,
+    name=GIVEN,
+    topic=TEXT,
+    archived=FLAG,
+    locked=FLAG,
+)
+_ROLE = {"guild": GUILD, "color": WHOLE, "hoist": FLAG, "mentionable": FLAG, "permissions": PERMISSIONS}
+MAKE_ROLE = taking("name", example={"name": "cook", "color": 3447003}, name=GIVEN, **_ROLE)
+CHANGE_ROLE = taking(
+    example={"mentionable": False},
+    name=GIVEN,
+    position=about(WHOLE, "1 is the lowest."),
+    **_ROLE,
+)
+COMMAND_PERMISSIONS = taking(
+    "permissions",
+    example={"permissions": [{"id": "helper", "type": 1, "permission": True}]},
+    guild=GUILD,
+    permissions=about(
+        many(OBJECT), "Each {id, type, permission}; type 1 is a role, 2 a person, 3 a channel."
+    ),
+)
+
+FAULT = taking(
+    "kind",
+    example={"kind": "429", "route": "/channels/*/messages", "count": 2, "retry_after": 0.5},
+    kind=one_of(*KINDS),
+    guild=GUILD,
+    application=about(GIVEN, "The bot that is hit; all without it."),
+    method=GIVEN,
+    route=about(GIVEN, "A path under /api/v10; `*` matches anything, `{…}` one segment."),
+    count=about(COUNT, "Ends after so many hits."),
+    seconds=about(SECONDS, "Ends after so long."),
+    retry_after=about(SECONDS, "Of 429, in seconds."),
+    scope=one_of(*SCOPES),
+    delay_ms=about({"type": "number", "minimum": 0, "maximum": 3_600_000}, "Of slow."),
+    after=about(FLAG, "Of slow: wait before the answer, not before the call."),
+    code=about({"type": "integer", "minimum": 1000, "maximum": 4999}, "Of gateway_drop: the close code."),
+    event=about(GIVEN, "Of duplicate_delivery: the dispatch."),
+)
+
+_SERVICE = {"name": GIVEN, "environment": GIVEN}
+REGISTER = taking(
+    "name environment control_url",
+    example={"name": "kitchen", "environment": "test", "control_url": "http://127.0.0.1:9001"},
+    **_SERVICE,
+    control_url=about(GIVEN, "An http address on this machine."),
+)
+UNREGISTER = taking("name environment", example={"name": "kitchen", "environment": "test"}, **_SERVICE)
+
+CLOCK = taking("advance", example={"advance": 900}, advance=about(SECONDS, "Seconds to move forward."))
+RESET = taking(commands=about(FLAG, "Remove registered commands too."))
