@@ -48,7 +48,10 @@ async def test_429(client: Client, scope: str) -> None:
     assert refused[0].headers["X-RateLimit-Scope"] == scope
     assert ("X-RateLimit-Global" in refused[0].headers) is (scope == "global")
     assert refused[0].headers["Via"]
-    assert (await client.send({"content": "through"})).status == 200
+    through = await client.send({"content": "through"})
+    assert through.status == 200
+    named = None if scope == "global" else through.headers["X-RateLimit-Bucket"]
+    assert refused[0].headers.get("X-RateLimit-Bucket") == named
     assert await hits(client, fault) == 2
     assert await texts(client) == ["through"]
 

@@ -74,7 +74,8 @@ class Endpoint:
         core, request = context.core, context.request
         headers: dict[str, str] = {}
         try:
-            if fault is not None and (refusal := refused_by_fault(fault, entry)) is not None:
+            refusal = refused_by_fault(fault, entry, self._bucket(core)) if fault is not None else None
+            if refusal is not None:
                 return refusal
             if self.token and application is None:
                 raise DiscordError(0, "401: Unauthorized", status=401)
@@ -114,6 +115,13 @@ class Endpoint:
                 return over
         major = request.match_info.get(self.major, "") if self.major is not None else ""
         return core.limits.take(identity, f"{self.method} {self.path}", major, self.limit)
+
+    def _bucket(self, core: Core) -> dict[str, str]:
+        """Headers that name the route's bucket."""
+        if self.limit is None:
+            return {}
+        name = core.limits.bucket(f"{self.method} {self.path}")
+        return {"X-RateLimit-Limit": str(self.limit.calls), "X-RateLimit-Bucket": name}
 
     def _count_refusal(self, core: Core, application: Application | None, error: DiscordError) -> None:
         if application is not None and error.status in (401, 403, 429):

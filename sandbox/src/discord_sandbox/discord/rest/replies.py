@@ -40,18 +40,17 @@ def rate_limited(verdict: RateLimitResult, entry: LoggedCall) -> web.Response:
     return response
 
 
-def refused_by_fault(fault: Fault, entry: LoggedCall) -> web.Response | None:
+def refused_by_fault(fault: Fault, entry: LoggedCall, bucket: dict[str, str]) -> web.Response | None:
+    """The refusal that a fault asks for; with the headers of the route's own `bucket`, if it has one."""
     if fault.kind == "429":
         scope = {"X-RateLimit-Scope": fault.scope}
         if fault.scope == "global":
             scope["X-RateLimit-Global"] = "true"
-        else:
-            scope |= {
-                "X-RateLimit-Limit": "5",
+        elif bucket:
+            scope |= bucket | {
                 "X-RateLimit-Remaining": "0" if fault.scope == "user" else "1",
                 "X-RateLimit-Reset-After": f"{fault.retry_after:.3f}",
                 "X-RateLimit-Reset": f"{entry.time + fault.retry_after:.3f}",
-                "X-RateLimit-Bucket": f"fault{fault.id}",
             }
         return rate_limited(RateLimitResult(False, scope, fault.retry_after, fault.scope == "global"), entry)
     if fault.kind == "503":

@@ -55,7 +55,8 @@ class RateLimiter:
         self._windows.clear()
         self._globals.clear()
 
-    def _hash(self, route: str) -> str:
+    def bucket(self, route: str) -> str:
+        """The name that clients know the route's bucket by."""
         found = self._hashes.get(route)
         if found is None:
             found = self._hashes[route] = (
@@ -98,7 +99,7 @@ class RateLimiter:
             "X-RateLimit-Remaining": str(remaining),
             "X-RateLimit-Reset": f"{window.ends:.3f}",
             "X-RateLimit-Reset-After": f"{left:.3f}",
-            "X-RateLimit-Bucket": self._hash(route),
+            "X-RateLimit-Bucket": self.bucket(route),
         }
         if allowed:
             return RateLimitResult(True, headers)
