@@ -117,6 +117,20 @@ async def test_privileged_intents_must_be_granted(clock: ManualClock) -> None:
 
 
 @pytest.mark.parametrize(
+    ("privileged", "flags"),
+    [((), 1 << 23), (("GUILD_MEMBERS", "MESSAGE_CONTENT"), 1 << 23 | 1 << 15 | 1 << 19)],
+)
+async def test_the_application_says_which_privileged_intents_it_has(
+    privileged: tuple[str, ...], flags: int
+) -> None:
+    """Libraries read it before they ask for members: in READY, and by REST."""
+    world = World(applications=(ApplicationSpec("robot", privileged=privileged),))
+    async with Sandbox(world) as sandbox, Client(sandbox) as client, Wire(client) as wire:
+        assert (await wire.identify())["application"]["flags"] == flags
+        assert (await client.rest("GET", "/applications/@me")).body["flags"] == flags
+
+
+@pytest.mark.parametrize(
     ("query", "code"), [("?v=5", 4012), ("?v=10&compress=lz4", 4002), ("?v=10&encoding=etf", 4002)]
 )
 async def test_the_address_is_checked(client: Client, query: str, code: int) -> None:
@@ -165,6 +179,8 @@ async def test_a_session_resumes_with_what_it_missed(client: Client) -> None:
         assert (await again.dispatch("MESSAGE_CREATE"))["content"] == "missed"
         assert (await again.dispatch("INTERACTION_CREATE"))["id"] == it["id"]
         await again.dispatch("RESUMED")
+        (shown,) = (await client.api("GET", "state")).body["sessions"]
+        assert (shown["id"], shown["resumes"]) == (session, 1)
 
 
 async def test_a_session_outlives_too_many_messages_and_a_lost_connection(client: Client) -> None:

@@ -53,6 +53,7 @@ async def state(call: ApiCall) -> JSON:
                 "shard": list(one.shard),
                 "since": time(one.since),
                 "seq": one.seq,
+                "resumes": one.resumes,
             }
             for one in core.gateway.sessions.values()
         ],

@@ -91,6 +91,7 @@ _PLACES: dict[str, JSON] = {
         shard=many(WHOLE),
         since=TIME,
         seq=WHOLE,
+        resumes=WHOLE,
     ),
 }
 

@@ -189,6 +189,7 @@ class Connection:
             self._socket.send(text)
         session.socket = self._socket
         session.left_at = None
+        session.resumes += 1
         self._session = session
         session.dispatch("RESUMED", dumps({"_trace": ["sandbox"]}))
         self._established(session)

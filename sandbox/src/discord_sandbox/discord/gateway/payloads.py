@@ -21,7 +21,7 @@ def ready(session: Session, resume_url: str, version: int) -> JSON:
         "session_id": session.id,
         "session_type": "normal",
         "resume_gateway_url": resume_url,
-        "application": {"id": application.id, "flags": 1 << 23, "flags_new": str(1 << 23)},
+        "application": {"id": application.id} | render.application_flags(application),
         "private_channels": [],
         "presences": [],
         "relationships": [],

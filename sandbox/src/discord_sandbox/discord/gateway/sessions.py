@@ -84,6 +84,7 @@ class Session:
         self.sharded = sharded
         self.since = now
         self.seq = 0
+        self.resumes = 0
         self.socket: Socket | None = None
         self.left_at: float | None = None
         self._kept: deque[tuple[int, str]] = deque(maxlen=KEPT_EVENTS)

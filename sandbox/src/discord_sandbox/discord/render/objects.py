@@ -225,6 +225,18 @@ def guild_create(it: Guild, members: list[Member], visible: list[Channel], viewe
     )
 
 
+# Bits of an application's flags, by the privileged intent that they tell of: presences, members, message content.
+# Those of bots in fewer than 100 servers.
+_INTENTS = {1 << 8: 1 << 13, 1 << 1: 1 << 15, 1 << 15: 1 << 19}
+_HAS_COMMANDS = 1 << 23
+
+
+def application_flags(it: Application) -> JSON:
+    """`flags` and `flags_new`: that it has commands, and which privileged intents it may use."""
+    flags = sum(flag for intent, flag in _INTENTS.items() if it.privileged_intents & intent) | _HAS_COMMANDS
+    return {"flags": flags, "flags_new": str(flags)}
+
+
 def application(it: Application, owner: User, guild_count: int) -> JSON:
     return {
         "id": it.id,
@@ -238,8 +250,7 @@ def application(it: Application, owner: User, guild_count: int) -> JSON:
         "bot_require_code_grant": False,
         "integration_types_config": {"0": {}},
         "verify_key": "0" * 64,
-        "flags": 1 << 19 | 1 << 15 | 1 << 23,
-        "flags_new": str(1 << 19 | 1 << 15 | 1 << 23),
+        **application_flags(it),
         "tags": [],
         "redirect_uris": [],
         "rpc_origins": [],
