@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LOCKS  := requirements
 
-.PHONY: demo setup setup-hooks run test test-real soak mutate check reference docs bench audit dist image lock clean help
+.PHONY: demo setup setup-hooks run test test-real test-clients soak mutate check reference docs bench audit dist image lock clean help
 
 help:
 	@echo "make demo    the whole story on this machine, without a Discord token (PLAY=1 plays it by itself)"
@@ -14,6 +14,7 @@ help:
 	@echo "make run     the bot against real Discord, from .env"
 	@echo "make test    the core's tests, without programs of the system (COVERAGE=1 measures coverage)"
 	@echo "make test-real   the others, as root: Envoy, HAProxy, Redis, Prometheus, Chromium, a Docker Engine; what kills whole programs; examples"
+	@echo "make test-clients   bots in seven libraries against the sandbox, Node included (ONLY=hikari, WRITE=1 writes the table they make)"
 	@echo "make soak    random histories of the engine with faults (COUNT=10000, FIRST=1, JOBS=2; SEED=7 replays one)"
 	@echo "make mutate  small changes to bot/domain, and which of them its unit tests notice (ONLY=bot.domain.judge, JOBS=2)"
 	@echo "make check   format, lint, types, layers, migrations, container and workflow files"
@@ -56,6 +57,9 @@ test: $(VENV)/dev.stamp
 
 test-real: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.run --real
+
+test-clients: $(VENV)/dev.stamp
+	@$(if $(ONLY),ONLY=$(ONLY)) $(if $(WRITE),WRITE=1) $(BIN)/python -m pytest -q -s -m clients sandbox/tests/clients
 
 soak: $(VENV)/dev.stamp
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--first $(or $(FIRST),1) --count $(or $(COUNT),10000) --jobs $(or $(JOBS),2))
@@ -103,6 +107,7 @@ image:
 	@docker build -t slipway:local .
 	@docker image inspect --format '{{.Size}}' slipway:local | awk '{ printf "slipway:local has %.1f MB (goal: at most 150 MB)\n", $$1 / 1e6 }'
 
+CLIENTS := $(patsubst %/requirements.in,%,$(wildcard sandbox/tests/clients/*/requirements.in))
 UV_COMPILE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 UVC := $(UV_COMPILE) pyproject.toml
 lock: | $(BIN)/python
@@ -114,6 +119,8 @@ lock: | $(BIN)/python
 	@$(UVC) --extra audit -c $(LOCKS)/dev.txt -c $(LOCKS)/docs.txt -o $(LOCKS)/audit.txt
 	@$(UVC) --extra release -c $(LOCKS)/dev.txt -o $(LOCKS)/release.txt
 	@$(UV_COMPILE) $(LOCKS)/services.in -c $(LOCKS)/dev.txt -o $(LOCKS)/services.txt
+	@for folder in $(CLIENTS); do $(UV_COMPILE) $$folder/requirements.in -o $$folder/requirements.txt; done
+	@cd sandbox/tests/clients/discord_js && npm install --package-lock-only --omit-lockfile-registry-resolved --silent
 
 clean:
 	rm -rf $(VENV) .slipway .coverage .coverage.* dist site mutants

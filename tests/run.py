@@ -12,6 +12,7 @@ import sys
 from tests.support.paths import ROOT
 
 REAL = "real or browser"
+ELSEWHERE = "clients"  # `make test-clients`
 FLOORS = (("in all", "*", 85), ("in bot/domain", "bot/domain/*", 95))
 # The tests that start whole programs take longest: they begin first, those marked `long` before all others, so that
 # no worker is left alone with them.
@@ -48,7 +49,7 @@ def main() -> int:
     selected = sys.argv[1:] or ALL
     # By file, since the tests of a file may share a world; in the order given.
     spread = ("-n", workers, "--dist", "loadfile", "--no-loadscope-reorder", "--durations", "20")
-    pytest = ("pytest", "-q", "-m", f"not ({REAL})", *spread, *selected)
+    pytest = ("pytest", "-q", "-m", f"not ({REAL} or {ELSEWHERE})", *spread, *selected)
     return covered(*pytest) if os.environ.get("COVERAGE") else run(*pytest)
 
 

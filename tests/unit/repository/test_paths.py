@@ -22,7 +22,7 @@ FILE = re.compile(rf"(?<![\w./*{{}}-])[\w-]+\.(?:{ENDINGS})\b(?!/)")
 MODULE = re.compile(r"(?<![\w./-])(?:bot|cogs|demo|benchmarks)(?:\.\w+)+")
 # What people make themselves, what a build makes, and files of other projects.
 ELSEWHERE = re.compile(
-    r"^(config/catalog|docs/reference/(examples|sandbox-api)\.md|bot/migrations|(chart|name|[A-Za-z])\.\w+$|"
+    r"^(discord\.js$|config/catalog|docs/reference/(examples|sandbox-api)\.md|bot/migrations|(chart|name|[A-Za-z])\.\w+$|"
     r"(pyproject|mkdocs|commands|m|team|plans|services|applications|catalog\.schema|openapi|identify|"
     r"behaviour|processes|state|world|x|h|lane|file|document|playbook|manifest|events|charter|spec|rollout)\.(toml|yml|yaml|json|md))"
 )

@@ -16,7 +16,7 @@ def test_no_file_of_the_sandbox_says_a_word_of_slipway() -> None:
     files = [
         file
         for file in SANDBOX.rglob("*")
-        if file.suffix in TEXT and not {".venv", "build", "dist"} & {*file.parts}
+        if file.suffix in TEXT and not {".venv", ".environments", "build", "dist"} & {*file.parts}
     ]
     assert len(files) > 120
     found = [

@@ -1,0 +1,249 @@
+"""The bot of the matrix in disnake."""
+
+import io
+import json
+import os
+
+import disnake
+from disnake import ui
+from disnake.ext import commands
+
+ready = json.loads(os.environ["SANDBOX"])
+# [sandbox]
+disnake.http.Route.BASE = ready["api_base"]
+token = ready["applications"][0]["token"]
+# [/sandbox]
+bot = commands.InteractionBot(intents=disnake.Intents.all(), heartbeat_timeout=8)
+
+DISHES = ("bread", "salad", "soup")
+SHOWN = ("buttons", "selects", "modal", "ephemeral", "deferral", "followups", "files", "layout")
+
+
+def file(name: str, text: str, description: str | None = None) -> disnake.File:
+    return disnake.File(io.BytesIO(text.encode()), name, description=description)
+
+
+class Buttons(ui.View):
+    def __init__(self) -> None:
+        super().__init__(timeout=None)
+        self.count = 0
+
+    @ui.button(label="More", custom_id="more")
+    async def more(self, _: ui.Button, inter: disnake.MessageInteraction) -> None:
+        self.count += 1
+        await inter.response.edit_message(content=f"counter {self.count}")
+
+    @ui.button(label="Later", custom_id="later")
+    async def later(self, _: ui.Button, inter: disnake.MessageInteraction) -> None:
+        await inter.response.defer()
+        await inter.edit_original_response(content="later")
+
+
+class Selects(ui.View):
+    @ui.string_select(custom_id="dish", options=["soup", "salad", "tea"], max_values=2)
+    async def dish(self, select: ui.StringSelect, inter: disnake.MessageInteraction) -> None:
+        await inter.response.send_message(f"dish: {', '.join(select.values)}")
+
+    @ui.user_select(custom_id="who")
+    async def who(self, select: ui.UserSelect, inter: disnake.MessageInteraction) -> None:
+        await inter.response.send_message(f"who: {select.values[0].id}")
+
+    @ui.role_select(custom_id="which")
+    async def which(self, select: ui.RoleSelect, inter: disnake.MessageInteraction) -> None:
+        await inter.response.send_message(f"which: {select.values[0].id}")
+
+    @ui.channel_select(custom_id="where")
+    async def where(self, select: ui.ChannelSelect, inter: disnake.MessageInteraction) -> None:
+        await inter.response.send_message(f"where: {select.values[0].id}")
+
+
+class Reason(ui.Modal):
+    def __init__(self) -> None:
+        why = ui.TextInput(label="Why", custom_id="why", style=disnake.TextInputStyle.paragraph)
+        when = ui.TextInput(label="When", custom_id="when", required=False)
+        super().__init__(title="Reason", components=[why, when])
+
+    async def callback(self, inter: disnake.ModalInteraction) -> None:
+        await inter.response.send_message(f"why: {inter.text_values['why']}")
+
+
+@bot.event
+async def on_button_click(inter: disnake.MessageInteraction) -> None:
+    if inter.component.custom_id == "press":
+        await inter.response.edit_message(components=[ui.TextDisplay("pressed")])
+
+
+@bot.event
+async def on_message(message: disnake.Message) -> None:
+    if message.author.bot:
+        return
+    word, _, rest = message.content.partition(" ")
+    if word == "hello":
+        await hello(message)
+    elif word == "say":
+        try:
+            await message.channel.send(rest)
+        except disnake.HTTPException as error:
+            await message.channel.send(f"failed with {error.status}")
+    elif word == "burst":
+        for number in range(1, int(rest) + 1):
+            await message.channel.send(str(number))
+    elif word == "thread":
+        await threads(message)
+    elif word == "react":
+        await react(message)
+
+
+@bot.event
+async def on_raw_reaction_add(event: disnake.RawReactionActionEvent) -> None:
+    if event.user_id != bot.user.id:
+        await bot.get_channel(event.channel_id).send(f"{event.user_id} added {event.emoji}")
+
+
+@bot.event
+async def on_raw_reaction_remove(event: disnake.RawReactionActionEvent) -> None:
+    if event.user_id != bot.user.id:
+        await bot.get_channel(event.channel_id).send(f"{event.user_id} removed {event.emoji}")
+
+
+@bot.event
+async def on_member_update(_: disnake.Member, after: disnake.Member) -> None:
+    channel = disnake.utils.get(after.guild.channels, name="members")
+    roles = sorted(role.name for role in after.roles[1:])
+    await channel.send(f"{after.name}: {', '.join(roles)}")
+
+
+async def hello(message: disnake.Message) -> None:
+    if message.guild is None:
+        await message.channel.send("hello to you alone")
+        return
+    reply = await message.reply("hello")
+    await reply.edit(content=f"hello again, {message.author.name}")
+    known = [one async for one in message.channel.history(limit=10)]
+    passing = await message.channel.send("passing")
+    await passing.delete()
+    await message.channel.send(f"{len(known)} messages")
+
+
+async def threads(message: disnake.Message) -> None:
+    talk = await message.create_thread(name="talk")
+    await talk.send("first")
+    alone = await message.channel.create_thread(name="alone", type=disnake.ChannelType.public_thread)
+    await alone.edit(name="renamed")
+    await alone.edit(archived=True)
+
+
+async def react(message: disnake.Message) -> None:
+    await message.add_reaction("✅")
+    await message.add_reaction("🎉")
+    message = await message.channel.fetch_message(message.id)
+    users = [user async for user in message.reactions[0].users()]
+    await message.remove_reaction("🎉", message.guild.me)
+    await message.channel.send(f"reacted: {', '.join(str(user.id) for user in users)}")
+
+
+@bot.slash_command(description="Answer.")
+async def ping(inter: disnake.ApplicationCommandInteraction) -> None:
+    await inter.response.send_message("pong")
+
+
+@bot.slash_command(description="Repeat the options.")
+async def echo(
+    inter: disnake.ApplicationCommandInteraction,
+    text: str,
+    count: int,
+    loud: bool,
+    ratio: float,
+    who: disnake.Member,
+    where: disnake.TextChannel,
+    role: disnake.Role,
+) -> None:
+    plain = f"{text} {count} {str(loud).lower()} {ratio}"
+    await inter.response.send_message(f"{plain} {who.id} {where.id} {role.id}")
+
+
+@bot.slash_command(description="Settings.")
+async def settings(_: disnake.ApplicationCommandInteraction) -> None: ...
+
+
+@settings.sub_command(name="show", description="Show them.")
+async def settings_show(inter: disnake.ApplicationCommandInteraction) -> None:
+    await inter.response.send_message("settings")
+
+
+@settings.sub_command_group(name="limit")
+async def limit(_: disnake.ApplicationCommandInteraction) -> None: ...
+
+
+@limit.sub_command(name="set", description="Set it.")
+async def limit_set(inter: disnake.ApplicationCommandInteraction, value: int) -> None:
+    await inter.response.send_message(f"limit {value}")
+
+
+async def dishes(_: disnake.ApplicationCommandInteraction, current: str) -> list[str]:
+    return [one for one in DISHES if one.startswith(current)]
+
+
+@bot.slash_command(description="Find a dish.")
+async def find(
+    inter: disnake.ApplicationCommandInteraction, dish: str = commands.Param(autocomplete=dishes)
+) -> None:
+    await inter.response.send_message(f"found {dish}")
+
+
+@bot.slash_command(description="Give a role, or take it.")
+async def member(
+    inter: disnake.ApplicationCommandInteraction, who: disnake.Member, role: disnake.Role
+) -> None:
+    who = await inter.guild.fetch_member(who.id)
+    holds = role in who.roles
+    await (who.remove_roles(role) if holds else who.add_roles(role))
+    everyone = [one async for one in inter.guild.fetch_members(limit=None)]
+    did = f"took {role.name} from" if holds else f"gave {role.name} to"
+    await inter.response.send_message(f"{did} {who.name}, one of {len(everyone)}")
+
+
+@bot.slash_command(description="Deny a role to write here, or allow it again.")
+async def overwrite(inter: disnake.ApplicationCommandInteraction, role: disnake.Role) -> None:
+    channel = await inter.guild.fetch_channel(inter.channel_id)
+    denied = channel.overwrites_for(role).send_messages is False
+    wanted = None if denied else disnake.PermissionOverwrite(send_messages=False)
+    await channel.set_permissions(role, overwrite=wanted)
+    await inter.response.send_message("cleared" if denied else "denied")
+
+
+@bot.slash_command(description="Show one of the things that a bot answers with.")
+async def show(
+    inter: disnake.ApplicationCommandInteraction, what: str = commands.Param(choices=list(SHOWN))
+) -> None:
+    respond = inter.response
+    if what == "buttons":
+        await respond.send_message("counter 0", view=Buttons())
+    elif what == "selects":
+        await respond.send_message("choose", view=Selects(timeout=None))
+    elif what == "modal":
+        await respond.send_modal(Reason())
+    elif what == "ephemeral":
+        await respond.send_message("only you", ephemeral=True)
+    elif what == "deferral":
+        await respond.defer()
+        await inter.edit_original_response(content="done")
+    elif what == "followups":
+        await respond.send_message("one")
+        two = await inter.followup.send("two", wait=True)
+        await inter.followup.send("three", ephemeral=True)
+        four = await inter.followup.send("four", wait=True)
+        await two.edit(content="two, edited")
+        await four.delete()
+    elif what == "files":
+        await respond.send_message("menu", file=file("menu.txt", "soup"))
+        sent = await inter.channel.send("both", files=[file("a.txt", "a", "the first"), file("b.txt", "b")])
+        await sent.edit(content="kept one", attachments=[sent.attachments[0]])
+    elif what == "layout":
+        button = ui.Button(label="Press", custom_id="press")
+        section = ui.Section(ui.TextDisplay("A section"), accessory=button)
+        layout = ui.Container(ui.TextDisplay("A layout"), ui.Separator(), section)
+        await respond.send_message(components=[layout])
+
+
+bot.run(token)

@@ -1,0 +1,67 @@
+"""One environment per library, with what its lock pins; kept until the lock or the interpreter changes."""
+
+import asyncio
+import hashlib
+import os
+import shutil
+import sys
+import venv
+from pathlib import Path
+
+from support.clients.libraries import FOLDER, Library
+
+ENVIRONMENTS = FOLDER / ".environments"
+
+
+class BuildError(Exception):
+    """pip or npm failed; the text is what it said."""
+
+
+def location(library: Library) -> Path:
+    interpreter = sys.version if library.is_python else "node"
+    digest = hashlib.sha256(library.lock.read_bytes() + interpreter.encode()).hexdigest()[:12]
+    return ENVIRONMENTS / f"{library.folder}-{digest}"
+
+
+async def command(library: Library) -> tuple[str, ...]:
+    """The command that starts the library's bot, in an environment that is built first if it is missing.
+
+    Raises BuildError.
+    """
+    place = location(library)
+    if not (place / "complete").exists():
+        for old in ENVIRONMENTS.glob(f"{library.folder}-*"):
+            shutil.rmtree(old)
+        place.mkdir(parents=True)
+        await (_python(library, place) if library.is_python else _node(library, place))
+        (place / "complete").touch()
+    if library.is_python:
+        return str(place / "bin" / "python"), str(library.bot)
+    # Node looks for modules beside a script, not in a folder that an option names.
+    shutil.copy(library.bot, place)
+    return "node", str(place / library.bot.name)
+
+
+async def _python(library: Library, place: Path) -> None:
+    venv.create(place, with_pip=False)
+    pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"), "install", "-q")
+    options = ("--disable-pip-version-check", "--no-deps", "--require-hashes", "-r", str(library.lock))
+    await _run(*pip, *options)
+
+
+async def _node(library: Library, place: Path) -> None:
+    if shutil.which("npm") is None:
+        raise BuildError("npm is not installed")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(library.path / name, place)
+    await _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(place))
+
+
+async def _run(*words: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    process = await asyncio.create_subprocess_exec(
+        *words, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise BuildError(f"{' '.join(words[:4])} …: {said.decode()[-2000:]}")

@@ -1,0 +1,85 @@
+"""What bots do without interactions: messages, direct messages, threads, reactions, members, overwrites."""
+
+from support.clients.run import JSON, Run
+from support.clients.script.ability import Ability
+
+
+async def messages(run: Run) -> None:
+    """A person's message is answered; the reply is edited, the history read, a message deleted."""
+    said = await run.say("messages", "hello")
+    reply = await run.message("messages", "hello again, ada")
+    assert reply["reference"]["message_id"] == said["id"]
+    assert reply["edited"] is not None
+    await run.message("messages", "2 messages")
+    texts = [one["text"] for one in await run.messages("messages")]
+    assert texts == ["hello", "hello again, ada", "2 messages"], texts
+
+
+async def direct_messages(run: Run) -> None:
+    await run.say("@robot", "hello")
+    await run.message("@robot", "hello to you alone")
+
+
+async def threads(run: Run) -> None:
+    """One from a message, in which a person is heard; one without, renamed and archived."""
+    said = await run.say("threads", "thread")
+
+    async def made() -> list[JSON] | None:
+        channels = (await run.api("GET", "state"))["channels"]
+        found = [one for one in channels if one["type"] == "thread"]
+        named = {one["name"]: one for one in found}
+        complete = set(named) == {"talk", "renamed"} and named["renamed"]["archived"]
+        return [named["talk"], named["renamed"]] if complete else None
+
+    talk, alone = await run.until("the threads talk and renamed, the latter archived", made)
+    assert talk["message_id"] == said["id"] != alone["message_id"]
+    await run.message(talk["id"], "first")
+    await run.say(talk["id"], "say inside")
+    await run.message(talk["id"], "inside")
+
+
+async def reactions(run: Run) -> None:
+    """The bot reacts, reads who did, takes its own back; and is told of people's."""
+    said = await run.say("reactions", "react")
+    robot = (await run.robot())["bot_id"]
+    ada = next(one["id"] for one in (await run.api("GET", "state"))["people"] if one["name"] == "ada")
+    await run.message("reactions", f"reacted: {robot}")
+    shown = await run.api("GET", f"messages/{said['id']}")
+    assert [(one["emoji"], one["users"]) for one in shown["reactions"]] == [("✅", ["robot"])]
+    reaction = {"user": "ada", "message": said["id"], "emoji": "👍"}
+    await run.api("POST", "reactions", reaction)
+    await run.message("reactions", f"{ada} added 👍")
+    await run.api("DELETE", "reactions", reaction)
+    await run.message("reactions", f"{ada} removed 👍")
+
+
+async def members(run: Run) -> None:
+    """Roles are given and taken, all members listed, and others' changes heard."""
+    for said in ("gave helper to ben, one of 8", "took helper from ben, one of 8"):
+        shown = await run.command("members", "member", who="ben", role="helper")
+        assert shown["message"]["text"] == said, shown["message"]["text"]
+    await run.api("PATCH", "people/kim", {"roles": ["helper", "member"]})
+    await run.message("members", "kim: helper, member")
+
+
+async def overwrites(run: Run) -> None:
+    """An overwrite takes effect for people, is read back, and cleared."""
+    assert (await run.command("overwrites", "overwrite", role="helper"))["message"]["text"] == "denied"
+    denied = False
+    try:
+        await run.say("overwrites", "let me", user="kim")
+    except AssertionError as error:
+        denied = "missing_permissions" in str(error)
+    assert denied, "the overwrite had no effect"
+    assert (await run.command("overwrites", "overwrite", role="helper"))["message"]["text"] == "cleared"
+    await run.say("overwrites", "let me", user="kim")
+
+
+ABILITIES = (
+    Ability("Messages", messages),
+    Ability("Direct messages", direct_messages),
+    Ability("Threads", threads),
+    Ability("Reactions", reactions),
+    Ability("Members", members),
+    Ability("Overwrites", overwrites),
+)
