@@ -15,7 +15,7 @@ from bot.domain.judge.history.served import ServedTick
 from bot.domain.judge.policy import JudgePolicy, Objective
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
-from bot.domain.watch.alerts.alert import Alert, AlertState, Change, Entry, Owner, Suspect
+from bot.domain.watch.alerts.alert import Alert, AlertState, Change, Entry, Owner, Suspect, WantedRollback
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import due_at
@@ -103,7 +103,8 @@ def plain(alert: Alert) -> Alert:
 
 async def test_an_alert_is_read_as_it_was_saved(world: World) -> None:
     alert = await world.opened()
-    taken = later(alert, state=AlertState.ACKNOWLEDGED, owner=Owner(2**62, "ada 🚀"), acknowledged_at=EPOCH)
+    owner, wanted = Owner(2**62, "ada 🚀"), WantedRollback(7, "errors 🚀", EPOCH + timedelta(seconds=5), 2)
+    taken = later(alert, state=AlertState.ACKNOWLEDGED, owner=owner, acknowledged_at=EPOCH, wanted=wanted)
     assert await world.save(taken, alert.version)
     found = await world.store.alerts.load(alert.id)
     assert found is not None

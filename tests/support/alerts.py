@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from bot.adapters.redis.waker import EventWaker
 from bot.domain.config import Catalog
-from bot.domain.errors import Refused
-from bot.domain.records import RolloutSummary
+from bot.domain.records import Answer, RolloutSummary
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane, Rollout
 from bot.domain.watch.alerts.alert import Alert, AlertAction
@@ -21,12 +21,15 @@ from bot.engine.api import RollbackRequest
 from bot.engine.watch.alerts.api import AlertRequest, Reached
 from bot.engine.watch.alerts.service import Alerts
 from bot.engine.watch.incidents.service import Incidents
+from bot.ports.errors import Unreachable
 from tests.fakes.meter import WatchCounts
-from tests.fakes.store import MemoryDatabase, MemoryStore
+from tests.fakes.store import MemoryDatabase, MemoryStore, Statement
 from tests.support.actors import ONCALL
 from tests.support.catalogs import GUILD, PRODUCTION, STRAIGHT, begin_rollout, catalog
 from tests.support.clocks import FrozenClock
 from tests.support.virtual_time import EPOCH
+
+T = TypeVar("T")
 
 
 def errors(
@@ -51,16 +54,30 @@ def errors(
     return replace(finding, **more)  # type: ignore[arg-type]
 
 
+class FaultyDatabase(MemoryDatabase):
+    """Raises `Unreachable` for statements that `fails` names, such as `alerts.save`; `*` is all of them."""
+
+    fails: frozenset[str] = frozenset()
+
+    async def do(self, statement: Statement[T]) -> T:
+        if self.fails & {"*", f"{statement.part}.{statement.name}"}:
+            raise Unreachable("the database is away")
+        return await super().do(statement)
+
+
 class AlertWorld:
-    """One process with alerts. `asked`: the rollbacks that it wanted; `refuses`: what is said to them instead."""
+    """One process with alerts. `asked`: the rollbacks that were started; `refuses`: what is said to them instead.
+
+    A rollback is started once for each interaction, and recorded in the database.
+    """
 
     def __init__(self, *, rolls_back: bool = False, store: MemoryStore | None = None) -> None:
         self.clock = FrozenClock(EPOCH)
-        self.database = MemoryDatabase(self.clock.now)
+        self.database = FaultyDatabase(self.clock.now)
         self.store = store or MemoryStore(self.database)
         self.past: list[RolloutSummary] = []
         self.asked: list[RollbackRequest] = []
-        self.refuses: Refused | None = None
+        self.refuses: Exception | None = None
         self.on_call: Mapping[Responder, Reached] = {}
         known = catalog()
         lanes = {
@@ -99,9 +116,15 @@ class AlertWorld:
     async def _roll_back(self, request: RollbackRequest) -> Rollout:
         if self.refuses is not None:
             raise self.refuses
-        self.asked.append(request)
+        told = await self.store.rollouts.answers([request.interaction])
+        if request.interaction not in told:
+            self.asked.append(request)
+        number = told[request.interaction].rollout_id if told else 90 + len(self.asked)
+        if request.interaction:
+            answer = Answer(number, "A rollback was started.")
+            self.database.tables.interactions[request.interaction] = (answer, self.clock.now())
         return begin_rollout(
-            id=90 + len(self.asked), lane=PRODUCTION, plan=STRAIGHT, at=self.clock.now(), generation=0
+            id=number, lane=PRODUCTION, plan=STRAIGHT, at=self.clock.now(), generation=0
         ).rollout
 
     def deployed(self, minutes_ago: float, phase: str = "succeeded", **more: object) -> RolloutSummary:

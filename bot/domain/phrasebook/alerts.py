@@ -127,6 +127,18 @@ def rollback_begun(rollout_id: int) -> str:
     return f"A rollback was started: rollout {rollout_id}."
 
 
+def rollback_delayed() -> str:
+    return "The rollback could not be started yet. Slipway tries again until it is."
+
+
+def rollback_not_needed() -> str:
+    return "No rollback was started: the trouble was over first."
+
+
+def rollback_superseded(lane: str) -> str:
+    return f"No rollback was started: something else was rolled out in {name(lane)} first."
+
+
 def no_alerts_there(lane: str) -> str:
     return f"No alert is open in {name(lane)}, and there was none since this release began there."
 

@@ -11,7 +11,7 @@ import structlog
 from bot.domain.config import Catalog, GuildConfig
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.findings import Severity
-from bot.domain.watch.alerts.follow_up import due_at
+from bot.domain.watch.alerts.follow_up import called_at
 from bot.engine.watch.alerts.api import AlertView
 from bot.engine.watch.alerts.calls import pinged_at_first
 from bot.engine.watch.alerts.service import Alerts
@@ -163,7 +163,7 @@ class AlertCards:
 
     def _embed(self, view: AlertView, guild_id: int, picture: Upload | None) -> discord.Embed:
         alert = view.alert
-        card = embed(view, self._clock.now(), due_at(alert, self._alerts.policy(alert.lane)))
+        card = embed(view, self._clock.now(), called_at(alert, self._alerts.policy(alert.lane)))
         return self._pictures.shown(card, alert.id, guild_id, picture)
 
     def _room(self, alert: Alert, guild_id: int) -> bool:

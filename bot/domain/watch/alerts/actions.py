@@ -12,6 +12,7 @@ from bot.domain.rollout.model import Actor
 from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Owner, disowned
 from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
+from bot.domain.watch.alerts.rollbacks import dropped
 
 SILENCE_S = 3600.0
 
@@ -87,10 +88,15 @@ def _unsilence(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
 
 
 def _resolve(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
+    left = dropped(Change(alert), acted.at)
     ended = replace(
-        alert, state=AlertState.RESOLVED, ended_at=acted.at, ended_by=acted.actor.name, silenced_until=None
+        left.alert,
+        state=AlertState.RESOLVED,
+        ended_at=acted.at,
+        ended_by=acted.actor.name,
+        silenced_until=None,
     )
-    return Change(ended, (Entry(acted.at, "resolved", acted.reason, acted.actor.name),))
+    return Change(ended, (*left.entries, Entry(acted.at, "resolved", acted.reason, acted.actor.name)))
 
 
 Acting = Callable[[Alert, AlertActed, AlertPolicy], Change]
@@ -101,15 +107,6 @@ _ACTS: dict[AlertAction, Acting] = {
     AlertAction.UNSILENCE: _unsilence,
     AlertAction.RESOLVE: _resolve,
 }
-
-
-def rolled_back(alert: Alert, by: Actor, rollout_id: int, at: datetime) -> Change:
-    """The alert once a rollback was started for it: who starts one has it."""
-    entry = Entry(at, "rollback", phrasebook.rollback_begun(rollout_id), by.name)
-    change = Change(replace(alert, version=alert.version + 1), (entry,))
-    if by.via == "system" or alert.over:
-        return change
-    return replace(change, alert=_owned(change.alert, by, at))
 
 
 def _owned(alert: Alert, by: Actor, at: datetime) -> Alert:

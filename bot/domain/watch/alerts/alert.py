@@ -58,6 +58,18 @@ class Suspect:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedRollback:
+    """A rollback that a rule asks for, until it is started. rollout_id: of the deploy to be rolled back. why: what is
+    wrong, in a few words. at: when to try next. tries: how often it was tried again.
+    """
+
+    rollout_id: int
+    why: str
+    at: datetime
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Who acknowledged an alert. id: 0 for an account that is not Discord's."""
 
@@ -73,8 +85,8 @@ class Alert:
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
     counts. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
     left_out: troubles beyond `MOST_TROUBLES`. silence_id: the maintenance silence that keeps it silent; 0 where a
-    person does. woken: a person ended a silence, so maintenance silences leave it alone. version grows with each
-    change.
+    person does. woken: a person ended a silence, so maintenance silences leave it alone. wanted: the rollback that is
+    still to be started for it. version grows with each change.
     """
 
     id: int
@@ -99,6 +111,7 @@ class Alert:
     left_out: int = 0
     silence_id: int = 0
     woken: bool = False
+    wanted: WantedRollback | None = None
     version: int = 1
 
     @property

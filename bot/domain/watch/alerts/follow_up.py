@@ -19,6 +19,7 @@ from bot.domain.watch.alerts.alert import (
     owner_of,
 )
 from bot.domain.watch.alerts.escalation import AlertPolicy, EscalationStep
+from bot.domain.watch.alerts.rollbacks import tried_again
 
 _MOST_DOUBLINGS = 4
 
@@ -29,6 +30,11 @@ def due_at(alert: Alert, policy: AlertPolicy) -> datetime | None:
         return None
     times = [time for time, _ in _waiting(alert, policy)]
     return min(times, default=None)
+
+
+def called_at(alert: Alert, policy: AlertPolicy) -> datetime | None:
+    """When people are told of it next, or it is resolved; None when neither comes by itself."""
+    return due_at(replace(alert, wanted=None), policy)
 
 
 def pass_time(
@@ -57,6 +63,8 @@ Passing = Callable[[Change, datetime], Change]
 
 def _waiting(alert: Alert, policy: AlertPolicy) -> Iterable[tuple[datetime, Passing]]:
     """What time does to the alert, each with when."""
+    if alert.wanted is not None:
+        yield alert.wanted.at, tried_again
     if alert.calm_since is not None:
         yield alert.calm_since + timedelta(seconds=settle_s(alert, policy)), _settled
         return

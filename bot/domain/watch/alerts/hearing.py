@@ -12,6 +12,7 @@ from bot.domain.watch.alerts.alert import Alert, AlertState, Call, Change, Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
+from bot.domain.watch.alerts.rollbacks import dropped
 from bot.domain.watch.alerts.silences import Silence, quieted
 
 # Of an alert with more troubles, the worst and oldest are kept, and the rest is a number.
@@ -123,6 +124,7 @@ def _ended(alert: Alert, known: Trouble, finding: Finding, at: datetime) -> Chan
     if not changed.firing:
         changed = replace(changed, calm_since=at)
         entries.append(Entry(at, "calm", phrasebook.all_well()))
+        return dropped(Change(changed, tuple(entries)), at)
     return Change(changed, tuple(entries))
 
 

@@ -7,31 +7,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import structlog
 
 from bot.domain import phrasebook
 from bot.domain.config import Catalog
-from bot.domain.errors import UserError
-from bot.domain.rollout.model import SYSTEM, Lane, Rollout
-from bot.domain.watch.alerts.actions import AlertActed, act, rolled_back
-from bot.domain.watch.alerts.alert import (
-    Alert,
-    AlertAction,
-    Change,
-    Entry,
-    Suspect,
-)
+from bot.domain.rollout.model import Lane, Rollout
+from bot.domain.watch.alerts.actions import AlertActed, act
+from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding
 from bot.domain.watch.alerts.follow_up import due_at, pass_time
 from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
+from bot.domain.watch.alerts.rollbacks import to_be_tried
 from bot.domain.watch.alerts.silences import Silence, quieted
-from bot.engine.api import RollbackRequest
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView
 from bot.engine.watch.alerts.calls import AlertCalls, WhoIsOnCall, no_schedule
+from bot.engine.watch.alerts.rollbacks import AlertRollbacks, RollsBack
 from bot.engine.watch.alerts.silencing import carried_out
 from bot.engine.watch.alerts.suspects import Suspects
 from bot.ports.coordination import Clock, Waker
@@ -53,7 +47,6 @@ _SILENCES, _MOST_OPEN = timedelta(seconds=60), 5000
 # What needs a role, or to have acknowledged the alert: it ends what others may be at work on.
 _ENDING = frozenset({AlertAction.RESOLVE, AlertAction.SILENCE})
 
-RollsBack = Callable[[RollbackRequest], Awaitable[Rollout]]
 # What a war room opens: the alert's incident in each server, by the key of the message that has the thread.
 OpensIncidents = Callable[[Alert, Mapping[int, str], datetime], Awaitable[Sequence[IncidentSave]]]
 
@@ -64,11 +57,10 @@ async def no_incidents(alert: Alert, rooms: Mapping[int, str], now: datetime) ->
 
 
 class _Heard(NamedTuple):
-    """A change of the alert of version `before` (0: a new one), and the finding that rolls back, if one does."""
+    """A change of the alert of version `before`; 0 for a new one."""
 
     change: Change
     before: int
-    rollback: Finding | None
 
 
 class Alerts:
@@ -93,9 +85,9 @@ class Alerts:
         self._catalog = catalog
         self._clock = clock
         self._waker = waker
-        self._roll_back = roll_back
         self.calls = AlertCalls(store, catalog, on_call)
         self._suspects = Suspects(store, catalog)
+        self._rollbacks = AlertRollbacks(store, catalog, self._suspects, roll_back, self._changed)
         self._incidents = incidents
         self._meter = meter or NoWatchMeter()
         self._turn = asyncio.Lock()
@@ -124,8 +116,7 @@ class Alerts:
             if heard is None:
                 return
             if await self._save(heard.change, heard.before, now, opening=not heard.before):
-                if heard.rollback is not None:
-                    await self._roll_back_at_once(heard.change.alert, heard.rollback)
+                await self._try_rollback(newest if heard.before else None, heard.change)
                 return
         raise Contended(f"the alert on {group} keeps changing")
 
@@ -135,7 +126,6 @@ class Alerts:
         alert = newest
         before = newest.version if newest is not None and not newest.over else 0
         change: Change | None = None
-        rollback = None
         for finding in findings:
             policy = self.policy(finding.lane)
             if alert is not None and not alert.over:
@@ -146,14 +136,10 @@ class Alerts:
                 found = await self._begun(finding, now, policy, silences)
             if found is None:
                 continue
+            found = await self._rollbacks.asked(found, finding, now, policy, change.entries if change else ())
             alert = found.alert
-            if finding.firing and (finding.rollback or await self._suspects.rolled_back_by(finding, now)):
-                rollback = finding
-                # The alert may be older than the deploy.
-                alert = replace(alert, suspect=await self._suspects.of(finding, now, policy) or alert.suspect)
-                found = replace(found, alert=alert)
             change = found if change is None else _together(change, found)
-        return _Heard(change, before, rollback) if change is not None else None
+        return _Heard(change, before) if change is not None else None
 
     async def _begun(
         self, finding: Finding, now: datetime, policy: AlertPolicy, silences: Sequence[Silence]
@@ -197,58 +183,7 @@ class Alerts:
     async def roll_back(self, request: AlertRollback) -> tuple[Alert, Rollout]:
         """Roll back the deploy that is the plausible cause. Raises `UserError`."""
         alert = await self._load(request.alert_id, request.guild_id)
-        suspect = await self._still_suspect(alert)
-        assert alert.lane is not None
-        asked = RollbackRequest(
-            guild_id=request.guild_id,
-            actor=request.actor,
-            service=alert.lane.service,
-            environment=alert.lane.environment,
-            version=suspect.from_version,
-            reason=request.reason or phrasebook.because_of_alert(alert.id, alert.first.finding.title),
-            interaction=request.interaction,
-            confirmed=request.confirmed,
-        )
-        rollout = await self._roll_back(asked)
-        return await self._changed(
-            alert.id, lambda a, now: rolled_back(a, request.actor, rollout.id, now)
-        ), rollout
-
-    async def _still_suspect(self, alert: Alert) -> Suspect:
-        """The suspect, unless something else was rolled out since. Raises `UserError`."""
-        if alert.lane is None or alert.suspect is None:
-            raise phrasebook.nothing_to_roll_back(str(alert.lane or ""))
-        if not await self._suspects.still(alert):
-            raise phrasebook.nothing_to_roll_back(str(alert.lane))
-        return alert.suspect
-
-    async def _roll_back_at_once(self, alert: Alert, finding: Finding) -> None:
-        """What a rule for the time after a deploy does. Where the lane only watches, it says what it would do."""
-        config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
-        if config is None or alert.suspect is None or not await self._suspects.still(alert):
-            return
-        if not config.watch.rolls_back:
-            text = phrasebook.would_roll_back(alert.suspect.to_version, alert.suspect.from_version)
-            await self._note(alert, text)
-            return
-        request = AlertRollback(
-            alert.id,
-            replace(SYSTEM, guild_id=config.guilds[0]),
-            config.guilds[0],
-            phrasebook.because_of_alert(alert.id, finding.title),
-            f"alert-{alert.id}-{alert.suspect.rollout_id}",
-        )
-        try:
-            await self.roll_back(request)
-        except UserError as refused:
-            log.warning("alert_not_rolled_back", alert=alert.id, why=str(refused))
-            await self._note(alert, phrasebook.not_rolled_back(str(refused)))
-
-    async def _note(self, alert: Alert, text: str) -> None:
-        """Add a line about its rollback, once: findings are told again."""
-        timeline = await self._store.alerts.timeline(alert.id, _TIMELINE)
-        if all(entry.text != text for entry in timeline):
-            await self._changed(alert.id, lambda a, now: _noted(a, now, text))
+        return await self._rollbacks.by_person(alert, request)
 
     async def view(self, alert_id: int, guild_id: int | None = None) -> AlertView:
         alert = await self._load(alert_id, guild_id)
@@ -272,7 +207,8 @@ class Alerts:
             if change is None:
                 # The lane's steps were changed in the catalog: look again when they say.
                 change = Change(replace(alert, version=alert.version + 1))
-            await self._save(change, alert.version, now)
+            if await self._save(change, alert.version, now):
+                await self._try_rollback(alert, change)
         return len(due) == _BATCH
 
     async def undelivered(self, alert_id: int, person: str, why: str) -> None:
@@ -281,7 +217,7 @@ class Alerts:
         timeline = await self._store.alerts.timeline(alert_id, _TIMELINE)
         if await self._store.alerts.load(alert_id) is None or any(entry.text == text for entry in timeline):
             return
-        await self._changed(alert_id, lambda alert, now: _noted(alert, now, text, "unreached"))
+        await self._changed(alert_id, lambda alert, now: _unreached(alert, now, text))
 
     async def _keep_silences(self, now: datetime) -> None:
         """Silence and wake open alerts as maintenance silences begin and end.
@@ -306,7 +242,13 @@ class Alerts:
             return
         found = replace(found, alert=replace(found.alert, version=alert.version + 1))
         change = pass_time(found.alert, now, self.policy(alert.lane), before=found) or found
-        await self._save(change, alert.version, now)
+        if await self._save(change, alert.version, now):
+            await self._try_rollback(alert, change)
+
+    async def _try_rollback(self, before: Alert | None, change: Change) -> None:
+        """Of several processes, the one that saved this change starts the rollback."""
+        if to_be_tried(before, change.alert):
+            await self._rollbacks.start(change.alert)
 
     # ---- saving ----
 
@@ -364,7 +306,5 @@ def _together(first: Change, then: Change) -> Change:
     return Change(then.alert, (*first.entries, *then.entries), (*first.calls, *then.calls))
 
 
-def _noted(
-    alert: Alert, now: datetime, text: str, what: Literal["rollback", "unreached"] = "rollback"
-) -> Change:
-    return Change(replace(alert, version=alert.version + 1), (Entry(now, what, text),))
+def _unreached(alert: Alert, now: datetime, text: str) -> Change:
+    return Change(replace(alert, version=alert.version + 1), (Entry(now, "unreached", text),))

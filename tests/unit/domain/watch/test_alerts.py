@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import Refused
 from bot.domain.rollout.model import SYSTEM, Actor, Lane
-from bot.domain.watch.alerts.actions import AlertActed, act, allowed_actions, rolled_back
+from bot.domain.watch.alerts import rollbacks
+from bot.domain.watch.alerts.actions import AlertActed, act, allowed_actions
 from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Change, alert_line
 from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
@@ -305,10 +306,10 @@ def test_what_a_person_resolved_and_never_ended_comes_back_after_a_while() -> No
 
 def test_who_rolls_back_has_the_alert_but_slipway_does_not() -> None:
     alert = opened().alert
-    by_ada = rolled_back(alert, ADA, 12, after(60)).alert
+    by_ada = rollbacks.begun(alert, ADA, 12, after(60)).alert
     assert by_ada.owner is not None
     assert (by_ada.owner.name, by_ada.state) == ("Ada", AlertState.ACKNOWLEDGED)
-    assert rolled_back(alert, SYSTEM, 12, after(60)).alert.owner is None
+    assert rollbacks.begun(alert, SYSTEM, 12, after(60)).alert.owner is None
 
 
 # ---- always --------------------------------------------------------------------------------------------------
