@@ -179,6 +179,7 @@ class GuildConfig:
     panic_roles: tuple[str, ...] = ()
     oncall_role: str = "on-call"  # exempt from rate limits on Rollback
     report: Rotation | None = None  # when the weekly report comes to the channel `reports`; None: never
+    home: bool = False  # alerts about Slipway itself come here
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +225,11 @@ class Catalog:
     def visible(self, guild_id: int) -> list[LaneConfig]:
         """The lanes that this guild may see and press, in catalog order."""
         return [c for c in self.lanes.values() if guild_id in c.guilds]
+
+    @property
+    def home(self) -> tuple[int, ...]:
+        """The servers that hear of what is wrong with Slipway itself: those that say so, else the first one."""
+        return tuple(guild.id for guild in self.guilds.values() if guild.home) or tuple(self.guilds)[:1]
 
     def guilds_of(self, lane: Lane, own: int) -> tuple[int, ...]:
         """The servers that may see and press a rollout: `own`, in which it was started, and all that share its lane."""

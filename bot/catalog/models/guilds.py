@@ -43,6 +43,10 @@ class Guild(Part):
         default=None, description="Posts a report each week; off by default."
     )
     panic: Names | None = Field(default=None, description="Who may use the panic stop; on_call by default.")
+    home: bool = Field(
+        default=False,
+        description="Alerts about Slipway itself come here. Where no server says so, they go to the first one.",
+    )
 
 
 class Account(Part):

@@ -111,7 +111,7 @@ def _guilds(document: Document, sections: Sections) -> dict[int, GuildConfig]:
         if report is not None and is_zone(document, (*path, "reports"), report.time_zone):
             channels, weekly = channels | {"reports": report.channel}, each_week(report.time_zone, report.at)
         found[guild.id] = GuildConfig(
-            guild.id, name, channels, guild.roles, tuple(panic), guild.on_call, weekly
+            guild.id, name, channels, guild.roles, tuple(panic), guild.on_call, weekly, guild.home
         )
     if not sections.known("guilds") and document.root:
         document.wrong((), "there is no guild, so Slipway has no Discord server.", "Add guilds:.")

@@ -217,6 +217,19 @@ def test_guilds_see_only_what_they_are_given(tmp_path: Path) -> None:
     assert [c.lane for c in catalog.visible(1459747831315891395)] == [PRODUCTION]
 
 
+@pytest.mark.parametrize(("home", "guild"), [("false", 1459747831315891395), ("true", 1459747831315891396)])
+def test_the_first_server_is_home_unless_another_says_so(tmp_path: Path, home: str, guild: int) -> None:
+    second = f"""\
+    guilds:
+      other:
+        id: "1459747831315891396"
+        channels: {{deploys: d, alerts: a}}
+        roles: {{deployer: D, lead: L, on-call: O}}
+        home: {home}
+    """
+    assert load(write(tmp_path, all=SOUND, second=second)).home == (guild,)
+
+
 def test_sections_of_several_files_are_one_catalog(tmp_path: Path) -> None:
     head, services = SOUND.split("services:\n")
     whole = load(write(tmp_path / "one", all=SOUND))

@@ -22,6 +22,7 @@ from bot.domain.watch.alerts.follow_up import due_at, pass_time
 from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
 from bot.domain.watch.alerts.rollbacks import to_be_tried
 from bot.domain.watch.alerts.silences import Silence, quieted
+from bot.domain.watch.itself.rules import SOURCE as SLIPWAY
 from bot.engine.stepper import MESSAGES, Contended
 from bot.engine.watch.alerts.api import AlertRequest, AlertRollback, AlertView
 from bot.engine.watch.alerts.calls import AlertCalls, WhoIsOnCall, no_schedule
@@ -156,7 +157,7 @@ class Alerts:
         config = catalog.lanes.get(finding.lane) if finding.lane is not None else None
         if config is not None:
             return config.guilds
-        return finding.guilds or tuple(catalog.guilds)
+        return finding.guilds or (catalog.home if finding.source == SLIPWAY else tuple(catalog.guilds))
 
     # ---- people ----
 

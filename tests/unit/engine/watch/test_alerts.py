@@ -54,6 +54,21 @@ async def test_a_finding_of_an_unknown_lane_reaches_the_servers_of_its_source() 
     assert [alert.guilds for alert in await world.store.alerts.open()] == [(GUILD,), (GUILD,)]
 
 
+async def test_what_is_wrong_with_slipway_itself_goes_home_and_all_else_without_a_lane_everywhere() -> None:
+    world = AlertWorld()
+    here = world.catalog.guilds[GUILD]
+    world.catalog = replace(world.catalog, guilds={GUILD: here, 99: replace(here, id=99)})
+    own = errors(lane=None, source="slipway", title="A loop of Slipway has stalled")
+    await world.alerts.hear([own, errors(lane=None, title="Disk full", fingerprint="disk")])
+    assert [alert.guilds for alert in await world.store.alerts.open()] == [(GUILD, 99), (GUILD,)]
+    world.catalog = replace(
+        world.catalog,
+        guilds={GUILD: here, 98: replace(here, id=98, home=True), 99: replace(here, id=99, home=True)},
+    )
+    await world.alerts.hear([replace(own, title="Slipway is short of memory", fingerprint="memory")])
+    assert (await world.store.alerts.open(98))[0].guilds == (98, 99)
+
+
 async def test_escalation_reaches_the_people_of_the_schedule_and_stops_with_an_owner() -> None:
     world = AlertWorld()
     world.on_call = {
