@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cogs.alerts import AlertCommands
 from cogs.appcommands import CommandsSync
 from cogs.deploy import Deploy
 from cogs.health import HealthCommand
@@ -22,6 +23,7 @@ COGS = (
     WhyCommand,
     LockCommands,
     HealthCommand,
+    AlertCommands,
     IncidentCommands,
     Panic,
     OnCallSchedules,
@@ -32,6 +34,7 @@ COGS = (
 
 __all__ = [
     "COGS",
+    "AlertCommands",
     "CommandsSync",
     "Deploy",
     "HealthCommand",

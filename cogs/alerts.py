@@ -46,7 +46,7 @@ class AlertCommands(commands.Cog):
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: AnyInteraction) -> None:
-        """Presses on cards, even from before a restart."""
+        """Presses on cards and in direct messages, even from before a restart."""
         press = AlertPress.parse(id_used(interaction))
         if press is None:
             return
@@ -59,7 +59,9 @@ class AlertCommands(commands.Cog):
             return Reply(_DONE[press.action].format(id=alert.id))
 
         name = press.action or "roll back"
-        await self.responder.answer(interaction, f"alert:{name}", work, category=None, patience_s=LOOK_UP_S)
+        await self.responder.answer(
+            interaction, f"alert:{name}", work, category=None, patience_s=LOOK_UP_S, about=press.guild_id
+        )
 
     async def _roll_back(
         self, interaction: AnyInteraction, guild: GuildConfig, actor: Actor, press: AlertPress

@@ -69,6 +69,7 @@ class Speaking:
             clock=following,
             budget=budget,
             draw=self.alert_charts,
+            directly=self.announcer.directly,
         )
         self.incident_cards = IncidentCards(
             self.connection.rest,

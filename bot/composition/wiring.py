@@ -64,42 +64,15 @@ from bot.ports.store import Store
 from bot.ports.watch.regressions import RegressionTracker
 from bot.redaction import Redactor
 from bot.settings import Settings
-from bot.ui.gateway.client import MakeCog, SlipwayBot, point_at
+from bot.ui.gateway.client import SlipwayBot, point_at
 from bot.ui.gateway.supervisor import run_supervised
 from bot.ui.interactions.responder import Responder
 from bot.web.api.app import Parts, create_api
 from bot.web.app import Admin, create_app, serve
-from cogs.alerts import AlertCommands
-from cogs.appcommands import CommandsSync
-from cogs.deploy import Deploy
-from cogs.health import HealthCommand
-from cogs.incident import IncidentCommands
-from cogs.locks import LockCommands
-from cogs.oncall import OnCallSchedules
-from cogs.panic import Panic
-from cogs.report import ReportCommand
-from cogs.rollback import Rollback
-from cogs.silence import SilenceCommands
-from cogs.status import Status
-from cogs.why import WhyCommand
+from cogs import COGS
 
 _log = structlog.get_logger(__name__)
 
-COGS: Sequence[MakeCog] = (
-    Deploy,
-    Rollback,
-    Status,
-    WhyCommand,
-    LockCommands,
-    Panic,
-    OnCallSchedules,
-    SilenceCommands,
-    HealthCommand,
-    AlertCommands,
-    IncidentCommands,
-    ReportCommand,
-    CommandsSync,
-)
 _DATABASE_TRY_S = 1.0
 # After this long another process takes over the gateway of one that died.
 _GATEWAY_S = 1.5
@@ -300,6 +273,7 @@ async def _assemble(
         lane_charts=speaking.lane_charts,
         checks=checks,
         chart=speaking.reports,
+        members=members,
     )
 
     async def reload() -> Reloaded:

@@ -22,7 +22,6 @@ from bot.ports.watch.alerts import AlertStore
 from bot.ui import escaping
 from bot.ui.alerts.direct import DirectMessages
 from bot.ui.alerts.rooms import WarRooms
-from bot.ui.buttons import HereButton
 from bot.ui.cards.scheduler import CLOSED_S, CardScheduler, Views
 from bot.ui.chart.chart import ChartError
 from bot.ui.errors import Upload
@@ -49,7 +48,7 @@ _REPORT_EVERY = timedelta(hours=1)
 class DiscordAnnouncer:
     """Implements `bot.ports.notifications.Announcer`. `rest` returns a logged-in client or raises `Unreachable`.
 
-    rooms: threads of war rooms.
+    rooms: threads of war rooms. directly: direct messages.
     views: rollouts as cards say them in words. measured: the same with what charts show; `views` where there is none.
     bars: draws the chart of an announcement.
     """
@@ -86,7 +85,7 @@ class DiscordAnnouncer:
         )
         self.rooms = WarRooms(notes, self._report)
         self._bars = bars
-        self._directly = DirectMessages(alerts, self._post_in)
+        self.directly = DirectMessages(alerts, notes, self._post_in)
         self._began = clock.now()
         self._tried: set[str] = set()
         self._closed: dict[int, float] = {}
@@ -170,7 +169,7 @@ class DiscordAnnouncer:
     async def direct(self, message: Announcement) -> None:
         guild = self._catalog().guilds.get(message.guild_id)
         if guild is not None:
-            await self._directly.send(GuildChannels(self._rest(), guild), message)
+            await self.directly.send(GuildChannels(self._rest(), guild), message)
 
     async def _drawn(self, alert: Announcement) -> Upload | None:
         """Its chart. The message comes without it where it cannot be drawn."""
@@ -297,8 +296,10 @@ async def _send(channel: discord.PartialMessageable, post: NoticeText) -> discor
         return await channel.send(
             post.content, file=post.upload.file(), nonce=post.nonce, allowed_mentions=allowed
         )
-    if post.button:
+    if post.button is not None:
         view = discord.ui.View(timeout=None)
-        view.add_item(HereButton(post.button))
-        return await channel.send(post.content, nonce=post.nonce, allowed_mentions=allowed, view=view)
+        view.add_item(post.button())
+        return await channel.send(
+            post.content, nonce=post.nonce, allowed_mentions=allowed, view=view, suppress_embeds=True
+        )
     return await channel.send(post.content, nonce=post.nonce, allowed_mentions=allowed, suppress_embeds=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import discord
 
@@ -17,6 +18,7 @@ from bot.domain.rollout.wording import Wording, wording_for
 from bot.engine.api import RolloutView
 from bot.ports.notifications import Announcement, Notice
 from bot.ui import escaping
+from bot.ui.buttons import HereButton, IdButton
 from bot.ui.cards.measurements import failing
 from bot.ui.cards.phases import COLOUR
 from bot.ui.errors import Upload
@@ -40,7 +42,7 @@ _HEADS = {
 
 @dataclass(frozen=True, slots=True)
 class NoticeText:
-    """One message to post. `nonce` and `mark` are the same for every attempt. button: id of one under it. upload: a
+    """One message to post. `nonce` and `mark` are the same for every attempt. button: makes the one under it. upload: a
     picture.
     """
 
@@ -51,7 +53,7 @@ class NoticeText:
     mark: str
     roles: tuple[int, ...]
     users: tuple[int, ...]
-    button: str = ""
+    button: Callable[[], IdButton] | None = None
     upload: Upload | None = None
 
     def is_in(self, message: discord.Message) -> bool:
@@ -108,7 +110,7 @@ def alert_words(alert: Announcement, roles: Sequence[int], card: str = "") -> No
         mark=mark,
         roles=tuple(roles),
         users=alert.mention_users,
-        button=alert.button,
+        button=partial(HereButton, alert.button) if alert.button else None,
     )
 
 

@@ -11,7 +11,6 @@ from bot.adapters.postgres.store import PostgresStore
 from bot.adapters.redis.waker import EventWaker
 from bot.composition.adapters import make_releases
 from bot.composition.appcommands import AppCommands
-from bot.composition.wiring import COGS
 from bot.domain.config import Catalog
 from bot.domain.records import Active
 from bot.engine.api import RolloutView
@@ -24,6 +23,7 @@ from bot.ports.notifications import Announcement, Notice
 from bot.ui.cards.card import draw
 from bot.ui.interactions.responder import HealthLine, Responder
 from bot.ui.notices import NoticeText, alert_words, words
+from cogs import COGS
 from demo.stories.transcript import plain
 from tests.fakes.books import FakeLimiter
 from tests.scenarios.chat import ROLES, Bot, Chat, readable

@@ -115,6 +115,16 @@ def not_written_to(person: str, why: str) -> str:
     return f"{name(person)} did not get a direct message{because(why)}."
 
 
+def direct_taken(owner: str) -> str:
+    """At the end of a direct message about an alert that has an owner."""
+    return f"{name(owner)} has it."
+
+
+def direct_over() -> str:
+    """At the end of a direct message about an alert that is over."""
+    return "It is over."
+
+
 def lead_wanted(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}. Who leads this incident? Say so in the thread."
 

@@ -65,6 +65,14 @@ def unknown_server() -> Refused:
     )
 
 
+def not_in_server(server: str) -> Refused:
+    return Refused(
+        f"You are not in the server {code(server)} any more, and this is about it.",
+        rule="not_a_member",
+        remedy="Ask those who are.",
+    )
+
+
 def bad_duration(given: str) -> UserError:
     """A text that is not the duration of a lock."""
     return UserError(

@@ -14,7 +14,7 @@ from bot.domain.watch.alerts.findings import Severity
 from bot.ui import escaping
 from bot.ui.buttons import IdButton, IncidentButton
 
-_ID = re.compile(r"slipway-alert:(?P<alert>[0-9]{1,19}):(?P<action>[a-z]{1,12})")
+_ID = re.compile(r"slipway-alert:(?P<alert>[0-9]{1,19}):(?P<action>[a-z]{1,12})(?::(?P<guild>[0-9]{1,20}))?")
 ROLL_BACK: Literal["rollback"] = "rollback"
 CONFIRMED: Literal["goback"] = (
     "goback"  # a rollback of an irreversible release, by the button under the question
@@ -34,16 +34,20 @@ _LOOK: dict[AlertAction, tuple[str, discord.ButtonStyle]] = {
 
 @dataclass(frozen=True, slots=True)
 class AlertPress:
-    """What a button's id says. action: None for a rollback, which `confirmed` may be."""
+    """What a button's id says. action: None for a rollback, which `confirmed` may be.
+
+    guild_id: the server that a direct message is about; 0 on a card, which is in one.
+    """
 
     alert_id: int
     action: AlertAction | None
     confirmed: bool = False
+    guild_id: int = 0
 
     @property
     def custom_id(self) -> str:
         action = self.action or (CONFIRMED if self.confirmed else ROLL_BACK)
-        return f"slipway-alert:{self.alert_id}:{action}"
+        return f"slipway-alert:{self.alert_id}:{action}" + (f":{self.guild_id}" if self.guild_id else "")
 
     @classmethod
     def parse(cls, custom_id: str) -> AlertPress | None:
@@ -51,10 +55,11 @@ class AlertPress:
         found = _ID.fullmatch(custom_id)
         if found is None:
             return None
+        alert_id, guild_id = int(found["alert"]), int(found["guild"] or 0)
         if found["action"] in (ROLL_BACK, CONFIRMED):
-            return cls(int(found["alert"]), None, found["action"] == CONFIRMED)
+            return cls(alert_id, None, found["action"] == CONFIRMED, guild_id)
         known = {str(action): action for action in AlertAction}
-        return cls(int(found["alert"]), known[found["action"]]) if found["action"] in known else None
+        return cls(alert_id, known[found["action"]], False, guild_id) if found["action"] in known else None
 
 
 def _button(press: AlertPress, label: str, style: discord.ButtonStyle) -> IdButton:
@@ -72,6 +77,12 @@ def controls(alert: Alert) -> discord.ui.View:
     if not alert.over and alert.severity in _GRAVE:
         view.add_item(IncidentButton(alert.id))
     return view
+
+
+def acknowledge_button(alert_id: int, guild_id: int) -> IdButton:
+    """That of a direct message about an alert of the server."""
+    press = AlertPress(alert_id, AlertAction.ACKNOWLEDGE, guild_id=guild_id)
+    return _button(press, *_LOOK[AlertAction.ACKNOWLEDGE])
 
 
 def question(sentence: str, alert_id: int) -> discord.ui.LayoutView:

@@ -20,6 +20,7 @@ from bot.ports.store import NoteStore
 from bot.ports.watch.alerts import AlertCard, AlertStore
 from bot.ui.alerts.buttons import controls
 from bot.ui.alerts.card import embed, headline
+from bot.ui.alerts.direct import DirectMessages
 from bot.ui.alerts.pictures import AlertPictures, Draw, with_or_without
 from bot.ui.errors import Upload
 from bot.ui.kept_message import KeptMessages
@@ -47,8 +48,11 @@ class AlertCards:
         clock: Clock,
         budget: MessageBudget,
         draw: Draw | None = None,
+        directly: DirectMessages | None = None,
     ) -> None:
-        """`draw`: the picture of an alert as a PNG, None where there is nothing to draw."""
+        """`draw`: the picture of an alert as a PNG, None where there is nothing to draw. directly: the direct messages
+        about alerts, which develop too.
+        """
         self._rest = rest
         self._alerts = alerts
         self._store = store
@@ -57,6 +61,7 @@ class AlertCards:
         self._messages = KeptMessages("alert", notes, budget)
         self._posted: dict[int, list[float]] = {}
         self._pictures = AlertPictures(draw)
+        self._directly = directly
 
     async def once(self) -> bool:
         outdated = await self._store.undrawn(_BATCH)
@@ -67,6 +72,8 @@ class AlertCards:
                 guild = self._catalog().guilds.get(guild_id)
                 if guild is not None:
                     await self._draw(view, guild, picture)
+            if self._directly is not None:
+                await self._directly.update(self._rest(), view.alert)
             await self._store.drawn(alert.id, view.alert.version)
         return len(outdated) == _BATCH
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -25,6 +25,7 @@ from bot.engine.watch.incidents.service import Incidents
 from bot.logs import concerning, new_trace_id, tracing
 from bot.ports.coordination import Clock, RateLimiter
 from bot.ports.errors import Unreachable
+from bot.ports.members import Members
 from bot.ports.watch.checks import Checks
 from bot.ui.chart.lanes.charts import LaneCharts
 from bot.ui.errors import Reply, applied_already, explain, too_late, transient, why
@@ -93,6 +94,7 @@ class Responder:
     draw_alert: Callable[[Alert], Awaitable[bytes | None]] | None = None
     # Draws the chart of a report, likewise.
     chart: Callable[[Sequence[Bar]], Awaitable[bytes | None]] | None = None
+    members: Members | None = None  # for presses in direct messages: who is in the server still
     _deferrals: asyncio.Semaphore = field(
         default_factory=lambda: asyncio.Semaphore(DEFERRALS_AT_ONCE), init=False
     )
@@ -111,25 +113,27 @@ class Responder:
         *,
         category: Category | None,
         patience_s: float = PRESS_S,
+        about: int = 0,
     ) -> None:
         """Do `work` and answer the person with its reply, or with the error. Never raises.
 
         The first answer leaves within 3 s: the reply, or a deferral when `patience_s` (or the queue) needs more time.
-        `category` None is not rate-limited.
+        `category` None is not rate-limited. about: the server that a press in a direct message is about.
         """
         # Every log line of this interaction carries one id, which is also the reference shown to the person.
         with (
             tracing(new_trace_id()),
             concerning(guild_id=interaction.guild_id, user_id=interaction.user.id),
         ):
-            await self._answer(interaction, command, work, category, patience_s)
+            await self._answer(
+                interaction, command, lambda: self._guarded(interaction, work, category, about), patience_s
+            )
 
     async def _answer(
         self,
         interaction: AnyInteraction,
         command: str,
-        work: Work,
-        category: Category | None,
+        work: Callable[[], Coroutine[Any, Any, Reply]],
         patience_s: float,
     ) -> None:
         loop = asyncio.get_running_loop()
@@ -137,7 +141,7 @@ class Responder:
         self._open += 1
         try:
             patience = max(patience_s, PRESS_S + QUEUE_S * (self._open - 1))
-            task = asyncio.ensure_future(self._guarded(interaction, work, category))
+            task = asyncio.ensure_future(work())
             sent = started - _age_s(interaction)
             reply = await self._outcome(interaction, command, task, sent, sent + patience)
             await self._deliver(interaction, reply)
@@ -174,9 +178,15 @@ class Responder:
                 task.cancel()
                 await asyncio.wait({task}, timeout=0.2)
 
-    async def _guarded(self, interaction: AnyInteraction, work: Work, category: Category | None) -> Reply:
-        config = guild_of(interaction.guild_id, self.catalog())
+    async def _guarded(
+        self, interaction: AnyInteraction, work: Work, category: Category | None, about: int
+    ) -> Reply:
+        config = guild_of(interaction.guild_id or about or None, self.catalog())
         actor = actor_of(interaction, config)
+        # Who left the server can still press what it wrote to them.
+        members = self.members if interaction.guild_id is None else None
+        if members is not None and await members.gone(config, [actor.id]):
+            raise phrasebook.not_in_server(config.name)
         if category is not None:
             await self.spend(category, actor)
         return await work(config, actor)

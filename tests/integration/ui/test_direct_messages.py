@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 
-from bot.domain.watch.alerts.alert import AlertState, Change, Entry
+from bot.adapters.redis.waker import EventWaker
+from bot.domain.config import GuildConfig
+from bot.domain.rollout.model import Rollout
+from bot.domain.watch.alerts.alert import AlertState, Owner
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.hearing import begin
+from bot.engine.api import RollbackRequest
+from bot.engine.watch.alerts.service import Alerts
 from bot.ports.errors import Unreachable
 from bot.ports.notifications import Announcement, UndeliveredError
 from bot.ports.watch.alerts import AlertCard, AlertChange
+from bot.ui.alerts.direct import DirectMessages
+from bot.ui.alerts.publisher import AlertCards
+from bot.ui.message_budget import MessageBudget
 from tests.support.responder import Json, Stand
 from tests.support.rollouts import PRODUCTION
+from tests.support.virtual_time import EPOCH
 
 MESSAGES = "/users/@me/channels"
 
@@ -36,20 +46,60 @@ async def received(stand: Stand, who: str = "oncall") -> list[Json]:
     return await stand.messages("@slipway", as_=who)
 
 
-async def alert(stand: Stand, guild: int) -> int:
-    """An alert of that server, with a card; its number."""
+async def alert(stand: Stand, guild: int, *, with_card: bool = False) -> int:
+    """An alert of that server, maybe with a card that is said to be somewhere; its number."""
     at, store = stand.clock.now(), stand.engine.store.alerts
     finding = Finding("errors", "rule", "Many requests fail", at, True, Severity.CRITICAL, PRODUCTION)
     change = begin(await store.next_id(), finding, (guild,), at, AlertPolicy())
     assert await store.save(AlertChange(change.alert, 0, None, change.entries))
-    await store.put_card(AlertCard(change.alert.id, guild, 11, 22))
+    if with_card:
+        await store.put_card(AlertCard(change.alert.id, guild, 11, 22))
     return change.alert.id
+
+
+class Desk:
+    """Alerts as people answer them, and their cards, as a process that has just started draws them."""
+
+    def __init__(self, stand: Stand) -> None:
+        async def roll_back(request: RollbackRequest) -> Rollout:
+            raise AssertionError("nothing is rolled back here")
+
+        engine, catalog = stand.engine, lambda: stand.engine.catalog
+        alerts = Alerts(engine.store, catalog, clock=stand.clock, waker=EventWaker(), roll_back=roll_back)
+        stand.responder.alerts = alerts
+        self.cards = AlertCards(
+            stand.line.rest,
+            alerts,
+            store=engine.store.alerts,
+            notes=stand.books,
+            catalog=catalog,
+            clock=stand.clock,
+            budget=MessageBudget(burst=1000),
+            directly=DirectMessages(engine.store.alerts, stand.books, stand.announcer.directly.post),
+        )
+
+
+def person(stand: Stand, who: str) -> int:
+    return int(stand.sandbox.person_id(who))
+
+
+def custom_id(number: int, said: Announcement) -> str:
+    return f"slipway-alert:{number}:acknowledge:{said.guild_id}"
+
+
+async def changed(stand: Stand, number: int, **changes: object) -> None:
+    """Make the alert another one."""
+    store = stand.engine.store.alerts
+    found = await store.load(number)
+    assert found is not None
+    after = replace(found, version=found.version + 1, **changes)  # type: ignore[arg-type]
+    assert await store.save(AlertChange(after, found.version, None))
 
 
 async def test_it_is_sent_once_over_repeats_and_a_crash_and_leads_to_the_card(
     stand: Stand, said: Announcement
 ) -> None:
-    said = replace(said, alert_id=await alert(stand, said.guild_id))
+    said = replace(said, alert_id=await alert(stand, said.guild_id, with_card=True))
     for _ in range(3):
         await stand.announcer.direct(said)
     for key in [key for kind, key in stand.books.notes if kind == "notice"]:
@@ -83,12 +133,7 @@ async def test_an_account_that_is_none_is_named_by_its_number(stand: Stand, said
 
 async def test_what_is_over_by_now_wakes_no_one(stand: Stand, said: Announcement) -> None:
     number = await alert(stand, said.guild_id)
-    store = stand.engine.store.alerts
-    found = await store.load(number)
-    assert found is not None
-    over = replace(found, state=AlertState.RESOLVED, version=found.version + 1)
-    change = Change(over, (Entry(stand.clock.now(), "resolved", ""),))
-    assert await store.save(AlertChange(change.alert, found.version, None, change.entries))
+    await changed(stand, number, state=AlertState.RESOLVED)
     await stand.announcer.direct(replace(said, alert_id=number))
     assert await received(stand) == []
 
@@ -101,6 +146,123 @@ async def test_while_discord_is_away_it_is_tried_again(stand: Stand, said: Annou
     await stand.call("DELETE", "faults")
     await stand.announcer.direct(said)
     assert len(await received(stand)) == 1
+
+
+async def test_it_is_acknowledged_from_there_and_both_messages_say_by_whom(
+    stand: Stand, said: Announcement
+) -> None:
+    desk = Desk(stand)
+    number = await alert(stand, said.guild_id)
+    await desk.cards.once()
+    await stand.announcer.direct(replace(said, alert_id=number))
+    await stand.announcer.direct(
+        replace(said, key="call-8", alert_id=number, direct_to=person(stand, "lead"))
+    )
+    (message,) = await received(stand)
+    assert [each["label"] for each in message["buttons"]] == ["Acknowledge"]
+    answer = await stand.press("oncall", message["id"], "Acknowledge")
+    assert f"You have alert {number} now" in answer["message"]["text"]
+    found = await stand.engine.store.alerts.load(number)
+    assert found is not None and found.owner is not None
+    assert (found.owner.id, found.state) == (person(stand, "oncall"), AlertState.ACKNOWLEDGED)
+    timeline = await stand.engine.store.alerts.timeline(number, 10)
+    assert (timeline[-1].what, timeline[-1].by) == ("acknowledged", found.owner.name)
+    # A restart in between: what was written is known.
+    await Desk(stand).cards.once()
+    for who in ("oncall", "lead"):
+        message, *_ = await received(stand, who)
+        assert f"{found.owner.name} has it." in message["text"]
+        assert "No one has acknowledged this for 15 min." in message["text"]
+        assert message["text"].splitlines()[-1].startswith("-# ref ")
+        assert message["buttons"] == []
+    (card,) = await stand.messages("alerts")
+    assert found.owner.name in card["text"]
+    # The press of a person who had the old message open is answered all the same.
+    late = await stand.press("lead", (await received(stand, "lead"))[0]["id"], raw=custom_id(number, said))
+    assert f"You have alert {number} now" in late["message"]["text"]
+
+
+async def test_an_owner_who_is_asked_has_the_button_again_until_it_is_over(
+    stand: Stand, said: Announcement
+) -> None:
+    desk, number = Desk(stand), await alert(stand, said.guild_id)
+    await stand.announcer.direct(replace(said, alert_id=number))
+    await changed(
+        stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim `@here`"), acknowledged_at=EPOCH
+    )
+    await desk.cards.once()
+    (message,) = await received(stand)
+    assert (message["buttons"], message["notified"]) == ([], ["oncall"])
+    await changed(stand, number, asked_at=EPOCH)
+    await desk.cards.once()
+    (message,) = await received(stand)
+    assert [each["label"] for each in message["buttons"]] == ["Acknowledge"]
+    await changed(stand, number, state=AlertState.RESOLVED)
+    await desk.cards.once()
+    (message,) = await received(stand)
+    assert "It is over." in message["text"] and message["buttons"] == []
+    answer = await stand.press("oncall", message["id"], raw=custom_id(number, said))
+    assert f"Alert {number} is over." in answer["message"]["text"]
+
+
+async def test_who_left_the_server_takes_nothing_over(stand: Stand, said: Announcement) -> None:
+    class Left:
+        async def roles(self, guild: GuildConfig, user_id: int) -> frozenset[str]:
+            return frozenset()
+
+        async def gone(self, guild: GuildConfig, user_ids: Iterable[int]) -> frozenset[int]:
+            return frozenset(user_ids)
+
+    Desk(stand)
+    stand.responder.members = Left()
+    number = await alert(stand, said.guild_id)
+    await stand.announcer.direct(replace(said, alert_id=number))
+    (message,) = await received(stand)
+    answer = await stand.press("oncall", message["id"], "Acknowledge")
+    assert "You are not in the server" in answer["message"]["text"]
+    found = await stand.engine.store.alerts.load(number)
+    assert found is not None and found.owner is None
+
+
+async def test_a_button_about_another_server_finds_nothing(stand: Stand, said: Announcement) -> None:
+    Desk(stand)
+    number = await alert(stand, said.guild_id)
+    await stand.announcer.direct(replace(said, alert_id=number))
+    (message,) = await received(stand)
+    for raw, sentence in (
+        (f"slipway-alert:{number}:acknowledge:77", "Slipway does not serve this server"),
+        (f"slipway-alert:{number}:acknowledge", "Slipway does not serve this server"),
+        (f"slipway-alert:{number + 1}:acknowledge:{said.guild_id}", "There is no alert"),
+    ):
+        answer = await stand.press("oncall", message["id"], raw=raw)
+        assert sentence in answer["message"]["text"]
+
+
+async def test_a_message_that_is_gone_or_closed_by_now_stops_nothing(
+    stand: Stand, said: Announcement
+) -> None:
+    desk, number = Desk(stand), await alert(stand, said.guild_id)
+    await stand.announcer.direct(replace(said, alert_id=number))
+    (message,) = await received(stand)
+    await stand.call("DELETE", f"messages/{message['id']}")
+    await changed(stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim"), acknowledged_at=EPOCH)
+    await desk.cards.once()
+    assert await received(stand) == []
+    assert await stand.engine.store.alerts.undrawn(5) == []
+
+
+async def test_while_discord_takes_no_edits_they_come_later(stand: Stand, said: Announcement) -> None:
+    desk, number = Desk(stand), await alert(stand, said.guild_id)
+    await desk.cards.once()
+    await stand.announcer.direct(replace(said, alert_id=number))
+    await changed(stand, number, state=AlertState.ACKNOWLEDGED, owner=Owner(7, "Kim"), acknowledged_at=EPOCH)
+    await stand.fault("503", method="PATCH", route="/channels/*/messages/*", count=20)
+    with pytest.raises(Unreachable):
+        await desk.cards.once()
+    await stand.call("DELETE", "faults")
+    await desk.cards.once()
+    (message,) = await received(stand)
+    assert "Kim has it." in message["text"]
 
 
 async def test_hostile_values_are_shown_as_they_are(stand: Stand, said: Announcement) -> None:
