@@ -41,6 +41,7 @@ class RolloutSummary:
     outcome: str
     created_at: datetime
     ended_at: datetime | None
+    returns: bool = False  # to a known-good release, after the rollout that replaced it had ended
 
 
 @dataclass(frozen=True, slots=True)

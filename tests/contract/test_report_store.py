@@ -101,6 +101,14 @@ async def records(request: pytest.FixtureRequest, postgres: PostgresServer) -> A
         yield Records(PostgresStore(database), clock)
 
 
+async def test_a_return_is_told_apart_in_the_history(records: Records) -> None:
+    await records.ended()
+    await records.ended(known_good=True, at=EPOCH + 2 * HOUR)
+    history = records.store.history
+    assert [each.returns for each in await history.history([PRODUCTION], None, 5)] == [True, False]
+    assert (await history.last_successes([PRODUCTION]))[PRODUCTION].returns
+
+
 async def test_rollouts_are_read_with_who_turned_them_back(records: Records) -> None:
     made = replace(V150, made_at=EPOCH - DAY)
     await records.ended(candidate=made)

@@ -346,4 +346,5 @@ def _summary(r: Rollout) -> RolloutSummary:
         r.outcome,
         r.created_at,
         r.ended_at,
+        r.known_good,
     )

@@ -152,6 +152,7 @@ def _summary(row: Row) -> RolloutSummary:
         outcome=row["outcome"],
         created_at=row["created_at"],
         ended_at=row["ended_at"],
+        returns=row["returns"],
     )
 
 

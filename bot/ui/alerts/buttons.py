@@ -71,7 +71,7 @@ def controls(alert: Alert) -> discord.ui.View:
     view = discord.ui.View(timeout=None)
     for action in allowed_actions(alert):
         view.add_item(_button(AlertPress(alert.id, action), *_LOOK[action]))
-        if action is AlertAction.ACKNOWLEDGE and alert.suspect is not None:
+        if action is AlertAction.ACKNOWLEDGE and alert.suspect is not None and not alert.undone_by:
             label = f"Roll back to {escaping.name(alert.suspect.from_version, 60)}"
             view.add_item(_button(AlertPress(alert.id, None), label, discord.ButtonStyle.danger))
     if not alert.over and alert.severity in _GRAVE:

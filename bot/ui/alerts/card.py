@@ -147,10 +147,11 @@ def _deploy(alert: Alert) -> str:
         return "None shortly before, so a deploy is not the probable cause."
     what = f"{escaping.code(suspect.from_version, 40)} → {escaping.code(suspect.to_version, 40)}"
     by = f"by {escaping.plain(suspect.by, 60)} (rollout {suspect.rollout_id})"
+    undone = f" Rollout {alert.undone_by} takes it back." if alert.undone_by else ""
     if suspect.going_on:
-        return f"{what} {by} **is going on**: a plausible cause."
+        return f"{what} {by} **is going on**: a plausible cause.{undone}"
     before = duration(max(0, round((alert.opened_at - suspect.at).total_seconds())))
-    return f"{what} {by} ended {escaping.relative(suspect.at)}, {before} before this: **a plausible cause**."
+    return f"{what} {by} ended {escaping.relative(suspect.at)}, {before} before this: **a plausible cause**.{undone}"
 
 
 def _owner(alert: Alert, next_at: datetime | None) -> str:

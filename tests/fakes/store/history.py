@@ -154,4 +154,5 @@ def _summary(rollout: Rollout) -> RolloutSummary:
         outcome=rollout.outcome,
         created_at=rollout.created_at,
         ended_at=rollout.ended_at,
+        returns=rollout.known_good,
     )

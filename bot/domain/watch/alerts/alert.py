@@ -86,7 +86,8 @@ class Alert:
     counts. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
     left_out: troubles beyond `MOST_TROUBLES`. silence_id: the maintenance silence that keeps it silent; 0 where a
     person does. woken: a person ended a silence, so maintenance silences leave it alone. wanted: the rollback that is
-    still to be started for it. version grows with each change.
+    still to be started for it. undone_by: the rollout that takes its suspect back, once it was started; 0 before.
+    version grows with each change.
     """
 
     id: int
@@ -112,6 +113,7 @@ class Alert:
     silence_id: int = 0
     woken: bool = False
     wanted: WantedRollback | None = None
+    undone_by: int = 0
     version: int = 1
 
     @property

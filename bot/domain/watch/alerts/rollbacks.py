@@ -24,6 +24,14 @@ def wanted(change: Change, suspect: Suspect, why: str, at: datetime) -> Change:
     return replace(change, alert=replace(change.alert, wanted=asked))
 
 
+def suspected(alert: Alert, suspect: Suspect | None) -> Alert:
+    """The alert with the deploy that is its plausible cause now; the one that it had, where there is no other."""
+    if suspect is None:
+        return alert
+    same = alert.suspect is not None and alert.suspect.rollout_id == suspect.rollout_id
+    return replace(alert, suspect=suspect, undone_by=alert.undone_by if same else 0)
+
+
 def to_be_tried(before: Alert | None, after: Alert) -> bool:
     """Whether this change of the alert is the turn to start its rollback. The process that saved it does so."""
     return after.wanted is not None and (before is None or before.wanted != after.wanted)
@@ -43,7 +51,7 @@ def tried_again(change: Change, at: datetime) -> Change:
 def begun(alert: Alert, by: Actor, rollout_id: int, at: datetime) -> Change:
     """The alert once a rollback was started for it: a person who starts one has the alert."""
     entry = Entry(at, "rollback", phrasebook.rollback_begun(rollout_id), by.name)
-    started = replace(alert, wanted=None, version=alert.version + 1)
+    started = replace(alert, wanted=None, undone_by=rollout_id, version=alert.version + 1)
     if by.via != "system" and not alert.over:
         owner = Owner(by.id, by.name)
         started = replace(

@@ -86,8 +86,7 @@ class AlertRollbacks:
         if not finding.firing or not (finding.rollback or await self._suspects.rolled_back_by(finding, now)):
             return heard
         # The alert may be older than the deploy.
-        alert = heard.alert
-        alert = replace(alert, suspect=await self._suspects.of(finding, now, policy) or alert.suspect)
+        alert = rollbacks.suspected(heard.alert, await self._suspects.of(finding, now, policy))
         heard = replace(heard, alert=alert)
         config = self._catalog().lanes.get(alert.lane) if alert.lane is not None else None
         if config is None or alert.suspect is None or not await self._suspects.still(alert):

@@ -27,6 +27,7 @@ class Suspects:
         """The newest rollout of the lane, if it succeeded lately, and there is something to return to.
 
         One that goes on is a cause for what others see. Rules count what stable serves, and the judge its candidate.
+        None for a return to a known-good release: to take it back would bring back what it ended.
         """
         if finding.lane is None:
             return None
@@ -34,7 +35,7 @@ class Suspects:
             at = newest.ended_at or newest.created_at
             lately = newest.phase == Phase.SUCCEEDED and now - at <= timedelta(seconds=policy.blame_s)
             going_on = not Phase(newest.phase).final and finding.source != RULES
-            if newest.from_version and (lately or going_on):
+            if newest.from_version and not newest.returns and (lately or going_on):
                 return Suspect(
                     newest.id, newest.from_version, newest.to_version, newest.requester, at, going_on
                 )

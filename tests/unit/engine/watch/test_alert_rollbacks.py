@@ -112,6 +112,25 @@ async def test_a_rollback_that_was_started_and_could_not_be_noted_is_noted_later
     assert len(world.asked) == 1
 
 
+async def test_what_fails_after_the_rollback_does_not_take_the_rollback_back() -> None:
+    world = sick()
+    await world.alerts.hear([errors(rollback=True)])
+    first = (await world.one()).suspect
+    world.clock.forward(5)
+    world.deployed(0, from_version="1.5.0", to_version="1.4.0", returns=True)
+    # Told again with another value, and by a rule that had not fired before.
+    await world.alerts.hear([errors(rollback=True, value="30%")])
+    await world.alerts.hear([errors(rollback=True, fingerprint="slow")])
+    assert [each.version for each in world.asked] == ["1.4.0"]
+    alert = await world.one()
+    assert (alert.suspect, alert.undone_by, alert.wanted) == (first, 91, None)
+    # Another deploy is another suspect.
+    world.deployed(0, from_version="1.4.0", to_version="1.5.1")
+    await world.alerts.hear([errors(rollback=True, fingerprint="p99")])
+    assert [each.version for each in world.asked] == ["1.4.0", "1.4.0"]
+    assert (await world.one()).undone_by == 92
+
+
 async def test_of_two_processes_one_starts_it() -> None:
     world = sick()
     other = world.process()

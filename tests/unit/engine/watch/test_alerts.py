@@ -265,12 +265,15 @@ async def test_a_deploy_shortly_before_is_the_plausible_cause() -> None:
         {"minutes_ago": 10, "from_version": None},
         {"minutes_ago": 10, "phase": "soaking", "ended_at": None},  # rules count what stable serves
         {"minutes_ago": 10, "lane": Lane("checkout", "staging")},
+        {"minutes_ago": 10, "returns": True},  # to take it back would bring back what it ended
+        {"minutes_ago": 10, "phase": "shifting", "ended_at": None, "returns": True, "source": "sentry"},
     ],
 )
 async def test_what_is_no_plausible_cause(change: dict[str, object]) -> None:
     world = AlertWorld()
+    source = change.pop("source", "rule")
     world.deployed(**change)  # type: ignore[arg-type]
-    await world.alerts.hear([errors()])
+    await world.alerts.hear([errors(source=source)])
     assert (await world.one()).suspect is None
 
 
