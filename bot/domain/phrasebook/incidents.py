@@ -10,7 +10,7 @@ from bot.domain.phrasebook.values import because, code, name, unquoted
 
 
 def acknowledged_after(took: str, target: str) -> str:
-    return f"Acknowledged after {name(took)} of {name(target)}."
+    return f"Acknowledged after {name(took)} (target: {name(target)})."
 
 
 def acknowledged_late(took: str, target: str) -> str:
@@ -18,7 +18,7 @@ def acknowledged_late(took: str, target: str) -> str:
 
 
 def acknowledge_by(took: str, target: str) -> str:
-    return f"Not acknowledged yet, after {name(took)} of {name(target)}."
+    return f"Not acknowledged yet, after {name(took)} (target: {name(target)})."
 
 
 def acknowledge_overdue(took: str, target: str) -> str:
@@ -30,7 +30,7 @@ def never_acknowledged(target: str) -> str:
 
 
 def restored_after(took: str, target: str) -> str:
-    return f"Restored after {name(took)} of {name(target)}."
+    return f"Restored after {name(took)} (target: {name(target)})."
 
 
 def restored_late(took: str, target: str) -> str:
@@ -38,7 +38,7 @@ def restored_late(took: str, target: str) -> str:
 
 
 def restore_by(took: str, target: str) -> str:
-    return f"Not restored yet, after {name(took)} of {name(target)}."
+    return f"Not restored yet, after {name(took)} (target: {name(target)})."
 
 
 def restore_overdue(took: str, target: str) -> str:
@@ -68,7 +68,7 @@ def from_alert(alert_id: int) -> str:
 
 
 def incident_room(title: str, since: datetime) -> str:
-    return f"{name(title)}, since {stamp(since)}. Mark a message with 📌 to put it into the timeline."
+    return f"{name(title)}. It began {stamp(since)}. Mark a message with 📌 to put it into the timeline."
 
 
 NO_INCIDENT_OPEN = "No incident is open."
@@ -119,8 +119,8 @@ def trouble_back() -> str:
     return "An alert of it is open again, so it is not restored any more."
 
 
-def close_incident(incident_id: int, title: str) -> str:
-    return f"All alerts of incident {incident_id} are over: {name(title)}. Close it if users are well."
+def close_incident(incident_id: int) -> str:
+    return f"All alerts of incident {incident_id} are over. Close it if users are well."
 
 
 def postmortem_wanted(incident_id: int, title: str) -> str:

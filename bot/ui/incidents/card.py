@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import discord
 
 from bot.domain import phrasebook
-from bot.domain.formatting import duration
+from bot.domain.formatting import counted, duration
 from bot.domain.watch.alerts.alert import alert_line
 from bot.domain.watch.incidents.actions import response_sentence
 from bot.domain.watch.incidents.incident import Incident, IncidentState, ResponseTime
-from bot.domain.watch.incidents.timeline import TimelineLine
+from bot.domain.watch.incidents.timeline import TimelineLine, brief
 from bot.engine.watch.incidents.api import IncidentView
 from bot.ui import escaping
 from bot.ui.alerts.card import SHAPE, WORD, spoken, symbol
@@ -38,7 +39,8 @@ _SAID: Mapping[str, str] = {
     "regression": "regression",
 }
 _ALARM, _WELL, _GREY = 0xDA373C, 0x23A55A, 0x80848E
-_LISTED, _LINES = 5, 10
+_LISTED, _LINES = 5, 20
+_FIELD, _FIELDS = 1000, 2
 
 
 def incident_place(incident: Incident) -> str:
@@ -67,13 +69,15 @@ def incident_embed(view: IncidentView, thread_id: int | None) -> discord.Embed:
         description=_description(incident, thread_id),
         colour=_GREY if incident.over else _WELL if incident.restored_at else _ALARM,
     )
-    made.add_field(name="Who has it", value=_owner(incident), inline=False)
-    made.add_field(name="Times", value="\n".join(map(_time, view.times)), inline=False)
+    made.add_field(name="Who had it" if incident.over else "Who has it", value=_owner(incident), inline=False)
+    made.add_field(name="Times", value="\n".join(_time(incident, each) for each in view.times), inline=False)
     if view.alerts:
         made.add_field(name="Alerts", value=_alerts(view), inline=False)
     if view.deploys:
         made.add_field(name="Deployed around it", value=_deploys(view), inline=False)
-    made.add_field(name="What happened", value=_timeline(view.lines), inline=False)
+    for number, part in enumerate(_timeline(view.lines)):
+        # What does not fit into one field goes on in another, without a title.
+        made.add_field(name="\u200b" if number else "What happened", value=part, inline=False)
     made.set_footer(text=f"Incident {incident.id}")
     return made
 
@@ -106,12 +110,11 @@ def _description(incident: Incident, thread_id: int | None) -> str:
         lines[1] = f"Since {escaping.moment(incident.since)}, for {lasted}. Closed by {by}."
     if incident.calm_at is not None and not incident.over:
         lines.append(f"**{phrasebook.alerts_over()}** Close it if users are well.")
-    if thread_id is not None:
-        lines.append(
-            f"Talk about it in <#{thread_id}>. A message marked with 📌 there becomes a line of the timeline."
-        )
-    else:
-        lines.append("-# A message marked with 📌 in the thread becomes a line of the timeline.")
+    if not incident.over:
+        there = f"Talk about it in <#{thread_id}>" if thread_id is not None else "Talk about it in the thread"
+        lines.append(f"{there}. A message marked with 📌 there becomes a line of the timeline.")
+    elif not incident.postmortem and incident.production:
+        lines.append("No post-mortem yet: `/incident postmortem` gives a draft.")
     if incident.postmortem:
         lines.append(f"Post-mortem: {escaping.plain(incident.postmortem, 500)}")
     return escaping.cut("\n".join(lines), 2000)
@@ -122,16 +125,21 @@ def _owner(incident: Incident) -> str:
     if owner is None:
         return "No one had it." if incident.over else "**No one yet.** Press Take it."
     if incident.over:
-        return f"{escaping.plain(owner.name, 60)} had it."
+        return escaping.plain(owner.name, 60)
     mention = f"<@{owner.id}>" if owner.id else escaping.plain(owner.name, 60)
     if incident.acknowledged_at is None:
         return f"{mention}, who has not taken it yet"
     return f"{mention}, taken {escaping.relative(incident.acknowledged_at)}"
 
 
-def _time(time: ResponseTime) -> str:
+def _time(incident: Incident, time: ResponseTime) -> str:
+    """One line. What is still to come says when it is due: that stays true while the card is not drawn."""
     shape = "❌" if time.late else "✅" if time.done else "⏳"
-    return f"{shape} {escaping.sentence(response_sentence(time), 200)}"
+    if time.done or time.never:
+        return f"{shape} {escaping.sentence(response_sentence(time), 200)}"
+    due = escaping.relative(incident.since + timedelta(seconds=time.target_s))
+    what = "acknowledged" if time.what == "acknowledge" else "restored"
+    return f"{shape} Not {what} yet. {'It was due' if time.late else 'The target is'} {due}."
 
 
 def _alerts(view: IncidentView) -> str:
@@ -153,15 +161,24 @@ def _deploys(view: IncidentView) -> str:
     return escaping.cut("\n".join(lines), 1000)
 
 
-def _timeline(lines: Iterable[TimelineLine]) -> str:
-    every = list(lines)
-    shown = every if len(every) <= _LINES else every[-_LINES:]
+def _timeline(lines: Iterable[TimelineLine]) -> list[str]:
+    """The first line and the newest, as parts that each fit into a field."""
+    every = brief(lines)
+    shown = every if len(every) <= _LINES else [every[0], *every[-(_LINES - 1) :]]
     said = [_line(line) for line in shown]
-    if len(every) > _LINES:
-        said.insert(0, f"-# {len(every) - _LINES} earlier lines: `/incident postmortem` has all of them")
-    while len(said) > 1 and escaping.units("\n".join(said)) > 1000:
-        del said[0 if len(every) <= _LINES else 1]
-    return escaping.cut("\n".join(said), 1000) or "-"
+    while len(said) > 1 and escaping.units("\n".join(said)) > _FIELDS * _FIELD - 300:
+        del said[1]
+    left_out = len(every) - len(said)
+    if left_out:
+        said.insert(1, f"-# {counted(left_out, 'line')} left out: `/incident postmortem` has all of them")
+    parts = [""]
+    for each in said:
+        longer = "\n".join(filter(None, (parts[-1], each)))
+        if escaping.units(longer) <= _FIELD or not parts[-1]:
+            parts[-1] = escaping.cut(longer, _FIELD)
+        else:
+            parts.append(escaping.cut(each, _FIELD))
+    return [part or "-" for part in parts[:_FIELDS]]
 
 
 def _line(line: TimelineLine) -> str:
@@ -172,6 +189,8 @@ def _line(line: TimelineLine) -> str:
         verb, text = _SAID.get(line.what, line.what), line.text
     else:
         verb, text = line.what.replace("_", " "), line.text
+        if line.by and text.startswith(f"{line.by} "):
+            return f"{escaping.clock(line.at)} {escaping.sentence(text, 200)}"
     by = f" by **{escaping.plain(line.by, 40)}**" if line.by else ""
     said = f": {escaping.sentence(text, 160)}" if text else ""
     return f"{escaping.clock(line.at)} {escaping.plain(verb, 60)}{by}{said}"

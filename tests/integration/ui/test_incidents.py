@@ -104,7 +104,7 @@ async def test_a_card_is_posted_once_with_a_thread_and_edited_as_it_develops(des
     await desk.did(IncidentAction.ACKNOWLEDGE, incident)
     await desk.did(IncidentAction.NOTE, incident, "The queue is full")
     text = (await desk.message())["text"]
-    assert "Acknowledged after 0 s of 30 min." in text
+    assert "Acknowledged after 0 s (target: 30 min)." in text
     assert "The queue is full" in text
     await desk.did(IncidentAction.CLOSE, incident)
     message = await desk.message()
@@ -229,7 +229,7 @@ async def test_a_marked_message_becomes_a_line_once(desk: Desk) -> None:
         assert await marked(desk.incidents, client, payload) == taken
     lines = (await desk.incidents.view(incident.id)).lines
     (line,) = [each for each in lines if each.what == "marked"]
-    assert line.text.startswith("Payments fail, since")
+    assert line.text.startswith("Payments fail. It began")
     assert line.text.endswith(f"/{desk.guild}/{thread}/{message['id']}")
 
 

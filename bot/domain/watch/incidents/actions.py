@@ -273,7 +273,7 @@ def _well(
     if incident.restored_at is None:
         well = replace(incident, restored_at=max(incident.since, ended))
         entries = (*entries, IncidentEntry(ended, "restored", said_of(well, policy, at, "restore")))
-    text = phrasebook.close_incident(incident.id, incident.title)
+    text = phrasebook.close_incident(incident.id)
     entry = IncidentEntry(at, "calm", phrasebook.alerts_over())
     return IncidentChange(replace(well, calm_at=at), (*entries, entry), IncidentCall(text))
 

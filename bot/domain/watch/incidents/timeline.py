@@ -13,6 +13,9 @@ from bot.domain.watch.incidents.incident import IncidentEntry
 
 # Of a rollout's own steps, what changes which release serves users.
 _TOLD = frozenset({"quarantined", "released", "locked", "unlocked", "rolled_back", "halted"})
+# Steps of a rollout on its way, and what the incident's own lines say of its alerts: left out of a short timeline.
+_STEPS = frozenset({"verifying", "soaking", "shifting", "observing", "taking_over", "taking over"})
+_SAID_TWICE = frozenset({"better", "calm"})
 # Lines of the audit log that say what an incident's own entries say.
 AUDITED = "incident_"
 
@@ -40,6 +43,16 @@ def merged(
         lines += [TimelineLine(e.at, "alert", e.what, e.text, e.by, alert_id) for e in told]
     lines += _of_lane(happened)
     return sorted(lines, key=lambda line: line.at)
+
+
+def brief(lines: Iterable[TimelineLine]) -> list[TimelineLine]:
+    """The timeline for a card: without the steps of rollouts, and without what is said twice."""
+    return [
+        line
+        for line in lines
+        if not (line.source == "lane" and line.what in _STEPS)
+        and not (line.source == "alert" and line.what in _SAID_TWICE)
+    ]
 
 
 def _of_lane(happened: Iterable[Transition]) -> Iterator[TimelineLine]:

@@ -89,8 +89,13 @@ def test_times_are_in_time_up_to_their_target_and_late_after_it(
 
 def test_times_are_said_against_their_targets() -> None:
     taken = did(opened(), IncidentAction.ACKNOWLEDGE, EPOCH + 6 * MIN)
-    assert said_of(taken, POLICY, EPOCH + 7 * MIN, "acknowledge") == "Acknowledged after 6 min of 15 min."
-    assert said_of(taken, POLICY, EPOCH + 7 * MIN, "restore") == "Not restored yet, after 7 min of 30 min."
+    assert (
+        said_of(taken, POLICY, EPOCH + 7 * MIN, "acknowledge") == "Acknowledged after 6 min (target: 15 min)."
+    )
+    assert (
+        said_of(taken, POLICY, EPOCH + 7 * MIN, "restore")
+        == "Not restored yet, after 7 min (target: 30 min)."
+    )
     late = "Not restored yet, after 31 min: the target was 30 min."
     assert said_of(taken, POLICY, EPOCH + 31 * MIN, "restore") == late
     closed = did(opened(), IncidentAction.CLOSE, EPOCH + 40 * MIN)
@@ -188,7 +193,7 @@ def test_who_takes_an_alert_has_the_incident_from_then_on() -> None:
     assert change is not None
     assert change.incident.owner == Owner(LEAD.id, LEAD.name)
     assert change.entries[-1] == IncidentEntry(
-        EPOCH + 3 * MIN, "acknowledged", "Acknowledged after 3 min of 15 min.", LEAD.name
+        EPOCH + 3 * MIN, "acknowledged", "Acknowledged after 3 min (target: 15 min).", LEAD.name
     )
 
 

@@ -72,7 +72,7 @@ def test_it_says_what_is_known_and_leaves_headings_for_the_rest() -> None:
     for said in (
         "- Incident 3, critical, of checkout/production",
         "by ada, after 40 min",
-        "- Acknowledged after 6 min of 15 min.",
+        "- Acknowledged after 6 min (target: 15 min).",
         "- Restored after 31 min: later than the target of 30 min.",
         f"- Alert 7, critical, from {start} still open: Many requests fail: 52% (limit 20%)",
         f"- Rollout 9 {start}, ended {start}: 1.4.0 → 1.5.0 by dev, rolled back. It failed.",

@@ -20,6 +20,7 @@ from bot.domain.watch.incidents.targets import IncidentPolicy
 from bot.domain.watch.incidents.timeline import TimelineLine
 from bot.engine.watch.incidents.api import IncidentView
 from bot.ui.buttons import IncidentButton
+from bot.ui.escaping import clock, relative
 from bot.ui.incidents.buttons import IncidentPress, incident_controls
 from bot.ui.incidents.card import incident_embed, incident_headline, incident_line
 from bot.ui.incidents.evidence import evidence
@@ -58,8 +59,8 @@ def test_a_new_incident_says_what_where_how_bad_and_that_no_one_has_it() -> None
     assert "<#55>" in said[""]
     assert said["Who has it"] == "**No one yet.** Press Take it."
     assert said["Times"].splitlines() == [
-        "❌ Not acknowledged yet, after 20 min: the target was 15 min.",
-        "⏳ Not restored yet, after 20 min of 30 min.",
+        f"❌ Not acknowledged yet. It was due {relative(EPOCH + 15 * MIN)}.",
+        f"⏳ Not restored yet. The target is {relative(EPOCH + 30 * MIN)}.",
     ]
     assert said["Alerts"] == r"🔴 7: Many requests fail: 52% \(limit 20%\)"
     assert "`1.5.0` → `1.5.0` by dev: succeeded (rollout 9)" in said["Deployed around it"]
@@ -70,7 +71,7 @@ def test_a_new_incident_says_what_where_how_bad_and_that_no_one_has_it() -> None
 def test_each_state_is_said_in_words() -> None:
     taken = replace(INCIDENT, owner=Owner(5, "ada"), acknowledged_at=EPOCH + 6 * MIN)
     said = shown(taken)
-    assert said["Times"].splitlines()[0] == "✅ Acknowledged after 6 min of 15 min."
+    assert said["Times"].splitlines()[0] == "✅ Acknowledged after 6 min (target: 15 min)."
     assert said["Who has it"].startswith("<@5>, taken")
     assert labels(taken) == ["Restored", "Close"]
     given_to = replace(INCIDENT, owner=Owner(5, "ada"))
@@ -83,6 +84,10 @@ def test_each_state_is_said_in_words() -> None:
     said = shown(closed)
     assert "for 40 min. Closed by ada." in said[""]
     assert "Post-mortem: https://wiki.example/1" in said[""]
+    assert said["Who had it"] == "ada"
+    assert "Talk about it" not in said[""]
+    undocumented = replace(closed, postmortem="", production=True)
+    assert "No post-mortem yet: `/incident postmortem`" in shown(undocumented)[""]
     assert said["title"].startswith("✅ Critical incident, closed")
     assert labels(closed) == []
     assert "closed <t:" in incident_line(closed)
@@ -91,10 +96,28 @@ def test_each_state_is_said_in_words() -> None:
 def test_a_long_timeline_keeps_its_end_and_says_what_is_left_out() -> None:
     lines = [TimelineLine(EPOCH, "incident", "note", f"line {n}", "ada") for n in range(30)]
     said = shown(INCIDENT, *lines)["What happened"].splitlines()
-    assert said[0].startswith("-# 20 earlier lines")
-    assert "line 29" in said[-1]
+    assert "line 0" in said[0]
+    assert said[1].startswith("-# 10 lines left out")
+    assert ("line 11" in said[2], "line 29" in said[-1]) == (True, True)
     long = [TimelineLine(EPOCH, "incident", "note", "x" * 500, "ada") for _ in range(30)]
     assert len(shown(INCIDENT, *long)["What happened"]) <= 1024
+
+
+def test_a_card_leaves_out_steps_of_rollouts_and_what_is_said_twice_and_goes_on_in_a_second_field() -> None:
+    noise = [
+        TimelineLine(EPOCH, "lane", "soaking", "Soaking at 25%."),
+        TimelineLine(EPOCH, "alert", "better", "Many requests fail", alert_id=7),
+        TimelineLine(EPOCH, "alert", "calm", "Nothing is wrong any more.", alert_id=7),
+    ]
+    told = [
+        TimelineLine(EPOCH, "lane", "quarantined", f"1.5.{n} is quarantined. " + "x" * 45) for n in range(15)
+    ]
+    said = shown(INCIDENT, *noise, *told)
+    text = said["What happened"] + said["\u200b"]
+    assert all(f"1.5.{n} is quarantined" in text for n in range(15))
+    began = TimelineLine(EPOCH, "lane", "began", "ada started deploying 1.5.0.", "ada")
+    assert shown(INCIDENT, began)["What happened"] == f"{clock(EPOCH)} ada started deploying 1.5.0."
+    assert not any(word in text for word in ("soaking", "Many requests", "Nothing is wrong", "left out"))
 
 
 def test_presses_are_read_from_their_ids() -> None:
