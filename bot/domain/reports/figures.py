@@ -67,7 +67,8 @@ class Figures:
 
     @property
     def per_day(self) -> float | None:
-        return self.deployments / self.days if self.deployments is not None and self.days else None
+        """None as well while less than a day is known: its rate would say nothing."""
+        return self.deployments / self.days if self.deployments is not None and self.days >= 1 else None
 
 
 def figures(

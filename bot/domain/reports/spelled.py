@@ -121,10 +121,11 @@ def _budget(now: Figures, before: Figures) -> str:
 
 
 def _deployments(now: Figures, before: Figures) -> str:
-    if now.deployments is None or now.per_day is None:
+    if now.deployments is None or not now.days:
         return _NO_ROLLOUTS
     than = _than(now.deployments, before.deployments, lambda number: f"{number:.0f}")
-    return f"{now.deployments} ({_often(now.per_day)}){than}"
+    rate = f" ({_often(now.per_day)})" if now.per_day is not None else ""
+    return f"{now.deployments}{rate}{than}"
 
 
 def _often(per_day: float) -> str:

@@ -213,6 +213,15 @@ def test_bars_are_days_or_weeks_without_a_day_twice_or_left_out() -> None:
         assert (len(bars), sum(bar.good for bar in bars)) == (28 if days == 28 else 13, 2)
 
 
+def test_a_rate_is_said_once_a_day_is_known() -> None:
+    assert (Figures(deployments=3, days=0.01).per_day, Figures(deployments=3, days=2.0).per_day) == (
+        None,
+        1.5,
+    )
+    facts = PeriodFacts({PRODUCTION: NOW - HOUR}, (rollout(1, NOW - HOUR / 2),))
+    assert dict(spelled.lines(report(WEEK, LANES, facts).total))["Deployments"].startswith("1, ")
+
+
 def test_a_report_reads_as_plain_words() -> None:
     facts = PeriodFacts(
         LONG_AGO,
