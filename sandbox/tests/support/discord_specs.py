@@ -1,5 +1,6 @@
 """Discord's own descriptions as oracles for REST answers and gateway payloads."""
 
+import copy
 import functools
 import gzip
 import json
@@ -8,6 +9,7 @@ from typing import Any
 
 import jsonschema_rs
 
+from discord_sandbox.server import ENDPOINTS
 from support.paths import TESTS
 
 FOLDER = TESTS / "descriptions"
@@ -21,6 +23,71 @@ def _read(name: str) -> dict[str, Any]:
 @functools.cache
 def _openapi() -> dict[str, Any]:
     return _read("openapi.json")
+
+
+def _bare(route: str) -> str:
+    return re.sub(r"{[^}]*}", "{}", route)
+
+
+def modelled() -> list[str]:
+    """Discord's names of the routes that the sandbox has: `GET /channels/{channel_id}`."""
+    known = {_bare(f"{one.method} {one.path}") for one in ENDPOINTS}
+    routes = [
+        f"{method.upper()} {path}"
+        for path, here in _openapi()["paths"].items()
+        for method in here
+        if method != "parameters"
+    ]
+    return [route for route in routes if _bare(route) in known]
+
+
+def only(routes: list[str]) -> dict[str, Any]:
+    """The description with these routes alone, and with bodies as JSON alone."""
+    paths: dict[str, Any] = {}
+    for route in routes:
+        method, path = route.split(" ")
+        here = _openapi()["paths"][path]
+        operation = dict(here[method.lower()])
+        if "requestBody" in operation:
+            kinds = operation["requestBody"]["content"]
+            operation["requestBody"] = operation["requestBody"] | {
+                "content": {"application/json": kinds["application/json"]}
+            }
+        paths.setdefault(path, {"parameters": here.get("parameters", [])})[method.lower()] = operation
+    return _openapi() | {"paths": paths}
+
+
+@functools.cache
+def _body(route: str) -> jsonschema_rs.Draft202012Validator:
+    method, path = route.split(" ")
+    content = _openapi()["paths"][path][method.lower()]["requestBody"]["content"]
+    schema = {**content["application/json"]["schema"], "components": _openapi()["components"]}
+    return jsonschema_rs.Draft202012Validator(schema)
+
+
+def is_valid(route: str, body: Any) -> bool:
+    """Whether the description allows this body. Discord also reads numbers as texts, and digits as numbers."""
+    if isinstance(body, bytes):
+        return False
+    read = copy.deepcopy(body)
+    for error in _body(route).iter_errors(body):
+        holder, keys = read, list(error.instance_path)
+        for key in keys[:-1]:
+            holder = holder[key]
+        if not keys or not isinstance(value := holder[keys[-1]], int | float | str) or value is True:
+            return False
+        holder[keys[-1]] = int(value) if isinstance(value, str) and value.isdecimal() else str(value)
+    return bool(_body(route).is_valid(read))
+
+
+def resolved(part: Any) -> Any:
+    """A part of the REST API's description, with its reference followed."""
+    while "$ref" in part:
+        name = part["$ref"]
+        part = _openapi()
+        for key in name.removeprefix("#/").split("/"):
+            part = part[key]
+    return part
 
 
 @functools.cache

@@ -147,10 +147,10 @@ async def delete(call: Context) -> Result:
 
 async def bulk_delete(call: Context) -> Result:
     channel = call.guild_channel(perms.MANAGE_MESSAGES)
-    ids = call.body.get("messages")
-    if not isinstance(ids, list) or not 2 <= len(ids) <= 100:
-        raise invalid(("messages",), "BASE_TYPE_BAD_LENGTH", "Must be between 2 and 100 in length.")
-    found = [channel.messages[str(one)] for one in ids if str(one) in channel.messages]
+    body = call.fields()
+    ids = body.snowflakes("messages", 100, least=2, required=True) or []
+    body.complaints.check()
+    found = [channel.messages[one] for one in dict.fromkeys(ids) if one in channel.messages]
     if any(call.core.clock.now() - one.created > TWO_WEEKS for one in found):
         raise DiscordError(50034)
     for message in found:

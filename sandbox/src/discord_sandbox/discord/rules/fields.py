@@ -99,6 +99,15 @@ class Fields:
             return None
         return int(value)
 
+    def snowflakes(self, key: str, most: int, *, least: int = 0, required: bool = False) -> list[str] | None:
+        """A list of ids."""
+        values = self.items(key, most, least=least, required=required)
+        for index, value in enumerate(values or ()):
+            if isinstance(value, bool) or not _DIGITS.fullmatch(str(value)):
+                text = f'Value "{value}" is not snowflake.'
+                self.complaints.add((*self.path, key, index), "NUMBER_TYPE_COERCE", text)
+        return None if values is None else [str(one) for one in values]
+
     def choice(self, key: str, allowed: Collection[Any], *, required: bool = False) -> Any:
         value = self.body.get(key)
         if value is None:

@@ -28,6 +28,8 @@ def read(body: Fields) -> RoleFields:
     colors = body.object("colors")
     if colors is not None:
         color = colors.number("primary_color", 0, WHITE, required=True)
+        for key in ("secondary_color", "tertiary_color"):
+            colors.number(key, 0, WHITE)
     emoji = body.text("unicode_emoji", 100)
     if emoji and not is_emoji(emoji):
         body.complain("unicode_emoji", "INVALID_UNICODE_EMOJI", "This is not an emoji.")

@@ -4,6 +4,7 @@ from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.rest.uploads import FILE_LIMIT
 from discord_sandbox.discord.rules import members as rules
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.hierarchy import manages, outranks
@@ -20,6 +21,9 @@ async def patch_me(call: Context) -> Result:
     me = call.me(guild)
     body = call.fields()
     nick = body.text("nick", rules.NICK)
+    body.text("bio", 190)
+    for picture in ("avatar", "banner"):
+        body.text(picture, FILE_LIMIT)
     body.complaints.check()
     allowed = call.core.state.permissions(me)
     if "nick" in call.body:

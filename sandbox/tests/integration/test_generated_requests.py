@@ -1,0 +1,159 @@
+"""Requests generated from Discord's description, good and bad, to every modelled route.
+
+Answers have the described shapes, wrong bodies are refused in Discord's form, and nothing is an HTTP 500.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import hypothesis
+import pytest
+import schemathesis
+from schemathesis import GenerationMode
+
+from discord_sandbox import ApplicationSpec, Sandbox, World
+from support import discord_specs
+from support.client import Answer, Client
+from support.commands import command
+
+pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+JSON = dict[str, Any]
+ROUTES = discord_specs.modelled()
+EXAMPLES = 15
+MODES = {"good": GenerationMode.POSITIVE, "bad": GenerationMode.NEGATIVE}
+
+
+_BODIES = (dict, list, str, int, float, bool, type(None), bytes)
+
+
+class Scene:
+    """A server with one of everything that a path can name, made again before each request that may change it."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.ids: dict[str, str] = {}
+
+    async def renew(self) -> None:
+        client, sandbox = self._client, self._client.sandbox
+        await client.api("POST", "reset", {"commands": True})
+        await client.commands(command("ping", description="Answers"))
+        channel = sandbox.channel_id("general")
+        message = (await client.send({"content": "x"})).body["id"]
+        await client.rest("PUT", f"/channels/{channel}/messages/{message}/reactions/{quote('👀')}/@me")
+        answered = await client.begin(user="ada", channel="general", command="ping")
+        await client.callback(answered, {"type": 4, "data": {"content": "y"}})
+        original = await client.rest("GET", client.webhook(answered, "@original"), token="")
+        fresh = await client.begin(user="ada", channel="general", command="ping")
+        application = sandbox.application_id()
+        known = [*sandbox.core.state.applications[application].commands]
+        self.ids = {
+            "application_id": application,
+            "channel_id": channel,
+            "command_id": known[0],
+            "emoji_name": "👀",
+            "guild_id": sandbox.guild_id(),
+            "interaction_id": fresh["id"],
+            "interaction_token": fresh["token"],
+            "message_id": message,
+            "original": original.body["id"],
+            "overwrite_id": sandbox.role_id("helper"),
+            "role_id": sandbox.role_id("helper"),
+            "user_id": sandbox.person_id("ada"),
+            "webhook_id": application,
+            "webhook_token": answered["token"],
+        }
+
+    def path(self, template: str, generated: JSON) -> str:
+        """The path with what is there; for other parameters, what was generated."""
+        ids = self.ids | ({"message_id": self.ids["original"]} if template.startswith("/webhooks") else {})
+        known = {key: ids.get(key, str(value)) for key, value in generated.items()}
+        return template.format_map({key: quote(value, safe="") for key, value in known.items()})
+
+    async def send(self, case: Any) -> Answer:
+        if case.method != "GET" or not self.ids:
+            await self.renew()
+        options: JSON = {"params": list(_pairs(case.query or {}))}
+        if isinstance(case.body, _BODIES):
+            raw = case.body if isinstance(case.body, bytes) else json.dumps(case.body).encode()
+            options |= {"data": raw, "headers": {"Content-Type": "application/json"}}
+        path = self.path(case.path, case.path_parameters or {})
+        return await self._client.rest(case.method, path, **options)
+
+
+def _pairs(query: JSON) -> Iterator[tuple[str, str]]:
+    for key, value in query.items():
+        for one in value if isinstance(value, list) else [value]:
+            yield key, one if isinstance(one, str) else json.dumps(one)
+
+
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    with asyncio.Runner() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def scene(runner: asyncio.Runner) -> Iterator[Scene]:
+    robot = ApplicationSpec("robot", permissions=("ADMINISTRATOR",))
+    sandbox = Sandbox(World(applications=(robot,), rate_limits=False))
+    runner.run(sandbox.start())
+    client = Client(sandbox)
+    runner.run(client.__aenter__())
+    yield Scene(client)
+    runner.run(client.__aexit__(None, None, None))
+    runner.run(sandbox.stop())
+
+
+SCHEMA = schemathesis.openapi.from_dict(discord_specs.only(ROUTES))
+
+
+def check_error(body: Any) -> None:
+    """Assert Discord's form: a code, a message, and where fields are at fault a tree of them."""
+    assert set(body) <= {"code", "message", "errors"}, body
+    assert isinstance(body["code"], int)
+    assert isinstance(body["message"], str)
+    assert body["message"]
+    if "errors" in body:
+        check_tree(body["errors"])
+
+
+def check_tree(node: Any) -> None:
+    assert isinstance(node, dict)
+    assert node
+    for key, value in node.items():
+        if key == "_errors":
+            assert [set(one) for one in value] == [{"code", "message"}] * len(value)
+        else:
+            check_tree(value)
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_route_answers_as_described(route: str, mode: str, scene: Scene, runner: asyncio.Runner) -> None:
+    method, path = route.split(" ")
+    operation = SCHEMA[path][method]
+    if mode == "bad" and not operation.body and not operation.query:
+        return
+
+    @hypothesis.settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(hypothesis.HealthCheck),
+        phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
+    )
+    @hypothesis.given(operation.as_strategy(generation_mode=MODES[mode]))
+    def request(case: Any) -> None:
+        answer = runner.run(scene.send(case))
+        assert answer.status < 500
+        if answer.status >= 400:
+            check_error(answer.body)
+        elif mode == "bad" and operation.body:
+            assert discord_specs.is_valid(route, case.body), f"{answer.status} for {case.body}"
+
+    request()
