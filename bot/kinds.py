@@ -15,13 +15,14 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 
 from bot import references
 from bot.domain.config import Repository
-from bot.domain.formatting import duration
+from bot.domain.formatting import counted, duration
 from bot.domain.rollout.model import Release
 from bot.domain.watch.alerts.findings import Severity
-from bot.values import Duration, HttpUrl, Names, Part, RelativePath, Short, Text, listed, shaped
+from bot.values import Duration, HttpUrl, Names, Part, RelativePath, Short, Text, is_name, listed, shaped
 
 S = TypeVar("S", bound="SpecSettings")
 SHORTEST_EVERY_S = 5.0  # of a monitor
+MOST_LOCATIONS = 10
 
 Severities = Annotated[tuple[Severity, ...], BeforeValidator(listed)]
 # From the target's settings, a release and its environment. Raises `TargetRefused`, `Unreachable`.
@@ -127,6 +128,12 @@ class CheckSettings(KindSettings):
     monitor: bool = Field(default=True, description="false: only asked as a smoke test.")
     timeout: Duration = Field(default=5.0, description="How long it may take in all; 5s by default.")
     runbook: HttpUrl | None = Field(default=None, description="Page that its alerts link to.")
+    locations: Names | None = Field(
+        default=None, description="Where its monitor asks: SLIPWAY_LOCATION of processes of Slipway."
+    )
+    fails_in: int | None = Field(
+        default=None, ge=1, description="In so many locations it must fail; more than half by default."
+    )
 
     @property
     def address(self) -> str:
@@ -151,6 +158,26 @@ class CheckSettings(KindSettings):
                 f"{duration(self.timeout)} is not less than the {duration(self.every)} between two checks."
             )
             yield SettingsProblem(("timeout",), sentence)
+        yield from self._misplaced()
+
+    def _misplaced(self) -> Iterator[SettingsProblem]:
+        places = self.locations or ()
+        if self.locations is not None and not places:
+            yield SettingsProblem(("locations",), "names no location.")
+        for place in places:
+            if not is_name(place):
+                hint = "Letters, digits, dot, dash and underscore, at most 64."
+                yield SettingsProblem(("locations",), f'"{place}" cannot be a name.', hint)
+        if len(set(places)) < len(places) or len(places) > MOST_LOCATIONS:
+            yield SettingsProblem(("locations",), f"must be different ones, at most {MOST_LOCATIONS}.")
+        if places and not self.monitor:
+            yield SettingsProblem(("locations",), "is for monitors, and this check has `monitor: false`.")
+        if places and self.asks_lane:
+            sentence = "cannot ask where the lane answers: that is an address of Slipway's own network."
+            yield SettingsProblem(("locations",), sentence, "Give the check a whole address, such as url.")
+        if self.fails_in is not None and self.fails_in > len(places):
+            sentence = f"is more than the {counted(len(places), 'location')} of this check."
+            yield SettingsProblem(("fails_in",), sentence)
 
 
 class SshSettings(Part):

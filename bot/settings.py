@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.domain.errors import UserError
+from bot.values import is_name
 
 PREFIX = "SLIPWAY_"
 FREE_PREFIXES = ("SLIPWAY_DEMO_", "SLIPWAY_VAR_")
@@ -52,6 +53,12 @@ def _scheme(*allowed: str) -> Any:
         return value
 
     return AfterValidator(check)
+
+
+def _a_name(value: str) -> str:
+    if not is_name(value):
+        raise ValueError("a name of letters, digits, dot, dash and underscore, at most 64")
+    return value
 
 
 def _without_slash(value: str) -> str:
@@ -190,6 +197,10 @@ class Settings(BaseSettings):
         description="Everything that Slipway writes: its PostgreSQL, the process host's state, sockets and logs.",
     )
 
+    location: Annotated[str, AfterValidator(_a_name)] | None = Field(
+        default=None,
+        description="Where this process is: it asks the checks that name this location.",
+    )
     clock_file: Path | None = Field(
         default=None,
         description="For demos: a file with seconds by which the clock of alerts is ahead. Sandbox only.",

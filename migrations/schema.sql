@@ -315,6 +315,17 @@ CREATE TABLE public.monitor_days (
 )
 WITH (fillfactor='70');
 
+CREATE TABLE public.monitor_looks (
+    service text NOT NULL,
+    environment text NOT NULL,
+    name text NOT NULL,
+    location text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    saved timestamp with time zone NOT NULL,
+    look jsonb NOT NULL
+)
+WITH (fillfactor='70');
+
 CREATE TABLE public.monitors (
     service text NOT NULL,
     environment text NOT NULL,
@@ -591,6 +602,9 @@ ALTER TABLE ONLY public.locks
 
 ALTER TABLE ONLY public.monitor_days
     ADD CONSTRAINT monitor_days_pkey PRIMARY KEY (service, environment, name, since);
+
+ALTER TABLE ONLY public.monitor_looks
+    ADD CONSTRAINT monitor_looks_pkey PRIMARY KEY (service, environment, name, location);
 
 ALTER TABLE ONLY public.monitors
     ADD CONSTRAINT monitors_pkey PRIMARY KEY (service, environment, name);

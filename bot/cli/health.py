@@ -23,6 +23,8 @@ def health_lines(lane: Shape) -> Iterator[str]:
         if check["passed"] is False or check["firing"]:
             said = check["said"] or ", ".join(check["firing"])
             yield f"✗ check {check['name']}{' (critical)' if check['critical'] else ''}: {said}"
+        elif check.get("places"):  # a server from before there were locations does not say
+            yield f"! check {check['name']}: {check['places']}"
     if lane["drift"]:
         yield f"! drift: {lane['drift']}"
 

@@ -25,19 +25,22 @@ _RESTARTS_S = 120.0
 @click.command()
 @click.option(
     "--role",
-    type=click.Choice(["all", "gateway", "worker"]),
+    type=click.Choice(["all", "gateway", "worker", "location"]),
     default="all",
     show_default=True,
-    help="gateway: only the Discord side. worker: everything else; needs no token.",
+    help="gateway: only the Discord side. worker: everything else; needs no token. location: only asks the checks "
+    "that name its SLIPWAY_LOCATION.",
 )
-def run(role: Literal["all", "gateway", "worker"]) -> None:
+def run(role: Literal["all", "gateway", "worker", "location"]) -> None:
     """Run the bot until it is stopped. SIGHUP reloads the catalog.
 
     Several can share a database: one holds the Discord gateway, the others stand by and do the other work.
     """
     given = settings()
-    if given.discord.token is None and role != "worker":
+    if given.discord.token is None and role in ("all", "gateway"):
         raise SettingsError([phrasebook.LOGIN_MISSING])
+    if role == "location" and (given.location is None or given.database.url is None):
+        raise SettingsError([phrasebook.LOCATION_MISSING])
     redact = Redactor(given.secrets())
     logs.configure(given.log.level, given.log.format, redact)
     from bot.composition import wiring

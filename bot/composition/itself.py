@@ -119,7 +119,11 @@ class OwnParts:
         ready: Callable[[], Awaitable[None]],
     ) -> None:
         self._watch = SelfWatch(
-            vitals, alerts, role, directly=Directly(sinks) if sinks else None, meter=telemetry
+            vitals,
+            alerts,
+            _name(settings, role),
+            directly=Directly(sinks) if sinks else None,
+            meter=telemetry,
         )
         self._waker, self._rounds, self._ready = waker, rounds, ready
         url = settings.heartbeat.url
@@ -144,3 +148,8 @@ class OwnParts:
         await self._ready()
         assert self._heartbeat is not None
         await self._heartbeat.run()
+
+
+def _name(settings: Settings, role: Role) -> str:
+    """What findings about this process are named by: its role, and of several locations which."""
+    return f"{role}:{settings.location}" if role == "location" else role

@@ -155,7 +155,7 @@ async def _assemble(
     probe: Probe,
     intervals: LoopIntervals | None,
 ) -> _Slipway:
-    telemetry = Telemetry()
+    telemetry, speaks, afar = Telemetry(), role in ("all", "gateway"), role == "location"
     holder = CatalogReloader(
         settings.config_dir,
         registry.KINDS,
@@ -175,7 +175,7 @@ async def _assemble(
     def current() -> Catalog:
         return holder.current
 
-    configured = adapters.make_targets(holder.current, settings.data_dir)
+    configured = adapters.make_targets(holder.current, settings.data_dir, start=not afar)
     metrics = adapters.make_metrics(current, configured, session)
     commands = AppCommands(
         current, pools[1], session, adapters.make_releases(current), settings.discord.api_base
@@ -246,17 +246,19 @@ async def _assemble(
         crowded=lambda: responder.crowded,
         members=members,
         calendars=IcsCalendars(),
+        location=settings.location,
     )
     health = HealthService(
         connection=speaking.connection,
         ping=people.housekeeping.ping,
         redis=_redis(settings),
-        targets=configured,
+        # A location reaches neither targets nor metric sources, and need not.
+        targets={} if afar else configured,
         telemetry=telemetry,
-        sources=MetricSourceHealth(current, targets, metrics),
+        sources=MetricSourceHealth(current, targets, {} if afar else metrics),
         late=worker.rounds.late,
         untold=lambda: worker.untold,
-        speaks=lambda: role != "worker" and not gateway.elsewhere,
+        speaks=lambda: speaks and not gateway.elsewhere,
     )
     responder = Responder(
         engine,
@@ -278,7 +280,7 @@ async def _assemble(
 
     async def reload() -> Reloaded:
         done = await _reloaded(holder, telemetry)
-        if done.changed:
+        if done.changed and not afar:
             await routing.reload()
             await speaking.connection.resync()
             done = replace(done, advice=await _advice(store, engine, current(), clock))
@@ -328,9 +330,7 @@ async def _assemble(
         role,
         ProcessVitals(
             clock=clock,
-            gateway=lambda: (
-                speaking.connection.connected if role != "worker" and not gateway.elsewhere else None
-            ),
+            gateway=lambda: speaking.connection.connected if speaks and not gateway.elsewhere else None,
             database=store.housekeeping,
             statements=statements,
             redis=_redis(settings),
@@ -348,7 +348,7 @@ async def _assemble(
 
     async def work() -> None:
         await ready()
-        await routing.begin()
+        await _followed(routing, role)
         await _beside(_advice(store, engine, current(), clock), worker.run(role))
 
     def connected() -> Coroutine[Any, Any, None]:
@@ -362,7 +362,7 @@ async def _assemble(
     return _Slipway(
         (
             *(work, routing.follow, health.watch, clock.run, *own.parts),
-            *(() if role == "worker" else (lambda: _speak(ready, gateway, connected),)),
+            *((lambda: _speak(ready, gateway, connected),) if speaks else ()),
         ),
         reload,
     )
@@ -421,6 +421,12 @@ async def _advice(store: Store, engine: Engine, catalog: Catalog, clock: Clock) 
     for sentence in advice:
         _log.warning("catalog_advice", advice=sentence)
     return advice
+
+
+async def _followed(routing: Routing, role: Role) -> None:
+    """Apply what was edited while Slipway was away. A location reaches no target."""
+    if role != "location":
+        await routing.begin()
 
 
 async def _beside(task: Awaitable[object], main: Awaitable[None]) -> None:

@@ -19,8 +19,10 @@ from bot.domain.watch.checks import (
     MonitorRule,
     MonitorRules,
     MonitorState,
+    Seen,
     observe,
 )
+from bot.domain.watch.locations import LocationLook
 from bot.ports.watch.monitors import MonitorKey, MonitorStore
 from tests.fakes.store import MemoryDatabase, MemoryStore
 from tests.scenarios.virtual_time import fresh
@@ -179,3 +181,55 @@ async def test_a_glance_adds_up_the_last_day_and_week(monitors: MonitorStore) ->
     assert found[HEALTH].state == stored(MonitorState(last))
     assert found[FEED] == (stored(MonitorState(last)), (0.0, 0.0), (0.0, 0.0))
     assert (await monitors.glance(now + 30 * DAY_S))[HEALTH].week == (0.0, 0.0)
+
+
+# ---- locations ---------------------------------------------------------------------------------------------
+
+
+def looked(at: float, said: str = "", *, parts: tuple[str, ...] = ()) -> LocationLook:
+    return LocationLook(at, CheckResult(at, 0.25, said, parts))
+
+
+async def test_the_newest_look_of_each_check_and_location_is_kept(monitors: MonitorStore) -> None:
+    assert await monitors.looks(0.0) == []
+    await monitors.save_looks("here", {HEALTH: looked(NOON), FEED: LocationLook(NOON + 1)})
+    await monitors.save_looks("there", {HEALTH: looked(NOON, "Not \ud83d well \0.", parts=("db", "redis"))})
+    await monitors.save_looks("here", {HEALTH: looked(NOON + 60, "Down.")})
+    await monitors.save_looks("here", {HEALTH: looked(NOON + 30)})  # of a process that is late
+    found = {(each.key, each.location): each.look for each in await monitors.looks(0.0)}
+    assert found == {
+        (HEALTH, "here"): looked(NOON + 60, "Down."),
+        (FEED, "here"): LocationLook(NOON + 1),
+        (HEALTH, "there"): found[HEALTH, "there"],
+    }
+    there = found[HEALTH, "there"].result
+    assert there is not None and there.parts == ("db", "redis")
+    assert there.said.startswith("Not ") and there.said.endswith(".")
+    await monitors.save_looks("here", {})
+
+
+async def test_looks_are_read_on_from_where_they_were_saved(monitors: MonitorStore) -> None:
+    await monitors.save_looks(
+        "here", {MonitorKey(Lane(f"s{n}", "x"), "health"): looked(NOON) for n in range(1_200)}
+    )
+    (*_, last) = found = await monitors.looks(0.0)
+    assert len(found) == 1_200
+    assert [each.saved for each in found] == sorted(each.saved for each in found)
+    assert last in await monitors.looks(last.saved)
+    assert await monitors.looks(last.saved + 1.0) == []
+
+
+async def test_looks_are_forgotten_one_by_one(monitors: MonitorStore) -> None:
+    for location in ("here", "there"):
+        await monitors.save_looks(location, {HEALTH: looked(NOON), FEED: looked(NOON)})
+    await monitors.forget_looks([(HEALTH, "here"), (FEED, "nowhere")])
+    found = {(each.key, each.location) for each in await monitors.looks(0.0)}
+    assert found == {(FEED, "here"), (HEALTH, "there"), (FEED, "there")}
+
+
+async def test_what_locations_saw_is_part_of_a_state(monitors: MonitorStore) -> None:
+    seen = (Seen("here", CheckResult(NOON, 0.1, "Down.")), Seen("there"))
+    state = replace(MonitorState(), seen=seen)
+    await monitors.save({HEALTH: state})
+    assert await monitors.read() == {HEALTH: stored(state)}
+    assert (await monitors.glance(NOON))[HEALTH].state.seen == seen

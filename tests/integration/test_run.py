@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,6 +159,9 @@ async def test_checks_that_fail_make_alerts_from_a_reload_on(running: Running, d
     checks = f"    checks:\n      page: {{{asked}}}\n    environments:\n"
     text = (running.folder / "config" / "all.yaml").read_text()
     text = text.replace("defaults:\n", "defaults:\n  monitors: {failures: 1}\n", 1)
+    # Another one is asked by a process elsewhere, which knows Discord not at all.
+    far = f"      far: {{{asked}, locations: there}}\n    environments:\n"
+    checks = checks.replace("    environments:\n", far)
     write(running.folder / "config", all=text.replace("    environments:\n", checks, 1))
     running.process.send_signal(signal.SIGHUP)
     connection = await asyncpg.connect(dsn)
@@ -165,11 +169,56 @@ async def test_checks_that_fail_make_alerts_from_a_reload_on(running: Running, d
         async with asyncio.timeout(PATIENCE_S):
             while not (row := await connection.fetchrow("SELECT service, alert::text FROM alerts")):
                 await asyncio.sleep(0.1)
+        said = f"GET {running.base}/readyz should contain “no such text”, but does not."
+        assert row["service"] == "checkout"
+        assert said in json.loads(row["alert"])["troubles"][0]["finding"]["text"]
+        async with elsewhere(running, dsn), asyncio.timeout(PATIENCE_S):
+            wanted = f"{said} Failed from `there`, 1 of 1 location."
+            while not await connection.fetchval(
+                "SELECT count(*) FROM alerts WHERE strpos(alert::text, $1) > 0", wanted
+            ):
+                await asyncio.sleep(0.1)
+            assert await connection.fetchval("SELECT count(*) FROM leases WHERE name = 'location:there'") == 1
     finally:
         await connection.close()
-    assert row["service"] == "checkout"
-    said = f"GET {running.base}/readyz should contain “no such text”, but does not."
-    assert said in json.loads(row["alert"])["troubles"][0]["finding"]["text"]
+
+
+@asynccontextmanager
+async def elsewhere(running: Running, dsn: str) -> AsyncIterator[None]:
+    """A process that only asks the checks of another location, with nothing but the database and the catalog."""
+    cli = Cli(running.folder)
+    environment = {
+        **cli.environment,
+        "DATABASE_URL": dsn,
+        "SLIPWAY_LOCATION": "there",
+        "SLIPWAY_WEB_PORT": "0",
+    }
+    log = running.folder / "log-elsewhere"
+    with log.open("w") as sink:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bot", "run", "--role", "location"),
+            env=environment,
+            cwd=running.folder,
+            stderr=sink,
+        )
+    try:
+        yield
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), PATIENCE_S) == 0, log.read_text()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_a_location_needs_its_name_and_a_database(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    for given in ({}, {"SLIPWAY_LOCATION": "there"}, {"DATABASE_URL": "postgresql://127.0.0.1:1/x"}):
+        said = await cli("run", "--role", "location", **given)
+        assert (said.code, said.err[:24]) == (3, "`--role location` needs "), said.err
+    said = await cli("run", "--role", "location", SLIPWAY_LOCATION="over there")
+    assert said.code == 3
+    assert "SLIPWAY_LOCATION must be a name of letters" in said.err
 
 
 async def test_a_pipeline_talks_to_it_with_a_token_made_beside_it(running: Running, dsn: str) -> None:

@@ -51,6 +51,12 @@ def test_what_is_wrong_has_a_line_of_its_own() -> None:
     ]
 
 
+def test_a_check_that_was_not_heard_from_all_of_its_locations_says_so() -> None:
+    said = "checked from 1 of 2 locations"
+    partly = {**WELL, "checks": [{**WELL["checks"][0], "places": said}, {**WELL["checks"][0], "places": ""}]}
+    assert list(health_lines(partly))[1:] == [f"! check feed: {said}"]
+
+
 def test_a_lane_of_which_nothing_is_known_says_so() -> None:
     nothing = dict.fromkeys(WELL) | {"well": True, "checks": [], "drift": ""}
     assert list(health_lines(nothing)) == ["✓ no requests were counted"]

@@ -72,6 +72,7 @@ def verified(
 def _check(document: Document, path: KeyPath, said: Layers, settings: CheckSettings) -> CheckConfig:
     name = str(path[-1])
     rules = _rules(document, path, settings, said.get("monitors", models.MonitorSettings()).value)
+    places = settings.locations or ()
     monitor = Monitor(
         said.lane,
         name,
@@ -81,6 +82,9 @@ def _check(document: Document, path: KeyPath, said: Layers, settings: CheckSetti
         rules=rules,
         runbook=settings.runbook or "",
         signals=settings.says | ({"health"} if settings.critical else frozenset()),
+        locations=places,
+        # One location's own network trouble is no failure, and one that sees nothing of an outage hides none.
+        fails_in=settings.fails_in or len(places) // 2 + 1,
     )
     return CheckConfig(
         name, settings, settings.timeout, settings.critical, monitor if settings.monitor else None

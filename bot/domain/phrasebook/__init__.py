@@ -162,6 +162,14 @@ from bot.domain.phrasebook.lanes import (
     quarantine_needs_reason,
     quarantined,
 )
+from bot.domain.phrasebook.locations import (
+    LOCATION_MISSING,
+    checked_from,
+    failed_from,
+    fails_from,
+    location_silent,
+    location_silent_why,
+)
 from bot.domain.phrasebook.oncall import (
     ANSWER_PAGE,
     ON_CALL_LATER,
@@ -257,6 +265,7 @@ __all__ = [
     "INTENTS_UNKNOWN",
     "INTENT_IS_OFF",
     "IRREVERSIBLE_NEXT",
+    "LOCATION_MISSING",
     "LOGIN_MISSING",
     "LOGIN_REJECTED",
     "NOTHING_OLDER",
@@ -301,6 +310,7 @@ __all__ = [
     "calendar_as_read_before",
     "cannot_be_on_call",
     "changed_since_posted",
+    "checked_from",
     "close_incident",
     "command_changed",
     "commands_refused",
@@ -315,6 +325,8 @@ __all__ = [
     "expires",
     "expiry_in_past",
     "exports_are_busy",
+    "failed_from",
+    "fails_from",
     "file_exists",
     "file_unreadable",
     "from_alert",
@@ -342,6 +354,8 @@ __all__ = [
     "lead_wanted",
     "left_the_server",
     "left_to_people",
+    "location_silent",
+    "location_silent_why",
     "locked",
     "locked_after_rollback",
     "manifest_unreadable",

@@ -41,6 +41,14 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a check answered in one location the last time it was asked; None when nothing was heard from there."""
+
+    location: str
+    result: CheckResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MonitorRules:
     """When answers of a check are a finding.
 
@@ -63,7 +71,8 @@ class Monitor:
     """A check on a schedule.
 
     timed: how long its answers take is judged too. runbook: a link; empty for none. signals: what rules over the lane
-    can hear from it: `health`, or a part of the service.
+    can hear from it: `health`, or a part of the service. locations: where it is asked; empty for the controller alone.
+    fails_in: in so many of them it must fail.
     """
 
     lane: Lane
@@ -74,6 +83,8 @@ class Monitor:
     rules: MonitorRules = field(default_factory=MonitorRules)
     runbook: str = ""
     signals: frozenset[str] = frozenset()
+    locations: tuple[str, ...] = ()
+    fails_in: int = 1
 
     @property
     def longest_s(self) -> float:
@@ -103,8 +114,8 @@ class MonitorState:
 
     failed: times of the newest failures in a row; failing_since: of the first of them. recent: when and how fast it
     answered in the last minute. slow_since: since when the 95th percentile is too high. hours: in order, as far back as
-    availability is judged. firing: the rules that fire. untold: rules of which this process has told nothing yet: what
-    a former one told last may not be saved, so it is told again.
+    availability is judged. firing: the rules that fire. seen: what each location saw the last time. untold: rules of
+    which this process has told nothing yet: what a former one told last may not be saved, so it is told again.
     """
 
     last: CheckResult | None = None
@@ -114,6 +125,7 @@ class MonitorState:
     slow_since: float | None = None
     hours: tuple[Hour, ...] = ()
     firing: frozenset[MonitorRule] = frozenset()
+    seen: tuple[Seen, ...] = ()
     untold: frozenset[MonitorRule] = frozenset(MonitorRule)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from bot.domain import phrasebook
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.policy import JudgePolicy
 from bot.domain.judge.rules import SLOTS, Window, sums
 from bot.domain.records import Active, Lock
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert
-from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, p95
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, Seen, p95
 from bot.domain.watch.rules import (
     DAY_S,
     RECENT_S,
@@ -53,7 +54,8 @@ class CheckHealth:
     """A monitored check, as its answers are stored; None for what is not known.
 
     last: None also when it was asked too long ago to say anything. p95_s: how long answers took in the last minute,
-    against `limit_s` (seconds). firing: the rules that fire.
+    against `limit_s` (seconds). firing: the rules that fire. seen: what each of its locations saw the last time; empty
+    for a check that is asked by the controller alone.
     """
 
     name: str
@@ -64,6 +66,19 @@ class CheckHealth:
     p95_s: float | None = None
     limit_s: float | None = None
     firing: tuple[str, ...] = ()
+    seen: tuple[Seen, ...] = ()
+
+    @property
+    def places(self) -> str:
+        """What is not as usual in its locations, in a few words; empty when nothing is."""
+        heard = [each for each in self.seen if each.result is not None]
+        failed = [each.location for each in heard if each.result is not None and not each.result.passed]
+        said = []
+        if failed and self.last is not None and self.last.passed:
+            said.append(phrasebook.fails_from(failed))
+        if len(heard) < len(self.seen):
+            said.append(phrasebook.checked_from(len(heard), len(self.seen)))
+        return ", ".join(said)
 
     @property
     def well(self) -> bool:
@@ -192,7 +207,7 @@ def check_health(
 ) -> CheckHealth:
     """The check at `now` (unix seconds). day, week: seconds in which it passed and failed."""
     if state is None:
-        return CheckHealth(name, critical)
+        return CheckHealth(name, critical, seen=tuple(map(Seen, monitor.locations)))
     asked = state.last is not None and now - state.last.at <= max(monitor.longest_s, RECENT_S)
     timed = asked and monitor.timed and state.recent
     return CheckHealth(
@@ -204,7 +219,14 @@ def check_health(
         p95([seconds for _, seconds in state.recent]) if timed else None,
         monitor.rules.p95_s if monitor.timed else None,
         tuple(sorted(state.firing)),
+        tuple(_fresh(state.seen, name, monitor, now) for name in monitor.locations),
     )
+
+
+def _fresh(known: Iterable[Seen], location: str, monitor: Monitor, now: float) -> Seen:
+    result = next((each.result for each in known if each.location == location), None)
+    old = result is not None and now - result.at > max(monitor.longest_s, RECENT_S)
+    return Seen(location, None if old else result)
 
 
 def strip(lane: Lane, since: float, slot_s: float, slots: int, counts: Mapping[int, Counts]) -> Strip:

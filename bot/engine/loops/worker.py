@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from bot.engine.watch.alerts.telling import SinkTeller
 from bot.engine.watch.incidents.regressions import Regressions
 from bot.engine.watch.incidents.service import Incidents
 from bot.engine.watch.lane_watcher import LaneWatcher
+from bot.engine.watch.locations.looking import LocationChecks
 from bot.engine.watch.monitors import Monitors, unsaid
 from bot.engine.watch.oncall.calendars import CalendarLoop
 from bot.engine.watch.oncall.handover import HandOvers
@@ -50,8 +51,8 @@ from bot.ports.store import Store
 from bot.ports.watch.checks import Checks
 from bot.ports.watch.oncall import CalendarReader
 
-# What a process does: everything, only what goes to Discord, or everything else.
-Role = Literal["all", "gateway", "worker"]
+# What a process does: everything, only what goes to Discord, everything else, or only checks of its location.
+Role = Literal["all", "gateway", "worker", "location"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ class Worker:
     them. undelivered: is told whom no direct message reached. sinks: are told alerts
     beside Discord. gateway: effects for Discord are executed while this lease is held; None executes them
     always. crowded: whether many people wait for answers of this process; messages then wait for up to `courtesy_s`.
-    members, calendars: for on-call schedules: who left a server, and reading of .ics.
+    members, calendars: for on-call schedules: who left a server, and reading of .ics. location: where this process is;
+    it asks the checks that name it, whatever its role is.
     """
 
     def __init__(
@@ -139,6 +141,7 @@ class Worker:
         crowded: Callable[[], bool] = lambda: False,
         members: Members | None = None,
         calendars: CalendarReader | None = None,
+        location: str | None = None,
     ) -> None:
         self.rounds = Rounds()  # of this process, for its health
         self.sinks = sinks
@@ -202,6 +205,12 @@ class Worker:
             if checks and alerts
             else None
         )
+        self._here = Lease(store.housekeeping, f"location:{location}", process_name(), self._intervals.lead_s)
+        self._looking = (
+            LocationChecks(store.monitors, catalog, checks, clock, location, meter=self._meter)
+            if checks and location
+            else None
+        )
         self._telling = (
             SinkTeller(
                 sinks,
@@ -260,8 +269,10 @@ class Worker:
         """Run until cancelled; other processes then take over its leases."""
         try:
             async with asyncio.TaskGroup() as group:
-                if role != "gateway":
+                if role in ("all", "worker"):
                     group.create_task(self._controller.run(), name="controller")
+                if self._looking:
+                    group.create_task(self._here.run(), name="location")
                 for loop in self._loops_of(role):
                     group.create_task(loop.run(self._waker, self.rounds), name=f"loop:{loop.name}")
         finally:
@@ -269,6 +280,8 @@ class Worker:
             await self._counting.stop()
             if self._monitors:
                 await self._monitors.stop()
+            if self._looking:
+                await self._looking.stop()
             if self._telling:
                 await self._telling.stop()
             await self._reconciling.stop()
@@ -276,8 +289,14 @@ class Worker:
             await self._messages.stop()
 
     def _loops_of(self, role: Role) -> tuple[Loop, ...]:
-        speaking = self._speaking() if role != "worker" else ()
-        return (*speaking, *(self._loops() if role != "gateway" else ()))
+        speaking = self._speaking() if role in ("all", "gateway") else ()
+        working = self._loops() if role in ("all", "worker") else ()
+        return (*speaking, *working, *self._looks())
+
+    def _looks(self) -> Sequence[Loop]:
+        if self._looking is None:
+            return ()
+        return (Loop("looks", self._here.only(self._looking.once), self._intervals.monitors_s),)
 
     def _speaking(self) -> tuple[Loop, ...]:
         """The loops for Discord."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
-from zlib import crc32
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -14,10 +12,12 @@ from bot.domain.config import Catalog, CheckConfig
 from bot.domain.judge.evidence.counters import Signal
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.findings import Finding
-from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, given_up, observe, signals
+from bot.domain.watch.checks import Monitor, MonitorState, given_up, observe, signals
 from bot.engine.tasks import Tasks
+from bot.engine.watch.asking import Asked, ask, next_at
+from bot.engine.watch.locations.gathering import Located, LocationAnswers
 from bot.ports.coordination import Clock
-from bot.ports.errors import TargetRefused, Unreachable
+from bot.ports.errors import Unreachable
 from bot.ports.watch.checks import Checks
 from bot.ports.watch.findings import Findings
 from bot.ports.watch.meter import NoWatchMeter, WatchMeter
@@ -50,21 +50,13 @@ class _Watched:
     away: bool = False
 
 
-class _Asked(NamedTuple):
-    """What came of one look; None: the check could not be asked, so nothing is known."""
-
-    key: MonitorKey
-    result: CheckResult | None
-    why: str = ""
-
-
 class Monitors:
     """Asks every monitored check of the catalog, spread over its time, and tells what is found.
 
     One process does this for all (`Controller`), and asks at most `at_once` checks at a time; each check is asked in a
-    task of its own. States are saved together every `save_s` seconds: what was not saved yet is lost with the process.
-    `term` rises when this process becomes the controller: another one may have asked meanwhile. says: is told the
-    signals of each answer.
+    task of its own. Those with locations are asked there, and their answers gathered. States are saved together every
+    `save_s` seconds: what was not saved yet is lost with the process. `term` rises when this process becomes the
+    controller: another one may have asked meanwhile. says: is told the signals of each answer.
     """
 
     def __init__(
@@ -99,7 +91,8 @@ class Monitors:
         self._unsaved: set[MonitorKey] = set()
         self._gone: set[MonitorKey] = set()
         self._untold: dict[str, Finding] = {}
-        self._busy = Tasks[MonitorKey, _Asked]()
+        self._busy = Tasks[MonitorKey, Asked]()
+        self._locations = LocationAnswers(store)
         self._save_at = self._tidy_at = 0.0
 
     async def once(self) -> bool:
@@ -115,6 +108,10 @@ class Monitors:
             await asyncio.wait(begun, timeout=_GATHER_S)
         for asked in self._busy.finished():
             self._take(asked)
+        answers, silences = await self._locations.once(now)
+        for asked in answers:
+            self._take(asked)
+        self._hear(silences)
         await self._tell()
         await self._forget()
         if now >= self._save_at:
@@ -131,6 +128,7 @@ class Monitors:
         """Go on where the former controller stopped."""
         await self._busy.stop()
         self._states = dict(await self._store.read())
+        await self._locations.begin()
         self._watched, self._untold = {}, {}
         self._unsaved, self._gone = set(), set()
         self._seen, self._seen_term = None, self._term()
@@ -139,43 +137,40 @@ class Monitors:
     def _follow(self, catalog: Catalog, now: float) -> None:
         """Take in another catalog: checks that left it are given up, and what they fired is over."""
         watched: dict[MonitorKey, _Watched] = {}
+        located: dict[MonitorKey, Located] = {}
         for lane, config in catalog.lanes.items():
             for check in config.checks:
                 if check.monitor is not None:
                     key = MonitorKey(lane, check.name)
                     known = self._watched.get(key)
-                    next_at = _next(key, check.monitor, now)
-                    watched[key] = _Watched(
-                        check, check.monitor, min(next_at, known.next_at) if known else next_at
-                    )
+                    at = next_at(key, check.monitor, now)
+                    watched[key] = _Watched(check, check.monitor, min(at, known.next_at) if known else at)
                     watched[key].away = known is not None and known.away
+                    if check.monitor.locations:
+                        located[key] = Located(check.monitor, check.timeout_s, config.guilds)
         for key in self._states.keys() - watched.keys():
             self._hear(given_up(Monitor(key.lane, key.name), self._states.pop(key), now))
             self._gone.add(key)
+        judged = {key: state.last.at for key, state in self._states.items() if state.last is not None}
+        self._locations.follow(located, judged, now)
         self._watched, self._seen = watched, catalog
 
     def _due(self, now: float) -> Sequence[tuple[MonitorKey, _Watched]]:
         """What is to be asked now, the longest overdue first."""
         places = self._at_once - len(self._busy)
         due = [
-            (key, one) for key, one in self._watched.items() if one.next_at <= now and key not in self._busy
+            (key, one)
+            for key, one in self._watched.items()
+            if one.next_at <= now and key not in self._busy and not one.monitor.locations
         ]
         return sorted(due, key=lambda each: each[1].next_at)[: max(0, places)]
 
-    def _ask(self, key: MonitorKey, watched: _Watched, now: float) -> asyncio.Task[_Asked]:
-        watched.next_at = _next(key, watched.monitor, now)
-        return self._busy.start(key, self._asked(key, watched.check), f"monitor:{key.lane}:{key.name}")
+    def _ask(self, key: MonitorKey, watched: _Watched, now: float) -> asyncio.Task[Asked]:
+        watched.next_at = next_at(key, watched.monitor, now)
+        work = ask(self._checks, key, watched.check, self._clock)
+        return self._busy.start(key, work, f"monitor:{key.lane}:{key.name}")
 
-    async def _asked(self, key: MonitorKey, check: CheckConfig) -> _Asked:
-        try:
-            return _Asked(key, await self._checks.ask(check, key.lane, self._clock.now().timestamp()))
-        except (Unreachable, TargetRefused) as away:
-            return _Asked(key, None, str(away))
-        except Exception as error:
-            log.exception("monitor_broken", lane=str(key.lane), check=key.name)
-            return _Asked(key, None, type(error).__name__)
-
-    def _take(self, asked: _Asked) -> None:
+    def _take(self, asked: Asked) -> None:
         watched = self._watched.get(asked.key)
         if watched is None:
             return  # it left the catalog meanwhile
@@ -184,12 +179,13 @@ class Monitors:
             event = "monitor_gap" if away else "monitor_resumed"
             log.info(event, lane=str(asked.key.lane), check=asked.key.name, why=asked.why)
         watched.away = away
-        kind = watched.check.settings.kind
+        self._count(watched, asked)
+        state = replace(self._states.get(asked.key) or MonitorState(), seen=asked.seen)
         if asked.result is None:
-            self._meter.check(kind, "gap", 0.0)
+            if asked.seen:
+                self._states[asked.key] = state
+                self._unsaved.add(asked.key)
             return
-        self._meter.check(kind, "passed" if asked.result.passed else "failed", asked.result.seconds)
-        state = self._states.get(asked.key) or MonitorState()
         self._states[asked.key], findings = observe(watched.monitor, state, asked.result)
         self._unsaved.add(asked.key)
         self._hear(findings)
@@ -197,6 +193,13 @@ class Monitors:
             self._says(
                 asked.key.lane, asked.key.name, signals(watched.monitor, asked.result), asked.result.at
             )
+
+    def _count(self, watched: _Watched, asked: Asked) -> None:
+        """What is asked in locations is counted there."""
+        if not watched.monitor.locations:
+            result = asked.result
+            outcome = "gap" if result is None else "passed" if result.passed else "failed"
+            self._meter.check(watched.check.settings.kind, outcome, result.seconds if result else 0.0)
 
     def _hear(self, findings: Sequence[Finding]) -> None:
         """Keep findings to be told; of one trouble, the newest."""
@@ -232,10 +235,3 @@ class Monitors:
 
     def _kept_s(self) -> float:
         return max([_KEPT_S, *(one.monitor.rules.over_s + 86_400.0 for one in self._watched.values())])
-
-
-def _next(key: MonitorKey, monitor: Monitor, now: float) -> float:
-    """The next time after `now` at which the check is planned: at its own moment of each period, in every process."""
-    every_s = monitor.every_s
-    phase_s = every_s * (crc32(f"{key.lane}:{key.name}".encode()) % 10_000) / 10_000
-    return phase_s + ((now - phase_s) // every_s + 1) * every_s

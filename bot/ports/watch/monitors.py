@@ -1,12 +1,13 @@
-"""The database of monitors: what each check answered last, and for how long it passed and failed, by the hour."""
+"""The database of monitors: what each check answered last, here and in other locations, and its hours."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import MonitorState
+from bot.domain.watch.locations import LocationLook
 
 
 class MonitorKey(NamedTuple):
@@ -22,6 +23,15 @@ class Glance(NamedTuple):
     state: MonitorState
     day: tuple[float, float] = (0.0, 0.0)
     week: tuple[float, float] = (0.0, 0.0)
+
+
+class SavedLook(NamedTuple):
+    """The newest look of a check in one location. saved: when it was saved, by the database's clock (unix seconds)."""
+
+    key: MonitorKey
+    location: str
+    saved: float
+    look: LocationLook
 
 
 class MonitorStore(Protocol):
@@ -41,6 +51,18 @@ class MonitorStore(Protocol):
 
     async def forget(self, keys: Collection[MonitorKey]) -> None:
         """Delete these, with their hours."""
+        ...
+
+    async def looks(self, since: float) -> Sequence[SavedLook]:
+        """Those that were saved at `since` (unix seconds) or later, oldest first."""
+        ...
+
+    async def save_looks(self, location: str, looks: Mapping[MonitorKey, LocationLook]) -> None:
+        """Save what was seen in a location, instead of older looks; newer ones stay."""
+        ...
+
+    async def forget_looks(self, gone: Collection[tuple[MonitorKey, str]]) -> None:
+        """Delete the looks of these checks and locations."""
         ...
 
     async def tidy(self, before: float) -> bool:

@@ -176,4 +176,6 @@ def _checks(health: LaneHealth) -> str:
     if failing:
         return f"{len(failing)} of {counted(len(health.checks), 'check')} are not well"
     answered = sum(check.last is not None for check in health.checks)
-    return f"{counted(answered, 'check')} passed" if answered else ""
+    partly = next((check.places for check in health.checks if check.places), "")
+    passed = f"{counted(answered, 'check')} passed" if answered else ""
+    return ", ".join(filter(None, (passed, escaping.sentence(partly, 200))))

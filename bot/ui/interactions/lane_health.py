@@ -125,12 +125,18 @@ def _checks(checks: Sequence[CheckHealth]) -> Iterator[str]:
 def _check(check: CheckHealth) -> str:
     name = f"**{escaping.plain(check.name, 40)}**{' (critical)' if check.critical else ''}"
     if check.last is None:
-        return f"{name} was not asked lately"
+        where = f"\n-# {escaping.sentence(check.places, 300)}" if check.places else ""
+        return f"{name} was not asked lately{where}"
     at = escaping.relative(datetime.fromtimestamp(check.last.at, UTC))
     came = escaping.sentence(check.last.said, 160) or f"passed in {duration(check.last.seconds)}"
     limit = f" (limit {duration(check.limit_s)})" if check.limit_s is not None else ""
     slow = f"p95 {duration(check.p95_s)}{limit}" if check.p95_s is not None else ""
-    figures = (slow, availability("24 h", check.day, DAY_S), availability("7 d", check.week, WEEK_S))
+    figures = (
+        escaping.sentence(check.places, 300),
+        slow,
+        availability("24 h", check.day, DAY_S),
+        availability("7 d", check.week, WEEK_S),
+    )
     return f"{name} {came} {at}\n-# {' · '.join(filter(None, figures)) or 'asked for the first time'}"
 
 

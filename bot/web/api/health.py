@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from bot.domain.watch.alerts.alert import Alert, AlertState
+from bot.domain.watch.checks import Seen
 from bot.domain.watch.health import CheckHealth, LaneHealth, Latency, ServerHealth, Serving
 from bot.web.api import models
 from bot.web.api.formatting import lock, plain
@@ -61,6 +62,19 @@ def _check_health(found: CheckHealth) -> models.CheckHealthInfo:
         passed_24h=found.day.share if found.day else None,
         passed_7d=found.week.share if found.week else None,
         firing=list(found.firing),
+        locations=[_location(seen) for seen in found.seen],
+        places=plain(found.places),
+    )
+
+
+def _location(seen: Seen) -> models.LocationInfo:
+    result = seen.result
+    return models.LocationInfo(
+        location=seen.location,
+        passed=result.passed if result else None,
+        said=plain(result.said) if result else "",
+        asked_at=_time(result.at) if result else None,
+        seconds=result.seconds if result else None,
     )
 
 

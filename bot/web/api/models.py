@@ -492,6 +492,16 @@ class LatencyInfo(_Answer):
     over: bool
 
 
+class LocationInfo(_Answer):
+    """What a check answered in one location the last time; null when nothing was heard from there lately."""
+
+    location: str
+    passed: bool | None
+    said: Annotated[str, Field(description="What was wrong there.")]
+    asked_at: datetime | None
+    seconds: float | None
+
+
 class CheckHealthInfo(_Answer):
     """A monitored check; null for what is not known."""
 
@@ -506,6 +516,10 @@ class CheckHealthInfo(_Answer):
     passed_24h: Annotated[float | None, Field(description="The share of the monitored time.")]
     passed_7d: float | None
     firing: Annotated[list[str], Field(description="The rules that fire.")]
+    locations: Annotated[
+        list[LocationInfo], Field(description="Where it is asked; empty when Slipway itself asks it.")
+    ]
+    places: Annotated[str, Field(description="What is not as usual in its locations; empty when nothing is.")]
 
 
 class ServingInfo(_Answer):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import fsum
 
 from bot.domain.watch.checks import Hour, MonitorState
-from bot.ports.watch.monitors import Glance, MonitorKey
+from bot.domain.watch.locations import LocationLook
+from bot.ports.watch.monitors import Glance, MonitorKey, SavedLook
 from tests.fakes.store.tables import Part, Tables, statement
 
 DAY_S = 86_400.0
@@ -46,6 +47,25 @@ class MemoryMonitors(Part):
     def forget(self, t: Tables, now: datetime, keys: Collection[MonitorKey]) -> None:
         for key in keys:
             t.monitors.pop(key, None)
+
+    @statement
+    def looks(self, t: Tables, now: datetime, since: float) -> Sequence[SavedLook]:
+        found = [SavedLook(*place, saved, look) for place, (saved, look) in t.looks.items() if saved >= since]
+        return sorted(found, key=lambda each: each.saved)
+
+    @statement
+    def save_looks(
+        self, t: Tables, now: datetime, location: str, looks: Mapping[MonitorKey, LocationLook]
+    ) -> None:
+        for key, look in looks.items():
+            known = t.looks.get((key, location))
+            if known is None or known[1].at < look.at:
+                t.looks[key, location] = (now.timestamp(), look)
+
+    @statement
+    def forget_looks(self, t: Tables, now: datetime, gone: Collection[tuple[MonitorKey, str]]) -> None:
+        for place in gone:
+            t.looks.pop(place, None)
 
     @statement
     def tidy(self, t: Tables, now: datetime, before: float) -> bool:

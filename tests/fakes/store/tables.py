@@ -19,6 +19,7 @@ from bot.domain.watch.alerts.alert import Alert, Entry
 from bot.domain.watch.alerts.silences import Silence
 from bot.domain.watch.checks import MonitorState
 from bot.domain.watch.incidents.incident import Incident, IncidentEntry
+from bot.domain.watch.locations import LocationLook
 from bot.domain.watch.oncall.pages import Page
 from bot.domain.watch.oncall.schedule import Override
 from bot.domain.watch.rules import WatchState
@@ -133,6 +134,9 @@ class Tables:
     calendars: dict[str, ReadCalendar] = field(default_factory=dict)
     pages: dict[tuple[str, datetime], Page] = field(default_factory=dict)
     monitors: dict[MonitorKey, MonitorState] = field(default_factory=dict)
+    looks: dict[tuple[MonitorKey, str], tuple[float, LocationLook]] = field(
+        default_factory=dict
+    )  # with when saved
     served_days: dict[tuple[Lane, date], tuple[ServedDay, datetime]] = field(default_factory=dict)
     reports_posted: dict[int, datetime] = field(default_factory=dict)
     manifests: dict[str, object] = field(default_factory=dict)

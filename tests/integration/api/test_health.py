@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 
 import pytest
 
+from bot.domain.config import CheckConfig
 from bot.domain.judge.evidence.counters import Counts
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.hearing import begin
+from bot.domain.watch.checks import CheckResult, Monitor, MonitorState, observe
+from bot.domain.watch.locations import LocationLook, combined
 from bot.domain.watch.rules import WatchState, advance_watch
 from bot.ports.watch.alerts import AlertChange
+from bot.ports.watch.monitors import MonitorKey
 from tests.support.actors import GUEST, LEAD
 from tests.support.api import Api, serving
 from tests.support.catalogs import PRODUCTION
@@ -97,3 +102,33 @@ async def test_a_lane_says_what_runs_its_checks_and_what_is_not_measured(api: Ap
     assert locked.status < 300, locked.body
     (found, *_) = (await api("guest", "GET", "/health")).body["lanes"]
     assert found["lock"]["reason"] == "Sale day"
+
+
+async def test_a_check_says_what_each_of_its_locations_saw(api: Api) -> None:
+    world = api.slipway.world
+    config, now = world.catalog.lanes[PRODUCTION], world.clock.now().timestamp()
+    monitor = Monitor(PRODUCTION, "site", locations=("frankfurt", "virginia", "sydney"), fails_in=2)
+    lanes = {PRODUCTION: replace(config, checks=(CheckConfig("site", Plain(), 5.0, monitor=monitor),))}
+    world.catalog = replace(world.catalog, lanes={**world.catalog.lanes, **lanes})
+    looks = {
+        "frankfurt": LocationLook(now, CheckResult(now, 0.2)),
+        "virginia": LocationLook(now, CheckResult(now, 0.3, "No route to host.")),
+    }
+    result, seen = combined(monitor, looks, now)
+    assert result is not None
+    state, _ = observe(monitor, MonitorState(seen=seen), result)
+    await api.slipway.store.monitors.save({MonitorKey(PRODUCTION, "site"): state})
+    found = (await api("guest", "GET", "/health")).body
+    (check,) = next(lane["checks"] for lane in found["lanes"] if lane["environment"] == "production")
+    assert (check["passed"], found["well"]) == (True, True)
+    assert check["places"] == "fails from `virginia` alone, checked from 2 of 3 locations"
+    assert [(each["location"], each["passed"], each["said"]) for each in check["locations"]] == [
+        ("frankfurt", True, ""),
+        ("virginia", False, "No route to host."),
+        ("sydney", None, ""),
+    ]
+
+
+@dataclass(frozen=True)
+class Plain:
+    kind: str = "plain"

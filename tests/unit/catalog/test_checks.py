@@ -307,3 +307,57 @@ def test_a_lane_that_leaves_a_named_check_out_is_a_mistake(tmp_path: Path) -> No
     assert [sentence for _, sentence in said(tmp_path, text)] == [
         'plans.canary[0].verify: checkout/staging has no check "health".'
     ]
+
+
+# ---- locations ---------------------------------------------------------------------------------------------
+
+PUBLIC = """\
+    checks:
+      site: {kind: http, url: https://shop.example/healthz, HERE}
+"""
+
+
+@pytest.mark.parametrize(
+    ("written", "locations", "fails_in"),
+    [
+        ("critical: true", (), 1),
+        ("locations: frankfurt", ("frankfurt",), 1),
+        ("locations: [a, b]", ("a", "b"), 2),
+        ("locations: [a, b, c]", ("a", "b", "c"), 2),
+        ("locations: [a, b, c, d]", ("a", "b", "c", "d"), 3),
+        ("locations: [a, b, c], fails_in: 1", ("a", "b", "c"), 1),
+        ("locations: [a, b, c], fails_in: 3", ("a", "b", "c"), 3),
+    ],
+)
+def test_a_check_names_its_locations_and_fails_in_more_than_half(
+    tmp_path: Path, written: str, locations: tuple[str, ...], fails_in: int
+) -> None:
+    monitor = checks(tmp_path, with_checks(PUBLIC.replace("HERE", written)))["site"].monitor
+    assert monitor is not None
+    assert (monitor.locations, monitor.fails_in) == (locations, fails_in)
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("locations: []", "locations: names no location."),
+        ("locations: [a, a]", "locations: must be different ones, at most 10."),
+        (f"locations: [{', '.join('abcdefghijk')}]", "locations: must be different ones, at most 10."),
+        ("locations: ['a b']", 'locations: "a b" cannot be a name.'),
+        (
+            "locations: [a], monitor: false",
+            "locations: is for monitors, and this check has `monitor: false`.",
+        ),
+        ("fails_in: 1", "fails_in: is more than the 0 locations of this check."),
+        ("locations: [a], fails_in: 2", "fails_in: is more than the 1 location of this check."),
+    ],
+)
+def test_locations_that_cannot_be(tmp_path: Path, written: str, sentence: str) -> None:
+    mistakes = said(tmp_path, with_checks(PUBLIC.replace("HERE", written)))
+    assert [each.partition("checks.site.")[2] or each for _, each in mistakes] == [sentence], mistakes
+
+
+def test_where_a_lane_answers_is_not_asked_from_other_locations(tmp_path: Path) -> None:
+    service = SERVICE.replace("contains: ok", "locations: [a, b]")
+    ((_, mistake),) = said(tmp_path, with_checks(service))
+    assert "locations: cannot ask where the lane answers" in mistake

@@ -1,4 +1,4 @@
-"""States of monitors in PostgreSQL: a row for each check, and one for each of its days with the hours in it."""
+"""States of monitors in PostgreSQL: a row for each check, one for each of its days, and one for each location."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from bot.adapters.postgres.connection.database import Database, Row
 from bot.adapters.postgres.connection.json import dumped, spliced, storable
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.checks import HOUR_S, Hour, MonitorState
-from bot.ports.watch.monitors import Glance, MonitorKey
+from bot.domain.watch.locations import LocationLook
+from bot.ports.watch.monitors import Glance, MonitorKey, SavedLook
 
 DAY_S, WEEK_S = 86_400.0, 7 * 86_400.0
 # A statement has one second.
@@ -22,6 +23,7 @@ _AT_ONCE = 500
 _DAYS_AT_ONCE = 2_000
 _TIDIED_AT_ONCE = 1_000
 _state = TypeAdapter(MonitorState)
+_look = TypeAdapter(LocationLook)
 
 
 class PostgresMonitors:
@@ -81,6 +83,26 @@ class PostgresMonitors:
     async def forget(self, keys: Collection[MonitorKey]) -> None:
         await self._database.fetch("forget_monitors", dumped([_names(key) for key in keys]))
 
+    async def looks(self, since: float) -> Sequence[SavedLook]:
+        rows = await self._database.fetch("looks", since)
+        return [
+            SavedLook(_key(row), row["location"], row["saved"], _look.validate_json(row["look"]))
+            for row in rows
+        ]
+
+    async def save_looks(self, location: str, looks: Mapping[MonitorKey, LocationLook]) -> None:
+        each = list(looks.items())
+        for first in range(0, len(each), _AT_ONCE):
+            rows = ", ".join(
+                spliced({**_names(key), "at": look.at}, look=_dumped_look(look))
+                for key, look in each[first : first + _AT_ONCE]
+            )
+            await self._database.fetch("save_looks", f"[{rows}]", storable(location))
+
+    async def forget_looks(self, gone: Collection[tuple[MonitorKey, str]]) -> None:
+        names = [{**_names(key), "location": location} for key, location in gone]
+        await self._database.fetch("forget_looks", dumped(names))
+
     async def tidy(self, before: float) -> bool:
         row = await self._database.one("tidy_monitor_days", before - DAY_S, _TIDIED_AT_ONCE)
         return row is not None and row["gone"] == _TIDIED_AT_ONCE
@@ -104,6 +126,12 @@ def _dumped(state: MonitorState) -> str:
     if state.last is not None:
         state = replace(state, last=replace(state.last, said=storable(state.last.said)))
     return _state.dump_json(state, exclude={"hours", "untold"}).decode()
+
+
+def _dumped_look(look: LocationLook) -> str:
+    if look.result is not None:
+        look = replace(look, result=replace(look.result, said=storable(look.result.said)))
+    return _look.dump_json(look).decode()
 
 
 def _newest_days(key: MonitorKey, state: MonitorState) -> Iterator[dict[str, object]]:

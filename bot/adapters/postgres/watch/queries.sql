@@ -97,6 +97,24 @@ WITH named AS (
 DELETE FROM monitor_days d USING named n
 WHERE d.service = n.service AND d.environment = n.environment AND d.name = n.name
 
+-- name: looks
+-- A few rows for each check: there is no index, so that writing one changes nothing else.
+SELECT service, environment, name, location, extract(epoch FROM saved)::float8 AS saved, look FROM monitor_looks
+WHERE saved >= to_timestamp($1::float8) ORDER BY saved
+
+-- name: save_looks
+INSERT INTO monitor_looks (service, environment, name, location, at, saved, look)
+SELECT l.service, l.environment, l.name, $2, to_timestamp(l.at), clock_timestamp(), l.look
+FROM jsonb_to_recordset($1) AS l (service text, environment text, name text, at float8, look jsonb)
+ORDER BY l.service, l.environment, l.name
+ON CONFLICT (service, environment, name, location) DO UPDATE
+    SET at = EXCLUDED.at, saved = EXCLUDED.saved, look = EXCLUDED.look WHERE monitor_looks.at < EXCLUDED.at
+
+-- name: forget_looks
+DELETE FROM monitor_looks l
+USING jsonb_to_recordset($1) AS n (service text, environment text, name text, location text)
+WHERE l.service = n.service AND l.environment = n.environment AND l.name = n.name AND l.location = n.location
+
 -- name: tidy_monitor_days
 WITH gone AS (
     DELETE FROM monitor_days WHERE ctid = ANY (ARRAY(

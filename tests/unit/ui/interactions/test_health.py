@@ -16,7 +16,7 @@ from bot.domain.rollout.model import Lane, Phase
 from bot.domain.watch.alerts.alert import Alert
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.hearing import begin
-from bot.domain.watch.checks import CheckResult
+from bot.domain.watch.checks import CheckResult, Seen
 from bot.domain.watch.health import (
     Availability,
     CheckHealth,
@@ -155,6 +155,20 @@ def test_what_checks_say_stands_in_where_no_requests_are_counted_and_gaps_are_sh
     said = shown(answer(FINE, server(quiet)))
     assert "24 h 99.5% (2 h measured) · 7 d 90% (2 h measured) · by its checks · 1 check passed" in said
     assert "All is well" in said
+
+
+def test_locations_that_fail_alone_or_are_not_heard_are_named_while_all_is_well() -> None:
+    answered = CheckResult(1.0, 0.1)
+    seen = (Seen("frankfurt", answered), Seen("virginia", CheckResult(1.0, 0.1, HOSTILE)), Seen("sydney"))
+    health = replace(WELL, checks=(CheckHealth("site", last=answered, seen=seen),))
+    said = shown(answer(FINE, server(health)))
+    assert "1 check passed, fails from `virginia` alone, checked from 2 of 3 locations" in said
+    assert "All is well" in said
+    said = shown(lane_health.answer(opened(health)))
+    assert "✅ **site** passed in 100 ms" in said
+    assert "-# fails from `virginia` alone, checked from 2 of 3 locations" in said
+    unheard = replace(WELL, checks=(CheckHealth("site", seen=tuple(map(Seen, ("frankfurt", "virginia")))),))
+    assert "checked from 0 of 2 locations" in shown(lane_health.answer(opened(unheard)))
 
 
 def test_a_gap_of_days_is_said_in_days() -> None:

@@ -1,0 +1,1 @@
+"""Checks that are asked from several locations: asking in each of them, and gathering what they saw."""
