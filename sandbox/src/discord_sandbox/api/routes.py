@@ -16,6 +16,7 @@ from discord_sandbox.api.calls import (
     people,
     roles,
     services,
+    writing,
 )
 from discord_sandbox.api.errors import ApiError
 from discord_sandbox.api.openapi import description
@@ -54,7 +55,9 @@ ACTS = (
     Route("POST", "/presses", components.presses, "press a button", requests.PRESSES, answers.PRESSED),
     Route("POST", "/selects", components.selects, "choose in a select", requests.SELECTS, answers.BEGUN),
     Route("POST", "/modals", components.modals, "submit a modal", requests.MODALS, answers.BEGUN),
-    Route("POST", "/messages", people.messages, "write a message", requests.WRITE, _MESSAGE, 201),
+    Route("POST", "/messages", writing.create, "write a message", requests.WRITE, _MESSAGE, 201),
+    Route("PATCH", "/messages/{id}", writing.edit, "change what one wrote", requests.EDIT, _MESSAGE),
+    Route("DELETE", "/messages/{id}", writing.delete, "delete a message", requests.DELETE, _MESSAGE),
     Route("POST", "/reactions", people.react, "react to a message", requests.REACT, _MESSAGE, 201),
     Route("DELETE", "/reactions", people.unreact, "take a reaction back", requests.REACT, _MESSAGE),
 )
@@ -89,7 +92,6 @@ READS = (
     Route("GET", "/requests", lookups.requests, "REST calls of bots", requests.REQUESTS, answers.REQUESTS),
 )
 CHANGES = (
-    Route("DELETE", "/messages/{id}", admin.delete_message, "delete a message", answers=_MESSAGE),
     Route(
         "PATCH",
         "/channels/{name}",

@@ -10,12 +10,6 @@ from discord_sandbox.discord.state.model import JSON, Channel
 from discord_sandbox.discord.state.permissions import BITS, Overwrite
 
 
-async def delete_message(call: ApiCall) -> JSON:
-    message = call.message(call.params["id"])
-    call.core.posts.delete(message)
-    return Views(call.core).message(message)
-
-
 def _overwrite(call: ApiCall, channel: Channel) -> None:
     allow, deny, inherit = bit_changes(call.body["permissions"])
     if call.get("role") is not None:

@@ -35,7 +35,7 @@ def _context_command(call: ApiCall) -> JSON:
     if call.get("options"):
         raise ApiError(422, "option_unknown", "A command of a context menu has no options.")
     if given is None:
-        message, member = reader(call, "target_message")
+        message, member = reader(call, call.get("target_message"))
         channel, kind = message.channel, MESSAGE_COMMAND
         target, resolved = message.id, {"messages": {message.id: call.core.render(message)}}
     elif call.get("target_message") is not None:

@@ -1,10 +1,9 @@
-"""What people do besides using a bot: be in a channel, write a message, react."""
+"""What people do besides using a bot: be in a channel, react."""
 
 from discord_sandbox.api.call import ApiCall
 from discord_sandbox.api.errors import ApiError
 from discord_sandbox.api.message_views import time
 from discord_sandbox.api.views import Views
-from discord_sandbox.discord.actions.posts import Origin, Upload
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Channel, Member, Message
 
@@ -18,29 +17,17 @@ def present(call: ApiCall) -> tuple[Member, Channel]:
     return member, channel
 
 
-def _not_timed_out(call: ApiCall, member: Member) -> None:
+def not_timed_out(call: ApiCall, member: Member) -> None:
     """Raises 403."""
     until = member.timed_out_until
     if until is not None and call.core.clock.now() < until:
         raise ApiError(403, "timed_out", f"{member.user.name} is timed out until {time(until)}.")
 
 
-async def messages(call: ApiCall) -> JSON:
-    """POST messages: a person writes a message."""
-    member, channel = present(call)
-    _not_timed_out(call, member)
-    needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
-    if not call.core.state.permissions(member, channel) & needed:
-        raise ApiError(403, "missing_permissions", f"{member.user.name} may not write in #{channel.name}.")
-    upload = Upload({"content": call.text("content")})
-    message = call.core.posts.create(channel, Origin(member.user, member), upload)
-    return Views(call.core).message(message)
-
-
 async def react(call: ApiCall) -> JSON:
     """POST reactions: a person reacts to a message."""
     message, member = reader(call)
-    _not_timed_out(call, member)
+    not_timed_out(call, member)
     may = bool(call.core.state.permissions(member, message.channel) & perms.ADD_REACTIONS)
     call.core.reactions.add(message, member.user.id, call.text("emoji"), may_begin=may)
     return Views(call.core).message(message)
@@ -53,9 +40,9 @@ async def unreact(call: ApiCall) -> JSON:
     return Views(call.core).message(message)
 
 
-def reader(call: ApiCall, key: str = "message") -> tuple[Message, Member]:
+def reader(call: ApiCall, message_id: object = None) -> tuple[Message, Member]:
     """The call's message, and its `user`. Raises 403 if they cannot see it, 404 for an ephemeral one."""
-    message = call.message(call.need(key))
+    message = call.message(call.need("message") if message_id is None else message_id)
     member = call.member(call.need("user"), message.channel.guild)
     if not call.core.state.permissions(member, message.channel) & perms.VIEW_CHANNEL:
         raise ApiError(403, "missing_permissions", f"{member.user.name} cannot see #{message.channel.name}.")

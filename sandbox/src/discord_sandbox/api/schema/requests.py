@@ -89,13 +89,23 @@ MODALS = taking(
     interaction=about(GIVEN, "The id of the interaction in state `modal`."),
     fields=about(OBJECT, "Values by the field's custom id or label."),
 )
+_FILES = about(many(OBJECT), "Up to ten, each {filename, text} or {filename, content}, the latter in base64.")
+_REPLY = {
+    "reply_to": about(GIVEN, "A message of the channel."),
+    "mention": about(FLAG, "Whether the reply notifies its author; true by default."),
+}
 WRITE = taking(
     "user channel content",
+    "user channel files",
     example={"user": "ada", "channel": "general", "content": "hello"},
     **NAMED,
     channel=CHANNEL,
     content=GIVEN,
+    files=_FILES,
+    **_REPLY,
 )
+EDIT = taking("user content", example={"user": "ada", "content": "hello again"}, **NAMED, content=GIVEN)
+DELETE = taking(**NAMED)
 REACT = taking(
     "user message emoji",
     example={"user": "ada", "message": "5678", "emoji": "👀"},

@@ -15,6 +15,7 @@ from discord_sandbox.discord.state.model import (
     Member,
     Message,
     Thread,
+    User,
 )
 from discord_sandbox.discord.state.store import State
 
@@ -103,6 +104,15 @@ class Threads:
             self.remove(thread)
         self._broadcast.channel_deleted(channel)
         self._state.remove_channel(channel)
+
+    def spoken_in(self, channel: Channel, user: User) -> None:
+        """Whoever writes in a thread joins it, and an archived one is open again."""
+        if channel.thread is None:
+            return
+        channel.thread.members.setdefault(user.id, self._clock.now())
+        if channel.thread.archived:
+            self.archive(channel, archived=False)
+            self.changed(channel)
 
     def archive(self, channel: Channel, *, archived: bool) -> None:
         if channel.thread is not None and channel.thread.archived != archived:

@@ -106,11 +106,7 @@ async def create(call: Context) -> Result:
         reference=reference,
     )
     message = core.posts.create(channel, origin, call.upload)
-    if channel.thread is not None:
-        channel.thread.members.setdefault(author.id, core.clock.now())
-        if channel.thread.archived:
-            core.threads.archive(channel, archived=False)
-            core.threads.changed(channel)
+    core.threads.spoken_in(channel, author)
     return _with_nonce(call, message)
 
 

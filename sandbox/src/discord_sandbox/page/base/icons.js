@@ -20,6 +20,8 @@ const PATHS = {
   copy: "M9 9h11v11H9zM5 15V4h11",
   bolt: "M13 3 5 13.5h6L10 21l8-10.5h-6z",
   image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4",
+  plus: "M12 5v14M5 12h14",
+  pencil: "M4 20h4L19.5 8.5l-4-4L4 16zM13 7l4 4",
   arrow: "M12 5v14M6 13l6 6 6-6",
   smile: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8.5 14.5c.9 1.3 2.1 2 3.5 2s2.6-.7 3.5-2M9 9.5v.5M15 9.5v.5",
   reply: "M9 6 4 11l5 5M4 11h9c4 0 7 2 7 7",

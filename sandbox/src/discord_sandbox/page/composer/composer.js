@@ -6,6 +6,7 @@ import { available, matching, readLine } from "./commands.js";
 import { fill, h } from "../base/dom.js";
 import { avatar, icon } from "../base/icons.js";
 import { Suggest } from "./suggest.js";
+import { Tray } from "./tray.js";
 
 const LONGEST = 2000;
 
@@ -23,10 +24,12 @@ export class Composer {
     this.line = null;
     this.text = h("textarea", { rows: 1, role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", autocomplete: "off" });
     this.command = h("div", { class: "command", hidden: true, role: "group", "aria-label": "Slash command" });
+    this.tray = new Tray({ onChange: () => this.onTray(), onProblem: (sentence) => this.complain(sentence) });
+    this.attachButton = h("button", { type: "button", class: "icon-button attach", "aria-label": "Attach files", title: "Attach files", onclick: () => this.tray.picker.click() }, icon("plus", 20));
     this.sendButton = h("button", { type: "submit", class: "icon-button send", "aria-label": "Send" }, icon("send", 20));
-    this.box = h("div", { class: "composer-box" }, this.text, this.command, this.sendButton);
+    this.box = h("div", { class: "composer-box" }, this.attachButton, this.text, this.command, this.sendButton);
     this.typing = h("div", { class: "typing", "aria-live": "polite" });
-    this.form = h("form", { class: "composer", autocomplete: "off" }, this.box, this.typing);
+    this.form = h("form", { class: "composer", autocomplete: "off" }, this.tray.el, this.box, this.tray.picker, this.typing);
     this.suggest = new Suggest(this.form, "Suggestions");
     this.text.setAttribute("aria-controls", this.suggest.list.id);
     host.append(this.form);
@@ -41,6 +44,17 @@ export class Composer {
     this.text.addEventListener("input", () => this.onInput());
     this.text.addEventListener("focus", () => this.onInput());
     this.text.addEventListener("keydown", (event) => this.onKey(event));
+    this.text.addEventListener("paste", (event) => {
+      const files = [...(event.clipboardData?.files ?? [])];
+      if (!files.length) return;
+      event.preventDefault();
+      this.tray.add(files);
+    });
+    this.form.addEventListener("dragover", (event) => event.preventDefault());
+    this.form.addEventListener("drop", (event) => {
+      event.preventDefault();
+      this.tray.add([...(event.dataTransfer?.files ?? [])]);
+    });
     this.form.addEventListener("focusout", (event) => {
       if (!this.form.contains(event.relatedTarget)) this.suggest.hide();
     });
@@ -53,6 +67,7 @@ export class Composer {
       this.line?.dispose();
       this.leaveCommand();
       this.text.value = this.drafts.get(channelId) ?? "";
+      this.tray.clear();
       this.suggest.hide();
       this.channelId = channelId;
     }
@@ -72,10 +87,39 @@ export class Composer {
     (this.line ? this.line.tail : this.text).focus();
   }
 
+  reply(message) {
+    if (this.tray.about?.kind === "edit") this.text.value = "";
+    this.tray.begin("reply", message);
+    this.focus();
+  }
+
+  edit(message) {
+    this.text.value = message.content;
+    this.tray.begin("edit", message);
+    this.focus();
+  }
+
+  /** The newest message that the acting person wrote here. */
+  ownNewest() {
+    return this.store.visible(this.channelId ?? "").filter((m) => m.author === this.store.acting && !m.local && !m.bot).at(-1) ?? null;
+  }
+
+  onTray() {
+    const editing = this.tray.about?.kind === "edit";
+    if (this.editing && !editing) this.text.value = "";
+    this.editing = editing;
+    this.attachButton.hidden = editing;
+    this.fillState();
+  }
+
+  fillState() {
+    this.form.classList.toggle("filled", this.text.value.trim() !== "" || this.tray.files.length > 0);
+  }
+
   onInput() {
     const typed = this.text.value;
-    this.form.classList.toggle("filled", typed.trim() !== "");
-    if (!typed.startsWith("/") || typed.includes("\n")) return this.suggest.hide();
+    this.fillState();
+    if (this.editing || !typed.startsWith("/") || typed.includes("\n")) return this.suggest.hide();
     const entries = available(this.store, this.channelId);
     const read = readLine(entries, typed.slice(1));
     if (read) return this.enterCommand(read.entry, read.values);
@@ -131,6 +175,8 @@ export class Composer {
     if (open && (event.key === "ArrowDown" || event.key === "ArrowUp")) this.suggest.list.move(event.key === "ArrowDown" ? 1 : -1);
     else if (open && (event.key === "Enter" || (event.key === "Tab" && !event.shiftKey)) && this.suggest.current) this.suggest.onChoose(this.suggest.current);
     else if (event.key === "Escape" && this.suggest.visible) this.suggest.hide();
+    else if (event.key === "Escape" && this.tray.about) this.tray.leave();
+    else if (event.key === "ArrowUp" && !this.text.value && !this.tray.about && this.ownNewest()) this.edit(this.ownNewest());
     else if (event.key === "Enter" && !event.shiftKey) void this.say();
     else return;
     event.preventDefault();
@@ -139,20 +185,27 @@ export class Composer {
 
   async say() {
     const content = this.resolveMentions(this.text.value.trim());
-    if (!content || !this.channelId) return;
-    if (content.length > LONGEST) {
-      this.suggest.show(this.text, { note: `Too long: ${content.length} of at most ${LONGEST} characters.`, problem: true });
-      return;
-    }
+    const { about, files } = this.tray;
+    if ((!content && !files.length) || !this.channelId) return;
+    if (content.length > LONGEST) return this.complain(`Too long: ${content.length} of at most ${LONGEST} characters.`);
     const typed = this.text.value;
-    this.text.value = "";
-    this.form.classList.remove("filled");
+    const user = this.store.acting;
     try {
-      await api.say({ user: this.store.acting, channel: this.channelId, content });
+      const sent = files.length ? await this.tray.read() : undefined;
+      this.text.value = "";
+      this.tray.clear();
+      if (about?.kind === "edit") await api.edit(about.message.id, { user, content });
+      else await api.say({ user, channel: this.channelId, content, files: sent, reply_to: about?.message.id, mention: about?.mention });
     } catch (error) {
+      Object.assign(this.tray, { about, files });
+      this.tray.draw();
       this.text.value = typed;
-      this.suggest.show(this.text, { note: error instanceof ApiError ? error.sentence : String(error), problem: true });
+      this.complain(error instanceof ApiError ? error.sentence : String(error));
     }
+  }
+
+  complain(sentence) {
+    this.suggest.show(this.text, { note: sentence, problem: true });
   }
 
   /** Turns `@ada`, `@helper` and `#news` into Discord's mentions. */

@@ -87,9 +87,17 @@ export class ChannelView {
       thread: () => this.openThread(el.dataset.thread),
       apps: () => this.useApp(el, message),
       copy: () => navigator.clipboard?.writeText(message.id).then(() => toast({ title: "Copied", text: `Message ID ${message.id}` })).catch(() => {}),
-      delete: () => api.removeMessage(message.id).catch((error) => toast({ title: "Message not deleted", text: error instanceof ApiError ? error.sentence : String(error) })),
+      reply: () => this.composer.reply(message),
+      edit: () => this.composer.edit(message),
+      delete: () => this.remove(message, app.store.acting),
+      remove: () => this.remove(message, null),
     };
     void actions[action]?.();
+  }
+
+  /** @param {?string} user who deletes it; null: an administrator behind everyone's back */
+  remove(message, user) {
+    api.removeMessage(message.id, user).catch((error) => toast({ title: "Message not deleted", text: error instanceof ApiError ? error.sentence : String(error) }));
   }
 
   /** Adds the acting person's reaction, or takes it back unless `add` says to keep it. */

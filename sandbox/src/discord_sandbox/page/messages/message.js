@@ -38,7 +38,7 @@ export function messageRow(message, view) {
       h("div", { class: "gutter" }, view.grouped ? messageTime(message.created, clock(message.created)) : avatar(message.author_name, { bot: message.bot })),
       h("div", { class: "message-content" }, view.grouped ? null : heading(message), body(message, view)),
     ),
-    toolbar(message),
+    toolbar(message, store),
   );
 }
 
@@ -164,17 +164,24 @@ function threadPreview(thread, store) {
   );
 }
 
-function toolbar(message) {
+function toolbar(message, store) {
   if (message.local) return null;
+  const own = message.author === store.acting && !message.bot;
+  const everyones = !message.ephemeral;
   return h(
     "div",
     { class: "toolbar", role: "toolbar", "aria-label": "Message actions" },
-    message.ephemeral ? null : h("button", { type: "button", class: "icon-button", dataset: { action: "pick-emoji" }, "aria-label": "Add a reaction", "aria-haspopup": "menu", title: "Add a reaction" }, icon("smile", 18)),
-    message.ephemeral ? null : h("button", { type: "button", class: "icon-button", dataset: { action: "apps" }, "aria-label": "Apps", "aria-haspopup": "listbox", title: "Apps" }, icon("bolt", 18)),
-    h("button", { type: "button", class: "icon-button", dataset: { action: "copy" }, "aria-label": "Copy message ID", title: "Copy message ID" }, icon("copy", 18)),
-    message.ephemeral ? null : h("button", { type: "button", class: "icon-button danger", dataset: { action: "delete" }, "aria-label": "Delete message as an administrator", title: "Delete message (as an administrator)" }, icon("trash", 18)),
+    everyones ? tool("pick-emoji", "Add a reaction", "smile", { "aria-haspopup": "menu" }) : null,
+    everyones ? tool("reply", "Reply", "reply") : null,
+    own ? tool("edit", "Edit", "pencil") : null,
+    everyones ? tool("apps", "Apps", "bolt", { "aria-haspopup": "listbox" }) : null,
+    tool("copy", "Copy message ID", "copy"),
+    everyones ? tool(own ? "delete" : "remove", own ? "Delete message" : "Delete message as an administrator", "trash", { class: "icon-button danger" }) : null,
   );
 }
+
+const tool = (action, name, sign, more = {}) =>
+  h("button", { type: "button", class: "icon-button", dataset: { action }, "aria-label": name, title: name, ...more }, icon(sign, 18));
 
 function system(message, { store }, classes) {
   const names = namesFor(store, message);

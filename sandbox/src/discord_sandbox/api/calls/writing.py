@@ -1,0 +1,89 @@
+"""What people write: messages with files, replies, edits, deletions."""
+
+from typing import Any
+
+from discord_sandbox.api.call import ApiCall
+from discord_sandbox.api.calls.people import not_timed_out, present, reader
+from discord_sandbox.api.errors import ApiError, invalid
+from discord_sandbox.api.files import read_files
+from discord_sandbox.api.views import Views
+from discord_sandbox.discord.actions.posts import Origin, Upload
+from discord_sandbox.discord.state import permissions as perms
+from discord_sandbox.discord.state.model import DEFAULT, JSON, REPLY, Channel, Member, Message
+
+
+async def create(call: ApiCall) -> JSON:
+    """POST messages: content, files, and `reply_to`, a message of the same channel."""
+    member, channel = present(call)
+    allowed = _may_write(call, member, channel)
+    files = read_files(call.body.get("files"))
+    if files and not allowed & perms.ATTACH_FILES:
+        raise ApiError(
+            403, "missing_permissions", f"{member.user.name} may not attach files in #{channel.name}."
+        )
+    body: JSON = {"content": "" if files and not call.get("content") else call.text("content")}
+    reference = _answered(call, channel, member)
+    if reference is not None and call.body.get("mention") is False:
+        body["allowed_mentions"] = {"parse": ["users", "roles", "everyone"], "replied_user": False}
+    origin = Origin(member.user, member, kind=DEFAULT if reference is None else REPLY, reference=reference)
+    message = call.core.posts.create(channel, origin, Upload(body, files))
+    call.core.threads.spoken_in(channel, member.user)
+    return Views(call.core).message(message)
+
+
+def _may_write(call: ApiCall, member: Member, channel: Channel) -> int:
+    """The person's permissions. Raises 403 if they cannot write in the channel, or in a locked thread."""
+    not_timed_out(call, member)
+    allowed = call.core.state.permissions(member, channel)
+    needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
+    if not allowed & needed:
+        raise ApiError(403, "missing_permissions", f"{member.user.name} may not write in #{channel.name}.")
+    if channel.thread is not None and channel.thread.locked and not allowed & perms.MANAGE_THREADS:
+        raise ApiError(403, "locked", f'The thread "{channel.name}" is locked.')
+    return allowed
+
+
+def _answered(call: ApiCall, channel: Channel, member: Member) -> JSON | None:
+    given = call.body.get("reply_to")
+    if given is None:
+        return None
+    target = channel.messages.get(str(given))
+    if target is None or target.ephemeral_to is not None:
+        raise ApiError(404, "unknown_message", f'There is no message "{given}" in #{channel.name}.')
+    if not call.core.state.permissions(member, channel) & perms.READ_MESSAGE_HISTORY:
+        raise ApiError(403, "missing_permissions", f"{member.user.name} cannot read what was said before.")
+    return {"type": 0, "channel_id": channel.id, "message_id": target.id, **channel.in_guild}
+
+
+def _open(message: Message) -> None:
+    thread = message.channel.thread
+    if thread is not None and thread.archived:
+        raise ApiError(409, "archived", f'The thread "{message.channel.name}" is archived.')
+
+
+async def edit(call: ApiCall) -> JSON:
+    """PATCH messages/{id}: people change the content of what they wrote themselves."""
+    message, member = reader(call, call.params["id"])
+    if message.author is not member.user:
+        raise ApiError(403, "forbidden", f"{member.user.name} did not write this message.")
+    _open(message)
+    content: Any = call.body.get("content")
+    if not isinstance(content, str):
+        raise invalid('"content" is missing.')
+    return Views(call.core).message(call.core.posts.edit(message, Upload({"content": content})))
+
+
+async def delete(call: ApiCall) -> JSON:
+    """DELETE messages/{id}: as `user`, their own or with MANAGE_MESSAGES; without, behind everyone's back."""
+    if call.get("user") is None:
+        message = call.message(call.params["id"])
+    else:
+        message, member = reader(call, call.params["id"])
+        manages = call.core.state.permissions(member, message.channel) & perms.MANAGE_MESSAGES
+        if message.author is not member.user and not manages:
+            raise ApiError(
+                403, "missing_permissions", f"{member.user.name} may not delete messages of others here."
+            )
+        _open(message)
+    call.core.posts.delete(message)
+    return Views(call.core).message(message)

@@ -1,0 +1,79 @@
+"""Files, replies, edits and deletions on the page."""
+
+import pytest
+from playwright.async_api import expect
+
+from page.conftest import Open, Stage
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_files_go_with_text_or_alone(open_tab: Open) -> None:
+    tab = await open_tab("workshop/news")
+    tray = tab.page.locator("#main-view .tray")
+    await tab.page.locator("#main-view input[type=file]").set_input_files(
+        [
+            {"name": "menu.txt", "mimeType": "text/plain", "buffer": b"soup"},
+            {"name": "bill.txt", "mimeType": "text/plain", "buffer": b"5"},
+        ]
+    )
+    await expect(tray.get_by_role("listitem")).to_have_text(["menu.txt4 B", "bill.txt1 B"])
+    await tray.get_by_role("button", name="Remove bill.txt").click()
+    await tab.type("today")
+    await tab.keys("Enter")
+    await expect(tray).to_be_hidden()
+    await expect(tab.rows.last).to_contain_text("today")
+    await expect(tab.rows.last).to_contain_text("menu.txt")
+    await tab.page.locator("#main-view input[type=file]").set_input_files(
+        {"name": "alone.txt", "mimeType": "text/plain", "buffer": b"x"}
+    )
+    await tab.page.get_by_role("button", name="Send").click()
+    await expect(tab.rows.last).to_contain_text("alone.txt")
+
+
+async def test_a_reply_shows_what_it_answers(open_tab: Open, stage: Stage) -> None:
+    asked = await stage.say("ben", "news", "who cooks tonight?")
+    tab = await open_tab("workshop/news")
+    row = tab.page.locator(f"#main-view li[data-id='{asked['id']}']")
+    tray = tab.page.locator("#main-view .tray")
+    await row.hover()
+    await row.get_by_role("button", name="Reply").click()
+    await expect(tray).to_contain_text("Replying to Ben")
+    await tab.keys("Escape")
+    await expect(tray).to_be_hidden()
+    await row.hover()
+    await row.get_by_role("button", name="Reply").click()
+    await tray.get_by_role("button", name="@ on").click()
+    await tab.type("I do")
+    await tab.keys("Enter")
+    await expect(tab.rows.last).to_contain_text("I do")
+    await expect(tab.rows.last.locator(".context")).to_contain_text("who cooks tonight?")
+    last = (await stage.call("GET", "channels/news/messages?limit=1"))["messages"][0]
+    assert (last["reference"]["message_id"], last["notified"]) == (asked["id"], [])
+
+
+async def test_the_newest_own_message_is_edited_with_the_up_key_and_deleted(
+    open_tab: Open, stage: Stage
+) -> None:
+    tab = await open_tab("workshop/news")
+    said = await stage.say("ada", "news", "tee is ready")
+    row = tab.page.locator(f"#main-view li[data-id='{said['id']}']")
+    await expect(row).to_contain_text("tee is ready")
+    await tab.composer.click()
+    await tab.keys("ArrowUp")
+    await expect(tab.page.locator("#main-view .tray")).to_contain_text("Editing your message")
+    await expect(tab.composer).to_have_value("tee is ready")
+    await tab.composer.fill("tea is ready")
+    await tab.keys("Enter")
+    await expect(row).to_contain_text("tea is ready(edited)")
+    await expect(tab.composer).to_have_value("")
+    await tab.keys("ArrowUp", "Escape")
+    await expect(tab.composer).to_have_value("")
+    other = await open_tab("workshop/news", user="ben")
+    theirs = other.page.locator(f"#main-view li[data-id='{said['id']}']")
+    await theirs.hover()
+    await expect(theirs.get_by_role("button", name="Edit")).to_have_count(0)
+    await expect(theirs.get_by_role("button", name="Delete message as an administrator")).to_be_visible()
+    await row.hover()
+    await row.get_by_role("button", name="Delete message", exact=True).click()
+    await expect(row).to_have_count(0)
