@@ -23,6 +23,7 @@ from discord_sandbox.discord.rest import (
 )
 from discord_sandbox.discord.rest.context import VERSIONS
 from discord_sandbox.discord.rest.guild import bans, members, reads, roles
+from discord_sandbox.discord.rest.guild import channels as guild_channels
 from discord_sandbox.discord.rest.replies import reply
 from discord_sandbox.discord.rest.unmodelled import other_version, unmodelled
 from discord_sandbox.discord.rest.uploads import REQUEST_LIMIT
@@ -38,6 +39,7 @@ ENDPOINTS = (
     *reads.ENDPOINTS,
     *members.ENDPOINTS,
     *bans.ENDPOINTS,
+    *guild_channels.ENDPOINTS,
     *channels.ENDPOINTS,
     *overwrites.ENDPOINTS,
     *threads.ENDPOINTS,

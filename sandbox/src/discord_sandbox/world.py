@@ -53,8 +53,12 @@ class PersonSpec:
 
 @dataclass(frozen=True, slots=True)
 class ChannelSpec:
+    """`type` is text, announcement or category; `category` names one that is listed before."""
+
     name: str
     topic: str = ""
+    type: str = "text"
+    category: str = ""
 
 
 ROLES = (

@@ -115,7 +115,7 @@ async def test_mistakes_are_named_with_a_way_out(client: Client) -> None:
     assert (await refused("PATCH", "people/ada", {"roles": ["member", 1]}))[0] == '"roles: 2" must be a text.'
     assert (await refused("GET", "requests", sicne=3))[1] == "Did you mean since?"
     assert (await refused("GET", "interactions/1", wait="soon"))[0] == '"wait" must be a number.'
-    assert (await refused("DELETE", "messages/1", force=1))[1] == "It takes none."
+    assert (await refused("DELETE", "faults/f1", force=1))[1] == "It takes none."
     async with client.http.post(f"{client.sandbox.api}/messages", data="[" * 100_000) as got:
         assert got.status == 400
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from discord_sandbox.api.call import ApiCall, handled
 from discord_sandbox.api.calls import (
     admin,
+    channels,
     commands,
     components,
     events,
@@ -92,18 +93,19 @@ READS = (
     Route("GET", "/requests", lookups.requests, "REST calls of bots", requests.REQUESTS, answers.REQUESTS),
 )
 CHANGES = (
+    Route("POST", "/channels", channels.create, "make a channel", requests.MAKE_CHANNEL, _CHANNEL, 201),
     Route(
         "PATCH",
         "/channels/{name}",
-        admin.channel,
-        "set permissions of an application, role or user; name, topic, archived, locked",
+        channels.change,
+        "set permissions of an application, role or user; name, topic, place, archived, locked",
         requests.CHANGE_CHANNEL,
         answers.CHANGED_CHANNEL,
     ),
     Route(
         "DELETE",
         "/channels/{name}",
-        admin.delete_channel,
+        channels.delete,
         "delete a channel or thread",
         requests.PLACE,
         _CHANNEL,

@@ -6,7 +6,15 @@ from discord_sandbox.discord.state.permissions import names
 from discord_sandbox.discord.traffic.faults import Fault
 from discord_sandbox.discord.traffic.request_log import LoggedCall
 
-CHANNEL_TYPES = {0: "text", 1: "direct", 10: "thread", 11: "thread", 12: "private_thread"}
+CHANNEL_TYPES = {
+    0: "text",
+    1: "direct",
+    4: "category",
+    5: "announcement",
+    10: "thread",
+    11: "thread",
+    12: "private_thread",
+}
 
 
 class Views(MessageViews):
@@ -59,6 +67,7 @@ class Views(MessageViews):
             "user": it.name if it.is_direct else None,
             "application": bot.name if it.is_direct and bot is not None else None,
             "position": it.position,
+            "category_id": it.category_id,
             "parent_id": thread.parent.id if thread is not None else None,
             "message_id": thread.message_id if thread is not None else None,
             "archived": thread.archived if thread is not None else False,

@@ -5,6 +5,7 @@ from pathlib import Path
 from aiohttp import web
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.actions.channels import Channels
 from discord_sandbox.discord.actions.commands import CommandRegistry
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.actions.interactions import Interactions
@@ -40,6 +41,7 @@ class Core:
         self.posts = Posts(self.state, clock, self.broadcast, self.render)
         self.reactions = Reactions(self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
+        self.channels = Channels(self.state, self.broadcast, self.threads)
         self.members = Members(self.state, clock, self.broadcast)
         self.roles = Roles(self.state, self.broadcast)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)

@@ -34,6 +34,8 @@ async def create(call: ApiCall) -> JSON:
 def _may_write(call: ApiCall, member: Member, channel: Channel) -> int:
     """The person's permissions. Raises 403 if they cannot write in the channel, or in a locked thread."""
     not_timed_out(call, member)
+    if not channel.holds_messages:
+        raise ApiError(409, "conflict", f'"{channel.name}" holds no messages.')
     allowed = call.core.state.permissions(member, channel)
     needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
     if not allowed & needed:

@@ -160,14 +160,28 @@ BAN = taking(
     reason=TEXT,
     delete_message_seconds=about(SECONDS, "Back from now."),
 )
+_CHANNEL = {
+    "name": GIVEN,
+    "topic": TEXT,
+    "position": COUNT,
+    "category": about(TEXT, "A category's name or id; null: none."),
+    "slowmode": about(COUNT, "Seconds between two messages of a person."),
+    "nsfw": FLAG,
+}
+MAKE_CHANNEL = taking(
+    "name",
+    example={"name": "kitchen", "category": "back"},
+    guild=GUILD,
+    type=one_of("text", "announcement", "category"),
+    **_CHANNEL,
+)
 CHANGE_CHANNEL = taking(
     example={"permissions": {"SEND_MESSAGES": False}, "application": "robot"},
     **NAMED,
     role=GIVEN,
     application=about(GIVEN, "Whom the permissions are for: an application, a role or a user."),
     permissions=PERMISSIONS,
-    name=GIVEN,
-    topic=TEXT,
+    **_CHANNEL,
     archived=FLAG,
     locked=FLAG,
 )

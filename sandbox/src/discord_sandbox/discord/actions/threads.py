@@ -6,6 +6,8 @@ from discord_sandbox.discord.actions.broadcast import Broadcast
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import (
+    ANNOUNCEMENT,
+    ANNOUNCEMENT_THREAD,
     HAS_THREAD,
     PRIVATE_THREAD,
     PUBLIC_THREAD,
@@ -51,7 +53,8 @@ class Threads:
         """Start a thread, which gets the message's id. Raises 160004 if the message has a thread."""
         if message.thread is not None or message.id in self._state.channels:
             raise DiscordError(160004)
-        channel, thread = self._make(message.id, message.channel, owner, draft, PUBLIC_THREAD)
+        kind = ANNOUNCEMENT_THREAD if message.channel.kind == ANNOUNCEMENT else PUBLIC_THREAD
+        channel, thread = self._make(message.id, message.channel, owner, draft, kind)
         thread.message_id = message.id
         message.thread = channel
         message.flags |= HAS_THREAD
@@ -106,7 +109,7 @@ class Threads:
         self._state.remove_channel(channel)
 
     def spoken_in(self, channel: Channel, user: User) -> None:
-        """Whoever writes in a thread joins it, and an archived one is open again."""
+        """A user who writes in a thread joins it, and an archived one is open again."""
         if channel.thread is None:
             return
         channel.thread.members.setdefault(user.id, self._clock.now())

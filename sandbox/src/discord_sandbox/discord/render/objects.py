@@ -94,7 +94,7 @@ def channel(it: Channel, viewer: str | None = None) -> JSON:
         "flags": 0,
         "guild_id": it.guild.id,
         "name": it.name,
-        "parent_id": None,
+        "parent_id": it.category_id,
         "rate_limit_per_user": it.slowmode,
         "topic": it.topic,
         "position": it.position,

@@ -5,39 +5,11 @@ from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.rest import overwrites
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.rules import channels as rules
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import Channel, Thread
 from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
-ARCHIVE = (60, 1440, 4320, 10080)
-MODELLED = frozenset(
-    {
-        "name",
-        "topic",
-        "position",
-        "nsfw",
-        "rate_limit_per_user",
-        "permission_overwrites",
-        "parent_id",
-        "default_auto_archive_duration",
-    }
-)
-NOT_MODELLED = frozenset({"type", "flags", "default_thread_rate_limit_per_user"})
-# Documented for other types of channels; without effect on text channels.
-OF_OTHERS = frozenset(
-    {
-        "bitrate",
-        "user_limit",
-        "rtc_region",
-        "video_quality_mode",
-        "available_tags",
-        "default_reaction_emoji",
-        "default_sort_order",
-        "default_forum_layout",
-        "default_tag_setting",
-    }
-)
-KEYS = MODELLED | NOT_MODELLED | OF_OTHERS
 THREAD_KEYS = frozenset(
     {
         "name",
@@ -63,28 +35,12 @@ async def patch(call: Context) -> Result:
     if not call.may(channel, perms.MANAGE_CHANNELS):
         raise DiscordError(50013)
     body = call.fields()
-    body.known(KEYS)
-    name, topic = body.text("name", 100, shortest=1), body.text("topic", 1024)
-    slowmode, position = body.number("rate_limit_per_user", 0, 21600), body.number("position", 0, 2**31 - 1)
-    nsfw, minutes = body.flag("nsfw"), body.choice("default_auto_archive_duration", ARCHIVE)
-    if body.snowflake("parent_id") is not None:
-        body.complain("parent_id", "CHANNEL_PARENT_INVALID", "Category does not exist")
-    for key in NOT_MODELLED & body.body.keys():
-        if body.body[key] not in (None, channel.kind if key == "type" else 0):
-            body.complain(key, "UNSUPPORTED", f"The sandbox does not model {key}.")
+    found = rules.read(body, channel.guild, channel.kind, new=False, own=channel.id)
     new = overwrites.read_all(body, channel.guild)
     body.complaints.check()
     if new is not None:
         overwrites.replace_all(call, channel, new)
-    channel.name = channel.name if name is None else name
-    channel.topic = topic if "topic" in call.body else channel.topic
-    channel.position = channel.position if position is None else position
-    channel.nsfw = channel.nsfw if nsfw is None else nsfw
-    if "rate_limit_per_user" in call.body:
-        channel.slowmode = slowmode or 0
-    if "default_auto_archive_duration" in call.body:
-        channel.auto_archive_minutes = minutes
-    call.core.broadcast.channel_updated(channel)
+    call.core.channels.change(channel, found)
     return render.channel(channel)
 
 
@@ -93,7 +49,7 @@ def _patch_thread(call: Context, channel: Channel, thread: Thread) -> Result:
     body.known(THREAD_KEYS)
     name = body.text("name", 100, shortest=1)
     archived, locked = body.flag("archived"), body.flag("locked")
-    minutes = body.choice("auto_archive_duration", ARCHIVE)
+    minutes = body.choice("auto_archive_duration", rules.ARCHIVE)
     slowmode = body.number("rate_limit_per_user", 0, 21600)
     invitable = body.flag("invitable")
     body.complaints.check()
@@ -126,12 +82,14 @@ async def delete(call: Context) -> Result:
     if not call.may(channel, perms.MANAGE_THREADS if channel.is_thread else perms.MANAGE_CHANNELS):
         raise DiscordError(50013)
     body = render.channel(channel)
-    call.core.threads.remove(channel)
+    call.core.channels.remove(channel)
     return body
 
 
 async def typing(call: Context) -> Result:
     channel = call.channel(perms.SEND_MESSAGES)
+    if not channel.holds_messages:
+        raise DiscordError(50008)
     call.core.broadcast.typing(channel, call.me(channel.guild), call.core.clock.now())
     return None
 

@@ -39,14 +39,8 @@ async def create(call: Context) -> Result:
 
 async def overwrite(call: Context) -> Result:
     application, guild = _scope(call)
-    bodies = call.upload.items
-    if bodies is None:
-        raise DiscordError(50035, errors={"_errors": [_NOT_A_LIST]})
-    made = call.core.commands.overwrite(application, guild, bodies, call.upload.complaints)
+    made = call.core.commands.overwrite(application, guild, call.items(), call.upload.complaints)
     return [one.body for one in made]
-
-
-_NOT_A_LIST = {"code": "LIST_TYPE_CONVERT", "message": "Only iterables may be used in a ListType"}
 
 
 async def get(call: Context) -> Result:

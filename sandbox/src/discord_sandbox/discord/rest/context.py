@@ -50,6 +50,12 @@ class Context:
         """The body, to be read key by key. Its complaints are the call's: `fields().complaints.check()`."""
         return self.upload.fields()
 
+    def items(self) -> list[JSON]:
+        """The objects of a body that is a list. Raises 50035."""
+        if self.upload.items is None:
+            raise invalid((), "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType")
+        return self.upload.items
+
     def query(self) -> Query:
         return Query(dict(self.request.query), self.upload.complaints)
 

@@ -7,7 +7,15 @@ from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.rest.query import Query
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.clock import iso
-from discord_sandbox.discord.state.model import DEFAULT, JSON, REPLY, Channel, Message
+from discord_sandbox.discord.state.model import (
+    ANNOUNCEMENT,
+    CROSSPOSTED,
+    DEFAULT,
+    JSON,
+    REPLY,
+    Channel,
+    Message,
+)
 from discord_sandbox.discord.traffic.rate_limits import DELETES, MESSAGES, READS
 
 TWO_WEEKS = 14 * 86_400.0
@@ -56,6 +64,8 @@ async def get(call: Context) -> Result:
 
 def _check_send(call: Context, channel: Channel) -> None:
     """Raises 50013 for a missing permission, 50007 for a person who refuses, 160005 for a locked thread."""
+    if not channel.holds_messages:
+        raise DiscordError(50008)
     needed = perms.SEND_MESSAGES_IN_THREADS if channel.is_thread else perms.SEND_MESSAGES
     if not call.may(channel, needed):
         raise DiscordError(50013)
@@ -156,8 +166,18 @@ async def bulk_delete(call: Context) -> Result:
 
 
 async def crosspost(call: Context) -> Result:
-    call.channel()
-    raise DiscordError(50024)
+    """Publish a message of an announcement channel; no other channel follows one here."""
+    channel = call.guild_channel(perms.SEND_MESSAGES)
+    message = call.message(channel)
+    if channel.kind != ANNOUNCEMENT:
+        raise DiscordError(50024)
+    if message.author.id != call.application.id and not call.may(channel, perms.MANAGE_MESSAGES):
+        raise DiscordError(50013)
+    if message.flags & CROSSPOSTED:
+        raise DiscordError(40033)
+    message.flags |= CROSSPOSTED
+    call.core.broadcast.message_updated(message)
+    return call.shown(message)
 
 
 async def pins(call: Context) -> Result:

@@ -38,6 +38,13 @@ def read_all(body: Fields, guild: Guild) -> dict[str, Overwrite] | None:
     return found
 
 
+def check_new(call: Context, guild: Guild, new: Mapping[str, Overwrite]) -> None:
+    """Raises 50013 if a new channel would allow or deny what the bot lacks in the guild, or MANAGE_ROLES."""
+    base = call.core.state.permissions(call.me(guild))
+    if not base & perms.ADMINISTRATOR and _touched({}, new) & (~base | perms.MANAGE_ROLES):
+        raise DiscordError(50013)
+
+
 def replace_all(call: Context, channel: Channel, new: Mapping[str, Overwrite]) -> None:
     """Set all overwrites of a channel.
 

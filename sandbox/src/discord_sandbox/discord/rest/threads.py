@@ -3,12 +3,19 @@
 from discord_sandbox.discord.actions.threads import ThreadDraft
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
-from discord_sandbox.discord.rest.channels import ARCHIVE
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
+from discord_sandbox.discord.rules.channels import ARCHIVE
 from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.state import permissions as perms
-from discord_sandbox.discord.state.model import PRIVATE_THREAD, PUBLIC_THREAD, Channel, Thread
+from discord_sandbox.discord.state.model import (
+    ANNOUNCEMENT,
+    ANNOUNCEMENT_THREAD,
+    PRIVATE_THREAD,
+    PUBLIC_THREAD,
+    Channel,
+    Thread,
+)
 from discord_sandbox.discord.traffic.rate_limits import READS, THREADS
 
 KEYS = frozenset({"name", "auto_archive_duration", "rate_limit_per_user"})
@@ -48,7 +55,10 @@ async def thread_alone(call: Context) -> Result:
     needed = perms.CREATE_PRIVATE_THREADS if kind == PRIVATE_THREAD else perms.CREATE_PUBLIC_THREADS
     if not call.may(channel, needed):
         raise DiscordError(50013)
-    kind = PRIVATE_THREAD if kind == PRIVATE_THREAD else PUBLIC_THREAD
+    if not channel.holds_messages or (channel.kind == ANNOUNCEMENT and kind == PRIVATE_THREAD):
+        raise DiscordError(50024)
+    if kind != PRIVATE_THREAD:
+        kind = ANNOUNCEMENT_THREAD if channel.kind == ANNOUNCEMENT else PUBLIC_THREAD
     made = call.core.threads.alone(channel, call.me(channel.guild), draft, kind)
     return 201, render.channel(made, call.application.id)
 

@@ -8,12 +8,14 @@ from discord_sandbox.discord.state.permissions import Overwrite
 
 JSON = dict[str, Any]
 
+CATEGORY, ANNOUNCEMENT = 4, 5
 TEXT, DIRECT, ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD = 0, 1, 10, 11, 12
 THREADS = frozenset({ANNOUNCEMENT_THREAD, PUBLIC_THREAD, PRIVATE_THREAD})
 
 DEFAULT, CHANNEL_PIN, THREAD_CREATED, REPLY, CHAT_INPUT, THREAD_STARTER = 0, 6, 18, 19, 20, 21
 CONTEXT_MENU = 23
 
+CROSSPOSTED = 1 << 0
 SUPPRESS_EMBEDS, HAS_THREAD, EPHEMERAL, LOADING = 1 << 2, 1 << 5, 1 << 6, 1 << 7
 SUPPRESS_NOTIFICATIONS, COMPONENTS_V2 = 1 << 12, 1 << 15
 
@@ -101,6 +103,7 @@ class Channel:
     slowmode: int = 0
     nsfw: bool = False
     auto_archive_minutes: int | None = None
+    category_id: str | None = None
     overwrites: dict[str, Overwrite] = field(default_factory=dict)
     messages: dict[str, "Message"] = field(default_factory=dict)
     last_message_id: str | None = None
@@ -110,6 +113,10 @@ class Channel:
     @property
     def is_thread(self) -> bool:
         return self.thread is not None
+
+    @property
+    def holds_messages(self) -> bool:
+        return self.kind != CATEGORY
 
     @property
     def is_direct(self) -> bool:

@@ -4,10 +4,22 @@ import base64
 
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.ids import named_id, seconds_of
-from discord_sandbox.discord.state.model import TEXT, Application, Channel, Guild, Member, Role, User
-from discord_sandbox.world import ApplicationSpec, GuildSpec
+from discord_sandbox.discord.state.model import (
+    ANNOUNCEMENT,
+    CATEGORY,
+    TEXT,
+    Application,
+    Channel,
+    Guild,
+    Member,
+    Role,
+    User,
+)
+from discord_sandbox.world import ApplicationSpec, ChannelSpec, GuildSpec
 
 PRIVILEGED = {"GUILD_MEMBERS": 1 << 1, "GUILD_PRESENCES": 1 << 8, "MESSAGE_CONTENT": 1 << 15}
+
+CHANNEL_KINDS = {"text": TEXT, "announcement": ANNOUNCEMENT, "category": CATEGORY}
 
 
 def default_token(application_id: str, name: str) -> str:
@@ -42,11 +54,29 @@ def guild(spec: GuildSpec, users: dict[str, User]) -> Guild:
         )
         made.members[user.id] = Member(user, made, [by_name[name] for name in person.roles], created)
     for position, one in enumerate(spec.channels):
-        channel_id = named_id("channel", spec.name, one.name)
-        made.channels[channel_id] = Channel(
-            channel_id, made, TEXT, one.name, one.topic or None, position=position
-        )
+        channel = _channel(made, one, position)
+        made.channels[channel.id] = channel
     return made
+
+
+def _channel(guild: Guild, spec: ChannelSpec, position: int) -> Channel:
+    """Raises ValueError for an unknown type or category."""
+    if spec.type not in CHANNEL_KINDS:
+        raise ValueError(
+            f"{spec.name} cannot be a channel of type {spec.type}; known: {', '.join(CHANNEL_KINDS)}"
+        )
+    category = guild.channels.get(named_id("channel", guild.name, spec.category)) if spec.category else None
+    if spec.category and (category is None or category.kind != CATEGORY):
+        raise ValueError(f"there is no category {spec.category} before {spec.name}")
+    return Channel(
+        named_id("channel", guild.name, spec.name),
+        guild,
+        CHANNEL_KINDS[spec.type],
+        spec.name,
+        spec.topic or None,
+        position=position,
+        category_id=category.id if category is not None else None,
+    )
 
 
 def new_person(name: str, display_name: str = "", accepts_messages: bool = True) -> User:

@@ -20,6 +20,7 @@ const PATHS = {
   copy: "M9 9h11v11H9zM5 15V4h11",
   bolt: "M13 3 5 13.5h6L10 21l8-10.5h-6z",
   image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4",
+  megaphone: "M4 10v4h3l9 4V6l-9 4zM8 14.5V19h2.5v-3.5M19 9.5c1 1.5 1 3.5 0 5",
   plus: "M12 5v14M5 12h14",
   pencil: "M4 20h4L19.5 8.5l-4-4L4 16zM13 7l4 4",
   arrow: "M12 5v14M6 13l6 6 6-6",

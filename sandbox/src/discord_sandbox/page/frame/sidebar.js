@@ -20,14 +20,21 @@ export class Sidebar {
     const { store } = this;
     this.title.textContent = store.guild?.name ?? "No server";
     refill(this.rail, [...store.guilds.values()].map((guild) => this.guild(guild)));
-    const channels = store.channelsHere();
+    const groups = store.categoriesHere();
     const directs = store.directsOf(store.acting);
     refill(
       this.list,
       directs.length ? [h("div", { class: "category" }, "Direct messages"), h("ul", { class: "directs" }, directs.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c))))] : null,
-      h("div", { class: "category" }, "Text channels"),
-      channels.length ? h("ul", null, channels.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c), this.threads(c)))) : h("p", { class: "empty" }, "This server has no channels."),
+      groups.some((g) => g.channels.length) ? null : h("p", { class: "empty" }, "This server has no channels."),
+      groups.filter((g) => g.category || g.channels.length).map((g) => this.group(g)),
     );
+  }
+
+  group({ category, channels }) {
+    return [
+      h("div", { class: "category", dataset: { key: category?.id ?? "channels" } }, category?.name ?? "Text channels"),
+      h("ul", { dataset: { key: `in ${category?.id ?? "channels"}` } }, channels.map((c) => h("li", { dataset: { key: c.id } }, this.channel(c), this.threads(c)))),
+    ];
   }
 
   guild(guild) {
@@ -58,7 +65,7 @@ export class Sidebar {
     return h(
       "a",
       { class: `channel${channel.id === store.channelId ? " here" : ""}${isUnread ? " unread" : ""}`, href: href(store, channel), "aria-current": here ? "page" : null, "aria-label": label, dataset: { id: channel.id } },
-      direct ? avatar(name, { bot: true, size: 24 }) : icon("hash", 20),
+      direct ? avatar(name, { bot: true, size: 24 }) : icon(channel.type === "announcement" ? "megaphone" : "hash", 20),
       h("span", { class: "ellipsis" }, name),
       mentions ? h("span", { class: "badge", "aria-hidden": "true" }, mentions) : null,
     );

@@ -79,10 +79,20 @@ export class Store {
     return [...this.applications.values()].filter((a) => a.guilds.includes(name ?? ""));
   }
 
-  /** Text channels of the open guild, in their order. */
+  /** Channels of the open guild, in their order: those of no category first. */
   channelsHere(guildId = this.guildId) {
-    return [...this.channels.values()].filter((c) => c.guild_id === guildId && !c.parent_id)
+    const place = (channel) => this.channels.get(channel.category_id ?? "")?.position ?? -1;
+    return [...this.channels.values()].filter((c) => c.guild_id === guildId && !c.parent_id && c.type !== "category")
+      .sort((a, b) => place(a) - place(b) || a.position - b.position || compareIds(a.id, b.id));
+  }
+
+  /** Categories of the open guild with their channels, in their order; null stands for no category. */
+  categoriesHere() {
+    const channels = this.channelsHere();
+    const categories = [...this.channels.values()].filter((c) => c.guild_id === this.guildId && c.type === "category")
       .sort((a, b) => a.position - b.position || compareIds(a.id, b.id));
+    const inside = (id) => channels.filter((c) => (c.category_id ?? null) === id);
+    return [{ category: null, channels: inside(null) }, ...categories.map((category) => ({ category, channels: inside(category.id) }))];
   }
 
   /** Direct messages of a person that have any, the newest first. @param {?string} name */

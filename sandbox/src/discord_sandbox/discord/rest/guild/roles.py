@@ -51,12 +51,17 @@ async def move(call: Context) -> Result:
     guild = call.managed_guild(perms.MANAGE_ROLES)
     complaints, highest = Complaints(), top(call.me(guild))
     positions: dict[str, int] = {}
-    for index, one in enumerate(call.upload.items or []):
+    for index, one in enumerate(call.items()):
         body = Fields(one, complaints, (index,))
         role_id, position = body.snowflake("id", required=True), body.number("position", 0, 2**31 - 1)
         if role_id is not None and position is not None:
             positions[str(role_id)] = int(position)
     complaints.check()
+    positions = {
+        one: wanted
+        for one, wanted in positions.items()
+        if one not in guild.roles or guild.roles[one].position != wanted
+    }
     for moved, wanted in positions.items():
         _role(call, guild, moved)
         if moved == guild.id:
