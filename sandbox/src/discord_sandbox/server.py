@@ -20,6 +20,7 @@ from discord_sandbox.discord.rest import (
     reactions,
     threads,
     users,
+    webhooks,
 )
 from discord_sandbox.discord.rest.context import VERSIONS
 from discord_sandbox.discord.rest.guild import bans, members, reads, roles
@@ -46,6 +47,7 @@ ENDPOINTS = (
     *messages.ENDPOINTS,
     *reactions.ENDPOINTS,
     *interactions.ENDPOINTS,
+    *webhooks.ENDPOINTS,
     *commands.ENDPOINTS,
 )
 

@@ -1,4 +1,4 @@
-"""Files that people send: `[{"filename": "log.txt", "text": "…"}]`, or with `content` in base64."""
+"""Files that people send: `[{"filename": "a.txt", "text": "…"}]`, or with `content` in base64."""
 
 import base64
 import binascii

@@ -122,6 +122,7 @@ class MessageViews:
             "flags": it.flags,
             "pinned": it.pinned,
             "deleted": it.deleted,
+            "webhook_id": it.webhook_id,
             "interaction": {
                 "id": asked.id,
                 "type": self._kind(asked),

@@ -17,6 +17,7 @@ from discord_sandbox.api.calls import (
     people,
     roles,
     services,
+    webhooks,
     writing,
 )
 from discord_sandbox.api.errors import ApiError
@@ -155,6 +156,9 @@ MEMBERS = (
     ),
 )
 BESIDES = (
+    Route("GET", "/webhooks", webhooks.listed, "all webhooks", answers=answers.WEBHOOKS),
+    Route("POST", "/webhooks", webhooks.create, "make a webhook", requests.WEBHOOK, shape("Webhook"), 201),
+    Route("DELETE", "/webhooks/{id}", webhooks.delete, "delete a webhook", answers=shape("Webhook")),
     Route("GET", "/faults", faults.listed, "all faults", answers=answers.FAULTS),
     Route("POST", "/faults", faults.create, "inject a fault", requests.FAULT, _FAULT, 201),
     Route("DELETE", "/faults", faults.clear, "end all faults", answers=answers.FAULTS),

@@ -15,6 +15,7 @@ from discord_sandbox.discord.actions.reactions import Reactions
 from discord_sandbox.discord.actions.responses import Responses
 from discord_sandbox.discord.actions.roles import Roles
 from discord_sandbox.discord.actions.threads import Threads
+from discord_sandbox.discord.actions.webhooks import Webhooks
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.state.clock import Clock
@@ -44,6 +45,7 @@ class Core:
         self.channels = Channels(self.state, self.broadcast, self.threads)
         self.members = Members(self.state, clock, self.broadcast)
         self.roles = Roles(self.state, self.broadcast)
+        self.webhooks = Webhooks(self.state, self.broadcast, self.posts)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)
         self.commands = CommandRegistry(self.state, clock, self.broadcast)
         self.responses = Responses(self.interactions, self.render)

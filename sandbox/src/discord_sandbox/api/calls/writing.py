@@ -7,7 +7,8 @@ from discord_sandbox.api.calls.people import not_timed_out, present, reader
 from discord_sandbox.api.errors import ApiError, invalid
 from discord_sandbox.api.files import read_files
 from discord_sandbox.api.views import Views
-from discord_sandbox.discord.actions.posts import Origin, Upload
+from discord_sandbox.discord.actions.posts import Origin
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import DEFAULT, JSON, REPLY, Channel, Member, Message
 

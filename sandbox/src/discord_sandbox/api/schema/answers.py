@@ -153,6 +153,7 @@ _MESSAGES: dict[str, JSON] = {
         flags=WHOLE,
         pinned=FLAG,
         deleted=FLAG,
+        webhook_id=maybe(ID),
         interaction=maybe(record(id=ID, type=TEXT, user=TEXT, command=maybe(TEXT))),
         reference=maybe(record(message_id=maybe(ID), channel_id=maybe(ID))),
         reactions=many(record(emoji=TEXT, count=WHOLE, users=many(TEXT))),
@@ -240,6 +241,7 @@ _TRAFFIC: dict[str, JSON] = {
         fault=maybe(TEXT),
         headers=by_name(TEXT),
     ),
+    "Webhook": record(id=ID, name=TEXT, channel=TEXT, channel_id=ID, user=TEXT, token=TEXT, url=TEXT),
     "Service": record(name=TEXT, environment=TEXT, control_url=TEXT),
 }
 
@@ -268,6 +270,7 @@ BANS = record(bans=many(shape("Ban")))
 TOKEN = record(token=TEXT)
 REQUESTS = record(last=WHOLE, requests=many(shape("LoggedCall")))
 FAULTS = record(faults=many(shape("Fault")))
+WEBHOOKS = record(webhooks=many(shape("Webhook")))
 SERVICES = record(services=many(shape("Service")))
 CLOCK = record(now=TIME, clock_offset=NUMBER)
 RESET = record(event_id=WHOLE)

@@ -201,6 +201,13 @@ COMMAND_PERMISSIONS = taking(
         many(OBJECT), "Each {id, type, permission}; type 1 is a role, 2 a person, 3 a channel."
     ),
 )
+WEBHOOK = taking(
+    "user channel name",
+    example={"user": "mia", "channel": "news", "name": "Kitchen"},
+    **NAMED,
+    channel=CHANNEL,
+    name=GIVEN,
+)
 
 FAULT = taking(
     "kind",

@@ -2,7 +2,7 @@
 
 from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.gateway.hub import Gateway
-from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION
+from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, WEBHOOKS
 from discord_sandbox.discord.render import objects as render
 from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, User
 from discord_sandbox.discord.state.store import State
@@ -45,6 +45,11 @@ class GuildNews:
             return
         self._gateway.to_guild(channel.guild, "CHANNEL_DELETE", render.channel(channel), channel=channel)
         self.feed.publish("channel_delete", channel)
+
+    def webhooks_changed(self, channel: Channel) -> None:
+        """Bots are told of the channel alone, and read its webhooks again."""
+        body = {"guild_id": channel.guild.id, "channel_id": channel.id}
+        self._gateway.to_guild(channel.guild, "WEBHOOKS_UPDATE", body, intent=WEBHOOKS, channel=channel)
 
     def member_updated(self, member: Member) -> None:
         body = render.member(member) | {"guild_id": member.guild.id}

@@ -1,13 +1,13 @@
 """Messages of bots and people: post, edit, delete, with nonces, replies and mentions."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
-from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
+from discord_sandbox.discord.actions.uploads import Upload, listed
+from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.rules import mentions
 from discord_sandbox.discord.rules import messages as rules
-from discord_sandbox.discord.rules.fields import Fields
 from discord_sandbox.discord.rules.media import Media
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import (
@@ -26,27 +26,10 @@ from discord_sandbox.discord.state.model import (
     User,
 )
 from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.state.webhook import Webhook
 
 NONCE_SECONDS = 300.0
 OLD_SECONDS, OLD_EDITS, OLD_WINDOW = 3600.0, 30, 3600.0
-
-
-@dataclass(slots=True)
-class Upload:
-    """A decoded body and its files, by number; `items` if the body is a list. `complaints` are the call's."""
-
-    body: JSON
-    files: dict[str, Attachment] = field(default_factory=dict)
-    items: list[JSON] | None = None
-    complaints: Complaints = field(default_factory=Complaints)
-
-    def fields(self, *path: str | int) -> Fields:
-        """The body, to be read key by key."""
-        return Fields(self.body, self.complaints, path)
-
-    def part(self, body: JSON) -> "Upload":
-        """The same call with a part of its body, or another reading of it."""
-        return replace(self, body=body)
 
 
 @dataclass(slots=True)
@@ -59,6 +42,7 @@ class Origin:
     ephemeral_to: str | None = None
     kind: int = DEFAULT
     reference: JSON | None = None
+    webhook: Webhook | None = None
 
 
 class Posts:
@@ -67,38 +51,6 @@ class Posts:
         self._clock = clock
         self._broadcast = broadcast
         self._render = render
-
-    def _attachments(self, upload: Upload, channel: Channel, kept: list[Attachment]) -> list[Attachment]:
-        """The attachments that a body lists; all new files if it lists none."""
-        described = upload.body.get("attachments")
-        if described is None:
-            found = [*kept, *upload.files.values()]
-        else:
-            found = []
-            by_id = {one.id: one for one in kept}
-            for index, one in enumerate(described if isinstance(described, list) else []):
-                number = str(one.get("id")) if isinstance(one, dict) else ""
-                attachment = by_id.get(number) or upload.files.get(number)
-                if attachment is None:
-                    raise invalid(
-                        ("attachments", index, "id"),
-                        "ATTACHMENT_NOT_FOUND",
-                        f"Attachment {number} not found.",
-                    )
-                if one.get("filename") and attachment.id == "":
-                    attachment.filename = str(one["filename"])
-                if isinstance(one.get("description"), str):
-                    attachment.description = one["description"][:1024]
-                found.append(attachment)
-            listed = set(map(id, found))
-            found += [one for one in upload.files.values() if id(one) not in listed]
-        if len(found) > 10:
-            raise invalid(("attachments",), "BASE_TYPE_MAX_LENGTH", "Must be 10 or fewer in length.")
-        for attachment in found:
-            if attachment.id == "":
-                attachment.id = self._state.new_id()
-                attachment.path = f"attachments/{channel.id}/{attachment.id}/{attachment.filename}"
-        return found
 
     def _keep(self, attachments: list[Attachment]) -> None:
         for one in attachments:
@@ -125,7 +77,7 @@ class Posts:
         path: tuple[str, ...] = (),
     ) -> Message:
         """Post a message. Raises 50035 or 50006."""
-        attachments = self._attachments(upload, channel, [])
+        attachments = listed(upload, channel, [], self._state)
         draft = rules.read(
             upload.fields(*path),
             Media(attachments, self._render.cdn),
@@ -155,7 +107,9 @@ class Posts:
         )
         if origin.interaction is not None:
             message.application_id = origin.interaction.application.id
-            message.webhook = True
+            message.webhook_id = message.application_id
+        elif origin.webhook is not None:
+            message.application_id, message.webhook_id = origin.webhook.application_id, origin.webhook.id
         elif origin.author.bot:
             message.application_id = origin.author.id
         self._mention(message, origin, draft.allowed)
@@ -200,7 +154,7 @@ class Posts:
         mark: bool = True,
     ) -> Message:
         """Edit in place. What the body omits stays; attachments stay unless it lists others."""
-        attachments = self._attachments(upload, message.channel, message.attachments)
+        attachments = listed(upload, message.channel, message.attachments, self._state)
         draft = rules.read(
             upload.fields(*path),
             Media(attachments, self._render.cdn),

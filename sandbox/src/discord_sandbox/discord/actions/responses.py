@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from discord_sandbox.discord.actions.interactions import Interactions
-from discord_sandbox.discord.actions.posts import Origin, Upload
+from discord_sandbox.discord.actions.posts import Origin
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.errors import DiscordError, invalid
 from discord_sandbox.discord.render.messages import MessageRenderer
 from discord_sandbox.discord.rules import messages as rules
@@ -142,7 +143,7 @@ class Responses:
             self._interactions.clock.now(),
             flags=LOADING | flags,
             application_id=interaction.application.id,
-            webhook=True,
+            webhook_id=interaction.application.id,
             interaction=interaction,
             ephemeral_to=origin.ephemeral_to,
             reference=origin.reference,

@@ -2,6 +2,7 @@
 
 from discord_sandbox.discord.gateway.sessions import MEMBERS, Session
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.application import application_flags
 from discord_sandbox.discord.state import permissions as perms
 from discord_sandbox.discord.state.model import JSON, Guild
 from discord_sandbox.discord.state.store import State
@@ -21,7 +22,7 @@ def ready(session: Session, resume_url: str, version: int) -> JSON:
         "session_id": session.id,
         "session_type": "normal",
         "resume_gateway_url": resume_url,
-        "application": {"id": application.id} | render.application_flags(application),
+        "application": {"id": application.id} | application_flags(application),
         "private_channels": [],
         "presences": [],
         "relationships": [],

@@ -108,8 +108,8 @@ class MessageRenderer:
         }
         if it.application_id is not None:
             body["application_id"] = it.application_id
-        if it.webhook:
-            body["webhook_id"] = it.application_id
+        if it.webhook_id is not None:
+            body["webhook_id"] = it.webhook_id
         if it.position is not None:
             body["position"] = it.position
         if it.interaction is not None:

@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from discord_sandbox.discord.actions.posts import Upload
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.core import Core
 from discord_sandbox.discord.errors import Complaints, DiscordError, invalid
 from discord_sandbox.discord.rest.query import Query

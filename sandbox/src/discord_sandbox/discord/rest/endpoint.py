@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from discord_sandbox.discord.actions.posts import Upload
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.core import CORE, Core
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.rest.context import Context, Result, path_of

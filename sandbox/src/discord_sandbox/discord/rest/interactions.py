@@ -1,13 +1,10 @@
-"""Interaction callbacks, and the webhook for follow-ups."""
+"""Interaction callbacks, and what follows them; `webhooks` has the addresses of the latter."""
 
 from aiohttp import web
 
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.state.model import Interaction
-from discord_sandbox.discord.traffic.rate_limits import READS, RateLimit
-
-FOLLOW = RateLimit(5, 2.0)
 
 
 async def callback(call: Context) -> Result:
@@ -44,11 +41,4 @@ async def delete(call: Context) -> Result:
     return None
 
 
-W = "/webhooks/{application}/{token}"
-ENDPOINTS = (
-    Endpoint("POST", "/interactions/{interaction}/{token}/callback", callback, None, token=False),
-    Endpoint("POST", W, follow, FOLLOW, "token", token=False),
-    Endpoint("GET", f"{W}/messages/{{message}}", get, READS, "token", token=False, body=False),
-    Endpoint("PATCH", f"{W}/messages/{{message}}", edit, FOLLOW, "token", token=False),
-    Endpoint("DELETE", f"{W}/messages/{{message}}", delete, FOLLOW, "token", token=False, body=False),
-)
+ENDPOINTS = (Endpoint("POST", "/interactions/{interaction}/{token}/callback", callback, None, token=False),)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import BodyPartReader, web
 
-from discord_sandbox.discord.actions.posts import Upload
+from discord_sandbox.discord.actions.uploads import Upload
 from discord_sandbox.discord.errors import Complaints, DiscordError
 from discord_sandbox.discord.state.model import Attachment
 

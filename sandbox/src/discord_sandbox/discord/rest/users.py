@@ -2,6 +2,7 @@
 
 from discord_sandbox.discord.errors import DiscordError
 from discord_sandbox.discord.render import objects as render
+from discord_sandbox.discord.render.application import application as render_application
 from discord_sandbox.discord.rest.context import Context, Result
 from discord_sandbox.discord.rest.endpoint import Endpoint
 from discord_sandbox.discord.state.model import JSON, User
@@ -69,7 +70,7 @@ async def direct_messages(call: Context) -> Result:
 
 def _application(call: Context) -> JSON:
     owner = User(call.application.id[:-1] + "1", "owner", "Owner")
-    return render.application(call.application, owner, len(call.application.guilds))
+    return render_application(call.application, owner, len(call.application.guilds))
 
 
 async def application(call: Context) -> Result:

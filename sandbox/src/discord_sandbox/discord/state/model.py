@@ -167,7 +167,7 @@ class Message:
     nonce: str | int | None = None
     reference: JSON | None = None
     application_id: str | None = None
-    webhook: bool = False
+    webhook_id: str | None = None  # an application's id in answers to interactions
     interaction: "Interaction | None" = None
     ephemeral_to: str | None = None
     thread: Channel | None = None

@@ -21,6 +21,7 @@ from discord_sandbox.discord.state.model import (
     Role,
     User,
 )
+from discord_sandbox.discord.state.webhook import Webhook
 from discord_sandbox.world import World
 
 DIRECT_PERMISSIONS = (
@@ -56,6 +57,7 @@ class State:
         self.deleted: OrderedDict[str, Message] = OrderedDict()
         self.attachments: dict[str, Attachment] = {}
         self.interactions: OrderedDict[str, Interaction] = OrderedDict()
+        self.webhooks: dict[str, Webhook] = {}
         self.nonces: dict[tuple[str, str, str], tuple[float, Message]] = {}
         self.old_edits: dict[str, list[float]] = {}
         for spec in self.world.guilds:
@@ -109,6 +111,7 @@ class State:
     def remove_channel(self, channel: Channel) -> None:
         self.channels.pop(channel.id, None)
         channel.guild.channels.pop(channel.id, None)
+        self.webhooks = {key: one for key, one in self.webhooks.items() if one.channel is not channel}
         for message in channel.messages.values():
             self.messages.pop(message.id, None)
         if channel.thread is not None and channel.thread.message_id in self.messages:

@@ -195,7 +195,7 @@ export class Composer {
       this.text.value = "";
       this.tray.clear();
       if (about?.kind === "edit") await api.edit(about.message.id, { user, content });
-      else await api.say({ user, channel: this.channelId, content, files: sent, reply_to: about?.message.id, mention: about?.mention });
+      else await api.say({ user, channel: this.channelId, content: content || undefined, files: sent, reply_to: about?.message.id, mention: about?.mention });
     } catch (error) {
       Object.assign(this.tray, { about, files });
       this.tray.draw();

@@ -1,0 +1,52 @@
+"""Webhooks of channels: make, change, delete, and post through them."""
+
+import secrets
+
+from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.actions.posts import Origin, Posts
+from discord_sandbox.discord.actions.uploads import Upload
+from discord_sandbox.discord.errors import DiscordError
+from discord_sandbox.discord.rules import messages as rules
+from discord_sandbox.discord.rules.webhooks import MOST
+from discord_sandbox.discord.state.model import Channel, Message, User
+from discord_sandbox.discord.state.store import State
+from discord_sandbox.discord.state.webhook import Webhook
+
+
+class Webhooks:
+    def __init__(self, state: State, broadcast: Broadcast, posts: Posts) -> None:
+        self._state = state
+        self._broadcast = broadcast
+        self._posts = posts
+
+    def of(self, channel: Channel) -> list[Webhook]:
+        return [one for one in self._state.webhooks.values() if one.channel is channel]
+
+    def create(self, channel: Channel, name: str, creator: User) -> Webhook:
+        """Raises 30007."""
+        if len(self.of(channel)) >= MOST:
+            raise DiscordError(30007)
+        application_id = creator.id if creator.bot else None
+        made = Webhook(
+            self._state.new_id(), secrets.token_urlsafe(51), channel, name, creator, application_id
+        )
+        self._state.webhooks[made.id] = made
+        self._broadcast.webhooks_changed(channel)
+        return made
+
+    def change(self, it: Webhook, name: str | None, channel: Channel | None) -> None:
+        it.name = it.name if name is None else name
+        if channel is not None and channel is not it.channel:
+            former, it.channel = it.channel, channel
+            self._broadcast.webhooks_changed(former)
+        self._broadcast.webhooks_changed(it.channel)
+
+    def delete(self, it: Webhook) -> None:
+        del self._state.webhooks[it.id]
+        self._broadcast.webhooks_changed(it.channel)
+
+    def post(self, it: Webhook, place: Channel, name: str | None, upload: Upload) -> Message:
+        """Post in its channel or a thread of it, under the webhook's name or another one."""
+        shown = name or it.name
+        origin = Origin(User(it.id, shown, shown, bot=True), None, webhook=it)
+        return self._posts.create(place, origin, upload, keys=rules.WEBHOOK)

@@ -1,0 +1,17 @@
+"""Webhooks of channels, as kept in memory."""
+
+from dataclasses import dataclass
+
+from discord_sandbox.discord.state.model import Channel, User
+
+
+@dataclass(slots=True, eq=False)
+class Webhook:
+    """An address that posts into a channel without a bot. `application_id`: of the bot that made it, if one did."""
+
+    id: str
+    token: str
+    channel: Channel
+    name: str
+    creator: User
+    application_id: str | None = None
