@@ -1,6 +1,6 @@
 // The bot of the matrix in discord.js.
 import {
-  ActionRowBuilder, ApplicationCommandOptionType as Option, AttachmentBuilder, ButtonBuilder, ButtonStyle, ChannelSelectMenuBuilder,
+  ActionRowBuilder, ApplicationCommandOptionType as Option, ApplicationCommandType, AttachmentBuilder, ButtonBuilder, ButtonStyle, ChannelSelectMenuBuilder,
   ChannelType, Client, ContainerBuilder, Events, GatewayIntentBits, MessageFlags, ModalBuilder, Partials, PermissionFlagsBits,
   RoleSelectMenuBuilder, SectionBuilder, SeparatorBuilder, StringSelectMenuBuilder, TextDisplayBuilder, TextInputBuilder,
   TextInputStyle, UserSelectMenuBuilder,
@@ -22,6 +22,8 @@ const text = (content) => new TextDisplayBuilder().setContent(content);
 const slash = (name, options = []) => ({ name, description: name, options });
 const option = (type, name, more = {}) => ({ type, name, description: name, required: true, ...more });
 const COMMANDS = [
+  { name: 'Greet', type: ApplicationCommandType.User },
+  { name: 'Quote', type: ApplicationCommandType.Message },
   slash('ping'),
   slash('echo', [
     option(Option.String, 'text'), option(Option.Integer, 'count'), option(Option.Boolean, 'loud'), option(Option.Number, 'ratio'),
@@ -103,6 +105,8 @@ const commands = {
     const group = interaction.options.getSubcommandGroup();
     await interaction.reply(group === 'limit' ? `limit ${interaction.options.getInteger('value')}` : 'settings');
   },
+  Greet: (interaction) => interaction.reply(`hello ${interaction.targetUser.username}`),
+  Quote: (interaction) => interaction.reply(`quoted: ${interaction.targetMessage.content}`),
   find: (interaction) => interaction.reply(`found ${interaction.options.getString('dish')}`),
   async member(interaction) {
     const role = interaction.options.getRole('role');
@@ -137,7 +141,7 @@ client.on(Events.InteractionCreate, async (interaction) => {
   if (interaction.isAutocomplete()) {
     const fitting = DISHES.filter((one) => one.startsWith(interaction.options.getFocused()));
     await interaction.respond(fitting.map((value) => ({ name: value, value })));
-  } else if (interaction.isChatInputCommand()) {
+  } else if (interaction.isCommand()) {
     await commands[interaction.commandName](interaction);
   } else if (interaction.isButton()) {
     await buttons[interaction.customId](interaction);

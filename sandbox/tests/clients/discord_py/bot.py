@@ -195,6 +195,16 @@ async def find(interaction: discord.Interaction, dish: str) -> None:
     await interaction.response.send_message(f"found {dish}")
 
 
+@bot.tree.context_menu(name="Greet")
+async def greet(interaction: discord.Interaction, who: discord.Member) -> None:
+    await interaction.response.send_message(f"hello {who.name}")
+
+
+@bot.tree.context_menu(name="Quote")
+async def quote(interaction: discord.Interaction, message: discord.Message) -> None:
+    await interaction.response.send_message(f"quoted: {message.content}")
+
+
 @bot.tree.command()
 async def member(interaction: discord.Interaction, who: discord.Member, role: discord.Role) -> None:
     """Give a role, or take it."""

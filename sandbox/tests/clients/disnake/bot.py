@@ -191,6 +191,16 @@ async def find(
     await inter.response.send_message(f"found {dish}")
 
 
+@bot.user_command(name="Greet")
+async def greet(inter: disnake.UserCommandInteraction) -> None:
+    await inter.response.send_message(f"hello {inter.target.name}")
+
+
+@bot.message_command(name="Quote")
+async def quote(inter: disnake.MessageCommandInteraction) -> None:
+    await inter.response.send_message(f"quoted: {inter.target.content}")
+
+
 @bot.slash_command(description="Give a role, or take it.")
 async def member(
     inter: disnake.ApplicationCommandInteraction, who: disnake.Member, role: disnake.Role

@@ -35,7 +35,7 @@ def option(kind: Type, name: str, *, required: bool = True, **more: object) -> h
     return hikari.CommandOption(type=kind, name=name, description=name, is_required=required, **more)
 
 
-def commands() -> list[hikari.api.SlashCommandBuilder]:
+def commands() -> list[hikari.api.CommandBuilder]:
     kinds = (Type.STRING, Type.INTEGER, Type.BOOLEAN, Type.FLOAT, Type.USER, Type.CHANNEL, Type.ROLE)
     names = ("text", "count", "loud", "ratio", "who", "where", "role")
     show = option(Type.SUB_COMMAND, "show", required=False)
@@ -43,6 +43,8 @@ def commands() -> list[hikari.api.SlashCommandBuilder]:
     limit = option(Type.SUB_COMMAND_GROUP, "limit", required=False, options=[change])
     shown = [hikari.CommandChoice(name=one, value=one) for one in SHOWN]
     return [
+        bot.rest.context_menu_command_builder(hikari.CommandType.USER, "Greet"),
+        bot.rest.context_menu_command_builder(hikari.CommandType.MESSAGE, "Quote"),
         slash("ping"),
         slash("echo", *(option(kind, name) for kind, name in zip(kinds, names, strict=True))),
         slash("settings", show, limit),
@@ -69,6 +71,10 @@ async def on_command(event: hikari.CommandInteractionCreateEvent) -> None:
     elif it.command_name == "settings":
         chosen = it.options[0]
         text = "settings" if chosen.name == "show" else f"limit {chosen.options[0].options[0].value}"
+    elif it.command_name == "Greet":
+        text = f"hello {it.resolved.users[it.target_id].username}"
+    elif it.command_name == "Quote":
+        text = f"quoted: {it.resolved.messages[it.target_id].content}"
     elif it.command_name == "find":
         text = f"found {values['dish']}"
     elif it.command_name == "member":

@@ -82,6 +82,16 @@ async def dishes(ctx: it.AutocompleteContext) -> None:
     await ctx.send(choices=[one for one in DISHES if one.startswith(ctx.input_text)])
 
 
+@it.user_context_menu("Greet")
+async def greet(ctx: it.ContextMenuContext) -> None:
+    await ctx.send(f"hello {ctx.target.username}")
+
+
+@it.message_context_menu("Quote")
+async def quote(ctx: it.ContextMenuContext) -> None:
+    await ctx.send(f"quoted: {ctx.target.content}")
+
+
 WHO_AND_ROLE = [option(Type.USER, "who"), option(Type.ROLE, "role")]
 
 

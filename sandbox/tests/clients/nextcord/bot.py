@@ -189,6 +189,16 @@ async def dishes(interaction: nextcord.Interaction, current: str) -> None:
     await interaction.response.send_autocomplete([one for one in DISHES if one.startswith(current)])
 
 
+@bot.user_command(name="Greet")
+async def greet(interaction: nextcord.Interaction, who: nextcord.Member) -> None:
+    await interaction.send(f"hello {who.name}")
+
+
+@bot.message_command(name="Quote")
+async def quote(interaction: nextcord.Interaction, message: nextcord.Message) -> None:
+    await interaction.send(f"quoted: {message.content}")
+
+
 @bot.slash_command(description="Give a role, or take it.")
 async def member(interaction: nextcord.Interaction, who: nextcord.Member, role: nextcord.Role) -> None:
     who = await interaction.guild.fetch_member(who.id)

@@ -186,6 +186,16 @@ async def find(ctx: discord.ApplicationContext, dish: str) -> None:
     await ctx.respond(f"found {dish}")
 
 
+@bot.user_command(name="Greet")
+async def greet(ctx: discord.ApplicationContext, who: discord.Member) -> None:
+    await ctx.respond(f"hello {who.name}")
+
+
+@bot.message_command(name="Quote")
+async def quote(ctx: discord.ApplicationContext, message: discord.Message) -> None:
+    await ctx.respond(f"quoted: {message.content}")
+
+
 @bot.slash_command(description="Give a role, or take it.")
 async def member(ctx: discord.ApplicationContext, who: discord.Member, role: discord.Role) -> None:
     who = await ctx.guild.fetch_member(who.id)

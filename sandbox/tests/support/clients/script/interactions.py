@@ -5,7 +5,7 @@ from typing import Any
 from support.clients.run import JSON, Run
 from support.clients.script.ability import Ability
 
-COMMANDS = {"echo", "find", "member", "overwrite", "ping", "settings", "show"}
+COMMANDS = {"Greet", "Quote", "echo", "find", "member", "overwrite", "ping", "settings", "show"}
 LAYOUT = 1 << 15
 
 
@@ -37,6 +37,16 @@ async def sub_commands(run: Run) -> None:
     assert (await run.command("sub-commands", "settings show"))["message"]["text"] == "settings"
     shown = await run.command("sub-commands", "settings limit set", value=7)
     assert shown["message"]["text"] == "limit 7"
+
+
+async def context_commands(run: Run) -> None:
+    """On a person, and on a message."""
+    asked = {"user": "ada", "channel": "context-commands"}
+    shown = await run.answer("commands", **asked, command="Greet", target_user="mia")
+    assert shown["message"]["text"] == "hello mia"
+    said = await run.say("context-commands", "as I said")
+    shown = await run.answer("commands", user="ada", command="Quote", target_message=said["id"])
+    assert shown["message"]["text"] == "quoted: as I said"
 
 
 async def buttons(run: Run) -> None:
@@ -160,6 +170,7 @@ ABILITIES = (
     Ability("Login", login),
     Ability("Commands", commands),
     Ability("Sub-commands", sub_commands),
+    Ability("Context commands", context_commands),
     Ability("Buttons", buttons),
     Ability("Selects", selects),
     Ability("Modals", modals),
