@@ -21,7 +21,7 @@ _METHODS = ("get", "post", "put", "patch", "delete")
 # Fields of bodies and query parameters that modelled routes do not have: ignored, or refused as not modelled.
 _OTHER_CHANNELS = (
     "bitrate user_limit rtc_region video_quality_mode available_tags default_reaction_emoji default_sort_order "
-    "default_forum_layout default_tag_setting default_thread_rate_limit_per_user applied_tags parent_id type flags icon"
+    "default_forum_layout default_tag_setting default_thread_rate_limit_per_user applied_tags type flags icon"
 )
 WITHOUT = {
     "PATCH /channels/{channel_id}": _OTHER_CHANNELS,
@@ -33,17 +33,16 @@ WITHOUT = {
     "POST /guilds/{guild_id}/roles": "icon",
     "PATCH /guilds/{guild_id}/roles/{role_id}": "icon",
     "POST /users/@me/channels": "access_tokens nicks",
-    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "poll thread_id with_components",
-    "DELETE /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "thread_id",
-    "GET /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "thread_id",
-    "POST /webhooks/{webhook_id}/{webhook_token}": (
-        "applied_tags avatar_url poll thread_id thread_name username wait with_components"
-    ),
+    "POST /guilds/{guild_id}/channels": _OTHER_CHANNELS.replace("applied_tags type flags icon", "").rstrip(),
+    "POST /channels/{channel_id}/webhooks": "avatar",
+    "PATCH /webhooks/{webhook_id}": "avatar",
+    "PATCH /webhooks/{webhook_id}/{webhook_token}": "avatar",
+    "PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}": "poll with_components",
+    "POST /webhooks/{webhook_id}/{webhook_token}": "applied_tags avatar_url poll thread_name",
 }
 # What else is missing, as a sentence.
 BESIDES = {
-    "POST /channels/{channel_id}/messages/{message_id}/crosspost": "There are no announcement channels: always 50024.",
-    "POST /webhooks/{webhook_id}/{webhook_token}": "For interactions, not for webhooks of channels.",
+    "POST /channels/{channel_id}/messages/{message_id}/crosspost": "No channel follows another.",
 }
 
 
