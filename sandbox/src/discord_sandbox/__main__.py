@@ -14,7 +14,8 @@ from discord_sandbox.world import World, read_world
 
 DESCRIPTION = """\
 Run a local Discord for bots: REST API, gateway, JSON API and page on one loopback port.
-Prints one line of JSON when it is ready: its addresses, and every bot's id and token.
+Prints one line of JSON when it is ready: its addresses, and every bot's id and token. Standard error has
+the same for people.
 """
 
 
@@ -63,7 +64,23 @@ async def _serve(sandbox: Sandbox) -> None:
     async with sandbox:
         sys.stdout.write(json.dumps(sandbox.describe() | {"pid": os.getpid()}) + "\n")
         sys.stdout.flush()
+        sys.stderr.write(_hint(sandbox))
         await stop.wait()
+
+
+def _hint(sandbox: Sandbox) -> str:
+    """For people: where to look, and how to connect a bot."""
+    tokens = "".join(f"  {one.name}: {one.token}\n" for one in sandbox.core.state.applications.values())
+    return f"""\
+Open {sandbox.url} to act as people. Ctrl+C stops it.
+A bot connects with one of these tokens:
+{tokens}and two addresses, with discord.py:
+  discord.http.Route.BASE = "{sandbox.api_base}"
+  discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{sandbox.gateway_url}")
+with discord.js:
+  new Client({{ rest: {{ api: "{sandbox.url}/api" }}, ... }})
+Other libraries: docs/libraries.md. Tests: docs/testing.md.
+"""
 
 
 if __name__ == "__main__":

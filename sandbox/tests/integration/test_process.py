@@ -58,6 +58,20 @@ async def test_it_says_where_it_is_and_ends_when_told() -> None:
         assert await asyncio.wait_for(process.wait(), 60) == 0
 
 
+async def test_people_are_told_how_to_connect_a_bot_beside_the_line_for_scripts() -> None:
+    process = await asyncio.create_subprocess_exec(*COMMAND, "--port", "0", stdout=PIPE, stderr=PIPE)
+    assert process.stdout is not None
+    ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
+    process.terminate()
+    rest, hint = await asyncio.wait_for(process.communicate(), 60)
+    assert rest == b""
+    told = hint.decode()
+    assert told.startswith(f"Open {ready['url']} to act as people.")
+    assert all(one["token"] in told for one in ready["applications"])
+    assert f'"{ready["api_base"]}"' in told
+    assert f'"{ready["gateway_url"]}"' in told
+
+
 async def test_a_world_file_describes_what_is_there(tmp_path: Path) -> None:
     file = tmp_path / "world.json"
     file.write_text(json.dumps({"guilds": [{"name": "club"}], "applications": [{"name": "dj"}]}))

@@ -1,4 +1,4 @@
-"""The wheel: installed into an empty environment with what it declares, the command starts."""
+"""The wheel: installed into an empty environment with what it declares, it runs a bot."""
 
 import asyncio
 import importlib.metadata
@@ -37,7 +37,23 @@ def test_it_installs_one_package_with_the_whole_page_and_both_licenses(wheel: Pa
     assert len(licenses) == 2
 
 
-async def test_the_installed_command_starts_with_the_declared_dependencies_alone(
+BOT = """
+import sys
+import discord, yarl
+
+class Bot(discord.Client):
+    async def on_ready(self):
+        print(self.user.name, flush=True)
+        await self.close()
+
+discord.http.Route.BASE = sys.argv[1]
+discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(sys.argv[2])
+Bot(intents=discord.Intents.default(), guild_ready_timeout=0.1).run(sys.argv[3], log_handler=None)
+"""
+
+
+@pytest.mark.real
+async def test_in_an_empty_environment_it_runs_a_bot_and_the_example_of_the_pytest_plugin(
     wheel: Path, tmp_path: Path
 ) -> None:
     environment = tmp_path / "venv"
@@ -60,9 +76,22 @@ async def test_the_installed_command_starts_with_the_declared_dependencies_alone
         ready = json.loads(await asyncio.wait_for(process.stdout.readline(), 60))
         async with aiohttp.ClientSession() as http, http.get(ready["url"]) as got:
             assert "<title>Sandbox</title>" in await got.text()
+        install_from_here(["discord.py", "pytest", "pytest-asyncio"], site)
+        addresses = (ready["api_base"], ready["gateway_url"], ready["applications"][0]["token"])
+        assert await said(python, "-c", BOT, *addresses, cwd=tmp_path) == (0, "robot\n")
     finally:
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 60) == 0
+    example = shutil.copytree(PROJECT / "examples" / "pytest", tmp_path / "example")
+    code, text = await said(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=example)
+    assert (code, "6 passed" in text) == (0, True), text
+
+
+async def said(*command: str | Path, cwd: Path) -> tuple[int | None, str]:
+    """Exit code and standard output of a program that sees nothing of this environment."""
+    process = await asyncio.create_subprocess_exec(*command, cwd=cwd, env={}, stdout=asyncio.subprocess.PIPE)
+    text, _ = await asyncio.wait_for(process.communicate(), 120)
+    return process.returncode, text.decode()
 
 
 def install_from_here(requirements: list[str], site: Path) -> None:
@@ -77,7 +106,9 @@ def install_from_here(requirements: list[str], site: Path) -> None:
         copied.add(requirement.name)
         found = importlib.metadata.distribution(requirement.name)
         for file in found.files or ():
-            if ".." not in file.parts and "__pycache__" not in file.parts:
+            # What is there may be in use by the sandbox.
+            fits = ".." not in file.parts and "__pycache__" not in file.parts
+            if fits and not (site / file).exists():
                 (site / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy(found.locate_file(file), site / file)
         waiting += found.requires or []
