@@ -1,8 +1,11 @@
 """A small bot: `/order` asks the kitchen for a dish, a moderator accepts it, `/feedback` opens a form."""
 
+import json
+import os
 from typing import Any
 
 import discord
+import yarl
 from discord import app_commands, ui
 
 DISHES = ("soup", "salad", "stew")
@@ -58,3 +61,15 @@ async def _dishes(interaction: discord.Interaction, typed: str) -> list[app_comm
 @app_commands.command(description="Asks how it was")
 async def feedback(interaction: discord.Interaction) -> None:
     await interaction.response.send_modal(Feedback())
+
+
+def main() -> None:
+    """Run the bot on its own: `SANDBOX` holds the line that `discord-sandbox` prints."""
+    ready = json.loads(os.environ["SANDBOX"])
+    discord.http.Route.BASE = ready["api_base"]
+    discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(ready["gateway_url"])
+    Orders(guild_ready_timeout=0.1).run(ready["applications"][0]["token"])
+
+
+if __name__ == "__main__":
+    main()
