@@ -34,6 +34,7 @@ BENCHMARKS = {
     "memory": ("programs", "Memory compared with a bare discord.py bot"),
     "monitors": ("engine", "1,000 monitors a minute"),
     "health": ("engine", "/health of 200 lanes"),
+    "reports": ("engine", "Reports of 200 services, and an export of 50,000 rollouts"),
     "alerts": ("programs", "Alerts: from the delivery to the message, and a storm"),
     "router": ("engine", "The router compared with direct requests"),
     "detection": ("judge", "Detection and false alarms of the judge"),

@@ -89,7 +89,7 @@ KINDS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "fields": (r"[a-z_]+: .+", _fields),
     "button": (r"[^\]]+", str),
     "buttons": (r"\[[^\]]+\](?: \[[^\]]+\])*", _buttons),
-    "message": (rf"the card(?: of {_LANE})?|the answer|the war room|#[a-z]+|@[a-z]+[0-9]*", str),
+    "message": (rf"the card(?: of {_LANE})?|the answer|the incident|the war room|#[a-z]+|@[a-z]+[0-9]*", str),
     "card": (rf"the card(?: of {_LANE})?", str),
     "status": (r"[a-z].*?", str),
     "channel": (r"#[a-z]+", lambda text: text[1:]),

@@ -53,6 +53,10 @@ class SandboxWorld:
     async def press(self, who: str, message: Message, button: str) -> Answer:
         return _answer(await self._stage.press(who, message.id, button))
 
+    async def settled(self, interaction: str) -> Answer:
+        """What a person got for an interaction that was begun elsewhere, such as on the page."""
+        return _answer(await self._stage.answer(interaction))
+
     async def choose(self, who: str, message: Message, choice: str) -> Answer:
         found = await self._stage.call("GET", f"messages/{message.id}")
         for select in found["selects"]:

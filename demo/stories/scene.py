@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 CHANNELS = ("deploys", "alerts", "incidents")
 _LOOK_EVERY_S = 0.2
+# At the end of the card of an incident.
+_INCIDENT = re.compile(r"Incident \d+")
 _ROLLOUT = re.compile(r"[Rr]ollout\W{1,3}(\d+)")
 
 
@@ -70,10 +72,12 @@ class Scene:
         if name.startswith("@"):
             began = max(self._last.values(), default=0)
             return [m for m in await self.world.direct_messages(name[1:]) if int(m.id) > began][::-1]
-        if name.startswith("#"):
-            last = self._last.get(name[1:], 0)
-            found = [m for m in await self.world.messages(name[1:]) if int(m.id) > last and not m.rollout]
-            return found[::-1]
+        if name.startswith("#") or name == "the incident":
+            channel = name[1:] if name.startswith("#") else "incidents"
+            last = self._last.get(channel, 0)
+            found = [m for m in await self.world.messages(channel) if int(m.id) > last and not m.rollout]
+            cards = [m for m in found if _INCIDENT.fullmatch(m.text.rpartition("\n")[2])]
+            return (found if name.startswith("#") else cards)[::-1]
         lane = name.removeprefix("the card").removeprefix(" of ")
         cards = [m for m in await self.world.messages("deploys") if m.rollout is not None]
         if lane:

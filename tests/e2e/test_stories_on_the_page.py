@@ -1,4 +1,4 @@
-"""The demo's two stories of alerts, played by a person on the page in Chromium."""
+"""The demo's two stories of alerts on the page in Chromium: the first as `make demo PLAY=1` plays it, line by line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Locator, Page, async_playwright, expect
+from playwright.async_api import TimeoutError as PlaywrightTimeout
 
 from demo.launcher import Demo
-from demo.stories.language import parse
-from demo.stories.runner import play
+from demo.stories.language import Lane, StoryError
+from demo.stories.runner import SICK_SERVICE, play, read
 from demo.stories.sandbox import SandboxWorld
 from demo.stories.stage import Stage
 from demo.stories.transcript import Transcript
+from demo.stories.world import Answer, Message
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(420)]
 
@@ -25,10 +27,7 @@ FLAGS = (
     "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update".split()
 )
 PATIENCE_MS = 90_000
-DEPLOYED = """\
-given 1.5.0 of search in staging
-given 1.5.0 of search in production
-"""
+PRESS_MS = 15_000
 
 
 @asynccontextmanager
@@ -69,24 +68,51 @@ async def break_half(page: Page, what: str) -> None:
     await page.get_by_role("button", name="Close sandbox panel").click()
 
 
-async def test_a_person_sees_a_sick_service_takes_it_and_rolls_it_back(tmp_path: Path) -> None:
+class PageWorld(SandboxWorld):
+    """Presses buttons and breaks services on the page, as the person of the story; all else as `make demo PLAY=1`."""
+
+    def __init__(self, demo: Demo, stage: Stage, page: Page) -> None:
+        super().__init__(demo, stage)
+        self._url, self._page = demo.url, page
+
+    async def press(self, who: str, message: Message, button: str) -> Answer:
+        await self._page.goto(f"{self._url}/#harbor/{message.channel}?as={who}")
+        shown = self._page.locator(f'#main-view li.message[data-id="{message.id}"]')
+        try:
+            async with self._page.expect_response(
+                lambda answer: answer.url.endswith("/presses"), timeout=PRESS_MS
+            ) as begun:
+                await shown.get_by_role("button", name=button, exact=True).click(timeout=PRESS_MS)
+        except PlaywrightTimeout:
+            raise StoryError(f"{who} cannot press [{button}] on the page") from None
+        return await self.settled((await (await begun.value).json())["interaction"])
+
+    async def errors(self, lane: Lane, version: str, share: float) -> None:
+        assert share == 0.5
+        await break_half(self._page, f"{lane.service} {version} in {lane.environment}")
+
+
+async def test_a_person_rolls_a_sick_service_back_and_closes_its_incident(tmp_path: Path) -> None:
     transcript = Transcript()
-    async with Demo(tmp_path / "demo") as demo, Stage(demo.url, transcript) as stage:
-        world = SandboxWorld(demo, stage)
-        await play(parse(DEPLOYED, tmp_path / "deployed.txt"), world, transcript)
-        async with opened(demo, "alerts", "oncall") as page:
-            await break_half(page, "search 1.5.0 in production")
-            card = page.locator("#main-view li.message").filter(has_text="search → production").first
-            await shows(card, "requests fail", "a plausible cause", "1.5.0")
-            await card.get_by_role("button", name="Acknowledge").click()
-            await shows(card, "acknowledged by On-call")
-            await picture(page, "story-acknowledged")
-            await card.get_by_role("button", name="Roll back to 1.4.0").click()
-            await shows(card, "rollback by On-call", "It is resolved if it stays so")
-            await card.get_by_role("button", name="Resolve").click()
-            await shows(card, "Resolved", "On-call had it.")
-            await expect(card.get_by_role("button", name="Acknowledge")).to_have_count(0)
-            await picture(page, "story-resolved")
+    async with (
+        Demo(tmp_path / "demo") as demo,
+        Stage(demo.url, transcript) as stage,
+        opened(demo, "alerts", "oncall") as page,
+    ):
+        await play(read(SICK_SERVICE), PageWorld(demo, stage, page), transcript)
+        await page.goto(f"{demo.url}/#harbor/alerts?as=oncall")
+        card = page.locator("#main-view li.message").filter(has_text="search → production").first
+        await shows(card, "Resolved", "On-call had it.", "rollback by On-call", "a plausible cause", "1.5.0")
+        await expect(card.get_by_role("button", name="Roll back")).to_have_count(0)
+        await picture(page, "story-resolved")
+        await page.goto(f"{demo.url}/#harbor/incidents?as=oncall")
+        incident = page.locator("#main-view li.message").filter(has_text="What happened").first
+        await shows(incident, "closed", "Acknowledged after", "Restored after", "1.5.0 is quarantined")
+        await expect(incident.get_by_role("button", name="Close")).to_have_count(0)
+        await picture(page, "story-closed")
+        await incident.get_by_role("button", name="Open thread incident-").click()
+        await shows(page.locator("#thread-view li.message").last, "Mark a message with")
+        await picture(page, "story-thread")
 
 
 async def test_an_alert_that_no_one_takes_reaches_people_and_opens_a_war_room(tmp_path: Path) -> None:
