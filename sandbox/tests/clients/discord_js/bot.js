@@ -1,14 +1,15 @@
 // The bot of the matrix in discord.js.
 import {
   ActionRowBuilder, ApplicationCommandOptionType as Option, ApplicationCommandType, AttachmentBuilder, ButtonBuilder, ButtonStyle, ChannelSelectMenuBuilder,
-  ChannelType, Client, ContainerBuilder, Events, GatewayIntentBits, MessageFlags, ModalBuilder, Partials, PermissionFlagsBits,
+  Client, ContainerBuilder, Events, GatewayIntentBits, MessageFlags, ModalBuilder, Partials, PermissionFlagsBits,
   RoleSelectMenuBuilder, SectionBuilder, SeparatorBuilder, StringSelectMenuBuilder, TextDisplayBuilder, TextInputBuilder,
   TextInputStyle, UserSelectMenuBuilder,
 } from 'discord.js';
+import { words } from './words.js';
 
 const ready = JSON.parse(process.env.SANDBOX);
 const intents = Object.values(GatewayIntentBits).filter((one) => typeof one === 'number');
-const partials = [Partials.Channel, Partials.Message, Partials.Reaction];
+const partials = [Partials.Channel, Partials.GuildMember, Partials.Message, Partials.Reaction];
 // [sandbox]
 const rest = { api: `${ready.url}/api` };
 const client = new Client({ intents, partials, rest });
@@ -152,35 +153,6 @@ client.on(Events.InteractionCreate, async (interaction) => {
   }
 });
 
-const words = {
-  async hello(message) {
-    if (!message.inGuild()) return message.channel.send('hello to you alone');
-    const reply = await message.reply('hello');
-    await reply.edit(`hello again, ${message.author.username}`);
-    const known = await message.channel.messages.fetch({ limit: 10, cache: false });
-    const passing = await message.channel.send('passing');
-    await passing.delete();
-    return message.channel.send(`${known.size} messages`);
-  },
-  say: (message, rest) => message.channel.send(rest).catch((error) => message.channel.send(`failed with ${error.status}`)),
-  async burst(message, rest) {
-    for (let number = 1; number <= Number(rest); number++) await message.channel.send(String(number));
-  },
-  async thread(message) {
-    const talk = await message.startThread({ name: 'talk' });
-    await talk.send('first');
-    const alone = await message.channel.threads.create({ name: 'alone', type: ChannelType.PublicThread });
-    await alone.setName('renamed');
-    await alone.setArchived(true);
-  },
-  async react(message) {
-    const kept = await message.react('✅');
-    const taken = await message.react('🎉');
-    const users = await kept.users.fetch();
-    await taken.users.remove();
-    await message.channel.send(`reacted: ${users.map((user) => user.id).join(', ')}`);
-  },
-};
 client.on(Events.MessageCreate, async (message) => {
   if (message.author.bot) return;
   const [word, ...rest] = message.content.split(' ');
@@ -196,6 +168,11 @@ client.on(Events.GuildMemberUpdate, async (_, member) => {
   const roles = member.roles.cache.map((role) => role.name).filter((name) => name !== '@everyone').sort();
   await member.guild.channels.cache.find((one) => one.name === 'members').send(`${member.user.username}: ${roles.join(', ')}`);
 });
+const moved = (verb) => async (member) => {
+  await member.guild.channels.cache.find((one) => one.name === 'moderation').send(`${member.user.username} ${verb}`);
+};
+client.on(Events.GuildMemberAdd, moved('joined'));
+client.on(Events.GuildMemberRemove, moved('left'));
 client.on(Events.ClientReady, () => client.application.commands.set(COMMANDS));
 
 client.login(ready.applications[0].token);

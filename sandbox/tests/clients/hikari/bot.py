@@ -11,6 +11,7 @@ from hikari.impl import MessageActionRowBuilder as Row
 from hikari.impl import ModalActionRowBuilder as ModalRow
 from hikari.impl import SectionComponentBuilder as Section
 from hikari.impl import TextDisplayComponentBuilder as Text
+from words import WORDS
 
 ready = json.loads(os.environ["SANDBOX"])
 # [sandbox]
@@ -186,41 +187,8 @@ async def on_message(event: hikari.MessageCreateEvent) -> None:
     if not event.is_human:
         return
     word, _, rest = (message.content or "").partition(" ")
-    if word == "hello":
-        await hello(message)
-    elif word == "say":
-        try:
-            await message.respond(rest)
-        except hikari.HTTPResponseError as error:
-            await message.respond(f"failed with {error.status}")
-    elif word == "burst":
-        for number in range(1, int(rest) + 1):
-            await message.respond(str(number))
-    elif word == "thread":
-        talk = await bot.rest.create_message_thread(message.channel_id, message, "talk")
-        await talk.send("first")
-        kind = hikari.ChannelType.GUILD_PUBLIC_THREAD
-        alone = await bot.rest.create_thread(message.channel_id, kind, "alone")
-        await alone.edit(name="renamed")
-        await alone.edit(archived=True)
-    elif word == "react":
-        await message.add_reaction("✅")
-        await message.add_reaction("🎉")
-        users = await bot.rest.fetch_reactions_for_emoji(message.channel_id, message, "✅")
-        await message.remove_reaction("🎉")
-        await message.respond(f"reacted: {', '.join(str(user.id) for user in users)}")
-
-
-async def hello(message: hikari.Message) -> None:
-    if message.guild_id is None:
-        await message.respond("hello to you alone")
-        return
-    reply = await message.respond("hello", reply=True)
-    await reply.edit(f"hello again, {message.author.username}")
-    known = await bot.rest.fetch_messages(message.channel_id).limit(10)
-    passing = await message.respond("passing")
-    await passing.delete()
-    await message.respond(f"{len(known)} messages")
+    if word in WORDS:
+        await WORDS[word](message, rest)
 
 
 @bot.listen(hikari.ReactionAddEvent)
@@ -237,6 +205,15 @@ async def on_member(event: hikari.MemberUpdateEvent) -> None:
     roles = sorted(role.name for role in event.member.get_roles() if role.name != "@everyone")
     channel = next(one for one in channels if one.name == "members")
     await bot.rest.create_message(channel, f"{event.member.username}: {', '.join(roles)}")
+
+
+@bot.listen(hikari.MemberCreateEvent)
+@bot.listen(hikari.MemberDeleteEvent)
+async def on_coming_and_going(event: hikari.MemberCreateEvent | hikari.MemberDeleteEvent) -> None:
+    verb = "joined" if isinstance(event, hikari.MemberCreateEvent) else "left"
+    channels = bot.cache.get_guild_channels_view_for_guild(event.guild_id).values()
+    channel = next(one for one in channels if one.name == "moderation")
+    await bot.rest.create_message(channel, f"{event.user.username} {verb}")
 
 
 bot.run(check_for_updates=False)

@@ -6,6 +6,7 @@ import os
 
 import interactions
 import interactions as it
+from words import WORDS
 
 ready = json.loads(os.environ["SANDBOX"])
 # [sandbox]
@@ -196,44 +197,8 @@ async def on_message(event: it.events.MessageCreate) -> None:
     if message.author.bot:
         return
     word, _, rest = message.content.partition(" ")
-    if word == "hello":
-        await hello(message)
-    elif word == "say":
-        try:
-            await message.channel.send(rest)
-        except it.errors.HTTPException as error:
-            await message.channel.send(f"failed with {error.status}")
-    elif word == "burst":
-        for number in range(1, int(rest) + 1):
-            await message.channel.send(str(number))
-    elif word == "thread":
-        talk = await message.create_thread("talk")
-        await talk.send("first")
-        alone = await message.channel.create_thread("alone", thread_type=it.ChannelType.GUILD_PUBLIC_THREAD)
-        await alone.edit(name="renamed")
-        await alone.archive()
-    elif word == "react":
-        await react(message)
-
-
-async def hello(message: it.Message) -> None:
-    if message.guild is None:
-        await message.channel.send("hello to you alone")
-        return
-    reply = await message.reply("hello")
-    await reply.edit(content=f"hello again, {message.author.username}")
-    known = await message.channel.fetch_messages(limit=10)
-    passing = await message.channel.send("passing")
-    await passing.delete()
-    await message.channel.send(f"{len(known)} messages")
-
-
-async def react(message: it.Message) -> None:
-    await message.add_reaction("✅")
-    await message.add_reaction("🎉")
-    users = await message.fetch_reaction("✅")
-    await message.remove_reaction("🎉")
-    await message.channel.send(f"reacted: {', '.join(str(user.id) for user in users)}")
+    if word in WORDS:
+        await WORDS[word](message, rest)
 
 
 @it.listen(it.events.MessageReactionAdd)
@@ -253,6 +218,18 @@ async def on_member(event: it.events.MemberUpdate) -> None:
     channel = next(one for one in event.guild.channels if one.name == "members")
     roles = sorted(role.name for role in event.after.roles)
     await channel.send(f"{event.after.username}: {', '.join(roles)}")
+
+
+@it.listen(it.events.MemberAdd)
+async def on_member_join(event: it.events.MemberAdd) -> None:
+    channel = next(one for one in event.guild.channels if one.name == "moderation")
+    await channel.send(f"{event.member.username} joined")
+
+
+@it.listen(it.events.MemberRemove)
+async def on_member_leave(event: it.events.MemberRemove) -> None:
+    channel = next(one for one in event.guild.channels if one.name == "moderation")
+    await channel.send(f"{event.member.username} left")
 
 
 bot.start()

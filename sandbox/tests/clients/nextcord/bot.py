@@ -7,6 +7,7 @@ import os
 import nextcord
 from nextcord import ui
 from nextcord.ext import commands
+from words import WORDS
 
 ready = json.loads(os.environ["SANDBOX"])
 # [sandbox]
@@ -75,20 +76,8 @@ async def on_message(message: nextcord.Message) -> None:
     if message.author.bot:
         return
     word, _, rest = message.content.partition(" ")
-    if word == "hello":
-        await hello(message)
-    elif word == "say":
-        try:
-            await message.channel.send(rest)
-        except nextcord.HTTPException as error:
-            await message.channel.send(f"failed with {error.status}")
-    elif word == "burst":
-        for number in range(1, int(rest) + 1):
-            await message.channel.send(str(number))
-    elif word == "thread":
-        await threads(message)
-    elif word == "react":
-        await react(message)
+    if word in WORDS:
+        await WORDS[word](message, rest)
 
 
 @bot.event
@@ -110,33 +99,16 @@ async def on_member_update(_: nextcord.Member, after: nextcord.Member) -> None:
     await channel.send(f"{after.name}: {', '.join(roles)}")
 
 
-async def hello(message: nextcord.Message) -> None:
-    if message.guild is None:
-        await message.channel.send("hello to you alone")
-        return
-    reply = await message.reply("hello")
-    await reply.edit(content=f"hello again, {message.author.name}")
-    known = [one async for one in message.channel.history(limit=10)]
-    passing = await message.channel.send("passing")
-    await passing.delete()
-    await message.channel.send(f"{len(known)} messages")
+@bot.event
+async def on_member_join(member: nextcord.Member) -> None:
+    channel = nextcord.utils.get(member.guild.channels, name="moderation")
+    await channel.send(f"{member.name} joined")
 
 
-async def threads(message: nextcord.Message) -> None:
-    talk = await message.create_thread(name="talk")
-    await talk.send("first")
-    alone = await message.channel.create_thread(name="alone", type=nextcord.ChannelType.public_thread)
-    await alone.edit(name="renamed")
-    await alone.edit(archived=True)
-
-
-async def react(message: nextcord.Message) -> None:
-    await message.add_reaction("✅")
-    await message.add_reaction("🎉")
-    message = await message.channel.fetch_message(message.id)
-    users = [user async for user in message.reactions[0].users()]
-    await message.remove_reaction("🎉", message.guild.me)
-    await message.channel.send(f"reacted: {', '.join(str(user.id) for user in users)}")
+@bot.event
+async def on_member_remove(member: nextcord.Member) -> None:
+    channel = nextcord.utils.get(member.guild.channels, name="moderation")
+    await channel.send(f"{member.name} left")
 
 
 @bot.slash_command(description="Answer.")

@@ -38,7 +38,8 @@ async def command(library: Library) -> tuple[str, ...]:
     if library.is_python:
         return str(place / "bin" / "python"), str(library.bot)
     # Node looks for modules beside a script, not in a folder that an option names.
-    shutil.copy(library.bot, place)
+    for script in library.path.glob("*.js"):
+        shutil.copy(script, place)
     return "node", str(place / library.bot.name)
 
 

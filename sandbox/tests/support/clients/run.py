@@ -30,22 +30,22 @@ class Run:
         self._processes: list[asyncio.subprocess.Process] = []
 
     async def __aenter__(self) -> Self:
-        sandbox = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "discord_sandbox", "--port", "0", "--world", str(WORLD)),
-            stdout=asyncio.subprocess.PIPE,
-        )
-        self._processes.append(sandbox)
-        assert sandbox.stdout is not None
-        line = await sandbox.stdout.readline()
-        self.ready: JSON = json.loads(line)
-        self._api = f"{self.ready['url']}/sandbox/v1/"
-        self._http = aiohttp.ClientSession()
         with self._log.open("wb") as log:
-            bot = await asyncio.create_subprocess_exec(
+            sandbox = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "discord_sandbox", "--port", "0", "--world", str(WORLD)),
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+            self._processes.append(sandbox)
+            assert sandbox.stdout is not None
+            line = await sandbox.stdout.readline()
+            self.ready: JSON = json.loads(line)
+            self._bot = await asyncio.create_subprocess_exec(
                 *self._command, env={**os.environ, "SANDBOX": line.decode()}, stdout=log, stderr=log
             )
-        self._processes.append(bot)
-        self._bot = bot
+        self._processes.append(self._bot)
+        self._api = f"{self.ready['url']}/sandbox/v1/"
+        self._http = aiohttp.ClientSession()
         return self
 
     async def __aexit__(
@@ -58,7 +58,7 @@ class Run:
                 await process.wait()
 
     def output(self, lines: int = 40) -> str:
-        """The last lines of what the bot wrote."""
+        """The last lines of what the bot wrote, and the sandbox on standard error."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
 
     # ---- the JSON API
@@ -132,7 +132,7 @@ class Run:
         return said
 
     async def messages(self, channel: str, user: str = "ada") -> list[JSON]:
-        """What a person sees in a channel, newest last."""
+        """What a person sees in a channel, newest last. Raises AssertionError if there is no such channel."""
         listed = await self.api("GET", f"channels/{channel}/messages", **{"as": user})
         found: list[JSON] = listed["messages"]
         return found

@@ -1,4 +1,4 @@
-"""What bots do without interactions: messages, direct messages, threads, reactions, members, overwrites."""
+"""What bots do without interactions: messages, threads, reactions, members, and what they change in a server."""
 
 from support.clients.run import JSON, Run
 from support.clients.script.ability import Ability
@@ -75,11 +75,63 @@ async def overwrites(run: Run) -> None:
     await run.say("overwrites", "let me", user="kim")
 
 
+async def channels(run: Run) -> None:
+    """A channel in a category is made, changed and written in; another one deleted."""
+    await run.say("building", "channels")
+
+    async def edited() -> bool:
+        return any(one["name"] == "stew" for one in (await run.api("GET", "state"))["channels"])
+
+    await run.until("the channel stew", edited)
+    await run.message("stew", "served")
+    shown = {one["name"]: one for one in (await run.api("GET", "state"))["channels"]}
+    assert (shown["stew"]["topic"], shown["stew"]["category_id"]) == ("Hot", shown["back"]["id"])
+    assert not {"soup", "passing"} & set(shown)
+
+
+async def roles(run: Run) -> None:
+    await run.say("building", "roles")
+
+    async def made() -> JSON | None:
+        listed = {one["name"]: one for one in (await run.api("GET", "state"))["guilds"][0]["roles"]}
+        deleted = await run.calls("DELETE", "/roles/")
+        return listed.get("chef") if deleted and "passing" not in listed else None
+
+    chef = await run.until("a role that was renamed, and none that was deleted", made)
+    assert (chef["color"], chef["mentionable"]) == (0x3498DB, True)
+
+
+async def webhooks(run: Run) -> None:
+    await run.say("webhooks", "webhook")
+    message = await run.message("webhooks", "at your table")
+    assert message["author_name"] == "Waiter"
+
+
+async def moderation(run: Run) -> None:
+    """A nickname, a timeout and a kick; and that a person left and joined is heard."""
+    await run.say("moderation", "late", user="guest")
+
+    async def moderated() -> bool:
+        people = (await run.api("GET", "state"))["people"]
+        guest = next(one for one in people if one["name"] == "guest")
+        return guest["nick"] == "Late" and guest["timed_out_until"] is not None
+
+    await run.until("a nickname and a timeout", moderated)
+    await run.say("moderation", "out", user="max")
+    await run.message("moderation", "max left")
+    await run.api("POST", "people", {"name": "max"})
+    await run.message("moderation", "max joined")
+
+
 ABILITIES = (
     Ability("Messages", messages),
     Ability("Direct messages", direct_messages),
     Ability("Threads", threads),
     Ability("Reactions", reactions),
     Ability("Members", members),
+    Ability("Moderation", moderation),
+    Ability("Channels", channels),
+    Ability("Roles", roles),
     Ability("Overwrites", overwrites),
+    Ability("Webhooks", webhooks),
 )

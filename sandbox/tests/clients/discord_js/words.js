@@ -1,0 +1,58 @@
+// What the bot in discord.js does when a person writes a word.
+import { ChannelType } from 'discord.js';
+
+export const words = {
+  async hello(message) {
+    if (!message.inGuild()) return message.channel.send('hello to you alone');
+    const reply = await message.reply('hello');
+    await reply.edit(`hello again, ${message.author.username}`);
+    const known = await message.channel.messages.fetch({ limit: 10, cache: false });
+    const passing = await message.channel.send('passing');
+    await passing.delete();
+    return message.channel.send(`${known.size} messages`);
+  },
+  say: (message, text) => message.channel.send(text).catch((error) => message.channel.send(`failed with ${error.status}`)),
+  async burst(message, number) {
+    for (let one = 1; one <= Number(number); one++) await message.channel.send(String(one));
+  },
+  async thread(message) {
+    const talk = await message.startThread({ name: 'talk' });
+    await talk.send('first');
+    const alone = await message.channel.threads.create({ name: 'alone', type: ChannelType.PublicThread });
+    await alone.setName('renamed');
+    await alone.setArchived(true);
+  },
+  async react(message) {
+    const kept = await message.react('✅');
+    const taken = await message.react('🎉');
+    const users = await kept.users.fetch();
+    await taken.users.remove();
+    await message.channel.send(`reacted: ${users.map((user) => user.id).join(', ')}`);
+  },
+  async channels(message) {
+    const make = (name, more) => message.guild.channels.create({ name, ...more });
+    const back = await make('back', { type: ChannelType.GuildCategory });
+    const soup = await make('soup', { parent: back, topic: 'Cold' });
+    await soup.edit({ name: 'stew', topic: 'Hot' });
+    const passing = await make('passing');
+    await passing.delete();
+    await soup.send('served');
+  },
+  async roles(message) {
+    const { roles } = message.guild;
+    const cook = await roles.create({ name: 'cook', colors: { primaryColor: 0x3498db }, mentionable: true });
+    await cook.setName('chef');
+    const passing = await roles.create({ name: 'passing' });
+    await passing.delete();
+  },
+  async webhook(message) {
+    const waiter = await message.channel.createWebhook({ name: 'Waiter' });
+    const sent = await waiter.send('at your service');
+    await waiter.editMessage(sent, 'at your table');
+  },
+  async late(message) {
+    await message.member.setNickname('Late');
+    await message.member.timeout(60_000);
+  },
+  out: (message) => message.member.kick(),
+};
