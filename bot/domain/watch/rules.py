@@ -24,6 +24,8 @@ ERRORS = "errors"
 # The source of findings about what lanes serve.
 RULES = "rule"
 RECENT_S, DAY_S, WEEK_S = 300.0, 86_400.0, 604_800.0
+# A tick that is older than the newest one by less than this was told twice; by more, the clock was set back.
+_SET_BACK_S = 60.0
 _SUMS = 3  # of a slot of `WatchState.day`: seconds that were counted, requests, bad requests
 
 
@@ -124,13 +126,16 @@ def watched(rule: Rule) -> str | None:
 def advance_watch(
     rules: Iterable[WatchRule], state: WatchState, tick: ServedTick, release: str = ""
 ) -> tuple[WatchState, tuple[News, ...]]:
-    """The state after a tick, and what began or ended with it. A tick that is not newer changes nothing.
+    """The state after a tick, and what began or ended with it. A tick that is not newer changes nothing, unless the clock
+    was set back: then what lies ahead of it is forgotten.
 
     What a tick does not have is not known: it neither begins nor ends anything. release: the digest of what served it;
     empty for the same as before.
     """
     if tick.at <= state.at:
-        return state, ()
+        if state.at - tick.at < _SET_BACK_S:
+            return state, ()
+        state = _before(state, tick.at)
     rules = tuple(rules)
     known = dict(state.conditions)
     if release and release != state.release:
@@ -147,6 +152,25 @@ def advance_watch(
     day, week, recent = _added(state, tick)
     state, news = _judged(rules, replace(state, conditions=conditions), tick.at)
     return replace(state, at=tick.at, day=day, week=week, recent=recent), news
+
+
+def _before(state: WatchState, at: float) -> WatchState:
+    """What is known of the time before `at`."""
+
+    def kept(window: Window) -> Window:
+        return tuple(slot for slot in window if slot[0] <= at)
+
+    return replace(
+        state,
+        at=at,
+        conditions={
+            name: replace(known, window=kept(known.window)) for name, known in state.conditions.items()
+        },
+        day=kept(state.day),
+        week=kept(state.week),
+        recent=kept(state.recent),
+        release_at=min(state.release_at, at),
+    )
 
 
 def advance_signals(

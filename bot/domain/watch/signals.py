@@ -11,6 +11,8 @@ from bot.domain.judge.evidence.ticks import Signal
 # A signal that was not heard for so long is not known to have been the same in between, and after the second time it is
 # forgotten: a monitor may have left the catalog.
 _LONGEST_GAP_S, _FORGOTTEN_S = 180.0, 600.0
+# What is older than what was heard last by less than this was told twice.
+_SET_BACK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ def heard(signals: Signals, origin: str, said: Mapping[str, Signal], at: float) 
         if signal.bad is None:
             continue
         before = found.setdefault(name, {}).get(origin)
+        if before is not None and before.at - at >= _SET_BACK_S:
+            before = None  # the clock was set back
         if before is not None and at <= before.at:
             continue
         same = before is not None and before.bad == signal.bad and at - before.at <= _LONGEST_GAP_S

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -25,12 +26,15 @@ from bot.domain.watch.rules import (
     shown_now,
 )
 from bot.ports.coordination import Clock
+from bot.ports.errors import Unreachable
 from bot.ports.store import Store
 from bot.ports.watch.findings import Findings
 
 log = structlog.get_logger(__name__)
 
 _MOST_WAITING = 20_000  # ticks, for a database that is away; the oldest are dropped
+_MOST_COMPARED = 1000  # open alerts, the worst first
+_SET_BACK = timedelta(seconds=1)  # less is a clock that follows another one
 _TITLES = {
     "outage": "Many requests fail",
     "fast burn": "The error budget is being spent within days",
@@ -52,8 +56,9 @@ class LaneWatcher:
     """Takes the ticks of the history and judge loops, and tells what it finds.
 
     One process does this for all (`Controller`); `term` rises when it becomes this one, which then goes on where the
-    other one stopped. States are saved every `save_s` seconds: ticks since then are lost with the process, findings are
-    not, since what still fires is told again. Values of what fires are told every `retell_s` seconds.
+    other one stopped. States are saved every `save_s` seconds, and before anything is told: ticks since then are lost
+    with the process, findings are not. Values of what fires are told every `retell_s` seconds. What alerts still say
+    of a rule that fires no more, or that the catalog has no more, is ended every `compare_s` seconds.
     """
 
     def __init__(
@@ -66,20 +71,23 @@ class LaneWatcher:
         term: Callable[[], int] = lambda: 0,
         save_s: float = 10.0,
         retell_s: float = 30.0,
+        compare_s: float = 60.0,
     ) -> None:
         self._store = store
         self._catalog = catalog
         self._findings = findings
         self._clock = clock
         self._term = term
-        self._save_s, self._retell_s = save_s, retell_s
+        self._save_s, self._retell_s, self._compare_s = save_s, retell_s, compare_s
         self._seen_term = -1
+        self._seen: Catalog | None = None
         self._states: dict[Lane, WatchState] = {}
         self._changed: set[Lane] = set()
         self._ticks: deque[tuple[Lane, ServedTick, str]] = deque(maxlen=_MOST_WAITING)
         self._said: deque[tuple[Lane, str, Mapping[str, Signal], float]] = deque(maxlen=_MOST_WAITING)
-        self._news: list[tuple[Lane, News]] = []
-        self._save_at = self._retell_at = datetime.min.replace(tzinfo=UTC)
+        # The newest of each rule: while the database is away, what cannot be told must not pile up.
+        self._news: dict[tuple[Lane, str], News] = {}
+        self._now = self._save_at = self._retell_at = self._compare_at = datetime.min.replace(tzinfo=UTC)
 
     def take(self, lane: Lane, tick: ServedTick, release: str) -> None:
         """Take a tick, to be judged in the next round. release: the digest; empty for the same as before."""
@@ -100,20 +108,41 @@ class LaneWatcher:
 
     async def once(self) -> bool:
         """One round of the loop."""
-        now = self._clock.now()
+        now, catalog = self._clock.now(), self._catalog()
         if self._term() != self._seen_term:
             self._states = dict(await self._store.watched.read())
-            self._seen_term, self._save_at, self._retell_at = self._term(), now, now
+            self._seen_term, self._save_at, self._retell_at, self._compare_at = self._term(), now, now, now
+        elif now < self._now - _SET_BACK:
+            self._save_at = self._retell_at = self._compare_at = now
+        elif catalog is not self._seen:
+            self._compare_at = now
+        self._now, self._seen = now, catalog
         while self._ticks:
             self._judge(*self._ticks.popleft())
         while self._said:
             self._judge_signals(*self._said.popleft())
+        if now >= self._save_at or self._news:
+            await self._save(now)
         await self._tell(now)
-        if now >= self._save_at and self._changed:
-            await self._store.watched.save({lane: self._states[lane] for lane in self._changed}, now)
-            self._changed.clear()
-            self._save_at = now + timedelta(seconds=self._save_s)
+        if now >= self._compare_at:
+            await self._end_what_fires_no_more(now)
+            self._compare_at = now + timedelta(seconds=self._compare_s)
         return False
+
+    async def _save(self, now: datetime) -> None:
+        """Before news are told: a process that comes after this one knows what it has to end."""
+        self._save_at = now + timedelta(seconds=self._save_s)
+        if not self._changed:
+            return
+        try:
+            await self._store.watched.save({lane: self._states[lane] for lane in self._changed}, now)
+        except Unreachable:
+            self._save_at = now
+            raise
+        except Exception:
+            # What cannot be written must not keep anyone from being told.
+            log.exception("watched_lanes_not_saved", lanes=len(self._changed))
+        self._changed.clear()
 
     def _judge(self, lane: Lane, tick: ServedTick, release: str) -> None:
         config = self._catalog().lanes.get(lane)
@@ -122,7 +151,7 @@ class LaneWatcher:
         state, news = advance_watch(config.watch.rules, self._states.get(lane, WatchState()), tick, release)
         self._states[lane] = state
         self._changed.add(lane)
-        self._news += ((lane, said) for said in news)
+        self._note(lane, news)
 
     def _judge_signals(self, lane: Lane, origin: str, said: Mapping[str, Signal], at: float) -> None:
         config = self._catalog().lanes.get(lane)
@@ -136,29 +165,53 @@ class LaneWatcher:
         # What goes on being well needs no row of its own.
         if news or any(signal.bad for signal in said.values()):
             self._changed.add(lane)
-        self._news += ((lane, each) for each in news)
+        self._note(lane, news)
+
+    def _note(self, lane: Lane, news: Iterable[News]) -> None:
+        self._news |= {(lane, each.rule.name): each for each in news}
 
     async def _tell(self, now: datetime) -> None:
         """Tell what began and ended, and from time to time how it stands. What cannot be told waits."""
         if now >= self._retell_at:
             self._retell_at = now + timedelta(seconds=self._retell_s)
-            self._news += self._standing()
+            for lane, state in self._states.items():
+                config = self._catalog().lanes.get(lane)
+                if config is not None and state.firing:
+                    self._note(lane, shown_now(config.watch.rules, state))
         found = []
-        for lane, said in self._news:
+        for (lane, _), said in self._news.items():
             finding = await self._finding(lane, said, now)
             if finding is not None:
                 found.append(finding)
         if found:
             await self._findings.hear(found)
-        self._news = []
+        self._news = {}
 
-    def _standing(self) -> list[tuple[Lane, News]]:
-        standing = []
-        for lane, state in self._states.items():
-            config = self._catalog().lanes.get(lane)
-            if config is not None and state.firing:
-                standing += [(lane, said) for said in shown_now(config.watch.rules, state)]
-        return standing
+    async def _end_what_fires_no_more(self, now: datetime) -> None:
+        """The end of what open alerts say of rules that do not fire.
+
+        The process that told of it may have died before it could tell the end, and a rule or a lane may have left the
+        catalog: without this, such an alert would call people until one of them resolves it.
+        """
+        ended = [
+            replace(trouble.finding, firing=False, at=now)
+            for alert in await self._store.alerts.open(limit=_MOST_COMPARED)
+            for trouble in alert.firing
+            if trouble.finding.source == RULES and not self._fires(trouble.finding)
+        ]
+        if ended:
+            log.info("lane_alerts_outdated", findings=[each.fingerprint for each in ended[:10]])
+            await self._findings.hear(ended)
+
+    def _fires(self, finding: Finding) -> bool:
+        config = self._catalog().lanes.get(finding.lane) if finding.lane is not None else None
+        if finding.lane is None or config is None:
+            return False
+        firing = self._states.get(finding.lane, WatchState()).firing
+        return any(
+            rule.name in firing and _fingerprint(finding.lane, rule) == finding.fingerprint
+            for rule in config.watch.rules
+        )
 
     async def _finding(self, lane: Lane, said: News, now: datetime) -> Finding | None:
         """None for a rule that counts only after a deploy, when there was none."""
@@ -168,7 +221,7 @@ class LaneWatcher:
         if rule.after_deploy_s is not None and said.firing and not await self._deployed(lane, rule, now):
             return None
         return Finding(
-            fingerprint=f"{RULES}/{lane}/{rule.name}"[:100],
+            fingerprint=_fingerprint(lane, rule),
             source=RULES,
             title=_TITLES.get(rule.name, rule.name),
             at=datetime.fromtimestamp(said.at, UTC),
@@ -208,6 +261,10 @@ class LaneWatcher:
             for condition in rule.conditions
             if condition.signal is not None
         )
+
+
+def _fingerprint(lane: Lane, rule: WatchRule) -> str:
+    return f"{RULES}/{lane}/{rule.name}"[:100]
 
 
 def _severity(config: LaneConfig, rule: WatchRule) -> Severity:

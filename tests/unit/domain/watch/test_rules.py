@@ -271,3 +271,25 @@ def test_a_day_of_healthy_traffic_is_silent() -> None:
         state, said = advance_watch(RULES, state, tick)
         news += said
     assert told(news) == {}
+
+
+def test_a_clock_that_was_set_back_blinds_no_rule() -> None:
+    state, _ = played(ticks(1800, 0.001, since=7200))
+    news: list[News] = []
+    for tick in ticks(60, 0.5, since=600):
+        state, said = advance_watch(RULES, state, tick)
+        news += said
+    assert told(news)["outage"] <= 600 + 10
+    assert state.at == T0 + 660
+    # What was told a moment ago is not counted again.
+    again, said = advance_watch(RULES, state, next(iter(ticks(5, 0.5, since=650))))
+    assert (again, said) == (state, ())
+
+
+def test_a_signal_is_heard_after_the_clock_was_set_back() -> None:
+    state, news = WatchState(), []
+    for at in (7200.0, 600.0, 660.0, 719.0, 720.0):
+        bad = Signal(at < 7200.0)
+        state, said = advance_signals(RULES, state, "parts", {"gateway": bad}, T0 + at)
+        news += said
+    assert told(news) == {"gateway after a deploy": 720.0}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,13 +13,17 @@ from bot.domain.judge.evidence.counters import Counts, Signal
 from bot.domain.judge.history.served import ServedTick
 from bot.domain.records import RolloutSummary
 from bot.domain.rollout.model import Lane
+from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
+from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.default_rules import default_rules
 from bot.domain.watch.lane import LaneWatch
+from bot.domain.watch.rules import WatchState
 from bot.engine.watch.lane_watcher import LaneWatcher
 from bot.ports.errors import Unreachable
+from bot.ports.watch.alerts import AlertChange
 from tests.fakes.store import MemoryDatabase, MemoryStore
-from tests.support.catalogs import PRODUCTION, STAGING, catalog
+from tests.support.catalogs import GUILD, PRODUCTION, STAGING, catalog
 from tests.support.clocks import FrozenClock
 from tests.support.virtual_time import EPOCH
 
@@ -183,6 +188,82 @@ async def test_another_process_goes_on_where_the_former_one_stopped() -> None:
     world.heard.found.clear()
     await world.serve(300, 0.0)
     assert ("Many requests fail", False) in world.heard.told()
+
+
+async def test_what_began_is_saved_before_it_is_told_so_that_a_crash_in_between_loses_nothing() -> None:
+    world = World()
+    await world.serve(30, 0.0)
+    world.heard.away = True
+    for _ in range(3):
+        with contextlib.suppress(Unreachable):
+            await world.serve(5, 0.5)
+    assert "outage" in (await world.store.watched.read())[PRODUCTION].firing
+    world.watcher, world.term, world.heard.away = world.process(), 2, False
+    await world.watcher.once()
+    assert ("Many requests fail", True) in world.heard.told()
+
+
+async def _left_open(world: World) -> None:
+    """An alert of an outage, which is over although its end was never told: its process died."""
+    await world.serve(30, 0.5)
+    (outage,) = [each for each in world.heard.found if each.title == "Many requests fail"][:1]
+    opened = begin(1, outage, (GUILD,), world.clock.now(), AlertPolicy())
+    assert await world.store.alerts.save(AlertChange(opened.alert, 0, None))
+
+
+async def _it_does_not_fire(world: World) -> None:
+    await world.store.watched.save({PRODUCTION: WatchState()}, world.clock.now())
+    world.watcher, world.term = world.process(), 2
+
+
+async def _the_rule_left_the_catalog(world: World) -> None:
+    lanes = {lane: replace(config, watch=LaneWatch()) for lane, config in world.catalog.lanes.items()}
+    world.catalog = replace(world.catalog, lanes=lanes)
+
+
+async def _the_lane_left_the_catalog(world: World) -> None:
+    world.catalog = replace(world.catalog, lanes={})
+
+
+@pytest.mark.parametrize(
+    "happens", [_it_does_not_fire, _the_rule_left_the_catalog, _the_lane_left_the_catalog]
+)
+async def test_what_alerts_still_say_of_a_rule_that_fires_no_more_is_ended(
+    happens: Callable[[World], Awaitable[None]],
+) -> None:
+    world = World()
+    await _left_open(world)
+    world.heard.found.clear()
+    world.clock.forward(1)
+    await world.watcher.once()
+    assert ("Many requests fail", False) not in world.heard.told()
+    await happens(world)
+    await world.watcher.once()
+    assert world.heard.told() == [("Many requests fail", False)]
+    assert world.heard.found[0].at == world.clock.now()
+
+
+async def test_after_the_clock_was_set_back_lanes_are_watched_and_saved_on() -> None:
+    world = World()
+    await world.serve(60, 0.0)
+    world.clock.forward(-7200)
+    await world.serve(30, 0.5)
+    assert ("Many requests fail", True) in world.heard.told()
+    saved = (await world.store.watched.read())[PRODUCTION]
+    assert world.clock.now().timestamp() - saved.at <= 10
+
+
+async def test_while_the_database_is_away_what_waits_does_not_grow() -> None:
+    world = World()
+    await world.serve(60, 0.5)
+    world.heard.away = True
+    for _ in range(200):
+        with contextlib.suppress(Unreachable):
+            await world.serve(30, 0.5)
+    world.heard.away = False
+    world.heard.found.clear()
+    await world.watcher.once()
+    assert len(world.heard.told()) == len(set(world.heard.told()))
 
 
 async def test_a_lane_that_left_the_catalog_is_watched_no_more() -> None:
