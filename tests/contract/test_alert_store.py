@@ -177,6 +177,17 @@ async def test_open_alerts_come_worst_first_for_the_servers_that_see_them(world:
     assert [each.id for each in await found(None, 1)] == [critical.id]
 
 
+async def test_what_a_maintenance_silence_keeps_silent(world: World) -> None:
+    by_silence, by_person = await world.opened(), await world.opened(STAGING)
+    until = EPOCH + timedelta(hours=1)
+    assert await world.save(later(by_silence, silenced_until=until, silence_id=3), by_silence.version)
+    assert await world.save(later(by_person, silenced_until=until), by_person.version)
+    assert [each.id for each in await world.store.alerts.silenced(10)] == [by_silence.id]
+    over = replace(by_silence, state=AlertState.RESOLVED, silence_id=3, version=3)
+    assert await world.save(Change(over), 2)
+    assert await world.store.alerts.silenced(10) == []
+
+
 async def test_open_alerts_are_counted_by_severity(world: World) -> None:
     assert await world.store.alerts.count_open() == {}
     first = await world.opened(severity=Severity.HIGH, title="a")

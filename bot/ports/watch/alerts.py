@@ -60,6 +60,10 @@ class AlertStore(Protocol):
         """Alerts that are not over, the worst first, then the oldest; of one server or of all."""
         ...
 
+    async def silenced(self, limit: int) -> Sequence[Alert]:
+        """Alerts that are not over and that a maintenance silence keeps silent."""
+        ...
+
     async def of_lane(self, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
         """The newest alerts of the lane that are not over, or were opened since then."""
         ...

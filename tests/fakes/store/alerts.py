@@ -72,6 +72,10 @@ class MemoryAlerts(Part):
         return sorted(found, key=_worst_first)[:limit]
 
     @statement
+    def silenced(self, t: Tables, now: datetime, limit: int) -> Sequence[Alert]:
+        return [r.alert for r in t.alerts.values() if not r.alert.over and r.alert.silence_id][:limit]
+
+    @statement
     def of_lane(self, t: Tables, now: datetime, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
         found = [
             row.alert

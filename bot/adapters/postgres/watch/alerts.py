@@ -62,6 +62,11 @@ class PostgresAlerts:
         rows = await self._database.fetch("open_alerts", guild_id, limit)
         return [_alert.validate_json(row["alert"]) for row in rows]
 
+    async def silenced(self, limit: int) -> Sequence[Alert]:
+        return [
+            _alert.validate_json(row["alert"]) for row in await self._database.fetch("silenced_alerts", limit)
+        ]
+
     async def of_lane(self, lane: Lane, since: datetime, limit: int) -> Sequence[Alert]:
         rows = await self._database.fetch("lane_alerts", lane.service, lane.environment, since, limit)
         return [_alert.validate_json(row["alert"]) for row in rows]

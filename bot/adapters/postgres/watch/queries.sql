@@ -29,6 +29,9 @@ SELECT alert FROM alerts WHERE due_at <= $1 ORDER BY due_at LIMIT $2
 SELECT alert FROM alerts WHERE NOT over AND ($1::bigint IS NULL OR guilds @> ARRAY[$1::bigint])
 ORDER BY array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), id LIMIT $2
 
+-- name: silenced_alerts
+SELECT alert FROM alerts WHERE NOT over AND COALESCE((alert ->> 'silence_id')::bigint, 0) <> 0 ORDER BY id LIMIT $1
+
 -- name: lane_alerts
 SELECT alert FROM alerts WHERE service = $1 AND environment = $2 AND (NOT over OR opened_at >= $3)
 ORDER BY id DESC LIMIT $4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple
 
@@ -92,7 +92,7 @@ class Alerts:
         self._incidents = incidents
         self._meter = meter or NoWatchMeter()
         self._turn = asyncio.Lock()
-        self._silences_at = datetime.min.replace(tzinfo=UTC)
+        self._looked_at: datetime | None = None
 
     # ---- findings ----
 
@@ -223,28 +223,32 @@ class Alerts:
     async def _keep_silences(self, now: datetime) -> None:
         """Silence and wake open alerts as maintenance silences begin and end.
 
-        Now and then all of them are looked at: an alert may have been opened while a silence ended.
+        Once a minute, and after a start, what is silent is looked at again: an alert may have been opened while a
+        silence ended, by a process that had read it before.
         """
         due = await self._store.silences.due(now, _BATCH)
-        if not due and now < self._silences_at:
+        if not due and self._looked_at is not None and abs(now - self._looked_at) < _SILENCES:
             return
-        self._silences_at = now + _SILENCES
+        self._looked_at = now
         silences = await self._store.silences.standing(now)
-        if silences or due:
-            for alert in await self._store.alerts.open(limit=_MOST_OPEN):
-                await self._silence(alert, silences, now)
+        stored = self._store.alerts
+        concerned = await (stored.open(limit=_MOST_OPEN) if silences or due else stored.silenced(_MOST_OPEN))
+        for alert in concerned:
+            await self._silence(alert, silences, now)
         for each in due:
             await self._store.silences.carried_out(each, now, carried_out(each, now))
 
     async def _silence(self, alert: Alert, silences: Sequence[Silence], now: datetime) -> None:
-        """What changes meanwhile is looked at the next time."""
-        found = quieted(Change(alert), silences, now)
-        if found is None:
-            return
-        found = replace(found, alert=replace(found.alert, version=alert.version + 1))
-        change = pass_time(found.alert, now, self.policy(alert.lane), before=found) or found
-        if await self._save(change, alert.version, now):
-            await self._try_rollback(alert, change)
+        for _ in range(_ATTEMPTS):
+            found = quieted(Change(alert), silences, now)
+            if found is None:
+                return
+            found = replace(found, alert=replace(found.alert, version=found.alert.version + 1))
+            change = pass_time(found.alert, now, self.policy(alert.lane), before=found) or found
+            if await self._save(change, alert.version, now):
+                await self._try_rollback(alert, change)
+                return
+            alert = await self._load(alert.id, None)
 
     async def _try_rollback(self, before: Alert | None, change: Change) -> None:
         """Of several processes, the one that saved this change starts the rollback."""

@@ -97,9 +97,24 @@ async def test_an_alert_of_a_silence_that_ended_unseen_is_woken_within_a_minute(
     # One that heard a finding at the same time had read the silences before.
     await world.alerts._hear("checkout/production", [errors()], stale, None)
     assert (await world.one()).silence_id == given.id
-    await silencing(world).add(replace(ASKED, environment="staging", until=EPOCH + 3 * HOUR))
     await world.pass_s(60)
     assert (await world.one()).silence_id == 0
+    assert len(world.calls()) == 1
+
+
+async def test_an_alert_that_changes_while_its_silence_ends_is_woken_all_the_same() -> None:
+    world = AlertWorld()
+    asked = silencing(world)
+    given = await asked.add(replace(ASKED, until=EPOCH + timedelta(days=20)))
+    await world.alerts.hear([errors()])
+    await asked.end(GUILD, ONCALL, given.id)
+    stale = await world.store.alerts.open()
+    await world.alerts.undelivered(stale[0].id, "Ada", "it changes in between")
+    for silence in await world.store.silences.due(world.clock.now(), 100):
+        await world.alerts._silence(stale[0], [], world.clock.now())
+        await world.store.silences.carried_out(silence, world.clock.now(), None)
+    assert (await world.one()).silence_id == 0
+    assert len(world.calls()) == 1
 
 
 async def test_a_rule_still_rolls_back_what_is_silent() -> None:
