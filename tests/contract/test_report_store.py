@@ -86,7 +86,11 @@ class Records:
     async def alert(self, lane: Lane | None, title: str, at: datetime) -> int:
         finding = Finding("f", "rule", title, at, severity=Severity.HIGH, lane=lane)
         alert = begin(await self.store.alerts.next_id(), finding, (GUILD,), at, AlertPolicy()).alert
-        entries = tuple(Entry(at + n * HOUR, "acknowledged", "", "ada") for n in (1, 2))
+        # Slipway's own line is no one's; who presses Roll back has the alert.
+        entries = (
+            Entry(at, "rollback", "would roll back"),
+            *(Entry(at + n * HOUR, what, "", "ada") for n, what in ((1, "rollback"), (2, "acknowledged"))),  # type: ignore[arg-type]
+        )
         assert await self.store.alerts.save(AlertChange(alert, 0, None, entries))
         return alert.id
 

@@ -21,13 +21,14 @@ WHERE r.ended_at >= $3 AND r.ended_at < $4 AND r.final
 ORDER BY r.ended_at, r.id LIMIT $5
 
 -- name: report_alerts
+-- Who presses Roll back has the alert, as who acknowledges it has.
 SELECT a.id, a.service, a.environment, a.severity, a.opened_at, a.ended_at,
     COALESCE((a.alert ->> 'returns')::int, 0) AS returns,
     COALESCE(a.alert #>> '{troubles,0,finding,title}', '') AS title, e.acknowledged_at
 FROM alerts a
 LEFT JOIN LATERAL (
     SELECT min(at) AS acknowledged_at FROM alert_entries
-    WHERE alert_id = a.id AND what = 'acknowledged') AS e ON true
+    WHERE alert_id = a.id AND what IN ('acknowledged', 'rollback') AND who <> '') AS e ON true
 WHERE a.opened_at >= $5 AND a.opened_at < $6
     AND ((a.service, a.environment) IN (SELECT * FROM unnest($1::text[], $2::text[]))
         OR ($4 AND a.service = '' AND a.guilds && $3::bigint[]))
@@ -112,7 +113,8 @@ SELECT a.id, a.service, a.environment, a.severity, COALESCE(a.alert #>> '{troubl
     extract(epoch FROM a.ended_at - a.opened_at)::bigint AS seconds_open
 FROM alerts a
 LEFT JOIN LATERAL (
-    SELECT at, who FROM alert_entries WHERE alert_id = a.id AND what = 'acknowledged' ORDER BY id LIMIT 1) AS e ON true
+    SELECT at, who FROM alert_entries
+    WHERE alert_id = a.id AND what IN ('acknowledged', 'rollback') AND who <> '' ORDER BY id LIMIT 1) AS e ON true
 WHERE a.opened_at >= $5 AND a.opened_at < $6
     AND ((a.service, a.environment) IN (SELECT * FROM unnest($1::text[], $2::text[]))
         OR ($4 AND a.service = '' AND a.guilds && $3::bigint[]))

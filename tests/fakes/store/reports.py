@@ -175,7 +175,11 @@ def _sees(scope: RecordScope, alert: Alert) -> bool:
 
 def _alert(t: Tables, row: AlertRow) -> PastAlert:
     alert = row.alert
-    taken = [entry.at for number, entry in t.entries if number == alert.id and entry.what == "acknowledged"]
+    taken = [
+        entry.at
+        for number, entry in t.entries
+        if number == alert.id and entry.what in ("acknowledged", "rollback") and entry.by
+    ]
     return PastAlert(
         id=alert.id,
         lane=alert.lane,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from bot.domain import phrasebook
 from bot.domain.formatting import clean, duration
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Call, Change, Entry, Owner, disowned
+from bot.domain.watch.alerts.alert import Alert, AlertAction, AlertState, Call, Change, Entry, disowned, owned
 from bot.domain.watch.alerts.escalation import STEPS, AlertPolicy
 from bot.domain.watch.alerts.findings import Severity
 from bot.domain.watch.alerts.rollbacks import dropped
@@ -46,7 +46,7 @@ def act(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
 
 def _acknowledge(alert: Alert, acted: AlertActed, policy: AlertPolicy) -> Change:
     return Change(
-        _owned(alert, acted.actor, acted.at),
+        owned(alert, acted.actor, acted.at),
         (Entry(acted.at, "acknowledged", acted.reason, acted.actor.name),),
     )
 
@@ -107,8 +107,3 @@ _ACTS: dict[AlertAction, Acting] = {
     AlertAction.UNSILENCE: _unsilence,
     AlertAction.RESOLVE: _resolve,
 }
-
-
-def _owned(alert: Alert, by: Actor, at: datetime) -> Alert:
-    owner = Owner(by.id, by.name)
-    return replace(alert, state=AlertState.ACKNOWLEDGED, owner=owner, acknowledged_at=at, asked_at=None)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from bot.domain.formatting import clean
-from bot.domain.rollout.model import Lane
+from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.escalation import SPOKEN, Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
 
@@ -83,7 +83,8 @@ class Alert:
 
     group: alerts that are not over have different ones. guilds: the servers that show it. opened_at: when
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
-    counts. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
+    counts. acknowledged_at: when its owner said last that they have it; taken_at: since when someone has had it
+    without a pause. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
     left_out: troubles beyond `MOST_TROUBLES`. silence_id: the maintenance silence that keeps it silent; 0 where a
     person does. woken: a person ended a silence, so maintenance silences leave it alone. wanted: the rollback that is
     still to be started for it. undone_by: the rollout that takes its suspect back, once it was started; 0 before.
@@ -114,6 +115,7 @@ class Alert:
     woken: bool = False
     wanted: WantedRollback | None = None
     undone_by: int = 0
+    taken_at: datetime | None = None
     version: int = 1
 
     @property
@@ -125,6 +127,11 @@ class Alert:
         """The troubles that are not over, worst first, then the oldest."""
         found = [trouble for trouble in self.troubles if trouble.over_at is None]
         return tuple(sorted(found, key=lambda each: (each.finding.severity.rank, each.since)))
+
+    @property
+    def had_since(self) -> datetime | None:
+        """Since when someone has had it without a pause; None while no one has."""
+        return self.taken_at or self.acknowledged_at
 
     @property
     def first(self) -> Trouble:
@@ -195,6 +202,20 @@ def owner_of(alert: Alert) -> tuple[int, ...]:
     return (alert.owner.id,) if alert.owner is not None and alert.owner.id else ()
 
 
+def owned(alert: Alert, by: Actor, at: datetime) -> Alert:
+    """The alert as this person's."""
+    return replace(
+        alert,
+        state=AlertState.ACKNOWLEDGED,
+        owner=Owner(by.id, by.name),
+        acknowledged_at=at,
+        taken_at=alert.had_since or at,
+        asked_at=None,
+    )
+
+
 def disowned(alert: Alert) -> Alert:
     """The alert as one that waits for someone."""
-    return replace(alert, state=AlertState.FIRING, owner=None, acknowledged_at=None, asked_at=None)
+    return replace(
+        alert, state=AlertState.FIRING, owner=None, acknowledged_at=None, taken_at=None, asked_at=None
+    )

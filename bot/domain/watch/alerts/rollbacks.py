@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain import phrasebook
 from bot.domain.rollout.model import Actor
-from bot.domain.watch.alerts.alert import Alert, AlertState, Change, Entry, Owner, Suspect, WantedRollback
+from bot.domain.watch.alerts.alert import Alert, Change, Entry, Suspect, WantedRollback, owned
 
 _FIRST_S, _LONGEST_S = 5.0, 60.0
 
@@ -50,14 +50,10 @@ def tried_again(change: Change, at: datetime) -> Change:
 
 def begun(alert: Alert, by: Actor, rollout_id: int, at: datetime) -> Change:
     """The alert once a rollback was started for it: a person who starts one has the alert."""
-    entry = Entry(at, "rollback", phrasebook.rollback_begun(rollout_id), by.name)
+    by_person = by.via != "system"
+    entry = Entry(at, "rollback", phrasebook.rollback_begun(rollout_id), by.name if by_person else "")
     started = replace(alert, wanted=None, undone_by=rollout_id, version=alert.version + 1)
-    if by.via != "system" and not alert.over:
-        owner = Owner(by.id, by.name)
-        started = replace(
-            started, state=AlertState.ACKNOWLEDGED, owner=owner, acknowledged_at=at, asked_at=None
-        )
-    return Change(started, (entry,))
+    return Change(owned(started, by, at) if by_person and not alert.over else started, (entry,))
 
 
 def not_begun(alert: Alert, at: datetime, why: str) -> Change:

@@ -104,7 +104,7 @@ def begun_by_alert(
         rollouts=rollouts,
         room=room,
         owner=alert.owner,
-        acknowledged_at=alert.acknowledged_at if alert.owner is not None else None,
+        acknowledged_at=alert.had_since if alert.owner is not None else None,
     )
     return IncidentChange(incident, (IncidentEntry(at, "opened", phrasebook.from_alert(alert.id), by),))
 
@@ -243,12 +243,12 @@ def _joined(incident: Incident, alerts: Sequence[Alert], at: datetime) -> Incide
 
 def _owned(change: IncidentChange, alerts: Sequence[Alert], policy: IncidentPolicy) -> IncidentChange:
     incident = change.incident
-    taken = [alert for alert in alerts if alert.owner is not None and alert.acknowledged_at is not None]
+    taken = [(alert.had_since, alert.owner) for alert in alerts if alert.owner and alert.had_since]
     if incident.acknowledged_at is not None or not taken:
         return change
-    first = min(taken, key=lambda alert: alert.acknowledged_at or incident.opened_at)
-    assert first.owner is not None and first.acknowledged_at is not None
-    found = _taken(incident, incident.owner or first.owner, first.acknowledged_at, policy)
+    at, owner = min(taken, key=lambda each: each[0])
+    # Who had an alert before the trouble became this incident had it from its beginning.
+    found = _taken(incident, incident.owner or owner, max(incident.since, at), policy)
     return IncidentChange(found.incident, (*change.entries, *found.entries))
 
 

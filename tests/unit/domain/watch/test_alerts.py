@@ -312,6 +312,18 @@ def test_who_rolls_back_has_the_alert_but_slipway_does_not() -> None:
     assert rollbacks.begun(alert, SYSTEM, 12, after(60)).alert.owner is None
 
 
+def test_since_when_someone_has_it_without_a_pause() -> None:
+    taken = acted(opened().alert, AlertAction.ACKNOWLEDGE, at=60).alert
+    asked = passed(taken, 60 + 1800).alert
+    still = acted(asked, AlertAction.ACKNOWLEDGE, at=1900).alert
+    assert (still.had_since, still.acknowledged_at) == (after(60), after(1900))
+    rolls_back = rollbacks.begun(still, ADA, 12, after(2000)).alert
+    assert rolls_back.had_since == after(60)
+    quiet = passed(passed(rolls_back, 2000 + 1800).alert, 2000 + 1800 + 900).alert
+    assert (quiet.state, quiet.had_since) == (AlertState.FIRING, None)
+    assert acted(quiet, AlertAction.ACKNOWLEDGE, at=9000).alert.had_since == after(9000)
+
+
 # ---- always --------------------------------------------------------------------------------------------------
 
 MOVES = st.lists(

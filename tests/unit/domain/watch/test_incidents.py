@@ -197,6 +197,25 @@ def test_who_takes_an_alert_has_the_incident_from_then_on() -> None:
     )
 
 
+def test_who_said_again_that_they_have_an_alert_had_it_from_the_first_time_on() -> None:
+    one = act(alert(), AlertActed(AlertAction.ACKNOWLEDGE, LEAD, EPOCH + 2 * MIN), ALERTS).alert
+    again = act(one, AlertActed(AlertAction.ACKNOWLEDGE, LEAD, EPOCH + 33 * MIN), ALERTS).alert
+    made = begun_by_alert(1, 5, again, EPOCH + 34 * MIN).incident
+    assert made.acknowledged_at == EPOCH + 2 * MIN
+    joined = follow(opened(), [again], EPOCH + 35 * MIN, POLICY)
+    assert joined is not None
+    assert joined.incident.acknowledged_at == EPOCH + 2 * MIN
+
+
+def test_no_one_had_an_incident_before_it_began() -> None:
+    late = begun(1, 5, PRODUCTION, "Payments fail", Severity.HIGH, by=DEV, at=EPOCH + 5 * MIN).incident
+    taken = act(alert(), AlertActed(AlertAction.ACKNOWLEDGE, LEAD, EPOCH + 2 * MIN), ALERTS).alert
+    change = follow(late, [taken], EPOCH + 6 * MIN, POLICY)
+    assert change is not None
+    assert change.incident.acknowledged_at == late.since
+    assert change.entries[-1].at == late.since
+
+
 def test_when_its_last_alert_is_over_closing_is_proposed_once() -> None:
     first, second = alert(), alert(8)
     joined = follow(opened(), [first, second], EPOCH, POLICY)
