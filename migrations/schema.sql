@@ -303,7 +303,8 @@ CREATE TABLE public.locks (
     reason text NOT NULL,
     since timestamp with time zone NOT NULL,
     expires timestamp with time zone,
-    digest text DEFAULT ''::text NOT NULL
+    digest text DEFAULT ''::text NOT NULL,
+    quarantined_at timestamp with time zone
 );
 
 CREATE TABLE public.monitor_days (

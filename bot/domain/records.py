@@ -26,7 +26,8 @@ class Lock:
     reason: str
     since: datetime
     expires: datetime | None
-    digest: str = ""  # the quarantined release, when an automatic rollback set it
+    digest: str = ""  # the quarantined release, when a rollback set it
+    quarantined_at: datetime | None = None  # by that rollback; a person's own lock may be older
 
 
 @dataclass(frozen=True, slots=True)

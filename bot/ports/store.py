@@ -196,6 +196,13 @@ class LaneStore(Protocol):
 
     async def unlock(self, lane: Lane, entry: AuditEntry) -> bool: ...
 
+    async def lift(self, lock: Lock, entry: AuditEntry) -> bool:
+        """End the quarantine: Slipway's lock goes, a person's stays for every release.
+
+        False, with nothing recorded, when the lane has no such quarantine any more.
+        """
+        ...
+
     async def locks(self, now: datetime) -> Mapping[Lane, Lock]: ...
 
     async def record(self, entry: AuditEntry) -> None: ...

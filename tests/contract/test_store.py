@@ -609,6 +609,17 @@ async def test_an_automatic_rollback_locks_and_keeps_a_persons_lock(world: World
         assert await world.store.rollouts.save(crashed)
         held = (await world.store.lanes.locks(world.now))[lane]
         assert (held.owner, held.digest, held.expires) == (owner, V150.digest, None)
+        assert held.quarantined_at == crashed.at
+        assert await world.store.lanes.situation(lane, world.now) is not None
+        # The end of another quarantine, such as the one before, is not the end of this one.
+        line = AuditEntry(lane, SYSTEM, world.now, "unlocked", "the issue was closed")
+        before = replace(held, quarantined_at=world.now - timedelta(days=1))
+        for other in (before, replace(held, digest=V140.digest)):
+            assert not await world.store.lanes.lift(other, line)
+        assert await world.store.lanes.lift(held, line)
+        assert not await world.store.lanes.lift(held, line)
+        left = (await world.store.lanes.locks(world.now)).get(lane)
+        assert left == (replace(held, digest="", quarantined_at=None) if owner == LEAD.name else None)
 
 
 def _crash(at: datetime) -> Event:

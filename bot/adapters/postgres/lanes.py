@@ -90,6 +90,7 @@ class PostgresLanes:
                 lock.since,
                 lock.expires,
                 lock.digest,
+                lock.quarantined_at,
             )
             await record(connection, entry)
 
@@ -99,6 +100,14 @@ class PostgresLanes:
             if gone is not None:
                 await record(connection, entry)
         return gone is not None
+
+    async def lift(self, lock: Lock, entry: AuditEntry) -> bool:
+        names = (lock.lane.service, lock.lane.environment)
+        async with self._database.transaction() as connection:
+            lifted = await connection.one("lift_quarantine", *names, lock.digest, lock.quarantined_at)
+            if lifted is not None:
+                await record(connection, entry)
+        return lifted is not None
 
     async def locks(self, now: datetime) -> Mapping[Lane, Lock]:
         return {lock.lane: lock for lock in map(_lock, await self._database.fetch("locks", now))}
@@ -129,4 +138,5 @@ def _lock(row: Row) -> Lock:
         since=row["since"],
         expires=row["expires"],
         digest=row["digest"],
+        quarantined_at=row["quarantined_at"],
     )

@@ -113,8 +113,8 @@ WITH change AS (
     INSERT INTO interactions (id, rollout_id, sentence, at)
     SELECT a.key, s.id, a.value, c.at FROM saved s, change c, jsonb_each_text(c.answers) AS a
 ), locked AS (
-    INSERT INTO locks AS l (service, environment, owner_id, owner, reason, since, digest)
-    SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest'
+    INSERT INTO locks AS l (service, environment, owner_id, owner, reason, since, digest, quarantined_at)
+    SELECT c.service, c.environment, 0, c.lock ->> 'owner', c.lock ->> 'reason', c.at, c.lock ->> 'digest', c.at
     FROM saved s, change c WHERE c.lock IS NOT NULL
     -- A person's lock stays theirs, and now has no expiry.
     ON CONFLICT (service, environment) DO UPDATE SET
@@ -124,7 +124,7 @@ WITH change AS (
             WHEN strpos(l.reason, EXCLUDED.reason) > 0 THEN l.reason
             ELSE l.reason || ' · ' || EXCLUDED.reason END,
         since = CASE WHEN l.expires < EXCLUDED.since THEN EXCLUDED.since ELSE l.since END,
-        expires = NULL, digest = EXCLUDED.digest
+        expires = NULL, digest = EXCLUDED.digest, quarantined_at = EXCLUDED.quarantined_at
 ), known AS (
     INSERT INTO releases (service, environment, digest, release, known_good_at, rollout_id)
     SELECT c.service, c.environment, c.known_good ->> 'digest', c.known_good, CASE WHEN c.good THEN c.at END, s.id
@@ -333,22 +333,35 @@ WHERE service = $1 AND environment = $2
 ORDER BY known_good_at DESC NULLS LAST LIMIT 100
 
 -- name: lane_lock
-SELECT service, environment, owner_id, owner, reason, since, expires, digest
+SELECT service, environment, owner_id, owner, reason, since, expires, digest, quarantined_at
 FROM locks WHERE service = $1 AND environment = $2 AND (expires IS NULL OR expires > $3)
 
 -- name: locks
-SELECT service, environment, owner_id, owner, reason, since, expires, digest
+SELECT service, environment, owner_id, owner, reason, since, expires, digest, quarantined_at
 FROM locks WHERE expires IS NULL OR expires > $1
 
 -- name: lock
-INSERT INTO locks (service, environment, owner_id, owner, reason, since, expires, digest)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO locks (service, environment, owner_id, owner, reason, since, expires, digest, quarantined_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (service, environment) DO UPDATE SET
     owner_id = EXCLUDED.owner_id, owner = EXCLUDED.owner, reason = EXCLUDED.reason, since = EXCLUDED.since,
-    expires = EXCLUDED.expires, digest = EXCLUDED.digest
+    expires = EXCLUDED.expires, digest = EXCLUDED.digest, quarantined_at = EXCLUDED.quarantined_at
 
 -- name: unlock
 DELETE FROM locks WHERE service = $1 AND environment = $2 RETURNING digest
+
+-- name: lift_quarantine
+-- Slipway's own lock goes; a person's stays, for any release. Of another quarantine than that one, nothing.
+WITH gone AS (
+    DELETE FROM locks
+    WHERE service = $1 AND environment = $2 AND digest = $3 AND quarantined_at IS NOT DISTINCT FROM $4 AND owner_id = 0
+    RETURNING 1
+), kept AS (
+    UPDATE locks SET digest = '', quarantined_at = NULL
+    WHERE service = $1 AND environment = $2 AND digest = $3 AND quarantined_at IS NOT DISTINCT FROM $4 AND owner_id <> 0
+    RETURNING 1
+)
+SELECT 1 AS lifted FROM gone UNION ALL SELECT 1 FROM kept
 
 -- name: record
 INSERT INTO audit (rollout_id, guild_id, service, environment, actor_id, actor, via, at, what, why, details)

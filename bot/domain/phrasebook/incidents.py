@@ -59,8 +59,10 @@ def issue_opened(issue: str, url: str) -> str:
     return f"The regression is issue {name(issue)}{f', {address}' if address else ''}."
 
 
-def issue_closed(issue: str) -> str:
-    return f"Issue {name(issue)} was closed, so the quarantine is over."
+def issue_closed(issue: str, owner: str) -> str:
+    """owner: of the lock that stays; empty where none does."""
+    stays = f" The lock of {name(owner)} stays." if owner else ""
+    return f"Issue {name(issue)} was closed, so the quarantine is over.{stays}"
 
 
 def from_alert(alert_id: int) -> str:

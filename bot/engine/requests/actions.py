@@ -188,7 +188,11 @@ class Locks:
         held = (await self._store.lanes.locks(now)).get(config.lane)
         if held is not None and held.owner_id != actor.id:
             preflight.lock(held).require()
-        lock = Lock(config.lane, actor.id, actor.name, reason, now, expires, held.digest if held else "")
+        lock = Lock(config.lane, actor.id, actor.name, reason, now, expires)
+        if held is not None and held.digest:
+            # A quarantine has no end of its own: lifting it needs a reason.
+            expires = None
+            lock = replace(lock, expires=None, digest=held.digest, quarantined_at=held.quarantined_at)
         details = {"expires": expires.isoformat() if expires else None}
         await self._store.lanes.lock(
             lock, AuditEntry(config.lane, actor, now, "locked", reason, guild_id, details=details)

@@ -118,7 +118,9 @@ def lock(held: Lock, candidate: Release | None = None) -> PreflightCheck:
     if not held.digest:
         refused = phrasebook.locked(lane, held.owner, held.reason, held.since, held.expires)
     elif candidate is not None and candidate.digest == held.digest:
-        refused = phrasebook.quarantined(lane, candidate.version, held.reason, held.since)
+        refused = phrasebook.quarantined(
+            lane, candidate.version, held.reason, held.quarantined_at or held.since
+        )
     else:
         refused = phrasebook.locked_after_rollback(lane, held.reason, held.since, held.expires)
     return _refused("lock", refused)

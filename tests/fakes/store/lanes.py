@@ -85,6 +85,18 @@ class MemoryLanes(Part):
         return True
 
     @statement
+    def lift(self, t: Tables, now: datetime, lock: Lock, entry: AuditEntry) -> bool:
+        held = t.locks.get(lock.lane)
+        if held is None or (held.digest, held.quarantined_at) != (lock.digest, lock.quarantined_at):
+            return False
+        if held.owner_id:
+            t.locks[lock.lane] = replace(held, digest="", quarantined_at=None)
+        else:
+            del t.locks[lock.lane]
+        t.record(entry)
+        return True
+
+    @statement
     def locks(self, t: Tables, now: datetime, asked: datetime) -> Mapping[Lane, Lock]:
         return {lane: lock for lane, lock in t.locks.items() if _holds(lock, asked)}
 

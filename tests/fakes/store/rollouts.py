@@ -232,6 +232,14 @@ def _remember(t: Tables, change: RolloutChange) -> None:
 def _lock(t: Tables, change: RolloutChange, lock: LockLane) -> None:
     lane, was = change.rollout.lane, t.locks.get(change.rollout.lane)
     if was is None or (was.expires is not None and was.expires < change.at):
-        t.locks[lane] = Lock(lane, 0, lock.owner, lock.reason, change.at, None, lock.digest)
+        t.locks[lane] = Lock(
+            lane, 0, lock.owner, lock.reason, change.at, None, lock.digest, change.at
+        )
     else:
-        t.locks[lane] = replace(was, reason=f"{was.reason} · {lock.reason}", expires=None, digest=lock.digest)
+        t.locks[lane] = replace(
+            was,
+            reason=f"{was.reason} · {lock.reason}",
+            expires=None,
+            digest=lock.digest,
+            quarantined_at=change.at,
+        )

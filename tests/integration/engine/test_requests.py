@@ -175,7 +175,13 @@ async def test_an_automatic_rollback_keeps_the_lock_that_someone_set(dsn: str) -
         await slipway.press(gated, Action.APPROVE, LEAD)
         await slipway.reaches(gated, Phase.ROLLED_BACK)
         lock = (await slipway.engine.status(GUILD, "checkout", "production"))[0].lock
+        # Nor does a lock that ends by itself lift the quarantine.
+        again = await slipway.engine.lock(GUILD, LEAD, PRODUCTION, "one more day", until)
+        world.clock.forward(600)
+        with pytest.raises(Refused, match=r"quarantined.*one more day"):
+            await slipway.deploy(V151, PRODUCTION)
     assert lock is not None
+    assert (again.expires, again.digest, again.quarantined_at) == (None, V151.digest, lock.quarantined_at)
     assert (lock.owner, lock.digest, lock.expires) == ("lead", V151.digest, None)
     assert lock.reason.startswith("audit week · 1.5.1 was rolled back")
 

@@ -80,7 +80,7 @@ class Regressions:
         return bool(lock.digest) and config is not None and config.gated
 
     async def _look(self, tracker: RegressionTracker, lock: Lock, key: str, now: datetime) -> None:
-        note = await self._note(tracker, lock, key)
+        note = await self._note(lock, key)
         due = now >= self._look_at.get(key, now)
         if note is None or note.get("state") == "dry_run":
             if tracker.enabled:
@@ -89,7 +89,7 @@ class Regressions:
             elif note is None:
                 said = phrasebook.would_open_issue(tracker.repository)
                 log.info("regression_dry_run", lane=str(lock.lane), would=said)
-                await self._store.notes.put_note(_NOTE, key, {"state": "dry_run", **_times(lock, lock.since)})
+                await self._store.notes.put_note(_NOTE, key, {"state": "dry_run", **_times(lock)})
                 await self._tell(lock.lane, said)
             return
         hint = await self._store.notes.note(_CLOSED, str(note["issue"]))
@@ -99,29 +99,17 @@ class Regressions:
         ):
             await self._ask(tracker, lock, note, hint, now)
 
-    async def _note(self, tracker: RegressionTracker, lock: Lock, key: str) -> Mapping[str, object] | None:
+    async def _note(self, lock: Lock, key: str) -> Mapping[str, object] | None:
         """What was done about this quarantine; None for a new one, also of a release that was quarantined before."""
         note = await self._store.notes.note(_NOTE, key)
-        if note is None or note["locked"] == lock.since.isoformat():
-            return note
-        if note["state"] == "dry_run" or not tracker.enabled:
-            return None
-        issue = await tracker.find(await self._draft(lock, _began(note)))
-        if issue is None or issue.closed:
-            return None
-        # People changed the lock; the issue about the release is still open.
-        note = {**note, **_times(lock, _began(note))}
-        await self._store.notes.put_note(_NOTE, key, note)
-        return note
+        return note if note is not None and note["began"] == _began(lock).isoformat() else None
 
     async def _open(self, tracker: RegressionTracker, lock: Lock, key: str, now: datetime) -> None:
-        issue = await tracker.open(await self._draft(lock, lock.since))
+        issue = await tracker.open(await self._draft(lock))
         said = phrasebook.issue_opened(issue.name, issue.url)
         entry = AuditEntry(lock.lane, SYSTEM, now, "regression", said, details={"issue": issue.name})
         await self._store.lanes.record(entry)
-        await self._store.notes.put_note(
-            _NOTE, key, {"state": "open", "issue": issue.name, **_times(lock, lock.since)}
-        )
+        await self._store.notes.put_note(_NOTE, key, {"state": "open", "issue": issue.name, **_times(lock)})
         await self._tell(lock.lane, said)
         self._look_at[key] = now + timedelta(seconds=_ASK_S)
 
@@ -134,7 +122,7 @@ class Regressions:
         now: datetime,
     ) -> None:
         key = key_of(lock)
-        issue = await tracker.find(await self._draft(lock, _began(note)))
+        issue = await tracker.find(await self._draft(lock))
         self._look_at[key] = now + timedelta(seconds=_ASK_S)
         if issue is not None and issue.closed:
             await self._lift(lock, issue, now)
@@ -142,25 +130,23 @@ class Regressions:
             await self._store.notes.put_note(_NOTE, key, {**note, "asked": hint["at"]})
 
     async def _lift(self, lock: Lock, issue: RegressionIssue, now: datetime) -> None:
-        """Unless people changed the lock meanwhile."""
-        held = (await self._store.lanes.locks(now)).get(lock.lane)
-        if held is None or (held.digest, held.since) != (lock.digest, lock.since):
-            return
-        said = phrasebook.issue_closed(issue.name)
+        """Unless it is over, or another one, meanwhile. A person's own lock of the lane stays."""
+        said = phrasebook.issue_closed(issue.name, lock.owner if lock.owner_id else "")
         details = {"owner": lock.owner, "digest": lock.digest, "issue": issue.name}
-        entry = AuditEntry(lock.lane, SYSTEM, now, "unlocked", said, details=details)
-        if await self._store.lanes.unlock(lock.lane, entry):
+        what = "released" if lock.owner_id else "unlocked"
+        entry = AuditEntry(lock.lane, SYSTEM, now, what, said, details=details)
+        if await self._store.lanes.lift(lock, entry):
             log.info("quarantine_lifted", lane=str(lock.lane), issue=issue.name)
             await self._tell(lock.lane, said)
 
-    async def _draft(self, lock: Lock, began: datetime) -> RegressionDraft:
-        """began: when this quarantine was first seen; people may have changed the lock since."""
+    async def _draft(self, lock: Lock) -> RegressionDraft:
+        began = _began(lock)
         since, until = began - _BEFORE, began + _BEFORE
         rollouts = await self._store.history.history([lock.lane], None, _DEPLOYS)
         happened = await self._store.history.happened(lock.lane, since, until, _AUDIT_LINES)
         lines = [
             f"Lane: {lock.lane}",
-            f"Rolled back: {_at(began)} by {lock.owner}",
+            f"Quarantined: {_at(began)}",
             f"Why: {lock.reason}",
             f"Release: {lock.digest}",
             "",
@@ -188,12 +174,13 @@ def key_of(lock: Lock) -> str:
     return f"{lock.lane}/{lock.digest[-64:]}"[:200]
 
 
-def _times(lock: Lock, began: datetime) -> dict[str, object]:
-    return {"began": began.isoformat(), "locked": lock.since.isoformat()}
+def _times(lock: Lock) -> dict[str, object]:
+    return {"began": _began(lock).isoformat()}
 
 
-def _began(note: Mapping[str, object]) -> datetime:
-    return datetime.fromisoformat(str(note["began"]))
+def _began(lock: Lock) -> datetime:
+    """When the release was quarantined; people may have locked the lane before, or changed the lock since."""
+    return lock.quarantined_at or lock.since
 
 
 def _at(at: datetime) -> str:

@@ -15,6 +15,7 @@ from bot.ports.watch.regressions import RegressionDraft, RegressionIssue
 from tests.support.actors import DEV
 from tests.support.alerts import AlertWorld
 from tests.support.catalogs import GUILD, PRODUCTION, STAGING
+from tests.support.virtual_time import EPOCH
 
 DIGEST = "sha256:" + "ab" * 32
 
@@ -74,7 +75,7 @@ class World(AlertWorld):
     async def quarantine(self, lane: Lane = PRODUCTION, digest: str = DIGEST) -> None:
         now = self.clock.now()
         reason = "1.5.0 was rolled back automatically: 52% of requests fail @everyone"
-        lock = Lock(lane, 0, "Slipway", reason, now, None, digest)
+        lock = Lock(lane, 0, "Slipway", reason, now, None, digest, now if digest else None)
         await self.store.lanes.lock(lock, AuditEntry(lane, SYSTEM, now, "locked", reason))
 
     async def passes(self, seconds: float = 0) -> None:
@@ -198,9 +199,10 @@ async def test_a_lock_that_a_person_changed_keeps_its_issue_and_one_lifted_stays
     world = World()
     await world.quarantine()
     await world.passes()
+    began = world.clock.now()
     world.clock.forward(60)
     now = world.clock.now()
-    again = Lock(PRODUCTION, DEV.id, DEV.name, "leave it", now, now + timedelta(days=9), DIGEST)
+    again = Lock(PRODUCTION, DEV.id, DEV.name, "leave it", now, now + timedelta(days=9), DIGEST, began)
     await world.store.lanes.lock(again, AuditEntry(PRODUCTION, DEV, now, "locked", "leave it"))
     await world.passes(1)
     assert len(world.there.drafts) == 1
@@ -209,3 +211,25 @@ async def test_a_lock_that_a_person_changed_keeps_its_issue_and_one_lifted_stays
     await world.passes(300)
     assert not await world.locked()
     assert len(world.there.drafts) == 1
+
+
+async def test_a_persons_own_lock_is_not_lifted_with_the_quarantine() -> None:
+    world = World()
+    for number in (1, 2):
+        # They locked the lane for reasons of their own, and a rollback quarantined its release under that lock.
+        now = world.clock.now()
+        mine = Lock(PRODUCTION, DEV.id, DEV.name, "the fair", EPOCH, None, DIGEST, now)
+        await world.store.lanes.lock(mine, AuditEntry(PRODUCTION, SYSTEM, now, "quarantined", "the fair"))
+        await world.passes()
+        assert len(world.there.drafts) == number
+        assert world.there.drafts[-1].since == now
+        world.there.close()
+        await world.passes(300)
+        held = (await world.store.lanes.locks(world.clock.now()))[PRODUCTION]
+        assert (held.owner, held.reason, held.digest) == (DEV.name, "the fair", "")
+        line = world.database.tables.audit[-1].line
+        assert (line.what, line.why) == (
+            "released",
+            f"Issue acme/ops#{number} was closed, so the quarantine is over. The lock of {DEV.name} stays.",
+        )
+        world.clock.forward(60)
