@@ -86,6 +86,7 @@ class DiscordAnnouncer:
         self.rooms = WarRooms(notes, self._report)
         self._bars = bars
         self.directly = DirectMessages(alerts, notes, self._post_in)
+        self._alerts = alerts
         self._began = clock.now()
         self._tried: set[str] = set()
         self._closed: dict[int, float] = {}
@@ -150,9 +151,16 @@ class DiscordAnnouncer:
             raise trouble
 
     async def alert(self, alert: Announcement) -> None:
-        """Implements `bot.ports.notifications.Alarm`: post in its channel, or in #deploys when that is closed to us."""
+        """Implements `bot.ports.notifications.Alarm`: post in its channel, or in #deploys when that is closed to us.
+
+        A call for an alert that is over by now, such as after Discord was away, calls no one any more.
+        """
         guild = self._catalog().guilds.get(alert.guild_id)
         if guild is None:
+            return
+        about = await self._alerts.load(alert.alert_id) if self._alerts and alert.alert_id else None
+        if about is not None and about.over:
+            _log.info("call_outdated", alert=about.id, key=alert.key)
             return
         channels = GuildChannels(self._rest(), guild)
         post = alert_words(alert, await channels.roles(alert.mention_roles))

@@ -136,6 +136,11 @@ async def test_what_is_over_by_now_wakes_no_one(stand: Stand, said: Announcement
     await changed(stand, number, state=AlertState.RESOLVED)
     await stand.announcer.direct(replace(said, alert_id=number))
     assert await received(stand) == []
+    in_channel = replace(said, direct_to=0, mention_roles=("on-call",))
+    await stand.announcer.alert(replace(in_channel, alert_id=number, room="incident-20261122-0300"))
+    assert await stand.messages("alerts") == await stand.messages("incidents") == []
+    await stand.announcer.alert(replace(in_channel, alert_id=await alert(stand, said.guild_id)))
+    assert len(await stand.messages("alerts")) == 1
 
 
 @pytest.mark.parametrize("route", [MESSAGES, "/channels/*/messages"])

@@ -77,6 +77,7 @@ class AlertCalls:
                     mention_users=tuple(dict.fromkeys((*reached.users, *call.users))),
                     room=room,
                     room_text=room_text,
+                    alert_id=alert.id,
                 )
             )
         return made
