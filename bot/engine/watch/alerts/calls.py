@@ -61,10 +61,10 @@ class AlertCalls:
 
     async def _calls(self, alert: Alert, call: Call, index: int, now: datetime) -> list[CallPeople]:
         made = []
-        room = room_text = ""
-        if call.war_room:
-            room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
         for guild_id in alert.guilds:
+            room = room_text = ""
+            if call.war_room and not await self._is_incident(alert, guild_id):
+                room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
             reached = await self.reached(alert, call.who, guild_id, now)
             made.append(
                 CallPeople(
@@ -73,7 +73,7 @@ class AlertCalls:
                     _title(alert),
                     call.text,
                     reached.roles,
-                    channel="incidents" if room else "alerts",
+                    channel="incidents" if call.war_room else "alerts",
                     mention_users=tuple(dict.fromkeys((*reached.users, *call.users))),
                     room=room,
                     room_text=room_text,
@@ -93,6 +93,13 @@ class AlertCalls:
                 said = CallPeople(key, guild_id, title, call.text, direct_to=user, alert_id=alert.id)
                 made.setdefault(user, said)
         return list(made.values())
+
+    async def _is_incident(self, alert: Alert, guild_id: int) -> bool:
+        """Whether an incident of the server has it: then people talk about it in that one's thread."""
+        incidents = self._store.incidents
+        if await incidents.of_origin(guild_id, f"alert-{alert.id}") is not None:
+            return True
+        return any(alert.id in each.alerts for each in await incidents.open(guild_id))
 
     async def _so_far(self, alert: Alert) -> str:
         """The beginning of a war room: what is wrong, and the timeline."""

@@ -69,6 +69,22 @@ async def test_the_war_room_opens_the_incident_with_its_message_and_counts_from_
     assert world.audited() == ["incident_opened"]
 
 
+async def test_an_alert_has_one_war_room_however_often_help_is_asked_for() -> None:
+    world = World()
+    await war_room(world)
+    for _ in range(2):
+        await world.press(await world.one(), AlertAction.ESCALATE)
+    rooms = [(call.channel, bool(call.room)) for call in world.calls() if call.channel == "incidents"]
+    assert rooms == [("incidents", True), ("incidents", False), ("incidents", False)]
+
+
+async def test_an_alert_that_joined_an_incident_opens_no_other() -> None:
+    world = World()
+    await world.incidents.open(IncidentOpening(GUILD, DEV, "Payments fail", Severity.HIGH, PRODUCTION))
+    await war_room(world)
+    assert [call.room for call in world.calls() if call.room] == []
+
+
 async def test_a_restart_at_every_step_opens_one_incident_and_asks_once() -> None:
     world = World()
     await world.alerts.hear([errors()])
@@ -106,8 +122,10 @@ async def test_two_people_who_make_an_alert_an_incident_have_one() -> None:
     requests = [IncidentOpening(GUILD, actor, alert_id=1) for actor in (DEV, LEAD, ONCALL)]
     found = await asyncio.gather(*(world.incidents.open(each) for each in requests))
     assert {each.id for each in found} == {(await world.incident()).id}
-    # The war room of that alert opens no second one.
+    # The war room of that alert opens no second one, and no second thread.
     await war_room(world)
+    assert "Who leads this incident?" in world.calls()[-1].text
+    assert [call.room for call in world.calls() if call.room] == []
     with pytest.raises(UserError, match="no alert 99"):
         await world.incidents.open(IncidentOpening(GUILD, DEV, alert_id=99))
     with pytest.raises(UserError, match="no alert 1"):
