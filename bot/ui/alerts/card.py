@@ -86,7 +86,7 @@ def embed(view: AlertView, now: datetime, next_at: datetime | None) -> discord.E
         colour=_WELL if alert.over else _GREY if alert.silenced_until else _COLOUR[alert.severity],
     )
     others = alert.firing[1:] if not alert.over else ()
-    if others:
+    if others or (alert.left_out and not alert.over):
         made.add_field(name="Also", value=_troubles(others, alert.left_out), inline=False)
     made.add_field(name="Last deploy", value=_deploy(alert), inline=False)
     made.add_field(name="Who has it", value=_owner(alert, next_at), inline=False)
@@ -133,7 +133,7 @@ def _troubles(others: Iterable[Trouble], left_out: int) -> str:
         f"{escaping.relative(each.since)}"
         for each in shown[:_TROUBLES]
     ]
-    more = len(shown) - _TROUBLES + left_out
+    more = max(0, len(shown) - _TROUBLES) + left_out
     if more > 0:
         lines.append(f"-# and {counted(more, 'more')}" if more == 1 else f"-# and {more} more")
     return escaping.cut("\n".join(lines), 1000)

@@ -18,6 +18,10 @@ from bot.domain.watch.alerts.escalation import SPOKEN, Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
 
 
+# Characters of what is kept of a trouble that is left out.
+MARK = 8
+
+
 class AlertState(StrEnum):
     """Whether an alert waits for someone, has someone, or is over."""
 
@@ -85,10 +89,10 @@ class Alert:
     Slipway heard of it. steps_done and escalates_from: how far the escalation of `severity` came, and since when it
     counts. acknowledged_at: when its owner said last that they have it; taken_at: since when someone has had it
     without a pause. calm_since: since when no trouble fires. returns: how often it came back before it was resolved.
-    left_out: troubles beyond `MOST_TROUBLES`. silence_id: the maintenance silence that keeps it silent; 0 where a
-    person does. woken: a person ended a silence, so maintenance silences leave it alone. wanted: the rollback that is
-    still to be started for it. undone_by: the rollout that takes its suspect back, once it was started; 0 before.
-    version grows with each change.
+    left_out_marks: of the troubles that fire too and are not kept, `MARK` characters each. silence_id: the maintenance
+    silence that keeps it silent; 0 where a person does. woken: a person ended a silence, so maintenance silences leave
+    it alone. wanted: the rollback that is still to be started for it. undone_by: the rollout that takes its suspect
+    back, once it was started; 0 before. version grows with each change.
     """
 
     id: int
@@ -110,7 +114,7 @@ class Alert:
     ended_at: datetime | None = None
     ended_by: str = ""
     suspect: Suspect | None = None
-    left_out: int = 0
+    left_out_marks: str = ""
     silence_id: int = 0
     woken: bool = False
     wanted: WantedRollback | None = None
@@ -127,6 +131,11 @@ class Alert:
         """The troubles that are not over, worst first, then the oldest."""
         found = [trouble for trouble in self.troubles if trouble.over_at is None]
         return tuple(sorted(found, key=lambda each: (each.finding.severity.rank, each.since)))
+
+    @property
+    def left_out(self) -> int:
+        """How many troubles fire that are not kept."""
+        return len(self.left_out_marks) // MARK
 
     @property
     def had_since(self) -> datetime | None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 
 from bot.domain import phrasebook
 from bot.domain.formatting import clean
-from bot.domain.watch.alerts.alert import Alert, AlertState, Call, Change, Entry, Suspect, Trouble, owner_of
+from bot.domain.watch.alerts.alert import MARK, Alert, AlertState, Call, Change, Entry, Suspect, Trouble, owner_of
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
 from bot.domain.watch.alerts.rollbacks import dropped
 from bot.domain.watch.alerts.silences import Silence, quieted
 
-# Of an alert with more troubles, the worst and oldest are kept, and the rest is a number.
-MOST_TROUBLES = 50
+# Of an alert with more troubles, the worst and newest are kept. Of the others it is known which they are, so that one
+# that is told again is not counted again, and the alert is not over before they are.
+MOST_TROUBLES, MOST_LEFT_OUT = 50, 10_000
 _MOMENT_S = 60.0
 
 
@@ -60,7 +63,8 @@ def concerns(ended: Alert, finding: Finding, at: datetime, policy: AlertPolicy) 
     if not finding.firing:
         return True
     known = next((t for t in ended.troubles if t.finding.fingerprint == finding.fingerprint), None)
-    if known is None or known.over_at is not None or ended.ended_at is None:
+    fired = known.over_at is None if known is not None else _mark(finding) in ended.left_out_marks
+    if not fired or ended.ended_at is None:
         return False
     return finding.at <= ended.ended_at and at < ended.ended_at + timedelta(seconds=policy.reopen_s)
 
@@ -85,26 +89,35 @@ def _pace(alert: Alert) -> tuple[object, ...]:
 
 def _heard(alert: Alert, finding: Finding, at: datetime) -> Change | None:
     known = next((t for t in alert.troubles if t.finding.fingerprint == finding.fingerprint), None)
+    left_out = known is None and _mark(finding) in alert.left_out_marks
     if not finding.firing:
+        if left_out:
+            return _ended_unseen(alert, finding, at)
         return _ended(alert, known, finding, at) if known is not None and known.over_at is None else None
     if known is not None and known.over_at is None:
         return _told_again(alert, known, finding)
-    return _begun(alert, finding, at)
+    return _begun(alert, finding, at, left_out=left_out)
 
 
-def _begun(alert: Alert, finding: Finding, at: datetime) -> Change:
+def _begun(alert: Alert, finding: Finding, at: datetime, *, left_out: bool) -> Change | None:
+    """left_out: it fires already, and is not kept; None while that stays so."""
     trouble = Trouble(finding, finding.at)
     others = tuple(t for t in alert.troubles if t.finding.fingerprint != finding.fingerprint)
-    kept, left_out = _bounded((*others, trouble))
+    kept, gone = _bounded((*others, trouble))
+    marks = _without(alert.left_out_marks, finding)
+    firing = [_mark(each.finding) for each in gone if each.over_at is None]
+    marks += "".join(firing[: max(0, MOST_LEFT_OUT - len(marks) // MARK)])
+    if trouble in gone and (left_out or marks == alert.left_out_marks) and alert.calm_since is None:
+        return None
     changed = replace(
-        alert, troubles=kept, left_out=alert.left_out + left_out, calm_since=None, version=alert.version + 1
+        alert, troubles=kept, left_out_marks=marks, calm_since=None, version=alert.version + 1
     )
     if alert.calm_since is not None:
         changed = replace(changed, returns=alert.returns + 1)
         entries: tuple[Entry, ...] = (Entry(at, "returned", clean(finding.title)),)
     else:
         # Of a storm, the timeline has the beginning, and the card its size.
-        entries = () if left_out else (Entry(at, "trouble", clean(finding.title)),)
+        entries = () if left_out or gone else (Entry(at, "trouble", clean(finding.title)),)
     return Change(changed, entries)
 
 
@@ -120,12 +133,20 @@ def _ended(alert: Alert, known: Trouble, finding: Finding, at: datetime) -> Chan
     over = replace(known, over_at=max(known.since, min(finding.at, at)))
     troubles = tuple(over if each is known else each for each in alert.troubles)
     changed = replace(alert, troubles=troubles, version=alert.version + 1)
-    entries = [Entry(at, "better", clean(known.finding.title))]
-    if not changed.firing:
-        changed = replace(changed, calm_since=at)
-        entries.append(Entry(at, "calm", phrasebook.all_well()))
-        return dropped(Change(changed, tuple(entries)), at)
-    return Change(changed, tuple(entries))
+    return _calmed(Change(changed, (Entry(at, "better", clean(known.finding.title)),)), at)
+
+
+def _ended_unseen(alert: Alert, finding: Finding, at: datetime) -> Change:
+    """The end of a trouble that is not kept."""
+    marks = _without(alert.left_out_marks, finding)
+    return _calmed(Change(replace(alert, left_out_marks=marks, version=alert.version + 1)), at)
+
+
+def _calmed(change: Change, at: datetime) -> Change:
+    if change.alert.firing or change.alert.left_out:
+        return change
+    entries = (*change.entries, Entry(at, "calm", phrasebook.all_well()))
+    return dropped(replace(change, alert=replace(change.alert, calm_since=at), entries=entries), at)
 
 
 def _worse(before: Alert, change: Change, at: datetime, policy: AlertPolicy) -> Change:
@@ -152,13 +173,23 @@ def _just_told(before: Alert, worst: Severity, at: datetime, policy: AlertPolicy
     return same and before.steps_done == 1 and (at - before.escalates_from).total_seconds() < _MOMENT_S
 
 
-def _bounded(troubles: tuple[Trouble, ...]) -> tuple[tuple[Trouble, ...], int]:
-    """At most `MOST_TROUBLES`: what is over goes first, then the mildest, then the oldest; and how many went."""
+def _mark(finding: Finding) -> str:
+    said = finding.fingerprint.encode(errors="surrogatepass")
+    return b64encode(blake2b(said, digest_size=6).digest()).decode()
+
+
+def _without(marks: str, finding: Finding) -> str:
+    before, _, after = marks.partition(_mark(finding))
+    return before + after
+
+
+def _bounded(troubles: tuple[Trouble, ...]) -> tuple[tuple[Trouble, ...], Sequence[Trouble]]:
+    """At most `MOST_TROUBLES`, and which went: first what is over, then the mildest, then the oldest."""
     if len(troubles) <= MOST_TROUBLES:
-        return troubles, 0
+        return troubles, ()
     order = sorted(
         troubles, key=lambda t: (t.over_at is not None, t.finding.severity.rank, -t.since.timestamp())
     )
     kept = set(map(id, order[:MOST_TROUBLES]))
     dropped = [each for each in troubles if id(each) not in kept]
-    return tuple(each for each in troubles if id(each) in kept), len(dropped)
+    return tuple(each for each in troubles if id(each) in kept), dropped

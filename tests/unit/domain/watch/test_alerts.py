@@ -177,6 +177,50 @@ def test_troubles_are_bounded_and_the_worst_are_kept() -> None:
     assert alert.first.finding.fingerprint == "errors"
 
 
+def _storm() -> Alert:
+    """Of twenty troubles more than are kept, all told twice."""
+    alert = opened().alert
+    for number in [*range(MOST_TROUBLES + 19)] * 2:
+        change = hear(alert, finding(f"disk{number}", 1, severity=Severity.LOW), after(1), POLICY)
+        alert = change.alert if change is not None else alert
+    return alert
+
+
+def test_what_is_left_out_is_counted_once_however_often_it_is_told() -> None:
+    alert = _storm()
+    assert (len(alert.troubles), alert.left_out) == (MOST_TROUBLES, 20)
+    (gone,) = {f"disk{n}" for n in range(MOST_TROUBLES + 19)} - {
+        *(each.finding.fingerprint for each in alert.troubles),
+        *(f"disk{n}" for n in range(MOST_TROUBLES, MOST_TROUBLES + 19)),
+    }
+    assert hear(alert, finding(gone, 1, severity=Severity.LOW), after(9), POLICY) is None
+    worse = hear(alert, finding(gone, 1), after(9), POLICY)
+    assert worse is not None
+    assert gone in {each.finding.fingerprint for each in worse.alert.troubles}
+    assert worse.alert.left_out == 20  # one of the mild ones instead
+
+
+def test_it_is_not_well_before_what_is_left_out_is() -> None:
+    alert = _storm()
+    kept = {each.finding.fingerprint for each in alert.troubles}
+    every = ["errors", *(f"disk{n}" for n in range(MOST_TROUBLES + 19))]
+    for what in sorted(every, key=lambda each: each not in kept):
+        assert alert.calm_since is None
+        change = hear(alert, finding(what, 20, firing=False), after(20), POLICY)
+        assert change is not None
+        alert = change.alert
+    assert (alert.calm_since, alert.left_out) == (after(20), 0)
+    assert hear(alert, finding("disk3", 21, firing=False), after(21), POLICY) is None
+
+
+def test_what_is_left_out_of_a_resolved_alert_opens_no_other_at_once() -> None:
+    alert = _storm()
+    over = acted(alert, AlertAction.RESOLVE).alert
+    for number in range(MOST_TROUBLES + 19):
+        assert concerns(over, finding(f"disk{number}", 1), after(61), POLICY)
+    assert not concerns(over, finding("memory", 1), after(61), POLICY)
+
+
 def test_findings_without_a_lane_are_grouped_by_what_they_say() -> None:
     bare = replace(finding(), lane=None)
     assert group_of(bare) == "rule: errors above the limit"
