@@ -258,7 +258,8 @@ class CallPeople:
     icon: before the title, if it is neither a warning nor an end. button: id of a button to answer with.
     room: name of a thread to open under it, which begins with `room_text`. direct_to: a person by their Discord id: it
     goes to them instead of the channel. alert_id: the alert that it calls for, unless that is over by then; 0 for none.
-    bars: of a chart of deployments: first and last day, how many went well and failed, and the share of requests that succeeded, if it is known.
+    bars: of a chart of deployments: first and last day, how many went well and failed, and the share of requests that
+    succeeded, if it is known.
     """
 
     key: str

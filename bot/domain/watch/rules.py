@@ -126,9 +126,9 @@ def watched(rule: Rule) -> str | None:
 def advance_watch(
     rules: Iterable[WatchRule], state: WatchState, tick: ServedTick, release: str = ""
 ) -> tuple[WatchState, tuple[News, ...]]:
-    """The state after a tick, and what began or ended with it. A tick that is not newer changes nothing, unless the clock
-    was set back: then what lies ahead of it is forgotten.
+    """The state after a tick, and what began or ended with it.
 
+    A tick that is not newer changes nothing, unless the clock was set back: then what lies ahead of it is forgotten.
     What a tick does not have is not known: it neither begins nor ends anything. release: the digest of what served it;
     empty for the same as before.
     """

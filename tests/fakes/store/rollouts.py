@@ -232,9 +232,7 @@ def _remember(t: Tables, change: RolloutChange) -> None:
 def _lock(t: Tables, change: RolloutChange, lock: LockLane) -> None:
     lane, was = change.rollout.lane, t.locks.get(change.rollout.lane)
     if was is None or (was.expires is not None and was.expires < change.at):
-        t.locks[lane] = Lock(
-            lane, 0, lock.owner, lock.reason, change.at, None, lock.digest, change.at
-        )
+        t.locks[lane] = Lock(lane, 0, lock.owner, lock.reason, change.at, None, lock.digest, change.at)
     else:
         t.locks[lane] = replace(
             was,

@@ -17,7 +17,6 @@ from bot.domain.rollout.model import Actor, Lane
 from bot.domain.watch.alerts.escalation import SPOKEN, Responder
 from bot.domain.watch.alerts.findings import Finding, Severity
 
-
 # Characters of what is kept of a trouble that is left out.
 MARK = 8
 

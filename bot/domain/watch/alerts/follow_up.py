@@ -19,9 +19,11 @@ from bot.domain.watch.alerts.alert import (
     owner_of,
 )
 from bot.domain.watch.alerts.escalation import AlertPolicy, EscalationStep
-from bot.domain.watch.alerts.rollbacks import tried_again
+from bot.domain.watch.alerts.rollbacks import LONGEST_S, tried_again
 
 _MOST_DOUBLINGS = 4
+# Clocks of processes that differ by less are one.
+_SAME_TIME = timedelta(seconds=1)
 
 
 def due_at(alert: Alert, policy: AlertPolicy) -> datetime | None:
@@ -56,6 +58,33 @@ def pass_time(
         return None
     version = change.alert.version if before is not None else alert.version + 1
     return replace(change, alert=replace(change.alert, version=version), calls=_joined(change.calls))
+
+
+def set_back(alert: Alert, at: datetime) -> Change | None:
+    """The alert after the clock was set back to `at`: what it has from a time that is still to come counts from now.
+
+    Otherwise people would be called later by as much as the clock was ahead. None where nothing is so.
+    """
+    tried = alert.wanted.at - timedelta(seconds=LONGEST_S) if alert.wanted is not None else None
+    taken = (alert.acknowledged_at, alert.taken_at, alert.asked_at)
+    since = (alert.escalates_from, *taken, alert.calm_since, tried)
+    if alert.over or all(time is None or time <= at + _SAME_TIME for time in since):
+        return None
+
+    def known(time: datetime | None) -> datetime | None:
+        return min(time, at) if time is not None else None
+
+    back = replace(
+        alert,
+        escalates_from=min(alert.escalates_from, at),
+        acknowledged_at=known(alert.acknowledged_at),
+        taken_at=known(alert.taken_at),
+        asked_at=known(alert.asked_at),
+        calm_since=known(alert.calm_since),
+        wanted=replace(alert.wanted, at=min(alert.wanted.at, at)) if alert.wanted is not None else None,
+        version=alert.version + 1,
+    )
+    return Change(back)
 
 
 Passing = Callable[[Change, datetime], Change]
@@ -132,7 +161,9 @@ def _unanswered(change: Change, at: datetime, policy: AlertPolicy) -> Change:
 
 def _escalated(change: Change, step: EscalationStep, at: datetime) -> Change:
     alert = change.alert
-    waited_s = _rounded((at - alert.opened_at).total_seconds())
+    # After the clock was set back, it may have been opened in the future.
+    since = alert.opened_at if alert.opened_at <= at else alert.escalates_from
+    waited_s = _rounded((at - since).total_seconds())
     say = phrasebook.lead_wanted if step.war_room else phrasebook.not_acknowledged
     text = say(duration(waited_s)) if alert.steps_done or step.after_s else alert_line(alert)
     return Change(

@@ -10,7 +10,17 @@ from hashlib import blake2b
 
 from bot.domain import phrasebook
 from bot.domain.formatting import clean
-from bot.domain.watch.alerts.alert import MARK, Alert, AlertState, Call, Change, Entry, Suspect, Trouble, owner_of
+from bot.domain.watch.alerts.alert import (
+    MARK,
+    Alert,
+    AlertState,
+    Call,
+    Change,
+    Entry,
+    Suspect,
+    Trouble,
+    owner_of,
+)
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.follow_up import pass_time
@@ -109,9 +119,7 @@ def _begun(alert: Alert, finding: Finding, at: datetime, *, left_out: bool) -> C
     marks += "".join(firing[: max(0, MOST_LEFT_OUT - len(marks) // MARK)])
     if trouble in gone and (left_out or marks == alert.left_out_marks) and alert.calm_since is None:
         return None
-    changed = replace(
-        alert, troubles=kept, left_out_marks=marks, calm_since=None, version=alert.version + 1
-    )
+    changed = replace(alert, troubles=kept, left_out_marks=marks, calm_since=None, version=alert.version + 1)
     if alert.calm_since is not None:
         changed = replace(changed, returns=alert.returns + 1)
         entries: tuple[Entry, ...] = (Entry(at, "returned", clean(finding.title)),)

@@ -12,7 +12,8 @@ from bot.domain import phrasebook
 from bot.domain.rollout.model import Actor
 from bot.domain.watch.alerts.alert import Alert, Change, Entry, Suspect, WantedRollback, owned
 
-_FIRST_S, _LONGEST_S = 5.0, 60.0
+# Between two tries, in seconds.
+_FIRST_S, LONGEST_S = 5.0, 60.0
 
 
 def wanted(change: Change, suspect: Suspect, why: str, at: datetime) -> Change:
@@ -42,7 +43,7 @@ def tried_again(change: Change, at: datetime) -> Change:
     alert = change.alert
     assert alert.wanted is not None
     tries = alert.wanted.tries + 1
-    pause_s = min(_LONGEST_S, _FIRST_S * 2.0 ** min(tries, 10))
+    pause_s = min(LONGEST_S, _FIRST_S * 2.0 ** min(tries, 10))
     again = replace(alert.wanted, tries=tries, at=at + timedelta(seconds=pause_s))
     said = () if tries > 1 else (Entry(at, "rollback", phrasebook.rollback_delayed()),)
     return replace(change, alert=replace(alert, wanted=again), entries=(*change.entries, *said))

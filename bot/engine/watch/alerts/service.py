@@ -18,7 +18,7 @@ from bot.domain.watch.alerts.actions import AlertActed, act
 from bot.domain.watch.alerts.alert import Alert, AlertAction, Change, Entry
 from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding
-from bot.domain.watch.alerts.follow_up import due_at, pass_time
+from bot.domain.watch.alerts.follow_up import due_at, pass_time, set_back
 from bot.domain.watch.alerts.hearing import begin, concerns, group_of, hear
 from bot.domain.watch.alerts.rollbacks import to_be_tried
 from bot.domain.watch.alerts.silences import Silence, quieted
@@ -45,6 +45,7 @@ _ATTEMPTS = 20
 _BATCH = 100
 _TIMELINE = 100
 _SILENCES, _MOST_OPEN = timedelta(seconds=60), 5000
+_SET_BACK = timedelta(seconds=1)  # less is a clock that follows another one
 # What needs a role, or to have acknowledged the alert: it ends what others may be at work on.
 _ENDING = frozenset({AlertAction.RESOLVE, AlertAction.SILENCE})
 
@@ -92,6 +93,7 @@ class Alerts:
         self._incidents = incidents
         self._meter = meter or NoWatchMeter()
         self._turn = asyncio.Lock()
+        self._now: datetime | None = None
         self._looked_at: datetime | None = None
 
     # ---- findings ----
@@ -201,6 +203,9 @@ class Alerts:
     async def once(self) -> bool:
         """Do what came due, for every alert; whether there is more."""
         now = self._clock.now()
+        if self._now is None or now < self._now - _SET_BACK:
+            await self._mind_the_clock(now)
+        self._now = now
         await self._keep_silences(now)
         due = await self._store.alerts.due(now, _BATCH)
         for alert in due:
@@ -211,6 +216,13 @@ class Alerts:
             if await self._save(change, alert.version, now):
                 await self._try_rollback(alert, change)
         return len(due) == _BATCH
+
+    async def _mind_the_clock(self, now: datetime) -> None:
+        """After a start, and after the clock was set back: no step waits until the clock has caught up."""
+        for alert in await self._store.alerts.open(limit=_MOST_OPEN):
+            change = set_back(alert, now)
+            if change is not None and await self._save(change, alert.version, now):
+                log.warning("alert_after_clock_was_set_back", alert=alert.id)
 
     async def undelivered(self, alert_id: int, person: str, why: str) -> None:
         """Note once on the timeline that a direct message did not reach someone."""

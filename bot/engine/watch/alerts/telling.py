@@ -36,6 +36,7 @@ _GATHER_S = 0.05
 _LINK_S = 2.0
 # What could not be told of an alert that has been over for so long is given up.
 _GIVE_UP_S = 86_400.0
+_SET_BACK_S = 1.0  # less is a clock that follows another one
 
 
 @dataclass(slots=True)
@@ -84,6 +85,7 @@ class SinkTeller:
         self._term = term
         self._meter = meter or NoWatchMeter()
         self._seen_term = -1
+        self._now = 0.0
         self._rows: dict[str, dict[int, _Row]] = {}
         self._changed: set[str] = set()
         self._busy = Tasks[tuple[str, int], _Told]()
@@ -100,9 +102,14 @@ class SinkTeller:
             self._seen_term = self._term()
         if not self._sinks.names:
             return False
+        now = self._clock.now().timestamp()
+        set_back, self._now = now < self._now - _SET_BACK_S, now
         for sink in self._sinks.names:
             if sink not in self._rows:
                 self._rows[sink] = _rows(await self._notes.note(_NOTE, sink))
+        if set_back:
+            for row in (row for rows in self._rows.values() for row in rows.values()):
+                row.due_at = 0.0
         if time.monotonic() >= self._look_at:
             began = time.monotonic()
             self._alerts_seen = await self._of_interest()

@@ -46,6 +46,7 @@ class Regressions:
         self._tracker = tracker
         self._clock = clock
         self._tell = tell
+        self._now: datetime | None = None
         self._look_at: dict[str, datetime] = {}
 
     async def once(self) -> bool:
@@ -54,6 +55,9 @@ class Regressions:
         if tracker is None:
             return False
         now = self._clock.now()
+        if self._now is not None and now < self._now:
+            self._look_at.clear()  # the clock was set back
+        self._now = now
         quarantined = [lock for lock in (await self._store.lanes.locks(now)).values() if self._counts(lock)]
         for lock in quarantined:
             key = key_of(lock)
@@ -135,6 +139,7 @@ class Regressions:
         details = {"owner": lock.owner, "digest": lock.digest, "issue": issue.name}
         what = "released" if lock.owner_id else "unlocked"
         entry = AuditEntry(lock.lane, SYSTEM, now, what, said, details=details)
+        self._look_at.pop(key_of(lock), None)
         if await self._store.lanes.lift(lock, entry):
             log.info("quarantine_lifted", lane=str(lock.lane), issue=issue.name)
             await self._tell(lock.lane, said)

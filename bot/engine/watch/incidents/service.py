@@ -66,7 +66,7 @@ class Incidents:
         self._waker = waker
         self._on_call = on_call
         self._told: dict[int, tuple[int, datetime]] = {}
-        self._look_at: datetime | None = None
+        self._looked_at: datetime | None = None
 
     # ---- opening ----
 
@@ -237,8 +237,8 @@ class Incidents:
         opened = await self._store.incidents.open()
         if opened:
             alerts = await self._store.alerts.open(None, _ALERTS)
-            look = self._look_at is None or now >= self._look_at
-            self._look_at = now + _LOOK_AGAIN if look else self._look_at
+            look = self._looked_at is None or abs(now - self._looked_at) >= _LOOK_AGAIN
+            self._looked_at = now if look else self._looked_at
             for incident in opened:
                 if not await self._followed(incident, alerts, now) and look:
                     await self._redrawn(incident)

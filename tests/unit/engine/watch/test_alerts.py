@@ -178,6 +178,42 @@ async def test_a_restart_at_every_step_loses_and_repeats_none() -> None:
     ]
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_clock_that_is_set_back_delays_no_step(restarted: bool) -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    await world.pass_s(1)
+    world.clock.forward(-7200)
+    world.alerts = world.process() if restarted else world.alerts
+    await world.pass_s(0)
+    await world.pass_s(899)
+    assert world.calls() == []
+    await world.pass_s(1)
+    (call,) = world.calls()
+    assert call.text == "No one has acknowledged this for 15 min."
+    mine = await world.press(await world.one(), AlertAction.ACKNOWLEDGE)
+    world.clock.forward(-7200)
+    await world.pass_s(0)
+    assert (await world.one()).version == mine.version + 1
+    await world.pass_s(1800)
+    assert "Still on it?" in world.calls()[-1].text
+    await world.alerts.hear([errors(firing=False, at=world.clock.now())])
+    world.clock.forward(-7200)
+    await world.pass_s(0)
+    await world.pass_s(120)
+    assert await world.store.alerts.open(GUILD) == []
+
+
+async def test_a_clock_that_jumps_ahead_makes_one_call_of_all_steps() -> None:
+    world = AlertWorld()
+    await world.alerts.hear([errors()])
+    await world.pass_s(9 * 3600)
+    (call,) = world.calls()
+    assert call.room
+    await world.pass_s(1)
+    assert len(world.calls()) == 1
+
+
 async def test_two_processes_at_one_timer_call_once() -> None:
     world = AlertWorld()
     other = world.process()

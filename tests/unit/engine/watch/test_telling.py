@@ -290,3 +290,15 @@ async def test_deliveries_and_what_waits_are_counted_for_each_sink() -> None:
     counted = {each for each in world.counts.seen if each[0] in world.made}
     assert counted == {("it", "told"), ("away", "away")}
     assert world.counts.waiting == {"it": 0, "away": 1}
+
+
+async def test_a_clock_that_is_set_back_keeps_no_sink_waiting() -> None:
+    sink = Heard(error=Unreachable("no answer"))
+    world = Told({"it": sink})
+    await world.begin()
+    await world.rounds()
+    assert sink.tries == 1
+    world.clock.forward(-7200)
+    sink.error = None
+    await world.rounds()
+    assert sink.states == [FIRING]
