@@ -9,6 +9,7 @@ words. Nothing here formats for Discord beyond `code` and **bold**.
 from __future__ import annotations
 
 from bot.domain.phrasebook.alerts import (
+    MANY_ALERTS,
     alert_is_over,
     alert_resolved,
     alerts_there,
@@ -22,6 +23,7 @@ from bot.domain.phrasebook.alerts import (
     direct_taken,
     escalated_by,
     lead_wanted,
+    many_alerts_wait,
     no_alert,
     no_alerts_there,
     no_answer_from,
@@ -268,6 +270,7 @@ __all__ = [
     "LOCATION_MISSING",
     "LOGIN_MISSING",
     "LOGIN_REJECTED",
+    "MANY_ALERTS",
     "NOTHING_OLDER",
     "NO_DETAILS",
     "NO_EXPIRY",
@@ -359,6 +362,7 @@ __all__ = [
     "locked",
     "locked_after_rollback",
     "manifest_unreadable",
+    "many_alerts_wait",
     "may_have_begun",
     "more",
     "needs_no_extension",

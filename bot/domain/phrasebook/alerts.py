@@ -125,6 +125,13 @@ def direct_over() -> str:
     return "It is over."
 
 
+MANY_ALERTS = "Many alerts wait for someone"
+
+
+def many_alerts_wait() -> str:
+    return "There are more than are told one by one. `/alerts` lists them, the worst first."
+
+
 def lead_wanted(waited: str) -> str:
     return f"No one has acknowledged this for {name(waited)}. Who leads this incident? Say so in the thread."
 

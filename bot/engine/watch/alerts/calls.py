@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.formatting import stamp
 from bot.domain.rollout.events import CallPeople
 from bot.domain.rollout.model import Lane
 from bot.domain.watch.alerts.alert import Alert, AlertState, Call, Change, alert_line, told
 from bot.domain.watch.alerts.escalation import AlertPolicy, Responder
+from bot.domain.watch.alerts.findings import Severity
 from bot.engine.watch.alerts.api import Reached
 from bot.ports.store import Store
 
 _ROOM_LINES = 15
+# So many alerts of a server call people by themselves in this time, and as many critical ones beside them.
+MOST_CALLS, STORM = 20, timedelta(minutes=10)
 
 # Who of a lane's schedule is meant by `on_call`, `second` and `lead` at a time; empty where it has none.
 WhoIsOnCall = Callable[[Lane | None, datetime], Awaitable[Mapping[Responder, Reached]]]
@@ -33,14 +38,35 @@ class AlertCalls:
         self._store = store
         self._catalog = catalog
         self._on_call = on_call
+        self._made: dict[tuple[int, bool], list[datetime]] = {}
 
-    async def made(self, change: Change, now: datetime, *, opening: bool) -> Sequence[CallPeople]:
-        """The messages of a change. opening: its card is a new message, which calls the first people itself."""
+    async def made(
+        self, change: Change, now: datetime, *, opening: bool, pressed: bool = False
+    ) -> Sequence[CallPeople]:
+        """The messages of a change.
+
+        opening: its card is a new message, which calls the first people itself. pressed: by a person, who is not kept
+        waiting by a storm.
+        """
         made: list[CallPeople] = []
         for index, call in enumerate(change.calls):
-            made += [] if opening else await self._calls(change.alert, call, index, now)
-            made += await self._direct_calls(change.alert, call, index, now)
+            if opening and not call.direct:
+                continue
+            few = frozenset(
+                guild_id
+                for guild_id in change.alert.guilds
+                if pressed or not call.who or self._room(guild_id, change.alert.severity, now)
+            )
+            made += [] if opening else await self._calls(change.alert, call, index, now, few)
+            made += await self._direct_calls(change.alert, call, index, now, few)
         return made
+
+    def _room(self, guild_id: int, severity: Severity, now: datetime) -> bool:
+        """Whether an alert may call people by itself: in a storm, they are called once for all of the rest."""
+        key, since = (guild_id, severity is Severity.CRITICAL), now - STORM
+        recent = [at for at in self._made.get(key, ()) if since < at <= now]
+        self._made[key] = [*recent, now] if len(recent) < MOST_CALLS else recent
+        return len(recent) < MOST_CALLS
 
     async def reached(self, alert: Alert, who: Sequence[Responder], guild_id: int, now: datetime) -> Reached:
         """Who is meant in one server. Where there is no schedule, its role that is on call stands for the people."""
@@ -59,9 +85,18 @@ class AlertCalls:
                     roles.append(guild.oncall_role)
         return Reached(tuple(dict.fromkeys(roles)), tuple(dict.fromkeys(users)))
 
-    async def _calls(self, alert: Alert, call: Call, index: int, now: datetime) -> list[CallPeople]:
+    async def _calls(
+        self, alert: Alert, call: Call, index: int, now: datetime, few: frozenset[int]
+    ) -> list[CallPeople]:
+        """few: servers in which there is no storm."""
         made = []
         for guild_id in alert.guilds:
+            if guild_id not in few:
+                reached = await self.reached(alert, call.who, guild_id, now)
+                key = _storm_key(f"{guild_id}/{','.join((*reached.roles, *map(str, reached.users)))}", now)
+                said = CallPeople(key, guild_id, phrasebook.MANY_ALERTS, phrasebook.many_alerts_wait())
+                made.append(replace(said, mention_roles=reached.roles, mention_users=reached.users))
+                continue
             room = room_text = ""
             if call.war_room and not await self._is_incident(alert, guild_id):
                 room, room_text = f"incident-{now:%Y%m%d-%H%M}", await self._so_far(alert)
@@ -82,7 +117,9 @@ class AlertCalls:
             )
         return made
 
-    async def _direct_calls(self, alert: Alert, call: Call, index: int, now: datetime) -> list[CallPeople]:
+    async def _direct_calls(
+        self, alert: Alert, call: Call, index: int, now: datetime, few: frozenset[int]
+    ) -> list[CallPeople]:
         """A message to each person whom a call reaches by themselves; one for all servers."""
         made: dict[int, CallPeople] = {}
         title = f"{alert.group}: {alert_line(alert)}"[:200]
@@ -91,6 +128,10 @@ class AlertCalls:
             for user in (*reached.users, *call.users):
                 key = _key(f"direct/{user}", alert, index)
                 said = CallPeople(key, guild_id, title, call.text, direct_to=user, alert_id=alert.id)
+                if guild_id not in few:
+                    key = _storm_key(f"direct/{user}", now)
+                    text = phrasebook.many_alerts_wait()
+                    said = CallPeople(key, guild_id, phrasebook.MANY_ALERTS, text, direct_to=user)
                 made.setdefault(user, said)
         return list(made.values())
 
@@ -121,6 +162,12 @@ def pinged_at_first(alert: Alert, policy: AlertPolicy) -> tuple[Responder, ...]:
 def _key(to: int | str, alert: Alert, index: int) -> str:
     """The same for every attempt at one call of one change."""
     return hashlib.sha256(f"{to}/alert/{alert.id}/{alert.version}/{index}".encode()).hexdigest()[:24]
+
+
+def _storm_key(to: str, now: datetime) -> str:
+    """The same for all alerts of a storm, until another message is due."""
+    window = int(now.timestamp() // STORM.total_seconds())
+    return hashlib.sha256(f"{to}/storm/{window}".encode()).hexdigest()[:24]
 
 
 def _title(alert: Alert) -> str:

@@ -171,7 +171,7 @@ class Alerts:
             self._allowed(alert, request)
             acted = AlertActed(request.action, request.actor, now, request.reason, request.seconds)
             change = act(alert, acted, self.policy(alert.lane))
-            if await self._save(change, alert.version, now):
+            if await self._save(change, alert.version, now, pressed=True):
                 return change.alert
         raise Contended(f"alert {request.alert_id} keeps changing")
 
@@ -284,10 +284,12 @@ class Alerts:
                 return change.alert
         raise Contended(f"alert {alert_id} keeps changing")
 
-    async def _save(self, change: Change, before: int, now: datetime, *, opening: bool = False) -> bool:
-        """opening: its card is posted as a new message, which calls the first people itself."""
+    async def _save(
+        self, change: Change, before: int, now: datetime, *, opening: bool = False, pressed: bool = False
+    ) -> bool:
+        """opening, pressed: as of `AlertCalls.made`."""
         alert = change.alert
-        made = await self.calls.made(change, now, opening=opening)
+        made = await self.calls.made(change, now, opening=opening, pressed=pressed)
         due = due_at(alert, self.policy(alert.lane))
         rooms = {call.guild_id: call.key for call in made if call.room}
         opened = await self._incidents(alert, rooms, now) if rooms else ()

@@ -214,6 +214,37 @@ async def test_a_clock_that_jumps_ahead_makes_one_call_of_all_steps() -> None:
     assert len(world.calls()) == 1
 
 
+async def test_a_storm_that_no_one_takes_calls_people_a_bounded_number_of_times() -> None:
+    world = AlertWorld()
+    world.on_call = {"on_call": Reached(users=(7,)), "second": Reached(users=(8,))}
+    many = [errors(fingerprint=f"d{n}", title=f"Disk {n}", lane=None, guilds=(GUILD,)) for n in range(500)]
+    await world.alerts.hear([replace(each, severity=Severity.MEDIUM) for each in many[5:]])
+    await world.alerts.hear(many[:5])
+    await world.pass_s(600)
+    assert len(world.calls()) == 20 + 1
+    digest = world.calls()[-1]
+    assert (digest.title, digest.mention_users) == ("Many alerts wait for someone", (7,))
+    await world.pass_s(300)
+    # Those that are critical have calls of their own all the same.
+    assert len(world.calls()) == 20 + 1 + 5
+    assert len(world.written()) == 5
+    # A person who asks for help is not kept waiting.
+    mild = [each for each in await world.store.alerts.open(limit=999) if each.severity is Severity.MEDIUM]
+    await world.press(mild[-1], AlertAction.ESCALATE)
+    assert world.calls()[-1].alert_id == mild[-1].id
+
+
+async def test_a_storm_of_critical_alerts_writes_to_a_person_a_bounded_number_of_times() -> None:
+    world = AlertWorld()
+    world.on_call = {"on_call": Reached(users=(7,))}
+    await world.alerts.hear([errors(title=f"Disk {n}", lane=None, guilds=(GUILD,)) for n in range(200)])
+    await world.pass_s(900)
+    assert (len(world.calls()), len(world.written())) == (20 + 1, 20 + 1)
+    world.alerts = world.process()
+    await world.pass_s(1)
+    assert (len(world.calls()), len(world.written())) == (20 + 1, 20 + 1)
+
+
 async def test_two_processes_at_one_timer_call_once() -> None:
     world = AlertWorld()
     other = world.process()
