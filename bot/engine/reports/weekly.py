@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.domain.config import Catalog, GuildConfig
+from bot.domain.errors import UserError
 from bot.domain.reports import spelled
 from bot.domain.reports.records import whole_days
 from bot.domain.reports.report import PeriodReport
@@ -31,7 +32,8 @@ class WeeklyReports:
     """What was posted last is a row, and changes in one transaction with the message.
 
     So a report is posted once, whatever restarts, also one that came due while no process ran; of several missed
-    ones the newest. The first look at a server posts nothing: its first report comes with the next week.
+    ones the newest. The first look at a server posts nothing: its first report comes with the next week. One that
+    cannot be made is left out, with the reason in the log.
     """
 
     def __init__(
@@ -47,8 +49,14 @@ class WeeklyReports:
         now = self._clock.now()
         for guild in self._catalog().guilds.values():
             turn = guild.report.turn(now) if guild.report is not None else None
-            if guild.report is not None and turn is not None:
+            if guild.report is None or turn is None:
+                continue
+            try:
                 await self._look(guild, guild.report.start(turn))
+            except UserError as refused:
+                # Such as more alerts than a report is made of: the other servers get theirs.
+                log.warning("weekly_report_left_out", guild_id=guild.id, why=str(refused))
+                await self._store.post(guild.id, guild.report.start(turn), ())
         return False
 
     async def _look(self, guild: GuildConfig, due_at: datetime) -> None:

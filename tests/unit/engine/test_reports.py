@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from bot.domain import phrasebook
 from bot.domain.config import Catalog
 from bot.domain.errors import UserError
 from bot.domain.judge.evidence.counters import Counts
@@ -18,7 +20,7 @@ from bot.domain.watch.alerts.escalation import AlertPolicy
 from bot.domain.watch.alerts.findings import Finding, Severity
 from bot.domain.watch.alerts.hearing import begin
 from bot.domain.watch.oncall.rotation import Rotation
-from bot.engine.reports.service import ReportService
+from bot.engine.reports.service import ReportScope, ReportService
 from bot.engine.reports.weekly import DayCounter, WeeklyReports
 from bot.ports.watch.alerts import AlertChange
 from tests.fakes.store import MemoryDatabase, MemoryStore
@@ -91,6 +93,27 @@ async def test_what_came_due_while_no_process_ran_is_posted_once_and_covers_its_
     await office.process().once()
     assert office.posted[1:] == [each for each in office.posted if "7 to 13 December" in each.title]
     assert len(office.posted) == 2  # the newest of three
+
+
+class TooMuch(ReportService):
+    """One server has more alerts than a report is made of."""
+
+    def scope(self, guild_id: int, *args: Any, **more: Any) -> ReportScope:
+        if guild_id == 1:
+            raise phrasebook.too_much_to_report(50_000)
+        return super().scope(guild_id, *args, **more)
+
+
+async def test_a_report_that_cannot_be_made_keeps_no_other_server_waiting(office: Office) -> None:
+    office.reports = TooMuch(office.store, lambda: office.catalog, office.clock)
+    guild = office.catalog.guilds[GUILD]
+    office.catalog = replace(office.catalog, guilds={1: replace(guild, id=1), GUILD: guild})
+    await office.process().once()
+    office.clock.at = MONDAY
+    for _ in range(2):
+        await office.process().once()
+    assert [each.guild_id for each in office.posted] == [GUILD]
+    assert await office.store.reports.posted(1) == MONDAY
 
 
 async def test_no_report_is_posted_where_none_is_wanted_or_its_day_moves_back(office: Office) -> None:
