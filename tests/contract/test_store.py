@@ -796,6 +796,18 @@ async def test_what_is_old_is_tidied_and_the_audit_stays(world: World) -> None:
     assert await world.audited(rollout) == lines
 
 
+async def test_notes_that_serve_no_one_any_more_are_tidied_and_others_stay(world: World) -> None:
+    notes = world.store.notes
+    gone = ("notice", "report", "alert_card", "incident_card", "war_room", "issue_closed")
+    for kind in (*gone, "regression", "sink"):
+        await notes.put_note(kind, "of long ago", {"at": "then"})
+    if isinstance(world.store, PostgresStore):
+        await world.store.housekeeping.tidy(world.now + timedelta(days=9999), world.now)
+        assert [await notes.note(kind, "of long ago") for kind in gone] == [None] * len(gone)
+    for kind in ("regression", "sink"):
+        assert await notes.note(kind, "of long ago") == {"at": "then"}
+
+
 # ---- what lanes served ----------------------------------------------------------------------------------------------
 
 DAY = 86_400.0

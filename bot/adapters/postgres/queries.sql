@@ -485,11 +485,12 @@ WITH gone AS (
 ) SELECT count(*) AS gone FROM gone
 
 -- name: tidy_notes
--- What was posted under which key, once no effect can repeat it; what cards remember of rollouts that are over. Panic
--- stops, the budget of connections and the registered commands stay.
+-- What was posted under which key, once no effect can repeat it; what cards remember of rollouts that are over; issues
+-- that were closed, once they were asked about. Panic stops, the budget of connections and the registered commands stay.
 WITH gone AS (
     DELETE FROM notes WHERE ctid = ANY (ARRAY(
-        SELECT n.ctid FROM notes n WHERE n.updated_at < $1 AND (n.kind IN ('notice', 'report')
+        SELECT n.ctid FROM notes n WHERE n.updated_at < $1 AND (
+            n.kind IN ('notice', 'report', 'alert_card', 'incident_card', 'war_room', 'issue_closed')
             OR (n.kind = 'card' AND NOT EXISTS (SELECT FROM rollouts r WHERE r.id::text = n.key AND NOT r.final)))
         LIMIT $2)) RETURNING 1
 ) SELECT count(*) AS gone FROM gone
