@@ -66,6 +66,6 @@ def _cell(value: Value) -> str | int:
         return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
     if isinstance(value, int):
         return int(value)
-    text = value.removeprefix(BOM).replace("\0", "")
+    text = value.replace(BOM, "").replace("\0", "")
     # The apostrophe says that text follows. Blanks before a formula do not keep a spreadsheet from reading it.
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip(" \u00a0").startswith(_FORMULA) else text
