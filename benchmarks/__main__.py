@@ -46,6 +46,7 @@ BENCHMARKS = {
     "history": ("judge", "Cost of the lanes' history"),
     "chart": ("discord", "Drawing a chart"),
     "commands": ("discord", "Slash commands: diff, apply, watch"),
+    "sandbox": ("discord", "The sandbox beside the smallest possible emulator"),
     "container": ("programs", "The container image"),
 }
 _BOUND_S = 1200.0  # several times what the longest takes on an idle machine
