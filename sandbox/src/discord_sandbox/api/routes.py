@@ -17,6 +17,7 @@ from discord_sandbox.api.calls import (
     people,
     roles,
     services,
+    threads,
     webhooks,
     writing,
 )
@@ -60,6 +61,11 @@ ACTS = (
     Route("POST", "/messages", writing.create, "write a message", requests.WRITE, _MESSAGE, 201),
     Route("PATCH", "/messages/{id}", writing.edit, "change what one wrote", requests.EDIT, _MESSAGE),
     Route("DELETE", "/messages/{id}", writing.delete, "delete a message", requests.DELETE, _MESSAGE),
+    Route("POST", "/threads", threads.start, "start a thread", requests.THREAD, _CHANNEL, 201),
+    Route("PUT", "/threads/{name}/members", threads.join, "join a thread", requests.JOIN_THREAD, _CHANNEL),
+    Route(
+        "DELETE", "/threads/{name}/members", threads.leave, "leave a thread", requests.JOIN_THREAD, _CHANNEL
+    ),
     Route("POST", "/reactions", people.react, "react to a message", requests.REACT, _MESSAGE, 201),
     Route("DELETE", "/reactions", people.unreact, "take a reaction back", requests.REACT, _MESSAGE),
 )

@@ -72,9 +72,15 @@ class Views(MessageViews):
             "message_id": thread.message_id if thread is not None else None,
             "archived": thread.archived if thread is not None else False,
             "locked": thread.locked if thread is not None else False,
+            "members": self._members(it),
             "message_count": thread.message_count if thread is not None else len(it.messages),
             "last_message_id": it.last_message_id,
         }
+
+    def _members(self, it: Channel) -> list[str]:
+        """The names of a thread's members."""
+        users = self._core.state.users
+        return [users[one].name for one in it.thread.members] if it.thread is not None else []
 
     def application(self, it: Application) -> JSON:
         now = self._core.clock.now()

@@ -43,7 +43,7 @@ class Core:
         self.reactions = Reactions(self.broadcast)
         self.threads = Threads(self.state, clock, self.broadcast)
         self.channels = Channels(self.state, self.broadcast, self.threads)
-        self.members = Members(self.state, clock, self.broadcast)
+        self.members = Members(self.state, clock, self.broadcast, self.threads)
         self.roles = Roles(self.state, self.broadcast)
         self.webhooks = Webhooks(self.state, self.broadcast, self.posts)
         self.interactions = Interactions(self.state, clock, self.broadcast, self.posts)

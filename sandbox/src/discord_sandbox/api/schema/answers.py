@@ -69,6 +69,7 @@ _PLACES: dict[str, JSON] = {
         message_id=maybe(ID),
         archived=FLAG,
         locked=FLAG,
+        members=many(TEXT),
         message_count=WHOLE,
         last_message_id=maybe(ID),
     ),

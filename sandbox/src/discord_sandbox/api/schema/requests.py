@@ -106,6 +106,17 @@ WRITE = taking(
 )
 EDIT = taking("user content", example={"user": "ada", "content": "hello again"}, **NAMED, content=GIVEN)
 DELETE = taking(**NAMED)
+THREAD = taking(
+    "user channel name",
+    example={"user": "ada", "channel": "general", "name": "soup"},
+    **NAMED,
+    channel=CHANNEL,
+    name=GIVEN,
+    message=about(GIVEN, "The message that it is about."),
+    content=about(GIVEN, "Its first message."),
+    private=FLAG,
+)
+JOIN_THREAD = taking("user", example={"user": "ada"}, **NAMED)
 REACT = taking(
     "user message emoji",
     example={"user": "ada", "message": "5678", "emoji": "👀"},

@@ -4,7 +4,7 @@ from discord_sandbox.discord.actions.feed import Feed
 from discord_sandbox.discord.gateway.hub import Gateway
 from discord_sandbox.discord.gateway.sessions import MEMBERS, MODERATION, WEBHOOKS
 from discord_sandbox.discord.render import objects as render
-from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, User
+from discord_sandbox.discord.state.model import JSON, Application, Channel, Guild, Member, Role, Thread, User
 from discord_sandbox.discord.state.store import State
 
 
@@ -18,6 +18,31 @@ class GuildNews:
         body = render.channel(channel) | {"newly_created": True}
         self._gateway.to_guild(channel.guild, "THREAD_CREATE", body, channel=channel)
         self.feed.publish("thread_create", channel)
+
+    def thread_members_changed(
+        self, channel: Channel, thread: Thread, *, added: str | None = None, removed: str | None = None
+    ) -> None:
+        """For bots with the members' intent, and for the bot that it is about."""
+        body: JSON = {
+            "id": channel.id,
+            "guild_id": channel.guild.id,
+            "member_count": len(thread.members),
+        }
+        if added is not None:
+            member = render.member(channel.guild.members[added])
+            one = render.thread_member(channel, thread, added)
+            body["added_members"] = [one | {"member": member, "presence": None}]
+        if removed is not None:
+            body["removed_member_ids"] = [removed]
+        self._gateway.to_guild(
+            channel.guild,
+            "THREAD_MEMBERS_UPDATE",
+            body,
+            intent=MEMBERS,
+            channel=channel,
+            also=self._state.applications.get(added or removed or ""),
+        )
+        self.feed.publish("thread_update", channel)
 
     def thread_updated(self, channel: Channel) -> None:
         self._gateway.to_guild(channel.guild, "THREAD_UPDATE", render.channel(channel), channel=channel)

@@ -1,6 +1,7 @@
 """Members of a server: joining, changing, leaving, being banned."""
 
 from discord_sandbox.discord.actions.broadcast import Broadcast
+from discord_sandbox.discord.actions.threads import Threads
 from discord_sandbox.discord.state.clock import Clock
 from discord_sandbox.discord.state.model import Application, Guild, Member, Message, User
 from discord_sandbox.discord.state.store import State
@@ -9,10 +10,11 @@ DID_REJOIN = 1 << 0
 
 
 class Members:
-    def __init__(self, state: State, clock: Clock, broadcast: Broadcast) -> None:
+    def __init__(self, state: State, clock: Clock, broadcast: Broadcast, threads: Threads) -> None:
         self._state = state
         self._clock = clock
         self._broadcast = broadcast
+        self._threads = threads
 
     def join(self, guild: Guild, user: User, roles: list[str]) -> Member:
         """Add a person; those who were here before are marked as rejoined."""
@@ -40,9 +42,9 @@ class Members:
             self._drop_application(application, guild)
         guild.members.pop(user.id, None)
         guild.former.add(user.id)
-        for channel in guild.channels.values():
+        for channel in list(guild.channels.values()):
             if channel.thread is not None:
-                channel.thread.members.pop(user.id, None)
+                self._threads.leave(channel, channel.thread, user.id)
         guild.permission_cache.clear()
         self._broadcast.member_left(member)
 

@@ -37,6 +37,7 @@ class Threads:
         self._state = state
         self._clock = clock
         self._broadcast = broadcast
+        clock.subscribe(self.archive_idle)
 
     def _make(
         self, thread_id: str, parent: Channel, owner: Member, draft: ThreadDraft, kind: int
@@ -112,10 +113,34 @@ class Threads:
         """A user who writes in a thread joins it, and an archived one is open again."""
         if channel.thread is None:
             return
-        channel.thread.members.setdefault(user.id, self._clock.now())
+        if user.id in channel.guild.members:
+            self.join(channel, channel.thread, user.id)
         if channel.thread.archived:
             self.archive(channel, archived=False)
             self.changed(channel)
+
+    def join(self, channel: Channel, thread: Thread, user_id: str) -> None:
+        """Add a member of the guild to a thread; nothing is announced if they are in it."""
+        if user_id not in thread.members:
+            thread.members[user_id] = self._clock.now()
+            self._broadcast.thread_members_changed(channel, thread, added=user_id)
+
+    def leave(self, channel: Channel, thread: Thread, user_id: str) -> None:
+        if thread.members.pop(user_id, None) is not None:
+            self._broadcast.thread_members_changed(channel, thread, removed=user_id)
+
+    def archive_idle(self) -> None:
+        """Archive the threads in which nothing happened for as long as their settings say."""
+        now = self._clock.now()
+        for channel in list(self._state.channels.values()):
+            thread = channel.thread
+            if thread is None or thread.archived:
+                continue
+            last = next(reversed(channel.messages.values()), None)
+            active = max(thread.created, thread.archived_at, last.created if last is not None else 0.0)
+            if now - active >= thread.auto_archive_minutes * 60:
+                self.archive(channel, archived=True)
+                self.changed(channel)
 
     def archive(self, channel: Channel, *, archived: bool) -> None:
         if channel.thread is not None and channel.thread.archived != archived:

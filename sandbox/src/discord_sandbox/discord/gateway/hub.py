@@ -36,7 +36,9 @@ class Gateway:
     def connected(self, application: Application) -> bool:
         return any(one.connected for one in self.of(application))
 
-    def _targets(self, intent: int, guild: Guild, channel: Channel | None) -> list[Session]:
+    def _targets(
+        self, intent: int, guild: Guild, channel: Channel | None, also: Application | None = None
+    ) -> list[Session]:
         found = []
         now: float | None = None
         if guild.hidden:
@@ -47,7 +49,9 @@ class Gateway:
                 if session.expired(now):
                     del self.sessions[session.id]
                     continue
-            if (intent and not session.intents & intent) or not session.owns(guild):
+            wanted = not intent or session.intents & intent
+            concerned = also is not None and session.application.id == also.id and session.intents & GUILDS
+            if not (wanted or concerned) or not session.owns(guild):
                 continue
             if self._sees(session.application, guild, channel):
                 found.append(session)
@@ -62,10 +66,17 @@ class Gateway:
         return member is not None and bool(self.state.permissions(member, channel) & perms.VIEW_CHANNEL)
 
     def to_guild(
-        self, guild: Guild, event: str, data: JSON, *, intent: int = GUILDS, channel: Channel | None = None
+        self,
+        guild: Guild,
+        event: str,
+        data: JSON,
+        *,
+        intent: int = GUILDS,
+        channel: Channel | None = None,
+        also: Application | None = None,
     ) -> None:
-        """Send to every bot in the guild that has the intent and sees the channel."""
-        targets = self._targets(intent, guild, channel)
+        """Send to every bot in the guild that sees the channel and has the intent; `also` needs only GUILDS."""
+        targets = self._targets(intent, guild, channel, also)
         if targets:
             dumped = dumps(data)
             for session in targets:

@@ -142,27 +142,61 @@ async def thread_members(call: Context) -> Result:
     ]
 
 
+async def thread_member(call: Context) -> Result:
+    channel, thread = _thread(call)
+    query, user_id = call.query(), call.params["user"]
+    whole = query.flag("with_member")
+    query.check()
+    if user_id not in thread.members:
+        raise DiscordError(10007)
+    body = render.thread_member(channel, thread, user_id)
+    return body | {"member": render.member(channel.guild.members[user_id])} if whole else body
+
+
+def _open(call: Context) -> tuple[Channel, Thread]:
+    """Raises 50083 for an archived thread."""
+    channel, thread = _thread(call)
+    if thread.archived:
+        raise DiscordError(50083)
+    return channel, thread
+
+
 async def join_thread(call: Context) -> Result:
-    return await _join(call, call.application.id)
+    channel, thread = _open(call)
+    call.core.threads.join(channel, thread, call.application.id)
+    return None
 
 
 async def add_thread_member(call: Context) -> Result:
-    if call.params["user"] not in call.core.state.users:
-        raise DiscordError(10013)
-    return await _join(call, call.params["user"])
-
-
-async def _join(call: Context, user_id: str) -> Result:
-    _, thread = _thread(call)
-    if thread.archived:
-        raise DiscordError(50083)
-    thread.members.setdefault(user_id, call.core.clock.now())
+    """Needs SEND_MESSAGES_IN_THREADS, and MANAGE_THREADS in a private thread that only moderators invite to."""
+    channel, thread = _open(call)
+    user_id = call.params["user"]
+    invites = thread.invitable or channel.kind != PRIVATE_THREAD or thread.owner_id == call.application.id
+    if not call.may(channel, perms.SEND_MESSAGES_IN_THREADS) or not (
+        invites or call.may(channel, perms.MANAGE_THREADS)
+    ):
+        raise DiscordError(50013)
+    if user_id not in channel.guild.members:
+        raise DiscordError(10013 if user_id not in call.core.state.users else 10007)
+    call.core.threads.join(channel, thread, user_id)
     return None
 
 
 async def leave_thread(call: Context) -> Result:
-    _, thread = _thread(call)
-    thread.members.pop(call.application.id, None)
+    channel, thread = _open(call)
+    call.core.threads.leave(channel, thread, call.application.id)
+    return None
+
+
+async def remove_thread_member(call: Context) -> Result:
+    """Needs MANAGE_THREADS, or to have started the private thread."""
+    channel, thread = _open(call)
+    owns = channel.kind == PRIVATE_THREAD and thread.owner_id == call.application.id
+    if not owns and not call.may(channel, perms.MANAGE_THREADS):
+        raise DiscordError(50013)
+    if call.params["user"] not in thread.members:
+        raise DiscordError(10007)
+    call.core.threads.leave(channel, thread, call.params["user"])
     return None
 
 
@@ -179,5 +213,7 @@ ENDPOINTS = (
     Endpoint("GET", M, thread_members, READS, "channel", body=False),
     Endpoint("PUT", f"{M}/@me", join_thread, major="channel", body=False),
     Endpoint("DELETE", f"{M}/@me", leave_thread, major="channel", body=False),
+    Endpoint("GET", f"{M}/{{user}}", thread_member, READS, "channel", body=False),
     Endpoint("PUT", f"{M}/{{user}}", add_thread_member, major="channel", body=False),
+    Endpoint("DELETE", f"{M}/{{user}}", remove_thread_member, major="channel", body=False),
 )

@@ -11,6 +11,7 @@ from discord_sandbox.discord.state.ids import SnowflakeMaker, named_id
 from discord_sandbox.discord.state.model import (
     DIRECT,
     HAS_THREAD,
+    PRIVATE_THREAD,
     Application,
     Attachment,
     Channel,
@@ -151,13 +152,19 @@ class State:
                 yield other
 
     def permissions(self, member: Member, channel: Channel | None = None) -> int:
-        """The member's permissions in the guild, or in one channel; a thread has its parent's."""
+        """The member's permissions in the guild, or in one channel.
+
+        A thread has its parent's; a private one is only for its members and those who manage threads.
+        """
         guild = member.guild
         place = channel.thread.parent if channel is not None and channel.thread is not None else channel
         key = (member.user.id, place.id if place is not None else "")
         value = guild.permission_cache.get(key)
         if value is None:
             value = guild.permission_cache[key] = self._compute(member, place)
+        if channel is not None and channel.kind == PRIVATE_THREAD and channel.thread is not None:
+            inside = member.user.id in channel.thread.members or value & perms.MANAGE_THREADS
+            value = value if inside else 0
         until = member.timed_out_until
         if until is not None and value != perms.ALL and self.clock.now() < until:
             return value & perms.TIMED_OUT
